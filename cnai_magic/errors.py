@@ -1,0 +1,220 @@
+"""Every error of the package, one family.
+
+CnaiError                      what happened, why, the next step, the request ID
+├── InputError                 what was typed cannot be used; nothing was sent
+├── BudgetError                the answer would not fit the budget; nothing was sent
+├── APIError                   the server answered with an error
+│   ├── AuthenticationError    the key is missing, wrong or not allowed to do this (401, 403)
+│   ├── QuotaError             no credit left (402 and its other spellings); never retried
+│   ├── RateLimitError         too many requests (429)
+│   ├── InvalidRequestError    the server refuses the request (400, 413, 422)
+│   ├── ModelNotFoundError     the server does not serve this model (404, 503)
+│   ├── ContentFilterError     prompt or answer was stopped by the provider's filter
+│   └── ServerError            the server failed (5xx)
+├── NetworkError               no answer, or not all of it, arrived
+│   ├── ConnectionFailed       no connection, or it broke before the first token
+│   ├── ResponseTimeout        nothing arrived for longer than the timeout
+│   ├── RedirectRefused        the server sent the request, and so the key, elsewhere
+│   └── TruncatedError         the answer broke off
+└── ProtocolError              what arrived is not an answer of this API
+    ├── HTMLError              a web page
+    ├── GarbageError           neither JSON nor a stream of events
+    ├── NotAStreamError        JSON of some other kind in place of a stream
+    └── EventTooLargeError     one event beyond the cap
+"""
+
+from __future__ import annotations
+
+from .safety import redact, strip_controls
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "BudgetError",
+    "CnaiError",
+    "ConnectionFailed",
+    "ContentFilterError",
+    "EventTooLargeError",
+    "GarbageError",
+    "HTMLError",
+    "InputError",
+    "InvalidRequestError",
+    "ModelNotFoundError",
+    "NetworkError",
+    "NotAStreamError",
+    "ProtocolError",
+    "QuotaError",
+    "RateLimitError",
+    "RedirectRefused",
+    "ResponseTimeout",
+    "ServerError",
+    "TruncatedError",
+]
+
+_LONGEST = 400
+
+
+class CnaiError(Exception):
+    """Base of every error of this package: catch this one to catch them all.
+
+    `what` happened, `why` (often the server's own words), the `next_step` (a command to type or a
+    page to open) and the server's `request_id`; all are text, cleaned of keys and control sequences.
+    """
+
+    retryable = False
+    default_next_step = ""
+
+    def __init__(self, what: str, *, why: str = "", next_step: str = "", request_id: str = "") -> None:
+        self.what = _clean(what)
+        self.why = _clean(why)
+        self.next_step = _clean(next_step or self.default_next_step)
+        self.request_id = _clean(request_id)
+        super().__init__(self.what)
+
+    def lines(self) -> list[str]:
+        """Return the error as the three or four lines that a person reads."""
+        named = [("why", self.why), ("next", self.next_step), ("request", self.request_id)]
+        return [f"{type(self).__name__}: {self.what}", *(f"  {name}: {text}" for name, text in named if text)]
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.why, self.next_step) if part)
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython's hook: these lines are shown in place of a traceback, and the cell still fails."""
+        return self.lines()
+
+
+class InputError(CnaiError):
+    """What was typed cannot be used; `parameter` names the field of the API reference, if one is at fault."""
+
+    def __init__(self, what: str, *, parameter: str = "", why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.parameter = parameter
+
+
+class BudgetError(CnaiError):
+    """The answer would not fit the budget, or cannot be priced; nothing was sent."""
+
+
+class APIError(CnaiError):
+    """The server answered with an error: `status` (HTTP) and the server's own `code`."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        why: str = "",
+        next_step: str = "",
+        request_id: str = "",
+        status: int = 0,
+        code: str = "",
+    ) -> None:
+        super().__init__(what, why=why, next_step=next_step, request_id=request_id)
+        self.status = status
+        self.code = _clean(code)
+
+
+class AuthenticationError(APIError):
+    """The key is missing, wrong, expired, or not allowed to do this (401, 403)."""
+
+    default_next_step = (
+        "set a key with %cnai_key or the variable CNAI_API_KEY; keys are on the Tokens page of "
+        "https://cnaitoken.store"
+    )
+
+
+class QuotaError(APIError):
+    """No credit is left (402, and the other spellings of it); never retried."""
+
+    default_next_step = "recharge at https://cnaitoken.store/panel/topup"
+
+
+class RateLimitError(APIError):
+    """Too many requests (429); `retry_after` is the wait in seconds that the server asks for, if it does."""
+
+    retryable = True
+    default_next_step = "wait a little and run the cell again"
+    retry_after: float | None = None
+
+
+class InvalidRequestError(APIError):
+    """The server refuses the request as it stands (400, 413, 422)."""
+
+    default_next_step = "see the exact request with --dry-run"
+
+
+class ModelNotFoundError(APIError):
+    """The server does not serve this model to this key (404, or 503 in the one-api family)."""
+
+    default_next_step = "list the models of your key with %cnai_models"
+
+
+class ContentFilterError(APIError):
+    """The provider's content filter stopped the prompt or the answer."""
+
+    default_next_step = "reword the prompt, or ask another model"
+
+
+class ServerError(APIError):
+    """The server failed (5xx), or reported a failure that fits no other class."""
+
+    retryable = True
+    default_next_step = "run the cell again in a moment; if it stays, report the request ID"
+
+
+class NetworkError(CnaiError):
+    """No answer, or not all of it, arrived."""
+
+
+class ConnectionFailed(NetworkError):
+    """No connection was had, or it broke before the first token."""
+
+    retryable = True
+    default_next_step = "check the network and the address: %config Cnai.base_url"
+
+
+class ResponseTimeout(NetworkError):
+    """Nothing arrived for longer than the timeout."""
+
+    default_next_step = "run the cell again, or wait longer: %config Cnai.timeout = 300"
+
+
+class RedirectRefused(NetworkError):
+    """The server redirects; to follow would hand the key to another address."""
+
+    default_next_step = "set the final address yourself: %config Cnai.base_url"
+
+
+class TruncatedError(NetworkError):
+    """The connection ended before the answer did."""
+
+    default_next_step = "run the cell again"
+
+
+class ProtocolError(CnaiError):
+    """What arrived is not an answer of this API."""
+
+    default_next_step = "check the address (it usually ends in /v1): %config Cnai.base_url"
+
+
+class HTMLError(ProtocolError):
+    """A web page arrived in place of an answer."""
+
+
+class GarbageError(ProtocolError):
+    """What arrived is neither JSON nor a stream of events."""
+
+
+class NotAStreamError(ProtocolError):
+    """JSON that holds no answer arrived in place of a stream."""
+
+
+class EventTooLargeError(ProtocolError):
+    """One event of the stream is larger than the cap, so the stream was given up."""
+
+    default_next_step = "ask for a shorter answer with --max-tokens"
+
+
+def _clean(text: str) -> str:
+    text = " ".join(strip_controls(redact(text)).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

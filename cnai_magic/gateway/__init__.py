@@ -1,0 +1,1 @@
+"""The gateway: a small server of the same API, embedded in the kernel or stand-alone."""

@@ -1,0 +1,404 @@
+"""The wire format: what is asked, and a tolerant reader of all that servers answer.
+
+The format is the API reference's; where servers behind the API depart from it, the reader follows
+them. Nothing here does I/O: dicts and text in, values out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .errors import GarbageError, InputError, NotAStreamError
+from .vendor_errors import find_error
+
+__all__ = [
+    "ROLES",
+    "ChatRequest",
+    "Chunk",
+    "Message",
+    "Model",
+    "StreamReader",
+    "Usage",
+    "estimate_tokens",
+    "estimate_usage",
+    "read_completion",
+    "read_models",
+]
+
+ROLES = ("system", "user", "assistant")
+
+_FINISH_REASONS = {"normal": "stop", "eos": "stop", "max_tokens": "length", "sensitive": "content_filter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise InputError(
+                f"a message has the role {self.role!r}",
+                parameter="messages",
+                why=f"roles are {', '.join(ROLES)}",
+            )
+        if not isinstance(self.content, str):
+            raise InputError("the content of a message is not text", parameter="messages")
+
+    def body(self) -> dict[str, str]:
+        """Return the message as the API reference writes it."""
+        return {"role": self.role, "content": self.content}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat completion request; a parameter that is None is not sent, 0 is.
+
+    `temperature` 0 to 2, `top_p` 0 to 1, `max_tokens` at least 1. Raises InputError, which names the
+    parameter, for anything else.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, str) or not self.model.strip():
+            raise InputError("no model is named", parameter="model", next_step="list them with %cnai_models")
+        if not self.messages:
+            raise InputError("there is no message to send", parameter="messages")
+        _check_range("temperature", self.temperature, 0, 2)
+        _check_range("top_p", self.top_p, 0, 1)
+        if self.max_tokens is not None and (
+            isinstance(self.max_tokens, bool) or not isinstance(self.max_tokens, int) or self.max_tokens < 1
+        ):
+            raise InputError(
+                f"max_tokens is {self.max_tokens!r}",
+                parameter="max_tokens",
+                why="it is a whole number of at least 1",
+            )
+
+    @property
+    def parameters(self) -> dict[str, float | int]:
+        """The sampling parameters that are sent, by name."""
+        named = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def body(self, *, stream: bool = False, include_usage: bool = False) -> dict[str, Any]:
+        """Return the JSON body of `POST /chat/completions`."""
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [message.body() for message in self.messages],
+            **self.parameters,
+        }
+        if stream:
+            body["stream"] = True
+            if include_usage:
+                body["stream_options"] = {"include_usage": True}
+        return body
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> ChatRequest:
+        """Read a request body; raises InputError that names the parameter at fault."""
+        raw = body.get("messages")
+        if not isinstance(raw, list):
+            raise InputError("messages is missing or is not an array", parameter="messages")
+        messages = []
+        for item in raw:
+            if not isinstance(item, Mapping):
+                raise InputError("a message is not an object", parameter="messages")
+            messages.append(Message(item.get("role", ""), _joined_parts(item.get("content"))))
+        limit = body.get("max_tokens")
+        return cls(
+            model=body.get("model") or "",
+            messages=tuple(messages),
+            temperature=body.get("temperature"),
+            top_p=body.get("top_p"),
+            max_tokens=body.get("max_completion_tokens") if limit is None else limit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer; reasoning tokens are part of the completion, cached ones of the prompt.
+
+    `estimated` marks counts that no server reported.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.estimated or other.estimated,
+        )
+
+    def body(self) -> dict[str, int]:
+        """Return the counts as the API reference writes them."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+        }
+
+
+class Chunk(NamedTuple):
+    """What one event of a stream adds; a whole answer read at once is one chunk too.
+
+    A tuple and not a dataclass: one is made for every token, and a frozen dataclass costs three times
+    as much.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str = ""
+    usage: Usage | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a key may ask; `owner` is the server's `owned_by`."""
+
+    id: str
+    owner: str = ""
+
+
+class StreamReader:
+    """Reads the events of one streamed answer, in order.
+
+    `done` tells that `[DONE]` was seen, `finish_reason` the last one that was not empty, `usage` the
+    last one reported: servers that report in every chunk count cumulatively.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.finish_reason = ""
+        self.usage: Usage | None = None
+        self._thinking = _ThinkTag()
+
+    def read(self, data: str, event: str = "message") -> Chunk | None:
+        """Return what one event adds, or None where it adds nothing.
+
+        Raises the CnaiError that the event carries, GarbageError where it is not JSON, and
+        NotAStreamError where it is JSON that is no part of an answer.
+        """
+        if data == "[DONE]" or data.strip() == "[DONE]":
+            self.done = True
+            return None
+        return self.add(_parsed(data), failed=event == "error")
+
+    def add(self, body: Mapping[str, Any], *, failed: bool = False) -> Chunk | None:
+        """Return what the JSON of one event adds; see `read`."""
+        choices = body.get("choices")
+        if not choices or failed:
+            error = find_error(body, failed=failed)
+            if error is not None:
+                raise error
+            if choices is None and "usage" not in body and "id" not in body and "object" not in body:
+                raise NotAStreamError(
+                    "an event of the stream is no part of an answer", why=json.dumps(body)[:200]
+                )
+        elif "error" in body or "base_resp" in body:
+            error = find_error(body)
+            if error is not None:
+                raise error
+        choice = _first(choices)
+        delta = choice.get("delta") or choice.get("message") or {}
+        if not isinstance(delta, Mapping):
+            delta = {}
+        text = delta.get("content") or ""
+        if type(text) is not str:
+            text = _joined_parts(text)
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
+        if type(reasoning) is not str:
+            reasoning = ""
+        if text and self._thinking.undecided:
+            text, thought = self._thinking.split(text)
+            reasoning += thought
+        finish = choice.get("finish_reason") or ""
+        if finish:
+            finish = self.finish_reason = _FINISH_REASONS.get(str(finish), str(finish))
+        usage = _usage(body.get("usage") or choice.get("usage"))
+        if usage is not None:
+            self.usage = usage
+        elif not (text or reasoning or finish):
+            return None
+        return Chunk(text, reasoning, finish, usage, body.get("model") or "")
+
+    def close(self) -> Chunk | None:
+        """Return text that was held back because it might have begun a `<think>` tag."""
+        text, thought = self._thinking.rest()
+        return Chunk(text, thought) if text or thought else None
+
+
+def read_completion(body: Mapping[str, Any]) -> Chunk:
+    """Return a whole, unstreamed answer; raises the error that it carries, or NotAStreamError."""
+    error = find_error(body)
+    if error is not None:
+        raise error
+    if not isinstance(body.get("choices"), list):
+        raise NotAStreamError("the server sent JSON that holds no answer", why=json.dumps(body)[:200])
+    reader = StreamReader()
+    chunk = reader.add(body) or Chunk()
+    rest = reader.close() or Chunk()
+    return chunk._replace(text=chunk.text + rest.text, reasoning=chunk.reasoning + rest.reasoning)
+
+
+def read_models(body: Mapping[str, Any]) -> list[Model]:
+    """Return the models of `GET /models`, in the server's order, each once."""
+    error = find_error(body)
+    if error is not None:
+        raise error
+    items = body.get("data")
+    if not isinstance(items, list):
+        raise NotAStreamError("the server sent JSON that holds no list of models", why=json.dumps(body)[:200])
+    found = {}
+    for item in items:
+        if isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"]:
+            found.setdefault(item["id"], Model(item["id"], str(item.get("owned_by") or "")))
+    return list(found.values())
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the tokens of `text` by DeepSeek's rule: 0.3 for an English character, 0.6 for a Chinese one.
+
+    Every character outside ASCII counts as a Chinese one. Rounded up.
+    """
+    narrow = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
+    return -(-(3 * narrow + 6 * (len(text) - narrow)) // 10)
+
+
+def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:
+    """Estimate the usage of an answer that reported none."""
+    thought = estimate_tokens(reasoning)
+    return Usage(
+        prompt_tokens=sum(estimate_tokens(message.content) for message in messages),
+        completion_tokens=estimate_tokens(answer) + thought,
+        reasoning_tokens=thought,
+        estimated=True,
+    )
+
+
+class _ThinkTag:
+    """Takes a leading `<think>…</think>` out of the content: some models put their reasoning there."""
+
+    def __init__(self) -> None:
+        self.undecided = True
+        self._inside = False
+        self._held = ""
+
+    def split(self, text: str) -> tuple[str, str]:
+        """Return what of `text` is answer and what is reasoning; holds back what may be half a tag."""
+        text = self._held + text
+        self._held = ""
+        if not self._inside:
+            start = text.lstrip()
+            if not start.startswith("<think>"):
+                if "<think>".startswith(start):
+                    self._held = text
+                    return "", ""
+                self.undecided = False
+                return text, ""
+            self._inside = True
+            text = start[len("<think>") :]
+        thought, tag, answer = text.partition("</think>")
+        if tag:
+            self.undecided = False
+            return answer.lstrip("\n"), thought
+        kept = next((size for size in range(7, 0, -1) if thought.endswith("</think>"[:size])), 0)
+        self._held = thought[len(thought) - kept :]
+        return "", thought[: len(thought) - kept]
+
+    def rest(self) -> tuple[str, str]:
+        held, self._held = self._held, ""
+        return ("", held) if self._inside else (held, "")
+
+
+def _parsed(data: str) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise GarbageError("an event of the stream is not JSON", why=data[:200]) from exc
+    if not isinstance(body, dict):
+        raise GarbageError("an event of the stream is not a JSON object", why=data[:200])
+    return body
+
+
+def _first(choices: object) -> Mapping[str, Any]:
+    if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+        return choices[0]
+    return {}
+
+
+def _usage(raw: object) -> Usage | None:
+    """Read a usage object; None where nothing is counted in it (some servers send zeros all along)."""
+    if not isinstance(raw, Mapping):
+        return None
+    prompt, completion, total = (
+        _count(raw.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    if not (prompt or completion or total):
+        return None
+    if total > prompt + completion:
+        # One of the two is missing; a server that hides reasoning tokens in the total is caught here too.
+        if prompt:
+            completion = total - prompt
+        else:
+            prompt = total - completion
+    cached = _count(_nested(raw, "prompt_tokens_details").get("cached_tokens"))
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        reasoning_tokens=_count(_nested(raw, "completion_tokens_details").get("reasoning_tokens")),
+        cached_tokens=min(prompt, cached or _count(raw.get("prompt_cache_hit_tokens"))),
+    )
+
+
+def _nested(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = raw.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(value: object) -> int:
+    """Read a token count; anything that is not a number of at least 0 counts as 0."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:18])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**15:
+        return 0
+    return int(value)
+
+
+def _joined_parts(content: object) -> Any:
+    """Join the text parts of a content array; anything else is returned as it is."""
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        return "".join(part for part in parts if isinstance(part, str))
+    return content
+
+
+def _check_range(name: str, value: object, low: float, high: float) -> None:
+    if value is None:
+        return
+    # A NaN fails the comparison, as it should.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InputError(f"{name} is {value!r}", parameter=name, why=f"it is a number from {low} to {high}")
