@@ -272,7 +272,7 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
     items = body.get("data")
     if not isinstance(items, list):
         raise NotAStreamError("the server sent JSON that holds no list of models", why=json.dumps(body)[:200])
-    found = {}
+    found: dict[str, Model] = {}
     for item in items:
         if isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"]:
             found.setdefault(item["id"], Model(item["id"], str(item.get("owned_by") or "")))
