@@ -1,0 +1,430 @@
+"""Asks a server of the API over HTTP.
+
+`Client` asks a server of the API; `Client.stream` gives a `Stream` of chunks that any thread may
+cancel. Every failure leaves this room as a `CnaiError`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from . import __version__
+from .errors import (
+    CnaiError,
+    ConnectionFailed,
+    GarbageError,
+    HTMLError,
+    InputError,
+    InvalidRequestError,
+    RateLimitError,
+    RedirectRefused,
+    ResponseTimeout,
+    TruncatedError,
+)
+from .events import Events
+from .protocol import ChatRequest, Chunk, Model, StreamReader, read_completion, read_models
+from .safety import ApiKey, redact
+from .transport import (
+    TRANSPORT_ERRORS,
+    Adapter,
+    Body,
+    Exchange,
+    checked_url,
+    in_flight,
+    is_loopback,
+    reason_of,
+)
+from .vendor_errors import error_from_response
+
+__all__ = ["Client", "Notice", "Stream"]
+
+# A whole, unstreamed body may be this large, in bytes.
+_BODY_LIMIT = 64 * 1024 * 1024
+# Servers that tell a client to wait longer than this, in seconds, are not waited for.
+_LONGEST_WAIT = 60.0
+# How long, in seconds, the end of a stream may take once its finish_reason, or its [DONE], was read:
+# usage may still follow the first, nothing follows the second, and some servers never close.
+_GRACE_AFTER_FINISH = 2.0
+_GRACE_AFTER_DONE = 0.2
+
+_REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
+# What makes a 400 somebody else's fault than that of stream_options.
+_OTHER_PARAMETER = re.compile(r"temperature|top_p|max_tokens|messages|\brole|\bmodel\b")
+
+
+class Notice(NamedTuple):
+    """What happens before the first token: `queued`, or `retry` in so many seconds because of `error`."""
+
+    kind: str
+    seconds: float = 0.0
+    error: CnaiError | None = None
+
+
+class Client:
+    """Asks one server with one key, over connections that are kept alive.
+
+    `base_url` ends in the API's version (`https://…/v1`); plain http is for loopback only. `timeout` is
+    (to connect, between two arrivals) in seconds. Requests that fail before the first token are sent
+    again `retries` times at most. May be shared by threads.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: ApiKey | str | None = None,
+        *,
+        timeout: tuple[float, float] = (10.0, 120.0),
+        retries: int = 2,
+    ) -> None:
+        self.base_url = checked_url(base_url)
+        self._key = api_key if isinstance(api_key, ApiKey) else ApiKey(api_key or "")
+        if not all("!" <= character <= "~" for character in self._key.reveal()):
+            raise InputError(
+                "the API key holds characters that no key has",
+                next_step="copy it again from the Tokens page, and set it with %cnai_key",
+            )
+        self._timeout = timeout
+        self._retries = retries
+        self._without_usage: set[str] = set()
+        self._http = requests.Session()
+        # Proxies and .netrc of the environment are not for a server on this machine.
+        self._http.trust_env = not is_loopback(self.base_url)
+        self._http.auth = self._authorize
+        self._http.headers["User-Agent"] = f"cnai_magic/{__version__}"
+        adapter = Adapter(pool_maxsize=32)
+        self._http.mount("https://", adapter)
+        self._http.mount("http://", adapter)
+
+    def models(self) -> list[Model]:
+        """Return the models of the key, in the server's order (API reference: `GET /models`)."""
+        return read_models(self._repeated(lambda: self._get_json("/models")))
+
+    def chat(self, request: ChatRequest) -> Chunk:
+        """Return a whole answer at once; a model that can only stream is streamed and joined."""
+        try:
+            return read_completion(self._repeated(lambda: self._post_json(request)))
+        except InvalidRequestError as error:
+            if "stream" not in error.why.lower():
+                raise
+        return _joined(self.stream(request))
+
+    def stream(self, request: ChatRequest, on_notice: Callable[[Notice], None] | None = None) -> Stream:
+        """Return the answer as a stream of chunks; nothing is sent before the first is asked for."""
+        exchange = Exchange()
+        return Stream(self._retried(request, exchange, on_notice or (lambda _: None)), exchange)
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        self._http.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.base_url!r})"
+
+    # -- one stream -----------------------------------------------------------------------------
+
+    def _retried(
+        self, request: ChatRequest, exchange: Exchange, notify: Callable[[Notice], None]
+    ) -> Iterator[Chunk]:
+        attempt = 0
+        while True:
+            started = False
+            try:
+                for chunk in self._streamed(request, exchange, notify):
+                    started = started or bool(chunk.text or chunk.reasoning)
+                    yield chunk
+                return
+            except CnaiError as error:
+                if exchange.cancelled:
+                    return
+                seconds = None if started else self._wait_before(attempt, error)
+                if seconds is None:
+                    raise
+                notify(Notice("retry", seconds, error))
+            if exchange.wait(seconds):
+                return
+            attempt += 1
+
+    def _streamed(
+        self, request: ChatRequest, exchange: Exchange, notify: Callable[[Notice], None]
+    ) -> Iterator[Chunk]:
+        response = self._open_stream(request, exchange)
+        if response is None:
+            return
+        try:
+            kind = response.headers.get("Content-Type", "").lower()
+            if "json" in kind and "event-stream" not in kind:
+                yield read_completion(_as_json(self._text(response)))
+                return
+            _refuse_html(response, kind)
+            yield from self._chunks(response, exchange, notify)
+        finally:
+            exchange.release()
+            response.close()
+
+    def _chunks(
+        self, response: requests.Response, exchange: Exchange, notify: Callable[[Notice], None]
+    ) -> Iterator[Chunk]:
+        events = Events(Body(response, exchange), on_comment=lambda: notify(Notice("queued")))
+        reader = StreamReader()
+        read = reader.read
+        begun = False
+        try:
+            for event in events:
+                if reader.done:
+                    continue  # what follows [DONE] is drained, so that the connection can be used again
+                chunk = read(event.data, event.event)
+                if chunk is not None:
+                    begun = begun or bool(chunk.text or chunk.reasoning)
+                    yield chunk
+                if reader.done:
+                    exchange.expect_end(_GRACE_AFTER_DONE)
+                elif chunk is not None and chunk.finish_reason:
+                    exchange.expect_end(_GRACE_AFTER_FINISH)
+        except TRANSPORT_ERRORS as exc:
+            if exchange.cancelled:
+                return
+            if not reader.finish_reason:
+                raise self._translated(exc, begun=begun) from exc
+        if exchange.cancelled:
+            return
+        rest = reader.close()
+        if rest is not None:
+            yield rest
+        if not events.count and events.head.strip():
+            yield _not_a_stream(events.head, response)
+        elif not reader.finish_reason:
+            raise TruncatedError(
+                "the answer broke off" if begun else "the server closed the stream without an answer",
+                why="the stream ended without a finish_reason",
+                request_id=_request_id(response),
+            )
+
+    def _open_stream(self, request: ChatRequest, exchange: Exchange) -> requests.Response | None:
+        include_usage = request.model not in self._without_usage
+        body = request.body(stream=True, include_usage=include_usage)
+        try:
+            return self._send("POST", "/chat/completions", body, exchange)
+        except InvalidRequestError as error:
+            if exchange.cancelled:
+                return None
+            if not include_usage or error.status not in (400, 422) or _OTHER_PARAMETER.search(error.why):
+                raise
+            response = self._send("POST", "/chat/completions", request.body(stream=True), exchange)
+            self._without_usage.add(request.model)
+            return response
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, exchange: Exchange | None = None
+    ) -> requests.Response:
+        """Send one request and return its response, body unread; raises what an error status means."""
+        data = None
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            if self._key and self._key.reveal().encode() in data:
+                raise InputError(
+                    "the prompt holds your own API key, so it was not sent",
+                    next_step="take the key out of the text or data that you send",
+                )
+            headers["Content-Type"] = "application/json"
+            if body.get("stream"):
+                # Compression would hold tokens back until a block is full.
+                headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        try:
+            with in_flight(exchange):
+                response = self._http.request(
+                    method,
+                    self.base_url + path,
+                    data=data,
+                    headers=headers,
+                    timeout=self._timeout,
+                    stream=True,
+                    allow_redirects=False,
+                )
+        except (*TRANSPORT_ERRORS, UnicodeError) as exc:
+            raise self._translated(exc, begun=False) from exc
+        if response.status_code == 200:
+            return response
+        try:
+            raise self._error(response)
+        finally:
+            response.close()
+
+    def _error(self, response: requests.Response) -> CnaiError:
+        if 300 <= response.status_code < 400:
+            place = redact(response.headers.get("Location", "another address"), self._key)
+            return RedirectRefused("the server redirects the request", why=f"it points to {place}")
+        text = redact(self._text(response), self._key)
+        error = error_from_response(response.status_code, text, request_id=_request_id(response))
+        if isinstance(error, RateLimitError):
+            error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
+        return error
+
+    def _get_json(self, path: str) -> dict[str, Any]:
+        response = self._send("GET", path, None)
+        return self._json(response)
+
+    def _post_json(self, request: ChatRequest) -> dict[str, Any]:
+        return self._json(self._send("POST", "/chat/completions", request.body()))
+
+    def _json(self, response: requests.Response) -> dict[str, Any]:
+        try:
+            _refuse_html(response, response.headers.get("Content-Type", "").lower())
+            return _as_json(self._text(response))
+        finally:
+            response.close()
+
+    def _text(self, response: requests.Response) -> str:
+        """Read a whole body, up to the limit; invalid UTF-8 is replaced."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            for part in Body(response, None):
+                parts.append(part)
+                size += len(part)
+                if size > _BODY_LIMIT:
+                    raise GarbageError("the server's answer is too large to be one")
+        except TRANSPORT_ERRORS as exc:
+            if response.status_code == 200:
+                raise self._translated(exc, begun=bool(size)) from exc
+        return b"".join(parts).decode("utf-8", "replace").removeprefix("\ufeff")
+
+    def _repeated(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        attempt = 0
+        while True:
+            try:
+                return ask()
+            except CnaiError as error:
+                seconds = self._wait_before(attempt, error)
+                if seconds is None:
+                    raise
+            time.sleep(seconds)
+            attempt += 1
+
+    def _wait_before(self, attempt: int, error: CnaiError) -> float | None:
+        """Return the seconds to wait before the next attempt, or None where there is to be none."""
+        if attempt >= self._retries or not error.retryable:
+            return None
+        if isinstance(error, RateLimitError) and error.retry_after is not None:
+            if error.retry_after > _LONGEST_WAIT:
+                error.next_step = (
+                    f"the server asks to wait {error.retry_after:.0f} s; run the cell again then"
+                )
+                return None
+            return error.retry_after
+        # Spread, so that a classroom that was refused together does not come back together.
+        return float(0.5 * 2**attempt * (1 + random.random()))
+
+    def _translated(self, exc: Exception, *, begun: bool) -> CnaiError:
+        host = urlsplit(self.base_url).netloc
+        why = redact(reason_of(exc), self._key)
+        if isinstance(exc, requests.ConnectTimeout):
+            return ConnectionFailed(f"no connection to {host} within {self._timeout[0]:g} s")
+        if isinstance(exc, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError):
+            return ResponseTimeout(f"nothing came from {host} for {self._timeout[1]:g} s")
+        if begun:
+            return TruncatedError("the answer broke off", why=why)
+        error = ConnectionFailed(f"the connection to {host} failed", why=why)
+        # A certificate, an address or a header that is wrong now is wrong a second later too.
+        error.retryable = not isinstance(
+            exc, requests.exceptions.SSLError | requests.exceptions.InvalidURL | UnicodeError
+        )
+        return error
+
+    def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As `auth`, and not as a session header: a matching .netrc entry would replace the header.
+        if self._key:
+            prepared.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        return prepared
+
+
+class Stream:
+    """The chunks of one answer, in order; `cancel` ends it at once, from any thread."""
+
+    def __init__(self, chunks: Iterator[Chunk], exchange: Exchange) -> None:
+        self._chunks = chunks
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self._chunks
+
+    def __next__(self) -> Chunk:
+        return next(self._chunks)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the stream was cancelled; it then ends without an error."""
+        return self._exchange.cancelled
+
+    def cancel(self) -> None:
+        """End the stream, whatever it is waiting for: the next token, the headers, or a retry."""
+        self._exchange.cancel()
+
+
+def _not_a_stream(head: bytes, response: requests.Response) -> Chunk:
+    """Read a body that was announced as a stream and held no event."""
+    text = head.decode("utf-8", "replace")
+    _refuse_html(response, "text/html" if text.lstrip()[:1] == "<" else "")
+    return read_completion(_as_json(text))
+
+
+def _refuse_html(response: requests.Response, kind: str) -> None:
+    if "text/html" in kind:
+        raise HTMLError(
+            "the server sent a web page in place of an answer",
+            why=f"{response.request.method} {redact(response.url)}",
+            request_id=_request_id(response),
+        )
+
+
+def _as_json(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        why = text.strip()[:200] or "the body is empty"
+        raise GarbageError("the server's answer is not JSON", why=why) from exc
+    if not isinstance(body, dict):
+        raise GarbageError("the server's answer is not a JSON object", why=text.strip()[:200])
+    return body
+
+
+def _joined(stream: Stream) -> Chunk:
+    texts, thoughts, whole = [], [], Chunk()
+    for chunk in stream:
+        texts.append(chunk.text)
+        thoughts.append(chunk.reasoning)
+        whole = Chunk(
+            finish_reason=chunk.finish_reason or whole.finish_reason,
+            usage=chunk.usage or whole.usage,
+            model=chunk.model or whole.model,
+        )
+    return whole._replace(text="".join(texts), reasoning="".join(thoughts))
+
+
+def _request_id(response: requests.Response) -> str:
+    return next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
+
+
+def _retry_after(value: str) -> float | None:
+    """Read a Retry-After header in either of its forms (RFC 9110, 10.2.3), as seconds from now."""
+    value = value.strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if seconds < 10**9 else None

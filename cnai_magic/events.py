@@ -1,0 +1,110 @@
+"""Server-sent events out of bytes as they come: sseclient-py, fed whole events.
+
+Given pieces of a body, sseclient is late, quadratic in the size of an event, and dispatches the half
+event of a body that was cut. Given whole events it is none of these. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from sseclient import SSEClient
+
+from .errors import EventTooLargeError
+
+if TYPE_CHECKING:
+    from sseclient import Event
+
+__all__ = ["EVENT_LIMIT", "Events"]
+
+EVENT_LIMIT = 16 * 1024 * 1024
+"""The largest event that is read, in bytes."""
+
+_BOM = b"\xef\xbb\xbf"
+_HEAD = 64 * 1024
+
+
+class Events:
+    """Iterates over the events of a body (WHATWG HTML, 9.2.6); `count` tells how many there were.
+
+    `body` gives bytes in pieces of any size. `head` is the beginning of the body, kept until the first
+    event, for a body that turns out to be no stream. `on_comment` is called for comments before the first
+    event. An event that the end of the body cuts off is dropped. Raises EventTooLargeError.
+    """
+
+    def __init__(self, body: Iterable[bytes], on_comment: Callable[[], None] | None = None) -> None:
+        self.count = 0
+        self.head = b""
+        self._body = body
+        self._on_comment = on_comment
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in SSEClient(self._whole_events()).events():
+            self.count += 1
+            yield event
+
+    def _whole_events(self) -> Iterator[bytes]:
+        """Give the body in pieces that end with a blank line, in valid UTF-8, lines ending in `\\n`."""
+        buffer = bytearray()
+        for piece in _unix_lines(_without_bom(self._body)):
+            if not self.count:
+                self._look_at_start(piece)
+            searched = max(0, len(buffer) - 1)
+            buffer += piece
+            end = buffer.rfind(b"\n\n", searched) + 2
+            if end > 1:
+                whole = bytes(buffer[:end])
+                del buffer[:end]
+                yield _valid(whole)
+            if len(buffer) > EVENT_LIMIT:
+                raise EventTooLargeError(
+                    "one event of the stream is too large to be part of an answer",
+                    why=f"it is larger than {EVENT_LIMIT // 2**20} MiB",
+                )
+
+    def _look_at_start(self, piece: bytes) -> None:
+        if len(self.head) < _HEAD:
+            self.head += piece[:_HEAD]
+        if self._on_comment is not None and piece.startswith(b":"):
+            self._on_comment()
+
+
+def _without_bom(body: Iterable[bytes]) -> Iterator[bytes]:
+    start: bytes | None = b""
+    for piece in body:
+        if start is None:
+            yield piece
+            continue
+        start += piece
+        if len(start) < len(_BOM) and _BOM.startswith(start):
+            continue
+        yield start.removeprefix(_BOM)
+        start = None
+    if start:
+        yield start
+
+
+def _unix_lines(body: Iterable[bytes]) -> Iterator[bytes]:
+    r"""Turn `\r\n` and `\r` into `\n`, also where a piece ends between the two."""
+    after_return = False
+    for piece in body:
+        if after_return and piece.startswith(b"\n"):
+            piece = piece[1:]
+            if not piece:
+                after_return = False
+                continue
+        if b"\r" in piece:
+            after_return = piece.endswith(b"\r")
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        else:
+            after_return = False
+        yield piece
+
+
+def _valid(block: bytes) -> bytes:
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return block.decode("utf-8", "replace").encode()
+    return block

@@ -1,0 +1,224 @@
+"""Connections that another thread can wake, on top of requests and urllib3.
+
+A blocked read cannot be closed from outside, but its socket can be shut down: an `Exchange` knows the
+socket of the request in flight, from before the first byte is sent.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from .errors import InputError
+
+__all__ = [
+    "TRANSPORT_ERRORS",
+    "Adapter",
+    "Body",
+    "Exchange",
+    "checked_url",
+    "in_flight",
+    "is_loopback",
+    "reason_of",
+]
+
+# What requests, urllib3 and the standard library below them raise when a connection fails.
+TRANSPORT_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+
+
+class Exchange:
+    """The socket that one request is using now, so that another thread can wake its reader."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+        self._socket: socket.socket | None = None
+        self._deadline = float("inf")
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
+    def attach(self, connection: socket.socket) -> None:
+        """Take note of the socket in use; it is shut down at once where the exchange was cancelled before."""
+        with self._lock:
+            self._socket = connection
+            if self.cancelled:
+                _shut_down(connection)
+
+    def release(self) -> None:
+        """Forget the socket: it may serve another request from now on."""
+        with self._lock:
+            self._socket = None
+
+    def cancel(self) -> None:
+        """Wake whoever reads from the socket or waits for a retry; from any thread."""
+        with self._lock:
+            self._cancelled.set()
+            if self._socket is not None:
+                # Not close(): that waits for the reader. A shutdown gives the reader its end at once.
+                _shut_down(self._socket)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so many seconds; return True at once when the exchange is cancelled."""
+        return self._cancelled.wait(seconds)
+
+    def expect_end(self, seconds: float) -> None:
+        """Give the server so many seconds, in all, to end the body."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+        if self._socket is not None:
+            self._socket.settimeout(seconds)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the time that `expect_end` gave is over."""
+        return time.monotonic() > self._deadline
+
+
+class Body:
+    """The decoded bytes of a response, as they arrive."""
+
+    def __init__(self, response: requests.Response, exchange: Exchange | None) -> None:
+        self._read: Callable[..., bytes] = response.raw.read1
+        self._exchange = exchange
+
+    def __iter__(self) -> Iterator[bytes]:
+        # Not iter_content: it waits until its block is full (measured: every token one gap late).
+        while data := self._read(65536, decode_content=True):
+            yield data
+            if self._exchange is not None and self._exchange.overdue:
+                return
+
+
+_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+@contextmanager
+def in_flight(exchange: Exchange | None) -> Iterator[None]:
+    """Attach the sockets of the requests that this thread sends meanwhile to `exchange`."""
+    token = _current.set(exchange)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class _Attaching:
+    """A connection that tells the exchange in flight which socket it uses, before it sends anything."""
+
+    sock: Any
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._attach()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._attach()
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def _attach(self) -> None:
+        exchange = _current.get()
+        if exchange is not None and self.sock is not None:
+            exchange.attach(self.sock)
+
+
+class _HTTPConnection(_Attaching, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _HTTPSConnection(_Attaching, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class Adapter(HTTPAdapter):
+    """Requests' own adapter, with connections that can be woken."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the pools of connections through a proxy."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL points to this machine by a loopback address or `localhost`."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def checked_url(base_url: str) -> str:
+    """Return the base URL without a slash at its end; raises InputError where the key is not safe with it."""
+    try:
+        parts = urlsplit(base_url.strip())
+        _ = parts.port
+    except ValueError as exc:
+        raise InputError("the base URL is not an address", parameter="base_url", why=str(exc)) from exc
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise InputError(
+            f"the base URL {base_url!r} is not the address of an API",
+            parameter="base_url",
+            why="it has the form https://host/v1, without a key, a user name or a query",
+        )
+    if parts.scheme == "http" and not is_loopback(base_url.strip()):
+        raise InputError(
+            f"{parts.hostname} would be asked over plain http",
+            parameter="base_url",
+            why="the API key would cross the network in clear",
+            next_step="use https; plain http is for this machine only (127.0.0.1, localhost)",
+        )
+    return base_url.strip().rstrip("/")
+
+
+def reason_of(exc: BaseException) -> str:
+    """Return the innermost cause of a failed connection in plain words."""
+    while exc.args and isinstance(exc.args[-1], BaseException):
+        exc = exc.args[-1]
+    inner = getattr(exc, "reason", None)
+    if isinstance(inner, BaseException):
+        return reason_of(inner)
+    text = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+    # urllib3 puts the repr of its connection, an address in memory, before the words.
+    return re.sub(r"^<?[\w.]+(\([^)]*\)| object at \w+>): ", "", text)
+
+
+def _shut_down(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # It is closed already, which is what was wanted.
+        return
