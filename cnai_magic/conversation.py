@@ -1,0 +1,148 @@
+"""Conversations and the re-run rule: the notebook is the conversation.
+
+A conversation is the list of its turns, in the order in which their cells first ran. A turn belongs to
+its cell; a cell that is run again sends the turns before its own, and its answer takes the place of the
+former one, which is kept as an earlier attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from uuid import uuid4
+
+from .errors import InputError
+from .protocol import Message, estimate_tokens
+from .reply import Reply
+
+__all__ = ["Conversation", "Conversations", "Place", "Turn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a question stands: the cell's ID, and which question of one run of the cell it is, from 0.
+
+    Without a cell ID (`cell` is None) every question is a new turn.
+    """
+
+    cell: str | None = None
+    ordinal: int = 0
+
+
+@dataclass(slots=True)
+class Turn:
+    """A question and its answer: all attempts, of which the `current` one is part of the conversation."""
+
+    place: Place
+    attempts: list[Reply] = field(default_factory=list)
+    current: int = 0
+    id: str = field(default_factory=lambda: uuid4().hex[:12])
+
+    @property
+    def reply(self) -> Reply:
+        """The attempt that is part of the conversation."""
+        return self.attempts[self.current]
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Turns in order, and the system message that leads them."""
+
+    name: str
+    system: str | None = None
+    turns: list[Turn] = field(default_factory=list)
+
+    def position(self, place: Place) -> int:
+        """Return the index of the turn at `place`; where there is none, that of a new turn at the end."""
+        if place.cell is not None:
+            for index in range(len(self.turns) - 1, -1, -1):
+                if self.turns[index].place == place:
+                    return index
+        return len(self.turns)
+
+    def messages(
+        self, prompt: str, before: int, *, system: str | None = None, history_tokens: int = 0
+    ) -> tuple[tuple[Message, ...], int]:
+        """Return the messages that ask `prompt` after the first `before` turns, and how many were left out.
+
+        With `history_tokens` above 0, the oldest whole turns beyond so many (estimated) tokens are left out.
+        """
+        kept: list[Message] = []
+        left_out = 0
+        room = history_tokens
+        for index in range(before - 1, -1, -1):
+            reply = self.turns[index].reply
+            if history_tokens:
+                room -= estimate_tokens(reply.prompt) + estimate_tokens(reply.text)
+                if room < 0:
+                    left_out = index + 1
+                    break
+            kept += (Message("assistant", reply.text), Message("user", reply.prompt))
+        leading = [Message("system", system)] if system else []
+        return (*leading, *reversed(kept), Message("user", prompt)), left_out
+
+    def record(self, place: Place, reply: Reply) -> Turn:
+        """Put an answer in its place: a new attempt of the turn that stands there, or a new turn."""
+        position = self.position(place)
+        if position == len(self.turns):
+            self.turns.append(Turn(place, id=reply.turn_id))
+        turn = self.turns[position]
+        turn.attempts.append(reply)
+        turn.current = len(turn.attempts) - 1
+        return turn
+
+    def drop(self, number: int) -> Turn:
+        """Take turn `number` (from 1) out of the conversation; raises InputError where there is none."""
+        if not 1 <= number <= len(self.turns):
+            raise InputError(
+                f"conversation {self.name!r} has no turn {number}",
+                why=f"it has {len(self.turns)} turn{'s' * (len(self.turns) != 1)}",
+                next_step="see them with %cnai_chat show",
+            )
+        return self.turns.pop(number - 1)
+
+
+class Conversations:
+    """The named conversations of a kernel, one of which is in use."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, Conversation] = {"main": Conversation("main")}
+        self.current = "main"
+
+    def __iter__(self) -> Iterator[Conversation]:
+        return iter(self._named.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._named
+
+    def __getitem__(self, name: str) -> Conversation:
+        if name not in self._named:
+            near = get_close_matches(name, self._named, 1)
+            raise InputError(
+                f"there is no conversation {name!r}",
+                why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",
+                next_step=f"begin one with %cnai_chat new {name}",
+            )
+        return self._named[name]
+
+    def open(self, name: str) -> Conversation:
+        """Return the conversation of this name, beginning it where there is none yet."""
+        return self._named.get(name) or self.new(name)
+
+    def new(self, name: str = "") -> Conversation:
+        """Begin a conversation; without a name it is called `chat-2`, `chat-3`, …"""
+        if not name:
+            number = len(self._named) + 1
+            while f"chat-{number}" in self._named:
+                number += 1
+            name = f"chat-{number}"
+        if name in self._named:
+            raise InputError(
+                f"there is a conversation {name!r} already",
+                next_step=f"continue it with %cnai_chat use {name}",
+            )
+        if not name.isprintable() or name.startswith("-") or name.split() != [name]:
+            raise InputError(f"{name!r} is no name of a conversation", why="a name is one word")
+        self._named[name] = Conversation(name)
+        return self._named[name]

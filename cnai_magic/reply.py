@@ -1,0 +1,111 @@
+"""One answer, with all that is known of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from .errors import InputError
+from .markdown import code_blocks, notebook_maths
+from .protocol import Usage
+from .spend import Cost, Spend
+
+__all__ = ["Reply"]
+
+_ENDS = {
+    "length": "cut at max_tokens",
+    "content_filter": "cut by the content filter",
+    "stopped": "stopped",
+    "interrupted": "interrupted",
+    "insufficient_system_resource": "cut by the server: out of resources",
+    "network_error": "cut by the server: network error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: `text`, `reasoning`, `usage` and `cost`, the question, and its place in the conversation.
+
+    `finish_reason` is the server's ("stop", "length", "content_filter", …), or "stopped" or "interrupted".
+    `seconds` and `first_token_after` are seconds since the request was sent. `turn` and `attempt` count
+    from 1; `turn` is 0 for an answer outside the conversation. `total` is what the notebook had spent, this
+    answer included. `left_out` counts the oldest turns that did not fit `history_tokens`.
+    """
+
+    text: str
+    prompt: str
+    model: str
+    conversation: str = "main"
+    reasoning: str = ""
+    system: str | None = None
+    parameters: Mapping[str, float | int] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    cost: Cost = field(default_factory=lambda: Cost(None))
+    total: Spend = field(default_factory=Spend)
+    finish_reason: str = "stop"
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    seconds: float = 0.0
+    first_token_after: float | None = None
+    turn: int = 0
+    turn_id: str = ""
+    attempt: int = 1
+    left_out: int = 0
+    demo: bool = False
+
+    @property
+    def code(self) -> str:
+        """The first fenced code block of the answer, or "" where it has none."""
+        return next(iter(self.code_blocks()), "")
+
+    def code_blocks(self, language: str = "") -> list[str]:
+        """Return the fenced code blocks, only those in `language` where one is named."""
+        return code_blocks(self.text, language)
+
+    def json(self) -> Any:
+        """Return the answer read as JSON, bare or in a fenced block; raises InputError where it is none."""
+        for text in (self.text, *self.code_blocks("json"), *self.code_blocks()):
+            try:
+                return json.loads(text)
+            except ValueError:
+                continue
+        raise InputError(
+            "the answer is not JSON",
+            why=self.text[:200],
+            next_step="ask for JSON and nothing else, or read .text",
+        )
+
+    @property
+    def markdown(self) -> str:
+        """The answer as a notebook renders it, maths included."""
+        return notebook_maths(self.text)
+
+    @property
+    def footer(self) -> str:
+        """One line: model, tokens, cost, time, what the notebook spent, and what else is to be known."""
+        about = "≈" if self.usage.estimated else ""
+        tokens = f"{about}{self.usage.prompt_tokens:,} → {about}{self.usage.completion_tokens:,} tokens"
+        if self.demo:
+            money = [f"demo credit {self.cost}"]
+        else:
+            money = [str(self.cost)]
+        parts = [self.model, *(["demo"] if self.demo else []), tokens, *money, f"{self.seconds:.1f} s"]
+        parts.append(f"this notebook {self.total}")
+        if self.attempt > 1:
+            parts.append(f"attempt {self.attempt}")
+        if self.left_out:
+            parts.append(f"{self.left_out} oldest turn{'s' * (self.left_out > 1)} left out")
+        if self.finish_reason in _ENDS:
+            parts.append(_ENDS[self.finish_reason])
+        return " · ".join(parts)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.text)
