@@ -1,0 +1,192 @@
+"""The model `demo-faults`: it fails on request, so that a client can be seen to cope.
+
+The first word of the last user message that is the name of a fault chooses it; with none, it answers
+with the list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from ..protocol import Chunk, Usage
+from .respond import EventStream, json_response
+from .wire import DONE, Call, Envelope, Refusal, error_event
+
+__all__ = ["FAULTS", "MODEL", "respond"]
+
+MODEL = "demo-faults"
+
+_SLOW_GAP = 0.3
+_TEXT = "This answer was ordered with a fault and it will not go well"
+
+_PAGE = """<!DOCTYPE html>
+<html><head><title>502 Bad Gateway</title></head>
+<body><center><h1>502 Bad Gateway</h1></center><hr><center>demo-cdn</center></body></html>
+"""
+
+_REFUSALS: dict[str, Refusal] = {
+    "401": Refusal(401, "demo fault: the API key is not valid", code="invalid_api_key"),
+    "402": Refusal(402, "demo fault: the quota of this key is used up", code="insufficient_quota"),
+    "429": Refusal(
+        429,
+        "demo fault: too many requests",
+        code="rate_limit_exceeded",
+        kind="rate_limit_error",
+        headers={"Retry-After": "1"},
+    ),
+    "500": Refusal(500, "demo fault: the server failed", code="server_error", kind="server_error"),
+    "upstream_error": Refusal(
+        500, "demo fault: the upstream failed", code="upstream_error", kind="server_error"
+    ),
+    "upstream_timeout": Refusal(
+        500, "demo fault: the upstream did not answer in time", code="upstream_timeout", kind="server_error"
+    ),
+}
+
+FAULTS: dict[str, str] = {
+    "401": "the key is refused",
+    "402": "no quota is left",
+    "429": "too many requests, with `Retry-After: 1`",
+    "500": "the server fails",
+    "upstream_error": "a 500 that blames the upstream",
+    "upstream_timeout": "a 500 that blames the upstream's delay",
+    "slow": f"one token every {_SLOW_GAP} s",
+    "stall": "some tokens, then silence until you leave",
+    "cut": "some tokens, then the connection closes in the middle of an event",
+    "garbage": "some tokens, then bytes that are not JSON",
+    "midstream": "some tokens, then an error in the stream",
+    "html": "a web page with status 502",
+    "html200": "a web page with status 200",
+}
+"""Every fault, with what it does."""
+
+
+async def respond(request: web.Request, call: Call) -> web.StreamResponse:
+    """Answer with the fault that the request names; raises Refusal for those that are an HTTP status."""
+    name = _named(call)
+    if name in _REFUSALS:
+        chosen = _REFUSALS[name]
+        raise Refusal(
+            chosen.status, chosen.message, code=chosen.code, kind=chosen.kind, headers=chosen.headers
+        )
+    if name in ("html", "html200"):
+        status = 502 if name == "html" else 200
+        return web.Response(status=status, text=_PAGE, content_type="text/html")
+    if not call.stream:
+        return await _whole(request, call, name)
+    async with EventStream(request, keep_alive=None) as stream:
+        envelope = Envelope(call.chat.model, include_usage=call.include_usage)
+        await stream.send(envelope.opening())
+        if name in _BROKEN:
+            for token in _tokens(_TEXT)[:5]:
+                await stream.send(envelope.event_of(Chunk(token)))
+            await _BROKEN[name](request, stream, envelope)
+        else:
+            chunks = _chunks(call, name)
+            for chunk in chunks:
+                if name == "slow":
+                    await asyncio.sleep(_SLOW_GAP)
+                await stream.send(envelope.event_of(chunk))
+            await stream.send(envelope.closing(chunks[-1].usage))
+            await stream.send(DONE)
+    return stream.response
+
+
+async def _whole(request: web.Request, call: Call, name: str) -> web.StreamResponse:
+    """Answer a request that did not ask for a stream."""
+    chunks = _chunks(call, name)
+    body = Envelope(call.chat.model).completion(chunks)
+    if name == "stall":
+        await _silence()
+    elif name == "slow":
+        await asyncio.sleep(_SLOW_GAP * len(chunks))
+    elif name == "midstream":
+        raise Refusal(500, "demo fault: the answer broke off", code="upstream_error", kind="server_error")
+    elif name == "garbage":
+        return web.Response(body=b'{"choices": [{"mess\xff\x00', content_type="application/json")
+    elif name == "cut":
+        data = json.dumps(body).encode()
+        response = web.StreamResponse(
+            headers={"Content-Length": str(len(data)), "Content-Type": "application/json"}
+        )
+        await response.prepare(request)
+        await response.write(data[: len(data) // 2])
+        await _hang_up(request)
+    return json_response(body)
+
+
+async def _stall(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
+    await _silence()
+
+
+async def _cut(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
+    whole = envelope.event_of(Chunk("half")) or b""
+    await stream.send(whole[: len(whole) // 2])
+    await _hang_up(request)
+
+
+async def _garbage(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
+    await stream.send(b'data: {"choices": [{"delta": \xff\x00 <<not json>>\n\n')
+
+
+async def _midstream(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
+    await stream.send(
+        error_event(
+            Refusal(500, "demo fault: the upstream broke off", code="upstream_error", kind="server_error")
+        )
+    )
+
+
+_BROKEN: dict[str, Callable[[web.Request, EventStream, Envelope], Awaitable[None]]] = {
+    "stall": _stall,
+    "cut": _cut,
+    "garbage": _garbage,
+    "midstream": _midstream,
+}
+
+
+async def _silence() -> None:
+    """Wait until the client leaves or the gateway closes: both cancel the handler."""
+    await asyncio.Event().wait()
+
+
+async def _hang_up(request: web.Request) -> None:
+    """Close the connection after what was written, without the end of the body."""
+    if request.transport is not None:
+        request.transport.close()
+    await _silence()
+
+
+def _named(call: Call) -> str:
+    asked = [message.content for message in call.chat.messages if message.role == "user"]
+    words = re.findall(r"[a-z0-9_]+", asked[-1].lower()) if asked else []
+    return next((word for word in words if word in FAULTS), "")
+
+
+def _chunks(call: Call, name: str) -> list[Chunk]:
+    from .demo import count_tokens
+
+    text = _TEXT if name else _help()
+    tokens = _tokens(text)
+    limit = call.chat.max_tokens
+    kept = tokens if limit is None else tokens[:limit]
+    usage = Usage(
+        prompt_tokens=sum(count_tokens(message.content) for message in call.chat.messages),
+        completion_tokens=count_tokens("".join(kept)),
+    )
+    reason = "stop" if len(kept) == len(tokens) else "length"
+    return [*(Chunk(token) for token in kept), Chunk(finish_reason=reason, usage=usage)]
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"\s*\S+", text)
+
+
+def _help() -> str:
+    rows = "\n".join(f"- `{name}`: {meaning}" for name, meaning in FAULTS.items())
+    return f"Name the fault you want in your message. I know these:\n\n{rows}\n"
