@@ -13,13 +13,15 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from contextvars import ContextVar
+from pathlib import Path
 
 from aiohttp import web
 
 from ..errors import InputError
 from ..protocol import Chunk
 from ..safety import ApiKey
-from . import faults
+from . import demo, faults
 from .respond import EventStream, json_response, refusal_response
 from .source import DemoSource, Source
 from .wire import (
@@ -39,8 +41,10 @@ __all__ = ["LARGEST_BODY", "make_app"]
 LARGEST_BODY = 16 * 2**20
 """Bytes that the body of a request may have."""
 
-_REQUEST_ID = "request_id"
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+
+# Every request runs in a task, and so in a context, of its own.
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _log = logging.getLogger(__name__)
 
@@ -78,8 +82,6 @@ def make_app(
 
 def demo_source(tokens_per_second: float) -> Source:
     """Return the demo models as a source."""
-    from . import demo
-
     return DemoSource(demo.MODELS, demo.answer, tokens_per_second=tokens_per_second)
 
 
@@ -148,7 +150,7 @@ class _Routes:
             except ConnectionError:
                 raise
             except Exception as exc:  # noqa: BLE001 - the status is sent: the stream has to tell of it
-                await stream.send(error_event(_refusal_of(exc, request)))
+                await stream.send(error_event(_refusal_of(exc)))
         return stream.response
 
 
@@ -181,6 +183,7 @@ async def _read_call(request: web.Request) -> Call:
 @web.middleware
 async def _refuse_in_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Turn whatever goes wrong into an error of the reference's format."""
+    _request_id.set(new_id("req-"))
     try:
         return await handler(request)
     except ConnectionError:
@@ -189,18 +192,20 @@ async def _refuse_in_json(request: web.Request, handler: _Handler) -> web.Stream
     except web.HTTPException as exc:
         return refusal_response(_refusal_of_http(exc, request))
     except Exception as exc:  # noqa: BLE001 - the one boundary where our own faults become a 500
-        return refusal_response(_refusal_of(exc, request))
+        return refusal_response(_refusal_of(exc))
 
 
-def _refusal_of(exc: Exception, request: web.Request) -> Refusal:
+def _refusal_of(exc: Exception) -> Refusal:
     if isinstance(exc, Refusal):
         return exc
     if isinstance(exc, InputError):
         return Refusal.of_input(exc)
-    request_id = _request_id(request)
+    request_id = _request_id.get()
     # The message of an exception may quote the prompt, so only its class and its way are logged.
-    way = "".join(traceback.format_tb(exc.__traceback__))
-    _log.error("request %s failed with %s\n%s", request_id, type(exc).__name__, way)
+    way = " > ".join(
+        f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(exc.__traceback__)
+    )
+    _log.error("request %s failed with %s at %s", request_id, type(exc).__name__, way)
     return Refusal.of_fault(request_id)
 
 
@@ -219,14 +224,7 @@ def _refusal_of_http(exc: web.HTTPException, request: web.Request) -> Refusal:
 
 
 async def _add_request_id(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["X-Request-Id"] = _request_id(request)
-
-
-def _request_id(request: web.Request) -> str:
-    found = request.get(_REQUEST_ID)
-    if found is None:
-        found = request[_REQUEST_ID] = new_id("req-")
-    return str(found)
+    response.headers["X-Request-Id"] = _request_id.get() or new_id("req-")
 
 
 def _digest(key: str) -> bytes:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from ..protocol import Chunk, Usage
+from .demo import count_tokens
 from .respond import EventStream, json_response
 from .wire import DONE, Call, Envelope, Refusal, error_event
 
@@ -169,8 +170,6 @@ def _named(call: Call) -> str:
 
 
 def _chunks(call: Call, name: str) -> list[Chunk]:
-    from .demo import count_tokens
-
     text = _TEXT if name else _help()
     tokens = _tokens(text)
     limit = call.chat.max_tokens

@@ -28,15 +28,15 @@ _BACKLOG = 1024
 
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 takes a free one. Raises InputError where that cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OverflowError as exc:
+    if not 0 <= port <= 65535:
         raise InputError(
             f"{port} is not a port",
             parameter="port",
             next_step="choose one from 1 to 65535, 0 for a free one",
-        ) from exc
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as exc:
         reason = exc.strerror or str(exc)
         if exc.errno == errno.EADDRINUSE:

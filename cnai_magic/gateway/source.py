@@ -11,7 +11,7 @@ from ..protocol import ChatRequest, Chunk, Model
 
 __all__ = ["DemoSource", "Source"]
 
-# Characters of prompt beyond which even the first look at it is kept off the event loop.
+# Characters of prompt beyond which counting them is kept off the event loop.
 _LARGE_PROMPT = 20_000
 
 
@@ -58,21 +58,22 @@ class DemoSource:
     async def answer(self, request: ChatRequest, *, paced: bool) -> AsyncGenerator[Chunk, None]:
         """Return the chunks of an answer; see `Source.answer`."""
         tokens = cast("Generator[Chunk, None, None]", self._answer(request))
-        first: Future[Chunk | None] | None = None
+        large = _size(request) > _LARGE_PROMPT
+        # A model may have to be trained before its first token.
+        step = self._step_aside(tokens) if large or request.model not in self._warm else None
         try:
-            if request.model in self._warm and _size(request) < _LARGE_PROMPT:
-                chunk = next(tokens, None)
-            else:
-                # A model may have to be trained before its first token.
-                first = self._executor.submit(next, tokens, None)
-                chunk = await asyncio.wrap_future(first)
-                self._warm.add(request.model)
+            chunk = await asyncio.wrap_future(step) if step else next(tokens, None)
+            self._warm.add(request.model)
             loop = asyncio.get_running_loop()
             gap = self._gap if paced else 0.0
             due = loop.time()
             while chunk is not None:
                 yield chunk
-                chunk = next(tokens, None)
+                if large:
+                    step = self._step_aside(tokens)
+                    chunk = await asyncio.wrap_future(step)
+                else:
+                    chunk = next(tokens, None)
                 if gap and chunk is not None and (chunk.text or chunk.reasoning):
                     due += gap
                     await asyncio.sleep(max(0.0, due - loop.time()))
@@ -80,11 +81,15 @@ class DemoSource:
                     # Other requests have their turn, and a client that went away is noticed.
                     await asyncio.sleep(0)
         finally:
-            if first is None or first.done():
+            if step is None or step.done():
                 tokens.close()
             else:
                 # A generator that runs cannot be closed: its thread does so when it has returned.
-                first.add_done_callback(lambda _: tokens.close())
+                step.add_done_callback(lambda _: tokens.close())
+
+    def _step_aside(self, tokens: Generator[Chunk, None, None]) -> Future[Chunk | None]:
+        """Compute the next chunk in a worker thread."""
+        return self._executor.submit(next, tokens, None)
 
 
 def _size(request: ChatRequest) -> int:

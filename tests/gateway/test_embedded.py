@@ -1,0 +1,223 @@
+"""The gateway inside a process, and as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnai_magic import gateway
+from cnai_magic.errors import InputError
+from cnai_magic.safety import ApiKey
+
+PATIENCE = 30
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    if gateway_threads():
+        gateway.embedded().close()
+
+
+@pytest.fixture
+def spawn() -> Iterator[Any]:
+    processes: list[subprocess.Popen[str]] = []
+
+    def spawned(code: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield spawned
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def gateway_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("cnai-gateway")]
+
+
+def fetch(base_url: str, path: str, key: str = "") -> bytes:
+    request = urllib.request.Request(base_url + path, headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+        return bytes(response.read())
+
+
+def test_the_embedded_gateway_serves_the_demo_models_to_its_key() -> None:
+    found = gateway.embedded(tokens_per_second=0)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1", found.base_url)
+    assert re.fullmatch(r"sk-[A-Za-z0-9]{48}", found.key.reveal())
+    assert b"demo-guide" in fetch(found.base_url, "/models", found.key.reveal())
+
+
+def test_there_is_one_in_a_process_and_a_new_one_after_close() -> None:
+    first = gateway.embedded()
+    assert gateway.embedded() is first
+    assert len(gateway_threads()) == 1
+    first.close()
+    first.close()
+    assert gateway_threads() == []
+    second = gateway.embedded()
+    assert second is not first
+    assert second.key != first.key
+    assert b"object" in fetch(second.base_url, "/models", second.key.reveal())
+
+
+def test_close_frees_the_port_and_ends_streams_under_way() -> None:
+    found = gateway.embedded()
+    port = int(found.base_url.split(":")[2].split("/")[0])
+    body = b'{"model": "demo-faults", "stream": true, "messages": [{"role": "user", "content": "stall"}]}'
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {found.key.reveal()}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(head.encode() + body)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        found.close()
+        assert b"\r\n0\r\n\r\n" not in b"".join(iter(lambda: connection.recv(65536), b""))
+    assert gateway_threads() == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+
+
+def test_many_threads_that_ask_at_once_get_the_same() -> None:
+    found: list[gateway.EmbeddedGateway] = []
+    barrier = threading.Barrier(8)
+
+    def ask() -> None:
+        barrier.wait(PATIENCE)
+        found.append(gateway.embedded())
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert len(found) == 8
+    assert len(set(map(id, found))) == 1
+
+
+@pytest.mark.parametrize("pace", [-1, float("nan"), float("inf")])
+def test_a_pace_that_is_none_is_refused(pace: float) -> None:
+    with pytest.raises(InputError, match="pace"):
+        gateway.embedded(tokens_per_second=pace)
+
+
+def test_to_import_the_gateway_costs_nothing_heavy(spawn: Any) -> None:
+    process = spawn(
+        "import sys, cnai_magic.gateway; print('aiohttp' in sys.modules, 'asyncio' in sys.modules)"
+    )
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (out.split(), err) == (["False", "False"], "")
+
+
+def test_a_process_that_never_closes_it_ends_quietly(spawn: Any) -> None:
+    process = spawn(
+        "from cnai_magic.gateway import embedded\n"
+        "import urllib.request\n"
+        "g = embedded()\n"
+        "key = {'Authorization': 'Bearer ' + g.key.reveal()}\n"
+        "r = urllib.request.Request(g.base_url + '/models', headers=key)\n"
+        "print(urllib.request.urlopen(r).status)\n"
+    )
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "200\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_the_child_of_a_fork_gets_its_own(spawn: Any) -> None:
+    process = spawn(
+        "import os, urllib.request\n"
+        "from cnai_magic.gateway import embedded\n"
+        "def status(g):\n"
+        "    key = {'Authorization': 'Bearer ' + g.key.reveal()}\n"
+        "    with urllib.request.urlopen(urllib.request.Request(g.base_url + '/models', headers=key)) as r:\n"
+        "        return r.status\n"
+        "parent = embedded()\n"
+        "pid = os.fork()\n"
+        "if not pid:\n"
+        "    parent.close()\n"
+        "    child = embedded()\n"
+        "    fine = child.base_url != parent.base_url and status(child) == 200\n"
+        "    child.close()\n"
+        "    os._exit(0 if fine else 3)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), embedded() is parent, status(parent))\n"
+    )
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "0 True 200\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_prints_where_and_the_key_it_made_and_ends_on_a_signal(spawn: Any, number: int) -> None:
+    process = spawn("from cnai_magic.gateway import serve; serve(port=0)")
+    base_url = process.stdout.readline().removeprefix("base URL: ").strip()
+    key = process.stdout.readline().removeprefix("API key:").strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1", base_url)
+    assert re.fullmatch(r"sk-[A-Za-z0-9]+", key)
+    assert b"demo-guide" in fetch(base_url, "/models", key)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_serve_does_not_print_a_key_that_it_was_given(spawn: Any) -> None:
+    process = spawn(
+        "from cnai_magic.gateway import serve; from cnai_magic.safety import ApiKey\n"
+        "serve(host='localhost', port=0, key=ApiKey('sk-mine'))"
+    )
+    base_url = process.stdout.readline().removeprefix("base URL: ").strip()
+    assert b"demo-guide" in fetch(base_url, "/models", "sk-mine")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_serve_warns_where_others_can_reach_it(spawn: Any) -> None:
+    process = spawn("from cnai_magic.gateway import serve; serve(host='0.0.0.0', port=0)")
+    assert process.stdout.readline().startswith("base URL: http://0.0.0.0:")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert err.startswith("warning: 0.0.0.0 can be reached from other machines")
+
+
+def test_a_port_that_is_taken_is_told_with_the_next_step() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 is taken") as caught:
+            gateway.serve(port=port, key=ApiKey("sk-mine"))
+    assert "--port" in caught.value.next_step
+    assert caught.value.parameter == "port"
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("192.0.2.1", 0)])
+def test_a_place_that_is_none_is_told(host: str, port: int) -> None:
+    with pytest.raises(InputError) as caught:
+        gateway.serve(host=host, port=port)
+    assert caught.value.next_step
+
+
+def test_to_start_it_touches_no_file(tmp_path: Path) -> None:
+    gateway.embedded()
+    assert [path.name for path in tmp_path.rglob("*")] == ["home"]

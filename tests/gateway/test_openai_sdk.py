@@ -1,0 +1,116 @@
+"""The openai SDK gets right answers, streams, usage and typed errors from the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+MESSAGES: Any = [{"role": "user", "content": "hello"}]
+
+
+@pytest.fixture
+def client(gateway: Any) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0, timeout=20) as client:
+        yield client
+
+
+def fault(name: str) -> Any:
+    return [{"role": "user", "content": name}]
+
+
+def test_models(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["stub", "team/stub-large", "demo-faults"]
+    assert client.models.retrieve("stub").owned_by == "test"
+
+
+def test_an_answer(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model="stub", messages=MESSAGES, temperature=0, max_tokens=9)
+    assert answer.choices[0].message.content == "Grüße 世界 and all"
+    assert answer.choices[0].message.role == "assistant"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (
+        7,
+        5,
+        12,
+    )
+    assert answer.usage.completion_tokens_details is not None
+    assert answer.usage.completion_tokens_details.reasoning_tokens == 1
+    assert answer._request_id is not None
+    assert answer._request_id.startswith("req-")
+
+
+def test_a_stream_with_usage(client: openai.OpenAI) -> None:
+    with client.chat.completions.create(
+        model="stub", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+    ) as stream:
+        *parts, last = list(stream)
+    assert "".join(part.choices[0].delta.content or "" for part in parts) == "Grüße 世界 and all"
+    assert parts[0].choices[0].delta.role == "assistant"
+    assert [part.choices[0].finish_reason for part in parts if part.choices[0].finish_reason] == ["stop"]
+    assert last.choices == []
+    assert last.usage is not None
+    assert last.usage.total_tokens == 12
+
+
+def test_a_stream_through_the_sdks_own_accumulator(client: openai.OpenAI) -> None:
+    with client.chat.completions.stream(model="stub", messages=MESSAGES) as stream:
+        stream.until_done()
+        final = stream.get_final_completion()
+    assert final.choices[0].message.content == "Grüße 世界 and all"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("401", openai.AuthenticationError),
+        ("402", openai.APIStatusError),
+        ("429", openai.RateLimitError),
+        ("500", openai.InternalServerError),
+        ("upstream_error", openai.InternalServerError),
+        ("html", openai.InternalServerError),
+    ],
+)
+def test_statuses_become_typed_errors(
+    client: openai.OpenAI, name: str, kind: type[openai.APIStatusError]
+) -> None:
+    with pytest.raises(kind) as caught:
+        client.chat.completions.create(model="demo-faults", messages=fault(name))
+    assert caught.value.request_id is not None
+    if name == "402":
+        assert (caught.value.status_code, caught.value.code) == (402, "insufficient_quota")
+
+
+def test_a_wrong_key_is_an_authentication_error(gateway: Any) -> None:
+    with openai.OpenAI(base_url=gateway.base_url, api_key="sk-wrong", max_retries=0) as client:
+        with pytest.raises(openai.AuthenticationError) as caught:
+            client.models.list()
+        assert caught.value.code == "invalid_api_key"
+
+
+def test_a_wrong_parameter_is_a_bad_request(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="stub", messages=MESSAGES, temperature=3)
+    assert (caught.value.param, caught.value.type) == ("temperature", "invalid_request_error")
+
+
+def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.chat.completions.create(model="stab", messages=MESSAGES)
+    assert caught.value.code == "model_not_found"
+    assert "stub" in caught.value.message
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("nothing-like-it")
+
+
+def test_an_error_in_mid_stream_is_raised(client: openai.OpenAI) -> None:
+    with (
+        client.chat.completions.create(
+            model="demo-faults", messages=fault("midstream"), stream=True
+        ) as stream,
+        pytest.raises(openai.APIError, match="broke off"),
+    ):
+        list(stream)
