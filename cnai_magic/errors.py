@@ -87,6 +87,8 @@ class CnaiError(Exception):
 class InputError(CnaiError):
     """What was typed cannot be used; `parameter` names the field of the API reference, if one is at fault."""
 
+    default_next_step = "nothing was sent: correct it and run the cell again"
+
     def __init__(self, what: str, *, parameter: str = "", why: str = "", next_step: str = "") -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.parameter = parameter
@@ -94,6 +96,8 @@ class InputError(CnaiError):
 
 class BudgetError(CnaiError):
     """The answer would not fit the budget, or cannot be priced; nothing was sent."""
+
+    default_next_step = "see or change the budget with %cnai_spend --budget USD"
 
 
 class APIError(CnaiError):
@@ -216,5 +220,6 @@ class EventTooLargeError(ProtocolError):
 
 
 def _clean(text: str) -> str:
-    text = " ".join(strip_controls(redact(text)).split())
+    # Control sequences first: one in the middle of a key would hide it from redact.
+    text = " ".join(redact(strip_controls(text)).split()).encode("utf-8", "replace").decode()
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -8,10 +8,14 @@ __all__ = ["ApiKey", "redact", "strip_controls"]
 
 HIDDEN = "sk-…"
 
+# What is shorter is a placeholder ("EMPTY", "ollama"), no secret; hiding it would garble other words.
+_SHORTEST_SECRET = 8
+
 _KEY_SHAPE = re.compile(r"\bsk-[A-Za-z0-9*_-]{6,}")
 # ECMA-48: OSC, DCS, SOS, PM and APC strings up to their terminator, then CSI, then two-byte escapes.
 _SEQUENCE = re.compile(
-    r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)"
+    # A string does not hold the start of another: so the search stays linear in hostile text.
+    r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c|$)"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
     r"|\x1b[ -/]*[0-~]?"
 )
@@ -33,6 +37,10 @@ class ApiKey:
         """Return the key in clear, for the `Authorization` header."""
         return self._value
 
+    def hide_in(self, text: str) -> str:
+        """Return `text` with this key replaced by `sk-…`."""
+        return text.replace(self._value, HIDDEN) if len(self._value) >= _SHORTEST_SECRET else text
+
     def __bool__(self) -> bool:
         return bool(self._value)
 
@@ -53,7 +61,7 @@ def redact(text: str, *keys: ApiKey | None) -> str:
     """Return `text` with the given keys, and all that has the shape of one, replaced by `sk-…`."""
     for key in keys:
         if key:
-            text = text.replace(key.reveal(), HIDDEN)
+            text = key.hide_in(text)
     return _KEY_SHAPE.sub(HIDDEN, text)
 
 
