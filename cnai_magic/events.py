@@ -22,7 +22,8 @@ EVENT_LIMIT = 16 * 1024 * 1024
 """The largest event that is read, in bytes."""
 
 _BOM = b"\xef\xbb\xbf"
-_HEAD = 64 * 1024
+# sseclient's cost is quadratic in the lines of one event; answers have one line.
+_LINE_LIMIT = 1000
 
 
 class Events:
@@ -35,7 +36,7 @@ class Events:
 
     def __init__(self, body: Iterable[bytes], on_comment: Callable[[], None] | None = None) -> None:
         self.count = 0
-        self.head = b""
+        self.head = bytearray()
         self._body = body
         self._on_comment = on_comment
 
@@ -56,18 +57,25 @@ class Events:
             if end > 1:
                 whole = bytes(buffer[:end])
                 del buffer[:end]
+                if whole.count(b"\n") > _LINE_LIMIT and _longest(whole) > _LINE_LIMIT:
+                    raise _too_large(f"it has more than {_LINE_LIMIT} lines")
                 yield _valid(whole)
             if len(buffer) > EVENT_LIMIT:
-                raise EventTooLargeError(
-                    "one event of the stream is too large to be part of an answer",
-                    why=f"it is larger than {EVENT_LIMIT // 2**20} MiB",
-                )
+                raise _too_large(f"it is larger than {EVENT_LIMIT // 2**20} MiB")
 
     def _look_at_start(self, piece: bytes) -> None:
-        if len(self.head) < _HEAD:
-            self.head += piece[:_HEAD]
+        if len(self.head) < EVENT_LIMIT:
+            self.head += piece
         if self._on_comment is not None and piece.startswith(b":"):
             self._on_comment()
+
+
+def _longest(events: bytes) -> int:
+    return max(event.count(b"\n") for event in events.split(b"\n\n"))
+
+
+def _too_large(why: str) -> EventTooLargeError:
+    return EventTooLargeError("one event of the stream is too large to be part of an answer", why=why)
 
 
 def _without_bom(body: Iterable[bytes]) -> Iterator[bytes]:
@@ -91,9 +99,9 @@ def _unix_lines(body: Iterable[bytes]) -> Iterator[bytes]:
     for piece in body:
         if after_return and piece.startswith(b"\n"):
             piece = piece[1:]
-            if not piece:
-                after_return = False
-                continue
+            after_return = False
+        if not piece:
+            continue
         if b"\r" in piece:
             after_return = piece.endswith(b"\r")
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

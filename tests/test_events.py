@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Iterator
+from itertools import chain, product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnai_magic.client import Client
+from cnai_magic.errors import CnaiError, EventTooLargeError
+from cnai_magic.events import EVENT_LIMIT, Events
+from cnai_magic.protocol import ChatRequest, Message, StreamReader
+
+from .servers import CLOSE, KEY, ScriptedServer, answer, delta, event, head
+
+ENDINGS = [b"\n", b"\r\n", b"\r"]
+
+
+def data_of(pieces: Iterable[bytes]) -> list[str]:
+    return [found.data for found in Events(pieces)]
+
+
+def single_bytes(body: bytes) -> Iterator[bytes]:
+    return (body[index : index + 1] for index in range(len(body)))
+
+
+def cuts(body: bytes) -> Iterator[list[bytes]]:
+    """The body in two pieces, cut at every place."""
+    return ([body[:index], body[index:]] for index in range(len(body) + 1))
+
+
+# -- lines and bytes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_line_ending_gives_the_same_events_wherever_the_body_is_cut(ending: bytes) -> None:
+    body = "data: a\n\ndata: é汉🙂\ndata: c\n\n: note\n\ndata:d\n\n".encode().replace(b"\n", ending)
+    expected = ["a", "é汉🙂\nc", "d"]
+    assert data_of([body]) == expected
+    assert data_of(single_bytes(body)) == expected
+    for pieces in cuts(body):
+        assert data_of(pieces) == expected
+
+
+# CR before LF is one line ending, not two.
+@pytest.mark.parametrize(
+    ("first", "second"), [pair for pair in product(ENDINGS, ENDINGS) if pair != (b"\r", b"\n")]
+)
+def test_line_endings_may_be_mixed_within_a_blank_line(first: bytes, second: bytes) -> None:
+    body = b"data: a" + first + second + b"data: b" + first + second
+    for pieces in cuts(body):
+        assert data_of(pieces) == ["a", "b"]
+
+
+def test_empty_pieces_change_nothing() -> None:
+    assert data_of([b"", b"data: a\r", b"", b"\n\r", b"", b"\ndata: b\n", b"", b"\n", b""]) == ["a", "b"]
+
+
+def test_a_byte_order_mark_is_dropped_wherever_it_is_cut() -> None:
+    body = b"\xef\xbb\xbfdata: a\n\ndata: \xef\xbb\xbfb\n\n"
+    for pieces in cuts(body):
+        assert data_of(pieces) == ["a", "\ufeffb"]
+    assert data_of(single_bytes(body)) == ["a", "\ufeffb"]
+    assert data_of([b"\xef\xbb"]) == []
+
+
+def test_an_event_that_the_end_cuts_off_is_never_given() -> None:
+    body = b'data: {"whole": 1}\n\nevent: message\ndata: {"half": 2}\n\n'
+    first = body.index(b"\n\n") + 2
+    for length in range(len(body)):
+        given = data_of([body[:length]])
+        assert given == (['{"whole": 1}'] if length >= first else []), length
+
+
+def test_an_event_is_given_as_soon_as_its_blank_line_is_there() -> None:
+    taken = []
+
+    def body() -> Iterator[bytes]:
+        for piece in (b"data: a\n", b"\n", b"data: b\r", b"\r", b"data: c\r\n\r", b"\n"):
+            taken.append(piece)
+            yield piece
+
+    events = iter(Events(body()))
+    assert next(events).data == "a"
+    assert len(taken) == 2
+    assert next(events).data == "b"
+    assert len(taken) == 4
+    assert next(events).data == "c"
+    assert len(taken) == 5, "a lone CR already ends the blank line"
+
+
+def test_invalid_utf8_is_replaced_and_the_next_events_are_unharmed() -> None:
+    body = b"data: a\xff\xfeb\n\ndata: \xe6\xb1\n\ndata: \xed\xa0\x80\n\ndata: ok\n\n"
+    assert data_of([body]) == ["a��b", "�", "���", "ok"]
+    assert data_of(single_bytes(body)) == ["a��b", "�", "���", "ok"]
+
+
+def test_fields_follow_the_standard() -> None:
+    found = list(
+        Events([b"event: error\nid: 7\nretry: 10\nunknown: x\ndata:  two\ndata\ndata:\n\ndata\n\nid: 8\n\n"])
+    )
+    assert (found[0].event, found[0].id, found[0].data) == ("error", "7", " two\n\n")
+    assert [one.event for one in found] == ["error", "message"]
+
+
+def test_comments_before_the_first_event_are_told_and_later_ones_are_not() -> None:
+    told = []
+    events = Events(
+        [b": keep-alive\n\n", b": keep-alive\n\n", b"data: a\n\n", b": keep-alive\n\n"],
+        on_comment=lambda: told.append(1),
+    )
+    assert [one.data for one in events] == ["a"]
+    assert len(told) == 2
+    assert events.count == 1
+
+
+def test_the_beginning_of_a_body_without_events_is_kept() -> None:
+    body = '{"error": "' + "x" * 100_000 + '"}'
+    events = Events([body[:10].encode(), body[10:].encode()])
+    assert list(events) == []
+    assert events.head.decode() == body
+
+
+# -- size ---------------------------------------------------------------------------------------
+
+
+def test_one_event_of_four_mebibytes_arrives_whole() -> None:
+    body = b"data: " + b"x" * (4 * 2**20) + b"\n\n"
+    pieces = (body[index : index + 4096] for index in range(0, len(body), 4096))
+    assert [len(data) for data in data_of(pieces)] == [4 * 2**20]
+
+
+def test_an_event_beyond_the_cap_is_refused_and_the_rest_is_not_read() -> None:
+    taken = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal taken
+        yield b"data: first\n\ndata: "
+        while True:
+            taken += 1
+            yield b"x" * 2**20
+
+    events = iter(Events(body()))
+    assert next(events).data == "first"
+    with pytest.raises(EventTooLargeError, match="16 MiB"):
+        next(events)
+    assert taken == EVENT_LIMIT // 2**20
+
+
+def test_an_event_of_very_many_lines_is_refused() -> None:
+    # sseclient would spend hours on it.
+    with pytest.raises(EventTooLargeError, match="lines"):
+        data_of([b"data: a\n\n", b"data:\n" * 2_000_000, b"\n"])
+
+
+def test_very_many_short_events_in_one_piece_are_no_large_event() -> None:
+    assert len(data_of([b"data: a\n\n" * 20_000])) == 20_000
+
+
+# -- fuzz ---------------------------------------------------------------------------------------
+
+TEXTS = ["a", "Hello, ", "汉字", "🙂", "data: x", "\\n\\n", "{}[]", "<think", "\u2028", "é" * 50]
+
+# What vendors put between the events of an answer without adding to its text.
+SILENT = [
+    b": keep-alive\n\n",
+    b"\n\n\n",
+    event({"id": "1", "choices": []}),
+    event({"id": "1", "choices": [], "usage": None}),
+    event({"choices": [{"delta": None, "finish_reason": ""}]}),
+    event({"choices": [{"delta": {"role": "", "content": None}}]}),
+    event({"choices": [{"finish_reason": None}]}),
+    event({"choices": [{"delta": {}}], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}),
+    event({"choices": [{"delta": {"content": 7}}], "model": 5}),
+    event({"choices": [{"delta": {"content": {"a": 1}, "reasoning": ["x"]}}]}),
+    event({"choices": [None], "id": "1"}),
+    event({"choices": [[]], "id": "1", "usage": {"prompt_tokens": "12", "completion_tokens": float("nan")}}),
+    b"retry: 5\nid: 1\n\n",
+    b"event: ping\n\n",
+]
+
+# What ends an answer with an error, or is no part of any.
+GARBAGE = [
+    b"data: {\n\n",
+    b"data: []\n\n",
+    b"data: null\n\n",
+    b"data: \xff\xfe\n\n",
+    b"data: " + b"[" * 5000 + b"\n\n",
+    b'data: {"choices": [{"delta": {"content": "half\n\n',
+    event({"error": {"message": "no", "code": 500}}),
+    event({"error": "plain"}),
+    event({"base_resp": {"status_code": 1008, "status_msg": "balance"}}),
+    event({"hello": "world"}),
+    event({"message": "overloaded"}, name="error"),
+    event("not json", name="error"),
+    b"<html><body>502</body></html>\n\n",
+    event("[DONE]"),
+]
+
+
+def text_event(text: str, kind: int) -> bytes:
+    """One event with `text`, in one of the shapes of the vendors."""
+    whole = json.dumps(delta(text), ensure_ascii=kind == 1)
+    if kind == 2:
+        return f"data:{whole}\n\n".encode()
+    if kind == 3:
+        return f"id: 1\nevent: message\ndata: {whole}\n: note\n\n".encode()
+    if kind == 4:
+        return f"data: {whole[:1]}\ndata: {whole[1:]}\n\n".encode()
+    return f"data: {whole}\n\n".encode()
+
+
+Item = tuple[bytes, str | None]
+"""An event and the text that it adds; None where the answer may end or fail there."""
+
+ITEMS: st.SearchStrategy[Item] = st.one_of(
+    st.builds(lambda text, kind: (text_event(text, kind), text), st.sampled_from(TEXTS), st.integers(0, 4)),
+    st.builds(lambda text: (text_event(text, 0), text), st.sampled_from(TEXTS)),
+    st.sampled_from(SILENT).map(lambda data: (data, "")),
+    st.sampled_from(GARBAGE).map(lambda data: (data, None)),
+    st.binary(max_size=40).map(lambda data: (data.replace(b"data", b"") + b"\n\n", None)),
+)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[list[bytes], list[str]]:
+    """A body in pieces, and the texts that an honest reader may show of it, event by event."""
+    items = draw(st.lists(ITEMS, max_size=12))
+    ending = draw(st.sampled_from([*ENDINGS, None]))
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    body = b""
+    texts: list[str] = []
+    ended = False
+    for data, text in items:
+        if ending is None:
+            # Never CR before LF: that would be one ending out of two.
+            data = b"".join(line + rng.choice(ENDINGS[:2]) for line in data.split(b"\n")[:-1])
+        elif b"\r" not in data:
+            data = data.replace(b"\n", ending)
+        body += data
+        if text is None:
+            ended = True
+        elif not ended:
+            texts.append(text)
+    # Beyond garbage nothing is promised but whole events, so every later text may follow too.
+    later = [text for data, text in items if text][len([text for text in texts if text]) :]
+    body = body[: draw(st.integers(0, len(body)))] if draw(st.booleans()) else body
+    if draw(st.booleans()):
+        body = b"\xef\xbb\xbf" + body
+    places = sorted(rng.randrange(len(body) + 1) for _ in range(draw(st.integers(0, 8))))
+    pieces = [body[start:end] for start, end in zip([0, *places], [*places, len(body)], strict=True)]
+    if draw(st.integers(0, 9)) == 0:
+        pieces = list(single_bytes(body))
+    return pieces, [*texts, *later]
+
+
+def shown(chunks: Iterable[object], into: list[str]) -> CnaiError | None:
+    try:
+        for chunk in chunks:
+            into.append(chunk.text)  # type: ignore[attr-defined]
+    except CnaiError as error:
+        return error
+    return None
+
+
+def is_a_run_of_whole_texts(text: str, texts: list[str]) -> bool:
+    return text in {"".join(texts[:count]) for count in range(len(texts) + 1)}
+
+
+def read_all(pieces: list[bytes]) -> Iterator[object]:
+    reader = StreamReader()
+    for found in Events(pieces):
+        chunk = reader.read(found.data, found.event)
+        if chunk is not None:
+            yield chunk
+        if reader.done:
+            break
+    rest = reader.close()
+    if rest is not None:
+        yield rest
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(streams())
+def test_no_stream_of_bytes_gives_half_an_event_or_a_foreign_exception(
+    stream: tuple[list[bytes], list[str]],
+) -> None:
+    pieces, texts = stream
+    parts: list[str] = []
+    shown(read_all(pieces), parts)
+    assert is_a_run_of_whole_texts("".join(parts), texts), (parts, texts)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.sampled_from([*chain(SILENT, GARBAGE), *answer("a", "b")]) | st.binary(max_size=30), max_size=12
+    )
+)
+def test_any_bytes_at_all_end_in_an_answer_or_in_an_error_of_the_family(pieces: list[bytes]) -> None:
+    shown(read_all(pieces), [])
+
+
+def test_the_same_holds_over_a_real_socket() -> None:
+    request = ChatRequest("m", (Message("user", "hi"),))
+    with ScriptedServer() as server:
+        client = Client(server.base_url, KEY, timeout=(5.0, 5.0), retries=0)
+
+        @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+        @given(streams(), st.booleans())
+        def check(stream: tuple[list[bytes], list[str]], chunked: bool) -> None:
+            pieces, texts = stream
+            steps = [piece for piece in pieces if piece]
+            if chunked:
+                steps = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in steps] + [b"0\r\n\r\n"]
+                server.reply(head(Transfer_Encoding="chunked"), steps)
+            else:
+                server.reply(head(Connection="close"), steps, CLOSE)
+            server.always(head(400, Content_Length=0))
+            parts: list[str] = []
+            shown(client.stream(request), parts)
+            assert is_a_run_of_whole_texts("".join(parts), texts), (parts, texts)
+
+        check()
+        client.close()
