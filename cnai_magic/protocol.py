@@ -7,6 +7,7 @@ them. Nothing here does I/O: dicts and text in, values out.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 ROLES = ("system", "user", "assistant")
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _FINISH_REASONS = {"normal": "stop", "eos": "stop", "max_tokens": "length", "sensitive": "content_filter"}
 
@@ -195,6 +198,7 @@ class StreamReader:
         self.finish_reason = ""
         self.usage: Usage | None = None
         self._thinking = _ThinkTag()
+        self._half = ""
 
     def read(self, data: str, event: str = "message") -> Chunk | None:
         """Return what one event adds, or None where it adds nothing.
@@ -229,9 +233,14 @@ class StreamReader:
         text = delta.get("content") or ""
         if type(text) is not str:
             text = _joined_parts(text)
+            text = text if isinstance(text, str) else ""
+        if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
+            text = self._mended(text)
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
         if type(reasoning) is not str:
             reasoning = ""
+        if not (reasoning.isascii() or _SURROGATE.search(reasoning) is None):
+            reasoning = _well_formed(reasoning)
         if text and self._thinking.undecided:
             text, thought = self._thinking.split(text)
             reasoning += thought
@@ -243,12 +252,20 @@ class StreamReader:
             self.usage = usage
         elif not (text or reasoning or finish):
             return None
-        return Chunk(text, reasoning, finish, usage, body.get("model") or "")
+        model = body.get("model")
+        return Chunk(text, reasoning, finish, usage, model if type(model) is str else "")
 
     def close(self) -> Chunk | None:
-        """Return text that was held back because it might have begun a `<think>` tag."""
+        """Return text that was held back: half a character, or what might have begun a `<think>` tag."""
         text, thought = self._thinking.rest()
+        text += _well_formed(self._half)
         return Chunk(text, thought) if text or thought else None
+
+    def _mended(self, text: str) -> str:
+        """Join the halves of a character that was split over two events (UTF-16 surrogates)."""
+        text = self._half + text
+        self._half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        return _well_formed(text.removesuffix(self._half))
 
 
 def read_completion(body: Mapping[str, Any]) -> Chunk:
@@ -299,18 +316,28 @@ def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = ""
     )
 
 
+def _well_formed(text: str) -> str:
+    """Join pairs of surrogates, and replace lone ones: no terminal, file or message takes them."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 class _ThinkTag:
     """Takes a leading `<think>…</think>` out of the content: some models put their reasoning there."""
 
     def __init__(self) -> None:
         self.undecided = True
         self._inside = False
+        self._left = False
         self._held = ""
 
     def split(self, text: str) -> tuple[str, str]:
         """Return what of `text` is answer and what is reasoning; holds back what may be half a tag."""
         text = self._held + text
         self._held = ""
+        if self._left:
+            text = text.lstrip("\n")
+            self.undecided = not text
+            return text, ""
         if not self._inside:
             start = text.lstrip()
             if not start.startswith("<think>"):
@@ -323,8 +350,9 @@ class _ThinkTag:
             text = start[len("<think>") :]
         thought, tag, answer = text.partition("</think>")
         if tag:
-            self.undecided = False
-            return answer.lstrip("\n"), thought
+            # The blank line between thought and answer may come in the next event.
+            self._left = True
+            return self.split(answer)[0], thought
         kept = next((size for size in range(7, 0, -1) if thought.endswith("</think>"[:size])), 0)
         self._held = thought[len(thought) - kept :]
         return "", thought[: len(thought) - kept]
