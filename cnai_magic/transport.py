@@ -98,14 +98,22 @@ class Body:
     """The decoded bytes of a response, as they arrive."""
 
     def __init__(self, response: requests.Response, exchange: Exchange | None) -> None:
-        self._read: Callable[..., bytes] = response.raw.read1
+        self._raw = response.raw
         self._exchange = exchange
 
     def __iter__(self) -> Iterator[bytes]:
         # Not iter_content: it waits until its block is full (measured: every token one gap late).
-        while data := self._read(65536, decode_content=True):
+        exchange, raw = self._exchange, self._raw
+        read: Callable[..., bytes] = raw.read1
+        while data := read(65536, decode_content=True):
+            if exchange is None:
+                yield data
+                continue
+            if raw.closed:
+                # The connection is back in the pool, and may serve another thread from now on.
+                exchange.release()
             yield data
-            if self._exchange is not None and self._exchange.overdue:
+            if exchange.overdue:
                 return
 
 
