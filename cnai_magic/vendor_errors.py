@@ -69,7 +69,7 @@ _CODES: tuple[tuple[str, re.Pattern[str], type[APIError]], ...] = tuple(
             QuotaError,
         ),
         ("", r"model_not_found|InvalidEndpointOrModel|ModelNotFound|model_not_supported", ModelNotFoundError),
-        ("", r"data_inspection_failed|content_filter|SensitiveContent|content_policy", ContentFilterError),
+        ("", r"data_?inspection_?failed|content_filter|SensitiveContent|content_policy", ContentFilterError),
         ("", r"rate_limit|RateLimit|Throttling|too_many_requests|engine_overloaded", RateLimitError),
         (
             "",
@@ -88,7 +88,8 @@ _WORDS: tuple[tuple[re.Pattern[str], type[APIError]], ...] = tuple(
             QuotaError,
         ),
         (
-            r"无可用渠道|no available channel|model .{0,80}(does not exist|not found|not exist)|模型不存在",
+            r"无可用渠道|no available channel|model .{0,80}(does not exist|not found|not exist)|模型不存在"
+            r"|not found the model",
             ModelNotFoundError,
         ),
     )
@@ -121,10 +122,11 @@ def find_error(
             return None
         report = _Report(json.dumps(body, ensure_ascii=False)[:200] if body else "")
     message = report.message
-    found = _REQUEST_ID.search(message)
+    # A relay behind a relay: each adds its own, the one that we asked last.
+    found = _REQUEST_ID.findall(message)
     if found:
-        message = message.replace(found.group(0), "")
-        request_id = request_id or found.group(1)
+        message = _REQUEST_ID.sub("", message)
+        request_id = request_id or found[-1]
     request_id = request_id or str(body.get("request_id") or body.get("id") or "")
     kind = _classified(report, status)
     detail = ", ".join(
@@ -188,7 +190,7 @@ def _classified(report: _Report, status: int) -> type[APIError]:
             return kind
     if status in _STATUSES:
         return _STATUSES[status]
-    if "invalid_request" in spelling:
+    if "invalid_request" in spelling or (400 < status < 500 and status != 408):
         return InvalidRequestError
     return ServerError
 
