@@ -58,12 +58,16 @@ _GRACE_AFTER_FINISH = 2.0
 _GRACE_AFTER_DONE = 0.2
 
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
+_STREAM_LINE = re.compile(r":|(data|event|id|retry)(:|$)|d(a(t)?)?$|e(v(e(n)?)?)?$")
 # What makes a 400 somebody else's fault than that of stream_options.
 _OTHER_PARAMETER = re.compile(r"temperature|top_p|max_tokens|messages|\brole|\bmodel\b")
 
 
 class Notice(NamedTuple):
-    """What happens before the first token: `queued`, or `retry` in so many seconds because of `error`."""
+    """What happens before the first token: `queued`, or a `retry` in so many seconds because of `error`.
+
+    A retry is told once a second, so that it can be shown counting down.
+    """
 
     kind: str
     seconds: float = 0.0
@@ -149,9 +153,12 @@ class Client:
                 seconds = None if started else self._wait_before(attempt, error)
                 if seconds is None:
                     raise
-                notify(Notice("retry", seconds, error))
-            if exchange.wait(seconds):
-                return
+                reason = error
+            until = time.monotonic() + seconds
+            while (left := until - time.monotonic()) > 0:
+                notify(Notice("retry", left, reason))
+                if exchange.wait(min(left, 1.0)):
+                    return
             attempt += 1
 
     def _streamed(
@@ -176,13 +183,13 @@ class Client:
     ) -> Iterator[Chunk]:
         events = Events(Body(response, exchange), on_comment=lambda: notify(Notice("queued")))
         reader = StreamReader()
-        read = reader.read
+        read, hide = reader.read, self._key.hide_in
         begun = False
         try:
             for event in events:
                 if reader.done:
                     continue  # what follows [DONE] is drained, so that the connection can be used again
-                chunk = read(event.data, event.event)
+                chunk = read(hide(event.data), event.event)
                 if chunk is not None:
                     begun = begun or bool(chunk.text or chunk.reasoning)
                     yield chunk
@@ -193,15 +200,16 @@ class Client:
         except TRANSPORT_ERRORS as exc:
             if exchange.cancelled:
                 return
-            if not reader.finish_reason:
-                raise self._translated(exc, begun=begun) from exc
+            if not (reader.finish_reason or reader.done):
+                raise self._translated(exc, begun=begun) from self._cause(exc)
         if exchange.cancelled:
             return
         rest = reader.close()
         if rest is not None:
             yield rest
-        if not events.count and events.head.strip():
-            yield _not_a_stream(events.head, response)
+        head = "" if events.count else _foreign_lines(bytes(events.head))
+        if head:
+            yield _not_a_stream(hide(head), response)
         elif not reader.finish_reason:
             raise TruncatedError(
                 "the answer broke off" if begun else "the server closed the stream without an answer",
@@ -232,8 +240,9 @@ class Client:
         data = None
         headers = {"Accept": "application/json"}
         if body is not None:
-            data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-            if self._key and self._key.reveal().encode() in data:
+            text = json.dumps(body, ensure_ascii=False)
+            data = text.encode("utf-8", "replace")
+            if self._key.hide_in(text) != text:
                 raise InputError(
                     "the prompt holds your own API key, so it was not sent",
                     next_step="take the key out of the text or data that you send",
@@ -254,19 +263,21 @@ class Client:
                     allow_redirects=False,
                 )
         except (*TRANSPORT_ERRORS, UnicodeError) as exc:
-            raise self._translated(exc, begun=False) from exc
+            raise self._translated(exc, begun=False) from self._cause(exc)
         if response.status_code == 200:
             return response
         try:
             raise self._error(response)
         finally:
+            if exchange is not None:
+                exchange.release()
             response.close()
 
     def _error(self, response: requests.Response) -> CnaiError:
         if 300 <= response.status_code < 400:
             place = redact(response.headers.get("Location", "another address"), self._key)
             return RedirectRefused("the server redirects the request", why=f"it points to {place}")
-        text = redact(self._text(response), self._key)
+        text = self._text(response)
         error = error_from_response(response.status_code, text, request_id=_request_id(response))
         if isinstance(error, RateLimitError):
             error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
@@ -287,7 +298,7 @@ class Client:
             response.close()
 
     def _text(self, response: requests.Response) -> str:
-        """Read a whole body, up to the limit; invalid UTF-8 is replaced."""
+        """Read a whole body, up to the limit, without the key; invalid UTF-8 is replaced."""
         parts: list[bytes] = []
         size = 0
         try:
@@ -298,8 +309,8 @@ class Client:
                     raise GarbageError("the server's answer is too large to be one")
         except TRANSPORT_ERRORS as exc:
             if response.status_code == 200:
-                raise self._translated(exc, begun=bool(size)) from exc
-        return b"".join(parts).decode("utf-8", "replace").removeprefix("\ufeff")
+                raise self._translated(exc, begun=bool(size)) from self._cause(exc)
+        return self._key.hide_in(b"".join(parts).decode("utf-8", "replace").removeprefix("\ufeff"))
 
     def _repeated(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         attempt = 0
@@ -334,6 +345,8 @@ class Client:
             return ConnectionFailed(f"no connection to {host} within {self._timeout[0]:g} s")
         if isinstance(exc, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError):
             return ResponseTimeout(f"nothing came from {host} for {self._timeout[1]:g} s")
+        if isinstance(exc, urllib3.exceptions.DecodeError):
+            return GarbageError("the server's answer cannot be decompressed", why=why)
         if begun:
             return TruncatedError("the answer broke off", why=why)
         error = ConnectionFailed(f"the connection to {host} failed", why=why)
@@ -342,6 +355,11 @@ class Client:
             exc, requests.exceptions.SSLError | requests.exceptions.InvalidURL | UnicodeError
         )
         return error
+
+    def _cause(self, exc: Exception) -> Exception | None:
+        """Return the cause to keep: none where it quotes a server that sent the key back."""
+        text = str(exc)
+        return exc if self._key.hide_in(text) == text else None
 
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         # As `auth`, and not as a session header: a matching .netrc entry would replace the header.
@@ -373,9 +391,14 @@ class Stream:
         self._exchange.cancel()
 
 
-def _not_a_stream(head: bytes, response: requests.Response) -> Chunk:
+def _foreign_lines(head: bytes) -> str:
+    """Return a body without its lines that are, or begin, those of a stream of events."""
+    lines = head.decode("utf-8", "replace").splitlines()
+    return "\n".join(line for line in lines if not _STREAM_LINE.match(line)).strip()
+
+
+def _not_a_stream(text: str, response: requests.Response) -> Chunk:
     """Read a body that was announced as a stream and held no event."""
-    text = head.decode("utf-8", "replace")
     _refuse_html(response, "text/html" if text.lstrip()[:1] == "<" else "")
     return read_completion(_as_json(text))
 
@@ -425,6 +448,6 @@ def _retry_after(value: str) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     return max(0.0, seconds) if seconds < 10**9 else None

@@ -8,7 +8,7 @@ former one, which is kept as an earlier attempt.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from uuid import uuid4
 
@@ -53,12 +53,24 @@ class Conversation:
     system: str | None = None
     turns: list[Turn] = field(default_factory=list)
 
+    def turn_at(self, place: Place) -> Turn | None:
+        """Return the turn that belongs to `place`, if there is one."""
+        if place.cell is None:
+            return None
+        return next((turn for turn in reversed(self.turns) if turn.place == place), None)
+
     def position(self, place: Place) -> int:
-        """Return the index of the turn at `place`; where there is none, that of a new turn at the end."""
-        if place.cell is not None:
-            for index in range(len(self.turns) - 1, -1, -1):
-                if self.turns[index].place == place:
+        """Return how many turns stand before `place`: before its turn, or before the one it would make.
+
+        A new turn comes last, but next to the other turns of its cell where it has any.
+        """
+        for index, turn in enumerate(self.turns):
+            if place.cell is not None and turn.place.cell == place.cell:
+                if turn.place.ordinal >= place.ordinal:
                     return index
+                following = self.turns[index + 1] if index + 1 < len(self.turns) else None
+                if following is None or following.place.cell != place.cell:
+                    return index + 1
         return len(self.turns)
 
     def messages(
@@ -84,23 +96,29 @@ class Conversation:
 
     def record(self, place: Place, reply: Reply) -> Turn:
         """Put an answer in its place: a new attempt of the turn that stands there, or a new turn."""
-        position = self.position(place)
-        if position == len(self.turns):
-            self.turns.append(Turn(place, id=reply.turn_id))
-        turn = self.turns[position]
-        turn.attempts.append(reply)
+        turn = self.turn_at(place)
+        if turn is None:
+            turn = Turn(place)
+            self.turns.insert(self.position(place), turn)
+        turn.attempts.append(replace(reply, turn_id=turn.id))
         turn.current = len(turn.attempts) - 1
         return turn
 
-    def drop(self, number: int) -> Turn:
-        """Take turn `number` (from 1) out of the conversation; raises InputError where there is none."""
+    def turn(self, number: int) -> Turn:
+        """Return turn `number` (from 1); raises InputError where there is none."""
         if not 1 <= number <= len(self.turns):
             raise InputError(
                 f"conversation {self.name!r} has no turn {number}",
                 why=f"it has {len(self.turns)} turn{'s' * (len(self.turns) != 1)}",
                 next_step="see them with %cnai_chat show",
             )
-        return self.turns.pop(number - 1)
+        return self.turns[number - 1]
+
+    def drop(self, number: int) -> Turn:
+        """Take turn `number` (from 1) out of the conversation; raises InputError where there is none."""
+        turn = self.turn(number)
+        self.turns.remove(turn)
+        return turn
 
 
 class Conversations:
@@ -126,12 +144,8 @@ class Conversations:
             )
         return self._named[name]
 
-    def open(self, name: str) -> Conversation:
-        """Return the conversation of this name, beginning it where there is none yet."""
-        return self._named.get(name) or self.new(name)
-
-    def new(self, name: str = "") -> Conversation:
-        """Begin a conversation; without a name it is called `chat-2`, `chat-3`, …"""
+    def draft(self, name: str = "") -> Conversation:
+        """Return a new conversation, not among these yet; unnamed it is `chat-2`, `chat-3` and so on."""
         if not name:
             number = len(self._named) + 1
             while f"chat-{number}" in self._named:
@@ -142,7 +156,17 @@ class Conversations:
                 f"there is a conversation {name!r} already",
                 next_step=f"continue it with %cnai_chat use {name}",
             )
-        if not name.isprintable() or name.startswith("-") or name.split() != [name]:
+        if name.startswith("-") or name.split() != [name] or not name.isprintable():
             raise InputError(f"{name!r} is no name of a conversation", why="a name is one word")
-        self._named[name] = Conversation(name)
+        return Conversation(name)
+
+    def add(self, conversation: Conversation) -> None:
+        """Take a conversation in; one that is here already stays."""
+        self._named.setdefault(conversation.name, conversation)
+
+    def use(self, name: str) -> Conversation:
+        """Make a conversation the current one, beginning it where there is none of this name."""
+        if name not in self._named:
+            self.add(self.draft(name))
+        self.current = name
         return self._named[name]

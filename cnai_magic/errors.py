@@ -174,7 +174,7 @@ class ConnectionFailed(NetworkError):
     """No connection was had, or it broke before the first token."""
 
     retryable = True
-    default_next_step = "check the network and the address: %config Cnai.base_url"
+    default_next_step = "check the network and the address: CNAI_BASE_URL, or %config Cnai.base_url"
 
 
 class ResponseTimeout(NetworkError):
@@ -198,7 +198,7 @@ class TruncatedError(NetworkError):
 class ProtocolError(CnaiError):
     """What arrived is not an answer of this API."""
 
-    default_next_step = "check the address (it usually ends in /v1): %config Cnai.base_url"
+    default_next_step = "check the address, it usually ends in /v1: CNAI_BASE_URL, or %config Cnai.base_url"
 
 
 class HTMLError(ProtocolError):

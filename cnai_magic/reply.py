@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .errors import InputError
-from .markdown import code_blocks, notebook_maths
+from .markdown import code_blocks, notebook_markdown
 from .protocol import Usage
 from .spend import Cost, Spend
 
@@ -20,6 +20,7 @@ _ENDS = {
     "content_filter": "cut by the content filter",
     "stopped": "stopped",
     "interrupted": "interrupted",
+    "failed": "broke off",
     "insufficient_system_resource": "cut by the server: out of resources",
     "network_error": "cut by the server: network error",
 }
@@ -79,20 +80,18 @@ class Reply:
 
     @property
     def markdown(self) -> str:
-        """The answer as a notebook renders it, maths included."""
-        return notebook_maths(self.text)
+        """The answer as Markdown that is safe in a notebook, with maths that it typesets."""
+        return notebook_markdown(self.text)
 
     @property
     def footer(self) -> str:
         """One line: model, tokens, cost, time, what the notebook spent, and what else is to be known."""
         about = "≈" if self.usage.estimated else ""
         tokens = f"{about}{self.usage.prompt_tokens:,} → {about}{self.usage.completion_tokens:,} tokens"
+        money = f"demo credit {self.cost}" if self.demo else str(self.cost)
+        parts = [self.model, tokens, money, f"{self.seconds:.1f} s", f"this notebook {self.total}"]
         if self.demo:
-            money = [f"demo credit {self.cost}"]
-        else:
-            money = [str(self.cost)]
-        parts = [self.model, *(["demo"] if self.demo else []), tokens, *money, f"{self.seconds:.1f} s"]
-        parts.append(f"this notebook {self.total}")
+            parts.insert(1, "demo")
         if self.attempt > 1:
             parts.append(f"attempt {self.attempt}")
         if self.left_out:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -208,9 +209,9 @@ def _nano(value: object) -> int:
 
 @cache
 def _listed_prices() -> dict[str, Price]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:
+    else:
         import tomli as tomllib
     text = files(__package__).joinpath("prices.toml").read_text(encoding="utf-8")
     return {

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import NamedTuple
 
 from .client import Client, Notice
 from .errors import CnaiError
-from .protocol import ChatRequest, Chunk, Usage
+from .protocol import ChatRequest, Usage
 
 __all__ = ["Batch", "StreamedAnswer"]
 
@@ -47,7 +46,10 @@ class StreamedAnswer:
         self.model = ""
         self.first_token_after: float | None = None
         self._pace = pace
-        self._arrived: deque[Chunk | Notice] = deque()
+        # Written by the worker only: an interrupt of the caller's thread can lose nothing.
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._notice: Notice | None = None
         self._something = threading.Event()
         self._over = threading.Event()
         self._stopped = False
@@ -55,29 +57,31 @@ class StreamedAnswer:
         self._stream = client.stream(request, on_notice=self._put)
         self._worker = threading.Thread(target=self._read, name="cnai-stream", daemon=True)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch, None, None]:
         """Yield what arrives, at most once in `pace` seconds, the first token at once.
 
         Raises the CnaiError that ended the stream. Leaves neither thread nor socket behind, however it is
         left; a KeyboardInterrupt goes on, and what arrived is kept.
         """
         started = time.monotonic()
-        self._worker.start()
-        texts: list[str] = []
-        thoughts: list[str] = []
+        shown = thought = 0
         try:
+            self._worker.start()
             while True:
-                self._something.wait()
+                # With a timeout, because a wait without one cannot be interrupted on Windows.
+                while not self._something.wait(1.0):
+                    pass
                 self._something.clear()
                 over = self._over.is_set()
-                batch = self._drained(texts, thoughts)
-                if batch.text or batch.reasoning:
-                    if self.first_token_after is None:
-                        self.first_token_after = time.monotonic() - started
-                    yield batch
-                elif batch.notice:
-                    yield batch
-                if self._stopped or (over and not self._arrived):
+                texts, thoughts = self._texts[shown:], self._thoughts[thought:]
+                shown += len(texts)
+                thought += len(thoughts)
+                notice, self._notice = self._notice, None
+                if (texts or thoughts) and self.first_token_after is None:
+                    self.first_token_after = time.monotonic() - started
+                if texts or thoughts or notice:
+                    yield Batch("".join(texts), "".join(thoughts), notice)
+                if self._stopped or over:
                     break
                 self._over.wait(self._pace)
         except BaseException:
@@ -85,9 +89,8 @@ class StreamedAnswer:
             raise
         finally:
             self._end()
-            self._drained(texts, thoughts)
-            self.text = "".join(texts)
-            self.reasoning = "".join(thoughts)
+            self.text = "".join(self._texts)
+            self.reasoning = "".join(self._thoughts)
         if self._stopped:
             self.finish_reason = self.finish_reason or "stopped"
         elif self._error is not None:
@@ -107,33 +110,18 @@ class StreamedAnswer:
             # longer, and its (daemon) thread then ends by itself at the timeout.
             self._worker.join(timeout=1.0)
 
-    def _drained(self, texts: list[str], thoughts: list[str]) -> Batch:
-        """Take what arrived, keep account of it, and return it as one batch."""
-        text: list[str] = []
-        reasoning: list[str] = []
-        notice: Notice | None = None
-        while self._arrived:
-            item = self._arrived.popleft()
-            if isinstance(item, Notice):
-                notice = item
-                continue
-            if item.text:
-                text.append(item.text)
-            if item.reasoning:
-                reasoning.append(item.reasoning)
-            self.usage = item.usage or self.usage
-            self.finish_reason = item.finish_reason or self.finish_reason
-            self.model = item.model or self.model
-        texts += text
-        thoughts += reasoning
-        return Batch("".join(text), "".join(reasoning), notice)
-
     def _read(self) -> None:
         something = self._something
-        put = self._arrived.append
+        texts, thoughts = self._texts, self._thoughts
         try:
-            for chunk in self._stream:
-                put(chunk)
+            for text, reasoning, finish_reason, usage, model in self._stream:
+                if text:
+                    texts.append(text)
+                if reasoning:
+                    thoughts.append(reasoning)
+                self.usage = usage or self.usage
+                self.finish_reason = finish_reason or self.finish_reason
+                self.model = model or self.model
                 if not something.is_set():
                     something.set()
         except CnaiError as error:
@@ -145,5 +133,5 @@ class StreamedAnswer:
             something.set()
 
     def _put(self, notice: Notice) -> None:
-        self._arrived.append(notice)
+        self._notice = notice
         self._something.set()

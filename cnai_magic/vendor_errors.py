@@ -197,7 +197,7 @@ def _classified(report: _Report, status: int) -> type[APIError]:
 
 def _next_step(kind: type[APIError], status: int, report: _Report) -> str:
     if kind is InvalidRequestError and status == 404:
-        return "check the address (it usually ends in /v1): %config Cnai.base_url"
+        return "check the address, it usually ends in /v1: CNAI_BASE_URL, or %config Cnai.base_url"
     if kind is InvalidRequestError and status == 413:
         return "send less: a shorter prompt, or a new conversation with --new"
     return ""

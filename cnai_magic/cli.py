@@ -1,0 +1,160 @@
+"""The `cnai` command: lab, ask, models, serve.
+
+Exit codes: 0, 1 for an error of the API or the network, 2 for a mistake in what was typed, 130 after an
+interrupt. Answers go to standard output, everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .errors import CnaiError, InputError
+from .options import Parser, add_request_options
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; `arguments` are those of the process unless given. Returns the exit code."""
+    try:
+        chosen = _parser().parse(sys.argv[1:] if arguments is None else arguments)
+        return int(chosen.run(chosen) or 0)
+    except InputError as error:
+        print("\n".join(error.lines()), file=sys.stderr)
+        return 2
+    except CnaiError as error:
+        print("\n".join(error.lines()), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does; Python must not flush into it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "cnai", "Ask the models of an OpenAI-compatible API, in JupyterLab or from here.", add_help=True
+    )
+    parser.add_argument("--version", action="version", version=f"cnai_magic {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_CommandParser)
+
+    lab = commands.add_parser("lab", help="Open JupyterLab on the quickstart notebook.")
+    lab.add_argument("--no-browser", action="store_true", help="Print the address, open no browser.")
+    lab.add_argument("--port", type=int, default=8888, help="Port of JupyterLab (default %(default)s).")
+    lab.add_argument(
+        "--dir",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="Folder for the notebook (default: this one).",
+    )
+    lab.set_defaults(run=_lab)
+
+    ask = commands.add_parser("ask", help="Ask one question; the answer streams to the terminal.")
+    ask.add_argument("question", nargs="*", help="The question; what is piped in is added below it.")
+    ask.add_argument("-m", "--model", default="", metavar="MODEL", help="Model to ask: see cnai models.")
+    add_request_options(ask)
+    ask.set_defaults(run=_ask)
+
+    models = commands.add_parser("models", help="List the models of your key.")
+    models.add_argument("pattern", nargs="?", default="", help="Part of an ID.")
+    models.set_defaults(run=_models)
+
+    serve = commands.add_parser(
+        "serve", help="Run the gateway with its demo models, for other programs to ask."
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="Address to listen on (default %(default)s).")
+    serve.add_argument("--port", type=int, default=8787, help="Port to listen on (default %(default)s).")
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+class _CommandParser(Parser):
+    """The parser of one command, made by argparse with settings of its own."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(settings["prog"], settings.get("description") or "", add_help=True)
+
+
+def _lab(chosen: argparse.Namespace) -> int:
+    """Put the quickstart notebook into the folder, if it is not there yet, and start JupyterLab on it."""
+    if find_spec("jupyterlab") is None:
+        raise InputError("JupyterLab is not installed", next_step="pip install 'cnai-magic[lab]'")
+    chosen.dir.mkdir(parents=True, exist_ok=True)
+    notebook = chosen.dir / "quickstart.ipynb"
+    if not notebook.exists():
+        shutil.copyfile(_quickstart(), notebook)
+        print(f"The quickstart notebook is {notebook}", file=sys.stderr)
+    command = [sys.executable, "-m", "jupyterlab", f"--port={chosen.port}", str(notebook)]
+    if chosen.no_browser:
+        command.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return _run_until_interrupted(command)
+
+
+def _quickstart() -> Path:
+    """Return the notebook that the wheel carries, or in a checkout the one that it is made of."""
+    package = Path(__file__).parent
+    carried = package / "quickstart.ipynb"
+    return carried if carried.exists() else package.parent / "example_notebooks" / "quickstart.ipynb"
+
+
+def _run_until_interrupted(command: list[str]) -> int:
+    """Run JupyterLab in the foreground; it handles interrupts itself and asks what to do."""
+    with subprocess.Popen(command) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+
+def _ask(chosen: argparse.Namespace) -> None:
+    from .render.terminal import TerminalView
+    from .session import Session
+
+    question = " ".join(chosen.question)
+    if not sys.stdin.isatty():
+        question = "\n\n".join(part for part in (question, sys.stdin.read().strip("\n")) if part)
+    session = Session(notify=lambda line: print(line, file=sys.stderr))
+    session.ask(
+        question,
+        view=TerminalView(footer_to=sys.stderr),
+        model=chosen.model,
+        system=chosen.system,
+        temperature=chosen.temperature,
+        top_p=chosen.top_p,
+        max_tokens=chosen.max_tokens,
+        stream=not chosen.no_stream,
+        once=True,
+    )
+
+
+def _models(chosen: argparse.Namespace) -> None:
+    from .render.tables import models_table
+    from .session import Session
+
+    session = Session(notify=lambda line: print(line, file=sys.stderr))
+    found = [model for model in session.models() if chosen.pattern.lower() in model.id.lower()]
+    print(models_table(found, session.prices, session.default_model))
+
+
+def _serve(chosen: argparse.Namespace) -> None:
+    from .gateway import serve
+    from .safety import ApiKey
+
+    key = os.environ.get("CNAI_GATEWAY_KEY", "").strip()
+    serve(chosen.host, chosen.port, ApiKey(key) if key else None)

@@ -1,0 +1,81 @@
+"""Every setting, once: what it is called, what it means, where it may be set.
+
+An option on the magic wins over `%config Cnai.x = …`, that over the environment, that over
+`ipython_config.py`, that over the default.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from traitlets import Dict, Enum, Float, Integer, TraitError, Unicode
+from traitlets.config import Configurable
+
+from .errors import InputError
+
+__all__ = ["DEFAULT_BASE_URL", "Cnai"]
+
+DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
+
+_ENVIRONMENT = {"CNAI_BASE_URL": "base_url", "CNAI_MODEL": "model", "CNAI_DISPLAY": "display"}
+
+
+class Cnai(Configurable):
+    """Settings of the chat magics; see them all, with their help, with `%config Cnai`."""
+
+    base_url = Unicode(
+        DEFAULT_BASE_URL,
+        help='Address of the API, up to /v1; "demo" is the embedded gateway. http is for this machine only.',
+    ).tag(config=True)
+    model = Unicode("", help="Model to ask. Unset: deepseek-chat, or demo-guide where there is no key.").tag(
+        config=True
+    )
+    system = Unicode(None, allow_none=True, help="System message of new conversations. Unset: none.").tag(
+        config=True
+    )
+    temperature = Float(None, allow_none=True, min=0, max=2, help="Sampling randomness, 0 to 2.").tag(
+        config=True
+    )
+    top_p = Float(None, allow_none=True, min=0, max=1, help="Nucleus sampling, 0 to 1.").tag(config=True)
+    max_tokens = Integer(None, allow_none=True, min=1, help="Longest answer, in tokens.").tag(config=True)
+    history_tokens = Integer(
+        0, min=0, help="Tokens of earlier turns that are sent; 0 sends all. The oldest turns go first."
+    ).tag(config=True)
+    on_rerun = Enum(
+        ["replace", "append"],
+        default_value="replace",
+        help="A cell that is run again replaces its turn, or appends a new one.",
+    ).tag(config=True)
+    connect_timeout = Float(10.0, min=0.1, help="Seconds to wait for a connection.").tag(config=True)
+    timeout = Float(120.0, min=0.1, help="Seconds to wait for the next piece of an answer.").tag(config=True)
+    retries = Integer(
+        2, min=0, help="How often a request that failed before its first token is sent again."
+    ).tag(config=True)
+    prices = Dict(help='Your prices in USD per million tokens: {"model": (input, output)}.').tag(config=True)
+    display = Enum(
+        ["auto", "markdown", "text"],
+        default_value="auto",
+        help="How an answer is shown: live where it can be, as final Markdown only, or as plain text.",
+    ).tag(config=True)
+
+    def __init__(self, **settings: Any) -> None:
+        chosen = {
+            name: settings.pop(name) for name in list(settings) if name in self.class_trait_names(config=True)
+        }
+        super().__init__(**settings)
+        self._set({trait: os.environ[name] for name, trait in _ENVIRONMENT.items() if os.environ.get(name)})
+        self._set(chosen)
+
+    def _set(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            try:
+                setattr(self, name, value)
+            except TraitError as exc:
+                variable = next((key for key, trait in _ENVIRONMENT.items() if trait == name), name)
+                raise InputError(
+                    f"the setting {name} is {value!r}",
+                    parameter=name,
+                    why=str(exc),
+                    next_step=f"correct it where it is set (%config Cnai.{name} or {variable})",
+                ) from exc

@@ -1,0 +1,140 @@
+"""Tables of models, turns and spend, as HTML and as text."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from ..conversation import Conversations
+from ..protocol import Model
+from ..safety import strip_controls
+from ..spend import Charge, PriceList, Spend, SpendBook, usd
+
+__all__ = ["Table", "conversations_table", "models_table", "spend_tables"]
+
+
+class Table:
+    """Shows rows of text under headings; columns named in `right` are numbers and stand to the right.
+
+    `note` is a line below. Cells come from servers and people: they are escaped in HTML, and cleaned of
+    control sequences in text.
+    """
+
+    def __init__(
+        self,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        right: Sequence[str] = (),
+        note: str = "",
+    ) -> None:
+        self.headings = list(headings)
+        self.rows = [[" ".join(strip_controls(str(cell)).split()) for cell in row] for row in rows]
+        self.note = note
+        self._right = [heading in right for heading in headings]
+
+    def __repr__(self) -> str:
+        widths = [max(len(cell) for cell in column) for column in zip(self.headings, *self.rows, strict=True)]
+        lines = [self._line(self.headings, widths), "  ".join("─" * width for width in widths)]
+        lines += [self._line(row, widths) for row in self.rows]
+        return "\n".join([*lines, self.note] if self.note else lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            self._cell("th", text, right) for text, right in zip(self.headings, self._right, strict=True)
+        )
+        body = "".join(
+            "<tr>"
+            + "".join(self._cell("td", text, right) for text, right in zip(row, self._right, strict=True))
+            + "</tr>"
+            for row in self.rows
+        )
+        note = f"<small>{html.escape(self.note)}</small>" if self.note else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
+
+    def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
+        aligned = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, self._right, strict=True)
+        )
+        return "  ".join(aligned).rstrip()
+
+    def _cell(self, tag: str, text: str, right: bool) -> str:
+        side = "right" if right else "left"
+        # A dollar sign in an element of its own does not begin maths.
+        content = html.escape(text).replace("$", "<span>$</span>")
+        return f'<{tag} style="text-align:{side}">{content}</{tag}>'
+
+
+def models_table(models: Sequence[Model], prices: PriceList, default: str) -> Table:
+    """Return a table of models: ID, owner, prices in USD per million tokens; the default is marked."""
+    rows = []
+    sources = set()
+    for model in models:
+        price = prices.find(model.id)
+        mark = "default" if model.id == default else ""
+        if price is None:
+            rows.append([model.id, model.owner, "unpriced", "unpriced", mark])
+            continue
+        sources.add(f"{price.source}{f', {price.date}' if price.date else ''}")
+        rows.append([model.id, model.owner, usd(price.input), usd(price.output), mark])
+    note = f"{len(models)} model{'s' * (len(models) != 1)}; prices in USD per million tokens"
+    note += f" ({'; '.join(sorted(sources))})" if sources else ""
+    return Table(["ID", "Owner", "Input", "Output", ""], rows, right=["Input", "Output"], note=note)
+
+
+def conversations_table(conversations: Conversations) -> Table:
+    """Return a table of conversations, the one in use marked."""
+    rows = []
+    for each in conversations:
+        last = each.turns[-1].reply.prompt if each.turns else ""
+        attempts = sum(len(turn.attempts) for turn in each.turns)
+        mark = "in use" if each.name == conversations.current else ""
+        rows.append([each.name, len(each.turns), attempts, _short(each.system or ""), _short(last), mark])
+    headings = ["Conversation", "Turns", "Answers", "System", "Last question", ""]
+    return Table(headings, rows, right=["Turns", "Answers"])
+
+
+def spend_tables(book: SpendBook, by: str | None = None) -> list[Table]:
+    """Return what was spent, by model and by conversation; demo credit in tables of its own."""
+    tables = []
+    for demo in (False, True):
+        total = book.total(demo=demo)
+        if not total.requests and (demo or book.total(demo=True).requests):
+            continue
+        if by != "chat":
+            tables.append(_spend_table("Model", book.by(_model, demo=demo), total, demo))
+        if by != "model":
+            tables.append(_spend_table("Conversation", book.by(_conversation, demo=demo), total, demo))
+    return tables
+
+
+def _spend_table(heading: str, sums: dict[str, Spend], total: Spend, demo: bool) -> Table:
+    columns = ["Requests", "Prompt tokens", "Completion tokens", "Demo credit" if demo else "Cost"]
+    rows = [[name, *_spend_cells(spend)] for name, spend in sums.items()]
+    rows.append(["Total", *_spend_cells(total)])
+    notes = ["demo credit is no money" if demo else "this kernel"]
+    if total.estimated_nano or total.usage.estimated:
+        notes.append(f"≈ marks estimates, {usd(total.estimated_nano)} in all")
+    if total.unpriced_requests:
+        notes.append('unpriced: set a price with %config Cnai.prices = {"MODEL": (input, output)}')
+    return Table([heading, *columns], rows, right=columns, note="; ".join(notes))
+
+
+def _spend_cells(spend: Spend) -> list[str]:
+    about = "≈" if spend.usage.estimated else ""
+    tokens = [f"{about}{count:,}" for count in (spend.usage.prompt_tokens, spend.usage.completion_tokens)]
+    return [f"{spend.requests:,}", *tokens, str(spend)]
+
+
+def _model(charge: Charge) -> str:
+    return charge.model
+
+
+def _conversation(charge: Charge) -> str:
+    return charge.conversation
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 48 else text[:47] + "…"
