@@ -169,7 +169,7 @@ def _report(body: Mapping[str, Any]) -> _Report | None:
     wrapped = body.get("Response")
     if isinstance(wrapped, Mapping) and isinstance(wrapped.get("Error"), Mapping):
         return _Report(_text(wrapped["Error"].get("Message")), _text(wrapped["Error"].get("Code")))
-    if body.get("choices") or body.get("data"):
+    if body.get("choices") or isinstance(body.get("data"), list):
         return None
     message = _text(body.get("message")) or _text(body.get("msg")) or _text(body.get("detail"))
     if message:
@@ -179,10 +179,12 @@ def _report(body: Mapping[str, Any]) -> _Report | None:
 
 def _classified(report: _Report, status: int) -> type[APIError]:
     spelling = f"{report.code} {report.kind} {status}"
+    refused = 400 < status < 500 and status != 408
     for vendor, pattern, kind in _CODES:
         if vendor in ("", report.vendor) and pattern.search(spelling):
             # `invalid_request_error` is the type of almost every error: a telling status or text wins.
             if kind is InvalidRequestError:
+                refused = refused or status < 500
                 break
             return kind
     for words, kind in _WORDS:
@@ -190,9 +192,7 @@ def _classified(report: _Report, status: int) -> type[APIError]:
             return kind
     if status in _STATUSES:
         return _STATUSES[status]
-    if "invalid_request" in spelling or (400 < status < 500 and status != 408):
-        return InvalidRequestError
-    return ServerError
+    return InvalidRequestError if refused else ServerError
 
 
 def _next_step(kind: type[APIError], status: int, report: _Report) -> str:

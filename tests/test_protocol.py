@@ -1,0 +1,415 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from cnai_magic.errors import (
+    ContentFilterError,
+    GarbageError,
+    InputError,
+    NotAStreamError,
+    QuotaError,
+    ServerError,
+)
+from cnai_magic.events import Events
+from cnai_magic.protocol import (
+    ChatRequest,
+    Chunk,
+    Message,
+    Model,
+    StreamReader,
+    Usage,
+    estimate_tokens,
+    estimate_usage,
+    read_completion,
+    read_models,
+)
+
+from .servers import completion, delta
+
+HELLO = (Message("user", "hello"),)
+
+
+def read_stream(body: bytes) -> Chunk:
+    """What a stream of bytes amounts to."""
+    reader = StreamReader()
+    texts, thoughts = [], []
+    for event in Events([body]):
+        chunk = reader.read(event.data, event.event)
+        texts.append(chunk.text if chunk else "")
+        thoughts.append(chunk.reasoning if chunk else "")
+    rest = reader.close() or Chunk()
+    return Chunk(
+        "".join(texts) + rest.text, "".join(thoughts) + rest.reasoning, reader.finish_reason, reader.usage
+    )
+
+
+# -- what each vendor sends ----------------------------------------------------------------------
+
+# vendor, its stream as bytes, what it amounts to
+VENDORS: list[tuple[str, bytes, Chunk]] = [
+    (
+        "one-api",
+        b'data: {"id":"","object":"chat.completion.chunk","choices":[]}\n\n'
+        b'data: {"choices":[{"delta":{"role":"assistant","content":"Hi"},"finish_reason":null}]}\n\n'
+        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+        b'data: {"id":"","usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Hi", "", "stop", Usage(5, 1)),
+    ),
+    (
+        "DeepSeek",
+        b": keep-alive\n\n: keep-alive\n\n"
+        b'data: {"choices":[{"delta":{"role":"assistant","content":null,"reasoning_content":"Hm"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":null,"reasoning_content":"m."}}]}\n\n'
+        b": keep-alive\n\n"
+        b'data: {"choices":[{"delta":{"content":"4","reasoning_content":null}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,'
+        b'"completion_tokens":4,"total_tokens":13,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":1,'
+        b'"completion_tokens_details":{"reasoning_tokens":3}}}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("4", "Hmm.", "stop", Usage(9, 4, 3, 8)),
+    ),
+    (
+        "DeepSeek without resources",
+        b'data: {"choices":[{"delta":{"content":"Ha"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":""},"finish_reason":"insufficient_system_resource"}]}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Ha", "", "insufficient_system_resource"),
+    ),
+    (
+        "Moonshot",
+        b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
+        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":7,'
+        b'"completion_tokens":2,"total_tokens":9,"cached_tokens":0}}]}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Hi", "", "stop", Usage(7, 2)),
+    ),
+    (
+        "Zhipu filtered",
+        b'data: {"choices":[{"delta":{"role":"assistant","content":"I"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":""},"finish_reason":"sensitive"}]}\n\ndata: [DONE]\n\n',
+        Chunk("I", "", "content_filter"),
+    ),
+    (
+        "Zhipu broken inference",
+        b'data: {"choices":[{"delta":{"content":"I"},"finish_reason":"network_error"}]}\n\ndata: [DONE]\n\n',
+        Chunk("I", "", "network_error"),
+    ),
+    (
+        "Zhipu thinking in the content",
+        b'data: {"choices":[{"delta":{"content":"\\n<thi"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":"nk>so</th"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":"ink>\\n"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":"\\nfour"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+        Chunk("four", "so", "stop"),
+    ),
+    (
+        "MiniMax",
+        b'data: {"choices":[{"delta":{"role":"","content":"Hi"}}],"usage":{"prompt_tokens":0,'
+        b'"total_tokens":0,"completion_tokens":0},"base_resp":{"status_code":0,"status_msg":""}}\n\n'
+        b'data: {"choices":[{"delta":{"role":"","content":"!"}}],"usage":null}\n\n'
+        b'data: {"choices":[{"finish_reason":"stop","message":{"content":"","role":"assistant"}}],'
+        b'"usage":{"total_tokens":30,"prompt_tokens":20,"completion_tokens":10}}\n\n',
+        Chunk("Hi!", "", "stop", Usage(20, 10)),
+    ),
+    (
+        "Qwen",
+        b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":null}],"usage":null}\n\n'
+        b'data: {"choices":[{"delta":{"content":""},"finish_reason":"stop"}],"usage":null}\n\n'
+        b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,'
+        b'"prompt_tokens_details":{"cached_tokens":2}}}\n\ndata: [DONE]\n\n',
+        Chunk("Hi", "", "stop", Usage(3, 1, 0, 2)),
+    ),
+    (
+        "Baidu ERNIE",
+        b'data: {"choices":[{"delta":{"content":"Hi"},"flag":0}],"usage":{"prompt_tokens":2,'
+        b'"completion_tokens":1,"total_tokens":3}}\n\n'
+        b'data: {"choices":[{"delta":{"content":"!"},"finish_reason":"normal"}],"usage":{"prompt_tokens":2,'
+        b'"completion_tokens":2,"total_tokens":4}}\n\ndata: [DONE]\n\n',
+        Chunk("Hi!", "", "stop", Usage(2, 2)),
+    ),
+    (
+        "Volcengine",
+        b'data: {"choices":[{"delta":{"content":"Hi","role":"assistant"},"index":0,"logprobs":null}],'
+        b'"model":"ep-20240101-abc","service_tier":"default","usage":null}\n\n'
+        b'data: {"choices":[{"delta":{"content":"","role":"assistant"},"finish_reason":"length"}]}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Hi", "", "length"),
+    ),
+    (
+        "Hunyuan",
+        b'data: {"id":"1","choices":[{"delta":{"role":"assistant","content":"Hi"},"finish_reason":""}],'
+        b'"note":"AI","usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}\n\n'
+        b'data: {"id":"1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":1,"completion_tokens":3,"total_tokens":4}}\n\ndata: [DONE]\n\n',
+        Chunk("Hi", "", "stop", Usage(1, 3)),
+    ),
+    (
+        "Baichuan",
+        b'data:{"choices":[{"delta":{"content":"Hi"},"finish_reason":""}]}\n\n'
+        b'data:{"choices":[{"delta":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":4,'
+        b'"completion_tokens":1,"total_tokens":5}}\n\ndata:[DONE]\n\n',
+        Chunk("Hi", "", "stop", Usage(4, 1)),
+    ),
+    (
+        "StepFun",
+        b'data: {"choices":[{"delta":{"role":"assistant","content":"","reasoning":"Hm"},"finish_reason":""}],'
+        b'"usage":{"prompt_tokens":8,"completion_tokens":1,"total_tokens":9}}\n\n'
+        b'data: {"choices":[{"delta":{"role":"","content":"Hi"},"finish_reason":""}],'
+        b'"usage":{"prompt_tokens":8,"completion_tokens":2,"total_tokens":10}}\n\n'
+        b'data: {"choices":[{"delta":{"role":"","content":""},"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":8,"completion_tokens":3,"total_tokens":11}}\n\ndata: [DONE]\n\n',
+        Chunk("Hi", "Hm", "stop", Usage(8, 3)),
+    ),
+    (
+        "any",
+        b'data: {"choices":[{"delta":null,"finish_reason":null}]}\n\n'
+        b'data: {"choices":[{"finish_reason":null}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":null}}]}\n\n'
+        b'data: {"choices":[null]}\n\n'
+        b'data: {"choices":[{"delta":"x"}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":7,"reasoning":{}}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":[{"type":"text","text":"Hi"},{"type":"image"}]}}]}\n\n'
+        b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"model":7,"usage":"many"}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Hi", "", "stop"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), [row[1:] for row in VENDORS], ids=[row[0] for row in VENDORS])
+def test_the_stream_of_each_vendor_is_read(body: bytes, expected: Chunk) -> None:
+    assert read_stream(body) == expected
+
+
+def test_an_error_in_mid_stream_is_raised_after_the_text_before_it() -> None:
+    reader = StreamReader()
+    chunk = reader.read(json.dumps(delta("Hel")))
+    assert chunk is not None
+    assert chunk.text == "Hel"
+    with pytest.raises(QuotaError):
+        reader.read('{"error":{"message":"Insufficient Balance","code":"x"}}')
+    with pytest.raises(ServerError):
+        reader.read('{"message":"overloaded"}', "error")
+    with pytest.raises(ContentFilterError):
+        reader.read('{"choices":[{"delta":{}}],"error":{"message":"no","code":"content_filter"}}')
+
+
+@pytest.mark.parametrize(
+    "data", ["", "{", "nope", "[]", "7", "null", '"x"', "[" * 100_000, '{"a":1e', "[DONE"]
+)
+def test_an_event_that_is_no_json_object_is_garbage(data: str) -> None:
+    with pytest.raises(GarbageError):
+        StreamReader().read(data)
+
+
+def test_an_event_that_is_no_part_of_an_answer_is_refused() -> None:
+    with pytest.raises(NotAStreamError, match="hello"):
+        StreamReader().read('{"hello": "world"}')
+
+
+@pytest.mark.parametrize("data", ["[DONE]", " [DONE] ", "[DONE]\n"])
+def test_done_ends_the_answer(data: str) -> None:
+    reader = StreamReader()
+    assert reader.read(data) is None
+    assert reader.done
+
+
+def chunks_of(parts: list[str]) -> Chunk:
+    reader = StreamReader()
+    read = [reader.add(delta(part)) or Chunk() for part in parts] + [reader.close() or Chunk()]
+    return Chunk("".join(chunk.text for chunk in read), "".join(chunk.reasoning for chunk in read))
+
+
+@pytest.mark.parametrize(
+    ("whole", "expected"),
+    [
+        ("<think>a<b</think>\n\nfour", Chunk("four", "a<b")),
+        ("\n <think>\nso\n</think>\n\n  x </think>", Chunk("  x </think>", "\nso\n")),
+        ("<think></think>hi", Chunk("hi", "")),
+        ("<think>never closed </thi", Chunk("", "never closed </thi")),
+        ("<thin air", Chunk("<thin air", "")),
+        ("<thi", Chunk("<thi", "")),
+        ("say <think>x</think>", Chunk("say <think>x</think>", "")),
+        ("\n\n", Chunk("\n\n", "")),
+    ],
+)
+def test_a_think_tag_is_reasoning_wherever_the_content_is_split(whole: str, expected: Chunk) -> None:
+    assert chunks_of(list(whole)) == expected
+    for first in range(len(whole) + 1):
+        for second in range(first, len(whole) + 1):
+            assert chunks_of([whole[:first], whole[first:second], whole[second:]]) == expected
+
+
+def test_a_character_split_over_two_events_is_joined_and_a_lone_half_replaced() -> None:
+    assert chunks_of(["a\ud83d", "\ude42b"]).text == "a🙂b"
+    assert chunks_of(["a\ud83d", "b"]).text == "a�b"
+    assert chunks_of(["a", "\ud83d"]).text == "a�"
+    assert chunks_of(["\ude42"]).text == "�"
+    chunk = StreamReader().add(delta("", reasoning_content="x\ud83d"))
+    assert chunk is not None
+    assert chunk.reasoning == "x�"
+
+
+# -- usage ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (None, None),
+        ("x", None),
+        ([], None),
+        ({}, None),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+        ({"prompt_tokens": 3}, Usage(3, 0)),
+        ({"prompt_tokens": 3, "total_tokens": 5}, Usage(3, 2)),
+        ({"completion_tokens": 3, "total_tokens": 5}, Usage(2, 3)),
+        ({"prompt_tokens": "3", "completion_tokens": 2.0}, Usage(3, 2)),
+        ({"prompt_tokens": True, "completion_tokens": -2, "total_tokens": math.nan}, None),
+        ({"prompt_tokens": 10**400, "completion_tokens": 1}, Usage(0, 1)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "prompt_cache_hit_tokens": 9}, Usage(3, 2, 0, 3)),
+        ({"prompt_tokens": 3, "prompt_tokens_details": None, "completion_tokens_details": 7}, Usage(3, 0)),
+    ],
+)
+def test_usage_is_read_from_whatever_is_there(raw: object, expected: Usage | None) -> None:
+    reader = StreamReader()
+    reader.add({"choices": [], "usage": raw})
+    assert reader.usage == expected
+
+
+def test_usage_in_every_chunk_is_cumulative_and_zero_or_null_does_not_erase_it() -> None:
+    reader = StreamReader()
+    for raw in ({"prompt_tokens": 5, "completion_tokens": 1}, {"prompt_tokens": 5, "completion_tokens": 2}):
+        reader.add({"choices": [], "usage": raw})
+    reader.add({"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}})
+    reader.add({"choices": [], "usage": None})
+    assert reader.usage == Usage(5, 2)
+
+
+def test_usages_add_up_and_an_estimate_stays_marked() -> None:
+    total = Usage(1, 2, 1, 1) + Usage(10, 20, estimated=True)
+    assert total == Usage(11, 22, 1, 1, estimated=True)
+    assert total.body() == {"prompt_tokens": 11, "completion_tokens": 22, "total_tokens": 33}
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("", 0), ("a", 1), ("a" * 10, 3), ("汉" * 10, 6), ("a汉", 1), ("é", 1)]
+)
+def test_tokens_are_estimated_by_the_documented_rule(text: str, tokens: int) -> None:
+    assert estimate_tokens(text) == tokens
+
+
+def test_an_estimate_counts_prompt_answer_and_reasoning_and_says_so() -> None:
+    messages = (Message("system", "a" * 10), Message("user", "汉" * 10))
+    assert estimate_usage(messages, "a" * 20, "b" * 10) == Usage(9, 9, 3, estimated=True)
+
+
+# -- requests -------------------------------------------------------------------------------------
+
+
+def test_a_request_sends_zero_and_leaves_out_what_is_not_set() -> None:
+    plain = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    assert ChatRequest("m", HELLO).body() == plain
+    full = ChatRequest("m", HELLO, temperature=0, top_p=0.0, max_tokens=1)
+    assert full.body() == {**plain, "temperature": 0, "top_p": 0.0, "max_tokens": 1}
+    assert full.body(stream=True, include_usage=True)["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in full.body(stream=True)
+    assert "stream_options" not in full.body(include_usage=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("temperature", value) for value in (-0.1, 2.1, math.nan, math.inf, True, "1", [])],
+        *[("top_p", value) for value in (-0.1, 1.1, math.nan, -math.inf, False, "1")],
+        *[("max_tokens", value) for value in (0, -1, 1.5, True, "8", math.nan)],
+    ],
+)
+def test_a_parameter_out_of_its_range_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(InputError) as caught:
+        ChatRequest("m", HELLO, **{name: value})  # type: ignore[arg-type]
+    assert caught.value.parameter == name
+    with pytest.raises(InputError) as caught:
+        ChatRequest.from_body({"model": "m", "messages": [{"role": "user", "content": "x"}], name: value})
+    assert caught.value.parameter == name
+
+
+@pytest.mark.parametrize("value", [0, 1, 2, 0.5, 2.0])
+def test_the_ends_of_a_range_belong_to_it(value: float) -> None:
+    assert ChatRequest("m", HELLO, temperature=value).parameters == {"temperature": value}
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter"),
+    [
+        ({}, "messages"),
+        ({"model": "m", "messages": "x"}, "messages"),
+        ({"model": "m", "messages": []}, "messages"),
+        ({"model": "m", "messages": ["x"]}, "messages"),
+        ({"model": "m", "messages": [{"role": "tool", "content": "x"}]}, "messages"),
+        ({"model": "m", "messages": [{"role": ["user"], "content": "x"}]}, "messages"),
+        ({"model": "m", "messages": [{"role": "user", "content": None}]}, "messages"),
+        ({"model": "m", "messages": [{"role": "user", "content": {"a": 1}}]}, "messages"),
+        ({"model": "", "messages": [{"role": "user", "content": "x"}]}, "model"),
+        ({"model": 7, "messages": [{"role": "user", "content": "x"}]}, "model"),
+        ({"model": " ", "messages": [{"role": "user", "content": "x"}]}, "model"),
+    ],
+)
+def test_a_body_at_fault_is_refused_by_parameter(body: dict[str, object], parameter: str) -> None:
+    with pytest.raises(InputError) as caught:
+        ChatRequest.from_body(body)
+    assert caught.value.parameter == parameter
+
+
+def test_a_request_survives_its_own_body() -> None:
+    request = ChatRequest("m", (Message("system", "s"), *HELLO), temperature=0, max_tokens=7)
+    assert ChatRequest.from_body(request.body(stream=True)) == request
+
+
+def test_parts_of_content_and_the_newer_name_of_the_limit_are_read() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "image_url"}, "x", {"type": "text", "text": "b"}]
+    request = ChatRequest.from_body(
+        {"model": "m", "messages": [{"role": "user", "content": parts}], "max_completion_tokens": 9}
+    )
+    assert request.messages[0].content == "ab"
+    assert request.max_tokens == 9
+
+
+# -- whole answers and models ---------------------------------------------------------------------
+
+
+def test_a_whole_answer_is_one_chunk() -> None:
+    body = completion("<think>so</think>\n\n2 + 2 equals 4.")
+    assert read_completion(body) == Chunk("2 + 2 equals 4.", "so", "stop", Usage(20, 8), "deepseek-chat")
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": None}, {"choices": "x"}, {"object": "list", "data": []}])
+def test_json_that_holds_no_answer_is_refused(body: dict[str, object]) -> None:
+    with pytest.raises(NotAStreamError):
+        read_completion(body)
+
+
+def test_models_are_read_once_each_in_order_whatever_else_the_items_carry() -> None:
+    items = [
+        {"id": "deepseek-chat", "object": "model", "owned_by": "deepseek", "permission": None, "root": "x"},
+        {"id": "ep-2024", "owned_by": None},
+        {"id": "deepseek-chat", "owned_by": "other"},
+        {"id": ""},
+        {"id": 7},
+        "x",
+    ]
+    assert read_models({"object": "list", "data": items}) == [
+        Model("deepseek-chat", "deepseek"),
+        Model("ep-2024"),
+    ]
+
+
+def test_a_list_of_models_that_is_none_is_refused() -> None:
+    with pytest.raises(NotAStreamError):
+        read_models({"data": None})
+    with pytest.raises(QuotaError):
+        read_models({"error": {"message": "该令牌额度已用尽"}})
