@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import linecache
+import sys
 from getpass import getpass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ from .options import Parser, add_request_options, leading_options, words
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from types import FrameType
 
     from .conversation import Place
     from .protocol import Model
@@ -124,7 +126,7 @@ class CnaiMagics(Magics):
         self.shell.user_ns["_cnai"] = reply
         if arguments.out:
             self.shell.user_ns[_identifier(arguments.out)] = reply
-        return reply if cell is None and self._is_assigned(line) else None
+        return reply if cell is None and self._is_used() else None
 
     @no_var_expand
     @line_magic
@@ -139,7 +141,7 @@ class CnaiMagics(Magics):
                 next_step=f"see all {len(models)} with %cnai_models",
             )
         self._show(self._models_table(found))
-        return [model.id for model in found] if self._is_assigned(line, "cnai_models") else None
+        return [model.id for model in found] if self._is_used() else None
 
     @no_var_expand
     @line_magic
@@ -211,10 +213,15 @@ class CnaiMagics(Magics):
         print(strip_controls(json.dumps(body, ensure_ascii=False, indent=2)))
         print(f"≈{usage.prompt_tokens:,} prompt tokens · {cost} · nothing was sent")
 
-    def _is_assigned(self, line: str, name: str = "cnai") -> bool:
-        """Tell whether the cell assigns what this line magic returns; otherwise it would be shown twice."""
-        source = self.shell.history_manager.input_hist_raw[-1]
-        return re.search(rf"=\s*%{name}\b[ \t]*{re.escape(line.strip())}", source) is not None
+    def _is_used(self) -> bool:
+        """Tell whether the code that runs uses what a line magic returns; else it would be shown twice."""
+        frame: FrameType | None = sys._getframe()
+        while frame is not None and frame.f_globals is not self.shell.user_global_ns:
+            frame = frame.f_back
+        if frame is None:
+            return True
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        return not line.strip().startswith("get_ipython().run_line_magic(")
 
     # -- showing --------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments; raises InputError for any that is unknown."""
-        return self.parse_known_args(list(arguments))[0]
+        return self.parse_args(list(arguments))
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is unknown here and not later, so that a command names its own options."""

@@ -132,12 +132,16 @@ class Spend:
             self.unpriced_requests + other.unpriced_requests,
         )
 
-    def __str__(self) -> str:
-        text = f"{'≈' if self.estimated_nano else ''}{usd(self.nano)}"
+    def text(self, *, exact: bool = False) -> str:
+        """Write the sum in dollars, with what is estimated marked and what is unpriced told."""
+        text = f"{'≈' if self.estimated_nano else ''}{usd(self.nano, exact=exact)}"
         if not self.unpriced_requests:
             return text
         unpriced = f"{self.unpriced_requests} unpriced"
         return f"{text} + {unpriced}" if self.unpriced_requests < self.requests else unpriced
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 class SpendBook:
@@ -166,11 +170,14 @@ class SpendBook:
         self._totals = {False: Spend(), True: Spend()}
 
 
-def usd(nano: int) -> str:
-    """Write nano-USD as dollars, with as many decimals as the amount needs to mean something."""
+def usd(nano: int, *, exact: bool = False) -> str:
+    """Write nano-USD as dollars: rounded to what is worth reading, or `exact`, as sums must be."""
+    amount = Decimal(nano) / NANO_PER_USD
+    if exact:
+        whole, _, part = f"{amount:,.9f}".partition(".")
+        return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
     if nano == 0:
         return "$0"
-    amount = Decimal(nano) / NANO_PER_USD
     size = abs(amount)
     decimals = 2 if size >= 100 else 4 if size >= Decimal("0.01") else 6 if size >= Decimal("0.00001") else 9
     return f"${amount:,.{decimals}f}"

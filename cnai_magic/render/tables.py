@@ -77,7 +77,9 @@ def models_table(models: Sequence[Model], prices: PriceList, default: str) -> Ta
             rows.append([model.id, model.owner, "unpriced", "unpriced", mark])
             continue
         sources.add(f"{price.source}{f', {price.date}' if price.date else ''}")
-        rows.append([model.id, model.owner, usd(price.input), usd(price.output), mark])
+        rows.append(
+            [model.id, model.owner, usd(price.input, exact=True), usd(price.output, exact=True), mark]
+        )
     note = f"{len(models)} model{'s' * (len(models) != 1)}; prices in USD per million tokens"
     note += f" ({'; '.join(sorted(sources))})" if sources else ""
     return Table(["ID", "Owner", "Input", "Output", ""], rows, right=["Input", "Output"], note=note)
@@ -115,7 +117,7 @@ def _spend_table(heading: str, sums: dict[str, Spend], total: Spend, demo: bool)
     rows.append(["Total", *_spend_cells(total)])
     notes = ["demo credit is no money" if demo else "this kernel"]
     if total.estimated_nano or total.usage.estimated:
-        notes.append(f"≈ marks estimates, {usd(total.estimated_nano)} in all")
+        notes.append(f"≈ marks estimates, {usd(total.estimated_nano, exact=True)} in all")
     if total.unpriced_requests:
         notes.append('unpriced: set a price with %config Cnai.prices = {"MODEL": (input, output)}')
     return Table([heading, *columns], rows, right=columns, note="; ".join(notes))
@@ -124,7 +126,7 @@ def _spend_table(heading: str, sums: dict[str, Spend], total: Spend, demo: bool)
 def _spend_cells(spend: Spend) -> list[str]:
     about = "≈" if spend.usage.estimated else ""
     tokens = [f"{about}{count:,}" for count in (spend.usage.prompt_tokens, spend.usage.completion_tokens)]
-    return [f"{spend.requests:,}", *tokens, str(spend)]
+    return [f"{spend.requests:,}", *tokens, spend.text(exact=True)]
 
 
 def _model(charge: Charge) -> str:
