@@ -358,8 +358,13 @@ class Client:
 
     def _cause(self, exc: Exception) -> Exception | None:
         """Return the cause to keep: none where it quotes a server that sent the key back."""
-        text = str(exc)
-        return exc if self._key.hide_in(text) == text else None
+        link: BaseException | None = exc
+        while link is not None:
+            text = str(link)
+            if self._key.hide_in(text) != text:
+                return None
+            link = link.__cause__ or link.__context__
+        return exc
 
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         # As `auth`, and not as a session header: a matching .netrc entry would replace the header.
@@ -437,7 +442,10 @@ def _joined(stream: Stream) -> Chunk:
 
 
 def _request_id(response: requests.Response) -> str:
-    return next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
+    found = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
+    # A server may send anything back, the key too.
+    sent = ApiKey(response.request.headers.get("Authorization", "").removeprefix("Bearer "))
+    return sent.hide_in(found)
 
 
 def _retry_after(value: str) -> float | None:

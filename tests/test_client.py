@@ -1,0 +1,894 @@
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnai_magic import client as client_module
+from cnai_magic.client import Client, Notice
+from cnai_magic.errors import (
+    AuthenticationError,
+    CnaiError,
+    ConnectionFailed,
+    EventTooLargeError,
+    GarbageError,
+    HTMLError,
+    InputError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    NotAStreamError,
+    QuotaError,
+    RateLimitError,
+    RedirectRefused,
+    ResponseTimeout,
+    ServerError,
+    TruncatedError,
+)
+from cnai_magic.protocol import ChatRequest, Chunk, Message, Model, Usage
+from cnai_magic.safety import ApiKey
+from cnai_magic.transport import checked_url
+
+from .servers import (
+    CLOSE,
+    FRAMINGS,
+    KEY,
+    PATIENCE,
+    RESET,
+    SILENCE,
+    ScriptedServer,
+    Tell,
+    Wait,
+    answer,
+    chunked,
+    close_delimited,
+    completion,
+    content_length,
+    delta,
+    event,
+    failure,
+    gzipped,
+    head,
+    http_chunk,
+    json_response,
+    response,
+    sse,
+)
+
+REQUEST = ChatRequest("deepseek-chat", (Message("user", "hello"),))
+HTML = "<!DOCTYPE html><html><head><title>Welcome</title></head><body>cloud</body></html>"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def client(server: ScriptedServer) -> Iterator[Client]:
+    asking = Client(server.base_url, KEY)
+    yield asking
+    asking.close()
+
+
+@pytest.fixture
+def impatient(server: ScriptedServer) -> Iterator[Client]:
+    asking = Client(server.base_url, KEY, timeout=(0.2, 0.2))
+    yield asking
+    asking.close()
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Retries follow at once; the pauses they would have made are noted."""
+    pauses: list[float] = []
+
+    def wait_before(self: Client, attempt: int, error: CnaiError) -> float | None:
+        seconds = decide(self, attempt, error)
+        if seconds is None:
+            return None
+        pauses.append(seconds)
+        return 0.0
+
+    decide = Client._wait_before
+    monkeypatch.setattr(Client, "_wait_before", wait_before)
+    return pauses
+
+
+def joined(chunks: Iterable[Chunk]) -> Chunk:
+    found = list(chunks)
+    return Chunk(
+        "".join(chunk.text for chunk in found),
+        "".join(chunk.reasoning for chunk in found),
+        "".join(chunk.finish_reason for chunk in found),
+        next((chunk.usage for chunk in reversed(found) if chunk.usage), None),
+    )
+
+
+def take(chunks: Iterable[Chunk], parts: list[str], shown: threading.Event | None = None) -> None:
+    for chunk in chunks:
+        parts.append(chunk.text)
+        if shown is not None:
+            shown.set()
+
+
+def broken_off(client: Client, kind: type[CnaiError]) -> tuple[str, CnaiError]:
+    """The text of a stream up to the error of this kind that ends it."""
+    parts: list[str] = []
+    with pytest.raises(CnaiError) as caught:
+        take(client.stream(REQUEST), parts)
+    assert type(caught.value) is kind, caught.value.lines()
+    return "".join(parts), caught.value
+
+
+# -- framings -----------------------------------------------------------------------------------
+
+WHOLE = Chunk("Hello, 汉字 🙂", "", "stop", Usage(20, 8))
+
+
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+def test_an_answer_arrives_whole_in_every_framing(
+    framing: Any, server: ScriptedServer, client: Client
+) -> None:
+    server.reply(framing(answer("Hello, ", "汉字 ", "🙂")))
+    assert joined(client.stream(REQUEST)) == WHOLE
+
+
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+def test_a_token_is_given_before_the_server_sends_the_next_one(
+    framing: Any, server: ScriptedServer, client: Client
+) -> None:
+    shown = [threading.Event() for _ in range(3)]
+    steps = framing(answer("a", "b", "c"))
+    size = 2 if framing.__name__ == "chunked_split" else 1
+    for index, token in reversed(list(enumerate(shown))):
+        steps.insert(1 + size * (index + 1), Wait(token))
+    server.reply(steps)
+    texts = []
+    for chunk in client.stream(REQUEST):
+        if chunk.text:
+            texts.append(chunk.text)
+            shown[len(texts) - 1].set()
+    assert texts == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+def test_an_answer_that_arrives_all_at_once_keeps_its_usage(
+    framing: Any, server: ScriptedServer, client: Client
+) -> None:
+    steps = framing(answer("Hello, ", "汉字 ", "🙂"))
+    server.reply(b"".join(step for step in steps if isinstance(step, bytes)), CLOSE)
+    assert joined(client.stream(REQUEST)) == WHOLE
+
+
+def test_a_length_and_a_close_together_keep_the_usage(server: ScriptedServer, client: Client) -> None:
+    body = b"".join(answer("Hello, 汉字 🙂"))
+    server.reply(head(Content_Length=len(body), Connection="close") + body, CLOSE)
+    assert joined(client.stream(REQUEST)) == WHOLE
+
+
+def test_ten_streams_and_ten_answers_share_one_connection(server: ScriptedServer, client: Client) -> None:
+    for index in range(10):
+        server.reply([chunked, content_length, gzipped][index % 3](answer("a")))
+        server.reply(json_response(completion("b")))
+        assert joined(client.stream(REQUEST)).text == "a"
+        assert client.chat(REQUEST).text == "b"
+    assert len(server.requests) == 20
+    assert server.connections == 1
+
+
+def test_an_error_leaves_the_connection_usable(server: ScriptedServer, client: Client) -> None:
+    server.reply(failure(401))
+    stream = client.stream(REQUEST)
+    with pytest.raises(AuthenticationError):
+        list(stream)
+    # Whoever shows the answer cancels at the end in any case.
+    stream.cancel()
+    server.reply(sse("a"))
+    assert joined(client.stream(REQUEST)).text == "a"
+    assert server.connections == 1
+
+
+def test_a_cancel_after_the_end_does_not_touch_the_next_stream(
+    server: ScriptedServer, client: Client
+) -> None:
+    go_on = threading.Event()
+    server.reply(content_length(answer("a")))
+    first = client.stream(REQUEST)
+    # With its length known the body ends before its last event is taken.
+    assert next(first).text == "a"
+    begin, *rest = chunked(answer("b", "c"))
+    server.reply(begin, rest[0], Wait(go_on), rest[1:])
+    second = client.stream(REQUEST)
+    assert next(second).text == "b"
+    assert server.connections == 1
+    list(first)
+    first.cancel()
+    go_on.set()
+    assert joined(second).text == "c"
+
+
+# -- breaking off -------------------------------------------------------------------------------
+
+
+def cut_events() -> list[bytes]:
+    return [event(delta("Hel")), event(delta("lo"))[:-20]]
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESET], ids=["close", "reset"])
+@pytest.mark.parametrize(
+    "framing", [chunked, close_delimited, content_length, gzipped], ids=lambda f: f.__name__
+)
+def test_an_answer_cut_in_mid_event_is_truncated_and_shows_no_half(
+    framing: Any, end: Any, server: ScriptedServer, client: Client
+) -> None:
+    shown = threading.Event()
+    begin, first, *_ = framing([event(delta("Hel")), event(delta("lo")), event(delta("!"))])
+    half = framing(cut_events())[2]
+    # A reset may overtake what was sent before it, so it waits until the first event was shown.
+    server.reply(begin, first, Wait(shown), half if isinstance(half, bytes) else b"", end)
+    parts: list[str] = []
+    with pytest.raises(TruncatedError):
+        take(client.stream(REQUEST), parts, shown)
+    assert parts == ["Hel"]
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("framing", [chunked, close_delimited], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("length", [1, 3, 5, 6, 20, -2, -1])
+def test_an_answer_cut_in_its_first_event_is_truncated(
+    framing: Any, length: int, server: ScriptedServer, client: Client
+) -> None:
+    begin, first, *_ = framing([event(delta("Hel"))[:length]])
+    server.reply(begin, first, b"0\r\n\r\n" if framing is chunked else b"", CLOSE)
+    assert broken_off(client, TruncatedError)[0] == ""
+
+
+@pytest.mark.parametrize("events", [[], [b": keep-alive\n\n"] * 3, [b"\n\n"], [b"event: ping\n\n"]])
+def test_a_stream_without_an_answer_is_truncated(
+    events: list[bytes], server: ScriptedServer, client: Client
+) -> None:
+    server.reply(chunked(events))
+    assert broken_off(client, TruncatedError)[0] == ""
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_an_answer_without_a_finish_reason_is_truncated(
+    done: bool, server: ScriptedServer, client: Client
+) -> None:
+    server.reply(sse("Hel", "lo", finish=None, done=done))
+    assert broken_off(client, TruncatedError)[0] == "Hello"
+
+
+@pytest.mark.parametrize("framing", [chunked, close_delimited], ids=lambda f: f.__name__)
+def test_done_without_a_finish_reason_on_a_server_that_never_closes_is_truncated(
+    framing: Any, server: ScriptedServer, client: Client
+) -> None:
+    events = answer("Hel", finish=None)
+    server.reply(framing(events)[: 1 + len(events)], SILENCE)
+    assert broken_off(client, TruncatedError)[0] == "Hel"
+
+
+@pytest.mark.parametrize("framing", [chunked, close_delimited], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("done", [False, True])
+def test_a_finished_answer_ends_though_the_server_never_closes(
+    done: bool, framing: Any, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_GRACE_AFTER_FINISH", 0.2)
+    gone = threading.Event()
+    events = answer("Hello, 汉字 🙂", done=done)
+    server.reply(framing(events)[: 1 + len(events)], SILENCE, Tell(gone))
+    assert joined(client.stream(REQUEST)) == WHOLE
+    assert gone.wait(PATIENCE), "the connection was left open"
+
+
+def test_a_finished_answer_ends_though_the_server_goes_on_with_comments(
+    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_GRACE_AFTER_DONE", 0.0)
+    server.reply(close_delimited([*answer("Hello, 汉字 🙂"), *[b": keep-alive\n\n"] * 3])[:-1], SILENCE)
+    assert joined(client.stream(REQUEST)) == WHOLE
+
+
+def test_a_finished_answer_whose_connection_breaks_is_whole(server: ScriptedServer, client: Client) -> None:
+    server.reply(chunked(answer("Hello, 汉字 🙂", done=False))[:-1], CLOSE)
+    assert joined(client.stream(REQUEST)) == WHOLE
+
+
+def test_a_silent_server_times_out_and_is_not_asked_again(server: ScriptedServer, impatient: Client) -> None:
+    server.reply(SILENCE)
+    text, error = broken_off(impatient, ResponseTimeout)
+    assert text == ""
+    assert "0.2 s" in error.what
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_falls_silent_in_mid_answer_times_out(
+    server: ScriptedServer, impatient: Client
+) -> None:
+    server.reply(chunked([event(delta("Hel"))])[:-1], SILENCE)
+    assert broken_off(impatient, ResponseTimeout)[0] == "Hel"
+
+
+def test_a_whole_answer_cut_off_is_truncated(server: ScriptedServer, client: Client) -> None:
+    server.reply(json_response(completion("Hello"))[0][:-9], CLOSE)
+    with pytest.raises(TruncatedError):
+        client.chat(REQUEST)
+
+
+# -- something else than a stream ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8", "text/event-stream", "text/plain"])
+def test_a_web_page_in_place_of_a_stream_is_told(kind: str, server: ScriptedServer, client: Client) -> None:
+    server.reply(response(HTML, kind=kind, X_Request_Id="r-1"))
+    assert broken_off(client, HTMLError)[1].request_id == "r-1"
+
+
+@pytest.mark.parametrize("ask", [Client.models, lambda client: client.chat(REQUEST)], ids=["models", "chat"])
+def test_a_web_page_in_place_of_json_is_told(ask: Any, server: ScriptedServer, client: Client) -> None:
+    server.reply(response(HTML, kind="text/html"))
+    with pytest.raises(HTMLError):
+        ask(client)
+
+
+@pytest.mark.parametrize("status", [502, 504, 524])
+def test_a_web_page_with_an_error_status_is_a_server_error(
+    status: int, server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.always(response(HTML, status, kind="text/html"))
+    error = broken_off(client, ServerError)[1]
+    assert "Welcome" in error.why
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain"])
+@pytest.mark.parametrize("blank", ["", "\n\n\r\n"], ids=["", "after blank lines"])
+def test_a_json_answer_in_place_of_a_stream_is_the_answer(
+    blank: str, kind: str, server: ScriptedServer, client: Client
+) -> None:
+    server.reply(response(blank + json.dumps(completion("Hello, 汉字 🙂")), kind=kind))
+    assert joined(client.stream(REQUEST)) == WHOLE
+
+
+def test_a_long_json_answer_in_place_of_a_stream_is_whole(server: ScriptedServer, client: Client) -> None:
+    server.reply(response(json.dumps(completion("x" * 1_000_000), indent=1), kind="text/event-stream"))
+    assert joined(client.stream(REQUEST)).text == "x" * 1_000_000
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
+def test_a_json_error_in_place_of_a_stream_is_that_error(
+    kind: str, server: ScriptedServer, client: Client
+) -> None:
+    server.reply(response('{"error":{"message":"该令牌额度已用尽","type":"one_api_error"}}', kind=kind))
+    broken_off(client, QuotaError)
+    server.reply(response('{"error_code":110,"error_msg":"Access token invalid"}', kind=kind))
+    broken_off(client, AuthenticationError)
+
+
+def test_an_error_in_mid_stream_is_raised_after_the_text(server: ScriptedServer, client: Client) -> None:
+    error = event({"error": {"message": "busy", "code": "rate_limit_exceeded"}})
+    server.reply(chunked([event(delta("Hel")), error]))
+    assert broken_off(client, RateLimitError)[0] == "Hel"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"\x00\x01\x02 garbage", GarbageError),
+        (b"", GarbageError),
+        (b"[1, 2]", GarbageError),
+        (b'{"hello": "world"}', NotAStreamError),
+    ],
+)
+def test_garbage_is_told_from_json_of_another_kind(
+    body: bytes, kind: type[CnaiError], server: ScriptedServer, client: Client
+) -> None:
+    server.reply(response(body))
+    broken_off(client, kind)
+    server.reply(response(body))
+    with pytest.raises(kind):
+        client.chat(REQUEST)
+    server.reply(response(body))
+    with pytest.raises(kind):
+        client.models()
+
+
+def test_an_event_that_is_garbage_ends_the_stream(server: ScriptedServer, client: Client) -> None:
+    server.reply(chunked([event(delta("Hel")), event("{garbage")]))
+    assert broken_off(client, GarbageError)[0] == "Hel"
+
+
+def test_a_body_that_cannot_be_decompressed_is_garbage(server: ScriptedServer, client: Client) -> None:
+    server.reply(response(b"not gzip at all", kind="text/event-stream", Content_Encoding="gzip"))
+    broken_off(client, GarbageError)
+    server.reply(response(b"not gzip at all", Content_Encoding="gzip"))
+    with pytest.raises(GarbageError):
+        client.models()
+
+
+@pytest.mark.parametrize("line", [b"garbage\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_a_server_that_speaks_no_http_is_a_failed_connection(
+    line: bytes, server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.always(line, CLOSE)
+    broken_off(client, ConnectionFailed)
+
+
+def test_an_event_too_large_is_refused(
+    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cnai_magic.events.EVENT_LIMIT", 2**20)
+    server.reply(head(Connection="close"), event(delta("Hel")), b"data: ", b"x" * 2**21, SILENCE)
+    assert broken_off(client, EventTooLargeError)[0] == "Hel"
+
+
+def test_ten_megabytes_arrive_intact(server: ScriptedServer, client: Client) -> None:
+    text = "汉字 and words, " * 500_000
+    server.reply(json_response(completion(text)))
+    assert client.chat(REQUEST).text == text
+    server.reply(sse(text))
+    assert joined(client.stream(REQUEST)).text == text
+
+
+def test_invalid_utf8_is_replaced(server: ScriptedServer, client: Client) -> None:
+    broken = event(delta("aXb")).replace(b"X", b"\xff")
+    server.reply(chunked([broken, *answer("c")]))
+    assert joined(client.stream(REQUEST)).text == "a�bc"
+    server.reply(response(json.dumps(completion("aXb")).encode().replace(b"aXb", b"a\xffb")))
+    assert client.chat(REQUEST).text == "a�b"
+
+
+# -- what is sent -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{x} {{y}} %s ${z} \\n",
+        "tab\t nul\x00 bell\x07 esc\x1b[0m",
+        "汉字 🙂 é\u2028\u2029",
+        '"quotes" \\ /',
+        "\r\n",
+    ],
+)
+def test_a_prompt_and_an_answer_arrive_intact(text: str, server: ScriptedServer, client: Client) -> None:
+    server.reply(sse(text))
+    request = ChatRequest("m", (Message("system", text), Message("user", text)))
+    assert joined(client.stream(request)).text == text
+    assert [message["content"] for message in server.requests[0].json()["messages"]] == [text, text]
+
+
+def test_lone_surrogates_are_replaced_both_ways(server: ScriptedServer, client: Client) -> None:
+    events = [event(json.dumps(delta("a\ud83d"))), *answer("b")]
+    server.reply(chunked(events))
+    assert joined(client.stream(ChatRequest("m", (Message("user", "x\ud83dy"),)))).text == "a�b"
+    assert server.requests[0].json()["messages"][0]["content"] == "x?y"
+
+
+def test_the_request_is_that_of_the_reference(server: ScriptedServer, client: Client) -> None:
+    server.reply(sse("a"))
+    list(client.stream(ChatRequest("m", REQUEST.messages, temperature=0, top_p=1, max_tokens=5)))
+    sent = server.requests[0]
+    assert (sent.method, sent.path) == ("POST", "/v1/chat/completions")
+    assert sent.headers["authorization"] == f"Bearer {KEY}"
+    assert sent.headers["content-type"] == "application/json"
+    assert sent.headers["accept-encoding"] == "identity"
+    assert sent.json() == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hello"}],
+        "temperature": 0,
+        "top_p": 1,
+        "max_tokens": 5,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def test_models_are_listed(server: ScriptedServer, client: Client) -> None:
+    server.reply(json_response({"object": "list", "data": [{"id": "b", "owned_by": "x"}, {"id": "a"}]}))
+    assert client.models() == [Model("b", "x"), Model("a")]
+    assert (server.requests[0].method, server.requests[0].path) == ("GET", "/v1/models")
+
+
+def test_a_model_that_can_only_stream_is_streamed(server: ScriptedServer, client: Client) -> None:
+    server.reply(failure(400, message="This model only support stream mode"))
+    server.reply(sse("Hello, ", "汉字 🙂"))
+    assert client.chat(REQUEST)[:4] == WHOLE[:4]
+    assert server.requests[1].json()["stream"] is True
+
+
+def test_without_a_key_no_authorization_is_sent(server: ScriptedServer) -> None:
+    server.reply(sse("a"))
+    keyless = Client(server.base_url)
+    list(keyless.stream(REQUEST))
+    keyless.close()
+    assert "authorization" not in server.requests[0].headers
+
+
+def test_nothing_is_sent_before_the_first_chunk_is_asked_for(server: ScriptedServer, client: Client) -> None:
+    stream = client.stream(REQUEST)
+    stream.cancel()
+    assert list(stream) == []
+    assert server.requests == []
+    assert stream.cancelled
+
+
+# -- stream_options -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_refused_stream_options_are_left_out_from_then_on(
+    status: int, server: ScriptedServer, client: Client
+) -> None:
+    server.reply(failure(status, message="Unknown parameter: stream_options"))
+    server.always(sse("a", tokens=None))
+    for _ in range(2):
+        assert joined(client.stream(REQUEST)).text == "a"
+    list(client.stream(ChatRequest("another", REQUEST.messages)))
+    sent = ["stream_options" in request.json() for request in server.requests]
+    assert sent == [True, False, False, True]
+
+
+def test_a_400_about_something_else_is_not_blamed_on_stream_options(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.reply(failure(400, message="invalid temperature: only 1 is allowed"))
+    broken_off(client, InvalidRequestError)
+    assert len(server.requests) == 1
+
+
+def test_a_400_that_stays_without_stream_options_is_told_and_not_remembered(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.always(failure(400, message="no"))
+    broken_off(client, InvalidRequestError)
+    server.always(sse("a"))
+    list(client.stream(REQUEST))
+    sent = ["stream_options" in request.json() for request in server.requests]
+    assert sent == [True, False, True]
+
+
+# -- retries ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        failure(500),
+        failure(503),
+        failure(429, "rate_limit_exceeded"),
+        [CLOSE],
+        [RESET],
+        [b"HTTP/1.", CLOSE],
+    ],
+    ids=["500", "503", "429", "closed", "reset", "cut in the status line"],
+)
+def test_what_may_pass_is_asked_again_before_the_first_token(
+    reply: Any, server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.reply(reply)
+    server.reply(reply)
+    server.reply(sse("a"))
+    notices: list[Notice] = []
+    assert joined(client.stream(REQUEST, notices.append)).text == "a"
+    assert len(server.requests) == 3
+    assert 0.5 <= no_pauses[0] <= 1
+    assert 1 <= no_pauses[1] <= 2
+
+
+@pytest.mark.parametrize("ask", [Client.models, lambda client: client.chat(REQUEST)], ids=["models", "chat"])
+def test_unstreamed_requests_are_asked_again_too(
+    ask: Any, server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.always(failure(500))
+    with pytest.raises(ServerError):
+        ask(client)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_the_number_of_retries_is_kept(retries: int, server: ScriptedServer, no_pauses: list[float]) -> None:
+    server.always(failure(500))
+    asking = Client(server.base_url, KEY, **{"retries": retries})
+    broken_off(asking, ServerError)
+    asking.close()
+    assert len(server.requests) == retries + 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (failure(401), AuthenticationError),
+        (failure(402, "insufficient_quota"), QuotaError),
+        (json_response({"error": {"code": "1113", "message": "欠费"}}, 429, Retry_After=0), QuotaError),
+        (failure(403, "insufficient_user_quota"), QuotaError),
+        (failure(503, message="无可用渠道"), ModelNotFoundError),
+        (failure(404), InvalidRequestError),
+        (json_response({"base_resp": {"status_code": 1008, "status_msg": "x"}}), QuotaError),
+        (sse(), TruncatedError),
+    ],
+)
+def test_what_will_not_pass_is_asked_once(
+    reply: Any, kind: type[CnaiError], server: ScriptedServer, client: Client
+) -> None:
+    if kind is TruncatedError:
+        reply = sse(finish=None)
+    server.reply(reply)
+    broken_off(client, kind)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [[CLOSE], [RESET], [http_chunk(event({"error": {"message": "x"}}))]])
+@pytest.mark.parametrize(
+    "first", [delta("Hel"), delta("", reasoning_content="Hm")], ids=["text", "reasoning"]
+)
+def test_nothing_is_asked_again_after_the_first_token(
+    first: Any, fault: Any, server: ScriptedServer, client: Client
+) -> None:
+    shown = threading.Event()
+    server.reply(chunked([event(first)])[:-1], Wait(shown), fault)
+    with pytest.raises(CnaiError):
+        take(client.stream(REQUEST), [], shown)
+    assert len(server.requests) == 1
+
+
+def test_an_error_event_before_the_first_token_is_asked_again(
+    server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.reply(chunked([event(delta("")), event({"error": {"message": "overloaded"}})]))
+    server.reply(sse("a"))
+    assert joined(client.stream(REQUEST)).text == "a"
+
+
+def test_retry_after_is_followed_in_seconds_and_as_a_date(
+    server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.reply(failure(429, Retry_After="7.5"))
+    server.reply(failure(429, Retry_After=formatdate(time.time() + 30, usegmt=True)))
+    server.reply(sse("a"))
+    assert joined(client.stream(REQUEST)).text == "a"
+    assert no_pauses[0] == 7.5
+    assert 20 < no_pauses[1] <= 31
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", "nan", "inf", "", "Mon, 99 Foo 2020 00:00:00 GMT", "Mon, 01 Jan 0001 0:0:0 GMT"]
+)
+def test_a_senseless_retry_after_is_harmless(
+    value: str, server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.reply(failure(429, Retry_After=value))
+    server.reply(sse("a"))
+    assert joined(client.stream(REQUEST)).text == "a"
+    assert 0 <= no_pauses[0] <= 1
+
+
+def test_a_retry_after_that_is_too_long_is_told_and_not_waited_for(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.reply(failure(429, Retry_After=3600))
+    error = broken_off(client, RateLimitError)[1]
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after == 3600
+    assert "3600 s" in error.next_step
+    assert len(server.requests) == 1
+
+
+def test_notices_tell_of_the_queue_and_of_a_retry(server: ScriptedServer, client: Client) -> None:
+    notices: list[Notice] = []
+    server.reply(failure(429, Retry_After="0.05"))
+    server.reply(chunked([b": keep-alive\n\n", *answer("a")]))
+    list(client.stream(REQUEST, notices.append))
+    assert [notice.kind for notice in notices] == ["retry", "queued"]
+    assert type(notices[0].error) is RateLimitError
+    assert 0 < notices[0].seconds <= 0.05
+
+
+# -- the key and the address --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_the_key_not_sent_on(
+    status: int, server: ScriptedServer, client: Client
+) -> None:
+    with ScriptedServer() as elsewhere:
+        server.always(head(status, Location=f"{elsewhere.base_url}/chat/completions", Content_Length=0))
+        error = broken_off(client, RedirectRefused)[1]
+        assert elsewhere.base_url in error.why
+        with pytest.raises(RedirectRefused):
+            client.models()
+        assert elsewhere.requests == []
+        assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cnaitoken.store/v1",
+        "http://10.0.0.1/v1",
+        "http://localhost.example/v1",
+        "http://127.0.0.1.example/v1",
+        "http://0.0.0.0/v1",
+        "cnaitoken.store/v1",
+        "ftp://cnaitoken.store/v1",
+        "https://",
+        "https://user:password@cnaitoken.store/v1",
+        "https://cnaitoken.store/v1?key=x",
+        "https://cnaitoken.store:port/v1",
+        "https://[::1/v1",
+        "",
+    ],
+)
+def test_an_address_that_is_not_safe_with_the_key_is_refused(url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Client(url, KEY)
+    assert caught.value.parameter == "base_url"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://cnaitoken.store/v1/",
+        " http://127.0.0.1:8000/v1 ",
+        "http://localhost:1/v1",
+        "http://[::1]:1/v1",
+    ],
+)
+def test_a_safe_address_is_taken_without_its_last_slash(url: str) -> None:
+    assert checked_url(url) == url.strip().rstrip("/")
+
+
+def test_proxies_and_netrc_of_the_environment_are_not_for_loopback(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ScriptedServer() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.address)
+        server.always(sse("a"))
+        for key in (KEY, None):
+            asking = Client(server.base_url, key)
+            list(asking.stream(REQUEST))
+            asking.close()
+        assert proxy.connections == 0
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert "authorization" not in server.requests[1].headers
+
+
+def test_netrc_never_replaces_the_key(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    # As for a server elsewhere, for which the settings of the environment hold.
+    monkeypatch.setattr(client_module, "is_loopback", lambda url: False)
+    server.always(sse("a"))
+    asking = Client(server.base_url, KEY)
+    list(asking.stream(REQUEST))
+    asking.close()
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def everything_shown(error: BaseException) -> str:
+    lines = error.lines() if isinstance(error, CnaiError) else []
+    return "\n".join([*lines, str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)])
+
+
+ECHOES: dict[str, Any] = {
+    "error": lambda key: failure(401, key, f"Incorrect API key provided: {key}."),
+    "request ID": lambda key: failure(401, X_Request_Id=key),
+    "error at 200": lambda key: json_response({"error": {"message": key, "code": key, "type": key}}),
+    "page": lambda key: response(f"<html><title>{key}</title>", 502, "text/html", Retry_After=0),
+    "redirect": lambda key: [head(302, Location=f"https://evil.example/?key={key}", Content_Length=0)],
+    "garbage": lambda key: response(f"{{{key}"),
+    "garbage, cut in the key": lambda key: response("x" * 190 + key),
+    "other JSON": lambda key: json_response({"echo": key}),
+    "event": lambda key: chunked([event({"echo": key})]),
+    "garbage event": lambda key: chunked([event(f"{{{key}")]),
+    "error event": lambda key: chunked([event(delta("a")), event({"error": {"message": key}})]),
+    "status line": lambda key: [f"NOHTTP {key}\r\n\r\n".encode(), CLOSE],
+    "status": lambda key: [f"HTTP/1.1 {key} x\r\n\r\n".encode(), CLOSE],
+    "chunk size": lambda key: [head(Transfer_Encoding="chunked"), f"{key}\r\n".encode(), CLOSE],
+    "encoding": lambda key: response(b"x", kind="text/event-stream", Content_Encoding="gzip", X_Key=key),
+}
+
+
+@pytest.mark.parametrize("key", [KEY, "no-usual/shape+of=key"], ids=["shaped", "unshaped"])
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_a_server_that_sends_the_key_back_does_not_make_us_show_it(
+    echo: Any, key: str, server: ScriptedServer, no_pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.always(echo(key))
+    asking = Client(server.base_url, key)
+    calls = [lambda: list(asking.stream(REQUEST)), lambda: asking.chat(REQUEST), asking.models]
+    for call in calls:
+        with pytest.raises(CnaiError) as caught:
+            call()
+        shown = everything_shown(caught.value)
+        assert key not in shown
+        assert key[-10:] not in shown.replace("sk-…", "")
+    asking.close()
+    assert key not in caplog.text
+
+
+def test_a_client_shows_no_key_and_cannot_be_pickled_with_it() -> None:
+    asking = Client("https://cnaitoken.store/v1", KEY)
+    assert repr(asking) == "Client('https://cnaitoken.store/v1')"
+    assert KEY not in repr(vars(asking))
+    assert KEY not in repr(vars(asking._http))
+    with pytest.raises((TypeError, pickle.PicklingError, AttributeError)):
+        pickle.dumps(asking)
+    asking.close()
+
+
+def test_a_prompt_with_ones_own_key_is_not_sent(server: ScriptedServer, client: Client) -> None:
+    request = ChatRequest("m", (Message("user", f"why does {KEY} not work?"),))
+    for ask in (client.chat, lambda request: list(client.stream(request))):
+        with pytest.raises(InputError, match="your own API key") as caught:
+            ask(request)
+        assert KEY not in everything_shown(caught.value)
+    assert server.connections == 0
+
+
+def test_a_placeholder_key_may_occur_in_a_prompt(server: ScriptedServer) -> None:
+    server.reply(sse("a llama, EMPTY"))
+    asking = Client(server.base_url, "EMPTY")
+    request = ChatRequest("m", (Message("user", "what is EMPTY?"),))
+    assert joined(asking.stream(request)).text == "a llama, EMPTY"
+    asking.close()
+
+
+@pytest.mark.parametrize("key", ["sk-密钥", "sk-a b", "sk-a\nb", "sk-a\x00b", "“sk-abc”"])
+def test_a_key_with_characters_that_no_key_has_is_refused_unseen(key: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Client("https://cnaitoken.store/v1", ApiKey(key))
+    assert key not in everything_shown(caught.value)
+
+
+def test_no_server_at_all_is_a_failed_connection(no_pauses: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    asking = Client(f"http://127.0.0.1:{port}/v1", KEY)
+    error = broken_off(asking, ConnectionFailed)[1]
+    assert "refused" in error.why.lower()
+    assert "0x" not in error.why
+    assert f"127.0.0.1:{port}" in error.what
+    assert "base_url" in error.next_step
+    assert len(no_pauses) == 2
+    with pytest.raises(ConnectionFailed):
+        asking.models()
+    asking.close()
+
+
+def test_one_client_serves_many_threads_at_once(server: ScriptedServer, client: Client) -> None:
+    server.always(sse("a", "b"))
+    results: list[object] = []
+
+    def ask() -> None:
+        for _ in range(10):
+            results.append(joined(client.stream(REQUEST)).text)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert results == ["ab"] * 80
