@@ -20,6 +20,7 @@ __all__ = ["Charge", "Cost", "Price", "PriceList", "Spend", "SpendBook", "usd"]
 
 NANO_PER_USD = 10**9
 _MILLION = 10**6
+_HIGHEST_PRICE = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +206,12 @@ def _own_price(model: str, value: object) -> Price:
 def _nano(value: object) -> int:
     """Turn USD per million tokens into nano-USD per million tokens."""
     try:
-        amount = Decimal(str(value)) * NANO_PER_USD
-        nano = int(amount.to_integral_value())
-    except (InvalidOperation, ValueError, OverflowError) as exc:
+        amount = Decimal(str(value))
+    except InvalidOperation as exc:
         raise InputError(f"{value!r} is no price in USD per million tokens", parameter="prices") from exc
-    if nano < 0:
-        raise InputError(f"a price of {value} is less than nothing", parameter="prices")
-    return nano
+    if not (amount.is_finite() and 0 <= amount <= _HIGHEST_PRICE):
+        raise InputError(f"{value!r} is no price in USD per million tokens", parameter="prices")
+    return int((amount * NANO_PER_USD).to_integral_value())
 
 
 @cache
