@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnai_magic.conversation import Conversation, Conversations, Place
+from cnai_magic.errors import InputError
+from cnai_magic.protocol import Message, estimate_tokens
+from cnai_magic.reply import Reply
+
+
+def ask(conversation: Conversation, prompt: str, place: Place | None = None, answer: str = "") -> list[str]:
+    """Ask as a session does, and return the contents of the messages that are sent."""
+    place = place or Place()
+    messages, _ = conversation.messages(prompt, conversation.position(place))
+    conversation.record(place, Reply(answer or f"answer to {prompt}", prompt, "m"))
+    return [message.content for message in messages]
+
+
+def prompts(conversation: Conversation) -> list[str]:
+    return [turn.reply.prompt for turn in conversation.turns]
+
+
+def three_cells() -> Conversation:
+    conversation = Conversation("main")
+    for name in "abc":
+        ask(conversation, name, Place(name))
+    return conversation
+
+
+# -- the re-run rule ----------------------------------------------------------------------------
+
+
+def test_a_new_cell_sends_all_turns_before_it() -> None:
+    conversation = three_cells()
+    sent = ask(conversation, "d", Place("d"))
+    assert sent == ["a", "answer to a", "b", "answer to b", "c", "answer to c", "d"]
+
+
+def test_a_cell_run_again_sends_only_the_turns_before_its_own() -> None:
+    assert ask(three_cells(), "b, better", Place("b")) == ["a", "answer to a", "b, better"]
+
+
+def test_a_cell_run_again_replaces_its_turn_and_later_turns_stay() -> None:
+    conversation = three_cells()
+    ask(conversation, "b, better", Place("b"))
+    assert prompts(conversation) == ["a", "b, better", "c"]
+
+
+def test_a_later_question_sends_the_replacing_answer_and_not_the_replaced_one() -> None:
+    conversation = three_cells()
+    ask(conversation, "b", Place("b"), "second answer")
+    assert ask(conversation, "d")[2:4] == ["b", "second answer"]
+
+
+def test_the_replaced_attempt_is_kept_and_the_turn_keeps_its_id() -> None:
+    conversation = three_cells()
+    before = conversation.turns[1].id
+    ask(conversation, "b, better", Place("b"))
+    turn = conversation.turns[1]
+    assert [attempt.prompt for attempt in turn.attempts] == ["b", "b, better"]
+    assert turn.current == 1
+    assert {attempt.turn_id for attempt in turn.attempts} == {before} == {turn.id}
+
+
+def test_the_first_cell_run_again_sends_nothing_but_its_question() -> None:
+    assert ask(three_cells(), "a", Place("a")) == ["a"]
+
+
+def test_a_second_question_of_one_run_is_the_second_turn_of_the_cell() -> None:
+    conversation = Conversation("main")
+    ask(conversation, "first", Place("a", 0))
+    ask(conversation, "second", Place("a", 1))
+    assert prompts(conversation) == ["first", "second"]
+    ask(conversation, "first again", Place("a", 0))
+    assert ask(conversation, "second again", Place("a", 1))[0] == "first again"
+    assert prompts(conversation) == ["first again", "second again"]
+
+
+def test_a_new_turn_of_a_cell_stands_beside_the_others_of_the_cell() -> None:
+    conversation = three_cells()
+    sent = ask(conversation, "a, and more", Place("a", 1))
+    assert sent == ["a", "answer to a", "a, and more"]
+    assert prompts(conversation) == ["a", "a, and more", "b", "c"]
+
+
+def test_a_turn_that_was_dropped_comes_back_between_its_neighbours_of_the_cell() -> None:
+    conversation = Conversation("main")
+    for ordinal in range(3):
+        ask(conversation, str(ordinal), Place("a", ordinal))
+    conversation.drop(2)
+    assert ask(conversation, "1 again", Place("a", 1)) == ["0", "answer to 0", "1 again"]
+    assert prompts(conversation) == ["0", "1 again", "2"]
+
+
+def test_without_a_cell_id_every_question_appends() -> None:
+    conversation = Conversation("main")
+    for _ in range(3):
+        ask(conversation, "same", Place())
+    assert prompts(conversation) == ["same"] * 3
+    assert all(len(turn.attempts) == 1 for turn in conversation.turns)
+
+
+def test_a_question_without_a_cell_id_never_stands_before_a_turn() -> None:
+    conversation = three_cells()
+    assert conversation.turn_at(Place()) is None
+    assert conversation.position(Place()) == 3
+
+
+@dataclass
+class _Model:
+    """The rule as DESIGN tells it, in the simplest form: a list of (cell, ordinal, prompts)."""
+
+    turns: list[tuple[str | None, int, list[str]]] = field(default_factory=list)
+
+    def ask(self, cell: str | None, ordinal: int, prompt: str) -> list[str]:
+        for index, (owner, number, attempts) in enumerate(self.turns):
+            if cell is not None and (owner, number) == (cell, ordinal):
+                attempts.append(prompt)
+                return self._last(index)
+        own = [i for i, turn in enumerate(self.turns) if cell is not None and turn[0] == cell]
+        smaller = [i for i in own if self.turns[i][1] < ordinal]
+        index = smaller[-1] + 1 if smaller else own[0] if own else len(self.turns)
+        self.turns.insert(index, (cell, ordinal, [prompt]))
+        return self._last(index)
+
+    def _last(self, before: int) -> list[str]:
+        return [attempts[-1] for _, _, attempts in self.turns[:before]]
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("ask"), st.sampled_from(["a", "b", "c", "d", None]), st.integers(min_value=0, max_value=3)
+        ),
+        st.tuples(st.just("drop"), st.integers(min_value=0, max_value=9), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=1500, derandomize=True, deadline=None)
+@given(_STEPS)
+def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, object, int]]) -> None:
+    conversation, model = Conversation("main"), _Model()
+    for count, (what, where, ordinal) in enumerate(steps):
+        if what == "drop":
+            assert isinstance(where, int)
+            if where < len(model.turns):
+                del model.turns[where]
+                conversation.drop(where + 1)
+            continue
+        assert where is None or isinstance(where, str)
+        prompt = f"question {count}"
+        sent = ask(conversation, prompt, Place(where, ordinal))
+        before = model.ask(where, ordinal, prompt)
+        assert sent == [text for each in before for text in (each, f"answer to {each}")] + [prompt]
+        got = [
+            (turn.place.cell, turn.place.ordinal, [attempt.prompt for attempt in turn.attempts])
+            for turn in conversation.turns
+        ]
+        assert got == model.turns
+    assert len({turn.id for turn in conversation.turns}) == len(conversation.turns)
+
+
+# -- messages -----------------------------------------------------------------------------------
+
+
+def test_the_system_message_leads_and_an_empty_one_is_not_sent() -> None:
+    conversation = three_cells()
+    messages, _ = conversation.messages("d", 1, system="Be brief.")
+    assert messages[0] == Message("system", "Be brief.")
+    assert [message.role for message in messages] == ["system", "user", "assistant", "user"]
+    assert conversation.messages("d", 0, system="")[0] == (Message("user", "d"),)
+
+
+def test_reasoning_is_never_sent_back() -> None:
+    conversation = Conversation("main")
+    conversation.record(Place(), Reply("42", "how much?", "m", reasoning="hm, let me think"))
+    messages, _ = conversation.messages("why?", 1)
+    assert not any("think" in message.content for message in messages)
+
+
+def test_without_a_limit_all_turns_are_sent() -> None:
+    conversation = three_cells()
+    messages, left_out = conversation.messages("d", 3, history_tokens=0)
+    assert (len(messages), left_out) == (7, 0)
+
+
+def test_beyond_history_tokens_the_oldest_whole_turns_are_left_out() -> None:
+    conversation = three_cells()
+    cost = estimate_tokens("c") + estimate_tokens("answer to c")
+    messages, left_out = conversation.messages("d", 3, system="s", history_tokens=2 * cost)
+    assert [message.content for message in messages] == [
+        "s",
+        "b",
+        "answer to b",
+        "c",
+        "answer to c",
+        "d",
+    ]
+    assert left_out == 1
+    assert conversation.messages("d", 3, history_tokens=2 * cost - 1)[1] == 2
+
+
+def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> None:
+    conversation = Conversation("main")
+    ask(conversation, "tiny", Place("a"), "yes")
+    ask(conversation, "huge", Place("b"), "word " * 1000)
+    ask(conversation, "tiny too", Place("c"), "no")
+    messages, left_out = conversation.messages("d", 3, history_tokens=100)
+    assert [message.content for message in messages] == ["tiny too", "no", "d"]
+    assert left_out == 2
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(st.lists(st.text(max_size=60), max_size=12), st.integers(min_value=1, max_value=200))
+def test_what_is_left_out_is_the_fewest_oldest_turns(texts: list[str], limit: int) -> None:
+    conversation = Conversation("main")
+    for text in texts:
+        conversation.record(Place(), Reply(text, text, "m"))
+    costs = [2 * estimate_tokens(text) for text in texts]
+    messages, left_out = conversation.messages("now", len(texts), history_tokens=limit)
+    assert len(messages) == 2 * (len(texts) - left_out) + 1
+    assert sum(costs[left_out:]) <= limit
+    if left_out:
+        assert sum(costs[left_out - 1 :]) > limit
+
+
+# -- turns and conversations --------------------------------------------------------------------
+
+
+def test_a_turn_is_dropped_by_its_number() -> None:
+    conversation = three_cells()
+    assert conversation.drop(2).reply.prompt == "b"
+    assert prompts(conversation) == ["a", "c"]
+
+
+def test_dropping_one_of_two_turns_that_look_alike_drops_that_one() -> None:
+    conversation = Conversation("main")
+    reply = Reply("yes", "same", "m")
+    first, second = conversation.record(Place(), reply), conversation.record(Place(), reply)
+    assert conversation.drop(2) is second
+    assert conversation.turns[0] is first
+
+
+@pytest.mark.parametrize("number", [0, -1, 4, 10**9])
+def test_a_turn_that_is_not_there_is_an_error_that_counts_them(number: int) -> None:
+    with pytest.raises(InputError) as caught:
+        three_cells().drop(number)
+    assert "3 turns" in caught.value.why
+    assert "%cnai_chat show" in caught.value.next_step
+
+
+def test_there_is_a_conversation_from_the_start() -> None:
+    conversations = Conversations()
+    assert [each.name for each in conversations] == ["main"]
+    assert conversations[conversations.current].turns == []
+
+
+def test_a_draft_is_not_among_the_conversations_until_it_is_added() -> None:
+    conversations = Conversations()
+    draft = conversations.draft("plan")
+    assert "plan" not in conversations
+    conversations.add(draft)
+    assert conversations["plan"] is draft
+
+
+def test_unnamed_drafts_are_numbered_past_the_names_in_use() -> None:
+    conversations = Conversations()
+    conversations.use("chat-3")
+    assert conversations.draft().name == "chat-4"
+    conversations.use("chat-4")
+    assert conversations.draft().name == "chat-5"
+    assert Conversations().draft().name == "chat-2"
+
+
+def test_use_begins_a_conversation_or_goes_on_in_it() -> None:
+    conversations = Conversations()
+    plan = conversations.use("plan")
+    assert conversations.current == "plan"
+    conversations.use("main")
+    assert conversations.use("plan") is plan
+
+
+def test_add_does_not_take_the_place_of_a_conversation_that_is_there() -> None:
+    conversations = Conversations()
+    main = conversations["main"]
+    conversations.add(Conversation("main"))
+    assert conversations["main"] is main
+
+
+def test_a_second_draft_of_a_name_in_use_says_how_to_continue_it() -> None:
+    with pytest.raises(InputError) as caught:
+        Conversations().draft("main")
+    assert "%cnai_chat use main" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "name", ["two words", "-dash", "tab\there", "line\nbreak", " led", "\x1b[2J", "\u202e"]
+)
+def test_a_name_is_one_printable_word(name: str) -> None:
+    conversations = Conversations()
+    with pytest.raises(InputError):
+        conversations.use(name)
+    assert conversations.current == "main"
+
+
+def test_an_unknown_conversation_names_the_nearest_one() -> None:
+    conversations = Conversations()
+    conversations.use("planning")
+    with pytest.raises(InputError) as caught:
+        conversations["planing"]
+    assert "planning" in caught.value.why
+    with pytest.raises(InputError) as caught:
+        conversations["zzz"]
+    assert "main, planning" in caught.value.why
