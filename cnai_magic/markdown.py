@@ -13,7 +13,11 @@ import html
 import re
 from collections.abc import Callable
 
-__all__ = ["code_blocks", "notebook_markdown"]
+__all__ = ["DOLLAR", "code_blocks", "notebook_markdown"]
+
+DOLLAR = r"<span>\$</span>"
+"""A dollar sign that is money. The backslash keeps JupyterLab's search for maths from it, the element
+MathJax's, which looks through the text that the Markdown renderer has made, and not across elements."""
 
 # CommonMark 4.5: a fence of three or more, closed by at least as many; container prefixes are kept apart.
 _OPENING = re.compile(
@@ -55,8 +59,8 @@ def notebook_markdown(text: str) -> str:
     r"""Return an answer as Markdown that a notebook renders as it was meant, and runs nothing of.
 
     `\(…\)` becomes `$…$` and `\[…\]` becomes `$$…$$`. A dollar sign that is money, as in "$5 and $10", is
-    escaped, since it would begin maths; which it is follows pandoc's rule: no space after the opening sign
-    or before the closing one, no digit after that.
+    kept from beginning maths; which it is follows pandoc's rule: no space after the opening sign or before
+    the closing one, no digit after that.
     """
     parts = []
     for info, lines in _blocks(text):
@@ -152,8 +156,8 @@ def _span(match: re.Match[str]) -> str:
 
 
 def _formula(match: re.Match[str]) -> str:
-    if match["lone"]:
-        return r"\$"
+    if match["lone"] or match["escaped"] == r"\$":
+        return DOLLAR
     if match["escaped"]:
         return match.group()
     kept = match["kept"]

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["ApiKey", "redact", "strip_controls"]
 
-HIDDEN = "sk-…"
+_HIDDEN = "sk-…"
 
 # What is shorter is a placeholder ("EMPTY", "ollama"), no secret; hiding it would garble other words.
 _SHORTEST_SECRET = 8
@@ -39,7 +39,7 @@ class ApiKey:
 
     def hide_in(self, text: str) -> str:
         """Return `text` with this key replaced by `sk-…`."""
-        return text.replace(self._value, HIDDEN) if len(self._value) >= _SHORTEST_SECRET else text
+        return text.replace(self._value, _HIDDEN) if len(self._value) >= _SHORTEST_SECRET else text
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -51,7 +51,7 @@ class ApiKey:
         return hash(self._value)
 
     def __repr__(self) -> str:
-        return f"ApiKey({HIDDEN!r})"
+        return f"ApiKey({_HIDDEN!r})"
 
     def __reduce__(self) -> str:
         raise TypeError("an API key is not to be pickled")
@@ -62,7 +62,7 @@ def redact(text: str, *keys: ApiKey | None) -> str:
     for key in keys:
         if key:
             text = key.hide_in(text)
-    return _KEY_SHAPE.sub(HIDDEN, text)
+    return _KEY_SHAPE.sub(_HIDDEN, text)
 
 
 def strip_controls(text: str) -> str:

@@ -187,7 +187,8 @@ class Session:
         finish_reason = finish_reason or chunk.finish_reason
         usage = chunk.usage or estimate_usage(request.messages, chunk.text, chunk.reasoning)
         cost = self._cost(request.model, usage)
-        self.book.add(Charge(request.model, conversation.name, usage, cost, question.demo))
+        within = "" if question.options.once else conversation.name
+        self.book.add(Charge(request.model, within, usage, cost, question.demo))
         kept = (
             not question.options.once
             and finish_reason != "failed"

@@ -18,7 +18,7 @@ from .protocol import Usage
 
 __all__ = ["Charge", "Cost", "Price", "PriceList", "Spend", "SpendBook", "usd"]
 
-NANO_PER_USD = 10**9
+_NANO_PER_USD = 10**9
 _MILLION = 10**6
 _HIGHEST_PRICE = 10**9
 
@@ -93,7 +93,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One request as it enters the accounts. Demo answers are demo credit, and no money."""
+    """One request as it enters the accounts; `conversation` is "" for one outside of any.
+
+    Demo answers are demo credit, and no money.
+    """
 
     model: str
     conversation: str
@@ -173,7 +176,7 @@ class SpendBook:
 
 def usd(nano: int, *, exact: bool = False) -> str:
     """Write nano-USD as dollars: rounded to what is worth reading, or `exact`, as sums must be."""
-    amount = Decimal(nano) / NANO_PER_USD
+    amount = Decimal(nano) / _NANO_PER_USD
     if exact:
         whole, _, part = f"{amount:,.9f}".partition(".")
         return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
@@ -211,7 +214,7 @@ def _nano(value: object) -> int:
         raise InputError(f"{value!r} is no price in USD per million tokens", parameter="prices") from exc
     if not (amount.is_finite() and 0 <= amount <= _HIGHEST_PRICE):
         raise InputError(f"{value!r} is no price in USD per million tokens", parameter="prices")
-    return int((amount * NANO_PER_USD).to_integral_value())
+    return int((amount * _NANO_PER_USD).to_integral_value())
 
 
 @cache

@@ -15,7 +15,7 @@ from .client import Client, Notice
 from .errors import CnaiError
 from .protocol import ChatRequest, Usage
 
-__all__ = ["Batch", "StreamedAnswer"]
+__all__ = ["PACE", "Batch", "StreamedAnswer"]
 
 PACE = 0.05
 """Seconds between two batches: twenty a second look continuous."""

@@ -36,7 +36,7 @@ from .wire import (
     unknown_model,
 )
 
-__all__ = ["LARGEST_BODY", "make_app"]
+__all__ = ["LARGEST_BODY", "SingleKey", "demo_source", "make_app"]
 
 LARGEST_BODY = 16 * 2**20
 """Bytes that the body of a request may have."""

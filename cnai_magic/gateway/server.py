@@ -21,7 +21,7 @@ from .app import make_app
 from .respond import refusal_response
 from .wire import Refusal, new_id
 
-__all__ = ["bind", "make_app", "run", "serve_until_signal"]
+__all__ = ["bind", "is_loopback", "make_app", "run", "serve_until_signal"]
 
 _BACKLOG = 1024
 

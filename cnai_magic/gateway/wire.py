@@ -24,6 +24,7 @@ __all__ = [
     "new_id",
     "read_call",
     "unknown_model",
+    "usage_body",
 ]
 
 DONE = b"data: [DONE]\n\n"

@@ -9,13 +9,13 @@ from uuid import uuid4
 
 from IPython.display import display
 
-from ..client import Notice
 from ..markdown import notebook_markdown
 from ..reply import Reply
 from ..safety import strip_controls
 from ..session import Question
 from ..stream import Batch
 from .static import bundle, metadata
+from .terminal import notice_line
 
 __all__ = ["LiveView", "StaticView"]
 
@@ -47,13 +47,13 @@ class LiveView:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._head = ""
+        self._begun = False
         self._next = 0.0
 
     def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
-        """Show that the question is sent."""
+        """Remember what is asked: an output that fails before its first token should not be begun."""
         where = f"{question.conversation.name}, turn {question.turn}" if question.turn else "once"
         self._head = f"{question.request.model} · {where}{' · demo' if question.demo else ''}"
-        self._show({"text/plain": f"{self._head} …"}, {}, update=False)
 
     def update(self, batch: Batch) -> None:
         """Show what has arrived so far."""
@@ -76,18 +76,12 @@ class LiveView:
         self._show(bundle(reply), metadata(reply))
 
     def fail(self, reply: Reply | None) -> None:
-        """Show the part that arrived, or an empty output."""
+        """Show the part that arrived, or end the line about the waiting."""
         if reply is not None:
             self.end(reply)
-        else:
+        elif self._begun:
             self._show({"text/plain": self._head}, {})
 
-    def _show(self, data: dict[str, str], about: dict[str, Any], *, update: bool = True) -> None:
+    def _show(self, data: dict[str, str], about: dict[str, Any]) -> None:
+        update, self._begun = self._begun, True
         display(data, metadata=about, raw=True, display_id=self._id, update=update)  # type: ignore[no-untyped-call]
-
-
-def notice_line(notice: Notice) -> str:
-    """Say what is being waited for."""
-    if notice.kind == "retry" and notice.error is not None:
-        return f"{notice.error.what}; trying again in {notice.seconds:.0f} s"
-    return "queued at the server"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..conversation import Conversation
-from ..markdown import notebook_markdown
+from ..markdown import DOLLAR, notebook_markdown
 from ..reply import Reply
 from ..safety import strip_controls
 
@@ -23,8 +23,7 @@ def bundle(reply: Reply) -> dict[str, str]:
         thought = notebook_markdown(strip_controls(reply.reasoning).strip())
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
     parts[-1] = notebook_markdown(parts[-1])
-    # One dollar sign in a line is money, two would be maths.
-    parts.append("<small>" + footer.replace("$", "\\$") + "</small>")
+    parts.append("<small>" + footer.replace("$", DOLLAR) + "</small>")
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
         "text/plain": f"{strip_controls(reply.text).strip()}\n\n{footer}".lstrip("\n"),

@@ -134,7 +134,7 @@ def _model(charge: Charge) -> str:
 
 
 def _conversation(charge: Charge) -> str:
-    return charge.conversation
+    return charge.conversation or "(outside: --once)"
 
 
 def _short(text: str) -> str:

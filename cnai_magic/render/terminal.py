@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
+from ..client import Notice
 from ..reply import Reply
 from ..safety import strip_controls
 from ..session import Question
 from ..stream import Batch
-from .live import notice_line
 
-__all__ = ["TerminalView"]
+__all__ = ["TerminalView", "notice_line"]
 
 
 class TerminalView:
@@ -74,6 +74,13 @@ class TerminalView:
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
+
+
+def notice_line(notice: Notice) -> str:
+    """Say what is being waited for."""
+    if notice.kind == "retry" and notice.error is not None:
+        return f"{notice.error.what}; trying again in {notice.seconds:.0f} s"
+    return "queued at the server"
 
 
 def _dim(text: str, to: TextIO) -> str:

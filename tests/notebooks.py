@@ -1,0 +1,67 @@
+"""Runs notebooks in a real kernel, as a front end does: every cell is sent with its ID."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+__all__ = ["FrontEnd", "code", "execute", "new_notebook"]
+
+
+class FrontEnd(NotebookClient):
+    """An nbclient that names the cell in its requests, which JupyterLab does and nbclient does not.
+
+    `watched` False leaves everything as nbclient does it: a headless run, without cell IDs.
+    """
+
+    def __init__(self, notebook: NotebookNode, *, watched: bool = True, **settings: Any) -> None:
+        super().__init__(notebook, timeout=120, **settings)
+        self._watched = watched
+        self._cell = ""
+
+    async def async_start_new_kernel_client(self) -> Any:
+        client = await super().async_start_new_kernel_client()
+        if self._watched:
+            message = client.session.msg
+
+            def with_cell(
+                kind: str, content: Any = None, parent: Any = None, header: Any = None, metadata: Any = None
+            ) -> Any:
+                if kind == "execute_request":
+                    metadata = {**(metadata or {}), "cellId": self._cell}
+                return message(kind, content, parent, header, metadata)
+
+            client.session.msg = with_cell
+        return client
+
+    async def async_execute_cell(self, cell: NotebookNode, cell_index: int, **settings: Any) -> NotebookNode:
+        self._cell = cell["id"]
+        return await super().async_execute_cell(cell, cell_index, **settings)
+
+    execute_cell = NotebookClient.execute_cell
+
+
+def code(source: str, *, identifier: str = "", fails: bool = False) -> NotebookNode:
+    """Return a code cell; `fails` lets it raise without ending the run."""
+    cell = nbformat.v4.new_code_cell(source)
+    if identifier:
+        cell["id"] = identifier
+    if fails:
+        cell.metadata["tags"] = ["raises-exception"]
+    return cell
+
+
+def new_notebook(*cells: NotebookNode | str) -> NotebookNode:
+    """Return a notebook of these cells, for the Python kernel of this environment."""
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.cells = [code(cell) if isinstance(cell, str) else cell for cell in cells]
+    return notebook
+
+
+def execute(notebook: NotebookNode, *, watched: bool = True) -> NotebookNode:
+    """Run all cells in a fresh kernel and return the notebook with its outputs."""
+    return FrontEnd(notebook, watched=watched).execute()
