@@ -1,0 +1,29 @@
+"""Run a benchmark by its name: `python -m tests.benchmarks NAME`; without a name, list them."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+# Each is a module of this folder with a `main(arguments: list[str]) -> None`.
+BENCHMARKS = {
+    "load": "CPU time of %load_ext over a bare IPython, beside other packages of magics",
+    "stream": "a streamed answer in the client: CPU, delay, size, connections",
+}
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments:
+        for name, what in BENCHMARKS.items():
+            print(f"{name:<14}{what}")
+        return 0
+    name, *rest = arguments
+    if name not in BENCHMARKS:
+        print(f"there is no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    import_module(f"{__package__}.{name}").main(rest)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
