@@ -117,6 +117,45 @@ class Body:
                 return
 
 
+# The line end of the chunk before, and the size of the next. All else that may stand there is left to
+# http.client: extensions, trailers, faults.
+_SIZE_LINE = re.compile(rb"(\r\n)?([0-9A-Fa-f]{1,8})\r\n")
+
+
+class _Response(http.client.HTTPResponse):
+    """A response whose `read1` gives all chunks that have arrived at once (RFC 9112, 7.1).
+
+    http.client gives one chunk for each call, which is most of what a token costs where many arrive together.
+    """
+
+    def read1(self, n: int = -1) -> bytes:
+        """Return what has arrived; waits only where nothing has."""
+        if not self.chunked or self.fp is None:
+            return super().read1(n)
+        arrived = self.fp.peek(1)
+        if 0 <= n < len(arrived):
+            return super().read1(n)
+        found, position, left = [], 0, self.chunk_left
+        while True:
+            if left:
+                found.append(arrived[position : position + left])
+                position += len(found[-1])
+                left -= len(found[-1])
+                if left:
+                    break
+            line = _SIZE_LINE.match(arrived, position)
+            # After a chunk (0 is left of it) its line end is due, before the first (None) there is none.
+            if line is None or (left is None) is not (line[1] is None) or not (size := int(line[2], 16)):
+                break
+            position, left = line.end(), size
+        if left == 0 and arrived.startswith(b"\r\n", position):
+            position, left = position + 2, None
+        self.fp.read(position)
+        self.chunk_left = left
+        # Nothing but the beginning of a line, the end of the body, or a fault: http.client's own way.
+        return b"".join(found) or super().read1(n)
+
+
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
@@ -150,11 +189,11 @@ class _Attaching:
 
 
 class _HTTPConnection(_Attaching, urllib3.connection.HTTPConnection):
-    pass
+    response_class = _Response
 
 
 class _HTTPSConnection(_Attaching, urllib3.connection.HTTPSConnection):
-    pass
+    response_class = _Response
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
