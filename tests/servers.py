@@ -6,7 +6,8 @@
         assert server.requests[0].json()["stream"] is True
 
 A reply is a list of steps, played for one request: bytes are sent as they are, `Wait(event)` waits for a
-`threading.Event`, `Tell(event)` sets one, `SILENCE` sends nothing until the client goes away, `CLOSE` closes
+`threading.Event`, `Tell(event)` sets one, `SILENCE` sends nothing until the client goes away,
+`Trickle(data)` the same bytes again and again, `CLOSE` closes
 and `RESET` resets the connection. A reply that ends without `CLOSE` keeps the connection alive. Replies
 are used up in order, then `always` applies; a request that nobody scripted fails the test.
 """
@@ -57,13 +58,18 @@ class Tell:
 
 
 @dataclass(frozen=True)
+class Trickle:
+    data: bytes
+
+
+@dataclass(frozen=True)
 class _Do:
     name: str
 
 
 CLOSE, RESET, SILENCE = _Do("close"), _Do("reset"), _Do("silence")
 
-Step = bytes | Wait | Tell | _Do
+Step = bytes | Wait | Tell | Trickle | _Do
 
 
 class _Over(Exception):
@@ -165,6 +171,9 @@ class ScriptedServer:
                 if time.monotonic() > limit:
                     self.faults.append("a scripted event was never set")
                     raise _Over
+        elif isinstance(step, Trickle):
+            while not self._closing.wait(0.02):
+                connection.sendall(step.data)
         elif step is SILENCE:
             with contextlib.suppress(OSError):
                 while reader.read1(65536):
@@ -178,7 +187,7 @@ class ScriptedServer:
 def _flat(steps: Iterable[Any]) -> list[Step]:
     found: list[Step] = []
     for step in steps:
-        if isinstance(step, bytes | Wait | Tell | _Do):
+        if isinstance(step, Step):
             found.append(step)
         else:
             found += _flat(step)

@@ -47,6 +47,7 @@ from .servers import (
     SILENCE,
     ScriptedServer,
     Tell,
+    Trickle,
     Wait,
     answer,
     chunked,
@@ -293,11 +294,23 @@ def test_a_finished_answer_ends_though_the_server_never_closes(
 
 
 def test_a_finished_answer_ends_though_the_server_goes_on_with_comments(
-    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, client: Client
 ) -> None:
-    monkeypatch.setattr(client_module, "_GRACE_AFTER_DONE", 0.0)
-    server.reply(close_delimited([*answer("Hello, 汉字 🙂"), *[b": keep-alive\n\n"] * 3])[:-1], SILENCE)
+    server.reply(close_delimited(answer("Hello, 汉字 🙂"))[:-1], Trickle(b": keep-alive\n\n"))
+    results: list[Chunk] = []
+    thread = threading.Thread(target=lambda: results.append(joined(client.stream(REQUEST))), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert results == [WHOLE]
+
+
+def test_what_follows_done_adds_nothing_and_the_connection_is_used_again(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.always(chunked([*answer("Hello, 汉字 🙂"), event(delta("more")), event("{garbage")]))
     assert joined(client.stream(REQUEST)) == WHOLE
+    assert joined(client.stream(REQUEST)) == WHOLE
+    assert server.connections == 1
 
 
 def test_a_finished_answer_whose_connection_breaks_is_whole(server: ScriptedServer, client: Client) -> None:
