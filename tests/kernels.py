@@ -1,0 +1,141 @@
+"""A real kernel in a process of its own, asked over its channels as a front end does."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+__all__ = ["Kernel", "Ran", "running_kernel"]
+
+PATIENCE = 60
+"""Seconds after which a test that hangs fails."""
+
+
+@dataclass
+class Ran:
+    """What one execution did: its iopub messages, and its reply."""
+
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    reply: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the contents of the messages of these kinds."""
+        return [message["content"] for message in self.messages if message["msg_type"] in kinds]
+
+    @property
+    def stdout(self) -> str:
+        return "".join(content["text"] for content in self.of("stream") if content["name"] == "stdout")
+
+    @property
+    def final(self) -> dict[str, Any]:
+        """The last output that an answer was shown in: its data, and its metadata under `cnai`."""
+        shown = [
+            each for each in self.of("display_data", "update_display_data") if "cnai" in each["metadata"]
+        ]
+        assert shown, f"no answer was shown: {self.messages}"
+        return {"data": shown[-1]["data"], **shown[-1]["metadata"]["cnai"]}
+
+    @property
+    def answer(self) -> str:
+        """The answer as plain text, without its footer."""
+        return str(self.final["data"]["text/plain"]).removesuffix(self.final["footer"]).strip()
+
+    @property
+    def shown(self) -> str:
+        """The plain text of all that was displayed."""
+        return "\n".join(each["data"]["text/plain"] for each in self.of("display_data", "execute_result"))
+
+    @property
+    def error(self) -> list[str]:
+        """The lines that a failed cell shows; empty where it did not fail."""
+        return [line for content in self.of("error") for line in content["traceback"]]
+
+
+class Kernel:
+    """Runs cells; each call is one execution, with the ID of its cell if one is given."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self.manager = manager
+        self._client = client
+
+    def run(
+        self,
+        code: str,
+        cell: str = "",
+        *,
+        watched: bool = True,
+        typed: str | None = None,
+        meanwhile: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Ran:
+        """Execute code; `watched` False is headless, `typed` answers a prompt, `meanwhile` sees messages."""
+        client = self._client
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": watched,
+            "stop_on_error": False,
+        }
+        message = client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
+        client.shell_channel.send(message)
+        identifier = message["header"]["msg_id"]
+        ran = Ran()
+        if typed is not None:
+            request = client.get_stdin_msg(timeout=PATIENCE)
+            assert request["content"]["password"] is True, "a key is typed at a prompt that hides it"
+            client.input(typed)
+        while True:
+            arrived = client.get_iopub_msg(timeout=PATIENCE)
+            if arrived["parent_header"].get("msg_id") != identifier:
+                continue
+            ran.messages.append(arrived)
+            if meanwhile is not None:
+                meanwhile(arrived)
+            if arrived["msg_type"] == "status" and arrived["content"]["execution_state"] == "idle":
+                break
+        while ran.reply.get("parent") != identifier:
+            answer = client.get_shell_msg(timeout=PATIENCE)
+            ran.reply = {**answer["content"], "parent": answer["parent_header"].get("msg_id")}
+        return ran
+
+    def value(self, expression: str) -> Any:
+        """Return the value of an expression, by way of its repr."""
+        import ast
+
+        ran = self.run(f"print(repr(({expression})))")
+        assert not ran.error, ran.error
+        return ast.literal_eval(ran.stdout)
+
+
+@contextmanager
+def running_kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
+    """Start a kernel with a home of its own in `folder`, and the magics loaded."""
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CNAI_", "JPY_", "OPENAI_")) and not name.lower().endswith("_proxy")
+    }
+    home = {name: str(folder / name.lower()) for name in ("HOME", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
+    manager = KernelManager(connection_file=str(folder / f"kernel-{uuid.uuid4().hex}.json"))
+    manager.start_kernel(env={**clean, **home, **environment}, cwd=str(folder))
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=PATIENCE)
+        kernel = Kernel(manager, client)
+        loaded = kernel.run("%load_ext cnai_magic")
+        assert not loaded.error, loaded.error
+        yield kernel
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
