@@ -1,0 +1,265 @@
+"""Arithmetic in a sentence: finds the expression, also one that goes on from the last result.
+
+`calculate("And times 3?", 4)` is 12. Expressions are read with `ast` and only numbers, operators and
+`sqrt` are worked out, each result within 2,048 bits: no input takes long or runs code.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import re
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Calculation", "CalculationError", "Number", "calculate", "evaluate", "shown"]
+
+Number = int | float
+
+_MOST_BITS = 2_048
+_LONGEST_SENTENCE = 300
+_NUMBER = r"-?(?:\d+(?:\.\d+)?|\.\d+)"
+_IT = r"(?:it|that|this|the (?:(?:last|previous) )?(?:result|answer|number|value))"
+
+
+class CalculationError(ValueError):
+    """An expression that has no value here; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """An expression, its value, and the steps that lead to it, such as `4 + 5 = 9`."""
+
+    expression: str
+    value: Number
+    steps: tuple[str, ...] = ()
+
+
+_OPERATORS: dict[type[ast.operator], tuple[str, Callable[[Number, Number], Number]]] = {
+    ast.Add: ("+", operator.add),
+    ast.Sub: ("-", operator.sub),
+    ast.Mult: ("*", operator.mul),
+    ast.Div: ("/", operator.truediv),
+    ast.FloorDiv: ("//", operator.floordiv),
+    ast.Mod: ("%", operator.mod),
+    ast.Pow: ("**", operator.pow),
+}
+
+_LISTS: dict[str, Callable[[list[Number]], Number]] = {
+    "sum": sum,
+    "total": sum,
+    "product": math.prod,
+    "mean": lambda numbers: sum(numbers) / len(numbers),
+    "average": lambda numbers: sum(numbers) / len(numbers),
+    "median": statistics.median,
+    "largest": max,
+    "maximum": max,
+    "smallest": min,
+    "minimum": min,
+}
+
+_NUMBER_WORDS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
+
+# In this order: "divided by" must be read before "by" can be anything else.
+_SPELLINGS = (
+    (r"(?<=\d),(?=\d{3}(?!\d))", ""),
+    (rf"\b({'|'.join(_NUMBER_WORDS)})\b", lambda found: str(_NUMBER_WORDS.index(found[0]))),
+    (r"[×✕·⋅]|乘以|乘|\bmultiplied by\b|\btimes\b", " * "),
+    (r"÷|除以|\bdivided by\b|\bover\b", " / "),
+    (r"−|–|减去|减|\bminus\b", " - "),
+    (r"加上|加|\bplus\b", " + "),
+    (r"(?<=\d)\s*x\s*(?=\d)", " * "),
+    (r"\b(?:raised )?to the power (?:of )?|\^", " ** "),
+    (r"\bmod(?:ulo)?\b", " % "),
+    (r"\bsquared\b|的平方", " ** 2 "),
+    (r"\bcubed\b", " ** 3 "),
+    (
+        r"\b(?:the )?square root of (?:the number )?\(?(\d+(?:\.\d+)?)\)?|√\(?(\d+(?:\.\d+)?)\)?",
+        r"sqrt(\1\2)",
+    ),
+    (rf"({_NUMBER})\s*(?:%|percent) of\b", r"\1 / 100 *"),
+    (r"(?<=[\d)])\s*(?=\()", " * "),
+)
+
+_FOLLOW_UPS = (
+    (rf"(\+|-|\*\*|\*|//|/|%)\s*({_NUMBER})", r"{} \1 \2"),
+    (rf"add ({_NUMBER})(?: (?:more|to {_IT}))?", r"{} + \1"),
+    (rf"(?:subtract|deduct|take away|take) ({_NUMBER})(?: (?:away )?from {_IT})?", r"{} - \1"),
+    (rf"multiply(?: {_IT})? (?:by|with) ({_NUMBER})", r"{} * \1"),
+    (rf"divide(?: {_IT})? by ({_NUMBER})", r"{} / \1"),
+    (rf"(?:double|twice)(?: {_IT})?", "{} * 2"),
+    (rf"triple(?: {_IT})?", "{} * 3"),
+    (rf"(?:halve|half|half of)(?: {_IT})?", "{} / 2"),
+    (rf"square(?: {_IT})?", "{} ** 2"),
+    (rf"cube(?: {_IT})?", "{} ** 3"),
+    (rf"(?:take )?(?:the )?square root(?: of {_IT})?", "sqrt({})"),
+)
+
+_COURTESY = re.compile(
+    r"^(?:and|now|then|so|ok|okay|please|well|what about|how about|what is|what's|can you|could you|再|,|\s)+"
+)
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?/\d\d?/\d{4}")
+_RUN = re.compile(r"(?:sqrt\(|[\d.+\-*/%() ])+")
+_OPERATION = re.compile(r"sqrt\(|[\d).]\s*(?:\*\*|//|[-+*/%])\s*[-+(\s]*(?:[\d.]|sqrt)")
+
+
+def calculate(sentence: str, previous: Number | None = None) -> Calculation | None:
+    """Work out the arithmetic in `sentence`, or return None where there is none.
+
+    `previous` is the result that "and times 3?" goes on from. Raises CalculationError for what is
+    arithmetic but has no value, such as a division by zero.
+    """
+    if len(sentence) > _LONGEST_SENTENCE or "\n\n" in sentence:
+        return None
+    text = sentence.lower().replace("’", "'")
+    found = _of_list(text)
+    if found is not None:
+        return found
+    for pattern, spelling in _SPELLINGS:
+        text = re.sub(pattern, spelling, text)
+    if previous is not None:
+        follow_up = _follow_up(" ".join(text.split()), f"({_exact(previous)})")
+        if follow_up is not None:
+            return evaluate(follow_up)
+    return _in_sentence(text)
+
+
+def evaluate(expression: str) -> Calculation:
+    """Work out an expression of numbers, operators, parentheses and `sqrt`; raises CalculationError."""
+    if re.search(r"[^\d.+\-*/%()sqrt ]", expression):
+        raise CalculationError("that is not an expression of numbers")
+    steps: list[str] = []
+    try:
+        tree = ast.parse(expression.strip(), mode="eval")
+        value = _value(tree.body, steps)
+        return Calculation(ast.unparse(tree), value, tuple(steps))
+    except (SyntaxError, RecursionError, MemoryError) as exc:
+        raise CalculationError("that is not a complete expression") from exc
+    except ZeroDivisionError as exc:
+        raise CalculationError("a division by zero has no value") from exc
+    except OverflowError as exc:
+        raise CalculationError("the result is too large for me") from exc
+
+
+def shown(value: Number) -> str:
+    """Return a number as it is shown: twelve significant digits, no `.0`."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
+    return str(value)
+
+
+def _value(node: ast.expr, steps: list[str]) -> Number:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return _bounded(node.value)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        operand = _value(node.operand, steps)
+        return -operand if isinstance(node.op, ast.USub) else operand
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        left, right = _value(node.left, steps), _value(node.right, steps)
+        sign, work = _OPERATORS[type(node.op)]
+        if isinstance(node.op, ast.Pow):
+            _check_power(left, right)
+        value = _bounded(work(left, right))
+        base = f"({shown(left)})" if left < 0 and sign == "**" else shown(left)
+        steps.append(f"{base} {sign} {shown(right)} = {shown(value)}")
+        return value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sqrt":
+        if len(node.args) != 1 or node.keywords:
+            raise CalculationError("sqrt takes one number")
+        operand = _value(node.args[0], steps)
+        if operand < 0:
+            raise CalculationError("a negative number has no real square root")
+        value = math.sqrt(operand)
+        steps.append(f"sqrt({shown(operand)}) = {shown(value)}")
+        return value
+    raise CalculationError("that is not an expression of numbers")
+
+
+def _check_power(base: Number, exponent: Number) -> None:
+    if isinstance(base, int) and isinstance(exponent, int):
+        if abs(base) > 1 and abs(exponent) * base.bit_length() > 2 * _MOST_BITS:
+            raise OverflowError
+    elif base < 0 and not float(exponent).is_integer():
+        raise CalculationError("a negative number to a fractional power is not a real number")
+
+
+def _bounded(value: Number) -> Number:
+    if isinstance(value, int):
+        if value.bit_length() > _MOST_BITS:
+            raise OverflowError
+    elif not math.isfinite(value):
+        raise OverflowError
+    return value
+
+
+def _of_list(text: str) -> Calculation | None:
+    found = re.search(
+        rf"\b({'|'.join(_LISTS)}) of (?:the )?(?:numbers? |values? )?"
+        rf"({_NUMBER}(?:(?:\s*,\s*(?:and )?|\s+and\s+|\s+){_NUMBER})+)",
+        text,
+    )
+    if found is None:
+        return None
+    name = found[1]
+    numbers: list[Number] = [_number(item) for item in re.findall(_NUMBER, found[2])]
+    try:
+        value = _bounded(_LISTS[name](numbers))
+    except OverflowError as exc:
+        raise CalculationError("the result is too large for me") from exc
+    listed = ", ".join(map(shown, numbers))
+    return Calculation(f"{name} of {listed}", value, (f"{name} of {listed} = {shown(value)}",))
+
+
+def _number(text: str) -> Number:
+    return _bounded(float(text) if "." in text else int(text))
+
+
+def _exact(value: Number) -> str:
+    """Return a number as it is calculated with: no digit of a float is lost, and no exponent is written."""
+    if isinstance(value, int):
+        return str(value)
+    written = repr(value)
+    return f"{value:.30f}" if "e-" in written else str(int(value)) if "e" in written else written
+
+
+def _follow_up(text: str, previous: str) -> str | None:
+    text = _COURTESY.sub("", text).rstrip(" .?!=？。").removesuffix(" please").rstrip(" ,")
+    for pattern, template in _FOLLOW_UPS:
+        found = re.fullmatch(pattern, text)
+        if found:
+            return found.expand(template).format(previous)
+    text = re.sub(rf"square root of {_IT}\b", f"sqrt({previous})", text)
+    replaced = re.sub(rf"^{_IT}(?= *[-+*/%])|(?<=[-+*/%] ){_IT}$", previous, text)
+    return replaced if replaced != text and _RUN.fullmatch(replaced) else None
+
+
+def _in_sentence(text: str) -> Calculation | None:
+    for run in _RUN.findall(text):
+        if _DATE.search(run) or not _OPERATION.search(run):
+            continue
+        # A sentence leaves a full stop, a bracket or a dash at the ends of what it wraps.
+        whole = run.strip().rstrip(".(+-*/% ").lstrip(")*/% ")
+        inner = whole.strip("()").strip()
+        for candidate in dict.fromkeys((whole, whole.lstrip("+- "), inner)):
+            try:
+                ast.parse(candidate, mode="eval")
+            except (SyntaxError, RecursionError, MemoryError, ValueError):
+                continue
+            return evaluate(candidate)
+    return None

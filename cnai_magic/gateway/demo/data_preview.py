@@ -1,0 +1,140 @@
+"""A rule of demo-guide about data in the prompt: says how many rows and columns it sees, and of what kind."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+
+from .question import Question
+from .subjects import markdown_table
+
+__all__ = ["describe_data", "find_data"]
+
+_MOST_LINES = 20_000
+_MOST_COLUMNS_SHOWN = 20
+_SHAPE = re.compile(
+    r"\b(\d[\d,]{0,14})\s+rows?\b[\s×x*,]+(?:and |by )?(\d[\d,]{0,14})\s+col(?:umn)?s?\b", re.IGNORECASE
+)
+_NO_NAME = re.compile(
+    r"[{}=!?]|:$|\([^)]*$|^[^(]*\)|\.$|.{60}|^(?:and|or|but|import|from|def|class|for|while|if|return|print)\b"
+)
+_RULE_LINE = re.compile(r"^\s*[|:+=-][\s|:+=-]*$")
+
+
+def find_data(text: str) -> list[list[str]] | None:
+    """Return the cells of the first table in `text`, the header first, or None.
+
+    A table is at least three lines with the same number of cells: CSV with commas, semicolons or tabs,
+    a Markdown table, or columns set apart by two spaces or more.
+    """
+    lines = text.splitlines()[:_MOST_LINES]
+    for split in (_pipes, _tabs, _commas, _semicolons, _spaces):
+        block: list[list[str]] = []
+        for line in [*lines, ""]:
+            if _RULE_LINE.match(line):
+                # The rule under a header is neither a row nor the end of the table.
+                continue
+            cells = split(line)
+            if cells is not None and (not block or len(cells) == len(block[0])):
+                block.append(cells)
+                continue
+            if _is_table(block):
+                return block
+            block = [cells] if cells is not None else []
+    return None
+
+
+def describe_data(question: Question) -> str | None:
+    """Describe data that stands in the prompt."""
+    table = find_data(question.text)
+    shape = _SHAPE.search(question.text)
+    if table is None and shape is None:
+        return None
+    if table is None:
+        assert shape is not None
+        return f"I see data of **{shape[1]} rows** and **{shape[2]} columns** in your prompt."
+    if table[0][0] == "" and len(table[0]) > 1:
+        # The index of a DataFrame is printed like a column, but has no name.
+        table = [line[1:] for line in table]
+    header, rows = table[0], table[1:]
+    size = f"**{_many(len(rows), 'row')}** and **{_many(len(header), 'column')}**"
+    said = f"I see a table of {size} in your prompt"
+    if shape is not None and shape[1] != str(len(rows)):
+        said += f"; it is a part of data of {shape[1]} rows and {shape[2]} columns"
+    return f"{said}.\n\n{_summary(header, rows)}"
+
+
+def _summary(header: list[str], rows: list[list[str]]) -> str:
+    lines: list[tuple[str, ...]] = []
+    for column, name in enumerate(header[:_MOST_COLUMNS_SHOWN]):
+        cells = [row[column] for row in rows]
+        filled = [cell for cell in cells if cell.strip().lower() not in ("", "nan", "none", "null", "na")]
+        missing = str(len(cells) - len(filled))
+        numbers = [value for value in map(_number, filled) if value is not None]
+        title = name[:40] or "(index)"
+        if numbers and len(numbers) == len(filled):
+            mean = math.fsum(numbers) / len(numbers)
+            lines.append(
+                (title, "number", missing, *(f"{n:.6g}" for n in (min(numbers), mean, max(numbers))))
+            )
+        else:
+            lines.append((title, f"text, {len(set(filled))} different", missing, "", "", ""))
+    return markdown_table(("column", "holds", "missing", "smallest", "mean", "largest"), tuple(lines))
+
+
+def _number(cell: str) -> float | None:
+    try:
+        value = float(cell.strip()[:40])
+    except ValueError:
+        return None
+    # Beyond this the sum of a column could overflow.
+    return value if abs(value) < 1e300 else None
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _is_table(block: list[list[str]]) -> bool:
+    if len(block) < 3:
+        return False
+    # Lines of code and of prose have commas too, but their first cells are no short, plain names.
+    return not any(len(cell.split()) > 5 or _NO_NAME.search(cell) for cell in block[0])
+
+
+def _pipes(line: str) -> list[str] | None:
+    if "|" not in line:
+        return None
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _separated(line: str, delimiter: str) -> list[str] | None:
+    if delimiter not in line or len(line) > 10_000:
+        return None
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    except csv.Error:
+        return None
+
+
+def _tabs(line: str) -> list[str] | None:
+    return _separated(line, "\t")
+
+
+def _commas(line: str) -> list[str] | None:
+    return _separated(line, ",")
+
+
+def _semicolons(line: str) -> list[str] | None:
+    return _separated(line, ";")
+
+
+def _spaces(line: str) -> list[str] | None:
+    """Split a line of a printed table; its header has no name above the index."""
+    if len(line) > 10_000:
+        return None
+    cells = [cell for cell in re.split(r"\s{2,}", line.strip()) if cell]
+    if len(cells) < 2:
+        return None
+    return ["", *cells] if line.startswith("  ") else cells

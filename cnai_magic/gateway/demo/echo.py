@@ -1,0 +1,23 @@
+"""demo-echo: shows the request that reached the model."""
+
+from __future__ import annotations
+
+import json
+
+from ...protocol import ChatRequest
+
+__all__ = ["show"]
+
+
+def show(request: ChatRequest) -> str:
+    """Return the messages and parameters of `request` as Markdown: one line, then JSON in a fence.
+
+    No fence can be closed from inside: JSON writes a line break in a message as `\\n`.
+    """
+    count = len(request.messages)
+    messages = "one message" if count == 1 else f"{count} messages"
+    parameters = ", ".join(request.parameters) or "no sampling parameters"
+    body = json.dumps(request.body(), ensure_ascii=False, indent=2)
+    # Half a surrogate pair cannot be sent as UTF-8; its JSON escape can.
+    body = body.encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"This is the request as it reached me: {messages}, {parameters}.\n\n```json\n{body}\n```\n"

@@ -1,0 +1,111 @@
+"""JSON in place of prose: what demo-guide answers where JSON is asked for, and nothing around it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .arithmetic import Number
+from .memory import facts
+from .question import Question
+from .subjects import find_subject
+
+__all__ = ["find_schema", "instance_of", "reply_in_json", "wants_json"]
+
+_DEEPEST = 8
+_WANTS = re.compile(
+    r"\b(?:in|as|valid|only|into|return|respond with|reply with|answer with|output|give me)\b"
+    r"[^.?!]{0,25}\bjson\b"
+    r"|\bjson (?:only|list|array|object|schema)\b|json ?格式"
+)
+
+
+def wants_json(question: Question) -> bool:
+    """Tell whether the question or the system message asks for JSON."""
+    return bool(_WANTS.search(question.words) or _WANTS.search(question.system.lower()))
+
+
+def reply_in_json(question: Question, text: str, value: Number | None) -> str:
+    """Return the answer as JSON only: after a schema in the prompt, of a known subject, or of `text`.
+
+    `value` is the number that was worked out, if one was.
+    """
+    plain = " ".join(re.sub(r"\*\*|`", "", text).split())
+    content = plain if value is None else value
+    schema = find_schema(question)
+    told, _ = facts(question.questions)
+    subject = find_subject(question.words)
+    listed = question.asks(r"\b(?:list|array)\b|列表")
+    body: Any
+    if schema is not None:
+        body = instance_of(schema, {"text": plain, "value": value, "facts": told})
+    elif subject is not None and value is None:
+        body = [row[0] for row in subject.rows] if listed else subject.records()
+    elif listed:
+        body = [content]
+    else:
+        body = {"question": _question(question), "answer": content}
+    return json.dumps(body, ensure_ascii=False, indent=2)
+
+
+def find_schema(question: Question) -> Mapping[str, Any] | None:
+    """Return the JSON Schema that stands in the system message or the question, if one does."""
+    decoder = json.JSONDecoder()
+    for text in (question.questions[-1], question.system):
+        for place in [found.start() for found in re.finditer("{", text)][:20]:
+            try:
+                value, _ = decoder.raw_decode(text, place)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(value, dict) and ("properties" in value or isinstance(value.get("type"), str)):
+                return value
+    return None
+
+
+def instance_of(schema: object, content: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
+    """Return a value that has the shape of `schema`, with `content` in the places that fit.
+
+    `content` has the answer as `text`, the `value` worked out or None, and the `facts` told so far.
+    """
+    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        return content["text"]
+    for fixed in ("const", "default"):
+        if fixed in schema:
+            return schema[fixed]
+    choices = schema.get("enum")
+    if isinstance(choices, list) and choices:
+        return choices[0]
+    for union in ("anyOf", "oneOf", "allOf"):
+        options = schema.get(union)
+        if isinstance(options, list) and options:
+            return instance_of(options[0], content, name, depth + 1)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    if isinstance(kind, list):
+        kind = kind[0] if kind else "string"
+    if kind == "object":
+        properties = schema.get("properties")
+        named = properties if isinstance(properties, Mapping) else {}
+        return {key: instance_of(part, content, key, depth + 1) for key, part in named.items()}
+    if kind == "array":
+        return [instance_of(schema.get("items", {}), content, name, depth + 1)]
+    value = content["value"] or 0
+    text = content["facts"].get(name.replace("_", " ").lower(), content["text"])
+    kinds = {
+        "integer": int(value) if abs(value) < 1e15 else 0,
+        "number": value,
+        "boolean": True,
+        "null": None,
+    }
+    return kinds.get(str(kind), text)
+
+
+def _question(question: Question) -> str:
+    asked = re.sub(
+        r",?\s*(?:please )?(?:answer|reply|respond)?\s*(?:only )?(?:in|as) (?:valid )?json[^\n]*$",
+        "",
+        question.text,
+        flags=re.I,
+    )
+    return asked.strip()[:500]

@@ -1,0 +1,144 @@
+"""Rules of demo-guide that show what an answer can hold: tables, code, mathematics, much text."""
+
+from __future__ import annotations
+
+import re
+
+from .question import Question
+from .snippets import SNIPPETS
+from .subjects import find_subject, markdown_table, subject_names
+
+__all__ = ["count_up", "write_code", "write_formula", "write_long", "write_table"]
+
+_MOST_COUNTED = 5_000
+_MOST_WORDS = 5_000
+
+_FORMULAS: tuple[tuple[str, str], ...] = (
+    (
+        r"quadratic|abc formula|求根",
+        "## The quadratic formula\n\n"
+        "The equation \\(ax^2 + bx + c = 0\\) with \\(a \\neq 0\\) has the solutions\n\n"
+        "\\[x_{1,2} = \\frac{-b \\pm \\sqrt{b^2 - 4ac}}{2a}\\]\n\n"
+        "The discriminant $D = b^2 - 4ac$ decides: two real solutions for $D > 0$, one for $D = 0$, "
+        "none for $D < 0$.",
+    ),
+    (
+        r"pythagor|hypotenuse|勾股",
+        "## Pythagoras\n\nIn a right triangle with the legs $a$ and $b$ and the hypotenuse $c$\n\n"
+        "$$a^2 + b^2 = c^2$$\n\nFor example $3^2 + 4^2 = 9 + 16 = 25 = 5^2$.",
+    ),
+    (
+        r"euler|欧拉",
+        "## Euler's formula\n\n$$e^{ix} = \\cos x + i \\sin x$$\n\n"
+        "At $x = \\pi$ it becomes Euler's identity, $e^{i\\pi} + 1 = 0$.",
+    ),
+    (
+        r"\b(?:mean|variance|standard deviation|average)\b|方差",
+        "## Mean and variance\n\nOf the numbers $x_1, \\dots, x_n$\n\n"
+        "$$\\bar{x} = \\frac{1}{n} \\sum_{i=1}^{n} x_i \\qquad "
+        "s^2 = \\frac{1}{n-1} \\sum_{i=1}^{n} (x_i - \\bar{x})^2$$\n\n"
+        "The standard deviation is $s = \\sqrt{s^2}$, in the same unit as the data.",
+    ),
+    (
+        r"\b(?:normal|gauss\w*) distribution|bell curve|正态",
+        "## The normal distribution\n\nWith mean $\\mu$ and standard deviation $\\sigma$ its density is\n\n"
+        "$$f(x) = \\frac{1}{\\sigma \\sqrt{2\\pi}} "
+        "\\exp\\left(-\\frac{(x - \\mu)^2}{2\\sigma^2}\\right)$$",
+    ),
+)
+
+_ASKS_FORMULA = r"formula|equation|theorem|identity|latex|math|explain|what is|what's|define|show|derive|公式"
+
+_PARAGRAPHS = (
+    "A model does not send its answer at once. It writes one token after the other, and each is sent as "
+    "soon as it is chosen. That is why the first words stand there while the last ones are not yet known.",
+    "A token is a word, a part of a word or a punctuation mark. What you send is counted in prompt tokens, "
+    "what comes back in completion tokens, and the two often have different prices.",
+    "The conversation is sent again with every question. A model keeps nothing between two requests: it "
+    "*remembers* only what the messages above the question carry, so a long conversation costs more.",
+    "| setting | what it does |\n| --- | --- |\n| `temperature` | how boldly the next token is drawn |\n"
+    "| `top_p` | from how much of the probability it is drawn |\n"
+    "| `max_tokens` | where the answer is cut off |",
+    "You can stop an answer at any time. What has arrived stays, and it is counted: the tokens were "
+    "written, whether they were wanted or not.",
+    "Code is shown as code:\n\n```python\ntotal = sum(n * n for n in range(10))\nprint(total)\n```",
+    "Mathematics is shown as mathematics: the sum of the first $n$ squares is "
+    "$\\frac{n(n+1)(2n+1)}{6}$, whatever $n$ is.",
+    "A notebook is read from top to bottom, and so is this conversation. Run a question again, and its "
+    "answer is replaced where it stands; what was said below it stays as it is.",
+)
+
+
+def write_table(question: Question) -> str | None:
+    """Show a subject as a Markdown table, or list a subject by name."""
+    if not question.asks(r"\btables?\b|\blist (?:of |all |the |me )|^list\b|表格|列表"):
+        return None
+    subject = find_subject(question.words)
+    if subject is None:
+        if not question.asks(r"\btables?\b|表格"):
+            return None
+        return (
+            f"I have no table of that. I have tables of {subject_names()}: try “Show a table of the planets”."
+        )
+    if question.asks(r"\btables?\b|表格"):
+        return f"**{subject.title}**\n\n{markdown_table(subject.header, subject.rows)}"
+    return f"**{subject.title}**\n\n" + "\n".join(f"- {row[0]}" for row in subject.rows)
+
+
+def write_code(question: Question) -> str | None:
+    """Write a Python function that runs as it stands."""
+    if not question.asks(
+        r"\b(?:write|show|give|create|make|implement|code|program|generate)\b.*"
+        r"\b(?:function|code|program|script|python|snippet)\b"
+        r"|\bin python\b|\bpython (?:function|code|program)\b|\bimplement\b|写.*(?:函数|代码|程序)"
+    ):
+        return None
+    for title, pattern, code in SNIPPETS:
+        if question.asks(pattern):
+            return f"Python for {title}:\n\n```python\n{code}\n```\n\nCopy it into a cell and run it."
+    titles = ", ".join(title for title, _, _ in SNIPPETS)
+    return f"I cannot write just any code: I am a set of rules. I can write Python for {titles}."
+
+
+def write_formula(question: Question) -> str | None:
+    """Show a formula; all of them where only mathematics is asked for."""
+    if not question.asks(_ASKS_FORMULA):
+        return None
+    for pattern, text in _FORMULAS:
+        if question.asks(pattern):
+            return text
+    if question.asks(r"\blatex\b|\bmath(?:s|ematics)?\b|\bformulas?\b|公式"):
+        return "\n\n".join(text for _, text in _FORMULAS)
+    return None
+
+
+def count_up(question: Question) -> str | None:
+    """Count to a number, one number after the other."""
+    asked = question.asks(r"\bcount (?:up )?(?:from (\d{1,4}) )?to (\d+)\b|数到\s*()(\d+)")
+    if asked is None:
+        return None
+    start = int(asked[1] or 1)
+    # Of a number too long to be counted to, five digits tell as much as all.
+    end = min(int((asked[2] or asked[4])[:5]), start + _MOST_COUNTED - 1)
+    return ", ".join(map(str, range(start, end + 1))) + "."
+
+
+def write_long(question: Question) -> str | None:
+    """Write a long answer, of about 900 words or as many as are asked for, to watch it stream."""
+    if not question.asks(
+        r"\blong (?:answer|text|story|reply|essay|poem)|\blorem\b"
+        r"|\bwrite (?:a lot|much|\d+ words|an? (?:\w+ )?essay)"
+        r"|\b\d{2,5} words\b|\btell me a (?:\w+ )?story|长(?:一点|文|答案)"
+    ):
+        return None
+    asked = question.asks(r"\b(\d{2,5}) words\b")
+    wanted = min(int(asked[1]), _MOST_WORDS) if asked else 900
+    parts = ["# A long answer"]
+    words = section = 0
+    while words < wanted:
+        paragraph = _PARAGRAPHS[section % len(_PARAGRAPHS)]
+        section += 1
+        parts.append(f"## Section {section}\n\n{paragraph}")
+        words += len(re.findall(r"\w+", paragraph))
+    parts.append(f"That was the end of it: {section} sections.")
+    return "\n\n".join(parts)

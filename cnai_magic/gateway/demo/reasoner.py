@@ -1,0 +1,36 @@
+"""demo-reasoner: reasons aloud, step by step, before it answers as demo-guide does."""
+
+from __future__ import annotations
+
+from . import memory
+from .guide import RULES, Reply
+from .question import Question
+
+__all__ = ["think"]
+
+
+def think(question: Question, reply: Reply) -> str:
+    """Return the reasoning that leads to `reply`: the question, the rules tried, the steps, a check."""
+    asked = " ".join(question.text.split())
+    lines = [f"The question is: “{asked[:160]}{'…' if len(asked) > 160 else ''}”."]
+    named, statements = memory.facts(question.questions)
+    before = len(question.questions_before)
+    if before:
+        lines.append(f"It is question {before + 1} of this conversation.")
+    if named or statements:
+        told = [*(f"{key}: {value}" for key, value in named.items()), *statements]
+        lines.append(f"From the conversation I know {'; '.join(told)}.")
+    names = [name for name, _ in RULES]
+    tried = names.index(reply.rule) if reply.rule in names else len(names)
+    lines.append(f"I try my rules in order; {tried} of {len(names)} do not fit.")
+    if reply.rule == "no rule":
+        lines.append("So I have no rule for this, and I should say so rather than guess.")
+    else:
+        lines.append(f"The one that fits is: {reply.rule}.")
+    if reply.calculation is not None:
+        lines.append(f"I work out {reply.calculation.expression}, one operation at a time:")
+        lines += [f"{place}. {step}" for place, step in enumerate(reply.calculation.steps, 1)]
+        lines.append("That was the last operation, so this is the result.")
+    if question.system:
+        lines.append("The system message says how to answer, so I follow it.")
+    return "\n".join(lines) + "\n"

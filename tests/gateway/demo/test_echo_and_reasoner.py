@@ -1,0 +1,63 @@
+"""demo-echo shows the request, demo-reasoner shows its steps."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnai_magic.gateway.demo import answer
+from cnai_magic.protocol import ChatRequest, Message
+
+
+def both(request: ChatRequest) -> tuple[str, str]:
+    found = list(answer(request))
+    return "".join(chunk.reasoning for chunk in found), "".join(chunk.text for chunk in found)
+
+
+@given(st.text(), st.text(), st.one_of(st.none(), st.floats(0, 2)))
+def test_echo_shows_the_exact_request_as_json_in_one_fence(
+    system: str, text: str, temperature: float | None
+) -> None:
+    request = ChatRequest("demo-echo", (Message("system", system), Message("user", text)), temperature)
+    _, shown = both(request)
+    opening, rest = shown.split("\n```json\n", 1)
+    body = rest.removesuffix("\n```\n")
+    assert json.loads(body) == request.body()
+    assert not any(line.startswith("```") for line in body.split("\n"))
+    assert "2 messages" in opening
+
+
+def test_echo_shows_a_parameter_of_0_and_leaves_out_one_that_was_not_sent() -> None:
+    _, shown = both(ChatRequest("demo-echo", (Message("user", "数据"),), temperature=0))
+    assert '"temperature": 0' in shown
+    assert "top_p" not in shown
+    assert "数据" in shown
+
+
+def test_the_reasoner_shows_each_step_before_the_answer() -> None:
+    request = ChatRequest("demo-reasoner", (Message("user", "What is 3 * (4 + 5)?"),))
+    reasoning, text = both(request)
+    assert "4 + 5 = 9" in reasoning
+    assert "3 * 9 = 27" in reasoning
+    assert text == "3 * (4 + 5) = **27**"
+    kinds = [bool(chunk.reasoning) for chunk in answer(request)]
+    assert kinds == sorted(kinds, reverse=True)
+
+
+def test_the_reasoner_says_what_it_knows_from_the_conversation() -> None:
+    conversation = (
+        Message("user", "My name is Ada"),
+        Message("assistant", "Hello"),
+        Message("user", "What is my name?"),
+    )
+    reasoning, text = both(ChatRequest("demo-reasoner", conversation))
+    assert "name: Ada" in reasoning
+    assert "Ada" in text
+
+
+def test_the_reasoner_admits_that_no_rule_fits() -> None:
+    reasoning, text = both(ChatRequest("demo-reasoner", (Message("user", "Why is the sky blue?"),)))
+    assert "no rule" in reasoning
+    assert "no LLM" in text
