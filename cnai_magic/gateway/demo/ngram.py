@@ -117,7 +117,7 @@ def _train() -> LanguageModel:
     from pydoc_data.topics import topics
 
     paragraphs = (" ".join(part.split()) for topic in topics.values() for part in re.split(r"\n\s*\n", topic))
-    prose = (re.sub(r'["*]| \[\d+\]', "", part) for part in paragraphs if _PROSE.fullmatch(part))
+    prose = (re.sub(r'["*`]| \[\d+\]', "", part) for part in paragraphs if _PROSE.fullmatch(part))
     return LanguageModel(_BREAK.join(dict.fromkeys(prose)))
 
 

@@ -112,9 +112,9 @@ _SUBJECTS: tuple[tuple[str, str, Callable[[int | None], Subject]], ...] = (
     ("squares", r"squares?\b|cubes?\b|平方", _squares),
     ("primes", r"primes?\b|prime numbers?|质数|素数", _primes),
     ("Fibonacci numbers", r"fibonacci", _fibonacci),
-    ("months", r"months?\b", _months),
+    ("months", r"months\b|月份", _months),
     ("weekdays", r"week ?days?\b|days of the week", _weekdays),
-    ("models", r"models?\b|模型", _models),
+    ("models", r"models\b|模型", _models),
 )
 
 

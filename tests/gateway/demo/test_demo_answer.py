@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.errors import ModelNotFoundError
 from cnai_magic.gateway.demo import MODELS, answer, count_tokens
 from cnai_magic.protocol import ChatRequest, Chunk, Message
+
+# How fast a machine is, is no matter of a test.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ANSWERING = ["demo-guide", "demo-ngram", "demo-echo", "demo-reasoner"]
 
@@ -43,6 +46,7 @@ def test_a_model_that_is_not_answered_here_is_an_error_before_the_first_token(mo
 
 
 @pytest.mark.parametrize("model", ANSWERING)
+@untimed
 @given(conversation=conversations, limit=st.integers(1, 40))
 def test_any_conversation_is_answered_within_max_tokens_and_counted_exactly(
     model: str, conversation: list[Message], limit: int
@@ -64,6 +68,7 @@ def test_any_conversation_is_answered_within_max_tokens_and_counted_exactly(
 
 
 @pytest.mark.parametrize("model", ANSWERING)
+@untimed
 @given(conversation=conversations)
 def test_the_answer_counts_as_many_tokens_as_were_sent(model: str, conversation: list[Message]) -> None:
     *tokens, last = chunks(model, *conversation)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.gateway.demo import answer
 from cnai_magic.protocol import ChatRequest, Message
+
+# How fast a machine is, is no matter of a test.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def both(request: ChatRequest) -> tuple[str, str]:
@@ -16,6 +19,7 @@ def both(request: ChatRequest) -> tuple[str, str]:
     return "".join(chunk.reasoning for chunk in found), "".join(chunk.text for chunk in found)
 
 
+@untimed
 @given(st.text(), st.text(), st.one_of(st.none(), st.floats(0, 2)))
 def test_echo_shows_the_exact_request_as_json_in_one_fence(
     system: str, text: str, temperature: float | None

@@ -8,13 +8,16 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.gateway.demo import answer
 from cnai_magic.gateway.demo.guide import RULES
 from cnai_magic.gateway.demo.snippets import SNIPPETS
 from cnai_magic.protocol import ChatRequest, Message
+
+# How fast a machine is, is no matter of a test.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def talk(*questions: str, system: str = "") -> str:
@@ -34,11 +37,13 @@ def code_of(text: str) -> str:
     return found[1]
 
 
+@untimed
 @given(st.text(), st.text(max_size=80))
 def test_any_text_is_answered(text: str, system: str) -> None:
     assert talk(text, system=system) or not text.strip()
 
 
+@untimed
 @given(st.text(alphabet="abcmynaeis 0123456789+-*/|,;\n\t`#{}[]\"':?."))
 def test_anything_like_data_code_or_json_is_answered(text: str) -> None:
     assert talk(text, text + " as JSON")
@@ -189,6 +194,7 @@ def test_json_follows_a_schema() -> None:
     assert answered == {"name": "Ada", "total": 4, "tags": ["a"], "sure": True, "nested": {"x": 4}}
 
 
+@untimed
 @given(
     st.recursive(
         st.text(max_size=5) | st.integers() | st.none(),

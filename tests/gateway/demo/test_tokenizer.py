@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.gateway.demo import count_tokens
 from cnai_magic.gateway.demo.tokenizer import tokenize
 
+# How fast a machine is, is no matter of a test.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+
+@untimed
 @given(st.text())
 def test_tokens_join_back_to_the_exact_text(text: str) -> None:
     tokens = tokenize(text)
@@ -17,6 +21,7 @@ def test_tokens_join_back_to_the_exact_text(text: str) -> None:
     assert count_tokens(text) == len(tokens)
 
 
+@untimed
 @given(st.lists(st.sampled_from(["word ", "  ", "\n", "\t", "12345", "数据", "é", "_", ".", " x", "\r"])))
 def test_mixed_text_joins_back(parts: list[str]) -> None:
     assert "".join(tokenize("".join(parts))) == "".join(parts)
