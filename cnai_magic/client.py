@@ -193,10 +193,10 @@ class Client:
                 if chunk is not None:
                     begun = begun or bool(chunk.text or chunk.reasoning)
                     yield chunk
-                if reader.done:
+                    if chunk.finish_reason:
+                        exchange.expect_end(_GRACE_AFTER_FINISH)
+                elif reader.done:
                     exchange.expect_end(_GRACE_AFTER_DONE)
-                elif chunk is not None and chunk.finish_reason:
-                    exchange.expect_end(_GRACE_AFTER_FINISH)
         except TRANSPORT_ERRORS as exc:
             if exchange.cancelled:
                 return

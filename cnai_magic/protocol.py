@@ -241,10 +241,8 @@ class StreamReader:
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text = self._mended(text)
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        if type(reasoning) is not str:
-            reasoning = ""
-        if not (reasoning.isascii() or _SURROGATE.search(reasoning) is None):
-            reasoning = _well_formed(reasoning)
+        if reasoning:
+            reasoning = _well_formed(reasoning) if type(reasoning) is str else ""
         if text and self._thinking.undecided:
             text, thought = self._thinking.split(text)
             reasoning += thought
@@ -323,6 +321,8 @@ def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = ""
 
 def _well_formed(text: str) -> str:
     """Join pairs of surrogates, and replace lone ones: no terminal, file or message takes them."""
+    if text.isascii() or _SURROGATE.search(text) is None:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
