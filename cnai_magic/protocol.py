@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .errors import GarbageError, InputError, NotAStreamError
-from .vendor_errors import find_error
+from .vendor_errors import find_error, quoted
 
 __all__ = [
     "ROLES",
@@ -223,9 +223,7 @@ class StreamReader:
             if error is not None:
                 raise error
             if choices is None and "usage" not in body and "id" not in body and "object" not in body:
-                raise NotAStreamError(
-                    "an event of the stream is no part of an answer", why=json.dumps(body)[:200]
-                )
+                raise NotAStreamError("an event of the stream is no part of an answer", why=quoted(body))
         elif "error" in body or "base_resp" in body:
             error = find_error(body)
             if error is not None:
@@ -277,7 +275,7 @@ def read_completion(body: Mapping[str, Any]) -> Chunk:
     if error is not None:
         raise error
     if not isinstance(body.get("choices"), list):
-        raise NotAStreamError("the server sent JSON that holds no answer", why=json.dumps(body)[:200])
+        raise NotAStreamError("the server sent JSON that holds no answer", why=quoted(body))
     reader = StreamReader()
     chunk = reader.add(body) or Chunk()
     rest = reader.close() or Chunk()
@@ -291,7 +289,7 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
         raise error
     items = body.get("data")
     if not isinstance(items, list):
-        raise NotAStreamError("the server sent JSON that holds no list of models", why=json.dumps(body)[:200])
+        raise NotAStreamError("the server sent JSON that holds no list of models", why=quoted(body))
     found: dict[str, Model] = {}
     for item in items:
         if isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"]:

@@ -22,7 +22,7 @@ from .errors import (
     ServerError,
 )
 
-__all__ = ["error_from_response", "find_error"]
+__all__ = ["error_from_response", "find_error", "quoted"]
 
 
 class _Report(NamedTuple):
@@ -120,7 +120,7 @@ def find_error(
     if report is None:
         if not failed:
             return None
-        report = _Report(json.dumps(body, ensure_ascii=False)[:200] if body else "")
+        report = _Report(quoted(body) if body else "")
     message = report.message
     # A relay behind a relay: each adds its own, the one that we asked last.
     found = _REQUEST_ID.findall(message)
@@ -153,6 +153,14 @@ def error_from_response(status: int, body: str, *, request_id: str = "") -> APIE
     error = find_error(parsed, status=status, request_id=request_id, failed=True)
     assert error is not None, "a failed response always gives an error"
     return error
+
+
+def quoted(value: object) -> str:
+    """Return the beginning of a JSON value as text, for an error that quotes it."""
+    try:
+        return json.dumps(value, ensure_ascii=False)[:200]
+    except RecursionError:
+        return "(nested too deep to be shown)"
 
 
 def _report(body: Mapping[str, Any]) -> _Report | None:
@@ -206,7 +214,7 @@ def _next_step(kind: type[APIError], status: int, report: _Report) -> str:
 def _text(value: object) -> str:
     if value is None or value is False:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else quoted(value)
 
 
 def _page_title(body: str) -> str:

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from cnai_magic.errors import (
+    CnaiError,
     ContentFilterError,
     GarbageError,
     InputError,
@@ -209,6 +210,14 @@ def test_an_event_that_is_no_json_object_is_garbage(data: str) -> None:
 def test_an_event_that_is_no_part_of_an_answer_is_refused() -> None:
     with pytest.raises(NotAStreamError, match="hello"):
         StreamReader().read('{"hello": "world"}')
+
+
+def test_json_nested_to_any_depth_stays_within_the_family() -> None:
+    for depth in range(900, 1010):
+        nested = "[" * depth + "]" * depth
+        for data in (f'{{"hello": {nested}}}', f'{{"error": {{"message": {nested}}}}}'):
+            with pytest.raises(CnaiError):
+                StreamReader().read(data)
 
 
 @pytest.mark.parametrize("data", ["[DONE]", " [DONE] ", "[DONE]\n"])
