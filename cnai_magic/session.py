@@ -264,7 +264,7 @@ class Session:
 
     def _access(self) -> Access:
         # Looked up once: a keyring may be slow to answer.
-        wanted = (self.settings.base_url, self._typed_key, os.environ.get("CNAI_API_KEY"))
+        wanted = (self.settings.base_url, self._typed_key, ApiKey(os.environ.get("CNAI_API_KEY", "")))
         if self._chosen_access is None or self._chosen_access[0] != wanted:
             self._chosen_access = (wanted, find_access(self.settings.base_url, self._typed_key))
         return self._chosen_access[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import nbformat
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -41,7 +42,9 @@ class FrontEnd(NotebookClient):
         self._cell = cell["id"]
         return await super().async_execute_cell(cell, cell_index, **settings)
 
-    execute_cell = NotebookClient.execute_cell
+    # nbclient's own synchronous forms would go past the two above.
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
+    execute_cell = run_sync(async_execute_cell)
 
 
 def code(source: str, *, identifier: str = "", fails: bool = False) -> NotebookNode:

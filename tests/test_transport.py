@@ -93,6 +93,21 @@ def test_a_chunked_body_reads_as_http_client_reads_it(body: bytes, places: list[
     assert outcome(_Response, pieces) == outcome(http.client.HTTPResponse, pieces)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"\r\n3\r\none\r\n0\r\n\r\n", id="line end before the first chunk"),
+        pytest.param(b"3\r\none3\r\ntwo\r\n0\r\n\r\n", id="no line end after a chunk"),
+        pytest.param(b"3\r\none\r\n-3\r\ntwo\r\n0\r\n\r\n", id="size below 0"),
+        pytest.param(b"3\r\none\r\n\r\n3\r\ntwo\r\n0\r\n\r\n", id="two line ends"),
+        pytest.param(b"ffffffff\r\none", id="size of 4 GiB"),
+        pytest.param(b"%x\r\n%b\r\n3\r\none\r\n0\r\n\r\n" % (30_000, b"x" * 30_000), id="large chunk"),
+    ],
+)
+def test_what_may_stand_in_a_body_is_read_as_by_http_client(body: bytes) -> None:
+    assert outcome(_Response, [body]) == outcome(http.client.HTTPResponse, [body])
+
+
 @given(BODIES, PLACES, st.integers(0, 10_000), st.binary(max_size=3))
 def test_a_broken_body_ends_as_it_does_in_http_client(
     body: bytes, places: list[int], place: int, wrong: bytes

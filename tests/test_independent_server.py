@@ -1,0 +1,93 @@
+"""The magics against a server of the API that nobody here wrote: aimock, from npm."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernels import Kernel, running_kernel
+
+COMMAND = os.environ.get("CNAI_AIMOCK") or shutil.which("aimock")
+KEY = "sk-" + "independent"
+
+pytestmark = pytest.mark.skipif(
+    COMMAND is None,
+    reason="aimock is not there: npm install @copilotkit/aimock, and its command in CNAI_AIMOCK",
+)
+
+FIXTURES = [
+    {"match": {"userMessage": "capital of France"}, "response": {"content": "**Paris** is its capital."}},
+    {"match": {"userMessage": "a poem"}, "response": {"content": "A line of a poem. " * 40}},
+    {
+        "match": {"userMessage": "fail"},
+        "response": {"error": {"message": "too many", "type": "rate_limit_error"}, "status": 429},
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    folder = tmp_path_factory.mktemp("aimock")
+    (folder / "fixtures.json").write_text(json.dumps({"fixtures": FIXTURES}))
+    (folder / "aimock.json").write_text(json.dumps({"llm": {"fixtures": str(folder / "fixtures.json")}}))
+    environment = {**os.environ, "AIMOCK_API_KEYS": KEY}
+    server = subprocess.Popen(
+        [str(COMMAND), "--config", str(folder / "aimock.json")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+    try:
+        assert server.stdout is not None
+        address = next(
+            found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line))
+        )
+        with running_kernel(
+            folder, CNAI_BASE_URL=f"{address}/v1", CNAI_API_KEY=KEY, CNAI_MODEL="gpt-4o"
+        ) as started:
+            started.run("%config Cnai.retries = 0")
+            yield started
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+
+
+def test_its_models_are_listed(kernel: Kernel) -> None:
+    shown = kernel.run("%cnai_models gpt").shown
+    assert "gpt-4o" in shown
+    assert "unpriced" in shown
+
+
+def test_its_answer_is_streamed_and_its_usage_taken(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai\nWhat is the capital of France?", "a")
+    assert ran.answer == "**Paris** is its capital."
+    usage = ran.final["usage"]
+    assert usage["completion_tokens"] > 0
+    assert not usage["estimated"]
+    assert ran.final["cost"] is None
+    assert "unpriced" in ran.final["footer"]
+
+
+def test_a_long_answer_and_one_that_is_not_streamed_are_whole(kernel: Kernel) -> None:
+    expected = ("A line of a poem. " * 40).strip()
+    assert kernel.run("%%cnai\nWrite a poem", "b").answer == expected
+    assert kernel.run("%%cnai --no-stream --once\nWrite a poem", "c").answer == expected
+
+
+def test_its_errors_have_their_class(kernel: Kernel) -> None:
+    assert kernel.run("%%cnai\nPlease fail", "d").error[0].startswith("RateLimitError")
+    wrong = "from cnai_magic.safety import ApiKey\nsession.use_key(ApiKey('sk-' + 'wrongwrong'))"
+    kernel.run("session = get_ipython().magics_manager.registry['CnaiMagics'].session")
+    kernel.run(wrong)
+    assert (
+        kernel.run("%%cnai\nWhat is the capital of France?", "e").error[0].startswith("AuthenticationError")
+    )
+    kernel.run("session.use_key(None)")
+    assert not kernel.run("%%cnai\nWhat is the capital of France?", "e").error

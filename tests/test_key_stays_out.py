@@ -1,0 +1,93 @@
+"""The key is nowhere: not in the notebook, its outputs, the logs, the tracebacks, the bodies of requests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cnai_magic.safety import ApiKey
+from tests.notebooks import code, execute, new_notebook
+from tests.servers import ScriptedServer, chunked, completion, delta, event, failure, json_response, response
+
+# Put together here, so that the source holds nothing of the shape of a key.
+KEY = "sk-" + "N0tTo8eS33n" * 3
+
+LOGS = """\
+import logging, http.client
+logging.basicConfig(filename="everything.log", level=logging.DEBUG, force=True)
+%xmode Verbose
+"""
+
+
+def places_of(key: str, folder: Path) -> list[str]:
+    """Return the files below `folder` that hold the key or most of it, as text or escaped."""
+    needles = [key, key[3:], key[:20], key[-20:]]
+    return [
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file() and any(needle.encode() in path.read_bytes() for needle in needles)
+    ]
+
+
+def script(server: ScriptedServer, fault: str) -> None:
+    """Have the server answer every request with this fault, showing the key wherever it could."""
+    replies = {
+        "401 that echoes the key": failure(401, "invalid_api_key", f"Incorrect API key provided: {KEY}"),
+        "500": failure(500, "server_error", f"while checking {KEY[:24]}"),
+        "redirect": response("", 302, Location=f"http://127.0.0.1:9/?key={KEY}"),
+        "stream error": chunked([event(delta("part of ")), event({"error": {"message": f"bad: {KEY}"}})]),
+    }
+    server.always(replies.get(fault, json_response(completion("4"))))
+
+
+@pytest.mark.parametrize(
+    "fault", ["none", "401 that echoes the key", "500", "redirect", "nobody", "stream error"]
+)
+def test_no_file_holds_the_key(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNAI_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    with ScriptedServer() as server:
+        address = "http://127.0.0.1:9/v1" if fault == "nobody" else server.base_url
+        monkeypatch.setenv("CNAI_BASE_URL", address)
+        script(server, fault)
+        notebook = execute(
+            new_notebook(
+                LOGS,
+                "%load_ext cnai_magic\n%config Cnai.retries = 0",
+                code("%%cnai some-model\nWhat is 2+2?", fails=True),
+                code("%%cnai some-model --no-stream\nWhat is 2+2?", fails=True),
+                code("%cnai_models", fails=True),
+                "session = get_ipython().magics_manager.registry['CnaiMagics'].session",
+                "vars(session), session._client, session._access()",
+                code("1 / 0", fails=True),
+                "%cnai_spend",
+                "%config Cnai",
+            )
+        )
+        if fault != "nobody":
+            assert any(KEY in str(request.headers) for request in server.requests), "the key was never used"
+            assert not any(KEY.encode() in request.body for request in server.requests)
+    nbformat.write(notebook, tmp_path / "executed.ipynb")
+    assert (tmp_path / "everything.log").stat().st_size > 0
+    assert places_of(KEY, tmp_path) == []
+
+
+def test_the_search_would_find_the_key(tmp_path: Path) -> None:
+    (tmp_path / "notebook.ipynb").write_text(json.dumps({"output": f"Bearer {KEY}"}))
+    (tmp_path / "log").write_text(f"partly: {KEY[:22]}…")
+    assert len(places_of(KEY, tmp_path)) == 2
+
+
+def test_a_prompt_that_holds_the_key_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnai_magic import Session
+    from cnai_magic.errors import InputError
+
+    with ScriptedServer() as server:
+        session = Session(base_url=server.base_url)
+        session.use_key(ApiKey(KEY))
+        with pytest.raises(InputError, match="your own API key"):
+            session.ask(f"Is this key right? {KEY}", model="some-model")
+        assert server.requests == []
