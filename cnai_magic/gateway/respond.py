@@ -43,7 +43,7 @@ class EventStream:
         await self.response.prepare(self._request)
         if self._keep_alive is not None:
             # One task for the stream, and not a timeout on every token, which would cost more than the token.
-            self._beat = asyncio.create_task(self._keep(self._keep_alive))
+            self._beat = asyncio.create_task(self._keep(self._keep_alive), name="cnai keep-alive")
         return self
 
     async def __aexit__(

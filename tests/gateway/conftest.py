@@ -32,6 +32,8 @@ class Running:
     key: str = KEY
     base_url: str = ""
     stop: Callable[[], None] = lambda: None
+    tasks: Callable[[], list[str]] = list
+    streams_ended: Callable[[], None] = lambda: None
     open_sockets: list[socket.socket] = field(default_factory=list)
 
     def request(
@@ -127,9 +129,15 @@ class Stub:
         self.endless = False
         self.fails_after: int | None = None
         self.seen: list[ChatRequest] = []
+        self._answers: list[Iterator[Chunk]] = []
 
     def answer(self, request: ChatRequest) -> Iterator[Chunk]:
         self.seen.append(request)
+        # Kept, so that a generator is closed by the gateway and not by the collector of garbage.
+        self._answers.append(self._words())
+        return self._answers[-1]
+
+    def _words(self) -> Iterator[Chunk]:
         words = ["Grüße", " 世界", " and", " all"]
         try:
             self.started.set()
@@ -186,7 +194,21 @@ def start(stub: Stub) -> Iterator[Callable[..., Running]]:
                 listener.close()
                 assert not thread.is_alive()
 
-        running.stop = stop
+        def tasks() -> list[str]:
+            async def names() -> list[str]:
+                return [task.get_name() for task in asyncio.all_tasks()]
+
+            return asyncio.run_coroutine_threadsafe(names(), inside[0]).result(PATIENCE)
+
+        def streams_ended() -> None:
+            async def ended() -> None:
+                beats = [task for task in asyncio.all_tasks() if task.get_name() == "cnai keep-alive"]
+                if beats:
+                    await asyncio.wait(beats)
+
+            asyncio.run_coroutine_threadsafe(ended(), inside[0]).result(PATIENCE)
+
+        running.stop, running.tasks, running.streams_ended = stop, tasks, streams_ended
         stops.append(end)
         return running
 

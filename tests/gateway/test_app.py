@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -304,6 +305,38 @@ def test_the_first_byte_does_not_wait_for_the_model_and_comments_fill_the_wait(s
     assert events(rest)[-1] == "[DONE]"
 
 
+def test_the_comments_end_with_the_stream(start: Any, stub: Any) -> None:
+    stub.endless = True
+    gateway = start()
+    left = gateway.stream()
+    left.chunk()
+    assert "cnai keep-alive" in gateway.tasks()
+    left.close()
+    assert stub.closed.wait(PATIENCE)
+    stub.endless = False
+    gateway.stream().chunks()
+    assert "cnai keep-alive" not in gateway.tasks()
+
+
+def test_only_a_stream_is_paced(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def recorded(delay: float) -> None:
+        pauses.append(delay)
+        await sleep(0)
+
+    gateway = start(tokens_per_second=0.01, keep_alive=10_000)
+    monkeypatch.setattr(asyncio, "sleep", recorded)
+    gateway.ask()
+    assert set(pauses) == {0}
+    pauses.clear()
+    gateway.stream().chunks()
+    # Five tokens, four gaps of 100 s each, counted from the first token; the pauses are not really slept.
+    # The longer ones are the keep-alive's.
+    assert [round(pause, -2) for pause in pauses if 0 < pause < 900] == [100, 200, 300, 400]
+
+
 def test_a_model_that_computes_does_not_hold_up_the_others(gateway: Any, stub: Any) -> None:
     stub.may_start.clear()
     stream = gateway.stream()
@@ -353,6 +386,7 @@ def test_a_client_that_leaves_before_the_first_token_cancels_the_answer(gateway:
     stream.chunk()
     assert stub.started.wait(PATIENCE)
     stream.close()
+    gateway.streams_ended()
     stub.may_start.set()
     assert stub.closed.wait(PATIENCE)
 

@@ -165,6 +165,31 @@ def test_the_child_of_a_fork_gets_its_own(spawn: Any) -> None:
     assert (process.returncode, out, err) == (0, "0 True 200\n", "")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_the_child_of_a_fork_does_not_hold_the_port(spawn: Any) -> None:
+    process = spawn(
+        "import os, socket\n"
+        "from cnai_magic.gateway import embedded\n"
+        "parent = embedded()\n"
+        "port = int(parent.base_url.split(':')[2].split('/')[0])\n"
+        "go, stop = os.pipe(), os.pipe()\n"
+        "pid = os.fork()\n"
+        "if not pid:\n"
+        "    os.write(go[1], b'x')\n"
+        "    os.close(stop[1])\n"
+        "    os.read(stop[0], 1)\n"
+        "    os._exit(0)\n"
+        "os.read(go[0], 1)\n"
+        "parent.close()\n"
+        "print(socket.socket().connect_ex(('127.0.0.1', port)) != 0, flush=True)\n"
+        "os.close(stop[1])\n"
+        "os.waitpid(pid, 0)\n"
+        "os._exit(0)\n"
+    )
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (0, "True\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_prints_where_and_the_key_it_made_and_ends_on_a_signal(spawn: Any, number: int) -> None:
