@@ -7,6 +7,7 @@ socket of the request in flight, from before the first byte is sent.
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import re
 import socket
@@ -130,8 +131,8 @@ class _Response(http.client.HTTPResponse):
 
     def read1(self, n: int = -1) -> bytes:
         """Return what has arrived; waits only where nothing has."""
-        if not self.chunked or self.fp is None:
-            return super().read1(n)
+        if not self.chunked or self.fp is None or (self.chunk_left or 0) >= io.DEFAULT_BUFFER_SIZE:
+            return super().read1(n)  # which reads past the buffer, in larger pieces, what is larger than it
         arrived = self.fp.peek(1)
         if 0 <= n < len(arrived):
             return super().read1(n)

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
             skipped(name, f"{exc} is not installed")
     with Server() as server:
         if "floor" in contenders:
-            _cpu(server, contenders, rounds, "as fast as they come", 4000, 0)
+            _cpu(server, contenders, rounds, "as fast as they come", 10_000, 0)
             _cpu(server, contenders, rounds, "one each millisecond", 500, 0.001)
             _delay(server, contenders, rounds)
         _size(server, contenders["ours"], rounds)

@@ -14,6 +14,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 _CHUNK = (
@@ -154,23 +155,28 @@ def _answer_all(connection: socket.socket) -> None:
 
 
 def _answer(connection: socket.socket, framing: str, count: int, gap: float) -> None:
-    header, framed = _FRAMINGS[framing]
-    if gap:
-        size = count * len(_event("0" * 20)) + sum(map(len, _END))
-        events: Events = _stamped(count)
-    else:
-        texts = ["x" * count] if framing == "one" else [_WORDS[i % len(_WORDS)] for i in range(count)]
-        events = [*map(_event, texts), *_END]
-        size = sum(map(len, events))
-    pieces = framed(events, size)
     if not gap:
-        pieces = iter([b"".join(pieces)])
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{header.format(size=size)}\r\n\r\n"
-    connection.sendall(head.encode())
+        connection.sendall(_at_once(framing, count))
+        return
+    size = count * len(_event("0" * 20)) + sum(map(len, _END))
+    connection.sendall(_head(framing, size))
+    pieces = _FRAMINGS[framing][1](_stamped(count), size)
     while True:
-        if gap:
-            time.sleep(gap)
+        time.sleep(gap)
         piece = next(pieces, None)
         if piece is None:
             return
         connection.sendall(piece)
+
+
+@lru_cache(maxsize=4)  # so that from the second round on no client waits for it to be made
+def _at_once(framing: str, count: int) -> bytes:
+    texts = ["x" * count] if framing == "one" else [_WORDS[i % len(_WORDS)] for i in range(count)]
+    events = [*map(_event, texts), *_END]
+    size = sum(map(len, events))
+    return _head(framing, size) + b"".join(_FRAMINGS[framing][1](events, size))
+
+
+def _head(framing: str, size: int) -> bytes:
+    header = _FRAMINGS[framing][0].format(size=size)
+    return f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{header}\r\n\r\n".encode()
