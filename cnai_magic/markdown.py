@@ -5,13 +5,19 @@ answer's raw HTML is shown as text, its images become links, and only http, http
 Code must stay as it is: a fence that begins at the first column is left alone, since every renderer
 agrees on what it holds; any other code with an angle bracket in it is written as escaped HTML, which is
 safe whatever a renderer takes it for.
+
+JupyterLab and nbconvert take maths out before they look for code, so maths must not reach into a fence:
+JupyterLab's does not pass a blank line, hence the blank lines around fences; nbconvert's does, hence no
+delimiter is left without its partner. JupyterLab puts the maths back into the finished HTML, hence no
+formula holds a double quote.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 __all__ = ["DOLLAR", "code_blocks", "notebook_markdown"]
 
@@ -23,24 +29,37 @@ MathJax's, which looks through the text that the Markdown renderer has made, and
 _OPENING = re.compile(
     r"^(?P<prefix>(?:[ \t]|>|(?:[-*+]|\d{1,9}[.)])[ \t])*)(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)$"
 )
-_DEFINITION = re.compile(r"^((?:[ \t]|>|(?:[-*+]|\d{1,9}[.)])[ \t])*)\[(?=[^\]]*\]:)", re.MULTILINE)
-# CommonMark 6.1: a run of backticks is closed by a run of the same length, within the paragraph.
-_SPAN = re.compile(r"(?<!`)(?P<ticks>`+)(?!`)(?P<code>(?:(?!\n[ \t]*\n).)+?)(?<!`)(?P=ticks)(?!`)", re.DOTALL)
+_DEFINITION = re.compile(
+    r"^((?:[ \t]|>|(?:[-*+]|\d{1,9}[.)])[ \t])*)\[(?=(?:\\.|[^\[\]\\])*\]:)", re.MULTILINE | re.DOTALL
+)
+_TICKS_OR_BLANK_LINE = re.compile(r"`+|\n[ \t>]*\n")
 _MATHS = re.compile(
-    r"\\\[(?P<display>.+?)\\\]"
-    r"|\\\((?P<inline>.+?)\\\)"
-    r"|(?P<kept>\$\$.+?\$\$|(?<![\\$])\$(?![\s$])(?:[^$\n\\]|\\.)*?(?<![\s\\$])\$(?![\d$]))"
+    r"\\\[(?P<display>(?:[^\\]|\\[^\[\]])+?)\\\]"
+    r"|\\\((?P<inline>(?:(?!\n[ \t]*\n)[^\\]|\\[^()])+?)\\\)"
+    r"|(?P<kept>\$\$(?:(?!\n[ \t]*\n|\$\$).)+\$\$"
+    r"|(?<![\\$])\$(?![\s$])(?:[^$\n\\]|\\[^\n])*?(?<![\s\\$])\$(?![\d$])"
+    r"|\\begin\{(?P<name>[A-Za-z]*\*?)\}(?:(?!\n[ \t]*\n|\\begin\{).)*?"
+    r"(?:\\begin\{(?:(?!\n[ \t]*\n|\\begin\{).)*?){0,20}?\\end\{(?P=name)\})"
+    r"|\\(?P<environment>begin|end)\{"
+    r"|\\\\(?P<doubled>[()\[\]])"
     r"|(?P<escaped>\\[\\$])"
     r"|(?P<lone>\$)",
     re.DOTALL,
 )
+_LONE_TICKS = re.compile(r"`{3,}")
 # What MathJax offers beyond formulas.
 _MATHS_COMMAND = re.compile(r"\\(href|url|style|class|cssId|require|unicode|data|html\w*|bbox)(?![A-Za-z])")
+_LINK_IN_MATHS = re.compile(r"\](?=[(:\[])|!(?=\[)")
+_BRACES = re.compile(r"\\?[{}]")
+_BLANK_LINES = re.compile(r"\n(?:[ \t>]*\n)+")
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^\s<>\"'`]+)>")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_LINK = re.compile(r"\](?P<gap>\(\s*)(?P<target>(?:\\.|[^\s\\)])*)")
+# In a quote the target may stand on the next line, after its mark. It ends before what may be another link.
+_LINK = re.compile(r"\](?P<gap>\([\s>]*)(?P<target>(?:\\.|[^\s\\)\]])*)", re.DOTALL)
+_ANGLE_LINK = re.compile(r"\]\([\s>]*<(?P<target>(?:\\[^\n]|[^<>\n\\])*)>")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_DOUBTFUL = re.compile(r"<|\]\(|\]:")
+# In code that a renderer may take for something else: HTML, a link, what begins or ends maths.
+_DOUBTFUL = re.compile(r"<|\]\(|\]:|\$\$|\\(?:begin|end)\{|\\\\[()\[\]]")
 _LINKED = ("http:", "https:", "mailto:")
 
 
@@ -62,20 +81,24 @@ def notebook_markdown(text: str) -> str:
     kept from beginning maths; which it is follows pandoc's rule: no space after the opening sign or before
     the closing one, no digit after that.
     """
-    parts = []
-    for info, lines in _blocks(text):
-        block = "\n".join(lines)
+    parts: list[str] = []
+    for info, lines in _blocks(text.replace("\r\n", "\n").replace("\r", "\n")):
         if info is None:
-            parts.append(_prose(block))
+            if parts and _is_fence(parts[-1]) and lines[0].strip():
+                parts.append("")
+            parts.append(_prose("\n".join(lines)))
             continue
         closed = len(lines) > 1 and _closes(lines[-1], lines[0])
+        body = lines[1:-1] if closed else lines[1:]
         if lines[0][:1] in "`~":
+            if parts and parts[-1].rsplit("\n", 1)[-1].strip():
+                parts.append("")
             # The fence of an answer that was cut is closed: what is shown below it is no code.
-            parts.append(block if closed else f"{block}\n{_fence(lines[0])}")
-        elif closed and not _DOUBTFUL.search(block):
-            parts.append(block)
+            parts.append("\n".join([_opening(lines[0], body), *body, _fence(lines[0])]))
+        elif closed and _is_plain(lines[0], body):
+            parts.append("\n".join([lines[0], *body, _inner(lines[0]) + _fence(lines[0])]))
         else:
-            parts.append(_escaped_block(lines[1:-1] if closed else lines[1:], lines[0]))
+            parts.append(_escaped_block(body, lines[0]))
     return "\n".join(parts)
 
 
@@ -108,8 +131,41 @@ def _fence(opening: str) -> str:
 
 def _closes(line: str, opening: str) -> bool:
     fence = _fence(opening)
-    bare = line.strip(" \t>") if opening[:1] not in "`~" else line.strip(" \t")
+    if opening[:1] in "`~":
+        # CommonMark 4.5: indented by four or more it is code.
+        indentation = len(line) - len(line.lstrip(" "))
+        bare = line.strip(" \t") if indentation < 4 and line[indentation : indentation + 1] != "\t" else ""
+    else:
+        bare = line.strip(" \t>")
     return line is not opening and bare.startswith(fence) and not bare.strip(fence[0])
+
+
+def _opening(line: str, body: list[str]) -> str:
+    """Return an opening fence, without its language where the body must not be taken for a diagram."""
+    # nbconvert writes a diagram into the page as it stands.
+    diagram = line.strip("`~ \t").lower().startswith("mermaid")
+    return _fence(line) if diagram and any("<" in each or "&" in each for each in body) else line
+
+
+def _inner(opening: str) -> str:
+    """Return what stands before each further line of the block of code that `opening` begins."""
+    match = _OPENING.match(opening)
+    assert match is not None, "a block of code begins with its fence"
+    return re.sub(r"[^ \t>]", " ", match["prefix"])
+
+
+def _is_plain(opening: str, body: list[str]) -> bool:
+    """Tell whether every renderer sees where a block of code inside a list or a quote ends."""
+    inner = _inner(opening)
+    return "\t" not in inner and all(
+        (line.startswith(inner) or not (line.strip() or inner.strip()))
+        and not ("$" in line or _DOUBTFUL.search(line))
+        for line in (inner + opening, *body)
+    )
+
+
+def _is_fence(part: str) -> bool:
+    return part[:1] in ("`", "~") and _OPENING.match(part.split("\n", 1)[0]) is not None
 
 
 def _dedented(line: str, width: int) -> str:
@@ -118,19 +174,57 @@ def _dedented(line: str, width: int) -> str:
 
 def _escaped_block(body: list[str], opening: str) -> str:
     """Write a block of code inside a list or a quote as escaped HTML, at the place where it stood."""
-    match = _OPENING.match(opening)
-    assert match is not None, "a block of code begins with its fence"
-    inner = re.sub(r"[^ \t>]", " ", match["prefix"])
+    inner = _inner(opening)
     code = [_literal(line.removeprefix(inner)) or "&#32;" for line in body]
-    return f"{match['prefix']}<pre><code>" + f"\n{inner}".join(code) + "</code></pre>"
+    return f"{opening[: len(inner)]}<pre><code>" + f"\n{inner}".join(code) + "</code></pre>"
 
 
 def _prose(text: str) -> str:
-    text = _DEFINITION.sub(r"\1\\[", text)
-    return _apart(_SPAN, text, _span, _formulas)
+    text = _DEFINITION.sub(r"\1&#91;", text)
+    parts = []
+    end = 0
+    for start, ticks, stop in _spans(text):
+        parts += [_formulas(text[end:start]), _span(text[start:stop], ticks, text[start - 1 : start])]
+        end = stop
+    return "".join([*parts, _formulas(text[end:])])
+
+
+def _spans(text: str) -> Iterator[tuple[int, int, int]]:
+    """Yield the spans of code: start, number of backticks, end.
+
+    CommonMark 6.1: a run of backticks is closed by the next of the same length, within the paragraph.
+    """
+    runs: list[re.Match[str] | None] = []
+    following: list[int | None] = []
+    last: dict[int, int] = {}
+    for match in _TICKS_OR_BLANK_LINE.finditer(text):
+        following.append(None)
+        if not match.group().startswith("`"):
+            last.clear()
+            runs.append(None)
+            continue
+        size = len(match.group())
+        if size in last:
+            following[last[size]] = len(runs)
+        last[size] = len(runs)
+        runs.append(match)
+    index = 0
+    while index < len(runs):
+        run, closing = runs[index], following[index]
+        end = None if closing is None else runs[closing]
+        if run is None or end is None or closing is None:
+            index += 1
+            continue
+        yield run.start(), len(run.group()), end.end()
+        index = closing + 1
 
 
 def _formulas(text: str) -> str:
+    # Without the backticks behind them, which may become HTML, these would begin a fence.
+    text = _LONE_TICKS.sub(lambda match: "&#96;" * len(match.group()), text)
+    text = _ANGLE_LINK.sub(_bare_link, text)
+    # A dollar sign in an address is neither maths nor money.
+    text = _LINK.sub(lambda match: match.group().replace("$", "%24"), text)
     return _apart(_MATHS, text, _formula, _marked_up)
 
 
@@ -149,10 +243,13 @@ def _apart(
     return "".join([*parts, outside(text[end:])])
 
 
-def _span(match: re.Match[str]) -> str:
-    if not _DOUBTFUL.search(match["code"]):
-        return match.group()
-    return f"<code>{_literal(match['code'].strip())}</code>"
+def _span(span: str, ticks: int, before: str) -> str:
+    code = span[ticks:-ticks]
+    # JupyterLab takes a dollar sign for maths where it does not recognise the code around it.
+    hidden = "$" in code and ("\n" in code or before == "\\")
+    if not hidden and not _DOUBTFUL.search(code):
+        return span
+    return f"<code>{_literal(code.strip())}</code>"
 
 
 def _formula(match: re.Match[str]) -> str:
@@ -160,14 +257,23 @@ def _formula(match: re.Match[str]) -> str:
         return DOLLAR
     if match["escaped"]:
         return match.group()
-    kept = match["kept"]
-    if kept:
-        formula = kept
-    elif match["display"] is not None:
-        formula = f"$${match['display']}$$"
-    else:
-        formula = f"${match['inline'].strip()}$"
-    return _TAG.sub(r"\\lt ", _MATHS_COMMAND.sub(r"\\text{\1}", formula))
+    if match["environment"]:
+        return rf"\{match['environment']}&#123;"
+    if match["doubled"]:
+        return rf"\\&#{ord(match['doubled'])};"
+    formula = match["kept"]
+    if formula is None:
+        inner = match["display"] or match["inline"].strip()
+        sign = "$$" if match["display"] else "$"
+        formula = f"{sign}{inner}{sign}"
+        if sign in inner or inner.strip(" ").endswith("$"):
+            return _literal(formula)
+    if formula.rstrip("$").endswith("\\") or not _balanced(formula):
+        # JupyterLab would not see its end, and go on to the next.
+        return _literal(formula)
+    formula = _BLANK_LINES.sub("\n", _MATHS_COMMAND.sub(r"\\text{\1}", formula)).replace('"', "''")
+    # TeX does not mind a space; Markdown finds no link or image then.
+    return _TAG.sub(r"\\lt ", _LINK_IN_MATHS.sub(r"\g<0> ", formula))
 
 
 def _marked_up(text: str) -> str:
@@ -175,6 +281,21 @@ def _marked_up(text: str) -> str:
     text = _apart(_AUTOLINK, text, lambda match: match.group(), lambda rest: _TAG.sub("&lt;", rest))
     text = text.replace("![", "[image: ")
     return _LINK.sub(_link, text)
+
+
+def _balanced(formula: str) -> bool:
+    depth = 0
+    for match in _BRACES.finditer(formula):
+        depth += {"{": 1, "}": -1}.get(match.group(), 0)
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _bare_link(match: re.Match[str]) -> str:
+    """Write the target of a link without its angle brackets."""
+    target = re.sub(r"\\([^\w\s])", r"\1", match["target"]).strip()
+    return "](" + re.sub(r"[\s()\[\]\"'\\`]", lambda each: quote(each.group(), safe=""), target)
 
 
 def _link(match: re.Match[str]) -> str:
