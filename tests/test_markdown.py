@@ -189,7 +189,7 @@ def test_the_check_itself_finds_what_an_untreated_answer_runs() -> None:
             r"\begin{equation}\begin{aligned}a\end{aligned}\end{equation}",
         ),
         (r"$f(x)[a](b)$", r"$f(x)[a] (b)$"),
-        (r"$\text{\"so\"}$", r"$\text{''so''}$"),
+        ('$\\text{"so"}$', r"$\text{''so''}$"),
         ("$a<b$", r"$a\lt b$"),
     ],
 )
@@ -313,9 +313,10 @@ def test_a_closing_fence_is_not_indented_by_four() -> None:
 
 _HOSTILE = """
 from cnai_magic.markdown import code_blocks, notebook_markdown
-pieces = ["`", "` `` ``` ", "$", "$a ", "$$ ", "$$\\n", "[", "[x](", "](", "](<", "\\n[", "\\n[a", "![", "<", "<a",
-          "<https://", "\\\\[", "\\\\(", "\\\\", "\\\\begin{a}", "{", "```\\n", "- ```\\n", "    ```\\n", "~~~\\n",
-          ">", "\\n> ", " ", "1. ", "\\n", "\\n \\n", "$\\\\", "`\\n", "]( ", "](>", "](a\\\\", "&#106;"]
+pieces = ["`", "` `` ``` ", "$", "$a ", "$$ ", "$$\\n", "[", "[x](", "](", "](<", "\\n[", "\\n[a", "![",
+          "<", "<a", "<https://", "\\\\[", "\\\\(", "\\\\", "\\\\begin{a}", "{", "```\\n", "- ```\\n",
+          "    ```\\n", "~~~\\n", ">", "\\n> ", " ", "1. ", "\\n", "\\n \\n", "$\\\\", "`\\n", "]( ",
+          "](>", "](a\\\\", "&#106;"]
 texts = [piece * (200_000 // len(piece)) for piece in pieces]
 texts.append(" ".join("`" * size for size in range(1, 630)))
 names = "abcdefghijklmnopqrstuvwxyz"
