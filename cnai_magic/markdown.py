@@ -29,6 +29,8 @@ MathJax's, which looks through the text that the Markdown renderer has made, and
 _OPENING = re.compile(
     r"^(?P<prefix>(?:[ \t]|>|(?:[-*+]|\d{1,9}[.)])[ \t])*)(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)$"
 )
+# The language alone: JupyterLab would look for maths in the rest.
+_LANGUAGE = re.compile(r" ?([\w+#./-]+)(?=[\s,{]|$)")
 _DEFINITION = re.compile(
     r"^((?:[ \t]|>|(?:[-*+]|\d{1,9}[.)])[ \t])*)\[(?=(?:\\.|[^\[\]\\])*\]:)", re.MULTILINE | re.DOTALL
 )
@@ -141,10 +143,15 @@ def _closes(line: str, opening: str) -> bool:
 
 
 def _opening(line: str, body: list[str]) -> str:
-    """Return an opening fence, without its language where the body must not be taken for a diagram."""
+    """Return an opening fence with its language, and without all else that may stand there."""
+    fence = _fence(line)
+    language = _LANGUAGE.match(line, len(fence))
+    if language is None:
+        return fence
     # nbconvert writes a diagram into the page as it stands.
-    diagram = line.strip("`~ \t").lower().startswith("mermaid")
-    return _fence(line) if diagram and any("<" in each or "&" in each for each in body) else line
+    if language[1].lower().startswith("mermaid") and any("<" in each or "&" in each for each in body):
+        return fence
+    return line[: language.end()]
 
 
 def _inner(opening: str) -> str:

@@ -259,6 +259,23 @@ def test_an_answer_that_was_cut_inside_code_is_closed() -> None:
     assert notebook_markdown("````py\nx = 1") == "````py\nx = 1\n````"
 
 
+@pytest.mark.parametrize(
+    ("opening", "shown"),
+    [
+        ("```py", "```py"),
+        ("``` c++", "``` c++"),
+        ('~~~python title="a"', "~~~python"),
+        ("```r, echo=FALSE", "```r"),
+        ("```{r}", "```"),
+        ("```\\begin{a}", "```"),
+        ('```x"y', "```"),
+    ],
+)
+def test_a_fence_keeps_its_language_and_nothing_else(opening: str, shown: str) -> None:
+    fence = shown[:3]
+    assert notebook_markdown(f"{opening}\nx\n{fence}") == f"{shown}\nx\n{fence}"
+
+
 def test_a_diagram_keeps_its_language_unless_it_holds_html() -> None:
     plain = "```mermaid\ngraph TD; A-->B\n```"
     assert notebook_markdown(plain) == plain
