@@ -30,6 +30,8 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "JUPYTER_DATA_DIR": home / "jupyter-data",
         "JUPYTER_RUNTIME_DIR": home / "jupyter-runtime",
     }
+    # No keyring of the person either, in this process or in one that it starts.
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name, folder in folders.items():
         monkeypatch.setenv(name, str(folder))
 
