@@ -139,9 +139,10 @@ class _Response(http.client.HTTPResponse):
         found, position, left = [], 0, self.chunk_left
         while True:
             if left:
-                found.append(arrived[position : position + left])
-                position += len(found[-1])
-                left -= len(found[-1])
+                data = arrived[position : position + left]
+                found.append(data)
+                position += len(data)
+                left -= len(data)
                 if left:
                     break
             line = _SIZE_LINE.match(arrived, position)
