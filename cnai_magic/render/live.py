@@ -14,7 +14,7 @@ from ..reply import Reply
 from ..safety import strip_controls
 from ..session import Question
 from ..stream import Batch
-from .static import bundle, metadata
+from .static import bundle, metadata, small
 from .terminal import notice_line
 
 __all__ = ["LiveView", "StaticView"]
@@ -67,7 +67,7 @@ class LiveView:
             return
         text = strip_controls("".join(self._texts))
         shown = notebook_markdown(text or f"*{strip_controls(''.join(self._thoughts))[-2000:]}*")
-        self._show({"text/markdown": f"{shown}\n\n<small>{self._head} …</small>", "text/plain": text}, {})
+        self._show({"text/markdown": f"{shown}\n\n{small(f'{self._head} …')}", "text/plain": text}, {})
         # Each update sends and renders the whole text: the longer it is, the rarer they are.
         self._next = now + 0.1 + len(text) / 40_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..conversation import Conversation
@@ -9,7 +10,7 @@ from ..markdown import DOLLAR, notebook_markdown
 from ..reply import Reply
 from ..safety import strip_controls
 
-__all__ = ["SCHEMA", "Transcript", "bundle", "metadata"]
+__all__ = ["SCHEMA", "Transcript", "bundle", "metadata", "small"]
 
 SCHEMA = 1
 """Version of the metadata under `cnai`; it is raised when a field changes its meaning."""
@@ -23,11 +24,17 @@ def bundle(reply: Reply) -> dict[str, str]:
         thought = notebook_markdown(strip_controls(reply.reasoning).strip())
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
     parts[-1] = notebook_markdown(parts[-1])
-    parts.append("<small>" + footer.replace("$", DOLLAR) + "</small>")
+    parts.append(small(footer))
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
         "text/plain": f"{strip_controls(reply.text).strip()}\n\n{footer}".lstrip("\n"),
     }
+
+
+def small(line: str) -> str:
+    """Return a line of plain text as small Markdown, in which nothing begins maths, a link or HTML."""
+    escaped = re.sub(r"[\\`*_\[\]<>&~|]", lambda match: f"&#{ord(match.group())};", strip_controls(line))
+    return "<small>" + escaped.replace("$", DOLLAR) + "</small>"
 
 
 def metadata(reply: Reply) -> dict[str, Any]:
@@ -77,7 +84,7 @@ class Transcript:
         markdown = [f"**Conversation {self._name}**"]
         plain = [f"Conversation {self._name}"]
         if self._system:
-            markdown.append(f"*System:* {notebook_markdown(strip_controls(self._system))}")
+            markdown.append(f"*System:*\n\n{notebook_markdown(strip_controls(self._system))}")
             plain.append(f"System: {strip_controls(self._system)}")
         if not self._turns:
             markdown.append("It has no turns yet.")
@@ -85,7 +92,9 @@ class Transcript:
         for number, turn in self._turns:
             answer = bundle(turn.reply)
             prompt = strip_controls(turn.reply.prompt)
-            markdown += [_quoted(f"**{number}.** {notebook_markdown(prompt)}"), answer["text/markdown"]]
+            # Quoted first: what ends a block of code is another matter in a quote.
+            question = notebook_markdown(_quoted(f"**{number}.**\n\n{prompt}"))
+            markdown += [question, answer["text/markdown"]]
             plain += [f"[{number}] {prompt}", answer["text/plain"]]
         return {"text/markdown": "\n\n".join(markdown), "text/plain": "\n\n".join(plain)}
 
