@@ -7,6 +7,7 @@ An option on the magic wins over `%config Cnai.x = …`, that over the environme
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from typing import Any
 
 from traitlets import Dict, Enum, Float, Integer, TraitError, Unicode
@@ -60,9 +61,14 @@ class Cnai(Configurable):
     ).tag(config=True)
 
     def __init__(self, **settings: Any) -> None:
-        chosen = {
-            name: settings.pop(name) for name in list(settings) if name in self.class_trait_names(config=True)
-        }
+        known = self.class_trait_names(config=True)
+        chosen = {name: settings.pop(name) for name in list(settings) if name in known}
+        for name in settings.keys() - set(self.class_trait_names()):
+            near = get_close_matches(name, known, 1, 0.5)
+            raise InputError(
+                f"there is no setting {name!r}",
+                why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
+            )
         super().__init__(**settings)
         self._set({trait: os.environ[name] for name, trait in _ENVIRONMENT.items() if os.environ.get(name)})
         self._set(chosen)
