@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` are those of the process unless given. Returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # An answer may hold characters that the encoding of a console or a pipe does not have.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         chosen = _parser().parse(sys.argv[1:] if arguments is None else arguments)
         return int(chosen.run(chosen) or 0)
