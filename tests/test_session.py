@@ -206,7 +206,7 @@ def test_on_rerun_append_makes_every_run_a_new_turn(server: ScriptedServer, sess
 def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, session: Session) -> None:
     server.always(sse("yes"))
     session.ask("a", place=Place("A"))
-    reply = session.ask("aside", once=True, place=Place("A"), system="Other.")
+    reply = session.ask("aside", once=True, place=Place("B"), system="Other.")
     assert sent(server) == [("system", "Other."), ("user", "aside")]
     assert reply.turn == 0
     assert main(session) == ["yes"]

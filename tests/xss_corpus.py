@@ -297,7 +297,7 @@ _CODE = [
 # Code, maths and containers of which renderers disagree where they end: a fence behind them would open.
 _CONFUSED = [
     '```\\begin{a}\n" onmouseover="alert(1)\n\\end{a}\n```',
-    "```a`<b>`\n\n```\n\n```\n<script>alert(1)</script>\n```",
+    "```a`<b>`\n\n```\n<script>alert(1)</script>\n```",
     "```\n    ```\nfoo\n```\n<script>alert(1)</script>\n```",
     "```\n\t```\nfoo\n```\n<script>alert(1)</script>\n```",
     " ```\nfoo\n     ```\n\n```\n<script>alert(1)</script>\n```",
