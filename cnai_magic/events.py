@@ -57,7 +57,7 @@ class Events:
     def _parsed(self, block: str) -> Iterator[Event]:
         if block.count("\n") > _LINE_LIMIT:
             raise _too_large(f"it has more than {_LINE_LIMIT} lines")
-        for event in SSEClient([f"{block}\n\n".encode()]).events():
+        for event in SSEClient(iter([f"{block}\n\n".encode()])).events():
             self.count += 1
             yield Event(event.data, event.event)
 

@@ -208,7 +208,7 @@ class CnaiMagics(Magics):
         from .safety import strip_controls
 
         question = self.session.prepare(prompt, place=self._place(), **chosen)
-        usage, cost = self.session.cost_of_prompt(question)
+        usage, cost, _ = question.so_far(0)
         body = question.request.body(stream=question.options.stream)
         print(strip_controls(json.dumps(body, ensure_ascii=False, indent=2)))
         print(f"≈{usage.prompt_tokens:,} prompt tokens · {cost} · nothing was sent")

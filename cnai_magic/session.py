@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from .errors import CnaiError, InputError, ModelNotFoundError
 from .protocol import ChatRequest, Chunk, Model, Usage, estimate_usage
 from .reply import Reply
 from .safety import ApiKey
-from .spend import Charge, Cost, PriceList, SpendBook
+from .spend import Charge, Cost, Price, PriceList, Spend, SpendBook
 from .stream import Batch, StreamedAnswer
 
 __all__ = ["Options", "Question", "Session", "View"]
@@ -61,6 +61,14 @@ class Question:
     attempt: int
     left_out: int
     demo: bool
+    price: Price | None = None
+    spent: Spend = field(default_factory=Spend)
+
+    def so_far(self, completion_tokens: int) -> tuple[Usage, Cost, Spend]:
+        """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
+        usage = replace(estimate_usage(self.request.messages, ""), completion_tokens=completion_tokens)
+        cost = _cost(self.price, usage)
+        return usage, cost, self.spent + Spend.of(Charge(self.request.model, "", usage, cost, self.demo))
 
     @property
     def system(self) -> str | None:
@@ -83,6 +91,9 @@ class View(Protocol):
 
     def fail(self, reply: Reply | None) -> None:
         """Take back what was shown of an answer that failed, or show the part of it that arrived."""
+
+    def stopping(self) -> bool:
+        """Tell whether an interrupt that has just come is the Stop of this view, and not the person's own."""
 
 
 class Session:
@@ -171,12 +182,9 @@ class Session:
             attempt=len(replaced.attempts) + 1 if replaced else 1,
             left_out=left_out,
             demo=access.demo,
+            price=self.prices.find(request.model),
+            spent=self.book.total(demo=access.demo),
         )
-
-    def cost_of_prompt(self, question: Question) -> tuple[Usage, Cost]:
-        """Estimate the tokens of a question that is not sent yet, and what they cost."""
-        usage = estimate_usage(question.request.messages, "")
-        return usage, self._cost(question.request.model, usage)
 
     def _settle(self, answer: _Answer, finish_reason: str = "") -> Reply:
         """Charge an answer, and record it where it belongs into the conversation."""
@@ -186,7 +194,7 @@ class Session:
         chunk = answer.received()
         finish_reason = finish_reason or chunk.finish_reason
         usage = chunk.usage or estimate_usage(request.messages, chunk.text, chunk.reasoning)
-        cost = self._cost(request.model, usage)
+        cost = _cost(question.price, usage)
         within = "" if question.options.once else conversation.name
         self.book.add(Charge(request.model, within, usage, cost, question.demo))
         kept = (
@@ -296,10 +304,6 @@ class Session:
             )
         return model
 
-    def _cost(self, model: str, usage: Usage) -> Cost:
-        price = self.prices.find(model)
-        return Cost(None if price is None else price.cost(usage), estimated=usage.estimated)
-
     def _explained(self, error: CnaiError, question: Question) -> CnaiError:
         """Add to the error about an unknown model which models there are."""
         if not isinstance(error, ModelNotFoundError):
@@ -332,6 +336,10 @@ class Session:
         return conversations.draft(chosen.chat)
 
 
+def _cost(price: Price | None, usage: Usage) -> Cost:
+    return Cost(None if price is None else price.cost(usage), estimated=usage.estimated)
+
+
 class _Answer:
     """What has arrived of one answer, streamed or whole."""
 
@@ -352,8 +360,13 @@ class _Answer:
         self._live = StreamedAnswer(client, question.request)
         view.begin(question, self._live.stop)
         with closing(self._live.batches()) as batches:
-            for batch in batches:
-                view.update(batch)
+            try:
+                for batch in batches:
+                    view.update(batch)
+            except KeyboardInterrupt:
+                if not view.stopping():
+                    raise
+                self._live.finish_reason = "stopped"
 
     @property
     def begun(self) -> bool:
@@ -386,3 +399,5 @@ class _Unseen:
     def update(self, batch: Batch) -> None: ...
     def end(self, reply: Reply) -> None: ...
     def fail(self, reply: Reply | None) -> None: ...
+    def stopping(self) -> bool:
+        return False

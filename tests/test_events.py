@@ -338,6 +338,6 @@ def test_what_is_read_without_sseclient_is_what_sseclient_would_read(blocks: lis
         (event.data, event.event)
         for block in body.split("\n\n")
         if block
-        for event in SSEClient([f"{block}\n\n".encode()]).events()
+        for event in SSEClient(iter([f"{block}\n\n".encode()])).events()
     ]
     assert [tuple(event) for event in Events([body.encode()])] == expected

@@ -74,6 +74,9 @@ class Watcher:
     def fail(self, reply: Reply | None) -> None:
         self.failed.append(reply)
 
+    def stopping(self) -> bool:
+        return False
+
 
 class FakeKeyring(keyring.backend.KeyringBackend):
     """A keyring in memory."""
@@ -334,7 +337,7 @@ def test_preparing_a_question_sends_nothing_and_changes_nothing(
     server: ScriptedServer, session: Session
 ) -> None:
     question = session.prepare("a", chat="plan", system="S")
-    usage, cost = session.cost_of_prompt(question)
+    usage, cost, _ = question.so_far(0)
     assert (question.turn, question.attempt, question.system) == (1, 1, "S")
     assert usage.estimated
     assert cost.nano is not None

@@ -38,6 +38,10 @@ class StaticView:
         if reply is not None:
             self.end(reply)
 
+    def stopping(self) -> bool:
+        """Return False: an interrupt is the person's own here."""
+        return False
+
 
 class LiveView:
     """Shows the answer in one output that is replaced as it grows, and at the end by the final one."""
@@ -81,6 +85,10 @@ class LiveView:
             self.end(reply)
         elif self._begun:
             self._show({"text/plain": self._head}, {})
+
+    def stopping(self) -> bool:
+        """Return False: an interrupt is the person's own here."""
+        return False
 
     def _show(self, data: dict[str, str], about: dict[str, Any]) -> None:
         update, self._begun = self._begun, True

@@ -63,6 +63,10 @@ class TerminalView:
         elif not self._ends_line:
             self._write("\n")
 
+    def stopping(self) -> bool:
+        """Return False: an interrupt is the person's own here."""
+        return False
+
     def _write(self, text: str) -> None:
         if text:
             self._ends_line = text.endswith("\n")

@@ -1,0 +1,199 @@
+"""The live answer: an anywidget that gets what arrives, and gives way to plain Markdown at the end.
+
+The page's part is in `frontend/`, built into `assets/`. The bundle travels once, in an asset widget; the
+widget of each answer is a small stub that finds it. Text goes as numbered deltas, and whole at times: a
+message that is sent right after the display can come before there is a view to take it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+from uuid import uuid4
+
+import anywidget
+from IPython.display import display
+from traitlets import Dict, Unicode
+
+from ..protocol import TokenCount
+from ..reply import Reply
+from ..safety import strip_controls
+from ..session import Question
+from ..stream import Batch
+from .interrupts import asked_to_stop, kernel_id, let_comm_be_heard
+from .static import bundle, metadata
+
+__all__ = ["WidgetView"]
+
+# Seconds after which the whole text is sent again, should a view have missed the beginning.
+_SNAPSHOTS = (0.5, 2.0, 8.0)
+_FOOTER_EVERY = 0.5
+
+
+def _asset_text(name: str) -> str:
+    return files(__package__).joinpath("assets").joinpath(name).read_text(encoding="utf-8")
+
+
+class _Asset(anywidget.AnyWidget):
+    """Carries the bundle to the page, once per kernel."""
+
+    _esm = "export default {}"
+    bundle = Unicode().tag(sync=True)
+    digest = Unicode().tag(sync=True)
+
+
+class _Answer(anywidget.AnyWidget):
+    """One answer in the page; see `frontend/` for the messages."""
+
+    _esm = _asset_text("stub.js")
+    asset = Unicode().tag(sync=True)
+    header = Dict().tag(sync=True)
+    snapshot = Dict({"seq": 0, "text": "", "reasoning": ""}).tag(sync=True)
+    status: Dict[str, Any] = Dict({"phase": "waiting"}).tag(sync=True)
+
+
+_asset: _Asset | None = None
+
+
+def _loaded_asset() -> _Asset:
+    global _asset
+    if _asset is None or _asset.comm is None:
+        text = _asset_text("answer.js")
+        _asset = _Asset(bundle=text, digest=sha256(text.encode()).hexdigest()[:16])
+    return _asset
+
+
+class WidgetView:
+    """Shows an answer in a widget while it comes, and as plain Markdown in the same place at the end."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._id = uuid4().hex
+        self._widget: _Answer | None = None
+        self._stop: Callable[[], None] | None = None
+        self._question: Question | None = None
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._tokens = TokenCount()
+        self._sent = 0
+        self._began = time.monotonic()
+        self._first_token_after: float | None = None
+        self._snapshots = list(_SNAPSHOTS)
+        self._next_footer = 0.0
+
+    def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
+        """Show the widget, waiting."""
+        self._question = question
+        self._stop = stop
+        self._began = time.monotonic()
+        widget = self._widget = _Answer(
+            asset=_loaded_asset().model_id,
+            header={
+                "model": question.request.model,
+                "conversation": question.conversation.name,
+                "turn": question.turn,
+                "demo": question.demo,
+                "kernel_id": kernel_id(self._shell),
+                "can_stop": stop is not None,
+            },
+        )
+        widget.on_msg(self._heard)
+        plain = f"{question.request.model} is answering …"
+        view, _ = widget._repr_mimebundle_() or ({}, {})
+        shown = {**view, "text/plain": plain}
+        display(shown, raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
+        let_comm_be_heard(widget)
+
+    def update(self, batch: Batch) -> None:
+        """Send what arrived."""
+        widget = self._widget
+        if widget is None:
+            return
+        if batch.text or batch.reasoning:
+            self._send_text(widget, strip_controls(batch.text), strip_controls(batch.reasoning))
+        elif batch.notice is not None:
+            notice = batch.notice
+            why = notice.error.what if notice.error else ""
+            widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
+        let_comm_be_heard(widget)
+
+    def end(self, reply: Reply) -> None:
+        """Put the final Markdown where the widget was, and close the widget."""
+        self._send({"kind": "ended"})
+        display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self._id, update=True)  # type: ignore[no-untyped-call]
+        self._close()
+
+    def fail(self, reply: Reply | None) -> None:
+        """Show the part that arrived; where none did, leave nothing but the error."""
+        if reply is not None:
+            self.end(reply)
+            return
+        self._send({"kind": "ended"})
+        display({"text/plain": ""}, raw=True, display_id=self._id, update=True)  # type: ignore[no-untyped-call]
+        self._close()
+
+    def stopping(self) -> bool:
+        """Tell whether Stop was pressed and the kernel could not hear it yet."""
+        return self._widget is not None and asked_to_stop(self._shell, self._widget)
+
+    def _send_text(self, widget: _Answer, text: str, reasoning: str) -> None:
+        now = time.monotonic() - self._began
+        if self._first_token_after is None:
+            self._first_token_after = now
+            widget.status = {"phase": "streaming"}
+        self._texts.append(text)
+        self._thoughts.append(reasoning)
+        self._tokens.add(text)
+        self._tokens.add(reasoning)
+        self._sent += 1
+        widget.send({"kind": "delta", "seq": self._sent, "text": text, "reasoning": reasoning})
+        if self._snapshots and now >= self._snapshots[0]:
+            self._snapshots.pop(0)
+            self._send_snapshot(widget)
+        if now >= self._next_footer:
+            self._next_footer = now + _FOOTER_EVERY
+            self._send_footer(widget, now)
+
+    def _send_snapshot(self, widget: _Answer) -> None:
+        text, reasoning = "".join(self._texts), "".join(self._thoughts)
+        widget.snapshot = {"seq": self._sent, "text": text, "reasoning": reasoning}
+
+    def _send_footer(self, widget: _Answer, now: float) -> None:
+        assert self._question is not None, "an answer arrives after its question began"
+        first = self._first_token_after or 0.0
+        _, cost, total = self._question.so_far(self._tokens.tokens)
+        widget.send(
+            {
+                "kind": "footer",
+                "tokens": self._tokens.tokens,
+                "rate": round(self._tokens.tokens / (now - first), 1) if now > first else 0,
+                "first_token": self._first_token_after,
+                "cost": str(cost),
+                "total": str(total),
+            }
+        )
+
+    def _heard(self, widget: object, message: dict[str, Any], buffers: object) -> None:
+        """Take a message of the page; it may come on a thread of its own while the answer is read."""
+        kind = message.get("kind")
+        if kind == "stop" and self._stop is not None:
+            self._send({"kind": "stopping"})
+            self._stop()
+        elif kind == "resync" and self._widget is not None:
+            self._send_snapshot(self._widget)
+        if self._widget is not None:
+            let_comm_be_heard(self._widget)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._widget is not None:
+            self._widget.send(message)
+
+    def _close(self) -> None:
+        widget, self._widget = self._widget, None
+        if widget is not None:
+            # Closing the widget alone would leave the comm of its layout behind.
+            widget.layout.close()
+            widget.close()
