@@ -1,0 +1,491 @@
+/** The text of a paragraph as nodes: CommonMark's emphasis, code, links and images; maths stays as typed. */
+
+import { decoded, ENTITY, imageAddress, linkAddress, unescaped } from "./url";
+
+export type Inline =
+  | { kind: "text" | "code"; text: string }
+  | { kind: "break" }
+  | { kind: "em" | "strong" | "del"; children: Inline[] }
+  | { kind: "link"; href: string; children: Inline[] }
+  | { kind: "image"; src: string; alt: string };
+
+interface Item {
+  node: Inline;
+  previous: Item | null;
+  next: Item | null;
+}
+interface Delimiter {
+  item: Item;
+  sign: string;
+  left: number;
+  original: number;
+  opens: boolean;
+  closes: boolean;
+}
+interface Bracket {
+  item: Item;
+  image: boolean;
+  active: boolean;
+  delimiters: number;
+}
+
+// Deeper nesting, longer targets and titles are text: no answer means them, and they cost time.
+const DEEPEST = 24;
+const LONGEST_TARGET = 4000;
+const LONGEST_TITLE = 1000;
+const LONGEST_FORMULA = 1000;
+
+const SPECIAL = /[\\`*_~[\]!<&$\n]|https?:\/\//g;
+const PUNCTUATION = /[!-/:-@[-`{-~\p{P}\p{S}]/u;
+const AUTOLINK = /<((?:https?:\/\/|mailto:)[^\s<>]*)>/iy;
+const MAIL = /<([\w.+-]+@[\w-]+(?:\.[\w-]+)+)>/y;
+const BARE = /https?:\/\/[^\s<>`"]{1,2000}/iy;
+const DOLLAR = /\$(?![\s$])(?:[^$\n\\]|\\[^\n]){0,999}?(?<![\s\\$])\$(?![\d$])/y;
+
+/** Parse the text of one block. With `open`, the text goes on: what has been begun is taken as meant. */
+export function parseInline(text: string, open = false): Inline[] {
+  return new InlineParser(text, open).parse();
+}
+
+/** The text that a reader sees, for a label. */
+export function plainText(nodes: Inline[]): string {
+  return nodes
+    .map((node) => {
+      if (node.kind === "text" || node.kind === "code") return node.text;
+      if (node.kind === "image") return node.alt;
+      return "children" in node ? plainText(node.children) : " ";
+    })
+    .join("");
+}
+
+class InlineParser {
+  private position = 0;
+  private first: Item | null = null;
+  private last: Item | null = null;
+  private delimiters: Delimiter[] = [];
+  private brackets: Bracket[] = [];
+  private readonly unclosed = new Set<string>();
+
+  constructor(
+    private readonly text: string,
+    private readonly open: boolean,
+  ) {}
+
+  parse(): Inline[] {
+    const { text } = this;
+    while (this.position < text.length) {
+      SPECIAL.lastIndex = this.position;
+      const match = SPECIAL.exec(text);
+      if (match === null) {
+        this.push(text.slice(this.position));
+        break;
+      }
+      if (match.index > this.position) this.push(text.slice(this.position, match.index));
+      this.position = match.index;
+      this.special(match[0]);
+    }
+    this.emphasise(0);
+    if (this.open) this.closeWhatIsBegun();
+    return gather(this.first);
+  }
+
+  private special(sign: string): void {
+    switch (sign) {
+      case "\\": return this.backslash();
+      case "`": return this.code();
+      case "*": case "_": case "~": return this.delimiter(sign);
+      case "[": return this.bracket(false);
+      case "!": return this.text[this.position + 1] === "[" ? this.bracket(true) : this.take(1);
+      case "]": return this.closeBracket();
+      case "<": return this.angle();
+      case "&": return this.entity();
+      case "$": return this.dollar();
+      case "\n": return this.newline();
+      default: return this.bareLink();
+    }
+  }
+
+  private push(text: string): void {
+    if (this.last?.node.kind === "text" && !this.isMark(this.last)) this.last.node.text += text;
+    else this.append({ kind: "text", text });
+  }
+
+  /** Whether an item may yet turn out to be a delimiter, and so must not grow. */
+  private isMark(item: Item): boolean {
+    return (
+      this.delimiters[this.delimiters.length - 1]?.item === item ||
+      this.brackets[this.brackets.length - 1]?.item === item
+    );
+  }
+
+  private append(node: Inline): Item {
+    const item: Item = { node, previous: this.last, next: null };
+    if (this.last) this.last.next = item;
+    else this.first = item;
+    this.last = item;
+    return item;
+  }
+
+  private take(length: number): void {
+    this.push(this.text.slice(this.position, this.position + length));
+    this.position += length;
+  }
+
+  private backslash(): void {
+    const following = this.text[this.position + 1] ?? "";
+    if (following === "\n") {
+      this.append({ kind: "break" });
+      this.position += 2;
+      return;
+    }
+    if (following === "(" || following === "[") {
+      const end = this.find(following === "(" ? "\\)" : "\\]", this.position + 2);
+      // Left as typed also while its end has not come.
+      return this.take(end < 0 ? 2 : end + 2 - this.position);
+    }
+    if (following === ")" || following === "]") return this.take(2);
+    if (this.text.startsWith("\\begin{", this.position)) {
+      const name = /^[A-Za-z]{1,20}\*?\}/.exec(this.text.slice(this.position + 7, this.position + 30))?.[0];
+      const end = name === undefined ? -1 : this.find(`\\end{${name}`, this.position);
+      if (end >= 0) return this.take(end + 5 + name!.length - this.position);
+    }
+    if (/[!-/:-@[-`{-~]/.test(following)) {
+      this.push(following);
+      this.position += 2;
+      return;
+    }
+    this.take(1);
+  }
+
+  /** Like indexOf, but asks once only for what is not there. */
+  private find(what: string, from: number): number {
+    if (this.unclosed.has(what)) return -1;
+    const found = this.text.indexOf(what, from);
+    if (found < 0) this.unclosed.add(what);
+    return found;
+  }
+
+  private code(): void {
+    const { text, position } = this;
+    let start = position;
+    while (text[start] === "`") start += 1;
+    const ticks = text.slice(position, start);
+    let end = this.unclosed.has(ticks) ? -1 : start - 1;
+    while (end >= 0) {
+      end = text.indexOf(ticks, end + 1);
+      if (end < 0) break;
+      if (text[end + ticks.length] !== "`") break;
+      while (text[end] === "`") end += 1;
+    }
+    if (end < 0) {
+      this.unclosed.add(ticks);
+      const rest = text.slice(start);
+      if (this.open && ticks.length < 3 && rest.trim() !== "" && !rest.includes("\n")) {
+        this.append({ kind: "code", text: rest });
+        this.position = text.length;
+      } else this.take(ticks.length);
+      return;
+    }
+    let code = text.slice(start, end).replace(/\n/g, " ");
+    if (code.startsWith(" ") && code.endsWith(" ") && code.trim() !== "") code = code.slice(1, -1);
+    this.append({ kind: "code", text: code });
+    this.position = end + ticks.length;
+  }
+
+  private delimiter(sign: string): void {
+    const { text, position } = this;
+    let end = position;
+    while (text[end] === sign) end += 1;
+    const length = end - position;
+    if (sign === "~" && length !== 2) return this.take(length);
+    const before = position === 0 ? "\n" : characterBefore(text, position);
+    const after = end >= text.length ? "\n" : String.fromCodePoint(text.codePointAt(end)!);
+    const spaceBefore = /\s/.test(before);
+    const spaceAfter = /\s/.test(after);
+    const markBefore = PUNCTUATION.test(before);
+    const markAfter = PUNCTUATION.test(after);
+    const leftFlanking = !spaceAfter && (!markAfter || spaceBefore || markBefore);
+    const rightFlanking = !spaceBefore && (!markBefore || spaceAfter || markAfter);
+    const inWord = sign === "_";
+    const item = this.append({ kind: "text", text: text.slice(position, end) });
+    this.position = end;
+    this.delimiters.push({
+      item,
+      sign,
+      left: length,
+      original: length,
+      opens: leftFlanking && (!inWord || !rightFlanking || markBefore),
+      closes: rightFlanking && (!inWord || !leftFlanking || markAfter),
+    });
+  }
+
+  /** CommonMark's "process emphasis" for the delimiters from `bottom` on. */
+  private emphasise(bottom: number): void {
+    const stack = this.delimiters.slice(bottom);
+    const kept: Delimiter[] = [];
+    // Where no opener was found for a kind of closer, none is below either: this keeps the search linear.
+    const floors = new Map<string, number>();
+    for (const closer of stack) {
+      while (closer.closes && closer.left > 0) {
+        const kind = `${closer.sign}${closer.opens}${closer.original % 3}`;
+        let index = kept.length - 1;
+        const floor = floors.get(kind) ?? 0;
+        while (index >= floor && !pairs(kept[index]!, closer)) index -= 1;
+        if (index < floor) {
+          floors.set(kind, kept.length);
+          break;
+        }
+        const opener = kept[index]!;
+        kept.length = index + 1;
+        for (const [each, at] of floors) if (at > kept.length) floors.set(each, kept.length);
+        const width = closer.sign === "~" ? 2 : opener.left >= 2 && closer.left >= 2 ? 2 : 1;
+        const name = closer.sign === "~" ? "del" : width === 2 ? "strong" : "em";
+        this.wrap(opener.item, closer.item, name);
+        shorten(opener, width);
+        shorten(closer, width);
+        if (opener.left === 0) {
+          this.remove(opener.item);
+          kept.pop();
+        }
+        if (closer.left === 0) this.remove(closer.item);
+      }
+      if (closer.left > 0 && closer.opens) kept.push(closer);
+    }
+    this.delimiters.length = bottom;
+    this.delimiters.push(...kept);
+  }
+
+  private wrap(from: Item, to: Item | null, kind: "em" | "strong" | "del"): void {
+    const inner = from.next === to ? null : from.next;
+    if (inner === null) return;
+    const end = to?.previous ?? this.last!;
+    end.next = null;
+    inner.previous = null;
+    const children = gather(inner);
+    const node: Inline = depth(children) > DEEPEST ? { kind: "text", text: plainText(children) } : { kind, children };
+    const item: Item = { node, previous: from, next: to };
+    from.next = item;
+    if (to) to.previous = item;
+    else this.last = item;
+  }
+
+  private remove(item: Item): void {
+    if (item.previous) item.previous.next = item.next;
+    else this.first = item.next;
+    if (item.next) item.next.previous = item.previous;
+    else this.last = item.previous;
+  }
+
+  /** In the paragraph that still grows, show "**bold" as bold before its end has come. */
+  private closeWhatIsBegun(): void {
+    for (const opener of this.delimiters.slice(-2).reverse()) {
+      if (!opener.opens || opener.left > 3 || opener.item.next === null) continue;
+      const strong = opener.left >= 2;
+      this.wrap(opener.item, null, opener.sign === "~" ? "del" : strong ? "strong" : "em");
+      this.remove(opener.item);
+    }
+  }
+
+  private bracket(image: boolean): void {
+    const length = image ? 2 : 1;
+    const item = this.append({ kind: "text", text: image ? "![" : "[" });
+    this.position += length;
+    this.brackets.push({ item, image, active: true, delimiters: this.delimiters.length });
+  }
+
+  private closeBracket(): void {
+    const opener = this.brackets.pop();
+    if (opener === undefined || !opener.active) return this.take(1);
+    const target = this.text[this.position + 1] === "(" ? this.target(this.position + 2) : null;
+    if (target === null) return this.take(1);
+    const address = target.complete
+      ? (opener.image ? imageAddress : linkAddress)(unescaped(target.address))
+      : null;
+    if (address === null && target.complete) return this.take(1);
+    this.emphasise(opener.delimiters);
+    this.delimiters.length = opener.delimiters;
+    const inner = opener.item.next;
+    const before = opener.item.previous;
+    if (inner) inner.previous = null;
+    this.last = before;
+    if (before) before.next = null;
+    else this.first = null;
+    const children = gather(inner);
+    this.position = target.end;
+    if (address === null) for (const child of children) this.append(child);
+    else if (opener.image) this.append({ kind: "image", src: address, alt: plainText(children) });
+    else {
+      this.append({ kind: "link", href: address, children: shallow(children) });
+      this.deactivate();
+    }
+  }
+
+  /** A link holds no other link. */
+  private deactivate(): void {
+    for (let index = this.brackets.length - 1; index >= 0; index -= 1) {
+      const each = this.brackets[index]!;
+      if (!each.active) return;
+      if (!each.image) each.active = false;
+    }
+  }
+
+  /** The target of a link from after its parenthesis; incomplete only where the text ends inside it. */
+  private target(start: number): { address: string; end: number; complete: boolean } | null {
+    const { text } = this;
+    const partial = (): { address: string; end: number; complete: boolean } | null =>
+      this.open ? { address: "", end: text.length, complete: false } : null;
+    let at = skipSpace(text, start);
+    let address: string;
+    if (text[at] === "<") {
+      const match = /^<((?:\\[^\n]|[^<>\n\\])*)>/.exec(text.slice(at, at + LONGEST_TARGET));
+      if (match === null) return null;
+      address = match[1]!;
+      at += match[0].length;
+    } else {
+      const from = at;
+      let depth = 0;
+      for (; at < text.length && at - from < LONGEST_TARGET; at += 1) {
+        const sign = text[at]!;
+         
+        if (/[\u0000-\u0020\u007f]/.test(sign)) break;
+        if (sign === "\\" && /[!-/:-@[-`{-~]/.test(text[at + 1] ?? "")) at += 1;
+        else if (sign === "(" && ++depth > 32) return null;
+        else if (sign === ")" && --depth < 0) break;
+      }
+      if (at >= text.length) return partial();
+      if (depth > 0) return null;
+      address = text.slice(from, at);
+    }
+    const spaced = skipSpace(text, at);
+    const quote = spaced > at ? text[spaced] : undefined;
+    at = spaced;
+    if (quote === '"' || quote === "'" || quote === "(") {
+      const closing = quote === "(" ? ")" : quote;
+      let end = at + 1;
+      while (end < text.length && end - at < LONGEST_TITLE && text[end] !== closing) end += text[end] === "\\" ? 2 : 1;
+      if (end >= text.length) return partial();
+      if (text[end] !== closing) return null;
+      at = skipSpace(text, end + 1);
+    }
+    if (at >= text.length) return partial();
+    return text[at] === ")" ? { address, end: at + 1, complete: true } : null;
+  }
+
+  private angle(): void {
+    AUTOLINK.lastIndex = MAIL.lastIndex = this.position;
+    const match = AUTOLINK.exec(this.text);
+    const mail = match ? null : MAIL.exec(this.text);
+    const href = match ? linkAddress(match[1]!) : mail ? linkAddress(`mailto:${mail[1]}`) : null;
+    if (href === null) return this.take(1);
+    this.append({ kind: "link", href, children: [{ kind: "text", text: (match ?? mail)![1]! }] });
+    this.position += (match ?? mail)![0].length;
+  }
+
+  private bareLink(): void {
+    BARE.lastIndex = this.position;
+    let address = BARE.exec(this.text)?.[0] ?? "";
+    const inLink = this.brackets.some((each) => each.active);
+    // GFM: what ends a sentence, and a parenthesis that was opened before, is not part of the address.
+    for (;;) {
+      const trimmed = address.replace(/[?!.,:;*_~'\]]+$/, "");
+      const surplus = trimmed.endsWith(")") && count(trimmed, ")") > count(trimmed, "(");
+      address = surplus ? trimmed.slice(0, -1) : trimmed;
+      if (!surplus) break;
+    }
+    const bracket = address.search(/\]|\*\*/);
+    if (bracket >= 0) address = address.slice(0, bracket);
+    const wordBefore = /[\p{L}\p{N}_]/u.test(this.position === 0 ? " " : characterBefore(this.text, this.position));
+    const href = inLink || wordBefore ? null : linkAddress(address);
+    if (href === null) return this.take(Math.max(address.length, 1));
+    this.append({ kind: "link", href, children: [{ kind: "text", text: address }] });
+    this.position += address.length;
+  }
+
+  private entity(): void {
+    ENTITY.lastIndex = this.position;
+    const match = ENTITY.exec(this.text);
+    if (match === null) return this.take(1);
+    this.push(decoded(match[0], match[1], match[2], match[3]));
+    this.position += match[0].length;
+  }
+
+  private dollar(): void {
+    if (this.text.startsWith("$$", this.position)) {
+      const end = this.find("$$", this.position + 2);
+      return this.take(end < 0 ? 2 : end + 2 - this.position);
+    }
+    DOLLAR.lastIndex = this.position;
+    const match = DOLLAR.exec(this.text);
+    this.take(match && match[0].length <= LONGEST_FORMULA ? match[0].length : 1);
+  }
+
+  private newline(): void {
+    const node = this.last?.node;
+    let trailing = 0;
+    if (node?.kind === "text") {
+      while (node.text[node.text.length - 1 - trailing] === " ") trailing += 1;
+      if (trailing) node.text = node.text.slice(0, -trailing);
+    }
+    this.position += 1;
+    while (this.text[this.position] === " ") this.position += 1;
+    if (trailing >= 2) this.append({ kind: "break" });
+    else this.push("\n");
+  }
+}
+
+/** CommonMark's rules of three: whether two runs of the same sign belong together. */
+function pairs(opener: Delimiter, closer: Delimiter): boolean {
+  if (opener.sign !== closer.sign) return false;
+  const either = opener.closes || closer.opens;
+  const sum = opener.original + closer.original;
+  return !(either && sum % 3 === 0 && !(opener.original % 3 === 0 && closer.original % 3 === 0));
+}
+
+function shorten(delimiter: Delimiter, by: number): void {
+  delimiter.left -= by;
+  const { node } = delimiter.item;
+  if (node.kind === "text") node.text = node.text.slice(by);
+}
+
+function gather(item: Item | null): Inline[] {
+  const nodes: Inline[] = [];
+  for (let each = item; each !== null; each = each.next) {
+    const previous = nodes[nodes.length - 1];
+    if (each.node.kind !== "text") nodes.push(each.node);
+    else if (previous?.kind === "text") nodes[nodes.length - 1] = { kind: "text", text: previous.text + each.node.text };
+    else if (each.node.text) nodes.push(each.node);
+  }
+  return nodes;
+}
+
+const depths = new WeakMap<Inline, number>();
+
+function depth(nodes: Inline[]): number {
+  let deepest = 0;
+  for (const node of nodes) {
+    if (!("children" in node)) continue;
+    let own = depths.get(node);
+    if (own === undefined) depths.set(node, (own = 1 + depth(node.children)));
+    deepest = Math.max(deepest, own);
+  }
+  return deepest;
+}
+
+function shallow(children: Inline[]): Inline[] {
+  return depth(children) > DEEPEST ? [{ kind: "text", text: plainText(children) }] : children;
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  while (text[at] === " " || text[at] === "\n" || text[at] === "\t") at += 1;
+  return at;
+}
+
+function characterBefore(text: string, position: number): string {
+  const low = text[position - 1]!;
+  return /[\udc00-\udfff]/.test(low) ? text.slice(Math.max(position - 2, 0), position) : low;
+}
+
+function count(text: string, sign: string): number {
+  return text.split(sign).length - 1;
+}

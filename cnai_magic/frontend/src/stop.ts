@@ -1,0 +1,60 @@
+/**
+ * Stopping an answer: ask the kernel by the widget's own channel, and where no acknowledgement comes in time,
+ * interrupt it as the notebook's own button does. Never after the answer has ended.
+ */
+
+export type StopState = "idle" | "asked" | "interrupting" | "stopping" | "unreachable" | "over";
+
+export const PATIENCE = 400;
+
+export interface StopEffects {
+  send(): void;
+  /** Interrupt the kernel; null where there is no way to. Resolves to whether the server took it. */
+  interrupt(): Promise<boolean> | null;
+  after(milliseconds: number, action: () => void): () => void;
+  changed(): void;
+}
+
+export class StopControl {
+  state: StopState = "idle";
+  private cancel: () => void = () => undefined;
+
+  constructor(private readonly effects: StopEffects) {}
+
+  /** Stop was pressed. Pressing it again does nothing, except where the kernel could not be reached. */
+  press(): void {
+    if (this.state !== "idle" && this.state !== "unreachable") return;
+    this.become("asked");
+    this.effects.send();
+    this.cancel = this.effects.after(PATIENCE, () => void this.fallBack());
+  }
+
+  /** The kernel has said that it stops. */
+  acknowledge(): void {
+    if (this.state === "over" || this.state === "stopping") return;
+    this.cancel();
+    this.become("stopping");
+  }
+
+  /** The answer has ended: from now on nothing is sent. */
+  end(): void {
+    if (this.state === "over") return;
+    this.cancel();
+    this.become("over");
+  }
+
+  private async fallBack(): Promise<void> {
+    if (this.state !== "asked") return;
+    const answer = this.effects.interrupt();
+    if (answer === null) return this.become("unreachable");
+    this.become("interrupting");
+    const taken = await answer.catch(() => false);
+    // Meanwhile it may have ended, or have been acknowledged.
+    if ((this.state as StopState) === "interrupting") this.become(taken ? "stopping" : "unreachable");
+  }
+
+  private become(state: StopState): void {
+    this.state = state;
+    this.effects.changed();
+  }
+}

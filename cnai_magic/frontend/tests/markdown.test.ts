@@ -1,0 +1,142 @@
+import { describe, expect, it, vi } from "vitest";
+import { outline, show, streamed, whole } from "./show";
+
+const link = '<a https://example.org/>';
+const cases: [string, string][] = [
+  ["# A\n\nb", "<h1>A</h1><p>b</p>"],
+  ["### A #\n####### b", "<h3>A</h3><p>####### b</p>"],
+  ["A\n===\nB\n---", "<h1>A</h1><h2>B</h2>"],
+  ["a\n\n---\n***\n_ _ _", "<p>a</p><hr></hr><hr></hr><hr></hr>"],
+  ["*a* **b** ***c*** ~~d~~ _e_ __f__", "<p><em>a</em> <strong>b</strong> <em><strong>c</strong></em> <del>d</del> <em>e</em> <strong>f</strong></p>"],
+  ["snake_case_name 2 * 3 * 4 a*b*c", "<p>snake_case_name 2 * 3 * 4 a<em>b</em>c</p>"],
+  ["**a *b* c** *a **b** c*", "<p><strong>a <em>b</em> c</strong> <em>a <strong>b</strong> c</em></p>"],
+  ["**a", "<p>**a</p>"],
+  ["`a` ``b`c`` `*d*` `e", "<p><code>a</code> <code>b`c</code> <code>*d*</code> `e</p>"],
+  ["a  \nb\\\nc\nd", "<p>a<br></br>b<br></br>c\nd</p>"],
+  ["- a\n- b\n  - c\n    - d\n- e", "<ul><li><p>a</p></li><li><p>b</p><ul><li><p>c</p><ul><li><p>d</p></li></ul></li></ul></li><li><p>e</p></li></ul>"],
+  ["3. a\n4. b\n\n   c\n\n5. d", "<ol><li><p>a</p></li><li><p>b</p><p>c</p></li><li><p>d</p></li></ol>"],
+  ["- a\n\n\n- b\n\nc", "<ul><li><p>a</p></li><li><p>b</p></li></ul><p>c</p>"],
+  ["- a\n* b\n1. c\n2) d", "<ul><li><p>a</p></li></ul><ul><li><p>b</p></li></ul><ol><li><p>c</p></li></ol><ol><li><p>d</p></li></ol>"],
+  ["1. a\n   ```py\n   x = 1\n\n     y\n   ```\n2. b", "<ol><li><p>a</p><code py>x = 1\n\n  y\n</code></li><li><p>b</p></li></ol>"],
+  ["a\n- b\nc", "<p>a</p><ul><li><p>b\nc</p></li></ul>"],
+  ["a\n2. b", "<p>a\n2. b</p>"],
+  ["-\n  a\n-\n\nb", "<ul><li><p>a</p></li><li></li></ul><p>b</p>"],
+  ["> a\nb\n>\n> c\n\nd", "<blockquote><p>a\nb</p><p>c</p></blockquote><p>d</p>"],
+  ["> > a\n> - b", "<blockquote><blockquote><p>a</p></blockquote><ul><li><p>b</p></li></ul></blockquote>"],
+  ["```python\na = 1\n\n  b\n```\nc", "<code python>a = 1\n\n  b\n</code><p>c</p>"],
+  ["~~~\n```\n~~~", "<code >```\n</code>"],
+  ["````\n```\nx\n```\n````", "<code >```\nx\n```\n</code>"],
+  ["```js\nunfinished", "<code js>unfinished\n</code>"],
+  ["a\n```\nb\n```", "<p>a</p><code >b\n</code>"],
+  ["    a\n\n      b\n\nc", "<code >a\n\n  b\n</code><p>c</p>"],
+  ["| a | b |\n|:--|--:|\n| 1 | `x` |\n| 2 \\| 3 |\n\nc", "<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td>1</td><td><code>x</code></td></tr><tr><td>2 | 3</td><td></td></tr></tbody></table><p>c</p>"],
+  ["text\na | b\n--|--\n1 | 2", "<p>text</p><table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody></table>"],
+  ["| a |\n|---|\n# b", "<table><thead><tr><th>a</th></tr></thead><tbody></tbody></table><h1>b</h1>"],
+  ["a | b\n--|--|--", "<p>a | b\n--|--|--</p>"],
+  [`[a *b*](https://example.org "t") <https://example.org> https://example.org.`, `<p>${link}a <em>b</em></a> ${link}https://example.org</a> ${link}https://example.org</a>.</p>`],
+  ["[a](<https://example.org>) [b] [c](d) x[0](1)", `<p>${link}a</a> [b] [c](d) x[0](1)</p>`],
+  ["(see https://example.org/a_(b))", "<p>(see <a https://example.org/a_(b)>https://example.org/a_(b)</a>)</p>"],
+  ["**https://example.org/**", `<p><strong>${link}https://example.org/</a></strong></p>`],
+  ["<me@example.org> [m](mailto:me@example.org)", "<p><a mailto:me@example.org>me@example.org</a> <a mailto:me@example.org>m</a></p>"],
+  ["$a_1 * b_2$ and $*x*$ and \\(a*b*c\\) and \\[*x*\\]", "<p>$a_1 * b_2$ and $*x*$ and \\(a*b*c\\) and \\[*x*\\]</p>"],
+  ["$$\n- a\n= b\n$$\nc", "<p>$$\n- a\n= b\n$$\n</p><p>c</p>"],
+  ["$5 and *$10*", "<p>$5 and <em>$10</em></p>"],
+  ["&lt;b&gt; &amp; &unknown; &#65; \\*a\\*", "<p><b> & &unknown; A *a*</p>"],
+  ["a\r\nb\rc", "<p>a\nb\nc</p>"],
+  ["中文**加粗**。", "<p>中文<strong>加粗</strong>。</p>"],
+  ["", ""],
+  ["\n\n", ""],
+];
+
+describe("Markdown", () => {
+  it.each(cases)("%j", (text, expected) => {
+    expect(outline(whole(text)).replace(/^<div>|<\/div>$/g, "")).toBe(expected);
+  });
+
+  it.each(cases)("is the same in pieces: %j", (text) => {
+    expect(streamed(text).isEqualNode(whole(text))).toBe(true);
+  });
+
+  it("is the same however it is cut", () => {
+    const alphabet = ["a", "b ", " ", "\n", "\n\n", "    ", "- ", "1. ", "> ", "```", "`", "*", "**", "_", "~~", "|", "---", "|-|", "#", "# ", "[", "](", ")", "https://a.b", "!", "$", "$$", "\\", "\\(", "===", "<b>", "&lt;", "\r\n", "\t"];
+    let seed = 7;
+    const random = (below: number): number => {
+      seed = (seed * 1103515245 + 12345) % 2147483648;
+      return Math.floor((seed / 2147483648) * below);
+    };
+    for (let round = 0; round < 300; round += 1) {
+      const text = Array.from({ length: 1 + random(40) }, () => alphabet[random(alphabet.length)]!).join("");
+      const once = whole(text);
+      expect(streamed(text).isEqualNode(once), JSON.stringify(text)).toBe(true);
+      const half = random(text.length);
+      expect(show([text.slice(0, half), text.slice(half)]).isEqualNode(once), JSON.stringify(text)).toBe(true);
+    }
+  }, 60000);
+
+  it("shows what is begun before it ends", () => {
+    expect(outline(show(["a **bo"], false))).toBe("<p>a <strong>bo</strong></p>");
+    expect(outline(show(["a `co"], false))).toBe("<p>a <code>co</code></p>");
+    expect(outline(show(["see [the page](https://exam"], false))).toBe("<p>see the page</p>");
+    expect(outline(show(["```py\nx ="], false))).toBe("<code py>x =\n</code>");
+  });
+
+  it("does not show what may yet be something else", () => {
+    expect(outline(show(["a\n-"], false))).toBe("<p>a</p>");
+    expect(outline(show(["a\n\n``"], false))).toBe("<p>a</p>");
+    expect(outline(show(["a\n\n1."], false))).toBe("<p>a</p>");
+  });
+
+  it("leaves finished blocks alone", async () => {
+    const { MarkdownView } = await import("../src/markdown_view");
+    const { PieceList } = await import("../src/store");
+    const source = new PieceList();
+    const host = document.createElement("div");
+    const view = new MarkdownView(source, host);
+    source.push("# a\n\n- b\n- c\n\ntext **d** e");
+    view.draw(false);
+    const before = [...host.querySelectorAll("h1, li, p, strong")];
+    source.push(" f\n\n- g");
+    view.draw(false);
+    expect([...host.querySelectorAll("h1, li, p, strong")].slice(0, before.length)).toEqual(before);
+    for (const [index, node] of before.entries()) expect(host.querySelectorAll("h1, li, p, strong")[index]).toBe(node);
+  });
+
+  it("draws again when the text became another", async () => {
+    const { MarkdownView } = await import("../src/markdown_view");
+    const { PieceList } = await import("../src/store");
+    const source = new PieceList();
+    const host = document.createElement("div");
+    const view = new MarkdownView(source, host);
+    source.push("old");
+    view.draw(false);
+    source.become("new");
+    view.draw(true);
+    expect(host.textContent).toBe("new");
+    source.become("new and more");
+    view.draw(true);
+    expect(host.textContent).toBe("new and more");
+  });
+
+  it("copies code as it stands", async () => {
+    const writeText = vi.fn().mockResolvedValue(undefined);
+    Object.assign(navigator, { clipboard: { writeText } });
+    const host = whole("```py\na < b\n\n  c\n```");
+    const button = host.querySelector("button")!;
+    expect(button.getAttribute("aria-label")).toBe("Copy the py code");
+    button.click();
+    await vi.waitFor(() => expect(button.textContent).toBe("Copied"));
+    expect(writeText).toHaveBeenCalledWith("a < b\n\n  c");
+  });
+
+  const hostile: [string, string][] = [
+    ["quotes", ">".repeat(20000)], ["lists", "- ".repeat(20000)], ["brackets", "[".repeat(20000)], ["images", "![".repeat(20000)],
+    ["links", "[a](b".repeat(10000)], ["closers", "[a](https://b.c)".repeat(3000) + "]".repeat(10000)], ["stars", "*a_ ".repeat(10000)],
+    ["openers", "**a ".repeat(10000)], ["mixed", "*a **b ".repeat(5000) + "c** d*".repeat(5000)], ["ticks", Array.from({ length: 300 }, (_, n) => "`".repeat(n)).join(" ")],
+    ["dollars", "$a ".repeat(10000)], ["angles", "<https://".repeat(10000)], ["spaces", `a${" ".repeat(50000)}b`], ["hashes", `# ${"#".repeat(50000)}x`],
+    ["marks", `https://a.b/${"!".repeat(50000)}x`], ["begin", "\\begin{a}".repeat(5000)], ["pipes", `${"|".repeat(5000)}\n${"|-".repeat(5000)}`],
+    ["titles", '[a](b "'.repeat(5000)], ["parentheses", `[a](${"(".repeat(20000)}`], ["entities", "&#".repeat(20000)], ["dashes", `${"- ".repeat(2000)}a`],
+  ];
+  it.each(hostile)("reads hostile %s in good time", (_, text) => {
+    expect(whole(text).querySelectorAll("*").length).toBeLessThan(70000);
+  }, 5000);
+});

@@ -1,0 +1,32 @@
+import { MarkdownView } from "../src/markdown_view";
+import { PieceList } from "../src/store";
+
+export function show(pieces: string[], over = true): HTMLElement {
+  const source = new PieceList();
+  const host = document.createElement("div");
+  const view = new MarkdownView(source, host);
+  for (const piece of pieces) {
+    source.push(piece);
+    while (view.draw(false));
+  }
+  while (view.draw(over));
+  return host;
+}
+
+export const whole = (text: string): HTMLElement => show([text]);
+export const streamed = (text: string): HTMLElement => show(text.split(""));
+
+/** The nodes as text, so that a test can compare and read them. */
+export function outline(node: Node): string {
+  if (node.nodeType === Node.TEXT_NODE) return node.textContent!;
+  const element = node as Element;
+  const inner = [...element.childNodes].map(outline).join("");
+  const name = element.localName;
+  if (element.className === "cnai-code") {
+    const language = element.querySelector(".cnai-language")!.textContent;
+    return `<code ${language}>${element.querySelector("pre")!.textContent}</code>`;
+  }
+  if (name === "span" || name === "div") return inner;
+  const href = element.getAttribute("href");
+  return `<${name}${href ? ` ${href}` : ""}>${inner}</${name}>`;
+}
