@@ -55,9 +55,9 @@ class Cnai(Configurable):
     ).tag(config=True)
     prices = Dict(help='Your prices in USD per million tokens: {"model": (input, output)}.').tag(config=True)
     display = Enum(
-        ["auto", "markdown", "text"],
+        ["auto", "widget", "markdown", "text"],
         default_value="auto",
-        help="How an answer is shown: live where it can be, as final Markdown only, or as plain text.",
+        help="How an answer is shown: auto, a live widget, final Markdown only, or plain text as it comes.",
     ).tag(config=True)
 
     def __init__(self, **settings: Any) -> None:

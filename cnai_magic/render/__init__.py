@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,22 +11,33 @@ if TYPE_CHECKING:
 __all__ = ["choose_view"]
 
 
-def choose_view(shell: Any, display: str = "auto", *, reasoning: bool = True) -> View:
+def choose_view(shell: Any, display: str = "auto") -> View:
     """Return the view for one answer: `display` is the setting, `shell` the IPython shell that runs.
 
-    A shell without a kernel is a terminal. A kernel whose front end takes no input runs headless (jupyter
-    execute, papermill, nbconvert --execute): nobody watches, so only the final output is shown.
+    "auto" is a widget where somebody watches a notebook, text as it comes in a terminal, and the final
+    output alone everywhere else: in a headless run, in qtconsole and in jupyter console.
     """
-    from .live import LiveView, StaticView
-    from .terminal import TerminalView
+    if display == "auto":
+        display = "text" if not hasattr(shell, "kernel") else "widget" if _watched(shell) else "markdown"
+    if display == "text":
+        from .terminal import TerminalView
 
-    if display == "text" or not hasattr(shell, "kernel"):
         return TerminalView()
-    if display == "markdown" or _headless(shell):
-        return StaticView()
-    return LiveView()
+    if display == "widget":
+        from .widget import WidgetView
+
+        return WidgetView(shell)
+    from .static import StaticView
+
+    return StaticView()
 
 
-def _headless(shell: Any) -> bool:
-    content = getattr(shell, "parent_header", {}).get("content", {})
-    return not content.get("allow_stdin", False)
+def _watched(shell: Any) -> bool:
+    """Tell whether a notebook's front end runs the cell, with a person before it.
+
+    Programs (jupyter execute, papermill, nbconvert) take no input; consoles name no cell; Colab takes
+    input, shows widgets, and names no cell either.
+    """
+    parent = getattr(shell, "parent_header", None) or {}
+    asks = parent.get("content", {}).get("allow_stdin", False)
+    return bool(asks and (parent.get("metadata", {}).get("cellId") or "google.colab" in sys.modules))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
+
+from IPython.display import display
 
 from ..conversation import Conversation
 from ..markdown import DOLLAR, notebook_markdown
 from ..reply import Reply
 from ..safety import strip_controls
+from ..session import Question
+from ..stream import Batch
 
-__all__ = ["SCHEMA", "Transcript", "bundle", "metadata", "small"]
+__all__ = ["SCHEMA", "StaticView", "Transcript", "bundle", "metadata", "small"]
 
 SCHEMA = 1
 """Version of the metadata under `cnai`; it is raised when a field changes its meaning."""
@@ -69,6 +74,29 @@ def metadata(reply: Reply) -> dict[str, Any]:
             "footer": reply.footer,
         }
     }
+
+
+class StaticView:
+    """Shows the final output and nothing before it."""
+
+    def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
+        """Show nothing yet."""
+
+    def update(self, batch: Batch) -> None:
+        """Show nothing yet."""
+
+    def end(self, reply: Reply) -> None:
+        """Show the final output."""
+        display(bundle(reply), metadata=metadata(reply), raw=True)  # type: ignore[no-untyped-call]
+
+    def fail(self, reply: Reply | None) -> None:
+        """Show the part of a failed answer that arrived."""
+        if reply is not None:
+            self.end(reply)
+
+    def stopping(self) -> bool:
+        """Return False: an interrupt is the person's own here."""
+        return False
 
 
 class Transcript:

@@ -7,13 +7,12 @@ import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
-from cnai_magic.client import Notice
 from cnai_magic.conversation import Conversation, Place
 from cnai_magic.protocol import ChatRequest, Message
 from cnai_magic.render import choose_view
-from cnai_magic.render.live import LiveView, StaticView
-from cnai_magic.render.static import bundle, metadata
+from cnai_magic.render.static import StaticView, bundle, metadata
 from cnai_magic.render.terminal import TerminalView
+from cnai_magic.render.widget import WidgetView
 from cnai_magic.session import Options, Question
 from cnai_magic.stream import Batch
 from tests.render.answers import reply
@@ -22,10 +21,10 @@ from tests.render.answers import reply
 class Shell:
     """As much of a kernel's shell as the choice of a view looks at."""
 
-    def __init__(self, *, kernel: bool = True, allow_stdin: bool = True) -> None:
+    def __init__(self, *, kernel: bool = True, allow_stdin: bool = True, cell: str = "a") -> None:
         if kernel:
             self.kernel = object()
-        self.parent_header = {"content": {"allow_stdin": allow_stdin}}
+        self.parent_header = {"content": {"allow_stdin": allow_stdin}, "metadata": {"cellId": cell}}
 
 
 @pytest.fixture
@@ -57,12 +56,14 @@ def _question() -> Question:
 @pytest.mark.parametrize(
     ("shell", "display", "view"),
     [
-        (Shell(), "auto", LiveView),
+        (Shell(), "auto", WidgetView),
+        (Shell(cell=""), "auto", StaticView),
+        (Shell(cell=""), "widget", WidgetView),
         (Shell(allow_stdin=False), "auto", StaticView),
         (Shell(), "markdown", StaticView),
         (Shell(), "text", TerminalView),
         (Shell(kernel=False), "auto", TerminalView),
-        (Shell(kernel=False), "markdown", TerminalView),
+        (Shell(kernel=False), "markdown", StaticView),
     ],
 )
 def test_the_view_suits_the_front_end_and_the_setting(shell: Shell, display: str, view: type) -> None:
@@ -80,38 +81,8 @@ def test_a_static_view_shows_the_final_output_only(shown: list[dict[str, Any]]) 
     assert output["metadata"] == metadata(reply())
 
 
-def test_a_live_view_shows_one_output_that_the_final_one_replaces(shown: list[dict[str, Any]]) -> None:
-    view = LiveView()
-    view.begin(_question(), None)
-    view.update(Batch("Fo <b>"))
-    view.end(reply())
-    assert len({output["transient"]["display_id"] for output in shown}) == 1
-    assert [output.get("update", False) for output in shown] == [False, True]
-    assert shown[0]["data"]["text/markdown"].startswith("Fo &lt;b>")
-    assert "deepseek-chat · main, turn 1" in shown[0]["data"]["text/markdown"]
-    assert shown[-1]["data"] == bundle(reply())
-    assert shown[-1]["metadata"] == metadata(reply())
-
-
-def test_a_live_view_that_fails_before_anything_was_shown_shows_nothing(shown: list[dict[str, Any]]) -> None:
-    view = LiveView()
-    view.begin(_question(), None)
-    view.fail(None)
-    assert shown == []
-
-
-def test_a_live_view_tells_of_waiting(shown: list[dict[str, Any]]) -> None:
-    view = LiveView()
-    view.begin(_question(), None)
-    view.update(Batch(notice=Notice("queued")))
-    assert "queued" in shown[0]["data"]["text/plain"]
-    view.fail(None)
-    assert "queued" not in shown[-1]["data"]["text/plain"]
-
-
-@pytest.mark.parametrize("view", [LiveView, StaticView])
-def test_the_part_of_a_failed_answer_is_shown(view: type, shown: list[dict[str, Any]]) -> None:
-    failing = view()
+def test_the_part_of_a_failed_answer_is_shown(shown: list[dict[str, Any]]) -> None:
+    failing = StaticView()
     failing.begin(_question(), None)
     failing.fail(reply("half", finish_reason="failed"))
     assert shown[-1]["data"] == bundle(reply("half", finish_reason="failed"))
