@@ -1,7 +1,7 @@
 /** One view of an answer: header with Stop, what is waited for, reasoning, text, footer. */
 
 import { HeightHold } from "./hold";
-import { MarkdownView } from "./markdown_view";
+import { followEnd, MarkdownView } from "./markdown_view";
 import { FrameSchedule } from "./schedule";
 import type { StopControl } from "./stop";
 import type { AnswerStore, Header } from "./store";
@@ -90,7 +90,7 @@ class AnswerView {
     this.reasoning = new MarkdownView(model.store.thoughts, this.thoughts);
     this.hold = new HeightHold(root);
     this.wasOver = model.store.over;
-    this.leave = [model.store.subscribe(() => this.changed()), model.watch(() => this.changed())];
+    this.leave = [model.store.subscribe(() => this.changed()), model.watch(() => this.pressed())];
     this.changed();
   }
 
@@ -108,6 +108,12 @@ class AnswerView {
     const { over } = this.model.store;
     if (over && !this.wasOver) this.hold.hold();
     this.wasOver = over;
+    this.schedule.request();
+  }
+
+  /** What was pressed is answered at once, however slow the text is to draw. */
+  private pressed(): void {
+    this.drawHeader();
     this.schedule.request();
   }
 
@@ -150,10 +156,8 @@ class AnswerView {
   }
 
   private followThoughts(): boolean {
-    const box = this.thoughts;
-    const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-    const left = this.reasoning.draw(this.model.store.over);
-    if (atEnd) box.scrollTop = box.scrollHeight;
+    let left = false;
+    followEnd(this.thoughts, () => (left = this.reasoning.draw(this.model.store.over)));
     return left;
   }
 

@@ -7,7 +7,7 @@ import type { PieceList } from "./store";
 
 // A drawing that is behind, as in a view opened late, catches up over several frames.
 const PIECE = 2048;
-const BUDGET = 8;
+const BUDGET = 6;
 const LINES_PER_GROUP = 32;
 
 interface Mount {
@@ -56,15 +56,23 @@ export class MarkdownView {
         this.offset = 0;
       }
       if (performance.now() >= deadline) break;
+      // A large piece becomes nodes step by step, so that the deadline counts them too.
+      if (part.length === PIECE) this.update();
     }
     const behind = this.piece < pieces.length;
     if (!behind && over && !this.finished) {
       this.parser.finish();
       this.finished = true;
     } else if (!this.finished) this.parser.show();
-    this.drawn.clear();
-    for (const block of this.parser.touched()) if (!block.withdrawn && !this.drawn.has(block)) this.update(block);
+    this.update();
     return behind;
+  }
+
+  private update(): void {
+    this.drawn.clear();
+    for (const block of this.parser.touched()) {
+      if (!block.withdrawn && !this.drawn.has(block)) this.updateBlock(block);
+    }
   }
 
   private begin(): void {
@@ -76,12 +84,13 @@ export class MarkdownView {
     this.mounts.set(this.parser.root, mount(this.host));
   }
 
-  private update(block: Block): void {
+  private updateBlock(block: Block): void {
     const own = this.mounts.get(block);
     // Not mounted: its parent will mount it, or it was taken back.
     if (own === undefined) return;
     this.drawn.add(block);
-    if (block.kind === "code" || block.kind === "maths") drawLines(own, shownLines(block));
+    if (block.kind === "code") followEnd(own.host.parentElement!, () => drawLines(own, shownLines(block)));
+    else if (block.kind === "maths") drawLines(own, shownLines(block));
     else if (block.kind === "paragraph" || block.kind === "heading") {
       const inline = parseInline(block.lines.join("\n").trimEnd(), block.open);
       drawInline(own.host, own.inline, inline);
@@ -107,7 +116,7 @@ export class MarkdownView {
       made.block = child;
       this.mounts.set(child, made);
       own.children.push(child);
-      this.update(child);
+      this.updateBlock(child);
     }
     for (const each of gone) this.unmount(each);
   }
@@ -189,15 +198,18 @@ function row(cells: string[], parent: Block, name: "td" | "th"): HTMLElement {
 }
 
 function code(block: Block): Mount {
+  const language = block.info.split(/\s/)[0]!.slice(0, 40);
   const outer = make("div", "cnai-code");
   const bar = make("div", "cnai-code-bar");
   const name = make("span", "cnai-language");
-  const language = block.info.split(/\s/)[0]!.slice(0, 40);
   name.textContent = language;
   const button = make("button", "cnai-button");
   button.type = "button";
   button.textContent = "Copy";
   button.setAttribute("aria-label", language ? `Copy the ${language} code` : "Copy the code");
+  const pre = scroller(make("pre"), language ? `${language} code` : "Code");
+  const inner = make("code");
+  const own = mount(outer, inner);
   button.addEventListener("click", () => {
     void copyText(shownLines(own.block!).join("\n"), inner).then((done) => {
       button.textContent = done ? "Copied" : "Press Ctrl+C";
@@ -205,11 +217,8 @@ function code(block: Block): Mount {
     });
   });
   bar.append(name, button);
-  const pre = scroller(make("pre"), language ? `${language} code` : "Code");
-  const inner = make("code");
   pre.append(inner);
   outer.append(bar, pre);
-  const own = mount(outer, inner);
   return own;
 }
 
@@ -219,6 +228,13 @@ function scroller<Each extends HTMLElement>(each: Each, label: string): Each {
   each.setAttribute("role", "region");
   each.setAttribute("aria-label", label);
   return each;
+}
+
+/** Keep what scrolls at its end while it grows, where the reader has not scrolled away from there. */
+export function followEnd(box: HTMLElement, grow: () => void): void {
+  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
+  grow();
+  if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
 function shownLines(block: Block): string[] {
