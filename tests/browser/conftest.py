@@ -1,0 +1,140 @@
+"""Real JupyterLab and Notebook 7, real kernels, a real browser.
+
+The browser is Debian's chromium, or any Chromium or Chrome on PATH; without one these tests are skipped,
+and with CNAI_REQUIRE_BROWSER=1 they fail. Those with ipykernel 6 need it in a folder of its own:
+
+    pip install --no-deps --target FOLDER "ipykernel<7" nest-asyncio
+    export CNAI_IPYKERNEL6=FOLDER
+
+Nothing here sleeps: every wait is for a condition. Pictures of each state go to tests/screenshots/.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.notebooks import new_notebook
+from tests.servers import ScriptedServer
+
+from .jupyter_servers import JupyterServer, running_jupyter
+from .pages import NotebookPage
+
+# Read before the environment of each test is cleaned.
+_REQUIRED = os.environ.get("CNAI_REQUIRE_BROWSER") == "1"
+_IPYKERNEL6 = os.environ.get("CNAI_IPYKERNEL6", "")
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def _missing(what: str) -> None:
+    if _REQUIRED:
+        pytest.fail(f"{what}, and CNAI_REQUIRE_BROWSER=1 requires these tests", pytrace=False)
+    pytest.skip(what)
+
+
+# Of this folder's scope: playwright keeps an event loop running, in which no other test may be.
+@pytest.fixture(scope="package")
+def context() -> Iterator[BrowserContext]:
+    """One browser for all tests, so that JupyterLab's scripts are fetched once."""
+    executable = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if executable is None:
+        _missing(f"there is no browser on PATH: {', '.join(_BROWSERS)}")
+    with sync_playwright() as playwright:
+        browser: Browser = playwright.chromium.launch(executable_path=executable, args=list(_FLAGS))
+        with browser, browser.new_context() as context:
+            yield context
+
+
+@pytest.fixture(scope="package")
+def lab(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    with running_jupyter("lab", tmp_path_factory.mktemp("lab"), ipykernel6=_IPYKERNEL6) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def notebook7(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    with running_jupyter("notebook", tmp_path_factory.mktemp("notebook7")) as server:
+        yield server
+
+
+@pytest.fixture
+def upstream() -> Iterator[ScriptedServer]:
+    """The server of the API, scripted by the test."""
+    with ScriptedServer() as server:
+        yield server
+
+
+class OpenNotebook(Protocol):
+    def __call__(
+        self,
+        *cells: str,
+        app: str = "lab",
+        kernel: str = "python3",
+        width: int = 1100,
+        height: int = 900,
+        base_url: str = "",
+        before: str = "",
+    ) -> NotebookPage: ...
+
+
+@pytest.fixture
+def open_notebook(
+    request: pytest.FixtureRequest, context: BrowserContext, upstream: ScriptedServer
+) -> Iterator[OpenNotebook]:
+    """Opens notebooks whose first cell loads the magics, with `upstream` for their server.
+
+    `before` is a script that runs in the page before all others.
+    """
+    opened: list[NotebookPage] = []
+
+    def opens(
+        *cells: str,
+        app: str = "lab",
+        kernel: str = "python3",
+        width: int = 1100,
+        height: int = 900,
+        base_url: str = "",
+        before: str = "",
+    ) -> NotebookPage:
+        if kernel == "ipykernel6" and not _IPYKERNEL6:
+            _missing("CNAI_IPYKERNEL6 names no folder with ipykernel 6")
+        server: JupyterServer = request.getfixturevalue({"lab": "lab", "notebook": "notebook7"}[app])
+        set_up = f'%load_ext cnai_magic\n%config Cnai.base_url = "{base_url or upstream.base_url}"'
+        notebook = new_notebook(set_up, *cells)
+        notebook.metadata["kernelspec"]["name"] = kernel
+        name = f"{request.node.name.partition('[')[0]}-{len(list(server.folder.iterdir()))}.ipynb"
+        server.write(name, notebook)
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        if before:
+            page.add_init_script(before)
+        opened.append(NotebookPage(server, page, name))
+        return opened[-1]
+
+    yield opens
+    for each in opened:
+        each.close()
+    for each in opened:
+        assert not each.dialogs, each.dialogs
+        assert not each.errors, each.errors
+        assert not each.strays, each.strays
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def app(request: pytest.FixtureRequest) -> Any:
+    """JupyterLab, then Notebook 7."""
+    return request.param

@@ -1,0 +1,137 @@
+"""A JupyterLab or Notebook 7 server in a process of its own, with folders of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from tests.servers import KEY
+
+__all__ = ["JupyterServer", "running_jupyter"]
+
+PATIENCE = 60.0
+"""Seconds after which a server that does not start fails the test."""
+
+_MODULES = {"lab": "jupyterlab", "notebook": "notebook"}
+_PAGES = {"lab": "doc/tree", "notebook": "notebooks"}
+_QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
+@dataclass(frozen=True)
+class JupyterServer:
+    """A running server: its address with the slash at its end, and the folder of its notebooks."""
+
+    app: str
+    url: str
+    folder: Path
+
+    def page(self, name: str) -> str:
+        """Return the address of a notebook's page."""
+        return f"{self.url}{_PAGES[self.app]}/{name}"
+
+    def write(self, name: str, notebook: NotebookNode) -> None:
+        nbformat.write(notebook, self.folder / name)
+
+    def read(self, name: str) -> NotebookNode:
+        notebook = nbformat.read(self.folder / name, as_version=4)
+        nbformat.validate(notebook)
+        return notebook
+
+
+@contextmanager
+def running_jupyter(app: str, home: Path, *, ipykernel6: str = "") -> Iterator[JupyterServer]:
+    """Start a server; `ipykernel6` is a folder that holds that ipykernel, for the kernel of this name."""
+    environment = _environment(home)
+    data, config, runtime = (
+        Path(environment[f"JUPYTER_{kind}_DIR"]) for kind in ("DATA", "CONFIG", "RUNTIME")
+    )
+    _write_json(config / "labconfig" / "default_setting_overrides.json", _QUIET)
+    if ipykernel6:
+        spec = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": "ipykernel 6",
+            "language": "python",
+            "env": {"PYTHONPATH": os.pathsep.join(filter(None, [ipykernel6, os.environ.get("PYTHONPATH")]))},
+        }
+        _write_json(data / "kernels" / "ipykernel6" / "kernel.json", spec)
+    folder = home / "notebooks"
+    folder.mkdir()
+    command = [
+        sys.executable,
+        "-m",
+        _MODULES[app],
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={_free_port()}",
+    ]
+    command += ["--IdentityProvider.token=", "--allow-root", "--expose-app-in-browser"]
+    command += [f"--ServerApp.root_dir={folder}"]
+    log = home / "server.log"
+    with open(log, "wb") as written:
+        process = subprocess.Popen(
+            command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=written, stderr=written
+        )
+        try:
+            yield JupyterServer(app, _address(process, runtime, log), folder)
+        finally:
+            # It ends its kernels first.
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _environment(home: Path) -> dict[str, str]:
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CNAI_", "JPY_", "JUPYTER", "OPENAI_", "PYTHONWARNINGS"))
+        and not name.lower().endswith("_proxy")
+    }
+    folders = ["HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"]
+    own = {name: str(home / name.lower()) for name in folders}
+    for each in own.values():
+        Path(each).mkdir(parents=True)
+    return {**clean, **own, "CNAI_API_KEY": KEY, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+
+
+def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
+    """Return where the server listens, once it answers; it may have chosen another port."""
+    limit = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < limit:
+        for file in runtime.glob(f"jpserver-{process.pid}.json"):
+            try:
+                url = str(json.loads(file.read_text())["url"])
+                with urllib.request.urlopen(f"{url}api/status", timeout=5) as answer:
+                    answer.read()
+                return url
+            except (OSError, ValueError, KeyError, urllib.error.URLError):
+                pass
+        time.sleep(0.05)
+    raise RuntimeError(f"the Jupyter server does not start:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(content))

@@ -1,0 +1,143 @@
+"""A notebook in a browser's page: run, watch, save, read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from nbformat import NotebookNode
+from playwright.sync_api import Dialog, Error, Locator, Page, Request, expect
+
+from .jupyter_servers import JupyterServer
+
+__all__ = ["PATIENCE", "SCREENSHOTS", "NotebookPage"]
+
+PATIENCE = 20_000
+"""Milliseconds after which a condition that does not come true fails the test."""
+
+SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
+
+_KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
+
+expect.set_options(timeout=PATIENCE)
+
+
+class NotebookPage:
+    """One page with one notebook.
+
+    `requests` are all it made, `dialogs` what it opened, `errors` what a widget's module did not catch.
+    """
+
+    def __init__(self, server: JupyterServer, page: Page, name: str) -> None:
+        self.server = server
+        self.page = page
+        self.name = name
+        self.requests: list[Request] = []
+        self.dialogs: list[str] = []
+        self.errors: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("request", lambda request: self.requests.append(request))
+        page.on("dialog", self._dialog)
+        page.on("pageerror", self._page_error)
+        page.goto(server.page(name))
+        self.until_idle()
+
+    def _dialog(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":
+            dialog.accept()
+            return
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def _page_error(self, error: Error) -> None:
+        # Modules of widgets come from blobs; the application's own faults are not looked at.
+        if "blob:" in (error.stack or ""):
+            self.errors.append(str(error.stack))
+
+    # -- the kernel and its cells ---------------------------------------------------------------
+
+    def until_idle(self) -> None:
+        """Wait until the kernel has nothing to do, and no cell waits for it."""
+        self.page.wait_for_function(
+            f"""() => {_KERNEL}?.status === 'idle' && ![...document.querySelectorAll('.jp-InputPrompt')]
+              .some(prompt => prompt.innerText.includes('*'))""",
+            timeout=60_000,
+        )
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Start a command of the application; it goes on by itself."""
+        # With braces: a promise that is returned would be waited for, until the cells have ended.
+        self.page.evaluate("([name, args]) => { jupyterapp.commands.execute(name, args) }", [name, arguments])
+
+    def run_all(self) -> None:
+        self.command("notebook:run-all-cells")
+
+    def run_cell(self, index: int) -> None:
+        self.page.evaluate(
+            "index => { jupyterapp.shell.currentWidget.content.activeCellIndex = index }", index
+        )
+        self.command("notebook:run-cell")
+
+    def interrupt(self) -> None:
+        """Press the notebook's own Interrupt button."""
+        self.command("notebook:interrupt-kernel")
+
+    def new_kernel(self) -> None:
+        """Reload the page with a kernel that knows nothing."""
+        self.page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll() }")
+        self.reload()
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.page.wait_for_function(f"() => ['idle', 'busy'].includes({_KERNEL}?.status)", timeout=60_000)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+
+    def saved(self) -> NotebookNode:
+        """Save the notebook and return what the file holds."""
+        self.page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save') }")
+        return self.server.read(self.name)
+
+    def close(self) -> None:
+        self.page.evaluate("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll() }")
+        self.page.close()
+
+    # -- what is seen ---------------------------------------------------------------------------
+
+    @property
+    def live(self) -> Locator:
+        """The widget of an answer that is arriving."""
+        return self.page.locator(".jp-Notebook .cnai-answer")
+
+    @property
+    def stop_button(self) -> Locator:
+        return self.live.get_by_role("button", name="Stop this answer")
+
+    @property
+    def final(self) -> Locator:
+        """The final outputs of answers."""
+        return self.page.locator(".jp-Notebook .jp-OutputArea-output.jp-RenderedMarkdown")
+
+    def outputs(self, cell: int) -> Locator:
+        """All that stands below a cell, counted from 0."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-Cell-outputArea")
+
+    @property
+    def interrupts(self) -> list[str]:
+        """The requests of the page that interrupted a kernel."""
+        return [each.url for each in self.requests if each.url.endswith("/interrupt")]
+
+    @property
+    def strays(self) -> list[str]:
+        """The requests that went anywhere but to the Jupyter server."""
+        own = urlsplit(self.server.url).netloc
+        return [
+            each.url
+            for each in self.requests
+            if urlsplit(each.url).scheme not in ("data", "blob") and urlsplit(each.url).netloc != own
+        ]
+
+    def picture(self, name: str) -> None:
+        """Keep what the page shows, for a person to look at."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
