@@ -32,6 +32,8 @@ def run_chat_command(session: Session, line: str) -> object:
     """Carry out one line of `%cnai_chat`; raises InputError for what it does not understand."""
     name, _, rest = line.strip().partition(" ")
     name = name or "list"
+    if name in ("help", "-h", "--help"):
+        return _Line(CHAT_HELP)
     if name not in _COMMANDS:
         near = get_close_matches(name, _COMMANDS, 1, 0.5)
         raise InputError(

@@ -44,14 +44,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output went away, as `head` does; Python must not flush into it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return 0
+    except OSError as error:
+        _give_up_output()
+        print(f"The answer cannot be written: {error.strerror or error}", file=sys.stderr)
+        return 1
+
+
+def _give_up_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        "cnai", "Ask the models of an OpenAI-compatible API, in JupyterLab or from here.", add_help=True
-    )
+    parser = Parser("cnai", "Ask the models of an OpenAI-compatible API, in JupyterLab or from here.")
     parser.add_argument("--version", action="version", version=f"cnai_magic {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_CommandParser)
 
@@ -74,7 +80,7 @@ def _parser() -> Parser:
     ask.set_defaults(run=_ask)
 
     models = commands.add_parser("models", help="List the models of your key.")
-    models.add_argument("pattern", nargs="?", default="", help="Part of an ID.")
+    models.add_argument("pattern", nargs="?", default="", help="Part of an ID, or a pattern: 'qwen*'.")
     models.set_defaults(run=_models)
 
     serve = commands.add_parser(
@@ -90,19 +96,31 @@ class _CommandParser(Parser):
     """The parser of one command, made by argparse with settings of its own."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(settings["prog"], settings.get("description") or "", add_help=True)
+        super().__init__(settings["prog"], settings.get("description") or "")
 
 
 def _lab(chosen: argparse.Namespace) -> int:
     """Put the quickstart notebook into the folder, if it is not there yet, and start JupyterLab on it."""
     if find_spec("jupyterlab") is None:
-        raise InputError("JupyterLab is not installed", next_step="pip install 'cnai-magic[lab]'")
-    chosen.dir.mkdir(parents=True, exist_ok=True)
-    notebook = chosen.dir / "quickstart.ipynb"
-    if not notebook.exists():
-        shutil.copyfile(_quickstart(), notebook)
-        print(f"The quickstart notebook is {notebook}", file=sys.stderr)
-    command = [sys.executable, "-m", "jupyterlab", f"--port={chosen.port}", str(notebook)]
+        raise InputError("JupyterLab is not installed", next_step="pip install jupyterlab")
+    folder = chosen.dir.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        notebook = folder / "quickstart.ipynb"
+        if notebook.exists():
+            print(f"Opening {notebook}, which was there already", file=sys.stderr)
+        else:
+            shutil.copyfile(_quickstart(), notebook)
+            print(f"Opening {notebook}, a copy of the quickstart notebook", file=sys.stderr)
+    except OSError as exc:
+        raise InputError(
+            f"the notebook cannot be put into {folder}",
+            why=exc.strerror or str(exc),
+            next_step="name a folder of yours: cnai lab --dir FOLDER",
+        ) from exc
+    command = [sys.executable, "-m", "jupyterlab", f"--port={chosen.port}", f"--ServerApp.root_dir={folder}"]
+    # So that the address that is printed leads to the notebook too.
+    command.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")
     if chosen.no_browser:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -132,12 +150,12 @@ def _ask(chosen: argparse.Namespace) -> None:
     from .session import Session
 
     question = " ".join(chosen.question)
-    if not sys.stdin.isatty():
+    if sys.stdin is not None and not sys.stdin.isatty():
         question = "\n\n".join(part for part in (question, sys.stdin.read().strip("\n")) if part)
     session = Session(notify=lambda line: print(line, file=sys.stderr))
     session.ask(
         question,
-        view=TerminalView(footer_to=sys.stderr),
+        view=TerminalView(alone=True),
         model=chosen.model,
         system=chosen.system,
         temperature=chosen.temperature,
@@ -153,8 +171,7 @@ def _models(chosen: argparse.Namespace) -> None:
     from .session import Session
 
     session = Session(notify=lambda line: print(line, file=sys.stderr))
-    found = [model for model in session.models() if chosen.pattern.lower() in model.id.lower()]
-    print(models_table(found, session.prices, session.default_model))
+    print(models_table(session.models(chosen.pattern), session))
 
 
 def _serve(chosen: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ former one, which is kept as an earlier attempt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from uuid import uuid4
@@ -30,7 +30,7 @@ class Place:
     ordinal: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Turn:
     """A question and its answer: all attempts, of which the `current` one is part of the conversation."""
 
@@ -47,11 +47,17 @@ class Turn:
 
 @dataclass(slots=True)
 class Conversation:
-    """Turns in order, and the system message that leads them."""
+    """Turns in order, and the system message that leads them.
+
+    `begun_at` is the place that began it with --new, and `retired` holds the turns that their cells no
+    longer ask: they are not sent any more, and come back with all attempts when they are asked again.
+    """
 
     name: str
     system: str | None = None
     turns: list[Turn] = field(default_factory=list)
+    begun_at: Place | None = None
+    retired: dict[Place, Turn] = field(default_factory=dict)
 
     def turn_at(self, place: Place) -> Turn | None:
         """Return the turn that belongs to `place`, if there is one."""
@@ -95,14 +101,32 @@ class Conversation:
         return (*leading, *reversed(kept), Message("user", prompt)), left_out
 
     def record(self, place: Place, reply: Reply) -> Turn:
-        """Put an answer in its place: a new attempt of the turn that stands there, or a new turn."""
-        turn = self.turn_at(place)
-        if turn is None:
-            turn = Turn(place)
-            self.turns.insert(self.position(place), turn)
-        turn.attempts.append(replace(reply, turn_id=turn.id))
+        """Put an answer in its place: a new attempt of the turn that stands there, or a new turn.
+
+        The reply of the turn that is returned says which turn and attempt it became.
+        """
+        index = self.position(place)
+        standing = self.turn_at(place)
+        turn = standing or self.retired.pop(place, None) or Turn(place)
+        below = self.turns[index + 1 :] if standing else []
+        placed = replace(
+            reply,
+            turn=index + 1,
+            turn_id=turn.id,
+            attempt=len(turn.attempts) + 1,
+            later=sum(each.reply.started < reply.started for each in below),
+        )
+        turn.attempts.append(placed)
         turn.current = len(turn.attempts) - 1
+        if standing is None:
+            self.turns.insert(index, turn)
         return turn
+
+    def retire(self, cell: str, asked: Collection[Place]) -> None:
+        """Take out the turns of a cell that its last run did not ask: nobody sees them there any more."""
+        for turn in [each for each in self.turns if each.place.cell == cell and each.place not in asked]:
+            self.turns.remove(turn)
+            self.retired[turn.place] = turn
 
     def turn(self, number: int) -> Turn:
         """Return turn `number` (from 1); raises InputError where there is none."""
@@ -160,9 +184,9 @@ class Conversations:
             raise InputError(f"{name!r} is no name of a conversation", why="a name is one word")
         return Conversation(name)
 
-    def add(self, conversation: Conversation) -> None:
-        """Take a conversation in; one that is here already stays."""
-        self._named.setdefault(conversation.name, conversation)
+    def add(self, conversation: Conversation) -> Conversation:
+        """Take a conversation in, unless there is one of its name; return the one that is here."""
+        return self._named.setdefault(conversation.name, conversation)
 
     def use(self, name: str) -> Conversation:
         """Make a conversation the current one, beginning it where there is none of this name."""

@@ -2,7 +2,6 @@
 
 CnaiError                      what happened, why, the next step, the request ID
 ├── InputError                 what was typed cannot be used; nothing was sent
-├── BudgetError                the answer would not fit the budget; nothing was sent
 ├── APIError                   the server answered with an error
 │   ├── AuthenticationError    the key is missing, wrong or not allowed to do this (401, 403)
 │   ├── QuotaError             no credit left (402 and its other spellings); never retried
@@ -30,7 +29,6 @@ from .safety import redact, strip_controls
 __all__ = [
     "APIError",
     "AuthenticationError",
-    "BudgetError",
     "CnaiError",
     "ConnectionFailed",
     "ContentFilterError",
@@ -77,7 +75,7 @@ class CnaiError(Exception):
         return [f"{type(self).__name__}: {self.what}", *(f"  {name}: {text}" for name, text in named if text)]
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what, self.why, self.next_step) if part)
+        return "; ".join(part for part in (self.what, self.why, self.next_step) if part)
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: these lines are shown in place of a traceback, and the cell still fails."""
@@ -92,12 +90,6 @@ class InputError(CnaiError):
     def __init__(self, what: str, *, parameter: str = "", why: str = "", next_step: str = "") -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.parameter = parameter
-
-
-class BudgetError(CnaiError):
-    """The answer would not fit the budget, or cannot be priced; nothing was sent."""
-
-    default_next_step = "see or change the budget with %cnai_spend --budget USD"
 
 
 class APIError(CnaiError):

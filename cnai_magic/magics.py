@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import linecache
+import os
+import re
 import sys
 from getpass import getpass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from .conversation import Place
-    from .protocol import Model
     from .reply import Reply
     from .session import Session
 
@@ -31,8 +32,12 @@ def _ask_parser() -> Parser:
     parser = Parser(
         "%%cnai",
         "Ask a model: the body of the cell is the question, the answer streams in below it.\n"
-        "Run the cell again to ask again: the new answer takes the place of the former one.\n"
-        "In one line: %cnai [options] QUESTION, or answer = %cnai QUESTION.",
+        "Run the cell again to ask again: the new answer takes the place of the former one.",
+        usage="%%cnai [MODEL] [options]              (the question is the body of the cell)\n"
+        "       %cnai [options] QUESTION             (in one line; -m MODEL)\n"
+        "       answer = %cnai [options] QUESTION    (the answer: .text .code .json() .usage .cost)",
+        epilog="The latest answer is also in the variable _cnai.\n"
+        "See also %cnai_models?, %cnai_chat?, %cnai_spend?, %cnai_key? and, for all settings, %config Cnai.",
     )
     parser.add_argument(
         "model", nargs="?", default="", metavar="MODEL", help="Model to ask: see %%cnai_models."
@@ -49,10 +54,12 @@ def _ask_parser() -> Parser:
     parser.add_argument(
         "--append", action="store_true", help="Run again, make a new turn; keep the former one."
     )
+    parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
     parser.add_argument(
-        "-o", "--out", metavar="VAR", help="Put the answer (a Reply) into a variable as well."
+        "--raw",
+        action="store_true",
+        help="Send the body exactly as it is typed (in this version, it always is).",
     )
-    parser.add_argument("--raw", action="store_true", help="Send the body exactly as it is typed.")
     parser.add_argument(
         "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."
     )
@@ -97,7 +104,9 @@ class CnaiMagics(Magics):
         self.settings = settings
         self._session: Session | None = None
         self._execution: object = None
-        self._asked = 0
+        # Of the run of the cell that is under way: questions asked, those outside, answers and their places.
+        self._asked = self._outside = 0
+        self._answered: list[tuple[str, Place]] = []
 
     @property
     def session(self) -> Session:
@@ -118,29 +127,38 @@ class CnaiMagics(Magics):
             arguments = parser.parse(options)
         else:
             arguments, prompt = parser.parse(words(line)), cell.strip("\n")
+        if arguments.help:
+            print(parser.format_help())
+            return None
         chosen = _options(arguments)
         if arguments.dry_run:
             self._show_dry_run(prompt, chosen)
             return None
-        reply = self._ask(prompt, chosen)
-        self.shell.user_ns["_cnai"] = reply
-        if arguments.out:
-            self.shell.user_ns[_identifier(arguments.out)] = reply
+        before = self.session.latest
+        try:
+            reply = self._ask(prompt, chosen)
+        finally:
+            # Also after an interrupt, and for the part of an answer that broke off.
+            latest = self.session.latest
+            if latest is not before:
+                self.shell.user_ns["_cnai"] = latest
+                if arguments.out:
+                    self.shell.user_ns[arguments.out] = latest
         return reply if cell is None and self._is_used() else None
 
     @no_var_expand
     @line_magic
     def cnai_models(self, line: str) -> list[str] | None:
         """List the models."""
-        arguments = _models_parser().parse(words(line))
-        models = self.session.models(refresh=arguments.refresh)
-        found = [model for model in models if _matches(model.id, arguments.pattern)]
-        if not found:
-            raise InputError(
-                f"no model matches {arguments.pattern!r}",
-                next_step=f"see all {len(models)} with %cnai_models",
-            )
-        self._show(self._models_table(found))
+        from .render.tables import models_table
+
+        parser = _models_parser()
+        arguments = parser.parse(words(line))
+        if arguments.help:
+            print(parser.format_help())
+            return None
+        found = self.session.models(arguments.pattern, refresh=arguments.refresh)
+        self._show(models_table(found, self.session))
         return [model.id for model in found] if self._is_used() else None
 
     @no_var_expand
@@ -155,7 +173,11 @@ class CnaiMagics(Magics):
         """Show what was spent."""
         from .render.tables import spend_tables
 
-        arguments = _spend_parser().parse(words(line))
+        parser = _spend_parser()
+        arguments = parser.parse(words(line))
+        if arguments.help:
+            print(parser.format_help())
+            return
         if arguments.reset:
             self.session.book.clear()
             print("The count of this kernel begins anew.")
@@ -170,11 +192,17 @@ class CnaiMagics(Magics):
         from .access import forget_key, save_key
         from .safety import ApiKey
 
-        arguments = _key_parser().parse(words(line))
+        parser = _key_parser()
+        arguments = parser.parse(words(line))
+        if arguments.help:
+            print(parser.format_help())
+            return
         if arguments.forget:
-            forgotten = forget_key()
             self.session.use_key(None)
+            forgotten = forget_key()
             print("The key is forgotten, in the keyring too." if forgotten else "The key is forgotten.")
+            if os.environ.get("CNAI_API_KEY"):
+                print("The variable CNAI_API_KEY is set and will be used: del os.environ['CNAI_API_KEY']")
             return
         key = ApiKey(getpass("API key: "))
         if not key:
@@ -189,18 +217,47 @@ class CnaiMagics(Magics):
     def _ask(self, prompt: str, chosen: dict[str, Any]) -> Reply:
         from .render import choose_view
 
+        place = self._place()
+        self._asked += 1
         view = choose_view(self.shell, self.settings.display)
-        return self.session.ask(prompt, view=view, place=self._place(), **chosen)
+        reply = self.session.ask(prompt, view=view, place=place, **chosen)
+        if chosen["once"]:
+            self._outside += 1
+        else:
+            self._answered.append((reply.conversation, place))
+        return reply
 
     def _place(self) -> Place:
         """Return where in the notebook the question stands: in which cell, as which question of this run."""
         from .conversation import Place
 
-        parent = getattr(self.shell, "parent_header", None) or {}
-        execution = parent.get("header", {}).get("msg_id") or self.shell.execution_count
-        self._asked = self._asked + 1 if execution == self._execution else 0
-        self._execution = execution
-        return Place(parent.get("metadata", {}).get("cellId"), self._asked)
+        execution = self._parent.get("header", {}).get("msg_id") or self.shell.execution_count
+        if execution != self._execution:
+            self._execution = execution
+            self._asked = self._outside = 0
+            self._answered = []
+        return Place(self._cell, self._asked)
+
+    @property
+    def _parent(self) -> dict[str, Any]:
+        return getattr(self.shell, "parent_header", None) or {}
+
+    @property
+    def _cell(self) -> str | None:
+        cell = self._parent.get("metadata", {}).get("cellId")
+        return cell if isinstance(cell, str) else None
+
+    def end_of_cell(self, result: Any) -> None:
+        """Let go of the turns that a cell no longer asks (called by IPython after each cell).
+
+        A cell in which anything failed keeps them: a slip of the pen must not take an answer away.
+        """
+        cell = self._cell
+        if self._session is None or cell is None:
+            return
+        self._place()
+        if result.success and self._asked == len(self._answered) + self._outside:
+            self._session.end_of_cell(cell, self._answered)
 
     def _show_dry_run(self, prompt: str, chosen: dict[str, Any]) -> None:
         import json
@@ -209,9 +266,11 @@ class CnaiMagics(Magics):
 
         question = self.session.prepare(prompt, place=self._place(), **chosen)
         usage, cost, _ = question.so_far(0)
-        body = question.request.body(stream=question.options.stream)
+        stream = question.options.stream
+        body = question.request.body(stream=stream, include_usage=stream)
         print(strip_controls(json.dumps(body, ensure_ascii=False, indent=2)))
-        print(f"≈{usage.prompt_tokens:,} prompt tokens · {cost} · nothing was sent")
+        money = f"demo credit {cost}" if question.demo else str(cost)
+        print(f"≈{usage.prompt_tokens:,} prompt tokens · {money} · nothing was sent")
 
     def _is_used(self) -> bool:
         """Tell whether the code that runs uses what a line magic returns; else it would be shown twice."""
@@ -220,15 +279,10 @@ class CnaiMagics(Magics):
             frame = frame.f_back
         if frame is None:
             return True
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-        return not line.strip().startswith("get_ipython().run_line_magic(")
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        return not (line.startswith("get_ipython().run_line_magic(") and line.endswith(")"))
 
     # -- showing --------------------------------------------------------------------------------
-
-    def _models_table(self, models: list[Model]) -> object:
-        from .render.tables import models_table
-
-        return models_table(models, self.session.prices, self.session.default_model)
 
     def _show(self, shown: object) -> None:
         from IPython.display import display
@@ -242,6 +296,8 @@ CnaiMagics.cnai_key.__doc__ = _key_parser().format_help()
 CnaiMagics.cnai_spend.__doc__ = _spend_parser().format_help()
 CnaiMagics.cnai_chat.__doc__ = CHAT_HELP
 
+_QUESTION = re.compile(r"^([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai[ \t]+\S.*\?)(?=\r?\n?$)")
+
 # Kept while the shell lives, so that %reload_ext finds conversations and spend as they were.
 _loaded: WeakKeyDictionary[Any, CnaiMagics] = WeakKeyDictionary()
 
@@ -254,6 +310,8 @@ def load(shell: Any) -> None:
     if magics.settings not in shell.configurables:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)
+    shell.events.register("post_run_cell", magics.end_of_cell)
+    shell.input_transformers_cleanup.append(_spare_questions)
 
 
 def unload(shell: Any) -> None:
@@ -266,6 +324,17 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if magics.settings in shell.configurables:
         shell.configurables.remove(magics.settings)
+    if _spare_questions in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(_spare_questions)
+        shell.events.unregister("post_run_cell", magics.end_of_cell)
+
+
+def _spare_questions(lines: list[str]) -> list[str]:
+    """Keep IPython from taking `%cnai What is this?` for a request for help on `this`.
+
+    It does so for lines that end in a question mark; a blank after it is enough.
+    """
+    return [_QUESTION.sub(r"\1 ", line) for line in lines]
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:
@@ -294,9 +363,3 @@ def _identifier(name: str) -> str:
     if not name.isidentifier():
         raise InputError(f"{name!r} is no name of a variable", next_step="for example: -o answer")
     return name
-
-
-def _matches(model: str, pattern: str) -> bool:
-    from fnmatch import fnmatch
-
-    return fnmatch(model, pattern) if set(pattern) & set("*?[") else pattern.lower() in model.lower()

@@ -18,14 +18,21 @@ __all__ = ["Parser", "add_request_options", "leading_options", "words"]
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises InputError, with the nearest option for one that it does not know."""
 
-    def __init__(self, prog: str, description: str, *, add_help: bool = False) -> None:
+    def __init__(
+        self, prog: str, description: str, *, usage: str | None = None, epilog: str | None = None
+    ) -> None:
         super().__init__(
             prog,
+            usage=usage and usage.replace("%", "%%"),
             description=description,
-            add_help=add_help,
+            epilog=epilog,
+            add_help=not prog.startswith("%"),
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        if not self.add_help:
+            # argparse's own help option would end the process.
+            self.add_argument("-h", "--help", action="store_true", help="Show this help.")
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments; raises InputError for any that is unknown."""
@@ -55,6 +62,15 @@ class Parser(argparse.ArgumentParser):
                 why=f"did you mean {near[0]}?" if near else f"there are: {choice[2]}",
                 next_step=f"see {self._help()}",
             )
+        value = re.search(r"argument (?:.*/)?(\S+): invalid (int|float) value: (.*)", message)
+        if value:
+            kind = "a whole number" if value[2] == "int" else "a number"
+            raise InputError(
+                f"{value[1]} is {value[3]}, which is not {kind}", next_step=f"see {self._help()}"
+            )
+        lacking = re.search(r"argument (?:.*/)?(\S+): expected one argument", message)
+        if lacking:
+            raise InputError(f"{lacking[1]} needs a value after it", next_step=f"see {self._help()}")
         raise InputError(f"{self.prog}: {message}", next_step=f"see {self._help()}")
 
     def _refuse(self, argument: str) -> NoReturn:

@@ -33,7 +33,8 @@ class Reply:
     `finish_reason` is the server's ("stop", "length", "content_filter", …), or "stopped" or "interrupted".
     `seconds` and `first_token_after` are seconds since the request was sent. `turn` and `attempt` count
     from 1; `turn` is 0 for an answer outside the conversation. `total` is what the notebook had spent, this
-    answer included. `left_out` counts the oldest turns that did not fit `history_tokens`.
+    answer included. `left_out` counts the oldest turns that did not fit `history_tokens`, `later`
+    the turns below that were asked before this attempt, and so know nothing of it.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Reply:
     turn_id: str = ""
     attempt: int = 1
     left_out: int = 0
+    later: int = 0
     demo: bool = False
 
     @property
@@ -85,20 +87,31 @@ class Reply:
 
     @property
     def footer(self) -> str:
-        """One line: model, tokens, cost, time, what the notebook spent, and what else is to be known."""
+        """One line: model, tokens, cost, time, what the notebook has spent, and what else is to be known."""
+        parts = [*self._facts, f"this notebook {self.total}"]
+        if self.attempt > 1:
+            parts.append(f"attempt {self.attempt}")
+        if self.later:
+            parts.append(f"{self.later} turn{'s' * (self.later > 1)} below asked before it")
+        if self.left_out:
+            parts.append(f"{self.left_out} oldest turn{'s' * (self.left_out > 1)} left out")
+        return " · ".join([*parts, *self._end])
+
+    @property
+    def summary(self) -> str:
+        """The part of the footer that is about this answer alone."""
+        return " · ".join([*self._facts, *self._end])
+
+    @property
+    def _facts(self) -> list[str]:
         about = "≈" if self.usage.estimated else ""
         tokens = f"{about}{self.usage.prompt_tokens:,} → {about}{self.usage.completion_tokens:,} tokens"
         money = f"demo credit {self.cost}" if self.demo else str(self.cost)
-        parts = [self.model, tokens, money, f"{self.seconds:.1f} s", f"this notebook {self.total}"]
-        if self.demo:
-            parts.insert(1, "demo")
-        if self.attempt > 1:
-            parts.append(f"attempt {self.attempt}")
-        if self.left_out:
-            parts.append(f"{self.left_out} oldest turn{'s' * (self.left_out > 1)} left out")
-        if self.finish_reason in _ENDS:
-            parts.append(_ENDS[self.finish_reason])
-        return " · ".join(parts)
+        return [self.model, *(["demo"] if self.demo else []), tokens, money, f"{self.seconds:.1f} s"]
+
+    @property
+    def _end(self) -> list[str]:
+        return [_ENDS[self.finish_reason]] if self.finish_reason in _ENDS else []
 
     def __str__(self) -> str:
         return self.text

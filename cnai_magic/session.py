@@ -3,97 +3,33 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from difflib import get_close_matches
-from typing import Any, Protocol
+from fnmatch import fnmatch
+from typing import Any
+from urllib.parse import urlsplit
 
 from .access import Access, find_access
 from .client import Client
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
 from .errors import CnaiError, InputError, ModelNotFoundError
-from .protocol import ChatRequest, Chunk, Model, Usage, estimate_usage
+from .interrupts import Interrupted, interrupts_deferred
+from .protocol import ChatRequest, Model, Usage, estimate_usage
+from .question import Options, Question, Unseen, View
 from .reply import Reply
 from .safety import ApiKey
-from .spend import Charge, Cost, Price, PriceList, Spend, SpendBook
-from .stream import Batch, StreamedAnswer
+from .spend import Charge, Cost, PriceList, SpendBook
+from .stream import StreamedAnswer
 
-__all__ = ["Options", "Question", "Session", "View"]
+__all__ = ["Session"]
 
 _DEFAULT_MODEL = "deepseek-chat"
 _DEMO_MODEL = "demo-guide"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What one question may set for itself; None and "" leave it to the settings.
-
-    `chat` names the conversation, `new` begins one (of that name, if any), `once` asks outside of any,
-    `append` makes a new turn even where the cell has one, `stream` False waits for the whole answer.
-    """
-
-    model: str = ""
-    system: str | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
-    chat: str = ""
-    new: bool = False
-    once: bool = False
-    append: bool = False
-    stream: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One question, ready to be sent: what exactly is sent, and where its answer will stand."""
-
-    request: ChatRequest
-    prompt: str
-    options: Options
-    conversation: Conversation
-    place: Place
-    turn: int
-    attempt: int
-    left_out: int
-    demo: bool
-    price: Price | None = None
-    spent: Spend = field(default_factory=Spend)
-
-    def so_far(self, completion_tokens: int) -> tuple[Usage, Cost, Spend]:
-        """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
-        usage = replace(estimate_usage(self.request.messages, ""), completion_tokens=completion_tokens)
-        cost = _cost(self.price, usage)
-        return usage, cost, self.spent + Spend.of(Charge(self.request.model, "", usage, cost, self.demo))
-
-    @property
-    def system(self) -> str | None:
-        """The system message that is sent, if any."""
-        first = self.request.messages[0]
-        return first.content if first.role == "system" else None
-
-
-class View(Protocol):
-    """Shows one answer while it comes, and what is left of it at the end."""
-
-    def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
-        """Show that the question is sent; `stop` ends the answer early, where that is possible."""
-
-    def update(self, batch: Batch) -> None:
-        """Show what arrived."""
-
-    def end(self, reply: Reply) -> None:
-        """Show the final answer, in place of all that was shown of it."""
-
-    def fail(self, reply: Reply | None) -> None:
-        """Take back what was shown of an answer that failed, or show the part of it that arrived."""
-
-    def stopping(self) -> bool:
-        """Tell whether an interrupt that has just come is the Stop of this view, and not the person's own."""
 
 
 class Session:
@@ -116,6 +52,8 @@ class Session:
         self._client_for: tuple[object, ...] = ()
         self._models: dict[tuple[object, ...], list[Model]] = {}
         self._demo_was_said = False
+        # Held while conversations and accounts change; never while waiting for a server.
+        self._lock = threading.RLock()
         self._chosen_access: tuple[tuple[object, ...], Access] | None = None
 
     # -- asking ---------------------------------------------------------------------------------
@@ -131,47 +69,58 @@ class Session:
         question = self.prepare(prompt, place=place, **options)
         client = self._connected()
         self._announce(question)
-        view = view or _Unseen()
-        answer = _Answer(question)
+        view = view or Unseen()
+        answer = _Answer(client, question)
         try:
-            answer.receive(client, view)
+            answer.receive(view)
         except CnaiError as error:
-            view.fail(self._settle(answer, "failed") if answer.begun else None)
+            with interrupts_deferred():
+                view.fail(self._settle(answer, "failed") if answer.arrived else None)
             raise self._explained(error, question) from error.__cause__
-        except BaseException:
+        except BaseException as error:
             # An interrupt, or a view that fails: what arrived is kept and shown, then it goes on upwards.
-            view.end(self._settle(answer, "interrupted"))
+            with interrupts_deferred():
+                if answer.begun:
+                    view.end(self._settle(answer, "interrupted"))
+                else:
+                    view.fail(None)
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted from None
             raise
-        reply = self._settle(answer)
-        view.end(reply)
+        with interrupts_deferred():
+            reply = self._settle(answer)
+            view.end(reply)
         return reply
 
     def prepare(self, prompt: str, *, place: Place | None = None, **options: Any) -> Question:
         """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
-        chosen = Options(**options)
+        chosen = Options.of(options)
+        prompt = _well_formed(prompt)
         if not prompt.strip():
             raise InputError(
-                "there is no question", next_step="write it below the %%cnai line, or after %cnai"
+                "there is no question",
+                next_step="write one: in the cell below %%cnai, after %cnai, or after cnai ask",
             )
         settings = self.settings
-        place = Place() if place is None or chosen.append or settings.on_rerun == "append" else place
-        conversation = self._chosen_conversation(chosen, place)
-        before = 0 if chosen.once else conversation.position(place)
-        system = next(
-            (text for text in (chosen.system, conversation.system, settings.system) if text is not None), ""
-        )
-        messages, left_out = conversation.messages(
-            prompt, before, system=system, history_tokens=settings.history_tokens
-        )
         access = self._access()
+        model = self._chosen_model(chosen.model, access)
+        place = Place() if place is None or chosen.append or settings.on_rerun == "append" else place
+        with self._lock:
+            conversation = self._chosen_conversation(chosen, place)
+            before = 0 if chosen.once else conversation.position(place)
+            texts = (chosen.system, conversation.system, settings.system)
+            system = _well_formed(next((text for text in texts if text is not None), ""))
+            messages, left_out = conversation.messages(
+                prompt, before, system=system, history_tokens=settings.history_tokens
+            )
+            replaced = None if chosen.once else conversation.turn_at(place)
         request = ChatRequest(
-            self._chosen_model(chosen.model, access),
+            model,
             messages,
             temperature=settings.temperature if chosen.temperature is None else chosen.temperature,
             top_p=settings.top_p if chosen.top_p is None else chosen.top_p,
             max_tokens=settings.max_tokens if chosen.max_tokens is None else chosen.max_tokens,
         )
-        replaced = None if chosen.once else conversation.turn_at(place)
         return Question(
             request=request,
             prompt=prompt,
@@ -182,55 +131,62 @@ class Session:
             attempt=len(replaced.attempts) + 1 if replaced else 1,
             left_out=left_out,
             demo=access.demo,
-            price=self.prices.find(request.model),
+            price=self.prices.find(model, self.host),
             spent=self.book.total(demo=access.demo),
         )
 
     def _settle(self, answer: _Answer, finish_reason: str = "") -> Reply:
         """Charge an answer, and record it where it belongs into the conversation."""
         question = answer.question
-        request = question.request
-        conversation = question.conversation
-        chunk = answer.received()
-        finish_reason = finish_reason or chunk.finish_reason
-        usage = chunk.usage or estimate_usage(request.messages, chunk.text, chunk.reasoning)
-        cost = _cost(question.price, usage)
-        within = "" if question.options.once else conversation.name
-        self.book.add(Charge(request.model, within, usage, cost, question.demo))
-        kept = (
-            not question.options.once
-            and finish_reason != "failed"
-            and bool(chunk.text or finish_reason == "stop")
-        )
-        reply = Reply(
-            text=chunk.text,
-            prompt=question.prompt,
-            model=request.model,
-            conversation=conversation.name,
-            reasoning=chunk.reasoning,
-            system=question.system,
-            parameters=request.parameters,
-            usage=usage,
-            cost=cost,
-            total=self.book.total(demo=question.demo),
-            finish_reason=finish_reason,
-            started=answer.started,
-            seconds=answer.seconds,
-            first_token_after=answer.first_token_after,
-            turn=question.turn if kept else 0,
-            attempt=question.attempt if kept else 1,
-            left_out=question.left_out,
-            demo=question.demo,
-        )
-        if kept:
-            reply = conversation.record(question.place, reply).reply
-            if question.options.system is not None:
-                conversation.system = question.options.system
-            self.conversations.add(conversation)
-            if question.options.new:
-                self.conversations.use(conversation.name)
-        self.latest = reply
+        usage = answer.usage
+        cost = question.cost(usage) if answer.begun else Cost(0)
+        name = question.conversation.name
+        finish_reason = finish_reason or answer.finish_reason
+        with self._lock:
+            if answer.begun:
+                within = "" if question.options.once else name
+                self.book.add(Charge(question.request.model, within, usage, cost, question.demo))
+            reply = Reply(
+                text=answer.text,
+                prompt=question.prompt,
+                model=question.request.model,
+                conversation=name,
+                reasoning=answer.reasoning,
+                system=question.system,
+                parameters=question.request.parameters,
+                usage=usage,
+                cost=cost,
+                total=self.book.total(demo=question.demo),
+                finish_reason=finish_reason,
+                started=answer.started,
+                seconds=answer.seconds,
+                first_token_after=answer.first_token_after,
+                left_out=question.left_out,
+                demo=question.demo,
+            )
+            # An empty message is no turn: some vendors refuse a conversation that holds one.
+            if reply.text and finish_reason != "failed" and not question.options.once:
+                reply = self._record(question, reply)
+            self.latest = reply
         return reply
+
+    def _record(self, question: Question, reply: Reply) -> Reply:
+        conversation = self.conversations.add(question.conversation)
+        if question.options.system is not None:
+            conversation.system = question.options.system
+        if question.options.new:
+            conversation.begun_at = question.place
+            self.conversations.use(conversation.name)
+        return conversation.record(question.place, reply).reply
+
+    def end_of_cell(self, cell: str, asked: Collection[tuple[str, Place]]) -> None:
+        """Retire the turns of a cell that its run, which asked at these places, has not asked again.
+
+        A place comes with the name of its conversation.
+        """
+        with self._lock:
+            for conversation in self.conversations:
+                conversation.retire(cell, [place for name, place in asked if name == conversation.name])
 
     def _announce(self, question: Question) -> None:
         if question.demo and not self._demo_was_said:
@@ -243,12 +199,23 @@ class Session:
 
     # -- server, models, prices -----------------------------------------------------------------
 
-    def models(self, *, refresh: bool = False) -> list[Model]:
-        """Return the models of the key; asked of the server once per server and key, or on `refresh`."""
+    def models(self, pattern: str = "", *, refresh: bool = False) -> list[Model]:
+        """Return the models of the key whose ID holds `pattern`, or matches it where it has `*` or `?`.
+
+        The server is asked once per address and key, or on `refresh`. Raises InputError where none matches.
+        """
         client = self._connected()
         if refresh or self._client_for not in self._models:
             self._models[self._client_for] = client.models()
-        return self._models[self._client_for]
+        models = self._models[self._client_for]
+        wanted = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
+        found = [model for model in models if fnmatch(model.id.lower(), wanted.lower())]
+        if not found and pattern:
+            raise InputError(
+                f"no model matches {pattern!r}",
+                next_step=f"see all {len(models)}: %cnai_models, or cnai models",
+            )
+        return found
 
     def use_key(self, key: ApiKey | None) -> None:
         """Use this key in this kernel, in place of any other; None looks for one anew."""
@@ -264,6 +231,12 @@ class Session:
     def default_model(self) -> str:
         """The model that is asked when a question names none."""
         return self._chosen_model("", self._access())
+
+    @property
+    def host(self) -> str:
+        """The host that is asked, "demo" for the embedded gateway."""
+        access = self._access()
+        return "demo" if access.demo else urlsplit(access.base_url).hostname or ""
 
     @property
     def prices(self) -> PriceList:
@@ -296,10 +269,12 @@ class Session:
     def _chosen_model(self, named: str, access: Access) -> str:
         model = named or self.settings.model or (_DEMO_MODEL if access.demo else _DEFAULT_MODEL)
         if access.demo and not model.startswith("demo-"):
+            near = get_close_matches(model, [each.id for each in self.models()], 1, 0.7)
+            without_key = "" if self.settings.base_url == "demo" else "no API key is set"
             raise InputError(
                 f"the embedded demo gateway does not serve {model}",
                 parameter="model",
-                why="" if self.settings.base_url == "demo" else "no API key is set",
+                why=f"did you mean {near[0]}?" if near else without_key,
                 next_step="set a key with %cnai_key or CNAI_API_KEY, or ask a demo model: see %cnai_models",
             )
         return model
@@ -330,35 +305,24 @@ class Session:
             return conversations[name] if name in conversations else conversations.draft(name)
         # A cell that began a conversation and is run again asks its first question anew.
         for conversation in conversations:
-            first = conversation.turns[0] if conversation.turns else None
-            if first and first is conversation.turn_at(place) and chosen.chat in ("", conversation.name):
+            again = place.cell is not None and conversation.begun_at == place
+            if again and chosen.chat in ("", conversation.name):
                 return conversation
         return conversations.draft(chosen.chat)
-
-
-def _cost(price: Price | None, usage: Usage) -> Cost:
-    return Cost(None if price is None else price.cost(usage), estimated=usage.estimated)
 
 
 class _Answer:
     """What has arrived of one answer, streamed or whole."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, client: Client, question: Question) -> None:
         self.question = question
         self.started = datetime.now(timezone.utc)
         self._clock = time.monotonic()
-        self._live: StreamedAnswer | None = None
-        self._whole = Chunk()
+        self._live = StreamedAnswer(client, question.request, stream=question.options.stream)
 
-    def receive(self, client: Client, view: View) -> None:
+    def receive(self, view: View) -> None:
         """Send the question and show the answer as it comes."""
-        question = self.question
-        if not question.options.stream:
-            view.begin(question, None)
-            self._whole = client.chat(question.request)
-            return
-        self._live = StreamedAnswer(client, question.request)
-        view.begin(question, self._live.stop)
+        view.begin(self.question, self._live.stop)
         with closing(self._live.batches()) as batches:
             try:
                 for batch in batches:
@@ -370,21 +334,45 @@ class _Answer:
 
     @property
     def begun(self) -> bool:
-        """Whether any of the answer has arrived."""
-        chunk = self.received()
-        return bool(chunk.text or chunk.reasoning)
+        """Whether the server took the question, so that it may charge for it."""
+        return self._live.accepted
 
-    def received(self) -> Chunk:
-        """Return all that arrived, as one chunk."""
+    @property
+    def arrived(self) -> bool:
+        """Whether anything of the answer has arrived: text, reasoning, or the count of its tokens."""
+        return bool(self.text or self.reasoning or self._live.usage)
+
+    @property
+    def text(self) -> str:
+        """The answer, as far as it has arrived."""
+        return self._live.text
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning, as far as it has arrived."""
+        return self._live.reasoning
+
+    @property
+    def finish_reason(self) -> str:
+        """Why the answer ended."""
+        return self._live.finish_reason
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens as reported; what arrived after the last report, or was never reported, is estimated."""
         live = self._live
-        if live is None:
-            return self._whole
-        return Chunk(live.text, live.reasoning, live.finish_reason, live.usage, live.model)
+        if not live.accepted:
+            return Usage()
+        if live.usage is None:
+            return estimate_usage(self.question.request.messages, live.text, live.reasoning)
+        if live.uncounted:
+            return live.usage + estimate_usage((), live.uncounted)
+        return live.usage
 
     @property
     def first_token_after(self) -> float | None:
-        """Seconds from the request to the first token of a streamed answer."""
-        return None if self._live is None else self._live.first_token_after
+        """Seconds from the request to the first token."""
+        return self._live.first_token_after
 
     @property
     def seconds(self) -> float:
@@ -392,12 +380,6 @@ class _Answer:
         return time.monotonic() - self._clock
 
 
-class _Unseen:
-    """The view of a program: it shows nothing."""
-
-    def begin(self, question: Question, stop: Callable[[], None] | None) -> None: ...
-    def update(self, batch: Batch) -> None: ...
-    def end(self, reply: Reply) -> None: ...
-    def fail(self, reply: Reply | None) -> None: ...
-    def stopping(self) -> bool:
-        return False
+def _well_formed(text: str) -> str:
+    """Replace lone surrogates: neither a request nor a notebook can hold them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

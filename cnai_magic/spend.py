@@ -68,13 +68,11 @@ class PriceList:
     def __init__(self, own: Mapping[str, object] | None = None) -> None:
         self._own = {model: _own_price(model, value) for model, value in (own or {}).items()}
 
-    def find(self, model: str) -> Price | None:
-        """Return the price of a model, or None where none is known."""
+    def find(self, model: str, host: str) -> Price | None:
+        """Return the price of a model at a host ("demo": the embedded gateway), None where none is known."""
         if model in self._own:
             return self._own[model]
-        listed = _listed_prices()
-        if model in listed:
-            return listed[model]
+        listed = _listed_prices().get(host, {})
         return next((price for name, price in listed.items() if fnmatchcase(model, name)), None)
 
 
@@ -218,15 +216,17 @@ def _nano(value: object) -> int:
 
 
 @cache
-def _listed_prices() -> dict[str, Price]:
+def _listed_prices() -> dict[str, dict[str, Price]]:
+    """Read prices.toml: by host, then by model."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     text = files(__package__).joinpath("prices.toml").read_text(encoding="utf-8")
-    return {
-        name: Price.from_usd(
+    listed: dict[str, dict[str, Price]] = {}
+    for name, entry in tomllib.loads(text).items():
+        price = Price.from_usd(
             entry["input"], entry["output"], entry.get("cached"), source=entry["source"], date=entry["date"]
         )
-        for name, entry in tomllib.loads(text).items()
-    }
+        listed.setdefault(entry["host"], {})[name] = price
+    return listed

@@ -40,16 +40,32 @@ def messages_of(ran: Ran) -> list[tuple[str, str]]:
 # -- an answer ----------------------------------------------------------------------------------
 
 
+def deltas(ran: Ran) -> list[dict[str, Any]]:
+    """Return what was sent to the page while the answer came."""
+    contents = [each["data"].get("content") or {} for each in ran.of("comm_msg")]
+    return [content for content in contents if content.get("kind") == "delta"]
+
+
 def test_an_answer_is_shown_while_it_comes_and_stays_as_plain_markdown(kernel: Kernel) -> None:
-    ran = kernel.run("%%cnai\nPlease write a long answer")
-    first, *updates = ran.of("display_data", "update_display_data")
-    assert len(updates) >= 3
-    identifiers = {each["transient"]["display_id"] for each in (first, *updates)}
-    assert len(identifiers) == 1
-    lengths = [len(each["data"].get("text/plain", "")) for each in updates]
-    assert lengths == sorted(lengths)
-    assert set(updates[-1]["data"]) == {"text/markdown", "text/plain"}
+    ran = kernel.run("%%cnai\nPlease write a long answer", "a")
+    (shown,) = ran.of("display_data")
+    (final,) = ran.of("update_display_data")
+    assert "application/vnd.jupyter.widget-view+json" in shown["data"]
+    assert set(final["data"]) == {"text/markdown", "text/plain"}
+    assert shown["transient"]["display_id"] == final["transient"]["display_id"]
+    pieces = deltas(ran)
+    assert [piece["seq"] for piece in pieces] == list(range(1, len(pieces) + 1))
+    assert len(pieces) >= 3
+    assert "".join(piece["text"] for piece in pieces).strip() == ran.answer
+    assert len(ran.of("comm_close")) == 2, "the widget and its layout are closed"
     assert ran.final["finish_reason"] == "stop"
+
+
+def test_a_console_shows_the_final_output_only(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai\nWhat is 2+2?")
+    assert len(ran.of("display_data")) == 1
+    assert not ran.of("comm_open", "update_display_data")
+    assert "4" in ran.answer
 
 
 def test_a_headless_run_shows_the_final_output_only(kernel: Kernel) -> None:
@@ -90,6 +106,38 @@ def test_the_models_are_listed_and_returned_where_they_are_used(kernel: Kernel) 
     kernel.run("found = %cnai_models ngram")
     assert kernel.value("found") == ["demo-ngram"]
     assert any("no model matches 'qqq'" in line for line in kernel.run("%cnai_models qqq").error)
+
+
+@pytest.mark.parametrize("question", ["What is my name?", "什么是中位数?", "Is it 'so'??", "what?  "])
+def test_a_line_that_ends_in_a_question_mark_is_a_question(kernel: Kernel, question: str) -> None:
+    ran = kernel.run(f"name = 1\nanswer = %cnai -m demo-echo {question}\n%cnai -m demo-echo {question}")
+    assert not ran.error
+    assert not ran.reply["payload"]
+    assert kernel.value("answer.prompt") == question.strip()
+    assert kernel.value("_cnai.prompt") == question.strip()
+
+
+def test_what_follows_the_line_of_a_question_is_left_alone(kernel: Kernel) -> None:
+    kernel.run("text = '''\n%cnai? %cnai_models?\nx %cnai why?\n'''")
+    assert kernel.value("text") == "\n%cnai? %cnai_models?\nx %cnai why?\n"
+
+
+def test_a_question_that_a_cell_no_longer_asks_is_not_sent_any_more(kernel: Kernel) -> None:
+    kernel.run("%cnai What is 1+1?\n%cnai What is 2+2?", "a")
+    kernel.run("%cnai What is 1+1?", "a")
+    after = kernel.run("%%cnai demo-echo\nb", "b")
+    assert [text for role, text in messages_of(after) if role == "user"] == ["What is 1+1?", "b"]
+    kernel.run("%%cnai --once\nWhat is 1+1?", "a")
+    after = kernel.run("%%cnai demo-echo\nb", "b")
+    assert [text for role, text in messages_of(after) if role == "user"] == ["b"]
+
+
+def test_a_cell_that_fails_keeps_its_turns_and_a_dry_run_takes_no_place(kernel: Kernel) -> None:
+    kernel.run("%cnai --dry-run first\n%cnai What is 1+1?", "a")
+    kernel.run("%cnai What is 1+1?\n%cnai -t 9 hot", "a")
+    assert kernel.value("[len(turn.attempts) for turn in session.conversations['main'].turns]") == [2]
+    kernel.run("%cnai -t 9 hot", "a")
+    assert kernel.value("len(session.conversations['main'].turns)") == 1
 
 
 # -- the notebook is the conversation -------------------------------------------------------------
@@ -198,11 +246,21 @@ def test_a_model_without_a_price_is_unpriced_and_gets_one(kernel: Kernel) -> Non
         ("%cnai_chat?", "undo"),
         ("%cnai_spend?", "--reset"),
         ("%cnai_key?", "--save"),
+        ("%%cnai?", "answer = %cnai"),
     ],
 )
 def test_help_is_real(kernel: Kernel, asked: str, expected: str) -> None:
     pages = [page["data"]["text/plain"] for page in kernel.run(asked).reply["payload"]]
     assert expected in "".join(pages)
+
+
+@pytest.mark.parametrize(
+    "asked", ["%%cnai --help\n", "%cnai -h", "%cnai_models -h", "%cnai_spend --help", "%cnai_chat help"]
+)
+def test_the_usual_options_show_help_too(kernel: Kernel, asked: str) -> None:
+    ran = kernel.run(asked)
+    assert not ran.error
+    assert "%cnai" in ran.stdout + ran.shown
 
 
 def test_a_dry_run_shows_the_messages_and_sends_nothing(kernel: Kernel) -> None:
@@ -243,7 +301,9 @@ def test_a_key_is_typed_unseen_and_used(kernel: Kernel) -> None:
         ("%%cnai\n  \n", "InputError", "there is no question"),
         ("%cnai", "InputError", "there is no question"),
         ("%%cnai --temprature 1\nhello", "InputError", "did you mean --temperature?"),
-        ("%%cnai -t hot\nhello", "InputError", "hot"),
+        ("%%cnai -t hot\nhello", "InputError", "not a number"),
+        ("%%cnai -s\nhello", "InputError", "needs a value"),
+        ("%%cnai dmo-ngram\nhello", "InputError", "did you mean demo-ngram?"),
         ("%%cnai -t 3\nhello", "InputError", "temperature"),
         ("%%cnai -t nan\nhello", "InputError", "temperature"),
         ("%%cnai -p 1.5\nhello", "InputError", "top_p"),
@@ -280,11 +340,12 @@ def test_a_mistake_fails_the_cell_in_a_few_lines_and_changes_nothing(
     assert kernel.value("session.conversations.current") == "main"
 
 
-def test_too_many_requests_are_waited_for_visibly_and_given_up(kernel: Kernel) -> None:
+@pytest.mark.parametrize("options", ["", "--no-stream"])
+def test_too_many_requests_are_waited_for_visibly_and_given_up(kernel: Kernel, options: str) -> None:
     kernel.run("%config Cnai.retries = 1")
-    ran = kernel.run("%%cnai demo-faults\n429")
-    shown = [each["data"]["text/plain"] for each in ran.of("display_data", "update_display_data")]
-    assert any("trying again in" in text for text in shown)
+    ran = kernel.run(f"%%cnai demo-faults {options}\n429", "a")
+    states = [each["data"].get("state", {}).get("status", {}) for each in ran.of("comm_msg")]
+    assert any(state.get("phase") == "retry" and state["seconds"] > 0 for state in states)
     assert ran.error[0].startswith("RateLimitError")
 
 
@@ -335,13 +396,14 @@ def test_an_interrupt_keeps_the_partial_answer_and_goes_on_upwards(kernel: Kerne
     interrupted = []
 
     def interrupt(message: dict[str, Any]) -> None:
-        if message["msg_type"] in ("display_data", "update_display_data") and not interrupted:
+        content = message["content"].get("data", {}).get("content", {})
+        if message["msg_type"] == "comm_msg" and content.get("kind") == "delta" and not interrupted:
             interrupted.append(True)
             kernel.manager.interrupt_kernel()
 
     ran = kernel.run("%%cnai demo-faults\nstall", "a", meanwhile=interrupt)
     assert ran.reply["status"] == "error"
-    assert ran.reply["ename"] == "KeyboardInterrupt"
+    assert ran.error == ["KeyboardInterrupt: the answer was interrupted; what arrived of it is kept"]
     assert ran.final["finish_reason"] == "interrupted"
     assert ran.final["usage"]["estimated"]
     assert ran.answer
@@ -349,4 +411,5 @@ def test_an_interrupt_keeps_the_partial_answer_and_goes_on_upwards(kernel: Kerne
     assert (
         kernel.value("[t.name for t in __import__('threading').enumerate() if t.name == 'cnai-stream']") == []
     )
+    assert kernel.value("_cnai.finish_reason") == "interrupted"
     assert "4" in kernel.run("%cnai What is 2+2?", "b").answer

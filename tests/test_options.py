@@ -21,9 +21,9 @@ def _parser() -> Parser:
 def _commands() -> Parser:
     class Command(Parser):
         def __init__(self, **settings: object) -> None:
-            super().__init__(str(settings["prog"]), "", add_help=True)
+            super().__init__(str(settings["prog"]), "")
 
-    parser = Parser("cnai", "Ask.", add_help=True)
+    parser = Parser("cnai", "Ask.")
     commands = parser.add_subparsers(required=True, parser_class=Command, metavar="COMMAND")
     commands.add_parser("models")
     serve = commands.add_parser("serve")

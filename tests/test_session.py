@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,10 +24,11 @@ from cnai_magic.errors import (
     TruncatedError,
 )
 from cnai_magic.protocol import Usage, estimate_tokens
+from cnai_magic.question import Question
 from cnai_magic.reply import Reply
 from cnai_magic.safety import ApiKey
-from cnai_magic.session import Question, Session
-from cnai_magic.spend import Spend
+from cnai_magic.session import Session
+from cnai_magic.spend import Charge, Cost, Spend
 from cnai_magic.stream import Batch
 from tests.servers import (
     CLOSE,
@@ -44,6 +46,7 @@ from tests.servers import (
     http_chunk,
     json_response,
     sse,
+    usage,
 )
 
 
@@ -123,7 +126,7 @@ def own_gateway() -> Iterator[None]:
 @pytest.fixture
 def session(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     monkeypatch.setenv("CNAI_API_KEY", KEY)
-    asking = Session(base_url=server.base_url, retries=0)
+    asking = Session(base_url=server.base_url, retries=0, prices={"deepseek-chat": (1.68, 2.52)})
     yield asking
     close(asking)
 
@@ -284,7 +287,7 @@ def test_an_answer_may_be_asked_for_as_a_whole(server: ScriptedServer, session: 
     server.reply(json_response(completion("Hello", (3, 1))))
     view = Watcher()
     reply = session.ask("Hi", stream=False, view=view)
-    assert (reply.text, reply.usage, view.stop) == ("Hello", Usage(3, 1), None)
+    assert (reply.text, reply.usage) == ("Hello", Usage(3, 1))
     assert "stream" not in server.requests[0].json()
 
 
@@ -328,8 +331,8 @@ def test_an_empty_prompt_is_refused(server: ScriptedServer, session: Session, pr
     assert server.requests == []
 
 
-def test_an_option_that_does_not_exist_is_a_mistake_of_the_program(session: Session) -> None:
-    with pytest.raises(TypeError, match="temprature"):
+def test_an_option_that_does_not_exist_names_the_nearest_one(session: Session) -> None:
+    with pytest.raises(InputError, match="did you mean temperature"):
         session.ask("a", temprature=1)
 
 
@@ -612,10 +615,164 @@ def test_reasoning_is_kept_apart_and_never_sent_back(server: ScriptedServer, ses
     assert b"6*7" not in server.requests[1].body
 
 
-def test_an_answer_that_is_empty_is_a_turn(server: ScriptedServer, session: Session) -> None:
+def test_an_answer_that_is_empty_is_charged_and_is_no_turn(server: ScriptedServer, session: Session) -> None:
     server.reply(sse("", tokens=(5, 0)))
-    assert session.ask("a").turn == 1
-    assert main(session) == [""]
+    assert session.ask("a").turn == 0
+    assert main(session) == []
+    assert session.book.total().usage == Usage(5, 0)
+
+
+# -- what the review of a hostile reader asked for ------------------------------------------------
+
+
+def test_an_interrupt_before_the_server_took_the_question_costs_nothing(
+    server: ScriptedServer, session: Session
+) -> None:
+    class Impatient(Watcher):
+        def begin(self, question: Question, stop: Callable[[], None]) -> None:
+            raise KeyboardInterrupt
+
+    view = Impatient()
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("a", view=view)
+    assert server.requests == []
+    assert session.book.charges == []
+    assert (view.ended, view.failed) == ([], [None])
+
+
+def test_a_stop_while_a_retry_is_waited_for_costs_nothing(server: ScriptedServer, session: Session) -> None:
+    session.settings.retries = 1
+    server.reply(failure(429, "rate_limit_exceeded", Retry_After=30))
+
+    class Impatient(Watcher):
+        def update(self, batch: Batch) -> None:
+            assert self.stop is not None
+            self.stop()
+
+    reply = session.ask("a", view=Impatient())
+    assert (reply.finish_reason, reply.cost, reply.usage) == ("stopped", Cost(0), Usage())
+    assert session.book.charges == []
+    assert main(session) == []
+
+
+def test_what_arrives_after_an_early_count_is_estimated_and_marked(
+    server: ScriptedServer, session: Session
+) -> None:
+    first = event({**delta("a"), "usage": usage(20, 1)})
+    server.reply(
+        [head(Transfer_Encoding="chunked"), http_chunk(first), http_chunk(event(delta("b" * 1000))), SILENCE]
+    )
+
+    def stop(view: Watcher) -> None:
+        if len(view.text) > 1000 and view.stop is not None:
+            view.stop()
+
+    reply = session.ask("a", view=Watcher(stop))
+    assert reply.usage == Usage(20, 301, estimated=True)
+
+
+def test_a_price_that_is_none_is_found_before_anything_is_sent(
+    server: ScriptedServer, session: Session
+) -> None:
+    session.settings.prices = {"deepseek-chat": 1.5}
+    with pytest.raises(InputError, match="the price of deepseek-chat"):
+        session.ask("a")
+    assert server.requests == []
+
+
+def test_demo_answers_of_another_server_are_not_priced_as_money(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.reply(sse("hi"))
+    assert session.ask("a", model="demo-guide").cost == Cost(None)
+
+
+def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.reply(sse("hi"))
+    add = session.book.add
+
+    def interrupted_add(charge: Charge) -> None:
+        signal.raise_signal(signal.SIGINT)
+        add(charge)
+
+    monkeypatch.setattr(session.book, "add", interrupted_add)
+    view = Watcher()
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("a", view=view)
+    assert session.book.total().requests == len(session.book.charges) == 1
+    assert main(session) == ["hi"]
+    assert [reply.text for reply in view.ended] == ["hi"]
+
+
+def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    replies: list[Reply] = []
+
+    def ask(number: int) -> None:
+        replies.extend(session.ask(f"{number}.{index}", chat="shared") for index in range(10))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    turns = session.conversations["shared"].turns
+    assert len(turns) == len(session.book.charges) == session.book.total().requests == 60
+    assert sorted(reply.turn for reply in replies) == list(range(1, 61))
+    assert [turn.reply.turn for turn in turns] == list(range(1, 61))
+
+
+def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_attempts(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    first, second = Place("a", 0), Place("a", 1)
+    session.ask("a1", place=first)
+    session.ask("a2", place=second)
+    session.ask("a1", place=first)
+    session.end_of_cell("a", [("main", first)])
+    session.ask("b", place=Place("b"))
+    assert [text for role, text in sent(server) if role == "user"] == ["a1", "b"]
+    reply = session.ask("a2 again", place=second)
+    assert (reply.turn, reply.attempt) == (2, 2)
+    assert [text for role, text in sent(server) if role == "user"] == ["a1", "a2 again"]
+
+
+def test_a_cell_that_moves_to_another_conversation_leaves_the_first(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    place = Place("a")
+    session.ask("in main", place=place)
+    session.ask("in plan", place=place, chat="plan")
+    session.end_of_cell("a", [("plan", place)])
+    session.ask("b", place=Place("b"))
+    assert sent(server) == [("user", "b")]
+
+
+def test_new_in_the_first_cell_of_a_conversation_begins_another(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    session.ask("q1", place=Place("a"))
+    session.ask("q2", place=Place("b"))
+    reply = session.ask("fresh", place=Place("a"), new=True)
+    assert (reply.conversation, session.conversations.current) == ("chat-2", "chat-2")
+    assert sent(server) == [("user", "fresh")]
+    assert session.ask("fresh again", place=Place("a"), new=True).conversation == "chat-2"
+
+
+def test_a_re_run_tells_how_many_turns_below_are_older(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    for cell in "abc":
+        session.ask(cell, place=Place(cell))
+    again = session.ask("a, changed", place=Place("a"))
+    assert again.later == 2
+    assert "2 turns below asked before it" in again.footer
+    assert session.ask("b", place=Place("b")).later == 1
+    assert session.ask("c", place=Place("c")).later == 0
 
 
 # -- keys, servers, models ----------------------------------------------------------------------

@@ -107,26 +107,28 @@ def test_a_bad_price_is_an_error_that_names_prices(value: object) -> None:
 
 
 def test_an_own_price_wins_over_the_listed_one() -> None:
-    assert PriceList({"deepseek-chat": (1, 2)}).find("deepseek-chat") == Price.from_usd(1, 2)
-    listed = PriceList().find("deepseek-chat")
+    assert PriceList({"deepseek-chat": (1, 2)}).find("deepseek-chat", "cnaitoken.store") == Price.from_usd(
+        1, 2
+    )
+    listed = PriceList().find("deepseek-chat", "cnaitoken.store")
     assert listed is not None
     assert listed.date
     assert listed.source
 
 
 def test_a_model_that_is_not_listed_has_no_price() -> None:
-    assert PriceList().find("qwen-max") is None
+    assert PriceList().find("qwen-max", "cnaitoken.store") is None
 
 
 def test_every_demo_model_has_demo_rates() -> None:
     for model in ("demo-guide", "demo-anything"):
-        price = PriceList().find(model)
+        price = PriceList().find(model, "demo")
         assert price is not None
-        assert "demo credit" in price.source
+        assert "deepseek-chat" in price.source
 
 
 def test_an_own_price_is_for_that_model_only_whatever_its_name_holds() -> None:
-    assert PriceList({"a*": (1, 1)}).find("abc") is None
+    assert PriceList({"a*": (1, 1)}).find("abc", "demo") is None
 
 
 # -- sums ---------------------------------------------------------------------------------------
@@ -234,3 +236,8 @@ def test_exact_dollars_lose_nothing(nano: int) -> None:
 @given(st.integers(min_value=1, max_value=10**15))
 def test_what_was_spent_is_never_written_as_nothing(nano: int) -> None:
     assert any(digit in "123456789" for digit in usd(nano))
+
+
+def test_a_listed_price_holds_for_its_host_only() -> None:
+    assert PriceList().find("deepseek-chat", "127.0.0.1") is None
+    assert PriceList().find("demo-guide", "cnaitoken.store") is None

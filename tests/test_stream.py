@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import _thread
 import contextlib
 import gc
+import itertools
 import os
 import random
 import signal
 import socket
 import stat
+import sys
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -18,6 +24,7 @@ from cnai_magic.client import Client
 from cnai_magic.errors import AuthenticationError, CnaiError, QuotaError, RateLimitError, TruncatedError
 from cnai_magic.protocol import ChatRequest, Message, Usage
 from cnai_magic.stream import Batch, StreamedAnswer
+from cnai_magic.worker import Worker
 
 from .servers import (
     CLOSE,
@@ -30,10 +37,14 @@ from .servers import (
     answer,
     chunked,
     close_delimited,
+    completion,
     delta,
     event,
     failure,
+    head,
+    json_response,
     sse,
+    usage,
 )
 
 REQUEST = ChatRequest("m", (Message("user", "hello"),))
@@ -131,10 +142,10 @@ def test_text_is_shown_while_the_next_token_is_late(server: ScriptedServer, clie
 def test_nothing_is_sent_and_no_thread_made_before_the_batches_are_asked_for(
     server: ScriptedServer, client: Client
 ) -> None:
-    before = threading.active_count()
+    before = _thread._count()
     streamed = StreamedAnswer(client, REQUEST)
     streamed.batches()
-    assert threading.active_count() == before
+    assert _thread._count() == before
     assert server.connections == 0
 
 
@@ -147,6 +158,115 @@ def test_a_retry_is_told_in_a_batch(server: ScriptedServer, client: Client) -> N
     assert batches[0].notice.kind == "retry"
     assert type(batches[0].notice.error) is RateLimitError
     assert text_of(batches) == "a"
+
+
+def test_usage_reported_along_the_way_tells_what_it_does_not_count(
+    server: ScriptedServer, client: Client
+) -> None:
+    counted = {**delta("Hel", reasoning_content="Hm. "), "usage": usage(20, 1)}
+    late = [event(delta("lo, ", reasoning_content="So. ")), event(delta("world"))]
+    server.reply(chunked([event(counted), *late, event(delta(finish="stop"))]))
+    streamed = StreamedAnswer(client, REQUEST)
+    list(streamed.batches())
+    assert streamed.usage == Usage(20, 1)
+    assert streamed.uncounted == "lo, worldSo. "
+
+
+def test_usage_at_the_end_counts_everything(server: ScriptedServer, client: Client) -> None:
+    server.reply(sse("Hel", "lo"))
+    streamed = StreamedAnswer(client, REQUEST)
+    assert streamed.uncounted == ""
+    list(streamed.batches())
+    assert streamed.uncounted == ""
+
+
+def test_without_usage_nothing_is_counted(server: ScriptedServer, client: Client) -> None:
+    server.reply(sse("Hel", "lo", tokens=None))
+    streamed = StreamedAnswer(client, REQUEST)
+    list(streamed.batches())
+    assert (streamed.usage, streamed.uncounted) == (None, "Hello")
+
+
+# -- a whole answer -----------------------------------------------------------------------------
+
+
+def test_a_whole_answer_is_one_batch(server: ScriptedServer, client: Client) -> None:
+    server.reply(json_response(completion("Hello")))
+    streamed = StreamedAnswer(client, REQUEST, stream=False)
+    assert [batch.text for batch in streamed.batches()] == ["Hello"]
+    assert (streamed.text, streamed.finish_reason, streamed.usage) == ("Hello", "stop", Usage(20, 8))
+    assert "stream" not in server.requests[0].json()
+
+
+def test_a_whole_answer_tells_of_its_retries(server: ScriptedServer, client: Client) -> None:
+    server.reply(failure(429, Retry_After="0.05"))
+    server.reply(json_response(completion("Hello")))
+    batches: list[Batch] = []
+    batches_of(StreamedAnswer(client, REQUEST, stream=False), batches)
+    assert batches[0].notice is not None
+    assert batches[0].notice.kind == "retry"
+    assert text_of(batches) == "Hello"
+
+
+@pytest.mark.parametrize("arrived", [[], [head(Content_Length=999), b'{"choices": ']], ids=["none", "half"])
+def test_stopping_a_whole_answer_does_not_wait_for_it(
+    arrived: Any, server: ScriptedServer, client: Client
+) -> None:
+    asked, gone = threading.Event(), threading.Event()
+    server.reply(arrived, Tell(asked), SILENCE, Tell(gone))
+    streamed = StreamedAnswer(client, REQUEST, stream=False)
+    thread = in_thread(lambda: batches_of(streamed, []))
+    assert asked.wait(PATIENCE)
+    streamed.stop()
+    joined(thread)
+    assert gone.wait(PATIENCE), "the connection was left open"
+    assert (streamed.text, streamed.finish_reason) == ("", "stopped")
+
+
+# -- accepted -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answered_request_was_accepted(stream: bool, server: ScriptedServer, client: Client) -> None:
+    server.reply(sse("a") if stream else json_response(completion("a")))
+    streamed = StreamedAnswer(client, REQUEST, stream=stream)
+    assert not streamed.accepted
+    list(streamed.batches())
+    assert streamed.accepted
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "refusal",
+    [failure(401), json_response({"base_resp": {"status_code": 1004, "status_msg": "login fail"}})],
+    ids=["status", "status 200"],
+)
+def test_a_refused_request_was_not_accepted(
+    refusal: Any, stream: bool, server: ScriptedServer, client: Client
+) -> None:
+    server.reply(refusal)
+    streamed = StreamedAnswer(client, REQUEST, stream=stream)
+    with pytest.raises(AuthenticationError):
+        list(streamed.batches())
+    assert not streamed.accepted
+
+
+def test_a_request_that_waits_for_its_retry_was_not_accepted(server: ScriptedServer, client: Client) -> None:
+    server.reply(chunked([event({"error": {"message": "busy", "code": "rate_limit_exceeded"}})]))
+    streamed = StreamedAnswer(client, REQUEST)
+    for batch in streamed.batches():
+        assert batch.notice is not None
+        streamed.stop()
+    assert not streamed.accepted
+    assert len(server.requests) == 1
+
+
+def test_an_accepted_request_stays_so_when_the_answer_breaks(server: ScriptedServer, client: Client) -> None:
+    server.reply(chunked([event(delta("a"))])[:2], CLOSE)
+    streamed = StreamedAnswer(client, REQUEST)
+    with pytest.raises(TruncatedError):
+        list(streamed.batches())
+    assert streamed.accepted
 
 
 # -- errors -------------------------------------------------------------------------------------
@@ -346,7 +466,7 @@ def test_an_interrupt_loses_no_text_that_was_read_but_not_shown(
     batches = streamed.batches()
     next(batches)
     shown.set()
-    streamed._over.wait(PATIENCE)
+    assert streamed._worker.wait(PATIENCE)
     with pytest.raises(KeyboardInterrupt):
         batches.throw(KeyboardInterrupt())
     assert streamed.text == "a" + "b" * 50
@@ -369,6 +489,119 @@ def test_an_interrupt_during_the_wait_for_a_retry_goes_on(server: ScriptedServer
     assert streamed.finish_reason == "interrupted"
 
 
+def test_a_second_interrupt_while_the_stream_is_ended_loses_nothing(
+    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.reply(chunked([event(delta("Hel"))])[:-1], SILENCE)
+    streamed = StreamedAnswer(client, REQUEST)
+    batches = streamed.batches()
+    next(batches)
+
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            batches.throw(KeyboardInterrupt())
+    assert (streamed.text, streamed.finish_reason) == ("Hel", "interrupted")
+    assert streamed._worker.wait(PATIENCE), "the worker waits for ever"
+
+
+def interrupted_at(step: int, work: Callable[[], None]) -> bool:
+    """Interrupt `work` at its so-manieth line of Python, whoever wrote it; tell whether it came so far."""
+    left = step
+
+    def trace(frame: FrameType, what: str, _: object) -> Any:
+        nonlocal left
+        if what == "line":
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    except KeyboardInterrupt:
+        assert left <= 0
+    finally:
+        sys.settrace(before)
+    return left <= 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_interrupt_at_any_step_ends_the_worker_and_keeps_what_was_shown(
+    stream: bool, server: ScriptedServer, client: Client
+) -> None:
+    if stream:
+        server.always(chunked([event(delta("Hel"))])[:-1], SILENCE)
+    else:
+        server.always(json_response(completion("Hel")))
+    threads = _thread._count()
+    for step in itertools.count(1):
+        streamed = StreamedAnswer(client, REQUEST, stream=stream, pace=0.0)
+        shown: list[Batch] = []
+
+        def read(streamed: StreamedAnswer = streamed, shown: list[Batch] = shown) -> None:
+            with contextlib.closing(streamed.batches()) as batches:
+                for batch in batches:
+                    shown.append(batch)
+                    streamed.stop()
+
+        went_on = interrupted_at(step, read)
+        assert streamed._worker.wait(PATIENCE) or not streamed._worker._pid, f"left behind at step {step}"
+        assert streamed.text.startswith(text_of(shown))
+        if not went_on:
+            break
+    assert step > 20
+    limit = time.monotonic() + PATIENCE
+    while _thread._count() > threads:
+        assert time.monotonic() < limit, "a worker waits for ever"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.models(),
+        lambda client: client.chat(REQUEST),
+        lambda client: list(StreamedAnswer(client, REQUEST).batches()),
+        lambda client: list(StreamedAnswer(client, REQUEST, stream=False).batches()),
+    ],
+    ids=["models", "chat", "streamed", "whole"],
+)
+def test_an_interrupt_shows_no_frame_of_the_request(
+    ask: Callable[[Client], object], server: ScriptedServer, client: Client
+) -> None:
+    happened, gone = threading.Event(), threading.Event()
+    server.reply(Tell(happened), SILENCE, Tell(gone))
+    thread = interrupt_after(happened)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        ask(client)
+    joined(thread)
+    assert gone.wait(PATIENCE), "the request went on"
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    modules = {frame.f_globals["__name__"].split(".")[0] for frame in frames}
+    assert not modules & {"requests", "urllib3", "http"}
+    assert not any(KEY in repr(value) for frame in frames[1:] for value in frame.f_locals.values())
+
+
+def test_a_request_on_the_threads_own_frames_hides_the_header(server: ScriptedServer, client: Client) -> None:
+    """Second line of defence: verbose tracebacks show the variables of each frame."""
+    happened = threading.Event()
+    server.reply(Tell(happened), SILENCE)
+    thread = interrupt_after(happened)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        list(client.stream(REQUEST))
+    joined(thread)
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    shown = [repr(value) for frame in frames for value in frame.f_locals.values()]
+    assert any("Authorization" in text for text in shown), "no frame knows the header any more"
+    assert not any(KEY in text for text in shown)
+
+
 # -- nothing is left ----------------------------------------------------------------------------
 
 
@@ -384,6 +617,7 @@ def open_sockets() -> int:
 def test_two_hundred_stopped_streams_leave_neither_thread_nor_socket() -> None:
     rng = random.Random(20240607)
     threads, sockets = set(threading.enumerate()), open_sockets()
+    workers: list[Worker] = []
     with ScriptedServer() as server:
         client = Client(server.base_url, KEY, timeout=(600.0, 600.0))
         for index in range(200):
@@ -400,6 +634,7 @@ def test_two_hundred_stopped_streams_leave_neither_thread_nor_socket() -> None:
             elif stop_at != "before":
                 server.reply(Tell(asked), steps[: rng.randint(2, 6)], SILENCE)
             streamed = StreamedAnswer(client, REQUEST, pace=rng.choice([0.0, 0.001]))
+            workers.append(streamed._worker)
             stopper = None
             if stop_at == "before":
                 streamed.stop()
@@ -420,8 +655,10 @@ def test_two_hundred_stopped_streams_leave_neither_thread_nor_socket() -> None:
             if stopper is not None:
                 joined(stopper)
         client.close()
+    workers = [worker for worker in workers if worker._pid and not worker.ended]
     left = [thread for thread in threading.enumerate() if thread not in threads]
     assert left == []
+    assert workers == []
     assert open_sockets() == sockets
 
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..session import View
+    from ..question import View
 
 __all__ = ["choose_view"]
 

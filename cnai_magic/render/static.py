@@ -10,9 +10,9 @@ from IPython.display import display
 
 from ..conversation import Conversation
 from ..markdown import DOLLAR, notebook_markdown
+from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls
-from ..session import Question
 from ..stream import Batch
 
 __all__ = ["SCHEMA", "StaticView", "Transcript", "bundle", "metadata", "small"]
@@ -79,7 +79,7 @@ def metadata(reply: Reply) -> dict[str, Any]:
 class StaticView:
     """Shows the final output and nothing before it."""
 
-    def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
+    def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show nothing yet."""
 
     def update(self, batch: Batch) -> None:
@@ -109,7 +109,7 @@ class Transcript:
         self._system = conversation.system
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        markdown = [f"**Conversation {self._name}**"]
+        markdown = [f"**Conversation {notebook_markdown(self._name)}**"]
         plain = [f"Conversation {self._name}"]
         if self._system:
             markdown.append(f"*System:*\n\n{notebook_markdown(strip_controls(self._system))}")

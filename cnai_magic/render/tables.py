@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from ..conversation import Conversations
 from ..protocol import Model
 from ..safety import strip_controls
-from ..spend import Charge, PriceList, Spend, SpendBook, usd
+from ..session import Session
+from ..spend import Charge, Spend, SpendBook, usd
 
 __all__ = ["Table", "conversations_table", "models_table", "spend_tables"]
 
@@ -66,13 +67,13 @@ class Table:
         return f'<{tag} style="text-align:{side}">{content}</{tag}>'
 
 
-def models_table(models: Sequence[Model], prices: PriceList, default: str) -> Table:
+def models_table(models: Sequence[Model], session: Session) -> Table:
     """Return a table of models: ID, owner, prices in USD per million tokens; the default is marked."""
     rows = []
     sources = set()
     for model in models:
-        price = prices.find(model.id)
-        mark = "default" if model.id == default else ""
+        price = session.prices.find(model.id, session.host)
+        mark = "default" if model.id == session.default_model else ""
         if price is None:
             rows.append([model.id, model.owner, "unpriced", "unpriced", mark])
             continue
@@ -80,7 +81,8 @@ def models_table(models: Sequence[Model], prices: PriceList, default: str) -> Ta
         rows.append(
             [model.id, model.owner, usd(price.input, exact=True), usd(price.output, exact=True), mark]
         )
-    note = f"{len(models)} model{'s' * (len(models) != 1)}; prices in USD per million tokens"
+    money = "demo credit, no money," if session.demo else "prices in USD"
+    note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
     note += f" ({'; '.join(sorted(sources))})" if sources else ""
     return Table(["ID", "Owner", "Input", "Output", ""], rows, right=["Input", "Output"], note=note)
 
@@ -115,7 +117,7 @@ def _spend_table(heading: str, sums: dict[str, Spend], total: Spend, demo: bool)
     columns = ["Requests", "Prompt tokens", "Completion tokens", "Demo credit" if demo else "Cost"]
     rows = [[name, *_spend_cells(spend)] for name, spend in sums.items()]
     rows.append(["Total", *_spend_cells(total)])
-    notes = ["demo credit is no money" if demo else "this kernel"]
+    notes = ["this kernel" + ("; demo credit is no money" if demo else "")]
     if total.estimated_nano or total.usage.estimated:
         notes.append(f"≈ marks estimates, {usd(total.estimated_nano, exact=True)} in all")
     if total.unpriced_requests:

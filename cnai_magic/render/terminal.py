@@ -7,27 +7,30 @@ from collections.abc import Callable
 from typing import TextIO
 
 from ..client import Notice
+from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls
-from ..session import Question
 from ..stream import Batch
 
 __all__ = ["TerminalView", "notice_line"]
 
 
 class TerminalView:
-    """Writes the answer to standard output while it comes, and the footer to `footer_to` (standard output).
+    """Writes the answer to standard output while it comes, then its footer.
 
-    Model output is untrusted: control sequences are taken out. Styles are used on a terminal only.
+    With `alone`, for an answer outside of a notebook, the footer is about it alone and goes to standard
+    error: a pipe gets the answer and nothing else. Model output is untrusted: control sequences are taken
+    out. Styles are used on a terminal only.
     """
 
-    def __init__(self, *, footer_to: TextIO | None = None) -> None:
-        self._footer_to = footer_to
+    def __init__(self, *, alone: bool = False) -> None:
+        self._alone = alone
+        self._waiting = ""
         self._shown = 0
         self._thinking = False
         self._ends_line = True
 
-    def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
+    def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show nothing yet."""
 
     def update(self, batch: Batch) -> None:
@@ -53,11 +56,13 @@ class TerminalView:
             self.update(Batch(reply.text[self._shown :]))
         if not self._ends_line:
             self._write("\n")
-        footer_to = self._footer_to or sys.stdout
-        print(f"\n{_dim(reply.footer, footer_to)}", file=footer_to, flush=True)
+        self._aside("")
+        to = sys.stderr if self._alone else sys.stdout
+        print(f"\n{_dim(reply.summary if self._alone else reply.footer, to)}", file=to, flush=True)
 
     def fail(self, reply: Reply | None) -> None:
         """Write the footer of the part that arrived."""
+        self._aside("")
         if reply is not None:
             self.end(reply)
         elif not self._ends_line:
@@ -69,15 +74,20 @@ class TerminalView:
 
     def _write(self, text: str) -> None:
         if text:
+            self._aside("")
             self._ends_line = text.endswith("\n")
             sys.stdout.write(text)
             sys.stdout.flush()
 
     def _aside(self, line: str) -> None:
-        """Write a line about the waiting, which the next one replaces on a terminal."""
+        """Say what is waited for: on a terminal in one line that is replaced, elsewhere once."""
+        before, self._waiting = self._waiting, line
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
+            if before or line:
+                sys.stderr.write(f"\r\x1b[K{line}")
+                sys.stderr.flush()
+        elif line and not before:
+            print(line, file=sys.stderr, flush=True)
 
 
 def notice_line(notice: Notice) -> str:

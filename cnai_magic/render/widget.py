@@ -19,17 +19,18 @@ from IPython.display import display
 from traitlets import Dict, Unicode
 
 from ..protocol import TokenCount
+from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls
-from ..session import Question
 from ..stream import Batch
 from .interrupts import asked_to_stop, kernel_id, let_comm_be_heard
 from .static import bundle, metadata
 
 __all__ = ["WidgetView"]
 
-# Seconds after which the whole text is sent again, should a view have missed the beginning.
-_SNAPSHOTS = (0.5, 2.0, 8.0)
+# Seconds after which the whole text is sent again, should a view have missed a part and not be heard; so far
+# apart that all of them together are little more than the text once more.
+_SNAPSHOTS = (0.5, 4.0, 32.0, 256.0)
 _FOOTER_EVERY = 0.5
 
 
@@ -84,7 +85,7 @@ class WidgetView:
         self._snapshots = list(_SNAPSHOTS)
         self._next_footer = 0.0
 
-    def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
+    def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show the widget, waiting."""
         self._question = question
         self._stop = stop
@@ -97,7 +98,7 @@ class WidgetView:
                 "turn": question.turn,
                 "demo": question.demo,
                 "kernel_id": kernel_id(self._shell),
-                "can_stop": stop is not None,
+                "can_stop": True,
             },
         )
         widget.on_msg(self._heard)
@@ -182,7 +183,7 @@ class WidgetView:
         if kind == "stop" and self._stop is not None:
             self._send({"kind": "stopping"})
             self._stop()
-        elif kind == "resync" and self._widget is not None:
+        elif kind in ("resync", "ready") and self._sent and self._widget is not None:
             self._send_snapshot(self._widget)
         if self._widget is not None:
             let_comm_be_heard(self._widget)

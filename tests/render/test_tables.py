@@ -5,7 +5,9 @@ import pytest
 from cnai_magic.conversation import Conversations, Place
 from cnai_magic.protocol import Model, Usage
 from cnai_magic.render.tables import Table, conversations_table, models_table, spend_tables
-from cnai_magic.spend import Charge, Cost, PriceList, SpendBook
+from cnai_magic.safety import ApiKey
+from cnai_magic.session import Session
+from cnai_magic.spend import Charge, Cost, SpendBook
 from tests.render.answers import reply
 
 
@@ -44,14 +46,16 @@ def test_an_empty_table_is_its_headings() -> None:
 
 def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None:
     models = [Model("deepseek-chat", "deepseek"), Model("qwen-max", "ali")]
-    shown = repr(models_table(models, PriceList(), "deepseek-chat")).split("\n")
+    session = Session(base_url="https://cnaitoken.store/v1", model="deepseek-chat")
+    session.use_key(ApiKey("sk-test"))
+    shown = repr(models_table(models, session)).split("\n")
     assert shown[2].split() == ["deepseek-chat", "deepseek", "$1.68", "$2.52", "default"]
     assert shown[3].split() == ["qwen-max", "ali", "unpriced", "unpriced"]
     assert shown[-1].startswith("2 models; prices in USD per million tokens (")
 
 
 def test_one_model_is_not_called_models() -> None:
-    assert "1 model;" in repr(models_table([Model("x")], PriceList(), "y"))
+    assert "1 model;" in repr(models_table([Model("x")], Session(base_url="http://127.0.0.1:9/v1")))
 
 
 def test_conversations_are_listed_with_the_one_in_use_marked() -> None:

@@ -29,13 +29,14 @@ def test_text_is_written_as_it_arrives_then_the_footer(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == f"\n\n{reply().footer}\n"
 
 
-def test_the_footer_may_go_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    view = TerminalView(footer_to=sys.stderr)
+def test_an_answer_alone_has_its_own_footer_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    view = TerminalView(alone=True)
     view.update(Batch("Four."))
     view.end(reply())
     out, err = capsys.readouterr()
     assert out == "Four.\n"
-    assert err.strip() == reply().footer
+    assert err.strip() == reply().summary
+    assert "this notebook" not in err
 
 
 def test_a_whole_answer_is_written_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,16 +91,22 @@ def test_no_styles_are_written_to_a_file(capsys: pytest.CaptureFixture[str]) -> 
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_waiting_is_told_on_a_terminal_only(
+def test_waiting_is_told_in_one_line_on_a_terminal_and_once_elsewhere(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     notice = Notice("retry", 2.0, ServerError("the server failed"))
-    TerminalView().update(Batch(notice=notice))
-    assert capsys.readouterr() == ("", "")
+    view = TerminalView()
+    view.update(Batch(notice=notice))
+    view.update(Batch(notice=notice._replace(seconds=1.0)))
+    assert capsys.readouterr() == ("", "the server failed; trying again in 2 s\n")
     err = Terminal()
     monkeypatch.setattr(sys, "stderr", err)
-    TerminalView().update(Batch(notice=notice))
-    assert "the server failed; trying again in 2 s" in err.getvalue()
+    view = TerminalView()
+    view.update(Batch(notice=notice))
+    assert err.getvalue().endswith("the server failed; trying again in 2 s")
+    view.update(Batch("Four."))
+    assert err.getvalue().endswith("\r\x1b[K")
+    assert capsys.readouterr().out == "Four."
     assert notice_line(Notice("queued")) == "queued at the server"
 
 
