@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
-from tests.servers import ScriptedServer
+from tests.servers import ScriptedServer, event, failure, http_chunk
 
-from .answers import Gate, stream
+from .answers import QUEUED, Gate, stream, thought
 from .conftest import OpenNotebook
+
+_COMMS = "() => jupyterapp.shell.currentWidget.sessionContext.session.kernel._comms.size"
+_LONG = "".join(f"Paragraph {number} of a long answer.\n\n" for number in range(1, 41))
+_WATCH_HEIGHT = """() => {
+  const area = document.querySelector('.cnai-answer').closest('.jp-OutputArea');
+  const panel = area.closest('.jp-WindowedPanel-outer');
+  const watched = window.watched = { area, live: area.offsetHeight, heights: [], scrolled: [] };
+  const note = () => {
+    watched.heights.push([area.offsetHeight, area.style.minHeight !== '']);
+    watched.scrolled.push(panel.scrollTop);
+  };
+  new ResizeObserver(note).observe(area);
+  new MutationObserver(note).observe(area, { childList: true, subtree: true });
+  const frame = () => { note(); requestAnimationFrame(frame) };
+  frame();
+}"""
 
 
 def test_text_is_read_before_the_answer_ends_and_stays_as_plain_markdown(
@@ -46,3 +64,179 @@ def test_text_is_read_before_the_answer_ends_and_stays_as_plain_markdown(
     notebook.new_kernel()
     expect(notebook.final).to_contain_text("The capital of France is Paris.")
     expect(notebook.page.get_by_text("Error displaying widget")).to_have_count(0)
+
+
+def test_a_demo_answer_says_so(open_notebook: OpenNotebook) -> None:
+    notebook = open_notebook("%%cnai demo-faults\nstall", base_url="demo")
+    notebook.run_all()
+    expect(notebook.live.locator(".cnai-badge")).to_have_text("demo")
+    expect(notebook.live).to_contain_text("demo-faults")
+    notebook.stop_button.click()
+    expect(notebook.final).to_contain_text("demo credit")
+
+
+def test_what_is_waited_for_is_said(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
+    queued, begun = Gate(), Gate()
+    upstream.reply(stream(queued, QUEUED, begun, "Here."))
+    notebook = open_notebook("%%cnai\nAnything")
+    notebook.run_all()
+    expect(notebook.live).to_contain_text(re.compile(r"waiting \d+ s"))
+    notebook.picture("lab-waiting")
+    queued.open()
+    expect(notebook.live).to_contain_text(re.compile(r"queued \d+ s"))
+    notebook.picture("lab-queued")
+    begun.open()
+    expect(notebook.final).to_contain_text("Here.")
+
+
+def test_reasoning_is_open_while_it_comes_and_closes_when_the_answer_begins(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    thinking, answering = Gate(), Gate()
+    upstream.reply(
+        stream(
+            thought("First I *count*. "), thought("Then I check."), thinking, "It is ", "42", answering, "."
+        )
+    )
+    notebook = open_notebook("%%cnai\nThink")
+    notebook.run_all()
+    fold = notebook.live.locator("details")
+    expect(fold).to_have_attribute("open", "")
+    expect(fold.locator(".cnai-thoughts")).to_have_text("First I count. Then I check.")
+    notebook.picture("lab-reasoning")
+    thinking.open()
+    expect(notebook.live).to_contain_text("It is 42")
+    expect(fold).not_to_have_attribute("open", "")
+    notebook.picture("lab-reasoning-closed")
+    answering.open()
+    expect(notebook.final.locator("details")).not_to_have_attribute("open", "")
+    expect(notebook.final).to_contain_text("It is 42.")
+    notebook.picture("lab-reasoning-final")
+
+
+def test_after_a_reload_in_mid_stream_the_kernel_has_the_whole_answer(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    upstream.reply(stream("The beginning", gate, " and the end."))
+    notebook = open_notebook("%%cnai\nTell", "%cnai_chat show")
+    notebook.run_cell(0)
+    notebook.until_idle()
+    notebook.run_cell(1)
+    expect(notebook.live).to_contain_text("The beginning")
+    notebook.reload()
+    gate.open()
+    notebook.until_idle()
+    notebook.run_cell(2)
+    expect(notebook.outputs(2)).to_contain_text("The beginning and the end.")
+    assert len(upstream.requests) == 1
+
+
+def test_a_view_that_is_opened_late_shows_the_whole_text(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    upstream.reply(stream("The beginning, ", "the middle", gate, " and the end."))
+    notebook = open_notebook("%%cnai\nTell", width=1400)
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("the middle")
+    notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
+    notebook.command("notebook:create-output-view")
+    second = notebook.page.locator(".jp-LinkedOutputView")
+    expect(second.locator(".cnai-answer")).to_contain_text("The beginning, the middle")
+    notebook.picture("lab-second-view")
+    gate.open()
+    expect(notebook.final).to_contain_text("The beginning, the middle and the end.")
+    expect(second.locator(".jp-RenderedMarkdown")).to_contain_text("the middle and the end.")
+
+
+def test_two_notebooks_stream_at_once(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
+    gates = [Gate(), Gate()]
+    texts = [("Alpha ", "beta"), ("One ", "two")]
+    notebooks = []
+    for gate, (begin, end) in zip(gates, texts, strict=True):
+        upstream.reply(stream(begin, gate, end))
+        notebook = open_notebook("%%cnai\nGo on")
+        notebook.run_all()
+        expect(notebook.live).to_contain_text(begin.strip())
+        notebooks.append(notebook)
+    gates[1].open()
+    expect(notebooks[1].final).to_contain_text("One two")
+    expect(notebooks[0].live).to_contain_text("Alpha")
+    expect(notebooks[0].live).not_to_contain_text("beta")
+    gates[0].open()
+    expect(notebooks[0].final).to_contain_text("Alpha beta")
+
+
+def test_markdown_display_shows_the_final_output_alone(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    upstream.reply(stream("Hello", gate, " world"))
+    notebook = open_notebook('%config Cnai.display = "markdown"', "%%cnai\nGreet")
+    notebook.run_all()
+    # Shown would be a widget from here on; it is held until the answer has begun to be read.
+    notebook.page.wait_for_function(
+        "() => document.querySelectorAll('.jp-InputPrompt')[2].innerText.includes('*')"
+    )
+    gate.open()
+    expect(notebook.final).to_contain_text("Hello world")
+    notebook.until_idle()
+    [output] = notebook.saved().cells[2].outputs
+    assert set(output.data) == {"text/markdown", "text/plain"}
+    assert notebook.page.evaluate(_COMMS) == 0
+
+
+def test_a_failure_before_the_first_token_leaves_only_the_error(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    upstream.reply(failure(401, "invalid_api_key", "Incorrect API key provided"))
+    notebook = open_notebook("%%cnai\nAnything")
+    notebook.run_all()
+    expect(notebook.outputs(1)).to_contain_text("%cnai_key")
+    expect(notebook.live).to_have_count(0)
+    notebook.picture("lab-error")
+    shown = notebook.outputs(1).locator(".jp-OutputArea-child")
+    visible = [each for each in shown.all() if (box := each.bounding_box()) and box["height"] > 0]
+    assert len(visible) == 1, [each.inner_html() for each in visible]
+
+
+def test_a_failure_in_mid_stream_leaves_the_text_and_the_error(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    upstream.reply(
+        stream("Half an", http_chunk(event({"error": {"message": "gone", "code": "server_error"}})))[:-4]
+    )
+    notebook = open_notebook("%%cnai\nAnything")
+    notebook.run_all()
+    expect(notebook.final).to_contain_text("Half an")
+    expect(notebook.outputs(1)).to_contain_text("gone")
+    expect(notebook.live).to_have_count(0)
+    notebook.picture("lab-error-in-mid-stream")
+
+
+def test_the_page_does_not_jump_when_the_final_markdown_takes_over(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    upstream.reply(stream(_LONG, gate, "The very end."))
+    notebook = open_notebook("%%cnai\nTell", *["1"] * 5)
+    notebook.run_cell(0)
+    notebook.until_idle()
+    notebook.run_cell(1)
+    expect(notebook.live).to_contain_text("Paragraph 40")
+    notebook.live.locator("p").nth(30).scroll_into_view_if_needed()
+    notebook.page.evaluate(_WATCH_HEIGHT)
+    gate.open()
+    expect(notebook.final).to_contain_text("The very end.")
+    # The height is held for a while, and then left to the content.
+    notebook.page.wait_for_function("() => !watched.area.style.minHeight && watched.heights.length > 20")
+    live, heights, scrolled = notebook.page.evaluate(
+        "() => [watched.live, watched.heights, watched.scrolled]"
+    )
+    line = 24
+    held = [height for height, is_held in heights if is_held]
+    assert held, "the height was held"
+    assert min(held) >= live - line
+    assert min(height for height, _ in heights) >= min(live, heights[-1][0]) - line
+    assert max(scrolled) - min(scrolled) <= line, scrolled
