@@ -255,7 +255,7 @@ def test_help_is_real(kernel: Kernel, asked: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", ["%%cnai --help\n", "%cnai -h", "%cnai_models -h", "%cnai_spend --help", "%cnai_chat help"]
+    "asked", ["%%cnai --help\n ", "%cnai -h", "%cnai_models -h", "%cnai_spend --help", "%cnai_chat help"]
 )
 def test_the_usual_options_show_help_too(kernel: Kernel, asked: str) -> None:
     ran = kernel.run(asked)
