@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -20,6 +20,7 @@ import urllib3
 
 from . import __version__
 from .errors import (
+    APIError,
     CnaiError,
     ConnectionFailed,
     GarbageError,
@@ -45,6 +46,7 @@ from .transport import (
     reason_of,
 )
 from .vendor_errors import error_from_response
+from .worker import run_in_worker
 
 __all__ = ["Client", "Notice", "Stream"]
 
@@ -59,8 +61,13 @@ _GRACE_AFTER_DONE = 0.2
 
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
 _STREAM_LINE = re.compile(r":|(data|event|id|retry)(:|$)|d(a(t)?)?$|e(v(e(n)?)?)?$")
+# What a model says that can only stream; a relay's "upstream" is no such word.
+_STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
 # What makes a 400 somebody else's fault than that of stream_options.
 _OTHER_PARAMETER = re.compile(r"temperature|top_p|max_tokens|messages|\brole|\bmodel\b")
+
+
+_Piece = TypeVar("_Piece")
 
 
 class Notice(NamedTuple):
@@ -72,6 +79,10 @@ class Notice(NamedTuple):
     kind: str
     seconds: float = 0.0
     error: CnaiError | None = None
+
+
+def _ignore(notice: Notice) -> None:
+    pass
 
 
 class Client:
@@ -111,21 +122,34 @@ class Client:
 
     def models(self) -> list[Model]:
         """Return the models of the key, in the server's order (API reference: `GET /models`)."""
-        return read_models(self._repeated(lambda: self._get_json("/models")))
+        exchange = Exchange()
+
+        def ask() -> Iterator[list[Model]]:
+            yield read_models(self._json(self._send("GET", "/models", None, exchange), exchange))
+
+        return run_in_worker(lambda: next(self._retried(ask, exchange)), exchange.cancel)
 
     def chat(self, request: ChatRequest) -> Chunk:
         """Return a whole answer at once; a model that can only stream is streamed and joined."""
-        try:
-            return read_completion(self._repeated(lambda: self._post_json(request)))
-        except InvalidRequestError as error:
-            if "stream" not in error.why.lower():
-                raise
-        return _joined(self.stream(request))
+        stream = self.stream(request, whole=True)
+        return run_in_worker(lambda: _joined(stream), stream.cancel)
 
-    def stream(self, request: ChatRequest, on_notice: Callable[[Notice], None] | None = None) -> Stream:
-        """Return the answer as a stream of chunks; nothing is sent before the first is asked for."""
+    def stream(
+        self,
+        request: ChatRequest,
+        on_notice: Callable[[Notice], None] | None = None,
+        *,
+        whole: bool = False,
+    ) -> Stream:
+        """Return the answer as a stream of chunks; nothing is sent before the first is asked for.
+
+        `whole` asks for the answer in one piece: it is then one chunk, unless the model can only stream.
+        """
         exchange = Exchange()
-        return Stream(self._retried(request, exchange, on_notice or (lambda _: None)), exchange)
+        notify = on_notice or _ignore
+        ask = self._whole if whole else self._streamed
+        chunks = self._retried(lambda: ask(request, exchange, notify), exchange, notify)
+        return Stream(chunks, exchange)
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
@@ -137,17 +161,24 @@ class Client:
     # -- one stream -----------------------------------------------------------------------------
 
     def _retried(
-        self, request: ChatRequest, exchange: Exchange, notify: Callable[[Notice], None]
-    ) -> Iterator[Chunk]:
+        self,
+        ask: Callable[[], Iterator[_Piece]],
+        exchange: Exchange,
+        notify: Callable[[Notice], None] = _ignore,
+    ) -> Iterator[_Piece]:
+        """Give what `ask` gives; it is asked again where nothing came before an error that may pass."""
         attempt = 0
-        while True:
+        while not exchange.cancelled:
             try:
-                yield from self._streamed(request, exchange, notify)
+                yield from ask()
                 return
             except CnaiError as error:
                 if exchange.cancelled:
                     return
                 seconds = None if exchange.begun else self._wait_before(attempt, error)
+                if seconds is not None or (isinstance(error, APIError) and not exchange.begun):
+                    # Some servers refuse with a status of 200.
+                    exchange.accepted = False
                 if seconds is None:
                     raise
                 reason = error
@@ -158,6 +189,19 @@ class Client:
                     return
             attempt += 1
 
+    def _whole(
+        self, request: ChatRequest, exchange: Exchange, notify: Callable[[Notice], None]
+    ) -> Iterator[Chunk]:
+        try:
+            response = self._send("POST", "/chat/completions", request.body(), exchange)
+        except InvalidRequestError as error:
+            if not _STREAM_ONLY.search(error.why):
+                raise
+        else:
+            yield read_completion(self._json(response, exchange))
+            return
+        yield from self._streamed(request, exchange, notify)
+
     def _streamed(
         self, request: ChatRequest, exchange: Exchange, notify: Callable[[Notice], None]
     ) -> Iterator[Chunk]:
@@ -167,7 +211,7 @@ class Client:
         try:
             kind = response.headers.get("Content-Type", "").lower()
             if "json" in kind and "event-stream" not in kind:
-                yield read_completion(_as_json(self._text(response)))
+                yield read_completion(_as_json(self._text(response, exchange)))
                 return
             _refuse_html(response, kind)
             yield from self._chunks(response, exchange, notify)
@@ -233,7 +277,7 @@ class Client:
     # -- requests -------------------------------------------------------------------------------
 
     def _send(
-        self, method: str, path: str, body: dict[str, Any] | None, exchange: Exchange | None = None
+        self, method: str, path: str, body: dict[str, Any] | None, exchange: Exchange
     ) -> requests.Response:
         """Send one request and return its response, body unread; raises what an error status means."""
         data = None
@@ -264,44 +308,38 @@ class Client:
         except (*TRANSPORT_ERRORS, UnicodeError) as exc:
             raise self._translated(exc, begun=False) from self._cause(exc)
         if response.status_code == 200:
+            exchange.accepted = True
             return response
         try:
-            raise self._error(response)
+            raise self._error(response, exchange)
         finally:
-            if exchange is not None:
-                exchange.release()
+            exchange.release()
             response.close()
 
-    def _error(self, response: requests.Response) -> CnaiError:
+    def _error(self, response: requests.Response, exchange: Exchange) -> CnaiError:
         if 300 <= response.status_code < 400:
             place = redact(response.headers.get("Location", "another address"), self._key)
             return RedirectRefused("the server redirects the request", why=f"it points to {place}")
-        text = self._text(response)
+        text = self._text(response, exchange)
         error = error_from_response(response.status_code, text, request_id=_request_id(response))
         if isinstance(error, RateLimitError):
             error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
         return error
 
-    def _get_json(self, path: str) -> dict[str, Any]:
-        response = self._send("GET", path, None)
-        return self._json(response)
-
-    def _post_json(self, request: ChatRequest) -> dict[str, Any]:
-        return self._json(self._send("POST", "/chat/completions", request.body()))
-
-    def _json(self, response: requests.Response) -> dict[str, Any]:
+    def _json(self, response: requests.Response, exchange: Exchange) -> dict[str, Any]:
         try:
             _refuse_html(response, response.headers.get("Content-Type", "").lower())
-            return _as_json(self._text(response))
+            return _as_json(self._text(response, exchange))
         finally:
+            exchange.release()
             response.close()
 
-    def _text(self, response: requests.Response) -> str:
+    def _text(self, response: requests.Response, exchange: Exchange) -> str:
         """Read a whole body, up to the limit, without the key; invalid UTF-8 is replaced."""
         parts: list[bytes] = []
         size = 0
         try:
-            for part in Body(response, None):
+            for part in Body(response, exchange):
                 parts.append(part)
                 size += len(part)
                 if size > _BODY_LIMIT:
@@ -310,18 +348,6 @@ class Client:
             if response.status_code == 200:
                 raise self._translated(exc, begun=bool(size)) from self._cause(exc)
         return self._key.hide_in(b"".join(parts).decode("utf-8", "replace").removeprefix("\ufeff"))
-
-    def _repeated(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        attempt = 0
-        while True:
-            try:
-                return ask()
-            except CnaiError as error:
-                seconds = self._wait_before(attempt, error)
-                if seconds is None:
-                    raise
-            time.sleep(seconds)
-            attempt += 1
 
     def _wait_before(self, attempt: int, error: CnaiError) -> float | None:
         """Return the seconds to wait before the next attempt, or None where there is to be none."""
@@ -368,7 +394,7 @@ class Client:
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         # As `auth`, and not as a session header: a matching .netrc entry would replace the header.
         if self._key:
-            prepared.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+            prepared.headers["Authorization"] = self._key.bearer()
         return prepared
 
 
@@ -384,6 +410,11 @@ class Stream:
 
     def __next__(self) -> Chunk:
         return next(self._chunks)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server took the request, answering with status 200; a refusal or a retry undoes it."""
+        return self._exchange.accepted
 
     @property
     def cancelled(self) -> bool:

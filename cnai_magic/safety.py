@@ -37,6 +37,10 @@ class ApiKey:
         """Return the key in clear, for the `Authorization` header."""
         return self._value
 
+    def bearer(self) -> str:
+        """Return the value of the `Authorization` header, which hides itself from whoever shows variables."""
+        return _Bearer(f"Bearer {self._value}")
+
     def hide_in(self, text: str) -> str:
         """Return `text` with this key replaced by `sk-…`."""
         return text.replace(self._value, _HIDDEN) if len(self._value) >= _SHORTEST_SECRET else text
@@ -55,6 +59,15 @@ class ApiKey:
 
     def __reduce__(self) -> str:
         raise TypeError("an API key is not to be pickled")
+
+
+class _Bearer(str):
+    """Text whose `repr` does not show it: verbose tracebacks print the variables of each frame."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(f"Bearer {_HIDDEN}")
 
 
 def redact(text: str, *keys: ApiKey | None) -> str:

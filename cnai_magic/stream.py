@@ -1,19 +1,20 @@
 """A response read in a worker thread and handed over in paced batches; stop.
 
 The worker waits for the network, the caller's thread waits for the worker: text that arrived is shown
-even when the next token is late, and an interrupt is immediate.
+even when the next token is late, and an interrupt is immediate and shows no frame that knows the key.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Generator
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from .client import Client, Notice
-from .errors import CnaiError
+from .errors import TruncatedError
 from .protocol import ChatRequest, Usage
+from .worker import Worker
 
 __all__ = ["PACE", "Batch", "StreamedAnswer"]
 
@@ -30,17 +31,17 @@ class Batch(NamedTuple):
 
 
 class StreamedAnswer:
-    """One answer while it is being read.
+    """One answer while it is being read; with `stream=False` it is asked for whole, and comes at once.
 
-    Iterate over `batches()` to the end; then `text`, `reasoning`, `usage` (None where none was reported),
-    `finish_reason`, `model` and `first_token_after` (seconds, None where there was none) are final.
-    `finish_reason` is the server's, or "stopped" after `stop()`, or "interrupted". A failure is raised by
-    `batches()` after all text that came before it.
+    Iterate over `batches()` to the end. `text`, `reasoning`, `usage` (None where none was reported),
+    `finish_reason`, `model` and `first_token_after` (seconds, None where there was none) hold what has
+    arrived so far, at any moment, whatever ended it. `finish_reason` is the server's, or "stopped" after
+    `stop()`, or "interrupted". A failure is raised by `batches()` after all text that came before it.
     """
 
-    def __init__(self, client: Client, request: ChatRequest, *, pace: float = PACE) -> None:
-        self.text = ""
-        self.reasoning = ""
+    def __init__(
+        self, client: Client, request: ChatRequest, *, stream: bool = True, pace: float = PACE
+    ) -> None:
         self.usage: Usage | None = None
         self.finish_reason = ""
         self.model = ""
@@ -49,13 +50,36 @@ class StreamedAnswer:
         # Written by the worker only: an interrupt of the caller's thread can lose nothing.
         self._texts: list[str] = []
         self._thoughts: list[str] = []
+        self._counted = (0, 0)
         self._notice: Notice | None = None
-        self._something = threading.Event()
-        self._over = threading.Event()
-        self._stopped = False
+        self._over = False
         self._error: BaseException | None = None
-        self._stream = client.stream(request, on_notice=self._put)
-        self._worker = threading.Thread(target=self._read, name="cnai-stream", daemon=True)
+        self._woken = False
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+        self._stopped = False
+        self._stream = client.stream(request, on_notice=self._put, whole=not stream)
+        self._worker = Worker(self._read)
+
+    @property
+    def text(self) -> str:
+        """The text that has arrived."""
+        return "".join(self._texts)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning that has arrived."""
+        return "".join(self._thoughts)
+
+    @property
+    def uncounted(self) -> str:
+        """Text and reasoning that came after `usage` was last reported: what it does not count."""
+        texts, thoughts = self._counted
+        return "".join(self._texts[texts:] + self._thoughts[thoughts:])
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server took the request: not before it answers, where it refuses, or before a retry."""
+        return self._stream.accepted
 
     def batches(self) -> Generator[Batch, None, None]:
         """Yield what arrives, at most once in `pace` seconds, the first token at once.
@@ -68,11 +92,8 @@ class StreamedAnswer:
         try:
             self._worker.start()
             while True:
-                # With a timeout, because a wait without one cannot be interrupted on Windows.
-                while not self._something.wait(1.0):
-                    pass
-                self._something.clear()
-                over = self._over.is_set()
+                self._wait()
+                over = self._over
                 texts, thoughts = self._texts[shown:], self._thoughts[thought:]
                 shown += len(texts)
                 thought += len(thoughts)
@@ -83,14 +104,12 @@ class StreamedAnswer:
                     yield Batch("".join(texts), "".join(thoughts), notice)
                 if self._stopped or over:
                     break
-                self._over.wait(self._pace)
+                self._worker.wait(self._pace)
         except BaseException:
             self.finish_reason = self.finish_reason or "interrupted"
             raise
         finally:
             self._end()
-            self.text = "".join(self._texts)
-            self.reasoning = "".join(self._thoughts)
         if self._stopped:
             self.finish_reason = self.finish_reason or "stopped"
         elif self._error is not None:
@@ -100,18 +119,32 @@ class StreamedAnswer:
         """End the answer as if it were complete, from any thread; what arrived is kept."""
         self._stopped = True
         self._stream.cancel()
-        self._over.set()
-        self._something.set()
+        self._wakes.put(None)
+
+    def _wait(self) -> None:
+        while True:
+            try:
+                # With a timeout, because a wait without one cannot be interrupted on Windows.
+                self._wakes.get(timeout=1.0)
+            except Empty:
+                if self._worker.lost:
+                    raise TruncatedError("the answer is read by the process that asked for it") from None
+                continue
+            # Before the pieces are taken: what comes from now on wakes again.
+            self._woken = False
+            return
 
     def _end(self) -> None:
-        self._stream.cancel()
-        if self._worker.ident is not None:
+        try:
+            self._stream.cancel()
             # The cancelled read returns at once; only a connection that is still being made takes
-            # longer, and its (daemon) thread then ends by itself at the timeout.
-            self._worker.join(timeout=1.0)
+            # longer, and its thread then ends by itself at the timeout.
+            self._worker.wait(1.0)
+        finally:
+            # Again, for the case that a second interrupt came before the first was through.
+            self._stream.cancel()
 
     def _read(self) -> None:
-        something = self._something
         texts, thoughts = self._texts, self._thoughts
         try:
             for text, reasoning, finish_reason, usage, model in self._stream:
@@ -119,19 +152,23 @@ class StreamedAnswer:
                     texts.append(text)
                 if reasoning:
                     thoughts.append(reasoning)
-                self.usage = usage or self.usage
+                if usage is not None:
+                    self.usage = usage
+                    self._counted = (len(texts), len(thoughts))
                 self.finish_reason = finish_reason or self.finish_reason
                 self.model = model or self.model
-                if not something.is_set():
-                    something.set()
-        except CnaiError as error:
-            self._error = error
-        except BaseException as error:  # noqa: BLE001  a bug: it must reach the person, not die in a thread
+                if not self._woken:
+                    self._wake()
+        except BaseException as error:  # noqa: BLE001  a bug too must reach the person, not die in a thread
             self._error = error
         finally:
-            self._over.set()
-            something.set()
+            self._over = True
+            self._wake()
+
+    def _wake(self) -> None:
+        self._woken = True
+        self._wakes.put(None)
 
     def _put(self, notice: Notice) -> None:
         self._notice = notice
-        self._something.set()
+        self._wake()

@@ -6,6 +6,7 @@ socket of the request in flight, from before the first byte is sent.
 
 from __future__ import annotations
 
+import _thread
 import http.client
 import io
 import ipaddress
@@ -14,8 +15,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,20 +50,19 @@ TRANSPORT_ERRORS = (
 class Exchange:
     """The socket that one request is using now, so that another thread can wake its reader.
 
-    `begun` tells whether any of the answer has arrived: from then on nothing is sent again.
+    `accepted` tells that the server took the request, `begun` that some of the answer has arrived: from
+    then on nothing is sent again. `cancelled` tells that `cancel` was called.
     """
 
     def __init__(self) -> None:
+        self.accepted = False
         self.begun = False
+        self.cancelled = False
         self._lock = threading.Lock()
-        self._cancelled = threading.Event()
+        # Not an Event: an interrupt in the middle of its set() would leave its lock taken.
+        self._wakes: SimpleQueue[None] = SimpleQueue()
         self._socket: socket.socket | None = None
         self._deadline = float("inf")
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._cancelled.is_set()
 
     def attach(self, connection: socket.socket) -> None:
         """Take note of the socket in use; it is shut down at once where the exchange was cancelled before."""
@@ -77,15 +78,23 @@ class Exchange:
 
     def cancel(self) -> None:
         """Wake whoever reads from the socket or waits for a retry; from any thread."""
+        self.cancelled = True
+        self._wakes.put(None)
+        if self._socket is not None:
+            # In a thread of its own, where no interrupt is raised: one here could leave the lock taken.
+            _thread.start_new_thread(self._wake_reader, ())
+
+    def _wake_reader(self) -> None:
         with self._lock:
-            self._cancelled.set()
             if self._socket is not None:
                 # Not close(): that waits for the reader. A shutdown gives the reader its end at once.
                 _shut_down(self._socket)
 
     def wait(self, seconds: float) -> bool:
         """Wait so many seconds; return True at once when the exchange is cancelled."""
-        return self._cancelled.wait(seconds)
+        with suppress(Empty):
+            self._wakes.get(timeout=0.0 if self.cancelled else seconds)
+        return self.cancelled
 
     def expect_end(self, seconds: float) -> None:
         """Give the server so many seconds, in all, to end the body."""

@@ -1,0 +1,83 @@
+"""Threads that an interrupt of their caller cannot break.
+
+An interrupt is raised between any two steps of the main thread, also within `Thread.start` and `Event`,
+which are written in Python: their lock then stays taken, and the other side waits for ever. What is used
+here is written in C: each call is done or not done.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+__all__ = ["Worker", "run_in_worker"]
+
+_Result = TypeVar("_Result")
+
+# Waits end now and then, because on Windows one without an end cannot be interrupted.
+_TURN = 1.0
+
+
+class Worker:
+    """Does some work in a daemon thread; `error` is what the work raised, once it has `ended`."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.ended = False
+        self.error: BaseException | None = None
+        self._work = work
+        self._pid = 0
+        self._end: SimpleQueue[None] = SimpleQueue()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the thread is that of another process: a fork has the object but not the thread."""
+        return self._pid not in (0, os.getpid())
+
+    def start(self) -> None:
+        """Begin; to be called once."""
+        _thread.start_new_thread(self._run, ())
+        # Here and in the thread: an interrupt may come before this line, and a wait before that one.
+        self._pid = os.getpid()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, so many seconds at most, and not for what was never started; return `ended`."""
+        if self._pid and not self.ended and not self.lost:
+            with suppress(Empty):
+                self._end.get(timeout=seconds)
+        return self.ended
+
+    def _run(self) -> None:
+        self._pid = os.getpid()
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  whoever waits decides what it means
+            self.error = error
+        finally:
+            self.ended = True
+            self._end.put(None)
+
+
+def run_in_worker(work: Callable[[], _Result], cancel: Callable[[], object] | None = None) -> _Result:
+    """Return what `work` returns, or raise what it raises, done in a thread of its own.
+
+    An interrupt calls `cancel`, waits a moment for the work to end, and goes on: it shows no frame of the
+    work. Without `cancel` the work goes on to its end, unseen.
+    """
+    results: list[_Result] = []
+    worker = Worker(lambda: results.append(work()))
+    try:
+        worker.start()
+        while not worker.wait(_TURN):
+            pass
+    except BaseException:
+        if cancel is not None:
+            cancel()
+            worker.wait(_TURN)
+        raise
+    if worker.error is not None:
+        raise worker.error
+    return results[0]
