@@ -7,11 +7,11 @@ cancel. Every failure leaves this room as a `CnaiError`.
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -24,34 +24,32 @@ from .errors import (
     CnaiError,
     ConnectionFailed,
     GarbageError,
-    HTMLError,
     InputError,
     InvalidRequestError,
     RateLimitError,
-    RedirectRefused,
     ResponseTimeout,
     TruncatedError,
 )
 from .events import Events
+from .hiding import HiddenKey
 from .protocol import ChatRequest, Chunk, Model, StreamReader, read_completion, read_models
-from .safety import ApiKey, redact
+from .responses import error_of, foreign_lines, json_of, refuse_html, request_id_of, text_of
+from .safety import ApiKey
 from .transport import (
     TRANSPORT_ERRORS,
     Adapter,
     Body,
     Exchange,
+    Session,
     checked_url,
     in_flight,
     is_loopback,
     reason_of,
 )
-from .vendor_errors import error_from_response
 from .worker import run_in_worker
 
 __all__ = ["Client", "Notice", "Stream"]
 
-# A whole, unstreamed body may be this large, in bytes.
-_BODY_LIMIT = 64 * 1024 * 1024
 # Servers that tell a client to wait longer than this, in seconds, are not waited for.
 _LONGEST_WAIT = 60.0
 # How long, in seconds, the end of a stream may take once its finish_reason, or its [DONE], was read:
@@ -59,8 +57,6 @@ _LONGEST_WAIT = 60.0
 _GRACE_AFTER_FINISH = 2.0
 _GRACE_AFTER_DONE = 0.2
 
-_REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
-_STREAM_LINE = re.compile(r":|(data|event|id|retry)(:|$)|d(a(t)?)?$|e(v(e(n)?)?)?$")
 # What a model says that can only stream; a relay's "upstream" is no such word.
 _STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
 # What makes a 400 somebody else's fault than that of stream_options.
@@ -111,21 +107,17 @@ class Client:
         self._timeout = timeout
         self._retries = retries
         self._without_usage: set[str] = set()
-        self._http = requests.Session()
-        # Proxies and .netrc of the environment are not for a server on this machine.
-        self._http.trust_env = not is_loopback(self.base_url)
-        self._http.auth = self._authorize
-        self._http.headers["User-Agent"] = f"cnai_magic/{__version__}"
-        adapter = Adapter(pool_maxsize=32)
-        self._http.mount("https://", adapter)
-        self._http.mount("http://", adapter)
+        self._pid = os.getpid()
+        self._http = self._new_session()
 
     def models(self) -> list[Model]:
         """Return the models of the key, in the server's order (API reference: `GET /models`)."""
         exchange = Exchange()
 
         def ask() -> Iterator[list[Model]]:
-            yield read_models(self._json(self._send("GET", "/models", None, exchange), exchange))
+            found = read_models(self._json(self._send("GET", "/models", None, exchange), exchange))
+            hide = self._key.hide_in
+            yield [Model(hide(model.id), hide(model.owner)) for model in found]
 
         return run_in_worker(lambda: next(self._retried(ask, exchange)), exchange.cancel)
 
@@ -153,7 +145,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
-        self._http.close()
+        self._session().close()
 
     def __repr__(self) -> str:
         return f"Client({self.base_url!r})"
@@ -198,7 +190,7 @@ class Client:
             if not _STREAM_ONLY.search(error.why):
                 raise
         else:
-            yield read_completion(self._json(response, exchange))
+            yield self._completion(self._json(response, exchange))
             return
         yield from self._streamed(request, exchange, notify)
 
@@ -211,9 +203,9 @@ class Client:
         try:
             kind = response.headers.get("Content-Type", "").lower()
             if "json" in kind and "event-stream" not in kind:
-                yield read_completion(_as_json(self._text(response, exchange)))
+                yield self._completion(json_of(self._text(response, exchange)))
                 return
-            _refuse_html(response, kind)
+            refuse_html(response, kind)
             yield from self._chunks(response, exchange, notify)
         finally:
             exchange.release()
@@ -223,41 +215,57 @@ class Client:
         self, response: requests.Response, exchange: Exchange, notify: Callable[[Notice], None]
     ) -> Iterator[Chunk]:
         events = Events(Body(response, exchange), on_comment=lambda: notify(Notice("queued")))
-        reader = StreamReader()
-        read, hide = reader.read, self._key.hide_in
+        reader, hidden = StreamReader(), HiddenKey(self._key)
+        read, mark, model = reader.read, hidden.mark, ""
+        failure: CnaiError | None = None
         try:
             for event in events:
                 if reader.done:
                     continue  # what follows [DONE] is drained, so that the connection can be used again
-                chunk = read(hide(event.data), event.event)
+                chunk = read(event.data, event.event)
                 if chunk is not None:
                     if not exchange.begun:
                         exchange.begun = bool(chunk.text or chunk.reasoning)
+                    finished = chunk.finish_reason
+                    if (
+                        mark in chunk.text
+                        or mark in chunk.reasoning
+                        or hidden.held
+                        or finished
+                        or chunk.model != model
+                    ):
+                        model = chunk.model
+                        chunk = hidden.of(chunk)
                     yield chunk
-                    if chunk.finish_reason:
+                    if finished:
                         exchange.expect_end(_GRACE_AFTER_FINISH)
                 elif reader.done:
                     exchange.expect_end(_GRACE_AFTER_DONE)
+        except CnaiError as error:
+            failure = error
         except TRANSPORT_ERRORS as exc:
-            if exchange.cancelled:
-                return
-            if not (reader.finish_reason or reader.done):
-                raise self._translated(exc, begun=exchange.begun) from self._cause(exc)
-        if exchange.cancelled:
-            return
-        rest = reader.close()
+            if not (reader.finish_reason or reader.done or exchange.cancelled):
+                failure = self._translated(exc, begun=exchange.begun)
+                failure.__cause__ = self._cause(exc)
+        # Whatever ended the stream: what was held back has arrived.
+        rest = hidden.rest(reader.close())
         if rest is not None:
             yield rest
-        head = "" if events.count else _foreign_lines(bytes(events.head))
+        if failure is not None:
+            raise failure
+        if exchange.cancelled:
+            return
+        head = "" if events.count else foreign_lines(bytes(events.head))
         if head:
-            yield _not_a_stream(hide(head), response)
+            refuse_html(response, "text/html" if head[:1] == "<" else "")
+            yield self._completion(json_of(head))
         elif not reader.finish_reason:
             raise TruncatedError(
                 "the answer broke off"
                 if exchange.begun
                 else "the server closed the stream without an answer",
                 why="the stream ended without a finish_reason",
-                request_id=_request_id(response),
+                request_id=request_id_of(response),
             )
 
     def _open_stream(self, request: ChatRequest, exchange: Exchange) -> requests.Response | None:
@@ -296,7 +304,7 @@ class Client:
                 headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         try:
             with in_flight(exchange):
-                response = self._http.request(
+                response = self._session().request(
                     method,
                     self.base_url + path,
                     data=data,
@@ -311,43 +319,48 @@ class Client:
             exchange.accepted = True
             return response
         try:
-            raise self._error(response, exchange)
+            raise error_of(response, exchange)
         finally:
             exchange.release()
             response.close()
 
-    def _error(self, response: requests.Response, exchange: Exchange) -> CnaiError:
-        if 300 <= response.status_code < 400:
-            place = redact(response.headers.get("Location", "another address"), self._key)
-            return RedirectRefused("the server redirects the request", why=f"it points to {place}")
-        text = self._text(response, exchange)
-        error = error_from_response(response.status_code, text, request_id=_request_id(response))
-        if isinstance(error, RateLimitError):
-            error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
-        return error
+    def _session(self) -> requests.Session:
+        if self._pid != os.getpid():
+            # A fork has a copy of each connection: two processes must not speak on one.
+            self._http, self._pid = self._new_session(), os.getpid()
+        return self._http
+
+    def _new_session(self) -> requests.Session:
+        session = Session()
+        # Proxies and .netrc of the environment are not for a server on this machine.
+        session.trust_env = not is_loopback(self.base_url)
+        session.auth = self._authorize
+        session.headers["User-Agent"] = f"cnai_magic/{__version__}"
+        adapter = Adapter(pool_maxsize=32)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
 
     def _json(self, response: requests.Response, exchange: Exchange) -> dict[str, Any]:
         try:
-            _refuse_html(response, response.headers.get("Content-Type", "").lower())
-            return _as_json(self._text(response, exchange))
+            refuse_html(response, response.headers.get("Content-Type", "").lower())
+            return json_of(self._text(response, exchange))
         finally:
             exchange.release()
             response.close()
 
+    def _completion(self, body: dict[str, Any]) -> Chunk:
+        chunk, hide = read_completion(body), self._key.hide_in
+        return Chunk(
+            hide(chunk.text), hide(chunk.reasoning), hide(chunk.finish_reason), chunk.usage, hide(chunk.model)
+        )
+
     def _text(self, response: requests.Response, exchange: Exchange) -> str:
-        """Read a whole body, up to the limit, without the key; invalid UTF-8 is replaced."""
-        parts: list[bytes] = []
-        size = 0
+        read = bytearray()
         try:
-            for part in Body(response, exchange):
-                parts.append(part)
-                size += len(part)
-                if size > _BODY_LIMIT:
-                    raise GarbageError("the server's answer is too large to be one")
+            return text_of(response, exchange, read)
         except TRANSPORT_ERRORS as exc:
-            if response.status_code == 200:
-                raise self._translated(exc, begun=bool(size)) from self._cause(exc)
-        return self._key.hide_in(b"".join(parts).decode("utf-8", "replace").removeprefix("\ufeff"))
+            raise self._translated(exc, begun=bool(read)) from self._cause(exc)
 
     def _wait_before(self, attempt: int, error: CnaiError) -> float | None:
         """Return the seconds to wait before the next attempt, or None where there is to be none."""
@@ -365,7 +378,7 @@ class Client:
 
     def _translated(self, exc: Exception, *, begun: bool) -> CnaiError:
         host = urlsplit(self.base_url).netloc
-        why = redact(reason_of(exc), self._key)
+        why = reason_of(exc)
         if isinstance(exc, requests.ConnectTimeout):
             return ConnectionFailed(f"no connection to {host} within {self._timeout[0]:g} s")
         if isinstance(exc, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError):
@@ -421,41 +434,14 @@ class Stream:
         """Whether the stream was cancelled; it then ends without an error."""
         return self._exchange.cancelled
 
+    @property
+    def connecting(self) -> bool:
+        """Whether it looks up the server or connects, which nothing can cut short; nothing was sent."""
+        return self._exchange.connecting
+
     def cancel(self) -> None:
         """End the stream, whatever it is waiting for: the next token, the headers, or a retry."""
         self._exchange.cancel()
-
-
-def _foreign_lines(head: bytes) -> str:
-    """Return a body without its lines that are, or begin, those of a stream of events."""
-    lines = head.decode("utf-8", "replace").splitlines()
-    return "\n".join(line for line in lines if not _STREAM_LINE.match(line)).strip()
-
-
-def _not_a_stream(text: str, response: requests.Response) -> Chunk:
-    """Read a body that was announced as a stream and held no event."""
-    _refuse_html(response, "text/html" if text.lstrip()[:1] == "<" else "")
-    return read_completion(_as_json(text))
-
-
-def _refuse_html(response: requests.Response, kind: str) -> None:
-    if "text/html" in kind:
-        raise HTMLError(
-            "the server sent a web page in place of an answer",
-            why=f"{response.request.method} {redact(response.url)}",
-            request_id=_request_id(response),
-        )
-
-
-def _as_json(text: str) -> dict[str, Any]:
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        why = text.strip()[:200] or "the body is empty"
-        raise GarbageError("the server's answer is not JSON", why=why) from exc
-    if not isinstance(body, dict):
-        raise GarbageError("the server's answer is not a JSON object", why=text.strip()[:200])
-    return body
 
 
 def _joined(stream: Stream) -> Chunk:
@@ -469,23 +455,3 @@ def _joined(stream: Stream) -> Chunk:
             model=chunk.model or whole.model,
         )
     return whole._replace(text="".join(texts), reasoning="".join(thoughts))
-
-
-def _request_id(response: requests.Response) -> str:
-    found = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
-    # A server may send anything back, the key too.
-    sent = ApiKey(response.request.headers.get("Authorization", "").removeprefix("Bearer "))
-    return sent.hide_in(found)
-
-
-def _retry_after(value: str) -> float | None:
-    """Read a Retry-After header in either of its forms (RFC 9110, 10.2.3), as seconds from now."""
-    value = value.strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return max(0.0, seconds) if seconds < 10**9 else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from weakref import WeakValueDictionary
 
-__all__ = ["ApiKey", "redact", "strip_controls"]
+__all__ = ["ApiKey", "KeyFilter", "redact", "strip_controls"]
 
 _HIDDEN = "sk-…"
 
@@ -28,10 +29,16 @@ class ApiKey:
     The key itself is had from `reveal()` and from nowhere else.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_secret", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value.strip()
+        # All keys begin alike, and some servers know them without that beginning.
+        secret = self._value.removeprefix("sk-")
+        if len(secret) < _SHORTEST_SECRET:
+            secret = self._value if len(self._value) >= _SHORTEST_SECRET else ""
+        self._secret = secret
+        _in_use[id(self)] = self
 
     def reveal(self) -> str:
         """Return the key in clear, for the `Authorization` header."""
@@ -43,7 +50,10 @@ class ApiKey:
 
     def hide_in(self, text: str) -> str:
         """Return `text` with this key replaced by `sk-…`."""
-        return text.replace(self._value, _HIDDEN) if len(self._value) >= _SHORTEST_SECRET else text
+        if not self._secret:
+            return text
+        # Of `sk-x` only the x is replaced: the result is the same, and an x alone is hidden too.
+        return text.replace(self._secret, "…" if self._secret != self._value else _HIDDEN)
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -70,11 +80,46 @@ class _Bearer(str):
         return repr(f"Bearer {_HIDDEN}")
 
 
-def redact(text: str, *keys: ApiKey | None) -> str:
-    """Return `text` with the given keys, and all that has the shape of one, replaced by `sk-…`."""
-    for key in keys:
-        if key:
-            text = key.hide_in(text)
+# The keys of this process: whoever makes an error need not know which key it might quote.
+_in_use: WeakValueDictionary[int, ApiKey] = WeakValueDictionary()
+
+
+class KeyFilter:
+    """Hides a key in a text that comes in pieces, also where the key is split over them.
+
+    What may be the beginning of the key is `held` until the next piece. A piece without `mark` needs no
+    look where nothing is held.
+    """
+
+    def __init__(self, key: ApiKey) -> None:
+        self._key = key
+        self._secret = key._secret
+        self.mark = self._secret[:1] or "\0"
+        self.held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what of the text can be shown now."""
+        text = self._key.hide_in(self.held + piece)
+        self.held = ""
+        if self._secret:
+            start = text.find(self.mark, max(0, len(text) - len(self._secret) + 1))
+            while start >= 0:
+                if self._secret.startswith(text[start:]):
+                    self.held = text[start:]
+                    return text[:start]
+                start = text.find(self.mark, start + 1)
+        return text
+
+    def rest(self) -> str:
+        """Return what is held at the end of the text; so much of the key that it is no chance is hidden."""
+        held, self.held = self.held, ""
+        return held if len(held) < _SHORTEST_SECRET else "…"
+
+
+def redact(text: str) -> str:
+    """Return `text` with the keys in use, and all that has the shape of one, replaced by `sk-…`."""
+    for key in list(_in_use.values()):
+        text = key.hide_in(text)
     return _KEY_SHAPE.sub(_HIDDEN, text)
 
 

@@ -21,6 +21,8 @@ __all__ = ["PACE", "Batch", "StreamedAnswer"]
 PACE = 0.05
 """Seconds between two batches: twenty a second look continuous."""
 
+_PATIENCE = 1.0
+
 
 class Batch(NamedTuple):
     """What arrived since the last batch; `notice` tells of waiting before the first token."""
@@ -137,9 +139,10 @@ class StreamedAnswer:
     def _end(self) -> None:
         try:
             self._stream.cancel()
-            # The cancelled read returns at once; only a connection that is still being made takes
-            # longer, and its thread then ends by itself at the timeout.
-            self._worker.wait(1.0)
+            # The cancelled read returns at once; only a connection that is still being made takes longer,
+            # and its thread then ends by itself, at the timeout, with nothing sent.
+            if not self._stream.connecting:
+                self._worker.wait(_PATIENCE)
         finally:
             # Again, for the case that a second interrupt came before the first was through.
             self._stream.cancel()

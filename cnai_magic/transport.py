@@ -10,6 +10,7 @@ import _thread
 import http.client
 import io
 import ipaddress
+import os
 import re
 import socket
 import threading
@@ -32,6 +33,7 @@ __all__ = [
     "Adapter",
     "Body",
     "Exchange",
+    "Session",
     "checked_url",
     "in_flight",
     "is_loopback",
@@ -51,13 +53,16 @@ class Exchange:
     """The socket that one request is using now, so that another thread can wake its reader.
 
     `accepted` tells that the server took the request, `begun` that some of the answer has arrived: from
-    then on nothing is sent again. `cancelled` tells that `cancel` was called.
+    then on nothing is sent again. `cancelled` tells that `cancel` was called, `connecting` that there is
+    no socket yet which could be shut down.
     """
 
     def __init__(self) -> None:
         self.accepted = False
         self.begun = False
         self.cancelled = False
+        self.connecting = False
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         # Not an Event: an interrupt in the middle of its set() would leave its lock taken.
         self._wakes: SimpleQueue[None] = SimpleQueue()
@@ -68,6 +73,8 @@ class Exchange:
         """Take note of the socket in use; it is shut down at once where the exchange was cancelled before."""
         with self._lock:
             self._socket = connection
+            self._pid = os.getpid()
+            self._deadline = float("inf")
             if self.cancelled:
                 _shut_down(connection)
 
@@ -80,7 +87,7 @@ class Exchange:
         """Wake whoever reads from the socket or waits for a retry; from any thread."""
         self.cancelled = True
         self._wakes.put(None)
-        if self._socket is not None:
+        if self._socket is not None and self._pid == os.getpid():  # a fork leaves the parent's alone
             # In a thread of its own, where no interrupt is raised: one here could leave the lock taken.
             _thread.start_new_thread(self._wake_reader, ())
 
@@ -189,8 +196,16 @@ class _Attaching:
 
     sock: Any
 
+    # Set for all of http.client, it would print the header with the key.
+    debuglevel = 0
+
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
+        exchange = _current.get() or Exchange()
+        exchange.connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            exchange.connecting = False
         self._attach()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -219,6 +234,17 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
+class Session(requests.Session):
+    """A session that knows no redirects.
+
+    Told to follow none, requests still parses the address, and reads the body that comes with it to its end.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return None: nothing is a redirect."""
+        return None
+
+
 class Adapter(HTTPAdapter):
     """Requests' own adapter, with connections that can be woken."""
 
@@ -227,10 +253,11 @@ class Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make the pools of connections through a proxy."""
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):  # which have connections of their own
+            manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
         return manager
 
 
@@ -245,25 +272,27 @@ def is_loopback(url: str) -> bool:
 
 def checked_url(base_url: str) -> str:
     """Return the base URL without a slash at its end; raises InputError where the key is not safe with it."""
+    base_url = base_url.strip()
+    form = "it has the form https://host/v1, without a key, a user name, a query or a fragment"
     try:
-        parts = urlsplit(base_url.strip())
+        parts = urlsplit(base_url)
         _ = parts.port
-    except ValueError as exc:
-        raise InputError("the base URL is not an address", parameter="base_url", why=str(exc)) from exc
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    except ValueError:
+        # Neither the address nor the words of the exception are quoted: a password may be among them.
+        raise InputError("the base URL is not an address", parameter="base_url", why=form) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or {*"@?#"} & {*base_url}:
+        place = f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "what is set"
         raise InputError(
-            f"the base URL {base_url!r} is not the address of an API",
-            parameter="base_url",
-            why="it has the form https://host/v1, without a key, a user name or a query",
+            f"the base URL ({place} …) is not the address of an API", parameter="base_url", why=form
         )
-    if parts.scheme == "http" and not is_loopback(base_url.strip()):
+    if parts.scheme == "http" and not is_loopback(base_url):
         raise InputError(
             f"{parts.hostname} would be asked over plain http",
             parameter="base_url",
             why="the API key would cross the network in clear",
             next_step="use https; plain http is for this machine only (127.0.0.1, localhost)",
         )
-    return base_url.strip().rstrip("/")
+    return base_url.rstrip("/")
 
 
 def reason_of(exc: BaseException) -> str:

@@ -21,8 +21,9 @@ from .errors import (
     RateLimitError,
     ServerError,
 )
+from .safety import redact, strip_controls
 
-__all__ = ["error_from_response", "find_error", "quoted"]
+__all__ = ["error_from_response", "excerpt", "find_error", "quoted"]
 
 
 class _Report(NamedTuple):
@@ -106,6 +107,10 @@ _STATUSES: dict[int, type[APIError]] = {
     429: RateLimitError,
 }
 
+# Some servers write down in every answer that there is no error.
+_NOTHING = (None, "", 0, "0")
+
+_ESCAPE = re.compile(r"\\(?:u00([2-7][0-9a-fA-F])|/)")
 _REQUEST_ID = re.compile(r"\s*\(request id: ?([\w-]+)\)", re.IGNORECASE)
 
 
@@ -158,21 +163,30 @@ def error_from_response(status: int, body: str, *, request_id: str = "") -> APIE
 def quoted(value: object) -> str:
     """Return the beginning of a JSON value as text, for an error that quotes it."""
     try:
-        return json.dumps(value, ensure_ascii=False)[:200]
+        return excerpt(json.dumps(value, ensure_ascii=False))
     except RecursionError:
         return "(nested too deep to be shown)"
 
 
+def excerpt(text: str) -> str:
+    """Return the beginning of a foreign text, for an error that quotes it.
+
+    Keys are hidden before it is cut, also where JSON's escapes would hide them from whoever hides them.
+    """
+    text = _ESCAPE.sub(lambda found: chr(int(found[1] or "2f", 16)), text)
+    return redact(strip_controls(text)).strip()[:200]
+
+
 def _report(body: Mapping[str, Any]) -> _Report | None:
     error = body.get("error")
-    if isinstance(error, Mapping) and error:
+    if isinstance(error, Mapping) and any(value not in _NOTHING for value in error.values()):
         return _Report(_text(error.get("message")), _text(error.get("code")), _text(error.get("type")))
     if error and not isinstance(error, Mapping):
         return _Report(_text(body.get("message")) or _text(error), _text(body.get("code")))
     native = body.get("base_resp")
-    if isinstance(native, Mapping) and native.get("status_code"):
+    if isinstance(native, Mapping) and native.get("status_code") not in _NOTHING:
         return _Report(_text(native.get("status_msg")), _text(native["status_code"]), vendor="minimax")
-    if body.get("error_code"):
+    if body.get("error_code") not in _NOTHING:
         return _Report(_text(body.get("error_msg")), _text(body["error_code"]), vendor="baidu")
     wrapped = body.get("Response")
     if isinstance(wrapped, Mapping) and isinstance(wrapped.get("Error"), Mapping):
@@ -220,4 +234,4 @@ def _text(value: object) -> str:
 def _page_title(body: str) -> str:
     """Return the title of an HTML page, or the beginning of a text."""
     title = re.search(r"<title[^>]*>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
-    return title.group(1).strip() if title else body.strip()[:200]
+    return excerpt(title.group(1) if title else body)

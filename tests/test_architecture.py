@@ -34,7 +34,9 @@ _ARROWS: dict[str, set[str]] = {
     "spend": {"protocol"},
     "reply": {"markdown", "protocol", "spend"},
     "conversation": {"protocol", "reply"},
-    "client": {"events", "protocol", "transport", "vendor_errors", "worker"},
+    "hiding": {"protocol"},
+    "responses": {"transport", "vendor_errors"},
+    "client": {"events", "hiding", "protocol", "responses", "transport", "worker"},
     "stream": {"client", "protocol", "worker"},
     "gateway": {"protocol", "spend"},
     "access": {"config", "gateway"},
@@ -81,7 +83,7 @@ _ARROWS: dict[str, set[str]] = {
 }
 # Which rooms know a library; one that is not named here is a new dependency.
 _LIBRARIES: dict[str, set[str]] = {
-    "requests": {"client", "transport"},
+    "requests": {"client", "responses", "transport"},
     "urllib3": {"client", "transport"},
     "sseclient": {"events"},
     "IPython": {"magics", "render"},

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import pickle
 import socket
 import threading
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from cnai_magic import client as client_module
+from cnai_magic import responses
 from cnai_magic.client import Client, Notice
 from cnai_magic.errors import (
     AuthenticationError,
@@ -522,6 +525,30 @@ def test_a_model_that_can_only_stream_is_streamed(server: ScriptedServer, client
     assert server.requests[1].json()["stream"] is True
 
 
+@pytest.mark.parametrize(
+    "words", ["the upstream refuses: context too long", "stream_options: unknown", "Upstream failed"]
+)
+def test_a_refusal_that_does_not_speak_of_streaming_is_not_answered_by_it(
+    words: str, server: ScriptedServer, client: Client
+) -> None:
+    server.always(failure(400, "bad", words))
+    with pytest.raises(InvalidRequestError):
+        client.chat(REQUEST)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["This model only support stream mode", "non-streaming calls are not supported", "must be streamed"],
+)
+def test_a_refusal_that_speaks_of_streaming_is_answered_by_it(
+    words: str, server: ScriptedServer, client: Client
+) -> None:
+    server.reply(failure(400, "bad", words))
+    server.reply(sse("Hel", "lo"))
+    assert client.chat(REQUEST).text == "Hello"
+
+
 def test_without_a_key_no_authorization_is_sent(server: ScriptedServer) -> None:
     server.reply(sse("a"))
     keyless = Client(server.base_url)
@@ -727,6 +754,62 @@ def test_a_redirect_is_refused_and_the_key_not_sent_on(
         assert elsewhere.connections == 0
 
 
+def test_the_body_of_a_redirect_is_not_read(server: ScriptedServer, client: Client) -> None:
+    gone = threading.Event()
+    server.reply(head(302, Location="https://elsewhere.example/", Content_Length=10**9), SILENCE, Tell(gone))
+    with pytest.raises(RedirectRefused):
+        client.models()
+    assert gone.wait(PATIENCE), "the connection was left open"
+
+
+def test_a_redirect_whose_body_trickles_for_ever_is_refused(server: ScriptedServer, client: Client) -> None:
+    server.reply(
+        head(302, Location="https://elsewhere.example/", Transfer_Encoding="chunked"), Trickle(b"1\r\nx\r\n")
+    )
+    with pytest.raises(RedirectRefused):
+        client.models()
+
+
+@pytest.mark.parametrize(
+    "place", ["http://[::1", "https://a b/", "//", "https://" + "a" * 70 + ".example/", "?", ""]
+)
+def test_a_redirect_to_no_address_is_refused(place: str, server: ScriptedServer, client: Client) -> None:
+    server.reply(head(302, Location=place, Content_Length=0))
+    with pytest.raises(RedirectRefused):
+        client.models()
+
+
+def test_of_the_query_of_a_redirect_nothing_is_told(server: ScriptedServer, client: Client) -> None:
+    server.reply(head(302, Location="https://elsewhere.example/login?session=hunter2", Content_Length=0))
+    with pytest.raises(RedirectRefused, match=r"https://elsewhere\.example/login") as caught:
+        client.models()
+    assert "hunter2" not in everything_shown(caught.value)
+
+
+def test_of_the_body_of_an_error_only_the_beginning_is_read(server: ScriptedServer, client: Client) -> None:
+    gone = threading.Event()
+    server.reply(head(402, Content_Length=10**9) + b"no balance " * 10_000, SILENCE, Tell(gone))
+    with pytest.raises(QuotaError, match="no balance no balance"):
+        client.models()
+    assert gone.wait(PATIENCE), "the connection was left open"
+
+
+@pytest.mark.parametrize("rest", [SILENCE, Trickle(b"1\r\n \r\n")], ids=["silence", "trickle"])
+def test_the_body_of_an_error_may_not_last_for_ever(
+    rest: Any, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(responses, "_ERROR_PATIENCE", 0.05)
+    patient = Client(server.base_url, KEY, timeout=(600.0, 600.0), retries=1)
+    server.reply(head(500, Transfer_Encoding="chunked", Retry_After=0), http_chunk(b"overloaded"), rest)
+    # The time that the error had is not that of the answer which follows.
+    server.reply(json_response(completion("a")))
+    notices: list[Notice] = []
+    found = list(patient.stream(REQUEST, notices.append, whole=True))
+    patient.close()
+    assert "overloaded" in str(notices[0].error)
+    assert [chunk.text for chunk in found] == ["a"]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -739,7 +822,11 @@ def test_a_redirect_is_refused_and_the_key_not_sent_on(
         "ftp://cnaitoken.store/v1",
         "https://",
         "https://user:password@cnaitoken.store/v1",
+        "https://:password@cnaitoken.store/v1",
+        "https://@cnaitoken.store/v1",
         "https://cnaitoken.store/v1?key=x",
+        "https://cnaitoken.store/v1?",
+        "https://cnaitoken.store/v1#key",
         "https://cnaitoken.store:port/v1",
         "https://[::1/v1",
         "",
@@ -749,6 +836,24 @@ def test_an_address_that_is_not_safe_with_the_key_is_refused(url: str) -> None:
     with pytest.raises(InputError) as caught:
         Client(url, KEY)
     assert caught.value.parameter == "base_url"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:hunter2@cnaitoken.store/v1",
+        "https://:hunter2@cnaitoken.store/v1",
+        "https://cnaitoken.store/v1?api_key=hunter2",
+        "https://cnaitoken.store/v1#hunter2",
+        "https://cnaitoken.store:hunter2/v1",
+        "https://[hunter2/v1",
+        "hunter2",
+    ],
+)
+def test_an_address_that_is_refused_is_not_quoted(url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Client(url, None)
+    assert "hunter2" not in everything_shown(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -843,6 +948,81 @@ def test_a_server_that_sends_the_key_back_does_not_make_us_show_it(
     assert key not in caplog.text
 
 
+def escaped(key: str) -> str:
+    """The key as JSON may write it too."""
+    return rf"\u{ord(key[0]):04x}" + key[1:].replace("/", r"\/").replace("-", r"\u002D")
+
+
+ANSWERS: dict[str, Any] = {
+    "escaped": lambda key: chunked(
+        [event(f'{{"choices":[{{"delta":{{"content":"{escaped(key)}"}}}}]}}'), *answer("")]
+    ),
+    "reasoning": lambda key: chunked([event(delta("", reasoning_content=key)), *answer("")]),
+    "model": lambda key: chunked([event({**delta("a"), "model": key}), *answer("")]),
+    "finish_reason": lambda key: chunked([event(delta("a", finish=key)), event("[DONE]")]),
+    "whole": lambda key: json_response({**completion(key), "model": key}),
+    "no stream, in spite of its name": lambda key: response(
+        json.dumps(completion(key)), kind="text/event-stream"
+    ),
+} | {
+    f"cut at {cut}": lambda key, cut=cut: sse(f"the key {key[:cut]}", f"{key[cut:]} is")
+    for cut in range(1, len(KEY))
+}
+
+
+@pytest.mark.parametrize("key", [KEY, "no-usual/shape+of=key"], ids=["shaped", "unshaped"])
+@pytest.mark.parametrize("echo", ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_never_holds_the_key(echo: Any, key: str, server: ScriptedServer) -> None:
+    server.reply(echo(key))
+    asking = Client(server.base_url, key)
+    found = list(asking.stream(REQUEST))
+    asking.close()
+    assert any(field for chunk in found for field in chunk[:3]), "nothing arrived"
+    for name in ("text", "reasoning", "finish_reason", "model"):
+        assert key[3:] not in "".join(getattr(chunk, name) for chunk in found)
+
+
+def test_what_is_held_back_for_the_keys_sake_arrives_whatever_ends_the_stream(
+    server: ScriptedServer, client: Client
+) -> None:
+    texts: list[str] = []
+    for ending in ([CLOSE], [http_chunk(event({"error": {"message": "no"}}))]):
+        server.reply(chunked([event(delta("a tes")), event(delta("t"))])[:-1], ending)
+        with pytest.raises(CnaiError):
+            take(client.stream(REQUEST), texts)
+    assert "".join(texts) == "a test" * 2
+
+
+@pytest.mark.parametrize("key", [KEY, "no-usual/shape+of=key"], ids=["shaped", "unshaped"])
+def test_an_error_hides_a_key_that_is_escaped(key: str, server: ScriptedServer) -> None:
+    body = f'{{"error":{{"message":"Incorrect API key {escaped(key)}","code":"{escaped(key)}"}}}}'
+    server.always(response(body, 401))
+    asking = Client(server.base_url, key)
+    for call in (lambda: list(asking.stream(REQUEST)), asking.models):
+        with pytest.raises(AuthenticationError) as caught:
+            call()
+        assert "Incorrect API key" in caught.value.why
+        assert key[3:] not in everything_shown(caught.value)
+    asking.close()
+
+
+def test_models_are_listed_without_the_key(server: ScriptedServer, client: Client) -> None:
+    server.reply(json_response({"data": [{"id": f"m-{KEY}", "owned_by": KEY}]}))
+    assert client.models() == [Model("m-sk-…", "sk-…")]
+
+
+def test_what_all_of_http_client_is_told_to_print_does_not_hold_the_key(
+    server: ScriptedServer,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("http.client.HTTPConnection.debuglevel", 1)
+    server.reply(sse("a"))
+    list(client.stream(REQUEST))
+    assert KEY not in capsys.readouterr().out
+
+
 def test_a_client_shows_no_key_and_cannot_be_pickled_with_it() -> None:
     asking = Client("https://cnaitoken.store/v1", KEY)
     assert repr(asking) == "Client('https://cnaitoken.store/v1')"
@@ -906,3 +1086,39 @@ def test_one_client_serves_many_threads_at_once(server: ScriptedServer, client: 
     for thread in threads:
         thread.join(PATIENCE)
     assert results == ["ab"] * 80
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_the_child_of_a_fork_speaks_on_connections_of_its_own(server: ScriptedServer, client: Client) -> None:
+    server.always(sse("a"))
+    list(client.stream(REQUEST))
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            os._exit(0 if joined(client.stream(REQUEST)).text == "a" else 3)
+        os._exit(4)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    list(client.stream(REQUEST))
+    assert [request.connection for request in server.requests] == [1, 2, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_the_child_of_a_fork_cannot_end_the_stream_of_its_parent(
+    server: ScriptedServer, client: Client
+) -> None:
+    go_on = threading.Event()
+    begin, first, *rest = chunked(answer("a", "b"))
+    server.reply(begin, first, Wait(go_on), rest)
+    stream = client.stream(REQUEST)
+    texts = [next(stream).text]
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            stream.cancel()
+            client.close()
+            os._exit(0)
+        os._exit(4)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    go_on.set()
+    take(stream, texts)
+    assert "".join(texts) == "ab"

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cnai_magic.safety import ApiKey, redact, strip_controls
+from cnai_magic.safety import ApiKey, KeyFilter, redact, strip_controls
 
 KEY = "sk-test-0123456789"
 
@@ -24,13 +27,76 @@ def test_words_that_only_resemble_a_key_stay(text: str) -> None:
 
 
 def test_a_given_key_is_hidden_whatever_its_shape() -> None:
-    assert redact("token=my/secret+key;", ApiKey("my/secret+key")) == "token=sk-…;"
+    key = ApiKey("my/secret+key")
+    assert key.hide_in("token=my/secret+key;") == redact("token=my/secret+key;") == "token=sk-…;"
 
 
 def test_a_placeholder_key_does_not_garble_other_words() -> None:
-    assert (
-        redact("ask ollama about EMPTY", ApiKey("ollama"), ApiKey("EMPTY"), None) == "ask ollama about EMPTY"
-    )
+    text = "ask ollama about EMPTY"
+    keys = [ApiKey("ollama"), ApiKey("EMPTY"), ApiKey("")]
+    assert [key.hide_in(text) for key in keys] == [redact(text)] * 3 == [text] * 3
+
+
+def test_a_key_is_hidden_without_the_beginning_that_all_have() -> None:
+    assert ApiKey(KEY).hide_in(f"{KEY} or {KEY[3:]}") == "sk-… or …"
+
+
+def test_a_key_is_hidden_as_long_as_anyone_has_it() -> None:
+    kept, other = ApiKey("a+key/of+no+shape"), ApiKey("a+key/of+no+shape")
+    del other
+    assert redact("a+key/of+no+shape") == "sk-…"
+    del kept
+    assert redact("a+key/of+no+shape") == "a+key/of+no+shape"
+
+
+def filtered(pieces: list[str], key: ApiKey) -> str:
+    hidden = KeyFilter(key)
+    text = ""
+    for piece in pieces:
+        text += hidden.feed(piece) if hidden.held or hidden.mark in piece else piece
+        assert len(hidden.held) < max(1, len(key.reveal()))
+    return text + hidden.rest()
+
+
+@given(st.text("sk-tes0x", max_size=30), st.text("sk-tes0x", max_size=30), st.data())
+def test_a_key_is_hidden_wherever_the_text_is_cut(before: str, after: str, data: st.DataObject) -> None:
+    text = before + KEY + after
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+    for key in (ApiKey(KEY), ApiKey("x" + KEY)):
+        assert filtered(pieces, key) == key.hide_in(text)
+
+
+@given(st.lists(st.text("sk-test-01", max_size=7)))
+def test_a_text_without_the_key_is_left_alone(pieces: list[str]) -> None:
+    assert filtered(pieces, ApiKey(KEY)) == "".join(pieces)
+    assert filtered(pieces, ApiKey("")) == "".join(pieces)
+
+
+def test_nothing_is_held_back_that_cannot_be_a_key() -> None:
+    hidden = KeyFilter(ApiKey(KEY))
+    assert [hidden.feed(piece) for piece in ("sk", "-", "t", "ea", "te", "s", "ts")] == [
+        "sk",
+        "-",
+        "",
+        "tea",
+        "",
+        "",
+        "tests",
+    ]
+
+
+def test_most_of_a_key_at_the_end_is_hidden_and_little_is_not() -> None:
+    key = ApiKey(KEY)
+    assert filtered(["the test", "-012345678"], key) == "the …"
+    assert filtered(["the tes"], key) == "the tes"
+
+
+def test_the_header_does_not_show_itself() -> None:
+    header = ApiKey(KEY).bearer()
+    assert header == f"Bearer {KEY}"
+    assert "0123" not in repr(header)
+    assert "0123" not in repr({"Authorization": header})
 
 
 def test_a_key_is_shown_by_reveal_and_by_nothing_else() -> None:

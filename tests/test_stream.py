@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from cnai_magic import stream as stream_module
 from cnai_magic.client import Client
 from cnai_magic.errors import AuthenticationError, CnaiError, QuotaError, RateLimitError, TruncatedError
 from cnai_magic.protocol import ChatRequest, Message, Usage
@@ -373,6 +374,54 @@ def test_stop_during_the_wait_for_a_retry_does_not_wait(server: ScriptedServer, 
     assert len(server.requests) == 1
 
 
+def test_stop_while_connecting_does_not_wait(
+    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up, go_on = threading.Event(), threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(*place: Any) -> Any:
+        looked_up.set()
+        assert go_on.wait(PATIENCE * 10)
+        return look_up(*place)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(stream_module, "_PATIENCE", PATIENCE * 10)
+    streamed = StreamedAnswer(client, REQUEST)
+    thread = in_thread(lambda: batches_of(streamed, []))
+    assert looked_up.wait(PATIENCE)
+    streamed.stop()
+    joined(thread)
+    assert not streamed._worker.ended
+    go_on.set()
+    assert streamed._worker.wait(PATIENCE), "the worker was left behind"
+    assert (streamed.finish_reason, streamed.accepted, server.requests) == ("stopped", False, [])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_the_child_of_a_fork_is_told_that_it_has_no_part_in_the_answer(
+    server: ScriptedServer, client: Client
+) -> None:
+    go_on = threading.Event()
+    begin, first, *rest = chunked(answer("a", "b"))
+    server.reply(begin, first, Wait(go_on), rest)
+    streamed = StreamedAnswer(client, REQUEST)
+    batches = streamed.batches()
+    texts = [next(batches).text]
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            try:
+                next(batches)
+            except TruncatedError:
+                os._exit(0)
+        os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    go_on.set()
+    texts += [batch.text for batch in batches]
+    assert "".join(texts) == "ab"
+
+
 def test_stop_from_within_the_loop_ends_it(server: ScriptedServer, client: Client) -> None:
     server.reply(chunked([event(delta("Hel"))])[:-1], SILENCE)
     streamed = StreamedAnswer(client, REQUEST)
@@ -522,6 +571,7 @@ def interrupted_at(step: int, work: Callable[[], None]) -> bool:
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # an exception within a finalizer would be lost
     sys.settrace(trace)
     try:
         work()
@@ -529,6 +579,7 @@ def interrupted_at(step: int, work: Callable[[], None]) -> bool:
         assert left <= 0
     finally:
         sys.settrace(before)
+        gc.enable()
     return left <= 0
 
 
