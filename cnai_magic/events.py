@@ -6,6 +6,7 @@ event of a body that was cut. Given whole events it is none of these. Nothing he
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ EVENT_LIMIT = 16 * 1024 * 1024
 """The largest event that is read, in bytes."""
 
 _BOM = b"\xef\xbb\xbf"
+# It would log what servers write in place of a field or of an ID: part of the answer, or the key.
+logging.getLogger("sseclient").setLevel(logging.INFO)
+
 # sseclient's cost is quadratic in the lines of one event; answers have one line.
 _LINE_LIMIT = 1000
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .errors import GarbageError, InputError, NotAStreamError
-from .vendor_errors import find_error, quoted
+from .vendor_errors import excerpt, find_error, quoted
 
 __all__ = [
     "ROLES",
@@ -201,6 +201,9 @@ class StreamReader:
         self.done = False
         self.finish_reason = ""
         self.usage: Usage | None = None
+        self._valid = False
+        # How much came in deltas: what a message repeats in the end is not taken again.
+        self._came = self._reasoning_came = 0
         self._thinking = _ThinkTag()
         self._half = ""
 
@@ -208,11 +211,14 @@ class StreamReader:
         """Return what one event adds, or None where it adds nothing.
 
         Raises the CnaiError that the event carries, GarbageError where it is not JSON, and
-        NotAStreamError where it is JSON that is no part of an answer.
+        NotAStreamError where it is JSON that is no part of an answer: a stream that has begun may hold
+        such events, by which servers keep the connection open.
         """
         data = data.strip()
         if data == "[DONE]":
             self.done = True
+            return None
+        if not data or (data == "null" and self._valid):
             return None
         return self.add(_parsed(data), failed=event == "error")
 
@@ -224,13 +230,18 @@ class StreamReader:
             if error is not None:
                 raise error
             if choices is None and "usage" not in body and "id" not in body and "object" not in body:
+                if self._valid:
+                    return None
                 raise NotAStreamError("an event of the stream is no part of an answer", why=quoted(body))
         elif "error" in body or "base_resp" in body:
             error = find_error(body)
             if error is not None:
                 raise error
+        self._valid = True
         choice = _first(choices)
-        delta = choice.get("delta") or choice.get("message") or {}
+        delta = in_delta = choice.get("delta")
+        if not in_delta or "message" in choice:
+            delta = self._without_repetition(choice)
         if not isinstance(delta, dict):
             delta = {}
         text = delta.get("content") or ""
@@ -242,9 +253,14 @@ class StreamReader:
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
         if reasoning:
             reasoning = _well_formed(reasoning) if type(reasoning) is str else ""
-        if text and self._thinking.undecided:
-            text, thought = self._thinking.split(text)
-            reasoning += thought
+            if in_delta:
+                self._reasoning_came += len(reasoning)
+        if text:
+            if in_delta:
+                self._came += len(text)
+            if self._thinking.undecided:
+                text, thought = self._thinking.split(text)
+                reasoning += thought
         finish = choice.get("finish_reason") or ""
         if finish:
             finish = self.finish_reason = _FINISH_REASONS.get(str(finish), str(finish))
@@ -262,6 +278,27 @@ class StreamReader:
         text, thought = self._thinking.rest()
         text += _well_formed(self._half)
         return Chunk(text, thought) if text or thought else None
+
+    def _without_repetition(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """Return what is new in a choice that has a `message`.
+
+        Some servers write all text there, MiniMax repeats the whole answer there at the end, after its
+        deltas, or in place of the last of them too.
+        """
+        delta, message = choice.get("delta"), choice.get("message")
+        if not isinstance(message, dict):
+            return delta if isinstance(delta, dict) else {}
+        came = {"content": self._came, "reasoning_content": self._reasoning_came}
+        came["reasoning"] = self._reasoning_came
+        if isinstance(delta, dict) and any(delta.get(name) for name in came):
+            if not choice.get("finish_reason"):
+                return delta
+            return {
+                name: value
+                for name, value in delta.items()
+                if not (came.get(name) and value == message.get(name) and len(value) >= came[name])
+            }
+        return {name: value for name, value in message.items() if not came.get(name)}
 
     def _mended(self, text: str) -> str:
         """Join the halves of a character that was split over two events (UTF-16 surrogates)."""
@@ -391,9 +428,9 @@ def _parsed(data: str) -> dict[str, Any]:
         if end < len(data):
             raise ValueError("there is more after the JSON")
     except (ValueError, RecursionError) as exc:
-        raise GarbageError("an event of the stream is not JSON", why=data[:200]) from exc
+        raise GarbageError("an event of the stream is not JSON", why=excerpt(data)) from exc
     if not isinstance(body, dict):
-        raise GarbageError("an event of the stream is not a JSON object", why=data[:200])
+        raise GarbageError("an event of the stream is not a JSON object", why=excerpt(data))
     return body
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 from collections.abc import Iterable, Iterator
 from itertools import chain, product
@@ -341,3 +342,9 @@ def test_what_is_read_without_sseclient_is_what_sseclient_would_read(blocks: lis
         for event in SSEClient(iter([f"{block}\n\n".encode()])).events()
     ]
     assert [tuple(event) for event in Events([body.encode()])] == expected
+
+
+def test_what_a_server_writes_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert data_of([b"sk-secret: x\nid: sk-secret\ndata: sk-secret\n\n"]) == ["sk-secret"]
+    assert "secret" not in caplog.text

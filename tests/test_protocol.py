@@ -27,8 +27,9 @@ from cnai_magic.protocol import (
     read_completion,
     read_models,
 )
+from cnai_magic.safety import ApiKey
 
-from .servers import completion, delta
+from .servers import completion, delta, event
 
 HELLO = (Message("user", "hello"),)
 
@@ -37,8 +38,8 @@ def read_stream(body: bytes) -> Chunk:
     """What a stream of bytes amounts to."""
     reader = StreamReader()
     texts, thoughts = [], []
-    for event in Events([body]):
-        chunk = reader.read(event.data, event.event)
+    for found in Events([body]):
+        chunk = reader.read(found.data, found.event)
         texts.append(chunk.text if chunk else "")
         thoughts.append(chunk.reasoning if chunk else "")
     rest = reader.close() or Chunk()
@@ -199,12 +200,103 @@ def test_an_error_in_mid_stream_is_raised_after_the_text_before_it() -> None:
         reader.read('{"choices":[{"delta":{}}],"error":{"message":"no","code":"content_filter"}}')
 
 
-@pytest.mark.parametrize(
-    "data", ["", "{", "nope", "[]", "7", "null", '"x"', "[" * 100_000, '{"a":1e', "[DONE"]
-)
+@pytest.mark.parametrize("data", ["{", "nope", "[]", "7", "null", '"x"', "[" * 100_000, '{"a":1e', "[DONE"])
 def test_an_event_that_is_no_json_object_is_garbage(data: str) -> None:
     with pytest.raises(GarbageError):
         StreamReader().read(data)
+
+
+HARMLESS = ['{"created":1,"model":"m"}', '{"type":"ping"}', "{}", "null", "", " "]
+
+
+@pytest.mark.parametrize("data", HARMLESS)
+def test_an_event_that_says_nothing_is_harmless_in_an_answer(data: str) -> None:
+    reader = StreamReader()
+    reader.read(json.dumps(delta("Hel")))
+    assert reader.read(data) is None
+    assert reader.read(json.dumps(delta("lo"))) == Chunk("lo", model="deepseek-chat")
+
+
+@pytest.mark.parametrize("data", ["nope", "7", "[]"])
+def test_garbage_is_no_more_harmless_in_an_answer(data: str) -> None:
+    reader = StreamReader()
+    reader.read(json.dumps(delta("Hel")))
+    with pytest.raises(GarbageError):
+        reader.read(data)
+
+
+def test_an_event_without_data_is_harmless_anywhere() -> None:
+    assert StreamReader().read("") is None
+
+
+def message(content: str, **choice: object) -> dict[str, object]:
+    return {
+        "choices": [{"message": {"role": "assistant", "content": content, **choice}, "finish_reason": None}]
+    }
+
+
+REPETITIONS: dict[str, tuple[list[dict[str, object]], Chunk]] = {
+    "in a message": ([delta("Hel"), delta("lo"), message("Hello")], Chunk("Hello")),
+    "in a message beside an empty delta": (
+        [
+            delta("Hel"),
+            delta("lo"),
+            {"choices": [{"delta": {"role": "", "content": ""}, "message": {"content": "Hello"}}]},
+        ],
+        Chunk("Hello"),
+    ),
+    "in a delta and a message": (
+        [
+            delta("Hel"),
+            delta("lo"),
+            {
+                "choices": [
+                    {"delta": {"content": "Hello"}, "message": {"content": "Hello"}, "finish_reason": "stop"}
+                ]
+            },
+        ],
+        Chunk("Hello", finish_reason="stop"),
+    ),
+    "of the reasoning too": (
+        [delta("", reasoning_content="Hm."), delta("Hi"), message("Hi", reasoning_content="Hm.")],
+        Chunk("Hi", "Hm."),
+    ),
+    "of the reasoning, and an answer that is new": (
+        [delta("", reasoning_content="Hm."), message("Hi", reasoning_content="Hm.")],
+        Chunk("Hi", "Hm."),
+    ),
+    "none: messages alone": ([message("Hel"), message("lo")], Chunk("Hello")),
+    "none: one message": ([message("Hello", reasoning_content="Hm.")], Chunk("Hello", "Hm.")),
+    "none: the same piece in both": (
+        [
+            {"choices": [{"delta": {"content": text}, "message": {"content": text}}]}
+            for text in ("no ", "no ")
+        ],
+        Chunk("no no "),
+    ),
+    "none: all so far in the message": (
+        [
+            {"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}}]},
+            {"choices": [{"delta": {"content": "b"}, "message": {"content": "ab"}, "finish_reason": "stop"}]},
+        ],
+        Chunk("ab", finish_reason="stop"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "expected"), REPETITIONS.values(), ids=REPETITIONS)
+def test_what_a_server_repeats_at_the_end_is_not_taken_twice(
+    events: list[dict[str, object]], expected: Chunk
+) -> None:
+    assert read_stream(b"".join(map(event, events)) + b"data: [DONE]\n\n") == expected
+
+
+def test_a_key_is_hidden_before_a_quotation_is_cut() -> None:
+    key = ApiKey("no-usual/shape+of=key")
+    for data in ("x" * 190 + key.reveal(), json.dumps({"echo": "x" * 185 + key.reveal()})):
+        with pytest.raises(CnaiError) as caught:
+            StreamReader().read(data)
+        assert "no-usual" not in caught.value.why
 
 
 def test_an_event_that_is_no_part_of_an_answer_is_refused() -> None:

@@ -15,7 +15,8 @@ from cnai_magic.errors import (
     ServerError,
 )
 from cnai_magic.protocol import StreamReader, read_completion
-from cnai_magic.vendor_errors import error_from_response, find_error
+from cnai_magic.safety import ApiKey
+from cnai_magic.vendor_errors import error_from_response, excerpt, find_error
 
 Row = tuple[str, int, str, type[APIError]]
 
@@ -344,6 +345,10 @@ def test_an_error_event_is_an_error_whatever_it_holds() -> None:
         {"choices": [], "base_resp": {"status_code": 0, "status_msg": "success"}},
         {"data": [], "message": "success", "success": True},
         {"id": "x", "error_code": 0},
+        {"id": "x", "error_code": "0"},
+        {"choices": [{"delta": {}}], "error": {"message": "", "code": None, "type": ""}},
+        {"choices": [{"delta": {}}], "error": {"message": "", "code": "0"}},
+        {"choices": [{"delta": {}}], "base_resp": {"status_code": "0", "status_msg": "success"}},
     ],
 )
 def test_what_reports_no_error_is_none(body: dict[str, object]) -> None:
@@ -384,3 +389,17 @@ def test_an_address_that_is_wrong_leads_to_the_address() -> None:
 def test_a_web_page_is_told_by_its_title() -> None:
     error = error_from_response(502, "<html><title>\n502 Bad Gateway </title><body>cloud</body>")
     assert error.why == "502 Bad Gateway (HTTP 502)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"message": "wrong key no-usual\/shape+of=key',
+        r"wrong key \u006eo-usual/shape\u002bof=key",
+        "x" * 190 + "no-usual/shape+of=key",
+    ],
+)
+def test_an_excerpt_hides_a_key_however_it_is_written(text: str) -> None:
+    key = ApiKey("no-usual/shape+of=key")
+    assert "usual" not in excerpt(text)
+    assert key
