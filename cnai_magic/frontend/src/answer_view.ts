@@ -75,7 +75,11 @@ class AnswerView {
     this.waiting.append(make("span", "cnai-pulse"), this.seconds);
     const summary = document.createElement("summary");
     summary.textContent = "Reasoning";
-    summary.addEventListener("click", () => (this.toggled = true));
+    summary.addEventListener("click", () => {
+      this.toggled = true;
+      // Thoughts are drawn only while they are seen.
+      this.schedule.request();
+    });
     this.thoughts.tabIndex = 0;
     this.thoughts.setAttribute("role", "region");
     this.thoughts.setAttribute("aria-label", "Reasoning");

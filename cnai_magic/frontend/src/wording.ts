@@ -56,8 +56,7 @@ export function footline(footer: Partial<Footer> | null, final: string | undefin
   if (typeof rate === "number" && rate > 0) parts.push(`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} tokens/s`);
   if (typeof first === "number") parts.push(`first token ${first.toFixed(1)} s`);
   if (cost) parts.push(cost);
-  // A bare amount is the notebook's; the kernel may also name it itself.
-  if (total) parts.push(/[a-z]/i.test(total) ? total : `this notebook ${total}`);
+  if (total) parts.push(`this notebook ${total}`);
   return parts.join(" \u00b7 ");
 }
 

@@ -95,6 +95,16 @@ describe("a view of an answer", () => {
     for (const each of [el, other]) expect(each.querySelector(".cnai-text")!.innerHTML).toBe("<h1>one</h1><p>two</p>");
   });
 
+  it("draws the reasoning when its fold is opened while nothing arrives", () => {
+    start();
+    model.message({ kind: "delta", seq: 1, text: "the answer", reasoning: "a thought" });
+    frame();
+    expect(part("thoughts").textContent).toBe("");
+    part("reasoning").querySelector("summary")!.click();
+    frame();
+    expect(part("thoughts").textContent).toBe("a thought");
+  });
+
   it("draws once for many messages in a frame", () => {
     start();
     const animation = vi.spyOn(globalThis, "requestAnimationFrame");

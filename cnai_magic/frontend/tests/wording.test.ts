@@ -27,7 +27,9 @@ it("reads out each phase, without seconds that change", () => {
 it("sums up below, only what is known", () => {
   const footer = { tokens: 31, rate: 42.4, first_token: 0.82, cost: "$0.0001", total: "$0.0132" };
   expect(footline(footer, undefined)).toBe("31 tokens · 42 tokens/s · first token 0.8 s · $0.0001 · this notebook $0.0132");
-  expect(footline({ ...footer, rate: 0, first_token: null, cost: "", total: "demo credit" }, undefined)).toBe("31 tokens · demo credit");
+  expect(footline({ ...footer, rate: 0, first_token: null, cost: "unpriced", total: "1 unpriced" }, undefined)).toBe(
+    "31 tokens · unpriced · this notebook 1 unpriced",
+  );
   expect(footline(footer, "the end")).toBe("the end");
   expect(footline(null, undefined)).toBe("");
 });
