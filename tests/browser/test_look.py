@@ -1,0 +1,212 @@
+"""Readable in both themes and on a narrow page, while an answer comes and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.servers import ScriptedServer
+
+from .answers import Gate, stream, thought
+from .conftest import OpenNotebook
+from .pages import NotebookPage
+
+_SAMPLE = """\
+## A heading
+
+A paragraph with **strong** words, `code` and [a link](https://example.org/).
+
+- an item
+- another
+
+> A quotation.
+
+| name | value |
+|---|---:|
+| one | 1 |
+
+```python
+def answer() -> int:
+    return 42
+```
+
+Some more text"""
+
+_WIDE = "\n\n".join(
+    [
+        "Donaudampfschifffahrt" * 20,
+        "`" + "unbroken_code_" * 30 + "`",
+        "https://example.org/" + "path/" * 60,
+        "| " + " | ".join(f"column {n}" for n in range(30)) + " |\n" + "|---" * 30 + "|\n"
+        "| " + " | ".join("value" * 5 for _ in range(30)) + " |",
+        "```python\n" + "\n".join(f"line_{n} = {'x' * 200}" for n in range(300)) + "\n```",
+        "1. " + "Wort" * 100,
+        "> " + "Zitat" * 100,
+        "And the last words.",
+    ]
+)
+
+# WCAG 2.1, contrast ratio: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio
+_CONTRAST = """element => {
+  const parse = colour => {
+    const [red, green, blue, alpha = 1] = colour.match(/[\\d.]+/g).map(Number);
+    return { rgb: [red, green, blue], alpha };
+  };
+  const over = (top, under) => top.rgb.map((each, i) => each * top.alpha + under[i] * (1 - top.alpha));
+  const grounds = [];
+  let opacity = 1;
+  for (let each = element; each; each = each.parentElement) {
+    grounds.push(parse(getComputedStyle(each).backgroundColor));
+    opacity *= Number(getComputedStyle(each).opacity);
+  }
+  const ground = grounds.reduceRight((under, top) => over(top, under), [255, 255, 255]);
+  const text = parse(getComputedStyle(element).color);
+  const seen = over({ rgb: text.rgb, alpha: text.alpha * opacity }, ground);
+  const linear = each => (each /= 255) <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4;
+  const luminance = ([red, green, blue]) =>
+    0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+  const [light, dark] = [luminance(seen), luminance(ground)].sort((a, b) => b - a);
+  return (light + 0.05) / (dark + 0.05);
+}"""
+
+_ENOUGH = 4.5
+"""WCAG's level AA for text of this size."""
+
+_OVERFLOW = """() => {
+  const page = document.scrollingElement;
+  const panel = document.querySelector('.jp-WindowedPanel-outer');
+  return [page, panel].filter(each => each.scrollWidth > each.clientWidth).map(each => each.className);
+}"""
+
+
+@pytest.fixture(params=["JupyterLab Light", "JupyterLab Dark"])
+def theme(request: pytest.FixtureRequest, open_notebook: OpenNotebook) -> Iterator[str]:
+    yield request.param
+    # The server keeps the theme.
+    _choose_theme(open_notebook(), "JupyterLab Light")
+
+
+def _choose_theme(notebook: NotebookPage, theme: str) -> None:
+    notebook.command("apputils:change-theme", theme=theme)
+    notebook.page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
+
+
+def _contrasts(where: Locator, *selectors: str) -> dict[str, float]:
+    return {each: round(where.locator(each).first.evaluate(_CONTRAST), 2) for each in selectors}
+
+
+def test_text_stands_out_in_light_and_dark(
+    open_notebook: OpenNotebook, upstream: ScriptedServer, theme: str
+) -> None:
+    gate = Gate()
+    upstream.reply(stream(thought("A thought."), _SAMPLE, gate, "."))
+    notebook = open_notebook("%%cnai\nShow")
+    _choose_theme(notebook, theme)
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("Some more text")
+    notebook.live.locator("summary").click()
+    found = _contrasts(
+        notebook.live,
+        ".cnai-title",
+        ".cnai-stop",
+        ".cnai-thoughts p",
+        ".cnai-text > p",
+        ".cnai-text a",
+        ".cnai-text p > code",
+        ".cnai-text pre code",
+        ".cnai-code-bar .cnai-button",
+        ".cnai-language",
+        ".cnai-text th",
+        ".cnai-text blockquote p",
+        ".cnai-footer",
+    )
+    name = theme.split()[-1].lower()
+    notebook.picture(f"lab-{name}")
+    gate.open()
+    expect(notebook.final).to_contain_text("Some more text.")
+    expect(notebook.live).to_have_count(0)
+    found |= _contrasts(notebook.final, "small", "h2", "p")
+    notebook.picture(f"lab-{name}-final")
+    assert {each: ratio for each, ratio in found.items() if ratio < _ENOUGH} == {}
+
+
+def test_a_narrow_page_never_scrolls_sideways(
+    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
+) -> None:
+    gate = Gate()
+    upstream.reply(stream(_WIDE, gate, " The end."))
+    notebook = open_notebook("%%cnai\nShow", app=app, width=400, height=800)
+    before = notebook.page.evaluate(_OVERFLOW)
+    notebook.run_cell(0)
+    notebook.until_idle()
+    notebook.run_cell(1)
+    expect(notebook.live).to_contain_text("And the last words.")
+    notebook.picture(f"{app}-400px-begin")
+    assert notebook.page.evaluate(_OVERFLOW) == before == []
+    # What is too wide scrolls in itself; the long block of code in its height too.
+    assert notebook.live.locator(".cnai-table").evaluate("each => each.scrollWidth > each.clientWidth")
+    code = notebook.live.locator(".cnai-code pre").evaluate(
+        "each => [each.scrollWidth > each.clientWidth, each.scrollHeight > each.clientHeight, "
+        "each.clientHeight < innerHeight]"
+    )
+    assert code == [True, True, True]
+    widths = notebook.live.evaluate(
+        "each => [each.querySelector('.cnai-header').getBoundingClientRect().right, "
+        "each.querySelector('.cnai-text').getBoundingClientRect().right, innerWidth]"
+    )
+    assert max(widths[:2]) <= widths[2]
+    notebook.live.locator(".cnai-table").scroll_into_view_if_needed()
+    notebook.picture(f"{app}-400px")
+    gate.open()
+    expect(notebook.final).to_contain_text("And the last words. The end.")
+    expect(notebook.live).to_have_count(0)
+    assert notebook.page.evaluate(_OVERFLOW) == []
+    notebook.picture(f"{app}-400px-final")
+
+
+def test_stop_is_reached_and_pressed_by_keyboard(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    upstream.reply(stream("One", Gate()))
+    notebook = open_notebook("%%cnai\nCount")
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("One")
+    expect(notebook.live.locator("[aria-live=polite]")).to_have_text("The answer is arriving")
+    notebook.stop_button.focus()
+    notebook.page.keyboard.press("Enter")
+    expect(notebook.final).to_contain_text("stopped")
+
+
+def test_code_is_copied_as_it_stands(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
+    gate = Gate()
+    upstream.reply(stream(_SAMPLE, gate))
+    notebook = open_notebook("%%cnai\nShow")
+    notebook.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("Some more text")
+    notebook.live.get_by_role("button", name="Copy").click()
+    notebook.page.wait_for_function(
+        "async code => (await navigator.clipboard.readText()) === code",
+        arg="def answer() -> int:\n    return 42",
+    )
+    gate.open()
+    expect(notebook.final).to_contain_text("Some more text")
+
+
+def test_nothing_moves_where_less_motion_is_wanted(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    upstream.reply(stream(gate, "Here."))
+    notebook = open_notebook("%%cnai\nWait")
+    notebook.page.emulate_media(reduced_motion="reduce")
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("waiting")
+    moving = "() => document.querySelector('.cnai-answer').getAnimations({ subtree: true }).length"
+    assert notebook.page.evaluate(moving) == 0
+    notebook.page.emulate_media(reduced_motion="no-preference")
+    assert notebook.page.evaluate(moving) == 1
+    gate.open()
+    expect(notebook.final).to_contain_text("Here.")

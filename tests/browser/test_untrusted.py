@@ -1,0 +1,74 @@
+"""Whatever a model writes, nothing of it runs, is loaded or dresses up as the page."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.servers import ScriptedServer
+from tests.xss_corpus import PAYLOADS
+
+from .answers import Gate, stream
+from .conftest import OpenNotebook
+
+# Attributes and addresses are looked at in all elements; what may stand there is another matter for the
+# widget, which makes every node itself, and for the final Markdown, which the application renders.
+_FOUND = """([area, allowed, forbidden]) => {
+  const found = new Set();
+  for (const element of area.querySelectorAll('*')) {
+    const name = element.localName;
+    const report = () => found.add(element.outerHTML);
+    if (allowed.length ? !allowed.includes(name) : forbidden.includes(name)) report();
+    // JupyterLab draws diagrams as pictures of its own.
+    if (name === 'img' && !element.src.startsWith('data:image/svg+xml')) report();
+    if (getComputedStyle(element).position === 'fixed') report();
+    for (const attribute of element.attributes) {
+      if (/^on|^srcdoc$|^formaction$|^ping$/i.test(attribute.name)) report();
+      if (name !== 'img' && /^(xlink:)?href$|^src$|^action$|^data$/i.test(attribute.name)) {
+        const address = new URL(attribute.value, location.href);
+        const linked = ['http:', 'https:', 'mailto:'].includes(address.protocol);
+        if (!linked) report();
+      }
+    }
+  }
+  return [...found];
+}"""
+
+_WIDGET = """
+section div span p button details summary a br hr em strong del code pre ul ol li blockquote
+table thead tbody tr th td h1 h2 h3 h4 h5 h6
+"""
+_NEVER = "script iframe frame object embed applet form base link meta video audio source input"
+
+_MARK = "the last words"
+_LIVE = """mark => [...document.querySelectorAll('.jp-Notebook .cnai-answer')]
+  .find(each => !window.seen.has(each) && each.textContent.includes(mark))"""
+
+
+def test_no_payload_runs_loads_or_links_in_widget_or_final_output(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    assert len(PAYLOADS) >= 60
+    gates = [Gate() for _ in PAYLOADS]
+    for payload, gate in zip(PAYLOADS, gates, strict=True):
+        middle = len(payload) // 2
+        upstream.reply(stream(payload[:middle], payload[middle:], f"\n\n{_MARK}", gate))
+    # Outside of a conversation, lest one payload is sent with the next.
+    notebook = open_notebook(*["%%cnai --once\nTry"] * len(PAYLOADS))
+    page = notebook.page
+    page.evaluate("() => { window.seen = new Set() }")
+    notebook.run_all()
+    found: dict[str, list[str]] = {}
+    for payload, gate in zip(PAYLOADS, gates, strict=True):
+        live = page.wait_for_function(_LIVE, arg=_MARK)
+        if shown := page.evaluate(_FOUND, [live, _WIDGET.split(), []]):
+            found[f"in the widget: {payload}"] = shown
+        live.evaluate("each => { window.seen.add(each) }")
+        gate.open()
+    notebook.until_idle()
+    expect(notebook.final).to_have_count(len(PAYLOADS))
+    for payload, area in zip(PAYLOADS, notebook.final.element_handles(), strict=True):
+        if shown := page.evaluate(_FOUND, [area, [], _NEVER.split()]):
+            found[f"in the final output: {payload}"] = shown
+    assert found == {}
+    assert notebook.dialogs == []
+    assert notebook.strays == []
