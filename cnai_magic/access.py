@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from .config import DEFAULT_BASE_URL
 from .errors import InputError
 from .safety import ApiKey
 
+if TYPE_CHECKING:
+    from .gateway import EmbeddedGateway
+
 __all__ = ["Access", "find_access", "find_key", "forget_key", "save_key"]
 
 _SERVICE = "cnai_magic"
-_ACCOUNT = "api-key"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A server and the key for it; `demo` marks the embedded gateway."""
+    """A server and the key for it; `gateway` is the embedded one, where that is the server."""
 
     base_url: str
     key: ApiKey | None
-    demo: bool = False
+    gateway: EmbeddedGateway | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def demo(self) -> bool:
+        """Whether the embedded gateway answers."""
+        return self.gateway is not None
+
+    @property
+    def usable(self) -> bool:
+        """Whether this still leads anywhere: not to a gateway that was closed, or is a fork's parent's."""
+        return self.gateway is None or self.gateway.running
 
 
 def find_access(base_url: str, given: ApiKey | None = None) -> Access:
@@ -30,62 +44,90 @@ def find_access(base_url: str, given: ApiKey | None = None) -> Access:
     `given` is a key that was typed in this kernel. Starts the embedded gateway where it is chosen.
     """
     if base_url != "demo":
-        key = find_key(given)
+        key = find_key(given, base_url)
         if key or base_url != DEFAULT_BASE_URL:
             return Access(base_url, key)
     from .gateway import embedded
 
     gateway = embedded()
-    return Access(gateway.base_url, gateway.key, demo=True)
+    return Access(gateway.base_url, gateway.key, gateway)
 
 
-def find_key(given: ApiKey | None = None) -> ApiKey | None:
-    """Return the key: the one typed in this kernel, else CNAI_API_KEY, else the one in the OS keyring."""
+def find_key(given: ApiKey | None, base_url: str) -> ApiKey | None:
+    """Return the key: the one typed in this kernel, else CNAI_API_KEY, else the keyring's for this server.
+
+    A keyring that does not answer holds no key: that is an answer, not a failure.
+    """
     if given:
         return given
     value = os.environ.get("CNAI_API_KEY", "").strip()
     if value:
         return ApiKey(value)
-    return _stored_key()
-
-
-def save_key(key: ApiKey) -> None:
-    """Save the key to the keyring of the operating system; raises InputError where there is none."""
     try:
-        import keyring
+        stored = _keyring().get_password(_SERVICE, _account(base_url))
+    except Exception:  # noqa: BLE001  every backend has failures of its own
+        return None
+    return ApiKey(stored) if stored else None
+
+
+def save_key(key: ApiKey, base_url: str) -> None:
+    """Save the key for this server to the keyring of the operating system.
+
+    Raises InputError where there is no keyring, or it fails.
+    """
+    try:
+        _keyring().set_password(_SERVICE, _account(base_url), key.reveal())
     except ModuleNotFoundError as exc:
         raise InputError(
             "the key cannot be saved: the keyring package is not installed",
             next_step="pip install 'cnai-magic[keyring]', or set the variable CNAI_API_KEY",
         ) from exc
-    try:
-        keyring.set_password(_SERVICE, _ACCOUNT, key.reveal())
-    except keyring.errors.KeyringError as exc:
+    except Exception as exc:
         raise InputError(
-            "the key cannot be saved: this machine offers no keyring",
-            why=str(exc),
+            "the key cannot be saved: this machine offers no keyring, or it failed",
+            why=_told(exc),
             next_step="set the variable CNAI_API_KEY instead",
         ) from exc
 
 
-def forget_key() -> bool:
-    """Delete the key from the keyring; return whether there was one."""
-    if _stored_key() is None:
-        return False
-    import keyring
+def forget_key(base_url: str) -> bool:
+    """Delete this server's key from the keyring; return whether there was one.
 
-    keyring.delete_password(_SERVICE, _ACCOUNT)
+    Raises InputError where the keyring fails, and may still hold it.
+    """
+    try:
+        backend = _keyring()
+    except Exception:  # noqa: BLE001  no keyring, no key
+        return False
+    account = _account(base_url)
+    try:
+        if not backend.get_password(_SERVICE, account):
+            return False
+        backend.delete_password(_SERVICE, account)
+    except backend.errors.NoKeyringError:
+        return False
+    except Exception as exc:
+        raise InputError(
+            "the key cannot be deleted: the keyring failed",
+            why=_told(exc),
+            next_step=f"delete it with the keyring's own program: service {_SERVICE}, account {account}",
+        ) from exc
     return True
 
 
-def _stored_key() -> ApiKey | None:
-    try:
-        import keyring
-    except ModuleNotFoundError:
-        return None
-    try:
-        value = keyring.get_password(_SERVICE, _ACCOUNT)
-    except keyring.errors.KeyringError:
-        # A machine without a keyring holds no key; that is an answer, not a failure.
-        return None
-    return ApiKey(value) if value else None
+def _keyring() -> Any:
+    import keyring
+
+    return keyring
+
+
+def _account(base_url: str) -> str:
+    """Return whose key it is, by host and port: one server's key must not be sent to another."""
+    parts = urlsplit((DEFAULT_BASE_URL if base_url == "demo" else base_url).strip())
+    ports = {"https": 443, "http": 80}
+    port = "" if parts.port in (None, ports.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.hostname or ''}{port}"
+
+
+def _told(exc: Exception) -> str:
+    return str(exc) or type(exc).__name__

@@ -38,7 +38,7 @@ _ARROWS: dict[str, set[str]] = {
     "responses": {"transport", "vendor_errors"},
     "client": {"events", "hiding", "protocol", "responses", "transport", "worker"},
     "stream": {"client", "protocol", "worker"},
-    "gateway": {"protocol", "spend"},
+    "gateway": {"protocol", "spend", "worker"},
     "access": {"config", "gateway"},
     "interrupts": set(),
     "question": {"conversation", "protocol", "reply", "spend", "stream"},
@@ -202,7 +202,12 @@ def test_pure_rooms_do_no_io(room: str) -> None:
 def test_the_gateway_never_imports_the_notebook_side() -> None:
     for module in _MODULES:
         if _room(module) == "gateway":
-            assert {_room(name) for name in _own(module)} <= {"gateway", "protocol", "spend"} | _FOR_ALL
+            assert {_room(name) for name in _own(module)} <= {
+                "gateway",
+                "protocol",
+                "spend",
+                "worker",
+            } | _FOR_ALL
 
 
 def test_the_notebook_side_imports_the_gateway_late() -> None:

@@ -797,7 +797,7 @@ def test_a_key_that_was_typed_wins_over_the_environment_and_that_over_the_keyrin
         return server.requests[-1].headers.get("authorization", "none")
 
     assert key() == "none"
-    save_key(ApiKey("stored-key"))
+    save_key(ApiKey("stored-key"), server.base_url)
     session.use_key(None)
     assert key() == "Bearer stored-key"
     monkeypatch.setenv("CNAI_API_KEY", "environment-key")
@@ -808,8 +808,8 @@ def test_a_key_that_was_typed_wins_over_the_environment_and_that_over_the_keyrin
     assert key() == "Bearer environment-key"
     monkeypatch.delenv("CNAI_API_KEY")
     assert key() == "Bearer stored-key"
-    assert forget_key()
-    assert not forget_key()
+    assert forget_key(server.base_url)
+    assert not forget_key(server.base_url)
     close(session)
 
 
@@ -836,9 +836,9 @@ def test_a_machine_without_a_keyring_holds_no_key_and_keeps_none(
     session = Session(base_url=server.base_url)
     session.ask("a")
     assert "authorization" not in server.requests[0].headers
-    assert not forget_key()
+    assert not forget_key(server.base_url)
     with pytest.raises(InputError, match="no keyring") as caught:
-        save_key(ApiKey(KEY))
+        save_key(ApiKey(KEY), server.base_url)
     assert "CNAI_API_KEY" in caught.value.next_step
     close(session)
 

@@ -9,13 +9,11 @@ import random
 import signal
 import socket
 import stat
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from cnai_magic.protocol import ChatRequest, Message, Usage
 from cnai_magic.stream import Batch, StreamedAnswer
 from cnai_magic.worker import Worker
 
+from .interrupting import interrupted_at
 from .servers import (
     CLOSE,
     KEY,
@@ -555,32 +554,6 @@ def test_a_second_interrupt_while_the_stream_is_ended_loses_nothing(
             batches.throw(KeyboardInterrupt())
     assert (streamed.text, streamed.finish_reason) == ("Hel", "interrupted")
     assert streamed._worker.wait(PATIENCE), "the worker waits for ever"
-
-
-def interrupted_at(step: int, work: Callable[[], None]) -> bool:
-    """Interrupt `work` at its so-manieth line of Python, whoever wrote it; tell whether it came so far."""
-    left = step
-
-    def trace(frame: FrameType, what: str, _: object) -> Any:
-        nonlocal left
-        if what == "line":
-            left -= 1
-            if left == 0:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    gc.disable()  # an exception within a finalizer would be lost
-    sys.settrace(trace)
-    try:
-        work()
-    except KeyboardInterrupt:
-        assert left <= 0
-    finally:
-        sys.settrace(before)
-        gc.enable()
-    return left <= 0
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CnaiError, InputError
 from ..safety import ApiKey
+from ..worker import run_in_worker
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,7 +70,15 @@ class EmbeddedGateway:
         return self._pid == os.getpid() and not self._closing and self._thread.is_alive()
 
     def close(self) -> None:
-        """End the streams under way, the thread and the socket; a second call does nothing."""
+        """End the streams under way, the thread and the socket; a second call does nothing.
+
+        It stays what it is, the gateway of this process, until the next is started in its place.
+        """
+        # In a thread where no interrupt is raised: an interrupted end goes on.
+        run_in_worker(self.end)
+
+    def end(self) -> None:
+        """Do what `close` does, in this thread."""
         if self._pid != os.getpid():
             return
         self._closing = True
@@ -78,7 +87,6 @@ class EmbeddedGateway:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(_PATIENCE)
-        _forget(self)
 
     def abandon(self) -> None:
         """Give up, in the child of a fork, the socket that belongs to the parent."""
@@ -99,12 +107,14 @@ def embedded(tokens_per_second: float = 80) -> EmbeddedGateway:
     `tokens_per_second` is the pace of streamed demo answers, 0 for as fast as possible; it counts for
     the call that starts the gateway. Raises CnaiError where it cannot be started.
     """
-    global _current
     _check_pace(tokens_per_second)
-    with _lock:
-        if _current is None or not _current.running:
-            _current = EmbeddedGateway(tokens_per_second)
-        return _current
+    found = _current
+    if found is not None and found.running:
+        return found
+    # In a thread where no interrupt is raised: one here could leave a gateway that nobody knows. A start
+    # under way goes on to its end, and the next call gets its gateway.
+    given_up: list[bool] = []
+    return run_in_worker(lambda: _started(tokens_per_second, given_up), lambda: given_up.append(True))
 
 
 def serve(
@@ -136,17 +146,22 @@ def _check_pace(tokens_per_second: float) -> None:
         )
 
 
-def _forget(gateway: EmbeddedGateway) -> None:
+def _started(tokens_per_second: float, given_up: list[bool]) -> EmbeddedGateway:
     global _current
     with _lock:
-        if _current is gateway:
-            _current = None
+        if given_up:
+            raise CnaiError("the start of the embedded gateway was interrupted")
+        if _current is None or not _current.running:
+            if _current is not None:
+                _current.end()  # which may be under way
+            _current = EmbeddedGateway(tokens_per_second)
+        return _current
 
 
 @atexit.register
 def _close_at_exit() -> None:
     if _current is not None:
-        _current.close()
+        _current.end()
 
 
 def _after_fork() -> None:

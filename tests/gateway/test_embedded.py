@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -19,6 +20,8 @@ import pytest
 from cnai_magic import gateway
 from cnai_magic.errors import InputError
 from cnai_magic.safety import ApiKey
+from tests.interrupting import interrupted_at
+from tests.test_stream import open_sockets
 
 PATIENCE = 30
 
@@ -113,6 +116,23 @@ def test_many_threads_that_ask_at_once_get_the_same() -> None:
         thread.join(PATIENCE)
     assert len(found) == 8
     assert len(set(map(id, found))) == 1
+
+
+def test_an_interrupt_at_any_step_leaves_no_gateway_that_nobody_knows() -> None:
+    sockets = open_sockets()
+    for step in itertools.count(1):
+        went_on = interrupted_at(step, lambda: gateway.embedded(tokens_per_second=0))
+        found = gateway.embedded(tokens_per_second=0)
+        assert found.running
+        assert len(gateway_threads()) == 1
+        went_on = interrupted_at(step, found.close) or went_on
+        # The next one sees to it that the one before has ended.
+        gateway.embedded(tokens_per_second=0).close()
+        assert gateway_threads() == []
+        if not went_on:
+            break
+    assert step > 10
+    assert open_sockets() == sockets
 
 
 @pytest.mark.parametrize("pace", [-1, float("nan"), float("inf")])

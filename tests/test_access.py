@@ -1,0 +1,143 @@
+"""Which key goes to which server, and what becomes of a keyring that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keyring
+import keyring.backend
+import keyring.errors
+import pytest
+
+from cnai_magic.access import find_access, find_key, forget_key, save_key
+from cnai_magic.config import DEFAULT_BASE_URL
+from cnai_magic.errors import InputError
+from cnai_magic.safety import ApiKey
+
+KEY = ApiKey("sk-test-0123456789")
+
+
+class FakeKeyring(keyring.backend.KeyringBackend):
+    """A keyring in memory, whose methods can be made to fail."""
+
+    priority = 1
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kept: dict[tuple[str, str], str] = {}
+        self.failures: dict[str, Exception] = {}
+
+    def _fail(self, name: str) -> None:
+        if name in self.failures:
+            raise self.failures[name]
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self._fail("get")
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self._fail("set")
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        self._fail("delete")
+        del self.kept[service, username]
+
+
+@pytest.fixture
+def own_keyring() -> Iterator[FakeKeyring]:
+    before = keyring.get_keyring()
+    fake = FakeKeyring()
+    keyring.set_keyring(fake)
+    yield fake
+    keyring.set_keyring(before)
+
+
+def test_a_key_is_kept_for_its_server_alone(own_keyring: FakeKeyring) -> None:
+    save_key(KEY, DEFAULT_BASE_URL)
+    assert find_key(None, DEFAULT_BASE_URL) == KEY
+    for other in (
+        "https://elsewhere.example/v1",
+        "http://localhost:8000/v1",
+        f"{DEFAULT_BASE_URL[:-3]}:8443/v1",
+    ):
+        assert find_key(None, other) is None
+        assert find_access(other).key is None
+        assert not forget_key(other)
+    other_key = ApiKey("sk-other-9876543210")
+    save_key(other_key, "http://localhost:8000/v1")
+    assert find_access("http://localhost:8000/v1").key == other_key
+    assert find_key(None, "http://localhost:8001/v1") is None
+    assert forget_key(DEFAULT_BASE_URL)
+    assert not forget_key(DEFAULT_BASE_URL)
+    assert find_key(None, DEFAULT_BASE_URL) is None
+    assert find_key(None, "http://localhost:8000/v1") == other_key
+
+
+@pytest.mark.parametrize("url", ["https://CNAItoken.store:443/v1/", " https://cnaitoken.store/other "])
+def test_a_server_is_the_same_however_its_address_is_written(url: str, own_keyring: FakeKeyring) -> None:
+    save_key(KEY, DEFAULT_BASE_URL)
+    assert find_key(None, url) == KEY
+
+
+def test_the_environment_and_a_typed_key_are_for_whatever_server_is_set(
+    own_keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNAI_API_KEY", "sk-of-the-environment")
+    assert find_access("https://elsewhere.example/v1").key == ApiKey("sk-of-the-environment")
+    assert find_access("https://elsewhere.example/v1", KEY).key == KEY
+
+
+FAILURES = [
+    RuntimeError("dbus is gone"),
+    OSError("disk full"),
+    keyring.errors.PasswordDeleteError("read only"),
+    keyring.errors.KeyringLocked("locked"),
+    KeyError(),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+def test_a_keyring_that_fails_is_told_and_never_raises_raw(
+    failure: Exception, own_keyring: FakeKeyring
+) -> None:
+    save_key(KEY, DEFAULT_BASE_URL)
+    calls: dict[str, Callable[[], Any]] = {
+        "set": lambda: save_key(KEY, DEFAULT_BASE_URL),
+        "delete": lambda: forget_key(DEFAULT_BASE_URL),
+    }
+    for name, call in calls.items():
+        own_keyring.failures = {name: failure}
+        with pytest.raises(InputError, match="the key cannot be") as caught:
+            call()
+        assert caught.value.why
+        assert caught.value.next_step
+    own_keyring.failures = {"get": failure}
+    assert find_key(None, DEFAULT_BASE_URL) is None
+    with pytest.raises(InputError, match="deleted"):
+        forget_key(DEFAULT_BASE_URL)
+
+
+def test_a_machine_without_a_keyring_has_nothing_to_forget(own_keyring: FakeKeyring) -> None:
+    own_keyring.failures = {"get": keyring.errors.NoKeyringError("none")}
+    assert not forget_key(DEFAULT_BASE_URL)
+
+
+def test_access_to_a_closed_demo_gateway_is_of_no_more_use() -> None:
+    access = find_access("demo")
+    assert access.demo
+    assert access.usable
+    assert access.gateway is not None
+    access.gateway.close()
+    assert not access.usable
+    again = find_access("demo")
+    assert again.usable
+    assert again.gateway is not None
+    again.gateway.close()
+
+
+def test_access_to_any_other_server_stays_usable() -> None:
+    access = find_access("https://elsewhere.example/v1")
+    assert access.usable
+    assert not access.demo
