@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from weakref import WeakValueDictionary
 
 __all__ = ["ApiKey", "KeyFilter", "redact", "strip_controls"]
 
@@ -29,7 +28,7 @@ class ApiKey:
     The key itself is had from `reveal()` and from nowhere else.
     """
 
-    __slots__ = ("__weakref__", "_secret", "_value")
+    __slots__ = ("_secret", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value.strip()
@@ -38,7 +37,8 @@ class ApiKey:
         if len(secret) < _SHORTEST_SECRET:
             secret = self._value if len(self._value) >= _SHORTEST_SECRET else ""
         self._secret = secret
-        _in_use[id(self)] = self
+        if secret:
+            _met.add(self)
 
     def reveal(self) -> str:
         """Return the key in clear, for the `Authorization` header."""
@@ -80,8 +80,8 @@ class _Bearer(str):
         return repr(f"Bearer {_HIDDEN}")
 
 
-# The keys of this process: whoever makes an error need not know which key it might quote.
-_in_use: WeakValueDictionary[int, ApiKey] = WeakValueDictionary()
+# All keys that this process met: whoever makes an error need not know which key it might quote.
+_met: set[ApiKey] = set()
 
 
 class KeyFilter:
@@ -117,8 +117,8 @@ class KeyFilter:
 
 
 def redact(text: str) -> str:
-    """Return `text` with the keys in use, and all that has the shape of one, replaced by `sk-…`."""
-    for key in list(_in_use.values()):
+    """Return `text` with every key that was met, and all that has the shape of one, replaced by `sk-…`."""
+    for key in list(_met):
         text = key.hide_in(text)
     return _KEY_SHAPE.sub(_HIDDEN, text)
 

@@ -41,12 +41,10 @@ def test_a_key_is_hidden_without_the_beginning_that_all_have() -> None:
     assert ApiKey(KEY).hide_in(f"{KEY} or {KEY[3:]}") == "sk-… or …"
 
 
-def test_a_key_is_hidden_as_long_as_anyone_has_it() -> None:
-    kept, other = ApiKey("a+key/of+no+shape"), ApiKey("a+key/of+no+shape")
-    del other
-    assert redact("a+key/of+no+shape") == "sk-…"
-    del kept
+def test_a_key_is_hidden_from_when_it_was_met() -> None:
     assert redact("a+key/of+no+shape") == "a+key/of+no+shape"
+    ApiKey("a+key/of+no+shape")
+    assert redact("a+key/of+no+shape") == "sk-…"
 
 
 def filtered(pieces: list[str], key: ApiKey) -> str:
