@@ -199,7 +199,7 @@ class CnaiMagics(Magics):
             return
         if arguments.forget:
             self.session.use_key(None)
-            forgotten = forget_key()
+            forgotten = forget_key(self.settings.base_url)
             print("The key is forgotten, in the keyring too." if forgotten else "The key is forgotten.")
             if os.environ.get("CNAI_API_KEY"):
                 print("The variable CNAI_API_KEY is set and will be used: del os.environ['CNAI_API_KEY']")
@@ -207,9 +207,9 @@ class CnaiMagics(Magics):
         key = ApiKey(getpass("API key: "))
         if not key:
             raise InputError("no key was typed", next_step="run %cnai_key again and paste it at the prompt")
-        if arguments.save:
-            save_key(key)
         self.session.use_key(key)
+        if arguments.save:
+            save_key(key, self.settings.base_url)
         print("The key is set for this kernel" + (" and saved in the keyring." if arguments.save else "."))
 
     # -- asking ---------------------------------------------------------------------------------

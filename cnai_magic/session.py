@@ -246,9 +246,10 @@ class Session:
     def _access(self) -> Access:
         # Looked up once: a keyring may be slow to answer.
         wanted = (self.settings.base_url, self._typed_key, ApiKey(os.environ.get("CNAI_API_KEY", "")))
-        if self._chosen_access is None or self._chosen_access[0] != wanted:
-            self._chosen_access = (wanted, find_access(self.settings.base_url, self._typed_key))
-        return self._chosen_access[1]
+        chosen = self._chosen_access
+        if chosen is None or chosen[0] != wanted or not chosen[1].usable:
+            chosen = self._chosen_access = (wanted, find_access(self.settings.base_url, self._typed_key))
+        return chosen[1]
 
     def _connected(self) -> Client:
         access = self._access()
