@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,8 +20,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def interrupts_deferred() -> Iterator[None]:
-    """Let an interrupt wait until the block is done; on any thread but the main one nothing is to be done."""
+def interrupts_deferred(unless: Callable[[], bool] = bool) -> Iterator[None]:
+    """Let an interrupt wait until the block is done, and forget it if `unless()` is then true.
+
+    On any thread but the main one nothing is to be done.
+    """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
@@ -32,5 +35,5 @@ def interrupts_deferred() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if waiting:
+        if waiting and not unless():
             before(*waiting[0])

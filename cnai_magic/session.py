@@ -74,12 +74,12 @@ class Session:
         try:
             answer.receive(view)
         except CnaiError as error:
-            with interrupts_deferred():
+            with interrupts_deferred(view.stopping):
                 view.fail(self._settle(answer, "failed") if answer.arrived else None)
             raise self._explained(error, question) from error.__cause__
         except BaseException as error:
             # An interrupt, or a view that fails: what arrived is kept and shown, then it goes on upwards.
-            with interrupts_deferred():
+            with interrupts_deferred(view.stopping):
                 if answer.begun:
                     view.end(self._settle(answer, "interrupted"))
                 else:
@@ -87,7 +87,7 @@ class Session:
             if isinstance(error, KeyboardInterrupt):
                 raise Interrupted from None
             raise
-        with interrupts_deferred():
+        with interrupts_deferred(view.stopping):
             reply = self._settle(answer)
             view.end(reply)
         return reply

@@ -23,7 +23,7 @@ from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls
 from ..stream import Batch
-from .interrupts import asked_to_stop, kernel_id, let_comm_be_heard
+from .interrupts import asked_to_stop, kernel_id, let_comm_be_heard, wait_until_settled
 from .static import bundle, metadata
 
 __all__ = ["WidgetView"]
@@ -75,6 +75,7 @@ class WidgetView:
         self._id = uuid4().hex
         self._widget: _Answer | None = None
         self._stop: Callable[[], None] | None = None
+        self._unheard = False
         self._question: Question | None = None
         self._texts: list[str] = []
         self._thoughts: list[str] = []
@@ -137,8 +138,10 @@ class WidgetView:
         self._close()
 
     def stopping(self) -> bool:
-        """Tell whether Stop was pressed and the kernel could not hear it yet."""
-        return self._widget is not None and asked_to_stop(self._shell, self._widget)
+        """Tell whether Stop was pressed and the kernel could not hear it."""
+        if self._widget is not None and not self._unheard:
+            self._unheard = asked_to_stop(self._shell, self._widget)
+        return self._unheard
 
     def _send_text(self, widget: _Answer, text: str, reasoning: str) -> None:
         now = time.monotonic() - self._began
@@ -193,6 +196,8 @@ class WidgetView:
             self._widget.send(message)
 
     def _close(self) -> None:
+        if self.stopping():
+            wait_until_settled(self._shell, self._widget)
         widget, self._widget = self._widget, None
         if widget is not None:
             # Closing the widget alone would leave the comm of its layout behind.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.servers import ScriptedServer, failure
 
@@ -119,12 +119,33 @@ def test_stop_that_is_not_heard_before_the_end_interrupts_nothing(
     _assert_undisturbed(notebook, second)
 
 
-def _assert_undisturbed(notebook: NotebookPage, gate: Gate) -> None:
+def test_an_interrupt_that_crosses_the_end_does_not_meet_the_next_cell(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    first, second = Gate(), Gate()
+    upstream.reply(stream("One", first, ", two"))
+    upstream.reply(stream("Alpha", second, ", beta"))
+    notebook = open_notebook("%%cnai\nCount", "%%cnai\nSpell", kernel="ipykernel6")
+    page = notebook.page
+    on_its_way: list[Route] = []
+    page.route("**/interrupt", lambda route: on_its_way.append(route))
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("One")
+    with page.expect_request("**/interrupt"):
+        notebook.stop_button.click()
+    first.open()
+    expect(notebook.final).to_contain_text("One, two")
+    on_its_way[0].continue_()
+    expect(notebook.outputs(2).locator(".cnai-answer")).to_contain_text("Alpha")
+    _assert_undisturbed(notebook, second, interrupts=1)
+
+
+def _assert_undisturbed(notebook: NotebookPage, gate: Gate, *, interrupts: int = 0) -> None:
     """Let the second answer end, and see that both are whole."""
     gate.open()
     expect(notebook.final).to_have_count(2)
     notebook.until_idle()
-    assert notebook.interrupts == []
+    assert len(notebook.interrupts) == interrupts
     cells = notebook.saved().cells
     assert [cell.outputs[0].metadata.cnai.finish_reason for cell in cells[1:]] == ["stop", "stop"]
     assert not any(output.output_type == "error" for cell in cells for output in cell.outputs)

@@ -44,6 +44,7 @@ function collect(model: WidgetModel, early: unknown[]): AnswerModel {
   const stop = new StopControl({
     send: () => send("stop"),
     interrupt: () => (store.over ? null : interruptKernel(String(header().kernel_id ?? ""))),
+    settled: () => send("settled"),
     after: (milliseconds, action) => {
       const timer = setTimeout(action, milliseconds);
       return () => clearTimeout(timer);

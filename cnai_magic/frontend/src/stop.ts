@@ -11,6 +11,8 @@ export interface StopEffects {
   send(): void;
   /** Interrupt the kernel; null where there is no way to. Resolves to whether the server took it. */
   interrupt(): Promise<boolean> | null;
+  /** Tell the kernel that whatever interrupt there was has gone out, and that none will follow. */
+  settled(): void;
   after(milliseconds: number, action: () => void): () => void;
   changed(): void;
 }
@@ -18,6 +20,8 @@ export interface StopEffects {
 export class StopControl {
   state: StopState = "idle";
   private cancel: () => void = () => undefined;
+  private heard = false;
+  private interruption: Promise<boolean> = Promise.resolve(false);
 
   constructor(private readonly effects: StopEffects) {}
 
@@ -33,6 +37,7 @@ export class StopControl {
   acknowledge(): void {
     if (this.state === "over" || this.state === "stopping") return;
     this.cancel();
+    this.heard = true;
     this.become("stopping");
   }
 
@@ -40,6 +45,8 @@ export class StopControl {
   end(): void {
     if (this.state === "over") return;
     this.cancel();
+    // The kernel waits for this: an interrupt that is on its way must not meet its next cell.
+    if (this.state !== "idle" && !this.heard) void this.interruption.then(() => this.effects.settled());
     this.become("over");
   }
 
@@ -48,7 +55,8 @@ export class StopControl {
     const answer = this.effects.interrupt();
     if (answer === null) return this.become("unreachable");
     this.become("interrupting");
-    const taken = await answer.catch(() => false);
+    this.interruption = answer.catch(() => false);
+    const taken = await this.interruption;
     // Meanwhile it may have ended, or have been acknowledged.
     if ((this.state as StopState) === "interrupting") this.become(taken ? "stopping" : "unreachable");
   }

@@ -8,6 +8,7 @@ function made(interrupt: () => Promise<boolean> | null = () => Promise.resolve(t
   const effects = {
     send: vi.fn(),
     interrupt: vi.fn(interrupt),
+    settled: vi.fn(),
     after: (milliseconds: number, action: () => void) => {
       waited = milliseconds;
       pending = action;
@@ -51,6 +52,32 @@ describe("Stop", () => {
     stop.acknowledge();
     expect(effects.interrupt).not.toHaveBeenCalled();
     expect([stop.state, effects.send.mock.calls.length]).toEqual(["over", 1]);
+  });
+
+  it("says at the end that no interrupt will follow, once one that is under way has gone out", async () => {
+    let taken: (value: boolean) => void = () => undefined;
+    const { stop, effects, pass } = made(() => new Promise((resolve) => (taken = resolve)));
+    stop.press();
+    await pass();
+    stop.end();
+    await pass();
+    expect(effects.settled).not.toHaveBeenCalled();
+    taken(true);
+    await pass();
+    expect(effects.settled).toHaveBeenCalledTimes(1);
+    expect(stop.state).toBe("over");
+  });
+
+  it("says so at once where none was sent, and not at all where the kernel heard or nobody pressed", async () => {
+    const [unheard, heard, idle] = [made(), made(), made()];
+    unheard.stop.press();
+    heard.stop.press();
+    heard.stop.acknowledge();
+    for (const each of [unheard, heard, idle]) {
+      each.stop.end();
+      await each.pass();
+    }
+    expect([unheard, heard, idle].map((each) => each.effects.settled.mock.calls.length)).toEqual([1, 0, 0]);
   });
 
   it("does no harm when pressed again and again", async () => {
