@@ -154,7 +154,8 @@ def error_from_response(status: int, body: str, *, request_id: str = "") -> APIE
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, Mapping):
-        parsed = {"message": _page_title(body)} if body.strip() else {}
+        title = _page_title(body)
+        parsed = {"message": title} if title else {}
     error = find_error(parsed, status=status, request_id=request_id, failed=True)
     assert error is not None, "a failed response always gives an error"
     return error

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.transport import _Response
+from cnai_magic.transport import Adapter, _HTTPSPool, _Response
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -137,3 +137,16 @@ def test_what_arrived_is_given_before_more_is_waited_for(pieces: list[bytes]) ->
     response.begin()
     assert response.read1(65536) == b"one"
     assert raw.readinto(bytearray(1)) == 1  # the second piece is still to come
+
+
+def test_connections_through_a_proxy_can_be_woken_and_those_through_socks_are_left_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Socks:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.pool_classes_by_scheme = {"https": "its own"}
+
+    monkeypatch.setattr("requests.adapters.SOCKSProxyManager", Socks)
+    adapter = Adapter()
+    assert adapter.proxy_manager_for("http://127.0.0.1:9").pool_classes_by_scheme["https"] is _HTTPSPool
+    assert adapter.proxy_manager_for("socks5://127.0.0.1:9").pool_classes_by_scheme["https"] == "its own"

@@ -403,3 +403,7 @@ def test_an_excerpt_hides_a_key_however_it_is_written(text: str) -> None:
     key = ApiKey("no-usual/shape+of=key")
     assert "usual" not in excerpt(text)
     assert key
+
+
+def test_a_body_of_nothing_that_can_be_shown_is_not_quoted() -> None:
+    assert error_from_response(500, "\0" * 1000).why == "HTTP 500"
