@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -81,13 +79,6 @@ _OVERFLOW = """() => {
 }"""
 
 
-@pytest.fixture(params=["JupyterLab Light", "JupyterLab Dark"])
-def theme(request: pytest.FixtureRequest, open_notebook: OpenNotebook) -> Iterator[str]:
-    yield request.param
-    # The server keeps the theme.
-    _choose_theme(open_notebook(), "JupyterLab Light")
-
-
 def _choose_theme(notebook: NotebookPage, theme: str) -> None:
     notebook.command("apputils:change-theme", theme=theme)
     notebook.page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
@@ -97,6 +88,7 @@ def _contrasts(where: Locator, *selectors: str) -> dict[str, float]:
     return {each: round(where.locator(each).first.evaluate(_CONTRAST), 2) for each in selectors}
 
 
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
 def test_text_stands_out_in_light_and_dark(
     open_notebook: OpenNotebook, upstream: ScriptedServer, theme: str
 ) -> None:
@@ -129,6 +121,8 @@ def test_text_stands_out_in_light_and_dark(
     expect(notebook.live).to_have_count(0)
     found |= _contrasts(notebook.final, "small", "h2", "p")
     notebook.picture(f"lab-{name}-final")
+    # The server keeps the theme for whoever comes next.
+    _choose_theme(notebook, "JupyterLab Light")
     assert {each: ratio for each, ratio in found.items() if ratio < _ENOUGH} == {}
 
 

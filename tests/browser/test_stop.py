@@ -51,7 +51,9 @@ def test_stop_keeps_the_text_charges_it_once_and_lets_run_all_go_on(
     notebook.picture(f"{app}-{kernel}-stopped")
     notebook.until_idle()
     assert len(notebook.interrupts) == interrupts
-    assert _metadata(notebook, 1).finish_reason == "stopped"
+    metadata = _metadata(notebook, 1)
+    assert metadata.finish_reason == "stopped"
+    expect(notebook.outputs(3)).to_contain_text(f"asked 1 times, {metadata.usage.completion_tokens} tokens")
     assert [output.output_type for output in notebook.saved().cells[1].outputs] == ["display_data"]
 
 
