@@ -219,22 +219,16 @@ class Client:
         read, mark, model = reader.read, hidden.mark, ""
         failure: CnaiError | None = None
         try:
-            for event in events:
+            for data, event in events:
                 if reader.done:
                     continue  # what follows [DONE] is drained, so that the connection can be used again
-                chunk = read(event.data, event.event)
+                chunk = read(data, event)
                 if chunk is not None:
+                    text, reasoning, finished, _, named = chunk
                     if not exchange.begun:
-                        exchange.begun = bool(chunk.text or chunk.reasoning)
-                    finished = chunk.finish_reason
-                    if (
-                        mark in chunk.text
-                        or mark in chunk.reasoning
-                        or hidden.held
-                        or finished
-                        or chunk.model != model
-                    ):
-                        model = chunk.model
+                        exchange.begun = bool(text or reasoning)
+                    if mark in text or mark in reasoning or hidden.held or finished or named != model:
+                        model = named
                         chunk = hidden.of(chunk)
                     yield chunk
                     if finished:
