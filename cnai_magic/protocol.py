@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from json.scanner import make_scanner
 from typing import Any, NamedTuple
 
 from .errors import GarbageError, InputError, NotAStreamError
@@ -32,8 +33,8 @@ __all__ = [
 
 ROLES = ("system", "user", "assistant")
 
-# json.loads itself costs as much again, to look for white space at both ends of each event.
-_raw_decode = json.JSONDecoder().raw_decode
+# What json.loads and raw_decode are made of: they cost as much again, to look for white space at both ends.
+_scan = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]
 # A named tuple's own constructor costs three times as much.
 _new = tuple.__new__
 
@@ -216,12 +217,13 @@ class StreamReader:
         NotAStreamError where it is JSON that is no part of an answer: a stream that has begun may hold
         such events, by which servers keep the connection open.
         """
-        data = data.strip()
-        if data == "[DONE]":
-            self.done = True
-            return None
-        if not data or (data == "null" and self._valid):
-            return None
+        if not data.startswith("{"):
+            data = data.strip()
+            if data == "[DONE]":
+                self.done = True
+                return None
+            if not data or (data == "null" and self._valid):
+                return None
         return self.add(_parsed(data), failed=event == "error")
 
     def add(self, body: Mapping[str, Any], *, failed: bool = False) -> Chunk | None:
@@ -240,7 +242,10 @@ class StreamReader:
             if error is not None:
                 raise error
         self._valid = True
-        choice = _first(choices)
+        # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
+        choice = choices[0] if type(choices) is list and choices else None
+        if not isinstance(choice, dict):
+            choice = {}
         delta = in_delta = choice.get("delta")
         if not in_delta or "message" in choice:
             delta = self._without_repetition(choice)
@@ -426,21 +431,14 @@ class _ThinkTag:
 
 def _parsed(data: str) -> dict[str, Any]:
     try:
-        body, end = _raw_decode(data)
-        if end < len(data):
+        body, end = _scan(data, 0)
+        if end < len(data) and data[end:].strip():
             raise ValueError("there is more after the JSON")
-    except (ValueError, RecursionError) as exc:
+    except (StopIteration, ValueError, RecursionError) as exc:
         raise GarbageError("an event of the stream is not JSON", why=excerpt(data)) from exc
     if not isinstance(body, dict):
         raise GarbageError("an event of the stream is not a JSON object", why=excerpt(data))
     return body
-
-
-def _first(choices: object) -> dict[str, Any]:
-    # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    return {}
 
 
 def _usage(raw: object) -> Usage | None:

@@ -89,29 +89,17 @@ class StreamedAnswer:
         Raises the CnaiError that ended the stream. Leaves neither thread nor socket behind, however it is
         left; a KeyboardInterrupt goes on, and what arrived is kept.
         """
-        started = time.monotonic()
-        shown = thought = 0
         try:
-            self._worker.start()
-            while True:
-                self._wait()
-                over = self._over
-                texts, thoughts = self._texts[shown:], self._thoughts[thought:]
-                shown += len(texts)
-                thought += len(thoughts)
-                notice, self._notice = self._notice, None
-                if (texts or thoughts) and self.first_token_after is None:
-                    self.first_token_after = time.monotonic() - started
-                if texts or thoughts or notice:
-                    yield Batch("".join(texts), "".join(thoughts), notice)
-                if self._stopped or over:
-                    break
-                self._worker.wait(self._pace)
-        except BaseException:
-            self.finish_reason = self.finish_reason or "interrupted"
-            raise
+            try:
+                yield from self._batches()
+            except BaseException:
+                self.finish_reason = self.finish_reason or "interrupted"
+                raise
+            finally:
+                self._end()
         finally:
-            self._end()
+            # Again, for an interrupt that comes just before or within the first.
+            self._stream.cancel()
         if self._stopped:
             self.finish_reason = self.finish_reason or "stopped"
         elif self._error is not None:
@@ -122,6 +110,25 @@ class StreamedAnswer:
         self._stopped = True
         self._stream.cancel()
         self._wakes.put(None)
+
+    def _batches(self) -> Generator[Batch, None, None]:
+        started = time.monotonic()
+        shown = thought = 0
+        self._worker.start()
+        while True:
+            self._wait()
+            over = self._over
+            texts, thoughts = self._texts[shown:], self._thoughts[thought:]
+            shown += len(texts)
+            thought += len(thoughts)
+            notice, self._notice = self._notice, None
+            if (texts or thoughts) and self.first_token_after is None:
+                self.first_token_after = time.monotonic() - started
+            if texts or thoughts or notice:
+                yield Batch("".join(texts), "".join(thoughts), notice)
+            if self._stopped or over:
+                return
+            self._worker.wait(self._pace)
 
     def _wait(self) -> None:
         while True:
@@ -137,15 +144,11 @@ class StreamedAnswer:
             return
 
     def _end(self) -> None:
-        try:
-            self._stream.cancel()
-            # The cancelled read returns at once; only a connection that is still being made takes longer,
-            # and its thread then ends by itself, at the timeout, with nothing sent.
-            if not self._stream.connecting:
-                self._worker.wait(_PATIENCE)
-        finally:
-            # Again, for the case that a second interrupt came before the first was through.
-            self._stream.cancel()
+        self._stream.cancel()
+        # The cancelled read returns at once; only a connection that is still being made takes longer, and
+        # its thread then ends by itself, at the timeout, with nothing sent.
+        if not self._stream.connecting:
+            self._worker.wait(_PATIENCE)
 
     def _read(self) -> None:
         texts, thoughts = self._texts, self._thoughts

@@ -556,9 +556,10 @@ def test_a_second_interrupt_while_the_stream_is_ended_loses_nothing(
     assert streamed._worker.wait(PATIENCE), "the worker waits for ever"
 
 
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("leave", [False, True], ids=["stopped", "left"])
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 def test_an_interrupt_at_any_step_ends_the_worker_and_keeps_what_was_shown(
-    stream: bool, server: ScriptedServer, client: Client
+    stream: bool, leave: bool, server: ScriptedServer, client: Client
 ) -> None:
     if stream:
         server.always(chunked([event(delta("Hel"))])[:-1], SILENCE)
@@ -574,6 +575,8 @@ def test_an_interrupt_at_any_step_ends_the_worker_and_keeps_what_was_shown(
             with contextlib.closing(streamed.batches()) as batches:
                 for batch in batches:
                     shown.append(batch)
+                    if leave:
+                        break
                     streamed.stop()
 
         went_on = interrupted_at(step, read)

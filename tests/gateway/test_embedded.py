@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from cnai_magic import gateway
-from cnai_magic.errors import InputError
+from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.safety import ApiKey
 from tests.interrupting import interrupted_at
 from tests.test_stream import open_sockets
@@ -133,6 +133,12 @@ def test_an_interrupt_at_any_step_leaves_no_gateway_that_nobody_knows() -> None:
             break
     assert step > 10
     assert open_sockets() == sockets
+
+
+def test_a_start_that_was_given_up_before_it_began_is_none() -> None:
+    with pytest.raises(CnaiError):
+        gateway._started(0, [True])
+    assert gateway_threads() == []
 
 
 @pytest.mark.parametrize("pace", [-1, float("nan"), float("inf")])
