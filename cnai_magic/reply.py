@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+from uuid import uuid4
 
 from .errors import InputError
 from .markdown import code_blocks, notebook_markdown
@@ -34,7 +35,9 @@ class Reply:
     `seconds` and `first_token_after` are seconds since the request was sent. `turn` and `attempt` count
     from 1; `turn` is 0 for an answer outside the conversation. `total` is what the notebook had spent, this
     answer included. `left_out` counts the oldest turns that did not fit `history_tokens`, `later`
-    the turns below that were asked before this attempt, and so know nothing of it.
+    the turns below that were asked before this attempt, and so know nothing of it. `id` is the answer's own
+    everywhere: in the notebook, in the ledger. `request` is the digest of all that was sent, by which an
+    answer can be `replayed`: shown again from the notebook in place of being asked for.
     """
 
     text: str
@@ -57,6 +60,9 @@ class Reply:
     left_out: int = 0
     later: int = 0
     demo: bool = False
+    id: str = field(default_factory=lambda: uuid4().hex[:16])
+    request: str = ""
+    replayed: bool = False
 
     @property
     def code(self) -> str:

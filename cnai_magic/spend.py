@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from functools import cache
@@ -93,7 +94,8 @@ class Cost:
 class Charge:
     """One request as it enters the accounts; `conversation` is "" for one outside of any.
 
-    Demo answers are demo credit, and no money.
+    Demo answers are demo credit, and no money. `id` is the answer's own, `time` when it was asked, `notebook`
+    the path of the notebook that asked, "" where none did or it is not known.
     """
 
     model: str
@@ -101,17 +103,26 @@ class Charge:
     usage: Usage
     cost: Cost
     demo: bool = False
+    id: str = ""
+    time: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    host: str = ""
+    notebook: str = ""
+    finish_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """A sum of charges: `nano` is what is priced; what is unpriced is counted, not guessed."""
+    """A sum of charges: `nano` is what is priced; what is unpriced is counted, not guessed.
+
+    `estimated_nano` is the part of `nano` that no server reported the tokens of.
+    """
 
     requests: int = 0
     usage: Usage = field(default_factory=Usage)
     nano: int = 0
     estimated_nano: int = 0
     unpriced_requests: int = 0
+    unpriced_tokens: int = 0
 
     @classmethod
     def of(cls, charge: Charge) -> Spend:
@@ -123,6 +134,7 @@ class Spend:
             nano=nano or 0,
             estimated_nano=(nano or 0) if charge.cost.estimated else 0,
             unpriced_requests=int(nano is None),
+            unpriced_tokens=charge.usage.total_tokens if nano is None else 0,
         )
 
     def __add__(self, other: Spend) -> Spend:
@@ -132,6 +144,7 @@ class Spend:
             self.nano + other.nano,
             self.estimated_nano + other.estimated_nano,
             self.unpriced_requests + other.unpriced_requests,
+            self.unpriced_tokens + other.unpriced_tokens,
         )
 
     def text(self, *, exact: bool = False) -> str:
