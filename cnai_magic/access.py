@@ -14,7 +14,7 @@ from .safety import ApiKey
 if TYPE_CHECKING:
     from .gateway import EmbeddedGateway
 
-__all__ = ["Access", "find_access", "find_key", "forget_key", "save_key"]
+__all__ = ["Access", "find_access", "find_key", "forget_key", "is_demo", "save_key"]
 
 _SERVICE = "cnai_magic"
 
@@ -43,14 +43,18 @@ def find_access(base_url: str, given: ApiKey | None = None) -> Access:
 
     `given` is a key that was typed in this kernel. Starts the embedded gateway where it is chosen.
     """
-    if base_url != "demo":
-        key = find_key(given, base_url)
-        if key or base_url != DEFAULT_BASE_URL:
-            return Access(base_url, key)
+    key = find_key(given, base_url) if base_url != "demo" else None
+    if not is_demo(base_url, key):
+        return Access(base_url, key)
     from .gateway import embedded
 
     gateway = embedded()
     return Access(gateway.base_url, gateway.key, gateway)
+
+
+def is_demo(base_url: str, key: ApiKey | None) -> bool:
+    """Tell whether the embedded gateway is asked: it was chosen, or there is neither a key nor an address."""
+    return base_url == "demo" or (not key and base_url == DEFAULT_BASE_URL)
 
 
 def find_key(given: ApiKey | None, base_url: str) -> ApiKey | None:

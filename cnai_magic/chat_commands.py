@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from argparse import Namespace
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .command_lines import chat_parsers
 from .errors import InputError
+from .options import words
 
 if TYPE_CHECKING:
-    from .conversation import Conversation
+    from .conversation import Conversation, Turn
     from .session import Session
 
 __all__ = ["CHAT_HELP", "run_chat_command"]
@@ -23,25 +27,47 @@ Show and change the conversations of this notebook.
   show [N]           the conversation in use, or its turn N, in full
   use NAME           go on in another conversation, begun if there is none
   new [NAME]         begin a conversation and go on in it
+  fork [NAME]        go on from this conversation in another; --at N: from its turn N
   undo               take the last turn out
   drop N             take turn N out
-  system [TEXT]      show or set the system message; "" removes it"""
+  versions [N]       all attempts of a turn side by side; --keep K: attempt K is the one that counts
+  system [TEXT]      show or set the system message; "" removes it
+  restore            have the conversations of the notebook file again, after a restart; --from PATH
+  export PATH        write the conversation to a file: .ipynb, .md or .json; --force: over another
+  import PATH        read one from such a file; --as NAME"""
+
+_SUFFIXES = (".ipynb", ".md", ".json")
 
 
-def run_chat_command(session: Session, line: str) -> object:
-    """Carry out one line of `%cnai_chat`; raises InputError for what it does not understand."""
+def run_chat_command(session: Session, line: str, notebook: Callable[[], Path | None]) -> object:
+    """Carry out one line of `%cnai_chat`; raises InputError for what it does not understand.
+
+    `notebook` finds the file of the notebook that runs.
+    """
+    from .render.line import Line
+
     name, _, rest = line.strip().partition(" ")
     name = name or "list"
     if name in ("help", "-h", "--help"):
-        return _Line(CHAT_HELP)
-    if name not in _COMMANDS:
-        near = get_close_matches(name, _COMMANDS, 1, 0.5)
-        raise InputError(
-            f"%cnai_chat has no command {name!r}",
-            why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(_COMMANDS)}",
-            next_step="see %cnai_chat?",
-        )
-    return _COMMANDS[name](session, rest.strip())
+        return Line(CHAT_HELP)
+    if name in _SIMPLE:
+        return _SIMPLE[name](session, rest.strip())
+    if name in _PARSED:
+        parser = chat_parsers()[name]
+        arguments = parser.parse(words(rest))
+        if arguments.help:
+            return Line(parser.format_help())
+        return _PARSED[name](session, arguments, notebook)
+    known = [*_SIMPLE, *_PARSED]
+    near = get_close_matches(name, known, 1, 0.5)
+    raise InputError(
+        f"%cnai_chat has no command {name!r}",
+        why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
+        next_step="see %cnai_chat?",
+    )
+
+
+# -- shown and chosen ---------------------------------------------------------------------------
 
 
 def _list(session: Session, rest: str) -> object:
@@ -66,12 +92,30 @@ def _use(session: Session, rest: str) -> object:
             "which conversation?", next_step="%cnai_chat use NAME; see them with %cnai_chat list"
         )
     session.conversations.use(rest)
-    return _list(session, "")
+    return _recorded(_list(session, ""), "use", rest)
 
 
 def _new(session: Session, rest: str) -> object:
-    session.conversations.use(session.conversations.draft(rest).name)
-    return _list(session, "")
+    name = session.conversations.draft(rest).name
+    session.conversations.use(name)
+    return _recorded(_list(session, ""), "use", name)
+
+
+def _system(session: Session, rest: str) -> object:
+    from .render.line import Line
+
+    conversation = _current(session)
+    quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'"
+    if rest:
+        conversation.system = rest[1:-1] if quoted else rest
+    text = session.settings.system if conversation.system is None else conversation.system
+    shown = Line(
+        f"System message of {conversation.name!r}: {text}" if text else "There is no system message."
+    )
+    return _recorded(shown, "system", conversation.name, system=conversation.system) if rest else shown
+
+
+# -- changed ------------------------------------------------------------------------------------
 
 
 def _undo(session: Session, rest: str) -> object:
@@ -82,24 +126,134 @@ def _undo(session: Session, rest: str) -> object:
 
 
 def _drop(session: Session, rest: str) -> object:
+    from .render.line import Line
+
     conversation = _current(session)
     turn = conversation.drop(_number(rest))
-    return _Line(f"Taken out of {conversation.name!r}: {turn.reply.prompt.strip()[:80]!r}")
+    shown = Line(f"Taken out of {conversation.name!r}: {_quoted(turn)}")
+    return _recorded(shown, "drop", conversation.name, turn_id=turn.id)
 
 
-def _system(session: Session, rest: str) -> object:
+def _fork(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
+    origin = _current(session)
+    fork = session.conversations.fork(arguments.name, arguments.at)
+    answers = [[turn.place.cell, turn.place.ordinal, turn.reply.id] for turn in fork.turns]
+    return _recorded(_list(session, ""), "fork", origin.name, name=fork.name, answers=answers)
+
+
+def _versions(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
+    from .render.line import Line
+    from .render.versions import Versions
+
     conversation = _current(session)
-    if rest:
-        conversation.system = (
-            rest[1:-1] if rest[0] == rest[-1] and rest[0] in "\"'" and len(rest) > 1 else rest
-        )
-    text = session.settings.system if conversation.system is None else conversation.system
-    return _Line(
-        f"System message of {conversation.name!r}: {text}" if text else "There is no system message."
+    number = len(conversation.turns) if arguments.number is None else arguments.number
+    turn = conversation.turn(number)
+    if arguments.keep is None:
+        return Versions(turn, number, conversation.name)
+    reply = turn.keep(arguments.keep)
+    shown = Line(
+        f"Turn {number} of {conversation.name!r} is now attempt {reply.attempt}: {_quoted(turn)}. "
+        f"See it with %cnai_chat show {number}"
     )
+    return _recorded(shown, "keep", conversation.name, turn_id=turn.id, answer=reply.id)
 
 
-_COMMANDS: dict[str, Callable[[Session, str], object]] = {
+# -- files --------------------------------------------------------------------------------------
+
+
+def _restore(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
+    from .notebook import restored_from
+    from .render.line import Line
+
+    path = Path(arguments.path).expanduser() if arguments.path else notebook()
+    if path is None:
+        raise InputError(
+            "nobody here knows the file of this notebook",
+            why="Jupyter has not told it, and no notebook in this folder holds this cell",
+            next_step="save the notebook, and name it: %cnai_chat restore --from PATH",
+        )
+    restored = restored_from(path)
+    before = session.book.notebook(), session.book.notebook(demo=True)
+    session.restore(restored)
+    lines = [f"Restored from {path.name}: {_counted(restored.conversations.values())}; nothing was sent."]
+    if restored.charges and before != (session.book.notebook(), session.book.notebook(demo=True)):
+        real, demo = session.book.before(), session.book.before(demo=True)
+        money = [*([str(real)] if real.requests else []), *([f"demo credit {demo}"] if demo.requests else [])]
+        lines.append(f"Its answers have cost {' and '.join(money)}.")
+    if not restored.turns:
+        lines = [f"{path.name} holds no conversation: was the notebook saved since the answers came?"]
+    return Line("\n".join([*lines, *restored.notes]))
+
+
+def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
+    from .files import write_new
+    from .notebook import notebook_of
+    from .render.line import Line
+    from .transcript import to_markdown, to_messages
+
+    conversation = _current(session)
+    path = Path(arguments.path).expanduser()
+    write: dict[str, Callable[[Conversation], bytes]] = {
+        ".ipynb": notebook_of,
+        ".md": lambda each: to_markdown(each).encode("utf-8", "replace"),
+        ".json": lambda each: to_messages(each).encode("utf-8", "replace"),
+    }
+    own = notebook()
+    if own is not None and own.resolve() == path.resolve():
+        raise InputError("that is the file of this notebook itself", next_step="choose another name")
+    write_new(path, write[_suffix(path)](conversation), force=arguments.force)
+    return Line(f"Written to {path}: {_counted([conversation])}")
+
+
+def _import(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
+    from .files import read_text
+    from .render.line import Line
+    from .transcript import from_markdown, from_messages
+
+    path = Path(arguments.path).expanduser()
+    suffix = _suffix(path)
+    if suffix == ".ipynb":
+        conversation, notes = _one_of_a_notebook(path, arguments.chat)
+    else:
+        read = (from_markdown if suffix == ".md" else from_messages)(read_text(path), _stem(path))
+        conversation, notes = read.conversation, list(read.notes)
+    taken = session.take_in(conversation, arguments.name, _stem(path))
+    line = f"Read from {path.name}: {_counted([taken])}, in use now as {taken.name!r}."
+    return _recorded(Line("\n".join([line, *notes])), "import", taken.name, path=path.name)
+
+
+def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]]:
+    from .notebook import restored_from
+
+    restored = restored_from(path)
+    found = {name: each for name, each in restored.conversations.items() if each.turns}
+    if chosen and chosen not in found:
+        raise InputError(f"{path.name} holds no conversation {chosen!r}", why=f"it holds {', '.join(found)}")
+    if not found:
+        raise InputError(f"{path.name} holds no conversation of cnai_magic")
+    if len(found) > 1 and not chosen:
+        raise InputError(
+            f"{path.name} holds {len(found)} conversations",
+            why=f"they are {', '.join(found)}",
+            next_step=f"say which: %cnai_chat import {path.name} -c {next(iter(found))}",
+        )
+    return found[chosen or next(iter(found))], restored.notes
+
+
+def _suffix(path: Path) -> str:
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(
+            f"the name {path.name!r} does not say what kind of file it is",
+            next_step=f"let it end in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}",
+        )
+    return path.suffix.lower()
+
+
+def _stem(path: Path) -> str:
+    return "-".join(path.stem.split()).lstrip("-") or "imported"
+
+
+_SIMPLE: dict[str, Callable[[Session, str], object]] = {
     "list": _list,
     "show": _show,
     "use": _use,
@@ -108,20 +262,39 @@ _COMMANDS: dict[str, Callable[[Session, str], object]] = {
     "drop": _drop,
     "system": _system,
 }
+_PARSED: dict[str, Callable[[Session, Namespace, Callable[[], Path | None]], object]] = {
+    "fork": _fork,
+    "versions": _versions,
+    "restore": _restore,
+    "export": _export,
+    "import": _import,
+}
 
 
-class _Line:
-    """A line of text, shown without quotes."""
+def _recorded(shown: object, kind: str, conversation: str, **facts: object) -> object:
+    """Leave the change in the notebook too, so that it is restored with the answers."""
+    from .output import event_metadata
+    from .render.line import Recorded
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
+    return Recorded(shown, event_metadata(kind, conversation, **facts))
 
 
 def _current(session: Session) -> Conversation:
     return session.conversations[session.conversations.current]
+
+
+def _quoted(turn: Turn) -> str:
+    return repr(turn.reply.prompt.strip()[:80])
+
+
+def _counted(conversations: Iterable[Conversation]) -> str:
+    """Say how many turns and attempts there are."""
+    found = [each for each in conversations if each.turns]
+    turns = sum(len(each.turns) for each in found)
+    attempts = sum(len(turn.attempts) for each in found for turn in each.turns)
+    names = f" in {', '.join(repr(each.name) for each in found)}" if found else ""
+    more = f" with {attempts} answers" if attempts > turns else ""
+    return f"{turns} turn{'s' * (turns != 1)}{more}{names}"
 
 
 def _number(text: str) -> int:

@@ -12,6 +12,8 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -26,7 +28,9 @@ from .errors import (
     GarbageError,
     InputError,
     InvalidRequestError,
+    ProtocolError,
     RateLimitError,
+    RedirectRefused,
     ResponseTimeout,
     TruncatedError,
 )
@@ -35,6 +39,7 @@ from .hiding import HiddenKey
 from .protocol import ChatRequest, Chunk, Model, StreamReader, read_completion, read_models
 from .responses import error_of, foreign_lines, json_of, refuse_html, request_id_of, text_of
 from .safety import ApiKey
+from .spend import Balance, read_balance
 from .transport import (
     TRANSPORT_ERRORS,
     Adapter,
@@ -56,6 +61,12 @@ _LONGEST_WAIT = 60.0
 # usage may still follow the first, nothing follows the second, and some servers never close.
 _GRACE_AFTER_FINISH = 2.0
 _GRACE_AFTER_DONE = 0.2
+
+# How long, in seconds, a server may take over what it need not know.
+_LOOKUP_PATIENCE = 5.0
+# The days that are asked for; the one-api family answers for all time.
+_BILLED_DAYS = 100
+_VERSION = re.compile(r"(?<=[^/])/v\d[^/]*$")
 
 # What a model says that can only stream; a relay's "upstream" is no such word.
 _STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
@@ -120,6 +131,34 @@ class Client:
             yield [Model(hide(model.id), hide(model.owner)) for model in found]
 
         return run_in_worker(lambda: next(self._retried(ask, exchange)), exchange.cancel)
+
+    def pricing(self) -> dict[str, Any] | None:
+        """Return the server's price list as it stands, for `prices.read_pricing`; None where it has none.
+
+        new-api has one at `/api/pricing`, beside the version of the API. Numbers with a fraction are
+        Decimal. Asked once, for a few seconds; raises NetworkError where no answer arrives.
+        """
+        exchange = Exchange()
+        return run_in_worker(lambda: self._told("/api/pricing", exchange), exchange.cancel)
+
+    def balance(self) -> Balance | None:
+        """Return the credit of the key, None where the server does not tell it.
+
+        It is asked as `pricing` is: `/dashboard/billing/subscription` and `/usage`, which the one-api
+        family has from OpenAI's former API, and `/api/status`, which tells what money they are in.
+        """
+        exchange = Exchange()
+        today = date.today()
+        days = f"start_date={today - timedelta(_BILLED_DAYS)}&end_date={today + timedelta(1)}"
+
+        def ask() -> Balance | None:
+            subscription = self._told("/dashboard/billing/subscription", exchange)
+            usage = subscription and self._told(f"/dashboard/billing/usage?{days}", exchange)
+            if not subscription or not usage or read_balance(subscription, usage) is None:
+                return None
+            return read_balance(subscription, usage, self._told("/api/status", exchange))
+
+        return run_in_worker(ask, exchange.cancel)
 
     def chat(self, request: ChatRequest) -> Chunk:
         """Return a whole answer at once; a model that can only stream is streamed and joined."""
@@ -278,10 +317,41 @@ class Client:
 
     # -- requests -------------------------------------------------------------------------------
 
+    def _told(self, path: str, exchange: Exchange) -> dict[str, Any] | None:
+        """Return the JSON object at a place that not every server has; None for any other answer.
+
+        `/api/…` is beside the version of the API, anything else below it.
+        """
+        base_url = _VERSION.sub("", self.base_url) if path.startswith("/api/") else self.base_url
+        connect, gap = self._timeout
+        timeout = (connect, min(gap, _LOOKUP_PATIENCE))
+        try:
+            response = self._send("GET", path, None, exchange, base_url=base_url, timeout=timeout)
+            try:
+                text = self._text(response, exchange, timeout)
+            finally:
+                exchange.release()
+                response.close()
+        except (APIError, ProtocolError, RedirectRefused):
+            return None
+        try:
+            told = json.loads(self._key.hide_in(text), parse_float=Decimal)
+        except (ValueError, RecursionError):
+            return None
+        return told if isinstance(told, dict) else None
+
     def _send(
-        self, method: str, path: str, body: dict[str, Any] | None, exchange: Exchange
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        exchange: Exchange,
+        *,
+        base_url: str = "",
+        timeout: tuple[float, float] | None = None,
     ) -> requests.Response:
         """Send one request and return its response, body unread; raises what an error status means."""
+        timeout = timeout or self._timeout
         data = None
         headers = {"Accept": "application/json"}
         if body is not None:
@@ -300,15 +370,15 @@ class Client:
             with in_flight(exchange):
                 response = self._session().request(
                     method,
-                    self.base_url + path,
+                    (base_url or self.base_url) + path,
                     data=data,
                     headers=headers,
-                    timeout=self._timeout,
+                    timeout=timeout,
                     stream=True,
                     allow_redirects=False,
                 )
         except (*TRANSPORT_ERRORS, UnicodeError) as exc:
-            raise self._translated(exc, begun=False) from self._cause(exc)
+            raise self._translated(exc, begun=False, timeout=timeout) from self._cause(exc)
         if response.status_code == 200:
             exchange.accepted = True
             return response
@@ -349,12 +419,14 @@ class Client:
             hide(chunk.text), hide(chunk.reasoning), hide(chunk.finish_reason), chunk.usage, hide(chunk.model)
         )
 
-    def _text(self, response: requests.Response, exchange: Exchange) -> str:
+    def _text(
+        self, response: requests.Response, exchange: Exchange, timeout: tuple[float, float] | None = None
+    ) -> str:
         read = bytearray()
         try:
             return text_of(response, exchange, read)
         except TRANSPORT_ERRORS as exc:
-            raise self._translated(exc, begun=bool(read)) from self._cause(exc)
+            raise self._translated(exc, begun=bool(read), timeout=timeout) from self._cause(exc)
 
     def _wait_before(self, attempt: int, error: CnaiError) -> float | None:
         """Return the seconds to wait before the next attempt, or None where there is to be none."""
@@ -370,13 +442,16 @@ class Client:
         # Spread, so that a classroom that was refused together does not come back together.
         return float(0.5 * 2**attempt * (1 + random.random()))
 
-    def _translated(self, exc: Exception, *, begun: bool) -> CnaiError:
+    def _translated(
+        self, exc: Exception, *, begun: bool, timeout: tuple[float, float] | None = None
+    ) -> CnaiError:
         host = urlsplit(self.base_url).netloc
+        connect, gap = timeout or self._timeout
         why = reason_of(exc)
         if isinstance(exc, requests.ConnectTimeout):
-            return ConnectionFailed(f"no connection to {host} within {self._timeout[0]:g} s")
+            return ConnectionFailed(f"no connection to {host} within {connect:g} s")
         if isinstance(exc, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError):
-            return ResponseTimeout(f"nothing came from {host} for {self._timeout[1]:g} s")
+            return ResponseTimeout(f"nothing came from {host} for {gap:g} s")
         if isinstance(exc, urllib3.exceptions.DecodeError):
             return GarbageError("the server's answer cannot be decompressed", why=why)
         if begun:

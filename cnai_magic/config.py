@@ -10,7 +10,7 @@ import os
 from difflib import get_close_matches
 from typing import Any
 
-from traitlets import Dict, Enum, Float, Integer, TraitError, Unicode
+from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, Union
 from traitlets.config import Configurable
 
 from .errors import InputError
@@ -19,7 +19,25 @@ __all__ = ["DEFAULT_BASE_URL", "Cnai"]
 
 DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
 
-_ENVIRONMENT = {"CNAI_BASE_URL": "base_url", "CNAI_MODEL": "model", "CNAI_DISPLAY": "display"}
+_ENVIRONMENT = {
+    "CNAI_BASE_URL": "base_url",
+    "CNAI_MODEL": "model",
+    "CNAI_DISPLAY": "display",
+    "CNAI_BUDGET": "budget",
+    "CNAI_LEDGER": "ledger",
+    "CNAI_REPLAY": "replay",
+    "CNAI_NOTEBOOK": "notebook",
+}
+_TRUE = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 
 
 class Cnai(Configurable):
@@ -53,7 +71,25 @@ class Cnai(Configurable):
     retries = Integer(
         2, min=0, help="How often a request that failed before its first token is sent again."
     ).tag(config=True)
-    prices = Dict(help='Your prices in USD per million tokens: {"model": (input, output)}.').tag(config=True)
+    prices = Dict(
+        help='Your prices in USD per million tokens: {"model": (input, output)}, or with cached input third.'
+    ).tag(config=True)
+    budget = Union(
+        [Float(min=0), Unicode()],
+        default_value=None,
+        allow_none=True,
+        help="USD that this kernel may spend, estimates included; a question that does not fit is not sent.",
+    ).tag(config=True)
+    ledger = Unicode(
+        "on", help='Record of what all notebooks spend: "on", "off", or the path of its file.'
+    ).tag(config=True)
+    replay = Bool(
+        False, help="Answer each cell from its own saved output; a request that is not the same is an error."
+    ).tag(config=True)
+    notebook = Unicode("", help="File of this notebook. Unset: Jupyter is asked.").tag(config=True)
+    save_attempts = Integer(
+        10, min=0, help="Earlier attempts that an answer's output keeps, so that they outlive the kernel."
+    ).tag(config=True)
     display = Enum(
         ["auto", "widget", "markdown", "text"],
         default_value="auto",
@@ -75,6 +111,8 @@ class Cnai(Configurable):
 
     def _set(self, values: dict[str, Any]) -> None:
         for name, value in values.items():
+            if name == "replay" and isinstance(value, str):
+                value = _TRUE.get(value.strip().lower(), value)
             try:
                 setattr(self, name, value)
             except TraitError as exc:

@@ -13,10 +13,13 @@ from difflib import get_close_matches
 from uuid import uuid4
 
 from .errors import InputError
-from .protocol import Message, estimate_tokens
+from .protocol import Message
 from .reply import Reply
 
 __all__ = ["Conversation", "Conversations", "Place", "Turn"]
+
+# Of a turn's earlier attempts its output keeps so much, in characters.
+_EARLIER_CHARACTERS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,10 @@ class Place:
     ordinal: int = 0
 
 
+def _new_id() -> str:
+    return uuid4().hex[:12]
+
+
 @dataclass(slots=True, eq=False)
 class Turn:
     """A question and its answer: all attempts, of which the `current` one is part of the conversation."""
@@ -37,20 +44,62 @@ class Turn:
     place: Place
     attempts: list[Reply] = field(default_factory=list)
     current: int = 0
-    id: str = field(default_factory=lambda: uuid4().hex[:12])
+    id: str = field(default_factory=_new_id)
+    _sent: tuple[Reply, tuple[Message, Message]] | None = field(default=None, repr=False)
 
     @property
     def reply(self) -> Reply:
         """The attempt that is part of the conversation."""
         return self.attempts[self.current]
 
+    @property
+    def messages(self) -> tuple[Message, Message]:
+        """The question and the answer as they are sent with later questions."""
+        reply = self.reply
+        if self._sent is None or self._sent[0] is not reply:
+            self._sent = reply, (Message("user", reply.prompt), Message("assistant", reply.text))
+        return self._sent[1]
 
-@dataclass(slots=True)
+    def add(self, reply: Reply) -> None:
+        """Take in one more attempt, which becomes the current one."""
+        self.attempts.append(reply)
+        self.current = len(self.attempts) - 1
+
+    def keep(self, attempt: int) -> Reply:
+        """Make an attempt (by its number) the current one; raises InputError where there is none."""
+        numbers = [each.attempt for each in self.attempts]
+        if attempt not in numbers:
+            raise InputError(
+                f"this turn has no attempt {attempt}",
+                why=f"it has {', '.join(map(str, numbers))}",
+                next_step="see them with %cnai_chat versions",
+            )
+        self.current = numbers.index(attempt)
+        return self.reply
+
+    def others(self, most: int) -> tuple[Reply, ...]:
+        """Return at most so many of the attempts that are not the current one, the latest, in their order."""
+        found: list[Reply] = []
+        room = _EARLIER_CHARACTERS
+        for each in reversed([each for each in self.attempts if each is not self.reply]):
+            room -= len(each.prompt) + len(each.text) + len(each.reasoning)
+            if len(found) == most or room < 0:
+                break
+            found.append(each)
+        return tuple(reversed(found))
+
+    def copy(self) -> Turn:
+        """Return a turn of its own with the same attempts."""
+        return Turn(self.place, list(self.attempts), self.current, self.id, self._sent)
+
+
+@dataclass(slots=True, eq=False)
 class Conversation:
     """Turns in order, and the system message that leads them.
 
     `begun_at` is the place that began it with --new, and `retired` holds the turns that their cells no
     longer ask: they are not sent any more, and come back with all attempts when they are asked again.
+    A fork is of the `family` of what it was forked from.
     """
 
     name: str
@@ -58,6 +107,7 @@ class Conversation:
     turns: list[Turn] = field(default_factory=list)
     begun_at: Place | None = None
     retired: dict[Place, Turn] = field(default_factory=dict)
+    family: str = field(default_factory=_new_id)
 
     def turn_at(self, place: Place) -> Turn | None:
         """Return the turn that belongs to `place`, if there is one."""
@@ -70,8 +120,10 @@ class Conversation:
 
         A new turn comes last, but next to the other turns of its cell where it has any.
         """
+        if place.cell is None:
+            return len(self.turns)
         for index, turn in enumerate(self.turns):
-            if place.cell is not None and turn.place.cell == place.cell:
+            if turn.place.cell == place.cell:
                 if turn.place.ordinal >= place.ordinal:
                     return index
                 following = self.turns[index + 1] if index + 1 < len(self.turns) else None
@@ -86,19 +138,17 @@ class Conversation:
 
         With `history_tokens` above 0, the oldest whole turns beyond so many (estimated) tokens are left out.
         """
-        kept: list[Message] = []
         left_out = 0
-        room = history_tokens
-        for index in range(before - 1, -1, -1):
-            reply = self.turns[index].reply
-            if history_tokens:
-                room -= estimate_tokens(reply.prompt) + estimate_tokens(reply.text)
+        if history_tokens:
+            room = history_tokens
+            for index in range(before - 1, -1, -1):
+                room -= sum(message.tokens for message in self.turns[index].messages)
                 if room < 0:
                     left_out = index + 1
                     break
-            kept += (Message("assistant", reply.text), Message("user", reply.prompt))
         leading = [Message("system", system)] if system else []
-        return (*leading, *reversed(kept), Message("user", prompt)), left_out
+        kept = [message for turn in self.turns[left_out:before] for message in turn.messages]
+        return (*leading, *kept, Message("user", prompt)), left_out
 
     def record(self, place: Place, reply: Reply) -> Turn:
         """Put an answer in its place: a new attempt of the turn that stands there, or a new turn.
@@ -107,20 +157,40 @@ class Conversation:
         """
         index = self.position(place)
         standing = self.turn_at(place)
+        attempt = self.next_attempt(place)
         turn = standing or self.retired.pop(place, None) or Turn(place)
         below = self.turns[index + 1 :] if standing else []
         placed = replace(
             reply,
             turn=index + 1,
             turn_id=turn.id,
-            attempt=len(turn.attempts) + 1,
+            ordinal=place.ordinal,
+            attempt=attempt,
             later=sum(each.reply.started < reply.started for each in below),
         )
-        turn.attempts.append(placed)
-        turn.current = len(turn.attempts) - 1
         if standing is None:
             self.turns.insert(index, turn)
+        turn.add(placed)
         return turn
+
+    def reinstate(self, place: Place, reply: Reply) -> Turn:
+        """Put an answer that was saved in its place again, with its number and its other attempts."""
+        index = self.position(place)
+        standing = self.turn_at(place)
+        turn = standing or self.retired.pop(place, None) or Turn(place, id=reply.turn_id or _new_id())
+        placed = replace(reply, turn=index + 1, turn_id=turn.id, ordinal=place.ordinal, others=())
+        ids = {each.id for each in (*reply.others, reply)}
+        kept = [each for each in turn.attempts if each.id not in ids]
+        if standing is None:
+            self.turns.insert(index, turn)
+        turn.attempts = sorted((*kept, *reply.others, placed), key=lambda each: each.attempt)
+        turn.current = turn.attempts.index(placed)
+        return turn
+
+    def next_attempt(self, place: Place) -> int:
+        """Return which attempt an answer at `place` would be."""
+        turn = self.turn_at(place) or self.retired.get(place)
+        return max((each.attempt for each in turn.attempts), default=0) + 1 if turn else 1
 
     def retire(self, cell: str, asked: Collection[Place]) -> None:
         """Take out the turns of a cell that its last run did not ask: nobody sees them there any more."""
@@ -143,6 +213,17 @@ class Conversation:
         turn = self.turn(number)
         self.turns.remove(turn)
         return turn
+
+    def fork(self, name: str, at: int | None = None) -> Conversation:
+        """Return a conversation that begins as this one does, up to its turn `at` (all of it where None).
+
+        The turns are the fork's own: to run their cells again while it is in use changes it alone. Raises
+        InputError where there is no such turn; 0 forks before the first.
+        """
+        if at:
+            self.turn(at)
+        turns = [turn.copy() for turn in self.turns[:at]]
+        return Conversation(name, self.system, turns, family=self.family)
 
 
 class Conversations:
@@ -180,13 +261,28 @@ class Conversations:
                 f"there is a conversation {name!r} already",
                 next_step=f"continue it with %cnai_chat use {name}",
             )
-        if name.startswith("-") or name.split() != [name] or not name.isprintable():
+        if not self.is_name(name):
             raise InputError(f"{name!r} is no name of a conversation", why="a name is one word")
         return Conversation(name)
+
+    @staticmethod
+    def is_name(name: str) -> bool:
+        """Tell whether a conversation may be called so: one printable word, no option."""
+        return not name.startswith("-") and name.split() == [name] and name.isprintable()
 
     def add(self, conversation: Conversation) -> Conversation:
         """Take a conversation in, unless there is one of its name; return the one that is here."""
         return self._named.setdefault(conversation.name, conversation)
+
+    def is_free(self, name: str) -> bool:
+        """Tell whether a conversation may be called so, because none is that has any turns."""
+        return self.is_name(name) and not (name in self._named and self._named[name].turns)
+
+    def put(self, conversation: Conversation) -> None:
+        """Take a conversation in, in place of an empty one; raises InputError where its name is taken."""
+        if not self.is_free(conversation.name):
+            self.draft(conversation.name)
+        self._named[conversation.name] = conversation
 
     def use(self, name: str) -> Conversation:
         """Make a conversation the current one, beginning it where there is none of this name."""
@@ -194,3 +290,22 @@ class Conversations:
             self.add(self.draft(name))
         self.current = name
         return self._named[name]
+
+    def fork(self, name: str, at: int | None = None) -> Conversation:
+        """Fork the current conversation, and go on in the fork; see Conversation.fork."""
+        name = self.draft(name).name
+        fork = self.add(self[self.current].fork(name, at))
+        self.current = name
+        return fork
+
+    def end_of_cell(self, cell: str, asked: Collection[tuple[str, Place]]) -> None:
+        """Retire the turns of a cell that its run, which asked at these places, has not asked again.
+
+        A place comes with the name of its conversation. What was asked in a fork leaves that which it was
+        forked from, and its other forks, as they are.
+        """
+        families = {self._named[name].family for name, _ in asked if name in self._named}
+        names = {name for name, _ in asked}
+        for conversation in self:
+            if conversation.name in names or conversation.family not in families:
+                conversation.retire(cell, [place for name, place in asked if name == conversation.name])

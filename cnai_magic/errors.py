@@ -2,6 +2,9 @@
 
 CnaiError                      what happened, why, the next step, the request ID
 ├── InputError                 what was typed cannot be used; nothing was sent
+├── BudgetError                the answer would not fit the budget; nothing was sent
+├── LedgerError                the ledger of what was spent cannot be read or written
+├── ReplayError                the notebook holds no answer to exactly this request
 ├── APIError                   the server answered with an error
 │   ├── AuthenticationError    the key is missing, wrong or not allowed to do this (401, 403)
 │   ├── QuotaError             no credit left (402 and its other spellings); never retried
@@ -29,6 +32,7 @@ from .safety import redact, strip_controls
 __all__ = [
     "APIError",
     "AuthenticationError",
+    "BudgetError",
     "CnaiError",
     "ConnectionFailed",
     "ContentFilterError",
@@ -37,6 +41,7 @@ __all__ = [
     "HTMLError",
     "InputError",
     "InvalidRequestError",
+    "LedgerError",
     "ModelNotFoundError",
     "NetworkError",
     "NotAStreamError",
@@ -44,6 +49,7 @@ __all__ = [
     "QuotaError",
     "RateLimitError",
     "RedirectRefused",
+    "ReplayError",
     "ResponseTimeout",
     "ServerError",
     "TruncatedError",
@@ -90,6 +96,24 @@ class InputError(CnaiError):
     def __init__(self, what: str, *, parameter: str = "", why: str = "", next_step: str = "") -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.parameter = parameter
+
+
+class BudgetError(CnaiError):
+    """The question, or its answer, would not fit the budget; nothing was sent."""
+
+    default_next_step = "see what was spent with %cnai_spend; raise the budget with %cnai_spend --budget USD"
+
+
+class LedgerError(CnaiError):
+    """The ledger of what all notebooks spent cannot be read or written."""
+
+    default_next_step = 'choose another place, or none: %config Cnai.ledger = "PATH" or "off"'
+
+
+class ReplayError(CnaiError):
+    """Answers are to be replayed, and the notebook holds none to exactly this request; nothing was sent."""
+
+    default_next_step = "ask the server: %config Cnai.replay = False, and run the cell again"
 
 
 class APIError(CnaiError):

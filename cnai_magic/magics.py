@@ -7,90 +7,28 @@ import os
 import re
 import sys
 from getpass import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from .chat_commands import CHAT_HELP, run_chat_command
+from .command_lines import ask_parser, key_parser, models_parser, spend_parser
 from .config import Cnai
 from .errors import InputError
-from .options import Parser, add_request_options, leading_options, words
+from .options import leading_options, words
+from .spend_commands import run_spend_command
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from types import FrameType
 
-    from .conversation import Place
+    from .cell_run import CellRun
     from .reply import Reply
     from .session import Session
 
 __all__ = ["CnaiMagics", "load", "unload"]
-
-
-def _ask_parser() -> Parser:
-    parser = Parser(
-        "%%cnai",
-        "Ask a model: the body of the cell is the question, the answer streams in below it.\n"
-        "Run the cell again to ask again: the new answer takes the place of the former one.",
-        usage="%%cnai [MODEL] [options]              (the question is the body of the cell)\n"
-        "       %cnai [options] QUESTION             (in one line; -m MODEL)\n"
-        "       answer = %cnai [options] QUESTION    (the answer: .text .code .json() .usage .cost)",
-        epilog="The latest answer is also in the variable _cnai.\n"
-        "See also %cnai_models?, %cnai_chat?, %cnai_spend?, %cnai_key? and, for all settings, %config Cnai.",
-    )
-    parser.add_argument(
-        "model", nargs="?", default="", metavar="MODEL", help="Model to ask: see %%cnai_models."
-    )
-    parser.add_argument(
-        "-m", "--model", dest="model_option", metavar="MODEL", help="The same, for %%cnai in a line."
-    )
-    add_request_options(parser)
-    parser.add_argument("-c", "--chat", default="", metavar="NAME", help="Conversation to ask in.")
-    parser.add_argument("--new", action="store_true", help="Begin a new conversation, and go on in it.")
-    parser.add_argument(
-        "--once", action="store_true", help="Ask outside of the conversation: it is neither sent nor kept."
-    )
-    parser.add_argument(
-        "--append", action="store_true", help="Run again, make a new turn; keep the former one."
-    )
-    parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
-    parser.add_argument(
-        "--raw",
-        action="store_true",
-        help="Send the body exactly as it is typed (in this version, it always is).",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."
-    )
-    return parser
-
-
-def _models_parser() -> Parser:
-    parser = Parser(
-        "%cnai_models", "List the models of your key, with their prices; returns the list of IDs."
-    )
-    parser.add_argument(
-        "pattern", nargs="?", default="", metavar="PATTERN", help="Part of an ID, or a pattern: qwen*."
-    )
-    parser.add_argument("--refresh", action="store_true", help="Ask the server again.")
-    return parser
-
-
-def _key_parser() -> Parser:
-    parser = Parser("%cnai_key", "Set the API key for this kernel, at a prompt that does not show it.")
-    parser.add_argument(
-        "--save", action="store_true", help="Keep it in the keyring of the operating system too."
-    )
-    parser.add_argument("--forget", action="store_true", help="Forget it, in this kernel and in the keyring.")
-    return parser
-
-
-def _spend_parser() -> Parser:
-    parser = Parser("%cnai_spend", "Show what this kernel has spent, by model and by conversation.")
-    parser.add_argument("--by", choices=["model", "chat"], help="Show one of the two only.")
-    parser.add_argument("--reset", action="store_true", help="Begin anew with nothing spent.")
-    return parser
 
 
 @magics_class
@@ -103,10 +41,7 @@ class CnaiMagics(Magics):
         super().__init__(shell)
         self.settings = settings
         self._session: Session | None = None
-        self._execution: object = None
-        # Of the run of the cell that is under way: questions asked, those outside, answers and their places.
-        self._asked = self._outside = 0
-        self._answered: list[tuple[str, Place]] = []
+        self._last_run: CellRun | None = None
 
     @property
     def session(self) -> Session:
@@ -115,13 +50,20 @@ class CnaiMagics(Magics):
             from .session import Session
 
             self._session = Session(self.settings, notify=print)
+        if self._named:
+            self._session.notebook = str(Path(self._named).absolute())
         return self._session
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was asked in this kernel."""
+        return self._session is not None
 
     @no_var_expand
     @line_cell_magic
     def cnai(self, line: str, cell: str | None = None) -> Reply | None:
         """Ask a model."""
-        parser = _ask_parser()
+        parser = ask_parser()
         if cell is None:
             options, prompt = leading_options(line, parser)
             arguments = parser.parse(options)
@@ -152,7 +94,7 @@ class CnaiMagics(Magics):
         """List the models."""
         from .render.tables import models_table
 
-        parser = _models_parser()
+        parser = models_parser()
         arguments = parser.parse(words(line))
         if arguments.help:
             print(parser.format_help())
@@ -165,25 +107,14 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_chat(self, line: str) -> None:
         """Show and change the conversations."""
-        self._show(run_chat_command(self.session, line))
+        self._show(run_chat_command(self.session, line, self._notebook))
 
     @no_var_expand
     @line_magic
     def cnai_spend(self, line: str) -> None:
         """Show what was spent."""
-        from .render.tables import spend_tables
-
-        parser = _spend_parser()
-        arguments = parser.parse(words(line))
-        if arguments.help:
-            print(parser.format_help())
-            return
-        if arguments.reset:
-            self.session.book.clear()
-            print("The count of this kernel begins anew.")
-            return
-        for table in spend_tables(self.session.book, arguments.by):
-            self._show(table)
+        for shown in run_spend_command(self.session, line):
+            self._show(shown)
 
     @no_var_expand
     @line_magic
@@ -192,7 +123,7 @@ class CnaiMagics(Magics):
         from .access import forget_key, save_key
         from .safety import ApiKey
 
-        parser = _key_parser()
+        parser = key_parser()
         arguments = parser.parse(words(line))
         if arguments.help:
             print(parser.format_help())
@@ -217,26 +148,25 @@ class CnaiMagics(Magics):
     def _ask(self, prompt: str, chosen: dict[str, Any]) -> Reply:
         from .render import choose_view
 
-        place = self._place()
-        self._asked += 1
+        run = self._run
+        place = run.ask()
         view = choose_view(self.shell, self.settings.display)
-        reply = self.session.ask(prompt, view=view, place=place, **chosen)
-        if chosen["once"]:
-            self._outside += 1
+        if self.settings.replay:
+            reply = self.session.replay(prompt, self._saved_answers(), view=view, place=place, **chosen)
         else:
-            self._answered.append((reply.conversation, place))
+            reply = self.session.ask(prompt, view=view, place=place, **chosen)
+        run.answer("" if chosen["once"] else reply.conversation, place)
         return reply
 
-    def _place(self) -> Place:
-        """Return where in the notebook the question stands: in which cell, as which question of this run."""
-        from .conversation import Place
+    @property
+    def _run(self) -> CellRun:
+        """The run of the cell that is under way."""
+        from .cell_run import CellRun
 
         execution = self._parent.get("header", {}).get("msg_id") or self.shell.execution_count
-        if execution != self._execution:
-            self._execution = execution
-            self._asked = self._outside = 0
-            self._answered = []
-        return Place(self._cell, self._asked)
+        if self._last_run is None or self._last_run.execution != execution:
+            self._last_run = CellRun(execution, self._cell)
+        return self._last_run
 
     @property
     def _parent(self) -> dict[str, Any]:
@@ -252,19 +182,53 @@ class CnaiMagics(Magics):
 
         A cell in which anything failed keeps them: a slip of the pen must not take an answer away.
         """
-        cell = self._cell
-        if self._session is None or cell is None:
+        if self._session is not None and result.success:
+            self._session.end_of_cell(self._run)
+
+    # -- the notebook's file --------------------------------------------------------------------
+
+    @property
+    def _named(self) -> str:
+        """The path of the notebook, where a setting, VS Code or Jupyter tells it."""
+        told = self.settings.notebook or self.shell.user_ns.get("__vsc_ipynb_file__", "")
+        return str(told or os.environ.get("JPY_SESSION_NAME", ""))
+
+    def _notebook(self) -> Path | None:
+        from .notebook import find_notebook
+
+        source = self._parent.get("content", {}).get("code", "")
+        exact = bool(self.settings.notebook or self.shell.user_ns.get("__vsc_ipynb_file__"))
+        return find_notebook(self._named, exact=exact, cell=self._cell, source=source)
+
+    def _saved_answers(self) -> list[Reply]:
+        from .notebook import saved_answers
+
+        path = self._notebook()
+        if path is None:
+            raise InputError(
+                "nobody here knows the file of this notebook, from which its answers are to be replayed",
+                next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
+            )
+        return saved_answers(path, self._cell, self._parent.get("content", {}).get("code", ""))
+
+    def offer_to_restore(self) -> None:
+        """Say in one line that the notebook holds answers of an earlier kernel, if it does."""
+        path = Path(self._named) if self._named else None
+        try:
+            if path is None or path.stat().st_size > _LARGEST_TO_LOOK_INTO:
+                return
+            count = path.read_bytes().count(b'"turn_id": "')
+        except OSError:
             return
-        self._place()
-        if result.success and self._asked == len(self._answered) + self._outside:
-            self._session.end_of_cell(cell, self._answered)
+        if count:
+            print("This notebook holds answers of an earlier kernel. To go on from them: %cnai_chat restore")
 
     def _show_dry_run(self, prompt: str, chosen: dict[str, Any]) -> None:
         import json
 
         from .safety import strip_controls
 
-        question = self.session.prepare(prompt, place=self._place(), **chosen)
+        question = self.session.prepare(prompt, place=self._run.place, **chosen)
         usage, cost, _ = question.so_far(0)
         stream = question.options.stream
         body = question.request.body(stream=stream, include_usage=stream)
@@ -290,11 +254,13 @@ class CnaiMagics(Magics):
         display(shown)  # type: ignore[no-untyped-call]
 
 
-CnaiMagics.cnai.__doc__ = _ask_parser().format_help()
-CnaiMagics.cnai_models.__doc__ = _models_parser().format_help()
-CnaiMagics.cnai_key.__doc__ = _key_parser().format_help()
-CnaiMagics.cnai_spend.__doc__ = _spend_parser().format_help()
+CnaiMagics.cnai.__doc__ = ask_parser().format_help()
+CnaiMagics.cnai_models.__doc__ = models_parser().format_help()
+CnaiMagics.cnai_key.__doc__ = key_parser().format_help()
+CnaiMagics.cnai_spend.__doc__ = spend_parser().format_help()
 CnaiMagics.cnai_chat.__doc__ = CHAT_HELP
+
+_LARGEST_TO_LOOK_INTO = 64 * 2**20
 
 _QUESTION = re.compile(r"^([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai[ \t]+\S.*\?)(?=\r?\n?$)")
 
@@ -312,6 +278,8 @@ def load(shell: Any) -> None:
     shell.register_magics(magics)
     shell.events.register("post_run_cell", magics.end_of_cell)
     shell.input_transformers_cleanup.append(_spare_questions)
+    if not magics.begun:
+        magics.offer_to_restore()
 
 
 def unload(shell: Any) -> None:

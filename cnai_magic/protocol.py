@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from json.scanner import make_scanner
 from typing import Any, NamedTuple
 
@@ -43,9 +45,13 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FINISH_REASONS = {"normal": "stop", "eos": "stop", "max_tokens": "length", "sensitive": "content_filter"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
-    """One message of a conversation; `role` is system, user or assistant."""
+    """One message of a conversation; `role` is system, user or assistant.
+
+    `tokens` (estimated) and `digest` are worked out once: a long conversation sends its messages again with
+    each of its turns.
+    """
 
     role: str
     content: str
@@ -59,6 +65,21 @@ class Message:
             )
         if not isinstance(self.content, str):
             raise InputError("the content of a message is not text", parameter="messages")
+
+    @cached_property
+    def tokens(self) -> int:
+        """The estimated tokens of the content; see TokenCount."""
+        return estimate_tokens(self.content)
+
+    @cached_property
+    def size(self) -> int:
+        """The bytes of the content in UTF-8: no tokenizer makes more tokens of a text than it has bytes."""
+        return len(self.content.encode("utf-8", "replace"))
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells this message from any other."""
+        return sha256(f"{self.role}\0{self.content}".encode("utf-8", "surrogatepass")).digest()
 
     def body(self) -> dict[str, str]:
         """Return the message as the API reference writes it."""
@@ -100,6 +121,14 @@ class ChatRequest:
         """The sampling parameters that are sent, by name."""
         named = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
         return {name: value for name, value in named.items() if value is not None}
+
+    @property
+    def digest(self) -> str:
+        """What tells this request from any other: of model, parameters and messages, in hexadecimal."""
+        parameters = {name: float(value) for name, value in self.parameters.items()}
+        found = sha256(json.dumps([self.model, parameters], sort_keys=True).encode())
+        found.update(b"".join(message.digest for message in self.messages))
+        return found.hexdigest()[:32]
 
     def body(self, *, stream: bool = False, include_usage: bool = False) -> dict[str, Any]:
         """Return the JSON body of `POST /chat/completions`."""
@@ -374,7 +403,7 @@ def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = ""
     """Estimate the usage of an answer that reported none."""
     thought = estimate_tokens(reasoning)
     return Usage(
-        prompt_tokens=sum(estimate_tokens(message.content) for message in messages),
+        prompt_tokens=sum(message.tokens for message in messages),
         completion_tokens=estimate_tokens(answer) + thought,
         reasoning_tokens=thought,
         estimated=True,

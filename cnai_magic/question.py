@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from .conversation import Conversation, Place
 from .errors import InputError
+from .prices import Price
 from .protocol import ChatRequest, Usage, estimate_usage
 from .reply import Reply
-from .spend import Charge, Cost, Price, Spend
+from .spend import Charge, Cost, Spend
 from .stream import Batch
 
 __all__ = ["Options", "Question", "Unseen", "View"]

@@ -22,6 +22,7 @@ _ENDS = {
     "stopped": "stopped",
     "interrupted": "interrupted",
     "failed": "broke off",
+    "budget": "stopped at the budget",
     "insufficient_system_resource": "cut by the server: out of resources",
     "network_error": "cut by the server: network error",
 }
@@ -37,7 +38,9 @@ class Reply:
     answer included. `left_out` counts the oldest turns that did not fit `history_tokens`, `later`
     the turns below that were asked before this attempt, and so know nothing of it. `id` is the answer's own
     everywhere: in the notebook, in the ledger. `request` is the digest of all that was sent, by which an
-    answer can be `replayed`: shown again from the notebook in place of being asked for.
+    answer can be `replayed`: shown again from the notebook in place of being asked for. `ordinal` counts
+    the questions of one run of its cell, from 0; `began` tells that it began its conversation with --new.
+    `others` are attempts of the same turn that its output keeps, so that they outlive the kernel.
     """
 
     text: str
@@ -63,6 +66,9 @@ class Reply:
     id: str = field(default_factory=lambda: uuid4().hex[:16])
     request: str = ""
     replayed: bool = False
+    ordinal: int = 0
+    began: bool = False
+    others: tuple[Reply, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def code(self) -> str:
@@ -113,7 +119,14 @@ class Reply:
         about = "≈" if self.usage.estimated else ""
         tokens = f"{about}{self.usage.prompt_tokens:,} → {about}{self.usage.completion_tokens:,} tokens"
         money = f"demo credit {self.cost}" if self.demo else str(self.cost)
-        return [self.model, *(["demo"] if self.demo else []), tokens, money, f"{self.seconds:.1f} s"]
+        kind = [*(["demo"] if self.demo else []), *(["replayed"] if self.replayed else [])]
+        return [
+            self.model,
+            *kind,
+            tokens,
+            f"first {money}" if self.replayed else money,
+            f"{self.seconds:.1f} s",
+        ]
 
     @property
     def _end(self) -> list[str]:

@@ -1,60 +1,54 @@
-"""The use case of one question: prompt → messages → stream → record → charge."""
+"""The use case of one question: prompt → messages → budget → stream → record → charge."""
 
 from __future__ import annotations
 
-import os
 import threading
-import time
-from collections.abc import Callable, Collection
-from contextlib import closing
-from datetime import datetime, timezone
-from difflib import get_close_matches
-from fnmatch import fnmatch
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
-from .access import Access, find_access
-from .client import Client
+from .accounts import Accounts, Allowance
+from .answer import Answer
+from .cell_run import CellRun
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
-from .errors import CnaiError, InputError, ModelNotFoundError
+from .errors import CnaiError, InputError
 from .interrupts import Interrupted, interrupts_deferred
-from .protocol import ChatRequest, Model, Usage, estimate_usage
+from .ledger import Ledger
+from .prices import nano_usd
+from .protocol import ChatRequest, Model
+from .provider import Provider
 from .question import Options, Question, Unseen, View
+from .replay import same_answer
 from .reply import Reply
+from .restore import Restored, merge
 from .safety import ApiKey
-from .spend import Charge, Cost, PriceList, SpendBook
-from .stream import StreamedAnswer
+from .spend import Charge, Cost, SpendBook
 
 __all__ = ["Session"]
-
-_DEFAULT_MODEL = "deepseek-chat"
-_DEMO_MODEL = "demo-guide"
 
 
 class Session:
     """Conversations, spend and settings of one kernel; asks questions.
 
     `Session().ask("…")` is all it takes. Settings are keyword arguments (`Session(model="…")`), or one
-    `Cnai` object. `notify` is called with lines that a person should see once.
+    `Cnai` object. `notify` is called with lines that a person should see once. `notebook` is the path under
+    which the ledger counts what is spent, "" where no notebook asks or it is not known.
     """
 
     def __init__(
         self, settings: Cnai | None = None, *, notify: Callable[[str], None] | None = None, **traits: Any
     ) -> None:
         self.settings = settings if settings is not None else Cnai(**traits)
+        self.provider = Provider(self.settings)
+        self.accounts = Accounts(notify or (lambda line: None))
         self.conversations = Conversations()
-        self.book = SpendBook()
         self.latest: Reply | None = None
+        self.notebook = ""
         self._notify = notify or (lambda line: None)
-        self._typed_key: ApiKey | None = None
-        self._client: Client | None = None
-        self._client_for: tuple[object, ...] = ()
-        self._models: dict[tuple[object, ...], list[Model]] = {}
         self._demo_was_said = False
         # Held while conversations and accounts change; never while waiting for a server.
         self._lock = threading.RLock()
-        self._chosen_access: tuple[tuple[object, ...], Access] | None = None
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -66,17 +60,30 @@ class Session:
         The answer enters the conversation and the accounts. Raises a CnaiError where there is none: the
         conversation is then as it was. After a KeyboardInterrupt the part that arrived is kept.
         """
+        if self.settings.replay:
+            raise InputError(
+                "answers are to be replayed, and only a notebook's cell has one to replay",
+                next_step="ask the server: Cnai.replay = False, or CNAI_REPLAY unset",
+            )
         question = self.prepare(prompt, place=place, **options)
-        client = self._connected()
+        client = self.provider.client
         self._announce(question)
         view = view or Unseen()
-        answer = _Answer(client, question)
+        with interrupts_deferred():
+            answer = Answer(client, question, self._allowance(question))
+        try:
+            return self._received(answer, view)
+        finally:
+            # Of an answer that was settled nothing is held any more.
+            self.accounts.release(answer.allowance)
+
+    def _received(self, answer: Answer, view: View) -> Reply:
         try:
             answer.receive(view)
         except CnaiError as error:
             with interrupts_deferred(view.stopping):
                 view.fail(self._settle(answer, "failed") if answer.arrived else None)
-            raise self._explained(error, question) from error.__cause__
+            raise self.provider.explained(error, answer.request.model) from error.__cause__
         except BaseException as error:
             # An interrupt, or a view that fails: what arrived is kept and shown, then it goes on upwards.
             with interrupts_deferred(view.stopping):
@@ -92,9 +99,52 @@ class Session:
             view.end(reply)
         return reply
 
+    def replay(
+        self,
+        prompt: str,
+        saved: Sequence[Reply],
+        *,
+        view: View | None = None,
+        place: Place | None = None,
+        **options: Any,
+    ) -> Reply:
+        """Answer a question from the `saved` answers of its cell, at no cost and without a network.
+
+        Raises ReplayError, which says what differs, where none of them answers exactly this request.
+        """
+        place = place or Place()
+
+        def prepare(answer: Reply) -> Question:
+            model = options.get("model") or self.settings.model or answer.model
+            return self._prepared(prompt, Options.of({**options, "model": model}), place, demo=answer.demo)
+
+        question, answer = same_answer(saved, place.ordinal, prepare)
+        view = view or Unseen()
+        view.begin(question, lambda: None)
+        with interrupts_deferred(view.stopping), self._lock:
+            self.book.replay(self._charge(answer, "" if question.options.once else answer.conversation))
+            reply = replace(
+                answer,
+                conversation=question.conversation.name,
+                total=self.book.notebook(demo=answer.demo),
+                left_out=question.left_out,
+                replayed=True,
+            )
+            if answer.text and not question.options.once:
+                reply = self._record(question, reply)
+            self.latest = reply
+            view.end(reply)
+        return reply
+
     def prepare(self, prompt: str, *, place: Place | None = None, **options: Any) -> Question:
         """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
         chosen = Options.of(options)
+        model = self.provider.chosen_model(chosen.model)
+        chosen = replace(chosen, model=model)
+        question = self._prepared(prompt, chosen, place or Place(), demo=self.provider.demo)
+        return replace(question, price=self.provider.price(model))
+
+    def _prepared(self, prompt: str, chosen: Options, place: Place, *, demo: bool) -> Question:
         prompt = _well_formed(prompt)
         if not prompt.strip():
             raise InputError(
@@ -102,9 +152,7 @@ class Session:
                 next_step="write one: in the cell below %%cnai, after %cnai, or after cnai ask",
             )
         settings = self.settings
-        access = self._access()
-        model = self._chosen_model(chosen.model, access)
-        place = Place() if place is None or chosen.append or settings.on_rerun == "append" else place
+        place = Place() if chosen.append or settings.on_rerun == "append" else place
         with self._lock:
             conversation = self._chosen_conversation(chosen, place)
             before = 0 if chosen.once else conversation.position(place)
@@ -113,9 +161,9 @@ class Session:
             messages, left_out = conversation.messages(
                 prompt, before, system=system, history_tokens=settings.history_tokens
             )
-            replaced = None if chosen.once else conversation.turn_at(place)
+            attempt = 1 if chosen.once else conversation.next_attempt(place)
         request = ChatRequest(
-            model,
+            chosen.model,
             messages,
             temperature=settings.temperature if chosen.temperature is None else chosen.temperature,
             top_p=settings.top_p if chosen.top_p is None else chosen.top_p,
@@ -128,65 +176,111 @@ class Session:
             conversation=conversation,
             place=place,
             turn=0 if chosen.once else before + 1,
-            attempt=len(replaced.attempts) + 1 if replaced else 1,
+            attempt=attempt,
             left_out=left_out,
-            demo=access.demo,
-            price=self.prices.find(model, self.host),
-            spent=self.book.total(demo=access.demo),
+            demo=demo,
+            spent=self.book.notebook(demo=demo),
         )
 
-    def _settle(self, answer: _Answer, finish_reason: str = "") -> Reply:
+    def _allowance(self, question: Question) -> Allowance:
+        settings = self.settings
+        return self.accounts.allow(
+            question.request,
+            question.price,
+            budget=self.budget,
+            place=settings.ledger,
+            demo=question.demo,
+            stream=question.options.stream,
+        )
+
+    def _settle(self, answer: Answer, finish_reason: str = "") -> Reply:
         """Charge an answer, and record it where it belongs into the conversation."""
         question = answer.question
-        usage = answer.usage
-        cost = question.cost(usage) if answer.begun else Cost(0)
+        request = answer.request
         name = question.conversation.name
-        finish_reason = finish_reason or answer.finish_reason
         with self._lock:
-            if answer.begun:
-                within = "" if question.options.once else name
-                self.book.add(Charge(question.request.model, within, usage, cost, question.demo))
             reply = Reply(
                 text=answer.text,
                 prompt=question.prompt,
-                model=question.request.model,
+                model=request.model,
                 conversation=name,
                 reasoning=answer.reasoning,
                 system=question.system,
-                parameters=question.request.parameters,
-                usage=usage,
-                cost=cost,
-                total=self.book.total(demo=question.demo),
-                finish_reason=finish_reason,
+                parameters=request.parameters,
+                usage=answer.usage,
+                cost=question.cost(answer.usage) if answer.begun else Cost(0),
+                finish_reason=finish_reason or answer.finish_reason,
                 started=answer.started,
                 seconds=answer.seconds,
                 first_token_after=answer.first_token_after,
                 left_out=question.left_out,
                 demo=question.demo,
+                request=question.request.digest,
+                ordinal=question.place.ordinal,
             )
+            if answer.begun:
+                charge = self._charge(reply, "" if question.options.once else name)
+                self.accounts.settle(replace(charge, host=self.provider.host), answer.allowance)
+            reply = replace(reply, total=self.book.notebook(demo=question.demo))
             # An empty message is no turn: some vendors refuse a conversation that holds one.
-            if reply.text and finish_reason != "failed" and not question.options.once:
+            if reply.text and reply.finish_reason != "failed" and not question.options.once:
                 reply = self._record(question, reply)
             self.latest = reply
+        self.accounts.write(self.settings.ledger)
         return reply
+
+    def _charge(self, reply: Reply, conversation: str) -> Charge:
+        return Charge(
+            model=reply.model,
+            conversation=conversation,
+            usage=reply.usage,
+            cost=reply.cost,
+            demo=reply.demo,
+            id=reply.id,
+            time=reply.started,
+            notebook=self.notebook,
+            finish_reason=reply.finish_reason,
+        )
 
     def _record(self, question: Question, reply: Reply) -> Reply:
         conversation = self.conversations.add(question.conversation)
         if question.options.system is not None:
             conversation.system = question.options.system
         if question.options.new:
+            reply = replace(reply, began=True)
             conversation.begun_at = question.place
             self.conversations.use(conversation.name)
-        return conversation.record(question.place, reply).reply
+        put = conversation.reinstate if reply.replayed else conversation.record
+        turn = put(question.place, reply)
+        # Only what is shown has the others with it: they would hold each other otherwise.
+        return replace(turn.reply, others=turn.others(self.settings.save_attempts))
 
-    def end_of_cell(self, cell: str, asked: Collection[tuple[str, Place]]) -> None:
-        """Retire the turns of a cell that its run, which asked at these places, has not asked again.
+    def end_of_cell(self, run: CellRun) -> None:
+        """Retire the turns of a cell that its run has not asked again."""
+        with self._lock:
+            run.end(self.conversations)
 
-        A place comes with the name of its conversation.
+    def restore(self, restored: Restored) -> None:
+        """Take in the conversations and the spend of a notebook, in so far as they are not known here."""
+        with self._lock:
+            merge(self.conversations, restored)
+            self.book.restore(restored.charges)
+
+    def take_in(self, conversation: Conversation, name: str, otherwise: str) -> Conversation:
+        """Take in a conversation that was read from a file, and go on in it.
+
+        It is called `name`, or as it was called, or `otherwise` where there is another of that name. Its
+        turns belong to no cell of this notebook.
         """
         with self._lock:
-            for conversation in self.conversations:
-                conversation.retire(cell, [place for name, place in asked if name == conversation.name])
+            conversations = self.conversations
+            free = [each for each in (conversation.name, otherwise) if conversations.is_free(each)]
+            conversation.name = name or (free[0] if free else conversations.draft().name)
+            conversations.put(conversation)
+            for turn in conversation.turns:
+                turn.place = Place()
+            conversations.use(conversation.name)
+        return conversation
 
     def _announce(self, question: Question) -> None:
         if question.demo and not self._demo_was_said:
@@ -196,108 +290,6 @@ class Session:
                     "No API key is set: the embedded demo gateway answers, offline and free. "
                     "Set a key with %cnai_key or CNAI_API_KEY."
                 )
-
-    # -- server, models, prices -----------------------------------------------------------------
-
-    def models(self, pattern: str = "", *, refresh: bool = False) -> list[Model]:
-        """Return the models of the key whose ID holds `pattern`, or matches it where it has `*` or `?`.
-
-        The server is asked once per address and key, or on `refresh`. Raises InputError where none matches.
-        """
-        client = self._connected()
-        if refresh or self._client_for not in self._models:
-            self._models[self._client_for] = client.models()
-        models = self._models[self._client_for]
-        wanted = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
-        found = [model for model in models if fnmatch(model.id.lower(), wanted.lower())]
-        if not found and pattern:
-            raise InputError(
-                f"no model matches {pattern!r}",
-                next_step=f"see all {len(models)}: %cnai_models, or cnai models",
-            )
-        return found
-
-    def use_key(self, key: ApiKey | None) -> None:
-        """Use this key in this kernel, in place of any other; None looks for one anew."""
-        self._typed_key = key
-        self._chosen_access = None
-
-    @property
-    def demo(self) -> bool:
-        """Whether the embedded gateway answers."""
-        return self._access().demo
-
-    @property
-    def default_model(self) -> str:
-        """The model that is asked when a question names none."""
-        return self._chosen_model("", self._access())
-
-    @property
-    def host(self) -> str:
-        """The host that is asked, "demo" for the embedded gateway."""
-        access = self._access()
-        return "demo" if access.demo else urlsplit(access.base_url).hostname or ""
-
-    @property
-    def prices(self) -> PriceList:
-        """The prices that hold now."""
-        return PriceList(self.settings.prices)
-
-    def _access(self) -> Access:
-        # Looked up once: a keyring may be slow to answer.
-        wanted = (self.settings.base_url, self._typed_key, ApiKey(os.environ.get("CNAI_API_KEY", "")))
-        chosen = self._chosen_access
-        if chosen is None or chosen[0] != wanted or not chosen[1].usable:
-            chosen = self._chosen_access = (wanted, find_access(self.settings.base_url, self._typed_key))
-        return chosen[1]
-
-    def _connected(self) -> Client:
-        access = self._access()
-        settings = self.settings
-        wanted = (access.base_url, access.key, settings.connect_timeout, settings.timeout, settings.retries)
-        if self._client is None or self._client_for != wanted:
-            if self._client is not None:
-                self._client.close()
-            self._client = Client(
-                access.base_url,
-                access.key,
-                timeout=(settings.connect_timeout, settings.timeout),
-                retries=settings.retries,
-            )
-            self._client_for = wanted
-        return self._client
-
-    def _chosen_model(self, named: str, access: Access) -> str:
-        model = named or self.settings.model or (_DEMO_MODEL if access.demo else _DEFAULT_MODEL)
-        if access.demo and not model.startswith("demo-"):
-            near = get_close_matches(model, [each.id for each in self.models()], 1, 0.7)
-            without_key = "" if self.settings.base_url == "demo" else "no API key is set"
-            raise InputError(
-                f"the embedded demo gateway does not serve {model}",
-                parameter="model",
-                why=f"did you mean {near[0]}?" if near else without_key,
-                next_step="set a key with %cnai_key or CNAI_API_KEY, or ask a demo model: see %cnai_models",
-            )
-        return model
-
-    def _explained(self, error: CnaiError, question: Question) -> CnaiError:
-        """Add to the error about an unknown model which models there are."""
-        if not isinstance(error, ModelNotFoundError):
-            return error
-        model = question.request.model
-        try:
-            known = [each.id for each in self.models()]
-        except CnaiError:
-            return error
-        near = get_close_matches(model, known, 1, 0.5)
-        return ModelNotFoundError(
-            f"the server does not serve the model {model!r}",
-            why=f"did you mean {near[0]}?" if near else f"there are, among others: {', '.join(known[:5])}",
-            next_step='choose one of %cnai_models: %%cnai MODEL, or %config Cnai.model = "MODEL"',
-            request_id=error.request_id,
-            status=error.status,
-            code=error.code,
-        )
 
     def _chosen_conversation(self, chosen: Options, place: Place) -> Conversation:
         conversations = self.conversations
@@ -311,74 +303,41 @@ class Session:
                 return conversation
         return conversations.draft(chosen.chat)
 
+    # -- server, models, money ------------------------------------------------------------------
 
-class _Answer:
-    """What has arrived of one answer, streamed or whole."""
+    def models(self, pattern: str = "", *, refresh: bool = False) -> list[Model]:
+        """Return the models of the key; see Provider.models."""
+        return self.provider.models(pattern, refresh=refresh)
 
-    def __init__(self, client: Client, question: Question) -> None:
-        self.question = question
-        self.started = datetime.now(timezone.utc)
-        self._clock = time.monotonic()
-        self._live = StreamedAnswer(client, question.request, stream=question.options.stream)
-
-    def receive(self, view: View) -> None:
-        """Send the question and show the answer as it comes."""
-        view.begin(self.question, self._live.stop)
-        with closing(self._live.batches()) as batches:
-            try:
-                for batch in batches:
-                    view.update(batch)
-            except KeyboardInterrupt:
-                if not view.stopping():
-                    raise
-                self._live.finish_reason = "stopped"
+    def use_key(self, key: ApiKey | None) -> None:
+        """Use this key in this kernel, in place of any other; None looks for one anew."""
+        self.provider.use_key(key)
 
     @property
-    def begun(self) -> bool:
-        """Whether the server took the question, so that it may charge for it."""
-        return self._live.accepted
+    def book(self) -> SpendBook:
+        """What this kernel has spent."""
+        return self.accounts.book
 
     @property
-    def arrived(self) -> bool:
-        """Whether anything of the answer has arrived: text, reasoning, or the count of its tokens."""
-        return bool(self.text or self.reasoning or self._live.usage)
+    def budget(self) -> int | None:
+        """The budget of this kernel in nano-USD, None where there is none; raises InputError for nonsense."""
+        value = self.settings.budget
+        return None if value in (None, "") else nano_usd(value, parameter="budget")
 
     @property
-    def text(self) -> str:
-        """The answer, as far as it has arrived."""
-        return self._live.text
+    def ledger(self) -> Ledger | None:
+        """The record of what all notebooks spend, None where it is off."""
+        return self.accounts.ledger(self.settings.ledger)
 
     @property
-    def reasoning(self) -> str:
-        """The reasoning, as far as it has arrived."""
-        return self._live.reasoning
+    def asks_demo(self) -> bool:
+        """Whether the embedded gateway would answer; it is not started for the question."""
+        return self.provider.would_be_demo
 
     @property
-    def finish_reason(self) -> str:
-        """Why the answer ended."""
-        return self._live.finish_reason
-
-    @property
-    def usage(self) -> Usage:
-        """The tokens as reported; what arrived after the last report, or was never reported, is estimated."""
-        live = self._live
-        if not live.accepted:
-            return Usage()
-        if live.usage is None:
-            return estimate_usage(self.question.request.messages, live.text, live.reasoning)
-        if live.uncounted:
-            return live.usage + estimate_usage((), live.uncounted)
-        return live.usage
-
-    @property
-    def first_token_after(self) -> float | None:
-        """Seconds from the request to the first token."""
-        return self._live.first_token_after
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the request was sent."""
-        return time.monotonic() - self._clock
+    def default_model(self) -> str:
+        """The model that is asked when a question names none."""
+        return self.provider.chosen_model()
 
 
 def _well_formed(text: str) -> str:

@@ -1,80 +1,25 @@
-"""What answers cost: prices, costs, and the sum of them. Money is a whole number of nano-USD.
-
-1.68 USD per million tokens are 1,680 nano-USD per token. Floats never hold money.
-"""
+"""What answers cost, and the sums of it. Money is a whole number of nano-USD; floats never hold it."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from decimal import Decimal, InvalidOperation
-from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
+from decimal import Context, Decimal
 
-from .errors import InputError
 from .protocol import Usage
 
-__all__ = ["Charge", "Cost", "Price", "PriceList", "Spend", "SpendBook", "usd"]
+__all__ = ["Balance", "Charge", "Cost", "Spend", "SpendBook", "read_balance", "usd"]
 
 _NANO_PER_USD = 10**9
-_MILLION = 10**6
-_HIGHEST_PRICE = 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a model charges, in nano-USD per million tokens, and where and of when that is known.
-
-    `cached` is for prompt tokens that the provider had in its cache; None: as any other prompt token.
-    """
-
-    input: int
-    output: int
-    cached: int | None = None
-    source: str = "set in this notebook"
-    date: str = ""
-
-    @classmethod
-    def from_usd(
-        cls,
-        input: object,
-        output: object,
-        cached: object = None,
-        *,
-        source: str = "set in this notebook",
-        date: str = "",
-    ) -> Price:
-        """Make a price of USD per million tokens (numbers or text); raises InputError for anything else."""
-        return cls(
-            _nano(input), _nano(output), None if cached is None else _nano(cached), source=source, date=date
-        )
-
-    def cost(self, usage: Usage) -> int:
-        """Return what `usage` costs in nano-USD, a part of one rounded up."""
-        cached = self.input if self.cached is None else self.cached
-        parts = (
-            (usage.prompt_tokens - usage.cached_tokens) * self.input
-            + usage.cached_tokens * cached
-            + usage.completion_tokens * self.output
-        )
-        return -(-parts // _MILLION)
-
-
-class PriceList:
-    """Finds the price of a model: what was set by hand, then `prices.toml`."""
-
-    def __init__(self, own: Mapping[str, object] | None = None) -> None:
-        self._own = {model: _own_price(model, value) for model, value in (own or {}).items()}
-
-    def find(self, model: str, host: str) -> Price | None:
-        """Return the price of a model at a host ("demo": the embedded gateway), None where none is known."""
-        if model in self._own:
-            return self._own[model]
-        listed = _listed_prices().get(host, {})
-        return next((price for name, price in listed.items() if fnmatchcase(model, name)), None)
+# Its own, because a notebook may have set the precision of its arithmetic.
+_EXACT = Context(prec=60)
+# What one-api and new-api write as the limit of a key that has none.
+_UNLIMITED = 10**8
+_QUOTA_UNITS_PER_USD = 500_000
+# What is beyond these is no amount of money, and no currency.
+_HIGHEST = 10**15
+_LOWEST_RATE = Decimal("0.001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,34 +105,99 @@ class Spend:
 
 
 class SpendBook:
-    """The charges of one kernel, in order, and their running totals."""
+    """The charges of one kernel, in order, and their running totals.
+
+    What a notebook's outputs say was spent before, and what was replayed at no cost, is kept apart.
+    """
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew with nothing spent."""
         self.charges: list[Charge] = []
         self._totals = {False: Spend(), True: Spend()}
+        self._before = {False: Spend(), True: Spend()}
+        self._replayed: dict[bool, Spend] = {False: Spend(), True: Spend()}
+        self._known: set[str] = set()
+        self._again: set[str] = set()
 
     def add(self, charge: Charge) -> None:
         """Enter one charge."""
         self.charges.append(charge)
+        self._known.add(charge.id)
         self._totals[charge.demo] += Spend.of(charge)
 
+    def restore(self, charges: Iterable[Charge]) -> None:
+        """Enter what the notebook's outputs say was spent before; what is known already counts once."""
+        for charge in charges:
+            if charge.id not in self._known:
+                self._known.add(charge.id)
+                self._before[charge.demo] += Spend.of(charge)
+
+    def replay(self, charge: Charge) -> None:
+        """Take note of an answer that was replayed, and what it had cost; again and again it counts once."""
+        if charge.id not in self._again:
+            self._again.add(charge.id)
+            self._replayed[charge.demo] += Spend.of(charge)
+
     def total(self, *, demo: bool = False) -> Spend:
-        """Return the sum of all charges: the real ones, or the demo credit."""
+        """Return the sum of all charges of this kernel: the real ones, or the demo credit."""
         return self._totals[demo]
+
+    def before(self, *, demo: bool = False) -> Spend:
+        """Return what the notebook's outputs say was spent before this kernel."""
+        return self._before[demo]
+
+    def notebook(self, *, demo: bool = False) -> Spend:
+        """Return what the notebook has spent, as far as this kernel knows: before, and itself."""
+        return self._before[demo] + self._totals[demo]
+
+    def replayed(self, *, demo: bool = False) -> Spend:
+        """Return what the answers that were replayed had cost when they were asked for."""
+        return self._replayed[demo]
 
     def by(self, group: Callable[[Charge], str], *, demo: bool = False) -> dict[str, Spend]:
         """Return the sums of the charges by what `group` makes of each, in the order of first use."""
         return _grouped((charge for charge in self.charges if charge.demo is demo), group)
 
-    def clear(self) -> None:
-        """Begin anew with nothing spent."""
-        self.charges.clear()
-        self._totals = {False: Spend(), True: Spend()}
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The credit of a key as its server tells it, in nano-USD; a `limit` of None is no limit."""
+
+    limit: int | None
+    used: int
+
+    @property
+    def left(self) -> int | None:
+        """What is left to spend, below 0 where more was spent than granted; None: as much as you like."""
+        return None if self.limit is None else self.limit - self.used
+
+
+def read_balance(
+    subscription: Mapping[str, object],
+    usage: Mapping[str, object],
+    status: Mapping[str, object] | None = None,
+) -> Balance | None:
+    """Read what a server of the one-api family tells of a key's credit; None where that makes no sense.
+
+    `subscription` and `usage` are its `/dashboard/billing/…`, in dollars and cents by name; in truth they
+    are in what the server shows its users, which may be yuan or its own quota units. Its `/api/status`
+    tells which; a server without one is taken at its word. Where a server counts for the user in place
+    of the key, some versions of one-api give as the limit what is left: `left` is then too low.
+    """
+    limit, used = _amount(subscription.get("hard_limit_usd")), _amount(usage.get("total_usage"))
+    shown, per_usd = _shown(status or {})
+    if limit is None or used is None or used < 0 or per_usd is None or per_usd < _LOWEST_RATE:
+        return None
+    unlimited = limit == _UNLIMITED if shown == "TOKENS" else limit >= _UNLIMITED
+    return Balance(None if unlimited else _nano(limit, per_usd), _nano(used, per_usd * 100))
 
 
 def usd(nano: int, *, exact: bool = False) -> str:
     """Write nano-USD as dollars: rounded to what is worth reading, or `exact`, as sums must be."""
-    amount = Decimal(nano) / _NANO_PER_USD
+    amount = _EXACT.divide(nano, _NANO_PER_USD)
     if exact:
         whole, _, part = f"{amount:,.9f}".partition(".")
         return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
@@ -198,48 +208,33 @@ def usd(nano: int, *, exact: bool = False) -> str:
     return f"${amount:,.{decimals}f}"
 
 
+def _shown(status: Mapping[str, object]) -> tuple[str, Decimal | None]:
+    """Return what a server counts credit in, and how much of that is a dollar."""
+    data = status.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    shown = data.get("quota_display_type")
+    if not isinstance(shown, str):
+        shown = "TOKENS" if data.get("display_in_currency") is False else "USD"
+    if shown == "TOKENS":
+        return shown, _amount(data.get("quota_per_unit", _QUOTA_UNITS_PER_USD))
+    return shown, _amount(data.get("usd_exchange_rate")) if shown == "CNY" else Decimal(1)
+
+
+def _amount(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    amount = Decimal(str(value))
+    return amount if amount.is_finite() and abs(amount) <= _HIGHEST else None
+
+
+def _nano(amount: Decimal, per_usd: Decimal) -> int:
+    nano = _EXACT.divide(_EXACT.multiply(amount, _NANO_PER_USD), per_usd)
+    return int(nano.to_integral_value(context=_EXACT))
+
+
 def _grouped(charges: Iterable[Charge], group: Callable[[Charge], str]) -> dict[str, Spend]:
     sums: dict[str, Spend] = {}
     for charge in charges:
         name = group(charge)
         sums[name] = sums.get(name, Spend()) + Spend.of(charge)
     return sums
-
-
-def _own_price(model: str, value: object) -> Price:
-    if isinstance(value, list | tuple) and len(value) in (2, 3):
-        return Price.from_usd(*value)
-    raise InputError(
-        f"the price of {model} is {value!r}",
-        parameter="prices",
-        why="a price is (input, output) or (input, output, cached input) in USD per million tokens",
-        next_step=f'for example: %config Cnai.prices = {{"{model}": (1.68, 2.52)}}',
-    )
-
-
-def _nano(value: object) -> int:
-    """Turn USD per million tokens into nano-USD per million tokens."""
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation as exc:
-        raise InputError(f"{value!r} is no price in USD per million tokens", parameter="prices") from exc
-    if not (amount.is_finite() and 0 <= amount <= _HIGHEST_PRICE):
-        raise InputError(f"{value!r} is no price in USD per million tokens", parameter="prices")
-    return int((amount * _NANO_PER_USD).to_integral_value())
-
-
-@cache
-def _listed_prices() -> dict[str, dict[str, Price]]:
-    """Read prices.toml: by host, then by model."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    text = files(__package__).joinpath("prices.toml").read_text(encoding="utf-8")
-    listed: dict[str, dict[str, Price]] = {}
-    for name, entry in tomllib.loads(text).items():
-        price = Price.from_usd(
-            entry["input"], entry["output"], entry.get("cached"), source=entry["source"], date=entry["date"]
-        )
-        listed.setdefault(entry["host"], {})[name] = price
-    return listed

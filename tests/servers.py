@@ -10,6 +10,10 @@ A reply is a list of steps, played for one request: bytes are sent as they are, 
 `Trickle(data)` the same bytes again and again, `CLOSE` closes
 and `RESET` resets the connection. A reply that ends without `CLOSE` keeps the connection alive. Replies
 are used up in order, then `always` applies; a request that nobody scripted fails the test.
+
+What a client may look up on its own, prices and credit, uses up no reply and is kept in `lookups`: it is
+answered from `pricing`, `billing` ("subscription" and "usage") and `status`, each the JSON or the steps of
+a reply, and with 404 where there is none.
 """
 
 from __future__ import annotations
@@ -81,6 +85,10 @@ class ScriptedServer:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.lookups: list[Request] = []
+        self.pricing: dict[str, Any] | list[Step] | None = None
+        self.billing: dict[str, dict[str, Any] | list[Step]] | None = None
+        self.status: dict[str, Any] | list[Step] | None = None
         self.faults: list[str] = []
         self._replies: deque[list[Step]] = deque()
         self._fallback: list[Step] | None = None
@@ -148,8 +156,12 @@ class ScriptedServer:
             with connection, reader:
                 while (request := _read_request(reader, number)) is not None:
                     with self._lock:
-                        self.requests.append(request)
-                        steps = self._replies.popleft() if self._replies else self._fallback
+                        steps = self._looked_up(request)
+                        if steps is not None:
+                            self.lookups.append(request)
+                        else:
+                            self.requests.append(request)
+                            steps = self._replies.popleft() if self._replies else self._fallback
                     if steps is None:
                         self.faults.append(f"nobody scripted {request.method} {request.path}")
                         return
@@ -157,6 +169,24 @@ class ScriptedServer:
                         self._play(step, connection, reader)
         except (_Over, OSError, ValueError):
             return
+
+    def _looked_up(self, request: Request) -> list[Step] | None:
+        """The answer to a look-up, None for a request that is none."""
+        place = request.path.partition("?")[0]
+        found: dict[str, Any] | list[Step] | None
+        if request.method != "GET":
+            return None
+        if place.endswith("/api/pricing"):
+            found = self.pricing
+        elif place.endswith("/api/status"):
+            found = self.status
+        elif "/dashboard/billing/" in place:
+            found = (self.billing or {}).get(place.rpartition("/")[2])
+        else:
+            return None
+        if found is None:
+            return failure(404, "not_found")
+        return found if isinstance(found, list) else json_response(found)
 
     def _play(self, step: Step, connection: socket.socket, reader: Any) -> None:
         if isinstance(step, bytes):

@@ -6,11 +6,14 @@ import json
 import logging
 import os
 import pickle
+import signal
 import socket
 import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,7 @@ from cnai_magic.errors import (
 )
 from cnai_magic.protocol import ChatRequest, Chunk, Message, Model, Usage
 from cnai_magic.safety import ApiKey
+from cnai_magic.spend import Balance
 from cnai_magic.transport import checked_url
 
 from .servers import (
@@ -1144,3 +1148,207 @@ def test_the_child_of_a_fork_cannot_end_the_stream_of_its_parent(
     go_on.set()
     take(stream, texts)
     assert "".join(texts) == "ab"
+
+
+# -- prices and credit --------------------------------------------------------------------------
+
+LIST = {"success": True, "data": [{"model_name": "m", "quota_type": 0, "model_ratio": 0.84}]}
+SUBSCRIPTION = {"object": "billing_subscription", "has_payment_method": True, "hard_limit_usd": 12.5}
+USAGE = {"object": "list", "total_usage": 0.0053761}
+# What one-api answers to every path it does not know: its own front end.
+APPLICATION = response(
+    '<!doctype html><html lang="en"><head><title>One API</title></head><body><div id="root"></div></body>',
+    kind="text/html; charset=utf-8",
+)
+NOT_TOLD = {
+    "no route": failure(404, "not_found"),
+    "not allowed": failure(401, "invalid_api_key"),
+    "forbidden": failure(403),
+    "wrong method": response("405 method not allowed", 405, "text/plain"),
+    "too often": failure(429, "rate_limit_exceeded", Retry_After=1),
+    "out of order": failure(500, "server_error"),
+    "bad gateway": response(HTML, 502, "text/html"),
+    "redirect": response("", 302, Location="https://elsewhere.example/login"),
+    "front end": APPLICATION,
+    "no content": response("", 200),
+    "garbage": response(b"\xff\x00{", 200),
+    "half an object": response('{"data": [', 200),
+    "an array": json_response([LIST]),
+    "a number": response("1" * 5000),
+    "deep": response("[" * 100_000),
+    "not compressed": response(b"no gzip", Content_Encoding="gzip"),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/v1", "/api/pricing"),
+        ("/v1/", "/api/pricing"),
+        ("", "/api/pricing"),
+        ("/prefix/v1", "/prefix/api/pricing"),
+        ("/v1/prefix/v3", "/v1/prefix/api/pricing"),
+        ("/compatible-mode/v1beta", "/compatible-mode/api/pricing"),
+        ("/openai", "/openai/api/pricing"),
+    ],
+)
+def test_the_price_list_is_beside_the_version_of_the_api(
+    path: str, place: str, server: ScriptedServer
+) -> None:
+    server.pricing = LIST
+    asking = Client(server.address + path, KEY)
+    assert asking.pricing() == json.loads(json.dumps(LIST), parse_float=Decimal)
+    asking.close()
+    [lookup] = server.lookups
+    assert (lookup.method, lookup.path, lookup.body) == ("GET", place, b"")
+
+
+def test_numbers_of_the_price_list_lose_no_digit(server: ScriptedServer, client: Client) -> None:
+    server.pricing = response('{"ratio": 0.12345678901234567890123456789, "count": 3}')
+    assert client.pricing() == {"ratio": Decimal("0.12345678901234567890123456789"), "count": 3}
+
+
+@pytest.mark.parametrize("reply", NOT_TOLD.values(), ids=NOT_TOLD)
+def test_a_server_without_a_price_list_is_asked_for_it_once(
+    reply: Any, server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.pricing = reply
+    assert client.pricing() is None
+    assert (len(server.lookups), no_pauses) == (1, [])
+
+
+@pytest.mark.parametrize("reply", NOT_TOLD.values(), ids=NOT_TOLD)
+def test_a_server_that_does_not_tell_the_credit_is_asked_once(
+    reply: Any, server: ScriptedServer, client: Client, no_pauses: list[float]
+) -> None:
+    server.billing = {"subscription": reply, "usage": USAGE}
+    assert client.balance() is None
+    assert len(server.lookups) == 1
+    server.billing = {"subscription": SUBSCRIPTION, "usage": reply}
+    assert client.balance() is None
+    assert (len(server.lookups), no_pauses) == (3, [])
+
+
+@pytest.mark.parametrize("reply", NOT_TOLD.values(), ids=NOT_TOLD)
+def test_credit_is_told_in_dollars_where_the_server_says_nothing_else(
+    reply: Any, server: ScriptedServer, client: Client
+) -> None:
+    server.billing = {"subscription": SUBSCRIPTION, "usage": USAGE}
+    server.status = reply
+    assert client.balance() == Balance(12_500_000_000, 53_761)
+
+
+def test_credit_is_asked_for_where_the_one_api_family_tells_it(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.billing = {"subscription": {**SUBSCRIPTION, "hard_limit_usd": 73}, "usage": USAGE}
+    server.status = {"success": True, "data": {"quota_display_type": "CNY", "usd_exchange_rate": 7.3}}
+    before = date.today()
+    balance = client.balance()
+    after = date.today()
+    assert balance == Balance(10 * 10**9, 7365)
+    subscription, usage, status = server.lookups
+    assert (subscription.path, status.path) == ("/v1/dashboard/billing/subscription", "/api/status")
+    place, _, query = usage.path.partition("?")
+    assert place == "/v1/dashboard/billing/usage"
+    assert query in {
+        f"start_date={day - timedelta(100)}&end_date={day + timedelta(1)}" for day in (before, after)
+    }
+    assert {each.headers["authorization"] for each in server.lookups} == {f"Bearer {KEY}"}
+    assert {each.connection for each in server.lookups} == {1}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"subscription": {"error": {"message": "record not found"}}, "usage": USAGE},
+        {"subscription": SUBSCRIPTION, "usage": {"error": {"message": "record not found"}}},
+        {"subscription": {}, "usage": {}},
+    ],
+)
+def test_credit_that_makes_no_sense_is_not_told(
+    told: dict[str, Any], server: ScriptedServer, client: Client
+) -> None:
+    server.billing = told
+    assert client.balance() is None
+    assert not any(each.path == "/api/status" for each in server.lookups)
+
+
+@pytest.mark.parametrize("name", ["pricing", "balance"])
+def test_a_look_up_leaves_the_connection_usable(name: str, server: ScriptedServer, client: Client) -> None:
+    server.pricing, server.billing = APPLICATION, {"subscription": APPLICATION}
+    server.reply(sse("a"))
+    assert getattr(client, name)() is None
+    assert joined(client.stream(REQUEST)).text == "a"
+    server.pricing = server.billing = None
+    assert getattr(client, name)() is None
+    assert server.connections == 1
+    assert [each.path for each in server.requests] == ["/v1/chat/completions"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind"),
+    [
+        ([RESET], ConnectionFailed),
+        ([head(kind="application/json", Content_Length=100), b'{"data"', CLOSE], TruncatedError),
+    ],
+)
+@pytest.mark.parametrize("name", ["pricing", "balance"])
+def test_a_look_up_that_the_network_fails_is_raised_and_not_repeated(
+    name: str,
+    steps: list[Any],
+    kind: type[CnaiError],
+    server: ScriptedServer,
+    client: Client,
+    no_pauses: list[float],
+) -> None:
+    server.pricing, server.billing = steps, {"subscription": steps}
+    with pytest.raises(kind):
+        getattr(client, name)()
+    assert (len(server.lookups), no_pauses) == (1, [])
+
+
+@pytest.mark.parametrize("name", ["pricing", "balance"])
+def test_a_look_up_waits_for_a_few_seconds_only(
+    name: str, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client_module._LOOKUP_PATIENCE == 5
+    monkeypatch.setattr(client_module, "_LOOKUP_PATIENCE", 0.2)
+    server.pricing, server.billing = [SILENCE], {"subscription": [SILENCE]}
+    with pytest.raises(ResponseTimeout, match=r"for 0\.2 s"):
+        getattr(client, name)()
+
+
+@pytest.mark.parametrize("name", ["pricing", "balance"])
+def test_a_look_up_waits_no_longer_than_any_request(
+    name: str, server: ScriptedServer, impatient: Client
+) -> None:
+    server.pricing, server.billing = [SILENCE], {"subscription": [SILENCE]}
+    with pytest.raises(ResponseTimeout, match=r"for 0\.2 s"):
+        getattr(impatient, name)()
+
+
+@pytest.mark.parametrize("name", ["pricing", "balance"])
+def test_an_interrupted_look_up_ends_at_once(
+    name: str, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_LOOKUP_PATIENCE", 1000.0)
+    asked, gone = threading.Event(), threading.Event()
+    steps = [Tell(asked), SILENCE, Tell(gone)]
+    server.pricing, server.billing = steps, {"subscription": steps}
+
+    def interrupt() -> None:
+        assert asked.wait(PATIENCE)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        getattr(client, name)()
+    thread.join(PATIENCE)
+    assert gone.wait(PATIENCE)
+
+
+def test_a_price_list_never_holds_the_key(server: ScriptedServer, client: Client) -> None:
+    server.pricing = {"data": [{"model_name": f"m-{KEY}"}]}
+    assert client.pricing() == {"data": [{"model_name": "m-sk-…"}]}

@@ -287,9 +287,9 @@ def test_a_key_is_typed_unseen_and_used(kernel: Kernel) -> None:
     ran = kernel.run("%cnai_key", typed=key)
     assert "set for this kernel" in ran.stdout
     assert key not in json.dumps(ran.messages, default=str)
-    assert kernel.value("session._access().key.reveal()") == key
+    assert kernel.value("session.provider.access.key.reveal()") == key
     kernel.run("%cnai_key --forget")
-    assert kernel.value("session._access().demo")
+    assert kernel.value("session.provider.access.demo")
 
 
 # -- bad input ------------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ def test_too_many_requests_are_waited_for_visibly_and_given_up(kernel: Kernel, o
 
 def test_no_server_and_a_wrong_key_say_what_to_do(kernel: Kernel) -> None:
     kernel.run("%config Cnai.retries = 0")
-    address = kernel.value("session._access().base_url")
+    address = kernel.value("session.provider.access.base_url")
     kernel.run(f'%config Cnai.base_url = "{address}"')
     wrong = kernel.run("%cnai -m demo-guide hello", "a")
     assert wrong.error[0].startswith("AuthenticationError")

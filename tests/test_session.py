@@ -132,8 +132,8 @@ def session(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def close(session: Session) -> None:
-    if session._client is not None:
-        session._client.close()
+    if session.provider._client is not None:
+        session.provider.close()
 
 
 def sent(server: ScriptedServer, index: int = -1) -> list[tuple[str, str]]:
@@ -732,7 +732,7 @@ def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_
     session.ask("a1", place=first)
     session.ask("a2", place=second)
     session.ask("a1", place=first)
-    session.end_of_cell("a", [("main", first)])
+    session.conversations.end_of_cell("a", [("main", first)])
     session.ask("b", place=Place("b"))
     assert [text for role, text in sent(server) if role == "user"] == ["a1", "b"]
     reply = session.ask("a2 again", place=second)
@@ -747,7 +747,7 @@ def test_a_cell_that_moves_to_another_conversation_leaves_the_first(
     place = Place("a")
     session.ask("in main", place=place)
     session.ask("in plan", place=place, chat="plan")
-    session.end_of_cell("a", [("plan", place)])
+    session.conversations.end_of_cell("a", [("plan", place)])
     session.ask("b", place=Place("b"))
     assert sent(server) == [("user", "b")]
 
@@ -906,7 +906,7 @@ def test_without_a_key_the_embedded_gateway_answers_offline_and_says_so_once(own
 def test_where_the_demo_was_chosen_nobody_is_told_that_a_key_is_missing(own_gateway: None) -> None:
     lines: list[str] = []
     session = Session(base_url="demo", notify=lines.append)
-    assert session.demo
+    assert session.provider.demo
     session.ask("hello")
     assert lines == []
     close(session)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import decimal
+import json
+from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnai_magic.errors import InputError
 from cnai_magic.protocol import Usage
-from cnai_magic.spend import Charge, Cost, Price, PriceList, Spend, SpendBook, usd
+from cnai_magic.spend import Balance, Charge, Cost, Spend, SpendBook, read_balance, usd
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)
 _USAGES = st.builds(
@@ -25,110 +28,6 @@ _CHARGES = st.builds(
     Charge, st.sampled_from(["m", "n", "o"]), st.sampled_from(["main", "two"]), _USAGES, _COSTS, st.booleans()
 )
 _SPENDS = st.builds(Spend.of, _CHARGES)
-_PRICES = st.builds(Price, _COUNTS, _COUNTS, st.none() | _COUNTS)
-
-
-# -- prices -------------------------------------------------------------------------------------
-
-
-def test_a_price_in_usd_becomes_whole_nano_usd() -> None:
-    assert Price.from_usd(1.68, "2.52", 0.1) == Price(1_680_000_000, 2_520_000_000, 100_000_000)
-
-
-def test_the_cost_of_the_api_reference_s_example_is_exact() -> None:
-    # 1.68 and 2.52 USD per million tokens; 20 → 8 tokens.
-    assert Price.from_usd("1.68", "2.52").cost(Usage(20, 8)) == 20 * 1680 + 8 * 2520 == 53_760
-
-
-def test_a_part_of_a_nano_usd_is_rounded_up() -> None:
-    price = Price(input=1, output=0)
-    assert [price.cost(Usage(tokens)) for tokens in (0, 1, 10**6, 10**6 + 1)] == [0, 1, 1, 2]
-
-
-def test_cached_prompt_tokens_have_their_own_price() -> None:
-    usage = Usage(1000, 0, cached_tokens=900)
-    assert Price.from_usd(2, 3, "0.5").cost(usage) == 100 * 2000 + 900 * 500
-    assert Price.from_usd(2, 3).cost(usage) == 1000 * 2000
-
-
-def test_a_cached_price_of_zero_is_a_price() -> None:
-    assert Price.from_usd(2, 3, 0).cost(Usage(1000, 0, cached_tokens=1000)) == 0
-
-
-def test_reasoning_tokens_are_part_of_the_completion_and_cost_nothing_more() -> None:
-    price = Price.from_usd(1, 1)
-    assert price.cost(Usage(0, 100, reasoning_tokens=90)) == price.cost(Usage(0, 100))
-
-
-@settings(max_examples=500, derandomize=True, deadline=None)
-@given(_PRICES, _USAGES)
-def test_a_cost_is_the_exact_one_rounded_up(price: Price, usage: Usage) -> None:
-    cached = price.input if price.cached is None else price.cached
-    exact = Fraction(
-        (usage.prompt_tokens - usage.cached_tokens) * price.input
-        + usage.cached_tokens * cached
-        + usage.completion_tokens * price.output,
-        10**6,
-    )
-    cost = price.cost(usage)
-    assert type(cost) is int
-    assert exact <= cost < exact + 1
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        1.68,
-        "1.68",
-        (1.68,),
-        (1, 2, 3, 4),
-        {"input": 1},
-        None,
-        (-1, 2),
-        (1, "-0.5"),
-        ("nan", 1),
-        (float("nan"), 1),
-        (1, float("inf")),
-        (1, "-inf"),
-        ("free", 1),
-        (1, "1e999999"),
-        (1, "-1e999999"),
-        (1, "sNaN"),
-        (None, 1),
-        (1, ""),
-        (True, 1),
-        ([], 1),
-    ],
-)
-def test_a_bad_price_is_an_error_that_names_prices(value: object) -> None:
-    with pytest.raises(InputError) as caught:
-        PriceList({"m": value})
-    assert caught.value.parameter == "prices"
-
-
-def test_an_own_price_wins_over_the_listed_one() -> None:
-    assert PriceList({"deepseek-chat": (1, 2)}).find("deepseek-chat", "cnaitoken.store") == Price.from_usd(
-        1, 2
-    )
-    listed = PriceList().find("deepseek-chat", "cnaitoken.store")
-    assert listed is not None
-    assert listed.date
-    assert listed.source
-
-
-def test_a_model_that_is_not_listed_has_no_price() -> None:
-    assert PriceList().find("qwen-max", "cnaitoken.store") is None
-
-
-def test_every_demo_model_has_demo_rates() -> None:
-    for model in ("demo-guide", "demo-anything"):
-        price = PriceList().find(model, "demo")
-        assert price is not None
-        assert "deepseek-chat" in price.source
-
-
-def test_an_own_price_is_for_that_model_only_whatever_its_name_holds() -> None:
-    assert PriceList({"a*": (1, 1)}).find("abc", "demo") is None
 
 
 # -- sums ---------------------------------------------------------------------------------------
@@ -238,6 +137,116 @@ def test_what_was_spent_is_never_written_as_nothing(nano: int) -> None:
     assert any(digit in "123456789" for digit in usd(nano))
 
 
-def test_a_listed_price_holds_for_its_host_only() -> None:
-    assert PriceList().find("deepseek-chat", "127.0.0.1") is None
-    assert PriceList().find("demo-guide", "cnaitoken.store") is None
+def test_dollars_are_exact_whatever_precision_the_notebook_s_arithmetic_has() -> None:
+    with decimal.localcontext() as context:
+        context.prec = 3
+        assert usd(123_456_789_123_456_789, exact=True) == "$123,456,789.123456789"
+
+
+# -- the credit of a key ------------------------------------------------------------------------
+
+
+def subscription(limit: object) -> dict[str, Any]:
+    """What the one-api family answers; the three limits are always the same number."""
+    return {
+        "object": "billing_subscription",
+        "has_payment_method": True,
+        "soft_limit_usd": limit,
+        "hard_limit_usd": limit,
+        "system_hard_limit_usd": limit,
+        "access_until": 0,
+    }
+
+
+def billed(used: object) -> dict[str, Any]:
+    return {"object": "list", "total_usage": used}
+
+
+def test_dollars_and_cents_become_nano_usd() -> None:
+    balance = read_balance(subscription(12.5), billed(123.4567891))
+    assert balance == Balance(12_500_000_000, 1_234_567_891)
+    assert balance.left == 11_265_432_109
+
+
+@pytest.mark.parametrize("limit", [100_000_000, 100000000.0, 123456789])
+def test_a_limit_of_a_hundred_million_is_none(limit: object) -> None:
+    balance = read_balance(subscription(limit), billed(0))
+    assert balance == Balance(None, 0)
+    assert balance.left is None
+
+
+def test_a_key_may_have_spent_more_than_it_was_granted() -> None:
+    balance = read_balance(subscription(1), billed(150))
+    assert balance is not None
+    assert balance.left == -500_000_000
+
+
+# `status` is the part of /api/status that says what a server counts in; the same credit in each.
+@pytest.mark.parametrize(
+    ("limit", "used", "status"),
+    [
+        (10, 250, None),
+        (10, 250, {}),
+        (10, 250, {"display_in_currency": True, "quota_per_unit": 500000}),
+        (10, 250, {"quota_display_type": "USD", "display_in_currency": True, "usd_exchange_rate": 7.3}),
+        (10, 250, {"quota_display_type": "CUSTOM", "custom_currency_exchange_rate": 3}),
+        (73, 1825, {"quota_display_type": "CNY", "display_in_currency": True, "usd_exchange_rate": 7.3}),
+        (5_000_000, 125_000_000, {"display_in_currency": False, "quota_per_unit": 500000}),
+        (5_000_000, 125_000_000, {"display_in_currency": False}),
+        (10_000, 250_000, {"quota_display_type": "TOKENS", "quota_per_unit": 1000}),
+    ],
+)
+def test_what_a_server_counts_in_becomes_dollars(
+    limit: object, used: object, status: dict[str, Any] | None
+) -> None:
+    told = None if status is None else {"success": True, "message": "", "data": status}
+    assert read_balance(subscription(limit), billed(used), told) == Balance(10 * 10**9, 2_500_000_000)
+
+
+def test_in_quota_units_only_the_very_number_means_no_limit() -> None:
+    status = {"data": {"quota_display_type": "TOKENS", "quota_per_unit": 500000}}
+    assert read_balance(subscription(100_000_000), billed(0), status) == Balance(None, 0)
+    assert read_balance(subscription(150_000_000), billed(0), status) == Balance(300 * 10**9, 0)
+
+
+@pytest.mark.parametrize(
+    "nonsense", [None, "12", "", True, float("nan"), float("inf"), -float("inf"), 1e300, [], {}, "missing"]
+)
+def test_credit_that_makes_no_sense_is_not_told(nonsense: object) -> None:
+    def without(body: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in body.items() if value != "missing"}
+
+    assert read_balance(without(subscription(nonsense)), billed(1)) is None
+    assert read_balance(subscription(1), without(billed(nonsense))) is None
+
+
+def test_an_error_in_place_of_credit_is_not_credit() -> None:
+    failed = {"error": {"message": "record not found", "type": "upstream_error", "param": "", "code": None}}
+    assert read_balance(failed, billed(1)) is None
+    assert read_balance(subscription(1), failed) is None
+    assert read_balance(subscription(1), billed(-1)) is None
+
+
+@pytest.mark.parametrize("rate", [None, 0, -1, "7.3", 1e-9, float("nan")])
+def test_yuan_without_a_rate_are_not_told_as_dollars(rate: object) -> None:
+    status = {"data": {"quota_display_type": "CNY", "usd_exchange_rate": rate}}
+    assert read_balance(subscription(1), billed(1), status) is None
+
+
+@pytest.mark.parametrize("status", [{"data": None}, {"data": []}, {"success": False}, {"data": {"x": 1}}])
+def test_a_server_that_does_not_tell_what_it_counts_in_is_taken_at_its_word(status: dict[str, Any]) -> None:
+    assert read_balance(subscription(1), billed(100), status) == Balance(10**9, 10**9)
+
+
+@settings(max_examples=500, derandomize=True, deadline=None)
+@given(st.integers(min_value=0, max_value=10**16), st.integers(min_value=0, max_value=10**20))
+def test_credit_is_exact_to_the_nano_usd(limit: int, used: int) -> None:
+    text = json.dumps({"limit": "L", "used": "U"})
+    text = text.replace('"L"', f"{Decimal(limit).scaleb(-9):f}").replace(
+        '"U"', f"{Decimal(used).scaleb(-7):f}"
+    )
+    told = json.loads(text, parse_float=Decimal)
+    with decimal.localcontext() as context:
+        context.prec = 4
+        balance = read_balance(subscription(told["limit"]), billed(told["used"]))
+    assert balance == Balance(limit, used)

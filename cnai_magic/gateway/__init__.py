@@ -21,6 +21,8 @@ from ..worker import run_in_worker
 if TYPE_CHECKING:
     import asyncio
 
+    from .accounts import Settlement
+
 __all__ = ["EmbeddedGateway", "embedded", "serve"]
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -31,20 +33,22 @@ _PATIENCE = 30.0
 class EmbeddedGateway:
     """A gateway in a daemon thread of this process, on a free port of 127.0.0.1, with a random key.
 
-    `base_url` ends in `/v1`; `key` is the key that it takes.
+    `base_url` ends in `/v1`; `key` is the key that it takes, `charges` what that was charged.
     """
 
     def __init__(self, tokens_per_second: float) -> None:
         from . import server
+        from .accounts import Account
 
         self.key = _new_key()
+        self._account = Account()
         self._pid = os.getpid()
         self._closing = False
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        app = server.make_app(self.key, tokens_per_second=tokens_per_second)
+        app = server.make_app(self.key, tokens_per_second=tokens_per_second, account=self._account)
         self._listener = server.bind("127.0.0.1", 0)
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
 
@@ -63,6 +67,16 @@ class EmbeddedGateway:
             raise CnaiError(
                 "the embedded gateway did not start", next_step="set another server: CNAI_BASE_URL"
             ) from self._failure
+
+    @property
+    def charged(self) -> int:
+        """What its answers cost since it started, in nano-USD of demo credit."""
+        return self._account.charged
+
+    @property
+    def charges(self) -> list[Settlement]:
+        """What each of its latest 10,000 answers cost; a whole answer is here before its end is told."""
+        return self._account.settlements
 
     @property
     def running(self) -> bool:

@@ -1,7 +1,7 @@
 """The HTTP routes of the gateway.
 
-A request goes through four steps: its key is checked (`SingleKey`), its body is read (`wire`), an answer
-is had from a source (`source`), and that is written out (`respond`).
+A request goes through five steps: its key is checked (`SingleKey`), its body is read (`wire`), an answer
+is had from a source (`source`), that is written out (`respond`), and what was sent is charged (`accounts`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from aiohttp import web
 from ..errors import InputError
 from ..protocol import Chunk
 from ..safety import ApiKey
-from . import demo, faults
+from . import billing, demo, faults
+from .accounts import Account, Tab
 from .respond import EventStream, json_response, refusal_response
 from .source import DemoSource, Source
 from .wire import (
@@ -57,19 +58,23 @@ def make_app(
     tokens_per_second: float = 80,
     keep_alive: float = 15.0,
     source: Source | None = None,
+    account: Account | None = None,
 ) -> web.Application:
     """Return the gateway as an aiohttp application that serves whoever has `key`.
 
     `tokens_per_second` paces streamed demo answers, 0 does not; after `keep_alive` seconds without an
-    event a stream sends a comment; `source` replaces the demo models.
+    event a stream sends a comment; `source` replaces the demo models; `account` is charged for answers.
     """
     source = source or demo_source(tokens_per_second)
-    routes = _Routes(SingleKey(key), source, keep_alive)
+    routes = _Routes(SingleKey(key), source, keep_alive, account or Account())
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_refuse_in_json])
     app.router.add_get("/v1/models", routes.list_models)
     # The ID of a model may have slashes in it, as in `qwen/qwen3-max`.
     app.router.add_get("/v1/models/{model:.+}", routes.show_model)
     app.router.add_post("/v1/chat/completions", routes.complete)
+    app.router.add_get("/v1/dashboard/billing/subscription", routes.subscription)
+    app.router.add_get("/v1/dashboard/billing/usage", routes.usage)
+    app.router.add_get("/api/pricing", routes.pricing)
     app.router.add_get("/health", routes.health)
     app.on_response_prepare.append(_add_request_id)
 
@@ -106,10 +111,11 @@ class SingleKey:
 class _Routes:
     """The handlers, with what they share."""
 
-    def __init__(self, keys: SingleKey, source: Source, keep_alive: float) -> None:
+    def __init__(self, keys: SingleKey, source: Source, keep_alive: float, account: Account) -> None:
         self._keys = keys
         self._source = source
         self._keep_alive = keep_alive
+        self._account = account
         self._started = int(time.time())
 
     async def health(self, _: web.Request) -> web.StreamResponse:
@@ -128,40 +134,65 @@ class _Routes:
                 return json_response(model_body(model, self._started))
         raise unknown_model(name, self._source.models)
 
+    async def subscription(self, request: web.Request) -> web.StreamResponse:
+        self._keys.authorise(request)
+        return json_response(billing.dumps(billing.subscription()))
+
+    async def usage(self, request: web.Request) -> web.StreamResponse:
+        self._keys.authorise(request)
+        return json_response(billing.dumps(billing.usage(self._account.charged)))
+
+    async def pricing(self, _: web.Request) -> web.StreamResponse:
+        return json_response(billing.dumps(billing.price_list(self._account.prices(self._source.models))))
+
     async def complete(self, request: web.Request) -> web.StreamResponse:
         self._keys.authorise(request)
         call = await _read_call(request)
         if not any(model.id == call.chat.model for model in self._source.models):
             raise unknown_model(call.chat.model, self._source.models)
-        if call.chat.model == faults.MODEL:
-            return await faults.respond(request, call)
-        if call.stream:
-            return await self._stream(request, call)
-        async with aclosing(self._source.answer(call.chat, paced=False)) as chunks:
-            return json_response(Envelope(call.chat.model).completion([chunk async for chunk in chunks]))
+        with self._account.open(_request_id.get(), call.chat) as tab:
+            if call.chat.model == faults.MODEL:
+                return await faults.respond(request, call, tab)
+            if call.stream:
+                return await self._stream(request, call, tab)
+            return await self._whole(call, tab)
 
-    async def _stream(self, request: web.Request, call: Call) -> web.StreamResponse:
+    async def _whole(self, call: Call, tab: Tab) -> web.StreamResponse:
+        async with aclosing(self._source.answer(call.chat, paced=False)) as source:
+            chunks = [chunk async for chunk in source]
+        body = Envelope(call.chat.model).completion(chunks)
+        # Not before: of an answer that fails on the way nothing is sent.
+        for chunk in chunks:
+            tab.enter(chunk)
+        return json_response(body)
+
+    async def _stream(self, request: web.Request, call: Call, tab: Tab) -> web.StreamResponse:
         envelope = Envelope(call.chat.model, include_usage=call.include_usage)
         async with EventStream(request, keep_alive=self._keep_alive) as stream:
             await stream.send(envelope.opening())
             try:
                 async with aclosing(self._source.answer(call.chat, paced=True)) as chunks:
-                    await _send_answer(stream, envelope, chunks)
+                    await _send_answer(stream, envelope, chunks, tab)
             except ConnectionError:
                 raise
             except Exception as exc:  # noqa: BLE001 - the status is sent: the stream has to tell of it
+                tab.settle()
                 await stream.send(error_event(_refusal_of(exc)))
         return stream.response
 
 
-async def _send_answer(stream: EventStream, envelope: Envelope, chunks: AsyncIterator[Chunk]) -> None:
-    finished, usage = False, None
+async def _send_answer(
+    stream: EventStream, envelope: Envelope, chunks: AsyncIterator[Chunk], tab: Tab
+) -> None:
+    usage = None
     async for chunk in chunks:
         await stream.send(envelope.event_of(chunk))
-        finished = finished or bool(chunk.finish_reason)
+        tab.enter(chunk)
         usage = chunk.usage or usage
-    if not finished:
+    if not tab.finished:
         raise ValueError("an answer without a finish_reason")
+    # Before the end is told: whoever reads it and looks up what was charged finds this answer there.
+    tab.settle()
     await stream.send(envelope.closing(usage))
     await stream.send(DONE)
 

@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from ..protocol import Chunk, Usage
+from .accounts import Tab
 from .demo import count_tokens
+from .demo.tokenizer import tokenize
 from .respond import EventStream, json_response
 from .wire import DONE, Call, Envelope, Refusal, error_event
 
@@ -67,8 +69,11 @@ FAULTS: dict[str, str] = {
 """Every fault, with what it does."""
 
 
-async def respond(request: web.Request, call: Call) -> web.StreamResponse:
-    """Answer with the fault that the request names; raises Refusal for those that are an HTTP status."""
+async def respond(request: web.Request, call: Call, tab: Tab) -> web.StreamResponse:
+    """Answer with the fault that the request names; raises Refusal for those that are an HTTP status.
+
+    What is sent is entered into the tab.
+    """
     name = _named(call)
     if name in _REFUSALS:
         chosen = _REFUSALS[name]
@@ -79,13 +84,15 @@ async def respond(request: web.Request, call: Call) -> web.StreamResponse:
         status = 502 if name == "html" else 200
         return web.Response(status=status, text=_PAGE, content_type="text/html")
     if not call.stream:
-        return await _whole(request, call, name)
+        return await _whole(request, call, tab, name)
     async with EventStream(request, keep_alive=None) as stream:
         envelope = Envelope(call.chat.model, include_usage=call.include_usage)
         await stream.send(envelope.opening())
         if name in _BROKEN:
-            for token in _tokens(_TEXT)[:5]:
+            for token in tokenize(_TEXT)[:5]:
                 await stream.send(envelope.event_of(Chunk(token)))
+                tab.enter(Chunk(token))
+            tab.settle()
             await _BROKEN[name](request, stream, envelope)
         else:
             chunks = _chunks(call, name)
@@ -93,12 +100,14 @@ async def respond(request: web.Request, call: Call) -> web.StreamResponse:
                 if name == "slow":
                     await asyncio.sleep(_SLOW_GAP)
                 await stream.send(envelope.event_of(chunk))
+                tab.enter(chunk)
+            tab.settle()
             await stream.send(envelope.closing(chunks[-1].usage))
             await stream.send(DONE)
     return stream.response
 
 
-async def _whole(request: web.Request, call: Call, name: str) -> web.StreamResponse:
+async def _whole(request: web.Request, call: Call, tab: Tab, name: str) -> web.StreamResponse:
     """Answer a request that did not ask for a stream."""
     chunks = _chunks(call, name)
     body = Envelope(call.chat.model).completion(chunks)
@@ -118,6 +127,7 @@ async def _whole(request: web.Request, call: Call, name: str) -> web.StreamRespo
         await response.prepare(request)
         await response.write(data[: len(data) // 2])
         await _hang_up(request)
+    tab.enter(chunks[-1])
     return json_response(body)
 
 
@@ -171,19 +181,15 @@ def _named(call: Call) -> str:
 
 def _chunks(call: Call, name: str) -> list[Chunk]:
     text = _TEXT if name else _help()
-    tokens = _tokens(text)
+    tokens = tokenize(text)
     limit = call.chat.max_tokens
     kept = tokens if limit is None else tokens[:limit]
     usage = Usage(
         prompt_tokens=sum(count_tokens(message.content) for message in call.chat.messages),
-        completion_tokens=count_tokens("".join(kept)),
+        completion_tokens=len(kept),
     )
     reason = "stop" if len(kept) == len(tokens) else "length"
     return [*(Chunk(token) for token in kept), Chunk(finish_reason=reason, usage=usage)]
-
-
-def _tokens(text: str) -> list[str]:
-    return re.findall(r"\s*\S+", text)
 
 
 def _help() -> str:

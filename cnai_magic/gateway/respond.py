@@ -72,8 +72,8 @@ class EventStream:
             return
 
 
-def json_response(body: Mapping[str, Any]) -> web.Response:
-    """Return a 200 with this object."""
+def json_response(body: Mapping[str, Any] | str) -> web.Response:
+    """Return a 200 with this object, or this text which is one."""
     return _json(200, body, {})
 
 
@@ -82,6 +82,7 @@ def refusal_response(refusal: Refusal) -> web.Response:
     return _json(refusal.status, refusal.body(), refusal.headers)
 
 
-def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> web.Response:
-    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def _json(status: int, body: Mapping[str, Any] | str, headers: Mapping[str, str]) -> web.Response:
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    data = text.encode("utf-8", "replace")
     return web.Response(body=data, status=status, headers=headers, content_type="application/json")

@@ -25,6 +25,7 @@ class Source(Protocol):
     def answer(self, request: ChatRequest, *, paced: bool) -> AsyncGenerator[Chunk, None]:
         """Return the chunks of an answer; the last one has the finish_reason and the usage.
 
+        Of an answer that does not come to its end, each chunk of text or reasoning counts as one token.
         `paced` says that a client watches them come. To close the generator cancels the work.
         """
 

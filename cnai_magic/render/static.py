@@ -1,80 +1,20 @@
-"""An answer as a notebook output: MIME bundle and metadata."""
+"""Final outputs: of an answer, and of a whole conversation."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any
 
 from IPython.display import display
 
 from ..conversation import Conversation
-from ..markdown import DOLLAR, notebook_markdown
+from ..markdown import notebook_markdown
+from ..output import bundle, metadata
 from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls
 from ..stream import Batch
 
-__all__ = ["SCHEMA", "StaticView", "Transcript", "bundle", "metadata", "small"]
-
-SCHEMA = 1
-"""Version of the metadata under `cnai`; it is raised when a field changes its meaning."""
-
-
-def bundle(reply: Reply) -> dict[str, str]:
-    """Return the final output of an answer, as text/markdown and text/plain, each with the footer."""
-    footer = reply.footer
-    parts = [strip_controls(reply.text).strip("\n")]
-    if reply.reasoning:
-        thought = notebook_markdown(strip_controls(reply.reasoning).strip())
-        parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
-    parts[-1] = notebook_markdown(parts[-1])
-    parts.append(small(footer))
-    return {
-        "text/markdown": "\n\n".join(part for part in parts if part),
-        "text/plain": f"{strip_controls(reply.text).strip()}\n\n{footer}".lstrip("\n"),
-    }
-
-
-def small(line: str) -> str:
-    """Return a line of plain text as small Markdown, in which nothing begins maths, a link or HTML."""
-    escaped = re.sub(r"[\\`*_\[\]<>&~|]", lambda match: f"&#{ord(match.group())};", strip_controls(line))
-    return "<small>" + escaped.replace("$", DOLLAR) + "</small>"
-
-
-def metadata(reply: Reply) -> dict[str, Any]:
-    """Return what an output keeps of its answer, under `cnai`: enough to restore the conversation.
-
-    `cost` is in nano-USD, null where the model has no price; `seconds` is the time the answer took; `time`
-    is when it was asked (ISO 8601, UTC). `footer` is the last line of text/plain, the answer what precedes.
-    """
-    return {
-        "cnai": {
-            "schema": SCHEMA,
-            "conversation": reply.conversation,
-            "turn": reply.turn,
-            "turn_id": reply.turn_id,
-            "attempt": reply.attempt,
-            "model": reply.model,
-            "system": reply.system,
-            "parameters": dict(reply.parameters),
-            "prompt": reply.prompt,
-            "reasoning": reply.reasoning,
-            "usage": {
-                **reply.usage.body(),
-                "reasoning_tokens": reply.usage.reasoning_tokens,
-                "cached_tokens": reply.usage.cached_tokens,
-                "estimated": reply.usage.estimated,
-            },
-            "cost": reply.cost.nano,
-            "demo": reply.demo,
-            "finish_reason": reply.finish_reason,
-            "time": reply.started.isoformat(timespec="milliseconds"),
-            "seconds": round(reply.seconds, 3),
-            "footer": reply.footer,
-        }
-    }
-
+__all__ = ["StaticView", "Transcript"]
 
 class StaticView:
     """Shows the final output and nothing before it."""

@@ -11,14 +11,24 @@ from ..safety import strip_controls
 from ..session import Session
 from ..spend import Charge, Spend, SpendBook, usd
 
-__all__ = ["Table", "conversations_table", "models_table", "spend_tables"]
+__all__ = ["Table", "conversations_table", "escaped", "models_table", "spend_tables"]
+
+_BEGINS_MATHS = str.maketrans({"$": "<span>$</span>", "\\": "<span>\\</span>"})
+
+
+def escaped(text: str) -> str:
+    """Return foreign text as HTML that shows it as it is: no tag, no maths, no control sequence.
+
+    What begins maths stands in an element of its own: a notebook looks for maths, but not across elements.
+    """
+    return html.escape(strip_controls(text)).translate(_BEGINS_MATHS)
 
 
 class Table:
     """Shows rows of text under headings; columns named in `right` are numbers and stand to the right.
 
-    `note` is a line below. Cells come from servers and people: they are escaped in HTML, and cleaned of
-    control sequences in text.
+    `note` is a line below; with `total` the last row is the sum of those above it. Cells come from servers
+    and people: they are escaped in HTML, and cleaned of control sequences in text.
     """
 
     def __init__(
@@ -28,51 +38,58 @@ class Table:
         *,
         right: Sequence[str] = (),
         note: str = "",
+        total: bool = False,
     ) -> None:
-        self.headings = list(headings)
-        self.rows = [[" ".join(strip_controls(str(cell)).split()) for cell in row] for row in rows]
-        self.note = note
+        self.headings = [_line(heading) for heading in headings]
+        self.rows = [[_line(cell) for cell in row] for row in rows]
+        self.note = _line(note)
         self._right = [heading in right for heading in headings]
+        self._total = total and len(self.rows) > 1
 
     def __repr__(self) -> str:
         widths = [max(len(cell) for cell in column) for column in zip(self.headings, *self.rows, strict=True)]
-        lines = [self._line(self.headings, widths), "  ".join("─" * width for width in widths)]
-        lines += [self._line(row, widths) for row in self.rows]
+        rule = "  ".join("─" * width for width in widths)
+        lines = [self._aligned(self.headings, widths), rule]
+        lines += [self._aligned(row, widths) for row in self.rows]
+        if self._total:
+            lines.insert(-1, rule)
         return "\n".join([*lines, self.note] if self.note else lines)
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            self._cell("th", text, right) for text, right in zip(self.headings, self._right, strict=True)
+        rows = [self._row("td", row) for row in self.rows]
+        foot = f"<tfoot>{self._row('th', self.rows[-1])}</tfoot>" if self._total else ""
+        body = "".join(rows[:-1] if self._total else rows)
+        note = f"<small>{escaped(self.note)}</small>" if self.note else ""
+        return (
+            f"<table><thead>{self._row('th', self.headings)}</thead><tbody>{body}</tbody>{foot}</table>{note}"
         )
-        body = "".join(
-            "<tr>"
-            + "".join(self._cell("td", text, right) for text, right in zip(row, self._right, strict=True))
-            + "</tr>"
-            for row in self.rows
-        )
-        note = f"<small>{html.escape(self.note)}</small>" if self.note else ""
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
 
-    def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
+    def _aligned(self, cells: Sequence[str], widths: Sequence[int]) -> str:
         aligned = (
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(cells, widths, self._right, strict=True)
         )
         return "  ".join(aligned).rstrip()
 
-    def _cell(self, tag: str, text: str, right: bool) -> str:
-        side = "right" if right else "left"
-        # A dollar sign in an element of its own does not begin maths.
-        content = html.escape(text).replace("$", "<span>$</span>")
-        return f'<{tag} style="text-align:{side}">{content}</{tag}>'
+    def _row(self, tag: str, cells: Sequence[str]) -> str:
+        sides = ("right" if right else "left" for right in self._right)
+        return (
+            "<tr>"
+            + "".join(
+                f'<{tag} style="text-align:{side}">{escaped(cell)}</{tag}>'
+                for side, cell in zip(sides, cells, strict=True)
+            )
+            + "</tr>"
+        )
 
 
 def models_table(models: Sequence[Model], session: Session) -> Table:
     """Return a table of models: ID, owner, prices in USD per million tokens; the default is marked."""
     rows = []
     sources = set()
+    prices = session.provider.prices
     for model in models:
-        price = session.prices.find(model.id, session.host)
+        price = prices.find(model.id, session.provider.host)
         mark = "default" if model.id == session.default_model else ""
         if price is None:
             rows.append([model.id, model.owner, "unpriced", "unpriced", mark])
@@ -81,7 +98,7 @@ def models_table(models: Sequence[Model], session: Session) -> Table:
         rows.append(
             [model.id, model.owner, usd(price.input, exact=True), usd(price.output, exact=True), mark]
         )
-    money = "demo credit, no money," if session.demo else "prices in USD"
+    money = "demo credit, no money," if session.provider.demo else "prices in USD"
     note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
     note += f" ({'; '.join(sorted(sources))})" if sources else ""
     return Table(["ID", "Owner", "Input", "Output", ""], rows, right=["Input", "Output"], note=note)
@@ -137,6 +154,10 @@ def _model(charge: Charge) -> str:
 
 def _conversation(charge: Charge) -> str:
     return charge.conversation or "(outside: --once)"
+
+
+def _line(content: object) -> str:
+    return " ".join(strip_controls(str(content)).split())
 
 
 def _short(text: str) -> str:

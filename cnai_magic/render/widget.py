@@ -18,13 +18,13 @@ import anywidget
 from IPython.display import display
 from traitlets import Dict, Unicode
 
+from ..output import bundle, metadata
 from ..protocol import TokenCount
 from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls
 from ..stream import Batch
 from .interrupts import asked_to_stop, kernel_id, let_comm_be_heard, wait_until_settled
-from .static import bundle, metadata
 
 __all__ = ["WidgetView"]
 

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from cnai_magic.gateway import server
+from cnai_magic.gateway.accounts import Account
 from cnai_magic.gateway.app import make_app
 from cnai_magic.gateway.source import DemoSource
+from cnai_magic.prices import PriceList
 from cnai_magic.protocol import ChatRequest, Chunk, Model, Usage
 from cnai_magic.safety import ApiKey
 
@@ -34,6 +36,8 @@ class Running:
     stop: Callable[[], None] = lambda: None
     tasks: Callable[[], list[str]] = list
     streams_ended: Callable[[], None] = lambda: None
+    left_alone: Callable[[], None] = lambda: None
+    account: Account = field(default_factory=Account)
     open_sockets: list[socket.socket] = field(default_factory=list)
 
     def request(
@@ -166,9 +170,10 @@ def start(stub: Stub) -> Iterator[Callable[..., Running]]:
 
     def started(*, keep_alive: float = 1000, tokens_per_second: float = 0, source: Any = None) -> Running:
         source = source or DemoSource(stub.models, stub.answer, tokens_per_second=tokens_per_second)
-        app = make_app(ApiKey(KEY), keep_alive=keep_alive, source=source)
+        account = Account(PriceList({"stub": ("1.68", "2.52")}))
+        app = make_app(ApiKey(KEY), keep_alive=keep_alive, source=source, account=account)
         listener = server.bind("127.0.0.1", 0)
-        running = Running(listener.getsockname()[1])
+        running = Running(listener.getsockname()[1], account=account)
         running.base_url = f"http://127.0.0.1:{running.port}/v1"
         ready = threading.Event()
         inside: list[Any] = []
@@ -208,7 +213,23 @@ def start(stub: Stub) -> Iterator[Callable[..., Running]]:
 
             asyncio.run_coroutine_threadsafe(ended(), inside[0]).result(PATIENCE)
 
+        def left_alone() -> None:
+            """Wait until what every connection was served with has ended; all of them must be closed."""
+
+            async def ended() -> None:
+                serving = [
+                    task
+                    for task in asyncio.all_tasks()
+                    if "_serve" not in getattr(task.get_coro(), "__name__", "")
+                ]
+                serving.remove(asyncio.current_task())
+                if serving:
+                    await asyncio.wait(serving)
+
+            asyncio.run_coroutine_threadsafe(ended(), inside[0]).result(PATIENCE)
+
         running.stop, running.tasks, running.streams_ended = stop, tasks, streams_ended
+        running.left_alone = left_alone
         stops.append(end)
         return running
 

@@ -18,8 +18,12 @@ from typing import Any
 import pytest
 
 from cnai_magic import gateway
+from cnai_magic.client import Client
 from cnai_magic.errors import CnaiError, InputError
+from cnai_magic.prices import read_pricing
+from cnai_magic.protocol import ChatRequest, Message
 from cnai_magic.safety import ApiKey
+from cnai_magic.spend import Balance
 from tests.interrupting import interrupted_at
 from tests.test_stream import open_sockets
 
@@ -272,3 +276,33 @@ def test_a_place_that_is_none_is_told(host: str, port: int) -> None:
 def test_to_start_it_touches_no_file(tmp_path: Path) -> None:
     gateway.embedded()
     assert [path.name for path in tmp_path.rglob("*")] == ["home"]
+
+
+def test_it_tells_what_it_charged_to_the_nano_usd() -> None:
+    running = gateway.embedded(tokens_per_second=0)
+    client = Client(running.base_url, running.key)
+    assert (running.charged, running.charges) == (0, [])
+    usages = []
+    for model in ("demo-guide", "demo-reasoner"):
+        request = ChatRequest(model, (Message("user", "What is 2 + 3?"),))
+        usages += [chunk.usage for chunk in client.stream(request) if chunk.usage]
+        usages.append(client.chat(request).usage)
+    prices = read_pricing(client.pricing() or {}, "demo", "2026-12-01")
+    assert set(prices) == {model.id for model in client.models()}
+    assert [charge.usage for charge in running.charges] == usages
+    assert [charge.nano for charge in running.charges] == [
+        prices["demo-guide"].cost(usage) for usage in usages
+    ]
+    assert running.charged == sum(charge.nano or 0 for charge in running.charges) > 0
+    assert client.balance() == Balance(None, running.charged)
+    client.close()
+
+
+def test_the_next_gateway_counts_from_zero() -> None:
+    running = gateway.embedded(tokens_per_second=0)
+    client = Client(running.base_url, running.key)
+    client.chat(ChatRequest("demo-echo", (Message("user", "hello"),)))
+    client.close()
+    running.close()
+    assert running.charged > 0
+    assert gateway.embedded().charged == 0

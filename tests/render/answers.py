@@ -23,6 +23,7 @@ def reply(text: str = "Four.", **fields: Any) -> Reply:
         "started": datetime(2026, 11, 23, 12, 0, 0, 123456, tzinfo=timezone.utc),
         "turn": 1,
         "turn_id": "0123456789ab",
+        "id": "0123456789abcdef",
         "parameters": {"temperature": 0},
     }
     return Reply(text, **{**known, **fields})

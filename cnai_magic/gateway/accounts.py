@@ -1,0 +1,129 @@
+"""What the one key of this gateway was charged: counted from zero at each start, kept in memory.
+
+Every answer has a `Tab`: what was sent of it is entered there, and is charged once, whatever ends it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from types import TracebackType
+from typing import NamedTuple
+
+from ..prices import Price, PriceList
+from ..protocol import ChatRequest, Chunk, Model, Usage
+from .demo import count_tokens
+
+__all__ = ["HOST", "KEPT", "Account", "Settlement", "Tab"]
+
+HOST = "demo"
+"""The host in `prices.toml` whose prices this gateway takes."""
+
+KEPT = 10_000
+"""So many settlements are kept; the totals are of all."""
+
+
+class Settlement(NamedTuple):
+    """What one answer was charged: `nano` USD for `usage`, None where its model has no price.
+
+    `complete` tells that the answer came to its end; the usage is then the reported one.
+    """
+
+    request_id: str
+    model: str
+    usage: Usage
+    nano: int | None
+    complete: bool
+
+
+class Account:
+    """The charges of one key, in nano-USD; written by the gateway's thread, and read by any."""
+
+    def __init__(self, prices: PriceList | None = None) -> None:
+        self.charged = 0
+        self._prices = prices or PriceList()
+        self._settlements: deque[Settlement] = deque(maxlen=KEPT)
+
+    @property
+    def settlements(self) -> list[Settlement]:
+        """The latest settlements, in the order in which they were made."""
+        return list(self._settlements)
+
+    def prices(self, models: Iterable[Model]) -> dict[str, Price]:
+        """Return the price of each of these models that has one."""
+        found = {model.id: self._prices.find(model.id, HOST) for model in models}
+        return {model: price for model, price in found.items() if price is not None}
+
+    def open(self, request_id: str, chat: ChatRequest) -> Tab:
+        """Return the tab of an answer that begins now."""
+        return Tab(self, request_id, chat)
+
+    def settle(self, request_id: str, model: str, usage: Usage, *, complete: bool) -> None:
+        """Charge one answer."""
+        price = self._prices.find(model, HOST)
+        nano = None if price is None else price.cost(usage)
+        self.charged += nano or 0
+        self._settlements.append(Settlement(request_id, model, usage, nano, complete))
+
+
+class Tab:
+    """What was sent of one answer; left as a context manager, it is settled.
+
+    Without a token sent nothing is charged, unless the answer was complete without one.
+    """
+
+    __slots__ = (
+        "_account",
+        "_chat",
+        "_reasoning",
+        "_reported",
+        "_request_id",
+        "_settled",
+        "_tokens",
+        "finished",
+    )
+
+    def __init__(self, account: Account, request_id: str, chat: ChatRequest) -> None:
+        self._account = account
+        self._request_id = request_id
+        self._chat = chat
+        self._tokens = self._reasoning = 0
+        self._reported: Usage | None = None
+        self._settled = False
+        self.finished = False
+
+    def enter(self, chunk: Chunk) -> None:
+        """Take note of a chunk that was sent."""
+        if chunk.text:
+            self._tokens += 1
+        elif chunk.reasoning:
+            self._tokens += 1
+            self._reasoning += 1
+        if chunk.finish_reason:
+            self.finished = True
+        if chunk.usage:
+            self._reported = chunk.usage
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens as they were reported with the end of the answer, or as they were counted up to now."""
+        if self.finished and self._reported:
+            return self._reported
+        prompt = sum(count_tokens(message.content) for message in self._chat.messages)
+        return Usage(prompt, self._tokens, self._reasoning)
+
+    def settle(self) -> None:
+        """Charge what was sent up to now; only the first call does."""
+        if self._settled:
+            return
+        self._settled = True
+        if self._tokens or self.finished:
+            self._account.settle(self._request_id, self._chat.model, self.usage, complete=self.finished)
+
+    def __enter__(self) -> Tab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.settle()

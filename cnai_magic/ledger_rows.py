@@ -1,0 +1,118 @@
+"""Charges as rows of the ledger, and the SQL of their sums. Knows the columns, and no database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from .protocol import Usage
+from .spend import Charge, Cost, Spend
+
+__all__ = ["COLUMNS", "SPEND", "charge_of", "row_of", "spend_of", "text_of", "where"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
+
+COLUMNS = (
+    "id, time, day, model, host, conversation, notebook, finish_reason, demo, prompt_tokens, "
+    "completion_tokens, reasoning_tokens, cached_tokens, usage_estimated, nano, cost_estimated"
+)
+_SUMMED = (
+    "prompt_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "COALESCE(nano, 0)",
+    "CASE WHEN cost_estimated THEN COALESCE(nano, 0) ELSE 0 END",
+    "CASE WHEN nano IS NULL THEN prompt_tokens ELSE 0 END",
+    "CASE WHEN nano IS NULL THEN completion_tokens ELSE 0 END",
+)
+# SQLite's sum fails beyond 63 bits: the high and the low halves are summed apart, and joined in Python.
+SPEND = "COUNT(*), MAX(usage_estimated), SUM(nano IS NULL), " + ", ".join(
+    f"SUM(({number}) >> 32), SUM(({number}) & 4294967295)" for number in _SUMMED
+)
+
+
+def row_of(charge: Charge) -> tuple[object, ...]:
+    """Return a charge as the values of COLUMNS: times in milliseconds, and the local day it was asked."""
+    usage = charge.usage
+    local = charge.time.astimezone()
+    texts = (charge.model, charge.host, charge.conversation, charge.notebook, charge.finish_reason)
+    return (
+        _text(charge.id),
+        (local - _EPOCH) // _MILLISECOND,
+        local.date().isoformat(),
+        *map(_text, texts),
+        int(charge.demo),
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.reasoning_tokens,
+        usage.cached_tokens,
+        int(usage.estimated),
+        charge.cost.nano,
+        int(charge.cost.estimated),
+    )
+
+
+def charge_of(row: tuple[object, ...]) -> Charge:
+    """Return the charge that the values of COLUMNS hold; raises ValueError where they are damaged."""
+    charge_id, milliseconds, _day, model, host, conversation, notebook, finish_reason, demo, *numbers = row
+    prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = numbers
+    return Charge(
+        model=text_of(model),
+        conversation=text_of(conversation),
+        usage=Usage(_int(prompt), _int(completion), _int(reasoning), _int(cached), bool(usage_estimated)),
+        cost=Cost(None if nano is None else _int(nano), bool(cost_estimated)),
+        demo=bool(demo),
+        id=text_of(charge_id),
+        time=_EPOCH + _int(milliseconds) * _MILLISECOND,
+        host=text_of(host),
+        notebook=text_of(notebook),
+        finish_reason=text_of(finish_reason),
+    )
+
+
+def text_of(value: object) -> str:
+    """Return a text as it was before it became a value of a row."""
+    return value.decode(errors="surrogatepass") if isinstance(value, bytes) else str(value)
+
+
+def where(demo: bool | None, notebook: str | None, day: str | None) -> tuple[str, list[object]]:
+    """Return the condition that the given ones of the three make, and its values."""
+    wanted: dict[str, object] = {}
+    if demo is not None:
+        wanted["demo"] = int(demo)
+    if notebook is not None:
+        wanted["notebook"] = _text(notebook)
+    if day is not None:
+        wanted["day"] = day
+    condition = " AND ".join(f"{column} = ?" for column in wanted)
+    return (f"WHERE {condition}" if condition else ""), list(wanted.values())
+
+
+def spend_of(requests: int, estimated: int | None, unpriced: int | None, *halves: int | None) -> Spend:
+    """Return the sum that the values of SPEND hold."""
+    sums = [((high or 0) << 32) + (low or 0) for high, low in zip(halves[::2], halves[1::2], strict=True)]
+    prompt, completion, reasoning, cached, nano, estimated_nano, unpriced_prompt, unpriced_completion = sums
+    return Spend(
+        requests=requests,
+        usage=Usage(prompt, completion, reasoning, cached, bool(estimated)),
+        nano=nano,
+        estimated_nano=estimated_nano,
+        unpriced_requests=unpriced or 0,
+        unpriced_tokens=unpriced_prompt + unpriced_completion,
+    )
+
+
+def _text(text: str) -> str | bytes:
+    """Return a text as SQLite can hold it: a file name that is no Unicode has lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
+    return text
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        raise ValueError(f"{value!r} is no whole number")
+    return value

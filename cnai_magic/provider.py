@@ -1,0 +1,189 @@
+"""The server that is asked: which one, its client, its models, its prices and its credit."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import date
+from difflib import get_close_matches
+from fnmatch import fnmatch
+from urllib.parse import urlsplit
+
+from .access import Access, find_access, find_key, is_demo
+from .client import Client
+from .config import Cnai
+from .errors import CnaiError, InputError, ModelNotFoundError
+from .prices import Price, PriceList, read_pricing
+from .protocol import Model
+from .safety import ApiKey
+from .spend import Balance
+
+__all__ = ["Provider"]
+
+_DEFAULT_MODEL = "deepseek-chat"
+_DEMO_MODEL = "demo-guide"
+# Seconds after which a server that could not be reached is asked for its prices again.
+_PATIENCE = 60.0
+
+
+class Provider:
+    """The server that the settings choose; what it tells is asked for once per address and key."""
+
+    def __init__(self, settings: Cnai) -> None:
+        self._settings = settings
+        self._typed_key: ApiKey | None = None
+        self._chosen: tuple[tuple[object, ...], Access] | None = None
+        self._client: Client | None = None
+        self._client_for: tuple[object, ...] = ()
+        self._models: dict[tuple[object, ...], list[Model]] = {}
+        self._pricing: dict[tuple[object, ...], dict[str, Price]] = {}
+        self._pricing_failed = 0.0
+
+    # -- which server ---------------------------------------------------------------------------
+
+    def use_key(self, key: ApiKey | None) -> None:
+        """Use this key in this kernel, in place of any other; None looks for one anew."""
+        self._typed_key = key
+        self._chosen = None
+
+    @property
+    def access(self) -> Access:
+        """The server and the key for it; looked up once, since a keyring may be slow to answer."""
+        base_url = self._settings.base_url
+        wanted = (base_url, self._typed_key, ApiKey(os.environ.get("CNAI_API_KEY", "")))
+        if self._chosen is None or self._chosen[0] != wanted or not self._chosen[1].usable:
+            self._chosen = (wanted, find_access(base_url, self._typed_key))
+        return self._chosen[1]
+
+    @property
+    def demo(self) -> bool:
+        """Whether the embedded gateway answers."""
+        return self.access.demo
+
+    @property
+    def would_be_demo(self) -> bool:
+        """Whether the embedded gateway would answer; unlike `demo`, this does not start it."""
+        base_url = self._settings.base_url
+        return is_demo(base_url, find_key(self._typed_key, base_url) if base_url != "demo" else None)
+
+    @property
+    def host(self) -> str:
+        """The host that is asked, "demo" for the embedded gateway."""
+        access = self.access
+        return "demo" if access.demo else urlsplit(access.base_url).hostname or ""
+
+    @property
+    def client(self) -> Client:
+        """The client of this server, with connections that are kept alive."""
+        access, settings = self.access, self._settings
+        wanted = (access.base_url, access.key, settings.connect_timeout, settings.timeout, settings.retries)
+        if self._client is None or self._client_for != wanted:
+            self.close()
+            self._client = Client(
+                access.base_url,
+                access.key,
+                timeout=(settings.connect_timeout, settings.timeout),
+                retries=settings.retries,
+            )
+            self._client_for = wanted
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    # -- models ---------------------------------------------------------------------------------
+
+    def models(self, pattern: str = "", *, refresh: bool = False) -> list[Model]:
+        """Return the models of the key whose ID holds `pattern`, or matches it where it has `*` or `?`.
+
+        The server is asked once per address and key, or on `refresh`. Raises InputError where none matches.
+        """
+        client = self.client
+        if refresh:
+            self._pricing.pop(self._key, None)
+        if refresh or self._key not in self._models:
+            self._models[self._key] = client.models()
+        models = self._models[self._key]
+        wanted = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
+        found = [model for model in models if fnmatch(model.id.lower(), wanted.lower())]
+        if not found and pattern:
+            raise InputError(
+                f"no model matches {pattern!r}",
+                next_step=f"see all {len(models)}: %cnai_models, or cnai models",
+            )
+        return found
+
+    def chosen_model(self, named: str = "") -> str:
+        """Return the model that is asked; raises InputError for one that the demo gateway does not have."""
+        demo = self.demo
+        model = named or self._settings.model or (_DEMO_MODEL if demo else _DEFAULT_MODEL)
+        if demo and not model.startswith("demo-"):
+            near = get_close_matches(model, [each.id for each in self.models()], 1, 0.7)
+            without_key = "" if self._settings.base_url == "demo" else "no API key is set"
+            raise InputError(
+                f"the embedded demo gateway does not serve {model}",
+                parameter="model",
+                why=f"did you mean {near[0]}?" if near else without_key,
+                next_step="set a key with %cnai_key or CNAI_API_KEY, or ask a demo model: see %cnai_models",
+            )
+        return model
+
+    def explained(self, error: CnaiError, model: str) -> CnaiError:
+        """Add to the error about an unknown model which models there are."""
+        if not isinstance(error, ModelNotFoundError):
+            return error
+        try:
+            known = [each.id for each in self.models()]
+        except CnaiError:
+            return error
+        near = get_close_matches(model, known, 1, 0.5)
+        return ModelNotFoundError(
+            f"the server does not serve the model {model!r}",
+            why=f"did you mean {near[0]}?" if near else f"there are, among others: {', '.join(known[:5])}",
+            next_step='choose one of %cnai_models: %%cnai MODEL, or %config Cnai.model = "MODEL"',
+            request_id=error.request_id,
+            status=error.status,
+            code=error.code,
+        )
+
+    # -- money ----------------------------------------------------------------------------------
+
+    @property
+    def prices(self) -> PriceList:
+        """The prices that hold now: set by hand, told by the server, or listed."""
+        return PriceList(self._settings.prices, self._told_prices())
+
+    def price(self, model: str) -> Price | None:
+        """Return the price of a model, None where none is known."""
+        if model in self._settings.prices:
+            # Nobody is asked for what is known.
+            return PriceList(self._settings.prices).find(model, self.host)
+        return self.prices.find(model, self.host)
+
+    def balance(self) -> Balance | None:
+        """Return the credit that the server tells for this key, None where it tells none."""
+        return self.client.balance()
+
+    def _told_prices(self) -> dict[str, Price]:
+        if self.demo:
+            return {}  # prices.toml is the gateway's own list
+        client = self.client
+        if self._key not in self._pricing:
+            if time.monotonic() < self._pricing_failed + _PATIENCE and self._pricing_failed:
+                return {}
+            try:
+                told = client.pricing()
+            except CnaiError:
+                # The question itself will say what is wrong with the server.
+                self._pricing_failed = time.monotonic()
+                return {}
+            today = date.today().isoformat()
+            self._pricing[self._key] = read_pricing(told, self.host, today) if told else {}
+        return self._pricing[self._key]
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return self.access.base_url, self.access.key

@@ -1,0 +1,39 @@
+"""Lines of plain text, and what a command leaves in the notebook of the change it made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..safety import strip_controls
+
+__all__ = ["Line", "Recorded"]
+
+
+class Line:
+    """Text, shown without quotes; control sequences are taken out."""
+
+    def __init__(self, text: str) -> None:
+        self._text = strip_controls(text)
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+class Recorded:
+    """What a command shows, with the record of its change as metadata of the output."""
+
+    def __init__(self, shown: object, record: dict[str, Any]) -> None:
+        self._shown = shown
+        self._record = record
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        data = {"text/plain": repr(self._shown)}
+        html = getattr(self._shown, "_repr_html_", None)
+        if html is not None:
+            data["text/html"] = html()
+        return data, self._record
+
+    def __repr__(self) -> str:
+        return repr(self._shown)
