@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -37,6 +39,7 @@ Show and change the conversations of this notebook.
   import PATH        read one from such a file; --as NAME"""
 
 _SUFFIXES = (".ipynb", ".md", ".json")
+_LONGEST_NUMBER = 9
 
 
 def run_chat_command(session: Session, line: str, notebook: Callable[[], Path | None]) -> object:
@@ -46,12 +49,12 @@ def run_chat_command(session: Session, line: str, notebook: Callable[[], Path | 
     """
     from .render.line import Line
 
-    name, _, rest = line.strip().partition(" ")
-    name = name or "list"
-    if name in ("help", "-h", "--help"):
+    name, rest = (*line.split(None, 1), "", "")[:2]
+    name, rest = name or "list", rest.strip()
+    if name in ("help", *_HELP) or (name in _SIMPLE and rest in _HELP):
         return Line(CHAT_HELP)
     if name in _SIMPLE:
-        return _SIMPLE[name](session, rest.strip())
+        return _SIMPLE[name](session, rest)
     if name in _PARSED:
         parser = chat_parsers()[name]
         arguments = parser.parse(words(rest))
@@ -61,7 +64,7 @@ def run_chat_command(session: Session, line: str, notebook: Callable[[], Path | 
     known = [*_SIMPLE, *_PARSED]
     near = get_close_matches(name, known, 1, 0.5)
     raise InputError(
-        f"%cnai_chat has no command {name!r}",
+        f"%cnai_chat has no command {name[:60]!r}",
         why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
         next_step="see %cnai_chat?",
     )
@@ -71,9 +74,8 @@ def run_chat_command(session: Session, line: str, notebook: Callable[[], Path | 
 
 
 def _list(session: Session, rest: str) -> object:
-    from .render.tables import conversations_table
-
-    return conversations_table(session.conversations)
+    _takes_nothing("list", rest)
+    return _table(session)
 
 
 def _show(session: Session, rest: str) -> object:
@@ -87,18 +89,19 @@ def _show(session: Session, rest: str) -> object:
 
 
 def _use(session: Session, rest: str) -> object:
-    if not rest:
+    name = _name(rest)
+    if not name:
         raise InputError(
             "which conversation?", next_step="%cnai_chat use NAME; see them with %cnai_chat list"
         )
-    session.conversations.use(rest)
-    return _recorded(_list(session, ""), "use", rest)
+    session.conversations.use(name)
+    return _recorded(_table(session), "use", name)
 
 
 def _new(session: Session, rest: str) -> object:
-    name = session.conversations.draft(rest).name
+    name = session.conversations.draft(_name(rest)).name
     session.conversations.use(name)
-    return _recorded(_list(session, ""), "use", name)
+    return _recorded(_table(session), "use", name)
 
 
 def _system(session: Session, rest: str) -> object:
@@ -119,9 +122,13 @@ def _system(session: Session, rest: str) -> object:
 
 
 def _undo(session: Session, rest: str) -> object:
+    _takes_nothing("undo", rest, "take out another turn than the last with %cnai_chat drop N")
     conversation = _current(session)
     if not conversation.turns:
-        raise InputError(f"conversation {conversation.name!r} has no turn to undo")
+        raise InputError(
+            f"conversation {conversation.name!r} has no turn to undo",
+            next_step="see all conversations with %cnai_chat",
+        )
     return _drop(session, str(len(conversation.turns)))
 
 
@@ -138,7 +145,7 @@ def _fork(session: Session, arguments: Namespace, notebook: Callable[[], Path | 
     origin = _current(session)
     fork = session.conversations.fork(arguments.name, arguments.at)
     answers = [[turn.place.cell, turn.place.ordinal, turn.reply.id] for turn in fork.turns]
-    return _recorded(_list(session, ""), "fork", origin.name, name=fork.name, answers=answers)
+    return _recorded(_table(session), "fork", origin.name, name=fork.name, answers=answers)
 
 
 def _versions(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
@@ -146,6 +153,11 @@ def _versions(session: Session, arguments: Namespace, notebook: Callable[[], Pat
     from .render.versions import Versions
 
     conversation = _current(session)
+    if not conversation.turns:
+        raise InputError(
+            f"conversation {conversation.name!r} has no turns yet, and so no attempts",
+            next_step="see all conversations with %cnai_chat",
+        )
     number = len(conversation.turns) if arguments.number is None else arguments.number
     turn = conversation.turn(number)
     if arguments.keep is None:
@@ -165,7 +177,7 @@ def _restore(session: Session, arguments: Namespace, notebook: Callable[[], Path
     from .notebook import restored_from
     from .render.line import Line
 
-    path = Path(arguments.path).expanduser() if arguments.path else notebook()
+    path = Path(arguments.path) if arguments.path else notebook()
     if path is None:
         raise InputError(
             "nobody here knows the file of this notebook",
@@ -192,16 +204,22 @@ def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path 
     from .transcript import to_markdown, to_messages
 
     conversation = _current(session)
-    path = Path(arguments.path).expanduser()
+    path = Path(arguments.path)
     write: dict[str, Callable[[Conversation], bytes]] = {
         ".ipynb": notebook_of,
         ".md": lambda each: to_markdown(each).encode("utf-8", "replace"),
         ".json": lambda each: to_messages(each).encode("utf-8", "replace"),
     }
+    suffix = _suffix(path)
+    if not conversation.turns and not conversation.system:
+        raise InputError(
+            f"conversation {conversation.name!r} holds nothing to write yet",
+            next_step="choose another one with %cnai_chat use NAME",
+        )
     own = notebook()
-    if own is not None and own.resolve() == path.resolve():
+    if own is not None and _is_same(own, path):
         raise InputError("that is the file of this notebook itself", next_step="choose another name")
-    write_new(path, write[_suffix(path)](conversation), force=arguments.force)
+    write_new(path, write[suffix](conversation), force=arguments.force)
     return Line(f"Written to {path}: {_counted([conversation])}")
 
 
@@ -210,10 +228,15 @@ def _import(session: Session, arguments: Namespace, notebook: Callable[[], Path 
     from .render.line import Line
     from .transcript import from_markdown, from_messages
 
-    path = Path(arguments.path).expanduser()
+    path = Path(arguments.path)
     suffix = _suffix(path)
     if suffix == ".ipynb":
         conversation, notes = _one_of_a_notebook(path, arguments.chat)
+    elif arguments.chat:
+        raise InputError(
+            f"{path.name} holds one conversation only",
+            why="-c chooses one of a notebook's; what it is called here is --as NAME",
+        )
     else:
         read = (from_markdown if suffix == ".md" else from_messages)(read_text(path), _stem(path))
         conversation, notes = read.conversation, list(read.notes)
@@ -227,15 +250,24 @@ def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]
 
     restored = restored_from(path)
     found = {name: each for name, each in restored.conversations.items() if each.turns}
-    if chosen and chosen not in found:
-        raise InputError(f"{path.name} holds no conversation {chosen!r}", why=f"it holds {', '.join(found)}")
     if not found:
-        raise InputError(f"{path.name} holds no conversation of cnai_magic")
+        raise InputError(
+            f"{path.name} holds no conversation of cnai_magic",
+            why="; ".join(restored.notes) or "no cell has an answer in its output",
+            next_step="name a notebook that was saved after its answers came",
+        )
+    if chosen and chosen not in found:
+        near = get_close_matches(chosen, found, 1)
+        raise InputError(
+            f"{path.name} holds no conversation {chosen!r}",
+            why=f"did you mean {near[0]!r}?" if near else f"it holds {', '.join(found)}",
+        )
     if len(found) > 1 and not chosen:
+        again = f"%cnai_chat import {shlex.quote(str(path))} -c {shlex.quote(next(iter(found)))}"
         raise InputError(
             f"{path.name} holds {len(found)} conversations",
             why=f"they are {', '.join(found)}",
-            next_step=f"say which: %cnai_chat import {path.name} -c {next(iter(found))}",
+            next_step=f"say which: {again}",
         )
     return found[chosen or next(iter(found))], restored.notes
 
@@ -247,6 +279,14 @@ def _suffix(path: Path) -> str:
             next_step=f"let it end in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}",
         )
     return path.suffix.lower()
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.realpath(one.expanduser()) == os.path.realpath(other.expanduser())
+    except (OSError, ValueError, RuntimeError):
+        # What is wrong with the path is told when it is written to.
+        return False
 
 
 def _stem(path: Path) -> str:
@@ -269,6 +309,25 @@ _PARSED: dict[str, Callable[[Session, Namespace, Callable[[], Path | None]], obj
     "export": _export,
     "import": _import,
 }
+
+
+_HELP = ("-h", "--help")
+
+
+def _table(session: Session) -> object:
+    from .render.tables import conversations_table
+
+    return conversations_table(session.conversations)
+
+
+def _name(rest: str) -> str:
+    """Read the name of a conversation as %%cnai -c does, quotes and all."""
+    return " ".join(words(rest))
+
+
+def _takes_nothing(command: str, rest: str, next_step: str = "") -> None:
+    if rest:
+        raise InputError(f"%cnai_chat {command} takes nothing after it", why=rest[:60], next_step=next_step)
 
 
 def _recorded(shown: object, kind: str, conversation: str, **facts: object) -> object:
@@ -298,6 +357,9 @@ def _counted(conversations: Iterable[Conversation]) -> str:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise InputError(f"{text!r} is no number of a turn", next_step="see them with %cnai_chat show")
+    see = "see them with %cnai_chat show"
+    if not text:
+        raise InputError("which turn?", next_step=f"name its number; {see}")
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
+        raise InputError(f"{text[:60]!r} is no number of a turn", next_step=see)
     return int(text)

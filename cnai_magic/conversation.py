@@ -20,6 +20,8 @@ __all__ = ["Conversation", "Conversations", "Place", "Turn"]
 
 # Of a turn's earlier attempts its output keeps so much, in characters.
 _EARLIER_CHARACTERS = 200_000
+# What an output says is read back only where its names are no longer.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,11 @@ class Conversation:
         """Return the turn that belongs to `place`, if there is one."""
         if place.cell is None:
             return None
-        return next((turn for turn in reversed(self.turns) if turn.place == place), None)
+        for turn in reversed(self.turns):
+            # Two texts compare faster than two places, and a long conversation has many.
+            if turn.place.cell == place.cell and turn.place == place:
+                return turn
+        return None
 
     def position(self, place: Place) -> int:
         """Return how many turns stand before `place`: before its turn, or before the one it would make.
@@ -122,9 +128,12 @@ class Conversation:
         """
         if place.cell is None:
             return len(self.turns)
+        standing = self.turn_at(place)
+        if standing is not None:
+            return self.turns.index(standing)
         for index, turn in enumerate(self.turns):
             if turn.place.cell == place.cell:
-                if turn.place.ordinal >= place.ordinal:
+                if turn.place.ordinal > place.ordinal:
                     return index
                 following = self.turns[index + 1] if index + 1 < len(self.turns) else None
                 if following is None or following.place.cell != place.cell:
@@ -159,7 +168,7 @@ class Conversation:
         standing = self.turn_at(place)
         attempt = self.next_attempt(place)
         turn = standing or self.retired.pop(place, None) or Turn(place)
-        below = self.turns[index + 1 :] if standing else []
+        below = self.turns[index + 1 if standing else index :]
         placed = replace(
             reply,
             turn=index + 1,
@@ -203,7 +212,7 @@ class Conversation:
         if not 1 <= number <= len(self.turns):
             raise InputError(
                 f"conversation {self.name!r} has no turn {number}",
-                why=f"it has {len(self.turns)} turn{'s' * (len(self.turns) != 1)}",
+                why=f"it has {len(self.turns) or 'no'} turn{'s' * (len(self.turns) != 1)}",
                 next_step="see them with %cnai_chat show",
             )
         return self.turns[number - 1]
@@ -243,7 +252,7 @@ class Conversations:
         if name not in self._named:
             near = get_close_matches(name, self._named, 1)
             raise InputError(
-                f"there is no conversation {name!r}",
+                f"there is no conversation {_short(name)!r}",
                 why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",
                 next_step=f"begin one with %cnai_chat new {name}",
             )
@@ -262,13 +271,18 @@ class Conversations:
                 next_step=f"continue it with %cnai_chat use {name}",
             )
         if not self.is_name(name):
-            raise InputError(f"{name!r} is no name of a conversation", why="a name is one word")
+            raise InputError(
+                f"{_short(name)!r} is no name of a conversation",
+                why=f"a name is one word, of at most {_LONGEST_NAME} characters",
+                next_step="for example: %cnai_chat new plan",
+            )
         return Conversation(name)
 
     @staticmethod
     def is_name(name: str) -> bool:
         """Tell whether a conversation may be called so: one printable word, no option."""
-        return not name.startswith("-") and name.split() == [name] and name.isprintable()
+        is_word = not name.startswith("-") and name.split() == [name] and name.isprintable()
+        return is_word and len(name) <= _LONGEST_NAME
 
     def add(self, conversation: Conversation) -> Conversation:
         """Take a conversation in, unless there is one of its name; return the one that is here."""
@@ -302,10 +316,17 @@ class Conversations:
         """Retire the turns of a cell that its run, which asked at these places, has not asked again.
 
         A place comes with the name of its conversation. What was asked in a fork leaves that which it was
-        forked from, and its other forks, as they are.
+        forked from, and its other forks, as they are; so does a run that asks nothing while a fork is in use.
         """
-        families = {self._named[name].family for name, _ in asked if name in self._named}
         names = {name for name, _ in asked}
+        families = {self._named[name].family for name in names if name in self._named}
+        if self[self.current].family not in families:
+            names.add(self.current)
+            families.add(self[self.current].family)
         for conversation in self:
             if conversation.name in names or conversation.family not in families:
                 conversation.retire(cell, [place for name, place in asked if name == conversation.name])
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else name[:59] + "…"

@@ -129,8 +129,13 @@ class Reply:
         ]
 
     @property
+    def ended(self) -> str:
+        """How the answer ended, in words; "" where it simply is complete."""
+        return _ENDS.get(self.finish_reason, "")
+
+    @property
     def _end(self) -> list[str]:
-        return [_ENDS[self.finish_reason]] if self.finish_reason in _ENDS else []
+        return [self.ended] if self.ended else []
 
     def __str__(self) -> str:
         return self.text

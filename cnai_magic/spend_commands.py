@@ -153,7 +153,8 @@ def _overview(session: Session) -> Iterator[object]:
         yield overview_table(scopes, demo=demo)
         if session.book.total(demo=demo).requests:
             for by in ("model", "chat"):
-                yield grouped_table(_HEADINGS[by], session.book.by(_GROUPS[by], demo=demo), demo=demo)
+                sums = session.book.by(_GROUPS[by], demo=demo)
+                yield grouped_table(_HEADINGS[by], sums, demo=demo, notes=False)
     lines = [*_budget_lines(session), *_replay_lines(session), *_balance_lines(session), *notes]
     if lines:
         yield Line("\n".join(lines))

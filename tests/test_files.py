@@ -37,15 +37,15 @@ def umask(value: int) -> Iterator[None]:
         os.umask(before)
 
 
+def refuse_links(*_: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
 @pytest.fixture(params=[False, True], ids=["links", "no links"])
 def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system with hard links, and one without."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
     if request.param:
-        monkeypatch.setattr(os, "link", refuse)
+        monkeypatch.setattr(os, "link", refuse_links)
 
 
 # -- written ------------------------------------------------------------------------------------
@@ -264,6 +264,24 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(KeyboardInterrupt):
             write_new(tmp_path / "chat.md", b"x", force=force)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_without_links_what_fails_at_last_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    calls = iter([False, True])
+
+    def fail(*_: object) -> None:
+        if next(calls):
+            raise error
+
+    monkeypatch.setattr(os, "link", refuse_links)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises((InputError, KeyboardInterrupt)):
+        write_new(tmp_path / "chat.md", b"x")
+    assert names(tmp_path) == []
+    assert next(calls, None) is None
 
 
 def test_a_process_that_is_killed_leaves_no_half_file_under_the_name(tmp_path: Path) -> None:

@@ -26,20 +26,22 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 def overview_table(scopes: Mapping[str, Spend], *, demo: bool) -> Table:
     """Return what was spent within each scope ("This kernel", "Today (all notebooks)", …), one in a row."""
-    return _table("", list(scopes.items()), [], demo)
+    return _table("", list(scopes.items()), _notes(scopes.values(), demo), demo)
 
 
 def grouped_table(
-    heading: str, sums: Mapping[str, Spend], *, demo: bool, scope: str = "this kernel"
+    heading: str, sums: Mapping[str, Spend], *, demo: bool, scope: str = "this kernel", notes: bool = True
 ) -> Table:
     """Return what was spent by model, conversation, day or notebook, with the exact total as the last row.
 
-    `heading` says what the keys of `sums` are, `scope` what the whole is of.
+    `heading` says what the keys of `sums` are, `scope` what the whole is of. `notes` False leaves out what a
+    table beside it says already.
     """
     nameless = _NAMELESS.get(heading, "(not known)")
     rows = [(name or nameless, spend) for name, spend in sums.items()]
     rows.append(("Total", sum(sums.values(), Spend())))
-    return _table(heading, rows, [scope], demo, total=True)
+    told = [scope, *(_notes([spend for _, spend in rows], demo) if notes else [])]
+    return _table(heading, rows, told, demo, total=True)
 
 
 def unpriced(spend: Spend) -> str:
@@ -84,12 +86,6 @@ def _table(
         for index, name in enumerate(headings)
         if name not in _WHERE_THERE_IS_ANY or any(row[index] for row in rows)
     ]
-    if demo:
-        notes = [*notes, "demo credit is no money"]
-    if any(spend.usage.estimated or spend.estimated_nano for _, spend in spends):
-        notes = [*notes, "≈ marks what no server reported the tokens of"]
-    if any(spend.unpriced_requests for _, spend in spends):
-        notes = [*notes, "set a price, in USD per million tokens, with %cnai_spend --price MODEL IN OUT"]
     return Table(
         [headings[index] for index in kept],
         [[row[index] for index in kept] for row in rows],
@@ -97,6 +93,16 @@ def _table(
         note="; ".join(notes),
         total=total,
     )
+
+
+def _notes(spends: Iterable[Spend], demo: bool) -> list[str]:
+    spends = list(spends)
+    notes = ["demo credit is no money"] if demo else []
+    if any(spend.usage.estimated or spend.estimated_nano for spend in spends):
+        notes.append("≈ marks what no server reported the tokens of")
+    if any(spend.unpriced_requests for spend in spends):
+        notes.append("set a price, in USD per million tokens, with %cnai_spend --price MODEL IN OUT")
+    return notes
 
 
 def _cells(spend: Spend) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables of models, turns and spend, as HTML and as text."""
+"""Tables, as HTML and as text; of models, and of conversations."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import html
 from collections.abc import Sequence
 
 from ..conversation import Conversations
+from ..prices import Price
 from ..protocol import Model
 from ..safety import strip_controls
 from ..session import Session
-from ..spend import Charge, Spend, SpendBook, usd
+from ..spend import usd
 
-__all__ = ["Table", "conversations_table", "escaped", "models_table", "spend_tables"]
+__all__ = ["Table", "conversations_table", "escaped", "models_table"]
 
 _BEGINS_MATHS = str.maketrans({"$": "<span>$</span>", "\\": "<span>\\</span>"})
 
@@ -84,24 +85,44 @@ class Table:
 
 
 def models_table(models: Sequence[Model], session: Session) -> Table:
-    """Return a table of models: ID, owner, prices in USD per million tokens; the default is marked."""
-    rows = []
-    sources = set()
+    """Return a table of models: ID, owner, prices in USD per million tokens, and where these are from.
+
+    The default is marked. One source of all prices stands below the table.
+    """
     prices = session.provider.prices
-    for model in models:
-        price = prices.find(model.id, session.provider.host)
-        mark = "default" if model.id == session.default_model else ""
-        if price is None:
-            rows.append([model.id, model.owner, "unpriced", "unpriced", mark])
-            continue
-        sources.add(f"{price.source}{f', {price.date}' if price.date else ''}")
-        rows.append(
-            [model.id, model.owner, usd(price.input, exact=True), usd(price.output, exact=True), mark]
-        )
+    found = [(model, prices.find(model.id, session.provider.host)) for model in models]
+    sources = {_source(price) for _, price in found if price is not None}
+    rows = [
+        [
+            model.id,
+            model.owner,
+            *(["unpriced", "unpriced", ""] if price is None else _amounts(price)),
+            _source(price) if price is not None else "",
+            "default" if model.id == session.default_model else "",
+        ]
+        for model, price in found
+    ]
     money = "demo credit, no money," if session.provider.demo else "prices in USD"
     note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
-    note += f" ({'; '.join(sorted(sources))})" if sources else ""
-    return Table(["ID", "Owner", "Input", "Output", ""], rows, right=["Input", "Output"], note=note)
+    note += f" ({sources.pop()})" if len(sources) == 1 else ""
+    headings = ["ID", "Owner", "Input", "Output", "Cached input", "Price from", ""]
+    shown = {"Cached input": any(row[4] for row in rows), "Price from": bool(sources)}
+    kept = [index for index, heading in enumerate(headings) if shown.get(heading, True)]
+    return Table(
+        [headings[index] for index in kept],
+        [[row[index] for index in kept] for row in rows],
+        right=headings[2:5],
+        note=note,
+    )
+
+
+def _amounts(price: Price) -> list[str]:
+    cached = "" if price.cached is None else usd(price.cached, exact=True)
+    return [usd(price.input, exact=True), usd(price.output, exact=True), cached]
+
+
+def _source(price: Price) -> str:
+    return f"{price.source}{f', {price.date}' if price.date else ''}"
 
 
 def conversations_table(conversations: Conversations) -> Table:
@@ -114,46 +135,6 @@ def conversations_table(conversations: Conversations) -> Table:
         rows.append([each.name, len(each.turns), attempts, _short(each.system or ""), _short(last), mark])
     headings = ["Conversation", "Turns", "Answers", "System", "Last question", ""]
     return Table(headings, rows, right=["Turns", "Answers"])
-
-
-def spend_tables(book: SpendBook, by: str | None = None) -> list[Table]:
-    """Return what was spent, by model and by conversation; demo credit in tables of its own."""
-    tables = []
-    for demo in (False, True):
-        total = book.total(demo=demo)
-        if not total.requests and (demo or book.total(demo=True).requests):
-            continue
-        if by != "chat":
-            tables.append(_spend_table("Model", book.by(_model, demo=demo), total, demo))
-        if by != "model":
-            tables.append(_spend_table("Conversation", book.by(_conversation, demo=demo), total, demo))
-    return tables
-
-
-def _spend_table(heading: str, sums: dict[str, Spend], total: Spend, demo: bool) -> Table:
-    columns = ["Requests", "Prompt tokens", "Completion tokens", "Demo credit" if demo else "Cost"]
-    rows = [[name, *_spend_cells(spend)] for name, spend in sums.items()]
-    rows.append(["Total", *_spend_cells(total)])
-    notes = ["this kernel" + ("; demo credit is no money" if demo else "")]
-    if total.estimated_nano or total.usage.estimated:
-        notes.append(f"≈ marks estimates, {usd(total.estimated_nano, exact=True)} in all")
-    if total.unpriced_requests:
-        notes.append('unpriced: set a price with %config Cnai.prices = {"MODEL": (input, output)}')
-    return Table([heading, *columns], rows, right=columns, note="; ".join(notes))
-
-
-def _spend_cells(spend: Spend) -> list[str]:
-    about = "≈" if spend.usage.estimated else ""
-    tokens = [f"{about}{count:,}" for count in (spend.usage.prompt_tokens, spend.usage.completion_tokens)]
-    return [f"{spend.requests:,}", *tokens, spend.text(exact=True)]
-
-
-def _model(charge: Charge) -> str:
-    return charge.model
-
-
-def _conversation(charge: Charge) -> str:
-    return charge.conversation or "(outside: --once)"
 
 
 def _line(content: object) -> str:

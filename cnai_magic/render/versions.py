@@ -87,8 +87,8 @@ class Versions:
         rows.append(self._row("Tokens", [escaped(_tokens(reply)) for reply in attempts]))
         rows.append(self._row("Cost", [escaped(_cost(reply)) for reply in attempts]))
         rows.append(self._row("Time", [f"{reply.seconds:.1f} s" for reply in attempts]))
-        if any(reply.finish_reason != "stop" for reply in attempts):
-            rows.append(self._row("Ended", [escaped(reply.finish_reason) for reply in attempts]))
+        if any(reply.ended for reply in attempts):
+            rows.append(self._row("Ended", [escaped(reply.ended) for reply in attempts]))
         names = "".join(
             f'<th scope="col" style="{_CELL};{self._mark(index)}">{self._name(index)}</th>'
             for index in range(len(attempts))

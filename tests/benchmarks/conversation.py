@@ -1,0 +1,144 @@
+"""Long conversations: what it costs to restore one, and to ask one question more.
+
+    python -m tests.benchmarks conversation [--rounds N] [--turns N]
+
+A restored notebook is measured beside nbformat, which reads the same file and does nothing with it. A turn is
+measured without sending: the client hands out an answer that is there already, and all else is the real
+thing, with prices, a budget, a ledger on disk and the final output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from cnai_magic.client import Client, Stream
+from cnai_magic.conversation import Conversation, Place
+from cnai_magic.notebook import notebook_of, restored_from
+from cnai_magic.output import bundle, metadata
+from cnai_magic.protocol import ChatRequest, Chunk, Usage
+from cnai_magic.provider import Provider
+from cnai_magic.reply import Reply
+from cnai_magic.session import Session
+from cnai_magic.spend import Cost
+from cnai_magic.transport import Exchange
+
+from .report import heading, note, row, versions
+
+_SHORT = 10
+_WORDS = ("median", "list", "middle", "value", "sorted", "half", "of", "all", "others", "below", "the", "is")
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("python -m tests.benchmarks conversation")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--turns", type=int, default=1000)
+    options = parser.parse_args(arguments)
+
+    heading(f"A conversation of {options.turns:,} turns")
+    note(versions("nbformat", "jsonschema", "fastjsonschema") + f"; the fastest of {options.rounds} rounds")
+    with tempfile.TemporaryDirectory() as folder:
+        _restore(Path(folder) / "long.ipynb", options.turns, options.rounds)
+        _ask(Path(folder), options.turns, options.rounds)
+
+
+def _restore(path: Path, turns: int, rounds: int) -> None:
+    path.write_bytes(notebook_of(_conversation(turns)))
+    note(f"the notebook: {path.stat().st_size / 2**20:.1f} MiB, answers of about 300 words")
+    restored = restored_from(path)
+    assert restored.turns == turns
+    assert not restored.notes
+
+    def read() -> None:
+        nbformat.read(path, as_version=4)
+
+    reading, restoring = _fastest(rounds, read, lambda: restored_from(path))
+    row("nbformat.read", reading * 1000, "ms")
+    row("restore", restoring * 1000, "ms")
+    row("restore over nbformat.read", restoring / reading, "×", at_most=1.5)
+
+
+def _ask(folder: Path, turns: int, rounds: int) -> None:
+    short, long = (_session(folder, size) for size in (_SHORT, turns))
+    at_short, at_long = _fastest(rounds * 4, lambda: _turn(short), lambda: _turn(long))
+    row(f"one turn more after {_SHORT}", at_short * 1000, "ms")
+    row(f"one turn more after {turns:,}", at_long * 1000, "ms")
+    row("the long one over the short one", at_long / at_short, "×", at_most=2)
+
+
+def _fastest(rounds: int, *works: Callable[[], None]) -> list[float]:
+    """Return the fastest time of each, in seconds; they take turns, and noise only ever adds."""
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for work, taken in zip(works, times, strict=True):
+            began = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - began)
+    return [min(taken) for taken in times]
+
+
+def _text(words: int, seed: int) -> str:
+    chosen = random.Random(seed)
+    return " ".join(chosen.choice(_WORDS) for _ in range(words))
+
+
+def _conversation(turns: int) -> Conversation:
+    conversation = Conversation("main")
+    for number in range(turns):
+        reply = Reply(
+            _text(300, number),
+            _text(20, number),
+            "deepseek-chat",
+            usage=Usage(30, 400),
+            cost=Cost(30 * 1680 + 400 * 2520),
+            request=f"{number:032x}",
+        )
+        conversation.record(Place(f"cell-{number}"), reply)
+    return conversation
+
+
+class _Ready(Client):
+    """A client whose answer is there already."""
+
+    def stream(self, request: ChatRequest, on_notice: Any = None, *, whole: bool = False) -> Stream:
+        exchange = Exchange()
+        exchange.accepted = True
+        return Stream(self._chunks(), exchange)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        yield Chunk(_text(300, 0))
+        yield Chunk(finish_reason="stop", usage=Usage(30, 400))
+
+
+class _ReadyProvider(Provider):
+    """The server of such a client."""
+
+    @property
+    def client(self) -> Client:
+        return _Ready("http://127.0.0.1:9/v1", "sk-benchmark")
+
+
+def _session(folder: Path, turns: int) -> Session:
+    session = Session(
+        base_url="http://127.0.0.1:9/v1",
+        ledger=str(folder / f"ledger-{turns}.sqlite3"),
+        budget=1000,
+        prices={"deepseek-chat": (1.68, 2.52)},
+    )
+    session.provider = _ReadyProvider(session.settings)
+    session.conversations.put(_conversation(turns))
+    return session
+
+
+def _turn(session: Session) -> None:
+    reply = session.ask("And what is the mean?", place=Place("new"))
+    bundle(reply), metadata(reply)
+    conversation = session.conversations["main"]
+    conversation.drop(len(conversation.turns))
