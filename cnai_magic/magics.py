@@ -42,6 +42,7 @@ class CnaiMagics(Magics):
         self.settings = settings
         self._session: Session | None = None
         self._last_run: CellRun | None = None
+        self._saved: dict[str, dict[str, Reply]] = {}
 
     @property
     def session(self) -> Session:
@@ -177,12 +178,17 @@ class CnaiMagics(Magics):
         cell = self._parent.get("metadata", {}).get("cellId")
         return cell if isinstance(cell, str) else None
 
+    @property
+    def _source(self) -> str:
+        return str(self._parent.get("content", {}).get("code", ""))
+
     def end_of_cell(self, result: Any) -> None:
         """Let go of the turns that a cell no longer asks (called by IPython after each cell).
 
-        A cell in which anything failed keeps them: a slip of the pen must not take an answer away.
+        A cell in which anything failed keeps them: a slip of the pen must not take an answer away. Code that
+        a cell runs as a cell of its own (%rerun, run_cell) is not the end of it.
         """
-        if self._session is not None and result.success:
+        if self._session is not None and result.success and result.info.raw_cell == self._source:
             self._session.end_of_cell(self._run)
 
     # -- the notebook's file --------------------------------------------------------------------
@@ -196,11 +202,14 @@ class CnaiMagics(Magics):
     def _notebook(self) -> Path | None:
         from .notebook import find_notebook
 
-        source = self._parent.get("content", {}).get("code", "")
         exact = bool(self.settings.notebook or self.shell.user_ns.get("__vsc_ipynb_file__"))
-        return find_notebook(self._named, exact=exact, cell=self._cell, source=source)
+        return find_notebook(self._named, exact=exact, cell=self._cell, source=self._source)
 
     def _saved_answers(self) -> list[Reply]:
+        """Return the answers that the file holds for this cell, and those that it held before.
+
+        A notebook that is saved after a mistake has lost them: the error stands in their place.
+        """
         from .notebook import saved_answers
 
         path = self._notebook()
@@ -209,11 +218,15 @@ class CnaiMagics(Magics):
                 "nobody here knows the file of this notebook, from which its answers are to be replayed",
                 next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
             )
-        return saved_answers(path, self._cell, self._parent.get("content", {}).get("code", ""))
+        found = {reply.id: reply for reply in saved_answers(path, self._cell, self._source)}
+        known = self._saved.setdefault(self._cell or self._source, {})
+        for answer, reply in found.items():
+            known.setdefault(answer, reply)
+        return [*found.values(), *(reply for answer, reply in known.items() if answer not in found)]
 
     def offer_to_restore(self) -> None:
         """Say in one line that the notebook holds answers of an earlier kernel, if it does."""
-        path = Path(self._named) if self._named else None
+        path = Path(self._named) if self._named and not self.settings.replay else None
         try:
             if path is None or path.stat().st_size > _LARGEST_TO_LOOK_INTO:
                 return

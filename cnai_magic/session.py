@@ -68,14 +68,14 @@ class Session:
         question = self.prepare(prompt, place=place, **options)
         client = self.provider.client
         self._announce(question)
-        view = view or Unseen()
-        with interrupts_deferred():
-            answer = Answer(client, question, self._allowance(question))
+        allowance = Allowance()
         try:
-            return self._received(answer, view)
+            with interrupts_deferred():
+                allowance = self._allowance(question)
+            return self._received(Answer(client, question, allowance), view or Unseen())
         finally:
             # Of an answer that was settled nothing is held any more.
-            self.accounts.release(answer.allowance)
+            self.accounts.release(allowance)
 
     def _received(self, answer: Answer, view: View) -> Reply:
         try:

@@ -706,6 +706,23 @@ def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(
     assert [reply.text for reply in view.ended] == ["hi"]
 
 
+def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.settings.budget = 1
+    allow = session.accounts.allow
+
+    def interrupted_allow(*arguments: Any, **options: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return allow(*arguments, **options)
+
+    monkeypatch.setattr(session.accounts, "allow", interrupted_allow)
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("a")
+    assert server.requests == []
+    assert session.accounts.left(session.budget, demo=False) == 10**9
+
+
 def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Session) -> None:
     server.always(sse("yes"))
     replies: list[Reply] = []
