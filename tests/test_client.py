@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from cnai_magic import client as client_module
-from cnai_magic import responses
+from cnai_magic import requester, responses
 from cnai_magic.client import Client, Notice
 from cnai_magic.errors import (
     AuthenticationError,
@@ -920,7 +920,7 @@ def test_netrc_never_replaces_the_key(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     # As for a server elsewhere, for which the settings of the environment hold.
-    monkeypatch.setattr(client_module, "is_loopback", lambda url: False)
+    monkeypatch.setattr(requester, "is_loopback", lambda url: False)
     server.always(sse("a"))
     asking = Client(server.base_url, KEY)
     list(asking.stream(REQUEST))
@@ -1052,7 +1052,7 @@ def test_a_client_shows_no_key_and_cannot_be_pickled_with_it() -> None:
     asking = Client("https://cnaitoken.store/v1", KEY)
     assert repr(asking) == "Client('https://cnaitoken.store/v1')"
     assert KEY not in repr(vars(asking))
-    assert KEY not in repr(vars(asking._http))
+    assert KEY not in repr(vars(asking._requester._http))
     with pytest.raises((TypeError, pickle.PicklingError, AttributeError)):
         pickle.dumps(asking)
     asking.close()
@@ -1312,8 +1312,8 @@ def test_a_look_up_that_the_network_fails_is_raised_and_not_repeated(
 def test_a_look_up_waits_for_a_few_seconds_only(
     name: str, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert client_module._LOOKUP_PATIENCE == 5
-    monkeypatch.setattr(client_module, "_LOOKUP_PATIENCE", 0.2)
+    assert requester._LOOKUP_PATIENCE == 5
+    monkeypatch.setattr(requester, "_LOOKUP_PATIENCE", 0.2)
     server.pricing, server.billing = [SILENCE], {"subscription": [SILENCE]}
     with pytest.raises(ResponseTimeout, match=r"for 0\.2 s"):
         getattr(client, name)()
@@ -1332,7 +1332,7 @@ def test_a_look_up_waits_no_longer_than_any_request(
 def test_an_interrupted_look_up_ends_at_once(
     name: str, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_LOOKUP_PATIENCE", 1000.0)
+    monkeypatch.setattr(requester, "_LOOKUP_PATIENCE", 1000.0)
     asked, gone = threading.Event(), threading.Event()
     steps = [Tell(asked), SILENCE, Tell(gone)]
     server.pricing, server.billing = steps, {"subscription": steps}

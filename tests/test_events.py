@@ -14,7 +14,8 @@ from sseclient import SSEClient
 from cnai_magic.client import Client
 from cnai_magic.errors import CnaiError, EventTooLargeError
 from cnai_magic.events import EVENT_LIMIT, Events
-from cnai_magic.protocol import ChatRequest, Message, StreamReader
+from cnai_magic.protocol import ChatRequest, Message
+from cnai_magic.reader import StreamReader
 
 from .servers import CLOSE, KEY, ScriptedServer, answer, delta, event, head
 

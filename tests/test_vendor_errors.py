@@ -14,7 +14,7 @@ from cnai_magic.errors import (
     RateLimitError,
     ServerError,
 )
-from cnai_magic.protocol import StreamReader, read_completion
+from cnai_magic.reader import StreamReader, read_completion
 from cnai_magic.safety import ApiKey
 from cnai_magic.vendor_errors import error_from_response, excerpt, find_error
 

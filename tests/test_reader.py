@@ -1,0 +1,418 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from cnai_magic.errors import (
+    CnaiError,
+    ContentFilterError,
+    GarbageError,
+    NotAStreamError,
+    QuotaError,
+    ServerError,
+)
+from cnai_magic.events import Events
+from cnai_magic.protocol import (
+    Chunk,
+    Model,
+    Usage,
+)
+from cnai_magic.reader import StreamReader, read_completion, read_models
+from cnai_magic.safety import ApiKey
+
+from .servers import completion, delta, event
+
+
+def read_stream(body: bytes) -> Chunk:
+    """What a stream of bytes amounts to."""
+    reader = StreamReader()
+    texts, thoughts = [], []
+    for found in Events([body]):
+        chunk = reader.read(found.data, found.event)
+        texts.append(chunk.text if chunk else "")
+        thoughts.append(chunk.reasoning if chunk else "")
+    rest = reader.close() or Chunk()
+    return Chunk(
+        "".join(texts) + rest.text, "".join(thoughts) + rest.reasoning, reader.finish_reason, reader.usage
+    )
+
+
+# -- what each vendor sends ----------------------------------------------------------------------
+
+# vendor, its stream as bytes, what it amounts to
+VENDORS: list[tuple[str, bytes, Chunk]] = [
+    (
+        "one-api",
+        b'data: {"id":"","object":"chat.completion.chunk","choices":[]}\n\n'
+        b'data: {"choices":[{"delta":{"role":"assistant","content":"Hi"},"finish_reason":null}]}\n\n'
+        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+        b'data: {"id":"","usage":{"prompt_tokens":5,"completion_tokens":1,"total_tokens":6}}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Hi", "", "stop", Usage(5, 1)),
+    ),
+    (
+        "DeepSeek",
+        b": keep-alive\n\n: keep-alive\n\n"
+        b'data: {"choices":[{"delta":{"role":"assistant","content":null,"reasoning_content":"Hm"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":null,"reasoning_content":"m."}}]}\n\n'
+        b": keep-alive\n\n"
+        b'data: {"choices":[{"delta":{"content":"4","reasoning_content":null}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,'
+        b'"completion_tokens":4,"total_tokens":13,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":1,'
+        b'"completion_tokens_details":{"reasoning_tokens":3}}}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("4", "Hmm.", "stop", Usage(9, 4, 3, 8)),
+    ),
+    (
+        "DeepSeek without resources",
+        b'data: {"choices":[{"delta":{"content":"Ha"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":""},"finish_reason":"insufficient_system_resource"}]}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Ha", "", "insufficient_system_resource"),
+    ),
+    (
+        "Moonshot",
+        b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
+        b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":7,'
+        b'"completion_tokens":2,"total_tokens":9,"cached_tokens":0}}]}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Hi", "", "stop", Usage(7, 2)),
+    ),
+    (
+        "Zhipu filtered",
+        b'data: {"choices":[{"delta":{"role":"assistant","content":"I"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":""},"finish_reason":"sensitive"}]}\n\ndata: [DONE]\n\n',
+        Chunk("I", "", "content_filter"),
+    ),
+    (
+        "Zhipu broken inference",
+        b'data: {"choices":[{"delta":{"content":"I"},"finish_reason":"network_error"}]}\n\ndata: [DONE]\n\n',
+        Chunk("I", "", "network_error"),
+    ),
+    (
+        "Zhipu thinking in the content",
+        b'data: {"choices":[{"delta":{"content":"\\n<thi"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":"nk>so</th"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":"ink>\\n"}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":"\\nfour"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+        Chunk("four", "so", "stop"),
+    ),
+    (
+        "MiniMax",
+        b'data: {"choices":[{"delta":{"role":"","content":"Hi"}}],"usage":{"prompt_tokens":0,'
+        b'"total_tokens":0,"completion_tokens":0},"base_resp":{"status_code":0,"status_msg":""}}\n\n'
+        b'data: {"choices":[{"delta":{"role":"","content":"!"}}],"usage":null}\n\n'
+        b'data: {"choices":[{"finish_reason":"stop","message":{"content":"","role":"assistant"}}],'
+        b'"usage":{"total_tokens":30,"prompt_tokens":20,"completion_tokens":10}}\n\n',
+        Chunk("Hi!", "", "stop", Usage(20, 10)),
+    ),
+    (
+        "Qwen",
+        b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":null}],"usage":null}\n\n'
+        b'data: {"choices":[{"delta":{"content":""},"finish_reason":"stop"}],"usage":null}\n\n'
+        b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,'
+        b'"prompt_tokens_details":{"cached_tokens":2}}}\n\ndata: [DONE]\n\n',
+        Chunk("Hi", "", "stop", Usage(3, 1, 0, 2)),
+    ),
+    (
+        "Baidu ERNIE",
+        b'data: {"choices":[{"delta":{"content":"Hi"},"flag":0}],"usage":{"prompt_tokens":2,'
+        b'"completion_tokens":1,"total_tokens":3}}\n\n'
+        b'data: {"choices":[{"delta":{"content":"!"},"finish_reason":"normal"}],"usage":{"prompt_tokens":2,'
+        b'"completion_tokens":2,"total_tokens":4}}\n\ndata: [DONE]\n\n',
+        Chunk("Hi!", "", "stop", Usage(2, 2)),
+    ),
+    (
+        "Volcengine",
+        b'data: {"choices":[{"delta":{"content":"Hi","role":"assistant"},"index":0,"logprobs":null}],'
+        b'"model":"ep-20240101-abc","service_tier":"default","usage":null}\n\n'
+        b'data: {"choices":[{"delta":{"content":"","role":"assistant"},"finish_reason":"length"}]}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Hi", "", "length"),
+    ),
+    (
+        "Hunyuan",
+        b'data: {"id":"1","choices":[{"delta":{"role":"assistant","content":"Hi"},"finish_reason":""}],'
+        b'"note":"AI","usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}\n\n'
+        b'data: {"id":"1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":1,"completion_tokens":3,"total_tokens":4}}\n\ndata: [DONE]\n\n',
+        Chunk("Hi", "", "stop", Usage(1, 3)),
+    ),
+    (
+        "Baichuan",
+        b'data:{"choices":[{"delta":{"content":"Hi"},"finish_reason":""}]}\n\n'
+        b'data:{"choices":[{"delta":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":4,'
+        b'"completion_tokens":1,"total_tokens":5}}\n\ndata:[DONE]\n\n',
+        Chunk("Hi", "", "stop", Usage(4, 1)),
+    ),
+    (
+        "StepFun",
+        b'data: {"choices":[{"delta":{"role":"assistant","content":"","reasoning":"Hm"},"finish_reason":""}],'
+        b'"usage":{"prompt_tokens":8,"completion_tokens":1,"total_tokens":9}}\n\n'
+        b'data: {"choices":[{"delta":{"role":"","content":"Hi"},"finish_reason":""}],'
+        b'"usage":{"prompt_tokens":8,"completion_tokens":2,"total_tokens":10}}\n\n'
+        b'data: {"choices":[{"delta":{"role":"","content":""},"finish_reason":"stop"}],'
+        b'"usage":{"prompt_tokens":8,"completion_tokens":3,"total_tokens":11}}\n\ndata: [DONE]\n\n',
+        Chunk("Hi", "Hm", "stop", Usage(8, 3)),
+    ),
+    (
+        "any",
+        b'data: {"choices":[{"delta":null,"finish_reason":null}]}\n\n'
+        b'data: {"choices":[{"finish_reason":null}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":null}}]}\n\n'
+        b'data: {"choices":[null]}\n\n'
+        b'data: {"choices":[{"delta":"x"}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":7,"reasoning":{}}}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":[{"type":"text","text":"Hi"},{"type":"image"}]}}]}\n\n'
+        b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"model":7,"usage":"many"}\n\n'
+        b"data: [DONE]\n\n",
+        Chunk("Hi", "", "stop"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), [row[1:] for row in VENDORS], ids=[row[0] for row in VENDORS])
+def test_the_stream_of_each_vendor_is_read(body: bytes, expected: Chunk) -> None:
+    assert read_stream(body) == expected
+
+
+def test_an_error_in_mid_stream_is_raised_after_the_text_before_it() -> None:
+    reader = StreamReader()
+    chunk = reader.read(json.dumps(delta("Hel")))
+    assert chunk is not None
+    assert chunk.text == "Hel"
+    with pytest.raises(QuotaError):
+        reader.read('{"error":{"message":"Insufficient Balance","code":"x"}}')
+    with pytest.raises(ServerError):
+        reader.read('{"message":"overloaded"}', "error")
+    with pytest.raises(ContentFilterError):
+        reader.read('{"choices":[{"delta":{}}],"error":{"message":"no","code":"content_filter"}}')
+
+
+@pytest.mark.parametrize("data", ["{", "nope", "[]", "7", "null", '"x"', "[" * 100_000, '{"a":1e', "[DONE"])
+def test_an_event_that_is_no_json_object_is_garbage(data: str) -> None:
+    with pytest.raises(GarbageError):
+        StreamReader().read(data)
+
+
+HARMLESS = ['{"created":1,"model":"m"}', '{"type":"ping"}', "{}", "null", "", " "]
+
+
+@pytest.mark.parametrize("data", HARMLESS)
+def test_an_event_that_says_nothing_is_harmless_in_an_answer(data: str) -> None:
+    reader = StreamReader()
+    reader.read(json.dumps(delta("Hel")))
+    assert reader.read(data) is None
+    assert reader.read(json.dumps(delta("lo"))) == Chunk("lo", model="deepseek-chat")
+
+
+@pytest.mark.parametrize("data", ["nope", "7", "[]"])
+def test_garbage_is_no_more_harmless_in_an_answer(data: str) -> None:
+    reader = StreamReader()
+    reader.read(json.dumps(delta("Hel")))
+    with pytest.raises(GarbageError):
+        reader.read(data)
+
+
+def test_an_event_without_data_is_harmless_anywhere() -> None:
+    assert StreamReader().read("") is None
+
+
+def message(content: str, **choice: object) -> dict[str, object]:
+    return {
+        "choices": [{"message": {"role": "assistant", "content": content, **choice}, "finish_reason": None}]
+    }
+
+
+REPETITIONS: dict[str, tuple[list[dict[str, object]], Chunk]] = {
+    "in a message": ([delta("Hel"), delta("lo"), message("Hello")], Chunk("Hello")),
+    "in a message beside an empty delta": (
+        [
+            delta("Hel"),
+            delta("lo"),
+            {"choices": [{"delta": {"role": "", "content": ""}, "message": {"content": "Hello"}}]},
+        ],
+        Chunk("Hello"),
+    ),
+    "in a delta and a message": (
+        [
+            delta("Hel"),
+            delta("lo"),
+            {
+                "choices": [
+                    {"delta": {"content": "Hello"}, "message": {"content": "Hello"}, "finish_reason": "stop"}
+                ]
+            },
+        ],
+        Chunk("Hello", finish_reason="stop"),
+    ),
+    "of the reasoning too": (
+        [delta("", reasoning_content="Hm."), delta("Hi"), message("Hi", reasoning_content="Hm.")],
+        Chunk("Hi", "Hm."),
+    ),
+    "of the reasoning, and an answer that is new": (
+        [delta("", reasoning_content="Hm."), message("Hi", reasoning_content="Hm.")],
+        Chunk("Hi", "Hm."),
+    ),
+    "none: messages alone": ([message("Hel"), message("lo")], Chunk("Hello")),
+    "none: one message": ([message("Hello", reasoning_content="Hm.")], Chunk("Hello", "Hm.")),
+    "none: the same piece in both": (
+        [
+            {"choices": [{"delta": {"content": text}, "message": {"content": text}}]}
+            for text in ("no ", "no ")
+        ],
+        Chunk("no no "),
+    ),
+    "none: all so far in the message": (
+        [
+            {"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}}]},
+            {"choices": [{"delta": {"content": "b"}, "message": {"content": "ab"}, "finish_reason": "stop"}]},
+        ],
+        Chunk("ab", finish_reason="stop"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "expected"), REPETITIONS.values(), ids=REPETITIONS)
+def test_what_a_server_repeats_at_the_end_is_not_taken_twice(
+    events: list[dict[str, object]], expected: Chunk
+) -> None:
+    assert read_stream(b"".join(map(event, events)) + b"data: [DONE]\n\n") == expected
+
+
+def test_a_key_is_hidden_before_a_quotation_is_cut() -> None:
+    key = ApiKey("no-usual/shape+of=key")
+    for data in ("x" * 190 + key.reveal(), json.dumps({"echo": "x" * 185 + key.reveal()})):
+        with pytest.raises(CnaiError) as caught:
+            StreamReader().read(data)
+        assert "no-usual" not in caught.value.why
+
+
+def test_an_event_that_is_no_part_of_an_answer_is_refused() -> None:
+    with pytest.raises(NotAStreamError, match="hello"):
+        StreamReader().read('{"hello": "world"}')
+
+
+def test_json_nested_to_any_depth_stays_within_the_family() -> None:
+    for depth in range(900, 1010):
+        nested = "[" * depth + "]" * depth
+        for data in (f'{{"hello": {nested}}}', f'{{"error": {{"message": {nested}}}}}'):
+            with pytest.raises(CnaiError):
+                StreamReader().read(data)
+
+
+@pytest.mark.parametrize("data", ["[DONE]", " [DONE] ", "[DONE]\n"])
+def test_done_ends_the_answer(data: str) -> None:
+    reader = StreamReader()
+    assert reader.read(data) is None
+    assert reader.done
+
+
+def chunks_of(parts: list[str]) -> Chunk:
+    reader = StreamReader()
+    read = [reader.add(delta(part)) or Chunk() for part in parts] + [reader.close() or Chunk()]
+    return Chunk("".join(chunk.text for chunk in read), "".join(chunk.reasoning for chunk in read))
+
+
+@pytest.mark.parametrize(
+    ("whole", "expected"),
+    [
+        ("<think>a<b</think>\n\nfour", Chunk("four", "a<b")),
+        ("\n <think>\nso\n</think>\n\n  x </think>", Chunk("  x </think>", "\nso\n")),
+        ("<think></think>hi", Chunk("hi", "")),
+        ("<think>never closed </thi", Chunk("", "never closed </thi")),
+        ("<thin air", Chunk("<thin air", "")),
+        ("<thi", Chunk("<thi", "")),
+        ("say <think>x</think>", Chunk("say <think>x</think>", "")),
+        ("\n\n", Chunk("\n\n", "")),
+    ],
+)
+def test_a_think_tag_is_reasoning_wherever_the_content_is_split(whole: str, expected: Chunk) -> None:
+    assert chunks_of(list(whole)) == expected
+    for first in range(len(whole) + 1):
+        for second in range(first, len(whole) + 1):
+            assert chunks_of([whole[:first], whole[first:second], whole[second:]]) == expected
+
+
+def test_a_character_split_over_two_events_is_joined_and_a_lone_half_replaced() -> None:
+    assert chunks_of(["a\ud83d", "\ude42b"]).text == "a🙂b"
+    assert chunks_of(["a\ud83d", "b"]).text == "a�b"
+    assert chunks_of(["a", "\ud83d"]).text == "a�"
+    assert chunks_of(["\ude42"]).text == "�"
+    chunk = StreamReader().add(delta("", reasoning_content="x\ud83d"))
+    assert chunk is not None
+    assert chunk.reasoning == "x�"
+
+
+# -- usage ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (None, None),
+        ("x", None),
+        ([], None),
+        ({}, None),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+        ({"prompt_tokens": 3}, Usage(3, 0)),
+        ({"prompt_tokens": 3, "total_tokens": 5}, Usage(3, 2)),
+        ({"completion_tokens": 3, "total_tokens": 5}, Usage(2, 3)),
+        ({"prompt_tokens": "3", "completion_tokens": 2.0}, Usage(3, 2)),
+        ({"prompt_tokens": True, "completion_tokens": -2, "total_tokens": math.nan}, None),
+        ({"prompt_tokens": 10**400, "completion_tokens": 1}, Usage(0, 1)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "prompt_cache_hit_tokens": 9}, Usage(3, 2, 0, 3)),
+        ({"prompt_tokens": 3, "prompt_tokens_details": None, "completion_tokens_details": 7}, Usage(3, 0)),
+    ],
+)
+def test_usage_is_read_from_whatever_is_there(raw: object, expected: Usage | None) -> None:
+    reader = StreamReader()
+    reader.add({"choices": [], "usage": raw})
+    assert reader.usage == expected
+
+
+def test_usage_in_every_chunk_is_cumulative_and_zero_or_null_does_not_erase_it() -> None:
+    reader = StreamReader()
+    for raw in ({"prompt_tokens": 5, "completion_tokens": 1}, {"prompt_tokens": 5, "completion_tokens": 2}):
+        reader.add({"choices": [], "usage": raw})
+    reader.add({"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}})
+    reader.add({"choices": [], "usage": None})
+    assert reader.usage == Usage(5, 2)
+
+
+# -- whole answers and models ---------------------------------------------------------------------
+
+
+def test_a_whole_answer_is_one_chunk() -> None:
+    body = completion("<think>so</think>\n\n2 + 2 equals 4.")
+    assert read_completion(body) == Chunk("2 + 2 equals 4.", "so", "stop", Usage(20, 8), "deepseek-chat")
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": None}, {"choices": "x"}, {"object": "list", "data": []}])
+def test_json_that_holds_no_answer_is_refused(body: dict[str, object]) -> None:
+    with pytest.raises(NotAStreamError):
+        read_completion(body)
+
+
+def test_models_are_read_once_each_in_order_whatever_else_the_items_carry() -> None:
+    items = [
+        {"id": "deepseek-chat", "object": "model", "owned_by": "deepseek", "permission": None, "root": "x"},
+        {"id": "ep-2024", "owned_by": None},
+        {"id": "deepseek-chat", "owned_by": "other"},
+        {"id": ""},
+        {"id": 7},
+        "x",
+    ]
+    assert read_models({"object": "list", "data": items}) == [
+        Model("deepseek-chat", "deepseek"),
+        Model("ep-2024"),
+    ]
+
+
+def test_a_list_of_models_that_is_none_is_refused() -> None:
+    with pytest.raises(NotAStreamError):
+        read_models({"data": None})
+    with pytest.raises(QuotaError):
+        read_models({"error": {"message": "该令牌额度已用尽"}})
