@@ -305,7 +305,7 @@ def test_a_fault_of_our_own_reaches_the_caller(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cnai_magic.reader.StreamReader.read", broken)
+    monkeypatch.setattr("cnai_magic.protocol.reader.StreamReader.read", broken)
     server.reply(sse("a"))
     with pytest.raises(ZeroDivisionError):
         list(StreamedAnswer(client, REQUEST).batches())

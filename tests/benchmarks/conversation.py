@@ -20,6 +20,7 @@ from typing import Any
 import nbformat
 
 from cnai_magic.client import Client, Stream
+from cnai_magic.client.transport import Exchange
 from cnai_magic.conversation import Conversation, Place
 from cnai_magic.notebook import notebook_of, restored_from
 from cnai_magic.output import bundle, metadata
@@ -28,7 +29,6 @@ from cnai_magic.provider import Provider
 from cnai_magic.reply import Reply
 from cnai_magic.session import Session
 from cnai_magic.spend import Cost
-from cnai_magic.transport import Exchange
 
 from .report import heading, note, row, versions
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from json.scanner import make_scanner
 from typing import Any
 
-from .errors import GarbageError, NotAStreamError
-from .protocol import Chunk, Model, Usage, joined_parts
+from ..errors import GarbageError, NotAStreamError
+from .types import Chunk, Model, Usage, joined_parts
 from .vendor_errors import excerpt, find_error, quoted
 
 __all__ = ["StreamReader", "read_completion", "read_models"]

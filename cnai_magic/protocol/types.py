@@ -12,7 +12,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from .errors import InputError
+from ..errors import InputError
 
 __all__ = [
     "ROLES",

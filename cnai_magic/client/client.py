@@ -15,27 +15,27 @@ from typing import Any, NamedTuple, TypeVar
 
 import requests
 
-from .errors import (
+from ..errors import (
     APIError,
     CnaiError,
     InvalidRequestError,
     RateLimitError,
     TruncatedError,
 )
+from ..protocol import ChatRequest, Chunk, Model
+from ..protocol.reader import StreamReader, read_completion, read_models
+from ..safety import ApiKey
+from ..spend import Balance, read_balance
+from ..worker import run_in_worker
 from .events import Events
 from .hiding import HiddenKey
-from .protocol import ChatRequest, Chunk, Model
-from .reader import StreamReader, read_completion, read_models
 from .requester import Requester
 from .responses import foreign_lines, json_of, refuse_html, request_id_of
-from .safety import ApiKey
-from .spend import Balance, read_balance
 from .transport import (
     TRANSPORT_ERRORS,
     Body,
     Exchange,
 )
-from .worker import run_in_worker
 
 __all__ = ["Client", "Notice", "Stream"]
 

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from . import __version__
-from .errors import (
+from .. import __version__
+from ..errors import (
     APIError,
     CnaiError,
     ConnectionFailed,
@@ -27,8 +27,8 @@ from .errors import (
     ResponseTimeout,
     TruncatedError,
 )
+from ..safety import ApiKey
 from .responses import error_of, json_of, refuse_html, text_of
-from .safety import ApiKey
 from .transport import (
     TRANSPORT_ERRORS,
     Adapter,

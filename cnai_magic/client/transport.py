@@ -26,7 +26,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from .errors import InputError
+from ..errors import InputError
 
 __all__ = [
     "TRANSPORT_ERRORS",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .protocol import Chunk
-from .safety import ApiKey, KeyFilter
+from ..protocol import Chunk
+from ..safety import ApiKey, KeyFilter
 
 __all__ = ["HiddenKey"]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sseclient import SSEClient
 
-from .errors import EventTooLargeError
+from ..errors import EventTooLargeError
 
 __all__ = ["EVENT_LIMIT", "Event", "Events"]
 

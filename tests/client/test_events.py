@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from sseclient import SSEClient
 
 from cnai_magic.client import Client
+from cnai_magic.client.events import EVENT_LIMIT, Events
 from cnai_magic.errors import CnaiError, EventTooLargeError
-from cnai_magic.events import EVENT_LIMIT, Events
 from cnai_magic.protocol import ChatRequest, Message
-from cnai_magic.reader import StreamReader
-
-from .servers import CLOSE, KEY, ScriptedServer, answer, delta, event, head
+from cnai_magic.protocol.reader import StreamReader
+from tests.servers import CLOSE, KEY, ScriptedServer, answer, delta, event, head
 
 ENDINGS = [b"\n", b"\r\n", b"\r"]
 

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from cnai_magic.client.events import Events
 from cnai_magic.errors import (
     CnaiError,
     ContentFilterError,
@@ -13,16 +14,14 @@ from cnai_magic.errors import (
     QuotaError,
     ServerError,
 )
-from cnai_magic.events import Events
 from cnai_magic.protocol import (
     Chunk,
     Model,
     Usage,
 )
-from cnai_magic.reader import StreamReader, read_completion, read_models
+from cnai_magic.protocol.reader import StreamReader, read_completion, read_models
 from cnai_magic.safety import ApiKey
-
-from .servers import completion, delta, event
+from tests.servers import completion, delta, event
 
 
 def read_stream(body: bytes) -> Chunk:

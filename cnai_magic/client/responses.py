@@ -10,9 +10,9 @@ from typing import Any
 
 import requests
 
-from .errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
+from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
+from ..protocol.vendor_errors import error_from_response, excerpt
 from .transport import TRANSPORT_ERRORS, Body, Exchange
-from .vendor_errors import error_from_response, excerpt
 
 __all__ = ["error_of", "foreign_lines", "json_of", "refuse_html", "request_id_of", "text_of"]
 

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnai_magic import ledger as ledger_module
 from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.ledger import Ledger, default_path
+from cnai_magic.ledger import ledger as ledger_module
 from cnai_magic.protocol import Usage
 from cnai_magic.spend import Charge, Cost, Spend
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from cnai_magic import client as client_module
-from cnai_magic import requester, responses
-from cnai_magic.client import Client, Notice
+from cnai_magic.client import Client, Notice, requester, responses
+from cnai_magic.client import client as client_module
+from cnai_magic.client.transport import checked_url
 from cnai_magic.errors import (
     AuthenticationError,
     CnaiError,
@@ -44,9 +44,7 @@ from cnai_magic.errors import (
 from cnai_magic.protocol import ChatRequest, Chunk, Message, Model, Usage
 from cnai_magic.safety import ApiKey
 from cnai_magic.spend import Balance
-from cnai_magic.transport import checked_url
-
-from .servers import (
+from tests.servers import (
     CLOSE,
     FRAMINGS,
     KEY,
@@ -450,7 +448,7 @@ def test_a_server_that_speaks_no_http_is_a_failed_connection(
 def test_an_event_too_large_is_refused(
     server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cnai_magic.events.EVENT_LIMIT", 2**20)
+    monkeypatch.setattr("cnai_magic.client.events.EVENT_LIMIT", 2**20)
     server.reply(head(Connection="close"), event(delta("Hel")), b"data: ", b"x" * 2**21, SILENCE)
     assert broken_off(client, EventTooLargeError)[0] == "Hel"
 

@@ -20,10 +20,10 @@ from typing import TypeVar
 from uuid import uuid4
 from weakref import WeakSet
 
-from .errors import BudgetError, InputError, LedgerError
+from ..errors import BudgetError, InputError, LedgerError
+from ..spend import Charge, Spend, usd
 from .holders import is_alive, own_holder
-from .ledger_rows import COLUMNS, SPEND, charge_of, row_of, spend_of, text_of, where
-from .spend import Charge, Spend, usd
+from .rows import COLUMNS, SPEND, charge_of, row_of, spend_of, text_of, where
 
 __all__ = ["Ledger", "default_path"]
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .errors import (
+from ..errors import (
     APIError,
     AuthenticationError,
     ContentFilterError,
@@ -21,7 +21,7 @@ from .errors import (
     RateLimitError,
     ServerError,
 )
-from .safety import redact, strip_controls
+from ..safety import redact, strip_controls
 
 __all__ = ["error_from_response", "excerpt", "find_error", "quoted"]
 

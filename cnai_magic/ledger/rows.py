@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from .protocol import Usage
-from .spend import Charge, Cost, Spend
+from ..protocol import Usage
+from ..spend import Charge, Cost, Spend
 
 __all__ = ["COLUMNS", "SPEND", "charge_of", "row_of", "spend_of", "text_of", "where"]
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.transport import Adapter, _HTTPSPool, _Response
+from cnai_magic.client.transport import Adapter, _HTTPSPool, _Response
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

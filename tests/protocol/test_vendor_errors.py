@@ -14,9 +14,9 @@ from cnai_magic.errors import (
     RateLimitError,
     ServerError,
 )
-from cnai_magic.reader import StreamReader, read_completion
+from cnai_magic.protocol.reader import StreamReader, read_completion
+from cnai_magic.protocol.vendor_errors import error_from_response, excerpt, find_error
 from cnai_magic.safety import ApiKey
-from cnai_magic.vendor_errors import error_from_response, excerpt, find_error
 
 Row = tuple[str, int, str, type[APIError]]
 
