@@ -10,7 +10,7 @@ from .accounts import Allowance
 from .client import Client
 from .protocol import TokenCount, Usage, estimate_usage
 from .question import Question, View
-from .stream import StreamedAnswer
+from .stream import PACE, StreamedAnswer
 
 __all__ = ["Answer"]
 
@@ -40,13 +40,23 @@ class Answer:
                     for text in (batch.reasoning, batch.text):
                         tokens.add(text)
                         size += len(text.encode("utf-8", "replace"))
-                    if not self.allowance.covers(tokens.tokens, size):
+                    if not (self.allowance.covers(tokens.tokens, size) or self._ends()):
                         self._live.finish_reason = "budget"
                         self._live.stop()
             except KeyboardInterrupt:
                 if not view.stopping():
                     raise
                 self._live.finish_reason = "stopped"
+
+    def _ends(self) -> bool:
+        """Tell whether the server has told the end: then nothing more is to come but the usage.
+
+        It comes just after the last token, and is waited for that long.
+        """
+        deadline = time.monotonic() + PACE
+        while not self._live.finish_reason and time.monotonic() < deadline:
+            time.sleep(PACE / 10)
+        return bool(self._live.finish_reason)
 
     @property
     def begun(self) -> bool:
@@ -70,8 +80,9 @@ class Answer:
 
     @property
     def finish_reason(self) -> str:
-        """Why the answer ended."""
-        return self._live.finish_reason
+        """Why the answer ended; where the server kept to what the budget left, it is that."""
+        reason = self._live.finish_reason
+        return "budget" if reason == "length" and self.allowance.capped else reason
 
     @property
     def usage(self) -> Usage:

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .command_lines import chat_parsers
 from .errors import InputError
@@ -57,10 +57,11 @@ def run_chat_command(session: Session, line: str, notebook: Callable[[], Path | 
         return _SIMPLE[name](session, rest)
     if name in _PARSED:
         parser = chat_parsers()[name]
-        arguments = parser.parse(words(rest))
-        if arguments.help:
+        given = words(rest)
+        # Looked for here: argparse would ask for a PATH first.
+        if set(given) & set(_HELP):
             return Line(parser.format_help())
-        return _PARSED[name](session, arguments, notebook)
+        return _PARSED[name](session, parser.parse(given), notebook)
     known = [*_SIMPLE, *_PARSED]
     near = get_close_matches(name, known, 1, 0.5)
     raise InputError(
@@ -144,8 +145,10 @@ def _drop(session: Session, rest: str) -> object:
 def _fork(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
     origin = _current(session)
     fork = session.conversations.fork(arguments.name, arguments.at)
-    answers = [[turn.place.cell, turn.place.ordinal, turn.reply.id] for turn in fork.turns]
-    return _recorded(_table(session), "fork", origin.name, name=fork.name, answers=answers)
+    answers = [turn.reply.id for turn in fork.turns]
+    return _recorded(
+        _table(session), "fork", origin.name, name=fork.name, answers=answers, system=fork.system
+    )
 
 
 def _versions(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
@@ -191,7 +194,7 @@ def _restore(session: Session, arguments: Namespace, notebook: Callable[[], Path
     if restored.charges and before != (session.book.notebook(), session.book.notebook(demo=True)):
         real, demo = session.book.before(), session.book.before(demo=True)
         money = [*([str(real)] if real.requests else []), *([f"demo credit {demo}"] if demo.requests else [])]
-        lines.append(f"Its answers have cost {' and '.join(money)}.")
+        lines.append(f"Cost of its answers: {' and '.join(money)}.")
     if not restored.turns:
         lines = [f"{path.name} holds no conversation: was the notebook saved since the answers came?"]
     return Line("\n".join([*lines, *restored.notes]))
@@ -199,9 +202,10 @@ def _restore(session: Session, arguments: Namespace, notebook: Callable[[], Path
 
 def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
     from .files import write_new
+    from .messages import to_messages
     from .notebook import notebook_of
     from .render.line import Line
-    from .transcript import to_markdown, to_messages
+    from .transcript import to_markdown
 
     conversation = _current(session)
     path = Path(arguments.path)
@@ -225,8 +229,9 @@ def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path 
 
 def _import(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
     from .files import read_text
+    from .messages import from_messages
     from .render.line import Line
-    from .transcript import from_markdown, from_messages
+    from .transcript import from_markdown
 
     path = Path(arguments.path)
     suffix = _suffix(path)
@@ -330,7 +335,7 @@ def _takes_nothing(command: str, rest: str, next_step: str = "") -> None:
         raise InputError(f"%cnai_chat {command} takes nothing after it", why=rest[:60], next_step=next_step)
 
 
-def _recorded(shown: object, kind: str, conversation: str, **facts: object) -> object:
+def _recorded(shown: object, kind: str, conversation: str, **facts: Any) -> object:
     """Leave the change in the notebook too, so that it is restored with the answers."""
     from .output import event_metadata
     from .render.line import Recorded

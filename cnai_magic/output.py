@@ -7,21 +7,30 @@ bottom is all that is needed to have the conversations again.
 
 from __future__ import annotations
 
-import math
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import InputError
 from .markdown import DOLLAR, notebook_markdown
 from .protocol import Usage
 from .reply import Reply
 from .safety import strip_controls
-from .spend import Cost
+from .spend import Cost, Spend
 
-__all__ = ["SCHEMA", "bundle", "event_metadata", "metadata", "read_answer", "read_event", "small"]
+__all__ = [
+    "SCHEMA",
+    "Event",
+    "bundle",
+    "escaped",
+    "event_metadata",
+    "metadata",
+    "read_answer",
+    "read_event",
+    "small",
+]
 
 SCHEMA = 2
 """Version of the metadata under `cnai`; 1 had no IDs, digests and other attempts."""
@@ -35,6 +44,28 @@ _PARAMETERS: dict[str, tuple[tuple[type, ...], float, float]] = {
     "top_p": ((float, int), 0, 1),
     "max_tokens": ((int,), 1, _LARGEST),
 }
+_EVENTS = ("use", "fork", "drop", "keep", "system", "import")
+# One for all replies that are read: what the notebook had spent with each is not saved.
+_NOT_KNOWN = Spend()
+
+
+class Event(NamedTuple):
+    """A change that a command made to a conversation, as its output keeps it.
+
+    `kind` is use, fork, drop, keep, system or import. Of a fork, `conversation` is the origin, `name` the new
+    one and `answers` the IDs of those that it began with ("" for one that cannot be read). `turn_id` is the
+    one of a turn that was dropped, or of which `answer` was kept. `system` is the message that was set, or
+    that the fork began with.
+    """
+
+    time: datetime
+    kind: str
+    conversation: str
+    name: str = ""
+    turn_id: str = ""
+    answer: str = ""
+    answers: tuple[str, ...] = ()
+    system: str | None = None
 
 
 def bundle(reply: Reply) -> dict[str, str]:
@@ -44,7 +75,7 @@ def bundle(reply: Reply) -> dict[str, str]:
     if reply.reasoning:
         thought = notebook_markdown(strip_controls(reply.reasoning).strip())
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
-    parts[-1] = notebook_markdown(parts[-1])
+    parts[-1] = notebook_markdown(_fenced(parts[-1]))
     parts.append(small(footer))
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
@@ -52,10 +83,26 @@ def bundle(reply: Reply) -> dict[str, str]:
     }
 
 
+def _fenced(text: str) -> str:
+    """Return an answer that is nothing but JSON as a block of code: Markdown would run its lines together."""
+    if text[:1] not in ("{", "[") or "```" in text:
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return f"```json\n{text}\n```"
+
+
 def small(line: str) -> str:
     """Return a line of plain text as small Markdown, in which nothing begins maths, a link or HTML."""
-    escaped = re.sub(r"[\\`*_\[\]<>&~|]", lambda match: f"&#{ord(match.group())};", strip_controls(line))
-    return "<small>" + escaped.replace("$", DOLLAR) + "</small>"
+    return f"<small>{escaped(line)}</small>"
+
+
+def escaped(line: str) -> str:
+    """Return a line of plain text as Markdown, in which nothing begins maths, a link or HTML."""
+    line = re.sub(r"[\\`*_\[\]<>&~|]", lambda match: f"&#{ord(match.group())};", strip_controls(line))
+    return line.replace("$", DOLLAR)
 
 
 def metadata(reply: Reply) -> dict[str, Any]:
@@ -71,43 +118,49 @@ def metadata(reply: Reply) -> dict[str, Any]:
     if reply.replayed:
         about["replayed"] = True
     if reply.others:
-        about["others"] = [{**_record(each), "text": each.text} for each in reply.others]
+        about["others"] = [{**_record(each), "text": each.text} for each in reply.others[-_MOST_OTHERS:]]
     return {"cnai": about}
 
 
-def event_metadata(kind: str, conversation: str, **facts: Any) -> dict[str, Any]:
-    """Return what the output of a command keeps of a change to a conversation."""
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    return {"cnai": {"schema": SCHEMA, "event": kind, "conversation": conversation, "time": now, **facts}}
+def event_metadata(
+    kind: str, conversation: str, *, time: datetime | None = None, **facts: Any
+) -> dict[str, Any]:
+    """Return what the output of a command keeps of a change to a conversation, made now or at `time`.
+
+    The kinds and their facts are those of `Event`.
+    """
+    when = (time or datetime.now(timezone.utc)).isoformat(timespec="milliseconds")
+    return {"cnai": {"schema": SCHEMA, "event": kind, "conversation": conversation, "time": when, **facts}}
 
 
 def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Reply:
     """Return the answer that an output holds: `about` is what stands under `cnai`, `data` its MIME bundle.
 
-    Raises InputError, with the reason, for what is no answer of ours; a notebook is untrusted input.
+    An output whose text was edited by hand has the answer that stands there now. Raises InputError, with the
+    reason, for what is no answer of ours; a notebook is untrusted input.
     """
     _check_schema(about)
-    text = about.get("text")
-    if text is None:
-        plain = data.get("text/plain")
-        if isinstance(plain, list) and all(isinstance(line, str) for line in plain):
-            plain = "".join(plain)
-        footer = about.get("footer")
-        if not isinstance(plain, str) or not isinstance(footer, str):
-            raise InputError("its text is not there")
-        # Without the footer, somebody edited the output: what stands there is the answer.
-        text = plain.removesuffix(footer).removesuffix("\n\n") if plain.endswith(footer) else plain
-    reply = _reply(about, text)
     others = about.get("others", [])
     if not isinstance(others, list) or len(others) > _MOST_OTHERS:
         raise InputError("its other attempts are no list of them")
-    return replace(reply, others=tuple(_reply(_mapping(each), _mapping(each).get("text")) for each in others))
+    attempts = tuple(_reply(_mapping(each), _mapping(each).get("text")) for each in others)
+    return _reply(about, _answer_text(about, data), attempts)
 
 
-def read_event(about: Mapping[str, Any]) -> tuple[str, str, datetime]:
-    """Return kind, conversation and time of a change; raises InputError where it is none."""
+def read_event(about: Mapping[str, Any]) -> Event:
+    """Return the change that an output holds; raises InputError, with the reason, where it is none."""
     _check_schema(about)
-    return _text(about, "event"), _name(about, "conversation"), _time(about)
+    kind = about.get("event")
+    if kind not in _EVENTS:
+        raise InputError("its change is none that is known")
+    event = Event(_time(about), kind, _name(about, "conversation"))
+    system = None if about.get("system") is None else _text(about, "system")
+    if kind == "fork":
+        return event._replace(name=_name(about, "name"), answers=_answers(about), system=system)
+    if kind in ("drop", "keep"):
+        answer = _name(about, "answer") if kind == "keep" else ""
+        return event._replace(turn_id=_name(about, "turn_id"), answer=answer)
+    return event._replace(system=system) if kind == "system" else event
 
 
 # -- written ------------------------------------------------------------------------------------
@@ -144,6 +197,8 @@ def _record(reply: Reply) -> dict[str, Any]:
         "seconds": round(reply.seconds, 3),
         "request": reply.request,
     }
+    if reply.cost.estimated is not usage.estimated:
+        about["cost_estimated"] = reply.cost.estimated
     if reply.began:
         about["began"] = True
     return about
@@ -152,10 +207,23 @@ def _record(reply: Reply) -> dict[str, Any]:
 # -- read ---------------------------------------------------------------------------------------
 
 
-def _reply(about: Mapping[str, Any], text: object) -> Reply:
+def _answer_text(about: Mapping[str, Any], data: Mapping[str, Any]) -> object:
+    """Return the text of the answer: what stands above the footer, or `text`, which has it to the letter."""
+    whole, shown, footer = about.get("text"), data.get("text/plain"), about.get("footer")
+    if isinstance(shown, list) and all(isinstance(line, str) for line in shown):
+        shown = "".join(shown)
+    if not isinstance(shown, str) or not isinstance(footer, str):
+        return whole
+    if shown.endswith(footer):
+        shown = shown.removesuffix(footer).removesuffix("\n\n")
+    return whole if isinstance(whole, str) and _shown(whole) == shown else shown
+
+
+def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = ()) -> Reply:
     if not isinstance(text, str):
         raise InputError("its text is not there")
-    usage, cost = _usage(about), about.get("cost")
+    usage, cost, started = _usage(about), about.get("cost"), _time(about)
+    turn_id = _name(about, "turn_id", "")
     return Reply(
         text=_well_formed(text),
         prompt=_text(about, "prompt"),
@@ -165,20 +233,24 @@ def _reply(about: Mapping[str, Any], text: object) -> Reply:
         system=None if about.get("system") is None else _text(about, "system"),
         parameters=_parameters(about),
         usage=usage,
-        cost=Cost(None if cost is None else _count(about, "cost"), estimated=usage.estimated),
+        cost=Cost(
+            None if cost is None else _count(about, "cost"), _flag(about, "cost_estimated", usage.estimated)
+        ),
+        total=_NOT_KNOWN,
         finish_reason=_name(about, "finish_reason", "stop"),
-        started=_time(about),
+        started=started,
         seconds=_seconds(about),
         turn=_count(about, "turn"),
-        turn_id=_name(about, "turn_id", ""),
+        turn_id=turn_id,
         attempt=max(1, _count(about, "attempt", 1)),
-        demo=about.get("demo") is True,
+        demo=_flag(about, "demo"),
         # The first schema had no IDs: what was asked at the same moment in the same turn is the same answer.
-        id=_name(about, "id", "") or f"{_name(about, 'turn_id', '')}@{about.get('time')}"[:_LONGEST_NAME],
+        id=_name(about, "id", "") or f"{turn_id[:100]}@{started.isoformat()}",
         request=_name(about, "request", ""),
-        replayed=about.get("replayed") is True,
+        replayed=_flag(about, "replayed"),
         ordinal=_count(about, "ordinal", 0),
-        began=about.get("began") is True,
+        began=_flag(about, "began"),
+        others=others,
     )
 
 
@@ -187,7 +259,7 @@ def _check_schema(about: Mapping[str, Any]) -> None:
     if isinstance(schema, bool) or not isinstance(schema, int) or schema < _OLDEST:
         raise InputError("it is no record of cnai_magic")
     if schema > SCHEMA:
-        raise InputError(f"it was written by a newer version (schema {min(schema, _LARGEST)})")
+        raise InputError("it was written by a newer version of cnai_magic")
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -206,7 +278,7 @@ def _text(about: Mapping[str, Any], name: str, default: str | None = None) -> st
 def _name(about: Mapping[str, Any], name: str, default: str | None = None) -> str:
     """Read a text that is one short line; it is shown in tables and footers."""
     value = _text(about, name, default)
-    if len(value) > _LONGEST_NAME or not (value.isprintable() or not value):
+    if len(value) > _LONGEST_NAME or not value.isprintable():
         raise InputError(f"its {name} is no name")
     return value
 
@@ -220,9 +292,17 @@ def _count(about: Mapping[str, Any], name: str, default: int | None = None) -> i
 
 def _seconds(about: Mapping[str, Any]) -> float:
     value = about.get("seconds", 0.0)
-    if type(value) not in (int, float) or not (math.isfinite(value) and 0 <= value <= _LARGEST):
+    # A NaN fails the comparison, as it should.
+    if type(value) not in (int, float) or not 0 <= value <= _LARGEST:
         raise InputError("its seconds are no time")
     return float(value)
+
+
+def _flag(about: Mapping[str, Any], name: str, default: bool = False) -> bool:
+    value = about.get(name, default)
+    if not isinstance(value, bool):
+        raise InputError(f"its {name} is neither true nor false")
+    return value
 
 
 def _time(about: Mapping[str, Any]) -> datetime:
@@ -242,8 +322,15 @@ def _usage(about: Mapping[str, Any]) -> Usage:
         _count(usage, "completion_tokens"),
         _count(usage, "reasoning_tokens", 0),
         min(prompt, _count(usage, "cached_tokens", 0)),
-        usage.get("estimated") is True,
+        _flag(usage, "estimated"),
     )
+
+
+def _answers(about: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = about.get("answers")
+    if not isinstance(listed, list):
+        raise InputError("its answers are no list")
+    return tuple(each if isinstance(each, str) else "" for each in listed)
 
 
 def _parameters(about: Mapping[str, Any]) -> dict[str, float | int]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Hashable
 from datetime import date
 from difflib import get_close_matches
 from fnmatch import fnmatch
@@ -35,9 +37,10 @@ class Provider:
         self._chosen: tuple[tuple[object, ...], Access] | None = None
         self._client: Client | None = None
         self._client_for: tuple[object, ...] = ()
-        self._models: dict[tuple[object, ...], list[Model]] = {}
-        self._pricing: dict[tuple[object, ...], dict[str, Price]] = {}
-        self._pricing_failed = 0.0
+        self._models: dict[Hashable, list[Model]] = {}
+        self._pricing: dict[Hashable, dict[str, Price]] = {}
+        self._pricing_failed: dict[Hashable, float] = {}
+        self._pricing_lock = threading.Lock()
 
     # -- which server ---------------------------------------------------------------------------
 
@@ -103,10 +106,11 @@ class Provider:
         """
         client = self.client
         if refresh:
-            self._pricing.pop(self._key, None)
-        if refresh or self._key not in self._models:
-            self._models[self._key] = client.models()
-        models = self._models[self._key]
+            self._pricing.pop(self.account, None)
+            self._pricing_failed.pop(self.account, None)
+        if refresh or self.account not in self._models:
+            self._models[self.account] = client.models()
+        models = self._models[self.account]
         wanted = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
         found = [model for model in models if fnmatch(model.id.lower(), wanted.lower())]
         if not found and pattern:
@@ -170,20 +174,22 @@ class Provider:
     def _told_prices(self) -> dict[str, Price]:
         if self.demo:
             return {}  # prices.toml is the gateway's own list
-        client = self.client
-        if self._key not in self._pricing:
-            if time.monotonic() < self._pricing_failed + _PATIENCE and self._pricing_failed:
-                return {}
-            try:
-                told = client.pricing()
-            except CnaiError:
-                # The question itself will say what is wrong with the server.
-                self._pricing_failed = time.monotonic()
-                return {}
-            today = date.today().isoformat()
-            self._pricing[self._key] = read_pricing(told, self.host, today) if told else {}
-        return self._pricing[self._key]
+        client, key, host = self.client, self.account, self.host
+        with self._pricing_lock:  # of many questions at once one asks, and the others wait for it
+            if key not in self._pricing:
+                if time.monotonic() < self._pricing_failed.get(key, -_PATIENCE) + _PATIENCE:
+                    return {}
+                try:
+                    told = client.pricing()
+                except CnaiError:
+                    # The question itself will say what is wrong with the server.
+                    self._pricing_failed[key] = time.monotonic()
+                    return {}
+                today = date.today().isoformat()
+                self._pricing[key] = read_pricing(told, host, today) if told else {}
+            return self._pricing[key]
 
     @property
-    def _key(self) -> tuple[object, ...]:
+    def account(self) -> Hashable:
+        """Whose credit is spent: the address and the key, to be told from another and not to be shown."""
         return self.access.base_url, self.access.key

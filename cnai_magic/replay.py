@@ -65,7 +65,7 @@ def _difference(saved: Reply, question: Question) -> str:
 
 
 def _value(value: object) -> str:
-    return "not set" if value is None else str(value)
+    return "not set" if value is None else str(value).removesuffix(".0")
 
 
 def _changed(before: str, now: str) -> str:
@@ -80,6 +80,6 @@ def _common(before: str, now: str) -> int:
 
 
 def _excerpt(text: str, start: int) -> str:
-    begin = max(0, start - 10)
+    begin = max(0, start - 20)
     part = text[begin : begin + _SHORT]
     return ("…" if begin else "") + part + ("…" if begin + _SHORT < len(text) else "")

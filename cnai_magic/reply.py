@@ -124,7 +124,7 @@ class Reply:
             self.model,
             *kind,
             tokens,
-            f"first {money}" if self.replayed else money,
+            f"had cost {money}" if self.replayed else money,
             f"{self.seconds:.1f} s",
         ]
 

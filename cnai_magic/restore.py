@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .conversation import Conversation, Conversations, Place, Turn
 from .errors import InputError
-from .output import read_answer, read_event
+from .output import Event, read_answer, read_event
 from .reply import Reply
 from .spend import Charge
 
@@ -46,13 +46,6 @@ class Restored:
     def turns(self) -> int:
         """How many turns all conversations have together."""
         return sum(len(each.turns) for each in self.conversations.values())
-
-
-class _Event(NamedTuple):
-    time: datetime
-    kind: str
-    conversation: str
-    about: Mapping[str, Any]
 
 
 def answers_of(cell: SavedCell) -> list[Reply]:
@@ -92,10 +85,11 @@ class _Restoring:
     def __init__(self, cells: Iterable[SavedCell]) -> None:
         self.restored = Restored()
         self._left_out: Counter[str] = Counter()
-        self._answers: dict[str, Reply] = {}
+        # Every answer that was met, and the cell whose output holds it.
+        self._answers: dict[str, tuple[Reply, str | None]] = {}
         self._places: dict[str, dict[Place, Turn]] = {}
         self._ids: dict[str, dict[str, Turn]] = {}
-        events: list[_Event] = []
+        events: list[Event] = []
         entries: list[tuple[str | None, Reply]] = []
         used: set[str] = set()
         for cell in cells:
@@ -105,8 +99,7 @@ class _Restoring:
             for about, data in _records(cell):
                 try:
                     if "event" in about:
-                        kind, conversation, time = read_event(about)
-                        events.append(_Event(time, kind, conversation, about))
+                        events.append(read_event(about))
                     else:
                         self._take(read_answer(about, data), identifier, entries)
                 except InputError as error:
@@ -129,7 +122,7 @@ class _Restoring:
             if not Conversations.is_name(each.conversation):
                 raise InputError("its conversation has no proper name")
             if each.id not in self._answers:
-                self._answers[each.id] = each
+                self._answers[each.id] = each, cell
                 within = each.conversation if each.turn else ""
                 self.restored.charges.append(
                     Charge(
@@ -148,30 +141,31 @@ class _Restoring:
             entries.append((cell, reply))
 
     def _conversation(self, name: str) -> Conversation:
-        return self.restored.conversations.setdefault(name, Conversation(name))
+        found = self.restored.conversations.get(name)
+        if found is None:
+            found = self.restored.conversations[name] = Conversation(name)
+        return found
 
-    def _fork(self, event: _Event) -> None:
+    def _fork(self, event: Event) -> None:
         """Make a conversation that begins with the answers another had at that time."""
-        name, listed = event.about.get("name"), event.about.get("answers")
-        if not (isinstance(name, str) and Conversations.is_name(name) and isinstance(listed, list)):
-            self._left_out["its fork has no name or no turns"] += 1
+        if not Conversations.is_name(event.name):
+            self._left_out["its conversation has no proper name"] += 1
             return
-        if name in self.restored.conversations:
+        if event.name in self.restored.conversations:
             return
-        fork = self._conversation(name)
+        fork = self._conversation(event.name)
         fork.family = self._conversation(event.conversation).family
         gone = 0
-        for item in listed:
-            cell, ordinal, answer = item if isinstance(item, list) and len(item) == 3 else (None, 0, None)
-            reply = self._answers.get(answer) if isinstance(answer, str) else None
-            if reply is None or not isinstance(ordinal, int):
+        for identifier in event.answers:
+            if identifier not in self._answers:
                 gone += 1
                 continue
-            place = Place(cell if isinstance(cell, str) else None, ordinal)
-            self._add(fork, Turn(place, [reply], id=reply.turn_id))
+            reply, cell = self._answers[identifier]
+            self._add(fork, Turn(Place(cell, reply.ordinal), [_alone(reply)], id=reply.turn_id))
         if gone:
             self.restored.notes.append(
-                f"{name!r} lacks {gone} of the turns that it was forked with: they are not in the notebook"
+                f"{event.name!r} lacks {gone} of the turns that it was forked with: "
+                "they are not in the notebook"
             )
 
     def _place(self, cell: str | None, reply: Reply) -> None:
@@ -179,7 +173,7 @@ class _Restoring:
 
         Attempts of another conversation are from before a fork: they are that one's turn too.
         """
-        shown = replace(reply, others=())
+        shown = _alone(reply)
         own = [each for each in reply.others if each.conversation == reply.conversation]
         elsewhere: dict[str, list[Reply]] = {}
         for each in reply.others:
@@ -224,7 +218,7 @@ class _Restoring:
         self._ids.setdefault(conversation.name, {})[turn.id] = turn
         return turn
 
-    def _apply(self, events: Sequence[_Event]) -> None:
+    def _apply(self, events: Sequence[Event]) -> None:
         """Make the other changes again, each at its time: an answer that is younger than one undoes it."""
         restored = self.restored
         systems: dict[str, datetime] = {}
@@ -237,30 +231,37 @@ class _Restoring:
             for each in conversation.turns:
                 if each.reply.began and (used is None or used < each.reply.started):
                     restored.current, used = name, each.reply.started
-        for time, kind, name, about in events:
-            if kind in ("use", "fork") and (used is None or used < time):
-                chosen = about.get("name") if kind == "fork" else name
-                if isinstance(chosen, str) and Conversations.is_name(chosen):
-                    self._conversation(chosen)
-                    restored.current = chosen
-            elif kind == "system" and (name not in systems or systems[name] < time):
-                text = about.get("system")
-                self._conversation(name).system = text if isinstance(text, str) else None
-            elif kind == "import":
+        for event in events:
+            name = event.name if event.kind == "fork" else event.conversation
+            if not Conversations.is_name(name):
+                self._left_out["its conversation has no proper name"] += 1
+                continue
+            if event.kind in ("use", "fork") and (used is None or used < event.time):
+                self._conversation(name)
+                restored.current = name
+            if event.kind in ("system", "fork") and (name not in systems or systems[name] < event.time):
+                self._conversation(name).system = event.system
+            elif event.kind == "import":
                 restored.notes.append(f"{name!r} was imported from a file: import it again to have it")
-            elif kind in ("drop", "keep"):
-                turn = self._ids.get(name, {}).get(str(about.get("turn_id")))
-                if turn is None or max(map(_started, turn.attempts)) > time:
-                    continue
-                if kind == "drop":
-                    if turn in restored.conversations[name].turns:
-                        restored.conversations[name].turns.remove(turn)
-                    continue
-                kept = [i for i, each in enumerate(turn.attempts) if each.id == about.get("answer")]
-                if kept:
-                    turn.current = kept[0]
-                else:
-                    restored.notes.append(f"an attempt that was kept in {name!r} is not in the notebook")
+            elif event.kind in ("drop", "keep"):
+                self._drop_or_keep(event)
+
+    def _drop_or_keep(self, event: Event) -> None:
+        turn = self._ids.get(event.conversation, {}).get(event.turn_id)
+        if turn is None or max(map(_started, turn.attempts)) > event.time:
+            return
+        turns = self.restored.conversations[event.conversation].turns
+        if event.kind == "drop":
+            if turn in turns:
+                turns.remove(turn)
+            return
+        kept = [index for index, each in enumerate(turn.attempts) if each.id == event.answer]
+        if kept:
+            turn.current = kept[0]
+        else:
+            self.restored.notes.append(
+                f"an attempt that was kept in {event.conversation!r} is not in the notebook"
+            )
 
     def _number(self) -> None:
         for conversation in self.restored.conversations.values():
@@ -300,6 +301,11 @@ def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
         if id(standing) in sent:
             merged[id(standing)] = standing
     mine.turns = [*merged.values(), *(turn for turn in mine.turns if id(turn) not in merged)]
+
+
+def _alone(reply: Reply) -> Reply:
+    """Return a reply without the other attempts of its turn."""
+    return replace(reply, others=()) if reply.others else reply
 
 
 def _started(reply: Reply) -> datetime:

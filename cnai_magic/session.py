@@ -156,7 +156,8 @@ class Session:
         with self._lock:
             conversation = self._chosen_conversation(chosen, place)
             before = 0 if chosen.once else conversation.position(place)
-            texts = (chosen.system, conversation.system, settings.system)
+            own = None if chosen.once else conversation.system
+            texts = (chosen.system, own, settings.system)
             system = _well_formed(next((text for text in texts if text is not None), ""))
             messages, left_out = conversation.messages(
                 prompt, before, system=system, history_tokens=settings.history_tokens

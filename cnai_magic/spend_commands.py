@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +39,10 @@ def run_spend_command(session: Session, line: str) -> Iterator[object]:
     if arguments.help:
         yield Line(parser.format_help())
         return
-    done = [text for text in (act(session, arguments) for act in _ACTS) if text]
-    if done:
-        yield Line("\n".join(done))
+    changes = [change for change in (read(session, arguments) for read in _CHANGES) if change]
+    if changes:
+        # All were read before the first is made: a slip in one of them leaves everything as it was.
+        yield Line("\n".join(change() for change in changes))
     elif arguments.plot:
         yield from _plots(session, arguments.of or "kernel")
     elif arguments.by or arguments.of:
@@ -51,10 +53,12 @@ def run_spend_command(session: Session, line: str) -> Iterator[object]:
 
 # -- changed ------------------------------------------------------------------------------------
 
+_Change = Callable[[], str] | None
 
-def _set_price(session: Session, arguments: Namespace) -> str:
+
+def _price(session: Session, arguments: Namespace) -> _Change:
     if arguments.price is None:
-        return ""
+        return None
     if len(arguments.price) not in (3, 4):
         raise InputError(
             "a price is a model and two or three amounts",
@@ -65,70 +69,101 @@ def _set_price(session: Session, arguments: Namespace) -> str:
     from .spend import usd
 
     model, *amounts = arguments.price
-    price = Price.from_usd(*amounts)
-    session.settings.prices = {**session.settings.prices, model: tuple(amounts)}
-    cached = "" if price.cached is None else f", cached input {usd(price.cached, exact=True)}"
-    return (
-        f"{model}: input {usd(price.input, exact=True)}, output {usd(price.output, exact=True)}{cached} "
-        "per million tokens, from the next answer on."
-    )
+    try:
+        price = Price.from_usd(*amounts)
+    except InputError as error:
+        raise _no_amount("--price", error) from error
+
+    def change() -> str:
+        session.settings.prices = {**session.settings.prices, model: tuple(amounts)}
+        cached = "" if price.cached is None else f", cached input {usd(price.cached, exact=True)}"
+        return (
+            f"{model}: input {usd(price.input, exact=True)}, output {usd(price.output, exact=True)}{cached} "
+            "per million tokens, from the next answer on."
+        )
+
+    return change
 
 
-def _set_budget(session: Session, arguments: Namespace) -> str:
+def _budget(session: Session, arguments: Namespace) -> _Change:
     if arguments.budget is None:
-        return ""
-    from .prices import nano_usd
+        return None
+    nano = _amount(arguments.budget, "--budget")
 
-    off = arguments.budget.lower() in _OFF
-    if not off:
-        nano_usd(arguments.budget, parameter="budget")
-    session.settings.budget = None if off else arguments.budget
-    return "This kernel has no budget." if off else next(_budget_lines(session))
+    def change() -> str:
+        session.settings.budget = None if nano is None else arguments.budget
+        return "This kernel has no budget." if nano is None else _kernel_budget_line(session)
+
+    return change
 
 
-def _set_day_budget(session: Session, arguments: Namespace) -> str:
+def _day_budget(session: Session, arguments: Namespace) -> _Change:
     if arguments.budget_day is None:
-        return ""
-    from .prices import nano_usd
-
+        return None
+    nano = _amount(arguments.budget_day, "--budget-day")
     ledger = session.ledger
     if ledger is None:
         raise InputError(
             "a budget of the day needs the ledger, which is off",
             next_step='turn it on with %config Cnai.ledger = "on"',
         )
-    off = arguments.budget_day.lower() in _OFF
-    ledger.set_day_budget(None if off else nano_usd(arguments.budget_day, parameter="budget-day"))
-    return "There is no budget of the day." if off else list(_budget_lines(session))[-1]
+
+    def change() -> str:
+        ledger.set_day_budget(nano)
+        return _day_budget_line(session) or "There is no budget of the day."
+
+    return change
 
 
-def _write_csv(session: Session, arguments: Namespace) -> str:
+def _amount(text: str, option: str) -> int | None:
+    from .prices import nano_usd
+
+    try:
+        return None if text.lower() in _OFF else nano_usd(text)
+    except InputError as error:
+        raise _no_amount(option, error) from error
+
+
+def _no_amount(option: str, error: InputError) -> InputError:
+    off = "" if option == "--price" else ', or "off"'
+    return InputError(
+        f"{option}: {error.what}", next_step=f"give a number of at least 0, for example 0.5{off}"
+    )
+
+
+def _csv(session: Session, arguments: Namespace) -> _Change:
     if arguments.csv is None:
-        return ""
-    from .files import write_new
-    from .render.spend import charges_csv
-
+        return None
     of = arguments.of or ("kernel" if session.ledger is None else "all")
     charges = list(_charges(session, of))
-    text = "".join(charges_csv(charges))
-    write_new(Path(arguments.csv).expanduser(), text.encode("utf-8", "replace"), force=arguments.force)
-    return f"Written to {arguments.csv}: {len(charges)} requests of {_OVER[of]}."
+
+    def change() -> str:
+        from .files import write_new
+        from .render.spend import charges_csv
+
+        text = "".join(charges_csv(charges))
+        write_new(Path(arguments.csv).expanduser(), text.encode("utf-8", "replace"), force=arguments.force)
+        many = f"{len(charges):,} request{'s' * (len(charges) != 1)}"
+        return f"Written to {arguments.csv}: {many} of {_OVER[of]}."
+
+    return change
 
 
-def _reset(session: Session, arguments: Namespace) -> str:
+def _reset(session: Session, arguments: Namespace) -> _Change:
     if not arguments.reset:
-        return ""
-    session.book.clear()
-    return "The count of this kernel begins anew; the ledger keeps what it has."
+        return None
+
+    def change() -> str:
+        session.book.clear()
+        budget = "" if session.budget is None else ", and its budget is whole again"
+        kept = "" if session.ledger is None else "; the ledger keeps what it has"
+        return f"The count of this kernel begins anew{budget}{kept}."
+
+    return change
 
 
-_ACTS: list[Callable[[Session, Namespace], str]] = [
-    _set_price,
-    _set_budget,
-    _set_day_budget,
-    _write_csv,
-    _reset,
-]
+# The file is written first: of the changes it alone can fail once all were read.
+_CHANGES: list[Callable[[Session, Namespace], _Change]] = [_csv, _day_budget, _price, _reset, _budget]
 
 
 # -- shown --------------------------------------------------------------------------------------
@@ -161,15 +196,19 @@ def _overview(session: Session) -> Iterator[object]:
 
 
 def _of_the_ledger(session: Session, demo: bool) -> dict[str, Spend]:
-    ledger = session.ledger
-    if ledger is None:
+    from .spend import Spend
+
+    if session.ledger is None:
         return {}
-    found = {}
-    if session.notebook:
-        found["This notebook, all kernels"] = ledger.total(demo=demo, notebook=session.notebook)
-    found["Today, all notebooks"] = ledger.total(demo=demo, day=date.today().isoformat())
-    found["All time"] = ledger.total(demo=demo)
-    return found
+    scopes = {"This notebook, all kernels": {"notebook": session.notebook}} if session.notebook else {}
+    scopes |= {"Today, all notebooks": {"day": date.today().isoformat()}, "All time": {}}
+    ledger = session.accounts.ledger_to_read(session.settings.ledger)
+    if ledger is None:
+        return {name: Spend() for name in scopes}
+    return {
+        name: ledger.total(demo=demo, notebook=each.get("notebook"), day=each.get("day"))
+        for name, each in scopes.items()
+    }
 
 
 def _sums(session: Session, by: str | None, of: str | None) -> Iterator[object]:
@@ -189,10 +228,11 @@ def _plots(session: Session, of: str) -> Iterator[object]:
     from .render.plot import SpendPlot
     from .spend import Spend
 
+    charges = list(_charges(session, of))
     shown = 0
     for demo in (False, True):
         by_time: dict[str, dict[str, Spend]] = {}
-        for charge in _charges(session, of):
+        for charge in charges:
             if charge.demo is demo:
                 time = charge.time.astimezone()
                 label = time.isoformat(" ", "seconds")[:19] if of == "kernel" else time.date().isoformat()
@@ -205,21 +245,49 @@ def _plots(session: Session, of: str) -> Iterator[object]:
 
 
 def _budget_lines(session: Session) -> Iterator[str]:
+    try:
+        if session.budget is not None:
+            yield _kernel_budget_line(session)
+    except InputError as error:
+        yield (
+            f"The budget of this kernel is none, so nothing is sent: {error.what}. "
+            "Set another: %cnai_spend --budget USD, or CNAI_BUDGET."
+        )
+    # What fails in the ledger is told with the sums.
+    with suppress(LedgerError):
+        line = _day_budget_line(session)
+        if line:
+            yield line
+
+
+def _kernel_budget_line(session: Session) -> str:
     from .spend import usd
 
     demo = session.asks_demo
-    credit = " of demo credit" if demo else ""
-    if session.budget is not None:
-        left = session.accounts.left(session.budget, demo=demo) or 0
-        yield f"Budget of this kernel: {usd(session.budget)}{credit}, {usd(max(0, left))} of it left."
-    ledger = session.ledger
-    try:
-        day = ledger.day_budget() if ledger is not None else None
-        if ledger is not None and day is not None:
-            left = ledger.left_today(demo=demo) or 0
-            yield f"Budget of the day, all notebooks: {usd(day)}{credit}, {usd(max(0, left))} of it left."
-    except LedgerError as error:
-        yield error.what
+    left = session.accounts.left(session.budget, demo=demo) or 0
+    return f"Budget of this kernel: {usd(session.budget or 0)}{_credit(demo)}, {_left(left)}."
+
+
+def _day_budget_line(session: Session) -> str:
+    from .spend import usd
+
+    ledger = session.accounts.ledger_to_read(session.settings.ledger)
+    day = ledger.day_budget() if ledger is not None else None
+    if ledger is None or day is None:
+        return ""
+    demo = session.asks_demo
+    left = ledger.left_today(demo=demo) or 0
+    return f"Budget of the day, all notebooks: {usd(day)}{_credit(demo)}, {_left(left)}."
+
+
+def _credit(demo: bool) -> str:
+    return " of demo credit" if demo else ""
+
+
+def _left(nano: int) -> str:
+    from .spend import usd
+
+    return f"{usd(nano)} left" if nano >= 0 else f"overspent by {usd(-nano)}"
 
 
 def _replay_lines(session: Session) -> Iterator[str]:
@@ -227,8 +295,9 @@ def _replay_lines(session: Session) -> Iterator[str]:
         spend = session.book.replayed(demo=demo)
         if spend.requests:
             cost = f"demo credit {spend}" if demo else str(spend)
-            many = f"{spend.requests} answers were" if spend.requests > 1 else "1 answer was"
-            yield f"{many} replayed at no cost; when asked for, it cost {cost}."
+            many = f"{spend.requests:,} answers were" if spend.requests > 1 else "1 answer was"
+            they = "they" if spend.requests > 1 else "it"
+            yield f"{many} replayed at no cost; when asked for, {they} cost {cost}."
 
 
 def _balance_lines(session: Session) -> Iterator[str]:
@@ -237,34 +306,46 @@ def _balance_lines(session: Session) -> Iterator[str]:
 
     if session.asks_demo and not session.book.total(demo=True).requests:
         return  # nothing would be asked but a gateway that is not even running
+    provider = session.provider
     try:
-        balance = session.provider.balance()
+        balance = provider.balance()
     except CnaiError as error:
         yield f"The server's own count could not be had: {error.what}."
         return
-    host, demo = session.provider.host, session.provider.demo
+    host = provider.host
+    if provider.demo and balance is not None:
+        yield _comparison(session, "the demo gateway", balance.used)
+        return
     if balance is None:
         yield f"{host} does not tell what credit the key has."
         return
-    who = "The demo gateway" if demo else host
-    left = "no limit" if balance.left is None else f"{usd(balance.left)} left"
-    yield f"{who} counts {usd(balance.used, exact=True)} for this key in all, {left}."
-    since, charged, counted = session.accounts.compared(host, balance.used, demo)
-    if charged or counted:
-        difference = charged - counted
-        agree = "they agree" if not difference else f"{usd(abs(difference), exact=True)} apart"
-        when = f"Since {since.astimezone():%H:%M:%S}" if since else "Since its start"
-        yield (
-            f"{when} it counted {usd(charged, exact=True)}, and this kernel "
-            f"{usd(counted, exact=True)}: {agree}."
-        )
-    try:
-        ledger = session.ledger
-        ours = ledger.by("host", demo=demo).get(host) if ledger is not None else None
-    except LedgerError:
-        return  # it is told with the sums
-    if ours is not None:
-        yield f"The ledger counts {ours.text(exact=True)} for {host} in all."
+    left = "without a limit" if balance.left is None else f"with {usd(balance.left)} left"
+    if balance.left is not None and balance.left < 0:
+        left = f"{usd(-balance.left)} more than it was granted"
+    yield f"{host} counts {usd(balance.used, exact=True)} for this key in all, {left}."
+    yield _comparison(session, host, balance.used)
+    with suppress(LedgerError):  # it is told with the sums
+        ledger = session.accounts.ledger_to_read(session.settings.ledger)
+        ours = ledger.by("host").get(host) if ledger is not None else None
+        if ours is not None:
+            yield f"The ledger counts {ours.text(exact=True)} for {host} in all, whatever the key."
+
+
+def _comparison(session: Session, who: str, used: int) -> str:
+    from .spend import usd
+
+    provider = session.provider
+    since, charged, counted = session.accounts.compared(provider.host, provider.account, used)
+    if not charged and not counted.requests:
+        return "From now on that is compared with what this kernel counts."
+    when = f"Since {since.astimezone():%H:%M:%S}" if since else "Since its start"
+    apart = charged - counted.nano
+    more = "more" if apart > 0 else "less"
+    verdict = f"{usd(abs(apart), exact=True)} {more} there" if apart else "they agree"
+    return (
+        f"{when}, {who} charged {usd(charged, exact=True)}, and this kernel counted "
+        f"{counted.text(exact=True)}: {verdict}."
+    )
 
 
 # -- charges ------------------------------------------------------------------------------------
@@ -298,23 +379,28 @@ def _grouped(session: Session, by: str, of: str, demo: bool) -> dict[str, Spend]
     if of == "kernel":
         return session.book.by(_GROUPS[by], demo=demo)
     chosen = _filter(session, of)
-    return _ledger(session).by(by, demo=demo, notebook=chosen.get("notebook"), day=chosen.get("day"))
+    ledger = _ledger(session)
+    if ledger is None:
+        return {}
+    return ledger.by(by, demo=demo, notebook=chosen.get("notebook"), day=chosen.get("day"))
 
 
 def _charges(session: Session, of: str) -> Iterable[Charge]:
     if of == "kernel":
         return list(session.book.charges)
     chosen = _filter(session, of)
-    return _ledger(session).rows(notebook=chosen.get("notebook"), day=chosen.get("day"))
+    ledger = _ledger(session)
+    return [] if ledger is None else ledger.rows(notebook=chosen.get("notebook"), day=chosen.get("day"))
 
 
-def _ledger(session: Session) -> Ledger:
+def _ledger(session: Session) -> Ledger | None:
+    """Return the ledger, None where nothing was written yet; raises InputError where it is off."""
     if session.ledger is None:
         raise InputError(
             "only this kernel is counted: the ledger is off",
             next_step='turn it on with %config Cnai.ledger = "on", or ask for --of kernel',
         )
-    return session.ledger
+    return session.accounts.ledger_to_read(session.settings.ledger)
 
 
 def _filter(session: Session, of: str) -> dict[str, str]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
+from nbformat import NotebookNode
 
-__all__ = ["Kernel", "Ran", "running_kernel"]
+__all__ = ["Kernel", "Ran", "running_kernel", "saved_as"]
 
 PATIENCE = 60
 """Seconds after which a test that hangs fails."""
@@ -114,6 +116,25 @@ class Kernel:
         ran = self.run(f"print(repr(({expression})))")
         assert not ran.error, ran.error
         return ast.literal_eval(ran.stdout)
+
+
+def saved_as(path: Path, *cells: tuple[str, str, Ran]) -> NotebookNode:
+    """Write the notebook that a front end would: the ID and the source of each cell, and what it showed."""
+    notebook = nbformat.v4.new_notebook()
+    for identifier, source, ran in cells:
+        cell = nbformat.v4.new_code_cell(source)
+        cell["id"] = identifier
+        shown: dict[str, Any] = {}
+        for content in ran.of("display_data", "update_display_data"):
+            # An update takes the place of what has the same display ID.
+            name = content.get("transient", {}).get("display_id", "") or str(len(shown))
+            shown[name] = nbformat.v4.new_output(
+                "display_data", data=content["data"], metadata=content["metadata"]
+            )
+        cell.outputs = list(shown.values())
+        notebook.cells.append(cell)
+    nbformat.write(notebook, path)
+    return notebook
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnai_magic.conversation import Conversation, Conversations, Place
+from cnai_magic.conversation import Conversation, Conversations, Place, Turn
 from cnai_magic.errors import InputError
 from cnai_magic.protocol import Message, estimate_tokens
 from cnai_magic.reply import Reply
@@ -94,6 +94,22 @@ def test_a_turn_that_was_dropped_comes_back_between_its_neighbours_of_the_cell()
     conversation.drop(2)
     assert ask(conversation, "1 again", Place("a", 1)) == ["0", "answer to 0", "1 again"]
     assert prompts(conversation) == ["0", "1 again", "2"]
+
+
+def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() -> None:
+    # So a restore may leave it: the notebook was saved before the cell asked a second question.
+    conversation = Conversation("main")
+    for place in (Place("a", 0), Place("b"), Place("a", 1)):
+        conversation.turns.append(Turn(place, [Reply("yes", str(place.ordinal), "m")]))
+    assert conversation.position(Place("a", 1)) == 2
+    assert ask(conversation, "again", Place("a", 1))[:-1] == ["0", "yes", "0", "yes"]
+    assert [turn.reply.prompt for turn in conversation.turns] == ["0", "0", "again"]
+
+
+def test_a_question_that_a_cell_asks_anew_tells_how_many_turns_below_know_nothing_of_it() -> None:
+    conversation = three_cells()
+    ask(conversation, "a, and more", Place("a", 1))
+    assert conversation.turns[1].reply.later == 2
 
 
 def test_without_a_cell_id_every_question_appends() -> None:
@@ -300,7 +316,8 @@ def test_a_second_draft_of_a_name_in_use_says_how_to_continue_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["two words", "-dash", "tab\there", "line\nbreak", " led", "\x1b[2J", "\u202e"]
+    "name",
+    ["two words", "-dash", "tab\there", "line\nbreak", " led", "\x1b[2J", "\u202e", "\ud83d", "x" * 201],
 )
 def test_a_name_is_one_printable_word(name: str) -> None:
     conversations = Conversations()
@@ -318,3 +335,89 @@ def test_an_unknown_conversation_names_the_nearest_one() -> None:
     with pytest.raises(InputError) as caught:
         conversations["zzz"]
     assert "main, planning" in caught.value.why
+
+
+def test_a_name_that_is_too_long_is_shown_in_part() -> None:
+    with pytest.raises(InputError) as caught:
+        Conversations().use("x" * 10**6)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_conversation_without_turns_says_so() -> None:
+    with pytest.raises(InputError) as caught:
+        Conversation("plan").turn(1)
+    assert caught.value.why == "it has no turns"
+
+
+# -- forks, attempts ----------------------------------------------------------------------------
+
+
+def test_a_fork_begins_with_the_turns_up_to_one_and_goes_its_own_way() -> None:
+    conversations = Conversations()
+    for name in "abc":
+        ask(conversations["main"], name, Place(name))
+    conversations["main"].system = "Be brief."
+    fork = conversations.fork("other", 2)
+    assert (conversations.current, fork.system, prompts(fork)) == ("other", "Be brief.", ["a", "b"])
+    assert ask(fork, "b, better", Place("b")) == ["a", "answer to a", "b, better"]
+    fork.drop(1)
+    assert prompts(fork) == ["b, better"]
+    assert prompts(conversations["main"]) == ["a", "b", "c"]
+    assert len(conversations["main"].turns[1].attempts) == 1
+
+
+@pytest.mark.parametrize(("at", "count"), [(None, 3), (0, 0), (1, 1), (3, 3)])
+def test_a_fork_keeps_so_many_turns(at: int | None, count: int) -> None:
+    assert len(three_cells().fork("other", at).turns) == count
+
+
+@pytest.mark.parametrize("at", [-1, 4, 999])
+def test_a_fork_at_a_turn_that_is_not_there_is_an_error_and_begins_nothing(at: int) -> None:
+    conversations = Conversations()
+    for name in "abc":
+        ask(conversations["main"], name, Place(name))
+    with pytest.raises(InputError, match="no turn"):
+        conversations.fork("other", at)
+    assert ([each.name for each in conversations], conversations.current) == (["main"], "main")
+
+
+def test_an_attempt_that_is_kept_is_the_one_that_is_sent_and_the_next_one_takes_its_place() -> None:
+    conversation = three_cells()
+    ask(conversation, "b, better", Place("b"), "better")
+    conversation.turns[1].keep(1)
+    assert ask(conversation, "d")[2:4] == ["b", "answer to b"]
+    ask(conversation, "b, best", Place("b"), "best")
+    assert [each.attempt for each in conversation.turns[1].attempts] == [1, 2, 3]
+    assert conversation.turns[1].reply.text == "best"
+
+
+@pytest.mark.parametrize("attempt", [0, -1, 3, 10**9])
+def test_an_attempt_that_is_not_there_is_an_error_that_names_those_there_are(attempt: int) -> None:
+    conversation = three_cells()
+    ask(conversation, "b, better", Place("b"))
+    with pytest.raises(InputError) as caught:
+        conversation.turns[1].keep(attempt)
+    assert caught.value.why == "it has 1, 2"
+    assert conversation.turns[1].reply.prompt == "b, better"
+
+
+def test_the_other_attempts_that_an_output_keeps_are_the_latest_and_not_too_long() -> None:
+    conversation = Conversation("main")
+    for number in range(5):
+        turn = conversation.record(Place("a"), Reply("x" * 90_000, str(number), "m"))
+    assert [each.prompt for each in turn.others(10)] == ["2", "3"]
+    assert [each.prompt for each in turn.others(1)] == ["3"]
+    turn.keep(2)
+    assert [each.prompt for each in turn.others(10)] == ["3", "4"]
+    assert turn.others(0) == ()
+
+
+def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_again() -> None:
+    first, second = Reply("one", "a", "m", attempt=1), Reply("two", "a, better", "m", attempt=2, turn_id="t")
+    conversation = Conversation("main")
+    for _ in range(2):
+        turn = conversation.reinstate(Place("a"), replace(second, others=(first,)))
+        assert [each.text for each in turn.attempts] == ["one", "two"]
+        assert (turn.reply.text, turn.reply.attempt, turn.id, turn.reply.others) == ("two", 2, "t", ())
+    assert len(conversation.turns) == 1
+    assert conversation.record(Place("a"), Reply("three", "a", "m")).reply.attempt == 3

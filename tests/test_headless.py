@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
 
-from tests.notebooks import new_notebook
+from tests.notebooks import FrontEnd, new_notebook
 
 COMMANDS = {
     "jupyter execute": ["-m", "jupyter", "execute", "--output={out}", "{source}"],
@@ -18,19 +21,62 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_headless_run_leaves_the_final_output_only(name: str, tmp_path: Path) -> None:
-    source, out = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
-    nbformat.write(
-        new_notebook("%load_ext cnai_magic", "%%cnai\nWhat is 12 * 12?", "%%cnai\nAnd times 3?"), source
-    )
+def run(name: str, notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """Run a notebook by one of these programs, and return what it has written."""
+    source, out = folder / "in.ipynb", folder / "out.ipynb"
+    nbformat.write(notebook, source)
     command = [part.format(source=source, out=out) for part in COMMANDS[name]]
     ran = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
     notebook = nbformat.read(out, as_version=4)
     nbformat.validate(notebook)
     assert "widgets" not in notebook.metadata
+    return notebook
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_headless_run_leaves_the_final_output_only(name: str, tmp_path: Path) -> None:
+    cells = ("%load_ext cnai_magic", "%%cnai\nWhat is 12 * 12?", "%%cnai\nAnd times 3?")
+    notebook = run(name, new_notebook(*cells), tmp_path)
     (answer,) = notebook.cells[2].outputs
     assert answer.output_type == "display_data"
     assert "432" in answer.data["text/markdown"]
     assert answer.metadata["cnai"]["turn"] == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_headless_run_goes_on_from_what_another_notebook_holds(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "other one.ipynb"
+    before = new_notebook(
+        "%load_ext cnai_magic",
+        "%cnai My name is Ada. What is 12 * 12?\n%cnai And times 3?",
+        "%%cnai --once\nHi",
+    )
+    nbformat.write(FrontEnd(before, watched=False).execute(), path)
+    cells = [
+        "%load_ext cnai_magic",
+        f"%cnai_chat restore --from '{path}'",
+        "%%cnai\nAnd times 2?",
+        "%%cnai demo-echo\nWhat is my name?",
+        "%cnai_chat show",
+    ]
+    notebook = run(name, new_notebook(*cells), tmp_path)
+    (restored,) = notebook.cells[1].outputs
+    assert "2 turns in 'main'; nothing was sent." in restored.data["text/plain"]
+    answer = notebook.cells[2].outputs[-1]
+    assert "864" in answer.data["text/markdown"]
+    assert answer.metadata["cnai"]["turn"] == 3
+    (echo,) = notebook.cells[3].outputs
+    block = echo.data["text/plain"].split("```json\n", 1)[1].split("\n```", 1)[0]
+    asked = [each["content"] for each in json.loads(block)["messages"] if each["role"] == "user"]
+    assert asked == ["My name is Ada. What is 12 * 12?", "And times 3?", "And times 2?", "What is my name?"]
+    shown = notebook.cells[4].outputs[0].data["text/plain"]
+    assert shown.index("144") < shown.index("432") < shown.index("864")
+
+
+def test_a_headless_run_ends_at_the_first_question_that_fails(tmp_path: Path) -> None:
+    notebook = new_notebook("%load_ext cnai_magic", "%%cnai demo-faults\n401", "%%cnai\nHi")
+    with pytest.raises(CellExecutionError, match="AuthenticationError"):
+        FrontEnd(notebook, watched=False).execute()
+    assert notebook.cells[1].outputs[-1].traceback[0].startswith("AuthenticationError")
+    assert not notebook.cells[2].outputs

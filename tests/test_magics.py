@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kernels import Kernel, Ran, running_kernel
+from tests.kernels import Kernel, Ran, running_kernel, saved_as
 
 
 @pytest.fixture(scope="module")
 def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     with running_kernel(tmp_path_factory.mktemp("kernel"), CNAI_CONNECT_TIMEOUT="5") as kernel:
+        # Nobody reads along here.
+        assert not kernel.run("from cnai_magic import gateway; _ = gateway.embedded(2000)").error
         yield kernel
 
 
 @pytest.fixture
 def kernel(shared_kernel: Kernel) -> Kernel:
     """The module's kernel with a new session: no conversation, nothing spent, default settings."""
-    ran = shared_kernel.run(
+    renew(shared_kernel)
+    return shared_kernel
+
+
+def renew(kernel: Kernel) -> None:
+    """Load the magics anew, with a session that knows nothing."""
+    ran = kernel.run(
         "from cnai_magic import magics\n"
         "magics.unload(get_ipython()); magics._loaded.clear()\n"
         "get_ipython().config.pop('Cnai', None)\n"
@@ -28,7 +37,6 @@ def kernel(shared_kernel: Kernel) -> Kernel:
         "session = get_ipython().magics_manager.registry['CnaiMagics'].session"
     )
     assert not ran.error, ran.error
-    return shared_kernel
 
 
 def messages_of(ran: Ran) -> list[tuple[str, str]]:
@@ -140,6 +148,68 @@ def test_a_cell_that_fails_keeps_its_turns_and_a_dry_run_takes_no_place(kernel: 
     assert kernel.value("len(session.conversations['main'].turns)") == 1
 
 
+LOOP = "for n in {}:\n    get_ipython().run_line_magic('cnai', f'-m demo-echo question {{n}}')"
+PROMPTS = "[turn.reply.prompt for turn in session.conversations[session.conversations.current].turns]"
+
+
+def test_a_loop_asks_a_turn_each_time_and_a_re_run_replaces_them_one_by_one(kernel: Kernel) -> None:
+    kernel.run(LOOP.format([0, 1, 2]), "a")
+    kernel.run("%%cnai demo-echo\nb", "b")
+    again = kernel.run(LOOP.format([3, 4, 5]), "a")
+    asked = [text for role, text in messages_of(again) if role == "user"]
+    assert asked == ["question 3", "question 4", "question 5"]
+    assert kernel.value(PROMPTS) == ["question 3", "question 4", "question 5", "b"]
+    assert (again.final["turn"], again.final["attempt"], again.final["ordinal"]) == (3, 2, 2)
+    assert "1 turn below asked before it" in again.final["footer"]
+
+
+def test_a_loop_that_asks_more_puts_them_beside_its_others_and_fewer_takes_them_out(kernel: Kernel) -> None:
+    kernel.run(LOOP.format([0, 1]), "a")
+    kernel.run("%%cnai demo-echo\nb", "b")
+    more = kernel.run(LOOP.format([0, 1, 2]), "a")
+    assert [text for role, text in messages_of(more) if role == "user"] == [
+        "question 0",
+        "question 1",
+        "question 2",
+    ]
+    assert kernel.value(PROMPTS) == ["question 0", "question 1", "question 2", "b"]
+    kernel.run(LOOP.format([0]), "a")
+    assert kernel.value(PROMPTS) == ["question 0", "b"]
+    kernel.run(LOOP.format([0, 1]), "a")
+    attempts = "[len(turn.attempts) for turn in session.conversations['main'].turns]"
+    assert kernel.value(PROMPTS) == ["question 0", "question 1", "b"]
+    assert kernel.value(attempts) == [4, 3, 1]
+
+
+def test_a_failure_in_the_middle_of_a_loop_takes_nothing_out(kernel: Kernel) -> None:
+    kernel.run(LOOP.format([0, 1, 2]), "a")
+    kernel.run(LOOP.format([3, 4]) + "\n1 / 0", "a")
+    assert kernel.value(PROMPTS) == ["question 3", "question 4", "question 2"]
+    caught = "try:\n    %cnai -t 9 hot\nexcept Exception:\n    pass"
+    assert not kernel.run(f"{caught}\n%cnai -m demo-echo last", "a").error
+    assert kernel.value(PROMPTS) == ["question 3", "last", "question 2"]
+
+
+def test_code_that_a_cell_runs_as_a_cell_is_not_the_end_of_it(kernel: Kernel) -> None:
+    kernel.run("%%cnai demo-echo\na", "a")
+    kernel.run("%%cnai demo-echo\nb", "b")
+    again = kernel.run("_ = get_ipython().run_cell('1 + 1')\n%cnai -m demo-echo a again", "a")
+    assert [text for role, text in messages_of(again) if role == "user"] == ["a again"]
+    assert kernel.value(PROMPTS) == ["a again", "b"]
+
+
+def test_append_keeps_the_turn_that_stands_there(kernel: Kernel) -> None:
+    kernel.run("%%cnai demo-echo\none", "a")
+    appended = kernel.run("%%cnai demo-echo --append\ntwo", "a")
+    assert [text for role, text in messages_of(appended) if role == "user"] == ["one", "two"]
+    kernel.run('%config Cnai.on_rerun = "append"')
+    kernel.run("%%cnai demo-echo\nthree", "a")
+    assert kernel.value(PROMPTS) == ["one", "two", "three"]
+    kernel.run('%config Cnai.on_rerun = "replace"')
+    kernel.run("%%cnai demo-echo\none again", "a")
+    assert kernel.value(PROMPTS) == ["one again", "two", "three"]
+
+
 # -- the notebook is the conversation -------------------------------------------------------------
 
 
@@ -191,6 +261,140 @@ def test_conversations_are_begun_used_shown_and_shortened(kernel: Kernel) -> Non
     assert any("did you mean show?" in line for line in kernel.run("%cnai_chat shwo").error)
 
 
+def record(ran: Ran) -> dict[str, Any]:
+    """Return what a command has left in the metadata of its output."""
+    (shown,) = ran.of("display_data")
+    about: dict[str, Any] = shown["metadata"]["cnai"]
+    assert about["schema"] == 2
+    return about
+
+
+def test_the_attempts_of_a_turn_are_compared_and_an_earlier_one_is_kept(kernel: Kernel) -> None:
+    first = kernel.run("%%cnai\nWhat is 2+2?", "a")
+    second = kernel.run("%%cnai -t 0\nWhat is 2+3?", "a")
+    assert [each["id"] for each in second.final["others"]] == [first.final["id"]]
+    (shown,) = kernel.run("%cnai_chat versions").of("display_data")
+    assert "Turn 1 of main: 2 attempts" in shown["data"]["text/plain"]
+    assert "<del" in shown["data"]["text/html"]
+    assert "cnai" not in shown["metadata"]
+    kept = record(kernel.run("%cnai_chat versions 1 --keep 1"))
+    assert (kept["event"], kept["conversation"]) == ("keep", "main")
+    assert (kept["turn_id"], kept["answer"]) == (first.final["turn_id"], first.final["id"])
+    after = kernel.run("%%cnai demo-echo\nb", "b")
+    assert [text for role, text in messages_of(after) if role == "user"] == ["What is 2+2?", "b"]
+    error = kernel.run("%cnai_chat versions 1 --keep 7").error
+    assert error == [
+        "InputError: this turn has no attempt 7",
+        "  why: it has 1, 2",
+        "  next: see them with %cnai_chat versions",
+    ]
+
+
+def test_a_fork_goes_its_own_way_also_when_the_cells_of_its_origin_are_run_again(kernel: Kernel) -> None:
+    asked = [kernel.run(f"%%cnai demo-echo\n{name}", name).final["id"] for name in "abc"]
+    forked = record(kernel.run("%cnai_chat fork other --at 2"))
+    assert (forked["event"], forked["conversation"], forked["name"]) == ("fork", "main", "other")
+    assert forked["answers"] == asked[:2]
+    again = kernel.run("%%cnai demo-echo\nb, otherwise", "b")
+    assert again.final["conversation"] == "other"
+    assert [text for role, text in messages_of(again) if role == "user"] == ["a", "b, otherwise"]
+    assert kernel.value(PROMPTS) == ["a", "b, otherwise"]
+    kernel.run("1 + 1", "a")
+    assert kernel.value(PROMPTS) == ["b, otherwise"]
+    kernel.run("%cnai_chat use main")
+    assert kernel.value(PROMPTS) == ["a", "b", "c"]
+    assert "there is a conversation 'other' already" in kernel.run("%cnai_chat fork other").error[0]
+
+
+def test_every_change_leaves_its_record_in_the_notebook(kernel: Kernel) -> None:
+    turns = [kernel.run(f"%%cnai demo-echo\n{name}", name).final["turn_id"] for name in "abc"]
+    changes = [
+        ("%cnai_chat drop 2", {"event": "drop", "conversation": "main", "turn_id": turns[1]}),
+        ("%cnai_chat undo", {"event": "drop", "conversation": "main", "turn_id": turns[2]}),
+        ("%cnai_chat system Be brief.", {"event": "system", "conversation": "main", "system": "Be brief."}),
+        (
+            "get_ipython().run_line_magic('cnai_chat', 'system one\\n  two')",
+            {"event": "system", "conversation": "main", "system": "one\n  two"},
+        ),
+        ("%cnai_chat new plan", {"event": "use", "conversation": "plan"}),
+        ("%cnai_chat use main", {"event": "use", "conversation": "main"}),
+    ]
+    for line, expected in changes:
+        assert expected.items() <= record(kernel.run(line)).items()
+    after = kernel.run("%%cnai demo-echo\nd", "d")
+    assert messages_of(after)[0] == ("system", "one\n  two")
+    assert [text for role, text in messages_of(after) if role == "user"] == ["a", "d"]
+
+
+def test_a_turn_that_was_dropped_and_is_asked_again_comes_last(kernel: Kernel) -> None:
+    for name in "ab":
+        kernel.run(f"%%cnai demo-echo\n{name}", name)
+    kernel.run("%cnai_chat drop 1")
+    again = kernel.run("%%cnai demo-echo\na again", "a")
+    assert [text for role, text in messages_of(again) if role == "user"] == ["b", "a again"]
+    assert (again.final["turn"], again.final["attempt"]) == (2, 1)
+
+
+@pytest.mark.parametrize("suffix", ["ipynb", "md", "json"])
+def test_a_conversation_is_exported_and_imported_and_goes_on(kernel: Kernel, suffix: str) -> None:
+    kernel.run("%%cnai -s 'Be brief.'\nMy name is Ada. What is 2+2?", "a")
+    kernel.run("%%cnai\nAnd times 3?", "b")
+    path = f"it's a chat.{suffix}"
+    kernel.run(f"import pathlib; pathlib.Path({path!r}).unlink(missing_ok=True)")
+    assert "2 turns in 'main'" in kernel.run(f'%cnai_chat export "{path}"').shown
+    assert "exists already" in kernel.run(f'%cnai_chat export "{path}"').error[0]
+    imported = kernel.run(f'%cnai_chat import "{path}" --as again')
+    assert "in use now as 'again'" in imported.shown
+    assert record(imported)["event"] == "import"
+    after = kernel.run("%%cnai demo-echo\nWhat is my name?", "c")
+    assert messages_of(after)[0] == ("system", "Be brief.")
+    assert [text for role, text in messages_of(after) if role == "user"] == [
+        "My name is Ada. What is 2+2?",
+        "And times 3?",
+        "What is my name?",
+    ]
+    assert kernel.value("session.book.total(demo=True).requests") == 3, "what is imported was not spent here"
+
+
+def test_what_the_file_of_a_notebook_holds_is_restored_in_a_new_session(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    cells = [
+        (name, source, kernel.run(source, name))
+        for name, source in (
+            ("a", "%%cnai\nWhat is 2+2?"),
+            ("b", "%cnai What is 1+1?\n%cnai And times 5?"),
+            ("c", "%%cnai\nAnd times 3?"),
+            ("d", "%cnai_chat fork other --at 1"),
+            ("e", "%%cnai\nAnd times 7?"),
+            ("f", "%cnai_chat use main"),
+        )
+    ]
+    again = "%%cnai\nWhat is 2+3?"
+    cells[0] = ("a", again, kernel.run(again, "a"))
+    cells.append(("g", "%cnai_chat drop 4", kernel.run("%cnai_chat drop 4", "g")))
+    saved_as(tmp_path / "saved.ipynb", *cells)
+    everything = (
+        "{each.name: [(turn.place.cell, turn.place.ordinal, turn.id, turn.current, "
+        "[(r.id, r.prompt, r.text, r.attempt, r.turn) for r in turn.attempts]) for turn in each.turns] "
+        "for each in session.conversations}"
+    )
+    before = kernel.value(everything)
+    assert [len(turns) for turns in before.values()] == [3, 2]
+    renew(kernel)
+    restored = kernel.run(f"%cnai_chat restore --from {tmp_path}/saved.ipynb", "h")
+    assert "nothing was sent" in restored.shown
+    assert kernel.value(everything) == before
+    assert kernel.value("session.conversations.current") == "main"
+    assert kernel.value("session.book.before(demo=True).requests") == 6
+    assert kernel.value("session.book.total(demo=True).requests") == 0
+    kernel.run("%%cnai\nWhat is 2+4?", "a")
+    assert kernel.value("[len(turn.attempts) for turn in session.conversations['main'].turns]") == [3, 1, 1]
+    after = kernel.run("%%cnai demo-echo\nlast", "i")
+    asked = [text for role, text in messages_of(after) if role == "user"]
+    assert asked == ["What is 2+4?", "What is 1+1?", "And times 5?", "last"]
+
+
 def test_reload_keeps_conversations_and_spend_and_unload_removes_the_magics(kernel: Kernel) -> None:
     kernel.run("%cnai What is 2+2?")
     kernel.run("%config Cnai.temperature = 0.5")
@@ -234,6 +438,86 @@ def test_a_model_without_a_price_is_unpriced_and_gets_one(kernel: Kernel) -> Non
     assert final["cost"] == usage["prompt_tokens"] * 1_000_000 + usage["completion_tokens"] * 2_000_000
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("", "This kernel"),
+        ("--by model", "demo-guide"),
+        ("--by chat", "(outside: --once)"),
+        ("--by day", "Day"),
+        ("--by notebook", "(no notebook)"),
+        ("--of today", "today, all notebooks"),
+        ("--of all --by model", "all time, all notebooks"),
+        ("--plot", "Demo credit of this kernel"),
+        ("--price some-model 0.8 2.0", "some-model: input $0.80, output $2.00 per million tokens"),
+        ("--budget 0.5", "Budget of this kernel: $0.5000 of demo credit"),
+        ("--budget off", "This kernel has no budget."),
+        ("--budget-day off", "There is no budget of the day."),
+        ("--reset", "begins anew"),
+        ("--help", "--budget-day"),
+    ],
+)
+def test_the_spend_is_shown_and_limited(kernel: Kernel, line: str, shown: str) -> None:
+    kernel.run("%%cnai\nWhat is 2+2?", "a")
+    kernel.run("%%cnai --once\nWhat is 2+3?", "b")
+    ran = kernel.run(f"%cnai_spend {line}")
+    assert not ran.error
+    assert shown in ran.shown
+
+
+def test_a_budget_that_is_used_up_refuses_the_next_question(kernel: Kernel) -> None:
+    kernel.run("%%cnai\nWhat is 2+2?", "a")
+    kernel.run("%cnai_spend --budget 0.00001")
+    error = kernel.run("%%cnai\nWhat is 2+3?", "b").error
+    assert error[0] == "BudgetError: the question does not fit the budget, so it was not sent"
+    assert any("%cnai_spend --budget USD" in line for line in error)
+    kernel.run("%cnai_spend --budget off")
+    assert not kernel.run("%%cnai\nWhat is 2+3?", "b").error
+
+
+def test_the_requests_are_written_to_a_file(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run("%%cnai\nWhat is 2+2?", "a")
+    ran = kernel.run(f"%cnai_spend --of kernel --csv {tmp_path}/spend.csv")
+    assert ran.shown == f"Written to {tmp_path}/spend.csv: 1 request of this kernel."
+    assert len((tmp_path / "spend.csv").read_text().splitlines()) == 2
+    assert "--force" in kernel.run(f"%cnai_spend --of kernel --csv {tmp_path}/spend.csv").error[-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("%cnai_spend --by modl", "did you mean model?"),
+        ("%cnai_spend --budgt 1", "did you mean --budget?"),
+        ("%cnai_spend all", "%cnai_spend?"),
+        ("%cnai_spend --budget much", "is no amount"),
+        ("%cnai_spend --price m 1", "two or three amounts"),
+        ("%cnai_spend --of notebook", "%config Cnai.notebook"),
+        ("%cnai_chat vesions", "did you mean versions?"),
+        ("%cnai_chat restor", "did you mean restore?"),
+        ("%cnai_chat fork --att 1", "did you mean --at?"),
+        ("%cnai_chat versions --kep 1", "did you mean --keep?"),
+        ("%cnai_chat import x.md --ass y", "did you mean --as?"),
+        ("%cnai_chat export x.md --forse", "did you mean --force?"),
+        ("%cnai_chat restore --form x.ipynb", "did you mean --from?"),
+        ("%cnai_chat versions x", "not a whole number"),
+        ("%cnai_chat fork --at 1", "no turn 1"),
+        ("%cnai_chat undo", "no turn to undo"),
+        ("%cnai_chat versions", "no turns yet"),
+        ("%cnai_chat export nothing.md", "nothing to write"),
+        ("%cnai_chat import nowhere.md", "there is no file"),
+        ("%cnai_chat restore", "--from PATH"),
+        ("%cnai_chat use 'open", "a quote is not closed"),
+    ],
+)
+def test_a_mistake_in_a_command_fails_in_a_few_lines(kernel: Kernel, line: str, hint: str) -> None:
+    ran = kernel.run(line, "a")
+    assert ran.reply["status"] == "error"
+    assert 2 <= len(ran.error) <= 4
+    assert ran.error[0].startswith("InputError: ")
+    assert any(hint in each for each in ran.error), ran.error
+    assert kernel.value("[each.name for each in session.conversations]") == ["main"]
+
+
 # -- help, dry run, settings ----------------------------------------------------------------------
 
 
@@ -243,7 +527,13 @@ def test_a_model_without_a_price_is_unpriced_and_gets_one(kernel: Kernel) -> Non
         ("%%cnai?", "--temperature"),
         ("%cnai?", "--dry-run"),
         ("%cnai_models?", "PATTERN"),
-        ("%cnai_chat?", "undo"),
+        *(
+            ("%cnai_chat?", f"\n  {name} ")
+            for name in (
+                *("list", "show", "use", "new", "fork", "undo", "drop"),
+                *("versions", "system", "restore", "export", "import"),
+            )
+        ),
         ("%cnai_spend?", "--reset"),
         ("%cnai_key?", "--save"),
         ("%%cnai?", "answer = %cnai"),
@@ -255,7 +545,11 @@ def test_help_is_real(kernel: Kernel, asked: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", ["%%cnai --help\n ", "%cnai -h", "%cnai_models -h", "%cnai_spend --help", "%cnai_chat help"]
+    "asked",
+    [
+        *("%%cnai --help\n ", "%cnai -h", "%cnai_models -h", "%cnai_spend --help", "%cnai_chat help"),
+        *(f"%cnai_chat {name} --help" for name in ("fork", "versions", "restore", "export", "import", "use")),
+    ],
 )
 def test_the_usual_options_show_help_too(kernel: Kernel, asked: str) -> None:
     ran = kernel.run(asked)

@@ -98,6 +98,17 @@ def test_reasoning_is_folded_and_stands_before_the_answer() -> None:
     assert "hm" not in bundle(reply(reasoning="hm"))["text/plain"]
 
 
+@pytest.mark.parametrize("text", ['{"a": 1,\n "b": [2]}', "[1, 2]"])
+def test_an_answer_that_is_json_is_shown_as_code(text: str) -> None:
+    assert bundle(reply(text))["text/markdown"].startswith(f"```json\n{text}\n```\n\n")
+    assert bundle(reply(text))["text/plain"].startswith(text)
+
+
+@pytest.mark.parametrize("text", ["{not json}", "[a link](https://example.org)", '["```"]', '{"a": 1} is it'])
+def test_an_answer_that_is_not_only_json_is_markdown(text: str) -> None:
+    assert "```json" not in bundle(reply(text))["text/markdown"]
+
+
 def test_an_empty_answer_is_its_footer() -> None:
     assert bundle(reply(""))["text/plain"] == reply("").footer
     assert bundle(reply(""))["text/markdown"] == small(reply("").footer)

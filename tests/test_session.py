@@ -219,6 +219,9 @@ def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, 
     assert session.conversations["main"].system is None
     assert session.book.total().requests == 2
     assert session.latest is reply
+    session.ask("a", place=Place("A"), system="Of the conversation.")
+    session.ask("aside", once=True)
+    assert sent(server) == [("user", "aside")]
 
 
 def test_parameters_that_are_unset_are_not_sent_and_zero_is(server: ScriptedServer, session: Session) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..safety import strip_controls
+from .tables import escaped
 
 __all__ = ["Line", "Recorded"]
 
@@ -17,6 +18,11 @@ class Line:
 
     def __repr__(self) -> str:
         return self._text
+
+    def _repr_html_(self) -> str:
+        # JupyterLab breaks plain text in the middle of words.
+        style = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
+        return f'<pre style="{style}">{escaped(self._text)}</pre>'
 
 
 class Recorded:

@@ -34,14 +34,15 @@ def grouped_table(
 ) -> Table:
     """Return what was spent by model, conversation, day or notebook, with the exact total as the last row.
 
-    `heading` says what the keys of `sums` are, `scope` what the whole is of. `notes` False leaves out what a
-    table beside it says already.
+    `heading` says what the keys of `sums` are, `scope` what the whole is of. `notes` False leaves out the
+    line below, for a table that stands beneath another which says the same.
     """
     nameless = _NAMELESS.get(heading, "(not known)")
     rows = [(name or nameless, spend) for name, spend in sums.items()]
     rows.append(("Total", sum(sums.values(), Spend())))
-    told = [scope, *(_notes([spend for _, spend in rows], demo) if notes else [])]
-    return _table(heading, rows, told, demo, total=True)
+    if not notes:
+        return _table(f"{heading}, {scope}", rows, [], demo, total=True)
+    return _table(heading, rows, [scope, *_notes([spend for _, spend in rows], demo)], demo, total=True)
 
 
 def unpriced(spend: Spend) -> str:

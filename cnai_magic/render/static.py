@@ -16,6 +16,7 @@ from ..stream import Batch
 
 __all__ = ["StaticView", "Transcript"]
 
+
 class StaticView:
     """Shows the final output and nothing before it."""
 

@@ -94,7 +94,7 @@ class Versions:
             for index in range(len(attempts))
         )
         legend = f"; {_inserted('new')} and {_deleted('gone')} against the attempt to the left"
-        width = f"width:100%;min-width:{8 + 18 * len(attempts)}em;table-layout:fixed;margin:0"
+        width = f"width:100%;min-width:{8 + 13 * len(attempts)}em;table-layout:fixed;margin:0"
         return (
             f"<div><strong>{escaped(self._title)}</strong></div>"
             f'<div style="overflow-x:auto;max-width:100%"><table style="{width}">'

@@ -73,6 +73,12 @@ class NotebookPage:
     def run_all(self) -> None:
         self.command("notebook:run-all-cells")
 
+    def run(self, *indices: int) -> None:
+        """Run cells one after the other, each to its end."""
+        for index in indices:
+            self.run_cell(index)
+            self.until_idle()
+
     def run_cell(self, index: int) -> None:
         self.page.evaluate(
             "index => { jupyterapp.shell.currentWidget.content.activeCellIndex = index }", index
@@ -87,6 +93,36 @@ class NotebookPage:
         """Reload the page with a kernel that knows nothing."""
         self.page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll() }")
         self.reload()
+
+    def restart(self) -> None:
+        """Restart the kernel as a person does: by the menu, whose question is answered with yes."""
+        self.page.evaluate(
+            f"""() => {{
+              const kernel = {_KERNEL};
+              window.restarted = false;
+              kernel.statusChanged.connect((_, status) => {{ restarted ||= status === 'restarting' }});
+            }}"""
+        )
+        self.command("kernelmenu:restart")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.wait_for_function("() => restarted")
+        self.until_idle()
+
+    def rename(self, name: str) -> None:
+        self.page.evaluate(
+            "async name => { await jupyterapp.shell.currentWidget.context.rename(name) }", name
+        )
+        self.name = name
+
+    def write(self, index: int, source: str) -> None:
+        """Write other code into a cell."""
+        self.page.evaluate(
+            """([index, source]) => {
+              const cells = jupyterapp.shell.currentWidget.content.model.cells;
+              cells.get(index).sharedModel.setSource(source);
+            }""",
+            [index, source],
+        )
 
     def reload(self) -> None:
         self.page.reload()

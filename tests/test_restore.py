@@ -1,0 +1,477 @@
+"""Conversations had back from what the outputs of a notebook say."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnai_magic.chat_commands import run_chat_command
+from cnai_magic.conversation import Conversation, Conversations, Place
+from cnai_magic.errors import InputError
+from cnai_magic.output import bundle, event_metadata, metadata
+from cnai_magic.reply import Reply
+from cnai_magic.restore import Restored, SavedCell, answers_of, merge, restore
+from cnai_magic.session import Session
+from cnai_magic.spend import Spend
+from tests.render.answers import reply
+
+_BEGIN = datetime(2026, 11, 24, 9, 0, tzinfo=timezone.utc)
+
+
+@dataclass
+class Document:
+    """A notebook as it is worked on: cells in order, each with the outputs of its last run.
+
+    Every answer and every command is a second later than the one before.
+    """
+
+    session: Session = field(default_factory=Session)
+    outputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    clock: Iterator[datetime] = field(
+        default_factory=lambda: (_BEGIN + timedelta(seconds=number) for number in range(10**6))
+    )
+
+    def ask(self, cell: str, *prompts: str, chat: str = "", **facts: Any) -> None:
+        """Run a cell that asks these questions, one after the other."""
+        self.outputs[cell] = []
+        conversations = self.session.conversations
+        asked = []
+        for ordinal, prompt in enumerate(prompts):
+            conversation = conversations.use(chat) if chat else conversations[conversations.current]
+            place = Place(cell, ordinal)
+            answer = reply(
+                f"answer to {prompt}",
+                prompt=prompt,
+                id=f"id-{next(self.clock):%H%M%S}",
+                started=next(self.clock),
+                conversation=conversation.name,
+                turn_id="",
+                parameters={},
+                **facts,
+            )
+            turn = conversation.record(place, answer)
+            asked.append((conversation.name, place))
+            self.show(cell, replace(turn.reply, others=turn.others(10)))
+        conversations.end_of_cell(cell, asked)
+
+    def show(self, cell: str, answer: Reply) -> None:
+        self.outputs.setdefault(cell, []).append({"data": bundle(answer), "metadata": metadata(answer)})
+
+    def command(self, cell: str, line: str) -> None:
+        """Run a cell with a command of %cnai_chat."""
+        shown: Any = run_chat_command(self.session, line, lambda: None)
+        data, about = shown._repr_mimebundle_()
+        # The clock of the test, in place of the machine's.
+        about = {"cnai": {**about["cnai"], "time": next(self.clock).isoformat()}}
+        self.outputs[cell] = [{"data": data, "metadata": about}]
+
+    def cells(self, *order: str) -> list[SavedCell]:
+        """Return the cells as the file has them, in this order or in that of their first runs."""
+        saved = json.loads(json.dumps(self.outputs))
+        return [SavedCell(cell, "", saved[cell]) for cell in order or self.outputs]
+
+    def restored(self, *order: str) -> Restored:
+        return restore(self.cells(*order))
+
+
+def told(conversation: Conversation) -> list[tuple[str, int, list[tuple[int, str, str]]]]:
+    """Return what a conversation is made of: for each turn its cell, its current attempt, all attempts."""
+    return [
+        (
+            f"{turn.place.cell}:{turn.place.ordinal}",
+            turn.reply.attempt,
+            [(each.attempt, each.prompt, each.text) for each in turn.attempts],
+        )
+        for turn in conversation.turns
+    ]
+
+
+def prompts(restored: Restored, name: str = "main") -> list[str]:
+    return [turn.reply.prompt for turn in restored.conversations[name].turns]
+
+
+@pytest.fixture
+def document() -> Document:
+    made = Document()
+    for cell in "abc":
+        made.ask(cell, f"question {cell}")
+    return made
+
+
+# -- the whole ----------------------------------------------------------------------------------
+
+
+def test_a_conversation_comes_back_with_its_attempts_places_and_spend(document: Document) -> None:
+    document.ask("b", "question b, better", system="Be brief.")
+    restored = document.restored()
+    main = restored.conversations["main"]
+    assert told(main) == told(document.session.conversations["main"])
+    assert [turn.reply.turn for turn in main.turns] == [1, 2, 3]
+    assert main.system == "Be brief."
+    assert restored.current == "main"
+    assert restored.notes == []
+    assert len({charge.id for charge in restored.charges}) == len(restored.charges) == 4
+    assert sum(charge.cost.nano or 0 for charge in restored.charges) == 4 * 53_760
+
+
+def test_a_turn_taken_out_stays_out_and_comes_back_where_it_was_asked_again(document: Document) -> None:
+    document.command("x", "drop 2")
+    assert prompts(document.restored()) == ["question a", "question c"]
+    document.ask("b", "question b, again")
+    assert prompts(document.restored()) == ["question a", "question b, again", "question c"]
+
+
+def test_the_attempt_that_was_kept_is_the_one_that_counts(document: Document) -> None:
+    document.ask("b", "second")
+    document.ask("b", "third")
+    document.command("x", "versions 2 --keep 1")
+    assert prompts(document.restored()) == ["question a", "question b", "question c"]
+    document.ask("b", "fourth")
+    assert prompts(document.restored()) == ["question a", "fourth", "question c"]
+
+
+def test_a_fork_comes_back_with_the_turns_it_began_with(document: Document) -> None:
+    document.command("x", "fork plan --at 2")
+    document.ask("d", "in the fork")
+    restored = document.restored()
+    assert prompts(restored) == ["question a", "question b", "question c"]
+    assert prompts(restored, "plan") == ["question a", "question b", "in the fork"]
+    assert restored.current == "plan"
+    families = {each.family for each in restored.conversations.values()}
+    assert len(families) == 1
+
+
+def test_a_cell_run_again_in_a_fork_leaves_the_origin_its_own_answer(document: Document) -> None:
+    document.command("x", "fork plan")
+    document.ask("b", "otherwise")
+    restored = document.restored()
+    assert prompts(restored) == ["question a", "question b", "question c"]
+    assert prompts(restored, "plan") == ["question a", "otherwise", "question c"]
+
+
+def test_the_fork_of_a_fork_comes_back_too(document: Document) -> None:
+    document.command("x", "fork one --at 2")
+    document.ask("d", "in one")
+    document.command("y", "fork two --at 3")
+    document.ask("e", "in two")
+    restored = document.restored()
+    assert prompts(restored, "two") == ["question a", "question b", "in one", "in two"]
+
+
+def test_a_fork_keeps_the_answers_of_its_time(document: Document) -> None:
+    document.command("x", "fork plan --at 2")
+    document.command("y", "use main")
+    document.ask("a", "question a, changed")
+    restored = document.restored()
+    assert prompts(restored)[0] == "question a, changed"
+    assert prompts(restored, "plan")[0] == "question a"
+    assert restored.current == "main"
+
+
+def test_a_system_message_that_was_set_or_removed_comes_back(document: Document) -> None:
+    document.command("x", "system Be brief.")
+    assert document.restored().conversations["main"].system == "Be brief."
+    document.command("y", 'system ""')
+    assert document.restored().conversations["main"].system == ""
+    document.ask("d", "question", system="From the option.")
+    assert document.restored().conversations["main"].system == "From the option."
+
+
+def test_the_conversation_in_use_comes_back_also_where_it_has_no_turn(document: Document) -> None:
+    document.command("x", "new plan")
+    restored = document.restored()
+    assert (restored.current, restored.conversations["plan"].turns) == ("plan", [])
+
+
+def test_a_cell_that_began_a_conversation_is_asked_again_in_it(document: Document) -> None:
+    document.ask("n", "new one", chat="chat-2", began=True)
+    restored = document.restored()
+    assert restored.current == "chat-2"
+    assert restored.conversations["chat-2"].begun_at == Place("n")
+
+
+def test_an_import_is_told_and_not_made_again(document: Document) -> None:
+    document.outputs["x"] = [{"data": {}, "metadata": event_metadata("import", "talk", path="talk.md")}]
+    assert any("import it again" in note for note in document.restored().notes)
+
+
+def test_several_questions_of_one_cell_come_back_as_its_turns() -> None:
+    document = Document()
+    document.ask("a", "one", "two", "three")
+    document.ask("a", "one, again", "two, again")
+    assert told(document.restored().conversations["main"]) == told(document.session.conversations["main"])
+
+
+def test_what_is_outside_of_a_conversation_or_broke_off_is_spend_and_no_turn(document: Document) -> None:
+    document.show("x", reply("aside", id="once", turn=0))
+    document.show("x", reply("half an", id="failed", finish_reason="failed", turn=0))
+    restored = document.restored()
+    assert len(prompts(restored)) == 3
+    assert [charge.conversation for charge in restored.charges[-2:]] == ["", ""]
+
+
+# -- any history --------------------------------------------------------------------------------
+
+_CELLS = st.sampled_from("abcd")
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), _CELLS, st.integers(min_value=1, max_value=3)),
+        st.tuples(st.just("drop"), st.integers(min_value=1, max_value=4), st.just(0)),
+        st.tuples(
+            st.just("keep"), st.integers(min_value=1, max_value=4), st.integers(min_value=1, max_value=3)
+        ),
+        st.tuples(st.just("fork"), st.integers(min_value=0, max_value=4), st.just(0)),
+        st.tuples(st.just("use"), st.sampled_from(["main", "chat-2", "chat-3"]), st.just(0)),
+        st.tuples(st.just("undo"), st.just(0), st.just(0)),
+        st.tuples(st.just("system"), st.sampled_from(["Be brief.", "Be long."]), st.just(0)),
+    ),
+    max_size=14,
+)
+
+
+def _line(what: str, first: object, second: int) -> str:
+    if what == "keep":
+        return f"versions {first} --keep {second}"
+    if what == "fork":
+        return f"fork --at {first}"
+    return f"{what} {first}" if what != "undo" else "undo"
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(_STEPS)
+def test_any_history_of_a_notebook_comes_back(steps: list[tuple[str, Any, int]]) -> None:
+    """What a reader sees is what comes back.
+
+    That is: for each cell the answers of its last run, in the conversations they were asked in, unless a
+    later command took them out; with all their attempts; and the forks. What a document has lost is not
+    looked for: an answer is compared where it is still shown.
+    """
+    document = Document()
+    for number, (what, first, second) in enumerate(steps):
+        if what == "ask":
+            document.ask(first, *(f"q{number}.{ordinal}" for ordinal in range(second)))
+            continue
+        try:
+            document.command(f"command-{number}", _line(what, first, second))
+        except InputError:
+            continue
+    restored = document.restored()
+    # The second answer of a cell that now asks one question is gone from the document, and told of.
+    assert all("not in the notebook" in note for note in restored.notes)
+    assert restored.current == document.session.conversations.current
+    shown = {
+        output["metadata"]["cnai"]["id"]
+        for outputs in document.outputs.values()
+        for output in outputs
+        if "id" in output["metadata"]["cnai"]
+    }
+    for mine in document.session.conversations:
+        if mine.name not in restored.conversations:
+            assert not any(turn.attempts[-1].id in shown for turn in mine.turns)
+            continue
+        theirs = restored.conversations[mine.name]
+        by_place = {turn.place: turn for turn in theirs.turns}
+        for turn in mine.turns:
+            last = turn.attempts[-1]
+            if last.id in shown and last.conversation == mine.name:
+                found = by_place[turn.place]
+                assert found.reply.id == turn.reply.id
+                assert [each.id for each in found.attempts] == [each.id for each in turn.attempts]
+
+
+# -- other notebooks ----------------------------------------------------------------------------
+
+
+def test_turns_stand_in_the_order_of_the_document(document: Document) -> None:
+    assert prompts(document.restored("c", "a", "b")) == ["question c", "question a", "question b"]
+
+
+def test_a_copied_cell_is_left_out_and_told(document: Document) -> None:
+    cells = document.cells()
+    restored = restore([*cells, SavedCell("copy", "", cells[0].outputs)])
+    assert prompts(restored) == ["question a", "question b", "question c"]
+    assert restored.notes == ["left out: 1 output, because it is a copy of another one"]
+    assert len(restored.charges) == 3
+
+
+def test_a_copied_cell_that_was_run_again_is_another_attempt_of_nobody(document: Document) -> None:
+    document.outputs["copy"] = copy.deepcopy(document.outputs["a"])
+    document.ask("copy", "question of the copy")
+    assert prompts(document.restored()) == ["question a", "question b", "question c", "question of the copy"]
+
+
+def test_two_notebooks_in_one_file_are_one_after_the_other(document: Document) -> None:
+    other = Document()
+    for _ in range(20):
+        next(other.clock)
+    other.ask("z", "question z")
+    restored = restore([*document.cells(), *other.cells()])
+    assert prompts(restored) == ["question a", "question b", "question c", "question z"]
+
+
+def test_cells_of_one_id_are_not_run_in_each_others_place(document: Document) -> None:
+    cells = document.cells()
+    restored = restore([cells[0], cells[1]._replace(id="a"), cells[2]])
+    places = [turn.place.cell for turn in restored.conversations["main"].turns]
+    assert places == ["a", None, "c"]
+
+
+def test_without_cell_ids_all_comes_back_and_new_questions_append(document: Document) -> None:
+    restored = restore([cell._replace(id=None) for cell in document.cells()])
+    assert prompts(restored) == ["question a", "question b", "question c"]
+    assert {turn.place.cell for turn in restored.conversations["main"].turns} == {None}
+
+
+def test_answers_of_the_first_schema_come_back(document: Document) -> None:
+    cells = document.cells()
+    for cell in cells:
+        for output in cell.outputs:
+            about = output["metadata"]["cnai"]
+            about["schema"] = 1
+            for name in ("id", "ordinal", "request"):
+                del about[name]
+    restored = restore(cells)
+    assert prompts(restored) == ["question a", "question b", "question c"]
+    assert len(restored.charges) == 3
+    again = restore([*cells, cells[0]])
+    assert len(again.charges) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"schema": 3}, "it was written by a newer version of cnai_magic"),
+        ({"schema": "2"}, "it is no record of cnai_magic"),
+        ({"schema": None}, "it is no record of cnai_magic"),
+        ({"prompt": 5}, "its prompt is no text"),
+        ({"conversation": "two words"}, "its conversation has no proper name"),
+        ({"conversation": "../../etc\x1b[2J"}, "its conversation is no name"),
+        ({"cost": -1}, "its cost is no count"),
+        ({"cost": 1.5}, "its cost is no count"),
+        ({"cost": 10**30}, "its cost is no count"),
+        ({"usage": []}, "one of its parts is no object"),
+        ({"usage": {"prompt_tokens": True, "completion_tokens": 1}}, "its prompt_tokens is no count"),
+        ({"parameters": {"temperature": "hot"}}, "its parameters are none of a request"),
+        ({"parameters": {"api_key": "x"}}, "its parameters are none of a request"),
+        ({"time": "yesterday"}, "its time is none"),
+        ({"time": "0001-01-01T00:00:00+23:59"}, "its time is none"),
+        ({"seconds": float("nan")}, "its seconds are no time"),
+        ({"model": "m" * 10**6}, "its model is no name"),
+        ({"turn": -1}, "its turn is no count"),
+        ({"others": [1]}, "one of its parts is no object"),
+        ({"others": {}}, "its other attempts are no list of them"),
+        ({"demo": "yes"}, "its demo is neither true nor false"),
+        ({"footer": None, "text": None}, "its text is not there"),
+    ],
+)
+def test_what_is_not_sound_is_left_out_and_told_and_the_rest_comes_back(
+    document: Document, change: dict[str, Any], reason: str
+) -> None:
+    cells = document.cells()
+    cells[1].outputs[0]["metadata"]["cnai"].update(change)
+    restored = restore(cells)
+    assert prompts(restored) == ["question a", "question c"]
+    assert restored.notes == [f"left out: 1 output, because {reason}"]
+
+
+@pytest.mark.parametrize(
+    "about", [None, 5, "text", [], {}, {"event": 5}, {"schema": 2, "event": "explode"}, {"schema": 2}]
+)
+def test_what_another_tool_or_nobody_wrote_changes_nothing(document: Document, about: object) -> None:
+    cells = document.cells()
+    foreign = [{"metadata": {"cnai": about}, "data": []}, {"metadata": 3}, {"output_type": "stream"}]
+    assert prompts(restore([*cells, SavedCell("x", "", foreign)])) == prompts(restore(cells))
+
+
+def test_an_output_edited_by_hand_is_what_stands_there_now(document: Document) -> None:
+    cells = document.cells()
+    output = cells[0].outputs[0]
+    output["data"]["text/plain"] = output["data"]["text/plain"].replace("answer to", "a better answer to")
+    output["metadata"]["cnai"]["text"] = "answer to question a\n"
+    assert restore(cells).conversations["main"].turns[0].reply.text == "a better answer to question a"
+
+
+def test_a_hostile_change_of_a_conversation_is_left_out(document: Document) -> None:
+    later = _BEGIN + timedelta(days=1)
+    outputs = [
+        {"metadata": event_metadata("fork", "main", name="a b", answers=[], time=later)},
+        {"metadata": event_metadata("fork", "main", name="x", answers="all", time=later)},
+        {"metadata": event_metadata("fork", "main", name="y", answers=[None, {}, "nobody"], time=later)},
+        {"metadata": event_metadata("drop", "main", turn_id=["x"], time=later)},
+        {"metadata": event_metadata("keep", "main", turn_id="nobody", answer="x", time=later)},
+        {"metadata": event_metadata("system", "main", system={"x": 1}, time=later)},
+        {"metadata": event_metadata("use", "-rf /", time=later)},
+    ]
+    restored = restore([*document.cells(), SavedCell("x", "", outputs)])
+    assert prompts(restored) == ["question a", "question b", "question c"]
+    assert restored.conversations["main"].system is None
+    assert "'y' lacks 3 of the turns that it was forked with: they are not in the notebook" in restored.notes
+    assert set(restored.conversations) == {"main", "y"}
+
+
+def test_answers_of_a_cell_are_those_that_are_sound(document: Document) -> None:
+    (cell, *_) = document.cells()
+    broken = {"metadata": {"cnai": {"schema": 2}}, "data": {}}
+    assert [each.prompt for each in answers_of(cell._replace(outputs=[broken, *cell.outputs]))] == [
+        "question a"
+    ]
+
+
+# -- into a kernel that has asked already ---------------------------------------------------------
+
+
+def test_a_kernel_that_has_asked_nothing_takes_all_over(document: Document) -> None:
+    document.command("x", "fork plan")
+    kernel = Conversations()
+    merge(kernel, document.restored())
+    assert kernel.current == "plan"
+    assert [each.name for each in kernel] == ["main", "plan"]
+    assert told(kernel["main"]) == told(document.session.conversations["main"])
+
+
+def test_a_cell_that_was_run_before_the_restore_keeps_its_new_answer_and_gets_the_former_ones(
+    document: Document,
+) -> None:
+    kernel = Conversations()
+    new = reply("new answer", prompt="question b, new", id="new", started=_BEGIN + timedelta(hours=1))
+    kernel["main"].record(Place("b"), new)
+    kernel["main"].record(Place("z"), replace(new, prompt="question z", id="newer"))
+    merge(kernel, document.restored())
+    main = kernel["main"]
+    assert [turn.reply.prompt for turn in main.turns] == [
+        "question a",
+        "question b, new",
+        "question c",
+        "question z",
+    ]
+    assert [(each.attempt, each.prompt) for each in main.turns[1].attempts] == [
+        (1, "question b"),
+        (2, "question b, new"),
+    ]
+
+
+def test_to_restore_twice_changes_nothing(document: Document) -> None:
+    session = Session()
+    for _ in range(2):
+        session.restore(document.restored())
+    assert told(session.conversations["main"]) == told(document.session.conversations["main"])
+    assert session.book.before().requests == 3
+    assert session.book.total() == Spend()
+
+
+def test_to_restore_what_the_kernel_itself_asked_charges_nothing_twice(document: Document) -> None:
+    session = document.session
+    restored = document.restored()
+    for charge in restored.charges:
+        session.book.add(charge)
+    session.restore(restored)
+    assert session.book.before() == Spend()
+    assert told(session.conversations["main"]) == told(document.session.conversations["main"])
