@@ -211,7 +211,8 @@ def test_the_overview_has_this_kernel_this_notebook_today_and_all(spent: Session
                 "All time": "all",
             }.items()
         }
-    assert [table.headings[0] for table in tables] == ["", "Model", "Conversation"] * 2
+    headings = ["", "Model, this kernel", "Conversation, this kernel"]
+    assert [table.headings[0] for table in tables] == headings * 2
 
 
 def test_the_overview_leaves_out_money_where_there_is_demo_credit_only(session: Session) -> None:
