@@ -68,9 +68,12 @@ class Event(NamedTuple):
     system: str | None = None
 
 
-def bundle(reply: Reply) -> dict[str, str]:
-    """Return the final output of an answer, as text/markdown and text/plain, each with the footer."""
-    footer = reply.footer
+def bundle(reply: Reply, *, alone: bool = False) -> dict[str, str]:
+    """Return the final output of an answer, as text/markdown and text/plain, each with the footer.
+
+    With `alone` the footer is about this answer only: what the notebook had spent then is of no interest.
+    """
+    footer = reply.summary if alone else reply.footer
     parts = [strip_controls(reply.text).strip("\n")]
     if reply.reasoning:
         thought = notebook_markdown(strip_controls(reply.reasoning).strip())

@@ -20,8 +20,8 @@ class Line:
         return self._text
 
     def _repr_html_(self) -> str:
-        # JupyterLab breaks plain text in the middle of words.
-        style = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
+        # JupyterLab breaks plain text in the middle of words, and sets blocks of code apart.
+        style = "margin: 0; padding: 0; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
         return f'<pre style="{style}">{escaped(self._text)}</pre>'
 
 

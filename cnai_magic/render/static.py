@@ -59,7 +59,7 @@ class Transcript:
             markdown.append("It has no turns yet.")
             plain.append("It has no turns yet.")
         for number, turn in self._turns:
-            answer = bundle(turn.reply)
+            answer = bundle(turn.reply, alone=True)
             prompt = strip_controls(turn.reply.prompt)
             # Quoted first: what ends a block of code is another matter in a quote.
             question = notebook_markdown(_quoted(f"**{number}.**\n\n{prompt}"))
