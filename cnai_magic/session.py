@@ -122,15 +122,18 @@ class Session:
         view = view or Unseen()
         view.begin(question, lambda: None)
         with interrupts_deferred(view.stopping), self._lock:
-            self.book.replay(self._charge(answer, "" if question.options.once else answer.conversation))
+            once = question.options.once
+            self.book.replay(self._charge(answer, "" if once else answer.conversation))
             reply = replace(
                 answer,
                 conversation=question.conversation.name,
+                turn=0 if once else answer.turn,
+                began=False,
                 total=self.book.notebook(demo=answer.demo),
                 left_out=question.left_out,
                 replayed=True,
             )
-            if answer.text and not question.options.once:
+            if answer.text and not once:
                 reply = self._record(question, reply)
             self.latest = reply
             view.end(reply)
@@ -142,7 +145,8 @@ class Session:
         model = self.provider.chosen_model(chosen.model)
         chosen = replace(chosen, model=model)
         question = self._prepared(prompt, chosen, place or Place(), demo=self.provider.demo)
-        return replace(question, price=self.provider.price(model))
+        # Who replays has no network, and needs no price.
+        return question if self.settings.replay else replace(question, price=self.provider.price(model))
 
     def _prepared(self, prompt: str, chosen: Options, place: Place, *, demo: bool) -> Question:
         prompt = _well_formed(prompt)
@@ -278,6 +282,7 @@ class Session:
             free = [each for each in (conversation.name, otherwise) if conversations.is_free(each)]
             conversation.name = name or (free[0] if free else conversations.draft().name)
             conversations.put(conversation)
+            conversation.begun_at = None
             for turn in conversation.turns:
                 turn.place = Place()
             conversations.use(conversation.name)

@@ -306,6 +306,8 @@ def _balance_lines(session: Session) -> Iterator[str]:
 
     if session.asks_demo and not session.book.total(demo=True).requests:
         return  # nothing would be asked but a gateway that is not even running
+    if session.settings.replay:
+        return  # who replays has no network
     provider = session.provider
     try:
         balance = provider.balance()

@@ -228,7 +228,12 @@ _COMMANDS = st.one_of(
     st.builds("new {}".format, st.sampled_from(["", "p", "q"])),
     st.sampled_from(["on_rerun append", "on_rerun replace", "on_rerun replace"]),
 )
-_STEPS = st.lists(st.one_of(_RUNS, _RUNS, _COMMANDS), min_size=1, max_size=16)
+# A number chooses: one_of would count each kind of command as much as all runs together.
+_STEPS = st.lists(
+    st.integers(min_value=0, max_value=9).flatmap(lambda number: _COMMANDS if number > 5 else _RUNS),
+    min_size=5,
+    max_size=20,
+)
 
 
 def _command_of_the_model(model: _Model, line: str) -> None:
@@ -381,7 +386,7 @@ def _unsent(
     return sent, reply if question.options.once else session._record(question, reply)
 
 
-@settings(max_examples=8000, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5000, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_any_sequence_of_runs_and_commands_follows_the_rule(steps: list[_Run | str]) -> None:
     session = Session(base_url="http://127.0.0.1:9/v1", model="m", prices={"m": (1, 2)}, ledger="off")
@@ -407,7 +412,7 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
                     session.ask(prompt, place=place, stream=False, **options)
             return [each["content"] for each in server.requests[-1].json()["messages"]], reply
 
-        @settings(max_examples=300, derandomize=True, deadline=None, phases=[Phase.generate])
+        @settings(max_examples=150, derandomize=True, deadline=None, phases=[Phase.generate])
         @given(_STEPS)
         def follows_the_rule(steps: list[_Run | str]) -> None:
             session = Session(
@@ -422,4 +427,4 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
                 session.provider.close()
 
         follows_the_rule()
-        assert len(server.requests) > 1000
+        assert len(server.requests) > 500

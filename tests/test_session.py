@@ -13,7 +13,7 @@ import pytest
 
 from cnai_magic import gateway
 from cnai_magic.access import forget_key, save_key
-from cnai_magic.conversation import Place
+from cnai_magic.conversation import Conversation, Place
 from cnai_magic.errors import (
     AuthenticationError,
     CnaiError,
@@ -724,6 +724,29 @@ def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
         session.ask("a")
     assert server.requests == []
     assert session.accounts.left(session.budget, demo=False) == 10**9
+
+
+def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    saved = session.ask("a", new=True, chat="plan")
+    assert saved.began
+    session.settings.replay = True
+    fresh = Session(session.settings)
+    outside = fresh.replay("a", [saved], once=True)
+    within = fresh.replay("a", [saved])
+    assert (outside.turn, outside.began, outside.replayed) == (0, False, True)
+    assert (within.turn, within.began, within.conversation) == (1, False, "main")
+    assert fresh.book.total() == Spend()
+    assert len(server.requests) == 1
+
+
+def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: Session) -> None:
+    read = Conversation("talk", begun_at=Place("A"))
+    read.record(Place("A"), Reply("yes", "a", "m"))
+    taken = session.take_in(read, "", "talk")
+    assert (taken.begun_at, taken.turns[0].place, session.conversations.current) == (None, Place(), "talk")
 
 
 def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Session) -> None:

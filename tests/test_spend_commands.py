@@ -435,6 +435,12 @@ def bill(server: ScriptedServer, used: float, limit: float = 5) -> None:
     server.billing = {"subscription": {"hard_limit_usd": limit}, "usage": {"total_usage": used}}
 
 
+def test_who_replays_asks_no_server_for_its_credit(session: Session, server: ScriptedServer) -> None:
+    session.settings.replay = True
+    list(run_spend_command(session, ""))
+    assert server.lookups == []
+
+
 def test_a_server_that_does_not_tell_credit_is_said_to_tell_none(session: Session) -> None:
     assert last_lines(session) == ["127.0.0.1 does not tell what credit the key has."]
 
