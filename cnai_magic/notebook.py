@@ -6,9 +6,12 @@ Reading executes nothing; what a file says is untrusted and goes through `restor
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,16 +19,25 @@ from typing import Any
 from .conversation import Conversation, Turn
 from .errors import InputError
 from .files import read_text
-from .output import bundle, metadata
+from .imported import NO_MODEL
+from .output import bundle, escaped, event_metadata, metadata
 from .reply import Reply
 from .restore import Restored, SavedCell, answers_of, restore
+from .safety import strip_controls
+from .spend import Charge, Spend
 
 __all__ = ["cells_of", "find_notebook", "notebook_of", "restored_from", "saved_answers"]
 
 # A folder is searched for the notebook of a cell: so many notebooks, each up to so many bytes.
 _MOST_NOTEBOOKS = 200
 _LARGEST_SEARCHED = 64 * 2**20
+_FORMAT = 4
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+# What IPython or a front end would change in the body of a cell: other line ends, lines of blanks, what looks
+# like the prompt of an interpreter; and lines like a %cnai, which get a blank after a question mark.
+_CHANGED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]|^\s*(?:>>>|\.\.\.|In ?\[)|^[^\S\n]+$|%cnai", re.MULTILINE
+)
 
 
 def find_notebook(
@@ -37,7 +49,7 @@ def find_notebook(
     kernel, which is stale after a rename and tells nothing in a headless run. Then it is the one notebook of
     the folder that holds the running cell, told by its ID or else by its source.
     """
-    path = Path(named).expanduser().absolute() if named else None
+    path = _expanded(Path(named)).absolute() if named else None
     if exact or (path is not None and path.is_file() and (cell is None or _holds(path, cell, ""))):
         return path
     folder = path.parent if path is not None and path.parent.is_dir() else Path.cwd()
@@ -50,23 +62,21 @@ def find_notebook(
 
 def cells_of(path: Path) -> list[SavedCell]:
     """Return the code cells of a notebook file, in order; raises InputError where it is none."""
-    import nbformat
-
     text = read_text(path)
     try:
-        notebook = nbformat.reads(text, as_version=4)
+        cells = _parsed(text)["cells"]
+        return [
+            SavedCell(_identifier(cell), str(cell.get("source", "")), _outputs(cell))
+            for cell in cells
+            if cell["cell_type"] == "code"
+        ]
     except Exception as exc:
         # nbformat raises whatever a file makes it raise: KeyErrors and recursion errors among others.
         raise InputError(
             f"{path.name} is no notebook that can be read",
             why=_why(text, exc),
-            next_step=_next_to_a_broken_one(path),
+            next_step=_next_to_a_broken_one(_expanded(path)),
         ) from exc
-    return [
-        SavedCell(_identifier(cell), str(cell.get("source", "")), _outputs(cell))
-        for cell in notebook.get("cells", [])
-        if isinstance(cell, Mapping) and cell.get("cell_type") == "code"
-    ]
 
 
 def restored_from(path: Path) -> Restored:
@@ -78,36 +88,32 @@ def saved_answers(path: Path, cell: str | None, source: str) -> list[Reply]:
     """Return the answers saved in the cell that runs: the one of this ID, else those of this source."""
     try:
         state = path.stat()
-    except OSError as exc:
-        raise InputError(f"{path} cannot be read", why=exc.strerror or str(exc)) from exc
-    cells = _cached_cells(path, state.st_mtime_ns, state.st_size)
+        cells = _cached_cells(path, state.st_mtime_ns, state.st_size)
+    except (OSError, ValueError):
+        # Told in full by whoever reads it.
+        cells = tuple(cells_of(path))
     own = [each for each in cells if cell is not None and each.id == cell]
     own = own or [each for each in cells if each.source.strip() == source.strip()]
     return [reply for each in own for reply in answers_of(each)]
 
 
 def notebook_of(conversation: Conversation) -> bytes:
-    """Return a notebook file that holds a conversation: it opens, runs, and restores."""
+    """Return a notebook file that holds a conversation: it opens, runs, and restores.
+
+    The same conversation is the same file. Line breaks at the ends of a prompt are saved with the answer, and
+    are not part of the cell: the body of a cell has none.
+    """
     import nbformat
 
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = dict(_KERNEL)
     notebook.metadata["language_info"] = {"name": "python"}
-    title = nbformat.v4.new_markdown_cell(f"# Conversation {conversation.name}")
-    notebook.cells = [title, nbformat.v4.new_code_cell("%load_ext cnai_magic")]
-    system: str | None = None
-    for number, turn in enumerate(conversation.turns, 1):
-        if turn.reply.system != system and _is_long(turn.reply.system or ""):
-            notebook.cells.append(nbformat.v4.new_code_cell(_system_cell(turn.reply.system or "")))
-        cell = nbformat.v4.new_code_cell(_question(turn.reply, system, conversation.name))
-        cell.outputs = [_output(turn, number, conversation.name)]
-        notebook.cells.append(cell)
-        system = turn.reply.system
+    notebook.cells = list(_cells(conversation))
     for number, cell in enumerate(notebook.cells):
-        # Not nbformat's random ones: the same conversation is the same file.
+        # Not nbformat's random ones.
         cell["id"] = f"cnai-{number}"
     nbformat.validate(notebook)
-    return f"{nbformat.writes(notebook)}\n".encode()
+    return f"{nbformat.writes(notebook)}\n".encode("utf-8", "replace")
 
 
 # -- found --------------------------------------------------------------------------------------
@@ -130,13 +136,26 @@ def _holds(path: Path, cell: str | None, source: str) -> bool:
     except OSError:
         return False
     if cell is not None:
-        return f'"id": {json.dumps(cell)}'.encode() in text
+        return re.search(rb'"id"\s*:\s*' + re.escape(json.dumps(cell).encode()), text) is not None
     # As nbformat writes it: a list of lines.
-    lines = [line for line in source.strip().splitlines(keepends=True) if line.strip()]
-    return bool(lines) and all(
-        any(json.dumps(line, ensure_ascii=escaped)[:-1].encode() in text for escaped in (False, True))
-        for line in lines
-    )
+    lines = [line for line in source.strip().splitlines() if line.strip()]
+    return bool(lines) and all(any(form in text for form in _forms(line)) for line in lines)
+
+
+def _forms(line: str) -> Iterator[bytes]:
+    """Yield the ways in which a line of a cell may stand in a file."""
+    for escaped_too in (False, True):
+        written = json.dumps(line, ensure_ascii=escaped_too)[:-1].encode("utf-8", "replace")
+        yield written + b'"'
+        yield written + b"\\n"
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        # The home of nobody who is known: a name like any other.
+        return path
 
 
 # -- read ---------------------------------------------------------------------------------------
@@ -157,17 +176,38 @@ def _outputs(cell: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
+def _parsed(text: str) -> Any:
+    """Return a notebook in the form of format 4, without nbformat's validation.
+
+    That takes half of the time, and gives random new IDs to cells whose ID is there twice; it also warns, and
+    logs to the cell that runs. What is used of a notebook is checked by whoever uses it.
+    """
+    import nbformat
+    from nbformat import reader
+
+    notebook = reader.reads(text)
+    if notebook["nbformat"] == _FORMAT:
+        return notebook
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nbformat.convert(notebook, _FORMAT)
+
+
 def _why(text: str, exc: Exception) -> str:
     if not text.strip():
         return "the file is empty"
     if text.lstrip().startswith("<<<<<<<") or "\n<<<<<<< " in text:
         return "it holds the marks of a merge that was not finished"
     try:
-        json.loads(text)
-    except ValueError as error:
-        return f"it is not JSON, or ends too early: {error}"
+        body = json.loads(text)
     except RecursionError:
         return "it is nested too deeply"
+    except ValueError as error:
+        return f"it is not JSON, or ends too early: {error}"
+    if isinstance(exc, RecursionError):
+        return "it is nested too deeply"
+    if not isinstance(body, dict) or type(body.get("nbformat")) is not int:
+        return "it is JSON, but not that of a notebook: it does not tell its nbformat"
     return f"nbformat says: {type(exc).__name__}: {exc}"
 
 
@@ -181,40 +221,93 @@ def _next_to_a_broken_one(path: Path) -> str:
 # -- written ------------------------------------------------------------------------------------
 
 
-def _question(reply: Reply, system: str | None, conversation: str) -> str:
+def _cells(conversation: Conversation) -> Iterator[Any]:
+    import nbformat
+
+    times = [each.started for turn in conversation.turns for each in turn.attempts]
+    begin, end = (min(times), max(times)) if times else (datetime.fromtimestamp(0, timezone.utc),) * 2
+    yield nbformat.v4.new_markdown_cell(f"# Conversation {escaped(conversation.name)}")
+    yield nbformat.v4.new_code_cell("%load_ext cnai_magic")
+    if conversation.name != "main":
+        yield _use_cell(conversation.name, begin)
+    system = ""
+    spent = {False: Spend(), True: Spend()}
+    for number, turn in enumerate(conversation.turns, 1):
+        reply = turn.reply
+        wanted = reply.system or ""
+        if wanted != system and _is_long(wanted):
+            yield _system_cell(wanted, conversation.name, reply.started)
+            system = wanted
+        cell = nbformat.v4.new_code_cell(_question(reply, wanted != system, conversation.name))
+        for each in turn.attempts:
+            spent[each.demo] += Spend.of(Charge(each.model, "", each.usage, each.cost, each.demo))
+        cell.outputs = [_output(turn, number, conversation.name, spent[reply.demo])]
+        yield cell
+        system = wanted
+    if conversation.system is not None and conversation.system != system:
+        # One that no question was asked with yet; it is younger than the last answer.
+        later = end + timedelta(milliseconds=1) if end.year < datetime.max.year else end
+        yield _system_cell(conversation.system, conversation.name, later)
+
+
+def _question(reply: Reply, with_system: bool, conversation: str) -> str:
     """Return the cell that asks a question again."""
-    words = ["%%cnai", shlex.quote(reply.model)]
+    options = []
+    if reply.model != NO_MODEL:
+        options.append(reply.model if not reply.model.startswith("-") else f"--model={reply.model}")
     if conversation != "main":
-        words += ["-c", shlex.quote(conversation)]
-    if reply.system != system and not _is_long(reply.system or ""):
-        words += ["-s", shlex.quote(reply.system or "")]
+        options += ["-c", conversation]
+    if with_system:
+        options += ["-s", reply.system or ""]
     for name, value in reply.parameters.items():
-        words += [f"--{name.replace('_', '-')}", repr(value)]
+        options += [f"--{name.replace('_', '-')}", repr(value)]
     if "{{" in reply.prompt:
-        words.append("--raw")
-    return " ".join(words) + "\n" + reply.prompt
+        options.append("--raw")
+    line = shlex.join(options)
+    if not _CHANGED.search(reply.prompt):
+        return f"%%cnai {line}".rstrip() + f"\n{reply.prompt}"
+    body = "\n".join(f"    {part!r}" for part in reply.prompt.splitlines(keepends=True))
+    return f'get_ipython().run_cell_magic(\n    "cnai",\n    {line!r},\n{body},\n)'
 
 
 def _is_long(system: str) -> bool:
     """Tell whether a system message cannot stand in a magic's line."""
-    return len(system.splitlines()) > 1 or not system.isprintable()
+    return not system.isprintable()
 
 
-def _system_cell(system: str) -> str:
-    return f'get_ipython().run_line_magic("cnai_chat", {"system " + system!r})'
+def _use_cell(name: str, time: datetime) -> Any:
+    return _command_cell(
+        f"%cnai_chat use {shlex.quote(name)}",
+        f"Conversation {name!r} is in use.",
+        event_metadata("use", name, time=time),
+    )
 
 
-def _output(turn: Turn, number: int, conversation: str) -> Any:
+def _system_cell(system: str, conversation: str, time: datetime) -> Any:
+    # In quotes: the command takes off one pair, and with it the blanks around.
+    line = f'system "{system}"'
+    source = (
+        f"get_ipython().run_line_magic('cnai_chat', {line!r})" if _is_long(system) else f"%cnai_chat {line}"
+    )
+    shown = f"System message of {conversation!r}: {system}" if system else "There is no system message."
+    return _command_cell(source, shown, event_metadata("system", conversation, time=time, system=system))
+
+
+def _command_cell(source: str, shown: str, record: dict[str, Any]) -> Any:
     import nbformat
 
-    reply = replace(
-        turn.reply, conversation=conversation, turn=number, turn_id=turn.id, ordinal=0, later=0, began=False
-    )
-    shown = replace(reply, others=tuple(_others(turn, conversation, number)))
+    output = nbformat.v4.new_output("display_data", {"text/plain": strip_controls(shown)}, metadata=record)
+    return nbformat.v4.new_code_cell(source, outputs=[output])
+
+
+def _output(turn: Turn, number: int, conversation: str, total: Spend) -> Any:
+    import nbformat
+
+    def placed(reply: Reply) -> Reply:
+        return replace(
+            reply, conversation=conversation, turn=number, turn_id=turn.id, ordinal=0, began=False, later=0
+        )
+
+    others = tuple(placed(each) for each in turn.attempts if each is not turn.reply)
+    shown = replace(placed(turn.reply), total=total, others=others)
     return nbformat.v4.new_output("display_data", bundle(shown), metadata=metadata(shown))
-
-
-def _others(turn: Turn, conversation: str, number: int) -> Iterator[Reply]:
-    for each in turn.attempts:
-        if each is not turn.reply:
-            yield replace(each, conversation=conversation, turn=number, turn_id=turn.id, ordinal=0)

@@ -7,7 +7,7 @@ commands, and are made again in the order of time.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +20,10 @@ from .reply import Reply
 from .spend import Charge
 
 __all__ = ["Restored", "SavedCell", "answers_of", "merge", "restore"]
+
+_MOST_NOTES = 20
+# Forks may hold the same attempts again and again; a notebook that was made for it could fill the memory so.
+_MOST_INHERITED = 100_000
 
 
 class SavedCell(NamedTuple):
@@ -68,10 +72,14 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
 def merge(conversations: Conversations, restored: Restored) -> None:
     """Add to the conversations of a kernel what it does not know yet, in the order of the document.
 
-    What the kernel has asked itself stays current; turns that the notebook does not hold come last.
+    What the kernel has asked itself stays current. Turns that the notebook does not hold come last, or first
+    where they are older than all that it holds.
     """
     fresh = not any(each.turns for each in conversations)
+    known = {each.name: each.family for each in conversations}
+    families = {each.family: known[name] for name, each in restored.conversations.items() if name in known}
     for theirs in restored.conversations.values():
+        theirs.family = families.get(theirs.family, theirs.family)
         mine = conversations.add(theirs)
         if mine is not theirs:
             _merge_turns(mine, theirs)
@@ -81,16 +89,42 @@ def merge(conversations: Conversations, restored: Restored) -> None:
         conversations.use(restored.current)
 
 
+@dataclass(slots=True, eq=False)
+class _Found:
+    """A turn while it is put together: its attempts by their IDs, the one that counts, and where that stands.
+
+    `position` is that of the answer in the document, `latest` when the youngest attempt was asked.
+    """
+
+    id: str
+    shown: Reply
+    cell: str | None
+    position: int
+    latest: datetime
+    attempts: dict[str, Reply] = field(default_factory=dict)
+
+    def add(self, reply: Reply) -> None:
+        """Take in one more attempt."""
+        self.attempts.setdefault(reply.id, reply)
+        self.latest = max(self.latest, reply.started)
+
+    def show(self, reply: Reply, cell: str | None, position: int) -> None:
+        """Take in an attempt that the document shows: of several, the youngest counts."""
+        self.add(reply)
+        if self.shown.started <= reply.started:
+            self.shown, self.cell, self.position = reply, cell, position
+
+
 class _Restoring:
     def __init__(self, cells: Iterable[SavedCell]) -> None:
         self.restored = Restored()
-        self._left_out: Counter[str] = Counter()
-        # Every answer that was met, and the cell whose output holds it.
-        self._answers: dict[str, tuple[Reply, str | None]] = {}
-        self._places: dict[str, dict[Place, Turn]] = {}
-        self._ids: dict[str, dict[str, Turn]] = {}
+        # What was left out, in words with a place for how many, and why.
+        self._left_out: Counter[tuple[str, str]] = Counter()
+        self._answers: dict[str, Reply] = {}
+        # By the names of their conversations and their own IDs.
+        self._turns: dict[tuple[str, str], _Found] = {}
+        self._inheritable = _MOST_INHERITED
         events: list[Event] = []
-        entries: list[tuple[str | None, Reply]] = []
         used: set[str] = set()
         for cell in cells:
             # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
@@ -99,46 +133,66 @@ class _Restoring:
             for about, data in _records(cell):
                 try:
                     if "event" in about:
-                        events.append(read_event(about))
+                        events.append(_named(read_event(about)))
                     else:
-                        self._take(read_answer(about, data), identifier, entries)
+                        self._place(self._taken(self._read(about, data)), identifier)
                 except InputError as error:
-                    self._left_out[error.what] += 1
-        events.sort(key=lambda event: event.time)
-        for event in events:
-            if event.kind == "fork":
-                self._fork(event)
-        for identifier, reply in entries:
-            self._place(identifier, reply)
-        self._apply(events)
-        self._number()
-        notes = self.restored.notes
-        notes += [f"left out: {_outputs(count)}, because {why}" for why, count in self._left_out.items()]
+                    self._left_out["{} output", error.what] += 1
+        self._repeat(events)
+        self._finish()
 
-    def _take(self, reply: Reply, cell: str | None, entries: list[tuple[str | None, Reply]]) -> None:
+    # -- what the outputs hold ------------------------------------------------------------------
+
+    def _read(self, about: Mapping[str, Any], data: Mapping[str, Any]) -> Reply:
+        """Read an answer, without its other attempts where these alone are not sound."""
+        try:
+            return read_answer(about, data)
+        except InputError as error:
+            if "others" not in about:
+                raise
+            reply = read_answer({**about, "others": []}, data)
+            self._left_out["the other attempts of {} answer", error.what] += 1
+            return reply
+
+    def _taken(self, reply: Reply) -> Reply:
+        """Take in an answer that was not there before, and the other attempts of its turn; charge them."""
         if reply.id in self._answers:
             raise InputError("it is a copy of another one")
         for each in (*reply.others, reply):
             if not Conversations.is_name(each.conversation):
                 raise InputError("its conversation has no proper name")
+        for each in (*reply.others, reply):
             if each.id not in self._answers:
-                self._answers[each.id] = each, cell
-                within = each.conversation if each.turn else ""
-                self.restored.charges.append(
-                    Charge(
-                        each.model,
-                        within,
-                        each.usage,
-                        each.cost,
-                        each.demo,
-                        each.id,
-                        each.started,
-                        finish_reason=each.finish_reason,
-                    )
-                )
+                self._answers[each.id] = each
+                self.restored.charges.append(_charge(each))
+        return reply
+
+    def _place(self, reply: Reply, cell: str | None) -> None:
+        """Put an answer where it stands in the document, and its other attempts with it.
+
+        Attempts of another conversation are from before a fork: they are that one's turn too.
+        """
         # An answer outside of any conversation, or one that broke off, is spend and no turn.
-        if reply.turn and reply.text and reply.finish_reason != "failed":
-            entries.append((cell, reply))
+        if not reply.turn or not reply.text or reply.finish_reason == "failed":
+            return
+        turn_id, position = reply.turn_id or reply.id, len(self._answers)
+        turn = self._turn(reply.conversation, turn_id, reply, cell, position)
+        for other in reply.others:
+            each = self._answers[other.id]
+            turn.add(each)
+            if each.conversation != reply.conversation:
+                self._turn(each.conversation, turn_id, each, cell, position)
+                fork, origin = self._conversation(reply.conversation), self._conversation(each.conversation)
+                fork.family = origin.family
+
+    def _turn(self, name: str, turn_id: str, reply: Reply, cell: str | None, position: int) -> _Found:
+        """Return the turn of this ID, which shows this answer, begun if there is none."""
+        self._conversation(name)
+        found = self._turns.get((name, turn_id))
+        if found is None:
+            found = self._turns[name, turn_id] = _Found(turn_id, reply, cell, position, reply.started)
+        found.show(reply, cell, position)
+        return found
 
     def _conversation(self, name: str) -> Conversation:
         found = self.restored.conversations.get(name)
@@ -146,129 +200,103 @@ class _Restoring:
             found = self.restored.conversations[name] = Conversation(name)
         return found
 
+    # -- what commands changed ------------------------------------------------------------------
+
+    def _repeat(self, events: Sequence[Event]) -> None:
+        """Go through commands and answers in the order of time; at the same millisecond a command was first.
+
+        A drop and a keep hold only where no attempt of their turn is younger; one of the same millisecond is
+        younger than a keep, and older than a drop, after which there is no turn of this ID to be asked.
+        """
+        # A name that was forked again is of a kernel that knew nothing of the first fork.
+        forks = {event.name: event for event in sorted(events, key=_time) if event.kind == "fork"}
+        moments: list[Event | Reply] = [*events, *self._answers.values()]
+        for each in sorted(moments, key=_time):
+            if isinstance(each, Reply):
+                self._answered(each)
+            elif each.kind == "fork":
+                if forks[each.name] is each:
+                    self._fork(each)
+            elif each.kind == "use":
+                self.restored.current = self._conversation(each.conversation).name
+            elif each.kind == "system":
+                self._conversation(each.conversation).system = each.system
+            elif each.kind == "import":
+                self._note(f"{each.conversation!r} was imported from a file: import it again to have it")
+            else:
+                self._drop_or_keep(each)
+
+    def _answered(self, reply: Reply) -> None:
+        found = self._turns.get((reply.conversation, reply.turn_id or reply.id))
+        if found is None:
+            return
+        conversation = self._conversation(reply.conversation)
+        # Where nothing was sent, it may have been removed by a command.
+        if (reply.system or None) != (conversation.system or None):
+            conversation.system = reply.system or None
+        if reply.began:
+            self.restored.current = reply.conversation
+            conversation.begun_at = Place(found.cell, reply.ordinal)
+
     def _fork(self, event: Event) -> None:
-        """Make a conversation that begins with the answers another had at that time."""
-        if not Conversations.is_name(event.name):
-            self._left_out["its conversation has no proper name"] += 1
-            return
-        if event.name in self.restored.conversations:
-            return
-        fork = self._conversation(event.name)
-        fork.family = self._conversation(event.conversation).family
+        """Make a conversation that begins with the turns another had at that time."""
+        fork, origin = self._conversation(event.name), self._conversation(event.conversation)
+        fork.family, fork.system = origin.family, event.system
+        self.restored.current = event.name
         gone = 0
         for identifier in event.answers:
-            if identifier not in self._answers:
+            reply = self._answers.get(identifier)
+            turn_id = (reply.turn_id or reply.id) if reply else ""
+            before = self._turns.get((event.conversation, turn_id))
+            before = before or (self._turns.get((reply.conversation, turn_id)) if reply else None)
+            if reply is None or before is None:
                 gone += 1
                 continue
-            reply, cell = self._answers[identifier]
-            self._add(fork, Turn(Place(cell, reply.ordinal), [_alone(reply)], id=reply.turn_id))
+            turn = self._turn(event.name, turn_id, reply, before.cell, before.position)
+            if self._inheritable >= len(before.attempts):
+                self._inheritable -= len(before.attempts)
+                for each in before.attempts.values():
+                    if each.started <= event.time:
+                        turn.add(each)
         if gone:
-            self.restored.notes.append(
-                f"{event.name!r} lacks {gone} of the turns that it was forked with: "
-                "they are not in the notebook"
-            )
-
-    def _place(self, cell: str | None, reply: Reply) -> None:
-        """Put an answer where it stands in the document, and its other attempts with it.
-
-        Attempts of another conversation are from before a fork: they are that one's turn too.
-        """
-        shown = _alone(reply)
-        own = [each for each in reply.others if each.conversation == reply.conversation]
-        elsewhere: dict[str, list[Reply]] = {}
-        for each in reply.others:
-            if each.conversation != reply.conversation:
-                elsewhere.setdefault(each.conversation, []).append(each)
-        for name, attempts in elsewhere.items():
-            if Place(cell, reply.ordinal) not in self._places.get(name, {}):
-                self._put(name, cell, attempts[-1], attempts[:-1])
-        inherited = [each for attempts in elsewhere.values() for each in attempts]
-        self._put(reply.conversation, cell, shown, [*inherited, *own])
-
-    def _put(self, name: str, cell: str | None, reply: Reply, others: Sequence[Reply]) -> None:
-        conversation = self._conversation(name)
-        place = Place(cell, reply.ordinal)
-        places = self._places.setdefault(name, {})
-        turn = self._ids.get(name, {}).get(reply.turn_id) if reply.turn_id else None
-        if turn is None and cell is not None:
-            standing = places.get(place)
-            if standing is not None and standing.reply.turn_id == reply.turn_id:
-                turn = standing
-            while turn is None and place in places:
-                place = Place(cell, place.ordinal + 1)
-        if turn is None:
-            turn = self._add(conversation, Turn(place, id=reply.turn_id or Turn(place).id))
-        known = {each.id for each in turn.attempts}
-        newest = not turn.attempts or turn.reply.started <= reply.started
-        current = reply if newest else turn.reply
-        added = [each for each in (*others, reply) if each.id not in known]
-        turn.attempts = sorted((*turn.attempts, *added), key=lambda each: (each.attempt, each.started))
-        turn.current = next(i for i, each in enumerate(turn.attempts) if each.id == current.id)
-        if newest and cell is not None:
-            places.pop(turn.place, None)
-            turn.place = place
-            places[place] = turn
-        if reply.began:
-            conversation.begun_at = turn.place
-
-    def _add(self, conversation: Conversation, turn: Turn) -> Turn:
-        conversation.turns.append(turn)
-        if turn.place.cell is not None:
-            self._places.setdefault(conversation.name, {})[turn.place] = turn
-        self._ids.setdefault(conversation.name, {})[turn.id] = turn
-        return turn
-
-    def _apply(self, events: Sequence[Event]) -> None:
-        """Make the other changes again, each at its time: an answer that is younger than one undoes it."""
-        restored = self.restored
-        systems: dict[str, datetime] = {}
-        used: datetime | None = None
-        for name, conversation in restored.conversations.items():
-            latest = max((turn.reply for turn in conversation.turns), key=_started, default=None)
-            if latest is not None:
-                conversation.system = latest.system
-                systems[name] = latest.started
-            for each in conversation.turns:
-                if each.reply.began and (used is None or used < each.reply.started):
-                    restored.current, used = name, each.reply.started
-        for event in events:
-            name = event.name if event.kind == "fork" else event.conversation
-            if not Conversations.is_name(name):
-                self._left_out["its conversation has no proper name"] += 1
-                continue
-            if event.kind in ("use", "fork") and (used is None or used < event.time):
-                self._conversation(name)
-                restored.current = name
-            if event.kind in ("system", "fork") and (name not in systems or systems[name] < event.time):
-                self._conversation(name).system = event.system
-            elif event.kind == "import":
-                restored.notes.append(f"{name!r} was imported from a file: import it again to have it")
-            elif event.kind in ("drop", "keep"):
-                self._drop_or_keep(event)
+            lacks = f"{event.name!r} lacks {gone} of the turns that it was forked with"
+            self._note(f"{lacks}: they are not in the notebook")
 
     def _drop_or_keep(self, event: Event) -> None:
-        turn = self._ids.get(event.conversation, {}).get(event.turn_id)
-        if turn is None or max(map(_started, turn.attempts)) > event.time:
+        turn = self._turns.get((event.conversation, event.turn_id))
+        if turn is None or turn.latest > event.time or (turn.latest == event.time and event.kind == "keep"):
             return
-        turns = self.restored.conversations[event.conversation].turns
         if event.kind == "drop":
-            if turn in turns:
-                turns.remove(turn)
-            return
-        kept = [index for index, each in enumerate(turn.attempts) if each.id == event.answer]
-        if kept:
-            turn.current = kept[0]
+            del self._turns[event.conversation, event.turn_id]
+        elif event.answer in turn.attempts:
+            turn.shown = turn.attempts[event.answer]
         else:
-            self.restored.notes.append(
-                f"an attempt that was kept in {event.conversation!r} is not in the notebook"
-            )
+            self._note(f"an attempt that was kept in {event.conversation!r} is not in the notebook")
 
-    def _number(self) -> None:
-        for conversation in self.restored.conversations.values():
-            for index, turn in enumerate(conversation.turns, 1):
-                turn.attempts = [
-                    each if each.turn == index else replace(each, turn=index) for each in turn.attempts
-                ]
+    # -- the result -----------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        last: dict[tuple[str, str], int] = defaultdict(lambda: -1)
+        for (name, _), found in sorted(self._turns.items(), key=lambda item: item[1].position):
+            conversation, ordinal = self.restored.conversations[name], found.shown.ordinal
+            if found.cell is not None:
+                # Questions of a cell that append are all its first.
+                ordinal = max(ordinal, last[name, found.cell] + 1)
+                last[name, found.cell] = ordinal
+            number = len(conversation.turns) + 1
+            attempts = sorted(found.attempts.values(), key=lambda each: (each.attempt, each.started))
+            current = next(index for index, each in enumerate(attempts) if each is found.shown)
+            attempts = [_numbered(each, number) for each in attempts]
+            conversation.turns.append(Turn(Place(found.cell, ordinal), attempts, current, found.id))
+        for (what, why), count in self._left_out.items():
+            because = ", because" if count == 1 else "s, each because"
+            self._note(f"left out: {what.format(count)}{because} {why}")
+        notes = self.restored.notes
+        if len(notes) > _MOST_NOTES:
+            notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
+
+    def _note(self, line: str) -> None:
+        self.restored.notes.append(line)
 
 
 def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -278,6 +306,26 @@ def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, 
         about = metadata.get("cnai") if isinstance(metadata, Mapping) else None
         if isinstance(about, Mapping):
             yield about, data if isinstance(data, Mapping) else {}
+
+
+def _named(event: Event) -> Event:
+    names = [event.conversation, *([event.name] if event.kind == "fork" else [])]
+    if not all(map(Conversations.is_name, names)):
+        raise InputError("its conversation has no proper name")
+    return event
+
+
+def _charge(reply: Reply) -> Charge:
+    return Charge(
+        model=reply.model,
+        conversation=reply.conversation if reply.turn else "",
+        usage=reply.usage,
+        cost=reply.cost,
+        demo=reply.demo,
+        id=reply.id,
+        time=reply.started,
+        finish_reason=reply.finish_reason,
+    )
 
 
 def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
@@ -295,22 +343,23 @@ def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
         current = standing.reply
         unknown = [each for each in turn.attempts if each.id not in known]
         if unknown:
-            attempts = sorted((*standing.attempts, *unknown), key=_started)
-            standing.attempts = [replace(each, attempt=number) for number, each in enumerate(attempts, 1)]
+            attempts = sorted((*standing.attempts, *unknown), key=_time)
+            standing.attempts = [
+                replace(each, attempt=number, turn_id=standing.id) for number, each in enumerate(attempts, 1)
+            ]
             standing.current = next(i for i, each in enumerate(attempts) if each is current)
         if id(standing) in sent:
             merged[id(standing)] = standing
-    mine.turns = [*merged.values(), *(turn for turn in mine.turns if id(turn) not in merged)]
+    first = min((turn.reply.started for turn in theirs.turns), default=None)
+    others = [turn for turn in mine.turns if id(turn) not in merged]
+    before = [turn for turn in others if first is not None and turn.reply.started < first]
+    mine.turns = [*before, *merged.values(), *(turn for turn in others if turn not in before)]
 
 
-def _alone(reply: Reply) -> Reply:
-    """Return a reply without the other attempts of its turn."""
-    return replace(reply, others=()) if reply.others else reply
+def _numbered(reply: Reply, turn: int) -> Reply:
+    """Return a reply alone, as one of this turn."""
+    return replace(reply, turn=turn, others=()) if reply.turn != turn or reply.others else reply
 
 
-def _started(reply: Reply) -> datetime:
-    return reply.started
-
-
-def _outputs(count: int) -> str:
-    return f"{count} output{'s' * (count != 1)}"
+def _time(each: Event | Reply) -> datetime:
+    return each.time if isinstance(each, Event) else each.started

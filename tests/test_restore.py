@@ -366,8 +366,6 @@ def test_answers_of_the_first_schema_come_back(document: Document) -> None:
         ({"seconds": float("nan")}, "its seconds are no time"),
         ({"model": "m" * 10**6}, "its model is no name"),
         ({"turn": -1}, "its turn is no count"),
-        ({"others": [1]}, "one of its parts is no object"),
-        ({"others": {}}, "its other attempts are no list of them"),
         ({"demo": "yes"}, "its demo is neither true nor false"),
         ({"footer": None, "text": None}, "its text is not there"),
     ],
@@ -380,6 +378,25 @@ def test_what_is_not_sound_is_left_out_and_told_and_the_rest_comes_back(
     restored = restore(cells)
     assert prompts(restored) == ["question a", "question c"]
     assert restored.notes == [f"left out: 1 output, because {reason}"]
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        ([1], "one of its parts is no object"),
+        ({}, "its other attempts are no list of them"),
+        ([{}] * 1001, "its other attempts are no list of them"),
+        ([{"prompt": "x"}], "its text is not there"),
+    ],
+)
+def test_an_answer_whose_other_attempts_are_not_sound_comes_back_without_them(
+    document: Document, others: Any, reason: str
+) -> None:
+    cells = document.cells()
+    cells[1].outputs[0]["metadata"]["cnai"]["others"] = others
+    restored = restore(cells)
+    assert prompts(restored) == ["question a", "question b", "question c"]
+    assert restored.notes == [f"left out: the other attempts of 1 answer, because {reason}"]
 
 
 @pytest.mark.parametrize(
@@ -425,6 +442,210 @@ def test_answers_of_a_cell_are_those_that_are_sound(document: Document) -> None:
     ]
 
 
+def _older_answer(prompt: str, text: str, turn: int, turn_id: str, time: str) -> dict[str, Any]:
+    """Return an output as version 1 of the schema had it."""
+    footer = "demo-guide · demo · 11 → 9 tokens · demo credit $0.000041 · 0.1 s · this notebook $0.000041"
+    usage = {"completion_tokens": 9, "prompt_tokens": 11, "total_tokens": 20}
+    about = {
+        "attempt": 1,
+        "conversation": "main",
+        "cost": 41160,
+        "demo": True,
+        "finish_reason": "stop",
+        "footer": footer,
+        "model": "demo-guide",
+        "parameters": {},
+        "prompt": prompt,
+        "reasoning": "",
+        "schema": 1,
+        "seconds": 0.12,
+        "system": None,
+        "time": time,
+        "turn": turn,
+        "turn_id": turn_id,
+        "usage": {**usage, "cached_tokens": 0, "estimated": False, "reasoning_tokens": 0},
+    }
+    return {"data": {"text/plain": [f"{text}\n", "\n", footer]}, "metadata": {"cnai": about}}
+
+
+def test_a_notebook_of_the_first_version_comes_back_as_it_was_written() -> None:
+    first = _older_answer(
+        "What is 12 * 12?", "12 * 12 = **144**", 1, "a0482524e689", "2026-11-23T07:26:02.252+00:00"
+    )
+    second = _older_answer(
+        "And times 3?", "144 * 3 = **432**", 2, "0dca115002b8", "2026-11-23T07:26:02.382+00:00"
+    )
+    # Outside of the conversation there was no turn, and no ID of one.
+    aside = _older_answer("Hi", "Hello", 0, "", "2026-11-23T07:26:02.724+00:00")
+    other = _older_answer("Hi", "Hello", 0, "", "2026-11-23T07:26:03.574+00:00")
+    restored = restore([SavedCell("a", "", [first]), SavedCell("b", "", [second, aside, other])])
+    assert restored.notes == []
+    turns = restored.conversations["main"].turns
+    assert [(turn.reply.prompt, turn.reply.text, turn.place) for turn in turns] == [
+        ("What is 12 * 12?", "12 * 12 = **144**", Place("a")),
+        ("And times 3?", "144 * 3 = **432**", Place("b")),
+    ]
+    assert [charge.cost.nano for charge in restored.charges] == [41160] * 4
+
+
+def test_a_copy_above_does_not_take_the_place_of_the_cell_that_was_run_again(document: Document) -> None:
+    document.outputs["copy"] = copy.deepcopy(document.outputs["b"])
+    document.ask("b", "question b, better")
+    restored = document.restored("copy", "a", "b", "c")
+    assert prompts(restored) == ["question a", "question b, better", "question c"]
+    assert [turn.place.cell for turn in restored.conversations["main"].turns] == ["a", "b", "c"]
+
+
+def test_one_notebook_twice_in_one_file_is_one(document: Document) -> None:
+    document.ask("b", "question b, better")
+    document.command("x", "fork plan --at 2")
+    once, twice = document.restored(), restore([*document.cells(), *document.cells()])
+    assert [told(each) for each in twice.conversations.values()] == [
+        told(each) for each in once.conversations.values()
+    ]
+    assert twice.charges == once.charges
+    assert twice.notes == ["left out: 3 outputs, each because it is a copy of another one"]
+
+
+def test_outputs_that_were_stripped_bring_back_the_rest(document: Document) -> None:
+    document.outputs["b"] = []
+    for output in document.outputs["c"]:
+        del output["metadata"]["cnai"]
+    restored = document.restored()
+    assert (prompts(restored), restored.notes) == (["question a"], [])
+
+
+def test_a_fork_whose_origin_is_gone_has_what_was_asked_in_it(document: Document) -> None:
+    document.command("x", "fork plan")
+    document.ask("d", "in the fork")
+    restored = document.restored("x", "d")
+    assert prompts(restored, "plan") == ["in the fork"]
+    lacks = "'plan' lacks 3 of the turns that it was forked with: they are not in the notebook"
+    assert restored.notes == [lacks]
+
+
+def test_a_fork_whose_command_is_gone_is_still_one(document: Document) -> None:
+    document.command("x", "fork plan")
+    document.ask("b", "otherwise")
+    restored = document.restored("a", "b", "c")
+    assert prompts(restored, "plan") == ["otherwise"]
+    # What is asked in one leaves the other as it is.
+    assert restored.conversations["plan"].family == restored.conversations["main"].family
+
+
+def test_a_fork_has_all_attempts_of_its_turns(document: Document) -> None:
+    document.ask("b", "question b, better")
+    document.command("x", "fork plan")
+    document.command("y", "versions 2 --keep 1")
+    restored = document.restored()
+    assert told(restored.conversations["plan"]) == told(document.session.conversations["plan"])
+    assert prompts(restored, "plan")[1] == "question b"
+    assert prompts(restored)[1] == "question b, better"
+    assert restored.notes == []
+
+
+def test_of_two_forks_of_one_name_the_later_is_the_one(document: Document) -> None:
+    """A kernel that has nothing restored may fork under a name that an earlier kernel had."""
+    document.command("x", "fork plan")
+    outputs, document.session = document.outputs, Session()
+    document.ask("n", "of another kernel")
+    document.command("y", "fork plan")
+    assert document.outputs is outputs
+    assert prompts(document.restored(), "plan") == ["of another kernel"]
+
+
+def test_an_attempt_that_was_kept_and_is_gone_is_told(document: Document) -> None:
+    document.ask("b", "second")
+    document.command("x", "versions 2 --keep 1")
+    cells = document.cells()
+    del cells[1].outputs[0]["metadata"]["cnai"]["others"]
+    restored = restore(cells)
+    assert prompts(restored) == ["question a", "second", "question c"]
+    assert restored.notes == ["an attempt that was kept in 'main' is not in the notebook"]
+
+
+def test_commands_and_answers_of_one_millisecond_stand_in_their_order() -> None:
+    document = Document(clock=iter([_BEGIN] * 100))
+    identifiers = iter("abcdef")
+    place = Place("n")
+
+    def ask(name: str) -> None:
+        conversation = document.session.conversations[name]
+        answer = reply("yes", id=next(identifiers), started=_BEGIN, conversation=name, turn_id="")
+        document.show("n", conversation.record(place, answer).reply)
+
+    document.command("x", "use one")
+    document.command("y", "use two")
+    ask("two")
+    restored = document.restored()
+    assert restored.current == "two"
+    document.command("z", "drop 1")
+    assert document.restored().conversations["two"].turns == []
+
+
+def test_an_attempt_counts_that_was_asked_in_the_millisecond_after_another_was_kept(
+    document: Document,
+) -> None:
+    document.ask("b", "second")
+    document.command("x", "versions 2 --keep 1")
+    kept = document.outputs["x"][0]["metadata"]["cnai"]["time"]
+    document.clock = iter([datetime.fromisoformat(kept)] * 9)
+    document.ask("b", "third")
+    assert prompts(document.restored()) == ["question a", "third", "question c"]
+
+
+def test_a_system_message_that_an_answer_went_without_is_none(document: Document) -> None:
+    document.ask("d", "with one", system="Be brief.")
+    document.ask("e", "without", system=None)
+    assert document.restored().conversations["main"].system is None
+
+
+def test_a_system_message_that_was_removed_stays_removed_when_more_is_asked(document: Document) -> None:
+    """ "" is not None: with None the one of the settings would be sent again."""
+    document.command("x", 'system ""')
+    document.ask("d", "without")
+    assert document.restored().conversations["main"].system == ""
+
+
+def test_questions_of_one_cell_that_append_have_places_of_their_own() -> None:
+    document = Document()
+    document.ask("a", "one")
+    main = document.session.conversations["main"]
+    for prompt in ("two", "three"):
+        answer = reply(prompt, prompt=prompt, id=prompt, turn_id="", started=next(document.clock))
+        document.show("a", main.record(Place(), answer).reply)
+    turns = document.restored().conversations["main"].turns
+    assert [turn.place for turn in turns] == [Place("a", 0), Place("a", 1), Place("a", 2)]
+    assert [turn.reply.prompt for turn in turns] == ["one", "two", "three"]
+
+
+def test_what_was_made_to_take_long_or_fill_the_memory_does_not(document: Document) -> None:
+    """Thousands of attempts of one turn, of questions of one cell, of drops, keeps, forks and reasons."""
+    (template,) = document.outputs["a"]
+    facts, later, many = template["metadata"]["cnai"], _BEGIN + timedelta(days=1), 6000
+    turn_id = facts["turn_id"]
+    outputs: list[dict[str, Any]] = []
+    for number in range(many):
+        about = {**facts, "id": f"attempt-{number}"}
+        outputs.append({**template, "metadata": {"cnai": about}})
+        outputs.append({**template, "metadata": {"cnai": {**about, "id": f"own-{number}", "turn_id": ""}}})
+    for number in range(many):
+        name, answer = f"fork-{number}", f"attempt-{number}"
+        outputs += [
+            {"metadata": event_metadata("fork", "main", name=name, answers=[answer], time=later)},
+            {"metadata": event_metadata("keep", "main", turn_id=turn_id, answer=answer, time=later)},
+            {"metadata": event_metadata("keep", "main", turn_id=turn_id, answer="nothing", time=later)},
+            {"metadata": event_metadata("drop", name, turn_id=turn_id, time=later)},
+            {"metadata": {"cnai": {"schema": 2, "event": "use", "conversation": "\x1b"}}},
+        ]
+    restored = restore([SavedCell("a", "", outputs)])
+    turns = restored.conversations["main"].turns
+    assert len(turns) == many + 1
+    assert max(len(turn.attempts) for turn in turns) == many
+    assert len(restored.notes) == 21
+    assert restored.notes[-1].endswith("more of the kind")
+
+
 # -- into a kernel that has asked already ---------------------------------------------------------
 
 
@@ -456,6 +677,51 @@ def test_a_cell_that_was_run_before_the_restore_keeps_its_new_answer_and_gets_th
         (1, "question b"),
         (2, "question b, new"),
     ]
+
+
+def test_a_fork_that_comes_back_is_one_of_the_conversation_in_the_kernel(document: Document) -> None:
+    """The conversation of the start is there before: run again in the fork, a cell must leave it as it is."""
+    document.command("x", "fork plan")
+    kernel = Conversations()
+    merge(kernel, document.restored())
+    answer = reply("otherwise", id="other", conversation="plan", started=_BEGIN + timedelta(hours=1))
+    kernel["plan"].record(Place("b"), answer)
+    kernel.end_of_cell("b", [("plan", Place("b"))])
+    assert [turn.reply.prompt for turn in kernel["main"].turns] == ["question a", "question b", "question c"]
+    assert kernel["main"].family == kernel["plan"].family
+
+
+def test_turns_that_are_older_than_the_notebook_come_first(document: Document) -> None:
+    """Such as those of a conversation that was imported again, and had gone on in this notebook."""
+    kernel = Conversations()
+    for number, prompt in enumerate(("imported", "and more")):
+        old = reply("yes", prompt=prompt, id=prompt, started=_BEGIN - timedelta(days=2 - number))
+        kernel["main"].record(Place(), old)
+    merge(kernel, document.restored())
+    assert [turn.reply.prompt for turn in kernel["main"].turns] == [
+        "imported",
+        "and more",
+        "question a",
+        "question b",
+        "question c",
+    ]
+
+
+def test_a_turn_that_was_taken_out_here_stays_out_where_the_notebook_tells_of_it(document: Document) -> None:
+    session = Session()
+    session.restore(document.restored())
+    session.conversations["main"].drop(2)
+    document.command("x", "drop 2")
+    session.restore(document.restored())
+    assert [turn.reply.prompt for turn in session.conversations["main"].turns] == ["question a", "question c"]
+
+
+def test_a_turn_that_its_cell_let_go_of_does_not_come_back(document: Document) -> None:
+    session = Session()
+    session.restore(document.restored())
+    session.conversations["main"].retire("b", [])
+    session.restore(document.restored())
+    assert [turn.reply.prompt for turn in session.conversations["main"].turns] == ["question a", "question c"]
 
 
 def test_to_restore_twice_changes_nothing(document: Document) -> None:

@@ -22,7 +22,7 @@ from ..errors import (
     RateLimitError,
     TruncatedError,
 )
-from ..protocol import ChatRequest, Chunk, Model
+from ..protocol import ChatRequest, Chunk, Model, Usage
 from ..protocol.reader import StreamReader, read_completion, read_models
 from ..safety import ApiKey
 from ..spend import Balance, read_balance
@@ -235,13 +235,19 @@ class Client:
         reader, hidden = StreamReader(), HiddenKey(self._key)
         read, mark, model = reader.read, hidden.mark, ""
         failure: CnaiError | None = None
+        # The last count of the server's, as long as no text has come after it.
+        counted: Usage | None = None
         try:
             for data, event in events:
                 if reader.done:
                     continue  # what follows [DONE] is drained, so that the connection can be used again
                 chunk = read(data, event)
                 if chunk is not None:
-                    text, reasoning, finished, _, named = chunk
+                    text, reasoning, finished, usage, named = chunk
+                    if usage is not None:
+                        counted = usage
+                    elif text or reasoning:
+                        counted = None
                     if not exchange.begun:
                         exchange.begun = bool(text or reasoning)
                     if mark in text or mark in reasoning or hidden.held or finished or named != model:
@@ -258,10 +264,10 @@ class Client:
             if not (reader.finish_reason or reader.done or exchange.cancelled):
                 failure = self._requester.translated(exc, begun=exchange.begun)
                 failure.__cause__ = self._requester.cause(exc)
-        # Whatever ended the stream: what was held back has arrived.
+        # Whatever ended the stream: what was held back has arrived, and before the server's last count.
         rest = hidden.rest(reader.close())
         if rest is not None:
-            yield rest
+            yield rest._replace(usage=counted)
         if failure is not None:
             raise failure
         if exchange.cancelled:
