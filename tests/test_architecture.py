@@ -43,7 +43,7 @@ _ARROWS: dict[str, set[str]] = {
     "imported": {"conversation", "reply"},
     "messages": {"conversation", "imported"},
     "transcript": {"conversation", "imported", "protocol", "reply", "spend"},
-    "notebook": {"conversation", "files", "output", "reply", "restore"},
+    "notebook": {"conversation", "files", "imported", "output", "reply", "restore", "spend"},
     "stream": {"client", "protocol", "worker"},
     "gateway": {"prices", "protocol", "spend", "worker"},
     "access": {"config", "gateway"},

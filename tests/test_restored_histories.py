@@ -202,7 +202,7 @@ def test_a_document_brings_back_all_that_it_holds(
     conversation, in another branch after a fork, appended, or failed; and with such an answer that it was in
     use, or had set a system message. Then that is so which the document shows last. A fork has a turn where
     the document holds the answer that it was forked with, or one that was asked in the fork. Of a turn that a
-    cell let go of, the attempts that the output of a fork holds come back: nothing tells that it let go of it.
+    cell let go of, the attempts that the output of a fork holds come back: nothing tells that it let go.
     """
     notebook = begun(server)
     for step in steps:

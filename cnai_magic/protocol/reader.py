@@ -104,7 +104,7 @@ class StreamReader:
                 reasoning += thought
         finish = choice.get("finish_reason") or ""
         if finish:
-            finish = self.finish_reason = _FINISH_REASONS.get(str(finish), str(finish))
+            finish = self.finish_reason = _finish_reason(str(finish))
         counted = body.get("usage") or choice.get("usage")
         usage = _usage(counted) if counted else None
         if usage is not None:
@@ -215,6 +215,11 @@ class _ThinkTag:
     def rest(self) -> tuple[str, str]:
         held, self._held = self._held, ""
         return ("", held) if self._inside else (held, "")
+
+
+def _finish_reason(reason: str) -> str:
+    """Return the reason as OpenAI names it; a word that is none is not kept, since it is shown and saved."""
+    return _FINISH_REASONS.get(reason, reason if len(reason) <= 64 and reason.isprintable() else "unknown")
 
 
 def _parsed(data: str) -> dict[str, Any]:
