@@ -177,7 +177,7 @@ def _versions(session: Session, arguments: Namespace, notebook: Callable[[], Pat
 
 
 def _restore(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
-    from .notebook import restored_from
+    from .documents.notebook import restored_from
     from .render.line import Line
 
     path = Path(arguments.path) if arguments.path else notebook()
@@ -201,11 +201,11 @@ def _restore(session: Session, arguments: Namespace, notebook: Callable[[], Path
 
 
 def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
-    from .files import write_new
-    from .messages import to_messages
-    from .notebook import notebook_of
+    from .documents.files import write_new
+    from .documents.messages import to_messages
+    from .documents.notebook import notebook_of
+    from .documents.transcript import to_markdown
     from .render.line import Line
-    from .transcript import to_markdown
 
     conversation = _current(session)
     path = Path(arguments.path)
@@ -228,10 +228,10 @@ def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path 
 
 
 def _import(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
-    from .files import read_text
-    from .messages import from_messages
+    from .documents.files import read_text
+    from .documents.messages import from_messages
+    from .documents.transcript import from_markdown
     from .render.line import Line
-    from .transcript import from_markdown
 
     path = Path(arguments.path)
     suffix = _suffix(path)
@@ -251,7 +251,7 @@ def _import(session: Session, arguments: Namespace, notebook: Callable[[], Path 
 
 
 def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]]:
-    from .notebook import restored_from
+    from .documents.notebook import restored_from
 
     restored = restored_from(path)
     found = {name: each for name, each in restored.conversations.items() if each.turns}
@@ -337,7 +337,7 @@ def _takes_nothing(command: str, rest: str, next_step: str = "") -> None:
 
 def _recorded(shown: object, kind: str, conversation: str, **facts: Any) -> object:
     """Leave the change in the notebook too, so that it is restored with the answers."""
-    from .output import event_metadata
+    from .documents.output import event_metadata
     from .render.line import Recorded
 
     return Recorded(shown, event_metadata(kind, conversation, **facts))

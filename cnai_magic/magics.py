@@ -200,7 +200,7 @@ class CnaiMagics(Magics):
         return str(told or os.environ.get("JPY_SESSION_NAME", ""))
 
     def _notebook(self) -> Path | None:
-        from .notebook import find_notebook
+        from .documents.notebook import find_notebook
 
         exact = bool(self.settings.notebook or self.shell.user_ns.get("__vsc_ipynb_file__"))
         return find_notebook(self._named, exact=exact, cell=self._cell, source=self._source)
@@ -210,7 +210,7 @@ class CnaiMagics(Magics):
 
         A notebook that is saved after a mistake has lost them: the error stands in their place.
         """
-        from .notebook import saved_answers
+        from .documents.notebook import saved_answers
 
         path = self._notebook()
         if path is None:

@@ -12,6 +12,7 @@ from .answer import Answer
 from .cell_run import CellRun
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
+from .documents.restore import Restored, merge
 from .errors import CnaiError, InputError
 from .interrupts import Interrupted, interrupts_deferred
 from .ledger import Ledger
@@ -21,7 +22,6 @@ from .provider import Provider
 from .question import Options, Question, Unseen, View
 from .replay import same_answer
 from .reply import Reply
-from .restore import Restored, merge
 from .safety import ApiKey
 from .spend import Charge, Cost, SpendBook
 

@@ -138,7 +138,7 @@ def _csv(session: Session, arguments: Namespace) -> _Change:
     charges = list(_charges(session, of))
 
     def change() -> str:
-        from .files import write_new
+        from .documents.files import write_new
         from .render.spend import charges_csv
 
         text = "".join(charges_csv(charges))

@@ -15,8 +15,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from cnai_magic.notebook import restored_from
-from cnai_magic.output import SCHEMA
+from cnai_magic.documents.notebook import restored_from
+from cnai_magic.documents.output import SCHEMA
 from cnai_magic.spend import usd
 from tests.example_notebooks import (
     FOLDER,

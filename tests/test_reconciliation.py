@@ -24,11 +24,11 @@ import pytest
 
 from cnai_magic import gateway
 from cnai_magic.conversation import Place
+from cnai_magic.documents.output import bundle, metadata
 from cnai_magic.errors import CnaiError
 from cnai_magic.gateway import EmbeddedGateway
 from cnai_magic.gateway.accounts import Settlement
 from cnai_magic.ledger import Ledger
-from cnai_magic.output import bundle, metadata
 from cnai_magic.protocol import Usage
 from cnai_magic.question import Question
 from cnai_magic.reply import Reply

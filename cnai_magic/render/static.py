@@ -7,8 +7,8 @@ from collections.abc import Callable
 from IPython.display import display
 
 from ..conversation import Conversation
+from ..documents.output import bundle, metadata
 from ..markdown import notebook_markdown
-from ..output import bundle, metadata
 from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls

@@ -18,7 +18,7 @@ import anywidget
 from IPython.display import display
 from traitlets import Dict, Unicode
 
-from ..output import bundle, metadata
+from ..documents.output import bundle, metadata
 from ..protocol import TokenCount
 from ..question import Question
 from ..reply import Reply

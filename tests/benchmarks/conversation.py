@@ -22,8 +22,8 @@ import nbformat
 from cnai_magic.client import Client, Stream
 from cnai_magic.client.transport import Exchange
 from cnai_magic.conversation import Conversation, Place
-from cnai_magic.notebook import notebook_of, restored_from
-from cnai_magic.output import bundle, metadata
+from cnai_magic.documents.notebook import notebook_of, restored_from
+from cnai_magic.documents.output import bundle, metadata
 from cnai_magic.protocol import ChatRequest, Chunk, Usage
 from cnai_magic.provider import Provider
 from cnai_magic.reply import Reply

@@ -4,8 +4,8 @@ import pytest
 
 from cnai_magic.conversation import Conversation, Place
 from cnai_magic.render.static import Transcript
+from tests.documents.test_output import faults_of
 from tests.render.answers import reply
-from tests.test_output import faults_of
 from tests.xss_corpus import PAYLOADS
 
 

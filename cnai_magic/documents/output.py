@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from .errors import InputError
-from .markdown import DOLLAR, notebook_markdown
-from .protocol import Usage
-from .reply import Reply
-from .safety import strip_controls
-from .spend import Cost, Spend
+from ..errors import InputError
+from ..markdown import DOLLAR, notebook_markdown
+from ..protocol import Usage
+from ..reply import Reply
+from ..safety import strip_controls
+from ..spend import Cost, Spend
 
 __all__ = [
     "SCHEMA",

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from cnai_magic.chat_commands import run_chat_command
 from cnai_magic.conversation import Conversation, Conversations, Place
+from cnai_magic.documents.output import bundle, event_metadata, metadata
+from cnai_magic.documents.restore import Restored, SavedCell, answers_of, merge, restore
 from cnai_magic.errors import InputError
-from cnai_magic.output import bundle, event_metadata, metadata
 from cnai_magic.reply import Reply
-from cnai_magic.restore import Restored, SavedCell, answers_of, merge, restore
 from cnai_magic.session import Session
 from cnai_magic.spend import Spend
 from tests.render.answers import reply

@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cnai_magic.errors import InputError
-from cnai_magic.markdown import DOLLAR
-from cnai_magic.output import (
+from cnai_magic.documents.output import (
     SCHEMA,
     Event,
     bundle,
@@ -24,6 +22,8 @@ from cnai_magic.output import (
     read_event,
     small,
 )
+from cnai_magic.errors import InputError
+from cnai_magic.markdown import DOLLAR
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
 from cnai_magic.spend import Cost, Spend

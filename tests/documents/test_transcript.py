@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cnai_magic.conversation import Conversation, Place
+from cnai_magic.documents.messages import from_messages, to_messages
+from cnai_magic.documents.transcript import from_markdown, to_markdown
 from cnai_magic.errors import InputError
-from cnai_magic.messages import from_messages, to_messages
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
 from cnai_magic.spend import Cost
-from cnai_magic.transcript import from_markdown, to_markdown
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=timezone.utc)
 

@@ -16,8 +16,8 @@ from threading import Barrier
 
 import pytest
 
+from cnai_magic.documents.files import read_text, write_new
 from cnai_magic.errors import InputError
-from cnai_magic.files import read_text, write_new
 
 
 def names(folder: Path) -> list[str]:
@@ -288,7 +288,7 @@ def test_a_process_that_is_killed_leaves_no_half_file_under_the_name(tmp_path: P
     path = tmp_path / "chat.md"
     path.write_bytes(b"old")
     code = (
-        "import sys; from pathlib import Path; from cnai_magic.files import write_new\n"
+        "import sys; from pathlib import Path; from cnai_magic.documents.files import write_new\n"
         "print(flush=True)\n"
         "for number in range(10**9): write_new(Path(sys.argv[1]), b'%d' % (number % 10) * 10**6, force=True)"
     )

@@ -19,15 +19,15 @@ from nbformat import NotebookNode
 from cnai_magic.chat_commands import run_chat_command
 from cnai_magic.command_lines import ask_parser
 from cnai_magic.conversation import Conversation, Place
+from cnai_magic.documents.messages import from_messages
+from cnai_magic.documents.notebook import cells_of, find_notebook, notebook_of, restored_from, saved_answers
+from cnai_magic.documents.output import bundle, metadata
+from cnai_magic.documents.restore import restore
 from cnai_magic.errors import InputError
 from cnai_magic.magics import _spare_questions
-from cnai_magic.messages import from_messages
-from cnai_magic.notebook import cells_of, find_notebook, notebook_of, restored_from, saved_answers
 from cnai_magic.options import words
-from cnai_magic.output import bundle, metadata
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
-from cnai_magic.restore import restore
 from cnai_magic.session import Session
 from cnai_magic.spend import Cost
 from tests.notebooks import code, execute, new_notebook

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
-from .errors import InputError
+from ..errors import InputError
 
 __all__ = ["read_text", "write_new"]
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from cnai_magic.cell_run import CellRun
 from cnai_magic.chat_commands import run_chat_command
 from cnai_magic.conversation import Conversation, Turn
+from cnai_magic.documents.output import bundle, metadata
+from cnai_magic.documents.restore import Restored, SavedCell, restore
 from cnai_magic.errors import CnaiError, InputError
-from cnai_magic.output import bundle, metadata
 from cnai_magic.question import Unseen
 from cnai_magic.reply import Reply
-from cnai_magic.restore import Restored, SavedCell, restore
 from cnai_magic.safety import ApiKey
 from cnai_magic.session import Session
 from cnai_magic.spend import Spend

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeGuard
 
-from .conversation import Conversation, Conversations, Place
-from .errors import InputError
-from .reply import Reply
-from .safety import redact
+from ..conversation import Conversation, Conversations, Place
+from ..errors import InputError
+from ..reply import Reply
+from ..safety import redact
 
 __all__ = [
     "FACTS",

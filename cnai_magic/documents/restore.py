@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from .conversation import Conversation, Conversations, Place, Turn
-from .errors import InputError
+from ..conversation import Conversation, Conversations, Place, Turn
+from ..errors import InputError
+from ..reply import Reply
+from ..spend import Charge
 from .output import Event, read_answer, read_event
-from .reply import Reply
-from .spend import Charge
 
 __all__ = ["Restored", "SavedCell", "answers_of", "merge", "restore"]
 

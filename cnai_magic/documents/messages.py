@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .conversation import Conversation
-from .errors import InputError
+from ..conversation import Conversation
+from ..errors import InputError
 from .imported import NO_MODEL, Draft, Read, Unsound, is_name, parsed, short, well_formed
 
 __all__ = ["from_messages", "to_messages"]

@@ -16,15 +16,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .conversation import Conversation, Turn
-from .errors import InputError
+from ..conversation import Conversation, Turn
+from ..errors import InputError
+from ..reply import Reply
+from ..safety import strip_controls
+from ..spend import Charge, Spend
 from .files import read_text
 from .imported import NO_MODEL
 from .output import bundle, escaped, event_metadata, metadata
-from .reply import Reply
 from .restore import Restored, SavedCell, answers_of, restore
-from .safety import strip_controls
-from .spend import Charge, Spend
 
 __all__ = ["cells_of", "find_notebook", "notebook_of", "restored_from", "saved_answers"]
 
@@ -258,7 +258,9 @@ def _question(reply: Reply, with_system: bool, conversation: str) -> str:
     if conversation != "main":
         options += ["-c", conversation]
     if with_system:
-        options += ["-s", reply.system or ""]
+        system = reply.system or ""
+        # In one word: what begins with a dash would be taken for an option.
+        options += [f"--system={system}"] if system.startswith("-") else ["-s", system]
     for name, value in reply.parameters.items():
         options += [f"--{name.replace('_', '-')}", repr(value)]
     if "{{" in reply.prompt:

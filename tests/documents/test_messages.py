@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.conversation import Conversation
+from cnai_magic.documents.imported import Read
+from cnai_magic.documents.messages import from_messages, to_messages
 from cnai_magic.errors import InputError
-from cnai_magic.imported import Read
-from cnai_magic.messages import from_messages, to_messages
 from cnai_magic.protocol import ChatRequest, Message
-from tests.test_transcript import _TEXTS, conversation, example, pairs, repeated
+from tests.documents.test_transcript import _TEXTS, conversation, example, pairs, repeated
 
 _SOUND = st.lists(st.tuples(_TEXTS, _TEXTS.filter(bool)), min_size=1, max_size=4)
 

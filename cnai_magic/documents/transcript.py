@@ -18,8 +18,12 @@ from collections.abc import Iterator, Mapping
 from datetime import timezone
 from typing import Any, NamedTuple
 
-from .conversation import Conversation
-from .errors import InputError
+from ..conversation import Conversation
+from ..errors import InputError
+from ..protocol import Usage
+from ..reply import Reply
+from ..safety import strip_controls
+from ..spend import Cost
 from .imported import (
     FACTS,
     IMPORTABLE,
@@ -35,10 +39,6 @@ from .imported import (
     time_of,
     well_formed,
 )
-from .protocol import Usage
-from .reply import Reply
-from .safety import strip_controls
-from .spend import Cost
 
 __all__ = ["from_markdown", "to_markdown"]
 
