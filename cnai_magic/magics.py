@@ -202,23 +202,29 @@ class CnaiMagics(Magics):
     def _notebook(self) -> Path | None:
         from .documents.notebook import find_notebook
 
+        return find_notebook(self._named, **self._hints)
+
+    @property
+    def _hints(self) -> dict[str, Any]:
+        """What else tells which notebook runs."""
         exact = bool(self.settings.notebook or self.shell.user_ns.get("__vsc_ipynb_file__"))
-        return find_notebook(self._named, exact=exact, cell=self._cell, source=self._source)
+        return {"exact": exact, "cell": self._cell, "source": self._source}
 
     def _saved_answers(self) -> list[Reply]:
         """Return the answers that the file holds for this cell, and those that it held before.
 
-        A notebook that is saved after a mistake has lost them: the error stands in their place.
+        A notebook that is saved after a mistake has lost them: the error stands in their place. Of copies in
+        one folder all are looked at: an answer is taken for exactly its own request only.
         """
-        from .documents.notebook import saved_answers
+        from .documents.notebook import possible_notebooks, saved_answers
 
-        path = self._notebook()
-        if path is None:
+        paths = possible_notebooks(self._named, **self._hints)
+        if not paths:
             raise InputError(
                 "nobody here knows the file of this notebook, from which its answers are to be replayed",
                 next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
             )
-        found = {reply.id: reply for reply in saved_answers(path, self._cell, self._source)}
+        found = {reply.id: reply for path in paths for reply in saved_answers(path, self._cell, self._source)}
         known = self._saved.setdefault(self._cell or self._source, {})
         for answer, reply in found.items():
             known.setdefault(answer, reply)

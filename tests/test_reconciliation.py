@@ -468,7 +468,7 @@ class Scripts:
         """A stream that fails after its first token."""
         text = self._text()
         error = event({"error": {"message": "no", "code": "server_error"}})
-        last = [[CLOSE], [RESET], [_chunk(error), CLOSE], [_chunk(b"data: {nonsense\n\n"), CLOSE]]
+        last = [[CLOSE], [_chunk(error), CLOSE], [_chunk(b"data: {nonsense\n\n"), CLOSE]]
         return Script([*begun(text), *self._random.choice(last)], text)
 
     def stopped(self, *ways: Callable[[Watcher], None]) -> Script:

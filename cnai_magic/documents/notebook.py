@@ -26,7 +26,7 @@ from .imported import NO_MODEL
 from .output import bundle, escaped, event_metadata, metadata
 from .restore import Restored, SavedCell, answers_of, restore
 
-__all__ = ["cells_of", "find_notebook", "notebook_of", "restored_from", "saved_answers"]
+__all__ = ["cells_of", "find_notebook", "notebook_of", "possible_notebooks", "restored_from", "saved_answers"]
 
 # A folder is searched for the notebook of a cell: so many notebooks, each up to so many bytes.
 _MOST_NOTEBOOKS = 200
@@ -49,15 +49,24 @@ def find_notebook(
     kernel, which is stale after a rename and tells nothing in a headless run. Then it is the one notebook of
     the folder that holds the running cell, told by its ID or else by its source.
     """
-    path = _expanded(Path(named)).absolute() if named else None
-    if exact or (path is not None and path.is_file() and (cell is None or _holds(path, cell, ""))):
-        return path
+    found = possible_notebooks(named, exact=exact, cell=cell, source=source)
+    if len(found) == 1:
+        return found[0]
+    told = _told(named)
+    return told if told is not None and told.is_file() else None
+
+
+def possible_notebooks(
+    named: str, *, exact: bool = False, cell: str | None = None, source: str = ""
+) -> list[Path]:
+    """Return the files that may be the notebook that runs: more than one where copies lie in its folder."""
+    path = _told(named)
+    if path is not None and (exact or (path.is_file() and (cell is None or _holds(path, cell, "")))):
+        return [path]
     folder = path.parent if path is not None and path.parent.is_dir() else Path.cwd()
     holding = [each for each in _notebooks(folder) if _holds(each, cell, source)]
-    if len(holding) == 1:
-        return holding[0]
     # A cell that was not saved yet is in no file: then what Jupyter says has to do.
-    return path if path is not None and path.is_file() else None
+    return holding or ([path] if path is not None and path.is_file() else [])
 
 
 def cells_of(path: Path) -> list[SavedCell]:
@@ -148,6 +157,10 @@ def _forms(line: str) -> Iterator[bytes]:
         written = json.dumps(line, ensure_ascii=escaped_too)[:-1].encode("utf-8", "replace")
         yield written + b'"'
         yield written + b"\\n"
+
+
+def _told(named: str) -> Path | None:
+    return _expanded(Path(named)).absolute() if named else None
 
 
 def _expanded(path: Path) -> Path:

@@ -20,7 +20,14 @@ from cnai_magic.chat_commands import run_chat_command
 from cnai_magic.command_lines import ask_parser
 from cnai_magic.conversation import Conversation, Place
 from cnai_magic.documents.messages import from_messages
-from cnai_magic.documents.notebook import cells_of, find_notebook, notebook_of, restored_from, saved_answers
+from cnai_magic.documents.notebook import (
+    cells_of,
+    find_notebook,
+    notebook_of,
+    possible_notebooks,
+    restored_from,
+    saved_answers,
+)
 from cnai_magic.documents.output import bundle, metadata
 from cnai_magic.documents.restore import restore
 from cnai_magic.errors import InputError
@@ -93,6 +100,8 @@ def test_two_that_hold_it_are_not_guessed_between(tmp_path: Path, monkeypatch: p
     for name in ("a", "b"):
         write(tmp_path / f"{name}.ipynb", ("cell", "%%cnai\nhello"))
     assert find_notebook("", source="%%cnai\nhello") is None
+    held = possible_notebooks("", source="%%cnai\nhello")
+    assert [each.name for each in held] == ["a.ipynb", "b.ipynb"]
 
 
 def test_one_that_a_person_names_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
