@@ -6,6 +6,7 @@ import os
 import shlex
 from argparse import Namespace
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,13 +207,14 @@ def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path 
     from .documents.notebook import notebook_of
     from .documents.transcript import to_markdown
     from .render.line import Line
+    from .safety import hide_keys
 
     conversation = _current(session)
     path = Path(arguments.path)
-    write: dict[str, Callable[[Conversation], bytes]] = {
-        ".ipynb": notebook_of,
-        ".md": lambda each: to_markdown(each).encode("utf-8", "replace"),
-        ".json": lambda each: to_messages(each).encode("utf-8", "replace"),
+    write: dict[str, Callable[[Conversation], str]] = {
+        ".ipynb": lambda each: notebook_of(each).decode(),
+        ".md": lambda each: to_markdown(_as_sent(each)),
+        ".json": lambda each: to_messages(_as_sent(each)),
     }
     suffix = _suffix(path)
     if not conversation.turns and not conversation.system:
@@ -223,8 +225,17 @@ def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path 
     own = notebook()
     if own is not None and _is_same(own, path):
         raise InputError("that is the file of this notebook itself", next_step="choose another name")
-    write_new(path, write[suffix](conversation), force=arguments.force)
-    return Line(f"Written to {path}: {_counted([conversation])}")
+    # A key that was no key of ours yet when it was typed into a prompt is one now.
+    text = hide_keys(write[suffix](conversation))
+    write_new(path, text.encode("utf-8", "replace"), force=arguments.force)
+    return Line(f"Written to {path}: {_counted([conversation], attempts=suffix == '.ipynb')}")
+
+
+def _as_sent(conversation: Conversation) -> Conversation:
+    """Return the conversation with the system message that is sent, which may be that of the settings."""
+    if conversation.system is not None or not conversation.turns:
+        return conversation
+    return replace(conversation, system=conversation.turns[-1].reply.system)
 
 
 def _import(session: Session, arguments: Namespace, notebook: Callable[[], Path | None]) -> object:
@@ -351,13 +362,13 @@ def _quoted(turn: Turn) -> str:
     return repr(turn.reply.prompt.strip()[:80])
 
 
-def _counted(conversations: Iterable[Conversation]) -> str:
-    """Say how many turns and attempts there are."""
+def _counted(conversations: Iterable[Conversation], *, attempts: bool = True) -> str:
+    """Say how many turns there are, and how many answers with all attempts."""
     found = [each for each in conversations if each.turns]
     turns = sum(len(each.turns) for each in found)
-    attempts = sum(len(turn.attempts) for each in found for turn in each.turns)
+    answers = sum(len(turn.attempts) for each in found for turn in each.turns)
     names = f" in {', '.join(repr(each.name) for each in found)}" if found else ""
-    more = f" with {attempts} answers" if attempts > turns else ""
+    more = f" with {answers} answers" if attempts and answers > turns else ""
     return f"{turns} turn{'s' * (turns != 1)}{more}{names}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ApiKey", "KeyFilter", "redact", "strip_controls"]
+__all__ = ["ApiKey", "KeyFilter", "hide_keys", "redact", "strip_controls"]
 
 _HIDDEN = "sk-…"
 
@@ -116,11 +116,16 @@ class KeyFilter:
         return held if len(held) < _SHORTEST_SECRET else "…"
 
 
-def redact(text: str) -> str:
-    """Return `text` with every key that was met, and all that has the shape of one, replaced by `sk-…`."""
+def hide_keys(text: str) -> str:
+    """Return `text` with every key that was met replaced by `sk-…`, and all else as it is."""
     for key in list(_met):
         text = key.hide_in(text)
-    return _KEY_SHAPE.sub(_HIDDEN, text)
+    return text
+
+
+def redact(text: str) -> str:
+    """Return `text` with every key that was met, and all that has the shape of one, replaced by `sk-…`."""
+    return _KEY_SHAPE.sub(_HIDDEN, hide_keys(text))
 
 
 def strip_controls(text: str) -> str:

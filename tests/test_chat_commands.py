@@ -11,6 +11,7 @@ import pytest
 from cnai_magic.chat_commands import CHAT_HELP, run_chat_command
 from cnai_magic.conversation import Conversation, Place
 from cnai_magic.errors import InputError
+from cnai_magic.safety import ApiKey
 from cnai_magic.session import Session
 from tests.render.answers import reply
 
@@ -455,3 +456,35 @@ def two_conversations(session: Session, folder: Path) -> Path:
     path.write_text(json.dumps(notebook))
     run_chat_command(session, "use main", lambda: None)
     return path
+
+
+# -- what an export holds -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["ipynb", "md", "json"])
+def test_a_key_is_in_no_export(session: Session, tmp_path: Path, suffix: str) -> None:
+    key = "sk-" + "t0" * 12
+    current(session).record(Place("k"), reply("no idea", prompt=f"what is {key}?"))
+    session.use_key(ApiKey(key))
+    path = tmp_path / f"talk.{suffix}"
+    run_chat_command(session, f"export {path}", lambda: None)
+    assert "what is sk-" in path.read_text()
+    assert key[3:] not in path.read_text()
+
+
+def test_messages_begin_with_the_system_message_that_is_sent(session: Session, tmp_path: Path) -> None:
+    current(session).record(Place("s"), reply("yes", prompt="so?", system="Of the settings."))
+    run_chat_command(session, f"export {tmp_path / 'talk.json'}", lambda: None)
+    body = json.loads((tmp_path / "talk.json").read_text())
+    assert body["messages"][0] == {"role": "system", "content": "Of the settings."}
+    assert current(session).system is None
+
+
+def test_a_file_without_attempts_does_not_count_them(session: Session, tmp_path: Path) -> None:
+    current(session).record(Place("first"), reply("again", prompt="first"))
+    counted = {
+        suffix: repr(run_chat_command(session, f"export {tmp_path}/talk.{suffix}", lambda: None))
+        for suffix in ("ipynb", "md")
+    }
+    assert counted["ipynb"].endswith("3 turns with 4 answers in 'main'")
+    assert counted["md"].endswith("3 turns in 'main'")
