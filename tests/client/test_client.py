@@ -1350,3 +1350,14 @@ def test_an_interrupted_look_up_ends_at_once(
 def test_a_price_list_never_holds_the_key(server: ScriptedServer, client: Client) -> None:
     server.pricing = {"data": [{"model_name": f"m-{KEY}"}]}
     assert client.pricing() == {"data": [{"model_name": "m-sk-…"}]}
+
+
+def test_an_end_that_was_held_back_is_counted_by_what_the_server_counted_before_it(
+    server: ScriptedServer, client: Client
+) -> None:
+    # It ends as the key begins, so that it is held until nothing more can come.
+    server.reply(chunked(answer("so it is a ", KEY[3:5], tokens=(20, 8))))
+    chunks = list(client.stream(REQUEST))
+    assert "".join(chunk.text for chunk in chunks) == f"so it is a {KEY[3:5]}"
+    assert chunks[-1].text
+    assert chunks[-1].usage == Usage(20, 8)
