@@ -296,7 +296,11 @@ def test_a_server_that_ignores_the_limit_is_stopped_there(
 ) -> None:
     server.reply(head(Transfer_Encoding="chunked"), Trickle(http_chunk(event(delta("word ")))))
     session = make(budget=usd_of(PROMPT + 20))
-    reply = session.ask("a")
+
+    def give_up(view: Watcher) -> None:
+        assert len(view.text) < 1000, "nobody stops it"
+
+    reply = session.ask("a", view=Watcher(give_up))
     assert limits_sent(server) == [20]
     assert reply.finish_reason == "budget"
     assert reply.footer.endswith("stopped at the budget")
