@@ -81,8 +81,12 @@ def spend_parser() -> Parser:
         choices=["kernel", "notebook", "today", "all"],
         help="Of what: this kernel, this notebook in all its kernels, all notebooks today, or all there is.",
     )
-    parser.add_argument("--plot", action="store_true", help="Draw it over time, and by model.")
-    parser.add_argument("--csv", metavar="PATH", help="Write one line for each request to a file.")
+    parser.add_argument(
+        "--plot", action="store_true", help="Draw it over time, and by model (of this kernel unless --of)."
+    )
+    parser.add_argument(
+        "--csv", metavar="PATH", help="Write a line for each request to a file (of all there is unless --of)."
+    )
     parser.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
     parser.add_argument(
         "--price",

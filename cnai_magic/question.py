@@ -53,7 +53,8 @@ class Options:
 class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
-    `price` is the one that holds now, None where none is known; `spent` what the notebook has spent so far.
+    `host` is asked, `price` the one that holds now, None where none is known; `spent` is what the notebook has
+    spent so far.
     """
 
     request: ChatRequest
@@ -65,6 +66,7 @@ class Question:
     attempt: int
     left_out: int
     demo: bool
+    host: str = ""
     price: Price | None = None
     spent: Spend = field(default_factory=Spend)
 

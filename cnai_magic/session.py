@@ -74,8 +74,10 @@ class Session:
                 allowance = self._allowance(question)
             return self._received(Answer(client, question, allowance), view or Unseen())
         finally:
-            # Of an answer that was settled nothing is held any more.
-            self.accounts.release(allowance)
+            # After the answer is shown: a ledger that is locked must not keep it waiting.
+            with interrupts_deferred():
+                self.accounts.release(allowance)
+                self.accounts.write(self.settings.ledger)
 
     def _received(self, answer: Answer, view: View) -> Reply:
         try:
@@ -146,7 +148,8 @@ class Session:
         chosen = replace(chosen, model=model)
         question = self._prepared(prompt, chosen, place or Place(), demo=self.provider.demo)
         # Who replays has no network, and needs no price.
-        return question if self.settings.replay else replace(question, price=self.provider.price(model))
+        price = None if self.settings.replay else self.provider.price(model)
+        return replace(question, host=self.provider.host, price=price)
 
     def _prepared(self, prompt: str, chosen: Options, place: Place, *, demo: bool) -> Question:
         prompt = _well_formed(prompt)
@@ -225,13 +228,12 @@ class Session:
             )
             if answer.begun:
                 charge = self._charge(reply, "" if question.options.once else name)
-                self.accounts.settle(replace(charge, host=self.provider.host), answer.allowance)
+                self.accounts.settle(replace(charge, host=question.host), answer.allowance)
             reply = replace(reply, total=self.book.notebook(demo=question.demo))
             # An empty message is no turn: some vendors refuse a conversation that holds one.
             if reply.text and reply.finish_reason != "failed" and not question.options.once:
                 reply = self._record(question, reply)
             self.latest = reply
-        self.accounts.write(self.settings.ledger)
         return reply
 
     def _charge(self, reply: Reply, conversation: str) -> Charge:
