@@ -53,8 +53,8 @@ class Options:
 class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
-    `host` is asked, `price` the one that holds now, None where none is known; `spent` is what the notebook has
-    spent so far.
+    `host` is asked; `price` is the one that holds now, None where none is known; `spent` is what the notebook
+    has spent so far.
     """
 
     request: ChatRequest
