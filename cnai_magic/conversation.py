@@ -7,7 +7,7 @@ former one, which is kept as an earlier attempt.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from uuid import uuid4
@@ -181,6 +181,29 @@ class Conversation:
             self.turns.insert(index, turn)
         turn.add(placed)
         return turn
+
+    def remember(self, place: Place, saved: Iterable[Reply]) -> None:
+        """Take in what a notebook's file holds of the turn at `place`, where no such turn is known.
+
+        These are earlier attempts for whoever asks there again: they are not sent.
+        """
+        if place.cell is None or self.turn_at(place) is not None or place in self.retired:
+            return
+        known = {turn.id for turn in (*self.turns, *self.retired.values())}
+        found = {
+            each.id: replace(each, others=())
+            for reply in saved
+            for each in (*reply.others, reply)
+            if reply.ordinal == place.ordinal
+            and (each.conversation, each.turn_id in known) == (self.name, False)
+            and each.turn
+            and each.text
+            and each.finish_reason != "failed"
+        }
+        if found:
+            attempts = sorted(found.values(), key=lambda each: (each.attempt, each.started))
+            identifier = attempts[-1].turn_id or _new_id()
+            self.retired[place] = Turn(place, attempts, len(attempts) - 1, identifier)
 
     def reinstate(self, place: Place, reply: Reply) -> Turn:
         """Put an answer that was saved in its place again, with its number and its other attempts."""

@@ -155,7 +155,8 @@ class CnaiMagics(Magics):
         if self.settings.replay:
             reply = self.session.replay(prompt, self._saved_answers(), view=view, place=place, **chosen)
         else:
-            reply = self.session.ask(prompt, view=view, place=place, **chosen)
+            former = self._former_answers()
+            reply = self.session.ask(prompt, view=view, place=place, former=former, **chosen)
         run.answer("" if chosen["once"] else reply.conversation, place)
         return reply
 
@@ -229,6 +230,18 @@ class CnaiMagics(Magics):
         for answer, reply in found.items():
             known.setdefault(answer, reply)
         return [*found.values(), *(reply for answer, reply in known.items() if answer not in found)]
+
+    def _former_answers(self) -> list[Reply]:
+        """Return what the file holds below this cell: the answer takes its place, and must not lose it."""
+        from .documents.notebook import saved_answers
+
+        path = Path(self._named).absolute() if self._named else None
+        try:
+            if self._cell is None or path is None or not path.is_file():
+                return []
+            return saved_answers(path, self._cell, "")
+        except (InputError, OSError, ValueError):
+            return []  # a file that cannot be read has no answers to lose
 
     def offer_to_restore(self) -> None:
         """Say in one line that the notebook holds answers of an earlier kernel, if it does."""

@@ -89,7 +89,8 @@ class Parser(argparse.ArgumentParser):
         )
 
     def _help(self) -> str:
-        return f"{self.prog}?" if self.prog.startswith("%") else f"{self.prog} --help"
+        magic = self.prog.startswith("%") and " " not in self.prog
+        return f"{self.prog}?" if magic else f"{self.prog} --help"
 
 
 def add_request_options(parser: argparse.ArgumentParser) -> None:

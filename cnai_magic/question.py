@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -54,7 +54,7 @@ class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
     `host` is asked; `price` is the one that holds now, None where none is known; `spent` is what the notebook
-    has spent so far.
+    has spent so far. `former` are answers that the notebook's file holds below the same cell.
     """
 
     request: ChatRequest
@@ -69,6 +69,7 @@ class Question:
     host: str = ""
     price: Price | None = None
     spent: Spend = field(default_factory=Spend)
+    former: Sequence[Reply] = ()
 
     @property
     def system(self) -> str | None:

@@ -53,10 +53,17 @@ class Session:
     # -- asking ---------------------------------------------------------------------------------
 
     def ask(
-        self, prompt: str, *, view: View | None = None, place: Place | None = None, **options: Any
+        self,
+        prompt: str,
+        *,
+        view: View | None = None,
+        place: Place | None = None,
+        former: Sequence[Reply] = (),
+        **options: Any,
     ) -> Reply:
         """Ask a question and return the answer; `options` are the fields of `Options`.
 
+        `former` are answers that the notebook's file holds below the same cell: they become earlier attempts.
         The answer enters the conversation and the accounts. Raises a CnaiError where there is none: the
         conversation is then as it was. After a KeyboardInterrupt the part that arrived is kept.
         """
@@ -65,7 +72,7 @@ class Session:
                 "answers are to be replayed, and only a notebook's cell has one to replay",
                 next_step="ask the server: Cnai.replay = False, or CNAI_REPLAY unset",
             )
-        question = self.prepare(prompt, place=place, **options)
+        question = replace(self.prepare(prompt, place=place, **options), former=former)
         client = self.provider.client
         self._announce(question)
         allowance = Allowance()
@@ -257,6 +264,7 @@ class Session:
             reply = replace(reply, began=True)
             conversation.begun_at = question.place
             self.conversations.use(conversation.name)
+        conversation.remember(question.place, question.former)
         put = conversation.reinstate if reply.replayed else conversation.record
         turn = put(question.place, reply)
         # Only what is shown has the others with it: they would hold each other otherwise.
@@ -330,7 +338,15 @@ class Session:
     def budget(self) -> int | None:
         """The budget of this kernel in nano-USD, None where there is none; raises InputError for nonsense."""
         value = self.settings.budget
-        return None if value in (None, "") else nano_usd(value, parameter="budget")
+        try:
+            return None if value in (None, "") else nano_usd(value, parameter="budget")
+        except InputError as error:
+            raise InputError(
+                f"the budget is {value!r}, which is no amount of USD",
+                parameter="budget",
+                next_step="correct it where it is set: %config Cnai.budget, CNAI_BUDGET, or "
+                "%cnai_spend --budget USD",
+            ) from error
 
     @property
     def ledger(self) -> Ledger | None:

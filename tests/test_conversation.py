@@ -421,3 +421,26 @@ def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_agai
         assert (turn.reply.text, turn.reply.attempt, turn.id, turn.reply.others) == ("two", 2, "t", ())
     assert len(conversation.turns) == 1
     assert conversation.record(Place("a"), Reply("three", "a", "m")).reply.attempt == 3
+
+
+# -- what the notebook's file holds -------------------------------------------------------------
+
+
+def test_saved_answers_are_earlier_attempts_of_whoever_asks_there_again_and_are_not_sent() -> None:
+    saved = three_cells().turns[1].reply
+    conversation = Conversation("main")
+    conversation.remember(Place("b"), [saved])
+    assert conversation.turns == []
+    turn = conversation.record(Place("b"), Reply("new", "b, again", "m"))
+    assert [(each.attempt, each.prompt) for each in turn.attempts] == [(1, "b"), (2, "b, again")]
+    assert (turn.id, turn.reply.prompt) == (saved.turn_id, "b, again")
+
+
+def test_saved_answers_of_a_known_turn_another_place_or_another_conversation_are_no_attempts() -> None:
+    conversation = three_cells()
+    saved = conversation.turns[1].reply
+    for place in (Place("b"), Place("copy"), Place("new", 1), Place()):
+        conversation.remember(place, [saved])
+    Conversation("plan").remember(Place("b"), [saved])
+    assert conversation.retired == {}
+    assert [len(turn.attempts) for turn in conversation.turns] == [1, 1, 1]

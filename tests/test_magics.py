@@ -707,3 +707,24 @@ def test_an_interrupt_keeps_the_partial_answer_and_goes_on_upwards(kernel: Kerne
     )
     assert kernel.value("_cnai.finish_reason") == "interrupted"
     assert "4" in kernel.run("%cnai What is 2+2?", "b").answer
+
+
+def test_a_cell_run_in_a_new_kernel_keeps_the_answers_that_the_file_holds_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "saved.ipynb"
+    source = "%%cnai demo-echo\n{}"
+    folders = [tmp_path / name for name in ("first", "second")]
+    for folder in folders:
+        folder.mkdir()
+    with running_kernel(folders[0], CNAI_BASE_URL="demo") as kernel:
+        kernel.run(source.format("one"), "a")
+        last = kernel.run(source.format("two"), "a")
+        saved_as(path, ("a", source.format("two"), last))
+    with running_kernel(folders[1], CNAI_BASE_URL="demo", JPY_SESSION_NAME=str(path)) as kernel:
+        again = kernel.run(source.format("three"), "a")
+        assert [text for role, text in messages_of(again) if role == "user"] == ["three"]
+        assert again.final["attempt"] == 3
+        assert [each["prompt"] for each in again.final["others"]] == ["one", "two"]
+        new = kernel.run(source.format("four"), "b")
+        assert (new.final["attempt"], "others" in new.final) == (1, False)
+        path.write_text("{")
+        assert kernel.run(source.format("five"), "c").final["attempt"] == 1

@@ -380,7 +380,7 @@ def test_a_budget_of_the_day_needs_the_ledger(session: Session) -> None:
 def test_a_budget_of_nonsense_from_elsewhere_is_told_with_the_sums(session: Session) -> None:
     session.settings.budget = "lots"
     (line,) = (line for line in last_lines(session) if "budget" in line)
-    assert "nothing is sent: 'lots' is no amount of USD" in line
+    assert "nothing is sent: the budget is 'lots', which is no amount of USD" in line
     assert "CNAI_BUDGET" in line
 
 
