@@ -7,6 +7,8 @@ or, with a budget of the day, in any other, has only the rest.
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
@@ -34,7 +36,10 @@ _PLENTY_OF_TOKENS = 4 * _TOKENS_AT_A_TIME
 _TEMPLATE = 16
 _MILLION = 10**6
 _NO_END = 10**18
+# What SQLite cannot hold.
+_TOO_MUCH = 2**63
 _TRIES = 20
+_OFF = ("off", "", "0", "no", "none", "false")
 
 
 class Hold(NamedTuple):
@@ -101,6 +106,7 @@ class Accounts:
         # Charges with the holds that they settle, and holds whose request cost nothing.
         self._unwritten: list[tuple[Charge | None, Hold | None]] = []
         self._warned = False
+        self._writes_at_exit = False
         self._day_budget_seen = False
         self._looks: dict[str, _Look] = {}
         self._held: dict[Allowance, tuple[int, bool]] = {}
@@ -117,7 +123,7 @@ class Accounts:
             if place != self._place:
                 word = place.strip().lower()
                 path = default_path() if word == "on" else Path(place)
-                ledger = None if word in ("off", "") else Ledger(path)
+                ledger = None if word in _OFF else Ledger(path)
                 if self._ledger is not None:
                     self._ledger.close()
                 self._ledger, self._place = ledger, place
@@ -162,7 +168,19 @@ class Accounts:
                     del self._unwritten[0]
                     self._warned = False
             except LedgerError as error:
+                charge, hold = self._unwritten[0] if self._unwritten else (None, None)
+                if charge is not None and (charge.cost.nano or 0) >= _TOO_MUCH:
+                    # No ledger takes it, now or later: those behind it must not wait for it.
+                    self._unwritten[0] = (None, hold)
                 self._warn(error)
+                if not self._writes_at_exit:
+                    self._writes_at_exit = True
+                    atexit.register(self._write_at_exit, os.getpid())
+
+    def _write_at_exit(self, pid: int) -> None:
+        """Try once more what could not be written; a fork leaves that to its parent."""
+        if self._unwritten and pid == os.getpid():
+            self.write(self._place or "off")
 
     def release(self, allowance: Allowance) -> None:
         """Let go of what is still held for an answer: it cost nothing."""

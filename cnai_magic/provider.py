@@ -182,11 +182,12 @@ class Provider:
                 try:
                     told = client.pricing()
                 except CnaiError:
-                    # The question itself will say what is wrong with the server.
+                    told = None  # the question itself will say what is wrong with the server
+                if not told:
+                    # It has no list, or does not give it now: it is asked again after a while.
                     self._pricing_failed[key] = time.monotonic()
                     return {}
-                today = date.today().isoformat()
-                self._pricing[key] = read_pricing(told, host, today) if told else {}
+                self._pricing[key] = read_pricing(told, host, date.today().isoformat())
             return self._pricing[key]
 
     @property

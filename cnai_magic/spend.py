@@ -224,7 +224,7 @@ def _amount(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     amount = Decimal(str(value))
-    return amount if amount.is_finite() and abs(amount) <= _HIGHEST else None
+    return amount if amount.is_finite() and -_HIGHEST <= amount <= _HIGHEST else None
 
 
 def _nano(amount: Decimal, per_usd: Decimal) -> int:

@@ -245,7 +245,8 @@ class Client:
                 if chunk is not None:
                     text, reasoning, finished, usage, named = chunk
                     if usage is not None:
-                        counted = usage
+                        # What was counted is charged: it must not be asked for once more.
+                        counted, exchange.begun = usage, True
                     elif text or reasoning:
                         counted = None
                     if not exchange.begun:

@@ -151,7 +151,7 @@ class Requester:
             return None
         try:
             told = json.loads(self.key.hide_in(text), parse_float=Decimal)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             return None
         return told if isinstance(told, dict) else None
 

@@ -11,6 +11,7 @@ is never used again: once the file is gone, its holder is dead for ever.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,9 @@ else:
     import fcntl
 
 __all__ = ["is_alive", "own_holder"]
+
+
+_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 class _Holder:
@@ -57,6 +61,8 @@ def own_holder(folder: Path) -> str:
 
 def is_alive(folder: Path, name: str) -> bool:
     """Return whether a holder lives; the file of one that does not is removed."""
+    if not _NAME.fullmatch(name):
+        return False  # no name of ours: whatever it leads to is let alone
     # Our own are never tried: POSIX grants a process its lock twice, and drops it at the first close.
     if any(holder.name == name for holder in _holders.values()):
         return True

@@ -206,7 +206,7 @@ class Ledger:
         with _lock:
             try:
                 return _transact(self._opened(), work, begin)
-            except (sqlite3.Error, OSError, OverflowError, ValueError) as exc:
+            except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError) as exc:
                 self._disconnect()
                 raise _translated(self._path, exc) from exc
 
