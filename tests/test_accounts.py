@@ -982,3 +982,41 @@ def test_nothing_is_touched_before_the_first_question_and_to_look_at_the_sums_to
     server.reply(sse("yes"))
     session.ask("a")
     assert default_path() in files(tmp_path)
+
+
+def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
+    make: Callable[..., Session], server: ScriptedServer
+) -> None:
+    session = make(prices={"m": (1, 1), "dear": (10**9, 10**9)})
+    server.reply(sse("yes", tokens=(20, 10**14)))
+    server.always(sse("yes", tokens=(20, 8)))
+    session.ask("a", model="dear")
+    for _ in range(2):
+        session.ask("a")
+    assert session.ledger is not None
+    assert session.ledger.total() == sum((Spend.of(each) for each in session.book.charges[1:]), Spend())
+    assert session.book.total().requests == 3
+
+
+_LAST_QUESTION = """
+import sqlite3, sys
+from cnai_magic import Session
+
+url, ledger = sys.argv[1:]
+session = Session(base_url=url, model="m", ledger=ledger, prices={"m": (1, 1)})
+session.ask("first")
+session.ledger._patience = 0.05
+session.ledger.close()
+other = sqlite3.connect(ledger, isolation_level=None)
+other.execute("BEGIN EXCLUSIVE")
+session.ask("last")
+other.execute("ROLLBACK")
+"""
+
+
+def test_what_a_lock_kept_out_of_the_ledger_is_written_at_exit(server: ScriptedServer, path: Path) -> None:
+    server.always(sse("yes"))
+    subprocess.run(
+        [sys.executable, "-c", _LAST_QUESTION, server.base_url, str(path)], check=True, timeout=PATIENCE * 3
+    )
+    assert len(list(Ledger(path).rows())) == 2

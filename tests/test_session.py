@@ -970,3 +970,16 @@ def test_with_a_key_the_demo_can_still_be_chosen(monkeypatch: pytest.MonkeyPatch
     session = Session(base_url="demo")
     assert session.ask("hello").demo
     close(session)
+
+
+def test_tokens_that_the_server_counted_before_it_failed_are_charged(
+    server: ScriptedServer, session: Session
+) -> None:
+    session.settings.retries = 2
+    counted = event({"choices": [], "usage": usage(20, 50)})
+    server.reply(chunked([counted, event({"error": {"message": "no", "code": "server_error"}})]))
+    with pytest.raises(CnaiError):
+        session.ask("a")
+    assert len(server.requests) == 1
+    assert session.book.total().usage == Usage(20, 50)
+    assert session.book.total().nano == 20 * 1680 + 50 * 2520

@@ -250,3 +250,8 @@ def test_credit_is_exact_to_the_nano_usd(limit: int, used: int) -> None:
         context.prec = 4
         balance = read_balance(subscription(told["limit"]), billed(told["used"]))
     assert balance == Balance(limit, used)
+
+
+@pytest.mark.parametrize("amount", ["1.0e9999999", "-1.0e9999999", "1e400"])
+def test_a_number_of_no_size_is_no_balance(amount: str) -> None:
+    assert read_balance(subscription(Decimal(amount)), billed(0)) is None

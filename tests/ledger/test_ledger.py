@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 from functools import reduce
 from itertools import count
@@ -1053,3 +1054,17 @@ def test_an_interrupted_call_leaves_no_transaction_open(ledger: Ledger, path: Pa
     other.add(charge(2))
     other.close()
     assert ledger.total().nano == 3
+
+
+@pytest.mark.parametrize("name", ["../precious.txt", "precious", b"x"])
+def test_no_file_that_a_row_names_is_touched(ledger: Ledger, path: Path, name: object) -> None:
+    ledger.set_day_budget(1000)
+    precious = path.parent / "precious.txt"
+    precious.write_text("dear")
+    assert ledger.hold(10, demo=False)
+    ledger.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE holds SET holder = ?", (str(precious) if name == "precious" else name,))
+    with suppress(LedgerError):
+        ledger.left_today(demo=False)
+    assert precious.read_text() == "dear"
