@@ -27,7 +27,7 @@ from cnai_magic.spend_commands import run_spend_command
 from tests.servers import CLOSE, KEY, ScriptedServer, failure, json_response, sse
 
 NOW = datetime.now(timezone.utc)
-HERE, THERE = "/work/here.ipynb", "/work/there.ipynb"
+HERE, THERE = "/home/ada/here.ipynb", "/home/ada/there.ipynb"
 
 
 def charge(number: int, nano: int | None, *, days: int = 0, estimated: bool = False, **fields: Any) -> Charge:
