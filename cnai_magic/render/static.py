@@ -7,7 +7,7 @@ from collections.abc import Callable
 from IPython.display import display
 
 from ..conversation import Conversation
-from ..documents.output import bundle, metadata
+from ..documents.output import bundle, escaped, metadata
 from ..markdown import notebook_markdown
 from ..question import Question
 from ..reply import Reply
@@ -50,7 +50,7 @@ class Transcript:
         self._system = conversation.system
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        markdown = [f"**Conversation {notebook_markdown(self._name)}**"]
+        markdown = [f"**Conversation {escaped(self._name)}**"]
         plain = [f"Conversation {self._name}"]
         if self._system:
             markdown.append(f"*System:*\n\n{notebook_markdown(strip_controls(self._system))}")
