@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from .config import DEFAULT_BASE_URL
 from .errors import InputError
 from .safety import ApiKey
+from .worker import run_in_worker
 
 if TYPE_CHECKING:
     from .gateway import EmbeddedGateway
@@ -80,7 +81,8 @@ def save_key(key: ApiKey, base_url: str) -> None:
     Raises InputError where there is no keyring, or it fails.
     """
     try:
-        _keyring().set_password(_SERVICE, _account(base_url), key.reveal())
+        # In a thread of its own: an interrupt while the keyring waits shows none of its frames.
+        run_in_worker(lambda: _keyring().set_password(_SERVICE, _account(base_url), key.reveal()))
     except ModuleNotFoundError as exc:
         raise InputError(
             "the key cannot be saved: the keyring package is not installed",

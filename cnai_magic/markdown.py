@@ -107,16 +107,16 @@ def notebook_markdown(text: str) -> str:
 def _blocks(text: str) -> list[tuple[str | None, list[str]]]:
     """Split into runs of lines: (info string, lines with their fences) for code, (None, lines) for prose."""
     blocks: list[tuple[str | None, list[str]]] = []
-    opening = ""
+    opening = fence = ""
     for line in text.split("\n"):
         if opening:
             blocks[-1][1].append(line)
-            if _closes(line, opening):
+            if _ends(line, opening, fence):
                 opening = ""
             continue
         match = _OPENING.match(line)
         if match:
-            opening = line
+            opening, fence = line, match["fence"]
             blocks.append((match["info"].strip(), [line]))
         elif blocks and blocks[-1][0] is None:
             blocks[-1][1].append(line)
@@ -132,7 +132,10 @@ def _fence(opening: str) -> str:
 
 
 def _closes(line: str, opening: str) -> bool:
-    fence = _fence(opening)
+    return _ends(line, opening, _fence(opening))
+
+
+def _ends(line: str, opening: str, fence: str) -> bool:
     if opening[:1] in "`~":
         # CommonMark 4.5: indented by four or more it is code.
         indentation = len(line) - len(line.lstrip(" "))

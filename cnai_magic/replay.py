@@ -30,8 +30,10 @@ def same_answer(
         )
     # The one that was asked at this point of the cell, then all others.
     likely = sorted(whole, key=lambda reply: reply.ordinal != ordinal)
+    prepared: dict[tuple[str, bool], Question] = {}
     for reply in likely:
-        question = prepare(reply)
+        open_to_it = reply.model, reply.demo
+        question = prepared.get(open_to_it) or prepared.setdefault(open_to_it, prepare(reply))
         if reply.request and reply.request == question.request.digest:
             return question, reply
     if not likely[0].request:

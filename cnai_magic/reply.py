@@ -12,6 +12,7 @@ from uuid import uuid4
 from .errors import InputError
 from .markdown import code_blocks, notebook_markdown
 from .protocol import Usage
+from .safety import strip_controls
 from .spend import Cost, Spend
 
 __all__ = ["Reply"]
@@ -144,4 +145,4 @@ class Reply:
         return self.markdown
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self.text)
+        printer.text(strip_controls(self.text))

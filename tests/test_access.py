@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -141,3 +143,21 @@ def test_access_to_any_other_server_stays_usable() -> None:
     access = find_access("https://elsewhere.example/v1")
     assert access.usable
     assert not access.demo
+
+
+def test_an_interrupt_while_the_keyring_waits_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Waiting(FakeKeyring):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            signal.raise_signal(signal.SIGINT)
+            super().set_password(service, username, password)
+
+    waiting = Waiting()
+    before = keyring.get_keyring()
+    keyring.set_keyring(waiting)
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            save_key(KEY, DEFAULT_BASE_URL)
+    finally:
+        keyring.set_keyring(before)
+    frames = traceback.walk_tb(caught.value.__traceback__)
+    assert not any(KEY.reveal() in repr(value) for frame, _ in frames for value in frame.f_locals.values())

@@ -40,7 +40,7 @@ _ARROWS: dict[str, set[str]] = {
     "client": {"protocol", "spend", "worker"},
     "stream": {"client", "protocol", "worker"},
     "gateway": {"prices", "protocol", "spend", "worker"},
-    "access": {"config", "gateway"},
+    "access": {"config", "gateway", "worker"},
     "provider": {"access", "client", "config", "prices", "protocol", "spend"},
     "question": {"conversation", "prices", "protocol", "reply", "spend", "stream"},
     "answer": {"accounts", "client", "protocol", "question", "stream"},

@@ -351,3 +351,9 @@ def test_hostile_text_of_200_kb_takes_linear_time() -> None:
         [sys.executable, "-c", _HOSTILE], capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout.strip() == "39"
+
+
+def test_a_long_fence_over_many_lines_is_read_in_linear_time() -> None:
+    # Nothing is measured: in quadratic time this would take hours.
+    text = "```" + "a" * 2_000_000 + "\n" * 2_000_000
+    assert notebook_markdown(text).endswith("\n```")

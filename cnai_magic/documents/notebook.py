@@ -287,7 +287,7 @@ def _question(reply: Reply, with_system: bool, conversation: str) -> str:
 
 def _is_long(system: str) -> bool:
     """Tell whether a system message cannot stand in a magic's line."""
-    return not system.isprintable()
+    return not system.isprintable() or system == "--"
 
 
 def _use_cell(name: str, time: datetime) -> Any:

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..markdown import DOLLAR, notebook_markdown
 from ..protocol import Usage
 from ..reply import Reply
-from ..safety import strip_controls
+from ..safety import hide_keys, strip_controls
 from ..spend import Cost, Spend
 
 __all__ = [
@@ -74,9 +74,9 @@ def bundle(reply: Reply, *, alone: bool = False) -> dict[str, str]:
     With `alone` the footer is about this answer only: what the notebook had spent then is of no interest.
     """
     footer = reply.summary if alone else reply.footer
-    parts = [strip_controls(reply.text).strip("\n")]
+    parts = [hide_keys(strip_controls(reply.text)).strip("\n")]
     if reply.reasoning:
-        thought = notebook_markdown(strip_controls(reply.reasoning).strip())
+        thought = notebook_markdown(_shown(reply.reasoning))
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
     parts[-1] = notebook_markdown(_fenced(parts[-1]))
     parts.append(small(footer))
@@ -117,11 +117,13 @@ def metadata(reply: Reply) -> dict[str, Any]:
     """
     about = {"schema": SCHEMA, **_record(reply), "footer": reply.footer}
     if reply.text != _shown(reply.text):
-        about["text"] = reply.text
+        about["text"] = _hidden(reply.text)
     if reply.replayed:
         about["replayed"] = True
     if reply.others:
-        about["others"] = [{**_record(each), "text": each.text} for each in reply.others[-_MOST_OTHERS:]]
+        about["others"] = [
+            {**_record(each), "text": _hidden(each.text)} for each in reply.others[-_MOST_OTHERS:]
+        ]
     return {"cnai": about}
 
 
@@ -170,7 +172,13 @@ def read_event(about: Mapping[str, Any]) -> Event:
 
 
 def _shown(text: str) -> str:
-    return strip_controls(text).strip()
+    return hide_keys(strip_controls(text)).strip()
+
+
+def _hidden(text: str) -> str:
+    """Return a text without the keys that were met, also where control characters stand within one."""
+    shown = strip_controls(text)
+    return text if hide_keys(shown) == shown and hide_keys(text) == text else hide_keys(shown)
 
 
 def _record(reply: Reply) -> dict[str, Any]:
@@ -183,10 +191,10 @@ def _record(reply: Reply) -> dict[str, Any]:
         "attempt": reply.attempt,
         "ordinal": reply.ordinal,
         "model": reply.model,
-        "system": reply.system,
+        "system": reply.system and _hidden(reply.system),
         "parameters": dict(reply.parameters),
-        "prompt": reply.prompt,
-        "reasoning": reply.reasoning,
+        "prompt": _hidden(reply.prompt),
+        "reasoning": _hidden(reply.reasoning),
         "usage": {
             **usage.body(),
             "reasoning_tokens": usage.reasoning_tokens,

@@ -10,8 +10,10 @@ is never used again: once the file is gone, its holder is dead for ever.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +35,9 @@ class _Holder:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            # A link may lead to files of the person that only look like ours.
+            raise NotADirectoryError(errno.ENOTDIR, "the folder of its holders is none", str(folder))
         for path in folder.iterdir():
             is_alive(folder, path.name)
         self.name = uuid4().hex
@@ -68,7 +73,9 @@ def is_alive(folder: Path, name: str) -> bool:
         return True
     path = folder / name
     try:
-        file = os.open(path, os.O_RDWR)
+        if not (stat.S_ISDIR(folder.lstat().st_mode) and stat.S_ISREG(path.lstat().st_mode)):
+            return False
+        file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:
         return False
     try:

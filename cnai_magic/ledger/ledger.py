@@ -253,6 +253,9 @@ class Ledger:
         empty = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
         if application != _APPLICATION_ID and not (empty and version == application == 0):
             raise LedgerError(_FAILED.format(self._path), why="it is the database of another program")
+        ours = "SELECT COUNT(*) FROM sqlite_master WHERE type IN ('trigger', 'view')"
+        if connection.execute(ours).fetchone() != (0,):
+            raise LedgerError(_FAILED.format(self._path), why="somebody changed how it counts")
         if version > len(_MIGRATIONS):
             raise LedgerError(
                 _FAILED.format(self._path),

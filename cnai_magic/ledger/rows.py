@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from ..protocol import Usage
+from ..safety import hide_keys
 from ..spend import Charge, Cost, Spend
 
 __all__ = ["COLUMNS", "SPEND", "charge_of", "row_of", "spend_of", "text_of", "where"]
@@ -41,7 +42,7 @@ def row_of(charge: Charge) -> tuple[object, ...]:
         _text(charge.id),
         (local - _EPOCH) // _MILLISECOND,
         local.date().isoformat(),
-        *map(_text, texts),
+        *(_text(hide_keys(text)) for text in texts),
         int(charge.demo),
         usage.prompt_tokens,
         usage.completion_tokens,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -26,6 +27,7 @@ from cnai_magic.errors import InputError
 from cnai_magic.markdown import DOLLAR
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
+from cnai_magic.safety import ApiKey
 from cnai_magic.spend import Cost, Spend
 from tests.render.answers import reply
 from tests.test_markdown import _faults
@@ -442,3 +444,15 @@ def test_a_line_of_plain_text_is_not_taken_for_markdown() -> None:
     for line in ("# not", "a*b*c", "[x](javascript:y)", "<b>", "`x`", "a | b", "~~x~~", "&lt;"):
         assert faults_of(f"# {escaped(line)}") == []
         assert "<b>" not in escaped(line)
+
+
+@pytest.mark.parametrize("break_", ["", "\x00", "\x1b[0m", "\x7f"])
+def test_a_key_that_was_met_is_in_no_output_whatever_stands_within_it(break_: str) -> None:
+    key = "sk-" + "proj-Ab3d_" * 3
+    ApiKey(key)
+    echoed = f"use `curl -H 'Bearer {key[:20]}{break_}{key[20:]}' <url>` now"
+    other = reply(echoed, id="other", prompt=echoed, reasoning=echoed, system=echoed)
+    written = reply(echoed, prompt=echoed, reasoning=echoed, system=echoed, others=(other,))
+    shown = html.unescape(json.dumps([bundle(written), metadata(written)], ensure_ascii=False))
+    assert "curl" in shown
+    assert key[3:] not in shown

@@ -24,6 +24,7 @@ from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.ledger import Ledger, default_path
 from cnai_magic.ledger import ledger as ledger_module
 from cnai_magic.protocol import Usage
+from cnai_magic.safety import ApiKey
 from cnai_magic.spend import Charge, Cost, Spend
 
 PATIENCE = 60.0
@@ -1068,3 +1069,34 @@ def test_no_file_that_a_row_names_is_touched(ledger: Ledger, path: Path, name: o
     with suppress(LedgerError):
         ledger.left_today(demo=False)
     assert precious.read_text() == "dear"
+
+
+def test_a_link_in_place_of_the_folder_of_the_holders_is_not_followed(ledger: Ledger, path: Path) -> None:
+    ledger.set_day_budget(1000)
+    other = path.parent / "cache"
+    other.mkdir()
+    kept = other / ("d4" * 16)
+    kept.write_text("dear")
+    path.with_name(f"{path.name}-holders").symlink_to(other, target_is_directory=True)
+    with pytest.raises(LedgerError):
+        ledger.hold(10, demo=False)
+    assert [each.name for each in other.iterdir()] == [kept.name]
+
+
+def test_a_ledger_that_somebody_taught_to_count_otherwise_is_refused(ledger: Ledger, path: Path) -> None:
+    ledger.set_day_budget(1000)
+    ledger.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TRIGGER t AFTER INSERT ON holds BEGIN UPDATE holds SET nano = 0; END")
+    with pytest.raises(LedgerError, match="ledger") as caught:
+        ledger.hold(10, demo=False)
+    assert "changed how it counts" in caught.value.why
+
+
+def test_a_key_that_names_a_conversation_is_in_no_row(ledger: Ledger, path: Path) -> None:
+    key = "sk-" + "chat0" * 6
+    ApiKey(key)
+    ledger.add(Charge("m", key, Usage(1, 1), Cost(1), id="one"))
+    assert [each.conversation for each in ledger.rows()] == ["sk-…"]
+    ledger.close()
+    assert key[3:].encode() not in path.read_bytes()

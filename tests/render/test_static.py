@@ -41,3 +41,11 @@ def test_a_transcript_may_show_one_turn_only() -> None:
 
 def test_a_conversation_without_turns_says_so() -> None:
     assert "no turns yet" in repr(Transcript(Conversation("plan")))
+
+
+@pytest.mark.parametrize("name", ["```x```", "~~~x", "**", "<b>x</b>", "![x](y)", "$$x$$", "[x]:y"])
+def test_no_name_of_a_conversation_changes_what_is_shown_below_it(name: str) -> None:
+    code = '```\n\n<img src=x onerror="alert(1)">\n\n<script>alert(1)</script>\n\n```'
+    conversation = Conversation(name)
+    conversation.record(Place(), reply(code))
+    assert faults_of(Transcript(conversation)._repr_mimebundle_()["text/markdown"]) == []
