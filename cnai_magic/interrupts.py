@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Interrupted", "interrupts_deferred"]
+__all__ = ["Admission", "Interrupted", "interrupts_admitted", "interrupts_deferred"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -37,3 +37,56 @@ def interrupts_deferred(unless: Callable[[], bool] = bool) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if waiting and not unless():
             before(*waiting[0])
+
+
+class Admission:
+    """Whether an interrupt is raised now, or waits; the first that is raised shuts the door behind it."""
+
+    def __init__(self, raise_interrupt: Callable[..., object] | None) -> None:
+        self._raise = raise_interrupt
+        self._open = False
+        self.waiting: list[tuple[int, Any]] = []
+
+    def open(self) -> None:
+        """Let an interrupt through from now on; one that waits already is raised here."""
+        self._open = True
+        if self.waiting:
+            self.take(*self.waiting.pop())
+
+    def close(self) -> None:
+        """Let interrupts wait from now on."""
+        self._open = False
+
+    def take(self, number: int, frame: Any) -> None:
+        """Handle SIGINT."""
+        if not self._open or self._raise is None:
+            self.waiting.append((number, frame))
+            return
+        self._open = False
+        self._raise(number, frame)
+
+
+@contextmanager
+def interrupts_admitted(unless: Callable[[], bool] = bool) -> Iterator[Admission]:
+    """Raise at most one interrupt within the block, and only while its Admission is open.
+
+    One that waits at the end is raised there, unless one is on its way already or `unless()` is true. So
+    there is no line between what may be interrupted and what cleans up after it. On any thread but the main
+    one nothing is to be done.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield Admission(None)
+        return
+    admission = Admission(before)
+    signal.signal(signal.SIGINT, admission.take)
+    interrupted = False
+    try:
+        yield admission
+    except KeyboardInterrupt:
+        interrupted = True
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if admission.waiting and not interrupted and not unless():
+            before(*admission.waiting[0])

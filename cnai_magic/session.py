@@ -10,11 +10,12 @@ from typing import Any
 from .accounts import Accounts, Allowance
 from .answer import Answer
 from .cell_run import CellRun
+from .client import Client
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
 from .documents.restore import Restored, merge
-from .errors import CnaiError, InputError
-from .interrupts import Interrupted, interrupts_deferred
+from .errors import CnaiError, InputError, ModelNotFoundError
+from .interrupts import Admission, Interrupted, interrupts_admitted, interrupts_deferred
 from .ledger import Ledger
 from .prices import nano_usd
 from .protocol import ChatRequest, Model
@@ -75,37 +76,43 @@ class Session:
         question = replace(self.prepare(prompt, place=place, **options), former=former)
         client = self.provider.client
         self._announce(question)
-        allowance = Allowance()
         try:
-            with interrupts_deferred():
-                allowance = self._allowance(question)
-            return self._received(Answer(client, question, allowance), view or Unseen())
-        finally:
-            # After the answer is shown: a ledger that is locked must not keep it waiting.
-            with interrupts_deferred():
+            return self._answered(client, question, view or Unseen())
+        except ModelNotFoundError as error:
+            raise self.provider.explained(error, question.request.model) from error.__cause__
+
+    def _answered(self, client: Client, question: Question, view: View) -> Reply:
+        with interrupts_admitted(view.stopping) as admission:
+            allowance = self._allowance(question)
+            try:
+                return self._received(Answer(client, question, allowance), view, admission)
+            finally:
+                # After the answer is shown: a ledger that is locked must not keep it waiting.
                 self.accounts.release(allowance)
                 self.accounts.write(self.settings.ledger)
 
-    def _received(self, answer: Answer, view: View) -> Reply:
+    def _received(self, answer: Answer, view: View, admission: Admission) -> Reply:
+        """Receive the answer, which may be interrupted, and settle it, which may not."""
         try:
-            answer.receive(view)
-        except CnaiError as error:
-            with interrupts_deferred(view.stopping):
-                view.fail(self._settle(answer, "failed") if answer.arrived else None)
-            raise self.provider.explained(error, answer.request.model) from error.__cause__
+            try:
+                admission.open()
+                answer.receive(view)
+            finally:
+                admission.close()
+        except CnaiError:
+            view.fail(self._settle(answer, "failed") if answer.arrived else None)
+            raise
         except BaseException as error:
             # An interrupt, or a view that fails: what arrived is kept and shown, then it goes on upwards.
-            with interrupts_deferred(view.stopping):
-                if answer.begun:
-                    view.end(self._settle(answer, "interrupted"))
-                else:
-                    view.fail(None)
+            if answer.begun:
+                view.end(self._settle(answer, "interrupted"))
+            else:
+                view.fail(None)
             if isinstance(error, KeyboardInterrupt):
                 raise Interrupted from None
             raise
-        with interrupts_deferred(view.stopping):
-            reply = self._settle(answer)
-            view.end(reply)
+        reply = self._settle(answer)
+        view.end(reply)
         return reply
 
     def replay(

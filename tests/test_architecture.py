@@ -49,6 +49,7 @@ _ARROWS: dict[str, set[str]] = {
         "accounts",
         "answer",
         "cell_run",
+        "client",
         "config",
         "conversation",
         "documents",

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import keyring
 import keyring.backend
 import pytest
 
-from cnai_magic import gateway
+from cnai_magic import answer as answer_module
+from cnai_magic import gateway, interrupts
+from cnai_magic import session as session_module
 from cnai_magic.access import forget_key, save_key
+from cnai_magic.answer import Answer
 from cnai_magic.conversation import Conversation, Place
 from cnai_magic.errors import (
     AuthenticationError,
@@ -983,3 +989,54 @@ def test_tokens_that_the_server_counted_before_it_failed_are_charged(
     assert len(server.requests) == 1
     assert session.book.total().usage == Usage(20, 50)
     assert session.book.total().nano == 20 * 1680 + 50 * 2520
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch, presses: int
+) -> None:
+    """Ctrl-C at each line of the rooms that settle an answer; pressed twice, at the next line too."""
+    server.always(sse("yes", tokens=(20, 8)))
+    session.settings.budget = 1
+    answers: list[Answer] = []
+
+    class Watched(Answer):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            answers.append(self)
+
+    monkeypatch.setattr(session_module, "Answer", Watched)
+    files = {session_module.__file__, answer_module.__file__, interrupts.__file__}
+    reached = line = 0
+    while reached >= line:
+        line += 1
+        reached = _interrupted_at(line, presses, files, lambda: session.ask("a", once=True))
+        total = session.book.total()
+        assert total.requests == sum(bool(each.begun and each.text) for each in answers), line
+        assert session.accounts.left(session.budget, demo=False) == 10**9 - total.nano, line
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, line
+    assert line > 40
+
+
+def _interrupted_at(line: int, presses: int, files: set[str], work: Callable[[], object]) -> int:
+    """Do some work with Ctrl-C at the line of this number; return how many lines of `files` there were."""
+    passed = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal passed
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            passed += 1
+            if line <= passed < line + presses:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with suppress(KeyboardInterrupt):
+            work()
+    finally:
+        sys.settrace(before)
+    return passed
