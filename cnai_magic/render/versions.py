@@ -15,10 +15,12 @@ from .tables import escaped
 __all__ = ["Versions"]
 
 # difflib's time grows with the square of what it compares, and worse. All words together, of long texts too.
-_MOST_WORDS = 4_000
+_MOST_WORDS = 1_500
 _MOST_LINES = 4_000
 _WORDS_IN_ALL = 20_000
 _LONGEST = 20_000
+# A notebook of somebody else may hold any number of attempts, made to be compared slowly.
+_MOST_ATTEMPTS = 30
 # An unchanged run that is longer shows its ends only.
 _LONGEST_SAME, _END = 200, 60
 _CONTEXT_LINES = 2
@@ -51,13 +53,16 @@ class Versions:
     """
 
     def __init__(self, turn: Turn, number: int, conversation: str) -> None:
-        self._attempts = list(turn.attempts)
-        self._current = turn.current
-        count = len(self._attempts)
+        count = len(turn.attempts)
+        shown = [index for index in range(count) if index >= count - _MOST_ATTEMPTS or index == turn.current]
+        self._attempts = [turn.attempts[index] for index in shown]
+        self._current = shown.index(turn.current)
         self._title = f"Turn {number} of {_line(conversation)}: {count} attempt{'s' * (count != 1)}"
         self._note = "run the cell again, and its attempts are compared here"
         if count > 1:
             self._note = f"go back to attempt K with %cnai_chat versions {number} --keep K"
+        if len(shown) < count:
+            self._note = f"{count - len(shown)} earlier attempts are not shown; {self._note}"
 
     def __repr__(self) -> str:
         lines = [self._title]

@@ -314,3 +314,13 @@ def test_control_sequences_are_taken_out() -> None:
     for shown in (_html(attempt, reply(prompt="c")), _text(attempt, reply(prompt="c"), conversation=hostile)):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", shown)
         assert "ab" in shown
+
+
+def test_of_very_many_attempts_the_latest_are_shown_and_the_one_that_counts() -> None:
+    attempts = [reply(f"answer {number}", prompt=f"question {number}") for number in range(1, 101)]
+    shown = _text(*attempts, current=4)
+    assert "question 5\n" in shown
+    assert "question 100" in shown
+    assert "question 70\n" not in shown
+    assert "69 earlier attempts are not shown" in shown
+    assert "Turn 2 of main: 100 attempts" in shown
