@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from .accounts import Allowance
 from .client import Client
-from .protocol import TokenCount, Usage, estimate_usage
+from .protocol import TokenCount, Usage, answering_model, estimate_usage
 from .question import Question, View
 from .stream import PACE, StreamedAnswer
 
@@ -83,6 +83,11 @@ class Answer:
         """Why the answer ended; where the server kept to what the budget left, it is that."""
         reason = self._live.finish_reason
         return "budget" if reason == "length" and self.allowance.capped else reason
+
+    @property
+    def answered_by(self) -> str:
+        """The model that the server names where it is another than the one asked for, else ""."""
+        return answering_model(self.request.model, self._live.model)
 
     @property
     def usage(self) -> Usage:

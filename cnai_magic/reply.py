@@ -42,12 +42,14 @@ class Reply:
     answer can be `replayed`: shown again from the notebook in place of being asked for. `ordinal` counts
     the questions of one run of its cell, from 0; `began` tells that it began its conversation with --new.
     `others` are attempts of the same turn that its output keeps, so that they outlive the kernel.
+    `answered_by` is the model that the server names, "" where it is the one that was asked.
     """
 
     text: str
     prompt: str
     model: str
     conversation: str = "main"
+    answered_by: str = ""
     reasoning: str = ""
     system: str | None = None
     parameters: Mapping[str, float | int] = field(default_factory=dict)

@@ -225,6 +225,7 @@ class Session:
                 text=answer.text,
                 prompt=question.prompt,
                 model=request.model,
+                answered_by=answer.answered_by,
                 conversation=name,
                 reasoning=answer.reasoning,
                 system=question.system,
@@ -261,6 +262,7 @@ class Session:
             time=reply.started,
             notebook=self.notebook,
             finish_reason=reply.finish_reason,
+            answered_by=reply.answered_by,
         )
 
     def _record(self, question: Question, reply: Reply) -> Reply:

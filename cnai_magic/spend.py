@@ -40,7 +40,8 @@ class Charge:
     """One request as it enters the accounts; `conversation` is "" for one outside of any.
 
     Demo answers are demo credit, and no money. `id` is the answer's own, `time` when it was asked, `notebook`
-    the path of the notebook that asked, "" where none did or it is not known.
+    the path of the notebook that asked, "" where none did or it is not known. `answered_by` is the model that
+    the server names, "" where it is the one that was asked.
     """
 
     model: str
@@ -53,6 +54,7 @@ class Charge:
     host: str = ""
     notebook: str = ""
     finish_reason: str = ""
+    answered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .command_lines import spend_parser
 from .errors import CnaiError, InputError, LedgerError
 from .options import words
+from .protocol import both_models
 
 if TYPE_CHECKING:
     from .ledger import Ledger
@@ -354,7 +355,7 @@ def _comparison(session: Session, who: str, used: int) -> str:
 
 
 def _of_model(charge: Charge) -> str:
-    return charge.model
+    return both_models(charge.model, charge.answered_by)
 
 
 def _of_conversation(charge: Charge) -> str:

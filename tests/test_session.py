@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,7 @@ from cnai_magic import session as session_module
 from cnai_magic.access import forget_key, save_key
 from cnai_magic.answer import Answer
 from cnai_magic.conversation import Conversation, Place
+from cnai_magic.documents.output import bundle, metadata, read_answer
 from cnai_magic.errors import (
     AuthenticationError,
     CnaiError,
@@ -603,6 +605,23 @@ def test_usage_that_is_not_reported_is_estimated_and_marked(server: ScriptedServ
     assert reply.usage == Usage(estimate_tokens("What?"), estimate_tokens("hi there"), estimated=True)
     assert "≈2 → ≈3 tokens" in reply.footer
     assert "≈$" in reply.footer
+
+
+def test_the_model_that_answered_is_kept_where_it_is_another(
+    server: ScriptedServer, session: Session, tmp_path: Path
+) -> None:
+    session.settings.ledger = str(tmp_path / "ledger.sqlite3")
+    named = [event({**delta("4"), "model": name}) for name in ("", "deepseek-chat", "qwen2.5-coder-0.5b", "")]
+    server.reply(chunked([*named, event({**delta(finish="stop"), "model": None}), event("[DONE]")]))
+    server.reply(sse("6"))
+    reply = session.ask("2+2?")
+    assert (reply.model, reply.answered_by) == ("deepseek-chat", "qwen2.5-coder-0.5b")
+    assert session.ask("3+3?").answered_by == ""
+    assert read_answer(metadata(reply)["cnai"], bundle(reply)).answered_by == "qwen2.5-coder-0.5b"
+    expected = ["deepseek-chat, answered by qwen2.5-coder-0.5b", "deepseek-chat"]
+    assert session.ledger is not None
+    assert list(session.ledger.by("model")) == expected
+    assert [charge.answered_by for charge in session.ledger.rows()] == ["qwen2.5-coder-0.5b", ""]
 
 
 def test_a_model_without_a_price_is_unpriced(server: ScriptedServer, session: Session) -> None:

@@ -192,6 +192,7 @@ FACTS: dict[str, _Check] = {
     # Whether it can be one is told where it is used.
     "name": _is(object),
     "model": is_name,
+    "answered_by": _is_line,
     "parameters": _is(dict),
     "usage": _is(dict),
     "cost": lambda value: value is None or _is_number(0, _HIGHEST_COST, int)(value),

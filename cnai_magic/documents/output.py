@@ -212,6 +212,8 @@ def _record(reply: Reply) -> dict[str, Any]:
         about["cost_estimated"] = reply.cost.estimated
     if reply.began:
         about["began"] = True
+    if reply.answered_by:
+        about["answered_by"] = reply.answered_by
     return about
 
 
@@ -239,6 +241,7 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
         text=_well_formed(text),
         prompt=_text(about, "prompt"),
         model=_name(about, "model"),
+        answered_by=_name(about, "answered_by", ""),
         conversation=_name(about, "conversation"),
         reasoning=_text(about, "reasoning", ""),
         system=None if about.get("system") is None else _text(about, "system"),

@@ -325,6 +325,7 @@ def _charge(reply: Reply) -> Charge:
         id=reply.id,
         time=reply.started,
         finish_reason=reply.finish_reason,
+        answered_by=reply.answered_by,
     )
 
 

@@ -107,6 +107,8 @@ def _facts_of(reply: Reply, system: str | None) -> dict[str, Any]:
         facts["cost_estimated"] = reply.cost.estimated
     if reply.demo:
         facts["demo"] = True
+    if reply.answered_by:
+        facts["answered_by"] = reply.answered_by
     if (reply.system or None) != (system or None):
         facts["system"] = reply.system
     return facts
@@ -285,6 +287,7 @@ def _about(facts: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, 
         "seconds": float(facts.get("seconds", 0)),
         "finish_reason": facts.get("finish_reason", "stop"),
         "demo": facts.get("demo", False),
+        "answered_by": facts.get("answered_by", ""),
     }
     if "time" in facts:
         about["started"] = time_of(facts["time"])

@@ -21,6 +21,7 @@ from uuid import uuid4
 from weakref import WeakSet
 
 from ..errors import BudgetError, InputError, LedgerError
+from ..protocol import both_models
 from ..spend import Charge, Spend, usd
 from .holders import is_alive, own_holder
 from .rows import COLUMNS, SPEND, charge_of, row_of, spend_of, text_of, where
@@ -30,7 +31,13 @@ __all__ = ["Ledger", "default_path"]
 _Result = TypeVar("_Result")
 
 _APPLICATION_ID = 0x636E6169  # "cnai": tells a ledger from any other SQLite database
-_GROUPS = {"model": "model", "chat": "conversation", "day": "day", "notebook": "notebook", "host": "host"}
+_GROUPS = {
+    "model": ("model", "answered_by"),
+    "chat": ("conversation",),
+    "day": ("day",),
+    "notebook": ("notebook",),
+    "host": ("host",),
+}
 
 # A reader waits for no writer; of those who mean to write there is one at a time, from its first look on.
 _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
@@ -107,13 +114,17 @@ class Ledger:
             raise InputError(
                 f"spend is not kept by {what!r}", parameter="by", why=f"choose one of {', '.join(_GROUPS)}"
             )
-        group = _GROUPS[what]
+        group = ", ".join(_GROUPS[what])
         condition, values = where(demo, notebook, day)
         order = "day" if what == "day" else "MIN(time), MIN(rowid)"
         query = f"SELECT {group}, {SPEND} FROM charges {condition} GROUP BY {group} ORDER BY {order}"
 
         def work(connection: sqlite3.Connection) -> dict[str, Spend]:
-            return {text_of(name): spend_of(*sums) for name, *sums in connection.execute(query, values)}
+            sums = {}
+            for row in connection.execute(query, values):
+                names = [text_of(name) for name in row[: len(_GROUPS[what])]]
+                sums[both_models(*names) if what == "model" else names[0]] = spend_of(*row[len(names) :])
+            return sums
 
         return self._run(work, _READ)
 
@@ -305,7 +316,7 @@ def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
 
 
 def _first_schema(connection: sqlite3.Connection) -> None:
-    text = ("id", "model", "host", "conversation", "notebook", "finish_reason")
+    text = ("id", "model", "host", "conversation", "notebook", "finish_reason", "answered_by")
     counts = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
     numbers = ("time", "demo", *counts, "usage_estimated", "cost_estimated")
     checks = [f"CHECK (typeof({name}) IN ('text', 'blob'))" for name in text]
@@ -316,6 +327,7 @@ def _first_schema(connection: sqlite3.Connection) -> None:
         "time INTEGER,"  # milliseconds since 1970 in UTC
         "day TEXT NOT NULL,"  # the local day at which it was asked
         "model TEXT, host TEXT, conversation TEXT, notebook TEXT, finish_reason TEXT,"
+        "answered_by TEXT,"  # the model that the server names, "" where it is the one that was asked
         "demo INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, reasoning_tokens INTEGER,"
         "cached_tokens INTEGER, usage_estimated INTEGER,"
         "nano INTEGER CHECK (typeof(nano) IN ('integer', 'null')),"

@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 
 COLUMNS = (
-    "id, time, day, model, host, conversation, notebook, finish_reason, demo, prompt_tokens, "
+    "id, time, day, model, host, conversation, notebook, finish_reason, answered_by, demo, prompt_tokens, "
     "completion_tokens, reasoning_tokens, cached_tokens, usage_estimated, nano, cost_estimated"
 )
 _SUMMED = (
@@ -37,7 +37,8 @@ def row_of(charge: Charge) -> tuple[object, ...]:
     """Return a charge as the values of COLUMNS: times in milliseconds, and the local day it was asked."""
     usage = charge.usage
     local = charge.time.astimezone()
-    texts = (charge.model, charge.host, charge.conversation, charge.notebook, charge.finish_reason)
+    where_asked = (charge.model, charge.host, charge.conversation, charge.notebook)
+    texts = (*where_asked, charge.finish_reason, charge.answered_by)
     return (
         _text(charge.id),
         (local - _EPOCH) // _MILLISECOND,
@@ -56,8 +57,8 @@ def row_of(charge: Charge) -> tuple[object, ...]:
 
 def charge_of(row: tuple[object, ...]) -> Charge:
     """Return the charge that the values of COLUMNS hold; raises ValueError where they are damaged."""
-    charge_id, milliseconds, _day, model, host, conversation, notebook, finish_reason, demo, *numbers = row
-    prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = numbers
+    charge_id, milliseconds, _day, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
+    demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
     return Charge(
         model=text_of(model),
         conversation=text_of(conversation),
@@ -69,6 +70,7 @@ def charge_of(row: tuple[object, ...]) -> Charge:
         host=text_of(host),
         notebook=text_of(notebook),
         finish_reason=text_of(finish_reason),
+        answered_by=text_of(answered_by),
     )
 
 

@@ -22,12 +22,16 @@ __all__ = [
     "Model",
     "TokenCount",
     "Usage",
+    "answering_model",
+    "both_models",
     "estimate_tokens",
     "estimate_usage",
     "joined_parts",
 ]
 
 ROLES = ("system", "user", "assistant")
+# What is longer is no name of a model, and no notebook would keep it.
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,23 @@ class Model:
 
     id: str
     owner: str = ""
+
+
+def answering_model(asked: str, named: str) -> str:
+    """Return the model that a server `named` in its answer, "" where it is the one that was `asked` for.
+
+    Case, Google's `models/` and a provider's name that the answer leaves out are no difference. A date, an
+    alias (`-latest`) and a provider's name that the answer adds are: they tell which model it was.
+    """
+    named = " ".join("".join(each if each.isprintable() else " " for each in named).split())
+    named = named[:_LONGEST_NAME]
+    wanted, got = (name.strip().casefold().removeprefix("models/") for name in (asked, named))
+    return "" if got == wanted or wanted.endswith(f"/{got}") else named
+
+
+def both_models(model: str, answered_by: str) -> str:
+    """Return the model that was asked and, where that is another, the one that answered."""
+    return f"{model}, answered by {answered_by}" if answered_by else model
 
 
 class TokenCount:

@@ -14,8 +14,9 @@ from .tables import Table
 __all__ = ["charges_csv", "grouped_table", "overview_table", "unpriced"]
 
 _CSV_HEADINGS = (
-    *("id", "time", "day", "notebook", "conversation", "host", "model", "prompt_tokens", "completion_tokens"),
-    *("reasoning_tokens", "cached_tokens", "estimated", "cost_usd", "demo", "finish_reason"),
+    *("id", "time", "day", "notebook", "conversation", "host", "model", "answered_by"),
+    *("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens"),
+    *("estimated", "cost_usd", "demo", "finish_reason"),
 )
 _WHERE_THERE_IS_ANY = ("of it estimated", "Unpriced")
 # What a charge without a name in the group is called.
@@ -60,7 +61,7 @@ def charges_csv(charges: Iterable[Charge]) -> Iterator[str]:
     yield _csv_line(_CSV_HEADINGS)
     for charge in charges:
         usage, nano = charge.usage, charge.cost.nano
-        texts = (charge.notebook, charge.conversation, charge.host, charge.model)
+        texts = (charge.notebook, charge.conversation, charge.host, charge.model, charge.answered_by)
         yield _csv_line(
             [
                 _csv_text(charge.id),

@@ -136,6 +136,8 @@ def _by_attempt(
 def _fields(attempts: Sequence[Reply]) -> Iterator[tuple[str, Callable[[Reply], str]]]:
     """Yield the model and each parameter that an attempt was sent with: name, and value or ""."""
     yield "Model", lambda reply: reply.model
+    if any(reply.answered_by for reply in attempts):
+        yield "Answered by", lambda reply: reply.answered_by
     for name in dict.fromkeys(name for reply in attempts for name in reply.parameters):
         yield name, lambda reply, name=name: str(reply.parameters.get(name, ""))  # type: ignore[misc]
 

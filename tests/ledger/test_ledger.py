@@ -163,6 +163,7 @@ def test_a_charge_comes_back_as_it_was(ledger: Ledger) -> None:
         host="cnaitoken.store",
         notebook="/home/ann/测试.ipynb",
         finish_reason="length",
+        answered_by="deepseek-flash",
     )
     ledger.add(entered)
     (found,) = ledger.rows()
@@ -451,6 +452,7 @@ def test_nothing_private_is_in_the_columns(ledger: Ledger, path: Path) -> None:
         "completion_tokens",
         "reasoning_tokens",
         "cached_tokens",
+        "answered_by",
         "usage_estimated",
         "nano",
         "cost_estimated",

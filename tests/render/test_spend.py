@@ -115,6 +115,7 @@ def _charge(**fields: Any) -> Charge:
         "host": "cnaitoken.store",
         "notebook": "work/report.ipynb",
         "finish_reason": "stop",
+        "answered_by": "deepseek-flash",
     }
     return Charge(**{**known, **fields})
 
@@ -132,12 +133,12 @@ def test_a_charge_is_one_line_of_csv(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         time.tzset()
     assert head == (
-        "id,time,day,notebook,conversation,host,model,prompt_tokens,completion_tokens,reasoning_tokens,"
-        "cached_tokens,estimated,cost_usd,demo,finish_reason\r\n"
+        "id,time,day,notebook,conversation,host,model,answered_by,prompt_tokens,completion_tokens,"
+        "reasoning_tokens,cached_tokens,estimated,cost_usd,demo,finish_reason\r\n"
     )
     assert line == (
         "0123456789abcdef,2026-11-23T23:30:00.123+00:00,2026-11-24,work/report.ipynb,main,cnaitoken.store,"
-        "deepseek-chat,20,8,3,5,false,0.000053760,false,stop\r\n"
+        "deepseek-chat,deepseek-flash,20,8,3,5,false,0.000053760,false,stop\r\n"
     )
 
 
