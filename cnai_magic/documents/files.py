@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import InputError
 
-__all__ = ["read_text", "write_new"]
+__all__ = ["decode_error", "expanded", "read_bytes", "read_text", "write_new"]
 
 _BINARY: int = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
@@ -24,6 +24,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | _BINARY
 # A folder with more files is not looked through for a similar name.
 _MOST_NEIGHBOURS = 2000
+_LARGEST = 256 * 2**20
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -54,7 +55,7 @@ def write_new(path: Path, data: bytes, *, force: bool = False) -> None:
     replaced. Without `force`, nothing is ever replaced, also not what appears at the last moment. Raises
     InputError where the file cannot be written; nothing is left behind then.
     """
-    path = _expanded(path)
+    path = expanded(path)
     try:
         target = Path(os.path.realpath(path)) if force else path
         mode = _mode(target)
@@ -69,26 +70,48 @@ def write_new(path: Path, data: bytes, *, force: bool = False) -> None:
         raise _refused(path, "written", exc) from exc
 
 
-def read_text(path: Path, *, limit: int = 256 * 2**20) -> str:
+def read_text(path: Path, *, limit: int = _LARGEST) -> str:
     """Read a file of UTF-8 text, at most `limit` bytes; line ends stay as they are, a BOM is taken off.
 
     Raises InputError where there is no such file, or it cannot be read, or is no text.
     """
-    path = _expanded(path)
+    data = read_bytes(path, limit=limit)
     try:
-        data = _read(path, limit)
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise decode_error(path, data, exc) from exc
+
+
+def read_bytes(path: Path, *, limit: int = _LARGEST) -> bytes:
+    """Read a file of at most `limit` bytes; raises InputError where there is none, or it cannot be read."""
+    path = expanded(path)
+    try:
+        return _read(path, limit)
     except FileNotFoundError as exc:
         raise _missing(path) from exc
     except (OSError, ValueError) as exc:
         raise _refused(path, "read", exc) from exc
+
+
+def decode_error(path: Path, data: bytes, exc: UnicodeDecodeError) -> InputError:
+    """Return the error about a file that is not text in UTF-8."""
+    # What the decoder was given begins after the mark.
+    start = exc.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+    why = f"byte {start + 1:,} ({data[start]:#04x}) cannot stand there"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        why += "; it looks like UTF-16"
+    return InputError(
+        f"{path} is not text in UTF-8", why=why, next_step="save it as UTF-8, or name another file"
+    )
+
+
+def expanded(path: Path) -> Path:
+    """Return a path with `~` expanded; raises InputError where there is no such home folder."""
     try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as exc:
-        why = f"byte {exc.start + 1:,} ({data[exc.start]:#04x}) cannot stand there"
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            why += "; it looks like UTF-16"
+        return path.expanduser()
+    except (RuntimeError, ValueError) as exc:
         raise InputError(
-            f"{path} is not text in UTF-8", why=why, next_step="save it as UTF-8, or name another file"
+            f"{path} names an unknown home folder", why=str(exc), next_step="write the path out"
         ) from exc
 
 
@@ -189,15 +212,6 @@ def _missing(path: Path) -> InputError:
 
 
 # -- both ---------------------------------------------------------------------------------------
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except (RuntimeError, ValueError) as exc:
-        raise InputError(
-            f"{path} names no home folder that is known", why=str(exc), next_step="write the path out"
-        ) from exc
 
 
 def _no_file(path: Path, mode: int) -> InputError:

@@ -25,6 +25,7 @@ __all__ = [
     "Read",
     "Unsound",
     "is_name",
+    "number",
     "parsed",
     "short",
     "sound",
@@ -101,14 +102,15 @@ class Draft:
 def parsed(text: str) -> Any:
     """Return what a JSON text holds; raises Unsound with the place where it is none."""
     try:
-        return json.loads(text, parse_int=_number, parse_float=_number)
+        return json.loads(text, parse_int=number, parse_float=number)
     except json.JSONDecodeError as exc:
         raise Unsound(f"{exc.msg}, at line {exc.lineno}, column {exc.colno} of the JSON") from exc
     except RecursionError as exc:
         raise Unsound("it is nested too deeply") from exc
 
 
-def _number(digits: str) -> float | int:
+def number(digits: str) -> float | int:
+    """Read a number of JSON; one that is too long to be a fact is infinite."""
     # Python takes quadratic time for a long one; no fact is that long.
     if len(digits) > _LONGEST_NUMBER:
         return math.inf

@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -17,21 +16,26 @@ from pathlib import Path
 from typing import Any
 
 from ..conversation import Conversation, Turn
-from ..errors import InputError
 from ..reply import Reply
 from ..safety import strip_controls
 from ..spend import Charge, Spend
-from .files import read_text
 from .imported import NO_MODEL
+from .ipynb import read_notebook
 from .output import bundle, escaped, event_metadata, metadata
 from .restore import Restored, SavedCell, answers_of, restore
 
-__all__ = ["cells_of", "find_notebook", "notebook_of", "possible_notebooks", "restored_from", "saved_answers"]
+__all__ = [
+    "find_notebook",
+    "notebook_of",
+    "possible_notebooks",
+    "restored_from",
+    "saved_answers",
+    "saved_cells",
+]
 
 # A folder is searched for the notebook of a cell: so many notebooks, each up to so many bytes.
 _MOST_NOTEBOOKS = 200
 _LARGEST_SEARCHED = 64 * 2**20
-_FORMAT = 4
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 # What IPython or a front end would change in the body of a cell: other line ends, lines of blanks, what looks
 # like the prompt of an interpreter; and lines like a %cnai, which get a blank after a question mark.
@@ -69,38 +73,27 @@ def possible_notebooks(
     return holding or ([path] if path is not None and path.is_file() else [])
 
 
-def cells_of(path: Path) -> list[SavedCell]:
-    """Return the code cells of a notebook file, in order; raises InputError where it is none."""
-    text = read_text(path)
-    try:
-        cells = _parsed(text)["cells"]
-        return [
-            SavedCell(_identifier(cell), str(cell.get("source", "")), _outputs(cell))
-            for cell in cells
-            if cell["cell_type"] == "code"
-        ]
-    except Exception as exc:
-        # nbformat raises whatever a file makes it raise: KeyErrors and recursion errors among others.
-        raise InputError(
-            f"{path.name} is no notebook that can be read",
-            why=_why(text, exc),
-            next_step=_next_to_a_broken_one(_expanded(path)),
-        ) from exc
-
-
 def restored_from(path: Path) -> Restored:
     """Return the conversations and the spend that a notebook file holds; see `restore`."""
-    return restore(cells_of(path))
+    cells, notes = read_notebook(path)
+    restored = restore(cells)
+    restored.notes[:0] = notes
+    return restored
+
+
+def saved_cells(path: Path) -> tuple[SavedCell, ...]:
+    """Return the code cells of a notebook file, which is read again only where it has changed."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        # Told in full by whoever reads it.
+        return tuple(read_notebook(path).cells)
+    return _cached_cells(path, state.st_mtime_ns, state.st_size)
 
 
 def saved_answers(path: Path, cell: str | None, source: str) -> list[Reply]:
     """Return the answers saved in the cell that runs: the one of this ID, else those of this source."""
-    try:
-        state = path.stat()
-        cells = _cached_cells(path, state.st_mtime_ns, state.st_size)
-    except (OSError, ValueError):
-        # Told in full by whoever reads it.
-        cells = tuple(cells_of(path))
+    cells = saved_cells(path)
     own = [each for each in cells if cell is not None and each.id == cell]
     own = own or [each for each in cells if each.source.strip() == source.strip()]
     return [reply for each in own for reply in answers_of(each)]
@@ -176,59 +169,7 @@ def _expanded(path: Path) -> Path:
 
 @lru_cache(maxsize=4)
 def _cached_cells(path: Path, modified: int, size: int) -> tuple[SavedCell, ...]:
-    return tuple(cells_of(path))
-
-
-def _identifier(cell: Mapping[str, Any]) -> str | None:
-    found = cell.get("id")
-    return found if isinstance(found, str) and found else None
-
-
-def _outputs(cell: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = cell.get("outputs")
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
-
-
-def _parsed(text: str) -> Any:
-    """Return a notebook in the form of format 4, without nbformat's validation.
-
-    That takes half of the time, and gives random new IDs to cells whose ID is there twice; it also warns, and
-    logs to the cell that runs. What is used of a notebook is checked by whoever uses it.
-    """
-    import nbformat
-    from nbformat import reader
-
-    notebook = reader.reads(text)
-    if notebook["nbformat"] == _FORMAT:
-        return notebook
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return nbformat.convert(notebook, _FORMAT)
-
-
-def _why(text: str, exc: Exception) -> str:
-    if not text.strip():
-        return "the file is empty"
-    if text.lstrip().startswith("<<<<<<<") or "\n<<<<<<< " in text:
-        return "it holds the marks of a merge that was not finished"
-    try:
-        body = json.loads(text)
-    except RecursionError:
-        return "it is nested too deeply"
-    except ValueError as error:
-        return f"it is not JSON, or ends too early: {error}"
-    if isinstance(exc, RecursionError):
-        return "it is nested too deeply"
-    if not isinstance(body, dict) or type(body.get("nbformat")) is not int:
-        return "it is JSON, but not that of a notebook: it does not tell its nbformat"
-    return f"nbformat says: {type(exc).__name__}: {exc}"
-
-
-def _next_to_a_broken_one(path: Path) -> str:
-    checkpoint = path.parent / ".ipynb_checkpoints" / f"{path.stem}-checkpoint.ipynb"
-    if checkpoint.is_file():
-        return f"Jupyter kept an earlier state: --from {shlex.quote(str(checkpoint))}"
-    return "name another file: --from PATH"
+    return tuple(read_notebook(path).cells)
 
 
 # -- written ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ commands, and are made again in the order of time.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,16 +22,21 @@ from .output import Event, read_answer, read_event
 __all__ = ["Restored", "SavedCell", "answers_of", "merge", "restore"]
 
 _MOST_NOTES = 20
+_MOST_CELLS = 5
 # Forks may hold the same attempts again and again; a notebook that was made for it could fill the memory so.
 _MOST_INHERITED = 100_000
 
 
 class SavedCell(NamedTuple):
-    """A code cell of a notebook file: its ID (None where it has none of its own), source and outputs."""
+    """A code cell of a notebook file: its ID (None where it has none of its own), source and outputs.
+
+    `number` counts the cells of the document from 1; 0 where it is unknown.
+    """
 
     id: str | None
     source: str
     outputs: Sequence[Mapping[str, Any]]
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -118,8 +123,8 @@ class _Found:
 class _Restoring:
     def __init__(self, cells: Iterable[SavedCell]) -> None:
         self.restored = Restored()
-        # What was left out, in words with a place for how many, and why.
-        self._left_out: Counter[tuple[str, str]] = Counter()
+        # What was left out, in words with a place for how many, and why; each time, the number of its cell.
+        self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._answers: dict[str, Reply] = {}
         # By the names of their conversations and their own IDs.
         self._turns: dict[tuple[str, str], _Found] = {}
@@ -135,15 +140,15 @@ class _Restoring:
                     if "event" in about:
                         events.append(_named(read_event(about)))
                     else:
-                        self._place(self._taken(self._read(about, data)), identifier)
+                        self._place(self._taken(self._read(about, data, cell.number)), identifier)
                 except InputError as error:
-                    self._left_out["{} output", error.what] += 1
+                    self._left_out["{} output", error.what].append(cell.number)
         self._repeat(events)
         self._finish()
 
     # -- what the outputs hold ------------------------------------------------------------------
 
-    def _read(self, about: Mapping[str, Any], data: Mapping[str, Any]) -> Reply:
+    def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Reply:
         """Read an answer, without its other attempts where these alone are not sound."""
         try:
             return read_answer(about, data)
@@ -151,7 +156,7 @@ class _Restoring:
             if "others" not in about:
                 raise
             reply = read_answer({**about, "others": []}, data)
-            self._left_out["the other attempts of {} answer", error.what] += 1
+            self._left_out["the other attempts of {} answer", error.what].append(number)
             return reply
 
     def _taken(self, reply: Reply) -> Reply:
@@ -288,15 +293,25 @@ class _Restoring:
             current = next(index for index, each in enumerate(attempts) if each is found.shown)
             attempts = [_numbered(each, number) for each in attempts]
             conversation.turns.append(Turn(Place(found.cell, ordinal), attempts, current, found.id))
-        for (what, why), count in self._left_out.items():
-            because = ", because" if count == 1 else "s, each because"
-            self._note(f"left out: {what.format(count)}{because} {why}")
+        for (what, why), numbers in self._left_out.items():
+            because = ", because" if len(numbers) == 1 else ", each because"
+            many = f"{what.format(len(numbers))}{'s' * (len(numbers) > 1)}"
+            self._note(f"left out: {many}{_in_cells(numbers)}{because} {why}")
         notes = self.restored.notes
         if len(notes) > _MOST_NOTES:
             notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
 
     def _note(self, line: str) -> None:
         self.restored.notes.append(line)
+
+
+def _in_cells(numbers: list[int]) -> str:
+    """Name the cells of these numbers, where they are known: the first few."""
+    known = [str(number) for number in dict.fromkeys(numbers) if number]
+    if not known:
+        return ""
+    more = ", …" if len(known) > _MOST_CELLS else ""
+    return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
 
 
 def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:

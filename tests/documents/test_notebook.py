@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
@@ -19,9 +16,9 @@ from nbformat import NotebookNode
 from cnai_magic.chat_commands import run_chat_command
 from cnai_magic.command_lines import ask_parser
 from cnai_magic.conversation import Conversation, Place
+from cnai_magic.documents.ipynb import read_notebook
 from cnai_magic.documents.messages import from_messages
 from cnai_magic.documents.notebook import (
-    cells_of,
     find_notebook,
     notebook_of,
     possible_notebooks,
@@ -147,14 +144,14 @@ def test_a_home_that_nobody_has_is_a_name_like_any_other(
     monkeypatch.chdir(tmp_path)
     assert find_notebook("~nobody-here/a.ipynb", exact=True) == tmp_path / "~nobody-here" / "a.ipynb"
     with pytest.raises(InputError):
-        cells_of(Path("~nobody-here/a.ipynb"))
+        read_notebook(Path("~nobody-here/a.ipynb"))
 
 
 def test_the_home_of_the_person_is_known(tmp_path: Path) -> None:
     home = Path.home()
     path = write(home / "a.ipynb", ("cell-a", "%%cnai\nhello"))
     assert find_notebook("~/a.ipynb", exact=True) == path
-    assert len(cells_of(Path("~/a.ipynb"))) == 1
+    assert len(read_notebook(Path("~/a.ipynb")).cells) == 1
 
 
 # -- read ---------------------------------------------------------------------------------------
@@ -176,141 +173,6 @@ def test_a_notebook_that_was_saved_again_is_read_again(tmp_path: Path) -> None:
     made.cells[0].outputs = []
     nbformat.write(made, path)
     assert saved_answers(path, "cell-a", "") == []
-
-
-_MERGING = '{"cells": [\n<<<<<<< HEAD\n"a"\n=======\n"b"\n>>>>>>> other\n]}'
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"", "empty"),
-        (b"  \n", "empty"),
-        (b"not json", "not JSON"),
-        (b'{"cells": [{"cell_type": "code", "sour', "ends too early"),
-        (_MERGING.encode(), "marks of a merge"),
-        (b"[1, 2]", "nbformat"),
-        (b"5", "nbformat"),
-        (b'{"nbformat": "four"}', "nbformat"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b"\xff\xfe\x00", "byte 1"),
-        ("{}é".encode("latin-1"), "byte 3"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "byte 1"),
-        (b"{}", "not that of a notebook"),
-        (b'{"name": "package", "version": "1"}', "not that of a notebook"),
-        (b'{"nbformat": 5, "nbformat_minor": 0, "metadata": {}, "cells": []}', "nbformat says"),
-        (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "nbformat says"),
-        (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 5}', "nbformat says"),
-        (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [5]}', "nbformat says"),
-        (b'{"nbformat": 4, "metadata": ' + b'{"a": ' * 900 + b"1" + b"}" * 900 + b', "cells": []}', "nested"),
-        (b'{"nbformat": 4, "nbformat_minor": ' + b"9" * 5000 + b"}", "not JSON"),
-    ],
-)
-def test_a_file_that_is_no_notebook_says_why(tmp_path: Path, content: bytes, why: str) -> None:
-    path = tmp_path / "a.ipynb"
-    path.write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        cells_of(path)
-    assert why in caught.value.why
-    assert caught.value.next_step
-
-
-def test_a_folder_is_no_notebook(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a folder, and no file"):
-        cells_of(tmp_path)
-
-
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_line_ends_and_a_mark_at_the_beginning_do_no_harm(tmp_path: Path, mark: bytes) -> None:
-    path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"))
-    path.write_bytes(mark + path.read_bytes().replace(b"\n", b"\r\n"))
-    assert restored_from(path).turns == 1
-
-
-def test_what_is_nested_in_a_hundred_levels_is_read(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"))
-    body = json.loads(path.read_text())
-    deep: Any = 1
-    for _ in range(100):
-        deep = {"a": [deep]}
-    body["metadata"]["deep"] = body["cells"][0]["outputs"][0]["metadata"]["deep"] = deep
-    path.write_text(json.dumps(body))
-    assert restored_from(path).turns == 1
-
-
-def test_numbers_that_are_none_are_left_out(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"))
-    for number in ("NaN", "-Infinity", "1e999", "9" * 400):
-        path.write_text(path.read_text().replace('"seconds": 1.235', f'"seconds": {number}'))
-        assert restored_from(path).notes == ["left out: 1 output, because its seconds are no time"]
-        path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"))
-
-
-def test_cells_of_one_id_have_the_same_ids_however_often_they_are_read(tmp_path: Path) -> None:
-    """nbformat gives a random new ID to the second of them, which no front end has."""
-    path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"), ("cell-b", "x"), ("cell-c", "y"))
-    body = json.loads(path.read_text())
-    body["cells"][1]["id"] = "cell-a"
-    del body["cells"][2]["id"]
-    path.write_text(json.dumps(body))
-    assert [cell.id for cell in cells_of(path)] == ["cell-a", "cell-a", None]
-
-
-def test_a_broken_notebook_points_to_its_checkpoint(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"))
-    kept = tmp_path / ".ipynb_checkpoints" / "a-checkpoint.ipynb"
-    kept.parent.mkdir()
-    kept.write_bytes(path.read_bytes())
-    path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(InputError) as caught:
-        cells_of(path)
-    assert f"--from {kept}" in caught.value.next_step
-    assert restored_from(kept).turns == 1
-
-
-def test_a_missing_notebook_names_those_that_are_like_it(tmp_path: Path) -> None:
-    write(tmp_path / "analysis.ipynb", ("cell-a", "x"))
-    with pytest.raises(InputError) as caught:
-        cells_of(tmp_path / "analisys.ipynb")
-    assert "analysis.ipynb" in str(caught.value)
-
-
-def test_notebooks_of_older_formats_are_read_without_a_warning_and_without_a_word(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    """nbformat warns of cells without IDs and of IDs that occur twice, and logs what is not valid."""
-    path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"), ("cell-b", "x"))
-    valid = json.loads(path.read_text())
-    without_ids: dict[str, Any] = json.loads(path.read_text())
-    for cell in without_ids["cells"]:
-        del cell["id"]
-    older = {**without_ids, "nbformat_minor": 4}
-    twice = json.loads(path.read_text())
-    twice["cells"][1]["id"] = "cell-a"
-    invalid = json.loads(path.read_text())
-    invalid["cells"][1]["outputs"] = [{"output_type": "nonsense"}]
-    invalid["cells"][1]["execution_count"] = "seven"
-    with warnings.catch_warnings(), caplog.at_level(logging.DEBUG):
-        warnings.simplefilter("error")
-        for body in (valid, without_ids, older, twice, invalid):
-            path.write_text(json.dumps(body))
-            assert restored_from(path).turns == 1
-    assert capfd.readouterr() == ("", "")
-    assert caplog.records == []
-
-
-def test_a_notebook_of_format_three_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "old.ipynb"
-    cell = {
-        "cell_type": "code",
-        "language": "python",
-        "input": "%%cnai\nhi",
-        "outputs": [],
-        "collapsed": False,
-    }
-    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": [cell]}]}
-    path.write_text(json.dumps(old))
-    assert [each.source for each in cells_of(path)] == ["%%cnai\nhi"]
 
 
 def test_nothing_in_a_notebook_is_executed(tmp_path: Path) -> None:
@@ -401,7 +263,7 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
             made.record(Place(f"cell-{number}"), replace(answer, conversation=name))
     path = tmp_path_factory.getbasetemp() / "exported.ipynb"
     path.write_bytes(notebook_of(made))
-    restored = restore(cells_of(path))
+    restored = restore(read_notebook(path).cells)
     assert restored.notes == []
     back = restored.conversations.get(name, Conversation(name))
     assert len(back.turns) == len(made.turns)

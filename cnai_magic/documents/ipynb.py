@@ -1,0 +1,230 @@
+"""The cells of a notebook file, read as JSON: one damaged cell does not make the others unreadable.
+
+nbformat is not needed for it (its import alone takes longer than all the rest of a first question), and it
+refuses a notebook whole where a part of it is wrong. What is used of a cell is checked by whoever uses it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+from .files import decode_error, expanded, read_bytes
+from .imported import number, short
+from .restore import SavedCell
+
+__all__ = ["NotebookFile", "read_notebook"]
+
+_Problem = Callable[[str], None]
+
+_CELLS = re.compile(r'"cells"\s*:\s*\[')
+_CELL = re.compile(r'\{\s*"(?:attachments|cell_type|execution_count|id|metadata|outputs|source)"\s*:')
+_BETWEEN = re.compile(r"[\s,]*")
+_MERGE = re.compile(r"^<{7}", re.MULTILINE)
+# Of the places where a cell may begin after a damaged one; each can cost a look at the rest of the file.
+_MOST_TRIALS = 200
+# What format 3 called the types that a Markdown answer has.
+_OLD_TYPES = {"text": "text/plain", "html": "text/html"}
+_UNREADABLE = object()
+_OUTPUT_FIELDS = {"output_type", "metadata", "prompt_number"}
+
+
+class NotebookFile(NamedTuple):
+    """The code cells of a notebook file, in order, and a line for a person about each that is damaged."""
+
+    cells: list[SavedCell]
+    notes: list[str]
+
+
+def read_notebook(path: Path) -> NotebookFile:
+    """Read the code cells of a notebook file of any format; raises InputError where there are none to read.
+
+    A cell without an ID of its own, or with that of an earlier one, gets one that no front end gives: its
+    number, as "#3".
+    """
+    data = read_bytes(path)
+    notes: list[str] = []
+    unreadable: InputError | None = None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        text = data.decode("utf-8-sig", "replace")
+        unreadable = decode_error(path, data, exc)
+        notes.append(f"{path.name} is not whole: {unreadable.why}")
+    try:
+        cells = _cells(text, path, notes)
+    except InputError as error:
+        raise unreadable or error from None
+    return NotebookFile(_code_cells(cells, notes), notes)
+
+
+# -- the file as a whole ------------------------------------------------------------------------
+
+
+def _cells(text: str, path: Path, notes: list[str]) -> list[Any]:
+    """Return all cells of a notebook, _UNREADABLE for one that is no JSON."""
+    try:
+        body, end = _decoded(text, len(text) - len(text.lstrip()))
+    except (ValueError, RecursionError) as exc:
+        return _cells_one_by_one(text, path, exc, notes)
+    if text[end:].strip():
+        notes.append(f"{path.name}: what follows the notebook in the file is left out")
+    found = _listed(body)
+    if found is None:
+        raise _unreadable(path, "it is JSON, but not that of a notebook: it has no list of cells")
+    return found
+
+
+def _listed(body: object) -> list[Any] | None:
+    """Return the list of cells in a notebook, which formats before 4 kept in worksheets."""
+    if not isinstance(body, dict):
+        return None
+    if isinstance(body.get("cells"), list):
+        return list(body["cells"])
+    sheets = body.get("worksheets")
+    if not isinstance(sheets, list):
+        return None
+    lists = [each.get("cells") for each in sheets if isinstance(each, dict)]
+    return [_of_format_4(cell) for each in lists if isinstance(each, list) for cell in each]
+
+
+def _cells_one_by_one(text: str, path: Path, exc: Exception, notes: list[str]) -> list[Any]:
+    """Return the cells that can be read of a file that is cut off, or damaged somewhere."""
+    why = _why(text, exc)
+    begin = _CELLS.search(text)
+    found: list[Any] = []
+    position, trials = begin.end() if begin else len(text), 0
+    while (position := _BETWEEN.match(text, position).end()) < len(text) and text[position] != "]":  # type: ignore[union-attr]
+        try:
+            cell, position = _decoded(text, position)
+            found.append(cell)
+        except (ValueError, RecursionError):
+            found.append(_UNREADABLE)
+            position, trials = _next_cell(text, position + 1, trials)
+    if not any(isinstance(cell, dict) for cell in found):
+        raise _unreadable(path, why)
+    lost = [str(place) for place, cell in enumerate(found, 1) if cell is _UNREADABLE]
+    which = f"cell {lost[0]} cannot be read" if len(lost) == 1 else f"cells {', '.join(lost)} cannot be read"
+    notes.append(f"{path.name} is damaged ({why})" + (f": {which}" if lost else "") + _checkpoint(path))
+    return found
+
+
+def _next_cell(text: str, position: int, trials: int) -> tuple[int, int]:
+    """Return where the next whole cell begins, and how often one was looked for so far."""
+    while (match := _CELL.search(text, position)) and trials < _MOST_TRIALS:
+        trials += 1
+        try:
+            body, end = _decoded(text, match.start())
+        except (ValueError, RecursionError):
+            position = match.start() + 1
+            continue
+        if isinstance(body.get("cell_type"), str):
+            return match.start(), trials
+        position = end
+    return len(text), trials
+
+
+def _decoded(text: str, position: int) -> tuple[Any, int]:
+    """Decode the JSON that begins here, and return where it ends; raises ValueError or RecursionError."""
+    # Line breaks and tabs within a text do no harm.
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text, position)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # Python refuses numbers of thousands of digits.
+        return json.JSONDecoder(strict=False, parse_int=number).raw_decode(text, position)
+
+
+def _why(text: str, exc: Exception) -> str:
+    if not text.strip():
+        return "the file is empty"
+    if _MERGE.search(text):
+        return "it holds the marks of a merge that was not finished"
+    if isinstance(exc, RecursionError):
+        return "it is nested too deeply"
+    return f"it is not JSON, or ends too early: {exc}"
+
+
+def _unreadable(path: Path, why: str) -> InputError:
+    step = _checkpoint(path).strip(" ;") or "name another file: --from PATH"
+    return InputError(f"{path.name} is no notebook that can be read", why=why, next_step=step)
+
+
+def _checkpoint(path: Path) -> str:
+    path = expanded(path)
+    kept = path.parent / ".ipynb_checkpoints" / f"{path.stem}-checkpoint.ipynb"
+    return f"; Jupyter kept an earlier state: --from {shlex.quote(str(kept))}" if kept.is_file() else ""
+
+
+# -- one cell -----------------------------------------------------------------------------------
+
+
+def _code_cells(cells: Sequence[Any], notes: list[str]) -> list[SavedCell]:
+    """Return the code cells; what is wrong with one is told once."""
+    found: list[SavedCell] = []
+    used: set[str] = set()
+    for place, cell in enumerate(cells, 1):
+        problems: list[str] = []
+        read = _code_cell(cell, place, used, problems.append)
+        if read is not None:
+            found.append(read)
+            used |= {read.id or ""}
+        if problems:
+            notes.append(f"cell {place} is damaged: {'; '.join(dict.fromkeys(problems))}")
+    return found
+
+
+def _code_cell(cell: object, place: int, used: set[str], problem: _Problem) -> SavedCell | None:
+    if not isinstance(cell, dict):
+        if cell is not _UNREADABLE:
+            problem(f"it is {short(cell)}")
+        return None
+    if cell.get("cell_type", "code") != "code" and "outputs" not in cell:
+        return None
+    name = cell.get("id")
+    own = isinstance(name, str) and name and name not in used
+    source = _source(cell.get("source"), problem)
+    return SavedCell(name if own else f"#{place}", source, _outputs(cell.get("outputs"), problem), place)
+
+
+def _source(given: object, problem: _Problem) -> str:
+    if isinstance(given, str):
+        return given
+    lines = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
+    if not isinstance(given, list) or len(lines) < len(given):
+        problem(f"its source is {short(given)}, and no text")
+    return "".join(lines)
+
+
+def _outputs(given: object, problem: _Problem) -> list[Mapping[str, Any]]:
+    if not isinstance(given, list):
+        problem(f"its outputs are {short(given)}")
+        return []
+    found: list[Mapping[str, Any]] = [each for each in given if isinstance(each, dict)]
+    if len(found) < len(given):
+        problem("one of its outputs is no object")
+    if any(not isinstance(each.get("metadata", {}), dict) for each in found):
+        problem("the metadata of an output is no object")
+    return found
+
+
+def _of_format_4(cell: object) -> object:
+    """Return a cell of format 3 as one of format 4, with what is read of it."""
+    if not isinstance(cell, dict):
+        return cell
+    made = {**cell, "source": cell.get("input", cell.get("source"))}
+    if isinstance(cell.get("outputs"), list):
+        outputs = cell["outputs"]
+        made["outputs"] = [_output_of_format_4(each) if isinstance(each, dict) else each for each in outputs]
+    return made
+
+
+def _output_of_format_4(output: dict[str, Any]) -> dict[str, Any]:
+    data = {_OLD_TYPES.get(name, name): each for name, each in output.items() if name not in _OUTPUT_FIELDS}
+    return {"data": data, "metadata": output.get("metadata", {})}
