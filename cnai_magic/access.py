@@ -15,7 +15,7 @@ from .worker import run_in_worker
 if TYPE_CHECKING:
     from .gateway import EmbeddedGateway
 
-__all__ = ["Access", "find_access", "find_key", "forget_key", "is_demo", "save_key"]
+__all__ = ["Access", "find_access", "find_key", "forget_key", "is_demo", "open_access", "save_key"]
 
 _SERVICE = "cnai_magic"
 
@@ -44,7 +44,11 @@ def find_access(base_url: str, given: ApiKey | None = None) -> Access:
 
     `given` is a key that was typed in this kernel. Starts the embedded gateway where it is chosen.
     """
-    key = find_key(given, base_url) if base_url != "demo" else None
+    return open_access(base_url, find_key(given, base_url) if base_url != "demo" else None)
+
+
+def open_access(base_url: str, key: ApiKey | None) -> Access:
+    """Return the server with the key that was found; starts the embedded gateway where that is chosen."""
     if not is_demo(base_url, key):
         return Access(base_url, key)
     from .gateway import embedded

@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from .accounts import Allowance
-from .client import Client
 from .protocol import TokenCount, Usage, answering_model, estimate_usage
 from .question import Question, View
 from .stream import PACE, StreamedAnswer
 
+if TYPE_CHECKING:
+    from .client import Client
+
 __all__ = ["Answer"]
+
+
+class _Unsent:
+    """What has arrived before the question is sent: nothing."""
+
+    text = reasoning = uncounted = model = finish_reason = ""
+    accepted = False
+    usage: Usage | None = None
+    first_token_after: float | None = None
+
+    def stop(self) -> None:
+        """Do nothing: what is stopped now is not sent."""
 
 
 class Answer:
     """What has arrived of one answer, streamed or whole; it ends where its allowance does.
 
-    `request` is what is sent: the question's, within the allowance.
+    `request` is what is sent: the question's, within the allowance. `client` is called when the question is
+    shown: to make the first one imports requests, and may start the demo gateway.
     """
 
-    def __init__(self, client: Client, question: Question, allowance: Allowance) -> None:
+    def __init__(self, client: Callable[[], Client], question: Question, allowance: Allowance) -> None:
+        self._client = client
         self.question = question
         self.allowance = allowance
         self.started = datetime.now(timezone.utc)
         self._clock = time.monotonic()
         self.request = allowance.limited(question.request)
-        self._live = StreamedAnswer(client, self.request, stream=question.options.stream)
+        self._live: StreamedAnswer | _Unsent = _Unsent()
+        self._stopped = False
 
     def receive(self, view: View) -> None:
-        """Send the question and show the answer as it comes."""
-        view.begin(self.question, self._live.stop)
+        """Show the question, send it, and show the answer as it comes."""
+        view.begin(self.question, self._stop)
+        client = self._client()
+        self._clock = time.monotonic()
+        live = self._live = StreamedAnswer(client, self.request, stream=self.question.options.stream)
+        if self._stopped:
+            live.stop()
         tokens, size = TokenCount(), 0
-        with closing(self._live.batches()) as batches:
+        with closing(live.batches()) as batches:
             try:
                 for batch in batches:
                     view.update(batch)
@@ -41,12 +65,17 @@ class Answer:
                         tokens.add(text)
                         size += len(text.encode("utf-8", "replace"))
                     if not (self.allowance.covers(tokens.tokens, size) or self._ends()):
-                        self._live.finish_reason = "budget"
-                        self._live.stop()
+                        live.finish_reason = "budget"
+                        live.stop()
             except KeyboardInterrupt:
                 if not view.stopping():
                     raise
-                self._live.finish_reason = "stopped"
+                live.finish_reason = "stopped"
+
+    def _stop(self) -> None:
+        """End the answer as if it were complete, from any thread; what arrived is kept."""
+        self._stopped = True
+        self._live.stop()
 
     def _ends(self) -> bool:
         """Tell whether the server has told the end: then nothing more is to come but the usage.

@@ -9,16 +9,19 @@ from collections.abc import Hashable
 from datetime import date
 from difflib import get_close_matches
 from fnmatch import fnmatch
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .access import Access, find_access, find_key, is_demo
-from .client import Client
+from .access import Access, find_key, is_demo, open_access
 from .config import Cnai
 from .errors import CnaiError, InputError, ModelNotFoundError
 from .prices import Price, PriceList, read_pricing
 from .protocol import Model
 from .safety import ApiKey
 from .spend import Balance
+
+if TYPE_CHECKING:
+    from .client import Client
 
 __all__ = ["Provider"]
 
@@ -35,6 +38,7 @@ class Provider:
         self._settings = settings
         self._typed_key: ApiKey | None = None
         self._chosen: tuple[tuple[object, ...], Access] | None = None
+        self._found: tuple[tuple[object, ...], ApiKey | None] | None = None
         self._client: Client | None = None
         self._client_for: tuple[object, ...] = ()
         self._models: dict[Hashable, list[Model]] = {}
@@ -47,37 +51,44 @@ class Provider:
     def use_key(self, key: ApiKey | None) -> None:
         """Use this key in this kernel, in place of any other; None looks for one anew."""
         self._typed_key = key
-        self._chosen = None
+        self._chosen = self._found = None
 
     @property
     def access(self) -> Access:
         """The server and the key for it; looked up once, since a keyring may be slow to answer."""
-        base_url = self._settings.base_url
-        wanted = (base_url, self._typed_key, ApiKey(os.environ.get("CNAI_API_KEY", "")))
+        wanted = self._wanted
         if self._chosen is None or self._chosen[0] != wanted or not self._chosen[1].usable:
-            self._chosen = (wanted, find_access(base_url, self._typed_key))
+            self._chosen = (wanted, open_access(self._settings.base_url, self._key))
         return self._chosen[1]
 
     @property
     def demo(self) -> bool:
-        """Whether the embedded gateway answers."""
-        return self.access.demo
+        """Whether the embedded gateway answers; it is not started for the question."""
+        return is_demo(self._settings.base_url, self._key)
 
     @property
-    def would_be_demo(self) -> bool:
-        """Whether the embedded gateway would answer; unlike `demo`, this does not start it."""
-        base_url = self._settings.base_url
-        return is_demo(base_url, find_key(self._typed_key, base_url) if base_url != "demo" else None)
+    def _key(self) -> ApiKey | None:
+        wanted, base_url = self._wanted, self._settings.base_url
+        if self._found is None or self._found[0] != wanted:
+            self._found = (wanted, find_key(self._typed_key, base_url) if base_url != "demo" else None)
+        return self._found[1]
+
+    @property
+    def _wanted(self) -> tuple[object, ...]:
+        """What the choice of the server and the key depends on."""
+        return self._settings.base_url, self._typed_key, ApiKey(os.environ.get("CNAI_API_KEY", ""))
 
     @property
     def host(self) -> str:
         """The host that is asked, "demo" for the embedded gateway."""
-        access = self.access
-        return "demo" if access.demo else urlsplit(access.base_url).hostname or ""
+        return "demo" if self.demo else urlsplit(self.access.base_url).hostname or ""
 
     @property
     def client(self) -> Client:
         """The client of this server, with connections that are kept alive."""
+        # Not before a question is shown: requests is most of what a first one takes.
+        from .client import Client
+
         access, settings = self.access, self._settings
         wanted = (access.base_url, access.key, settings.connect_timeout, settings.timeout, settings.retries)
         if self._client is None or self._client_for != wanted:

@@ -10,7 +10,6 @@ from typing import Any
 from .accounts import Accounts, Allowance
 from .answer import Answer
 from .cell_run import CellRun
-from .client import Client
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
 from .documents.restore import Restored, merge
@@ -74,18 +73,18 @@ class Session:
                 next_step="ask the server: Cnai.replay = False, or CNAI_REPLAY unset",
             )
         question = replace(self.prepare(prompt, place=place, **options), former=former)
-        client = self.provider.client
         self._announce(question)
         try:
-            return self._answered(client, question, view or Unseen())
+            return self._answered(question, view or Unseen())
         except ModelNotFoundError as error:
             raise self.provider.explained(error, question.request.model) from error.__cause__
 
-    def _answered(self, client: Client, question: Question, view: View) -> Reply:
+    def _answered(self, question: Question, view: View) -> Reply:
         with interrupts_admitted(view.stopping) as admission:
             allowance = self._allowance(question)
             try:
-                return self._received(Answer(client, question, allowance), view, admission)
+                answer = Answer(lambda: self.provider.client, question, allowance)
+                return self._received(answer, view, admission)
             finally:
                 # After the answer is shown: a ledger that is locked must not keep it waiting.
                 self.accounts.release(allowance)
@@ -365,7 +364,7 @@ class Session:
     @property
     def asks_demo(self) -> bool:
         """Whether the embedded gateway would answer; it is not started for the question."""
-        return self.provider.would_be_demo
+        return self.provider.demo
 
     @property
     def default_model(self) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .client import Client, Notice
 from .errors import TruncatedError
 from .protocol import ChatRequest, Usage
 from .worker import Worker
+
+if TYPE_CHECKING:
+    from .client import Client, Notice
 
 __all__ = ["PACE", "Batch", "StreamedAnswer"]
 

@@ -297,8 +297,12 @@ def test_importing_the_package_loads_nothing_but_itself() -> None:
 
 def test_the_command_line_asks_without_ipython() -> None:
     loaded = _loaded_after("import cnai_magic.cli, cnai_magic.session, cnai_magic.render.terminal")
-    assert "requests" in loaded
     assert loaded & {"IPython", "aiohttp", "ipywidgets", "jinja2", "nbformat"} == set()
+
+
+def test_a_question_is_shown_before_anything_heavy_is_loaded() -> None:
+    loaded = _loaded_after("import cnai_magic.magics, cnai_magic.session, cnai_magic.documents.notebook")
+    assert loaded & {"requests", "urllib3", "sseclient", "aiohttp", "nbformat", "jinja2", "keyring"} == set()
 
 
 def test_the_gateway_starts_without_the_notebook_side() -> None:
