@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from .errors import BudgetError, LedgerError
+from .errors import BudgetError, Door, LedgerError, NextStep, setting
 from .interrupts import interrupts_deferred
 from .ledger import Ledger, default_path
 from .prices import Price
@@ -95,11 +95,12 @@ class _Look:
 
 
 class Accounts:
-    """The money side of one kernel; `notify` is called with a line that a person should see."""
+    """The money side of one kernel; `notify` is called with a line that a person at `door` should see."""
 
-    def __init__(self, notify: Callable[[str], None]) -> None:
+    def __init__(self, notify: Callable[[str], None], door: Door = "python") -> None:
         self.book = SpendBook()
         self._notify = notify
+        self._door = door
         self._ledger: Ledger | None = None
         self._place: str | None = None
         self._file = Path()
@@ -199,8 +200,8 @@ class Accounts:
             what = error.what[:1].upper() + error.what[1:]
             why = f" ({error.why})" if error.why else ""
             self._notify(
-                f"{what}{why}: {error.next_step}. Answers and this kernel's own totals are not affected; "
-                "what is missing in the ledger is written once that works again."
+                f"{what}{why}: {error.next_step.at(self._door)}. Answers and this kernel's own totals are "
+                "not affected; what is missing in the ledger is written once that works again."
             )
 
     def compared(self, host: str, account: Hashable, used: int) -> tuple[datetime | None, int, Spend]:
@@ -238,11 +239,9 @@ class Accounts:
         if budget is None and not day:
             return Allowance()
         if price is None:
-            off = " ".join(["--budget off"] * (budget is not None) + ["--budget-day off"] * day)
             raise BudgetError(
                 f"{request.model} has no price, so no budget can be kept, and the question was not sent",
-                next_step=f"set its price: %cnai_spend --price {request.model} INPUT OUTPUT (USD per million "
-                f"tokens), or no budget: %cnai_spend {off}",
+                next_step=_set_price(request.model, budget is not None, day),
             )
         try:
             return self._allowance(request, price, budget, self.ledger(place) if day else None, demo, stream)
@@ -328,7 +327,7 @@ class Accounts:
         return BudgetError(
             "the question does not fit the budget, so it was not sent",
             why=f"it may cost {usd(least)} and more, and {usd(max(0, left))} is left{beside}",
-            next_step=f"raise it with %cnai_spend --budget USD, or {_SEND_LESS}",
+            next_step=_RAISE_BUDGET + ", or " + _SEND_LESS,
         )
 
     def _day_budget(self, place: str) -> bool:
@@ -359,14 +358,34 @@ def _enter(ledger: Ledger | None, charge: Charge | None, hold: Hold | None) -> N
         hold.ledger.release(hold.id)
 
 
-_SEND_LESS = "send less: a shorter prompt, %%cnai --once, or %config Cnai.history_tokens"
+_SEND_LESS = NextStep(
+    cell="send less: a shorter prompt, %%cnai --once, or %config Cnai.history_tokens",
+    terminal="send less",
+    python="send less: a shorter prompt, once=True, or Session(history_tokens=N)",
+)
+_RAISE_BUDGET = NextStep(
+    cell="raise it with %cnai_spend --budget USD",
+    terminal="raise it with CNAI_BUDGET=USD",
+    python="raise it with Session(budget=USD)",
+)
+
+
+def _set_price(model: str, budget: bool, day: bool) -> NextStep:
+    price = setting("prices", {model: [1, 2]})
+    off = " ".join(["--budget off"] * budget + ["--budget-day off"] * day)
+    return NextStep(
+        cell=f"set its price: %cnai_spend --price {model} INPUT OUTPUT (USD per million tokens), "
+        f"or no budget: %cnai_spend {off}",
+        terminal=f"set its price in USD per million tokens: {price.terminal}",
+        python=f"set its price in USD per million tokens: {price.python}",
+    )
 
 
 def _day_refusal(least: int, error: BudgetError) -> BudgetError:
     return BudgetError(
         "the question does not fit the day's budget of all notebooks, so it was not sent",
         why=f"it may cost {usd(least)} and more, and {error.why}",
-        next_step=f"raise it with %cnai_spend --budget-day USD, or {_SEND_LESS}",
+        next_step=NextStep(cell="raise it with %cnai_spend --budget-day USD, or ") + _SEND_LESS,
     )
 
 

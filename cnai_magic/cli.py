@@ -34,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = _parser().parse(sys.argv[1:] if arguments is None else arguments)
         return int(chosen.run(chosen) or 0)
     except InputError as error:
-        print("\n".join(error.lines()), file=sys.stderr)
+        print("\n".join(error.lines("terminal")), file=sys.stderr)
         return 2
     except CnaiError as error:
-        print("\n".join(error.lines()), file=sys.stderr)
+        print("\n".join(error.lines("terminal")), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
@@ -145,6 +145,10 @@ def _run_until_interrupted(command: list[str]) -> int:
                 continue
 
 
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def _ask(chosen: argparse.Namespace) -> None:
     from .render.terminal import TerminalView
     from .session import Session
@@ -152,7 +156,7 @@ def _ask(chosen: argparse.Namespace) -> None:
     question = " ".join(chosen.question)
     if sys.stdin is not None and not sys.stdin.isatty():
         question = "\n\n".join(part for part in (question, sys.stdin.read().strip("\n")) if part)
-    session = Session(notify=lambda line: print(line, file=sys.stderr))
+    session = Session(notify=_say, door="terminal")
     session.ask(
         question,
         view=TerminalView(alone=True),
@@ -170,7 +174,7 @@ def _models(chosen: argparse.Namespace) -> None:
     from .render.tables import models_table
     from .session import Session
 
-    session = Session(notify=lambda line: print(line, file=sys.stderr))
+    session = Session(notify=_say, door="terminal")
     print(models_table(session.models(chosen.pattern), session))
 
 

@@ -7,37 +7,21 @@ An option on the magic wins over `%config Cnai.x = …`, that over the environme
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, Union
 from traitlets.config import Configurable
 
-from .errors import InputError
+from .errors import InputError, NextStep
 
 __all__ = ["DEFAULT_BASE_URL", "Cnai"]
 
 DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
 
-_ENVIRONMENT = {
-    "CNAI_BASE_URL": "base_url",
-    "CNAI_MODEL": "model",
-    "CNAI_DISPLAY": "display",
-    "CNAI_BUDGET": "budget",
-    "CNAI_LEDGER": "ledger",
-    "CNAI_REPLAY": "replay",
-    "CNAI_NOTEBOOK": "notebook",
-}
-_TRUE = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
+_SWITCH = {"true": True, "yes": True, "on": True, "1": True}
+_SWITCH |= {"false": False, "no": False, "off": False, "0": False}
 
 
 class Cnai(Configurable):
@@ -106,20 +90,35 @@ class Cnai(Configurable):
                 why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
             )
         super().__init__(**settings)
-        self._set({trait: os.environ[name] for name, trait in _ENVIRONMENT.items() if os.environ.get(name)})
-        self._set(chosen)
+        for name in known:
+            text = os.environ.get(_variable(name), "").strip()
+            if text and name not in chosen:
+                self._set(name, text, self._read)
+        for name, value in chosen.items():
+            self._set(name, value, lambda name, value: value)
 
-    def _set(self, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            if name == "replay" and isinstance(value, str):
-                value = _TRUE.get(value.strip().lower(), value)
-            try:
-                setattr(self, name, value)
-            except TraitError as exc:
-                variable = next((key for key, trait in _ENVIRONMENT.items() if trait == name), name)
-                raise InputError(
-                    f"the setting {name} is {value!r}",
-                    parameter=name,
-                    why=str(exc),
-                    next_step=f"correct it where it is set (%config Cnai.{name} or {variable})",
-                ) from exc
+    def _set(self, name: str, value: Any, read: Callable[[str, Any], Any]) -> None:
+        try:
+            setattr(self, name, read(name, value))
+        except (TraitError, ValueError, SyntaxError) as exc:
+            raise InputError(
+                f"the setting {name} is {value!r}",
+                parameter=name,
+                why=str(exc),
+                next_step="correct it where it is set: "
+                + NextStep(
+                    cell=f"%config Cnai.{name}, or {_variable(name)}",
+                    terminal=_variable(name),
+                    python=f"Session({name}=…), or the variable {_variable(name)}",
+                ),
+            ) from exc
+
+    def _read(self, name: str, text: str) -> Any:
+        """Return the value that the text of an environment variable stands for."""
+        trait = self.traits()[name]
+        return _SWITCH.get(text.lower(), text) if isinstance(trait, Bool) else trait.from_string(text)
+
+
+def _variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"CNAI_{name.upper()}"

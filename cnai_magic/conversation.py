@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from uuid import uuid4
 
-from .errors import InputError
+from .errors import InputError, NextStep
 from .protocol import Message
 from .reply import Reply
 
@@ -74,7 +74,7 @@ class Turn:
             raise InputError(
                 f"this turn has no attempt {attempt}",
                 why=f"it has {', '.join(map(str, numbers))}",
-                next_step="see them with %cnai_chat versions",
+                next_step=NextStep(cell="see them with %cnai_chat versions"),
             )
         self.current = numbers.index(attempt)
         return self.reply
@@ -236,7 +236,7 @@ class Conversation:
             raise InputError(
                 f"conversation {self.name!r} has no turn {number}",
                 why=f"it has {len(self.turns) or 'no'} turn{'s' * (len(self.turns) != 1)}",
-                next_step="see them with %cnai_chat show",
+                next_step=NextStep(cell="see them with %cnai_chat show"),
             )
         return self.turns[number - 1]
 
@@ -277,7 +277,7 @@ class Conversations:
             raise InputError(
                 f"there is no conversation {_short(name)!r}",
                 why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",
-                next_step=f"begin one with %cnai_chat new {name}",
+                next_step=NextStep(cell=f"begin one with %cnai_chat new {name}"),
             )
         return self._named[name]
 
@@ -291,13 +291,13 @@ class Conversations:
         if name in self._named:
             raise InputError(
                 f"there is a conversation {name!r} already",
-                next_step=f"continue it with %cnai_chat use {name}",
+                next_step=NextStep(cell=f"continue it with %cnai_chat use {name}"),
             )
         if not self.is_name(name):
             raise InputError(
                 f"{_short(name)!r} is no name of a conversation",
                 why=f"a name is one word, of at most {_LONGEST_NAME} characters",
-                next_step="for example: %cnai_chat new plan",
+                next_step=NextStep(cell="for example: %cnai_chat new plan"),
             )
         return Conversation(name)
 

@@ -27,15 +27,25 @@ CnaiError                      what happened, why, the next step, the request ID
 
 from __future__ import annotations
 
+import json
+import shlex
+from dataclasses import astuple, dataclass
+from typing import Literal
+
 from .safety import redact, strip_controls
 
 __all__ = [
+    "CHECK_ADDRESS",
+    "LIST_MODELS",
+    "SEND_LESS",
+    "SET_KEY",
     "APIError",
     "AuthenticationError",
     "BudgetError",
     "CnaiError",
     "ConnectionFailed",
     "ContentFilterError",
+    "Door",
     "EventTooLargeError",
     "GarbageError",
     "HTMLError",
@@ -44,6 +54,7 @@ __all__ = [
     "LedgerError",
     "ModelNotFoundError",
     "NetworkError",
+    "NextStep",
     "NotAStreamError",
     "ProtocolError",
     "QuotaError",
@@ -53,47 +64,119 @@ __all__ = [
     "ResponseTimeout",
     "ServerError",
     "TruncatedError",
+    "setting",
 ]
 
+# Where a person reads an error: a notebook's cell (or IPython), the `cnai` command, or plain Python.
+Door = Literal["cell", "terminal", "python"]
+
 _LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do next, in the words of each door; a door without a text shows nothing.
+
+    Parts are added: `"ask again, or wait longer: " + setting("timeout", 300)`.
+    """
+
+    cell: str = ""
+    terminal: str = ""
+    python: str = ""
+
+    @classmethod
+    def of(cls, step: str | NextStep) -> NextStep:
+        """Return a plain text as the next step at every door."""
+        return cls(step, step, step) if isinstance(step, str) else step
+
+    def at(self, door: Door) -> str:
+        """Return the words for one door."""
+        return str(getattr(self, door))
+
+    def __add__(self, other: str | NextStep) -> NextStep:
+        return NextStep(*map("".join, zip(astuple(self), astuple(NextStep.of(other)), strict=True)))
+
+    def __radd__(self, other: str) -> NextStep:
+        return NextStep.of(other) + self
+
+    def __contains__(self, text: str) -> bool:
+        return any(text in words for words in astuple(self))
+
+    def __bool__(self) -> bool:
+        return any(astuple(self))
+
+    def __str__(self) -> str:
+        return self.python
+
+
+def setting(name: str, value: object) -> NextStep:
+    """Return how a setting is given a value at each door, quoted as Python or a shell needs it."""
+    literal = json.dumps(value, ensure_ascii=False) if isinstance(value, str | dict) else repr(value)
+    return NextStep(
+        cell=f"%config Cnai.{name} = {literal}",
+        terminal=f"CNAI_{name.upper()}={shlex.quote(value if isinstance(value, str) else literal)}",
+        python=f"Session({name}={literal})",
+    )
+
+
+# What several errors advise.
+SEND_LESS = NextStep(
+    cell="send less: a shorter prompt, or a new conversation with %%cnai --new",
+    terminal="send less: a shorter question",
+    python="send less: a shorter prompt, or new=True",
+)
+LIST_MODELS = NextStep(
+    "list them with %cnai_models", "list them with cnai models", "list them with Session.models()"
+)
+SET_KEY = NextStep(
+    cell="set a key with %cnai_key, or the variable CNAI_API_KEY",
+    terminal="set the variable CNAI_API_KEY",
+    python="set the variable CNAI_API_KEY, or call Session.use_key",
+)
+CHECK_ADDRESS = "check the address, it usually ends in /v1: " + setting("base_url", "https://HOST/v1")
 
 
 class CnaiError(Exception):
     """Base of every error of this package: catch this one to catch them all.
 
-    `what` happened, `why` (often the server's own words), the `next_step` (a command to type or a
-    page to open) and the server's `request_id`; all are text, cleaned of keys and control sequences.
+    `what` happened, `why` (often the server's own words), the `next_step` (what to type or which page to
+    open, in the words of each door) and the server's `request_id`; all text is cleaned of keys and control
+    sequences. `str(error)` is for plain Python.
     """
 
     retryable = False
-    default_next_step = ""
+    default_next_step: str | NextStep = ""
 
-    def __init__(self, what: str, *, why: str = "", next_step: str = "", request_id: str = "") -> None:
+    def __init__(
+        self, what: str, *, why: str = "", next_step: str | NextStep = "", request_id: str = ""
+    ) -> None:
         self.what = _clean(what)
         self.why = _clean(why)
-        self.next_step = _clean(next_step or self.default_next_step)
+        self.next_step = NextStep(*map(_clean, astuple(NextStep.of(next_step or self.default_next_step))))
         self.request_id = _clean(request_id)
         super().__init__(self.what)
 
-    def lines(self) -> list[str]:
-        """Return the error as the three or four lines that a person reads."""
-        named = [("why", self.why), ("next", self.next_step), ("request", self.request_id)]
+    def lines(self, door: Door = "python") -> list[str]:
+        """Return the error as the three or four lines that a person reads at this door."""
+        named = [("why", self.why), ("next", self.next_step.at(door)), ("request", self.request_id)]
         return [f"{type(self).__name__}: {self.what}", *(f"  {name}: {text}" for name, text in named if text)]
 
     def __str__(self) -> str:
-        return "; ".join(part for part in (self.what, self.why, self.next_step) if part)
+        return "; ".join(part for part in (self.what, self.why, self.next_step.python) if part)
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: these lines are shown in place of a traceback, and the cell still fails."""
-        return self.lines()
+        return self.lines("cell")
 
 
 class InputError(CnaiError):
     """What was typed cannot be used; `parameter` names the field of the API reference, if one is at fault."""
 
-    default_next_step = "nothing was sent: correct it and run the cell again"
+    default_next_step = "nothing was sent: correct it and ask again"
 
-    def __init__(self, what: str, *, parameter: str = "", why: str = "", next_step: str = "") -> None:
+    def __init__(
+        self, what: str, *, parameter: str = "", why: str = "", next_step: str | NextStep = ""
+    ) -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.parameter = parameter
 
@@ -101,19 +184,23 @@ class InputError(CnaiError):
 class BudgetError(CnaiError):
     """The question, or its answer, would not fit the budget; nothing was sent."""
 
-    default_next_step = "see what was spent with %cnai_spend; raise the budget with %cnai_spend --budget USD"
+    default_next_step = NextStep(
+        cell="see what was spent with %cnai_spend; raise the budget with %cnai_spend --budget USD",
+        terminal="see what was spent with cnai spend; raise the budget with CNAI_BUDGET=USD",
+        python="raise the budget with Session(budget=USD)",
+    )
 
 
 class LedgerError(CnaiError):
     """The ledger of what all notebooks spent cannot be read or written."""
 
-    default_next_step = 'choose another place, or none: %config Cnai.ledger = "PATH" or "off"'
+    default_next_step = "choose another file, or none: " + setting("ledger", "PATH") + ' or "off"'
 
 
 class ReplayError(CnaiError):
     """Answers are to be replayed, and the notebook holds none to exactly this request; nothing was sent."""
 
-    default_next_step = "ask the server: %config Cnai.replay = False, and run the cell again"
+    default_next_step = "ask the server: " + setting("replay", False) + ", and ask again"
 
 
 class APIError(CnaiError):
@@ -124,7 +211,7 @@ class APIError(CnaiError):
         what: str,
         *,
         why: str = "",
-        next_step: str = "",
+        next_step: str | NextStep = "",
         request_id: str = "",
         status: int = 0,
         code: str = "",
@@ -137,36 +224,37 @@ class APIError(CnaiError):
 class AuthenticationError(APIError):
     """The key is missing, wrong, expired, or not allowed to do this (401, 403)."""
 
-    default_next_step = (
-        "set a key with %cnai_key or the variable CNAI_API_KEY; keys are on the Tokens page of "
-        "https://cnaitoken.store"
-    )
+    default_next_step = SET_KEY
 
 
 class QuotaError(APIError):
     """No credit is left (402, and the other spellings of it); never retried."""
 
-    default_next_step = "recharge at https://cnaitoken.store/panel/topup"
+    default_next_step = "add credit on the website of the server that you ask, or use another key"
 
 
 class RateLimitError(APIError):
     """Too many requests (429); `retry_after` is the wait in seconds that the server asks for, if it does."""
 
     retryable = True
-    default_next_step = "wait a little and run the cell again"
+    default_next_step = "wait a little and ask again"
     retry_after: float | None = None
 
 
 class InvalidRequestError(APIError):
     """The server refuses the request as it stands (400, 413, 422)."""
 
-    default_next_step = "see the exact request with --dry-run"
+    default_next_step = NextStep(
+        cell="see the exact request with %%cnai --dry-run",
+        terminal="see the options of a question with cnai ask --help",
+        python="see the exact request with Session.prepare",
+    )
 
 
 class ModelNotFoundError(APIError):
     """The server does not serve this model to this key (404, or 503 in the one-api family)."""
 
-    default_next_step = "list the models of your key with %cnai_models"
+    default_next_step = "ask for another model: " + LIST_MODELS
 
 
 class ContentFilterError(APIError):
@@ -179,7 +267,9 @@ class ServerError(APIError):
     """The server failed (5xx), or reported a failure that fits no other class."""
 
     retryable = True
-    default_next_step = "run the cell again in a moment; if it stays, report the request ID"
+    default_next_step = (
+        "ask again in a moment; if it stays so, report the request ID to whoever runs the server"
+    )
 
 
 class NetworkError(CnaiError):
@@ -190,31 +280,31 @@ class ConnectionFailed(NetworkError):
     """No connection was had, or it broke before the first token."""
 
     retryable = True
-    default_next_step = "check the network and the address: CNAI_BASE_URL, or %config Cnai.base_url"
+    default_next_step = "check the network, and the address: " + setting("base_url", "https://HOST/v1")
 
 
 class ResponseTimeout(NetworkError):
     """Nothing arrived for longer than the timeout."""
 
-    default_next_step = "run the cell again, or wait longer: %config Cnai.timeout = 300"
+    default_next_step = "ask again, or wait longer: " + setting("timeout", 300)
 
 
 class RedirectRefused(NetworkError):
     """The server redirects; to follow would hand the key to another address."""
 
-    default_next_step = "set the final address yourself: %config Cnai.base_url"
+    default_next_step = "set the final address yourself: " + setting("base_url", "https://HOST/v1")
 
 
 class TruncatedError(NetworkError):
     """The connection ended before the answer did."""
 
-    default_next_step = "run the cell again"
+    default_next_step = "ask again"
 
 
 class ProtocolError(CnaiError):
     """What arrived is not an answer of this API."""
 
-    default_next_step = "check the address, it usually ends in /v1: CNAI_BASE_URL, or %config Cnai.base_url"
+    default_next_step = CHECK_ADDRESS
 
 
 class HTMLError(ProtocolError):
@@ -232,7 +322,7 @@ class NotAStreamError(ProtocolError):
 class EventTooLargeError(ProtocolError):
     """One event of the stream is larger than the cap, so the stream was given up."""
 
-    default_next_step = "ask for a shorter answer with --max-tokens"
+    default_next_step = "ask for a shorter answer: " + setting("max_tokens", 2000)
 
 
 def _clean(text: str) -> str:

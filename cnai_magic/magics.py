@@ -50,7 +50,7 @@ class CnaiMagics(Magics):
         if self._session is None:
             from .session import Session
 
-            self._session = Session(self.settings, notify=print)
+            self._session = Session(self.settings, notify=print, door="cell")
         if self._named:
             self._session.notebook = str(Path(self._named).absolute())
         return self._session

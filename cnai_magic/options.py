@@ -78,7 +78,7 @@ class Parser(argparse.ArgumentParser):
         if not name.startswith("-"):
             raise InputError(
                 f"{self.prog} does not take {argument!r}",
-                why="the question goes into the body of the cell" if self.prog.startswith("%%") else "",
+                why="the question goes below this line" if self.prog.startswith("%%") else "",
                 next_step=f"see {self._help()}",
             )
         near = get_close_matches(name, self._option_string_actions, 1, 0.5)

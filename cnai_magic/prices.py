@@ -16,7 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, setting
 from .protocol import Usage
 
 __all__ = ["Price", "PriceList", "nano_usd", "read_pricing"]
@@ -163,7 +163,7 @@ def _own_price(model: str, value: object) -> Price:
         f"the price of {model} is {value!r}",
         parameter="prices",
         why="a price is (input, output) or (input, output, cached input) in USD per million tokens",
-        next_step=f'for example: %config Cnai.prices = {{"{model}": (1.68, 2.52)}}',
+        next_step="for example: " + setting("prices", {model: [1.68, 2.52]}),
     )
 
 

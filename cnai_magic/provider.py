@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from .access import Access, find_key, is_demo, open_access
 from .config import Cnai
-from .errors import CnaiError, InputError, ModelNotFoundError
+from .errors import LIST_MODELS, SET_KEY, CnaiError, InputError, ModelNotFoundError
 from .prices import Price, PriceList, read_pricing
 from .protocol import Model
 from .safety import ApiKey
@@ -127,7 +127,7 @@ class Provider:
         if not found and pattern:
             raise InputError(
                 f"no model matches {pattern!r}",
-                next_step=f"see all {len(models)}: %cnai_models, or cnai models",
+                next_step=f"there are {len(models)}: " + LIST_MODELS,
             )
         return found
 
@@ -142,7 +142,7 @@ class Provider:
                 f"the embedded demo gateway does not serve {model}",
                 parameter="model",
                 why=f"did you mean {near[0]}?" if near else without_key,
-                next_step="set a key with %cnai_key or CNAI_API_KEY, or ask a demo model: see %cnai_models",
+                next_step=SET_KEY + "; or ask a demo model: " + LIST_MODELS,
             )
         return model
 
@@ -158,7 +158,7 @@ class Provider:
         return ModelNotFoundError(
             f"the server does not serve the model {model!r}",
             why=f"did you mean {near[0]}?" if near else f"there are, among others: {', '.join(known[:5])}",
-            next_step='choose one of %cnai_models: %%cnai MODEL, or %config Cnai.model = "MODEL"',
+            next_step=LIST_MODELS,
             request_id=error.request_id,
             status=error.status,
             code=error.code,

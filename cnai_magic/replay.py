@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .errors import ReplayError
+from .errors import NextStep, ReplayError, setting
 from .question import Question
 from .reply import Reply
 
 __all__ = ["same_answer"]
 
 _SHORT = 60
+_ASK_ONCE = "ask once with " + setting("replay", False) + NextStep(cell=", and save the notebook")
 
 
 def same_answer(
@@ -26,7 +27,7 @@ def same_answer(
         raise ReplayError(
             "this cell has no saved answer to replay",
             why="the saved notebook holds none below this cell",
-            next_step="run it once with %config Cnai.replay = False, and save the notebook",
+            next_step=_ASK_ONCE,
         )
     # The one that was asked at this point of the cell, then all others.
     likely = sorted(whole, key=lambda reply: reply.ordinal != ordinal)
@@ -40,7 +41,7 @@ def same_answer(
         raise ReplayError(
             "the saved answer cannot be compared with this request",
             why="an earlier version of cnai_magic saved it, without what tells a request from others",
-            next_step="run the cell once with %config Cnai.replay = False, and save the notebook",
+            next_step=_ASK_ONCE,
         )
     raise ReplayError(
         "the saved answer of this cell is to another request",

@@ -13,7 +13,7 @@ from .cell_run import CellRun
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
 from .documents.restore import Restored, merge
-from .errors import CnaiError, InputError, ModelNotFoundError
+from .errors import SET_KEY, CnaiError, Door, InputError, ModelNotFoundError, NextStep, setting
 from .interrupts import Admission, Interrupted, interrupts_admitted, interrupts_deferred
 from .ledger import Ledger
 from .prices import nano_usd
@@ -32,16 +32,22 @@ class Session:
     """Conversations, spend and settings of one kernel; asks questions.
 
     `Session().ask("…")` is all it takes. Settings are keyword arguments (`Session(model="…")`), or one
-    `Cnai` object. `notify` is called with lines that a person should see once. `notebook` is the path under
-    which the ledger counts what is spent, "" where no notebook asks or it is not known.
+    `Cnai` object. `notify` is called with lines that a person should see once, in the words of `door`.
+    `notebook` is the path under which the ledger counts what is spent, "" where it is not known.
     """
 
     def __init__(
-        self, settings: Cnai | None = None, *, notify: Callable[[str], None] | None = None, **traits: Any
+        self,
+        settings: Cnai | None = None,
+        *,
+        notify: Callable[[str], None] | None = None,
+        door: Door = "python",
+        **traits: Any,
     ) -> None:
         self.settings = settings if settings is not None else Cnai(**traits)
         self.provider = Provider(self.settings)
-        self.accounts = Accounts(notify or (lambda line: None))
+        self.door = door
+        self.accounts = Accounts(notify or (lambda line: None), door)
         self.conversations = Conversations()
         self.latest: Reply | None = None
         self.notebook = ""
@@ -69,8 +75,8 @@ class Session:
         """
         if self.settings.replay:
             raise InputError(
-                "answers are to be replayed, and only a notebook's cell has one to replay",
-                next_step="ask the server: Cnai.replay = False, or CNAI_REPLAY unset",
+                "answers are to be replayed, and none is saved for this question",
+                next_step="ask the server: " + setting("replay", False),
             )
         question = replace(self.prepare(prompt, place=place, **options), former=former)
         self._announce(question)
@@ -169,7 +175,10 @@ class Session:
         if not prompt.strip():
             raise InputError(
                 "there is no question",
-                next_step="write one: in the cell below %%cnai, after %cnai, or after cnai ask",
+                next_step=NextStep(
+                    cell="write it into the cell below %%cnai, or after %cnai",
+                    terminal="write it after cnai ask, or pipe it in",
+                ),
             )
         settings = self.settings
         place = Place() if chosen.append or settings.on_rerun == "append" else place
@@ -312,7 +321,7 @@ class Session:
             if self.settings.base_url != "demo":
                 self._notify(
                     "No API key is set: the embedded demo gateway answers, offline and free. "
-                    "Set a key with %cnai_key or CNAI_API_KEY."
+                    + ("For a real model: " + SET_KEY + ".").at(self.door)
                 )
 
     def _chosen_conversation(self, chosen: Options, place: Place) -> Conversation:
@@ -352,8 +361,7 @@ class Session:
             raise InputError(
                 f"the budget is {value!r}, which is no amount of USD",
                 parameter="budget",
-                next_step="correct it where it is set: %config Cnai.budget, CNAI_BUDGET, or "
-                "%cnai_spend --budget USD",
+                next_step="give it in USD: " + setting("budget", 0.5),
             ) from error
 
     @property

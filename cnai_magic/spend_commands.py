@@ -182,7 +182,7 @@ def _overview(session: Session) -> Iterator[object]:
         try:
             scopes |= _of_the_ledger(session, demo)
         except LedgerError as error:
-            notes = error.lines()
+            notes = error.lines("cell")
         nothing = not any(spend.requests for spend in scopes.values())
         if nothing and (demo or session.book.total(demo=True).requests):
             continue

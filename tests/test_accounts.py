@@ -209,7 +209,7 @@ def test_a_model_without_a_price_is_refused_and_says_how_to_set_one(
     assert server.requests == []
     assert "new-model has no price" in caught.value.what
     assert "%cnai_spend --price new-model INPUT OUTPUT" in caught.value.next_step
-    assert caught.value.next_step.endswith(off)
+    assert caught.value.next_step.cell.endswith(off)
     server.reply(sse("yes"))
     list(run_spend_command(session, "--price new-model 1 1"))
     session.ask("a", model="new-model")

@@ -435,7 +435,7 @@ def test_one_of_several_conversations_of_a_notebook_is_named(session: Session, t
     with pytest.raises(InputError) as caught:
         run_chat_command(session, f"import '{path}'", lambda: None)
     assert caught.value.why == "they are main, plan"
-    assert caught.value.next_step == f"say which: %cnai_chat import '{path}' -c main"
+    assert caught.value.next_step.cell == f"say which: %cnai_chat import '{path}' -c main"
     with pytest.raises(InputError, match="did you mean 'plan'"):
         run_chat_command(session, f"import '{path}' -c pln", lambda: None)
     run_chat_command(session, f"import '{path}' -c plan --as again", lambda: None)

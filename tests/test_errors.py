@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +13,40 @@ from cnai_magic.errors import (
     CnaiError,
     ConnectionFailed,
     InputError,
+    NextStep,
     QuotaError,
     RateLimitError,
     ServerError,
+    setting,
 )
 
-FAMILY = [getattr(errors, name) for name in errors.__all__]
+FAMILY = [
+    value
+    for value in vars(errors).values()
+    if isinstance(value, type) and issubclass(value, CnaiError) and value.__module__ == errors.__name__
+]
+PACKAGE = Path(errors.__file__).parent
+# Commands, options and words that only one door has.
+ONLY_IN_A_CELL = re.compile(r"%|\bcells?\b|(?<![-_])\bmagics?\b")
+ONLY_IN_A_TERMINAL = re.compile(r"\bcnai (ask|models|serve|lab|spend)\b|CNAI_(?!API_KEY)\w")
+ONLY_IN_PYTHON = re.compile(r"\bSession\b")
+AN_OPTION = re.compile(r"(?<!\S)--?\w")
+FOREIGN_AT = {
+    "cell": [ONLY_IN_PYTHON],
+    "terminal": [ONLY_IN_A_CELL, ONLY_IN_PYTHON],
+    "python": [ONLY_IN_A_CELL, AN_OPTION],
+    "every door": [ONLY_IN_A_CELL, ONLY_IN_A_TERMINAL, ONLY_IN_PYTHON, AN_OPTION],
+}
+# Modules whose errors are read at one door only.
+ONE_DOOR = {
+    "magics.py": "cell",
+    "chat_commands.py": "cell",
+    "spend_commands.py": "cell",
+    "documents/notebook.py": "cell",
+    "options.py": "cell",
+    "replay.py": "cell",
+    "cli.py": "terminal",
+}
 CONCRETE = [kind for kind in FAMILY if not kind.__subclasses__()]
 
 
@@ -38,8 +69,8 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
 
 
 def test_every_class_of_the_module_is_listed() -> None:
-    defined = [name for name, value in vars(errors).items() if isinstance(value, type)]
-    assert sorted(defined) == sorted(errors.__all__)
+    advice = {"CHECK_ADDRESS", "Door", "LIST_MODELS", "NextStep", "SEND_LESS", "SET_KEY", "setting"}
+    assert {kind.__name__ for kind in FAMILY} == {*errors.__all__} - advice
 
 
 @pytest.mark.parametrize("kind", CONCRETE, ids=lambda kind: kind.__name__)
@@ -53,7 +84,75 @@ def test_an_error_is_two_to_four_lines_of_what_why_next_and_request(kind: type[C
         "  next: do this",
         "  request: req-1",
     ]
-    assert full._render_traceback_() == full.lines()
+    assert full._render_traceback_() == full.lines("cell")
+
+
+@pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
+def test_what_an_error_advises_can_be_done_where_it_is_read(kind: type[CnaiError]) -> None:
+    step = kind("it failed").next_step
+    assert bool(step.cell) is bool(step.terminal) is bool(step.python)
+    for door in ("cell", "terminal", "python"):
+        assert not [words for words in FOREIGN_AT[door] if words.search(step.at(door))]
+
+
+def told_texts(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line, door and text of each text that a module gives to an error, or to what an error advises."""
+    raised = {kind.__name__ for kind in FAMILY}
+    doors = ["cell", "terminal", "python"]
+
+    def texts(node: ast.AST, door: str) -> Iterator[tuple[int, str, str]]:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, door, node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "NextStep":
+            for own, value in [
+                *zip(doors, node.args, strict=False),
+                *((k.arg, k.value) for k in node.keywords),
+            ]:
+                yield from texts(value, str(own))
+        else:
+            for child in ast.iter_child_nodes(node):
+                yield from texts(child, door)
+
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        named = node.func if isinstance(node, ast.Call) else None
+        if isinstance(named, ast.Name) and named.id in {*raised, "NextStep"}:
+            yield from texts(node, "every door")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_no_error_speaks_of_what_its_reader_does_not_have(path: Path) -> None:
+    only = ONE_DOOR.get(path.relative_to(PACKAGE).as_posix(), "")
+    wrong = [
+        (line, door, text)
+        for line, door, text in told_texts(path)
+        if any(words.search(text) for words in FOREIGN_AT[only or door])
+    ]
+    assert not wrong
+
+
+def test_the_next_step_speaks_the_words_of_each_door() -> None:
+    step = "ask again, or wait longer: " + setting("timeout", 300) + "."
+    error = CnaiError("it failed", next_step=step)
+    assert error.lines("cell")[-1] == "  next: ask again, or wait longer: %config Cnai.timeout = 300."
+    assert error.lines("terminal")[-1] == "  next: ask again, or wait longer: CNAI_TIMEOUT=300."
+    assert error.lines("python")[-1] == "  next: ask again, or wait longer: Session(timeout=300)."
+    assert str(error) == "it failed; ask again, or wait longer: Session(timeout=300)."
+    assert f"{error.next_step}" == step.python
+
+
+def test_a_plain_next_step_is_said_at_every_door_and_an_empty_one_at_none() -> None:
+    assert NextStep.of("ask again") == NextStep("ask again", "ask again", "ask again")
+    assert CnaiError("it failed", next_step=NextStep(cell="%cnai_chat")).lines("python") == [
+        "CnaiError: it failed"
+    ]
+
+
+def test_a_text_in_a_setting_is_quoted_where_python_reads_it() -> None:
+    assert setting("ledger", "off") == NextStep(
+        '%config Cnai.ledger = "off"', "CNAI_LEDGER=off", 'Session(ledger="off")'
+    )
 
 
 def test_only_what_may_pass_by_itself_is_retryable() -> None:

@@ -285,7 +285,7 @@ def test_models_are_found_by_a_part_of_their_name_or_a_pattern(
     }
     with pytest.raises(InputError, match="no model matches 'claude'") as caught:
         session.models("claude")
-    assert "see all 4" in caught.value.next_step
+    assert "there are 4" in caught.value.next_step
 
 
 def test_models_that_could_not_be_listed_are_asked_for_again(

@@ -188,7 +188,7 @@ def test_the_other_attempts_come_back_with_an_answer(session: Session) -> None:
 
 
 def test_while_answers_are_replayed_none_is_asked_for(session: Session) -> None:
-    with pytest.raises(InputError, match="only a notebook's cell"):
+    with pytest.raises(InputError, match="none is saved for this question"):
         session.ask("Hi?")
 
 

@@ -19,6 +19,7 @@ from ..errors import (
     APIError,
     CnaiError,
     InvalidRequestError,
+    NextStep,
     RateLimitError,
     TruncatedError,
 )
@@ -312,8 +313,8 @@ class Client:
             return None
         if isinstance(error, RateLimitError) and error.retry_after is not None:
             if error.retry_after > _LONGEST_WAIT:
-                error.next_step = (
-                    f"the server asks to wait {error.retry_after:.0f} s; run the cell again then"
+                error.next_step = NextStep.of(
+                    f"the server asks to wait {error.retry_after:.0f} s; ask again then"
                 )
                 return None
             return error.retry_after

@@ -17,6 +17,7 @@ import urllib3
 
 from .. import __version__
 from ..errors import (
+    SET_KEY,
     APIError,
     CnaiError,
     ConnectionFailed,
@@ -59,7 +60,7 @@ class Requester:
         if not all("!" <= character <= "~" for character in key.reveal()):
             raise InputError(
                 "the API key holds characters that no key has",
-                next_step="copy it again from the Tokens page, and set it with %cnai_key",
+                next_step="copy it again from where it was made, and " + SET_KEY,
             )
         self._timeout = timeout
         self._pid = os.getpid()

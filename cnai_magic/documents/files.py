@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, NextStep
 
 __all__ = ["decode_error", "expanded", "read_bytes", "read_text", "write_new"]
 
@@ -174,7 +174,7 @@ def _exists(path: Path) -> InputError:
     return InputError(
         f"{path} exists already",
         why="a file is replaced only where that is asked for",
-        next_step="--force replaces it; or choose another name",
+        next_step=NextStep(cell="replace it with --force, or ") + "choose another name",
     )
 
 

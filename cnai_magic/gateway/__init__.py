@@ -14,7 +14,7 @@ import string
 import threading
 from typing import TYPE_CHECKING
 
-from ..errors import CnaiError, InputError
+from ..errors import CnaiError, InputError, setting
 from ..safety import ApiKey
 from ..worker import run_in_worker
 
@@ -65,7 +65,8 @@ class EmbeddedGateway:
         self._thread.start()
         if not self._ready.wait(_PATIENCE) or self._failure is not None:
             raise CnaiError(
-                "the embedded gateway did not start", next_step="set another server: CNAI_BASE_URL"
+                "the embedded gateway did not start",
+                next_step="ask another server: " + setting("base_url", "https://HOST/v1"),
             ) from self._failure
 
     @property

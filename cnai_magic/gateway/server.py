@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from ..errors import InputError
+from ..errors import InputError, NextStep
 from ..safety import ApiKey
 from .app import make_app
 from .respond import refusal_response
@@ -44,13 +44,16 @@ def bind(host: str, port: int) -> socket.socket:
                 f"port {port} of {host} is taken",
                 parameter="port",
                 why="another program, perhaps another gateway, listens there",
-                next_step=f"choose another: --port {port + 1}, or --port 0 for a free one",
+                next_step=NextStep(
+                    terminal=f"choose another: --port {port + 1}, or --port 0 for a free one",
+                    python="choose another, or 0 for a free one",
+                ),
             ) from exc
         raise InputError(
             f"the gateway cannot listen on {host}, port {port}",
             parameter="host",
             why=reason,
-            next_step="choose others with --host and --port",
+            next_step=NextStep(terminal="choose others with --host and --port", python="choose others"),
         ) from exc
 
 

@@ -20,7 +20,7 @@ from typing import TypeVar
 from uuid import uuid4
 from weakref import WeakSet
 
-from ..errors import BudgetError, InputError, LedgerError
+from ..errors import BudgetError, InputError, LedgerError, NextStep
 from ..protocol import both_models
 from ..spend import Charge, Spend, usd
 from .holders import is_alive, own_holder
@@ -271,7 +271,7 @@ class Ledger:
             raise LedgerError(
                 _FAILED.format(self._path),
                 why=f"a newer cnai_magic made it: its schema is {version}, not {len(_MIGRATIONS)}",
-                next_step="upgrade: pip install --upgrade cnai_magic",
+                next_step="install a newer version of cnai_magic",
             )
         return version
 
@@ -383,7 +383,7 @@ def _over_budget(nano: int, budget: int, spent: int, held: int) -> BudgetError:
         f"{usd(nano, exact=True)} does not fit today's budget of {usd(budget, exact=True)} for all notebooks",
         why=f"{usd(left, exact=True)} is left: {usd(spent, exact=True)} was spent today, "
         f"and requests under way hold {usd(held, exact=True)}",
-        next_step="set it with %cnai_spend --budget-day USD",
+        next_step=NextStep(cell="set it with %cnai_spend --budget-day USD"),
     )
 
 
@@ -405,18 +405,18 @@ if hasattr(os, "register_at_fork"):
 # -- errors -----------------------------------------------------------------------------------
 
 _FAILED = "the ledger {} cannot be read or written"
-_AWAY = "shut down the notebooks that use it and move {} away to begin a new one"
-_ELSEWHERE = 'choose another place, or none: %config Cnai.ledger = "PATH" or "off"'
+_AWAY = "shut down the notebooks that use it and move it away to begin a new one"
+_ELSEWHERE = LedgerError.default_next_step
 # By SQLite's words, since Python 3.10 has no code for them.
 _REASONS = (
-    ("locked", "another program holds it", f"close that program and run the cell again; or {_ELSEWHERE}"),
+    ("locked", "another program holds it", "close that program and ask again; or " + _ELSEWHERE),
     ("not a database", "it is damaged, or no ledger", _AWAY),
     ("malformed", "it is damaged", _AWAY),
     ("decode", "it is damaged", _AWAY),
     ("no such", "it is damaged", _AWAY),
     ("readonly", "it is read-only", _ELSEWHERE),
-    ("full", "the disk is full", f"free some space; or {_ELSEWHERE}"),
-    ("disk I/O", "the disk does not take or give it: it may be full", f"free some space; or {_ELSEWHERE}"),
+    ("full", "the disk is full", "free some space; or " + _ELSEWHERE),
+    ("disk I/O", "the disk does not take or give it: it may be full", "free some space; or " + _ELSEWHERE),
     ("unable to open", "the file cannot be opened, or no file made beside it", _ELSEWHERE),
 )
 
@@ -429,7 +429,7 @@ def _translated(path: Path, exc: Exception) -> LedgerError:
     if isinstance(exc, sqlite3.Error):
         for sign, why, next_step in _REASONS:
             if sign in words:
-                return LedgerError(what, why=f"{why} ({words})", next_step=next_step.format(path))
+                return LedgerError(what, why=f"{why} ({words})", next_step=next_step)
     return LedgerError(what, why=words)
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from ..errors import InputError
+from ..errors import LIST_MODELS, InputError
 
 __all__ = [
     "ROLES",
@@ -91,7 +91,7 @@ class ChatRequest:
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
-            raise InputError("no model is named", parameter="model", next_step="list them with %cnai_models")
+            raise InputError("no model is named", parameter="model", next_step=LIST_MODELS)
         if not self.messages:
             raise InputError("there is no message to send", parameter="messages")
         _check_range("temperature", self.temperature, 0, 2)

@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import (
+    CHECK_ADDRESS,
+    SEND_LESS,
     APIError,
     AuthenticationError,
     ContentFilterError,
     InvalidRequestError,
     ModelNotFoundError,
+    NextStep,
     QuotaError,
     RateLimitError,
     ServerError,
@@ -218,11 +221,11 @@ def _classified(report: _Report, status: int) -> type[APIError]:
     return InvalidRequestError if refused else ServerError
 
 
-def _next_step(kind: type[APIError], status: int, report: _Report) -> str:
+def _next_step(kind: type[APIError], status: int, report: _Report) -> str | NextStep:
     if kind is InvalidRequestError and status == 404:
-        return "check the address, it usually ends in /v1: CNAI_BASE_URL, or %config Cnai.base_url"
+        return CHECK_ADDRESS
     if kind is InvalidRequestError and status == 413:
-        return "send less: a shorter prompt, or a new conversation with --new"
+        return SEND_LESS
     return ""
 
 

@@ -404,4 +404,4 @@ def test_an_unknown_home_folder_says_so() -> None:
     for use in (read_text, lambda path: write_new(path, b"x")):
         with pytest.raises(InputError) as caught:
             use(Path("~nobody-of-this-name/chat.md"))
-        assert caught.value.next_step == "write the path out"
+        assert caught.value.next_step.cell == "write the path out"

@@ -930,7 +930,7 @@ def _assert_refused(path: Path, *words: str) -> LedgerError:
         assert str(path) in str(caught.value)
         assert caught.value.next_step
         for word in words:
-            assert word in str(caught.value)
+            assert word in "\n".join(caught.value.lines("cell"))
     ledger.close()
     return caught.value
 

@@ -379,7 +379,7 @@ def test_an_error_keeps_the_servers_words_and_code_and_gives_the_next_step() -> 
     error = error_from_response(402, '{"error":{"message":"no credit","code":"insufficient_quota"}}')
     assert error.code == "insufficient_quota"
     assert error.why == "no credit (HTTP 402, insufficient_quota)"
-    assert "https://cnaitoken.store/panel/topup" in error.next_step
+    assert "add credit" in error.next_step
 
 
 def test_an_address_that_is_wrong_leads_to_the_address() -> None:
