@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
 from .errors import InputError
+from .footer import footer_line
 from .markdown import code_blocks, notebook_markdown
 from .protocol import Usage
 from .safety import strip_controls
@@ -102,43 +103,45 @@ class Reply:
 
     @property
     def footer(self) -> str:
-        """One line: model, tokens, cost, time, what the notebook has spent, and what else is to be known."""
-        parts = [*self._facts, f"this notebook {self.total}"]
-        if self.attempt > 1:
-            parts.append(f"attempt {self.attempt}")
-        if self.later:
-            parts.append(f"{self.later} turn{'s' * (self.later > 1)} below asked before it")
-        if self.left_out:
-            parts.append(f"{self.left_out} oldest turn{'s' * (self.left_out > 1)} left out")
-        return " · ".join([*parts, *self._end])
+        """One line: model, turn, tokens, cost, time, what the notebook has spent, and what else there is."""
+        return self._line(turn=self.turn, attempt=self.attempt, notebook=self.total)
 
     @property
     def summary(self) -> str:
         """The part of the footer that is about this answer alone."""
-        return " · ".join([*self._facts, *self._end])
+        return self._line(turn=0, attempt=1, notebook=None, remarks=[self.ended])
+
+    def _line(
+        self, *, turn: int, attempt: int, notebook: Spend | None, remarks: Sequence[str] | None = None
+    ) -> str:
+        return footer_line(
+            self.model,
+            self.usage,
+            self.cost,
+            self.seconds,
+            answered_by=self.answered_by,
+            turn=turn,
+            attempt=attempt,
+            demo=self.demo,
+            replayed=self.replayed,
+            notebook=notebook,
+            remarks=self._remarks if remarks is None else remarks,
+        )
 
     @property
-    def _facts(self) -> list[str]:
-        about = "≈" if self.usage.estimated else ""
-        tokens = f"{about}{self.usage.prompt_tokens:,} → {about}{self.usage.completion_tokens:,} tokens"
-        money = f"demo credit {self.cost}" if self.demo else str(self.cost)
-        kind = [*(["demo"] if self.demo else []), *(["replayed"] if self.replayed else [])]
-        return [
-            self.model,
-            *kind,
-            tokens,
-            f"had cost {money}" if self.replayed else money,
-            f"{self.seconds:.1f} s",
-        ]
+    def _remarks(self) -> list[str]:
+        """What else a reader needs to know of the answer's place and its end, in few words."""
+        remarks = [self.ended]
+        if self.later:
+            remarks.append("1 below is older" if self.later == 1 else f"{self.later} below are older")
+        if self.left_out:
+            remarks.append(f"{self.left_out} oldest turn{'s' * (self.left_out > 1)} omitted")
+        return remarks
 
     @property
     def ended(self) -> str:
         """How the answer ended, in words; "" where it simply is complete."""
         return _ENDS.get(self.finish_reason, "")
-
-    @property
-    def _end(self) -> list[str]:
-        return [self.ended] if self.ended else []
 
     def __str__(self) -> str:
         return self.text

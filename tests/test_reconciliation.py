@@ -147,7 +147,7 @@ def assert_shown_as_charged(reply: Reply, charge: Charge) -> None:
     money = f"demo credit {charge.cost}" if charge.demo else str(charge.cost)
     parts = reply.footer.split(" · ")
     assert money in parts
-    assert f"this notebook {reply.total}" in parts
+    assert f"notebook {reply.total}" in parts
     assert bundle(reply)["text/plain"].endswith(reply.footer)
 
 

@@ -288,7 +288,7 @@ def check_replayed(notebook: NotebookNode, before: NotebookNode) -> None:
     for each in are:
         assert each["replayed"] is True
         assert "replayed" in each["footer"]
-        assert "this notebook $0 " in each["footer"] + " "
+        assert "notebook $0 " in each["footer"] + " "
         assert ("others" in each) == any(other["id"] == each["id"] and "others" in other for other in were)
     shown = text_of(notebook.cells[-1])
     assert [shown.count(text) for text in ("144.", "288.", "432.", "A name.", "Nobody.")] == [1, 1, 1, 1, 0]
@@ -453,7 +453,7 @@ def test_the_other_attempts_of_a_turn_are_there_after_a_replay(kernel: Kernel) -
 def test_what_was_replayed_is_told_and_costs_nothing(kernel: Kernel) -> None:
     kernel.run("%%cnai\nWhat is 12 * 12?", "first")
     ran = kernel.run("%%cnai\nAnd times 4?", "second")
-    assert "demo · replayed" in ran.final["footer"]
+    assert "replayed, had cost demo credit" in ran.final["footer"]
     shown = kernel.run("%cnai_spend")
     assert not shown.error
     assert "2 answers were replayed at no cost" in shown.shown
@@ -490,7 +490,7 @@ def test_replay_can_be_turned_off_and_on_in_the_notebook(kernel: Kernel) -> None
     assert "720" in ran.answer, "the question after a replayed answer was sent with it"
     assert "replayed" not in ran.final["footer"]
     kernel.run("%config Cnai.replay = True")
-    assert "demo · replayed" in kernel.run("%%cnai\nAnd times 4?", "second").final["footer"]
+    assert "replayed, had cost demo credit" in kernel.run("%%cnai\nAnd times 4?", "second").final["footer"]
 
 
 def test_the_line_that_offers_to_restore_is_left_out_where_answers_are_replayed(

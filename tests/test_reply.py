@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cnai_magic.errors import InputError
+from cnai_magic.footer import footer_line
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
 from cnai_magic.spend import Charge, Cost, Spend
@@ -89,57 +92,55 @@ def test_a_reply_is_its_text() -> None:
 # -- the footer ---------------------------------------------------------------------------------
 
 
-def test_the_footer_tells_model_tokens_cost_time_and_total() -> None:
-    assert reply().footer == "deepseek-chat · 20 → 8 tokens · $0.000054 · 1.2 s · this notebook $0.000054"
+def test_the_footer_is_short_and_in_a_fixed_order() -> None:
+    footer = reply(turn=3, usage=Usage(20, 8), total=Spend(nano=13_200_000)).footer
+    assert footer == "deepseek-chat · turn 3 · 20 → 8 tokens · $0.000054 · 1.2 s · notebook $0.0132"
 
 
-def test_estimates_are_marked_in_tokens_and_money() -> None:
-    footer = reply(usage=Usage(20, 1234, estimated=True), cost=Cost(5, estimated=True)).footer
-    assert "≈20 → ≈1,234 tokens" in footer
-    assert "· ≈$0.000000005 ·" in footer
+@pytest.mark.parametrize(
+    ("fields", "start", "end"),
+    [
+        ({"usage": Usage(5, 5000, 4990)}, "· 5 → 5,000 tokens (4,990 thinking) ·", ""),
+        ({"usage": Usage(5, 70, 40, estimated=True)}, "· ≈5 → ≈70 tokens (≈40 thinking) ·", ""),
+        ({"cost": Cost(5, estimated=True)}, "· ≈$0.000000005 ·", ""),
+        ({"turn": 0}, "deepseek-chat · 20 → 8", ""),
+        ({"answered_by": "qwen-0.5b"}, "deepseek-chat, answered by qwen-0.5b · turn 1 · 20", ""),
+        ({"attempt": 2}, "deepseek-chat · turn 1, attempt 2 · 20", ""),
+        ({"demo": True}, "deepseek-chat · turn 1 · 20 → 8 tokens · demo credit", ""),
+        ({"demo": True}, "· demo credit $0.000054 · 1.2 s ·", ""),
+        ({"replayed": True}, "· replayed, had cost $0.000054 ·", ""),
+        ({"replayed": True, "demo": True}, "· replayed, had cost demo credit $0.000054 ·", ""),
+        ({"later": 1}, "", " · 1 below is older"),
+        ({"later": 2}, "", " · 2 below are older"),
+        ({"left_out": 1}, "", " · 1 oldest turn omitted"),
+        ({"left_out": 3}, "", " · 3 oldest turns omitted"),
+        ({"finish_reason": "length"}, "", " · cut at max_tokens"),
+        ({"finish_reason": "content_filter"}, "", " · cut by the content filter"),
+        ({"finish_reason": "stopped"}, "", " · stopped"),
+        ({"finish_reason": "interrupted"}, "", " · interrupted"),
+        ({"finish_reason": "failed"}, "", " · broke off"),
+        ({"finish_reason": "stopped", "later": 1}, "", " · stopped · 1 below is older"),
+        *[({"finish_reason": reason}, "", "notebook $0.000054") for reason in ("stop", "", "tool_calls")],
+    ],
+)
+def test_the_footer_tells_what_else_there_is_to_know(fields: dict[str, Any], start: str, end: str) -> None:
+    footer = reply(**{"turn": 1, **fields}).footer
+    assert start in footer
+    assert footer.endswith(end)
+    assert footer.count("credit") == int(fields.get("demo", False))
 
 
 def test_an_unpriced_answer_says_so_and_is_not_free() -> None:
     charge = Charge("qwen-max", "main", Usage(1, 1), Cost(None))
     footer = reply(cost=Cost(None), total=Spend.of(charge)).footer
     assert "· unpriced ·" in footer
-    assert footer.endswith("this notebook 1 unpriced")
+    assert footer.endswith("notebook 1 unpriced")
     assert "$" not in footer
 
 
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("length", "cut at max_tokens"),
-        ("content_filter", "cut by the content filter"),
-        ("stopped", "stopped"),
-        ("interrupted", "interrupted"),
-        ("failed", "broke off"),
-    ],
-)
-def test_an_answer_that_did_not_end_by_itself_says_how_it_ended(reason: str, words: str) -> None:
-    assert reply(finish_reason=reason).footer.endswith(f" · {words}")
-
-
-@pytest.mark.parametrize("reason", ["stop", "", "tool_calls"])
-def test_an_answer_that_is_complete_says_nothing_more(reason: str) -> None:
-    assert reply(finish_reason=reason).footer == reply().footer
-
-
-def test_turns_that_were_left_out_are_told() -> None:
-    assert reply(left_out=1).footer.endswith(" · 1 oldest turn left out")
-    assert reply(left_out=3).footer.endswith(" · 3 oldest turns left out")
-
-
-def test_a_second_attempt_is_told() -> None:
-    assert reply(attempt=2).footer.endswith(" · attempt 2")
-
-
-def test_a_demo_answer_is_badged_and_costs_demo_credit() -> None:
-    footer = reply(demo=True).footer
-    assert footer.startswith("deepseek-chat · demo · ")
-    assert "demo credit $0.000054" in footer
-
-
-def test_the_footer_is_one_line() -> None:
-    assert "\n" not in reply(finish_reason="length", left_out=2, attempt=3, demo=True).footer
+def test_a_long_remark_is_cut_to_one_short_line() -> None:
+    remarks = ["the server reported an error after the end:\n" + "words " * 40]
+    line = footer_line("m", Usage(1, 2), Cost(0), 0.1, remarks=remarks)
+    assert "\n" not in line
+    assert line.endswith("…")
+    assert len(line) < 130

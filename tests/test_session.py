@@ -291,7 +291,7 @@ def test_history_tokens_leaves_out_the_oldest_turns_and_says_so(
     reply = session.ask("d")
     assert [content for _, content in sent(server)] == ["c", "yes", "d"]
     assert reply.left_out == 2
-    assert "2 oldest turns left out" in reply.footer
+    assert "2 oldest turns omitted" in reply.footer
 
 
 def test_an_answer_may_be_asked_for_as_a_whole(server: ScriptedServer, session: Session) -> None:
@@ -838,7 +838,7 @@ def test_a_re_run_tells_how_many_turns_below_are_older(server: ScriptedServer, s
         session.ask(cell, place=Place(cell))
     again = session.ask("a, changed", place=Place("a"))
     assert again.later == 2
-    assert "2 turns below asked before it" in again.footer
+    assert "2 below are older" in again.footer
     assert session.ask("b", place=Place("b")).later == 1
     assert session.ask("c", place=Place("c")).later == 0
 

@@ -180,6 +180,12 @@ class Usage:
             self.estimated or other.estimated,
         )
 
+    def __str__(self) -> str:
+        """Say it in words: "5 → 5,000 tokens (4,990 thinking)", with ≈ where it is estimated."""
+        about = "≈" if self.estimated else ""
+        thinking = f" ({about}{self.reasoning_tokens:,} thinking)" if self.reasoning_tokens else ""
+        return f"{about}{self.prompt_tokens:,} → {about}{self.completion_tokens:,} tokens{thinking}"
+
     def body(self) -> dict[str, int]:
         """Return the counts as the API reference writes them."""
         return {

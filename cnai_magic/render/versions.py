@@ -89,7 +89,7 @@ class Versions:
             rows.append(self._row("System", _by_attempt(attempts, _system, _changed_text)))
         rows.append(self._row("Prompt", _by_attempt(attempts, lambda reply: reply.prompt, _changed_text)))
         rows.append(self._row("Reply", _by_attempt(attempts, lambda reply: reply.text, _whole_text)))
-        rows.append(self._row("Tokens", [escaped(_tokens(reply)) for reply in attempts]))
+        rows.append(self._row("Tokens", [escaped(str(reply.usage)) for reply in attempts]))
         rows.append(self._row("Cost", [escaped(_cost(reply)) for reply in attempts]))
         rows.append(self._row("Time", [f"{reply.seconds:.1f} s" for reply in attempts]))
         if any(reply.ended for reply in attempts):
@@ -148,11 +148,6 @@ def _system(reply: Reply) -> str:
 
 def _when(reply: Reply) -> str:
     return reply.started.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _tokens(reply: Reply) -> str:
-    about = "≈" if reply.usage.estimated else ""
-    return f"{about}{reply.usage.prompt_tokens:,} → {about}{reply.usage.completion_tokens:,}"
 
 
 def _cost(reply: Reply) -> str:

@@ -62,12 +62,12 @@ def test_a_conversation_goes_on_after_a_restart(
     upstream.reply(sse("Four."))
     notebook.run(8)
     assert _sent(upstream) == ["First?", "One.", "Second?", "Two.", "Third?", "Three.", "Fourth?"]
-    expect(notebook.outputs(8)).to_contain_text("this notebook $0.000269")
+    expect(notebook.outputs(8)).to_contain_text("notebook $0.000269")
 
     upstream.reply(sse("One again."))
     notebook.run(2)
     assert _sent(upstream) == ["First?"]
-    expect(notebook.outputs(2)).to_contain_text("attempt 2 · 3 turns below asked before it")
+    expect(notebook.outputs(2)).to_contain_text("3 below are older")
     notebook.run(7)
     shown = _answers(notebook, 7)
     places = [shown.index(text) for text in ("One again.", "Two.", "Three.", "Four.")]
@@ -162,7 +162,7 @@ def test_a_lesson_is_replayed_from_what_the_page_saved(
         for index, text in enumerate(texts):
             expect(outputs.nth(index)).to_contain_text(text)
             expect(outputs.nth(index)).to_contain_text("deepseek-chat · replayed · 20 → 8 tokens")
-            expect(outputs.nth(index)).to_contain_text("this notebook $0")
+            expect(outputs.nth(index)).to_contain_text("notebook $0")
     expect(notebook.outputs(4)).to_contain_text("3 answers were replayed at no cost")
     expect(notebook.live).to_have_count(0)
     notebook.picture(f"{app}-replayed")

@@ -469,8 +469,8 @@ def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None
     for cell in "aab":
         made.record(Place(cell), reply(id=f"{cell}{len(made.turns)}", demo=cell == "b"))
     footers = [each.outputs[0].metadata.cnai.footer for each in cells_with(made, "%%cnai")]
-    assert "this notebook $0.000108" in footers[0]
-    assert "this notebook $0.000054" in footers[1]
+    assert "notebook $0.000108" in footers[0]
+    assert "notebook $0.000054" in footers[1]
 
 
 def test_an_exported_conversation_was_begun_by_no_cell(tmp_path: Path) -> None:

@@ -444,7 +444,7 @@ def test_answers_of_a_cell_are_those_that_are_sound(document: Document) -> None:
 
 def _older_answer(prompt: str, text: str, turn: int, turn_id: str, time: str) -> dict[str, Any]:
     """Return an output as version 1 of the schema had it."""
-    footer = "demo-guide · demo · 11 → 9 tokens · demo credit $0.000041 · 0.1 s · this notebook $0.000041"
+    footer = "demo-guide · turn 1 · 11 → 9 tokens · demo credit $0.000041 · 0.1 s · notebook $0.000041"
     usage = {"completion_tokens": 9, "prompt_tokens": 11, "total_tokens": 20}
     about = {
         "attempt": 1,

@@ -163,10 +163,10 @@ def test_a_reader_sees_each_question_and_answer_under_a_heading() -> None:
         "System message",
         "Question 1",
         "Reasoning",
-        "m · 20 → 8 tokens · $0.000054 · 1.2 s",
+        "m · 20 → 8 tokens (3 thinking) · $0.000054 · 1.2 s",
         "Question 2",
         "Reasoning",
-        "m · 20 → 8 tokens · $0.000054 · 1.2 s",
+        "m · 20 → 8 tokens (3 thinking) · $0.000054 · 1.2 s",
     ]
     assert "cnai:" not in MarkdownIt().render(document).replace("<!-- cnai:", "")
 

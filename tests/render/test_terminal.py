@@ -36,7 +36,7 @@ def test_an_answer_alone_has_its_own_footer_on_standard_error(capsys: pytest.Cap
     out, err = capsys.readouterr()
     assert out == "Four.\n"
     assert err.strip() == reply().summary
-    assert "this notebook" not in err
+    assert "notebook" not in err
 
 
 def test_a_whole_answer_is_written_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,7 +101,11 @@ def test_each_attempt_tells_its_tokens_its_cost_and_its_time() -> None:
             reply(demo=True),
         )
     )
-    assert page.row("Tokens") == ["20 → 8", "≈1,000 → ≈8", "20 → 8", "20 → 8"]
+    assert page.row("Tokens") == [
+        "20 → 8 tokens (3 thinking)",
+        "≈1,000 → ≈8 tokens",
+        *["20 → 8 tokens (3 thinking)"] * 2,
+    ]
     assert page.row("Cost") == ["$0.000054", "≈$0.000001000", "unpriced", "demo credit $0.000054"]
     assert page.row("Time") == ["1.2 s"] * 4
     assert page.row("When") == [reply().started.astimezone().strftime("%Y-%m-%d %H:%M:%S")] * 4
