@@ -86,6 +86,7 @@ _ARROWS: dict[str, set[str]] = {
         "ledger",
         "options",
         "prices",
+        "protocol",
         "render",
         "session",
         "spend",
