@@ -29,14 +29,12 @@ from ..errors import (
     TruncatedError,
 )
 from ..safety import ApiKey
+from .http import Adapter, Session, in_flight
 from .responses import error_of, json_of, refuse_html, text_of
 from .transport import (
     TRANSPORT_ERRORS,
-    Adapter,
     Exchange,
-    Session,
     checked_url,
-    in_flight,
     is_loopback,
     reason_of,
 )
@@ -105,7 +103,7 @@ class Requester:
                 )
         except (*TRANSPORT_ERRORS, UnicodeError) as exc:
             raise self.translated(exc, begun=False, timeout=timeout) from self.cause(exc)
-        if response.status_code == 200:
+        if 200 <= response.status_code < 300:
             exchange.accepted = True
             return response
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _thread
 import http.client
-import io
 import ipaddress
 import os
 import re
@@ -16,28 +15,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from ..errors import InputError
 
 __all__ = [
     "TRANSPORT_ERRORS",
-    "Adapter",
     "Body",
     "Exchange",
-    "Session",
     "checked_url",
-    "in_flight",
     "is_loopback",
     "reason_of",
+    "shut_down",
 ]
 
 # What requests, urllib3 and the standard library below them raise when a connection fails.
@@ -76,7 +70,7 @@ class Exchange:
             self._pid = os.getpid()
             self._deadline = float("inf")
             if self.cancelled:
-                _shut_down(connection)
+                shut_down(connection)
 
     def release(self) -> None:
         """Forget the socket: it may serve another request from now on."""
@@ -95,7 +89,7 @@ class Exchange:
         with self._lock:
             if self._socket is not None:
                 # Not close(): that waits for the reader. A shutdown gives the reader its end at once.
-                _shut_down(self._socket)
+                shut_down(self._socket)
 
     def wait(self, seconds: float) -> bool:
         """Wait so many seconds; return True at once when the exchange is cancelled."""
@@ -130,135 +124,9 @@ class Body:
             if exchange is None:
                 yield data
                 continue
-            if raw.closed:
-                # The connection is back in the pool, and may serve another thread from now on.
-                exchange.release()
             yield data
             if exchange.overdue:
                 return
-
-
-# The line end of the chunk before, and the size of the next. All else that may stand there is left to
-# http.client: extensions, trailers, faults.
-_SIZE_LINE = re.compile(rb"(\r\n)?([0-9A-Fa-f]{1,8})\r\n")
-
-
-class _Response(http.client.HTTPResponse):
-    """A response whose `read1` gives all chunks that have arrived at once (RFC 9112, 7.1).
-
-    http.client gives one chunk for each call, which is most of what a token costs where many arrive together.
-    """
-
-    def read1(self, n: int = -1) -> bytes:
-        """Return what has arrived; waits only where nothing has."""
-        if not self.chunked or self.fp is None or (self.chunk_left or 0) >= io.DEFAULT_BUFFER_SIZE:
-            return super().read1(n)  # which reads past the buffer, in larger pieces, what is larger than it
-        arrived = self.fp.peek(1)
-        if 0 <= n < len(arrived):
-            return super().read1(n)
-        found, position, left = [], 0, self.chunk_left
-        while True:
-            if left:
-                data = arrived[position : position + left]
-                found.append(data)
-                position += len(data)
-                left -= len(data)
-                if left:
-                    break
-            line = _SIZE_LINE.match(arrived, position)
-            # After a chunk (0 is left of it) its line end is due, before the first (None) there is none.
-            if line is None or (left is None) is not (line[1] is None) or not (size := int(line[2], 16)):
-                break
-            position, left = line.end(), size
-        if left == 0 and arrived.startswith(b"\r\n", position):
-            position, left = position + 2, None
-        self.fp.read(position)
-        self.chunk_left = left
-        # Nothing but the beginning of a line, the end of the body, or a fault: http.client's own way.
-        return b"".join(found) or super().read1(n)
-
-
-_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
-
-
-@contextmanager
-def in_flight(exchange: Exchange | None) -> Iterator[None]:
-    """Attach the sockets of the requests that this thread sends meanwhile to `exchange`."""
-    token = _current.set(exchange)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
-class _Attaching:
-    """A connection that tells the exchange in flight which socket it uses, before it sends anything."""
-
-    sock: Any
-
-    # Set for all of http.client, it would print the header with the key.
-    debuglevel = 0
-
-    def connect(self) -> None:
-        exchange = _current.get() or Exchange()
-        exchange.connecting = True
-        try:
-            super().connect()  # type: ignore[misc]
-        finally:
-            exchange.connecting = False
-        self._attach()
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._attach()
-        super().request(*args, **kwargs)  # type: ignore[misc]
-
-    def _attach(self) -> None:
-        exchange = _current.get()
-        if exchange is not None and self.sock is not None:
-            exchange.attach(self.sock)
-
-
-class _HTTPConnection(_Attaching, urllib3.connection.HTTPConnection):
-    response_class = _Response
-
-
-class _HTTPSConnection(_Attaching, urllib3.connection.HTTPSConnection):
-    response_class = _Response
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-class Session(requests.Session):
-    """A session that knows no redirects.
-
-    Told to follow none, requests still parses the address, and reads the body that comes with it to its end.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return None: nothing is a redirect."""
-        return None
-
-
-class Adapter(HTTPAdapter):
-    """Requests' own adapter, with connections that can be woken."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Make the pools of connections through a proxy."""
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # which have connections of their own
-            manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-        return manager
 
 
 def is_loopback(url: str) -> bool:
@@ -307,7 +175,8 @@ def reason_of(exc: BaseException) -> str:
     return re.sub(r"^<?[\w.]+(\([^)]*\)| object at \w+>): ", "", text)
 
 
-def _shut_down(connection: socket.socket) -> None:
+def shut_down(connection: socket.socket) -> None:
+    """End a connection for both sides, also where another thread reads from it."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:

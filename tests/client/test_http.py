@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.client.transport import Adapter, _HTTPSPool, _Response
+from cnai_magic.client.http import Adapter, _Response
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -40,6 +41,15 @@ class Connection:
 
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(self._raw)
+
+    def gettimeout(self) -> None:
+        return None
+
+    def settimeout(self, seconds: float | None) -> None:
+        pass
+
+    def shutdown(self, how: int) -> None:
+        pass
 
 
 def opened(kind: type[http.client.HTTPResponse], *pieces: bytes) -> http.client.HTTPResponse:
@@ -139,14 +149,15 @@ def test_what_arrived_is_given_before_more_is_waited_for(pieces: list[bytes]) ->
     assert raw.readinto(bytearray(1)) == 1  # the second piece is still to come
 
 
-def test_connections_through_a_proxy_can_be_woken_and_those_through_socks_are_left_as_they_are(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_connections_through_any_proxy_can_be_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     class Socks:
         def __init__(self, *_: object, **__: object) -> None:
-            self.pool_classes_by_scheme = {"https": "its own"}
+            self.pool_classes_by_scheme = {"https": urllib3.HTTPSConnectionPool}
 
     monkeypatch.setattr("requests.adapters.SOCKSProxyManager", Socks)
     adapter = Adapter()
-    assert adapter.proxy_manager_for("http://127.0.0.1:9").pool_classes_by_scheme["https"] is _HTTPSPool
-    assert adapter.proxy_manager_for("socks5://127.0.0.1:9").pool_classes_by_scheme["https"] == "its own"
+    for proxy in ("http://127.0.0.1:9", "socks5://127.0.0.1:9"):
+        pool = adapter.proxy_manager_for(proxy).pool_classes_by_scheme["https"]
+        assert issubclass(pool, urllib3.HTTPSConnectionPool)
+        assert pool.ConnectionCls.response_class is _Response
+        assert adapter.proxy_manager_for(proxy).pool_classes_by_scheme["https"] is pool
