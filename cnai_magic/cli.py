@@ -7,8 +7,10 @@ interrupt. Answers go to standard output, everything else to standard error.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +24,9 @@ from .errors import CnaiError, InputError
 from .options import Parser, add_request_options
 
 __all__ = ["main"]
+
+_LAB_PORT = 8888
+_LAB_PORTS_TRIED = 50
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +68,7 @@ def _parser() -> Parser:
 
     lab = commands.add_parser("lab", help="Open JupyterLab on the quickstart notebook.")
     lab.add_argument("--no-browser", action="store_true", help="Print the address, open no browser.")
-    lab.add_argument("--port", type=int, default=8888, help="Port of JupyterLab (default %(default)s).")
+    lab.add_argument("--port", type=int, help="Port of JupyterLab (default 8888, or the next free one).")
     lab.add_argument(
         "--dir",
         type=Path,
@@ -88,6 +93,20 @@ def _parser() -> Parser:
     )
     serve.add_argument("--host", default="127.0.0.1", help="Address to listen on (default %(default)s).")
     serve.add_argument("--port", type=int, default=8787, help="Port to listen on (default %(default)s).")
+    serve.add_argument(
+        "--tokens-per-second",
+        type=float,
+        default=80,
+        metavar="N",
+        help="Pace of streamed answers (default %(default)s); 0: as fast as possible.",
+    )
+    serve.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="Let web pages of this origin use it, http://localhost:3000 for example; may be repeated.",
+    )
     serve.set_defaults(run=_serve)
     return parser
 
@@ -103,6 +122,7 @@ def _lab(chosen: argparse.Namespace) -> int:
     """Put the quickstart notebook into the folder, if it is not there yet, and start JupyterLab on it."""
     if find_spec("jupyterlab") is None:
         raise InputError("JupyterLab is not installed", next_step="pip install jupyterlab")
+    port = _lab_port(chosen.port)
     folder = chosen.dir.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +138,7 @@ def _lab(chosen: argparse.Namespace) -> int:
             why=exc.strerror or str(exc),
             next_step="name a folder of yours: cnai lab --dir FOLDER",
         ) from exc
-    command = [sys.executable, "-m", "jupyterlab", f"--port={chosen.port}", f"--ServerApp.root_dir={folder}"]
+    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={folder}"]
     # So that the address that is printed leads to the notebook too.
     command.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")
     if chosen.no_browser:
@@ -126,6 +146,38 @@ def _lab(chosen: argparse.Namespace) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     return _run_until_interrupted(command)
+
+
+def _lab_port(wanted: int | None) -> int:
+    """Return the port for JupyterLab: the wanted one, else 8888, else the next free one, which is said."""
+    if wanted is not None:
+        if not 0 <= wanted <= 65535:
+            raise InputError(f"{wanted} is not a port", why="ports are numbers from 1 to 65535")
+        if why := _why_not_free(wanted):
+            raise InputError(
+                f"port {wanted} cannot be used", why=why, next_step=f"cnai lab --port {(wanted + 1) % 65536}"
+            )
+        return wanted
+    for port in range(_LAB_PORT, _LAB_PORT + _LAB_PORTS_TRIED):
+        if not _why_not_free(port):
+            if port != _LAB_PORT:
+                print(f"Port {_LAB_PORT} is taken, JupyterLab gets port {port}", file=sys.stderr)
+            return port
+    raise InputError(
+        f"the ports from {_LAB_PORT} to {_LAB_PORT + _LAB_PORTS_TRIED - 1} are all taken",
+        next_step="cnai lab --port PORT",
+    )
+
+
+def _why_not_free(port: int) -> str:
+    """Say why nothing can listen on this port of the machine; "" where something can."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except PermissionError:
+        return "it needs the rights of an administrator" if port < 1024 else "the system refuses it"
+    except OSError as exc:
+        return "another program listens there" if exc.errno == errno.EADDRINUSE else exc.strerror or str(exc)
+    return ""
 
 
 def _quickstart() -> Path:
@@ -183,4 +235,10 @@ def _serve(chosen: argparse.Namespace) -> None:
     from .safety import ApiKey
 
     key = os.environ.get("CNAI_GATEWAY_KEY", "").strip()
-    serve(chosen.host, chosen.port, ApiKey(key) if key else None)
+    serve(
+        chosen.host,
+        chosen.port,
+        ApiKey(key) if key else None,
+        tokens_per_second=chosen.tokens_per_second,
+        allow_origins=chosen.allow_origin,
+    )

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -141,6 +142,9 @@ def test_an_answer_that_breaks_off_is_one_and_what_arrived_stays(
         ([], "COMMAND"),
         (["serve", "--port", "99999"], "99999 is not a port"),
         (["serve", "--port", "x"], "--port"),
+        (["serve", "--tokens-per-second", "-1"], "the pace is -1.0"),
+        (["serve", "--tokens-per-second", "fast"], "--tokens-per-second"),
+        (["serve", "--allow-origin", "localhost"], "is not an origin"),
         (["models", "a", "b"], "'b'"),
     ],
 )
@@ -327,7 +331,9 @@ def test_lab_puts_the_quickstart_into_the_folder_once_and_starts_jupyterlab_on_i
 
     monkeypatch.setattr(cli, "_run_until_interrupted", noted)
     folder = tmp_path / "new" / "folder"
-    assert cli.main(["lab", "--no-browser", "--port", "9999", "--dir", str(folder)]) == 0
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert cli.main(["lab", "--no-browser", "--port", str(port), "--dir", str(folder)]) == 0
     notebook = folder / "quickstart.ipynb"
     assert json.loads(notebook.read_text(encoding="utf-8"))["nbformat"] == 4
     notebook.write_text("mine", encoding="utf-8")
@@ -335,9 +341,35 @@ def test_lab_puts_the_quickstart_into_the_folder_once_and_starts_jupyterlab_on_i
     assert notebook.read_text(encoding="utf-8") == "mine"
     first, second = commands
     assert first[:3] == [sys.executable, "-m", "jupyterlab"]
-    wanted = {"--port=9999", "--no-browser", f"--ServerApp.root_dir={folder}"}
+    wanted = {f"--port={port}", "--no-browser", f"--ServerApp.root_dir={folder}"}
     assert wanted | {"--LabApp.default_url=/lab/tree/quickstart.ipynb"} <= set(first)
     assert "--no-browser" not in second
+
+
+def test_a_port_of_lab_that_is_taken_is_an_error_or_the_next_free_one_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(cli, "_run_until_interrupted", lambda command: commands.append(command))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["lab", "--dir", str(tmp_path), "--port", str(port)]) == 2
+        err = capsys.readouterr().err
+        assert f"port {port} cannot be used" in err
+        assert "another program listens there" in err
+        assert "cnai lab --port" in err
+        assert commands == []
+        monkeypatch.setattr(cli, "_LAB_PORT", port)
+        assert cli.main(["lab", "--dir", str(tmp_path)]) == 0
+    [command] = commands
+    given = next(part for part in command if part.startswith("--port=")).removeprefix("--port=")
+    assert int(given) > port
+    assert f"Port {port} is taken, JupyterLab gets port {given}" in capsys.readouterr().err
+
+
+def test_a_number_that_is_no_port_is_an_error_of_lab(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lab", "--port", "70000"]) == 2
+    assert "70000 is not a port" in capsys.readouterr().err
 
 
 def test_lab_ends_with_the_exit_code_of_jupyterlab(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from ..worker import run_in_worker
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from .accounts import Settlement
 
@@ -133,18 +134,27 @@ def embedded(tokens_per_second: float = 80) -> EmbeddedGateway:
 
 
 def serve(
-    host: str = "127.0.0.1", port: int = 8787, key: ApiKey | None = None, tokens_per_second: float = 80
+    host: str = "127.0.0.1",
+    port: int = 8787,
+    key: ApiKey | None = None,
+    tokens_per_second: float = 80,
+    allow_origins: Sequence[str] = (),
 ) -> None:
     """Serve until SIGINT or SIGTERM, for `cnai serve`.
 
-    Prints the base URL, and the key where none was given, once it listens; port 0 takes a free one.
-    Raises InputError where it cannot listen there.
+    Prints the base URL, and the key where none was given, once it listens; port 0 takes a free one. Web
+    pages of `allow_origins` may use it. Raises InputError where it cannot listen there.
     """
     from . import server
 
     _check_pace(tokens_per_second)
     server.serve_until_signal(
-        host, port, key or _new_key(), show_key=not key, tokens_per_second=tokens_per_second
+        host,
+        port,
+        key or _new_key(),
+        show_key=not key,
+        tokens_per_second=tokens_per_second,
+        allow_origins=allow_origins,
     )
 
 

@@ -11,8 +11,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from ..prices import Price, PriceList
-from ..protocol import ChatRequest, Chunk, Model, Usage
-from .demo import count_tokens
+from ..protocol import Chunk, Model, Usage
 
 __all__ = ["HOST", "KEPT", "Account", "Settlement", "Tab"]
 
@@ -54,9 +53,9 @@ class Account:
         found = {model.id: self._prices.find(model.id, HOST) for model in models}
         return {model: price for model, price in found.items() if price is not None}
 
-    def open(self, request_id: str, chat: ChatRequest) -> Tab:
-        """Return the tab of an answer that begins now."""
-        return Tab(self, request_id, chat)
+    def open(self, request_id: str, model: str, prompt_tokens: int) -> Tab:
+        """Return the tab of an answer of `model` that begins now."""
+        return Tab(self, request_id, model, prompt_tokens)
 
     def settle(self, request_id: str, model: str, usage: Usage, *, complete: bool) -> None:
         """Charge one answer."""
@@ -74,7 +73,8 @@ class Tab:
 
     __slots__ = (
         "_account",
-        "_chat",
+        "_model",
+        "_prompt",
         "_reasoning",
         "_reported",
         "_request_id",
@@ -83,10 +83,11 @@ class Tab:
         "finished",
     )
 
-    def __init__(self, account: Account, request_id: str, chat: ChatRequest) -> None:
+    def __init__(self, account: Account, request_id: str, model: str, prompt_tokens: int) -> None:
         self._account = account
         self._request_id = request_id
-        self._chat = chat
+        self._model = model
+        self._prompt = prompt_tokens
         self._tokens = self._reasoning = 0
         self._reported: Usage | None = None
         self._settled = False
@@ -109,8 +110,11 @@ class Tab:
         """The tokens as they were reported with the end of the answer, or as they were counted up to now."""
         if self.finished and self._reported:
             return self._reported
-        prompt = sum(count_tokens(message.content) for message in self._chat.messages)
-        return Usage(prompt, self._tokens, self._reasoning)
+        return Usage(self._prompt, self._tokens, self._reasoning)
+
+    def discard(self) -> None:
+        """Charge nothing: of what was entered nothing was sent."""
+        self._settled = True
 
     def settle(self) -> None:
         """Charge what was sent up to now; only the first call does."""
@@ -118,7 +122,7 @@ class Tab:
             return
         self._settled = True
         if self._tokens or self.finished:
-            self._account.settle(self._request_id, self._chat.model, self.usage, complete=self.finished)
+            self._account.settle(self._request_id, self._model, self.usage, complete=self.finished)
 
     def __enter__(self) -> Tab:
         return self

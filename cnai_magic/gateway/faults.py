@@ -15,16 +15,17 @@ from aiohttp import web
 
 from ..protocol import Chunk, Usage
 from .accounts import Tab
-from .demo import count_tokens
 from .demo.tokenizer import tokenize
 from .respond import EventStream, json_response
-from .wire import DONE, Call, Envelope, Refusal, error_event
+from .wire import DONE, Call, Completion, Envelope, Refusal, error_event
 
 __all__ = ["FAULTS", "MODEL", "respond"]
 
 MODEL = "demo-faults"
 
 _SLOW_GAP = 0.3
+# A fault is named at the beginning of a message: so much of it is looked at.
+_HEAD = 2_000
 _TEXT = "This answer was ordered with a fault and it will not go well"
 
 _PAGE = """<!DOCTYPE html>
@@ -34,7 +35,11 @@ _PAGE = """<!DOCTYPE html>
 
 _REFUSALS: dict[str, Refusal] = {
     "401": Refusal(401, "demo fault: the API key is not valid", code="invalid_api_key"),
-    "402": Refusal(402, "demo fault: the quota of this key is used up", code="insufficient_quota"),
+    "402": Refusal(
+        402,
+        "demo fault: the quota of this key is used up; recharge at https://cnaitoken.store/panel/topup",
+        code="insufficient_quota",
+    ),
     "429": Refusal(
         429,
         "demo fault: too many requests",
@@ -110,7 +115,10 @@ async def respond(request: web.Request, call: Call, tab: Tab) -> web.StreamRespo
 async def _whole(request: web.Request, call: Call, tab: Tab, name: str) -> web.StreamResponse:
     """Answer a request that did not ask for a stream."""
     chunks = _chunks(call, name)
-    body = Envelope(call.chat.model).completion(chunks)
+    whole = Completion()
+    for chunk in chunks:
+        whole.add(chunk)
+    body = Envelope(call.chat.model).completion(whole)
     if name == "stall":
         await _silence()
     elif name == "slow":
@@ -175,7 +183,7 @@ async def _hang_up(request: web.Request) -> None:
 
 def _named(call: Call) -> str:
     asked = [message.content for message in call.chat.messages if message.role == "user"]
-    words = re.findall(r"[a-z0-9_]+", asked[-1].lower()) if asked else []
+    words = re.findall(r"[a-z0-9_]+", asked[-1][:_HEAD].lower()) if asked else []
     return next((word for word in words if word in FAULTS), "")
 
 
@@ -184,10 +192,7 @@ def _chunks(call: Call, name: str) -> list[Chunk]:
     tokens = tokenize(text)
     limit = call.chat.max_tokens
     kept = tokens if limit is None else tokens[:limit]
-    usage = Usage(
-        prompt_tokens=sum(count_tokens(message.content) for message in call.chat.messages),
-        completion_tokens=len(kept),
-    )
+    usage = Usage(call.prompt_tokens, len(kept))
     reason = "stop" if len(kept) == len(tokens) else "length"
     return [*(Chunk(token) for token in kept), Chunk(finish_reason=reason, usage=usage)]
 

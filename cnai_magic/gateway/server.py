@@ -6,24 +6,29 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import logging
+import re
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from ..errors import InputError, NextStep
 from ..safety import ApiKey
-from .app import make_app
-from .respond import refusal_response
-from .wire import Refusal, new_id
+from .app import LIMITS, make_app
+from .connection import Connection, Refuser
+from .cors import Origins
 
-__all__ = ["bind", "is_loopback", "make_app", "run", "serve_until_signal"]
+__all__ = ["bind", "is_loopback", "make_app", "run", "serve_until_signal", "unusable"]
 
 _BACKLOG = 1024
+# Files that the process has open beside its connections.
+_OTHER_FILES = 20
+
+_log = logging.getLogger(__name__)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -32,29 +37,66 @@ def bind(host: str, port: int) -> socket.socket:
         raise InputError(
             f"{port} is not a port",
             parameter="port",
-            next_step="choose one from 1 to 65535, 0 for a free one",
+            why="ports are numbers from 1 to 65535; 0 takes a free one",
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    address = host.strip()
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    if not address:
+        raise InputError("no host is named", parameter="host", why="127.0.0.1 is this machine only")
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as exc:
-        reason = exc.strerror or str(exc)
-        if exc.errno == errno.EADDRINUSE:
-            raise InputError(
-                f"port {port} of {host} is taken",
-                parameter="port",
-                why="another program, perhaps another gateway, listens there",
-                next_step=NextStep(
-                    terminal=f"choose another: --port {port + 1}, or --port 0 for a free one",
-                    python="choose another, or 0 for a free one",
-                ),
-            ) from exc
-        raise InputError(
-            f"the gateway cannot listen on {host}, port {port}",
-            parameter="host",
-            why=reason,
-            next_step=NextStep(terminal="choose others with --host and --port", python="choose others"),
-        ) from exc
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+        # A name of both kinds, localhost for one, is served where older clients look for it.
+        family, *_, place = min(found, key=lambda each: each[0] != socket.AF_INET)
+        return socket.create_server(place, family=family, backlog=_BACKLOG)
+    except (OSError, ValueError) as exc:
+        raise unusable(exc, host, port) from exc
+
+
+def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
+    """Return the error that says in words why nothing can listen there."""
+    number = exc.errno if isinstance(exc, OSError) else None
+    if number == errno.EADDRINUSE:
+        return InputError(
+            f"port {port} of {host} is taken",
+            parameter="port",
+            why="another program, perhaps another gateway, listens there",
+            next_step=_choose(f"--port {port + 1}, or --port 0 for a free one", "another port, or 0"),
+        )
+    if number in (errno.EACCES, errno.EPERM):
+        return InputError(
+            f"port {port} of {host} is not for every user",
+            parameter="port",
+            why="ports below 1024 need the rights of an administrator"
+            if port < 1024
+            else "the system refuses it",
+            next_step=_choose("--port 8787, or --port 0 for a free one", "a port from 1024, or 0"),
+        )
+    reasons = {
+        errno.EADDRNOTAVAIL: "it is not an address of this machine",
+        errno.EAFNOSUPPORT: "this machine has no addresses of that kind",
+    }
+    if number in reasons:
+        why = reasons[number]
+    elif isinstance(exc, socket.gaierror | ValueError):
+        why = "it is neither a name that is known here nor an address"
+        if re.search(r"://|:\d+$", host):
+            why = "a host is named without http:// and without a port"
+    else:
+        why = str(exc.strerror or exc)
+    return InputError(
+        f"the gateway cannot listen on {host!r}",
+        parameter="host",
+        why=why,
+        next_step=_choose(
+            "--host 127.0.0.1, which is this machine only", "127.0.0.1, which is this machine only"
+        ),
+    )
+
+
+def _choose(terminal: str, python: str) -> NextStep:
+    """Return the next step: to choose another place, as it is named in a terminal and in Python."""
+    return NextStep(terminal=f"choose {terminal}", python=f"choose {python}")
 
 
 def run(
@@ -73,9 +115,16 @@ def run(
 
 
 def serve_until_signal(
-    host: str, port: int, key: ApiKey, *, show_key: bool, tokens_per_second: float
+    host: str,
+    port: int,
+    key: ApiKey,
+    *,
+    show_key: bool,
+    tokens_per_second: float,
+    allow_origins: Sequence[str] = (),
 ) -> None:
     """Serve until SIGINT or SIGTERM; see `cnai_magic.gateway.serve`."""
+    app = make_app(key, tokens_per_second=tokens_per_second, origins=Origins(allow_origins))
     listener = bind(host, port)
     taken = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
@@ -98,7 +147,7 @@ def serve_until_signal(
             flush=True,
         )
     with contextlib.suppress(KeyboardInterrupt):
-        run(make_app(key, tokens_per_second=tokens_per_second), listener, announce, grace=0.5)
+        run(app, listener, announce, grace=0.5)
 
 
 def is_loopback(host: str) -> bool:
@@ -116,16 +165,21 @@ async def _serve(
     grace: float,
 ) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_report)
     stop = asyncio.Event()
     # Without handler_cancellation a handler would go on for a client that is long gone.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=grace)
     await runner.setup()
     manager = runner.server
     assert manager is not None, "setup makes the server"
-    quiet: dict[str, Any] = {"access_log": None}
-    server = await loop.create_server(
-        lambda: _Connection(manager, loop=loop, **quiet), sock=listener, backlog=_BACKLOG
-    )
+    limits = app[LIMITS]
+    most = _connections_at_once(limits.connections)
+    opened: set[Connection] = set()
+
+    def accept() -> asyncio.Protocol:
+        return Connection(manager, limits, opened, loop) if len(opened) < most else Refuser()
+
+    server = await loop.create_server(accept, sock=listener, backlog=_BACKLOG)
     try:
         on_ready(loop, stop)
         await stop.wait()
@@ -134,30 +188,16 @@ async def _serve(
         await runner.cleanup()
 
 
-class _Connection(RequestHandler):
-    """aiohttp's connection, with its own errors in the reference's format and out of the log.
+def _connections_at_once(wanted: int) -> int:
+    """Return how many connections can be open here: each is a file of the process."""
+    try:
+        import resource
+    except ImportError:
+        return wanted
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if files == resource.RLIM_INFINITY else max(1, min(wanted, files - _OTHER_FILES))
 
-    aiohttp would log a header it cannot read, and that header may be the one with the key.
-    """
 
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Return the response to a request that is no HTTP."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer is under way already")
-        request_id = new_id("req-")
-        if status >= 500:
-            refusal = Refusal.of_fault(request_id)
-        else:
-            refusal = Refusal(status, "the request is not valid HTTP, or its headers are too large")
-        response = refusal_response(refusal)
-        response.headers["X-Request-Id"] = request_id
-        response.force_close()
-        return response
+def _report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log a failure of the event loop by its class: its message may quote what a client sent."""
+    _log.error("the event loop met %s", type(context.get("exception")).__name__)

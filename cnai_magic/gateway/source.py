@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, cast
 
 from ..protocol import ChatRequest, Chunk, Model
 
 __all__ = ["DemoSource", "Source"]
 
-# Characters of prompt beyond which counting them is kept off the event loop.
-_LARGE_PROMPT = 20_000
+# Tokens of prompt beyond which an answer to it is begun in a worker thread.
+_LARGE_PROMPT = 5_000
+# Seconds that an answer which nobody watches may have at a time.
+_TURN = 0.002
 
 
 class Source(Protocol):
@@ -22,11 +24,12 @@ class Source(Protocol):
     def models(self) -> Sequence[Model]:
         """The models that may be asked for."""
 
-    def answer(self, request: ChatRequest, *, paced: bool) -> AsyncGenerator[Chunk, None]:
+    def answer(self, request: ChatRequest, *, prompt_tokens: int, paced: bool) -> AsyncGenerator[Chunk, None]:
         """Return the chunks of an answer; the last one has the finish_reason and the usage.
 
-        Of an answer that does not come to its end, each chunk of text or reasoning counts as one token.
-        `paced` says that a client watches them come. To close the generator cancels the work.
+        `prompt_tokens` is what the gateway counted. Of an answer that does not come to its end, each chunk
+        of text or reasoning counts as one token. `paced` says that a client watches them come. To close
+        the generator cancels the work.
         """
 
     def close(self) -> None:
@@ -36,13 +39,14 @@ class Source(Protocol):
 class DemoSource:
     """Hands out the answers of local models at a readable pace of `tokens_per_second`, 0 for no pace.
 
-    `answer` is a sync generator function with one token in each chunk.
+    `answer` is a sync generator function, of a request and the tokens of its prompt, with one token in
+    each chunk. What takes long it does before the first, and then it needs the request no more.
     """
 
     def __init__(
         self,
         models: Sequence[Model],
-        answer: Callable[[ChatRequest], Iterator[Chunk]],
+        answer: Callable[[ChatRequest, int], Iterator[Chunk]],
         *,
         tokens_per_second: float = 80,
     ) -> None:
@@ -50,48 +54,41 @@ class DemoSource:
         self._answer = answer
         self._gap = 1 / tokens_per_second if tokens_per_second else 0.0
         self._warm: set[str] = set()
-        self._executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="cnai-gateway-demo")
+        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="cnai-gateway-demo")
 
     def close(self) -> None:
         """Wait for what still computes, and end the worker threads."""
         self._executor.shutdown(cancel_futures=True)
 
-    async def answer(self, request: ChatRequest, *, paced: bool) -> AsyncGenerator[Chunk, None]:
+    async def answer(
+        self, request: ChatRequest, *, prompt_tokens: int, paced: bool
+    ) -> AsyncGenerator[Chunk, None]:
         """Return the chunks of an answer; see `Source.answer`."""
-        tokens = cast("Generator[Chunk, None, None]", self._answer(request))
-        large = _size(request) > _LARGE_PROMPT
+        model = request.model
+        tokens = cast("Generator[Chunk, None, None]", self._answer(request, prompt_tokens))
         # A model may have to be trained before its first token.
-        step = self._step_aside(tokens) if large or request.model not in self._warm else None
+        aside = model not in self._warm or prompt_tokens > _LARGE_PROMPT
+        del request
+        step = self._executor.submit(next, tokens, None) if aside else None
         try:
             chunk = await asyncio.wrap_future(step) if step else next(tokens, None)
-            self._warm.add(request.model)
+            self._warm.add(model)
             loop = asyncio.get_running_loop()
             gap = self._gap if paced else 0.0
-            due = loop.time()
+            due = turn = loop.time()
             while chunk is not None:
                 yield chunk
-                if large:
-                    step = self._step_aside(tokens)
-                    chunk = await asyncio.wrap_future(step)
-                else:
-                    chunk = next(tokens, None)
+                chunk = next(tokens, None)
                 if gap and chunk is not None and (chunk.text or chunk.reasoning):
                     due += gap
                     await asyncio.sleep(max(0.0, due - loop.time()))
-                else:
+                elif paced or loop.time() > turn + _TURN:
                     # Other requests have their turn, and a client that went away is noticed.
                     await asyncio.sleep(0)
+                    turn = loop.time()
         finally:
             if step is None or step.done():
                 tokens.close()
             else:
                 # A generator that runs cannot be closed: its thread does so when it has returned.
                 step.add_done_callback(lambda _: tokens.close())
-
-    def _step_aside(self, tokens: Generator[Chunk, None, None]) -> Future[Chunk | None]:
-        """Compute the next chunk in a worker thread."""
-        return self._executor.submit(next, tokens, None)
-
-
-def _size(request: ChatRequest) -> int:
-    return sum(len(message.content) for message in request.messages)

@@ -6,16 +6,18 @@ import difflib
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..protocol import ChatRequest, Chunk, Model, Usage
 from ..safety import redact
+from .demo.tokenizer import count_tokens
 
 __all__ = [
     "DONE",
     "Call",
+    "Completion",
     "Envelope",
     "Refusal",
     "error_event",
@@ -30,6 +32,9 @@ __all__ = [
 DONE = b"data: [DONE]\n\n"
 
 _LONGEST_NAME = 200
+_LONGEST_NUMBER = 400
+_MOST_MESSAGES = 10_000
+_BLOCK = 4096
 
 
 class Refusal(Exception):
@@ -72,29 +77,38 @@ class Refusal(Exception):
 
 
 class Call(NamedTuple):
-    """One chat completion as it was asked for: the request and how its answer is to be delivered."""
+    """One chat completion as it was asked for: the request and how its answer is to be delivered.
+
+    `prompt_tokens` are those of the messages, counted as the demo models count.
+    """
 
     chat: ChatRequest
     stream: bool
     include_usage: bool
+    prompt_tokens: int
 
 
-def read_call(raw: bytes) -> Call:
+def read_call(raw: bytes | bytearray) -> Call:
     """Read the body of `POST /v1/chat/completions`.
 
     Raises InputError that names the parameter at fault. Parameters that the reference does not know are
     ignored, as the one-api family does, except those that would change the number or kind of answers.
     """
     try:
-        body = json.loads(raw)
+        text = raw.decode("utf-8-sig")
+        del raw
+        body = json.loads(text, parse_int=_read_int)
+    except UnicodeDecodeError as exc:
+        raise InputError("the request body is not UTF-8") from exc
     except (ValueError, RecursionError) as exc:
         raise InputError("the request body is not JSON") from exc
+    del text
     if not isinstance(body, dict):
         raise InputError("the request body is not a JSON object")
     model = body.get("model")
     if not isinstance(model, str):
         raise InputError("model is missing or is not text", parameter="model")
-    _check_parts(body.get("messages"))
+    _check_messages(body.get("messages"))
     chat = ChatRequest.from_body(body)
     _check_unicode(chat)
     stream = body.get("stream")
@@ -103,7 +117,41 @@ def read_call(raw: bytes) -> Call:
     count = body.get("n")
     if count is not None and (isinstance(count, bool) or count != 1):
         raise InputError("n is not 1", parameter="n", why="one request has one answer")
-    return Call(chat, bool(stream), _include_usage(body.get("stream_options"), bool(stream)))
+    include_usage = _include_usage(body.get("stream_options"), bool(stream))
+    return Call(chat, bool(stream), include_usage, sum(count_tokens(item.content) for item in chat.messages))
+
+
+class Completion:
+    """Collects the chunks of an answer that is sent whole; long ones in blocks, not in a list of words."""
+
+    def __init__(self) -> None:
+        self.finish = ""
+        self.usage: Usage | None = None
+        self._blocks: tuple[list[str], list[str]] = ([], [])
+        self._pieces: tuple[list[str], list[str]] = ([], [])
+
+    def add(self, chunk: Chunk) -> None:
+        """Add what one chunk says."""
+        self.finish = chunk.finish_reason or self.finish
+        self.usage = chunk.usage or self.usage
+        for blocks, pieces, piece in zip(
+            self._blocks, self._pieces, (chunk.text, chunk.reasoning), strict=True
+        ):
+            if piece:
+                pieces.append(piece)
+                if len(pieces) == _BLOCK:
+                    blocks.append("".join(pieces))
+                    pieces.clear()
+
+    @property
+    def text(self) -> str:
+        """The answer up to now."""
+        return "".join(self._blocks[0] + self._pieces[0])
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning up to now."""
+        return "".join(self._blocks[1] + self._pieces[1])
 
 
 class Envelope:
@@ -150,25 +198,18 @@ class Envelope:
             }
         )
 
-    def completion(self, chunks: Iterable[Chunk]) -> dict[str, Any]:
-        """Return the whole answer as one object; ValueError where the chunks have no end."""
-        text, reasoning = [], []
-        finish, usage = "", None
-        for chunk in chunks:
-            text.append(chunk.text)
-            reasoning.append(chunk.reasoning)
-            finish = chunk.finish_reason or finish
-            usage = chunk.usage or usage
-        if not finish:
+    def completion(self, whole: Completion) -> dict[str, Any]:
+        """Return the whole answer as one object; ValueError where it has no end."""
+        if not whole.finish:
             raise ValueError("an answer without a finish_reason")
-        message = {"role": "assistant", "content": "".join(text)}
-        if any(reasoning):
-            message["reasoning_content"] = "".join(reasoning)
+        message = {"role": "assistant", "content": whole.text}
+        if reasoning := whole.reasoning:
+            message["reasoning_content"] = reasoning
         return {
             "object": "chat.completion",
             **self._common,
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": usage_body(usage or Usage()),
+            "choices": [{"index": 0, "message": message, "finish_reason": whole.finish}],
+            "usage": usage_body(whole.usage or Usage()),
         }
 
     def _event(self, delta: str, finish: str) -> bytes:
@@ -230,8 +271,17 @@ def _include_usage(options: object, stream: bool) -> bool:
     return bool(wanted)
 
 
-def _check_parts(messages: object) -> None:
+def _read_int(digits: str) -> int:
+    """Read a whole number of JSON; one of a million digits would take minutes."""
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError("a number with too many digits")
+    return int(digits)
+
+
+def _check_messages(messages: object) -> None:
     """Refuse content parts that are not text: to leave out an image would answer another question."""
+    if isinstance(messages, list) and len(messages) > _MOST_MESSAGES:
+        raise InputError(f"there are more than {_MOST_MESSAGES:,} messages", parameter="messages")
     for message in messages if isinstance(messages, list) else ():
         content = message.get("content") if isinstance(message, Mapping) else None
         for part in content if isinstance(content, list) else ():
@@ -251,7 +301,9 @@ def _check_unicode(chat: ChatRequest) -> None:
     """Refuse lone surrogates, which JSON can spell and no model, file or socket can hold."""
     try:
         for message in chat.messages:
-            message.content.encode()
+            # To encode ASCII would cost a copy and tell nothing.
+            if not message.content.isascii():
+                message.content.encode()
     except UnicodeEncodeError as exc:
         raise InputError(
             "the content of a message is not valid Unicode",

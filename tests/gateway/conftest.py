@@ -135,7 +135,7 @@ class Stub:
         self.seen: list[ChatRequest] = []
         self._answers: list[Iterator[Chunk]] = []
 
-    def answer(self, request: ChatRequest) -> Iterator[Chunk]:
+    def answer(self, request: ChatRequest, prompt_tokens: int) -> Iterator[Chunk]:
         self.seen.append(request)
         # Kept, so that a generator is closed by the gateway and not by the collector of garbage.
         self._answers.append(self._words())
@@ -168,10 +168,12 @@ def start(stub: Stub) -> Iterator[Callable[..., Running]]:
     """Return a function that starts a gateway of `stub`, or of the source it is given."""
     stops: list[Callable[[], None]] = []
 
-    def started(*, keep_alive: float = 1000, tokens_per_second: float = 0, source: Any = None) -> Running:
+    def started(
+        *, keep_alive: float = 1000, tokens_per_second: float = 0, source: Any = None, **options: Any
+    ) -> Running:
         source = source or DemoSource(stub.models, stub.answer, tokens_per_second=tokens_per_second)
         account = Account(PriceList({"stub": ("1.68", "2.52")}))
-        app = make_app(ApiKey(KEY), keep_alive=keep_alive, source=source, account=account)
+        app = make_app(ApiKey(KEY), keep_alive=keep_alive, source=source, account=account, **options)
         listener = server.bind("127.0.0.1", 0)
         running = Running(listener.getsockname()[1], account=account)
         running.base_url = f"http://127.0.0.1:{running.port}/v1"

@@ -38,7 +38,9 @@ class Pausing:
         self._chunks = chunks
         self._failure = failure
 
-    async def answer(self, request: ChatRequest, *, paced: bool) -> AsyncGenerator[Chunk, None]:
+    async def answer(
+        self, request: ChatRequest, *, prompt_tokens: int, paced: bool
+    ) -> AsyncGenerator[Chunk, None]:
         for chunk in self._chunks:
             yield chunk
         self.silent.set()
@@ -102,7 +104,7 @@ def test_what_the_gateway_counts_of_a_demo_model_is_what_the_model_reports(model
     text = "Tell me  about 世界:\n\n    what is 12345 + 3? And what is internationalisation?"
     request = ChatRequest(model, (Message("system", "Be brief."), Message("user", text)))
     *tokens, end = demo.answer(request)
-    tab = Account().open("req-1", request)
+    tab = Account().open("req-1", model, end.usage.prompt_tokens)
     for chunk in tokens:
         tab.enter(chunk)
     assert tab.usage == end.usage
@@ -173,7 +175,9 @@ def test_a_stream_that_fails_is_charged_for_what_was_sent_before_the_error_is_to
 
 def test_an_answer_without_an_end_is_charged_for_what_was_sent(start: Any) -> None:
     class Endless(Pausing):
-        async def answer(self, request: ChatRequest, *, paced: bool) -> AsyncGenerator[Chunk, None]:
+        async def answer(
+            self, request: ChatRequest, *, prompt_tokens: int, paced: bool
+        ) -> AsyncGenerator[Chunk, None]:
             yield Chunk("one")
 
     gateway = start(source=Endless())
@@ -184,7 +188,9 @@ def test_an_answer_without_an_end_is_charged_for_what_was_sent(start: Any) -> No
 
 def test_an_answer_that_is_whole_without_a_token_costs_its_prompt(start: Any) -> None:
     class Silent(Pausing):
-        async def answer(self, request: ChatRequest, *, paced: bool) -> AsyncGenerator[Chunk, None]:
+        async def answer(
+            self, request: ChatRequest, *, prompt_tokens: int, paced: bool
+        ) -> AsyncGenerator[Chunk, None]:
             yield Chunk(finish_reason="stop", usage=Usage(9, 0))
 
     gateway = start(source=Silent())

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from cnai_magic.errors import InputError
+from cnai_magic.gateway.cors import Origins
+
 PATIENCE = 20
 CHAT = "/v1/chat/completions"
 
@@ -251,3 +254,171 @@ def test_a_fault_of_our_own_tells_nothing(gateway: Any, stub: Any, caplog: pytes
     assert "RuntimeError" in caplog.text
     assert "secret" not in caplog.text
     assert "private" not in caplog.text
+
+
+# -- other methods, pages of other origins ------------------------------------------------------
+
+PAGE = "http://localhost:3000"
+PREFLIGHT = {
+    "Origin": PAGE,
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization, content-type, x-stainless-os",
+    "Authorization": "",
+    "Content-Type": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("OPTIONS", CHAT, 204, "OPTIONS, POST"),
+        ("OPTIONS", "/v1/models", 204, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", "/v1/models/stub", 204, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", "/dashboard/billing/usage", 204, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", "*", 204, "GET, HEAD, OPTIONS, POST"),
+        ("OPTIONS", "/nothing", 404, None),
+        ("HEAD", "/health", 200, None),
+        ("HEAD", "/v1/models", 401, None),
+        ("HEAD", CHAT, 405, "OPTIONS, POST"),
+        ("PUT", CHAT, 405, "OPTIONS, POST"),
+        ("DELETE", "/v1/models", 405, "GET, HEAD, OPTIONS"),
+        ("TRACE", "/health", 405, "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_each_route_says_which_methods_it_takes(
+    gateway: Any, method: str, path: str, status: int, allow: str | None
+) -> None:
+    found, headers, body = gateway.request(method, path, headers={"Authorization": "", "Content-Type": ""})
+    assert (found, headers.get("allow")) == (status, allow)
+    assert headers["x-request-id"]
+    assert not [name for name in headers if name.startswith("access-control")]
+    if method in ("HEAD", "OPTIONS") and status != 404:
+        assert body == b""
+
+
+def test_a_page_of_an_allowed_origin_may_ask(start: Any) -> None:
+    gateway = start(origins=Origins([PAGE, "https://Example.org:443/"]))
+    status, headers, _ = gateway.request("OPTIONS", CHAT, headers=PREFLIGHT)
+    assert status == 204
+    assert headers["access-control-allow-origin"] == PAGE
+    assert headers["access-control-allow-methods"] == "OPTIONS, POST"
+    assert headers["access-control-allow-headers"] == "authorization, content-type, x-stainless-os"
+    assert headers["vary"] == "Origin"
+    for origin in (PAGE, "https://example.org"):
+        for key in ("Bearer " + gateway.key, "Bearer sk-wrong"):
+            _, headers, _ = gateway.request(
+                "GET", "/v1/models", headers={"Origin": origin, "Authorization": key}
+            )
+            assert headers["access-control-allow-origin"] == origin
+            assert "X-Request-Id" in headers["access-control-expose-headers"]
+            assert headers["vary"] == "Origin"
+
+
+def test_a_stream_to_a_page_has_the_headers_too(start: Any) -> None:
+    gateway = start(origins=Origins(["*"]))
+    body = {"model": "stub", "messages": messages(), "stream": True}
+    _, headers, _ = gateway.request("POST", CHAT, body, headers={"Origin": PAGE})
+    assert headers["access-control-allow-origin"] == "*"
+    assert "vary" not in headers
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Origin": "http://localhost:3001"},
+        {"Origin": "http://localhost:3000.evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+    ],
+)
+def test_a_page_of_another_origin_may_not(start: Any, changes: dict[str, str]) -> None:
+    gateway = start(origins=Origins([PAGE]))
+    for method in ("OPTIONS", "GET"):
+        _, headers, _ = gateway.request(method, "/v1/models", headers=PREFLIGHT | changes)
+        assert headers["vary"] == "Origin"
+        assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_a_preflight_that_names_nonsense_gets_none_of_it_back(start: Any) -> None:
+    gateway = start(origins=Origins([PAGE]))
+    for wanted in ("a b", "x" * 5_000, "<script>"):
+        _, headers, _ = gateway.request(
+            "OPTIONS", CHAT, headers=PREFLIGHT | {"Access-Control-Request-Headers": wanted}
+        )
+        assert "access-control-allow-headers" not in headers
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "localhost:3000",
+        "http://",
+        "http://a/path",
+        "http://u@a",
+        "http://a:x",
+        "http://*.a",
+        "http://a,b",
+    ],
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(InputError, match="is not an origin") as caught:
+        Origins([origin])
+    assert caught.value.parameter == "allow_origin"
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+def test_the_billing_routes_are_there_with_and_without_v1(gateway: Any, prefix: str) -> None:
+    status, _, data = gateway.request("GET", f"{prefix}/dashboard/billing/subscription")
+    assert (status, json.loads(data)["object"]) == (200, "billing_subscription")
+    status, _, data = gateway.request("GET", f"{prefix}/dashboard/billing/usage?start_date=2026-01-01")
+    assert (status, json.loads(data)["total_usage"]) == (200, 0)
+    status, _, _ = gateway.request("GET", f"{prefix}/dashboard/billing/usage", headers={"Authorization": ""})
+    assert status == 401
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("Application/JSON;charset=UTF-8", 200),
+        ("application/vnd.api+json", 200),
+        ("application/x-www-form-urlencoded", 415),
+        ("text/plain", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/json; charset=gbk", 415),
+        (";;", 415),
+    ],
+)
+def test_kinds_of_bodies(gateway: Any, kind: str, status: int) -> None:
+    body = {"model": "stub", "messages": messages()}
+    found, _, data = gateway.request("POST", CHAT, body, headers={"Content-Type": kind})
+    assert found == status
+    if status == 415:
+        assert json.loads(data)["error"]["code"] == "not_json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b'{"a":' * 100_000,
+        b'{"model": ' + b"9" * 100_000 + b"}",
+        json.dumps({"model": "stub", "messages": messages()}).encode("utf-16"),
+        json.dumps({"model": "stub", "messages": messages() * 10_001}).encode(),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_malformed_bodies_are_refused(gateway: Any, stub: Any, body: bytes) -> None:
+    status, _, data = gateway.request("POST", CHAT, body)
+    assert (status, json.loads(data)["error"]["type"]) == (400, "invalid_request_error")
+    assert stub.seen == []
+
+
+def test_a_402_names_the_page_for_top_ups(gateway: Any) -> None:
+    status, _, body = gateway.ask(model="demo-faults", content="402")
+    assert (status, body["error"]["code"]) == (402, "insufficient_quota")
+    assert "https://cnaitoken.store/panel/topup" in body["error"]["message"]

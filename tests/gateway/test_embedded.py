@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -20,6 +21,7 @@ import pytest
 from cnai_magic import gateway
 from cnai_magic.client import Client
 from cnai_magic.errors import CnaiError, InputError
+from cnai_magic.gateway import server
 from cnai_magic.prices import read_pricing
 from cnai_magic.protocol import ChatRequest, Message
 from cnai_magic.safety import ApiKey
@@ -266,11 +268,36 @@ def test_a_port_that_is_taken_is_told_with_the_next_step() -> None:
     assert caught.value.parameter == "port"
 
 
-@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("192.0.2.1", 0)])
-def test_a_place_that_is_none_is_told(host: str, port: int) -> None:
+@pytest.mark.parametrize(
+    ("host", "port", "said"),
+    [
+        ("127.0.0.1", 70_000, "70000 is not a port"),
+        ("127.0.0.1", -1, "-1 is not a port"),
+        ("192.0.2.1", 0, "not an address of this machine"),
+        ("no.such.host.invalid", 0, "neither a name that is known here nor an address"),
+        ("http://127.0.0.1", 0, "without http:// and without a port"),
+        ("127.0.0.1:8787", 0, "without http:// and without a port"),
+        ("a..b", 0, "neither a name"),
+        ("a\0b", 0, "neither a name"),
+        ("", 0, "no host is named"),
+    ],
+)
+def test_a_place_that_is_none_is_told_in_words(host: str, port: int, said: str) -> None:
     with pytest.raises(InputError) as caught:
         gateway.serve(host=host, port=port)
-    assert caught.value.next_step
+    assert said in " ".join(caught.value.lines())
+    assert "Errno" not in " ".join(caught.value.lines())
+
+
+def test_a_port_for_administrators_is_told(tmp_path: Path) -> None:
+    for number in (errno.EACCES, errno.EPERM):
+        found = server.unusable(OSError(number, "Permission denied"), "127.0.0.1", 80)
+        assert found.what == "port 80 of 127.0.0.1 is not for every user"
+        assert "below 1024" in found.why
+
+
+def test_an_ipv6_address_may_stand_in_brackets() -> None:
+    server.bind("[::1]", 0).close()
 
 
 def test_to_start_it_touches_no_file(tmp_path: Path) -> None:

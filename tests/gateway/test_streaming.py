@@ -98,7 +98,7 @@ def test_only_a_stream_is_paced(start: Any, monkeypatch: pytest.MonkeyPatch) -> 
     gateway = start(tokens_per_second=0.01, keep_alive=10_000)
     monkeypatch.setattr(asyncio, "sleep", recorded)
     gateway.ask()
-    assert set(pauses) == {0}
+    assert set(pauses) <= {0}
     pauses.clear()
     gateway.stream().chunks()
     # Five tokens, four gaps of 100 s each, counted from the first token; the pauses are not really slept.

@@ -12,6 +12,7 @@ from .subjects import markdown_table
 __all__ = ["describe_data", "find_data"]
 
 _MOST_LINES = 20_000
+_MOST_CHARACTERS = 1_000_000
 _MOST_COLUMNS_SHOWN = 20
 _SHAPE = re.compile(
     r"\b(\d[\d,]{0,14})\s+rows?\b[\s×x*,]+(?:and |by )?(\d[\d,]{0,14})\s+col(?:umn)?s?\b", re.IGNORECASE
@@ -28,7 +29,7 @@ def find_data(text: str) -> list[list[str]] | None:
     A table is at least three lines with the same number of cells: CSV with commas, semicolons or tabs,
     a Markdown table, or columns set apart by two spaces or more.
     """
-    lines = text.splitlines()[:_MOST_LINES]
+    lines = text[:_MOST_CHARACTERS].splitlines()[:_MOST_LINES]
     for split in (_pipes, _tabs, _commas, _semicolons, _spaces):
         block: list[list[str]] = []
         for line in [*lines, ""]:
@@ -48,7 +49,7 @@ def find_data(text: str) -> list[list[str]] | None:
 def describe_data(question: Question) -> str | None:
     """Describe data that stands in the prompt."""
     table = find_data(question.text)
-    shape = _SHAPE.search(question.text)
+    shape = _SHAPE.search(question.questions[-1])
     if table is None and shape is None:
         return None
     if table is None:
@@ -60,6 +61,8 @@ def describe_data(question: Question) -> str | None:
     header, rows = table[0], table[1:]
     size = f"**{_many(len(rows), 'row')}** and **{_many(len(header), 'column')}**"
     said = f"I see a table of {size} in your prompt"
+    if len(question.text) > _MOST_CHARACTERS or len(rows) >= _MOST_LINES - 1:
+        said += ", or more: I only read the beginning of so much text"
     if shape is not None and shape[1] != str(len(rows)):
         said += f"; it is a part of data of {shape[1]} rows and {shape[2]} columns"
     return f"{said}.\n\n{_summary(header, rows)}"

@@ -18,6 +18,9 @@ def show(request: ChatRequest) -> str:
     messages = "one message" if count == 1 else f"{count} messages"
     parameters = ", ".join(request.parameters) or "no sampling parameters"
     body = json.dumps(request.body(), ensure_ascii=False, indent=2)
-    # Half a surrogate pair cannot be sent as UTF-8; its JSON escape can.
-    body = body.encode("utf-8", "backslashreplace").decode("utf-8")
+    try:
+        body.encode("utf-8")
+    except UnicodeEncodeError:
+        # Half a surrogate pair cannot be sent as UTF-8; its JSON escape can.
+        body = body.encode("utf-8", "backslashreplace").decode("utf-8")
     return f"This is the request as it reached me: {messages}, {parameters}.\n\n```json\n{body}\n```\n"

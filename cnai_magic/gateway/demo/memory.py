@@ -112,7 +112,7 @@ def acknowledge(question: Question) -> str | None:
 
 def recall_statement(question: Question) -> str | None:
     """Answer a question about something to remember: the statement that shares most words with it."""
-    if not _asked(question.text):
+    if not _asked(question.questions[-1]):
         return None
     asked = _content_words(question.words)
     _, statements = facts(question.questions[:-1])

@@ -132,16 +132,19 @@ def generate(request: ChatRequest) -> Iterator[str]:
     prompt = next((item.content for item in reversed(request.messages) if item.role == "user"), "")
     random = Random(_seed(request))
     first, second = _context(model, prompt[-2000:])
+    temperature, top_p, endless = request.temperature, request.top_p, request.max_tokens is not None
+    # A large prompt is not kept for as long as its answer is read.
+    del request, prompt
     count = 0
     while True:
-        token = choose(model.after(first, second), request.temperature, request.top_p, random)
+        token = choose(model.after(first, second), temperature, top_p, random)
         first, second = second, token
         # An answer begins with a word, not with what stands after one.
         shown = token if count else token.lstrip(" ")
         if count or shown.isalnum():
             yield shown
             count += 1
-        if request.max_tokens is None and count >= _ENOUGH and token == ".":
+        if not endless and count >= _ENOUGH and token == ".":
             return
 
 
@@ -170,8 +173,12 @@ def choose(
 
 
 def _seed(request: ChatRequest) -> int:
-    messages = repr([(message.role, message.content) for message in request.messages])
-    return int.from_bytes(hashlib.sha256(messages.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    digest = hashlib.sha256(b"[")
+    for place, message in enumerate(request.messages):
+        said = f"{', ' if place else ''}{(message.role, message.content)!r}"
+        digest.update(said.encode("utf-8", "surrogatepass"))
+    digest.update(b"]")
+    return int.from_bytes(digest.digest()[:8], "big")
 
 
 def _context(model: LanguageModel, prompt: str) -> tuple[str, str]:

@@ -34,8 +34,7 @@ class Question:
         """Read the question of `request`; one without a user message has an empty text."""
         said: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}
         for message in request.messages:
-            # Half a surrogate pair could not be sent back as UTF-8.
-            said[message.role].append(message.content.encode("utf-8", "replace").decode("utf-8"))
+            said[message.role].append(_sendable(message.content))
         text = said["user"].pop() if said["user"] else ""
         return cls(
             text.strip("\r\n").rstrip(),
@@ -58,6 +57,15 @@ class Question:
     def in_chinese(self) -> bool:
         """Whether the question is written in Chinese, or the system message wants Chinese."""
         return bool(_CHINESE.search(self.words)) or bool(re.search("in chinese|中文", self.system.lower()))
+
+
+def _sendable(text: str) -> str:
+    """Replace each half of a surrogate pair: it could not be sent back as UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text
 
 
 def _shortened(text: str) -> str:

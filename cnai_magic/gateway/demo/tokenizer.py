@@ -14,8 +14,12 @@ seen side by side therefore stay two tokens wherever they are put side by side; 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
-__all__ = ["count_tokens", "tokenize"]
+__all__ = ["count_tokens", "iterate_tokens", "tokenize", "tokens_by_block"]
+
+_BLOCK = 8192
+_LONGEST_RUN = 16
 
 _WIDE = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 
@@ -35,6 +39,31 @@ def tokenize(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
+def iterate_tokens(text: str) -> Iterator[str]:
+    """Yield the tokens of `text`, without a list of them all.
+
+    One character of another script makes all of a string wide: kept in blocks, only its block is.
+    """
+    blocks = [text[place : place + _BLOCK] for place in range(0, len(text), _BLOCK)]
+    del text
+    for tokens in tokens_by_block(blocks):
+        yield from tokens
+
+
 def count_tokens(text: str) -> int:
-    """Return how many tokens the demo models count in `text`."""
-    return len(_TOKEN.findall(text))
+    """Return how many tokens the demo models count in `text`; other threads can run meanwhile."""
+    blocks = (text[place : place + _BLOCK] for place in range(0, len(text), _BLOCK))
+    return sum(map(len, tokens_by_block(blocks)))
+
+
+def tokens_by_block(blocks: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the tokens of a text that comes in blocks."""
+    rest = ""
+    for block in blocks:
+        tokens = _TOKEN.findall(rest + block)
+        # The last token may go on in the next block, and a run of spaces before it too.
+        rest = tokens.pop()
+        while tokens and len(tokens[-1]) < _LONGEST_RUN and not tokens[-1].strip(" "):
+            rest = tokens.pop() + rest
+        yield tokens
+    yield _TOKEN.findall(rest)

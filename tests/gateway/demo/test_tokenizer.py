@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.gateway.demo import count_tokens
-from cnai_magic.gateway.demo.tokenizer import tokenize
+from cnai_magic.gateway.demo.tokenizer import iterate_tokens, tokenize, tokens_by_block
 
 # How fast a machine is, is no matter of a test.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,6 +25,25 @@ def test_tokens_join_back_to_the_exact_text(text: str) -> None:
 @given(st.lists(st.sampled_from(["word ", "  ", "\n", "\t", "12345", "数据", "é", "_", ".", " x", "\r"])))
 def test_mixed_text_joins_back(parts: list[str]) -> None:
     assert "".join(tokenize("".join(parts))) == "".join(parts)
+
+
+@untimed
+@given(
+    st.lists(
+        st.sampled_from(["word ", " ", "  ", " " * 15, "\n", "\n" * 15, "\t", "12345", "数", "internation"])
+    ),
+    st.integers(1, 40),
+)
+def test_a_text_in_blocks_has_the_same_tokens(parts: list[str], size: int) -> None:
+    text = "".join(parts)
+    blocks = [text[place : place + size] for place in range(0, len(text), size)]
+    assert [token for tokens in tokens_by_block(blocks) for token in tokens] == tokenize(text)
+
+
+def test_a_long_text_is_counted_as_it_is_split() -> None:
+    text = "A long text, 12345 words:\n\n    数据 and more.\t" * 2_000
+    assert list(iterate_tokens(text)) == tokenize(text)
+    assert count_tokens(text) == len(tokenize(text))
 
 
 def test_a_word_takes_the_space_before_it() -> None:
