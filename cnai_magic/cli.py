@@ -7,20 +7,19 @@ interrupt. Answers go to standard output, everything else to standard error.
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .errors import CnaiError, InputError
+from .errors import CnaiError, InputError, NextStep
 from .options import Parser, add_request_options
 
 __all__ = ["main"]
@@ -150,34 +149,21 @@ def _lab(chosen: argparse.Namespace) -> int:
 
 def _lab_port(wanted: int | None) -> int:
     """Return the port for JupyterLab: the wanted one, else 8888, else the next free one, which is said."""
+    from .gateway.places import bind
+
     if wanted is not None:
-        if not 0 <= wanted <= 65535:
-            raise InputError(f"{wanted} is not a port", why="ports are numbers from 1 to 65535")
-        if why := _why_not_free(wanted):
-            raise InputError(
-                f"port {wanted} cannot be used", why=why, next_step=f"cnai lab --port {(wanted + 1) % 65536}"
-            )
+        bind("127.0.0.1", wanted).close()
         return wanted
     for port in range(_LAB_PORT, _LAB_PORT + _LAB_PORTS_TRIED):
-        if not _why_not_free(port):
+        with suppress(InputError):
+            bind("127.0.0.1", port).close()
             if port != _LAB_PORT:
                 print(f"Port {_LAB_PORT} is taken, JupyterLab gets port {port}", file=sys.stderr)
             return port
     raise InputError(
         f"the ports from {_LAB_PORT} to {_LAB_PORT + _LAB_PORTS_TRIED - 1} are all taken",
-        next_step="cnai lab --port PORT",
+        next_step=NextStep(terminal="choose one: cnai lab --port PORT"),
     )
-
-
-def _why_not_free(port: int) -> str:
-    """Say why nothing can listen on this port of the machine; "" where something can."""
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except PermissionError:
-        return "it needs the rights of an administrator" if port < 1024 else "the system refuses it"
-    except OSError as exc:
-        return "another program listens there" if exc.errno == errno.EADDRINUSE else exc.strerror or str(exc)
-    return ""
 
 
 def _quickstart() -> Path:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import logging
-import re
 import signal
 import socket
 import sys
@@ -16,87 +14,18 @@ from typing import Any
 
 from aiohttp import web
 
-from ..errors import InputError, NextStep
 from ..safety import ApiKey
 from .app import LIMITS, make_app
 from .connection import Connection, Refuser
 from .cors import Origins
+from .places import BACKLOG, bind
 
-__all__ = ["bind", "is_loopback", "make_app", "run", "serve_until_signal", "unusable"]
+__all__ = ["bind", "is_loopback", "make_app", "run", "serve_until_signal"]
 
-_BACKLOG = 1024
 # Files that the process has open beside its connections.
 _OTHER_FILES = 20
 
 _log = logging.getLogger(__name__)
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises InputError where that cannot be had."""
-    if not 0 <= port <= 65535:
-        raise InputError(
-            f"{port} is not a port",
-            parameter="port",
-            why="ports are numbers from 1 to 65535; 0 takes a free one",
-        )
-    address = host.strip()
-    if address.startswith("[") and address.endswith("]"):
-        address = address[1:-1]
-    if not address:
-        raise InputError("no host is named", parameter="host", why="127.0.0.1 is this machine only")
-    try:
-        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
-        # A name of both kinds, localhost for one, is served where older clients look for it.
-        family, *_, place = min(found, key=lambda each: each[0] != socket.AF_INET)
-        return socket.create_server(place, family=family, backlog=_BACKLOG)
-    except (OSError, ValueError) as exc:
-        raise unusable(exc, host, port) from exc
-
-
-def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
-    """Return the error that says in words why nothing can listen there."""
-    number = exc.errno if isinstance(exc, OSError) else None
-    if number == errno.EADDRINUSE:
-        return InputError(
-            f"port {port} of {host} is taken",
-            parameter="port",
-            why="another program, perhaps another gateway, listens there",
-            next_step=_choose(f"--port {port + 1}, or --port 0 for a free one", "another port, or 0"),
-        )
-    if number in (errno.EACCES, errno.EPERM):
-        return InputError(
-            f"port {port} of {host} is not for every user",
-            parameter="port",
-            why="ports below 1024 need the rights of an administrator"
-            if port < 1024
-            else "the system refuses it",
-            next_step=_choose("--port 8787, or --port 0 for a free one", "a port from 1024, or 0"),
-        )
-    reasons = {
-        errno.EADDRNOTAVAIL: "it is not an address of this machine",
-        errno.EAFNOSUPPORT: "this machine has no addresses of that kind",
-    }
-    if number in reasons:
-        why = reasons[number]
-    elif isinstance(exc, socket.gaierror | ValueError):
-        why = "it is neither a name that is known here nor an address"
-        if re.search(r"://|:\d+$", host):
-            why = "a host is named without http:// and without a port"
-    else:
-        why = str(exc.strerror or exc)
-    return InputError(
-        f"the gateway cannot listen on {host!r}",
-        parameter="host",
-        why=why,
-        next_step=_choose(
-            "--host 127.0.0.1, which is this machine only", "127.0.0.1, which is this machine only"
-        ),
-    )
-
-
-def _choose(terminal: str, python: str) -> NextStep:
-    """Return the next step: to choose another place, as it is named in a terminal and in Python."""
-    return NextStep(terminal=f"choose {terminal}", python=f"choose {python}")
 
 
 def run(
@@ -179,7 +108,7 @@ async def _serve(
     def accept() -> asyncio.Protocol:
         return Connection(manager, limits, opened, loop) if len(opened) < most else Refuser()
 
-    server = await loop.create_server(accept, sock=listener, backlog=_BACKLOG)
+    server = await loop.create_server(accept, sock=listener, backlog=BACKLOG)
     try:
         on_ready(loop, stop)
         await stop.wait()

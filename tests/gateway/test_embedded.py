@@ -21,7 +21,7 @@ import pytest
 from cnai_magic import gateway
 from cnai_magic.client import Client
 from cnai_magic.errors import CnaiError, InputError
-from cnai_magic.gateway import server
+from cnai_magic.gateway import places
 from cnai_magic.prices import read_pricing
 from cnai_magic.protocol import ChatRequest, Message
 from cnai_magic.safety import ApiKey
@@ -291,13 +291,13 @@ def test_a_place_that_is_none_is_told_in_words(host: str, port: int, said: str) 
 
 def test_a_port_for_administrators_is_told(tmp_path: Path) -> None:
     for number in (errno.EACCES, errno.EPERM):
-        found = server.unusable(OSError(number, "Permission denied"), "127.0.0.1", 80)
+        found = places.unusable(OSError(number, "Permission denied"), "127.0.0.1", 80)
         assert found.what == "port 80 of 127.0.0.1 is not for every user"
         assert "below 1024" in found.why
 
 
 def test_an_ipv6_address_may_stand_in_brackets() -> None:
-    server.bind("[::1]", 0).close()
+    places.bind("[::1]", 0).close()
 
 
 def test_to_start_it_touches_no_file(tmp_path: Path) -> None:

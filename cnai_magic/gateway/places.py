@@ -1,0 +1,84 @@
+"""Where to listen: a host and a port, and in words why one cannot be used."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+
+from ..errors import InputError, NextStep
+
+__all__ = ["BACKLOG", "bind", "unusable"]
+
+BACKLOG = 1024
+"""Connections that wait to be accepted."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one. Raises InputError where that cannot be had."""
+    if not 0 <= port <= 65535:
+        raise InputError(
+            f"{port} is not a port",
+            parameter="port",
+            why="ports are numbers from 1 to 65535; 0 takes a free one",
+        )
+    address = host.strip()
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    if not address:
+        raise InputError("no host is named", parameter="host", why="127.0.0.1 is this machine only")
+    try:
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+        # A name of both kinds, localhost for one, is served where older clients look for it.
+        family, *_, place = min(found, key=lambda each: each[0] != socket.AF_INET)
+        return socket.create_server(place, family=family, backlog=BACKLOG)
+    except (OSError, ValueError) as exc:
+        raise unusable(exc, host, port) from exc
+
+
+def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
+    """Return the error that says in words why nothing can listen there."""
+    number = exc.errno if isinstance(exc, OSError) else None
+    if number == errno.EADDRINUSE:
+        return InputError(
+            f"port {port} of {host} is taken",
+            parameter="port",
+            why="another program listens there",
+            next_step=NextStep(
+                terminal=f"choose another port: --port {port + 1}, or --port 0 for a free one",
+                python="choose another port, or 0 for a free one",
+            ),
+        )
+    if number in (errno.EACCES, errno.EPERM):
+        return InputError(
+            f"port {port} of {host} is not for every user",
+            parameter="port",
+            why="ports below 1024 need the rights of an administrator"
+            if port < 1024
+            else "the system refuses it",
+            next_step=NextStep(
+                terminal="choose a higher one: --port 8787, or --port 0 for a free one",
+                python="choose a port from 1024, or 0 for a free one",
+            ),
+        )
+    reasons = {
+        errno.EADDRNOTAVAIL: "it is not an address of this machine",
+        errno.EAFNOSUPPORT: "this machine has no addresses of that kind",
+    }
+    if number in reasons:
+        why = reasons[number]
+    elif isinstance(exc, socket.gaierror | ValueError):
+        why = "it is neither a name that is known here nor an address"
+        if re.search(r"://|:\d+$", host):
+            why = "a host is named without http:// and without a port"
+    else:
+        why = str(exc.strerror or exc)
+    return InputError(
+        f"the gateway cannot listen on {host!r}",
+        parameter="host",
+        why=why,
+        next_step=NextStep(
+            terminal="choose --host 127.0.0.1, which is this machine only",
+            python="choose 127.0.0.1, which is this machine only",
+        ),
+    )
