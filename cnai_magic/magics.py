@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import os
-import re
 import sys
 from getpass import getpass
 from pathlib import Path
@@ -19,6 +18,7 @@ from .config import Cnai
 from .errors import InputError
 from .options import leading_options, words
 from .spend_commands import run_spend_command
+from .transform import keep_body, keep_question_mark
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -69,7 +69,7 @@ class CnaiMagics(Magics):
             options, prompt = leading_options(line, parser)
             arguments = parser.parse(options)
         else:
-            arguments, prompt = parser.parse(words(line)), cell.strip("\n")
+            arguments, prompt = parser.parse(words(line)), _body(cell)
         if arguments.help:
             print(parser.format_help())
             return None
@@ -294,8 +294,6 @@ CnaiMagics.cnai_chat.__doc__ = CHAT_HELP
 
 _LARGEST_TO_LOOK_INTO = 64 * 2**20
 
-_QUESTION = re.compile(r"^([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai[ \t]+\S.*\?)(?=\r?\n?$)")
-
 # Kept while the shell lives, so that %reload_ext finds conversations and spend as they were.
 _loaded: WeakKeyDictionary[Any, CnaiMagics] = WeakKeyDictionary()
 
@@ -309,7 +307,9 @@ def load(shell: Any) -> None:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)
     shell.events.register("post_run_cell", magics.end_of_cell)
-    shell.input_transformers_cleanup.append(_spare_questions)
+    # The first sees a cell before IPython's own transformers, the other after them.
+    shell.input_transformers_cleanup.insert(0, keep_body)
+    shell.input_transformers_cleanup.append(keep_question_mark)
     if not magics.begun:
         magics.offer_to_restore()
 
@@ -324,17 +324,15 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if magics.settings in shell.configurables:
         shell.configurables.remove(magics.settings)
-    if _spare_questions in shell.input_transformers_cleanup:
-        shell.input_transformers_cleanup.remove(_spare_questions)
+    if keep_body in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(keep_body)
+        shell.input_transformers_cleanup.remove(keep_question_mark)
         shell.events.unregister("post_run_cell", magics.end_of_cell)
 
 
-def _spare_questions(lines: list[str]) -> list[str]:
-    """Keep IPython from taking `%cnai What is this?` for a request for help on `this`.
-
-    It does so for lines that end in a question mark; a blank after it is enough.
-    """
-    return [_QUESTION.sub(r"\1 ", line) for line in lines]
+def _body(cell: str) -> str:
+    """Return the body of a cell without the end of its last line, which IPython adds where there is none."""
+    return cell.removesuffix("\n").removesuffix("\r") if cell.endswith("\n") else cell
 
 
 def _options(arguments: Namespace) -> dict[str, Any]:

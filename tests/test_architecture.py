@@ -104,7 +104,9 @@ _ARROWS: dict[str, set[str]] = {
         "reply",
         "session",
         "spend_commands",
+        "transform",
     },
+    "transform": set(),
     "cli": {"gateway", "options", "render", "session"},
 }
 # Which rooms know a library; one that is not named here is a new dependency.

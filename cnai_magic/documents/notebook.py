@@ -37,11 +37,8 @@ __all__ = [
 _MOST_NOTEBOOKS = 200
 _LARGEST_SEARCHED = 64 * 2**20
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-# What IPython or a front end would change in the body of a cell: other line ends, lines of blanks, what looks
-# like the prompt of an interpreter; and lines like a %cnai, which get a blank after a question mark.
-_CHANGED = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]|^\s*(?:>>>|\.\.\.|In ?\[)|^[^\S\n]+$|%cnai", re.MULTILINE
-)
+# What a front end would change in the body of a cell: other line ends, controls.
+_CHANGED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 
 
 def find_notebook(
@@ -102,8 +99,7 @@ def saved_answers(path: Path, cell: str | None, source: str) -> list[Reply]:
 def notebook_of(conversation: Conversation) -> bytes:
     """Return a notebook file that holds a conversation: it opens, runs, and restores.
 
-    The same conversation is the same file. Line breaks at the ends of a prompt are saved with the answer, and
-    are not part of the cell: the body of a cell has none.
+    The same conversation is the same file.
     """
     import nbformat
 
@@ -221,8 +217,9 @@ def _question(reply: Reply, with_system: bool, conversation: str) -> str:
         options.append("--raw")
     line = shlex.join(options)
     if not _CHANGED.search(reply.prompt):
-        return f"%%cnai {line}".rstrip() + f"\n{reply.prompt}"
-    body = "\n".join(f"    {part!r}" for part in reply.prompt.splitlines(keepends=True))
+        # The end of the last line is none of the body's.
+        return f"%%cnai {line}".rstrip() + f"\n{reply.prompt}" + "\n" * reply.prompt.endswith("\n")
+    body = "\n".join(f"    {part!r}" for part in f"{reply.prompt}\n".splitlines(keepends=True))
     return f'get_ipython().run_cell_magic(\n    "cnai",\n    {line!r},\n{body},\n)'
 
 

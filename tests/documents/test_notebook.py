@@ -28,12 +28,13 @@ from cnai_magic.documents.notebook import (
 from cnai_magic.documents.output import bundle, metadata
 from cnai_magic.documents.restore import restore
 from cnai_magic.errors import InputError
-from cnai_magic.magics import _spare_questions
+from cnai_magic.magics import _body
 from cnai_magic.options import words
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
 from cnai_magic.session import Session
 from cnai_magic.spend import Cost
+from cnai_magic.transform import keep_body, keep_question_mark
 from tests.notebooks import code, execute, new_notebook
 from tests.render.answers import reply
 
@@ -339,7 +340,8 @@ class _Recorder:
 def run(source: str) -> tuple[str, str, str]:
     """Run a cell as IPython does, with the transformations of the extension; return the magic it calls."""
     transform = TransformerManager()
-    transform.cleanup_transforms.append(_spare_questions)
+    transform.cleanup_transforms.insert(0, keep_body)
+    transform.cleanup_transforms.append(keep_question_mark)
     shell = _Recorder()
     exec(transform.transform_cell(source), {"get_ipython": lambda: shell})
     (called,) = shell.called
@@ -388,14 +390,13 @@ _ODD = st.sampled_from(
 def test_the_cell_of_a_question_asks_exactly_that(
     prompt: str, system: str | None, model: str, parameters: dict[str, float], name: str
 ) -> None:
-    """But for line breaks at its ends, which the body of a cell has none of."""
     prompt, system = ((text or "").encode("utf-8", "replace").decode() for text in (prompt, system))
     made = Conversation(name)
     answer = reply("yes", prompt=prompt, system=system or None, model=model, parameters=parameters)
     made.record(Place("a"), replace(answer, conversation=name))
     cells = nbformat.reads(notebook_of(made).decode(), as_version=4).cells[2:]
     magic, line, body = run(cells.pop().source)
-    assert (magic, body.strip("\n")) == ("cnai", prompt.strip("\n"))
+    assert (magic, _body(body)) == ("cnai", prompt)
     asked = ask_parser().parse(words(line))
     assert (asked.model or asked.model_option) == model
     assert asked.chat == ("" if name == "main" else name)
