@@ -6,8 +6,6 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.displaypub import CapturingDisplayPublisher
-
 if TYPE_CHECKING:
     from ..question import View
 
@@ -55,6 +53,8 @@ def _redirected(shell: Any) -> bool:
     Under %%capture they are kept; in an Output widget (so in interact too) they are shown, and an update of
     one of them is lost. A thread may go on when its cell has ended, and another cell's output is under way.
     """
+    from IPython.core.displaypub import CapturingDisplayPublisher
+
     if isinstance(getattr(shell, "display_pub", None), CapturingDisplayPublisher):
         return True
     if threading.current_thread() is not threading.main_thread():
