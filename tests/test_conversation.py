@@ -3,13 +3,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.conversation import Conversation, Conversations, Place, Turn
 from cnai_magic.errors import InputError
 from cnai_magic.protocol import Message, estimate_tokens
 from cnai_magic.reply import Reply
+from tests.properties import random_examples
 
 
 def ask(conversation: Conversation, prompt: str, place: Place | None = None, answer: str = "") -> list[str]:
@@ -158,7 +159,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=1500, derandomize=True, deadline=None)
+@random_examples()
 @given(_STEPS)
 def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, object, int]]) -> None:
     conversation, model = Conversation("main"), _Model()
@@ -232,7 +233,7 @@ def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> N
     assert left_out == 2
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@random_examples()
 @given(st.lists(st.text(max_size=60), max_size=12), st.integers(min_value=1, max_value=200))
 def test_what_is_left_out_is_the_fewest_oldest_turns(texts: list[str], limit: int) -> None:
     conversation = Conversation("main")

@@ -8,12 +8,13 @@ from html.parser import HTMLParser
 
 import mistune
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from cnai_magic.markdown import DOLLAR, code_blocks, notebook_markdown
+from tests.properties import random_examples
 from tests.xss_corpus import PAYLOADS
 
 # What a Markdown engine makes of Markdown; whatever else is in its output came in as raw HTML.
@@ -157,7 +158,7 @@ _FRAGMENTS = [
 ]
 
 
-@settings(max_examples=1500, derandomize=True, deadline=None)
+@random_examples()
 @given(st.lists(st.sampled_from(_FRAGMENTS), max_size=24).map("".join))
 def test_no_mixture_of_markdown_runs_code_loads_or_links_elsewhere(text: str) -> None:
     safe = notebook_markdown(text)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.config import Cnai
 from cnai_magic.errors import InputError
 from cnai_magic.options import Parser, add_request_options, leading_options, words
+from tests.properties import random_examples
 
 
 def _parser() -> Parser:
@@ -177,7 +178,7 @@ def test_an_option_whose_quote_is_not_closed_is_an_error() -> None:
         _parser().parse(leading_options("-s 'Be brief. What is it?", _parser())[0])
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(st.text().filter(lambda text: not text.strip().startswith("-")))
 def test_any_question_comes_through_unchanged(question: str) -> None:
     options, rest = leading_options(f"-t 0 {question}", _parser())

@@ -6,12 +6,13 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.errors import InputError
 from cnai_magic.prices import Price, PriceList, nano_usd, read_pricing
 from cnai_magic.protocol import Usage
+from tests.properties import random_examples
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)
 _USAGES = st.builds(
@@ -52,7 +53,7 @@ def test_reasoning_tokens_are_part_of_the_completion_and_cost_nothing_more() -> 
     assert price.cost(Usage(0, 100, reasoning_tokens=90)) == price.cost(Usage(0, 100))
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(_PRICES, _USAGES)
 def test_a_cost_is_the_exact_one_rounded_up(price: Price, usage: Usage) -> None:
     cached = price.input if price.cached is None else price.cached
@@ -303,7 +304,7 @@ def test_what_is_no_list_of_prices_gives_none(body: dict[str, Any]) -> None:
     assert read_pricing(body, "h", "d") == {}
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(
     st.decimals(0, 10**4, places=9),
     st.decimals(0, 10**3, places=6),

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from cnai_magic.cell_run import CellRun
@@ -23,6 +23,7 @@ from cnai_magic.errors import InputError, ServerError
 from cnai_magic.reply import Reply
 from cnai_magic.safety import ApiKey
 from cnai_magic.session import Session
+from tests.properties import random_examples
 from tests.servers import KEY, ScriptedServer, completion, failure, json_response
 
 # -- the model ----------------------------------------------------------------------------------
@@ -386,7 +387,7 @@ def _unsent(
     return sent, reply if question.options.once else session._record(question, reply)
 
 
-@settings(max_examples=5000, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@random_examples(400, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_any_sequence_of_runs_and_commands_follows_the_rule(steps: list[_Run | str]) -> None:
     session = Session(base_url="http://127.0.0.1:9/v1", model="m", prices={"m": (1, 2)}, ledger="off")
@@ -412,7 +413,7 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
                     session.ask(prompt, place=place, stream=False, **options)
             return [each["content"] for each in server.requests[-1].json()["messages"]], reply
 
-        @settings(max_examples=150, derandomize=True, deadline=None, phases=[Phase.generate])
+        @random_examples(150, phases=[Phase.generate])
         @given(_STEPS)
         def follows_the_rule(steps: list[_Run | str]) -> None:
             session = Session(

@@ -7,11 +7,12 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.protocol import Usage
 from cnai_magic.spend import Balance, Charge, Cost, Spend, SpendBook, read_balance, usd
+from tests.properties import random_examples
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)
 _USAGES = st.builds(
@@ -33,7 +34,7 @@ _SPENDS = st.builds(Spend.of, _CHARGES)
 # -- sums ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(_SPENDS, _SPENDS, _SPENDS)
 def test_spends_add_up_in_any_order(one: Spend, two: Spend, three: Spend) -> None:
     assert (one + two) + three == one + (two + three)
@@ -41,7 +42,7 @@ def test_spends_add_up_in_any_order(one: Spend, two: Spend, three: Spend) -> Non
     assert one + Spend() == one
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(st.lists(_CHARGES, max_size=20))
 def test_the_book_s_totals_are_exact_sums_of_its_charges(charges: list[Charge]) -> None:
     book = SpendBook()
@@ -124,14 +125,14 @@ def test_dollars_are_rounded_to_what_is_worth_reading_or_exact(nano: int, writte
     assert usd(nano, exact=True) == exact
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(st.integers(min_value=0, max_value=10**25))
 def test_exact_dollars_lose_nothing(nano: int) -> None:
     text = usd(nano, exact=True)
     assert Fraction(text[1:].replace(",", "")) == Fraction(nano, 10**9)
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(st.integers(min_value=1, max_value=10**15))
 def test_what_was_spent_is_never_written_as_nothing(nano: int) -> None:
     assert any(digit in "123456789" for digit in usd(nano))
@@ -238,7 +239,7 @@ def test_a_server_that_does_not_tell_what_it_counts_in_is_taken_at_its_word(stat
     assert read_balance(subscription(1), billed(100), status) == Balance(10**9, 10**9)
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(st.integers(min_value=0, max_value=10**16), st.integers(min_value=0, max_value=10**20))
 def test_credit_is_exact_to_the_nano_usd(limit: int, used: int) -> None:
     text = json.dumps({"limit": "L", "used": "U"})

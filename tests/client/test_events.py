@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sseclient import SSEClient
 
@@ -16,6 +16,7 @@ from cnai_magic.client.events import EVENT_LIMIT, Events
 from cnai_magic.errors import CnaiError, EventTooLargeError
 from cnai_magic.protocol import ChatRequest, Message
 from cnai_magic.protocol.reader import StreamReader
+from tests.properties import random_examples
 from tests.servers import CLOSE, KEY, ScriptedServer, answer, delta, event, head
 
 ENDINGS = [b"\n", b"\r\n", b"\r"]
@@ -285,7 +286,7 @@ def read_all(pieces: list[bytes]) -> Iterator[object]:
         yield rest
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@random_examples()
 @given(streams())
 def test_no_stream_of_bytes_gives_half_an_event_or_a_foreign_exception(
     stream: tuple[list[bytes], list[str]],
@@ -296,7 +297,7 @@ def test_no_stream_of_bytes_gives_half_an_event_or_a_foreign_exception(
     assert is_a_run_of_whole_texts("".join(parts), texts), (parts, texts)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@random_examples()
 @given(
     st.lists(
         st.sampled_from([*chain(SILENT, GARBAGE), *answer("a", "b")]) | st.binary(max_size=30), max_size=12
@@ -311,7 +312,7 @@ def test_the_same_holds_over_a_real_socket() -> None:
     with ScriptedServer() as server:
         client = Client(server.base_url, KEY, timeout=(5.0, 5.0), retries=0)
 
-        @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+        @random_examples()
         @given(streams(), st.booleans())
         def check(stream: tuple[list[bytes], list[str]], chunked: bool) -> None:
             pieces, texts = stream
@@ -330,7 +331,7 @@ def test_the_same_holds_over_a_real_socket() -> None:
         client.close()
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@random_examples()
 @given(st.lists(st.text(alphabet="da:t \nx{}\u2028\x0b\x1c\x85é", max_size=20), max_size=6))
 def test_what_is_read_without_sseclient_is_what_sseclient_would_read(blocks: list[str]) -> None:
     # sseclient knows an event's end by its line ends alone, so it is given the blocks one by one.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.conversation import Conversation
@@ -12,11 +12,12 @@ from cnai_magic.documents.messages import from_messages, to_messages
 from cnai_magic.errors import InputError
 from cnai_magic.protocol import ChatRequest, Message
 from tests.documents.test_transcript import _TEXTS, conversation, example, pairs, repeated
+from tests.properties import random_examples
 
 _SOUND = st.lists(st.tuples(_TEXTS, _TEXTS.filter(bool)), min_size=1, max_size=4)
 
 
-@settings(max_examples=2000, derandomize=True, deadline=None)
+@random_examples()
 @given(st.none() | _TEXTS, _SOUND)
 def test_messages_come_back_exactly(system: str | None, turns: list[tuple[str, str]]) -> None:
     made = conversation(*turns, system=system)

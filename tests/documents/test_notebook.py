@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
@@ -36,6 +36,7 @@ from cnai_magic.session import Session
 from cnai_magic.spend import Cost
 from cnai_magic.transform import keep_body, keep_question_mark
 from tests.notebooks import code, execute, new_notebook
+from tests.properties import random_examples
 from tests.render.answers import reply
 
 
@@ -253,7 +254,7 @@ def _known(answer: Reply) -> Reply:
     )
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@random_examples()
 @given(st.lists(st.lists(_REPLIES, min_size=1, max_size=3), max_size=3), st.sampled_from(["main", "plan"]))
 def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     tmp_path_factory: pytest.TempPathFactory, turns: list[list[Reply]], name: str
@@ -377,7 +378,7 @@ _ODD = st.sampled_from(
 )
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@random_examples()
 @given(
     st.lists(_ODD | _PIECES | st.text(max_size=4), min_size=1, max_size=6).map("".join).filter(str.strip),
     st.none() | st.text(max_size=20),

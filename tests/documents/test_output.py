@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -29,6 +29,7 @@ from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
 from cnai_magic.safety import ApiKey
 from cnai_magic.spend import Cost, Spend
+from tests.properties import random_examples
 from tests.render.answers import reply
 from tests.test_markdown import _faults
 from tests.xss_corpus import PAYLOADS
@@ -94,7 +95,7 @@ def test_an_unpriced_answer_has_no_cost_in_the_metadata() -> None:
     assert about["usage"]["estimated"] is True
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@random_examples()
 @given(st.text(st.characters(blacklist_categories=["Cc", "Cs"]) | st.just("\n")))
 def test_the_answer_is_had_back_from_the_plain_text_without_its_footer(text: str) -> None:
     shown = bundle(reply(text))["text/plain"]
@@ -208,7 +209,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
 _ANSWERS = st.builds(Reply, **_FIELDS)
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@random_examples()
 @given(_ANSWERS, st.lists(_ANSWERS, max_size=3), st.booleans())
 def test_an_answer_comes_back_from_its_output_as_it_was(
     answer: Reply, others: list[Reply], replayed: bool

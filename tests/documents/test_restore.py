@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.chat_commands import run_chat_command
@@ -21,6 +21,7 @@ from cnai_magic.errors import InputError
 from cnai_magic.reply import Reply
 from cnai_magic.session import Session
 from cnai_magic.spend import Spend
+from tests.properties import random_examples
 from tests.render.answers import reply
 
 _BEGIN = datetime(2026, 11, 24, 9, 0, tzinfo=timezone.utc)
@@ -245,7 +246,7 @@ def _line(what: str, first: object, second: int) -> str:
     return f"{what} {first}" if what != "undo" else "undo"
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@random_examples()
 @given(_STEPS)
 def test_any_history_of_a_notebook_comes_back(steps: list[tuple[str, Any, int]]) -> None:
     """What a reader sees is what comes back.

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.cell_run import CellRun
@@ -23,6 +23,7 @@ from cnai_magic.reply import Reply
 from cnai_magic.safety import ApiKey
 from cnai_magic.session import Session
 from cnai_magic.spend import Spend
+from tests.properties import random_examples
 from tests.servers import CLOSE, KEY, ScriptedServer, answer, chunked, failure, sse
 
 _CELLS = "abcd"
@@ -191,7 +192,7 @@ _COMMANDS = st.one_of(
 _STEPS = st.lists(_RUNS | _RUNS | _COMMANDS, min_size=8, max_size=24)
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@random_examples()
 @given(_STEPS)
 def test_a_document_brings_back_all_that_it_holds(
     server: ScriptedServer, steps: list[str | tuple[str, list[Ask]]]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -19,6 +19,7 @@ from cnai_magic.errors import InputError
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
 from cnai_magic.spend import Cost
+from tests.properties import random_examples
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=timezone.utc)
 
@@ -105,7 +106,7 @@ _REPLIES = st.builds(
 )
 
 
-@settings(max_examples=2500, derandomize=True, deadline=None)
+@random_examples()
 @given(st.none() | _TEXTS, st.lists(_REPLIES, max_size=3))
 def test_markdown_comes_back_exactly(system: str | None, replies: list[Reply]) -> None:
     made = Conversation("main", system)
@@ -121,7 +122,7 @@ def test_markdown_comes_back_exactly(system: str | None, replies: list[Reply]) -
     assert to_markdown(read.conversation) == document
 
 
-@settings(max_examples=1500, derandomize=True, deadline=None)
+@random_examples()
 @given(_TEXTS)
 def test_no_text_is_taken_for_structure(text: str) -> None:
     made = conversation((text, text), system=text)
@@ -482,7 +483,7 @@ _JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=2000, derandomize=True, deadline=None)
+@random_examples()
 @given(_JSON, _JSON)
 def test_any_json_in_any_place_is_read_or_refused(one: object, two: object) -> None:
     written = json.dumps(one).replace(">", "\\u003e")

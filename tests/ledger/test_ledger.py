@@ -17,7 +17,7 @@ from operator import add
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from cnai_magic.errors import BudgetError, InputError, LedgerError
@@ -26,6 +26,7 @@ from cnai_magic.ledger import ledger as ledger_module
 from cnai_magic.protocol import Usage
 from cnai_magic.safety import ApiKey
 from cnai_magic.spend import Charge, Cost, Spend
+from tests.properties import random_examples
 
 PATIENCE = 60.0
 """Seconds after which a process that hangs fails its test; no test that passes waits as long."""
@@ -286,12 +287,7 @@ _CHARGES = st.builds(
 )
 
 
-@settings(
-    max_examples=150,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@random_examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(charges=st.lists(_CHARGES, max_size=12))
 def test_rows_come_back_and_sums_are_exact(path: Path, charges: list[Charge]) -> None:
     with_space = path.with_name(f"{next(_IDS)}.sqlite3")
