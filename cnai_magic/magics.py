@@ -16,6 +16,7 @@ from .chat_commands import CHAT_HELP, run_chat_command
 from .command_lines import ask_parser, key_parser, models_parser, spend_parser
 from .config import Cnai
 from .errors import InputError
+from .expansion import expand
 from .options import leading_options, words
 from .spend_commands import run_spend_command
 from .transform import keep_body, keep_question_mark
@@ -66,8 +67,10 @@ class CnaiMagics(Magics):
         """Ask a model."""
         parser = ask_parser()
         if cell is None:
+            variables = self._variables()
             options, prompt = leading_options(line, parser)
-            arguments = parser.parse(options)
+            arguments = parser.parse([expand(each, variables) for each in options])
+            prompt = expand(prompt, variables)
         else:
             arguments, prompt = parser.parse(words(line)), _body(cell)
         if arguments.help:
@@ -270,13 +273,25 @@ class CnaiMagics(Magics):
 
     def _is_used(self) -> bool:
         """Tell whether the code that runs uses what a line magic returns; else it would be shown twice."""
+        frame = self._calling_frame()
+        if frame is None:
+            return True
+        file = frame.f_code.co_filename
+        line = linecache.getline(file, frame.f_lineno).strip()
+        # %%time shows itself what an expression returns.
+        shown = line.startswith("get_ipython().run_line_magic(") and line.endswith(")")
+        return not (shown or file == "<timed eval>")
+
+    def _variables(self) -> dict[str, Any]:
+        """Return what names mean where the code that runs calls a magic."""
+        frame = self._calling_frame()
+        return {**self.shell.user_ns, **(frame.f_locals if frame is not None else {})}
+
+    def _calling_frame(self) -> FrameType | None:
         frame: FrameType | None = sys._getframe()
         while frame is not None and frame.f_globals is not self.shell.user_global_ns:
             frame = frame.f_back
-        if frame is None:
-            return True
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-        return not (line.startswith("get_ipython().run_line_magic(") and line.endswith(")"))
+        return frame
 
     # -- showing --------------------------------------------------------------------------------
 

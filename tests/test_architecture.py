@@ -98,6 +98,7 @@ _ARROWS: dict[str, set[str]] = {
         "command_lines",
         "config",
         "documents",
+        "expansion",
         "options",
         "protocol",
         "render",
@@ -107,6 +108,7 @@ _ARROWS: dict[str, set[str]] = {
         "transform",
     },
     "transform": set(),
+    "expansion": set(),
     "cli": {"gateway", "options", "render", "session"},
 }
 # Which rooms know a library; one that is not named here is a new dependency.
