@@ -249,17 +249,21 @@ def text_of(cell: NotebookNode) -> str:
     )
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["cell IDs", "headless"])
-def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
-    """The lesson with its answers, as a front end and as a headless run save it; its server is gone."""
-    folder = tmp_path_factory.mktemp("recorded")
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
+    """The lesson with its answers, as a front end saves it; its server is gone."""
+    return record(tmp_path_factory.mktemp("recorded"), watched=True)
+
+
+def record(folder: Path, *, watched: bool) -> NotebookNode:
+    """Run the lesson with a server, as a front end does or as a headless program, and return it."""
     with ScriptedServer() as server, pytest.MonkeyPatch.context() as patch:
         for text in ANSWERS:
             server.reply(sse(text))
         patch.setenv("CNAI_BASE_URL", server.base_url)
         patch.setenv("CNAI_API_KEY", KEY)
         patch.setenv("CNAI_LEDGER", "off")
-        notebook = run(lesson(), folder, watched=request.param)
+        notebook = run(lesson(), folder, watched=watched)
     assert [each["answer"] for each in answers_of(notebook)] == list(ANSWERS)
     return notebook
 
@@ -301,22 +305,25 @@ def fresh(notebook: NotebookNode, path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
-@pytest.mark.parametrize("watched", [True, False], ids=["cell IDs", "headless"])
 def test_a_lesson_runs_again_and_again_without_a_server_or_a_key(
-    recorded: NotebookNode,
-    nobody: ScriptedServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    watched: bool,
+    recorded: NotebookNode, nobody: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lesson.ipynb"
-    if watched:
-        monkeypatch.setenv("JPY_SESSION_NAME", str(path))
+    monkeypatch.setenv("JPY_SESSION_NAME", str(path))
     before = recorded
     for _ in range(2):
-        again = run(fresh(before, path), tmp_path, watched=watched)
+        again = run(fresh(before, path), tmp_path, watched=True)
         check_replayed(again, recorded)
         before = again
+
+
+def test_a_lesson_that_was_recorded_without_cell_ids_is_replayed_without_them(
+    nobody: ScriptedServer, tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CNAI_REPLAY")
+        recorded = record(tmp_path, watched=False)
+    check_replayed(run(fresh(recorded, tmp_path / "lesson.ipynb"), tmp_path, watched=False), recorded)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
