@@ -9,7 +9,8 @@ CnaiError                      what happened, why, the next step, the request ID
 │   ├── AuthenticationError    the key is missing, wrong or not allowed to do this (401, 403)
 │   ├── QuotaError             no credit left (402 and its other spellings); never retried
 │   ├── RateLimitError         too many requests (429)
-│   ├── InvalidRequestError    the server refuses the request (400, 413, 422)
+│   ├── InvalidRequestError    the server refuses the request (400, 422)
+│   │   └── ContextLengthError  the request is longer than the model takes (400, 413)
 │   ├── ModelNotFoundError     the server does not serve this model (404, 503)
 │   ├── ContentFilterError     prompt or answer was stopped by the provider's filter
 │   └── ServerError            the server failed (5xx)
@@ -45,6 +46,7 @@ __all__ = [
     "CnaiError",
     "ConnectionFailed",
     "ContentFilterError",
+    "ContextLengthError",
     "Door",
     "EventTooLargeError",
     "GarbageError",
@@ -121,9 +123,10 @@ def setting(name: str, value: object) -> NextStep:
 
 # What several errors advise.
 SEND_LESS = NextStep(
-    cell="send less: a shorter prompt, or a new conversation with %%cnai --new",
+    cell="send less: a shorter prompt, a new conversation with %%cnai --new, or fewer earlier turns with "
+    "%config Cnai.history_tokens = N",
     terminal="send less: a shorter question",
-    python="send less: a shorter prompt, or new=True",
+    python="send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
 )
 LIST_MODELS = NextStep(
     "list them with %cnai_models", "list them with cnai models", "list them with Session.models()"
@@ -242,13 +245,20 @@ class RateLimitError(APIError):
 
 
 class InvalidRequestError(APIError):
-    """The server refuses the request as it stands (400, 413, 422)."""
+    """The server refuses the request as it stands (400, 422)."""
 
     default_next_step = NextStep(
         cell="see the exact request with %%cnai --dry-run",
         terminal="see the options of a question with cnai ask --help",
         python="see the exact request with Session.prepare",
     )
+
+
+class ContextLengthError(InvalidRequestError):
+    """The request is longer than the model takes; `limit` is how many tokens that is, if the server tells."""
+
+    default_next_step = SEND_LESS
+    limit: int | None = None
 
 
 class ModelNotFoundError(APIError):

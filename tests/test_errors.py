@@ -45,6 +45,7 @@ ONE_DOOR = {
     "documents/notebook.py": "cell",
     "options.py": "cell",
     "replay.py": "cell",
+    "transform.py": "cell",
     "cli.py": "terminal",
 }
 CONCRETE = [kind for kind in FAMILY if not kind.__subclasses__()]

@@ -1,7 +1,8 @@
-"""Which error a server meant: the spellings of ten vendors and the one-api family, in one table.
+"""Which error a server meant: the shapes in which servers report a failure, and what they say in them.
 
-Servers report a failure with any HTTP status, 200 included, and in half a dozen shapes. `find_error`
-looks for one in a JSON body, `error_from_response` always finds one. Nothing here does I/O.
+Servers report a failure with any HTTP status, 200 included, and in a dozen shapes. `find_error` looks for
+one in a JSON body, `error_from_response` always finds one. Nothing here does I/O. The spellings are a
+table of their own, `vendor_spellings`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..errors import (
     CHECK_ADDRESS,
     SEND_LESS,
     APIError,
     AuthenticationError,
+    CnaiError,
     ContentFilterError,
+    ContextLengthError,
+    HTMLError,
     InvalidRequestError,
     ModelNotFoundError,
     NextStep,
@@ -25,17 +30,22 @@ from ..errors import (
     ServerError,
 )
 from ..safety import redact, strip_controls
+from .vendor_spellings import BY_STATUS, INVALID_CODES, SPELLINGS
 
 __all__ = ["error_from_response", "excerpt", "find_error", "quoted"]
 
 
-class _Report(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Report:
     """What a body says of a failure, whatever its shape."""
 
-    message: str
+    message: str = ""
     code: str = ""
     kind: str = ""
     vendor: str = ""
+    request_id: str = ""
+    limit: int | None = None
+    status: int = 0
 
 
 _SUMMARY: dict[type[APIError], str] = {
@@ -43,78 +53,46 @@ _SUMMARY: dict[type[APIError], str] = {
     QuotaError: "no credit is left for this request",
     RateLimitError: "too many requests",
     InvalidRequestError: "the server refuses the request",
+    ContextLengthError: "the request is longer than the model takes",
     ModelNotFoundError: "the server does not serve this model",
     ContentFilterError: "the provider's content filter stopped this",
     ServerError: "the server failed",
 }
 
-# (vendor or "" for any, pattern of "code kind", class); the first match counts.
-_CODES: tuple[tuple[str, re.Pattern[str], type[APIError]], ...] = tuple(
-    (vendor, re.compile(pattern, re.IGNORECASE), kind)
-    for vendor, pattern, kind in (
-        ("minimax", r"^1008\b", QuotaError),
-        ("minimax", r"^(1002|1039|1041|2045)\b", RateLimitError),
-        ("minimax", r"^(1004|2049)\b", AuthenticationError),
-        ("minimax", r"^(1026|1027)\b", ContentFilterError),
-        ("minimax", r"^(2013|1042)\b", InvalidRequestError),
-        ("baidu", r"^(18|4|336501|336502|336503|336504|336505)\b", RateLimitError),
-        ("baidu", r"^(17|19)\b", QuotaError),
-        ("baidu", r"^(6|13|14|15|100|110|111)\b", AuthenticationError),
-        ("baidu", r"^(336003|336006|336007|336103|336104)\b", InvalidRequestError),
-        ("", r"^(1113)\b", QuotaError),
-        ("", r"^(1000|1001|1002|1003|1004)\b.*\b(401|authentication)", AuthenticationError),
-        ("", r"^(1302|1303|1305)\b", RateLimitError),
-        ("", r"^(1211)\b", ModelNotFoundError),
-        ("", r"^(1301)\b", ContentFilterError),
-        (
-            "",
-            r"insufficient_(user_)?quota|pre_consume_token_quota_failed|insufficient_balance|exceeded_current_quota"
-            r"|Arrearage|AccountOverdue|token_quota|billing_not_active",
-            QuotaError,
-        ),
-        ("", r"model_not_found|InvalidEndpointOrModel|ModelNotFound|model_not_supported", ModelNotFoundError),
-        ("", r"data_?inspection_?failed|content_filter|SensitiveContent|content_policy", ContentFilterError),
-        ("", r"rate_limit|RateLimit|Throttling|too_many_requests|engine_overloaded", RateLimitError),
-        (
-            "",
-            r"invalid_api_key|InvalidApiKey|authentication_error|AuthenticationError|unauthorized",
-            AuthenticationError,
-        ),
-        ("", r"invalid_request|InvalidParameter|invalid_parameter|BadRequest", InvalidRequestError),
-    )
+# What some servers write where there is no error.
+_NOTHING = (None, "", 0, "0", False)
+_SUCCESS = re.compile(r"(success(ful(ly)?)?|ok|okay|成功|请求成功|none|null|200|0)[.!。]?", re.IGNORECASE)
+_CODES = (
+    "code",
+    "error_code",
+    "errcode",
+    "err_code",
+    "status_code",
+    "statusCode",
+    "http_code",
+    "status",
+    "ret",
 )
-
-_WORDS: tuple[tuple[re.Pattern[str], type[APIError]], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), kind)
-    for pattern, kind in (
-        (
-            r"额度|余额|欠费|insufficient (account )?(balance|quota|credit|funds)|account balance is",
-            QuotaError,
-        ),
-        (
-            r"无可用渠道|no available channel|model .{0,80}(does not exist|not found|not exist)|模型不存在"
-            r"|not found the model",
-            ModelNotFoundError,
-        ),
-    )
-)
-
-_STATUSES: dict[int, type[APIError]] = {
-    400: InvalidRequestError,
-    401: AuthenticationError,
-    402: QuotaError,
-    403: AuthenticationError,
-    404: InvalidRequestError,
-    413: InvalidRequestError,
-    422: InvalidRequestError,
-    429: RateLimitError,
-}
-
-# Some servers write down in every answer that there is no error.
-_NOTHING = (None, "", 0, "0")
+_MESSAGES = ("message", "msg", "error_msg", "error_message", "errmsg", "err_msg", "detail", "title")
+# A relay may pack one error into another; deeper than this nobody does.
+_DEEPEST = 4
 
 _ESCAPE = re.compile(r"\\(?:u00([2-7][0-9a-fA-F])|/)")
 _REQUEST_ID = re.compile(r"\s*\(request id: ?([\w-]+)\)", re.IGNORECASE)
+# How large the context is, in the words of servers. The first that is found counts.
+_LIMITS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?:>|<=|≤) ?(\d[\d,]{2,})",
+        r"(\d[\d,]{2,})[ -](?:tokens? )?max",
+        r"(?:max|limit|context|allowed|longer than|only|\[1, ?)[^\d.;]{0,40}?(\d[\d,]{2,})",
+    )
+)
+_PAGE = re.compile(r"\s*(<!doctype|<html|<head|<body|<title|<\?xml)", re.IGNORECASE)
+# Pages of those who stand between a client and a server: they say nothing of a key.
+_GUARD = re.compile(
+    r"just a moment|attention required|checking your browser|captcha|error code: 1\d\d\d", re.I
+)
 
 
 def find_error(
@@ -129,35 +107,44 @@ def find_error(
         if not failed:
             return None
         report = _Report(quoted(body) if body else "")
-    message = report.message
     # A relay behind a relay: each adds its own, the one that we asked last.
-    found = _REQUEST_ID.findall(message)
-    if found:
-        message = _REQUEST_ID.sub("", message)
-        request_id = request_id or found[-1]
-    request_id = request_id or str(body.get("request_id") or body.get("id") or "")
+    found = _REQUEST_ID.findall(report.message)
+    message = _REQUEST_ID.sub("", report.message)
+    request_id = request_id or (found[-1] if found else "") or report.request_id
+    if report.status and not 400 <= status < 500:
+        status = report.status
     kind = _classified(report, status)
-    detail = ", ".join(
-        part for part in (f"HTTP {status}" if status else "", report.code or report.kind) if part
-    )
-    return kind(
-        _SUMMARY[kind],
-        why=f"{message} ({detail})" if message and detail else message or detail,
-        next_step=_next_step(kind, status, report),
-        request_id=request_id,
+    error = kind(
+        _summary(kind, status),
+        why=_why(message, status, report),
+        next_step=_next_step(kind, status),
+        request_id=request_id or _text(body.get("request_id")) or _text(body.get("id")),
         status=status,
         code=report.code,
     )
+    if isinstance(error, ContextLengthError):
+        error.limit = report.limit or _limit(message)
+    return error
 
 
-def error_from_response(status: int, body: str, *, request_id: str = "") -> APIError:
+def error_from_response(status: int, body: str, *, request_id: str = "") -> CnaiError:
     """Return the error of a response with an error status, whatever its body is."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         parsed = None
+    if isinstance(parsed, list) and len(parsed) == 1:
+        parsed = parsed[0]  # Gemini
     if not isinstance(parsed, Mapping):
         title = _page_title(body)
+        page = _PAGE.match(body) is not None
+        if _GUARD.search(title) or (page and status < 500 and status not in (404, 413, 429, 451)):
+            return HTMLError(
+                "a web page came in place of an answer: something in between stopped the request",
+                why=_why(title, status, _Report()),
+                next_step="open the address in a browser; a proxy, a firewall or a login may be in between",
+                request_id=request_id,
+            )
         parsed = {"message": title} if title else {}
     error = find_error(parsed, status=status, request_id=request_id, failed=True)
     assert error is not None, "a failed response always gives an error"
@@ -181,52 +168,149 @@ def excerpt(text: str) -> str:
     return redact(strip_controls(text)).strip()[:200]
 
 
-def _report(body: Mapping[str, Any]) -> _Report | None:
-    error = body.get("error")
-    if isinstance(error, Mapping) and any(value not in _NOTHING for value in error.values()):
-        return _Report(_text(error.get("message")), _text(error.get("code")), _text(error.get("type")))
-    if error and not isinstance(error, Mapping):
-        return _Report(_text(body.get("message")) or _text(error), _text(body.get("code")))
+# -- shapes ---------------------------------------------------------------------------------------
+
+
+def _report(body: Mapping[str, Any], depth: int = 0) -> _Report | None:
+    """Return what a body says of a failure; None where it says nothing of one."""
     native = body.get("base_resp")
     if isinstance(native, Mapping) and native.get("status_code") not in _NOTHING:
         return _Report(_text(native.get("status_msg")), _text(native["status_code"]), vendor="minimax")
-    if body.get("error_code") not in _NOTHING:
-        return _Report(_text(body.get("error_msg")), _text(body["error_code"]), vendor="baidu")
     wrapped = body.get("Response")
     if isinstance(wrapped, Mapping) and isinstance(wrapped.get("Error"), Mapping):
-        return _Report(_text(wrapped["Error"].get("Message")), _text(wrapped["Error"].get("Code")))
+        error = wrapped["Error"]
+        return _Report(
+            _text(error.get("Message")), _text(error.get("Code")), request_id=_text(wrapped.get("RequestId"))
+        )
+    error = body.get("error") or body.get("errors")
+    if isinstance(error, list):
+        error = error[0] if len(error) == 1 else _joined(error)
+    if isinstance(error, Mapping):
+        report = _own(error, depth)
+        if report is not None:
+            return report if report.status or report.code else replace(report, status=_status(body))
+    elif error and error is not True:
+        outer = _own({**body, "error": None}, depth) or _Report()
+        unpacked = _unpacked(_text(error), depth)
+        return unpacked or replace(outer, message=outer.message or _text(error), status=_status(body))
     if body.get("choices") or isinstance(body.get("data"), list):
         return None
-    message = _text(body.get("message")) or _text(body.get("msg")) or _text(body.get("detail"))
-    if message:
-        return _Report(message, _text(body.get("code")), _text(body.get("type")))
-    return None
+    return _own({key: value for key, value in body.items() if key != "error"}, depth)
+
+
+def _own(error: Mapping[str, Any], depth: int) -> _Report | None:
+    """Read an object that has code and message itself, or holds another one that does."""
+    inner = error.get("error")
+    message = next((error[name] for name in _MESSAGES if error.get(name) not in _NOTHING), None)
+    for nested in (inner, message):
+        if isinstance(nested, Mapping) and depth < _DEEPEST and (found := _report(nested, depth + 1)):
+            return found
+    text = _joined(message) if isinstance(message, list) else _text(message)
+    if isinstance(inner, str) and not text:
+        text = inner
+    unpacked = _unpacked(text, depth)
+    if unpacked is not None:
+        return unpacked
+    codes = [_text(error[name]) for name in _CODES if error.get(name) not in _NOTHING]
+    codes = [code for code in codes if not _SUCCESS.fullmatch(code)]
+    details = error.get("innererror")
+    codes += [_text(details.get("code"))] if isinstance(details, Mapping) else []
+    code = next((code for code in codes if not _is_status(code)), codes[0] if codes else "")
+    kind = _text(error.get("type")) or _text(error.get("error_type"))
+    if not code and (not text or _SUCCESS.fullmatch(text.strip())):
+        return None
+    limit = error.get("n_ctx")  # llama.cpp
+    vendor = "baidu" if "error_code" in error and "error_msg" in error else ""
+    limit = limit if isinstance(limit, int) and limit > 0 else None
+    request_id = _text(error.get("request_id"))
+    return _Report(text, code, kind, vendor, request_id, limit, _status(error))
+
+
+def _unpacked(text: str, depth: int) -> _Report | None:
+    """Return the error that a message holds as JSON, as relays pack the answer of the server behind them."""
+    start = text.find("{")
+    if start < 0 or depth >= _DEEPEST:
+        return None
+    try:
+        inner, _ = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    return _report(inner, depth + 1) if isinstance(inner, Mapping) else None
+
+
+def _joined(items: object) -> str:
+    """Return a list of complaints as text: FastAPI names for each the place and what is wrong with it."""
+    parts = []
+    for item in items if isinstance(items, list) else []:
+        if isinstance(item, Mapping):
+            place = item.get("loc")
+            where = ".".join(map(str, place[-2:])) if isinstance(place, list) else ""
+            said = next((_text(item[name]) for name in _MESSAGES if item.get(name)), "")
+            parts.append(f"{where}: {said}" if where and said else where or said)
+        else:
+            parts.append(_text(item))
+    return "; ".join(part for part in parts[:5] if part)
+
+
+def _status(error: Mapping[str, Any]) -> int:
+    """Return the HTTP status that an object writes as a code: 402, "401", 429.0."""
+    for name in _CODES:
+        code = _text(error.get(name))
+        if _is_status(code):
+            return int(float(code))
+    return 0
+
+
+def _is_status(code: str) -> bool:
+    return re.fullmatch(r"[45]\d\d(\.0)?", code) is not None
+
+
+# -- what it means --------------------------------------------------------------------------------
 
 
 def _classified(report: _Report, status: int) -> type[APIError]:
-    spelling = f"{report.code} {report.kind} {status}"
-    refused = 400 < status < 500 and status != 408
-    for vendor, pattern, kind in _CODES:
-        if vendor in ("", report.vendor) and pattern.search(spelling):
-            # `invalid_request_error` is the type of almost every error: a telling status or text wins.
-            if kind is InvalidRequestError:
-                refused = refused or status < 500
-                break
+    codes = f"{report.code} {report.kind} {status}"
+    for kind, where, pattern in SPELLINGS:
+        if where in ("code", report.vendor) and pattern.search(codes):
             return kind
-    for words, kind in _WORDS:
-        if words.search(report.message):
+        if where == "text" and pattern.search(report.message):
             return kind
-    if status in _STATUSES:
-        return _STATUSES[status]
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    refused = 400 < status < 500 or (status < 500 and INVALID_CODES.search(codes) is not None)
     return InvalidRequestError if refused else ServerError
 
 
-def _next_step(kind: type[APIError], status: int, report: _Report) -> str | NextStep:
+def _summary(kind: type[APIError], status: int) -> str:
+    if kind is AuthenticationError and status == 403:
+        return "the server does not allow this request with this key"
+    return _SUMMARY[kind]
+
+
+def _why(message: str, status: int, report: _Report) -> str:
+    """Return the server's words with its status and code, each of them once."""
+    said = [str(status)] if not status or re.search(rf"\b{status}\b", message) else []
+    parts = [] if said else [f"HTTP {status}"]
+    code = report.code or report.kind
+    if code and not _is_status(code) and code not in message:
+        parts.append(code)
+    detail = ", ".join(parts)
+    return f"{message} ({detail})" if message and detail else message or detail
+
+
+def _next_step(kind: type[APIError], status: int) -> str | NextStep:
     if kind is InvalidRequestError and status == 404:
         return CHECK_ADDRESS
-    if kind is InvalidRequestError and status == 413:
-        return SEND_LESS
-    return ""
+    return SEND_LESS if kind is ContextLengthError else ""
+
+
+def _limit(message: str) -> int | None:
+    """Return how many tokens a message says that the model takes."""
+    for pattern in _LIMITS:
+        found = pattern.search(message)
+        if found:
+            return int(found[1].replace(",", ""))
+    return None
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,190 @@
+"""How servers spell each kind of failure: one table, read from top to bottom.
+
+A row is the class that is meant, where it is written, its spellings as a pattern, and whose they are.
+Codes and types come before words, since words may quote a prompt; the HTTP status decides what is left.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..errors import (
+    APIError,
+    AuthenticationError,
+    ContentFilterError,
+    ContextLengthError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+)
+
+__all__ = ["BY_STATUS", "INVALID_CODES", "SPELLINGS", "Spelling"]
+
+
+class Spelling(NamedTuple):
+    """One row: `where` is "code" (code and type), "text" (the message), or whose numbers they are."""
+
+    kind: type[APIError]
+    where: str
+    pattern: re.Pattern[str]
+
+
+def _row(kind: type[APIError], where: str, *patterns: str) -> Spelling:
+    return Spelling(kind, where, re.compile("|".join(patterns), re.IGNORECASE))
+
+
+SPELLINGS: tuple[Spelling, ...] = (
+    # Numbers that mean something at one vendor only.
+    _row(QuotaError, "minimax", r"^(1008|2056)\b"),
+    _row(RateLimitError, "minimax", r"^(1002|1039|1041|2045)\b"),
+    _row(AuthenticationError, "minimax", r"^(1004|2049)\b"),
+    _row(ContentFilterError, "minimax", r"^(1026|1027|1033)\b"),
+    _row(InvalidRequestError, "minimax", r"^(2013|1042)\b"),
+    _row(RateLimitError, "baidu", r"^(18|4)\b"),
+    _row(QuotaError, "baidu", r"^(17|19)\b"),
+    _row(AuthenticationError, "baidu", r"^(6|13|14|15|100|110|111)\b"),
+    # Numbers that no two vendors share: Zhipu (docs.bigmodel.cn, api-code), Baidu (3365xx), SiliconFlow.
+    _row(QuotaError, "code", r"^(1113|1304|1308|1309|1310|30001)\b"),
+    _row(AuthenticationError, "code", r"^(100[0-5]|111[0-2])\b.*\b(401|authentication)"),
+    _row(RateLimitError, "code", r"^(1302|1303|1305|1312|1313|33650[1-5])\b"),
+    _row(ModelNotFoundError, "code", r"^(1211|1311|20012)\b"),
+    _row(ContentFilterError, "code", r"^1301\b"),
+    _row(ContextLengthError, "code", r"^1261\b"),
+    _row(InvalidRequestError, "baidu", r"^(336003|336006|336007|336103|336104)\b"),
+    # More tokens than a minute allows: no waiting helps (OpenAI, Groq).
+    _row(ContextLengthError, "text", r"request too large for"),
+    # Qwen's tokens per minute are called insufficient_quota in the compatible mode.
+    _row(RateLimitError, "text", r"allocated quota exceeded"),
+    _row(
+        ContentFilterError,
+        "code",
+        r"data_?inspection_?failed",  # Qwen
+        r"content_?filter|content_policy|ResponsibleAIPolicy|content_moderation",  # OpenAI, Azure, Moonshot
+        r"SensitiveContent|RiskDetection|IllegalDetected",  # Ark, Hunyuan
+        r"sensitive_words|prompt_blocked|violation_fee",  # new-api
+        r"(prompt|input|answer|output)_(is_)?unsafe|unsafe_(content|prompt)",  # ERNIE
+        r"censorship|safety_check|PROHIBITED_CONTENT|moderation_(blocked|failed)",  # StepFun, ZenMux, Gemini
+    ),
+    _row(
+        QuotaError,
+        "code",
+        r"insufficient_?(user_?)?(quota|balance|credits?|funds)|pre_consume_token_quota|token_quota",
+        r"exceeded_current_quota|billing_not_active|billing_hard_limit|payment_required|no_credit",
+        r"credit_balance_exhausted|spend_limit_exceeded|quota_exceeded|quote_exceeded|budget_exceeded",
+        r"Arrear|overdue|QuotaExceeded|FreeTierOnly|BillOverdue|NotPurchased|FreeQuota",  # Qwen, Ark, ERNIE
+        r"ResourcePackExhausted|ServiceStop|SetLimitExceeded",  # Hunyuan; a limit set by hand in Ark
+        r"entitlement_|QUOTA_USER_DAILY",  # new-api; Baidu's AppBuilder
+    ),
+    _row(
+        ContextLengthError,
+        "code",
+        r"context_?(length|window|size|limit)|tokens?_too_long|characters_too_long|prompt_too_long",
+        r"input_too_long|token_?s?_limit_(exceeded|reached)|string_above_max_length|request_too_large",
+    ),
+    _row(
+        ModelNotFoundError,
+        "code",
+        r"model_?not_?(found|supported|exist|available|open|activated)|InvalidEndpointOrModel|InvalidEndpoint\b",
+        r"(invalid|unknown|unsupported|no_such)_model|model_access_denied|Model\.AccessDenied|DeploymentNotFound",
+        r"ModelUnavailable|channel:(no_available_key|model_mapped_error)|get_channel_failed",
+    ),
+    _row(
+        RateLimitError,
+        "code",
+        r"rate_?_?limit|RequestLimitExceeded|^LimitExceeded|Throttling|too_?many_?requests|engine_overloaded",
+        r"concurrency_limit|limit_(requests|burst_rate|tokens)|RATE_LIMIT",
+    ),
+    _row(
+        AuthenticationError,
+        "code",
+        r"(invalid|incorrect|missing|no|expired)_?api_?key|authentication|AuthFailure|unauthorized|unauthenticated",
+        r"invalid_iam_token|invalid_token|token_expired|channel:invalid_key",
+    ),
+    # Words. Numbers in brackets are MiniMax's, which it also writes behind its messages.
+    _row(
+        ContentFilterError,
+        "text",
+        r"content exists risk|considered high risk|new_sensitive|\(102[67]\)",
+        r"sensitive (word|content|information)",
+        r"may contain (inappropriate|sensitive|unsafe)|inappropriate content|unsafe content|guardrail",
+        r"content (management|safety) policy|content policy|safety system|usage polic(y|ies)\b.{0,40}violat",
+        r"violat\w+ .{0,30}(usage|content|safety|our) polic|flagged (by|as|for)|requires moderation",
+        r"(prompt|content|response|input|output)\b.{0,60}\b(was|is|been) (blocked|filtered|rejected by)",
+        r"敏感|不安全|违规内容|内容违规|审核(未|不)通过|安全审核|内容安全|违禁",
+    ),
+    _row(
+        QuotaError,
+        "text",
+        r"额度|余额|欠费|充值|insufficient (account )?(balance|quota|credits?|funds)|account balance is",
+        r"quota is not enough|balance (is )?(not enough|insufficient|too low)|exceeded your current quota",
+        r"in arrears|overdue|(budget|credits?) (has|have) been (exceeded|used)|more credits|out of credits?",
+        r"no (remaining |more )?credits?\b|credit balance|please recharge|top up",
+        r"good standing|payment required",
+        r"free (tier|quota|trial|credits?)\b.{0,60}(exhausted|used up|exceeded|expired)",
+        r"(trial|package).{0,40}used up",
+        r"(billing|spend(ing)?) (hard )?limit|reached your usage limit|\((1008|2056)\)",
+    ),
+    _row(
+        ContextLengthError,
+        "text",
+        r"maximum (context|prompt|input|model) (length|limit)",
+        r"context (length|size|window|limit).{0,60}(exceed|full)",
+        r"exceed\w*.{0,60}(context|token limit|limit of \d+ tokens|maximum number of tokens)",
+        r"exceed\w*.{0,30}max\w*.{0,15}(input|prompt|token|context|length)",
+        r"\b(prompt|input|messages?|request|conversation|query)\b.{0,40}\btoo (long|large|many tokens)",
+        r"too many (input |prompt )?tokens\b(?! per)|token length too long|range of input length|max_seq_len",
+        r"`inputs`|max\w* input (characters|tokens|length)|longer than the (maximum|model|context)",
+        r"greater than the context|context the overflows|context length of only",
+        r"current length is .{0,30}limit is",
+        r"reduce (the|your) (length|prompt|messages|input)|body too large|entity too large",
+        r"超长|(超过|超出).{0,20}(上下文|最大长度|长度|token)|(输入|内容|文本|请求).{0,10}过长",
+    ),
+    _row(
+        ModelNotFoundError,
+        "text",
+        r"无可用渠道|no available (channel|provider|endpoint)|no (endpoints|allowed providers?) (found|are)",
+        r"\bmodel\b.{0,80}(does not exist|not found|not exist)",
+        r"\bmodel\b.{0,80}is not (available|open|a valid|activated|loaded)",
+        r"\bmodel\b[^.:,]{0,60} is not supported|not activated the model|not found the model|^model: \S+$",
+        r"(invalid|unknown|no such|unsupported) model\b|not a valid model|can only access models",
+        r"(access|permission)\b.{0,30}\bmodel\b|模型.{0,60}(不存在|未找到|不支持|未开通|已下线|无权|没有权限)",
+        r"(无权|没有权限)(使用|访问|调用)?.{0,12}模型",
+    ),
+    _row(
+        AuthenticationError,
+        "text",
+        r"(invalid|incorrect|wrong|missing|malformed|expired|no)\b.{0,20}(api.?key|token\b|credential)",
+        r"(api.?key|access token)\b.{0,30}(invalid|incorrect|not valid|missing|expired|not found|required)",
+        r"无效的令牌|令牌.{0,12}(过期|失效|不可用|失败)|未提供令牌|身份验证|鉴权失败",
+        r"login fail|\((1004|2049)\)",
+        r"authentication (fails|failed|error)",
+    ),
+    _row(
+        RateLimitError,
+        "text",
+        r"rate.?limit|too many requests|throttl|频率|并发|限流|速率|请求过多|负载已饱和|\((1002|1039|2045)\)",
+    ),
+)
+
+# The type `invalid_request_error` stands in almost every error: a telling status or text wins over these.
+INVALID_CODES = re.compile(
+    r"invalid_?request|Invalid_?Parameter|MissingParameter|BadRequest|bad_request|invalid_argument|malformed"
+    r"|unsupported_(parameter|value)|UnsupportedOperation|validation",
+    re.IGNORECASE,
+)
+
+BY_STATUS: dict[int, type[APIError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    402: QuotaError,
+    403: AuthenticationError,
+    404: InvalidRequestError,
+    408: ServerError,
+    413: ContextLengthError,
+    422: InvalidRequestError,
+    429: RateLimitError,
+    451: ContentFilterError,
+}
