@@ -81,9 +81,13 @@ class Question:
         """Return what `usage` costs at the price of this question."""
         return Cost(None if self.price is None else self.price.cost(usage), estimated=usage.estimated)
 
-    def so_far(self, completion_tokens: int) -> tuple[Usage, Cost, Spend]:
+    def so_far(self, completion_tokens: int, reasoning_tokens: int = 0) -> tuple[Usage, Cost, Spend]:
         """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
-        usage = replace(estimate_usage(self.request.messages, ""), completion_tokens=completion_tokens)
+        usage = replace(
+            estimate_usage(self.request.messages, ""),
+            completion_tokens=completion_tokens,
+            reasoning_tokens=reasoning_tokens,
+        )
         cost = self.cost(usage)
         return usage, cost, self.spent + Spend.of(Charge(self.request.model, "", usage, cost, self.demo))
 

@@ -68,6 +68,7 @@ _ARROWS: dict[str, set[str]] = {
         "client",
         "conversation",
         "documents",
+        "footer",
         "markdown",
         "prices",
         "protocol",

@@ -19,6 +19,7 @@ from IPython.display import display
 from traitlets import Dict, Unicode
 
 from ..documents.output import bundle, metadata
+from ..footer import footer_line
 from ..protocol import TokenCount
 from ..question import Question
 from ..reply import Reply
@@ -80,6 +81,7 @@ class WidgetView:
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._tokens = TokenCount()
+        self._thinking = TokenCount()
         self._sent = 0
         self._began = time.monotonic()
         self._first_token_after: float | None = None
@@ -94,10 +96,9 @@ class WidgetView:
         widget = self._widget = _Answer(
             asset=_loaded_asset().model_id,
             header={
-                "model": question.request.model,
-                "conversation": question.conversation.name,
+                "model": strip_controls(question.request.model),
                 "turn": question.turn,
-                "demo": question.demo,
+                "attempt": question.attempt,
                 "kernel_id": kernel_id(self._shell),
                 "can_stop": True,
             },
@@ -118,13 +119,13 @@ class WidgetView:
             self._send_text(widget, strip_controls(batch.text), strip_controls(batch.reasoning))
         elif batch.notice is not None:
             notice = batch.notice
-            why = notice.error.what if notice.error else ""
+            why = strip_controls(notice.error.what) if notice.error else ""
             widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
         let_comm_be_heard(widget)
 
     def end(self, reply: Reply) -> None:
         """Put the final Markdown where the widget was, and close the widget."""
-        self._send({"kind": "ended"})
+        self._send({"kind": "ended", "footer": reply.footer})
         display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self._id, update=True)  # type: ignore[no-untyped-call]
         self._close()
 
@@ -152,6 +153,7 @@ class WidgetView:
         self._thoughts.append(reasoning)
         self._tokens.add(text)
         self._tokens.add(reasoning)
+        self._thinking.add(reasoning)
         self._sent += 1
         widget.send({"kind": "delta", "seq": self._sent, "text": text, "reasoning": reasoning})
         if self._snapshots and now >= self._snapshots[0]:
@@ -166,17 +168,29 @@ class WidgetView:
         widget.snapshot = {"seq": self._sent, "text": text, "reasoning": reasoning}
 
     def _send_footer(self, widget: _Answer, now: float) -> None:
-        assert self._question is not None, "an answer arrives after its question began"
+        question = self._question
+        assert question is not None, "an answer arrives after its question began"
         first = self._first_token_after or 0.0
-        _, cost, total = self._question.so_far(self._tokens.tokens)
+        tokens, thinking = self._tokens.tokens, self._thinking.tokens
+        usage, cost, total = question.so_far(tokens, thinking)
+        line = footer_line(
+            question.request.model,
+            usage,
+            cost,
+            now,
+            turn=question.turn,
+            attempt=question.attempt,
+            demo=question.demo,
+            notebook=total,
+        )
         widget.send(
             {
                 "kind": "footer",
-                "tokens": self._tokens.tokens,
-                "rate": round(self._tokens.tokens / (now - first), 1) if now > first else 0,
-                "first_token": self._first_token_after,
-                "cost": str(cost),
-                "total": str(total),
+                "tokens": tokens,
+                "thinking": thinking,
+                "rate": round(tokens / (now - first), 1) if now > first else 0,
+                "cost": f"demo credit {cost}" if question.demo else str(cost),
+                "line": line,
             }
         )
 

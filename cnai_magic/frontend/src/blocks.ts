@@ -26,6 +26,8 @@ export interface Block {
   /** Code: columns before the fence. */
   indent: number;
   ordered: boolean;
+  /** List: blank lines stand between its items, or between the blocks of one. */
+  loose: boolean;
   cells: string[];
   alignments: Alignment[];
   /** It was read from a line that went on otherwise. */
@@ -49,7 +51,7 @@ const UNDECIDED = /^[-=+*_#`~|:>\s]*(?:\d{1,9}[.)]?)?$/;
 
 function block(kind: BlockKind, more: Partial<Block> = {}): Block {
   return {
-    kind, children: [], lines: [], open: true, level: 0, info: "", fence: "", indent: 0, ordered: false,
+    kind, children: [], lines: [], open: true, level: 0, info: "", fence: "", indent: 0, ordered: false, loose: false,
     cells: [], alignments: [], withdrawn: false, ...more,
   };
 }
@@ -61,6 +63,9 @@ export class BlockParser {
   private carriage = false;
   private journal: (() => void)[] | null = null;
   private changed = new Set<Block>();
+  /** The last line was blank; what begins after it in a list makes that list loose. */
+  private gap = false;
+  private afterGap = false;
 
   /** Add a piece of the text. `show` reads also the line that is not finished. */
   feed(piece: string): void {
@@ -78,8 +83,8 @@ export class BlockParser {
   /** Read the line that still grows, until the next piece comes. */
   show(): void {
     if (this.journal !== null || this.partial === "" || UNDECIDED.test(this.partial)) return;
-    const stack = [...this.stack];
-    this.journal = [() => (this.stack = stack)];
+    const { gap, stack: [...stack] } = this;
+    this.journal = [() => ((this.stack = stack), (this.gap = gap))];
     this.line(this.partial);
   }
 
@@ -115,6 +120,7 @@ export class BlockParser {
 
   private add(child: Block): Block {
     const parent = this.tip;
+    if (this.afterGap && parent.children.length > 0) this.loosen(parent);
     parent.children.push(child);
     this.stack.push(child);
     this.changed.add(parent).add(child);
@@ -124,6 +130,17 @@ export class BlockParser {
       this.changed.add(parent);
     });
     return child;
+  }
+
+  private loosen(parent: Block): void {
+    const list = parent.kind === "item" ? this.stack[this.stack.length - 2]! : parent;
+    if (list.kind !== "list" || list.loose) return;
+    list.loose = true;
+    this.changed.add(list);
+    this.undoable(() => {
+      list.loose = false;
+      this.changed.add(list);
+    });
   }
 
   private push(leaf: Block, line: string): void {
@@ -148,6 +165,8 @@ export class BlockParser {
   }
 
   private line(whole: string): void {
+    this.afterGap = this.gap;
+    this.gap = false;
     let rest = whole;
     let matched = 1;
     // Which of the open containers go on in this line?
@@ -234,6 +253,7 @@ export class BlockParser {
 
   private blank(length: number, fresh: boolean): void {
     // A blank line ends a paragraph, a table and maths, and the quotes that it is outside of.
+    this.gap = !fresh;
     if (fresh) return;
     const first = this.stack.findIndex((each, index) => index >= length && (each.kind === "quote" || isLeaf(each)));
     const end = first < 0 ? this.stack.length : first;

@@ -3,6 +3,7 @@
 import css from "./answer.css";
 import { type AnswerModel, showAnswer } from "./answer_view";
 import { interruptKernel } from "./interrupt";
+import type { Typeset } from "./maths";
 import { StopControl } from "./stop";
 import { AnswerStore, type Header } from "./store";
 
@@ -12,6 +13,8 @@ export interface WidgetModel {
   on(event: string, listener: (value: unknown) => void): void;
   off(event: string, listener: (value: unknown) => void): void;
   send(message: unknown): void;
+  /** JupyterLab's widget manager knows how the notebook renders; others may not. */
+  widget_manager?: { rendermime?: { latexTypesetter?: { typeset(element: HTMLElement): unknown } | null } };
 }
 
 const answers = new WeakMap<WidgetModel, AnswerModel>();
@@ -69,11 +72,29 @@ function collect(model: WidgetModel, early: unknown[]): AnswerModel {
     stop,
     header,
     clock,
+    typeset: typesetter(model),
     watch(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
   };
+}
+
+/** The notebook's own typesetter, for formulas that look the same before and after the end. */
+function typesetter(model: WidgetModel): Typeset | null {
+  try {
+    const own = model.widget_manager?.rendermime?.latexTypesetter;
+    if (!own) return null;
+    return (element) => {
+      try {
+        void Promise.resolve(own.typeset(element)).catch(() => undefined);
+      } catch {
+        // It is left as it was typed.
+      }
+    };
+  } catch {
+    return null;
+  }
 }
 
 const styled = new WeakSet<Node>();

@@ -1,13 +1,12 @@
-/** The text of a paragraph as nodes: CommonMark's emphasis, code, links and images; maths stays as typed. */
+/** The text of a paragraph as nodes: CommonMark's emphasis, code and links; an image is a link to it. */
 
-import { decoded, ENTITY, imageAddress, linkAddress, unescaped } from "./url";
+import { decoded, ENTITY, linkAddress, unescaped } from "./url";
 
 export type Inline =
-  | { kind: "text" | "code"; text: string }
+  | { kind: "text" | "code" | "maths"; text: string }
   | { kind: "break" }
   | { kind: "em" | "strong" | "del"; children: Inline[] }
-  | { kind: "link"; href: string; children: Inline[] }
-  | { kind: "image"; src: string; alt: string };
+  | { kind: "link"; href: string; children: Inline[] };
 
 interface Item {
   node: Inline;
@@ -51,8 +50,7 @@ export function parseInline(text: string, open = false): Inline[] {
 export function plainText(nodes: Inline[]): string {
   return nodes
     .map((node) => {
-      if (node.kind === "text" || node.kind === "code") return node.text;
-      if (node.kind === "image") return node.alt;
+      if ("text" in node) return node.text;
       return "children" in node ? plainText(node.children) : " ";
     })
     .join("");
@@ -131,6 +129,11 @@ class InlineParser {
     this.position += length;
   }
 
+  private formula(length: number): void {
+    this.append({ kind: "maths", text: this.text.slice(this.position, this.position + length) });
+    this.position += length;
+  }
+
   private backslash(): void {
     const following = this.text[this.position + 1] ?? "";
     if (following === "\n") {
@@ -141,13 +144,13 @@ class InlineParser {
     if (following === "(" || following === "[") {
       const end = this.find(following === "(" ? "\\)" : "\\]", this.position + 2);
       // Left as typed also while its end has not come.
-      return this.take(end < 0 ? 2 : end + 2 - this.position);
+      return end < 0 ? this.take(2) : this.formula(end + 2 - this.position);
     }
     if (following === ")" || following === "]") return this.take(2);
     if (this.text.startsWith("\\begin{", this.position)) {
       const name = /^[A-Za-z]{1,20}\*?\}/.exec(this.text.slice(this.position + 7, this.position + 30))?.[0];
       const end = name === undefined ? -1 : this.find(`\\end{${name}`, this.position);
-      if (end >= 0) return this.take(end + 5 + name!.length - this.position);
+      if (end >= 0) return this.formula(end + 5 + name!.length - this.position);
     }
     if (/[!-/:-@[-`{-~]/.test(following)) {
       this.push(following);
@@ -299,7 +302,7 @@ class InlineParser {
     const target = this.text[this.position + 1] === "(" ? this.target(this.position + 2) : null;
     if (target === null) return this.take(1);
     const address = target.complete
-      ? (opener.image ? imageAddress : linkAddress)(unescaped(target.address))
+      ? linkAddress(unescaped(target.address))
       : null;
     if (address === null && target.complete) return this.take(1);
     this.emphasise(opener.delimiters);
@@ -313,9 +316,10 @@ class InlineParser {
     const children = gather(inner);
     this.position = target.end;
     if (address === null) for (const child of children) this.append(child);
-    else if (opener.image) this.append({ kind: "image", src: address, alt: plainText(children) });
+    else if (opener.image && this.brackets.some((each) => each.active)) this.push(`[image: ${plainText(children)}]`);
     else {
-      this.append({ kind: "link", href: address, children: shallow(children) });
+      const shown: Inline[] = opener.image ? [{ kind: "text", text: `image: ${plainText(children)}` }] : shallow(children);
+      this.append({ kind: "link", href: address, children: shown });
       this.deactivate();
     }
   }
@@ -412,11 +416,12 @@ class InlineParser {
   private dollar(): void {
     if (this.text.startsWith("$$", this.position)) {
       const end = this.find("$$", this.position + 2);
-      return this.take(end < 0 ? 2 : end + 2 - this.position);
+      return end < 0 ? this.take(2) : this.formula(end + 2 - this.position);
     }
     DOLLAR.lastIndex = this.position;
     const match = DOLLAR.exec(this.text);
-    this.take(match && match[0].length <= LONGEST_FORMULA ? match[0].length : 1);
+    if (match && match[0].length <= LONGEST_FORMULA) this.formula(match[0].length);
+    else this.take(1);
   }
 
   private newline(): void {

@@ -1,14 +1,22 @@
 /** An answer's Markdown as nodes of the page, made without any HTML, each block drawn again only when it changed. */
 
 import { type Block, BlockParser } from "./blocks";
-import { copyText } from "./copy";
+import { offerCopy } from "./copy";
 import { type Inline, parseInline } from "./inline";
+import { type Typeset, TypesetQueue } from "./maths";
+import { make } from "./nodes";
 import type { PieceList } from "./store";
 
 // A drawing that is behind, as in a view opened late, catches up over several frames.
 const PIECE = 2048;
 const BUDGET = 6;
 const LINES_PER_GROUP = 32;
+
+export interface MarkdownOptions {
+  /** The child of the host that all blocks stand before. */
+  before?: Node;
+  typeset?: Typeset | null;
+}
 
 interface Mount {
   block: Block | null;
@@ -17,6 +25,8 @@ interface Mount {
   children: Block[];
   inline: Inline[];
   lines: string[];
+  /** The child of the host that its blocks stand before. */
+  before: Node | null;
 }
 
 export class MarkdownView {
@@ -27,11 +37,17 @@ export class MarkdownView {
   private piece = 0;
   private offset = 0;
   private finished = false;
+  private readonly before: Node | null;
+  private readonly typesetting: TypesetQueue | null;
+  private formulas = new Set<HTMLElement>();
 
   constructor(
     private readonly source: PieceList,
     private readonly host: HTMLElement,
+    { before, typeset }: MarkdownOptions = {},
   ) {
+    this.before = before ?? null;
+    this.typesetting = typeset ? new TypesetQueue(typeset) : null;
     this.edition = source.edition;
     this.begin();
   }
@@ -63,8 +79,16 @@ export class MarkdownView {
     if (!behind && over && !this.finished) {
       this.parser.finish();
       this.finished = true;
-    } else if (!this.finished) this.parser.show();
-    this.update();
+      this.update();
+      this.typesetSettled();
+    } else if (!this.finished) {
+      // What the growing line closes may be open again with its next piece.
+      this.update();
+      this.typesetSettled();
+      this.parser.show();
+      this.update();
+      this.formulas.clear();
+    }
     return behind;
   }
 
@@ -76,12 +100,11 @@ export class MarkdownView {
   }
 
   private begin(): void {
+    for (const child of this.mounts.get(this.parser.root)?.children ?? []) this.unmount(child);
     this.parser = new BlockParser();
-    this.mounts = new Map();
+    this.mounts = new Map([[this.parser.root, mount(this.host, this.host, this.before)]]);
     this.piece = this.offset = 0;
     this.finished = false;
-    this.host.replaceChildren();
-    this.mounts.set(this.parser.root, mount(this.host));
   }
 
   private updateBlock(block: Block): void {
@@ -89,16 +112,35 @@ export class MarkdownView {
     // Not mounted: its parent will mount it, or it was taken back.
     if (own === undefined) return;
     this.drawn.add(block);
-    if (block.kind === "code") followEnd(own.host.parentElement!, () => drawLines(own, shownLines(block)));
-    else if (block.kind === "maths") drawLines(own, shownLines(block));
+    if (block.kind === "code") drawLines(own, shownLines(block));
+    else if (block.kind === "maths") this.drawFormula(own, block);
     else if (block.kind === "paragraph" || block.kind === "heading") {
       const inline = parseInline(block.lines.join("\n").trimEnd(), block.open);
       drawInline(own.host, own.inline, inline);
       own.inline = inline;
-    } else if (block.kind !== "rule" && block.kind !== "row") this.updateChildren(block, own);
+      if (!block.open) this.typesetIn(own.host);
+    } else if (block.kind === "row") this.typesetIn(own.host);
+    else if (block.kind !== "rule") this.updateChildren(block, own);
+  }
+
+  private drawFormula(own: Mount, block: Block): void {
+    own.host.textContent = block.lines.join("\n");
+    if (!block.open) this.formulas.add(own.host);
+  }
+
+  /** Formulas are typeset once nothing changes them any more: typesetting takes their text away. */
+  private typesetIn(host: HTMLElement): void {
+    for (const each of host.querySelectorAll<HTMLElement>(".cnai-maths")) this.formulas.add(each);
+  }
+
+  private typesetSettled(): void {
+    if (this.formulas.size === 0) return;
+    for (const each of this.formulas) this.typesetting?.add(each);
+    this.formulas.clear();
   }
 
   private updateChildren(block: Block, own: Mount): void {
+    if (block.kind === "list") own.host.toggleAttribute("data-tight", !block.loose);
     // Only the end of a container changes: from there back to what is still the same.
     let same = Math.min(own.children.length, block.children.length);
     while (same > 0 && own.children[same - 1] !== block.children[same - 1]) same -= 1;
@@ -111,7 +153,7 @@ export class MarkdownView {
       if (reused) this.mounts.delete(former!);
       else {
         for (const each of former ? [former, ...gone.splice(0)] : []) this.unmount(each);
-        own.host.append(made.element);
+        own.host.insertBefore(made.element, own.before);
       }
       made.block = child;
       this.mounts.set(child, made);
@@ -136,14 +178,8 @@ function alike(former: Block, next: Block): boolean {
   return former.kind === next.kind && levels && former.ordered === next.ordered && former.info === next.info;
 }
 
-function mount(outer: HTMLElement, host = outer): Mount {
-  return { block: null, element: outer, host, children: [], inline: [], lines: [] };
-}
-
-function make<Name extends keyof HTMLElementTagNameMap>(name: Name, className = ""): HTMLElementTagNameMap[Name] {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  return made;
+function mount(outer: HTMLElement, host = outer, before: Node | null = null): Mount {
+  return { block: null, element: outer, host, children: [], inline: [], lines: [], before };
 }
 
 function element(block: Block, parent: Block): Mount {
@@ -190,35 +226,23 @@ function row(cells: string[], parent: Block, name: "td" | "th"): HTMLElement {
   const made = make("tr");
   for (let index = 0; index < parent.cells.length; index += 1) {
     const alignment = parent.alignments[index];
-    const cell = make(name, alignment ? `cnai-${alignment}` : "");
+    const cell = make(name);
+    if (alignment) cell.align = alignment;
     drawInline(cell, [], parseInline(cells[index] ?? ""));
     made.append(cell);
   }
   return made;
 }
 
+/** A block of code as the notebook renders it; its button stands above the text and takes no place. */
 function code(block: Block): Mount {
   const language = block.info.split(/\s/)[0]!.slice(0, 40);
-  const outer = make("div", "cnai-code");
-  const bar = make("div", "cnai-code-bar");
-  const name = make("span", "cnai-language");
-  name.textContent = language;
-  const button = make("button", "cnai-button");
-  button.type = "button";
-  button.textContent = "Copy";
-  button.setAttribute("aria-label", language ? `Copy the ${language} code` : "Copy the code");
-  const pre = scroller(make("pre"), language ? `${language} code` : "Code");
+  const outer = make("pre", "cnai-code");
   const inner = make("code");
   const own = mount(outer, inner);
-  button.addEventListener("click", () => {
-    void copyText(shownLines(own.block!).join("\n"), inner).then((done) => {
-      button.textContent = done ? "Copied" : "Press Ctrl+C";
-      setTimeout(() => (button.textContent = "Copy"), 1500);
-    });
-  });
-  bar.append(name, button);
-  pre.append(inner);
-  outer.append(bar, pre);
+  const button = make("button", "cnai-button cnai-copy");
+  offerCopy(button, language ? `the ${language} code` : "the code", () => shownLines(own.block!).join("\n"));
+  outer.append(inner, button);
   return own;
 }
 
@@ -230,15 +254,8 @@ function scroller<Each extends HTMLElement>(each: Each, label: string): Each {
   return each;
 }
 
-/** Keep what scrolls at its end while it grows, where the reader has not scrolled away from there. */
-export function followEnd(box: HTMLElement, grow: () => void): void {
-  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-  grow();
-  if (atEnd) box.scrollTop = box.scrollHeight;
-}
-
 function shownLines(block: Block): string[] {
-  if (block.kind === "maths" || block.fence !== "") return block.lines;
+  if (block.fence !== "") return block.lines;
   let end = block.lines.length;
   while (end > 0 && block.lines[end - 1]!.trim() === "") end -= 1;
   return block.lines.slice(0, end);
@@ -282,7 +299,6 @@ function keep(node: ChildNode, before: Inline, after: Inline): boolean {
     }
     return true;
   }
-  if (before.kind === "image" && after.kind === "image") return before.src === after.src && before.alt === after.alt;
   if (before.kind === "link" && after.kind === "link" && before.href !== after.href) return false;
   if ("children" in before && "children" in after) drawInline(node as HTMLElement, before.children, after.children);
   return true;
@@ -299,6 +315,11 @@ function inlineNode(node: Inline): Node {
       made.textContent = node.text;
       return made;
     }
+    case "maths": {
+      const made = make("span", "cnai-maths");
+      made.textContent = node.text;
+      return made;
+    }
     case "link": {
       const made = make("a");
       made.href = node.href;
@@ -307,31 +328,10 @@ function inlineNode(node: Inline): Node {
       drawInline(made, [], node.children);
       return made;
     }
-    case "image":
-      return image(node.src, node.alt);
     default: {
       const made = make(node.kind);
       drawInline(made, [], node.children);
       return made;
     }
   }
-}
-
-/** An image is loaded only when the reader asks for it: its address may tell who reads. */
-function image(src: string, alt: string): HTMLElement {
-  const outer = make("span", "cnai-image");
-  const button = make("button", "cnai-button");
-  button.type = "button";
-  button.textContent = `Show image: ${alt || new URL(src).hostname}`;
-  button.title = src;
-  button.addEventListener("click", (event) => {
-    event.preventDefault();
-    const shown = make("img");
-    shown.referrerPolicy = "no-referrer";
-    shown.alt = alt;
-    shown.src = src;
-    button.replaceWith(shown);
-  });
-  outer.append(button);
-  return outer;
 }

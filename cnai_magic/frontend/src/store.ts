@@ -2,9 +2,8 @@
 
 export interface Header {
   model: string;
-  conversation: string;
   turn: number;
-  demo: boolean;
+  attempt: number;
   kernel_id: string;
   can_stop: boolean;
 }
@@ -18,14 +17,15 @@ export interface Status {
   phase: Phase;
   seconds?: number;
   why?: string;
-  footer?: string;
 }
 export interface Footer {
   tokens: number;
+  /** How many of the tokens are thinking. */
+  thinking: number;
   rate: number | null;
-  first_token: number | null;
   cost: string;
-  total: string;
+  /** The footer that the answer would have if it ended now. */
+  line: string;
 }
 
 // A gap that lasts is more than messages out of order; what came since is dropped for the snapshot.
@@ -55,6 +55,16 @@ export class AnswerStore {
 
   get over(): boolean {
     return this.ended || this.status.phase === "done";
+  }
+
+  /** Whether nothing of the answer has come yet. */
+  get waiting(): boolean {
+    return !this.over && this.texts.empty && this.thoughts.empty;
+  }
+
+  /** What will stand below the answer, as far as it is known. */
+  get finalLine(): string {
+    return this.footer?.line ?? "";
   }
 
   subscribe(listener: () => void): () => void {
@@ -97,9 +107,12 @@ export class AnswerStore {
       case "stopping":
         this.acknowledged = true;
         break;
-      case "ended":
+      case "ended": {
+        const { footer: line } = message as { footer?: unknown };
+        if (typeof line === "string") this.footer = { ...this.footer, line } as Footer;
         this.ended = true;
         break;
+      }
       default:
         return;
     }

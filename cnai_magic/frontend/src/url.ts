@@ -13,7 +13,6 @@ const ESCAPED = /\\([!-/:-@[-`{-~])/g;
  
 const UNSEEN = /[\u0000-\u0020\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff9-\uffff]/;
 const LINKED = /^(?:https?:\/\/[^/\\]|mailto:[^/])/i;
-const SHOWN = /^https?:\/\/[^/\\]/i;
 
 /** The character that an entity stands for, or the entity itself where it is not known. */
 export function decoded(entity: string, hex?: string, decimal?: string, name?: string): string {
@@ -30,22 +29,13 @@ export function unescaped(target: string): string {
     .replace(ESCAPED, "$1");
 }
 
-function filtered(target: string, allowed: RegExp): string | null {
-  if (UNSEEN.test(target) || !allowed.test(target)) return null;
+/** The address of a link, or null where it must not be one: only http, https and mailto, never relative. */
+export function linkAddress(target: string): string | null {
+  if (UNSEEN.test(target) || !LINKED.test(target)) return null;
   try {
     const url = new URL(target);
     return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
   } catch {
     return null;
   }
-}
-
-/** The address of a link, or null where it must not be one: only http, https and mailto, never relative. */
-export function linkAddress(target: string): string | null {
-  return filtered(target, LINKED);
-}
-
-/** The address of an image that the reader may load: only http and https. */
-export function imageAddress(target: string): string | null {
-  return filtered(target, SHOWN);
 }

@@ -1,22 +1,22 @@
-/** What the lines above and below an answer say. */
+/** What the line below an answer says while it comes. */
 
-import type { Footer, Header, Status } from "./store";
+import type { AnswerStore, Header, Status } from "./store";
 import type { StopState } from "./stop";
 
 export const INTERRUPT_YOURSELF = "The kernel could not be reached from here: press the notebook\u2019s own Interrupt button.";
 
-export function headline(header: Partial<Header>): string {
-  const { model, conversation, turn } = header;
-  const where = turn ? [conversation, `turn ${turn}`].filter(Boolean).join(", ") : "once";
-  return [model, where].filter(Boolean).join(" \u00b7 ");
+/** Model and turn, then what is waited for, or how far the answer is. */
+export function facts(header: Partial<Header>, store: AnswerStore, elapsed: number): string {
+  if (store.over && store.finalLine) return store.finalLine;
+  const { model, turn, attempt } = header;
+  const where = turn ? `turn ${turn}${(attempt ?? 1) > 1 ? `, attempt ${attempt}` : ""}` : "";
+  return [model, where, ...(store.waiting ? [waiting(store, elapsed)] : progress(store))].filter(Boolean).join(" \u00b7 ");
 }
 
-/** What a reader waits for, with the seconds since the phase began; empty once there is text to see. */
-export function waiting(status: Status, elapsed: number): string {
+/** What a reader waits for, with the seconds since the phase began. */
+function waiting({ status }: AnswerStore, elapsed: number): string {
   const seconds = Math.max(Math.floor(elapsed / 1000), 0);
   switch (status.phase) {
-    case "waiting":
-      return `waiting ${seconds} s`;
     case "queued":
       return `queued ${seconds} s`;
     case "retry": {
@@ -24,13 +24,32 @@ export function waiting(status: Status, elapsed: number): string {
       return `${status.why || "failed"}; ${left > 0 ? `trying again in ${left} s` : "trying again"}`;
     }
     default:
-      return "";
+      return `waiting ${seconds} s`;
   }
 }
 
+function progress({ footer, texts, thoughts }: AnswerStore): string[] {
+  const thinks = texts.empty && !thoughts.empty;
+  const parts = thinks ? ["thinking"] : [];
+  if (footer === null) return parts;
+  const { tokens, thinking, rate, cost } = footer;
+  if (typeof tokens === "number") {
+    const part = thinking && !thinks ? ` (${count(thinking)} thinking)` : "";
+    parts.push(`${count(tokens)} ${tokens === 1 ? "token" : "tokens"}${part}`);
+  }
+  if (typeof rate === "number" && rate > 0) parts.push(`${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`);
+  if (cost) parts.push(cost);
+  return parts;
+}
+
+function count(number: number): string {
+  return number.toLocaleString("en-US");
+}
+
 /** What is read out: each phase once, and no seconds. */
-export function announcement(status: Status, stop: StopState): string {
-  if (stop === "unreachable" && status.phase !== "done") return INTERRUPT_YOURSELF;
+export function announcement(status: Status, stop: StopState, over: boolean): string {
+  if (over) return "The answer is complete";
+  if (stop === "unreachable") return INTERRUPT_YOURSELF;
   switch (status.phase) {
     case "waiting":
       return "Waiting for the answer";
@@ -45,19 +64,6 @@ export function announcement(status: Status, stop: StopState): string {
     case "done":
       return "The answer is complete";
   }
-}
-
-export function footline(footer: Partial<Footer> | null, final: string | undefined): string {
-  if (final) return final;
-  if (footer === null) return "";
-  const { tokens, rate, first_token: first, cost, total } = footer;
-  const parts: string[] = [];
-  if (typeof tokens === "number") parts.push(`${tokens} ${tokens === 1 ? "token" : "tokens"}`);
-  if (typeof rate === "number" && rate > 0) parts.push(`${rate < 10 ? rate.toFixed(1) : Math.round(rate)} tokens/s`);
-  if (typeof first === "number") parts.push(`first token ${first.toFixed(1)} s`);
-  if (cost) parts.push(cost);
-  if (total) parts.push(`this notebook ${total}`);
-  return parts.join(" \u00b7 ");
 }
 
 export function stopLabel(state: StopState): string {

@@ -6,12 +6,12 @@ class FakeModel implements WidgetModel {
   sent: unknown[] = [];
   traits: Record<string, unknown> = {
     asset: "asset-id",
-    header: { model: "demo-guide", conversation: "main", turn: 2, demo: true, kernel_id: "k-1", can_stop: true },
+    header: { model: "demo-guide", turn: 2, attempt: 1, kernel_id: "k-1", can_stop: true },
     snapshot: { seq: 0, text: "", reasoning: "" },
     status: { phase: "waiting" },
   };
   private listeners: [string, (value: unknown) => void][] = [];
-  widget_manager: { get_model: (id: string) => Promise<{ get(name: string): unknown }> } = {
+  widget_manager: { rendermime?: undefined; get_model: (id: string) => Promise<{ get(name: string): unknown }> } = {
     get_model: () => Promise.reject(new Error("no such model")),
   };
   get = (name: string): unknown => this.traits[name];
@@ -62,37 +62,54 @@ describe("a view of an answer", () => {
   it("names the model, counts the seconds, then shows the text", () => {
     start();
     expect(model.sent).toEqual([{ kind: "ready" }]);
-    expect(part("title").textContent).toBe("demo-guide · main, turn 2");
-    expect(part("badge").hidden).toBe(false);
     vi.advanceTimersByTime(3100);
-    expect(part("waiting").textContent).toBe("waiting 3 s");
+    expect(part("facts").textContent).toBe("demo-guide · turn 2 · waiting 3 s");
     expect(part("unseen").textContent).toBe("Waiting for the answer");
+    expect(part("copy-answer").hidden).toBe(true);
     model.set("status", { phase: "streaming" });
     model.message({ kind: "delta", seq: 1, text: "Hello **you", reasoning: "" });
     frame();
-    expect(part("waiting").hidden).toBe(true);
+    expect(part("facts").textContent).toBe("demo-guide · turn 2");
     expect(part("text").querySelector("strong")!.textContent).toBe("you");
-    model.message({ kind: "footer", tokens: 3, rate: 12, first_token: 0.5, cost: "", total: "" });
+    expect(part("status").classList).not.toContain("cnai-as-final");
+    model.message({ kind: "footer", tokens: 3, thinking: 0, rate: 12, cost: "", line: "the end, about" });
     frame();
-    expect(part("footer").textContent).toBe("3 tokens · 12 tokens/s · first token 0.5 s");
-    model.set("status", { phase: "done", footer: "the end" });
+    expect(part("facts").textContent).toBe("demo-guide · turn 2 · 3 tokens · 12/s");
+    expect([part("status").classList.contains("cnai-as-final"), part("final").textContent]).toEqual([true, "the end, about"]);
+    model.message({ kind: "ended", footer: "the end" });
     frame();
     expect(part("text").textContent).toBe("Hello **you");
-    expect(part("footer").textContent).toBe("the end");
-    expect(part("stop").hidden).toBe(true);
+    expect(part("facts").textContent).toBe("the end");
+    expect([part("stop").hidden, part("copy-answer").hidden]).toEqual([true, true]);
+  });
+
+  it("copies the answer as it was written", async () => {
+    const writeText = vi.fn().mockResolvedValue(undefined);
+    vi.stubGlobal("navigator", { clipboard: { writeText } });
+    start();
+    model.message({ kind: "delta", seq: 1, text: "Hello **you**", reasoning: "hm" });
+    frame();
+    part("copy-answer").click();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(writeText).toHaveBeenCalledWith("Hello **you**");
+    expect(part("copy-answer").textContent).toBe("Copied");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect([part("copy-answer").textContent, part("copy-answer").getAttribute("aria-label")]).toEqual(["Copy", "Copy the answer"]);
   });
 
   it("shows everything in a second and in a late view", () => {
     initialize({ model });
     model.message({ kind: "delta", seq: 1, text: "# one\n", reasoning: "" });
     start();
-    expect(part("text").innerHTML).toBe("<h1>one</h1>");
+    expect(part("text").querySelector("h1")!.textContent).toBe("one");
     const other = document.createElement("div");
     document.body.append(other);
     render({ model, el: other });
     model.message({ kind: "delta", seq: 2, text: "two", reasoning: "" });
     frame();
-    for (const each of [el, other]) expect(each.querySelector(".cnai-text")!.innerHTML).toBe("<h1>one</h1><p>two</p>");
+    for (const each of [el, other]) {
+      expect([...each.querySelector(".cnai-text")!.children].map((block) => block.textContent)).toEqual(["one", "two", ""]);
+    }
   });
 
   it("draws the reasoning when its fold is opened while nothing arrives", () => {
@@ -121,32 +138,19 @@ describe("a view of an answer", () => {
     expect(part("text").textContent).toBe("ab");
   });
 
-  it("opens the reasoning while it comes and closes it for the answer", () => {
+  it("keeps the reasoning folded, first of all, until the reader opens it", () => {
     start();
-    const fold = part("reasoning") as HTMLDetailsElement;
-    expect(fold.hidden).toBe(true);
-    model.message({ kind: "delta", seq: 1, text: "", reasoning: "hm" });
-    frame();
-    expect([fold.hidden, fold.open, part("thoughts").textContent]).toEqual([false, true, "hm"]);
-    model.message({ kind: "delta", seq: 2, text: "so", reasoning: "" });
-    frame();
-    expect(fold.open).toBe(false);
-  });
-
-  it("leaves the fold as the reader wants it", () => {
-    start();
+    expect(part("reasoning")).toBeNull();
     model.message({ kind: "delta", seq: 1, text: "", reasoning: "hm" });
     frame();
     const fold = part("reasoning") as HTMLDetailsElement;
-    fold.querySelector("summary")!.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
-    fold.open = false;
-    model.message({ kind: "delta", seq: 2, text: "", reasoning: " more" });
-    frame();
-    expect(fold.open).toBe(false);
+    expect([fold.open, part("text").firstElementChild === fold]).toEqual([false, true]);
+    expect(part("facts").textContent).toBe("demo-guide · turn 2 · thinking");
+    fold.querySelector("summary")!.click();
     fold.open = true;
-    model.message({ kind: "delta", seq: 3, text: "so", reasoning: "" });
+    model.message({ kind: "delta", seq: 2, text: "so", reasoning: " more" });
     frame();
-    expect([fold.open, part("thoughts").textContent]).toEqual([true, "hm more"]);
+    expect([fold.open, part("thoughts").textContent, part("facts").textContent]).toEqual([true, "hm more", "demo-guide · turn 2"]);
   });
 
   it("stops by the kernel, by the server, or says what to press", async () => {
@@ -171,11 +175,10 @@ describe("a view of an answer", () => {
     start();
     part("stop").click();
     await vi.advanceTimersByTimeAsync(450);
-    expect(part("problem").hidden).toBe(false);
     expect(part("problem").textContent).toContain("Interrupt button");
     model.message({ kind: "ended" });
     frame();
-    expect(part("problem").hidden).toBe(true);
+    expect(part("problem")).toBeNull();
   });
 
   it.each([[{ kind: "stopping" }], [{ kind: "ended" }]])("does not interrupt after %j", async (message) => {
@@ -195,25 +198,73 @@ describe("a view of an answer", () => {
     model.traits.header = { model: "m", can_stop: false };
     start();
     expect(part("stop").hidden).toBe(true);
-    expect(part("badge").hidden).toBe(true);
   });
 
-  it("holds the height of the output for the swap, for a second", () => {
-    const area = document.createElement("div");
-    area.className = "jp-OutputArea";
-    Object.defineProperty(area, "offsetHeight", { value: 321 });
-    document.body.replaceChildren(area);
-    area.append(el);
-    const close = start();
-    model.set("status", { phase: "done" });
-    expect(area.style.minHeight).toBe("321px");
-    vi.advanceTimersByTime(600);
-    el.remove();
-    close();
-    vi.advanceTimersByTime(600);
-    expect(area.style.minHeight).toBe("321px");
-    vi.advanceTimersByTime(600);
-    expect(area.style.minHeight).toBe("");
+  describe("in the output of a notebook", () => {
+    let area: HTMLElement;
+    let child: HTMLElement;
+    let close: () => void;
+    const replace = (html: string): void => {
+      el.remove();
+      const output = document.createElement("div");
+      output.className = "jp-OutputArea-output";
+      output.innerHTML = html;
+      child.append(output);
+      close();
+    };
+
+    beforeEach(() => {
+      area = document.createElement("div");
+      area.className = "jp-OutputArea";
+      child = document.createElement("div");
+      child.className = "jp-OutputArea-child";
+      Object.defineProperty(area, "offsetHeight", { value: 321 });
+      document.body.replaceChildren(area);
+      area.append(child);
+      child.append(el);
+      close = start();
+    });
+
+    it("holds the height for the swap, for a second", () => {
+      model.set("status", { phase: "done" });
+      expect(area.style.minHeight).toBe("321px");
+      vi.advanceTimersByTime(600);
+      replace("");
+      vi.advanceTimersByTime(600);
+      expect(area.style.minHeight).toBe("321px");
+      vi.advanceTimersByTime(600);
+      expect(area.style.minHeight).toBe("");
+    });
+
+    it("leaves the answer in sight until the final Markdown is there, and an open reasoning open", async () => {
+      model.message({ kind: "delta", seq: 1, text: "words", reasoning: "hm" });
+      frame();
+      (part("reasoning") as HTMLDetailsElement).open = true;
+      model.message({ kind: "ended", footer: "the end" });
+      replace("");
+      expect(area.lastElementChild!.textContent).toContain("words");
+      expect(area.lastElementChild!.hasAttribute("inert")).toBe(true);
+      child.lastElementChild!.innerHTML = "<details><summary>Reasoning</summary>hm</details><p>words</p>";
+      await vi.advanceTimersByTimeAsync(0);
+      expect(area.querySelector(".cnai-answer")).toBeNull();
+      expect([area.style.position, area.querySelector("details")!.open]).toEqual(["", true]);
+      expect(document.querySelector(".cnai-holder")).toBeNull();
+    });
+
+    it("goes after a second where nothing comes", () => {
+      model.message({ kind: "delta", seq: 1, text: "words", reasoning: "" });
+      frame();
+      model.message({ kind: "ended" });
+      replace("");
+      expect(area.querySelector(".cnai-answer")).not.toBeNull();
+      vi.advanceTimersByTime(1100);
+      expect(area.querySelector(".cnai-answer")).toBeNull();
+    });
+
+    it("goes at once where nothing had come", () => {
+      replace("");
+      expect(area.querySelector(".cnai-answer")).toBeNull();
+    });
   });
 
   it("leaves nothing behind", () => {

@@ -13,16 +13,19 @@ const cases: [string, string][] = [
   ["**a", "<p>**a</p>"],
   ["`a` ``b`c`` `*d*` `e", "<p><code>a</code> <code>b`c</code> <code>*d*</code> `e</p>"],
   ["a  \nb\\\nc\nd", "<p>a<br></br>b<br></br>c\nd</p>"],
-  ["- a\n- b\n  - c\n    - d\n- e", "<ul><li><p>a</p></li><li><p>b</p><ul><li><p>c</p><ul><li><p>d</p></li></ul></li></ul></li><li><p>e</p></li></ul>"],
+  ["- a\n- b\n  - c\n    - d\n- e", "<ul tight><li><p>a</p></li><li><p>b</p><ul tight><li><p>c</p><ul tight><li><p>d</p></li></ul></li></ul></li><li><p>e</p></li></ul>"],
   ["3. a\n4. b\n\n   c\n\n5. d", "<ol><li><p>a</p></li><li><p>b</p><p>c</p></li><li><p>d</p></li></ol>"],
   ["- a\n\n\n- b\n\nc", "<ul><li><p>a</p></li><li><p>b</p></li></ul><p>c</p>"],
-  ["- a\n* b\n1. c\n2) d", "<ul><li><p>a</p></li></ul><ul><li><p>b</p></li></ul><ol><li><p>c</p></li></ol><ol><li><p>d</p></li></ol>"],
-  ["1. a\n   ```py\n   x = 1\n\n     y\n   ```\n2. b", "<ol><li><p>a</p><code py>x = 1\n\n  y\n</code></li><li><p>b</p></li></ol>"],
-  ["a\n- b\nc", "<p>a</p><ul><li><p>b\nc</p></li></ul>"],
+  ["- a\n  - b\n\n- c", "<ul><li><p>a</p><ul tight><li><p>b</p></li></ul></li><li><p>c</p></li></ul>"],
+  ["- a\n  - b\n\n    c\n- d", "<ul tight><li><p>a</p><ul><li><p>b</p><p>c</p></li></ul></li><li><p>d</p></li></ul>"],
+  ["- a\n\nb", "<ul tight><li><p>a</p></li></ul><p>b</p>"],
+  ["- a\n* b\n1. c\n2) d", "<ul tight><li><p>a</p></li></ul><ul tight><li><p>b</p></li></ul><ol tight><li><p>c</p></li></ol><ol tight><li><p>d</p></li></ol>"],
+  ["1. a\n   ```py\n   x = 1\n\n     y\n   ```\n2. b", "<ol tight><li><p>a</p><code py>x = 1\n\n  y\n</code></li><li><p>b</p></li></ol>"],
+  ["a\n- b\nc", "<p>a</p><ul tight><li><p>b\nc</p></li></ul>"],
   ["a\n2. b", "<p>a\n2. b</p>"],
-  ["-\n  a\n-\n\nb", "<ul><li><p>a</p></li><li></li></ul><p>b</p>"],
+  ["-\n  a\n-\n\nb", "<ul tight><li><p>a</p></li><li></li></ul><p>b</p>"],
   ["> a\nb\n>\n> c\n\nd", "<blockquote><p>a\nb</p><p>c</p></blockquote><p>d</p>"],
-  ["> > a\n> - b", "<blockquote><blockquote><p>a</p></blockquote><ul><li><p>b</p></li></ul></blockquote>"],
+  ["> > a\n> - b", "<blockquote><blockquote><p>a</p></blockquote><ul tight><li><p>b</p></li></ul></blockquote>"],
   ["```python\na = 1\n\n  b\n```\nc", "<code python>a = 1\n\n  b\n</code><p>c</p>"],
   ["~~~\n```\n~~~", "<code >```\n</code>"],
   ["````\n```\nx\n```\n````", "<code >```\nx\n```\n</code>"],
@@ -39,7 +42,7 @@ const cases: [string, string][] = [
   ["**https://example.org/**", `<p><strong>${link}https://example.org/</a></strong></p>`],
   ["<me@example.org> [m](mailto:me@example.org)", "<p><a mailto:me@example.org>me@example.org</a> <a mailto:me@example.org>m</a></p>"],
   ["$a_1 * b_2$ and $*x*$ and \\(a*b*c\\) and \\[*x*\\]", "<p>$a_1 * b_2$ and $*x*$ and \\(a*b*c\\) and \\[*x*\\]</p>"],
-  ["$$\n- a\n= b\n$$\nc", "<p>$$\n- a\n= b\n$$\n</p><p>c</p>"],
+  ["$$\n- a\n= b\n$$\nc", "<p>$$\n- a\n= b\n$$</p><p>c</p>"],
   ["$5 and *$10*", "<p>$5 and <em>$10</em></p>"],
   ["&lt;b&gt; &amp; &unknown; &#65; \\*a\\*", "<p><b> & &unknown; A *a*</p>"],
   ["a\r\nb\rc", "<p>a\nb\nc</p>"],
@@ -117,15 +120,50 @@ describe("Markdown", () => {
     expect(host.textContent).toBe("new and more");
   });
 
+  it("draws before what its host holds already, and takes only its own away", async () => {
+    const { MarkdownView } = await import("../src/markdown_view");
+    const { PieceList } = await import("../src/store");
+    const source = new PieceList();
+    const host = document.createElement("div");
+    const before = document.createElement("i");
+    host.append(before);
+    const view = new MarkdownView(source, host, { before });
+    source.push("one\n\ntwo");
+    view.draw(false);
+    expect(outline(host)).toBe("<p>one</p><p>two</p><i></i>");
+    source.become("other");
+    view.draw(true);
+    expect(outline(host)).toBe("<p>other</p><i></i>");
+  });
+
   it("copies code as it stands", async () => {
     const writeText = vi.fn().mockResolvedValue(undefined);
-    Object.assign(navigator, { clipboard: { writeText } });
-    const host = whole("```py\na < b\n\n  c\n```");
-    const button = host.querySelector("button")!;
+    vi.stubGlobal("navigator", { clipboard: { writeText } });
+    const button = whole("```py\na < b\n\n  c\n```").querySelector("button")!;
     expect(button.getAttribute("aria-label")).toBe("Copy the py code");
     button.click();
     await vi.waitFor(() => expect(button.textContent).toBe("Copied"));
     expect(writeText).toHaveBeenCalledWith("a < b\n\n  c");
+    vi.unstubAllGlobals();
+  });
+
+  it.each([[true, "Copied"], [false, "Not copied"]])("copies without the clipboard's API: %j", async (works, says) => {
+    const copied: string[] = [];
+    const copy = (): boolean => {
+      copied.push((document.activeElement as HTMLTextAreaElement).value);
+      return works;
+    };
+    Object.assign(document, { execCommand: copy });
+    vi.stubGlobal("navigator", {});
+    const host = whole("```\na\n\n  b\n```");
+    document.body.append(host);
+    const button = host.querySelector("button")!;
+    button.focus();
+    button.click();
+    await vi.waitFor(() => expect(button.textContent).toBe(says));
+    expect([copied, document.activeElement, document.querySelector("textarea")]).toEqual([["a\n\n  b"], button, null]);
+    vi.unstubAllGlobals();
+    host.remove();
   });
 
   const hostile: [string, string][] = [

@@ -23,10 +23,12 @@ export function outline(node: Node): string {
   const inner = [...element.childNodes].map(outline).join("");
   const name = element.localName;
   if (element.className === "cnai-code") {
-    const language = element.querySelector(".cnai-language")!.textContent;
-    return `<code ${language}>${element.querySelector("pre")!.textContent}</code>`;
+    const label = element.querySelector("button")!.getAttribute("aria-label")!;
+    const language = /^Copy the (.*?) ?code$/.exec(label)![1]!;
+    return `<code ${language}>${element.querySelector("code")!.textContent}</code>`;
   }
   if (name === "span" || name === "div") return inner;
+  if (element.hasAttribute("data-tight")) return `<${name} tight>${inner}</${name}>`;
   const href = element.getAttribute("href");
   return `<${name}${href ? ` ${href}` : ""}>${inner}</${name}>`;
 }

@@ -1,35 +1,60 @@
 import { expect, it } from "vitest";
-import { announcement, footline, headline, waiting } from "../src/wording";
+import { AnswerStore, type Footer, type Header, type Status } from "../src/store";
+import { announcement, facts } from "../src/wording";
 
-it("names the model and where the answer belongs", () => {
-  expect(headline({ model: "m", conversation: "main", turn: 2 })).toBe("m · main, turn 2");
-  expect(headline({ model: "m", conversation: "main", turn: 0 })).toBe("m · once");
-  expect(headline({})).toBe("once");
+const header: Header = { model: "m", turn: 2, attempt: 1, kernel_id: "", can_stop: true };
+const footer: Footer = { tokens: 1031, thinking: 0, rate: 42.4, cost: "≈$0.0001", line: "the end" };
+
+function store(status: Status, text = "", reasoning = ""): AnswerStore {
+  const made = new AnswerStore(() => undefined, () => 0);
+  made.setStatus(status);
+  made.message({ kind: "delta", seq: 1, text, reasoning });
+  return made;
+}
+
+function said(made: AnswerStore, more?: Partial<Footer>, elapsed = 0): string {
+  if (more) made.message({ kind: "footer", ...footer, ...more });
+  return facts(header, made, elapsed);
+}
+
+it("names the model and the turn", () => {
+  const waiting = store({ phase: "waiting" });
+  expect(facts(header, waiting, 0)).toBe("m · turn 2 · waiting 0 s");
+  expect(facts({ ...header, attempt: 3 }, waiting, 0)).toBe("m · turn 2, attempt 3 · waiting 0 s");
+  expect(facts({ ...header, turn: 0 }, waiting, 0)).toBe("m · waiting 0 s");
+  expect(facts({}, waiting, 0)).toBe("waiting 0 s");
 });
 
 it("counts what is waited for", () => {
-  expect(waiting({ phase: "waiting" }, 3200)).toBe("waiting 3 s");
-  expect(waiting({ phase: "queued" }, 0)).toBe("queued 0 s");
-  const retry = { phase: "retry", seconds: 4, why: "too many requests" } as const;
-  expect(waiting(retry, 0)).toBe("too many requests; trying again in 4 s");
-  expect(waiting(retry, 3500)).toBe("too many requests; trying again in 1 s");
-  expect(waiting(retry, 4100)).toBe("too many requests; trying again");
-  expect(waiting({ phase: "streaming" }, 9)).toBe("");
+  expect(said(store({ phase: "waiting" }), undefined, 3200)).toContain("waiting 3 s");
+  expect(said(store({ phase: "queued" }))).toContain("queued 0 s");
+  const retry = store({ phase: "retry", seconds: 4, why: "too many requests" });
+  expect(said(retry, undefined, 0)).toContain("too many requests; trying again in 4 s");
+  expect(said(retry, undefined, 3500)).toContain("too many requests; trying again in 1 s");
+  expect(said(retry, undefined, 4100)).toContain("too many requests; trying again");
+});
+
+it("sums up what has come, only what is known", () => {
+  const streaming = { phase: "streaming" } as const;
+  expect(said(store(streaming, "text"))).toBe("m · turn 2");
+  expect(said(store(streaming, "text"), {})).toBe("m · turn 2 · 1,031 tokens · 42/s · ≈$0.0001");
+  expect(said(store(streaming, "text"), { thinking: 12, rate: 4.25, cost: "" })).toBe(
+    "m · turn 2 · 1,031 tokens (12 thinking) · 4.3/s",
+  );
+  expect(said(store(streaming, "", "hm"), { tokens: 1, thinking: 1, rate: 0, cost: "unpriced" })).toBe(
+    "m · turn 2 · thinking · 1 token · unpriced",
+  );
+});
+
+it("is the footer at the end", () => {
+  const ended = store({ phase: "streaming" }, "text");
+  ended.message({ kind: "ended", footer: "all of it" });
+  expect(said(ended)).toBe("all of it");
 });
 
 it("reads out each phase, without seconds that change", () => {
-  expect(announcement({ phase: "waiting" }, "idle")).toBe("Waiting for the answer");
-  expect(announcement({ phase: "streaming" }, "asked")).toBe("Stopping");
-  expect(announcement({ phase: "streaming" }, "unreachable")).toContain("Interrupt button");
-  expect(announcement({ phase: "done" }, "unreachable")).toBe("The answer is complete");
-});
-
-it("sums up below, only what is known", () => {
-  const footer = { tokens: 31, rate: 42.4, first_token: 0.82, cost: "$0.0001", total: "$0.0132" };
-  expect(footline(footer, undefined)).toBe("31 tokens · 42 tokens/s · first token 0.8 s · $0.0001 · this notebook $0.0132");
-  expect(footline({ ...footer, rate: 0, first_token: null, cost: "unpriced", total: "1 unpriced" }, undefined)).toBe(
-    "31 tokens · unpriced · this notebook 1 unpriced",
-  );
-  expect(footline(footer, "the end")).toBe("the end");
-  expect(footline(null, undefined)).toBe("");
+  expect(announcement({ phase: "waiting" }, "idle", false)).toBe("Waiting for the answer");
+  expect(announcement({ phase: "streaming" }, "asked", false)).toBe("Stopping");
+  expect(announcement({ phase: "streaming" }, "unreachable", false)).toContain("Interrupt button");
+  expect(announcement({ phase: "streaming" }, "unreachable", true)).toBe("The answer is complete");
 });

@@ -1,0 +1,12 @@
+/** Nodes of the page, made without any HTML. */
+
+export function make<Name extends keyof HTMLElementTagNameMap>(name: Name, className = ""): HTMLElementTagNameMap[Name] {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  return made;
+}
+
+/** Set an element's text, where it is another. */
+export function say(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
