@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import linecache
 import os
-import sys
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +10,11 @@ from weakref import WeakKeyDictionary
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
+from .calling_code import uses_result, variables
 from .chat_commands import CHAT_HELP, run_chat_command
 from .command_lines import ask_parser, key_parser, models_parser, spend_parser
 from .config import Cnai
+from .documents.cell_ids import CellIds
 from .errors import InputError
 from .expansion import expand
 from .options import leading_options, words
@@ -23,9 +23,10 @@ from .transform import keep_body, keep_question_mark
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from types import FrameType
+    from collections.abc import Sequence
 
     from .cell_run import CellRun
+    from .documents.restore import SavedCell
     from .reply import Reply
     from .session import Session
 
@@ -43,6 +44,8 @@ class CnaiMagics(Magics):
         self.settings = settings
         self._session: Session | None = None
         self._last_run: CellRun | None = None
+        self._ids = CellIds()
+        self._repeated = 0
         self._saved: dict[str, dict[str, Reply]] = {}
 
     @property
@@ -67,10 +70,10 @@ class CnaiMagics(Magics):
         """Ask a model."""
         parser = ask_parser()
         if cell is None:
-            variables = self._variables()
+            known = variables(self.shell)
             options, prompt = leading_options(line, parser)
-            arguments = parser.parse([expand(each, variables) for each in options])
-            prompt = expand(prompt, variables)
+            arguments = parser.parse([expand(each, known) for each in options])
+            prompt = expand(prompt, known)
         else:
             arguments, prompt = parser.parse(words(line)), _body(cell)
         if arguments.help:
@@ -90,7 +93,7 @@ class CnaiMagics(Magics):
                 self.shell.user_ns["_cnai"] = latest
                 if arguments.out:
                     self.shell.user_ns[arguments.out] = latest
-        return reply if cell is None and self._is_used() else None
+        return reply if cell is None and uses_result(self.shell) else None
 
     @no_var_expand
     @line_magic
@@ -105,7 +108,7 @@ class CnaiMagics(Magics):
             return None
         found = self.session.models(arguments.pattern, refresh=arguments.refresh)
         self._show(models_table(found, self.session))
-        return [model.id for model in found] if self._is_used() else None
+        return [model.id for model in found] if uses_result(self.shell) else None
 
     @no_var_expand
     @line_magic
@@ -152,6 +155,7 @@ class CnaiMagics(Magics):
     def _ask(self, prompt: str, chosen: dict[str, Any]) -> Reply:
         from .render import choose_view
 
+        self._identify()
         run = self._run
         place = run.ask()
         view = choose_view(self.shell, self.settings.display)
@@ -170,8 +174,20 @@ class CnaiMagics(Magics):
 
         execution = self._parent.get("header", {}).get("msg_id") or self.shell.execution_count
         if self._last_run is None or self._last_run.execution != execution:
-            self._last_run = CellRun(execution, self._cell)
+            cell = self._cell
+            self._last_run = CellRun(execution, None if cell is None else self._ids[cell])
+            self._repeated = self._ids.count(self._source) if cell is None else 0
         return self._last_run
+
+    def _identify(self) -> None:
+        """Find the cell that runs among those of the file, where it is first asked."""
+        cell = self._cell
+        if cell is None or cell in self._ids:
+            return
+        saved = {each.id: each for each in (*self._saved_cells(), *self.session.restored_cells)}
+        self._ids.find(cell, self._source, saved.values())
+        # It may have begun before anything was asked in it.
+        self._last_run = None
 
     @property
     def _parent(self) -> dict[str, Any]:
@@ -211,8 +227,11 @@ class CnaiMagics(Magics):
     @property
     def _hints(self) -> dict[str, Any]:
         """What else tells which notebook runs."""
+        from .documents.cell_ids import may_be_saved
+
         exact = bool(self.settings.notebook or self.shell.user_ns.get("__vsc_ipynb_file__"))
-        return {"exact": exact, "cell": self._cell, "source": self._source}
+        cell = self._run.cell
+        return {"exact": exact, "cell": cell if cell and may_be_saved(cell) else None, "source": self._source}
 
     def _saved_answers(self) -> list[Reply]:
         """Return the answers that the file holds for this cell, and those that it held before.
@@ -228,23 +247,29 @@ class CnaiMagics(Magics):
                 "nobody here knows the file of this notebook, from which its answers are to be replayed",
                 next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
             )
-        found = {reply.id: reply for path in paths for reply in saved_answers(path, self._cell, self._source)}
-        known = self._saved.setdefault(self._cell or self._source, {})
+        cell, source, nth = self._run.cell, self._source, self._repeated
+        found = {reply.id: reply for path in paths for reply in saved_answers(path, cell, source, nth)}
+        known = self._saved.setdefault(cell or source, {})
         for answer, reply in found.items():
             known.setdefault(answer, reply)
         return [*found.values(), *(reply for answer, reply in known.items() if answer not in found)]
 
     def _former_answers(self) -> list[Reply]:
         """Return what the file holds below this cell: the answer takes its place, and must not lose it."""
-        from .documents.notebook import saved_answers
+        from .documents.restore import answers_of
+
+        cell = self._run.cell
+        return [reply for each in self._saved_cells() if each.id == cell for reply in answers_of(each)]
+
+    def _saved_cells(self) -> Sequence[SavedCell]:
+        """Return the cells of the notebook's file, none where it cannot be read: then none can be lost."""
+        from .documents.notebook import saved_cells
 
         path = Path(self._named).absolute() if self._named else None
         try:
-            if self._cell is None or path is None or not path.is_file():
-                return []
-            return saved_answers(path, self._cell, "")
+            return saved_cells(path) if self._cell and path is not None and path.is_file() else ()
         except (InputError, OSError, ValueError):
-            return []  # a file that cannot be read has no answers to lose
+            return ()
 
     def offer_to_restore(self) -> None:
         """Say in one line that the notebook holds answers of an earlier kernel, if it does."""
@@ -263,6 +288,7 @@ class CnaiMagics(Magics):
 
         from .safety import strip_controls
 
+        self._identify()
         question = self.session.prepare(prompt, place=self._run.place, **chosen)
         usage, cost, _ = question.so_far(0)
         stream = question.options.stream
@@ -270,28 +296,6 @@ class CnaiMagics(Magics):
         print(strip_controls(json.dumps(body, ensure_ascii=False, indent=2)))
         money = f"demo credit {cost}" if question.demo else str(cost)
         print(f"≈{usage.prompt_tokens:,} prompt tokens · {money} · nothing was sent")
-
-    def _is_used(self) -> bool:
-        """Tell whether the code that runs uses what a line magic returns; else it would be shown twice."""
-        frame = self._calling_frame()
-        if frame is None:
-            return True
-        file = frame.f_code.co_filename
-        line = linecache.getline(file, frame.f_lineno).strip()
-        # %%time shows itself what an expression returns.
-        shown = line.startswith("get_ipython().run_line_magic(") and line.endswith(")")
-        return not (shown or file == "<timed eval>")
-
-    def _variables(self) -> dict[str, Any]:
-        """Return what names mean where the code that runs calls a magic."""
-        frame = self._calling_frame()
-        return {**self.shell.user_ns, **(frame.f_locals if frame is not None else {})}
-
-    def _calling_frame(self) -> FrameType | None:
-        frame: FrameType | None = sys._getframe()
-        while frame is not None and frame.f_globals is not self.shell.user_global_ns:
-            frame = frame.f_back
-        return frame
 
     # -- showing --------------------------------------------------------------------------------
 

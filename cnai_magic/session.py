@@ -12,7 +12,7 @@ from .answer import Answer
 from .cell_run import CellRun
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
-from .documents.restore import Restored, merge
+from .documents.restore import Restored, SavedCell, merge
 from .errors import SET_KEY, CnaiError, Door, InputError, ModelNotFoundError, NextStep, setting
 from .interrupts import Admission, Interrupted, interrupts_admitted, interrupts_deferred
 from .ledger import Ledger
@@ -51,6 +51,7 @@ class Session:
         self.conversations = Conversations()
         self.latest: Reply | None = None
         self.notebook = ""
+        self.restored_cells: Sequence[SavedCell] = ()
         self._notify = notify or (lambda line: None)
         self._demo_was_said = False
         # Held while conversations and accounts change; never while waiting for a server.
@@ -296,6 +297,7 @@ class Session:
         """Take in the conversations and the spend of a notebook, in so far as they are not known here."""
         with self._lock:
             merge(self.conversations, restored)
+            self.restored_cells = restored.cells
             self.book.restore(restored.charges)
 
     def take_in(self, conversation: Conversation, name: str, otherwise: str) -> Conversation:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from IPython.core.inputtransformer2 import cell_magic
+
 from .errors import InputError, NextStep
 
 __all__ = ["keep_body", "keep_question_mark"]
 
-_CELL = re.compile(r"[ \t]*%%cnai(?:[ \t]+(.*?))?\s*\Z")
+_CELL = re.compile(r"[ \t]*%%cnai(?:[ \t]|\s*\Z)")
+_OTHER = re.compile(r"[ \t]*%%(?!cnai(?:[ \t]|\s*\Z))")
 _LINE_QUESTION = re.compile(r"([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai[ \t]+\S.*\?)(?=\r?\n?\Z)")
 # Lines that are no Python: magics, shell commands, help.
 _NO_PYTHON = re.compile(r"[ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*[%!?]")
@@ -27,15 +30,16 @@ def keep_body(lines: list[str]) -> list[str]:
 
     Raises InputError where `%%cnai` stands below something else: IPython knows it in the first line only.
     """
-    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    if any(_CELL.match(line) for line in lines):
-        if found := _CELL.match(lines[first]):
-            body = "".join(lines[first + 1 :])
-            return [f"get_ipython().run_cell_magic('cnai', {found[1] or ''!r}, {body!r})\n"]
-        if not lines[first].lstrip().startswith("%%") and any(
-            _CELL.match(lines[n]) for n in _code_lines(lines)
-        ):
-            raise _misplaced(lines[first])
+    if not any(_CELL.match(line) for line in lines):
+        return lines
+    first = next(number for number, line in enumerate(lines) if line.strip())
+    # Also under %%capture and its like, which run their body as a cell.
+    below = next((line for line in lines[first:] if line.strip() and not _OTHER.match(line)), "")
+    if _CELL.match(below):
+        called: list[str] = cell_magic([lines[first].lstrip(), *lines[first + 1 :]])  # type: ignore[no-untyped-call]
+        return called
+    if not _OTHER.match(lines[first]) and any(_CELL.match(lines[number]) for number in _code_lines(lines)):
+        raise _misplaced(lines[first])
     return lines
 
 

@@ -94,6 +94,7 @@ _ARROWS: dict[str, set[str]] = {
     },
     "magics": {
         "access",
+        "calling_code",
         "cell_run",
         "chat_commands",
         "command_lines",
@@ -109,6 +110,7 @@ _ARROWS: dict[str, set[str]] = {
         "transform",
     },
     "transform": set(),
+    "calling_code": set(),
     "expansion": set(),
     "cli": {"gateway", "options", "render", "session"},
 }
@@ -117,7 +119,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "requests": {"client"},
     "urllib3": {"client"},
     "sseclient": {"client"},
-    "IPython": {"magics", "render"},
+    "IPython": {"magics", "render", "transform"},
     "traitlets": {"config", "render.widget"},
     "anywidget": {"render.widget"},
     "aiohttp": {"gateway"},

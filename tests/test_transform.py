@@ -64,7 +64,15 @@ def called(cell: str) -> tuple[str, ...]:
 def test_the_body_of_a_cell_is_what_was_typed(head: str, body: str) -> None:
     line = head.strip().removeprefix("%%cnai").strip()
     given = body if body.endswith("\n") else f"{body}\n"
-    assert called(f"{head}\n{body}") == ("cnai", line, given)
+    magic, options, called_with = called(f"{head}\n{body}")
+    assert (magic, options.strip(), called_with) == ("cnai", line, given)
+
+
+@pytest.mark.parametrize("above", ["%%capture out", "%%time\n%%capture"])
+def test_the_body_is_what_was_typed_also_below_another_magic(above: str) -> None:
+    name, _, line = above.partition("\n")[0].removeprefix("%%").partition(" ")
+    body = "\n".join([*above.split("\n")[1:], "%%cnai", ">>> x", "  y"])
+    assert called(f"{above.partition(chr(10))[0]}\n{body}") == (name, line, f"{body}\n")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +123,7 @@ def test_a_question_below_something_else_is_told_to_move(above: str, told: str) 
         '# it\'s\ntext = \'a"b\' + """\n%%cnai\n%cnai why?\n"""',
         "text = '''\n%cnai? %cnai_models?\nx %cnai why?\n%cnai why?\n'''",
         "%%writefile notes.txt\n# comment\n%%cnai\n%cnai why?\nhello",
-        "%%capture out\n%%cnai demo-echo\n>>> x",
+        "%%capture out\nx = 1\n%%cnai",
         "%%time\n%cnai why?",
         "%%cnai_fix\nx",
         "x = 5\ny = x %%cnai\n",

@@ -75,6 +75,7 @@ def restored_from(path: Path) -> Restored:
     cells, notes = read_notebook(path)
     restored = restore(cells)
     restored.notes[:0] = notes
+    restored.cells = [each._replace(outputs=()) for each in cells]
     return restored
 
 
@@ -88,11 +89,17 @@ def saved_cells(path: Path) -> tuple[SavedCell, ...]:
     return _cached_cells(path, state.st_mtime_ns, state.st_size)
 
 
-def saved_answers(path: Path, cell: str | None, source: str) -> list[Reply]:
-    """Return the answers saved in the cell that runs: the one of this ID, else those of this source."""
+def saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) -> list[Reply]:
+    """Return the answers saved in the cell that runs: the one of this ID, else those of this source.
+
+    Of several of this source, those of the `nth` (from 0, and round again) come first.
+    """
     cells = saved_cells(path)
     own = [each for each in cells if cell is not None and each.id == cell]
-    own = own or [each for each in cells if each.source.strip() == source.strip()]
+    if not own:
+        same = [each for each in cells if each.source.strip() == source.strip()]
+        first = nth % len(same) if same else 0
+        own = [*same[first:], *same[:first]]
     return [reply for each in own for reply in answers_of(each)]
 
 

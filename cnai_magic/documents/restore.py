@@ -43,13 +43,14 @@ class SavedCell(NamedTuple):
 class Restored:
     """What a notebook holds: conversations, the one in use, a charge for each answer, and what was left out.
 
-    `notes` are lines for a person.
+    `notes` are lines for a person, `cells` the IDs and sources of all code cells, without their outputs.
     """
 
     conversations: dict[str, Conversation] = field(default_factory=dict)
     current: str = "main"
     charges: list[Charge] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    cells: list[SavedCell] = field(default_factory=list)
 
     @property
     def turns(self) -> int:

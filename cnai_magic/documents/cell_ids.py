@@ -1,0 +1,57 @@
+"""Which cell of a notebook file runs: not all front ends name it by the ID that it has there."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .restore import SavedCell
+
+__all__ = ["CellIds", "may_be_saved"]
+
+# The form of IDs in files of format 4.5 (nbformat's schema).
+_FORM = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def may_be_saved(cell: str) -> bool:
+    """Tell whether a file can hold this ID; VS Code names cells by an address that no file holds."""
+    return _FORM.fullmatch(cell) is not None
+
+
+class CellIds:
+    """The IDs in the file of the cells that have run, by those that the front end gives.
+
+    A cell whose own ID is not in the file is told by its source, cells of one source in their order. It must
+    not be a copy of a saved cell: the front end's IDs are never in a file, or the saved cell has none. What
+    was found once stays so, also where the source changes.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, str] = {}
+        self._runs: Counter[str] = Counter()
+
+    def __getitem__(self, cell: str) -> str:
+        """Return the ID in the file, that of the front end where none is known."""
+        return self._found.get(cell, cell)
+
+    def __contains__(self, cell: str) -> bool:
+        return cell in self._found
+
+    def find(self, cell: str, source: str, saved: Iterable[SavedCell]) -> None:
+        """Look a cell up among those of the file."""
+        saved, taken = list(saved), {*self._found.values()}
+        if cell not in {each.id for each in saved}:
+            for each in saved:
+                told_by_source = each.id is not None and not (may_be_saved(cell) and may_be_saved(each.id))
+                if told_by_source and each.id not in taken and each.source.strip() == source.strip():
+                    self._found[cell] = str(each.id)
+                    return
+        self._found[cell] = cell
+
+    def count(self, source: str) -> int:
+        """Count a run of a cell without any ID, and return how many of this source there were before."""
+        self._runs[source] += 1
+        return self._runs[source] - 1
