@@ -24,7 +24,7 @@ from ..protocol import TokenCount
 from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls
-from ..stream import Batch
+from ..stream import PACE, Batch
 from .interrupts import asked_to_stop, kernel_id, let_comm_be_heard, wait_until_settled
 
 __all__ = ["WidgetView"]
@@ -160,7 +160,8 @@ class WidgetView:
             self._snapshots.pop(0)
             self._send_snapshot(widget)
         if now >= self._next_footer:
-            self._next_footer = now + _FOOTER_EVERY
+            # At the beginning more often: what comes first may be all for a while.
+            self._next_footer = now + min(_FOOTER_EVERY, max(PACE, now - self._first_token_after))
             self._send_footer(widget, now)
 
     def _send_snapshot(self, widget: _Answer) -> None:
