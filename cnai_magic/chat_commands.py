@@ -7,12 +7,12 @@ import shlex
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .command_lines import chat_parsers
 from .errors import InputError
+from .nearest import nearest
 from .options import words
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run_chat_command(session: Session, line: str, notebook: Callable[[], Path | 
             return Line(parser.format_help())
         return _PARSED[name](session, parser.parse(given), notebook)
     known = [*_SIMPLE, *_PARSED]
-    near = get_close_matches(name, known, 1, 0.5)
+    near = nearest(name, known)
     raise InputError(
         f"%cnai_chat has no command {name[:60]!r}",
         why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
@@ -273,7 +273,7 @@ def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]
             next_step="name a notebook that was saved after its answers came",
         )
     if chosen and chosen not in found:
-        near = get_close_matches(chosen, found, 1)
+        near = nearest(chosen, found)
         raise InputError(
             f"{path.name} holds no conversation {chosen!r}",
             why=f"did you mean {near[0]!r}?" if near else f"it holds {', '.join(found)}",

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, Union
 from traitlets.config import Configurable
 
 from .errors import InputError, NextStep
+from .nearest import nearest
 
 __all__ = ["DEFAULT_BASE_URL", "Cnai"]
 
@@ -84,7 +84,7 @@ class Cnai(Configurable):
         known = self.class_trait_names(config=True)
         chosen = {name: settings.pop(name) for name in list(settings) if name in known}
         for name in settings.keys() - set(self.class_trait_names()):
-            near = get_close_matches(name, known, 1, 0.5)
+            near = nearest(name, known)
             raise InputError(
                 f"there is no setting {name!r}",
                 why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from uuid import uuid4
 
 from .errors import InputError, NextStep
+from .nearest import nearest
 from .protocol import Message
 from .reply import Reply
 
@@ -273,7 +273,7 @@ class Conversations:
 
     def __getitem__(self, name: str) -> Conversation:
         if name not in self._named:
-            near = get_close_matches(name, self._named, 1)
+            near = nearest(name, self._named)
             raise InputError(
                 f"there is no conversation {_short(name)!r}",
                 why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",

@@ -6,11 +6,11 @@ import argparse
 import re
 import shlex
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from .config import Cnai
 from .errors import InputError
+from .nearest import nearest
 
 __all__ = ["Parser", "add_request_options", "leading_options", "words"]
 
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         """Raise what argparse would print before it exits."""
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice:
-            near = get_close_matches(choice[1], re.findall(r"\w[\w-]*", choice[2]), 1, 0.5)
+            near = nearest(choice[1], re.findall(r"\w[\w-]*", choice[2]))
             raise InputError(
                 f"{self.prog} does not know {choice[1]!r}",
                 why=f"did you mean {near[0]}?" if near else f"there are: {choice[2]}",
@@ -81,7 +81,7 @@ class Parser(argparse.ArgumentParser):
                 why="the question goes below this line" if self.prog.startswith("%%") else "",
                 next_step=f"see {self._help()}",
             )
-        near = get_close_matches(name, self._option_string_actions, 1, 0.5)
+        near = nearest(name, self._option_string_actions)
         raise InputError(
             f"{self.prog} has no option {name}",
             why=f"did you mean {near[0]}?" if near else "",

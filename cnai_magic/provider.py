@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Hashable
 from datetime import date
-from difflib import get_close_matches
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from .access import Access, find_key, is_demo, open_access
 from .config import Cnai
 from .errors import LIST_MODELS, SET_KEY, CnaiError, InputError, ModelNotFoundError
+from .nearest import nearest
 from .prices import Price, PriceList, read_pricing
 from .protocol import Model
 from .safety import ApiKey
@@ -136,7 +136,7 @@ class Provider:
         demo = self.demo
         model = named or self._settings.model or (_DEMO_MODEL if demo else _DEFAULT_MODEL)
         if demo and not model.startswith("demo-"):
-            near = get_close_matches(model, [each.id for each in self.models()], 1, 0.7)
+            near = nearest(model, [each.id for each in self.models()])
             without_key = "" if self._settings.base_url == "demo" else "no API key is set"
             raise InputError(
                 f"the embedded demo gateway does not serve {model}",
@@ -154,7 +154,7 @@ class Provider:
             known = [each.id for each in self.models()]
         except CnaiError:
             return error
-        near = get_close_matches(model, known, 1, 0.5)
+        near = nearest(model, known)
         return ModelNotFoundError(
             f"the server does not serve the model {model!r}",
             why=f"did you mean {near[0]}?" if near else f"there are, among others: {', '.join(known[:5])}",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from .conversation import Conversation, Place
 from .errors import InputError
+from .nearest import nearest
 from .prices import Price
 from .protocol import ChatRequest, Usage, estimate_usage
 from .reply import Reply
@@ -43,7 +43,7 @@ class Options:
         names = [each.name for each in fields(cls)]
         for name in given:
             if name not in names:
-                near = get_close_matches(name, names, 1, 0.5)
+                near = nearest(name, names)
                 why = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
                 raise InputError(f"a question has no option {name!r}", parameter=name, why=why)
         return cls(**given)

@@ -19,10 +19,11 @@ import cnai_magic
 
 _PACKAGE = Path(cnai_magic.__file__).parent
 
-_FOR_ALL = {"errors", "safety"}
-# What each room may import of the package, besides `errors` and `safety`; render and gateway are one each.
+_FOR_ALL = {"errors", "nearest", "safety"}
+# What each room may import of the package, besides those for all; render and gateway are one each.
 _ARROWS: dict[str, set[str]] = {
     "safety": set(),
+    "nearest": set(),
     "errors": set(),
     "markdown": set(),
     "config": set(),

@@ -10,11 +10,11 @@ import os
 import secrets
 import stat
 from contextlib import suppress
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
 from ..errors import InputError, NextStep
+from ..nearest import nearest
 
 __all__ = ["decode_error", "expanded", "read_bytes", "read_text", "write_new"]
 
@@ -204,7 +204,8 @@ def _missing(path: Path) -> InputError:
     with suppress(OSError):
         with os.scandir(path.parent) as entries:
             names = [entry.name for entry in islice(entries, _MOST_NEIGHBOURS)]
-        near = get_close_matches(path.name, names, 3)
+        of_this_stem = (name for name in names if Path(name).stem == path.stem)
+        near = list(dict.fromkeys([*nearest(path.name, names, 3), *of_this_stem]))[:3]
         why = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it is not in {path.parent}"
         if path.name in names:
             why = "it is a link that leads nowhere"

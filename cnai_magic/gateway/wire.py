@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import secrets
 import time
@@ -10,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import InputError
+from ..nearest import nearest
 from ..protocol import ChatRequest, Chunk, Model, Usage
 from ..safety import redact
 from .demo.tokenizer import count_tokens
@@ -244,7 +244,7 @@ def model_body(model: Model, created: int) -> dict[str, Any]:
 def unknown_model(name: str, models: Sequence[Model]) -> Refusal:
     """Return the 404 for a model that is not served, with the names that are nearest to it."""
     name = name[:_LONGEST_NAME]
-    near = difflib.get_close_matches(name, [model.id for model in models], n=3, cutoff=0.5)
+    near = nearest(name, [model.id for model in models], most=3)
     hint = f"did you mean {', '.join(near)}?" if near else "GET /v1/models lists the models of your key"
     return Refusal(
         404, f"the model {name!r} is not served here; {hint}", code="model_not_found", param="model"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import builtins
-import difflib
 import keyword
 import re
 
+from ...nearest import nearest
 from .question import Question
 
 __all__ = ["explain_error"]
@@ -74,5 +74,5 @@ def _respelt(code: str, message: str) -> str | None:
     unknown = found[1]
     known = set(re.findall(r"\b[A-Za-z_]\w*\b", code)) - {unknown} - set(keyword.kwlist)
     public = [name for name in dir(builtins) if not name.startswith("_")]
-    nearest = difflib.get_close_matches(unknown, [*sorted(known), *public], n=1, cutoff=0.7)
-    return re.sub(rf"\b{unknown}\b", nearest[0], code) if nearest else None
+    near = nearest(unknown, [*sorted(known), *public])
+    return re.sub(rf"\b{unknown}\b", near[0], code) if near else None

@@ -1,0 +1,62 @@
+"""Names that are near to one that is unknown: near enough to be what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "nearest"]
+
+_SEPARATORS = re.compile(r"[\W_]+")
+_SHORTEST = 3
+
+
+def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Return the known names that may be meant by a word, the nearest first, at most so many.
+
+    Near is a name in which a letter in four, and at least one, is wrong, missing, too much, or changed places
+    with the next (two where the beginning is right and the length too); and one that goes on where the word
+    ends. Case, dashes and blanks do not count. A word of one or two letters is near to no other.
+    """
+    wanted = _plain(word)
+    found = []
+    for name in dict.fromkeys(known):
+        plain = _plain(name)
+        if plain == wanted and wanted:
+            found.append((0, name))
+        elif len(wanted) >= _SHORTEST:
+            limit = max(1, len(wanted) // 4, 2 * (len(wanted) == len(plain) and wanted[:2] == plain[:2]))
+            distance = _distance(wanted, plain, limit)
+            if distance <= limit:
+                found.append((distance, name))
+            elif plain.startswith(wanted):
+                found.append((limit + 1, name))
+    return [name for _, name in sorted(found, key=lambda each: each[0])[:most]]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean NAME?" for the nearest of the known names, "" where none is near."""
+    near = nearest(word, known)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    return _SEPARATORS.sub("", name[:200]).lower()
+
+
+def _distance(one: str, other: str, limit: int) -> int:
+    """Count the letters to change from one word to another, up to one more than the limit."""
+    if abs(len(one) - len(other)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        before, last, row = row, before, [i]
+        for j, against in enumerate(other, 1):
+            step = min(row[j - 1] + 1, before[j] + 1, before[j - 1] + (letter != against))
+            if i > 1 and j > 1 and letter == other[j - 2] and against == one[i - 2]:
+                step = min(step, last[j - 2] + 1)
+            row.append(step)
+        if min(row) > limit:
+            return limit + 1
+    return row[-1]
