@@ -1,8 +1,7 @@
-"""What a kernel spends and may spend: its own book, the ledger of all notebooks, and budgets that hold.
+"""What a kernel spends and may spend: its own book, the ledger of all notebooks, and budgets.
 
-A budget is hard. Before a question is sent, the most that it may cost is held: the prompt at no fewer
-tokens than it can have, and so many tokens of answer as are allowed. Whoever asks meanwhile, in this kernel
-or, with a budget of the day, in any other, has only the rest.
+Every request is noted before it is sent, and settled after: in the book at once, in the ledger as soon as it
+takes it. A ledger that fails, or that another process has locked, keeps no question and no answer waiting.
 """
 
 from __future__ import annotations
@@ -10,82 +9,56 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from .errors import BudgetError, Door, LedgerError, NextStep, setting
+from .holds import Allowance, Hold, Holds, Limits
 from .interrupts import interrupts_deferred
-from .ledger import Ledger, default_path
+from .ledger import Journal, Ledger, default_path
+from .price_lookup import PriceLookup
 from .prices import Price
-from .protocol import ChatRequest, Message
-from .spend import Charge, Spend, SpendBook, usd
+from .protocol import ChatRequest
+from .spend import Charge, Cost, Spend, SpendBook
+from .worker import Worker
 
-__all__ = ["Accounts", "Allowance", "Hold"]
+__all__ = ["Accounts"]
 
-# Tokens of answer that are held at a time where no --max-tokens limits it.
-_TOKENS_AT_A_TIME = 8192
-# From so many on the server is told no limit: some refuse one that is longer than their longest answer, and
-# counted by its bytes an answer seems about four times as long as it is.
-_PLENTY_OF_TOKENS = 4 * _TOKENS_AT_A_TIME
-# Tokens that a model's chat template may add: to each message, and to all of them.
-_TEMPLATE = 16
-_MILLION = 10**6
-_NO_END = 10**18
+# Seconds that a question waits for a ledger which another process has locked; then it goes on without.
+_BRIEF = 0.15
+# Seconds that the exit of a kernel waits for it.
+_AT_EXIT = 1.0
+# Seconds between two tries to write what the ledger did not take: from the first to the longest.
+_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
+# Seconds that a question waits for what others hold of a budget, before it is refused.
+_WAIT_FOR_OTHERS = 2.0
+_POLL = 0.05
+# Seconds after which a charge is written without a price that is still being looked up.
+_LOOKUP_PATIENCE = 30.0
 # What SQLite cannot hold.
 _TOO_MUCH = 2**63
-_TRIES = 20
 _OFF = ("off", "", "0", "no", "none", "false")
 
 
-class Hold(NamedTuple):
-    """What is held of a day's budget in a ledger, by its ID there."""
+@dataclass(slots=True)
+class _Entry:
+    """What is to be written: a charge with the hold that it settles, or a hold alone.
 
-    ledger: Ledger
-    id: str
-
-
-@dataclass(eq=False, slots=True)
-class Allowance:
-    """How long one answer may be, and what is held for it; without a budget as long as it likes.
-
-    `tokens` are held, at a cost of `nano` nano-USD together with the prompt, and `extend` holds so many more
-    or returns 0; `limit` is what the server is told, and `capped` that it is less than what was asked for;
-    `hold` is what is held in the ledger too, where there is a budget of the day.
+    `lookup` is that of a price which was not known at the end of the answer.
     """
 
-    tokens: int | None = None
-    limit: int | None = None
-    capped: bool = False
-    nano: int = 0
-    hold: Hold | None = None
-    extend: Callable[[int], int] = int
-
-    def limited(self, request: ChatRequest) -> ChatRequest:
-        """Return the request with its max_tokens lowered to what is allowed."""
-        if self.limit is None or self.limit == request.max_tokens:
-            return request
-        return replace(request, max_tokens=self.limit)
-
-    def covers(self, tokens: int, size: int) -> bool:
-        """Tell whether an answer that has come so far, in estimated tokens and in bytes, may go on.
-
-        Where the server was told no limit, each byte counts as a token: no tokenizer makes more of them.
-        """
-        if self.tokens is None:
-            return True
-        come = size if self.limit is None else tokens
-        if come >= self.tokens:
-            self.tokens += self.extend(come - self.tokens + 1)
-        return come < self.tokens
+    charge: Charge | None
+    hold: Hold | None
+    lookup: PriceLookup | None = None
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
-class _Look:
+class _Count:
     """When and for which account a server first told its own count, and what was counted here since."""
 
     account: Hashable
@@ -99,19 +72,25 @@ class Accounts:
 
     def __init__(self, notify: Callable[[str], None], door: Door = "python") -> None:
         self.book = SpendBook()
+        self.holds = Holds(self.book, notify)
         self._notify = notify
         self._door = door
         self._ledger: Ledger | None = None
         self._place: str | None = None
         self._file = Path()
-        # Charges with the holds that they settle, and holds whose request cost nothing.
-        self._unwritten: list[tuple[Charge | None, Hold | None]] = []
+        self._unwritten: list[_Entry] = []
         self._warned = False
+        # Whether the last try to write failed: then a question does not wait for the next.
+        self._blocked = False
+        self._writer: Worker | None = None
         self._writes_at_exit = False
         self._day_budget_seen = False
-        self._looks: dict[str, _Look] = {}
-        self._held: dict[Allowance, tuple[int, bool]] = {}
+        self._journals: dict[str, Journal] = {}
+        self._notebooks: dict[tuple[str, bool], Spend] = {}
+        self._counts: dict[str, _Count] = {}
         self._lock = threading.RLock()
+        # Held while the ledger is written, by one thread at a time.
+        self._writing = threading.Lock()
 
     # -- the ledger -----------------------------------------------------------------------------
 
@@ -129,70 +108,169 @@ class Accounts:
                     self._ledger.close()
                 self._ledger, self._place = ledger, place
                 self._file = path.expanduser().absolute() if ledger is not None else Path()
-                self._warned = self._day_budget_seen = False
+                self._warned = self._blocked = self._day_budget_seen = False
+                self._notebooks.clear()
             return self._ledger
 
     def ledger_to_read(self, place: str) -> Ledger | None:
         """Return the ledger, with all that is known, where there is one: to look at none makes none."""
-        with self._lock:
-            if self._unwritten:
-                self.write(place)
-            ledger = self.ledger(place)
-            try:
-                self._file.stat()
-            except FileNotFoundError:
-                return None
-            except (OSError, ValueError):
-                return ledger  # which has the words for it
-            return ledger
+        if self._unwritten:
+            self.write(place)
+        ledger = self.ledger(place)
+        try:
+            self._file.stat()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return ledger  # which has the words for it
+        return ledger
 
-    def settle(self, charge: Charge, allowance: Allowance) -> None:
-        """Enter what an answer cost into the book, in place of what was held for it; `write` is to follow."""
+    # -- requests -------------------------------------------------------------------------------
+
+    def open(self, charge: Charge, price: Price | None) -> None:
+        """Note a request that is about to be sent; should this process die, it is not lost."""
+        journal = self._journal_of(charge.id)
+        if journal is not None:
+            journal.open(charge, price)
+
+    def grow(self, charge_id: str, completion_tokens: int) -> None:
+        """Note how many tokens of an answer have come."""
+        if charge_id in self._journals:
+            self._journals[charge_id].grow(charge_id, completion_tokens)
+
+    def forget(self, charge_ids: Iterable[str]) -> None:
+        """Forget requests that were noted and cost nothing."""
+        for each in charge_ids:
+            journal = self._journals.pop(each, None)
+            if journal is not None:
+                journal.close(each)
+
+    def _journal_of(self, charge_id: str) -> Journal | None:
+        """Return the journal that has a request, and goes on with it where another ledger is chosen since."""
+        journal = self._journals.get(charge_id) or (None if self._ledger is None else self._ledger.journal)
+        if journal is not None:
+            self._journals[charge_id] = journal
+        return journal
+
+    def settle(
+        self, charges: Iterable[Charge], allowance: Allowance, lookup: PriceLookup | None = None
+    ) -> None:
+        """Enter what an answer cost into the book, in place of what was held for it; `write` is to follow.
+
+        `lookup` is given where the price is not known yet: the charges are priced when it is.
+        """
         with self._lock:
-            self.book.add(charge)
-            self._held.pop(allowance, None)
-            self._unwritten.append((charge, allowance.hold))
-            allowance.hold = None
-            if charge.demo:
-                # The embedded gateway begins with the kernel: its count is compared from the start.
-                self._looks.setdefault(charge.host, _Look(None, None, 0, Spend()))
-            if charge.host in self._looks:
-                self._looks[charge.host].spend += Spend.of(charge)
+            hold = self.holds.release(allowance)
+            for charge in charges:
+                self.book.add(charge)
+                journal = self._journal_of(charge.id)
+                if journal is not None:
+                    journal.settle(charge)
+                self._unwritten.append(_Entry(charge, hold, lookup))
+                hold = None
+                if charge.demo:
+                    # The embedded gateway begins with the kernel: its count is compared from the start.
+                    self._counts.setdefault(charge.host, _Count(None, None, 0, Spend()))
+                if charge.host in self._counts:
+                    self._counts[charge.host].spend += Spend.of(charge)
+            if hold is not None:
+                self._unwritten.append(_Entry(None, hold))
+
+    def release(self, allowance: Allowance) -> None:
+        """Let go of what is still held for an answer: it cost nothing."""
+        with interrupts_deferred():
+            hold = self.holds.release(allowance)
+            if hold is not None:
+                with self._lock:
+                    self._unwritten.append(_Entry(None, hold))
+                self.write(self._place or "off")
 
     def write(self, place: str) -> None:
         """Write what was settled into the ledger; where it fails, one warning, and later another try."""
+        try:
+            ledger = self.ledger(place)
+            self._write(ledger, 0.0 if self._blocked else _BRIEF)
+        except LedgerError as error:
+            self._blocked = True
+            self._warn(error)
+        if self._unwritten:
+            self._write_later()
+
+    def _write(self, ledger: Ledger | None, patience: float) -> None:
+        """Write what can be written, waiting so many seconds for a lock; raises LedgerError."""
+        if not self._writing.acquire(timeout=2 * _BRIEF):
+            return  # it is being written just now
+        try:
+            for entry in list(self._unwritten):
+                if entry.lookup is not None:
+                    if not entry.lookup.done and time.monotonic() < entry.since + _LOOKUP_PATIENCE:
+                        continue
+                    self._set_price(entry)
+                try:
+                    _enter(ledger, entry, patience)
+                except LedgerError:
+                    if (entry.charge.cost.nano or 0 if entry.charge else 0) >= _TOO_MUCH:
+                        # No ledger takes it, now or later: those behind it must not wait for it.
+                        entry.charge = None
+                    raise
+                self._written(entry)
+            self._warned = self._blocked = False
+        finally:
+            self._writing.release()
+
+    def _written(self, entry: _Entry) -> None:
         with self._lock:
-            try:
-                ledger = self.ledger(place)
-                while self._unwritten:
-                    _enter(ledger, *self._unwritten[0])
-                    del self._unwritten[0]
-                    self._warned = False
-            except LedgerError as error:
-                charge, hold = self._unwritten[0] if self._unwritten else (None, None)
-                if charge is not None and (charge.cost.nano or 0) >= _TOO_MUCH:
-                    # No ledger takes it, now or later: those behind it must not wait for it.
-                    self._unwritten[0] = (None, hold)
-                self._warn(error)
-                if not self._writes_at_exit:
-                    self._writes_at_exit = True
-                    atexit.register(self._write_at_exit, os.getpid())
+            self._unwritten.remove(entry)
+            if entry.charge is not None:
+                self.forget([entry.charge.id])
+                key = (entry.charge.notebook, entry.charge.demo)
+                if key in self._notebooks:
+                    self._notebooks[key] += Spend.of(entry.charge)
+
+    def _set_price(self, entry: _Entry) -> None:
+        """Price a charge whose price has been found after its answer."""
+        lookup, entry.lookup = entry.lookup, None
+        charge = entry.charge
+        if charge is None or lookup is None or lookup.price is None:
+            return
+        with self._lock:
+            cost = Cost(lookup.price.cost(charge.usage), charge.usage.estimated)
+            entry.charge = replace(charge, cost=cost)
+            self.book.replace(charge, entry.charge)
+            if charge.host in self._counts:
+                self._counts[charge.host].spend += Spend(
+                    nano=cost.nano or 0,
+                    estimated_nano=(cost.nano or 0) if cost.estimated else 0,
+                    unpriced_requests=-1,
+                    unpriced_tokens=-charge.usage.total_tokens,
+                )
+
+    def _write_later(self) -> None:
+        """Go on trying in the background, and once more at exit."""
+        with self._lock:
+            if not self._writes_at_exit:
+                self._writes_at_exit = True
+                atexit.register(self._write_at_exit, os.getpid())
+            if self._writer is None or self._writer.ended or self._writer.lost:
+                self._writer = Worker(self._keep_writing)
+                self._writer.start()
+
+    def _keep_writing(self) -> None:
+        pause = _PAUSE
+        while self._unwritten:
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            with suppress(LedgerError):
+                self._write(self._ledger, _BRIEF)
 
     def _write_at_exit(self, pid: int) -> None:
         """Try once more what could not be written; a fork leaves that to its parent."""
         if self._unwritten and pid == os.getpid():
-            self.write(self._place or "off")
-
-    def release(self, allowance: Allowance) -> None:
-        """Let go of what is still held for an answer: it cost nothing."""
-        if allowance.tokens is None:
-            return
-        with interrupts_deferred(), self._lock:
-            self._held.pop(allowance, None)
-            if allowance.hold is not None:
-                self._unwritten.append((None, allowance.hold))
-                allowance.hold = None
-                self.write(self._place or "off")
+            for entry in self._unwritten:
+                if entry.lookup is not None:
+                    self._set_price(entry)
+            with suppress(LedgerError):
+                self._write(self.ledger(self._place or "off"), _AT_EXIT)
 
     def _warn(self, error: LedgerError) -> None:
         if not self._warned:
@@ -204,6 +282,43 @@ class Accounts:
                 "not affected; what is missing in the ledger is written once that works again."
             )
 
+    # -- sums -----------------------------------------------------------------------------------
+
+    def notebook(self, place: str, notebook: str, *, demo: bool) -> Spend:
+        """Return what a notebook has spent, in all its kernels, by the ledger and what it has not taken yet.
+
+        Without a ledger, or where the notebook's file is not known, it is what this kernel knows of it.
+        """
+        ledger = None
+        with suppress(LedgerError):
+            ledger = self.ledger(place) if notebook else None
+        if ledger is None:
+            return self.book.notebook(demo=demo)
+        self._read_sum(ledger, notebook, demo)
+        with self._lock:
+            key = (notebook, demo)
+            waiting = [entry.charge for entry in self._unwritten if entry.charge is not None]
+            mine = [each for each in waiting if (each.notebook, each.demo) == key]
+            if key not in self._notebooks:
+                return self.book.notebook(demo=demo)
+            return sum(map(Spend.of, mine), self._notebooks[key])
+
+    def _read_sum(self, ledger: Ledger, notebook: str, demo: bool) -> None:
+        """Read the sum of a notebook, unless that would have to wait: then the last one stays."""
+        try:
+            self._file.stat()
+        except (OSError, ValueError):
+            self._notebooks.setdefault((notebook, demo), Spend()) if not self._unwritten else None
+            return
+        # Not while a charge is on its way from here to there: it would count twice, or not at all.
+        if self._writing.acquire(blocking=False):
+            try:
+                self._notebooks[notebook, demo] = ledger.total(demo=demo, notebook=notebook, patience=0.0)
+            except LedgerError:
+                pass
+            finally:
+                self._writing.release()
+
     def compared(self, host: str, account: Hashable, used: int) -> tuple[datetime | None, int, Spend]:
         """Compare a server's own count with this kernel's, since it was first told for this account.
 
@@ -211,181 +326,115 @@ class Accounts:
         was counted here. The embedded gateway's is compared from its start, None.
         """
         with self._lock:
-            look = self._looks.get(host)
-            another = look is not None and look.since is not None and look.account != account
+            count = self._counts.get(host)
+            another = count is not None and count.since is not None and count.account != account
             # A count that shrinks was begun anew.
-            if look is None or another or used < look.used:
-                look = self._looks[host] = _Look(account, datetime.now(timezone.utc), used, Spend())
-            return look.since, used - look.used, look.spend
+            if count is None or another or used < count.used:
+                now = datetime.now(timezone.utc)
+                count = self._counts[host] = _Count(account, now, used, Spend())
+            return count.since, used - count.used, count.spend
 
     # -- budgets --------------------------------------------------------------------------------
+
+    def limits(self, budget: int | None, place: str) -> Limits | None:
+        """Return the budgets that hold now, None where there is none.
+
+        Raises LedgerError where there is a budget of the day that cannot be looked up.
+        """
+        day = self._has_day_budget(place)
+        return None if budget is None and not day else Limits(budget, self.ledger(place) if day else None)
 
     def allow(
         self,
         request: ChatRequest,
         price: Price | None,
+        limits: Limits | None,
         *,
-        budget: int | None,
-        place: str,
+        host: str,
         demo: bool,
-        stream: bool,
+        pause: Callable[[float], None] = time.sleep,
     ) -> Allowance:
-        """Hold what a request may cost at most; `budget` is the kernel's, in nano-USD, None for none.
+        """Hold what a request may cost at most; with what others hold it waits a little, by `pause`.
 
         Raises BudgetError where it does not fit, or its model has no price, and LedgerError where there is a
-        budget of the day that nobody can look up.
+        budget of the day and the ledger fails.
         """
-        day = self._day_budget(place)
-        if budget is None and not day:
+        if limits is None:
             return Allowance()
         if price is None:
-            raise BudgetError(
-                f"{request.model} has no price, so no budget can be kept, and the question was not sent",
-                next_step=_set_price(request.model, budget is not None, day),
-            )
+            raise _no_price(request.model, limits)
+        until = time.monotonic() + _WAIT_FOR_OTHERS
         try:
-            return self._allowance(request, price, budget, self.ledger(place) if day else None, demo, stream)
+            while True:
+                try:
+                    return self.holds.allow(request, price, limits, host=host, demo=demo)
+                except BudgetError as error:
+                    over = time.monotonic() >= until
+                    if over or not self.holds.waits_for_others(limits, error.needed, demo=demo):
+                        raise
+                pause(_POLL)
         except LedgerError as error:
             raise _unkept(error) from error
 
-    def _allowance(
-        self,
-        request: ChatRequest,
-        price: Price,
-        budget: int | None,
-        ledger: Ledger | None,
-        demo: bool,
-        stream: bool,
-    ) -> Allowance:
-        prompt = _cost(_most_tokens(request.messages), max(price.input, price.cached or 0))
-        least = prompt + _cost(1, price.output)
-        wanted = request.max_tokens or _TOKENS_AT_A_TIME
-        for _ in range(_TRIES):
-            with self._lock:
-                left = self._left(budget, None, demo)
-                if least > max(0, left):
-                    raise self._refusal(least, left, demo)
-                left = self._left(budget, ledger, demo)
-                room = _tokens_for(left - prompt, price)
-                tokens = max(1, min(wanted, room))
-                nano = prompt + _cost(tokens, price.output)
-                hold = None
-                if ledger is not None and nano:
-                    try:
-                        held = ledger.hold(nano, demo=demo)
-                        hold = Hold(ledger, held) if held is not None else None
-                    except BudgetError as error:
-                        if least > left:
-                            raise _day_refusal(least, error) from error
-                        continue  # another kernel took it in between: look again at what is left
-                told = not stream or request.max_tokens is not None or room < _PLENTY_OF_TOKENS
-                allowance = Allowance(tokens, tokens if told else None, tokens < wanted, nano, hold)
-                allowance.extend = partial(self._extend, allowance, price, budget, demo)
-                self._held[allowance] = (nano, demo)
-                return allowance
-        raise BudgetError("the rest of the day's budget is held by requests under way", next_step="ask again")
-
-    def _extend(self, allowance: Allowance, price: Price, budget: int | None, demo: bool, need: int) -> int:
-        """Hold at least so many tokens more, and return how many; 0 where they do not fit."""
-        with self._lock:
-            hold = allowance.hold
-            try:
-                for _ in range(_TRIES):
-                    room = _tokens_for(self._left(budget, hold and hold.ledger, demo), price)
-                    tokens = min(max(need, _TOKENS_AT_A_TIME), room)
-                    if tokens < need:
-                        return 0
-                    nano = _cost(tokens, price.output)
-                    if hold is None or hold.ledger.extend(hold.id, nano):
-                        allowance.nano += nano
-                        self._held[allowance] = (allowance.nano, demo)
-                        return tokens
-            except LedgerError:
-                return 0  # it is told when the answer is written there
-            return 0
+    def note_length(
+        self, place: str, host: str, model: str, limit: int | None, completion_tokens: int
+    ) -> None:
+        """Remember by how much an answer has passed the max_tokens that was sent; tell of it once."""
+        if limit is not None and completion_tokens > limit:
+            ledger = None
+            with suppress(LedgerError):
+                ledger = self.ledger(place)
+            self.holds.note_length(host, model, limit, completion_tokens, ledger)
 
     def left(self, budget: int | None, *, demo: bool) -> int | None:
         """Return what is left of the kernel's budget in nano-USD, None where there is none."""
-        with self._lock:
-            return None if budget is None else self._left(budget, None, demo)
+        return self.holds.left(budget, demo=demo)
 
-    def _left(self, budget: int | None, ledger: Ledger | None, demo: bool) -> int:
-        left = [_NO_END]
-        if budget is not None:
-            left.append(budget - self.book.total(demo=demo).nano - self._held_now(demo))
-        today = ledger.left_today(demo=demo) if ledger is not None else None
-        if today is not None:
-            left.append(today)
-        return min(left)
-
-    def _held_now(self, demo: bool) -> int:
-        return sum(nano for nano, kind in self._held.values() if kind is demo)
-
-    def _refusal(self, least: int, left: int, demo: bool) -> BudgetError:
-        held = self._held_now(demo)
-        beside = f" beside {usd(held)} for answers under way" if held else ""
-        return BudgetError(
-            "the question does not fit the budget, so it was not sent",
-            why=f"it may cost {usd(least)} and more, and {usd(max(0, left))} is left{beside}",
-            next_step=_RAISE_BUDGET + ", or " + _SEND_LESS,
-        )
-
-    def _day_budget(self, place: str) -> bool:
+    def _has_day_budget(self, place: str) -> bool:
         """Tell whether there is a budget of the day; where the ledger fails, only if one was seen before."""
+        if self._unwritten:
+            self.write(place)
         with self._lock:
-            if self._unwritten:
-                self.write(place)
             try:
                 ledger = self.ledger(place)
-                self._day_budget_seen = ledger is not None and ledger.day_budget() is not None
+                patience = 0.0 if self._blocked and not self._day_budget_seen else _BRIEF
+                self._day_budget_seen = (
+                    ledger is not None and ledger.day_budget(patience=patience) is not None
+                )
             except LedgerError as error:
                 if self._day_budget_seen and place == self._place:
                     raise _unkept(error) from error
+                self._blocked = True
                 self._warn(error)
                 return False
             return self._day_budget_seen
 
 
-def _enter(ledger: Ledger | None, charge: Charge | None, hold: Hold | None) -> None:
+def _enter(ledger: Ledger | None, entry: _Entry, patience: float) -> None:
     """Enter a charge, and let go of what was held for it, which may be in the ledger that was used before."""
+    charge, hold = entry.charge, entry.hold
     if ledger is not None and charge is not None:
-        ledger.add(charge, hold.id if hold is not None and hold.ledger is ledger else "")
+        settled = hold.id if hold is not None and hold.ledger is ledger else ""
+        ledger.add(charge, settled, patience=patience)
     if hold is not None and hold.ledger is not ledger:
         # Its time has passed: if it fails, the hold ends with this process.
         with suppress(LedgerError):
-            hold.ledger.release(hold.id)
+            hold.ledger.release(hold.id, patience=patience)
     elif hold is not None and charge is None:
-        hold.ledger.release(hold.id)
+        hold.ledger.release(hold.id, patience=patience)
 
 
-_SEND_LESS = NextStep(
-    cell="send less: a shorter prompt, %%cnai --once, or %config Cnai.history_tokens",
-    terminal="send less",
-    python="send less: a shorter prompt, once=True, or Session(history_tokens=N)",
-)
-_RAISE_BUDGET = NextStep(
-    cell="raise it with %cnai_spend --budget USD",
-    terminal="raise it with CNAI_BUDGET=USD",
-    python="raise it with Session(budget=USD)",
-)
-
-
-def _set_price(model: str, budget: bool, day: bool) -> NextStep:
+def _no_price(model: str, limits: Limits) -> BudgetError:
     price = setting("prices", {model: [1, 2]})
-    off = " ".join(["--budget off"] * budget + ["--budget-day off"] * day)
-    return NextStep(
-        cell=f"set its price: %cnai_spend --price {model} INPUT OUTPUT (USD per million tokens), "
-        f"or no budget: %cnai_spend {off}",
-        terminal=f"set its price in USD per million tokens: {price.terminal}",
-        python=f"set its price in USD per million tokens: {price.python}",
-    )
-
-
-def _day_refusal(least: int, error: BudgetError) -> BudgetError:
+    off = ["--budget off"] * (limits.budget is not None) + ["--budget-day off"] * (limits.ledger is not None)
     return BudgetError(
-        "the question does not fit the day's budget of all notebooks, so it was not sent",
-        why=f"it may cost {usd(least)} and more, and {error.why}",
-        next_step=NextStep(cell="raise it with %cnai_spend --budget-day USD, or ") + _SEND_LESS,
+        f"{model} has no price, so no budget can be kept, and the question was not sent",
+        next_step=NextStep(
+            cell=f"set its price: %cnai_spend --price {model} INPUT OUTPUT (USD per million tokens), "
+            f"or no budget: %cnai_spend {' '.join(off)}",
+            terminal=f"set its price in USD per million tokens: {price.terminal}",
+            python=f"set its price in USD per million tokens: {price.python}",
+        ),
     )
 
 
@@ -395,17 +444,3 @@ def _unkept(error: LedgerError) -> LedgerError:
         why=error.why,
         next_step=error.next_step,
     )
-
-
-def _most_tokens(messages: Iterable[Message]) -> int:
-    """Return the most tokens that messages can have: no tokenizer makes more of a text than it has bytes."""
-    return sum(message.size + _TEMPLATE for message in messages) + _TEMPLATE
-
-
-def _tokens_for(nano: int, price: Price) -> int:
-    """Return how many tokens of answer so much pays for."""
-    return max(0, nano) * _MILLION // price.output if price.output else _NO_END
-
-
-def _cost(tokens: int, per_million: int) -> int:
-    return -(-tokens * per_million // _MILLION)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from .accounts import Allowance
+from .accounts import Accounts
+from .holds import Allowance
 from .protocol import TokenCount, Usage, answering_model, estimate_usage
 from .question import Question, View
+from .spend import Charge
 from .stream import PACE, StreamedAnswer
 
 if TYPE_CHECKING:
@@ -18,12 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer"]
 
+# Seconds between two notes of how much of an answer has come.
+_NOTED_EVERY = 0.2
+
 
 class _Unsent:
     """What has arrived before the question is sent: nothing."""
 
     text = reasoning = uncounted = model = finish_reason = ""
-    accepted = False
+    chargeable = False
+    posts = 0
+    abandoned: tuple[int, ...] = ()
     usage: Usage | None = None
     first_token_after: float | None = None
 
@@ -34,37 +42,41 @@ class _Unsent:
 class Answer:
     """What has arrived of one answer, streamed or whole; it ends where its allowance does.
 
-    `request` is what is sent: the question's, within the allowance. `client` is called when the question is
-    shown: to make the first one imports requests, and may start the demo gateway.
+    `request` is what is sent: the question's, within the allowance. Each request that is sent for it is noted
+    in the accounts before, as a charge of the notebook.
     """
 
-    def __init__(self, client: Callable[[], Client], question: Question, allowance: Allowance) -> None:
-        self._client = client
+    def __init__(self, question: Question, allowance: Allowance, accounts: Accounts, notebook: str) -> None:
         self.question = question
         self.allowance = allowance
         self.started = datetime.now(timezone.utc)
         self._clock = time.monotonic()
         self.request = allowance.limited(question.request)
+        self._accounts = accounts
+        self._notebook = notebook
+        self._name = uuid4().hex[:16]
         self._live: StreamedAnswer | _Unsent = _Unsent()
         self._stopped = False
 
-    def receive(self, view: View) -> None:
-        """Show the question, send it, and show the answer as it comes."""
-        view.begin(self.question, self._stop)
-        client = self._client()
+    def receive(self, client: Client, view: View) -> None:
+        """Send the question, and show the answer as it comes."""
         self._clock = time.monotonic()
-        live = self._live = StreamedAnswer(client, self.request, stream=self.question.options.stream)
+        live = self._live = StreamedAnswer(
+            client, self.request, stream=self.question.options.stream, on_post=self._note_post
+        )
         if self._stopped:
             live.stop()
-        tokens, size = TokenCount(), 0
+        tokens, next_note = TokenCount(), 0.0
         with closing(live.batches()) as batches:
             try:
                 for batch in batches:
                     view.update(batch)
                     for text in (batch.reasoning, batch.text):
                         tokens.add(text)
-                        size += len(text.encode("utf-8", "replace"))
-                    if not (self.allowance.covers(tokens.tokens, size) or self._ends()):
+                    if time.monotonic() >= next_note:
+                        next_note = time.monotonic() + _NOTED_EVERY
+                        self._accounts.grow(self.id, tokens.tokens)
+                    if not (self.allowance.covers(tokens.tokens) or self._ends()):
                         live.finish_reason = "budget"
                         live.stop()
             except KeyboardInterrupt:
@@ -72,7 +84,7 @@ class Answer:
                     raise
                 live.finish_reason = "stopped"
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """End the answer as if it were complete, from any thread; what arrived is kept."""
         self._stopped = True
         self._live.stop()
@@ -87,10 +99,7 @@ class Answer:
             time.sleep(PACE / 10)
         return bool(self._live.finish_reason)
 
-    @property
-    def begun(self) -> bool:
-        """Whether the server took the question, so that it may charge for it."""
-        return self._live.accepted
+    # -- what has arrived -----------------------------------------------------------------------
 
     @property
     def arrived(self) -> bool:
@@ -122,7 +131,7 @@ class Answer:
     def usage(self) -> Usage:
         """The tokens as reported; what arrived after the last report, or was never reported, is estimated."""
         live = self._live
-        if not live.accepted:
+        if not live.chargeable:
             return Usage()
         if live.usage is None:
             return estimate_usage(self.question.request.messages, live.text, live.reasoning)
@@ -139,3 +148,55 @@ class Answer:
     def seconds(self) -> float:
         """Seconds since the request was sent."""
         return time.monotonic() - self._clock
+
+    # -- what it costs --------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The ID of the answer, which is that of the last request that was sent for it."""
+        return self._id_of(self._live.posts)
+
+    @property
+    def chargeable(self) -> bool:
+        """Whether the question was sent and not refused, so that the server may charge for it."""
+        return self._live.chargeable
+
+    def charges(self, finish_reason: str) -> list[Charge]:
+        """Return what is to be charged: the answer, and requests before it of which nothing came."""
+        live = self._live
+        charges = [self._charge(number, self._prompt_only(), "failed") for number in live.abandoned]
+        if live.chargeable:
+            charge = self._charge(live.posts, self.usage, finish_reason)
+            charges.append(replace(charge, answered_by=self.answered_by))
+        return charges
+
+    @property
+    def free(self) -> list[str]:
+        """The IDs of the requests that cost nothing: the server refused them, or never got them."""
+        live = self._live
+        charged = {*live.abandoned, *([live.posts] if live.chargeable else [])}
+        return [self._id_of(number) for number in range(1, live.posts + 1) if number not in charged]
+
+    def _note_post(self, number: int) -> None:
+        self._accounts.open(self._charge(number, self._prompt_only(), "lost"), self.question.price)
+
+    def _prompt_only(self) -> Usage:
+        return estimate_usage(self.question.request.messages, "")
+
+    def _charge(self, number: int, usage: Usage, finish_reason: str) -> Charge:
+        question = self.question
+        return Charge(
+            model=self.request.model,
+            conversation="" if question.options.once else question.conversation.name,
+            usage=usage,
+            cost=question.cost(usage),
+            demo=question.demo,
+            id=self._id_of(number),
+            time=self.started,
+            host=question.host,
+            notebook=self._notebook,
+            finish_reason=finish_reason,
+        )
+
+    def _id_of(self, number: int) -> str:
+        return self._name if number <= 1 else f"{self._name}-{number}"

@@ -185,13 +185,20 @@ class InputError(CnaiError):
 
 
 class BudgetError(CnaiError):
-    """The question, or its answer, would not fit the budget; nothing was sent."""
+    """The question, or its answer, would not fit the budget; nothing was sent.
+
+    `needed` is the least that it may cost, in nano-USD.
+    """
 
     default_next_step = NextStep(
         cell="see what was spent with %cnai_spend; raise the budget with %cnai_spend --budget USD",
         terminal="see what was spent with cnai spend; raise the budget with CNAI_BUDGET=USD",
         python="raise the budget with Session(budget=USD)",
     )
+
+    def __init__(self, what: str, *, why: str = "", next_step: str | NextStep = "", needed: int = 0) -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.needed = needed
 
 
 class LedgerError(CnaiError):

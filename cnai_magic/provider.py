@@ -15,6 +15,7 @@ from .access import Access, find_key, is_demo, open_access
 from .config import Cnai
 from .errors import LIST_MODELS, SET_KEY, CnaiError, InputError, ModelNotFoundError
 from .nearest import nearest
+from .price_lookup import PriceLookup
 from .prices import Price, PriceList, read_pricing
 from .protocol import Model
 from .safety import ApiKey
@@ -172,11 +173,31 @@ class Provider:
         return PriceList(self._settings.prices, self._told_prices())
 
     def price(self, model: str) -> Price | None:
-        """Return the price of a model, None where none is known."""
-        if model in self._settings.prices:
-            # Nobody is asked for what is known.
-            return PriceList(self._settings.prices).find(model, self.host)
-        return self.prices.find(model, self.host)
+        """Return the price of a model, None where none is known; the server may be asked for its list."""
+        known = PriceList(self._settings.prices).find(model, "")
+        # Nobody is asked for what is known.
+        return self.known_price(model) if known is not None else self.prices.find(model, self.host)
+
+    def known_price(self, model: str) -> Price | None:
+        """Return the price of a model as far as it is known without asking the server."""
+        told = {} if self.demo else self._pricing.get(self.account, {})
+        return PriceList(self._settings.prices, told).find(model, self.host)
+
+    def look_up_price(self, model: str) -> PriceLookup:
+        """Return the price of a model, or what looks for it where the server is to be asked for its list.
+
+        Raises InputError for a price of the settings that is none.
+        """
+        own = PriceList(self._settings.prices).find(model, "")
+        if self.demo or own is not None or not self._asks_for_prices:
+            return PriceLookup(self.known_price(model))
+        return PriceLookup(find=lambda: self.price(model))
+
+    @property
+    def _asks_for_prices(self) -> bool:
+        """Whether the server would be asked for its prices now."""
+        failed = self._pricing_failed.get(self.account, -_PATIENCE)
+        return self.account not in self._pricing and time.monotonic() >= failed + _PATIENCE
 
     def balance(self) -> Balance | None:
         """Return the credit that the server tells for this key, None where it tells none."""

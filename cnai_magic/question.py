@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from .conversation import Conversation, Place
 from .errors import InputError
 from .nearest import nearest
+from .price_lookup import PriceLookup
 from .prices import Price
 from .protocol import ChatRequest, Usage, estimate_usage
 from .reply import Reply
@@ -53,8 +54,8 @@ class Options:
 class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
-    `host` is asked; `price` is the one that holds now, None where none is known; `spent` is what the notebook
-    has spent so far. `former` are answers that the notebook's file holds below the same cell.
+    `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent so far.
+    `former` are answers that the notebook's file holds below the same cell.
     """
 
     request: ChatRequest
@@ -67,7 +68,7 @@ class Question:
     left_out: int
     demo: bool
     host: str = ""
-    price: Price | None = None
+    lookup: PriceLookup = field(default_factory=PriceLookup)
     spent: Spend = field(default_factory=Spend)
     former: Sequence[Reply] = ()
 
@@ -76,6 +77,11 @@ class Question:
         """The system message that is sent, if any."""
         first = self.request.messages[0]
         return first.content if first.role == "system" else None
+
+    @property
+    def price(self) -> Price | None:
+        """The price as far as it is known: it is looked up beside the question."""
+        return self.lookup.price
 
     def cost(self, usage: Usage) -> Cost:
         """Return what `usage` costs at the price of this question."""

@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .accounts import Accounts, Allowance
+from .accounts import Accounts
 from .answer import Answer
 from .cell_run import CellRun
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
 from .documents.restore import Restored, SavedCell, merge
-from .errors import SET_KEY, CnaiError, Door, InputError, ModelNotFoundError, NextStep, setting
-from .interrupts import Admission, Interrupted, interrupts_admitted, interrupts_deferred
+from .errors import SET_KEY, Door, InputError, ModelNotFoundError, NextStep, setting
+from .interrupts import interrupts_deferred
 from .ledger import Ledger
+from .pending_reply import PendingReply
+from .price_lookup import PriceLookup
 from .prices import nano_usd
 from .protocol import ChatRequest, Model
 from .provider import Provider
@@ -23,7 +25,7 @@ from .question import Options, Question, Unseen, View
 from .replay import same_answer
 from .reply import Reply
 from .safety import ApiKey
-from .spend import Charge, Cost, SpendBook
+from .spend import Charge, Cost, Spend, SpendBook
 
 __all__ = ["Session"]
 
@@ -80,46 +82,23 @@ class Session:
                 next_step="ask the server: " + setting("replay", False),
             )
         question = replace(self.prepare(prompt, place=place, **options), former=former)
+        question = replace(question, lookup=self.provider.look_up_price(question.request.model))
         self._announce(question)
+        pending = PendingReply(
+            lambda: self.provider.client,
+            question,
+            view or Unseen(),
+            self.accounts,
+            budget=self.budget,
+            place=lambda: self.settings.ledger,
+            notebook=self.notebook,
+            settle=self._settle,
+            charge=self._charge,
+        )
         try:
-            return self._answered(question, view or Unseen())
+            return pending.receive()
         except ModelNotFoundError as error:
             raise self.provider.explained(error, question.request.model) from error.__cause__
-
-    def _answered(self, question: Question, view: View) -> Reply:
-        with interrupts_admitted(view.stopping) as admission:
-            allowance = self._allowance(question)
-            try:
-                answer = Answer(lambda: self.provider.client, question, allowance)
-                return self._received(answer, view, admission)
-            finally:
-                # After the answer is shown: a ledger that is locked must not keep it waiting.
-                self.accounts.release(allowance)
-                self.accounts.write(self.settings.ledger)
-
-    def _received(self, answer: Answer, view: View, admission: Admission) -> Reply:
-        """Receive the answer, which may be interrupted, and settle it, which may not."""
-        try:
-            try:
-                admission.open()
-                answer.receive(view)
-            finally:
-                admission.close()
-        except CnaiError:
-            view.fail(self._settle(answer, "failed") if answer.arrived else None)
-            raise
-        except BaseException as error:
-            # An interrupt, or a view that fails: what arrived is kept and shown, then it goes on upwards.
-            if answer.begun:
-                view.end(self._settle(answer, "interrupted"))
-            else:
-                view.fail(None)
-            if isinstance(error, KeyboardInterrupt):
-                raise Interrupted from None
-            raise
-        reply = self._settle(answer)
-        view.end(reply)
-        return reply
 
     def replay(
         self,
@@ -145,13 +124,13 @@ class Session:
         view.begin(question, lambda: None)
         with interrupts_deferred(view.stopping), self._lock:
             once = question.options.once
-            self.book.replay(self._charge(answer, "" if once else answer.conversation))
+            self.book.replay(self._charge_of(answer, "" if once else answer.conversation))
             reply = replace(
                 answer,
                 conversation=question.conversation.name,
                 turn=0 if once else answer.turn,
                 began=False,
-                total=self.book.notebook(demo=answer.demo),
+                total=self.spent(demo=answer.demo),
                 left_out=question.left_out,
                 replayed=True,
             )
@@ -167,9 +146,10 @@ class Session:
         model = self.provider.chosen_model(chosen.model)
         chosen = replace(chosen, model=model)
         question = self._prepared(prompt, chosen, place or Place(), demo=self.provider.demo)
-        # Who replays has no network, and needs no price.
-        price = None if self.settings.replay else self.provider.price(model)
-        return replace(question, host=self.provider.host, price=price)
+        if self.settings.replay:
+            return question  # who replays needs no price
+        known = PriceLookup(self.provider.known_price(model))
+        return replace(question, host=self.provider.host, lookup=known)
 
     def _prepared(self, prompt: str, chosen: Options, place: Place, *, demo: bool) -> Question:
         prompt = _well_formed(prompt)
@@ -213,54 +193,52 @@ class Session:
             spent=self.book.notebook(demo=demo),
         )
 
-    def _allowance(self, question: Question) -> Allowance:
-        settings = self.settings
-        return self.accounts.allow(
-            question.request,
-            question.price,
-            budget=self.budget,
-            place=settings.ledger,
-            demo=question.demo,
-            stream=question.options.stream,
-        )
-
     def _settle(self, answer: Answer, finish_reason: str = "") -> Reply:
         """Charge an answer, and record it where it belongs into the conversation."""
-        question = answer.question
-        request = answer.request
-        name = question.conversation.name
+        question, request = answer.question, answer.request
+        reply = Reply(
+            text=answer.text,
+            prompt=question.prompt,
+            model=request.model,
+            answered_by=answer.answered_by,
+            conversation=question.conversation.name,
+            reasoning=answer.reasoning,
+            system=question.system,
+            parameters=request.parameters,
+            usage=answer.usage,
+            cost=question.cost(answer.usage) if answer.chargeable else Cost(0),
+            finish_reason=finish_reason or answer.finish_reason,
+            started=answer.started,
+            seconds=answer.seconds,
+            first_token_after=answer.first_token_after,
+            left_out=question.left_out,
+            demo=question.demo,
+            id=answer.id,
+            request=question.request.digest,
+            ordinal=question.place.ordinal,
+        )
         with self._lock:
-            reply = Reply(
-                text=answer.text,
-                prompt=question.prompt,
-                model=request.model,
-                answered_by=answer.answered_by,
-                conversation=name,
-                reasoning=answer.reasoning,
-                system=question.system,
-                parameters=request.parameters,
-                usage=answer.usage,
-                cost=question.cost(answer.usage) if answer.begun else Cost(0),
-                finish_reason=finish_reason or answer.finish_reason,
-                started=answer.started,
-                seconds=answer.seconds,
-                first_token_after=answer.first_token_after,
-                left_out=question.left_out,
-                demo=question.demo,
-                request=question.request.digest,
-                ordinal=question.place.ordinal,
-            )
-            if answer.begun:
-                charge = self._charge(reply, "" if question.options.once else name)
-                self.accounts.settle(replace(charge, host=question.host), answer.allowance)
-            reply = replace(reply, total=self.book.notebook(demo=question.demo))
+            self._charge(answer, reply.finish_reason)
+            reply = replace(reply, total=self.spent(demo=question.demo))
             # An empty message is no turn: some vendors refuse a conversation that holds one.
             if reply.text and reply.finish_reason != "failed" and not question.options.once:
                 reply = self._record(question, reply)
             self.latest = reply
         return reply
 
-    def _charge(self, reply: Reply, conversation: str) -> Charge:
+    def _charge(self, answer: Answer, finish_reason: str) -> None:
+        """Charge for the requests that were sent for an answer, whatever came of it."""
+        lookup = answer.question.lookup
+        with self._lock:
+            charges = answer.charges(finish_reason)
+            self.accounts.settle(charges, answer.allowance, None if lookup.done else lookup)
+            self.accounts.forget(answer.free)
+
+    def spent(self, *, demo: bool) -> Spend:
+        """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
+        return self.accounts.notebook(self.settings.ledger, self.notebook, demo=demo)
+
+    def _charge_of(self, reply: Reply, conversation: str) -> Charge:
         return Charge(
             model=reply.model,
             conversation=conversation,

@@ -130,6 +130,15 @@ class SpendBook:
         self._known.add(charge.id)
         self._totals[charge.demo] += Spend.of(charge)
 
+    def replace(self, charge: Charge, priced: Charge) -> None:
+        """Enter the price of a charge that was found after it."""
+        for index in reversed(range(len(self.charges))):
+            if self.charges[index] is charge:
+                self.charges[index] = priced
+                mine = (Spend.of(each) for each in self.charges if each.demo is charge.demo)
+                self._totals[charge.demo] = sum(mine, Spend())
+                return
+
     def restore(self, charges: Iterable[Charge]) -> None:
         """Enter what the notebook's outputs say was spent before; what is known already counts once."""
         for charge in charges:

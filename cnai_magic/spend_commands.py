@@ -265,30 +265,34 @@ def _kernel_budget_line(session: Session) -> str:
     from .spend import usd
 
     demo = session.asks_demo
-    left = session.accounts.left(session.budget, demo=demo) or 0
-    return f"Budget of this kernel: {usd(session.budget or 0)}{_credit(demo)}, {_left(left)}."
+    budget = session.budget or 0
+    spent, held = session.book.total(demo=demo).nano, session.accounts.holds.held(demo=demo)
+    return f"Budget of this kernel: {usd(budget)}{_credit(demo)}, {_left(budget - spent, held)}."
 
 
 def _day_budget_line(session: Session) -> str:
     from .spend import usd
 
     ledger = session.accounts.ledger_to_read(session.settings.ledger)
-    day = ledger.day_budget() if ledger is not None else None
-    if ledger is None or day is None:
-        return ""
     demo = session.asks_demo
-    left = ledger.left_today(demo=demo) or 0
-    return f"Budget of the day, all notebooks: {usd(day)}{_credit(demo)}, {_left(left)}."
+    today = ledger.today(demo=demo) if ledger is not None else None
+    if today is None:
+        return ""
+    budget, spent, held = today
+    return f"Budget of the day, all notebooks: {usd(budget)}{_credit(demo)}, {_left(budget - spent, held)}."
 
 
 def _credit(demo: bool) -> str:
     return " of demo credit" if demo else ""
 
 
-def _left(nano: int) -> str:
+def _left(nano: int, held: int) -> str:
+    """Say what is left beside what was spent, and how much of that answers under way hold."""
     from .spend import usd
 
-    return f"{usd(nano)} left" if nano >= 0 else f"overspent by {usd(-nano)}"
+    if nano < 0:
+        return f"overspent by {usd(-nano)}"
+    return f"{usd(nano)} left" + (f", of which answers under way hold {usd(held)}" if held else "")
 
 
 def _replay_lines(session: Session) -> Iterator[str]:

@@ -7,7 +7,7 @@ even when the next token is late, and an interrupt is immediate and shows no fra
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,11 +40,18 @@ class StreamedAnswer:
     Iterate over `batches()` to the end. `text`, `reasoning`, `usage` (None where none was reported),
     `finish_reason`, `model` and `first_token_after` (seconds, None where there was none) hold what has
     arrived so far, at any moment, whatever ended it. `finish_reason` is the server's, or "stopped" after
-    `stop()`, or "interrupted". A failure is raised by `batches()` after all text that came before it.
+    `stop()`, or "interrupted". `on_post` is called before each request that is sent, on the reading thread.
+    A failure is raised by `batches()` after all text that came before it.
     """
 
     def __init__(
-        self, client: Client, request: ChatRequest, *, stream: bool = True, pace: float = PACE
+        self,
+        client: Client,
+        request: ChatRequest,
+        *,
+        stream: bool = True,
+        pace: float = PACE,
+        on_post: Callable[[int], None] | None = None,
     ) -> None:
         self.usage: Usage | None = None
         self.finish_reason = ""
@@ -61,7 +68,7 @@ class StreamedAnswer:
         self._woken = False
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._stopped = False
-        self._stream = client.stream(request, on_notice=self._put, whole=not stream)
+        self._stream = client.stream(request, on_notice=self._put, whole=not stream, on_post=on_post)
         self._worker = Worker(self._read)
 
     @property
@@ -84,6 +91,21 @@ class StreamedAnswer:
     def accepted(self) -> bool:
         """Whether the server took the request: not before it answers, where it refuses, or before a retry."""
         return self._stream.accepted
+
+    @property
+    def posts(self) -> int:
+        """How many requests were sent, or were about to be, for this answer."""
+        return self._stream.posts
+
+    @property
+    def chargeable(self) -> bool:
+        """Whether the server may charge for the last request: it was sent, and not refused."""
+        return self._stream.chargeable
+
+    @property
+    def abandoned(self) -> list[int]:
+        """The numbers of the requests before it that may be charged too."""
+        return self._stream.abandoned
 
     def batches(self) -> Generator[Batch, None, None]:
         """Yield what arrives, at most once in `pace` seconds, the first token at once.

@@ -18,6 +18,7 @@ from cnai_magic import gateway
 from cnai_magic.conversation import Place
 from cnai_magic.errors import BudgetError, CnaiError, InputError, LedgerError, ServerError
 from cnai_magic.ledger import Ledger, default_path
+from cnai_magic.protocol import estimate_tokens
 from cnai_magic.session import Session
 from cnai_magic.spend import Spend
 from cnai_magic.spend_commands import run_spend_command
@@ -105,7 +106,7 @@ def set_day_budget(session: Session, tokens: int) -> None:
 def make_impatient(session: Session) -> None:
     """Let the ledger wait for no other writer."""
     assert session.ledger is not None
-    session.ledger._patience = 0.05
+    session.ledger._database.patience = 0.05
     session.ledger.close()
 
 
@@ -171,16 +172,13 @@ def test_what_an_answer_costs_is_taken_from_the_next(
     assert session.book.total().nano == 4 * 28 * TOKEN
 
 
-@pytest.mark.parametrize(
-    ("room", "stream", "sent"),
-    [(32_767, True, 8192), (32_768, True, None), (10**6, True, None), (10**6, False, 8192)],
-)
-def test_where_plenty_is_left_a_stream_has_no_limit_and_a_whole_answer_has(
-    server: ScriptedServer, make: Callable[..., Session], room: int, stream: bool, sent: int | None
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_limit_is_sent_however_much_is_left(
+    server: ScriptedServer, make: Callable[..., Session], stream: bool
 ) -> None:
     server.reply(sse("yes") if stream else json_response(completion("yes")))
-    make(budget=usd_of(PROMPT + room)).ask("a", stream=stream)
-    assert limits_sent(server) == [sent]
+    make(budget=usd_of(PROMPT + 10**6)).ask("a", stream=stream)
+    assert limits_sent(server) == [8192]
 
 
 def test_without_a_budget_no_limit_is_sent_and_none_is_needed(
@@ -333,6 +331,11 @@ class Gate(Watcher):
         next(self._gates).set()
 
 
+PIECE = "x" * 26_000
+"""A piece of somewhat fewer than 8,192 tokens."""
+assert 7_000 < estimate_tokens(PIECE) < 8_192
+
+
 def piecewise(pieces: list[str], end: list[Any]) -> tuple[list[Any], list[threading.Event]]:
     """Return the steps of an answer of which each piece waits for the one before it to be shown."""
     gates = [threading.Event() for _ in pieces]
@@ -346,13 +349,13 @@ def test_more_is_held_while_a_long_answer_comes_and_let_go_at_its_end(
     server: ScriptedServer, make: Callable[..., Session]
 ) -> None:
     end = [http_chunk(each) for each in (event(delta(finish="stop")), event("[DONE]"))] + [b"0\r\n\r\n"]
-    steps, gates = piecewise(["x" * 8000, "x" * 8000, "x" * 8000, "x" * 100], end)
+    steps, gates = piecewise([PIECE, PIECE, PIECE, "x" * 100], end)
     server.reply(steps)
     session = make(budget=usd_of(PROMPT + 100_000))
     view = Gate(session, gates)
     reply = session.ask("a", view=view)
     assert reply.finish_reason == "stop"
-    # Each byte counts as a token until the end: 8,192 are held at a time.
+    # 8,192 tokens are held at a time.
     assert view.left == [100_000 - held * 8192 for held in (1, 1, 2, 3)]
     assert left(session) == PROMPT + 100_000 - reply.usage.total_tokens
 
@@ -360,13 +363,13 @@ def test_more_is_held_while_a_long_answer_comes_and_let_go_at_its_end(
 def test_a_long_answer_is_stopped_where_no_more_can_be_held(
     server: ScriptedServer, make: Callable[..., Session]
 ) -> None:
-    steps, gates = piecewise(["x" * 8000] * 5, [SILENCE])
+    steps, gates = piecewise([PIECE] * 5, [SILENCE])
     server.reply(steps)
     session = make(budget=usd_of(PROMPT + 33_000))
     view = Gate(session, gates)
     reply = session.ask("a", view=view)
-    assert limits_sent(server) == [None]
-    assert (reply.finish_reason, len(reply.text)) == ("budget", 40_000)
+    assert limits_sent(server) == [8192]
+    assert (reply.finish_reason, len(reply.text)) == ("budget", 5 * len(PIECE))
     # The last part that is held is what there was.
     assert view.left == [33_000 - held for held in (8192, 8192, 16_384, 24_576, 32_768)]
     assert left(session) == PROMPT + 33_000 - reply.usage.total_tokens
@@ -375,7 +378,7 @@ def test_a_long_answer_is_stopped_where_no_more_can_be_held(
 def test_what_another_holds_stops_a_long_answer_too(
     server: ScriptedServer, make: Callable[..., Session]
 ) -> None:
-    steps, gates = piecewise(["x" * 8000] * 2, [SILENCE])
+    steps, gates = piecewise([PIECE] * 2, [SILENCE])
     server.reply(steps)
     session = make()
     set_day_budget(session, PROMPT + 40_000)
@@ -389,13 +392,13 @@ def test_what_another_holds_stops_a_long_answer_too(
             super().update(batch)
 
     reply = session.ask("a", view=Greedy(session, gates))
-    assert (reply.finish_reason, len(reply.text)) == ("budget", 16_000)
+    assert (reply.finish_reason, len(reply.text)) == ("budget", 2 * len(PIECE))
 
 
 def test_a_ledger_that_fails_stops_an_answer_for_which_more_must_be_held(
     server: ScriptedServer, make: Callable[..., Session], path: Path
 ) -> None:
-    steps, gates = piecewise(["x" * 8000] * 2, [SILENCE])
+    steps, gates = piecewise([PIECE] * 2, [SILENCE])
     server.reply(steps)
     warnings: list[str] = []
     session = make()
@@ -411,7 +414,7 @@ def test_a_ledger_that_fails_stops_an_answer_for_which_more_must_be_held(
             super().update(batch)
 
     reply = session.ask("a", view=Breaking(session, gates))
-    assert (reply.finish_reason, len(reply.text)) == ("budget", 16_000)
+    assert (reply.finish_reason, len(reply.text)) == ("budget", 2 * len(PIECE))
     assert session.book.total().nano == reply.cost.nano
     assert len(warnings) == 1
 
@@ -741,7 +744,12 @@ def test_a_kernel_that_is_killed_frees_what_it_held(
         process.wait(PATIENCE)
         server.reply(sse("yes"))
         session.ask("a")
-    assert left_today(session) == 60 - 28
+    # Of the lost question its prompt is charged: nothing of its answer had come.
+    assert left_today(session) == 60 - 28 - 1
+    assert [(row.finish_reason, row.cost.estimated) for row in rows(session)] == [
+        ("lost", True),
+        ("stop", False),
+    ]
 
 
 # -- a ledger that fails ------------------------------------------------------------------------
@@ -913,7 +921,7 @@ def test_a_place_where_no_ledger_can_be_is_told_once_and_loses_no_answer(
     session = Session(base_url=server.base_url, model="m", ledger=place, notify=warnings.append)
     assert [session.ask("a").text for _ in range(3)] == ["yes"] * 3
     assert len(warnings) == 1
-    assert "%config Cnai.ledger" in warnings[0]
+    assert "choose another file" in warnings[0]
     assert session.book.total().requests == 3
     session.provider.close()
 
@@ -1005,7 +1013,7 @@ from cnai_magic import Session
 url, ledger = sys.argv[1:]
 session = Session(base_url=url, model="m", ledger=ledger, prices={"m": (1, 1)})
 session.ask("first")
-session.ledger._patience = 0.05
+session.ledger._database.patience = 0.05
 session.ledger.close()
 other = sqlite3.connect(ledger, isolation_level=None)
 other.execute("BEGIN EXCLUSIVE")

@@ -15,8 +15,8 @@ import keyring
 import keyring.backend
 import pytest
 
+from cnai_magic import accounts, gateway, holds, interrupts, pending_reply
 from cnai_magic import answer as answer_module
-from cnai_magic import gateway, interrupts
 from cnai_magic import session as session_module
 from cnai_magic.access import forget_key, save_key
 from cnai_magic.answer import Answer
@@ -25,13 +25,14 @@ from cnai_magic.documents.output import bundle, metadata, read_answer
 from cnai_magic.errors import (
     AuthenticationError,
     CnaiError,
+    HTMLError,
     InputError,
     ModelNotFoundError,
     QuotaError,
     ServerError,
     TruncatedError,
 )
-from cnai_magic.protocol import Usage, estimate_tokens
+from cnai_magic.protocol import Message, Usage, estimate_tokens, estimate_usage
 from cnai_magic.question import Question
 from cnai_magic.reply import Reply
 from cnai_magic.safety import ApiKey
@@ -53,6 +54,7 @@ from tests.servers import (
     head,
     http_chunk,
     json_response,
+    response,
     sse,
     usage,
 )
@@ -411,19 +413,28 @@ def test_new_does_not_take_a_name_that_another_cell_began(server: ScriptedServer
 
 
 @pytest.mark.parametrize(
-    ("reply", "error"),
+    ("reply", "error", "charged"),
     [
-        (failure(401, "invalid_api_key"), AuthenticationError),
-        (failure(402, "insufficient_quota"), QuotaError),
-        (failure(500, "server_error"), ServerError),
-        (chunked([event({"error": {"message": "no", "code": "server_error"}})]), CnaiError),
-        ([head(Transfer_Encoding="chunked"), CLOSE], CnaiError),
-        ([CLOSE], CnaiError),
+        (failure(401, "invalid_api_key"), AuthenticationError, False),
+        (failure(402, "insufficient_quota"), QuotaError, False),
+        (failure(500, "server_error"), ServerError, False),
+        # What waited for the answer gave up, and the answer may have come.
+        (failure(504, "server_error"), ServerError, True),
+        (failure(524, "server_error"), ServerError, True),
+        (json_response({"error": {"message": "no", "code": "server_error"}}), CnaiError, False),
+        (response("<html>Sign in</html>", kind="text/html"), HTMLError, False),
+        ([head(Transfer_Encoding="chunked"), CLOSE], CnaiError, True),
+        ([CLOSE], CnaiError, True),
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_failure_before_the_first_token_changes_nothing(
-    server: ScriptedServer, session: Session, reply: list[bytes], error: type[CnaiError], stream: bool
+def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_it_may_cost(
+    server: ScriptedServer,
+    session: Session,
+    reply: list[bytes],
+    error: type[CnaiError],
+    charged: bool,
+    stream: bool,
 ) -> None:
     server.reply(sse("one"))
     first = session.ask("a", place=Place("A"), system="S")
@@ -439,7 +450,14 @@ def test_a_failure_before_the_first_token_changes_nothing(
     assert session.conversations["main"].system == "S"
     assert session.conversations.current == "main"
     assert "plan" not in session.conversations
-    assert session.book.total() == before
+    assert session.book.total().requests - before.requests == charged
+    if charged:
+        lost = session.book.charges[-1]
+        assert (lost.finish_reason, lost.usage) == (
+            "failed",
+            estimate_usage([Message("user", "T"), Message("user", "b")], ""),
+        )
+        assert lost.cost.estimated
     assert session.latest == first
 
 
@@ -964,7 +982,7 @@ def test_without_a_key_the_embedded_gateway_answers_offline_and_says_so_once(own
     assert "demo" in reply.footer
     session.ask("And 3 + 3?", model="demo-echo")
     assert len(lines) == 1
-    assert "%cnai_key" in lines[0]
+    assert "CNAI_API_KEY" in lines[0]
     assert session.book.total() == Spend()
     assert session.book.total(demo=True).requests == 2
     assert {model.id for model in session.models()} >= {"demo-guide", "demo-echo"}
@@ -1024,14 +1042,15 @@ def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
             super().__init__(*given)
             answers.append(self)
 
-    monkeypatch.setattr(session_module, "Answer", Watched)
-    files = {session_module.__file__, answer_module.__file__, interrupts.__file__}
+    monkeypatch.setattr(pending_reply, "Answer", Watched)
+    modules = (session_module, pending_reply, answer_module, interrupts, accounts, holds)
+    files = {str(module.__file__) for module in modules}
     reached = line = 0
     while reached >= line:
         line += 1
         reached = _interrupted_at(line, presses, files, lambda: session.ask("a", once=True))
         total = session.book.total()
-        assert total.requests == sum(bool(each.begun and each.text) for each in answers), line
+        assert total.requests == sum(each.chargeable for each in answers), line
         assert session.accounts.left(session.budget, demo=False) == 10**9 - total.nano, line
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, line
     assert line > 40

@@ -18,6 +18,7 @@ import requests
 from ..errors import (
     APIError,
     CnaiError,
+    HTMLError,
     InvalidRequestError,
     NextStep,
     RateLimitError,
@@ -150,12 +151,14 @@ class Client:
         on_notice: Callable[[Notice], None] | None = None,
         *,
         whole: bool = False,
+        on_post: Callable[[int], None] | None = None,
     ) -> Stream:
         """Return the answer as a stream of chunks; nothing is sent before the first is asked for.
 
+        `on_post` is called before each request that is sent for it, with its number, from 1 on.
         `whole` asks for the answer in one piece: it is then one chunk, unless the model can only stream.
         """
-        exchange = Exchange()
+        exchange = Exchange(on_post)
         notify = on_notice or _ignore
         ask = self._whole if whole else self._streamed
         chunks = self._retried(lambda: ask(request, exchange, notify), exchange, notify)
@@ -186,9 +189,9 @@ class Client:
                 if exchange.cancelled:
                     return
                 seconds = None if exchange.begun else self._wait_before(attempt, error)
-                if seconds is not None or (isinstance(error, APIError) and not exchange.begun):
-                    # Some servers refuse with a status of 200.
-                    exchange.accepted = False
+                if isinstance(error, APIError | HTMLError) and exchange.accepted and not exchange.begun:
+                    # Some servers refuse with a status of 200, and a page is of none that answers.
+                    exchange.accepted = exchange.sent = False
                 if seconds is None:
                     raise
                 reason = error
@@ -339,6 +342,21 @@ class Stream:
     def accepted(self) -> bool:
         """Whether the server took the request, answering with status 200; a refusal or a retry undoes it."""
         return self._exchange.accepted
+
+    @property
+    def posts(self) -> int:
+        """How many requests were sent, or were about to be, for this answer."""
+        return self._exchange.posts
+
+    @property
+    def chargeable(self) -> bool:
+        """Whether the last request left whole and was not refused, so that the server may charge for it."""
+        return self._exchange.sent
+
+    @property
+    def abandoned(self) -> list[int]:
+        """The numbers of the requests before the last which may be charged too: nothing came, and a retry."""
+        return self._exchange.abandoned
 
     @property
     def cancelled(self) -> bool:

@@ -157,6 +157,9 @@ class _Attaching:
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._attach()
         super().request(*args, **kwargs)  # type: ignore[misc]
+        exchange = _current.get()
+        if exchange is not None:
+            exchange.sent = True
 
     def _attach(self) -> None:
         exchange = _current.get()

@@ -43,6 +43,8 @@ __all__ = ["Requester"]
 
 # How long, in seconds, a server may take over what it need not know.
 _LOOKUP_PATIENCE = 5.0
+# A server in between gave up waiting for one that may have answered, and charged for it.
+_GIVEN_UP = (504, 520, 524)
 _VERSION = re.compile(r"(?<=[^/])/v\d[^/]*$")
 
 
@@ -90,6 +92,8 @@ class Requester:
             if body.get("stream"):
                 # Compression would hold tokens back until a block is full.
                 headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        if method == "POST":
+            exchange.next_post()
         try:
             with in_flight(exchange):
                 response = self._session().request(
@@ -104,8 +108,9 @@ class Requester:
         except (*TRANSPORT_ERRORS, UnicodeError) as exc:
             raise self.translated(exc, begun=False, timeout=timeout) from self.cause(exc)
         if 200 <= response.status_code < 300:
-            exchange.accepted = True
+            exchange.accepted = exchange.sent = True
             return response
+        exchange.sent = response.status_code in _GIVEN_UP
         try:
             raise error_of(response, exchange)
         finally:

@@ -48,10 +48,15 @@ class Exchange:
 
     `accepted` tells that the server took the request, `begun` that some of the answer has arrived: from
     then on nothing is sent again. `cancelled` tells that `cancel` was called, `connecting` that there is
-    no socket yet which could be shut down.
+    no socket yet which could be shut down. `posts` counts the chat requests; `sent` tells that the last of
+    them left whole and was not refused, so that it may be charged, `abandoned` which ones before it did too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_post: Callable[[int], None] | None = None) -> None:
+        self.posts = 0
+        self.sent = False
+        self.abandoned: list[int] = []
+        self._on_post = on_post
         self.accepted = False
         self.begun = False
         self.cancelled = False
@@ -62,6 +67,15 @@ class Exchange:
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._socket: socket.socket | None = None
         self._deadline = float("inf")
+
+    def next_post(self) -> None:
+        """Take note that a chat request is about to be sent, perhaps in place of one that was lost."""
+        if self.sent:
+            self.abandoned.append(self.posts)
+        self.sent = self.accepted = False
+        self.posts += 1
+        if self._on_post is not None:
+            self._on_post(self.posts)
 
     def attach(self, connection: socket.socket) -> None:
         """Take note of the socket in use; it is shut down at once where the exchange was cancelled before."""

@@ -1,5 +1,6 @@
-"""The durable record of what all notebooks spend; the only room of the notebook side that knows SQLite."""
+"""The record of what all notebooks spend, durable and one for all kernels."""
 
+from .journal import Journal
 from .ledger import Ledger, default_path
 
-__all__ = ["Ledger", "default_path"]
+__all__ = ["Journal", "Ledger", "default_path"]

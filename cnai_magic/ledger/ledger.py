@@ -1,50 +1,32 @@
 """The durable record of what all notebooks of a user spend: one SQLite file, one row a request.
 
 It holds no prompt, no answer and no key. Any number of kernels write it at once. What is spent in a day by
-all of them can have a budget, of which every request under way holds its part: hold, ask, settle. No
-exception of sqlite3 and no OSError leaves this room; what fails here is a LedgerError.
+all of them can have a budget, of which every request under way holds its part: hold, ask, settle. What a
+process leaves behind that was killed is entered by the next that looks.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
-from weakref import WeakSet
 
 from ..errors import BudgetError, InputError, LedgerError, NextStep
-from ..protocol import both_models
+from ..safety import hide_keys
 from ..spend import Charge, Spend, usd
-from .holders import is_alive, own_holder
-from .rows import COLUMNS, SPEND, charge_of, row_of, spend_of, text_of, where
+from .database import READ, WRITE, Database
+from .holders import dead_holders, is_holder, own_holder, remove_holder
+from .journal import Journal, read_journal
+from .rows import COLUMNS, charge_of, row_of, where
+from .sums import GROUPS, fold, is_behind, sums_by, total
 
 __all__ = ["Ledger", "default_path"]
 
 _Result = TypeVar("_Result")
-
-_APPLICATION_ID = 0x636E6169  # "cnai": tells a ledger from any other SQLite database
-_GROUPS = {
-    "model": ("model", "answered_by"),
-    "chat": ("conversation",),
-    "day": ("day",),
-    "notebook": ("notebook",),
-    "host": ("host",),
-}
-
-# A reader waits for no writer; of those who mean to write there is one at a time, from its first look on.
-_READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
-
-# All ledgers of the process share one lock, so that a fork has one thing to wait for.
-_lock = threading.Lock()
-_connected: WeakSet[Ledger] = WeakSet()
 
 
 def default_path() -> Path:
@@ -62,33 +44,22 @@ class Ledger:
     """
 
     def __init__(self, path: Path, *, patience: float = 5.0) -> None:
-        try:
-            # Now and not later: the working directory of a notebook may change.
-            self._path = path.expanduser().absolute()
-        except (OSError, RuntimeError) as exc:
-            raise _translated(path, exc) from exc
-        self._patience = patience
-        self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
-        self._holders_folder = Path()
+        self._database = Database(path, patience)
+        self._journal: Journal | None = None
 
-    def add(self, charge: Charge, hold: str = "") -> None:
+    def add(self, charge: Charge, hold: str = "", *, patience: float | None = None) -> None:
         """Enter a charge, and let go of the hold it settles, at once; the same ID again changes nothing."""
         if not charge.id:
             raise LedgerError(
-                f"a charge without an ID cannot be entered in the ledger {self._path}",
+                f"a charge without an ID cannot be entered in the ledger {self._database.path}",
                 why="it could not be told from another",
             )
 
         def work(connection: sqlite3.Connection) -> None:
-            row = row_of(charge)
-            marks = ", ".join("?" * len(row))
-            connection.execute(
-                f"INSERT INTO charges ({COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", row
-            )
+            _insert(connection, charge)
             connection.execute("DELETE FROM holds WHERE id = ?", (hold,))
 
-        self._run(work)
+        self._database.run(work, patience=patience)
 
     def rows(
         self, *, demo: bool | None = None, notebook: str | None = None, day: str | None = None
@@ -100,37 +71,69 @@ class Ledger:
         def work(connection: sqlite3.Connection) -> list[Charge]:
             return [charge_of(row) for row in connection.execute(query, values)]
 
-        return iter(self._run(work, _READ))
+        self._enter_the_lost()
+        return iter(self._database.run(work, READ))
 
-    def total(self, *, demo: bool = False, notebook: str | None = None, day: str | None = None) -> Spend:
+    def total(
+        self,
+        *,
+        demo: bool = False,
+        notebook: str | None = None,
+        day: str | None = None,
+        patience: float | None = None,
+    ) -> Spend:
         """Return the sum of the charges: the real ones, or the demo credit."""
-        return self._run(lambda connection: _total(connection, demo, notebook, day), _READ)
+        self._enter_the_lost(patience)
+        return self._read(lambda connection: total(connection, demo, notebook, day), patience)
 
     def by(
         self, what: str, *, demo: bool = False, notebook: str | None = None, day: str | None = None
     ) -> dict[str, Spend]:
         """Return the sums by "model", "chat", "day", "notebook" or "host", in the order of first use."""
-        if what not in _GROUPS:
+        if what not in GROUPS:
             raise InputError(
-                f"spend is not kept by {what!r}", parameter="by", why=f"choose one of {', '.join(_GROUPS)}"
+                f"spend is not kept by {what!r}", parameter="by", why=f"choose one of {', '.join(GROUPS)}"
             )
-        group = ", ".join(_GROUPS[what])
-        condition, values = where(demo, notebook, day)
-        order = "day" if what == "day" else "MIN(time), MIN(rowid)"
-        query = f"SELECT {group}, {SPEND} FROM charges {condition} GROUP BY {group} ORDER BY {order}"
+        self._enter_the_lost()
+        return self._read(lambda connection: sums_by(connection, what, demo, notebook, day))
 
-        def work(connection: sqlite3.Connection) -> dict[str, Spend]:
-            sums = {}
-            for row in connection.execute(query, values):
-                names = [text_of(name) for name in row[: len(_GROUPS[what])]]
-                sums[both_models(*names) if what == "model" else names[0]] = spend_of(*row[len(names) :])
-            return sums
+    # -- what is open ---------------------------------------------------------------------------
 
-        return self._run(work, _READ)
+    @property
+    def journal(self) -> Journal | None:
+        """The journal of this process, None as long as the ledger could not be opened."""
+        if self._journal is None and self._database.folder is not None:
+            self._journal = Journal(self._database.folder)
+        return self._journal
 
-    def day_budget(self) -> int | None:
+    def _enter_the_lost(self, patience: float | None = None) -> None:
+        """Enter what dead processes have left in their journals; where that fails, the next call tries."""
+        if self._database.folder is None:
+            self._database.run(_open, READ, patience)
+        folder = self._database.folder
+        dead = [] if folder is None else dead_holders(folder)
+        if not dead:
+            return
+        lost = [charge for path in dead for charge in read_journal(path)]
+
+        def work(connection: sqlite3.Connection) -> None:
+            for charge in lost:
+                with suppress(OverflowError):
+                    _insert(connection, charge)
+            for path in dead:
+                connection.execute("DELETE FROM holds WHERE holder = ?", (path.name,))
+
+        with suppress(LedgerError):
+            self._database.run(work, patience=0.1 if patience is None else patience)
+            # Only now: should this process die too, the next one enters the same IDs once more.
+            for path in dead:
+                remove_holder(path)
+
+    # -- budgets --------------------------------------------------------------------------------
+
+    def day_budget(self, *, patience: float | None = None) -> int | None:
         """Return what all notebooks together may spend in a day, in nano-USD; None: as much as they like."""
-        return self._run(_day_budget, _READ)
+        return self._database.run(_day_budget, READ, patience)
 
     def set_day_budget(self, nano: int | None) -> None:
         """Set what all notebooks together may spend in a local day, from now on; None: no limit."""
@@ -140,7 +143,7 @@ class Ledger:
             if nano is not None:
                 connection.execute("INSERT INTO settings (name, value) VALUES ('day_budget', ?)", (nano,))
 
-        self._run(work)
+        self._database.run(work)
 
     def hold(self, nano: int, *, demo: bool) -> str | None:
         """Hold so much of today's budget for a request and return the hold's ID; None where no budget is set.
@@ -153,17 +156,21 @@ class Ledger:
             if budget is None:
                 return None
             today = _today()
+            for (holder,) in connection.execute("SELECT DISTINCT holder FROM holds").fetchall():
+                if not is_holder(self._folder, holder):
+                    connection.execute("DELETE FROM holds WHERE holder = ?", (holder,))
             spent, held = self._spent_and_held(connection, demo, today)
             if spent + held + nano > budget:
                 raise _over_budget(nano, budget, spent, held)
             hold = uuid4().hex
             connection.execute(
                 "INSERT INTO holds (id, holder, day, demo, nano) VALUES (?, ?, ?, ?, ?)",
-                (hold, own_holder(self._holders_folder), today, int(demo), nano),
+                (hold, own_holder(self._folder), today, int(demo), nano),
             )
             return hold
 
-        return self._run(work)
+        self._enter_the_lost()
+        return self._database.run(work)
 
     def extend(self, hold: str, nano: int) -> bool:
         """Add so much to a hold if it fits its day's budget, and return whether it did."""
@@ -181,191 +188,95 @@ class Ledger:
             connection.execute("UPDATE holds SET nano = ? WHERE id = ?", (before + nano, hold))
             return True
 
-        return self._run(work)
+        return self._database.run(work)
 
-    def release(self, hold: str) -> None:
+    def release(self, hold: str, *, patience: float | None = None) -> None:
         """Let go of a hold whose request cost nothing; one that is gone already is no fault."""
-        self._run(lambda connection: connection.execute("DELETE FROM holds WHERE id = ?", (hold,)).close())
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM holds WHERE id = ?", (hold,))
+
+        self._database.run(work, patience=patience)
 
     def left_today(self, *, demo: bool) -> int | None:
-        """Return what is left of today's budget, in nano-USD; None where no budget is set.
+        """Return what is left of today's budget beside what is held, in nano-USD; None: no budget is set.
 
         It is below 0 where the budget was lowered under what is spent and held.
         """
+        found = self.today(demo=demo)
+        return None if found is None else found[0] - found[1] - found[2]
 
-        def work(connection: sqlite3.Connection) -> int | None:
+    def today(self, *, demo: bool) -> tuple[int, int, int] | None:
+        """Return today's budget, what was spent of it and what requests under way hold, all in nano-USD."""
+
+        def work(connection: sqlite3.Connection) -> tuple[int, int, int] | None:
             budget = _day_budget(connection)
-            return None if budget is None else budget - sum(self._spent_and_held(connection, demo, _today()))
+            return None if budget is None else (budget, *self._spent_and_held(connection, demo, _today()))
 
-        return self._run(work)
+        self._enter_the_lost()
+        return self._read(work)
+
+    # -- thinking that passes max_tokens --------------------------------------------------------
+
+    def overrun(self, host: str, model: str) -> int:
+        """Return the most tokens by which an answer of a model has passed its max_tokens; 0 for none."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            query = "SELECT tokens FROM overruns WHERE host = ? AND model = ?"
+            found = connection.execute(query, (hide_keys(host), hide_keys(model))).fetchone()
+            return 0 if found is None else int(found[0])
+
+        return self._database.run(work, READ, 0.1)
+
+    def remember_overrun(self, host: str, model: str, tokens: int) -> None:
+        """Keep by how many tokens an answer has passed its max_tokens, where it is the most so far."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO overruns (host, model, tokens) VALUES (?, ?, ?) "
+                "ON CONFLICT (host, model) DO UPDATE SET tokens = MAX(overruns.tokens, excluded.tokens)",
+                (hide_keys(host), hide_keys(model), tokens),
+            )
+
+        self._database.run(work, patience=0.1)
 
     def close(self) -> None:
         """Close the file; a later call opens it again. Holds stay: they are the requests', not the file's."""
-        with _lock:
-            self._disconnect()
+        self._database.close()
+
+    def _read(self, work: Callable[[sqlite3.Connection], _Result], patience: float | None = None) -> _Result:
+        """Read; where very many rows were added in another way, sum them up first."""
+        if self._database.run(is_behind, READ, patience):
+            with suppress(LedgerError):
+                self._database.run(fold, WRITE, 0.1)
+        return self._database.run(work, READ, patience)
 
     def _spent_and_held(self, connection: sqlite3.Connection, demo: bool, day: str) -> tuple[int, int]:
-        """Return what was spent in a day and what the living hold of it; drop the holds of the dead."""
-        for (holder,) in connection.execute("SELECT DISTINCT holder FROM holds").fetchall():
-            if not is_alive(self._holders_folder, holder):
-                connection.execute("DELETE FROM holds WHERE holder = ?", (holder,))
-        held = connection.execute("SELECT nano FROM holds WHERE demo = ? AND day = ?", (int(demo), day))
-        return _total(connection, demo, None, day).nano, sum(nano for (nano,) in held)
+        """Return what was spent in a day and what the living hold of it.
 
-    def _run(self, work: Callable[[sqlite3.Connection], _Result], begin: str = _WRITE) -> _Result:
-        """Do some work in one transaction; the one place where foreign errors are translated."""
-        with _lock:
-            try:
-                return _transact(self._opened(), work, begin)
-            except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError) as exc:
-                self._disconnect()
-                raise _translated(self._path, exc) from exc
+        What dead processes held counts until their charges are entered: their file is removed then.
+        """
+        query = "SELECT holder, nano FROM holds WHERE demo = ? AND day = ?"
+        holds = connection.execute(query, (int(demo), day)).fetchall()
+        living = {name for name in {holder for holder, _ in holds} if is_holder(self._folder, name)}
+        held = sum(nano for holder, nano in holds if holder in living)
+        return total(connection, demo, None, day).nano, held
 
-    def _opened(self) -> sqlite3.Connection:
-        """Return the connection, a new one where the file was moved away or taken by another since."""
-        if self._connection is not None:
-            if _identity(self._path) == self._file:
-                return self._connection
-            self._disconnect()
-        # What stands beside the file stands beside the real one, whatever links lead to it.
-        path = Path(os.path.realpath(self._path))
-        if not path.parent.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            if not path.is_file():
-                raise LedgerError(_FAILED.format(self._path), why="it is a folder, or no file") from None
-        connection = sqlite3.connect(
-            path, timeout=self._patience, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._prepare(connection)
-            self._file = _identity(path)
-        except BaseException:
-            connection.close()
-            raise
-        self._holders_folder = path.with_name(f"{path.name}-holders")
-        self._connection = connection
-        _connected.add(self)
-        return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Bring the database to the newest schema; what is no ledger of ours is refused untouched."""
-        version = _transact(connection, self._checked_version, _READ)
-        _write_ahead(connection, self._patience)
-        connection.execute("PRAGMA synchronous = FULL")
-        for number in range(version + 1, len(_MIGRATIONS) + 1):
-            _transact(connection, partial(_migrate, number=number), _WRITE)
-
-    def _checked_version(self, connection: sqlite3.Connection) -> int:
-        version = _pragma(connection, "user_version")
-        application = _pragma(connection, "application_id")
-        empty = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
-        if application != _APPLICATION_ID and not (empty and version == application == 0):
-            raise LedgerError(_FAILED.format(self._path), why="it is the database of another program")
-        ours = "SELECT COUNT(*) FROM sqlite_master WHERE type IN ('trigger', 'view')"
-        if connection.execute(ours).fetchone() != (0,):
-            raise LedgerError(_FAILED.format(self._path), why="somebody changed how it counts")
-        if version > len(_MIGRATIONS):
-            raise LedgerError(
-                _FAILED.format(self._path),
-                why=f"a newer cnai_magic made it: its schema is {version}, not {len(_MIGRATIONS)}",
-                next_step="install a newer version of cnai_magic",
-            )
-        return version
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        _connected.discard(self)
-        if connection is not None:
-            with suppress(sqlite3.Error):
-                connection.close()
+    @property
+    def _folder(self) -> Path:
+        """The folder of the holders, once the file was opened."""
+        return self._database.folder or Path()
 
 
-# -- transactions and the schema --------------------------------------------------------------
+def _open(connection: sqlite3.Connection) -> None:
+    """Do nothing but open the file."""
 
 
-def _transact(
-    connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _Result], begin: str
-) -> _Result:
-    # A function and no context manager: an interrupt between the steps of one would leave it half open.
-    try:
-        connection.execute(begin)
-        result = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.rollback()
-        raise
-    return result
-
-
-def _write_ahead(connection: sqlite3.Connection, patience: float) -> None:
-    """Switch to the write-ahead log; a file system that has no room for one keeps the other journal."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as exc:
-            # For this switch SQLite does not wait, since two who make it at once would wait for each other.
-            if "locked" not in str(exc) or time.monotonic() >= deadline:
-                raise
-            time.sleep(0.01)
-
-
-def _first_schema(connection: sqlite3.Connection) -> None:
-    text = ("id", "model", "host", "conversation", "notebook", "finish_reason", "answered_by")
-    counts = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
-    numbers = ("time", "demo", *counts, "usage_estimated", "cost_estimated")
-    checks = [f"CHECK (typeof({name}) IN ('text', 'blob'))" for name in text]
-    checks += [f"CHECK (typeof({name}) = 'integer')" for name in numbers]
-    connection.execute(
-        "CREATE TABLE charges ("
-        "id TEXT NOT NULL PRIMARY KEY,"
-        "time INTEGER,"  # milliseconds since 1970 in UTC
-        "day TEXT NOT NULL,"  # the local day at which it was asked
-        "model TEXT, host TEXT, conversation TEXT, notebook TEXT, finish_reason TEXT,"
-        "answered_by TEXT,"  # the model that the server names, "" where it is the one that was asked
-        "demo INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, reasoning_tokens INTEGER,"
-        "cached_tokens INTEGER, usage_estimated INTEGER,"
-        "nano INTEGER CHECK (typeof(nano) IN ('integer', 'null')),"
-        f"cost_estimated INTEGER, {', '.join(checks)})"
-    )
-    connection.execute("CREATE INDEX charges_by_day ON charges (day)")
-    connection.execute(
-        "CREATE TABLE settings (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL "
-        "CHECK (typeof(value) = 'integer'))"
-    )
-    connection.execute(
-        "CREATE TABLE holds (id TEXT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, day TEXT NOT NULL,"
-        "demo INTEGER NOT NULL, nano INTEGER NOT NULL CHECK (typeof(nano) = 'integer' AND nano >= 0))"
-    )
-    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-
-
-# Append only: what a released version has made stays as it is, and the next one adds to it.
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_schema,)
-
-
-def _migrate(connection: sqlite3.Connection, number: int) -> None:
-    # Another process may have come first, between the look at the version and this transaction.
-    if _pragma(connection, "user_version") < number:
-        _MIGRATIONS[number - 1](connection)
-        connection.execute(f"PRAGMA user_version = {number}")
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-# -- what is asked of it -----------------------------------------------------------------------
-
-
-def _total(connection: sqlite3.Connection, demo: bool, notebook: str | None, day: str | None) -> Spend:
-    condition, values = where(demo, notebook, day)
-    return spend_of(*connection.execute(f"SELECT {SPEND} FROM charges {condition}", values).fetchone())
+def _insert(connection: sqlite3.Connection, charge: Charge) -> None:
+    row = row_of(charge)
+    marks = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO charges ({COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", row)
+    fold(connection)
 
 
 def _day_budget(connection: sqlite3.Connection) -> int | None:
@@ -385,57 +296,3 @@ def _over_budget(nano: int, budget: int, spent: int, held: int) -> BudgetError:
         f"and requests under way hold {usd(held, exact=True)}",
         next_step=NextStep(cell="set it with %cnai_spend --budget-day USD"),
     )
-
-
-# -- forks ------------------------------------------------------------------------------------
-
-
-def _before_fork() -> None:
-    # SQLite keeps account of its locks per process, and a child that inherits the account without the locks
-    # can lose what it writes, even by a connection of its own: so none is open while a fork happens.
-    _lock.acquire()
-    for ledger in list(_connected):
-        ledger._disconnect()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_lock.release, after_in_child=_lock.release)
-
-
-# -- errors -----------------------------------------------------------------------------------
-
-_FAILED = "the ledger {} cannot be read or written"
-_AWAY = "shut down the notebooks that use it and move it away to begin a new one"
-_ELSEWHERE = LedgerError.default_next_step
-# By SQLite's words, since Python 3.10 has no code for them.
-_REASONS = (
-    ("locked", "another program holds it", "close that program and ask again; or " + _ELSEWHERE),
-    ("not a database", "it is damaged, or no ledger", _AWAY),
-    ("malformed", "it is damaged", _AWAY),
-    ("decode", "it is damaged", _AWAY),
-    ("no such", "it is damaged", _AWAY),
-    ("readonly", "it is read-only", _ELSEWHERE),
-    ("full", "the disk is full", "free some space; or " + _ELSEWHERE),
-    ("disk I/O", "the disk does not take or give it: it may be full", "free some space; or " + _ELSEWHERE),
-    ("unable to open", "the file cannot be opened, or no file made beside it", _ELSEWHERE),
-)
-
-
-def _translated(path: Path, exc: Exception) -> LedgerError:
-    what = _FAILED.format(path)
-    words = str(exc)
-    if isinstance(exc, OSError):
-        return LedgerError(what, why=f"{exc.strerror}: {exc.filename}" if exc.filename else words)
-    if isinstance(exc, sqlite3.Error):
-        for sign, why, next_step in _REASONS:
-            if sign in words:
-                return LedgerError(what, why=f"{why} ({words})", next_step=next_step)
-    return LedgerError(what, why=words)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

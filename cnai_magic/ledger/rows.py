@@ -8,7 +8,20 @@ from ..protocol import Usage
 from ..safety import hide_keys
 from ..spend import Charge, Cost, Spend
 
-__all__ = ["COLUMNS", "SPEND", "charge_of", "row_of", "spend_of", "text_of", "where"]
+__all__ = [
+    "ADDED",
+    "COLUMNS",
+    "JOINED",
+    "ONE",
+    "SUMMED",
+    "SUM_COLUMNS",
+    "charge_of",
+    "row_of",
+    "spend_of",
+    "text_of",
+    "value_of",
+    "where",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -17,20 +30,47 @@ COLUMNS = (
     "id, time, day, model, host, conversation, notebook, finish_reason, answered_by, demo, prompt_tokens, "
     "completion_tokens, reasoning_tokens, cached_tokens, usage_estimated, nano, cost_estimated"
 )
-_SUMMED = (
-    "prompt_tokens",
-    "completion_tokens",
-    "reasoning_tokens",
-    "cached_tokens",
-    "COALESCE(nano, 0)",
-    "CASE WHEN cost_estimated THEN COALESCE(nano, 0) ELSE 0 END",
-    "CASE WHEN nano IS NULL THEN prompt_tokens ELSE 0 END",
-    "CASE WHEN nano IS NULL THEN completion_tokens ELSE 0 END",
-)
+_NUMBERS = {
+    "prompt": "prompt_tokens",
+    "completion": "completion_tokens",
+    "reasoning": "reasoning_tokens",
+    "cached": "cached_tokens",
+    "nano": "COALESCE(nano, 0)",
+    "estimated_nano": "CASE WHEN cost_estimated THEN COALESCE(nano, 0) ELSE 0 END",
+    "unpriced_prompt": "CASE WHEN nano IS NULL THEN prompt_tokens ELSE 0 END",
+    "unpriced_completion": "CASE WHEN nano IS NULL THEN completion_tokens ELSE 0 END",
+}
 # SQLite's sum fails beyond 63 bits: the high and the low halves are summed apart, and joined in Python.
-SPEND = "COUNT(*), MAX(usage_estimated), SUM(nano IS NULL), " + ", ".join(
-    f"SUM(({number}) >> 32), SUM(({number}) & 4294967295)" for number in _SUMMED
+_HALVES = {
+    name: half
+    for number, value in _NUMBERS.items()
+    for name, half in ((f"{number}_high", f"({value}) >> 32"), (f"{number}_low", f"({value}) & 4294967295"))
+}
+SUM_COLUMNS = ("first", "requests", "estimated", "unpriced", *_HALVES)
+"""What a row of `sums` holds of its charges: when the first was asked, how many there are, and their sums."""
+
+_OF_ONE = {"first": "time", "requests": "1", "estimated": "usage_estimated", "unpriced": "nano IS NULL"}
+_OF_ONE |= _HALVES
+
+
+def _join(name: str, values: str) -> str:
+    function = {"first": "MIN", "estimated": "MAX"}.get(name, "SUM")
+    return f"{function}({values})"
+
+
+ONE = ", ".join(f"{value} AS {name}" for name, value in _OF_ONE.items())
+"""SQL: the SUM_COLUMNS of one charge."""
+SUMMED = ", ".join(_join(name, value) for name, value in _OF_ONE.items())
+"""SQL: the SUM_COLUMNS of many charges."""
+JOINED = ", ".join(_join(name, name) for name in SUM_COLUMNS)
+"""SQL: the SUM_COLUMNS of many sums."""
+ADDED = ", ".join(
+    f"{name} = {'MIN' if name == 'first' else 'MAX'}(sums.{name}, excluded.{name})"
+    if name in ("first", "estimated")
+    else f"{name} = sums.{name} + excluded.{name}"
+    for name in SUM_COLUMNS
 )
+"""SQL: what a sum becomes where another is added to it."""
 
 
 def row_of(charge: Charge) -> tuple[object, ...]:
@@ -40,10 +80,10 @@ def row_of(charge: Charge) -> tuple[object, ...]:
     where_asked = (charge.model, charge.host, charge.conversation, charge.notebook)
     texts = (*where_asked, charge.finish_reason, charge.answered_by)
     return (
-        _text(charge.id),
+        value_of(charge.id),
         (local - _EPOCH) // _MILLISECOND,
         local.date().isoformat(),
-        *(_text(hide_keys(text)) for text in texts),
+        *(value_of(hide_keys(text)) for text in texts),
         int(charge.demo),
         usage.prompt_tokens,
         usage.completion_tokens,
@@ -85,19 +125,21 @@ def where(demo: bool | None, notebook: str | None, day: str | None) -> tuple[str
     if demo is not None:
         wanted["demo"] = int(demo)
     if notebook is not None:
-        wanted["notebook"] = _text(notebook)
+        wanted["notebook"] = value_of(notebook)
     if day is not None:
         wanted["day"] = day
     condition = " AND ".join(f"{column} = ?" for column in wanted)
     return (f"WHERE {condition}" if condition else ""), list(wanted.values())
 
 
-def spend_of(requests: int, estimated: int | None, unpriced: int | None, *halves: int | None) -> Spend:
-    """Return the sum that the values of SPEND hold."""
+def spend_of(
+    first: int | None, requests: int | None, estimated: int | None, unpriced: int | None, *halves: int | None
+) -> Spend:
+    """Return the sum that the values of SUM_COLUMNS hold."""
     sums = [((high or 0) << 32) + (low or 0) for high, low in zip(halves[::2], halves[1::2], strict=True)]
     prompt, completion, reasoning, cached, nano, estimated_nano, unpriced_prompt, unpriced_completion = sums
     return Spend(
-        requests=requests,
+        requests=requests or 0,
         usage=Usage(prompt, completion, reasoning, cached, bool(estimated)),
         nano=nano,
         estimated_nano=estimated_nano,
@@ -106,7 +148,7 @@ def spend_of(requests: int, estimated: int | None, unpriced: int | None, *halves
     )
 
 
-def _text(text: str) -> str | bytes:
+def value_of(text: str) -> str | bytes:
     """Return a text as SQLite can hold it: a file name that is no Unicode has lone surrogates."""
     try:
         text.encode()

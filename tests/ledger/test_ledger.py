@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.ledger import Ledger, default_path
-from cnai_magic.ledger import ledger as ledger_module
+from cnai_magic.ledger import database as database_module
 from cnai_magic.protocol import Usage
 from cnai_magic.safety import ApiKey
 from cnai_magic.spend import Charge, Cost, Spend
@@ -357,7 +357,7 @@ def _holder_files(path: Path) -> list[Path]:
 
 def test_it_is_written_ahead_and_to_the_disk(ledger: Ledger, path: Path) -> None:
     ledger.add(charge())
-    connection = ledger._connection
+    connection = ledger._database._connection
     assert connection is not None
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -463,7 +463,7 @@ def _made(path: Path, migrations: int) -> None:
     path.parent.mkdir(exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None)
     for number in range(1, migrations + 1):
-        ledger_module._MIGRATIONS[number - 1](connection)
+        database_module._MIGRATIONS[number - 1](connection)
         connection.execute(f"PRAGMA user_version = {number}")
     connection.close()
 
@@ -475,25 +475,25 @@ def _version(path: Path) -> int:
     return int(version)
 
 
-@pytest.mark.parametrize("migrations", range(len(ledger_module._MIGRATIONS) + 1))
+@pytest.mark.parametrize("migrations", range(len(database_module._MIGRATIONS) + 1))
 def test_every_older_schema_becomes_the_newest(ledger: Ledger, path: Path, migrations: int) -> None:
     _made(path, migrations)
     ledger.add(charge(1))
     assert [found.cost.nano for found in ledger.rows()] == [1]
     ledger.set_day_budget(5)
     assert ledger.hold(1, demo=False)
-    assert _version(path) == len(ledger_module._MIGRATIONS)
+    assert _version(path) == len(database_module._MIGRATIONS)
 
 
 def test_a_fresh_file_has_the_newest_schema(ledger: Ledger, path: Path) -> None:
     assert ledger.day_budget() is None
-    assert _version(path) == len(ledger_module._MIGRATIONS)
+    assert _version(path) == len(database_module._MIGRATIONS)
 
 
 def test_a_newer_schema_is_refused_untouched(path: Path) -> None:
-    _made(path, len(ledger_module._MIGRATIONS))
+    _made(path, len(database_module._MIGRATIONS))
     connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {len(ledger_module._MIGRATIONS) + 1}")
+    connection.execute(f"PRAGMA user_version = {len(database_module._MIGRATIONS) + 1}")
     connection.close()
     before = path.read_bytes()
     with pytest.raises(LedgerError) as caught:
@@ -1017,7 +1017,7 @@ def test_a_full_disk_is_an_error_and_loses_nothing_that_was_entered(ledger: Ledg
 import resource
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 ledger.add(charge("0", 1))
-resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
 n = 1
 try:
     while True:
@@ -1048,7 +1048,7 @@ def test_an_interrupted_call_leaves_no_transaction_open(ledger: Ledger, path: Pa
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ledger._run(interrupted)
+        ledger._database.run(interrupted)
     other = Ledger(path, patience=0.05)
     other.add(charge(2))
     other.close()
