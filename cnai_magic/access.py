@@ -5,17 +5,28 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from .addresses import Address, parse_address
 from .config import DEFAULT_BASE_URL
 from .errors import InputError
 from .safety import ApiKey
+from .vendors import by_address, resolve
 from .worker import run_in_worker
 
 if TYPE_CHECKING:
     from .gateway import EmbeddedGateway
 
-__all__ = ["Access", "find_access", "find_key", "forget_key", "is_demo", "open_access", "save_key"]
+__all__ = [
+    "Access",
+    "account_of",
+    "find_access",
+    "find_key",
+    "forget_key",
+    "is_demo",
+    "key_variables",
+    "open_access",
+    "save_key",
+]
 
 _SERVICE = "cnai_magic"
 
@@ -24,9 +35,14 @@ _SERVICE = "cnai_magic"
 class Access:
     """A server and the key for it; `gateway` is the embedded one, where that is the server."""
 
-    base_url: str
+    address: Address
     key: ApiKey | None
     gateway: EmbeddedGateway | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def base_url(self) -> str:
+        """The address as it is asked."""
+        return self.address.url
 
     @property
     def demo(self) -> bool:
@@ -42,7 +58,7 @@ class Access:
 def find_access(base_url: str, given: ApiKey | None = None) -> Access:
     """Choose the server: the embedded gateway for "demo", or where neither a key nor an address is set.
 
-    `given` is a key that was typed in this kernel. Starts the embedded gateway where it is chosen.
+    `given` is a key that was typed for this server. Starts the embedded gateway where it is chosen.
     """
     return open_access(base_url, find_key(given, base_url) if base_url != "demo" else None)
 
@@ -50,11 +66,11 @@ def find_access(base_url: str, given: ApiKey | None = None) -> Access:
 def open_access(base_url: str, key: ApiKey | None) -> Access:
     """Return the server with the key that was found; starts the embedded gateway where that is chosen."""
     if not is_demo(base_url, key):
-        return Access(base_url, key)
+        return Access(resolve(base_url), key)
     from .gateway import embedded
 
     gateway = embedded()
-    return Access(gateway.base_url, gateway.key, gateway)
+    return Access(parse_address(gateway.base_url), gateway.key, gateway)
 
 
 def is_demo(base_url: str, key: ApiKey | None) -> bool:
@@ -63,20 +79,38 @@ def is_demo(base_url: str, key: ApiKey | None) -> bool:
 
 
 def find_key(given: ApiKey | None, base_url: str) -> ApiKey | None:
-    """Return the key: the one typed in this kernel, else CNAI_API_KEY, else the keyring's for this server.
+    """Return the key: the one typed for this server, else a variable's, else the keyring's for this server.
 
-    A keyring that does not answer holds no key: that is an answer, not a failure.
+    A vendor's own variable goes before CNAI_API_KEY. A server on this machine gets CNAI_API_KEY only where
+    CNAI_BASE_URL names that server beside it. A keyring that does not answer holds no key: that is an
+    answer, not a failure.
     """
     if given:
         return given
-    value = os.environ.get("CNAI_API_KEY", "").strip()
-    if value:
-        return ApiKey(value)
+    for name in key_variables(base_url):
+        if key := ApiKey(os.environ.get(name, "")):
+            return key
     try:
-        stored = _keyring().get_password(_SERVICE, _account(base_url))
+        stored = _keyring().get_password(_SERVICE, account_of(base_url))
     except Exception:  # noqa: BLE001  every backend has failures of its own
         return None
     return ApiKey(stored) if stored else None
+
+
+def key_variables(base_url: str) -> tuple[str, ...]:
+    """Return the variables that may hold a key for a server, the first that is set counts."""
+    address = resolve(DEFAULT_BASE_URL if base_url == "demo" else base_url)
+    vendor = by_address(address)
+    own = vendor.keys if vendor is not None else ()
+    beside = os.environ.get("CNAI_BASE_URL", "")
+    if address.loopback and not (beside and account_of(beside) == address.place):
+        return own
+    return (*own, "CNAI_API_KEY")
+
+
+def account_of(base_url: str) -> str:
+    """Return whose key it is, by host and port: one server's key must not be sent to another."""
+    return resolve(DEFAULT_BASE_URL if base_url == "demo" else base_url).place
 
 
 def save_key(key: ApiKey, base_url: str) -> None:
@@ -86,7 +120,7 @@ def save_key(key: ApiKey, base_url: str) -> None:
     """
     try:
         # In a thread of its own: an interrupt while the keyring waits shows none of its frames.
-        run_in_worker(lambda: _keyring().set_password(_SERVICE, _account(base_url), key.reveal()))
+        run_in_worker(lambda: _keyring().set_password(_SERVICE, account_of(base_url), key.reveal()))
     except ModuleNotFoundError as exc:
         raise InputError(
             "the key cannot be saved: the keyring package is not installed",
@@ -109,7 +143,7 @@ def forget_key(base_url: str) -> bool:
         backend = _keyring()
     except Exception:  # noqa: BLE001  no keyring, no key
         return False
-    account = _account(base_url)
+    account = account_of(base_url)
     try:
         if not backend.get_password(_SERVICE, account):
             return False
@@ -129,14 +163,6 @@ def _keyring() -> Any:
     import keyring
 
     return keyring
-
-
-def _account(base_url: str) -> str:
-    """Return whose key it is, by host and port: one server's key must not be sent to another."""
-    parts = urlsplit((DEFAULT_BASE_URL if base_url == "demo" else base_url).strip())
-    ports = {"https": 443, "http": 80}
-    port = "" if parts.port in (None, ports.get(parts.scheme)) else f":{parts.port}"
-    return f"{parts.hostname or ''}{port}"
 
 
 def _told(exc: Exception) -> str:

@@ -31,6 +31,10 @@ _PORTS = {"http": 80, "https": 443}
 # What servers print that listen on all addresses; asked is this machine.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _NEAR = re.compile(r"localhost|[^.]+|.*\.(local|lan|internal|home|localhost)")
+# An address that begins with its host: a port, an IPv4 address or a name of the internet tells.
+_HOST_FIRST = re.compile(
+    r"localhost(/|$)|(\[[0-9a-f:.]+\]|[\w.-]+):\d+(/|$)|\[|\d+(\.\d+){3}(/|$)|([a-z0-9-]+\.)+[a-z]{2,24}(/|$)"
+)
 _ENDPOINT = re.compile(r"/chat/completions/*$")
 
 
@@ -83,6 +87,8 @@ def _with_scheme(text: str) -> str:
     """Add the scheme that an address lacks: http where it is near, https for the internet."""
     if _SCHEME.match(text) or "://" in text:
         return text
+    if not _HOST_FIRST.match(text):
+        return text  # it may be a key, which must not be looked up as a name
     host = re.match(r"(\[[^\]]*\]|[^/:]*)", text)
     name = (host[1] if host else "").strip("[]").lower()
     try:

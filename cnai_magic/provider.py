@@ -9,9 +9,8 @@ from collections.abc import Hashable
 from datetime import date
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from .access import Access, find_key, is_demo, open_access
+from .access import Access, account_of, find_key, is_demo, key_variables, open_access
 from .config import Cnai
 from .errors import LIST_MODELS, SET_KEY, CnaiError, InputError, ModelNotFoundError
 from .nearest import nearest
@@ -37,7 +36,7 @@ class Provider:
 
     def __init__(self, settings: Cnai) -> None:
         self._settings = settings
-        self._typed_key: ApiKey | None = None
+        self._typed_keys: dict[str, ApiKey] = {}
         self._chosen: tuple[tuple[object, ...], Access] | None = None
         self._found: tuple[tuple[object, ...], ApiKey | None] | None = None
         self._client: Client | None = None
@@ -50,8 +49,10 @@ class Provider:
     # -- which server ---------------------------------------------------------------------------
 
     def use_key(self, key: ApiKey | None) -> None:
-        """Use this key in this kernel, in place of any other; None looks for one anew."""
-        self._typed_key = key
+        """Use this key for the server that is set, in place of any other; None looks for one anew."""
+        self._typed_keys.pop(account_of(self._settings.base_url), None)
+        if key:
+            self._typed_keys[account_of(self._settings.base_url)] = key
         self._chosen = self._found = None
 
     @property
@@ -77,12 +78,18 @@ class Provider:
     @property
     def _wanted(self) -> tuple[object, ...]:
         """What the choice of the server and the key depends on."""
-        return self._settings.base_url, self._typed_key, ApiKey(os.environ.get("CNAI_API_KEY", ""))
+        base_url = self._settings.base_url
+        variables = [ApiKey(os.environ.get(name, "")) for name in key_variables(base_url)]
+        return base_url, self._typed_key, *variables
+
+    @property
+    def _typed_key(self) -> ApiKey | None:
+        return self._typed_keys.get(account_of(self._settings.base_url))
 
     @property
     def host(self) -> str:
         """The host that is asked, "demo" for the embedded gateway."""
-        return "demo" if self.demo else urlsplit(self.access.base_url).hostname or ""
+        return "demo" if self.demo else self.access.address.host
 
     @property
     def client(self) -> Client:

@@ -31,7 +31,7 @@ class ApiKey:
     __slots__ = ("_secret", "_value")
 
     def __init__(self, value: str) -> None:
-        self._value = value.strip()
+        self._value = _unwrapped(value)
         # All keys begin alike, and some servers know them without that beginning.
         secret = self._value.removeprefix("sk-")
         if len(secret) < _SHORTEST_SECRET:
@@ -69,6 +69,26 @@ class ApiKey:
 
     def __reduce__(self) -> str:
         raise TypeError("an API key is not to be pickled")
+
+
+# What is copied along with a key: the name of a variable or a header before it, quotes around it.
+_BEFORE_KEY = re.compile(
+    r"(?:(?:export|set|setx|%env)\s+|\$env:|-H\s+)|[\"']?[\w-]*(?:key|token)[\"']?\s*[:=]\s*"
+    r"|authorization\s*[:=]\s*|bearer\s+",
+    re.IGNORECASE,
+)
+_QUOTES = "\"'`“”‘’„‚«»"
+_UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+
+
+def _unwrapped(value: str) -> str:
+    """Return a key without what was copied along with it."""
+    before, value = "", _UNSEEN.sub("", value)
+    while value != before:
+        before, value = value, value.strip().strip(_QUOTES).rstrip(";,").strip()
+        found = _BEFORE_KEY.match(value)
+        value = value[found.end() :] if found else value
+    return value
 
 
 class _Bearer(str):

@@ -322,9 +322,9 @@ class Session:
         """Return the models of the key; see Provider.models."""
         return self.provider.models(pattern, refresh=refresh)
 
-    def use_key(self, key: ApiKey | None) -> None:
-        """Use this key in this kernel, in place of any other; None looks for one anew."""
-        self.provider.use_key(key)
+    def use_key(self, key: ApiKey | str | None) -> None:
+        """Use this key for the server that is set, in place of any other; None looks for one anew."""
+        self.provider.use_key(ApiKey(key) if isinstance(key, str) else key)
 
     @property
     def book(self) -> SpendBook:

@@ -83,12 +83,90 @@ def test_a_server_is_the_same_however_its_address_is_written(url: str, own_keyri
     assert find_key(None, url) == KEY
 
 
-def test_the_environment_and_a_typed_key_are_for_whatever_server_is_set(
+def test_a_typed_key_goes_before_the_environment(
     own_keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNAI_API_KEY", "sk-of-the-environment")
     assert find_access("https://elsewhere.example/v1").key == ApiKey("sk-of-the-environment")
     assert find_access("https://elsewhere.example/v1", KEY).key == KEY
+
+
+OWN = {
+    "CNAI_API_KEY": "sk-general-key-1",
+    "DEEPSEEK_API_KEY": "sk-deepseek-key",
+    "ZAI_API_KEY": "sk-zai-key-123",
+}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "key"),
+    [
+        ("deepseek", "sk-deepseek-key"),
+        ("https://api.deepseek.com/beta", "sk-deepseek-key"),
+        ("zhipu", "sk-zai-key-123"),
+        ("moonshot", "sk-general-key-1"),
+        ("https://elsewhere.example/v1", "sk-general-key-1"),
+        ("http://192.0.2.7:8000/v1", "sk-general-key-1"),
+        ("ollama", ""),
+        ("localhost:9999/v1", ""),
+        ("http://[::1]:9999/v1", ""),
+    ],
+)
+def test_a_vendor_has_its_own_variable_and_a_server_on_this_machine_has_none(
+    base_url: str, key: str, own_keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in OWN.items():
+        monkeypatch.setenv(name, value)
+    assert (find_key(None, base_url) or ApiKey("")) == ApiKey(key)
+
+
+def test_a_server_on_this_machine_gets_the_key_that_was_set_beside_its_address(
+    own_keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNAI_API_KEY", KEY.reveal())
+    monkeypatch.setenv("CNAI_BASE_URL", "http://127.0.0.1:8787/v1")
+    assert find_key(None, "127.0.0.1:8787/v1") == KEY
+    assert find_key(None, "127.0.0.1:8788/v1") is None
+
+
+PASTED = [
+    "{}",
+    " {}\n",
+    "'{}'",
+    '"{}"',
+    "“{}”",
+    "‘{}’",
+    "`{}`",
+    "\ufeff{}\u200b",
+    "{};",
+    "CNAI_API_KEY={}",
+    "CNAI_API_KEY = '{}'",
+    "export CNAI_API_KEY={}",
+    'export DEEPSEEK_API_KEY="{}"',
+    "set OPENAI_API_KEY={}",
+    '$env:CNAI_API_KEY = "{}"',
+    "%env CNAI_API_KEY={}",
+    "api_key: {}",
+    '"api_key": "{}",',
+    "Bearer {}",
+    "bearer  {}",
+    "Authorization: Bearer {}",
+    '-H "Authorization: Bearer {}"',
+    "{}\r\n",
+]
+
+
+@pytest.mark.parametrize("pasted", PASTED)
+@pytest.mark.parametrize("value", ["sk-test-0123456789", "0123456789abcdef.AbCdEf==", "bce-v3/ALTAK-x/y"])
+def test_what_was_pasted_along_with_a_key_is_taken_off(
+    pasted: str, value: str, own_keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = pasted.format(value)
+    assert ApiKey(text).reveal() == value
+    own_keyring.kept["cnai_magic", "elsewhere.example"] = text
+    assert find_key(None, "https://elsewhere.example/v1") == ApiKey(value)
+    monkeypatch.setenv("CNAI_API_KEY", text)
+    assert find_key(None, "https://other.example/v1") == ApiKey(value)
 
 
 FAILURES = [

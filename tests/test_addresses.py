@@ -97,6 +97,10 @@ def test_an_address_is_read_and_mended(text: str, url: str) -> None:
         "https://",
         "",
         "no address at all",
+        # Keys that were pasted in place of an address: none is looked up as a name.
+        "sk-0123456789abcdef",
+        "0123456789abcdef.AbCdEfGh",
+        "bce-v3/ALTAK-x/y",
     ],
 )
 def test_what_parsers_read_differently_is_refused_and_not_quoted(text: str) -> None:

@@ -50,10 +50,12 @@ _ARROWS: dict[str, set[str]] = {
     "conversation": {"protocol", "reply"},
     "cell_run": {"conversation"},
     "documents": {"conversation", "markdown", "protocol", "reply", "spend"},
-    "client": {"protocol", "spend", "worker"},
+    "client": {"addresses", "protocol", "spend", "worker"},
     "stream": {"client", "protocol", "worker"},
     "gateway": {"prices", "protocol", "spend", "worker"},
-    "access": {"config", "gateway", "worker"},
+    "addresses": set(),
+    "vendors": {"addresses"},
+    "access": {"addresses", "config", "gateway", "vendors", "worker"},
     "provider": {"access", "client", "config", "price_lookup", "prices", "protocol", "spend"},
     "question": {"conversation", "price_lookup", "prices", "protocol", "reply", "spend", "stream"},
     "answer": {"accounts", "client", "holds", "protocol", "question", "spend", "stream"},
@@ -150,7 +152,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "keyring": {"access"},
     "nbformat": {"documents.notebook"},
     "platformdirs": {"ledger"},
-    "tomli": {"gateway", "prices"},
+    "tomli": {"gateway", "prices", "vendors"},
 }
 # Parts of the standard library that only one room touches.
 _OWNED = {

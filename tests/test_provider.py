@@ -50,6 +50,7 @@ def server() -> Iterator[ScriptedServer]:
 def make(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Session]]:
     """Return a function that makes a session which asks the model m of the scripted server."""
     monkeypatch.setenv("CNAI_API_KEY", KEY)
+    monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
     made: list[Session] = []
 
     def session(**settings: Any) -> Session:

@@ -10,12 +10,12 @@ import os
 import re
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from .. import __version__
+from ..addresses import parse_address
 from ..errors import (
     SET_KEY,
     APIError,
@@ -34,8 +34,6 @@ from .responses import error_of, json_of, refuse_html, text_of
 from .transport import (
     TRANSPORT_ERRORS,
     Exchange,
-    checked_url,
-    is_loopback,
     reason_of,
 )
 
@@ -55,12 +53,20 @@ class Requester:
     """
 
     def __init__(self, base_url: str, key: ApiKey, timeout: tuple[float, float]) -> None:
-        self.base_url = checked_url(base_url)
+        self.address = parse_address(base_url)
+        self.base_url = self.address.url
         self.key = key
         if not all("!" <= character <= "~" for character in key.reveal()):
             raise InputError(
                 "the API key holds characters that no key has",
                 next_step="copy it again from where it was made, and " + SET_KEY,
+            )
+        if key and self.address.scheme == "http" and not self.address.loopback:
+            raise InputError(
+                f"{self.address.host} would be asked over plain http",
+                parameter="base_url",
+                why="the API key would cross the network in clear",
+                next_step="use https; over http a server on another machine is asked without a key only",
             )
         self._timeout = timeout
         self._pid = os.getpid()
@@ -167,7 +173,7 @@ class Requester:
         self, exc: Exception, *, begun: bool, timeout: tuple[float, float] | None = None
     ) -> CnaiError:
         """Return what a failure of the network means; `begun` tells that part of an answer has arrived."""
-        host = urlsplit(self.base_url).netloc
+        host = self.address.place
         connect, gap = timeout or self._timeout
         why = reason_of(exc)
         if isinstance(exc, requests.ConnectTimeout):
@@ -204,7 +210,7 @@ class Requester:
     def _new_session(self) -> requests.Session:
         session = Session()
         # Proxies and .netrc of the environment are not for a server on this machine.
-        session.trust_env = not is_loopback(self.base_url)
+        session.trust_env = not self.address.loopback
         session.auth = self._authorize
         session.headers["User-Agent"] = f"cnai_magic/{__version__}"
         adapter = Adapter(pool_maxsize=32)

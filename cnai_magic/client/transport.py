@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _thread
 import http.client
-import ipaddress
 import os
 import re
 import socket
@@ -17,19 +16,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
-
-from ..errors import InputError
 
 __all__ = [
     "TRANSPORT_ERRORS",
     "Body",
     "Exchange",
-    "checked_url",
-    "is_loopback",
     "reason_of",
     "shut_down",
 ]
@@ -141,40 +135,6 @@ class Body:
             yield data
             if exchange.overdue:
                 return
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL points to this machine by a loopback address or `localhost`."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def checked_url(base_url: str) -> str:
-    """Return the base URL without a slash at its end; raises InputError where the key is not safe with it."""
-    base_url = base_url.strip()
-    form = "it has the form https://host/v1, without a key, a user name, a query or a fragment"
-    try:
-        parts = urlsplit(base_url)
-        _ = parts.port
-    except ValueError:
-        # Neither the address nor the words of the exception are quoted: a password may be among them.
-        raise InputError("the base URL is not an address", parameter="base_url", why=form) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or {*"@?#"} & {*base_url}:
-        place = f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else "what is set"
-        raise InputError(
-            f"the base URL ({place} …) is not the address of an API", parameter="base_url", why=form
-        )
-    if parts.scheme == "http" and not is_loopback(base_url):
-        raise InputError(
-            f"{parts.hostname} would be asked over plain http",
-            parameter="base_url",
-            why="the API key would cross the network in clear",
-            next_step="use https; plain http is for this machine only (127.0.0.1, localhost)",
-        )
-    return base_url.rstrip("/")
 
 
 def reason_of(exc: BaseException) -> str:

@@ -22,7 +22,6 @@ import pytest
 
 from cnai_magic.client import Client, Notice, requester, responses
 from cnai_magic.client import client as client_module
-from cnai_magic.client.transport import checked_url
 from cnai_magic.errors import (
     AuthenticationError,
     CnaiError,
@@ -838,8 +837,6 @@ def test_the_body_of_an_error_may_not_last_for_ever(
         "http://10.0.0.1/v1",
         "http://localhost.example/v1",
         "http://127.0.0.1.example/v1",
-        "http://0.0.0.0/v1",
-        "cnaitoken.store/v1",
         "ftp://cnaitoken.store/v1",
         "https://",
         "https://user:password@cnaitoken.store/v1",
@@ -887,7 +884,7 @@ def test_an_address_that_is_refused_is_not_quoted(url: str) -> None:
     ],
 )
 def test_a_safe_address_is_taken_without_its_last_slash(url: str) -> None:
-    assert checked_url(url) == url.strip().rstrip("/")
+    assert Client(url, KEY).base_url == url.strip().rstrip("/")
 
 
 def test_proxies_and_netrc_of_the_environment_are_not_for_loopback(
@@ -917,10 +914,10 @@ def test_netrc_never_replaces_the_key(
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    # As for a server elsewhere, for which the settings of the environment hold.
-    monkeypatch.setattr(requester, "is_loopback", lambda url: False)
     server.always(sse("a"))
     asking = Client(server.base_url, KEY)
+    # As for a server elsewhere, for which the settings of the environment hold.
+    asking._requester._http.trust_env = True
     list(asking.stream(REQUEST))
     asking.close()
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
@@ -1073,7 +1070,7 @@ def test_a_placeholder_key_may_occur_in_a_prompt(server: ScriptedServer) -> None
     asking.close()
 
 
-@pytest.mark.parametrize("key", ["sk-密钥", "sk-a b", "sk-a\nb", "sk-a\x00b", "“sk-abc”"])
+@pytest.mark.parametrize("key", ["sk-密钥", "sk-a b", "sk-a\nb", "sk-a\x00b", "sk-ключ"])
 def test_a_key_with_characters_that_no_key_has_is_refused_unseen(key: str) -> None:
     with pytest.raises(InputError) as caught:
         Client("https://cnaitoken.store/v1", ApiKey(key))
