@@ -20,14 +20,15 @@ from statistics import median
 
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
-from tests.browser.answers import stream
+from tests.browser.answers import Gate, stream
 from tests.browser.jupyter_servers import JupyterServer, running_jupyter
 from tests.browser.pages import NotebookPage
+from tests.browser.positions import moved, words
 from tests.notebooks import new_notebook
 from tests.servers import ScriptedServer, Trickle, delta, event, http_chunk
 
 from .report import heading, note, row, skipped, versions
-from .widget_kernel import CONTENDERS, TOKEN
+from .widget_kernel import CONTENDERS, TOKEN, answer
 from .widget_page import Figures, measure
 
 OURS, *PEERS = CONTENDERS
@@ -37,6 +38,7 @@ MOST_GROWTH = 1.1
 """How much more than in proportion a figure may grow."""
 LONGEST_TASK = 60.0
 P95_FRAME = 20.0
+MOST_MOVED = 2.0
 STOP = {"python3": 0.2, "ipykernel6": 0.6}
 
 _SIZES = ((2_000, 200), (4_000, 200), (20_000, 1_000))
@@ -90,6 +92,7 @@ def main(arguments: list[str]) -> None:
         for tokens, rate in _SIZES:
             _smoothness(measured, tokens, rate)
         _final(measured)
+        _moves(server, context)
         _stops(server, context, with_6=bool(options.ipykernel6))
 
 
@@ -221,6 +224,27 @@ def _final(measured: Measured) -> None:
             "ms",
             beside=f"text {text / (tokens * TOKEN):.1f} × the answer's, as Markdown and as plain text",
         )
+
+
+def _moves(server: JupyterServer, context: BrowserContext) -> None:
+    heading("The end: how far the word moves that moves most, when the Markdown takes the widget's place")
+    for tokens in (1_000, 4_000):
+        gate = Gate()
+        with ScriptedServer() as upstream:
+            upstream.reply(stream(answer(tokens), "\n\nThe end", gate, "."))
+            load = f'%load_ext cnai_magic\n%config Cnai.base_url = "{upstream.base_url}"'
+            notebook = _open(server, context, load, "%%cnai\nExplain")
+            notebook.run(0)
+            notebook.run_cell(1)
+            expect(notebook.live).to_contain_text("The end")
+            before = words(notebook.live)
+            gate.open()
+            expect(notebook.final).to_contain_text("The end.")
+            expect(notebook.live).to_have_count(0)
+            notebook.until_idle()
+            before[-1][0] += "."
+            row(f"{tokens:,} tokens", moved(before, words(notebook.final)), "px", at_most=MOST_MOVED)
+            _close(notebook)
 
 
 def _stops(server: JupyterServer, context: BrowserContext, *, with_6: bool) -> None:

@@ -67,7 +67,7 @@ class AnswerView {
     root.append(body, this.status.element, this.end, this.status.spoken);
     element.append(root);
 
-    this.markdown = new MarkdownView(store.texts, body, { before: last, typeset: model.typeset });
+    this.markdown = new MarkdownView(store.texts, body, { before: last, typeset: model.typeset, asJson: true });
     this.reasoning = new MarkdownView(store.thoughts, this.thoughts, { typeset: model.typeset });
     this.hold = new OutputHold(root);
     this.reader = new Reader(root);

@@ -3,6 +3,7 @@
 import { type Block, BlockParser } from "./blocks";
 import { offerCopy } from "./copy";
 import { type Inline, parseInline } from "./inline";
+import { JsonText } from "./json_text";
 import { type Typeset, TypesetQueue } from "./maths";
 import { make } from "./nodes";
 import type { PieceList } from "./store";
@@ -16,6 +17,8 @@ export interface MarkdownOptions {
   /** The child of the host that all blocks stand before. */
   before?: Node;
   typeset?: Typeset | null;
+  /** Show a text that is nothing but JSON as code. */
+  asJson?: boolean;
 }
 
 interface Mount {
@@ -38,14 +41,18 @@ export class MarkdownView {
   private offset = 0;
   private finished = false;
   private readonly before: Node | null;
+  private readonly asJson: boolean;
   private readonly typesetting: TypesetQueue | null;
   private formulas = new Set<HTMLElement>();
+  /** What may be nothing but JSON is shown as code, until it turns out to be something else. */
+  private json: JsonText | null = null;
 
   constructor(
     private readonly source: PieceList,
     private readonly host: HTMLElement,
-    { before, typeset }: MarkdownOptions = {},
+    { before, typeset, asJson }: MarkdownOptions = {},
   ) {
+    this.asJson = asJson ?? false;
     this.before = before ?? null;
     this.typesetting = typeset ? new TypesetQueue(typeset) : null;
     this.edition = source.edition;
@@ -65,6 +72,7 @@ export class MarkdownView {
     while (this.piece < pieces.length) {
       const piece = pieces[this.piece]!;
       const part = piece.slice(this.offset, this.offset + PIECE);
+      if (this.json !== null && !this.goesOnAsJson(part)) continue;
       this.parser.feed(part);
       this.offset += part.length;
       if (this.offset >= piece.length) {
@@ -76,6 +84,10 @@ export class MarkdownView {
       if (part.length === PIECE) this.update();
     }
     const behind = this.piece < pieces.length;
+    if (!behind && over && this.json?.complete === false) {
+      this.begin(false);
+      return this.draw(over);
+    }
     if (!behind && over && !this.finished) {
       this.parser.finish();
       this.finished = true;
@@ -99,12 +111,21 @@ export class MarkdownView {
     }
   }
 
-  private begin(): void {
+  private goesOnAsJson(part: string): boolean {
+    this.json!.feed(part);
+    if (this.json!.possible) return true;
+    this.begin(false);
+    return false;
+  }
+
+  private begin(mayBeJson = true): void {
     for (const child of this.mounts.get(this.parser.root)?.children ?? []) this.unmount(child);
     this.parser = new BlockParser();
     this.mounts = new Map([[this.parser.root, mount(this.host, this.host, this.before)]]);
     this.piece = this.offset = 0;
     this.finished = false;
+    this.json = mayBeJson && this.asJson ? new JsonText() : null;
+    if (this.json) this.parser.feed("```json\n");
   }
 
   private updateBlock(block: Block): void {
