@@ -139,12 +139,15 @@ class Provider:
             )
         return found
 
-    def chosen_model(self, named: str = "") -> str:
-        """Return the model that is asked; raises InputError for one that the demo gateway does not have."""
+    def chosen_model(self, named: str = "", *, ask: bool = True) -> str:
+        """Return the model that is asked; raises InputError for one that the demo gateway does not have.
+
+        With `ask` False no server is asked, and none is started, to find it out.
+        """
         demo = self.demo
         model = named or self._settings.model or (_DEMO_MODEL if demo else _DEFAULT_MODEL)
         if demo and not model.startswith("demo-"):
-            near = nearest(model, [each.id for each in self.models()])
+            near = nearest(model, [each.id for each in self.models()]) if ask else []
             without_key = "" if self._settings.base_url == "demo" else "no API key is set"
             raise InputError(
                 f"the embedded demo gateway does not serve {model}",

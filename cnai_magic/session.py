@@ -81,7 +81,8 @@ class Session:
                 "answers are to be replayed, and none is saved for this question",
                 next_step="ask the server: " + setting("replay", False),
             )
-        question = replace(self.prepare(prompt, place=place, **options), former=former)
+        question = self._prepare(prompt, place or Place(), Options.of(options), ask=True)
+        question = replace(question, former=former)
         question = replace(question, lookup=self.provider.look_up_price(question.request.model))
         self._announce(question)
         pending = PendingReply(
@@ -142,10 +143,12 @@ class Session:
 
     def prepare(self, prompt: str, *, place: Place | None = None, **options: Any) -> Question:
         """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
-        chosen = Options.of(options)
-        model = self.provider.chosen_model(chosen.model)
-        chosen = replace(chosen, model=model)
-        question = self._prepared(prompt, chosen, place or Place(), demo=self.provider.demo)
+        return self._prepare(prompt, place or Place(), Options.of(options), ask=False)
+
+    def _prepare(self, prompt: str, place: Place, chosen: Options, *, ask: bool) -> Question:
+        """Prepare a question; `ask` allows to look up what the server alone knows."""
+        model = self.provider.chosen_model(chosen.model, ask=ask)
+        question = self._prepared(prompt, replace(chosen, model=model), place, demo=self.provider.demo)
         if self.settings.replay:
             return question  # who replays needs no price
         known = PriceLookup(self.provider.known_price(model))

@@ -63,6 +63,8 @@ _Piece = TypeVar("_Piece")
 class Notice(NamedTuple):
     """What happens before the first token: `queued`, or a `retry` in so many seconds because of `error`.
 
+    Before the question is sent, with a budget, its `prices` or what others `holds` of it are waited for.
+
     A retry is told once a second, so that it can be shown counting down.
     """
 

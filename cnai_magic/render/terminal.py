@@ -90,11 +90,17 @@ class TerminalView:
             print(line, file=sys.stderr, flush=True)
 
 
+_WAITS = {
+    "prices": "waiting for the server's prices, which the budget needs",
+    "holds": "waiting for other questions that hold the rest of the budget",
+}
+
+
 def notice_line(notice: Notice) -> str:
     """Say what is being waited for."""
     if notice.kind == "retry" and notice.error is not None:
         return f"{notice.error.what}; trying again in {notice.seconds:.0f} s"
-    return "queued at the server"
+    return _WAITS.get(notice.kind, "queued at the server")
 
 
 def _dim(text: str, to: TextIO) -> str:
