@@ -133,10 +133,11 @@ class Accounts:
         if journal is not None:
             journal.open(charge, price)
 
-    def grow(self, charge_id: str, completion_tokens: int) -> None:
+    def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of an answer have come."""
-        if charge_id in self._journals:
-            self._journals[charge_id].grow(charge_id, completion_tokens)
+        journal = self._journals.get(charge_id)
+        if journal is not None:
+            journal.grow(charge_id, completion_tokens, price)
 
     def forget(self, charge_ids: Iterable[str]) -> None:
         """Forget requests that were noted and cost nothing."""

@@ -75,7 +75,7 @@ class Answer:
                         tokens.add(text)
                     if time.monotonic() >= next_note:
                         next_note = time.monotonic() + _NOTED_EVERY
-                        self._accounts.grow(self.id, tokens.tokens)
+                        self._accounts.grow(self.id, tokens.tokens, self.question.price)
                     if not (self.allowance.covers(tokens.tokens) or self._ends()):
                         live.finish_reason = "budget"
                         live.stop()

@@ -233,7 +233,8 @@ class Holds:
         )
 
 
-_LEAST_LIMIT = 16
+# What is less is no longest answer of a model, but a status or a lower bound.
+_LEAST_LIMIT = 512
 _SEND_LESS = NextStep(
     cell="send less: a shorter prompt, %%cnai --once, or %config Cnai.history_tokens",
     terminal="send less",

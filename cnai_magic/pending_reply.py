@@ -162,8 +162,7 @@ class PendingReply:
             return False
         if question.request.max_tokens is not None or answer.chargeable:
             return False
-        words = f"{error.what} {error.why}"
-        if not self._accounts.holds.note_refusal(question.host, question.request.model, limit, words):
+        if not self._accounts.holds.note_refusal(question.host, question.request.model, limit, error.why):
             return False
         self._accounts.forget(answer.free)
         self._accounts.release(self._allowance)

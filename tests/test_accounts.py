@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -750,6 +751,90 @@ def test_a_kernel_that_is_killed_frees_what_it_held(
         ("lost", True),
         ("stop", False),
     ]
+
+
+def test_what_had_come_of_the_answer_of_a_killed_kernel_counts_in_the_day_s_budget(
+    server: ScriptedServer, make: Callable[..., Session], path: Path
+) -> None:
+    text = "word " * 400
+    server.reply([*begun(text), SILENCE])
+    session = make(max_tokens=10)
+    set_day_budget(session, 10_000)
+    with kernels(1, 'session.ask("a", max_tokens=2000)', server, path) as (process,):
+        go(process)
+        wait_for_journal(path, '"grown"')
+        process.kill()
+        process.wait(PATIENCE)
+    spent = estimate_tokens("a") + estimate_tokens(text)
+    assert left_today(session) == 10_000 - spent
+    (row,) = rows(session)
+    assert (row.finish_reason, row.cost.nano, row.cost.estimated) == ("lost", spent * TOKEN, True)
+    assert session.ledger is not None
+    assert session.ledger.total() == Spend.of(row)
+
+
+def test_what_a_killed_kernel_could_not_write_is_entered_exactly(
+    server: ScriptedServer, make: Callable[..., Session], path: Path
+) -> None:
+    server.always(sse("yes", tokens=(20, 8)))
+    session = make()
+    session.ask("a")
+    connection = locked(path)
+    with kernels(1, 'session.ask("a"); tell("asked"); input()', server, path) as (process,):
+        go(process)
+        assert heard(process) == "asked"
+        process.kill()
+        process.wait(PATIENCE)
+    unlock(connection)
+    assert [(row.finish_reason, row.usage.estimated) for row in rows(session)] == [("stop", False)] * 2
+
+
+def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
+    server: ScriptedServer, make: Callable[..., Session], path: Path
+) -> None:
+    server.reply([*begun("half"), SILENCE])
+    with kernels(1, 'session.ask("a")', server, path) as (process,):
+        go(process)
+        wait_for_journal(path, '"grown"')
+        process.kill()
+        process.wait(PATIENCE)
+    with kernels(4, "tell(len(list(session.ledger.rows())))", server, path) as running:
+        for process in running:
+            go(process)
+        assert [heard(process) for process in running] == ["1"] * 4
+    assert len(rows(make())) == 1
+    assert [*path.parent.glob("*-holders/*")] == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"\x00" * 100,
+        b'{"open": {}}',
+        b'{"open": 7, "price": 1}',
+        b"[1]",
+        b'{"closed": []}',
+        b'{"grown": "x"}',
+    ],
+)
+def test_a_note_that_is_damaged_is_left_out(make: Callable[..., Session], path: Path, damage: bytes) -> None:
+    session = make()
+    assert rows(session) == []
+    folder = path.with_name(f"{path.name}-holders")
+    folder.mkdir(exist_ok=True)
+    dead = folder / ("ab" * 16)
+    dead.write_bytes(damage)
+    assert rows(session) == []
+    assert not dead.exists()
+
+
+def wait_for_journal(path: Path, words: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not any(words in each.read_text() for each in path.parent.glob("*-holders/*")):
+        assert time.monotonic() < deadline, f"{words} was never noted"
+        time.sleep(0.02)
 
 
 # -- a ledger that fails ------------------------------------------------------------------------

@@ -44,12 +44,12 @@ class Journal:
 
     def open(self, charge: Charge, price: Price | None) -> None:
         """Note a request that is about to be sent, as the charge that it is if nothing more is heard."""
-        amounts = None if price is None else [price.input, price.output, price.cached]
-        self._write(charge.id, {"open": _record(charge), "price": amounts})
+        self._write(charge.id, {"open": _record(charge), "price": _amounts(price)})
 
-    def grow(self, charge_id: str, completion_tokens: int) -> None:
-        """Note how many tokens of the answer have come so far."""
-        self._write(charge_id, {"grown": charge_id, "tokens": completion_tokens})
+    def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
+        """Note how many tokens of the answer have come so far, and the price if it is known by now."""
+        note = {"grown": charge_id, "tokens": completion_tokens, "price": _amounts(price)}
+        self._write(charge_id, note)
 
     def settle(self, charge: Charge) -> None:
         """Note what a request cost, in place of what was noted before."""
@@ -102,6 +102,7 @@ def read_journal(path: Path) -> list[Charge]:
                 prices.pop(charge.id, None)
             elif note.get("grown") in prices:
                 charge = charges[note["grown"]]
+                prices[charge.id] = _price(note["price"])
                 usage = replace(charge.usage, completion_tokens=_count(note["tokens"]))
                 charges[charge.id] = replace(charge, usage=usage)
             else:
@@ -148,6 +149,10 @@ def _charge(record: dict[str, Any]) -> Charge:
 def _usage(record: dict[str, Any]) -> Usage:
     prompt, completion, reasoning, cached = (_count(record[name]) for name in _COUNTS)
     return Usage(prompt, completion, reasoning, cached, bool(record["usage_estimated"]))
+
+
+def _amounts(price: Price | None) -> list[int | None] | None:
+    return None if price is None else [price.input, price.output, price.cached]
 
 
 def _price(amounts: list[Any] | None) -> Price | None:
