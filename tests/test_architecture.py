@@ -50,7 +50,7 @@ _ARROWS: dict[str, set[str]] = {
     "conversation": {"protocol", "reply"},
     "cell_run": {"conversation"},
     "documents": {"conversation", "markdown", "protocol", "reply", "spend"},
-    "client": {"addresses", "protocol", "spend", "worker"},
+    "client": {"addresses", "vendors", "protocol", "spend", "worker"},
     "stream": {"client", "protocol", "worker"},
     "gateway": {"prices", "protocol", "spend", "worker"},
     "addresses": set(),

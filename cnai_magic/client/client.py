@@ -21,6 +21,7 @@ from ..errors import (
     HTMLError,
     InvalidRequestError,
     NextStep,
+    ProtocolError,
     RateLimitError,
     TruncatedError,
 )
@@ -195,6 +196,10 @@ class Client:
                     # Some servers refuse with a status of 200, and a page is of none that answers.
                     exchange.accepted = exchange.sent = False
                 if seconds is None:
+                    if attempt:
+                        error.what += f" (tried {attempt + 1} times)"
+                    if exchange.begun and isinstance(error, ProtocolError):
+                        error.next_step = NextStep.of("ask again")  # the address is right: text has come
                     raise
                 reason = error
             until = time.monotonic() + seconds

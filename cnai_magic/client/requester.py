@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 import requests
-import urllib3
 
 from .. import __version__
 from ..addresses import parse_address
@@ -20,21 +19,17 @@ from ..errors import (
     SET_KEY,
     APIError,
     CnaiError,
-    ConnectionFailed,
-    GarbageError,
     InputError,
     ProtocolError,
     RedirectRefused,
-    ResponseTimeout,
-    TruncatedError,
 )
 from ..safety import ApiKey
+from .failures import translated
 from .http import Adapter, Session, in_flight
 from .responses import error_of, json_of, refuse_html, text_of
 from .transport import (
     TRANSPORT_ERRORS,
     Exchange,
-    reason_of,
 )
 
 __all__ = ["Requester"]
@@ -111,7 +106,7 @@ class Requester:
                     stream=True,
                     allow_redirects=False,
                 )
-        except (*TRANSPORT_ERRORS, UnicodeError) as exc:
+        except (*TRANSPORT_ERRORS, ValueError) as exc:
             raise self.translated(exc, begun=False, timeout=timeout) from self.cause(exc)
         if 200 <= response.status_code < 300:
             exchange.accepted = exchange.sent = True
@@ -173,23 +168,7 @@ class Requester:
         self, exc: Exception, *, begun: bool, timeout: tuple[float, float] | None = None
     ) -> CnaiError:
         """Return what a failure of the network means; `begun` tells that part of an answer has arrived."""
-        host = self.address.place
-        connect, gap = timeout or self._timeout
-        why = reason_of(exc)
-        if isinstance(exc, requests.ConnectTimeout):
-            return ConnectionFailed(f"no connection to {host} within {connect:g} s")
-        if isinstance(exc, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError):
-            return ResponseTimeout(f"nothing came from {host} for {gap:g} s")
-        if isinstance(exc, urllib3.exceptions.DecodeError):
-            return GarbageError("the server's answer cannot be decompressed", why=why)
-        if begun:
-            return TruncatedError("the answer broke off", why=why)
-        error = ConnectionFailed(f"the connection to {host} failed", why=why)
-        # A certificate, an address or a header that is wrong now is wrong a second later too.
-        error.retryable = not isinstance(
-            exc, requests.exceptions.SSLError | requests.exceptions.InvalidURL | UnicodeError
-        )
-        return error
+        return translated(exc, self.address, timeout or self._timeout, begun=begun)
 
     def cause(self, exc: Exception) -> Exception | None:
         """Return the cause to keep: none where it quotes a server that sent the key back."""

@@ -12,6 +12,7 @@ import requests
 
 from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
 from ..protocol.vendor_errors import error_from_response, excerpt
+from .failures import proxy_refuses
 from .transport import TRANSPORT_ERRORS, Body, Exchange
 
 __all__ = ["error_of", "foreign_lines", "json_of", "refuse_html", "request_id_of", "text_of"]
@@ -44,6 +45,8 @@ def error_of(response: requests.Response, exchange: Exchange) -> CnaiError:
         # Neither is its body read, nor the address parsed. A query may hold what is nobody's business.
         place = response.headers.get("Location", "another address").partition("?")[0]
         return RedirectRefused("the server redirects the request", why=f"it points to {place}")
+    if response.status_code == 407:
+        return proxy_refuses()
     exchange.expect_end(_ERROR_PATIENCE)
     read = bytearray()
     try:

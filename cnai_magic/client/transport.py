@@ -9,7 +9,6 @@ from __future__ import annotations
 import _thread
 import http.client
 import os
-import re
 import socket
 import threading
 import time
@@ -24,7 +23,6 @@ __all__ = [
     "TRANSPORT_ERRORS",
     "Body",
     "Exchange",
-    "reason_of",
     "shut_down",
 ]
 
@@ -135,18 +133,6 @@ class Body:
             yield data
             if exchange.overdue:
                 return
-
-
-def reason_of(exc: BaseException) -> str:
-    """Return the innermost cause of a failed connection in plain words."""
-    while exc.args and isinstance(exc.args[-1], BaseException):
-        exc = exc.args[-1]
-    inner = getattr(exc, "reason", None)
-    if isinstance(inner, BaseException):
-        return reason_of(inner)
-    text = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-    # urllib3 puts the repr of its connection, an address in memory, before the words.
-    return re.sub(r"^<?[\w.]+(\([^)]*\)| object at \w+>): ", "", text)
 
 
 def shut_down(connection: socket.socket) -> None:
