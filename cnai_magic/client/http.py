@@ -110,7 +110,10 @@ class _Response(http.client.HTTPResponse):
 
 
 def _is_ambiguous(status: int, headers: http.client.HTTPMessage) -> bool:
-    """Tell whether two readers may disagree about where a body ends (RFC 9112, 6.3)."""
+    """Tell whether two readers may disagree about where a body ends (RFC 9112, 6.3).
+
+    Raises HTTPException where the head contradicts itself.
+    """
     lengths = headers.get_all("Content-Length", [])
     codings = headers.get_all("Transfer-Encoding", [])
     if headers.defects or status == _SWITCHING_PROTOCOLS:
@@ -118,9 +121,11 @@ def _is_ambiguous(status: int, headers: http.client.HTTPMessage) -> bool:
     if status in (204, 304):
         # They have no body, whatever the head says of one.
         return bool(codings) or any(length.strip() != "0" for length in lengths)
+    if len({length.strip() for value in lengths for length in value.split(",")}) > 1:
+        raise http.client.HTTPException("the response tells two lengths of its body")
     if codings:
         return bool(lengths) or [coding.strip().lower() for coding in codings] != ["chunked"]
-    return len(set(lengths)) > 1 or not all(length.isascii() and length.isdigit() for length in lengths)
+    return not all(length.isascii() and length.isdigit() for length in lengths)
 
 
 def _has_more(connection: socket.socket, buffered: Any) -> bool:
