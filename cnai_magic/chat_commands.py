@@ -17,6 +17,7 @@ from .options import words
 
 if TYPE_CHECKING:
     from .conversation import Conversation, Turn
+    from .reply import Reply
     from .session import Session
 
 __all__ = ["CHAT_HELP", "run_chat_command"]
@@ -212,9 +213,9 @@ def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path 
     conversation = _current(session)
     path = Path(arguments.path)
     write: dict[str, Callable[[Conversation], str]] = {
-        ".ipynb": lambda each: notebook_of(each).decode(),
-        ".md": lambda each: to_markdown(_as_sent(each)),
-        ".json": lambda each: to_messages(_as_sent(each)),
+        ".ipynb": lambda each: notebook_of(_cleaned(each)).decode(),
+        ".md": lambda each: to_markdown(_cleaned(_as_sent(each))),
+        ".json": lambda each: to_messages(_cleaned(_as_sent(each))),
     }
     suffix = _suffix(path)
     if not conversation.turns and not conversation.system:
@@ -229,6 +230,24 @@ def _export(session: Session, arguments: Namespace, notebook: Callable[[], Path 
     text = hide_keys(write[suffix](conversation))
     write_new(path, text.encode("utf-8", "replace"), force=arguments.force)
     return Line(f"Written to {path}: {_counted([conversation], attempts=suffix == '.ipynb')}")
+
+
+def _cleaned(conversation: Conversation) -> Conversation:
+    """Return the conversation without control sequences and keys in its texts."""
+    from .safety import clean
+
+    def cleaned(reply: Reply) -> Reply:
+        system = None if reply.system is None else clean(reply.system)
+        texts: dict[str, Any] = {
+            name: clean(getattr(reply, name)) for name in ("text", "reasoning", "prompt")
+        }
+        return replace(reply, system=system, **texts)
+
+    turns = [turn.copy() for turn in conversation.turns]
+    for turn in turns:
+        turn.attempts = [cleaned(reply) for reply in turn.attempts]
+    system = None if conversation.system is None else clean(conversation.system)
+    return replace(conversation, turns=turns, system=system)
 
 
 def _as_sent(conversation: Conversation) -> Conversation:

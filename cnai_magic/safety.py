@@ -1,10 +1,14 @@
-"""Makes foreign text safe to show: keys are hidden, control sequences are removed."""
+"""Makes foreign text safe to show: control sequences are removed, then keys are hidden.
+
+`clean` does both, and every text that leaves the package goes through it. A key counts as shown also where
+characters that nobody sees stand between its own.
+"""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["ApiKey", "KeyFilter", "hide_keys", "redact", "strip_controls"]
+__all__ = ["ApiKey", "Cleaner", "KeyFilter", "clean", "hide_keys", "redact", "strip_controls"]
 
 _HIDDEN = "sk-…"
 
@@ -12,14 +16,23 @@ _HIDDEN = "sk-…"
 _SHORTEST_SECRET = 8
 
 _KEY_SHAPE = re.compile(r"\bsk-[A-Za-z0-9*_-]{6,}")
-# ECMA-48: OSC, DCS, SOS, PM and APC strings up to their terminator, then CSI, then two-byte escapes.
-_SEQUENCE = re.compile(
-    # A string does not hold the start of another: so the search stays linear in hostile text.
-    r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c|$)"
-    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
-    r"|\x1b[ -/]*[0-~]?"
-)
+# ECMA-48: OSC, DCS, SOS, PM and APC strings up to their terminator, then CSI, then two-byte escapes. A string
+# does not hold the start of another: so the search stays linear in hostile text.
+_STRING = r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
+_OPEN_STRING = r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*\x1b?$"
+_ESCAPE = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?"
+_SEQUENCE = re.compile(f"{_STRING}|{_OPEN_STRING}|{_ESCAPE}")
+# What may go on in the next piece of a text.
+_UNFINISHED = re.compile(rf"(?:{_OPEN_STRING}|\x1b[ -/]*$|(?:\x1b\[|\x9b)[0-?]*[ -/]*$)")
+_LONGEST_SEQUENCE = 4096
+_LONGEST_SPLIT_KEY = 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Unicode's default ignorable code points (DerivedCoreProperties.txt), and the separators of lines.
+_INVISIBLE = (
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_UNSEEN = re.compile(rf"{_STRING}|{_ESCAPE}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]")
 
 
 class ApiKey:
@@ -49,11 +62,13 @@ class ApiKey:
         return _Bearer(f"Bearer {self._value}")
 
     def hide_in(self, text: str) -> str:
-        """Return `text` with this key replaced by `sk-…`."""
+        """Return `text` with this key replaced by `sk-…`, also where unseen characters stand within it."""
         if not self._secret:
             return text
         # Of `sk-x` only the x is replaced: the result is the same, and an x alone is hidden too.
-        return text.replace(self._secret, "…" if self._secret != self._value else _HIDDEN)
+        hidden = "…" if self._secret != self._value else _HIDDEN
+        text = text.replace(self._secret, hidden)
+        return _replace_seen(text, self._secret, hidden)
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -121,19 +136,62 @@ class KeyFilter:
         """Return what of the text can be shown now."""
         text = self._key.hide_in(self.held + piece)
         self.held = ""
-        if self._secret:
-            start = text.find(self.mark, max(0, len(text) - len(self._secret) + 1))
-            while start >= 0:
-                if self._secret.startswith(text[start:]):
-                    self.held = text[start:]
-                    return text[:start]
-                start = text.find(self.mark, start + 1)
-        return text
+        if not self._secret:
+            return text
+        begun = _UNFINISHED.search(text)
+        seen = _seen(text if begun is None else text[: begun.start()])
+        start = seen.find(self.mark, max(0, len(seen) - len(self._secret) + 1))
+        while start >= 0 and not self._secret.startswith(seen[start:]):
+            start = seen.find(self.mark, start + 1)
+        if start < 0:
+            return text
+        place = _places(text, [start])[0]
+        # Of very many unseen characters within a key none is kept.
+        self.held = text[place:] if len(text) - place < _LONGEST_SPLIT_KEY else seen[start:]
+        return text[:place]
 
     def rest(self) -> str:
         """Return what is held at the end of the text; so much of the key that it is no chance is hidden."""
         held, self.held = self.held, ""
-        return held if len(held) < _SHORTEST_SECRET else "…"
+        return held if len(_seen(held)) < _SHORTEST_SECRET else "…"
+
+
+class Cleaner:
+    """Does what `clean` does for a text that comes in pieces, and has been shown by then.
+
+    Held back is what may be the beginning of a control sequence or of a key.
+    """
+
+    def __init__(self) -> None:
+        self._sequence = ""
+        self._filters = [KeyFilter(key) for key in list(_met)]
+
+    def feed(self, piece: str) -> str:
+        """Return what of the text can be shown now."""
+        text = self._sequence + piece
+        self._sequence = ""
+        if not text.isprintable():
+            begun = _UNFINISHED.search(text)
+            if begun is not None and len(text) - begun.start() < _LONGEST_SEQUENCE:
+                self._sequence = text[begun.start() :]
+                text = text[: begun.start()]
+            text = strip_controls(text)
+        for each in self._filters:
+            if each.held or each.mark in text:
+                text = each.feed(text)
+        return text
+
+    def rest(self) -> str:
+        """Return what is held at the end of the text, as far as it may be shown."""
+        text, self._sequence = strip_controls(self._sequence), ""
+        for each in self._filters:
+            text = each.feed(text) + each.rest()
+        return text
+
+
+def clean(text: str) -> str:
+    """Return `text` as it may be shown or saved: without control sequences and the keys that were met."""
+    return hide_keys(strip_controls(text))
 
 
 def hide_keys(text: str) -> str:
@@ -153,3 +211,38 @@ def strip_controls(text: str) -> str:
     if text.isprintable():
         return text
     return _CONTROL.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
+
+
+def _replace_seen(text: str, secret: str, hidden: str) -> str:
+    """Replace `secret` where only unseen characters stand between its own."""
+    seen = _seen(text)
+    if secret not in seen:
+        return text
+    bounds = [
+        bound for found in re.finditer(re.escape(secret), seen) for bound in (found.start(), found.end() - 1)
+    ]
+    places = _places(text, bounds)
+    parts, end = [], 0
+    for first, last in zip(places[::2], places[1::2], strict=True):
+        parts += [text[end:first], hidden]
+        end = last + 1
+    return "".join(parts) + text[end:]
+
+
+def _seen(text: str) -> str:
+    """Return a text without the characters that nobody sees."""
+    return text if text.isascii() and text.isprintable() else _UNSEEN.sub("", text)
+
+
+def _places(text: str, indexes: list[int]) -> list[int]:
+    """Return where the characters that are seen at `indexes`, in ascending order, stand in all of `text`."""
+    places: list[int] = []
+    shift = 0
+    unseen = _UNSEEN.finditer(text)
+    following = next(unseen, None)
+    for index in indexes:
+        while following is not None and following.start() <= index + shift:
+            shift += following.end() - following.start()
+            following = next(unseen, None)
+        places.append(index + shift)
+    return places

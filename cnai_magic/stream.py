@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import TruncatedError
 from .protocol import ChatRequest, Usage
+from .safety import Cleaner
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _PATIENCE = 1.0
 
 
 class Batch(NamedTuple):
-    """What arrived since the last batch; `notice` tells of waiting before the first token."""
+    """What arrived since the last batch, safe to show; `notice` tells of waiting before the first token."""
 
     text: str = ""
     reasoning: str = ""
@@ -138,6 +139,7 @@ class StreamedAnswer:
     def _batches(self) -> Generator[Batch, None, None]:
         started = time.monotonic()
         shown = thought = 0
+        clean, clean_thought = Cleaner(), Cleaner()
         self._worker.start()
         while True:
             self._wait()
@@ -148,9 +150,13 @@ class StreamedAnswer:
             notice, self._notice = self._notice, None
             if (texts or thoughts) and self.first_token_after is None:
                 self.first_token_after = time.monotonic() - started
-            if texts or thoughts or notice:
-                yield Batch("".join(texts), "".join(thoughts), notice)
-            if self._stopped or over:
+            ends = self._stopped or over
+            text, reasoning = clean.feed("".join(texts)), clean_thought.feed("".join(thoughts))
+            if ends:
+                text, reasoning = text + clean.rest(), reasoning + clean_thought.rest()
+            if text or reasoning or notice:
+                yield Batch(text, reasoning, notice)
+            if ends:
                 return
             self._worker.wait(self._pace)
 

@@ -106,7 +106,7 @@ _ARROWS: dict[str, set[str]] = {
     },
     "options": {"config"},
     "command_lines": {"options"},
-    "chat_commands": {"command_lines", "conversation", "documents", "options", "render", "session"},
+    "chat_commands": {"command_lines", "conversation", "documents", "options", "render", "reply", "session"},
     "spend_commands": {
         "command_lines",
         "documents",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from cnai_magic.chat_commands import CHAT_HELP, run_chat_command
 from cnai_magic.conversation import Conversation, Place
 from cnai_magic.errors import InputError
-from cnai_magic.safety import ApiKey
+from cnai_magic.safety import ApiKey, strip_controls
 from cnai_magic.session import Session
 from tests.render.answers import reply
 
@@ -470,6 +471,35 @@ def test_a_key_is_in_no_export(session: Session, tmp_path: Path, suffix: str) ->
     run_chat_command(session, f"export {path}", lambda: None)
     assert "what is sk-" in path.read_text()
     assert key[3:] not in path.read_text()
+
+
+@pytest.mark.parametrize("suffix", ["ipynb", "md", "json"])
+@pytest.mark.parametrize("unseen", ["\x1b[0m", "\x00", "\u200b", "\x1b]0;title\x07"], ids=ascii)
+def test_a_key_that_is_split_is_in_no_export_and_no_control_sequence(
+    session: Session, tmp_path: Path, suffix: str, unseen: str
+) -> None:
+    key = "sk-" + "t0" * 12
+    session.use_key(ApiKey(key))
+    echo = f"is {key[:9]}{unseen}{key[9:]} it\x1b[2J"
+    current(session).record(Place("k"), reply(echo, prompt=echo, reasoning=echo, system=echo))
+    path = tmp_path / f"talk.{suffix}"
+    run_chat_command(session, f"export {path}", lambda: None)
+    text = path.read_text()
+    if suffix != "md":
+        text = "".join(strings_of(json.loads(text)))
+    assert strip_controls(text) == text
+    assert key[3:] not in text.replace("\u200b", "")
+
+
+def strings_of(value: object) -> Iterator[str]:
+    """All texts of a JSON value."""
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from strings_of(each)
+    elif isinstance(value, str):
+        yield value
 
 
 def test_messages_begin_with_the_system_message_that_is_sent(session: Session, tmp_path: Path) -> None:

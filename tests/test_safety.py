@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.safety import ApiKey, KeyFilter, redact, strip_controls
+from cnai_magic.safety import ApiKey, Cleaner, KeyFilter, clean, redact, strip_controls
 
 KEY = "sk-test-0123456789"
 
@@ -52,7 +52,7 @@ def filtered(pieces: list[str], key: ApiKey) -> str:
     text = ""
     for piece in pieces:
         text += hidden.feed(piece) if hidden.held or hidden.mark in piece else piece
-        assert len(hidden.held) < max(1, len(key.reveal()))
+        assert len(hidden.held) < max(1, len(key.reveal())) or not hidden.held.isprintable()
     return text + hidden.rest()
 
 
@@ -163,3 +163,85 @@ def test_no_control_character_survives_any_nesting() -> None:
 def test_hostile_text_costs_linear_time(hostile: str) -> None:
     # With a quadratic search this would take hours.
     assert strip_controls(hostile * 400_000 + "\x1bcend").endswith("end")
+
+
+# -- keys that are split by what nobody sees ------------------------------------------------------
+
+# What a terminal, a browser or an editor does not show.
+UNSEEN = [
+    "\x00",
+    "\x07",
+    "\x0b",
+    "\r",
+    "\x7f",
+    "\x85",
+    "\x9b31m",
+    "\x1b[0m",
+    "\x1b[38;5;1m",
+    "\x1bc",
+    "\x1b(B",
+    "\x1b]0;title\x07",
+    "\x1b]8;;http://x\x1b\\",
+    "\x90q\x9c",
+    "\u200b",
+    "\u200d",
+    "\u2060",
+    "\ufeff",
+    "\xad",
+    "\u202e",
+    "\u2066",
+    "\u034f",
+    "\ufe0f",
+    "\u3164",
+    "\U000e0041",
+]
+
+
+@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
+def test_a_key_is_hidden_where_unseen_characters_split_it(unseen: str) -> None:
+    key = ApiKey(KEY)
+    for split in (KEY[:9] + unseen + KEY[9:], unseen.join(KEY)):
+        for text in (split, f"a\n{split}b", f"\u200b{split}\x00{split}"):
+            for shown in (key.hide_in(text), clean(text), redact(strip_controls(text))):
+                assert "0123" not in strip_controls(shown).replace(unseen, ""), ascii(shown)
+                assert "…" in shown
+    assert clean(f"a{KEY[:9]}{unseen}{KEY[9:]}b\u200dc") == "ask-…b\u200dc"
+
+
+@pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
+def test_a_split_key_is_hidden_wherever_the_text_is_cut(unseen: str) -> None:
+    ApiKey(KEY)
+    text = f"the {KEY[:9]}{unseen}{KEY[9:]} end"
+    for first in range(len(text)):
+        for second in (first, first + 1, first + 7, len(text)):
+            pieces = [text[:first], text[first:second], text[second:]]
+            cleaner = Cleaner()
+            shown = "".join(map(cleaner.feed, pieces)) + cleaner.rest()
+            assert shown == "the sk-… end", (pieces, shown)
+            assert strip_controls(filtered(pieces, ApiKey(KEY))).count("0123") == 0, pieces
+
+
+CUT = [*"\x1b\x9b\x9d\x90[]0;m\x07\\ a\n", KEY, KEY[:9], KEY[9:], "\u200b"]
+
+
+@given(st.lists(st.sampled_from(CUT), max_size=12))
+def test_neither_control_nor_key_survives_any_cut(pieces: list[str]) -> None:
+    ApiKey(KEY)
+    cleaner = Cleaner()
+    shown = "".join(map(cleaner.feed, pieces)) + cleaner.rest()
+    assert strip_controls(shown) == shown
+    assert KEY not in shown.replace("\u200b", "")
+
+
+def test_very_many_unseen_characters_in_a_key_cost_little_and_hide_nothing() -> None:
+    ApiKey(KEY)
+    cleaner = Cleaner()
+    shown = "".join(cleaner.feed(piece) for piece in [KEY[:9], *["\u200b" * 100] * 500, KEY[9:]])
+    assert "0123" not in shown.replace("\u200b", "")
+
+
+def test_invisible_characters_stay_where_they_split_no_key() -> None:
+    text = "👩\u200d👩\u200d👧 می\u200cخواهم ❤\ufe0f soft\xadhyphen"
+    assert clean(text) == text
+    cleaner = Cleaner()
+    assert "".join(map(cleaner.feed, text)) + cleaner.rest() == text

@@ -72,6 +72,10 @@ class _Response(http.client.HTTPResponse):
             raise http.client.HTTPException(f"the server sent {_MOST_INTERIM} interim responses and no other")
         if _is_ambiguous(self.status, self.headers):
             self.will_close = True
+        if self.headers.defects:
+            # urllib3 would log what it finds there, and a server may have put the key into it.
+            self.headers.defects.clear()
+            self.headers.set_payload("")
 
     def _close_conn(self) -> None:
         """Give up the body; where it did not end cleanly, the connection with it."""
