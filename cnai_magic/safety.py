@@ -93,12 +93,12 @@ _BEFORE_KEY = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = "\"'`“”‘’„‚«»"
-_UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_PASTED_ALONG = re.compile(f"[{_INVISIBLE}]")
 
 
 def _unwrapped(value: str) -> str:
     """Return a key without what was copied along with it."""
-    before, value = "", _UNSEEN.sub("", value)
+    before, value = "", _PASTED_ALONG.sub("", value)
     while value != before:
         before, value = value, value.strip().strip(_QUOTES).rstrip(";,").strip()
         found = _BEFORE_KEY.match(value)
