@@ -14,7 +14,15 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Calculation", "CalculationError", "Number", "calculate", "evaluate", "shown"]
+__all__ = [
+    "Calculation",
+    "CalculationError",
+    "Number",
+    "calculate",
+    "evaluate",
+    "expression_in_chinese",
+    "shown",
+]
 
 Number = int | float
 
@@ -60,6 +68,23 @@ _LISTS: dict[str, Callable[[list[Number]], Number]] = {
     "minimum": min,
 }
 
+
+def _factorial(found: re.Match[str]) -> str:
+    number = int(found[1] or found[2] or found[3])
+    return " * ".join(map(str, range(number, 0, -1))) if 2 <= number <= 20 else found[0]
+
+
+_CHINESE_LISTS = {
+    "平均数": "mean",
+    "平均值": "mean",
+    "均值": "mean",
+    "中位数": "median",
+    "总和": "sum",
+    "和": "sum",
+    "最大值": "largest",
+    "最小值": "smallest",
+}
+
 _NUMBER_WORDS = [
     "zero",
     "one",
@@ -78,6 +103,18 @@ _NUMBER_WORDS = [
 
 # In this order: "divided by" must be read before "by" can be anything else.
 _SPELLINGS = (
+    (rf"\bwhat (?:percent|percentage) of ({_NUMBER}) is ({_NUMBER})", r" \2 / \1 * 100"),
+    (rf"({_NUMBER}) is what (?:percent|percentage|%) of ({_NUMBER})", r" \1 / \2 * 100"),
+    (rf"({_NUMBER})\s*是\s*({_NUMBER})\s*的百分之(?:几|多少)", r" \1 / \2 * 100"),
+    (rf"\b(?:increase|raise|add) ({_NUMBER}) by ({_NUMBER})\s*(?:%|percent)", r" \1 * (1 + \2 / 100)"),
+    (rf"\b(?:decrease|reduce|lower) ({_NUMBER}) by ({_NUMBER})\s*(?:%|percent)", r" \1 * (1 - \2 / 100)"),
+    (rf"({_NUMBER})\s*(?:%|percent) off (?:of )?\$?({_NUMBER})", r" \2 * (1 - \1 / 100)"),
+    (rf"({_NUMBER})\s*的\s*({_NUMBER})\s*[%％]", r" \2 / 100 * \1"),
+    (rf"({_NUMBER})\s*的百分之\s*({_NUMBER})", r" \2 / 100 * \1"),
+    (rf"({_NUMBER})\s*的\s*({_NUMBER})\s*次[方幂]", r" \1 ** \2"),
+    (rf"({_NUMBER})\s*的平方根|根号\s*({_NUMBER})", r" sqrt(\1\2)"),
+    (r"的立方", " ** 3 "),
+    (r"\b(\d{1,2})!(?!=)|\bfactorial of (\d{1,2})\b|\b(\d{1,2})\s*的阶乘", _factorial),
     (r"(?<=\d),(?=\d{3}(?!\d))", ""),
     (rf"\b({'|'.join(_NUMBER_WORDS)})\b", lambda found: str(_NUMBER_WORDS.index(found[0]))),
     (r"[×✕·⋅]|乘以|乘|\bmultiplied by\b|\btimes\b", " * "),
@@ -128,6 +165,9 @@ def calculate(sentence: str, previous: Number | None = None) -> Calculation | No
     if len(sentence) > _LONGEST_SENTENCE or "\n\n" in sentence:
         return None
     text = sentence.lower().replace("’", "'")
+    listed = re.search(rf"((?:{_NUMBER}\s*[、，,和]\s*)+{_NUMBER})\s*的({'|'.join(_CHINESE_LISTS)})", text)
+    if listed is not None:
+        text = f"{_CHINESE_LISTS[listed[2]]} of {', '.join(re.findall(_NUMBER, listed[1]))}"
     found = _of_list(text)
     if found is not None:
         return found
@@ -138,6 +178,13 @@ def calculate(sentence: str, previous: Number | None = None) -> Calculation | No
         if follow_up is not None:
             return evaluate(follow_up)
     return _in_sentence(text)
+
+
+def expression_in_chinese(expression: str) -> str:
+    """Return an expression with the name of what is done to a list in Chinese."""
+    name, of, numbers = expression.partition(" of ")
+    chinese = {english: word for word, english in reversed(_CHINESE_LISTS.items())}.get(name)
+    return f"{numbers.replace(', ', '、')} 的{chinese}" if of and chinese else expression
 
 
 def evaluate(expression: str) -> Calculation:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from ...protocol import ChatRequest
+from ...protocol import ChatRequest, Message
 
 __all__ = ["show"]
+
+_OPENING = "This is the request as it reached me:"
 
 
 def show(request: ChatRequest) -> str:
@@ -14,6 +17,7 @@ def show(request: ChatRequest) -> str:
 
     No fence can be closed from inside: JSON writes a line break in a message as `\\n`.
     """
+    request = replace(request, messages=tuple(map(_without_echo, request.messages)))
     count = len(request.messages)
     messages = "one message" if count == 1 else f"{count} messages"
     parameters = ", ".join(request.parameters) or "no sampling parameters"
@@ -23,4 +27,11 @@ def show(request: ChatRequest) -> str:
     except UnicodeEncodeError:
         # Half a surrogate pair cannot be sent as UTF-8; its JSON escape can.
         body = body.encode("utf-8", "backslashreplace").decode("utf-8")
-    return f"This is the request as it reached me: {messages}, {parameters}.\n\n```json\n{body}\n```\n"
+    return f"{_OPENING} {messages}, {parameters}.\n\n```json\n{body}\n```\n"
+
+
+def _without_echo(message: Message) -> Message:
+    """Return a former answer of this model as a note: each would hold all those before it, and double."""
+    if message.role != "assistant" or not message.content.lstrip().startswith(_OPENING):
+        return message
+    return Message("assistant", f"[an answer of demo-echo, {len(message.content):,} characters]")

@@ -7,46 +7,45 @@ import keyword
 import re
 
 from ...nearest import nearest
+from .knowledge import read
 from .question import Question
 
 __all__ = ["explain_error"]
 
-_MEANINGS = {
-    "AttributeError": "the object has no attribute of that name: look at its type, and at the spelling.",
-    "FileNotFoundError": "there is no file at that path: check the name and the current folder.",
-    "ImportError": "the module is there, but not what is imported from it.",
-    "IndentationError": "the indentation of a line does not fit the lines around it.",
-    "IndexError": "the position lies beyond the end: a list of n items has the positions 0 to n - 1.",
-    "KeyError": "the dictionary has no such key: `.get(key)` returns None in place of an error.",
-    "ModuleNotFoundError": "the module is not installed for this kernel: try `%pip install` with its name.",
-    "NameError": "that name has no value yet: it is misspelt, or its cell has not been run.",
-    "RecursionError": "the function calls itself without an end.",
-    "SyntaxError": "the line is not Python: look for a missing colon, bracket or quote.",
-    "TypeError": "the operation does not go with that type: convert the value, with `int(…)` for example.",
-    "UnboundLocalError": "the function reads the name before it gives it a value.",
-    "ValueError": "the type is right, but the value is not one that can be used.",
-    "ZeroDivisionError": "the divisor is zero: check it before you divide.",
-}
-
-_ERROR = re.compile(rf"^[^\w\n]*({'|'.join(_MEANINGS)})\b:?[ \t]*([^\n]{{0,300}})", re.MULTILINE)
+_ERROR = re.compile(r"(?:^|[^a-zA-Z0-9_\n.])([A-Z][a-zA-Z]*Error)\b[:：]?[ \t]*([^\n]{0,300})", re.MULTILINE)
 _FENCE = re.compile(r"```(?:python|py|ipython)?[ \t]*\n(.*?)\n?```", re.DOTALL)
 
 
 def explain_error(question: Question) -> str | None:
     """Explain the last error of a traceback, and correct the cell where the mistake is a simple one."""
     text = question.questions[-1]
-    errors = list(_ERROR.finditer(text))
-    if not errors or not re.search(r"traceback|^\W*\w*error\b:|\bfix\b|\berror\b", text, re.I | re.M):
+    meanings = read("errors")
+    errors = [found for found in _ERROR.finditer(text) if found[1] in meanings]
+    if not errors or not re.search(
+        r"traceback|^\W*\w*error\b[:：]|\b(?:fix|error|what|why|mean|explain|get|got|help|debug|solve)\b"
+        r"|错误|报错|怎么|什么|为什么|修|解决|解释|意思",
+        text,
+        re.I | re.M,
+    ):
         return None
     name, message = errors[-1][1], errors[-1][2].strip()
-    said = f"**{name}**{f' ({message})' if message else ''}: {_MEANINGS[name]}"
+    message = re.split(
+        r"\s*[?？]|[,，.。;；]\s*(?:what|how|why|please|can|是什么|怎么|为什么)|(?<=['\"])\s*(?:是什么|怎么)",
+        message,
+    )[0]
+    said = f"**{name}**{f' ({message})' if message else ''}: {meanings[name][0]}"
+    if question.in_chinese:
+        said = f"**{name}**{f'（{message}）' if message else ''}：{meanings[name][1]}"
     blocks = [
         block for block in _FENCE.findall(text) if "Traceback" not in block and not _ERROR.search(block)
     ]
     corrected = _corrected(blocks[0], name, message) if blocks else None
     if corrected is None:
+        if question.in_chinese:
+            return said
         return f"{said}\n\nMy rules explain the common errors; for the rest ask a real model."
-    return f"{said}\n\nThe cell, corrected:\n\n```python\n{corrected}\n```"
+    corrected_is = "改正后的单元格：" if question.in_chinese else "The cell, corrected:"
+    return f"{said}\n\n{corrected_is}\n\n```python\n{corrected}\n```"
 
 
 def _corrected(code: str, name: str, message: str) -> str | None:

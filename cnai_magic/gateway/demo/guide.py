@@ -10,14 +10,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import memory
-from .arithmetic import Calculation, CalculationError, Number, calculate, shown
+from . import answers, follow_up, memory
+from .arithmetic import Calculation, CalculationError, Number, calculate, expression_in_chinese, shown
 from .data_preview import describe_data
 from .explain_error import explain_error
-from .json_reply import reply_in_json, wants_json
-from .lessons import count_up, write_code, write_formula, write_long, write_table
+from .json_reply import find_value, reply_in_json, wants_json
+from .lessons import count_up, show_how_unless_function, write_code, write_formula, write_long, write_table
 from .question import Question
 from .style import apply_style
+from .today import tell_date
+from .units import convert
 
 __all__ = ["RULES", "Reply", "reply", "worked_out"]
 
@@ -26,18 +28,38 @@ Try one of these, each in a cell of its own under `%%cnai`:
 
 - `What is 3 * (4 + 5)?`, and then `And times 3?`
 - `My name is Ada`, and then `What is my name?`
+- `Explain what a median is`, and then `And in Chinese?`
+- `How do I read a CSV with pandas?`
 - `Show a table of the planets`
 - `Write a Python function for prime numbers`
 - `Show the quadratic formula`
+- `Write a haiku about the sea`
 - `List three planets as a JSON list`
 - `Write a long answer`, and press Stop
 - `How many questions have I asked?`
 
 With `-s "Answer in upper case"` you give me a system message. `%cnai_models` lists the other demo models."""
 
+_TRY_CHINESE = """\
+可以试试下面这些，每个放在一个 `%%cnai` 单元格里：
+
+- `3 * (4 + 5) 等于多少？`，然后问 `再乘以3`
+- `我叫小明`，然后问 `我叫什么？`
+- `什么是中位数？`，然后问 `用英文说`
+- `怎么用 pandas 读取 CSV 文件？`
+- `列出行星的表格`
+- `写一个判断素数的函数`
+- `把“早上好”翻译成英文`
+- `写一首关于春天的短诗`
+
+用 `-s "用一句话回答"` 可以设置系统消息。`%cnai_models` 列出其他演示模型。"""
+
 _NO_LLM = (
     "I am **demo-guide**, a small set of rules that runs on this computer. I am no LLM: "
     "I understand nothing, I only recognise some questions."
+)
+_NO_LLM_CHINESE = (
+    "我是 **demo-guide**，一小组在本机运行的规则，不是大语言模型：我并不理解内容，只认得一些问题。"
 )
 
 
@@ -58,7 +80,8 @@ def reply(question: Question) -> Reply:
         text = found.text
         if found.rule == "no rule" and question.answers_before:
             text = question.answers_before[-1]
-        return Reply(reply_in_json(question, text, value), found.rule, found.calculation)
+        rule = "JSON in the question" if find_value(question) is not None else found.rule
+        return Reply(reply_in_json(question, text, value), rule, found.calculation)
     return Reply(apply_style(question, found.text), found.rule, found.calculation)
 
 
@@ -100,74 +123,133 @@ def _arithmetic(question: Question) -> str | None:
         found = worked_out(question)
     except CalculationError as exc:
         if question.in_chinese:
-            return "这个算式没有结果,或者结果太大。"
+            return "这个算式没有结果，或者结果太大。"
         return f"I cannot work that out: {exc}."
     if found is None:
         return None
-    text = f"{found.expression} = **{shown(found.value)}**"
-    return f"答案是 {text}。" if question.in_chinese else text
+    if question.in_chinese:
+        return f"答案是 {expression_in_chinese(found.expression)} = **{shown(found.value)}**。"
+    return f"{found.expression} = **{shown(found.value)}**"
 
 
 def _help(question: Question) -> str | None:
     if question.words and not question.asks(
-        r"^/?help\b|\bwhat can (?:you|i)\b|\bwhat (?:should|could) i (?:ask|try)"
-        r"|\bhow (?:do|can) i (?:use|start|begin)"
-        r"|你能做什么|帮助|你会什么"
+        r"^/?help\b\W*$|\bwhat (?:can|do) (?:you|i) (?:do|ask|know|answer|try|offer|help)"
+        r"|\bwhat (?:should|could) i (?:ask|try)"
+        r"|\bhow (?:do|can) i (?:use you|start|begin)|\bwhat are you able\b|\byour (?:abilities"
+        r"|capabilities|features)\b"
+        r"|你(?:能|会|可以)(?:做|干|帮|回答)?(?:我)?(?:做|干)?(?:些)?什么|^帮助|你有什么(?:功能|用)|怎么(?:用|使用)你"
     ):
         return None
-    return _TRY
+    return _TRY_CHINESE if question.in_chinese else _TRY
 
 
 def _who(question: Question) -> str | None:
-    if question.asks("你是谁|你是什么"):
-        return "我是 **demo-guide**:一组在本机运行的规则,不是大语言模型(LLM)。"
     if not question.asks(
         r"\b(?:who|what) are you\b|\bwhat(?:'s| is) your (?:name|model)|\bwhich model\b|\bwhat model\b"
         r"|\bare you (?:an? |the )?(?:real |large )?"
         r"(?:ai|llm|language model|model|chatgpt|gpt|deepseek|bot|robot|human|person)\b"
-        r"|\bintroduce yourself\b"
+        r"|\bintroduce yourself\b|\btell me about yourself\b|\bwho (?:made|created|built|wrote) you\b"
+        r"|你(?:是谁|是什么|叫什么|是哪个模型|是(?:不是)?(?:chatgpt|gpt|deepseek|ai|人工智能|真人|机器人))|介绍一下(?:你)?自己|自我介绍"
+        r"|谁(?:开发|创造|做)了?你"
     ):
         return None
-    told = " ".join(question.system.split())
-    return f"{_NO_LLM} My system message says: “{told[:200]}”." if told else f"{_NO_LLM} Ask me for `help`."
+    told = " ".join(question.system.split())[:200]
+    if question.in_chinese:
+        return (
+            f"{_NO_LLM_CHINESE}我收到的系统消息是：“{told}”。"
+            if told
+            else f"{_NO_LLM_CHINESE}输入“你能做什么？”看看我会什么。"
+        )
+    return f"{_NO_LLM} My system message says: “{told}”." if told else f"{_NO_LLM} Ask me for `help`."
 
 
 def _greet(question: Question) -> str | None:
-    if question.asks("^(?:你好|您好|早上好|大家好|嗨)"):
-        return "你好!我是 **demo-guide**,一组规则,不是大语言模型。你可以问我:“2加3等于多少?”"
+    if question.asks(
+        r"^(?:你好|您好|早上好|下午好|晚上好|早安|晚安|大家好|嗨|哈喽|在吗)[^\w]*$|^(?:你好|您好)"
+    ):
+        return f"你好！{_NO_LLM_CHINESE}" + ("" if _listed(question) else f"\n\n{_TRY_CHINESE}")
     if question.asks(r"^(?:hello|hi|hey|good (?:morning|afternoon|evening)|greetings|howdy|bonjour|hallo)\b"):
         name = memory.facts(question.questions)[0].get("name")
         greeting = f"Hello, {name}!" if name else "Hello!"
-        return f"{greeting} {_NO_LLM}\n\n{_TRY}"
-    if question.asks(r"^(?:thanks|thank you|many thanks|thx)\b|谢谢"):
-        return "不客气!" if question.in_chinese else "You are welcome."
-    if question.asks(r"^(?:bye|goodbye|see you)\b|再见"):
-        return "再见!" if question.in_chinese else "Goodbye. The notebook keeps what we said."
+        return f"{greeting} {_NO_LLM}" + ("" if _listed(question) else f"\n\n{_TRY}")
+    if question.asks(
+        r"^(?:thanks|thank you|many thanks|thx|great|cool|nice|ok(?:ay)?|well done|good)\b|^(?:谢谢"
+        r"|多谢|感谢|好的|太好了)"
+    ):
+        return "不客气！" if question.in_chinese else "You are welcome."
+    if question.asks(r"^(?:bye|goodbye|see you)\b|再见|拜拜"):
+        return "再见！" if question.in_chinese else "Goodbye. The notebook keeps what we said."
     return None
 
 
+def _listed(question: Question) -> bool:
+    """Tell whether the long list stands in this conversation already."""
+    return any(
+        text in answer for answer in question.answers_before for text in (_TRY[:40], _TRY_CHINESE[:20])
+    )
+
+
 def _no_rule(question: Question) -> str:
+    """Say in two lines that this is no model and how to get one; in later refusals the first will do."""
+    said_before = any(question.how_to_get_a_model in answer for answer in question.answers_before)
     if question.in_chinese:
-        return "我没有回答这个问题的规则:我不是大语言模型(LLM),只是一组规则。可以试试:“2加3等于多少?”"
-    return f"I have no rule for that. {_NO_LLM}\n\n{_TRY}"
+        if said_before:
+            return "这个我也不会：我只是一组规则，不是大语言模型（LLM）。"
+        said = "我没有这个问题的答案：我是一组在本机运行的规则，不是大语言模型（LLM）。"
+    elif said_before:
+        return "I have no answer to that either: I am a set of rules, no LLM."
+    else:
+        said = "I have no answer to that: I am **demo-guide**, a set of rules, no LLM."
+    return f"{said}\n\n{question.how_to_get_a_model}"
+
+
+def _in_other_language(question: Question) -> str | None:
+    return follow_up.ask_in_other_language(question, lambda asked: _reply(asked).text)
+
+
+def _again(question: Question) -> str | None:
+    return follow_up.ask_again(question, lambda asked: _reply(asked).text)
+
+
+def _of_another(question: Question) -> str | None:
+    def known(asked: Question) -> str | None:
+        found = _reply(asked)
+        return None if found.rule == "no rule" else found.text
+
+    return follow_up.ask_of_another(question, known)
 
 
 RULES: tuple[tuple[str, Callable[[Question], str | None]], ...] = (
     ("an error to explain", explain_error),
     ("data in the prompt", describe_data),
     ("say it again", memory.repeat),
+    ("in another language", _in_other_language),
+    ("another one", _again),
     ("say it shorter", memory.shorten),
     ("questions so far", memory.count_questions),
     ("what you told me", memory.recall),
+    ("a translation", answers.translate),
+    ("the date", tell_date),
+    ("a difference", answers.compare),
+    ("a capital", answers.tell_capital),
+    ("who I am", _who),
+    ("help", _help),
+    ("a poem", answers.write_poem),
+    ("names", answers.suggest_names),
+    ("how to do it", show_how_unless_function),
     ("code", write_code),
     ("a long answer", write_long),
     ("counting", count_up),
     ("a table", write_table),
+    ("a conversion", convert),
     ("arithmetic", _arithmetic),
+    ("a definition", answers.define),
+    ("a summary", answers.summarise),
+    ("a fact", answers.answer_fact),
     ("a formula", write_formula),
     ("something to remember", memory.acknowledge),
-    ("who I am", _who),
-    ("help", _help),
     ("a greeting", _greet),
+    ("of another thing", _of_another),
     ("something you told me", memory.recall_statement),
 )

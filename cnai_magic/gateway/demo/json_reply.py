@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -12,13 +14,15 @@ from .memory import facts
 from .question import Question
 from .subjects import find_subject
 
-__all__ = ["find_schema", "instance_of", "reply_in_json", "wants_json"]
+__all__ = ["find_schema", "find_value", "instance_of", "reply_in_json", "wants_json"]
 
 _DEEPEST = 8
 _WANTS = re.compile(
-    r"\b(?:in|as|valid|only|into|return|respond with|reply with|answer with|output|give me)\b"
+    r"\b(?:in|as|valid|only|into|to|return|respond with|reply with|answer with|output|give me)\b"
     r"[^.?!]{0,25}\bjson\b"
     r"|\bjson (?:only|list|array|object|schema)\b|json ?格式"
+    r"|(?:转|返回|输出|变成|写成|用|以)[^。？]{0,12}json(?! ?文件)"
+    r"|json ?(?:返回|输出|表示)"
 )
 
 
@@ -39,7 +43,10 @@ def reply_in_json(question: Question, text: str, value: Number | None) -> str:
     subject = find_subject(question.words)
     listed = question.asks(r"\b(?:list|array)\b|列表")
     body: Any
-    if schema is not None:
+    given = None if schema is not None else find_value(question)
+    if given is not None:
+        body = given
+    elif schema is not None:
         body = instance_of(schema, {"text": plain, "value": value, "facts": told})
     elif subject is not None and value is None:
         body = [row[0] for row in subject.rows] if listed else subject.records()
@@ -62,6 +69,34 @@ def find_schema(question: Question) -> Mapping[str, Any] | None:
             if isinstance(value, dict) and ("properties" in value or isinstance(value.get("type"), str)):
                 return value
     return None
+
+
+def find_value(question: Question) -> Any:
+    """Return the object or list that stands in the question as JSON or as Python, or its pairs; else None."""
+    text = question.questions[-1]
+    for place in [found.start() for found in re.finditer(r"[{\[]", text)][:20]:
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.JSONDecoder().raw_decode(text, place)[0]
+        end = text.rfind("}" if text[place] == "{" else "]")
+        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            value = ast.literal_eval(text[place : end + 1])
+            json.dumps(value, allow_nan=False)
+            return value
+    pairs = re.findall(r"(\w{1,40})\s*[=：:]\s*([^,，;；\n]{1,80})", text)
+    if len(pairs) < 2:
+        return None
+    pairs[-1] = (
+        pairs[-1][0],
+        re.sub(r"\s+(?:as|to|in|into)\s+(?:valid )?json.*$", "", pairs[-1][1], flags=re.I),
+    )
+    return {name: _scalar(value.strip(" .。")) for name, value in pairs}
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip("\"'“”")
 
 
 def instance_of(schema: object, content: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from .answers import show_how
+from .knowledge import read
 from .question import Question
-from .snippets import SNIPPETS
 from .subjects import find_subject, markdown_table, subject_names
 
-__all__ = ["count_up", "write_code", "write_formula", "write_long", "write_table"]
+__all__ = ["count_up", "show_how_unless_function", "write_code", "write_formula", "write_long", "write_table"]
 
 _MOST_COUNTED = 5_000
 _MOST_WORDS = 5_000
@@ -71,33 +72,64 @@ _PARAGRAPHS = (
 
 def write_table(question: Question) -> str | None:
     """Show a subject as a Markdown table, or list a subject by name."""
-    if not question.asks(r"\btables?\b|\blist (?:of |all |the |me )|^list\b|表格|列表"):
+    if not question.asks(
+        r"\btables?\b|\blist (?:of |all |the |me )|^list\b|表格|列表|一览表|列出|做(?:一)?个.*表"
+    ):
         return None
-    subject = find_subject(question.words)
+    table = question.asks(r"\btables?\b|表")
+    subject = find_subject(question.words, question.in_chinese)
     if subject is None:
-        if not question.asks(r"\btables?\b|表格"):
+        if not table:
             return None
+        if question.in_chinese:
+            return "我没有这个内容的表格。我有行星、月份、素数、平方等表格：试试“列出行星的表格”。"
         return (
             f"I have no table of that. I have tables of {subject_names()}: try “Show a table of the planets”."
         )
-    if question.asks(r"\btables?\b|表格"):
+    if table:
         return f"**{subject.title}**\n\n{markdown_table(subject.header, subject.rows)}"
     return f"**{subject.title}**\n\n" + "\n".join(f"- {row[0]}" for row in subject.rows)
 
 
+def show_how_unless_function(question: Question) -> str | None:
+    """Show how something is done, unless a function is wanted that is known."""
+    if _asks_code(question) and question.asks(r"\bfunction\b|\bprogram\b|函数|程序") and _function(question):
+        return None
+    return show_how(question)
+
+
 def write_code(question: Question) -> str | None:
     """Write a Python function that runs as it stands."""
-    if not question.asks(
-        r"\b(?:write|show|give|create|make|implement|code|program|generate)\b.*"
-        r"\b(?:function|code|program|script|python|snippet)\b"
-        r"|\bin python\b|\bpython (?:function|code|program)\b|\bimplement\b|写.*(?:函数|代码|程序)"
-    ):
+    if not _asks_code(question):
         return None
-    for title, pattern, code in SNIPPETS:
-        if question.asks(pattern):
-            return f"Python for {title}:\n\n```python\n{code}\n```\n\nCopy it into a cell and run it."
-    titles = ", ".join(title for title, _, _ in SNIPPETS)
+    found = _function(question)
+    if found is not None:
+        title, chinese, _, code = found
+        code = code.strip()
+        if question.in_chinese:
+            return f"用 Python 写的“{chinese}”：\n\n```python\n{code}\n```\n\n复制到单元格里运行即可。"
+        return f"Python for {title}:\n\n```python\n{code}\n```\n\nCopy it into a cell and run it."
+    entries = read("functions")["entries"]
+    if question.in_chinese:
+        titles = "、".join(entry[1] for entry in entries)
+        return f"我只是一组规则，不能写任意的代码。我会写的有：{titles}。"
+    titles = ", ".join(entry[0] for entry in entries)
     return f"I cannot write just any code: I am a set of rules. I can write Python for {titles}."
+
+
+def _asks_code(question: Question) -> bool:
+    return bool(
+        question.asks(
+            r"\b(?:write|show|give|create|make|implement|code|program|generate|define)\b.*"
+            r"\b(?:function|code|program|script|python|snippet)\b"
+            r"|\bin python\b|\bpython (?:function|code|program)\b|\bimplement\b"
+            r"|(?:写|编写|实现|生成|给).*(?:函数|代码|程序|脚本)|用 ?python ?(?:写|实现)"
+        )
+    )
+
+
+def _function(question: Question) -> list[str] | None:
+    return next((entry for entry in read("functions")["entries"] if question.asks(entry[2])), None)
 
 
 def write_formula(question: Question) -> str | None:

@@ -100,7 +100,7 @@ def acknowledge(question: Question) -> str | None:
     """Answer a question that only tells something: "my name is Ada"."""
     named, statements = facts(question.questions[-1:])
     if "name" in named and question.in_chinese:
-        return f"你好,{named['name']}!在这个对话里我会记住你的名字。"
+        return f"你好，{named['name']}！在这个对话里我会记住你的名字。"
     if not named and not statements:
         return None
     greeting = f"Nice to meet you, {named['name']}! " if "name" in named else ""

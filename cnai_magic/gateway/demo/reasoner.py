@@ -11,7 +11,7 @@ __all__ = ["think"]
 
 def think(question: Question, reply: Reply) -> str:
     """Return the reasoning that leads to `reply`: the question, the rules tried, the steps, a check."""
-    asked = " ".join(question.text.split())
+    asked = " ".join(question.text[:1000].split())
     lines = [f"The question is: “{asked[:160]}{'…' if len(asked) > 160 else ''}”."]
     named, statements = memory.facts(question.questions)
     before = len(question.questions_before)

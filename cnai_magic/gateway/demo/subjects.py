@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .knowledge import read
+
 __all__ = ["Cell", "Subject", "find_subject", "markdown_table", "subject_names"]
 
 Cell = str | int | float
@@ -109,11 +111,11 @@ def _weekdays(count: int | None) -> Subject:
 
 _SUBJECTS: tuple[tuple[str, str, Callable[[int | None], Subject]], ...] = (
     ("planets", r"planets?\b|solar system|行星", _planets),
-    ("squares", r"squares?\b|cubes?\b|平方", _squares),
+    ("squares", r"squares?\b|cubes?\b|平方|立方", _squares),
     ("primes", r"primes?\b|prime numbers?|质数|素数", _primes),
-    ("Fibonacci numbers", r"fibonacci", _fibonacci),
-    ("months", r"months\b|月份", _months),
-    ("weekdays", r"week ?days?\b|days of the week", _weekdays),
+    ("Fibonacci numbers", r"fibonacci|斐波那契", _fibonacci),
+    ("months", r"months\b|月份|十二个月", _months),
+    ("weekdays", r"week ?days?\b|days of the week|星期|一周", _weekdays),
     ("models", r"models\b|模型", _models),
 )
 
@@ -124,17 +126,31 @@ def subject_names() -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def find_subject(words: str) -> Subject | None:
+def find_subject(words: str, in_chinese: bool = False) -> Subject | None:
     """Return the subject that `words` name, with as many rows as they ask for, or None."""
     for _, pattern, make in _SUBJECTS:
         if re.search(rf"\b(?:{pattern})" if pattern.isascii() else pattern, words):
-            return make(_count(words))
+            subject = make(_count(words))
+            return _in_chinese(subject) if in_chinese else subject
     times = re.search(r"multiplication table (?:of|for) (\d{1,6})\b|\b(\d{1,6}) times table", words)
     if times:
         factor = int(times[1] or times[2])
         rows = tuple((f"{n} × {factor}", n * factor) for n in range(1, 11))
         return Subject(f"The multiplication table of {factor}", ("product", "value"), rows)
     return None
+
+
+def _in_chinese(subject: Subject) -> Subject:
+    """Return the subject with what it says in words in Chinese, as far as the data file has it."""
+    words = read("subjects")["chinese"]
+    return Subject(
+        words.get(subject.title, subject.title),
+        tuple(words.get(name, name) for name in subject.header),
+        tuple(
+            tuple(words.get(cell, cell) if isinstance(cell, str) else cell for cell in row)
+            for row in subject.rows
+        ),
+    )
 
 
 def markdown_table(header: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> str:

@@ -40,6 +40,20 @@ def test_echo_shows_a_parameter_of_0_and_leaves_out_one_that_was_not_sent() -> N
     assert "数据" in shown
 
 
+def test_echo_does_not_grow_with_its_own_answers() -> None:
+    messages: tuple[Message, ...] = ()
+    sizes = []
+    for _ in range(6):
+        messages += (Message("user", "hello"),)
+        _, shown = both(ChatRequest("demo-echo", messages))
+        sizes.append(len(shown))
+        messages += (Message("assistant", shown),)
+    assert "an answer of demo-echo" in shown
+    # Each turn adds the same: a question and a note.
+    assert sizes[-1] - sizes[0] < 6 * 200
+    assert "an answer of demo-echo" not in both(ChatRequest("demo-echo", (Message("user", shown),)))[1][:200]
+
+
 def test_the_reasoner_shows_each_step_before_the_answer() -> None:
     request = ChatRequest("demo-reasoner", (Message("user", "What is 3 * (4 + 5)?"),))
     reasoning, text = both(request)
@@ -62,6 +76,6 @@ def test_the_reasoner_says_what_it_knows_from_the_conversation() -> None:
 
 
 def test_the_reasoner_admits_that_no_rule_fits() -> None:
-    reasoning, text = both(ChatRequest("demo-reasoner", (Message("user", "Why is the sky blue?"),)))
+    reasoning, text = both(ChatRequest("demo-reasoner", (Message("user", "Why is the sky not a bicycle?"),)))
     assert "no rule" in reasoning
     assert "no LLM" in text
