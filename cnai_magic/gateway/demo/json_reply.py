@@ -76,9 +76,9 @@ def find_value(question: Question) -> Any:
     text = question.questions[-1]
     for place in [found.start() for found in re.finditer(r"[{\[]", text)][:20]:
         with contextlib.suppress(ValueError, RecursionError):
-            return json.JSONDecoder().raw_decode(text, place)[0]
+            return json.JSONDecoder(parse_constant=_refuse).raw_decode(text, place)[0]
         end = text.rfind("}" if text[place] == "{" else "]")
-        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+        with contextlib.suppress(ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             value = ast.literal_eval(text[place : end + 1])
             json.dumps(value, allow_nan=False)
             return value
@@ -92,9 +92,13 @@ def find_value(question: Question) -> Any:
     return {name: _scalar(value.strip(" .。")) for name, value in pairs}
 
 
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _scalar(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text.strip("\"'“”")
 
