@@ -122,9 +122,11 @@ def test_no_word_moves_when_the_final_markdown_takes_over(
 def test_stop_stays_in_sight_while_the_answer_runs_past_the_window(
     open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
 ) -> None:
+    upstream.reply(stream("Short."))
     upstream.reply(stream(_LONG, Gate()))
-    notebook = open_notebook("%%cnai\nTell", *["1"] * 3, app=app)
-    _begin(notebook)
+    notebook = open_notebook("%%cnai\nSay", "%%cnai\nTell", app=app)
+    notebook.run(0, 1)
+    notebook.run_cell(2)
     expect(notebook.live).to_contain_text("Paragraph 60")
     panel = notebook.page.locator(_PANEL)
     for top in (0, 300):
@@ -134,10 +136,10 @@ def test_stop_stays_in_sight_while_the_answer_runs_past_the_window(
     notebook.picture(f"{app}-long")
     # In an output that scrolls by itself it is at the end of that.
     notebook.command("notebook:enable-output-scrolling")
-    _expect_at_lower_edge(notebook, notebook.outputs(1))
+    _expect_at_lower_edge(notebook, notebook.outputs(2))
     notebook.picture(f"{app}-long-scrolled")
     notebook.stop_button.click()
-    expect(notebook.final).to_contain_text("stopped")
+    expect(notebook.final.nth(1)).to_contain_text("stopped")
 
 
 def _expect_at_lower_edge(notebook: NotebookPage, box: Locator) -> None:

@@ -42,7 +42,7 @@ class AnswerView {
   private readonly hold: OutputHold;
   private readonly reader: Reader;
   private readonly leave: (() => void)[];
-  private readonly closeBoxes: () => void;
+  private closeBoxes: (() => void) | undefined;
   private ticking: ReturnType<typeof setInterval> | undefined;
   private wasOver: boolean;
 
@@ -71,7 +71,6 @@ class AnswerView {
     this.reasoning = new MarkdownView(store.thoughts, this.thoughts, { typeset: model.typeset });
     this.hold = new OutputHold(root);
     this.reader = new Reader(root);
-    this.closeBoxes = openBoxes(root);
     this.wasOver = store.over;
     this.leave = [store.subscribe(() => this.changed()), model.watch(() => this.pressed()), this.watchEnd()];
     this.changed();
@@ -87,8 +86,8 @@ class AnswerView {
       this.hold.hold();
       this.hold.stop();
       this.root.remove();
-      this.closeBoxes();
-    } else this.hold.handOver(this.fold.open, () => this.closeBoxes());
+      this.closeBoxes?.();
+    } else this.hold.handOver(this.fold.open, () => this.closeBoxes?.());
   }
 
   private changed(): void {
@@ -108,6 +107,8 @@ class AnswerView {
   private draw(): boolean {
     return this.reader.follow(() => {
       const { store } = this.model;
+      // A view is made before it stands in the page.
+      if (this.root.isConnected) this.closeBoxes ??= openBoxes(this.root);
       if (!store.thoughts.empty && !this.fold.isConnected) this.body.prepend(this.fold);
       const more = this.markdown.draw(store.over);
       const thoughtsLeft = this.fold.open ? this.reasoning.draw(store.over) : false;
