@@ -150,6 +150,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "anywidget": {"render.widget"},
     "aiohttp": {"gateway"},
     "keyring": {"access"},
+    "markdown_it": {"markdown"},
     "nbformat": {"documents.notebook"},
     "platformdirs": {"ledger"},
     "tomli": {"gateway", "prices", "vendors"},
@@ -318,6 +319,7 @@ def test_loading_the_extension_loads_nothing_heavy() -> None:
         "ipywidgets",
         "jinja2",
         "keyring",
+        "markdown_it",
     }
     loaded = _loaded_after("import cnai_magic, cnai_magic.magics, cnai_magic.render")
     assert "IPython" in loaded
@@ -332,7 +334,7 @@ def test_importing_the_package_loads_nothing_but_itself() -> None:
 
 def test_the_command_line_asks_without_ipython() -> None:
     loaded = _loaded_after("import cnai_magic.cli, cnai_magic.session, cnai_magic.render.terminal")
-    assert loaded & {"IPython", "aiohttp", "ipywidgets", "jinja2", "nbformat"} == set()
+    assert loaded & {"IPython", "aiohttp", "ipywidgets", "jinja2", "markdown_it", "nbformat"} == set()
 
 
 def test_a_question_is_shown_before_anything_heavy_is_loaded() -> None:

@@ -148,10 +148,6 @@ def _is(*kinds: type) -> _Check:
     return lambda value: isinstance(value, kinds)
 
 
-def _is_fence(value: object) -> bool:
-    return isinstance(value, str) and len(value) >= 3 and set(value) in ({"`"}, {"~"})
-
-
 def time_of(value: object) -> datetime | None:
     """Return the moment that ISO 8601 text with an offset means, None where it is none."""
     try:
@@ -204,5 +200,5 @@ FACTS: dict[str, _Check] = {
     "finish_reason": _is_line,
     "demo": _is(bool),
     "system": _is(str, type(None)),
-    "fence": _is_fence,
+    "text": _is(str),
 }

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ..conversation import Conversation, Turn
+from ..markdown import escape_markdown
 from ..reply import Reply
 from ..safety import strip_controls
 from ..spend import Charge, Spend
 from .imported import NO_MODEL
 from .ipynb import read_notebook
-from .output import bundle, escaped, event_metadata, metadata
+from .output import bundle, event_metadata, metadata
 from .restore import Restored, SavedCell, answers_of, restore
 
 __all__ = [
@@ -183,7 +184,7 @@ def _cells(conversation: Conversation) -> Iterator[Any]:
 
     times = [each.started for turn in conversation.turns for each in turn.attempts]
     begin, end = (min(times), max(times)) if times else (datetime.fromtimestamp(0, timezone.utc),) * 2
-    yield nbformat.v4.new_markdown_cell(f"# Conversation {escaped(conversation.name)}")
+    yield nbformat.v4.new_markdown_cell(f"# Conversation {escape_markdown(conversation.name)}")
     yield nbformat.v4.new_code_cell("%load_ext cnai_magic")
     if conversation.name != "main":
         yield _use_cell(conversation.name, begin)

@@ -8,13 +8,12 @@ bottom is all that is needed to have the conversations again.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ..errors import InputError
-from ..markdown import DOLLAR, notebook_markdown
+from ..markdown import escape_markdown, notebook_markdown
 from ..protocol import Usage
 from ..reply import Reply
 from ..safety import hide_keys, strip_controls
@@ -24,7 +23,6 @@ __all__ = [
     "SCHEMA",
     "Event",
     "bundle",
-    "escaped",
     "event_metadata",
     "metadata",
     "read_answer",
@@ -98,14 +96,8 @@ def _fenced(text: str) -> str:
 
 
 def small(line: str) -> str:
-    """Return a line of plain text as small Markdown, in which nothing begins maths, a link or HTML."""
-    return f"<small>{escaped(line)}</small>"
-
-
-def escaped(line: str) -> str:
-    """Return a line of plain text as Markdown, in which nothing begins maths, a link or HTML."""
-    line = re.sub(r"[\\`*_\[\]<>&~|]", lambda match: f"&#{ord(match.group())};", strip_controls(line))
-    return line.replace("$", DOLLAR)
+    """Return a line of plain text as small Markdown that shows its characters, and nothing else."""
+    return f"<small>{escape_markdown(strip_controls(line))}</small>"
 
 
 def metadata(reply: Reply) -> dict[str, Any]:

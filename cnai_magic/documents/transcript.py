@@ -1,10 +1,10 @@
 """Conversations as Markdown that a person reads, and that comes back.
 
 Structure stands in HTML comments on lines of their own: `<!-- cnai:user -->`, or with facts
-as JSON, `<!-- cnai:assistant {"model": …} -->`. Each is followed by a heading, a blank line, the text exactly
-as it is, and a blank line. A line of a text that begins like such a comment gets a backslash in front, and
-one more where it has some. A code fence that an answer left open is closed after it, so that it does not
-swallow the rest of the page, and the comment says with what.
+as JSON, `<!-- cnai:assistant {"model": …} -->`. Each is followed by a heading, a blank line, the text, and a
+blank line. The text is shown as Markdown that is safe in whatever renders it; where that is another than
+the text itself, the comment keeps the text, which holds as long as nobody edits what is shown. A line that
+begins like such a comment gets a backslash in front, and one more where it has some.
 
 What is read was written by others: nothing of it is executed or expanded, and what is not sound is left out
 and told.
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from ..conversation import Conversation
 from ..errors import InputError
+from ..markdown import escape_markdown, notebook_markdown
 from ..protocol import Usage
 from ..reply import Reply
 from ..safety import strip_controls
@@ -48,8 +49,8 @@ _MARKER = re.compile(r"^<!--[ \t]{0,8}cnai:[^\n]*", re.MULTILINE)
 _LIKE_A_MARKER = re.compile(r"^(?=\\*<!--[ \t]{0,8}cnai:)", re.MULTILINE)
 _ESCAPED = re.compile(r"^\\(?=\\*<!--[ \t]{0,8}cnai:)", re.MULTILINE)
 _HEADING = re.compile(r"#{1,6}[ \t][^\n]*(?:\n|\Z)(?=\n|\Z)")
-# CommonMark 4.5.
-_FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})([^\n]*)", re.MULTILINE)
+# In a comment: what could end it, what JupyterLab's search for maths could find, and invisible characters.
+_UNSAFE_IN_COMMENT = re.compile(r"\\[\\\"]|[$<>@`&~\x7f-\x9f\u2028\u2029\ufeff]|(?<=-)-")
 
 
 # -- Markdown, written --------------------------------------------------------------------------
@@ -73,22 +74,29 @@ def to_markdown(conversation: Conversation) -> str:
 
 
 def _section(kind: str, facts: Mapping[str, Any], heading: str, text: str) -> str:
-    fence = _open_fence(text)
-    if fence:
-        facts = {**facts, "fence": fence}
-    text = _LIKE_A_MARKER.sub(r"\\", text) + (f"\n{fence}" if fence else "")
-    return f"{_marker(kind, facts)}\n{heading}\n\n{text}\n\n"
+    shown = _shown(text)
+    if shown != text:
+        facts = {**facts, "text": text}
+    return f"{_marker(kind, facts)}\n{heading}\n\n{shown}\n\n"
+
+
+def _shown(text: str) -> str:
+    return _LIKE_A_MARKER.sub(r"\\", notebook_markdown(text))
 
 
 def _marker(kind: str, facts: Mapping[str, Any]) -> str:
-    # JSON has this sign in strings only, where the escape is the same: so nothing ends the comment early.
-    written = " " + json.dumps(facts, ensure_ascii=False).replace(">", "\\u003e") if facts else ""
-    return f"<!-- cnai:{kind}{written} -->"
+    return f"<!-- cnai:{kind}{' ' + _json(facts) if facts else ''} -->"
+
+
+def _json(facts: Mapping[str, Any]) -> str:
+    # JSON has these characters in strings only, where the escape is the same.
+    return _UNSAFE_IN_COMMENT.sub(
+        lambda match: f"\\u{ord(match.group()[-1]):04x}", json.dumps(facts, ensure_ascii=False)
+    )
 
 
 def _heading(level: int, text: str) -> str:
-    line = " ".join(strip_controls(text).split())
-    return "#" * level + " " + re.sub(r"[\\`*<>\[\]]", r"\\\g<0>", line)
+    return "#" * level + " " + escape_markdown(" ".join(strip_controls(text).split()))
 
 
 def _facts_of(reply: Reply, system: str | None) -> dict[str, Any]:
@@ -112,24 +120,6 @@ def _facts_of(reply: Reply, system: str | None) -> dict[str, Any]:
     if (reply.system or None) != (system or None):
         facts["system"] = reply.system
     return facts
-
-
-def _open_fence(text: str) -> str:
-    """Return what closes the code fence that is open at the end of a text, "" where none is.
-
-    A fence that is indented may belong to a list, and end with it: then nothing is closed.
-    """
-    fence = ""
-    for match in _FENCE.finditer(text):
-        indent, marks, rest = match.groups()
-        if fence:
-            if marks.startswith(fence) and not rest.strip():
-                fence = ""
-        elif indent:
-            return ""
-        elif marks[0] == "~" or "`" not in rest:
-            fence = marks
-    return fence
 
 
 # -- Markdown, read -----------------------------------------------------------------------------
@@ -207,7 +197,7 @@ class _MarkdownReader:
                 self._notes.append(f"{where}: a part is left out: {why}")
             return
         facts = sound(_facts(section.facts, where, self._notes), FACTS, where, self._notes)
-        text = _text(section.body, facts.get("fence", ""))
+        text = _text(section.body, facts.get("text"))
         if kind == "conversation" and not self._begun:
             self._begin(facts, text, where)
         elif kind == "system":
@@ -260,12 +250,14 @@ class _MarkdownReader:
             self._question = None
 
 
-def _text(body: str, fence: str) -> str:
-    """Return the text of a section, without what stands around it."""
+def _text(body: str, kept: str | None) -> str:
+    """Return the text of a section: what is `kept` of it, unless what is shown was edited."""
     heading = _HEADING.match(body)
-    text = (body[heading.end() :] if heading else body).removeprefix("\n")
-    text = text.removesuffix("\n\n") if text.endswith("\n\n") else text.removesuffix("\n")
-    return _ESCAPED.sub("", text.removesuffix(f"\n{fence}") if fence else text)
+    shown = (body[heading.end() :] if heading else body).removeprefix("\n")
+    shown = shown.removesuffix("\n\n") if shown.endswith("\n\n") else shown.removesuffix("\n")
+    if kept is not None and shown == _shown(well_formed(kept)):
+        return well_formed(kept)
+    return _ESCAPED.sub("", shown)
 
 
 def _facts(text: str, where: str, notes: list[str]) -> object:

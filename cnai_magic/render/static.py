@@ -7,8 +7,8 @@ from collections.abc import Callable
 from IPython.display import display
 
 from ..conversation import Conversation
-from ..documents.output import bundle, escaped, metadata
-from ..markdown import notebook_markdown
+from ..documents.output import bundle, metadata
+from ..markdown import escape_markdown, notebook_markdown
 from ..question import Question
 from ..reply import Reply
 from ..safety import strip_controls
@@ -50,7 +50,7 @@ class Transcript:
         self._system = conversation.system
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        markdown = [f"**Conversation {escaped(self._name)}**"]
+        markdown = [f"**Conversation {escape_markdown(strip_controls(self._name))}**"]
         plain = [f"Conversation {self._name}"]
         if self._system:
             markdown.append(f"*System:*\n\n{notebook_markdown(strip_controls(self._system))}")
@@ -61,15 +61,10 @@ class Transcript:
         for number, turn in self._turns:
             answer = bundle(turn.reply, alone=True)
             prompt = strip_controls(turn.reply.prompt)
-            # Quoted first: what ends a block of code is another matter in a quote.
-            question = notebook_markdown(_quoted(f"**{number}.**\n\n{prompt}"))
+            question = notebook_markdown(f"**{number}.**\n\n{prompt}", quoted=True)
             markdown += [question, answer["text/markdown"]]
             plain += [f"[{number}] {prompt}", answer["text/plain"]]
         return {"text/markdown": "\n\n".join(markdown), "text/plain": "\n\n".join(plain)}
 
     def __repr__(self) -> str:
         return self._repr_mimebundle_()["text/plain"]
-
-
-def _quoted(markdown: str) -> str:
-    return "\n".join(f"> {line}" for line in markdown.split("\n"))

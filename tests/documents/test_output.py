@@ -16,7 +16,6 @@ from cnai_magic.documents.output import (
     SCHEMA,
     Event,
     bundle,
-    escaped,
     event_metadata,
     metadata,
     read_answer,
@@ -24,14 +23,14 @@ from cnai_magic.documents.output import (
     small,
 )
 from cnai_magic.errors import InputError
-from cnai_magic.markdown import DOLLAR
+from cnai_magic.markdown import DOLLAR, escape_markdown
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
 from cnai_magic.safety import ApiKey
 from cnai_magic.spend import Cost, Spend
+from tests.page_faults import page_faults
 from tests.properties import random_examples
 from tests.render.answers import reply
-from tests.test_markdown import _faults
 from tests.xss_corpus import PAYLOADS
 
 _render = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render
@@ -41,7 +40,7 @@ def faults_of(markdown: str) -> list[str]:
     """Return what of an output would run; not what the output itself brings."""
     for own in ("<details><summary>Reasoning</summary>", "</details>", "<small>", "</small>"):
         markdown = markdown.replace(own, "")
-    return _faults(_render(markdown))
+    return page_faults(_render(markdown))
 
 
 def test_the_final_output_is_a_valid_output_of_a_notebook() -> None:
@@ -443,8 +442,8 @@ def test_whatever_stands_in_a_change_is_read_or_refused_with_a_reason(kind: str,
 
 def test_a_line_of_plain_text_is_not_taken_for_markdown() -> None:
     for line in ("# not", "a*b*c", "[x](javascript:y)", "<b>", "`x`", "a | b", "~~x~~", "&lt;"):
-        assert faults_of(f"# {escaped(line)}") == []
-        assert "<b>" not in escaped(line)
+        assert faults_of(f"# {escape_markdown(line)}") == []
+        assert "<b>" not in escape_markdown(line)
 
 
 @pytest.mark.parametrize("break_", ["", "\x00", "\x1b[0m", "\x7f"])

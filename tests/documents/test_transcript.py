@@ -16,6 +16,7 @@ from cnai_magic.conversation import Conversation, Place
 from cnai_magic.documents.messages import from_messages, to_messages
 from cnai_magic.documents.transcript import from_markdown, to_markdown
 from cnai_magic.errors import InputError
+from cnai_magic.markdown import DOLLAR
 from cnai_magic.protocol import Usage
 from cnai_magic.reply import Reply
 from cnai_magic.spend import Cost
@@ -151,7 +152,7 @@ def test_only_the_current_attempt_is_written() -> None:
 def headings(document: str) -> list[str]:
     tokens = MarkdownIt().parse(document)
     return [
-        after.content
+        after.content.replace(DOLLAR, "$")
         for before, after in pairwise(tokens)
         if before.type == "heading_open" and before.markup.startswith("#")
     ]
@@ -179,11 +180,6 @@ def test_a_code_fence_left_open_does_not_swallow_what_follows(text: str) -> None
     made = conversation(("q", text), (text, "a"))
     assert headings(to_markdown(made))[-4:-1:2] == ["Question 1", "Question 2"]
     assert pairs(from_markdown(to_markdown(made)).conversation) == pairs(made)
-
-
-@pytest.mark.parametrize("text", ["```\nx\n```", "- a\n  ```\n  b", "``` a`b", "~~~\nx\n~~~~", "`x"])
-def test_no_fence_is_closed_that_is_not_open_for_certain(text: str) -> None:
-    assert '"fence"' not in to_markdown(conversation(("q", text)))
 
 
 def test_a_model_cannot_write_markup_into_the_headings() -> None:

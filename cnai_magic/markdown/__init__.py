@@ -1,0 +1,46 @@
+"""Untrusted Markdown, parsed once and written again so that every renderer reads the same, and runs nothing.
+
+JupyterLab runs the HTML of a fresh Markdown output, scripts included, and loads its images. Its renderer,
+those of VS Code, nbconvert and GitHub disagree about many inputs, so text that is only patched stays open in
+one of them. `parser` builds the syntax tree, `document` and `inline` write canonical Markdown from it, in
+constructs that mean the same everywhere; `escape`, `maths`, `code` and `links` write the single pieces.
+
+The parser is imported with the first answer, not with the extension.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .escape import DOLLAR, escape_markdown
+
+__all__ = ["DOLLAR", "code_blocks", "escape_markdown", "notebook_markdown"]
+
+# One line of letters, digits and harmless marks is the same to every renderer.
+_PLAIN = re.compile(
+    r"[A-Za-z\u4e00-\u9fff](?:[A-Za-z0-9\u3001-\u9fff ,.;?!()'%-]*[A-Za-z0-9\u3001-\u9fff,.;?!)'%])?"
+)
+
+
+def notebook_markdown(text: str, *, quoted: bool = False) -> str:
+    r"""Return untrusted Markdown as Markdown that runs, loads and links nothing by itself.
+
+    HTML is shown as text, images become links, only http, https and mailto are linked. Maths is written with
+    dollar signs: `\(…\)` becomes `$…$`, `\[…\]` becomes `$$…$$`; a dollar sign that is money begins none.
+    With `quoted` the whole stands in a block quote.
+    """
+    if _PLAIN.fullmatch(text) and not quoted:
+        return text
+    from .document import write_document
+
+    return write_document(text, quoted=quoted)
+
+
+def code_blocks(text: str, language: str = "") -> list[str]:
+    """Return the fenced code blocks of an answer, only those in `language` where one is named."""
+    if "```" not in text and "~~~" not in text:
+        return []
+    from .parser import fences
+
+    wanted = language.lower()
+    return [code for info, code in fences(text) if not wanted or info.lower() == wanted]

@@ -1,0 +1,80 @@
+"""Code: as a fence or between backticks where every renderer agrees on it, else as HTML in entities."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .escape import to_entities
+
+__all__ = ["fence_length", "language", "write_code", "write_fence", "write_span"]
+
+_LANGUAGE = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9+#.-]{0,30})(?=[\s,;:{]|$)")
+# Renderers draw these, and mermaid loads images.
+_DRAWN = re.compile(r"mermaid.*|math|geojson|topojson|stl", re.IGNORECASE)
+_LONGEST_RUN = 20
+_RUNS = re.compile(r"`{3,}")
+_PLACEHOLDER = re.compile(r"@@\d+@@")
+# JupyterLab looks for maths before it looks for code, and spares code from the dollar signs only.
+_MATHS = (("\\begin{", "\\end{"), ("\\\\(", "\\\\)"), ("\\\\[", "\\\\]"))
+_DOUBTFUL_IN_CONTAINER = re.compile(
+    r"[<$\t]|`{3}|~{3}|\]\(|\]:|!\[|@@\d|\\(?:begin|end)\{|\\\\[()\[\]]", re.IGNORECASE
+)
+_DOUBTFUL_IN_LINE = re.compile(
+    r"[`<\n]|\$\$|\\(?:begin|end)\{|@@|\]\(|\]:|!\[|\\\\[()\[\]]|\\$|^\s|\s$|^$", re.IGNORECASE
+)
+
+
+def language(info: str) -> str:
+    """Return the language that the info string of a fence names, "" where it names none."""
+    match = _LANGUAGE.match(info)
+    if match is None:
+        return ""
+    return "text" if _DRAWN.fullmatch(match[1]) else match[1]
+
+
+def fence_length(codes: Iterable[str]) -> int:
+    """Return a length of fences that is longer than any run of backticks in them, but for absurd ones."""
+    runs = (len(run) for code in codes if "```" in code for run in _RUNS.findall(code))
+    return 1 + max((run for run in runs if run <= _LONGEST_RUN), default=2)
+
+
+def write_code(code: str, info: str, fence: str, *, contained: bool) -> list[str]:
+    """Return the lines of a block of code; `contained` tells that it stands in a list or a quote."""
+    code = code.removesuffix("\n")
+    doubtful = bool(_DOUBTFUL_IN_CONTAINER.search(code)) if contained else _looks_like_maths(code)
+    return _as_html(code) if doubtful or fence in code else write_fence(code, language(info), fence)
+
+
+def write_fence(code: str, name: str, fence: str) -> list[str]:
+    """Return the lines of a fence."""
+    return [fence + name, *(code.split("\n") if code else []), fence]
+
+
+def write_span(code: str, *, cell: bool) -> str:
+    """Return code within a line."""
+    if _DOUBTFUL_IN_LINE.search(code) or (cell and "|" in code):
+        return f"<code>{to_entities(' '.join(code.split(chr(10))))}</code>"
+    return f"`{code}`"
+
+
+def _looks_like_maths(code: str) -> bool:
+    folded = code.lower()
+    return bool(_PLACEHOLDER.search(code)) or any(
+        0 <= folded.find(opening) < folded.rfind(closing) for opening, closing in _MATHS
+    )
+
+
+def _as_html(code: str) -> list[str]:
+    lines = [_html_line(line) for line in code.split("\n")]
+    lines[0] = f"<pre><code>{lines[0]}"
+    lines[-1] += "</code></pre>"
+    return lines
+
+
+def _html_line(line: str) -> str:
+    """Return a line of code that begins with no blank, and begins nothing."""
+    if not line:
+        return "&#32;"
+    first = line[0] if line[0].isalpha() else f"&#{ord(line[0])};"
+    return first + to_entities(line[1:].replace("\t", "    "))

@@ -1,0 +1,147 @@
+"""What stands within a paragraph, a heading or a cell of a table, written as canonical Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from .code import write_span
+from .escape import BREAK, escape_line_start, escape_text
+from .links import is_linked, write_address
+from .maths import bars_in_words
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+__all__ = ["InlineWriter"]
+
+_BREAKS = re.compile(rf"[ \n]*{BREAK}[\s{BREAK}]*")
+_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#@!&+,;=%]+")
+_PLAIN_TITLE = re.compile(r"[A-Za-z0-9 ,-]{1,100}")
+_TASK = re.compile(r"\[[ xX]\] +(?=\S)")
+_CLOSING_HASHES = re.compile(r"#(#*)$")
+
+
+class _Place(NamedTuple):
+    cell: bool = False
+    tildes: bool = True
+
+
+class InlineWriter:
+    """Writes the inline content of one document; `most_linked` characters of addresses at the most.
+
+    One definition may serve many links, so the addresses could be far longer than the text.
+    """
+
+    def __init__(self, most_linked: int) -> None:
+        self._left = most_linked
+
+    def paragraph(self, token: Token, *, task: bool = False) -> list[str]:
+        """Return the lines of a paragraph; `task` tells that it may begin with the box of a task."""
+        children = list(token.children or ())
+        box = ""
+        if task and children and children[0].type == "text" and (match := _TASK.match(children[0].content)):
+            box = match.group()
+            children[0].content = children[0].content[len(box) :]
+        text = _BREAKS.sub("\\\\\n", self._write(children, token.content).strip(f" \n{BREAK}"))
+        lines = [escape_line_start(line) for each in text.split("\n") if (line := each.strip(" "))]
+        return [box + lines[0], *lines[1:]] if lines and box else lines
+
+    def heading(self, token: Token) -> str:
+        """Return the text of a heading, on one line."""
+        text = " ".join(
+            self._write(token.children or (), token.content).replace(BREAK, " ").split("\n")
+        ).strip(" ")
+        return _CLOSING_HASHES.sub(r"\\#\1", text)
+
+    def cell(self, token: Token) -> str:
+        """Return what stands in a cell of a table."""
+        return self._write(token.children or (), token.content, cell=True).replace(BREAK, "<br>").strip(" ")
+
+    def _write(self, tokens: Sequence[Token], source: str, *, cell: bool = False) -> str:
+        place = _Place(cell, source.count("~") > 1)
+        out: list[str] = []
+        index = 0
+        while index < len(tokens):
+            token = tokens[index]
+            if token.type == "link_open":
+                end = _closing(tokens, index)
+                self._link(out, token, tokens[index + 1 : end], place)
+                index = end
+            else:
+                _append(out, token, place)
+            index += 1
+        return "".join(out)
+
+    def _link(self, out: list[str], opening: Token, inner: Sequence[Token], place: _Place) -> None:
+        address = str(opening.attrs.get("href", ""))
+        target = write_address(address)
+        if (
+            opening.markup == "autolink"
+            and address == target == inner[0].content
+            and _PLAIN_ADDRESS.fullmatch(target)
+        ):
+            self._left -= len(target)
+            out.append(f"<{target}>")
+            return
+        text = _linked_text(inner, place)
+        if opening.meta.get("image"):
+            text = f"image: {text}" if text else "image"
+        self._left -= len(target)
+        if self._left < 0 or not is_linked(address):
+            out.append(f"\\[{text}]()")
+            return
+        if out and out[-1].endswith("!"):
+            out[-1] = out[-1][:-1] + "&#33;"
+        title = str(opening.attrs.get("title", ""))
+        title = f' "{title}"' if _PLAIN_TITLE.fullmatch(title) else ""
+        out.append(f"[{text}](<{target}>{title})")
+
+
+def _closing(tokens: Sequence[Token], index: int) -> int:
+    depth = 0
+    for end in range(index, len(tokens)):
+        depth += (tokens[end].type == "link_open") - (tokens[end].type == "link_close")
+        if not depth:
+            return end
+    return len(tokens)
+
+
+def _linked_text(tokens: Sequence[Token], place: _Place) -> str:
+    """Return the text of a link, which holds no other link, no maths and no line break."""
+    out: list[str] = []
+    for token in tokens:
+        if token.type == "maths":
+            out.append(escape_text(" ".join(token.meta["source"].split()), cell=place.cell, linked=True))
+        elif token.type == "text":
+            out.append(escape_text(token.content, cell=place.cell, linked=True, tildes=place.tildes))
+        elif token.type == "link_open":
+            out.append("image: " if token.meta.get("image") else "")
+        elif token.type != "link_close":
+            _append(out, token, place)
+    return " ".join("".join(out).replace(BREAK, " ").split("\n")).strip(" ")
+
+
+def _append(out: list[str], token: Token, place: _Place) -> None:
+    write = _WRITERS.get(token.type)
+    text = token.markup if write is None else write(token, place)
+    # Two that touch would be read as one.
+    if text[:1] in "$`" and out and out[-1][-1:] == text[:1]:
+        text = f" {text}"
+    if text:
+        out.append(text)
+
+
+def _maths(token: Token, place: _Place) -> str:
+    tex = bars_in_words(token.content) if place.cell else token.content
+    return f"$\\displaystyle {tex}$" if token.markup == "$$" else f"${tex}$"
+
+
+_WRITERS: dict[str, Callable[[Token, _Place], str]] = {
+    "text": lambda token, place: escape_text(token.content, cell=place.cell, tildes=place.tildes),
+    "softbreak": lambda token, place: "\n",
+    "hardbreak": lambda token, place: BREAK,
+    "code_inline": lambda token, place: write_span(token.content, cell=place.cell),
+    "maths": _maths,
+}

@@ -1,0 +1,1 @@
+"""Random searches for faults: `python -m tests.fuzz NAME --count N --seed S`."""
