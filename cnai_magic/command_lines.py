@@ -7,10 +7,10 @@ from .options import Parser, add_request_options
 __all__ = ["ask_parser", "chat_parsers", "key_parser", "models_parser", "spend_parser"]
 
 
-def ask_parser() -> Parser:
-    """Return the parser of %%cnai and %cnai."""
+def ask_parser(magic: str = "%%cnai") -> Parser:
+    """Return the parser of %%cnai, or of %cnai."""
     parser = Parser(
-        "%%cnai",
+        magic,
         "Ask a model: the body of the cell is the question, the answer streams in below it.\n"
         "Run the cell again to ask again: the new answer takes the place of the former one.",
         usage="%%cnai [MODEL] [options]              (the question is the body of the cell)\n"
@@ -35,11 +35,6 @@ def ask_parser() -> Parser:
         "--append", action="store_true", help="Run again, make a new turn; keep the former one."
     )
     parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
-    parser.add_argument(
-        "--raw",
-        action="store_true",
-        help="Send the body exactly as it is typed (in this version, it always is).",
-    )
     parser.add_argument(
         "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."
     )

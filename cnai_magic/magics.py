@@ -15,8 +15,9 @@ from .chat_commands import CHAT_HELP, run_chat_command
 from .command_lines import ask_parser, key_parser, models_parser, spend_parser
 from .config import Cnai
 from .documents.cell_ids import CellIds
-from .errors import InputError
+from .errors import InputError, NextStep
 from .expansion import expand
+from .hints import check_variable
 from .options import leading_options, words
 from .spend_commands import run_spend_command
 from .transform import keep_body, keep_question_mark
@@ -68,7 +69,7 @@ class CnaiMagics(Magics):
     @line_cell_magic
     def cnai(self, line: str, cell: str | None = None) -> Reply | None:
         """Ask a model."""
-        parser = ask_parser()
+        parser = ask_parser("%cnai" if cell is None else "%%cnai")
         if cell is None:
             known = variables(self.shell)
             options, prompt = leading_options(line, parser)
@@ -76,10 +77,12 @@ class CnaiMagics(Magics):
             prompt = expand(prompt, known)
         else:
             arguments, prompt = parser.parse(words(line)), _body(cell)
-        if arguments.help:
+        if arguments.help or (arguments.model == "help" and not prompt.strip()):
             print(parser.format_help())
             return None
         chosen = _options(arguments)
+        if not prompt.strip():
+            raise _no_question(line, cell)
         if arguments.dry_run:
             self._show_dry_run(prompt, chosen)
             return None
@@ -131,7 +134,14 @@ class CnaiMagics(Magics):
         from .safety import ApiKey
 
         parser = key_parser()
-        arguments = parser.parse(words(line))
+        given = words(line)
+        if any(not word.startswith("-") for word in given):
+            raise InputError(
+                "%cnai_key takes no key in its line",
+                why="what is typed there stays in the notebook",
+                next_step="delete it from the cell, run %cnai_key and paste the key at the prompt",
+            )
+        arguments = parser.parse(given)
         if arguments.help:
             print(parser.format_help())
             return
@@ -349,6 +359,17 @@ def unload(shell: Any) -> None:
         shell.events.unregister("post_run_cell", magics.end_of_cell)
 
 
+def _no_question(line: str, cell: str | None) -> InputError:
+    example = (
+        "%cnai What is a median?" if cell is None else f"%%cnai {line}".rstrip() + ", and the question below"
+    )
+    begin = "; to begin a conversation without one: %cnai_chat new" if "--new" in line.split() else ""
+    why = "" if cell is None else "the body of the cell is empty"
+    return InputError(
+        "there is no question", why=why, next_step=NextStep(cell=f"write one: {example}{begin}")
+    )
+
+
 def _body(cell: str) -> str:
     """Return the body of a cell without the end of its last line, which IPython adds where there is none."""
     return cell.removesuffix("\n").removesuffix("\r") if cell.endswith("\n") else cell
@@ -361,7 +382,7 @@ def _options(arguments: Namespace) -> dict[str, Any]:
     if arguments.once and (arguments.new or arguments.append or arguments.chat):
         raise InputError("--once asks outside of any conversation", why="--new, --append and --chat name one")
     if arguments.out:
-        _identifier(arguments.out)
+        check_variable(arguments.out)
     return {
         "model": arguments.model or arguments.model_option or "",
         "system": arguments.system,
@@ -374,9 +395,3 @@ def _options(arguments: Namespace) -> dict[str, Any]:
         "append": arguments.append,
         "stream": not arguments.no_stream,
     }
-
-
-def _identifier(name: str) -> str:
-    if not name.isidentifier():
-        raise InputError(f"{name!r} is no name of a variable", next_step="for example: -o answer")
-    return name

@@ -10,13 +10,20 @@ from typing import Any, NoReturn
 
 from .config import Cnai
 from .errors import InputError
-from .nearest import nearest
+from .hints import Quoted, check_word, check_words_of_a_question, elsewhere, setting_of, unclosed_quote
+from .nearest import did_you_mean
 
 __all__ = ["Parser", "add_request_options", "leading_options", "words"]
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises InputError, with the nearest option for one that it does not know."""
+    """An argument parser that raises InputError, with the nearest option for one that it does not know.
+
+    `asks` tells that it takes the options of a question.
+    """
+
+    asks = False
+    _typed: Sequence[str] = ()
 
     def __init__(
         self, prog: str, description: str, *, usage: str | None = None, epilog: str | None = None
@@ -36,7 +43,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments; raises InputError for any that is unknown."""
-        return self.parse_args(list(arguments))
+        self._typed = arguments
+        return self.parse_args(self._checked(arguments) if self._subparsers is None else list(arguments))
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is unknown here and not later, so that a command names its own options."""
@@ -47,26 +55,68 @@ class Parser(argparse.ArgumentParser):
 
     def takes_value(self, option: str) -> bool:
         """Tell whether an option (as typed) is followed by a value; raises InputError for an unknown one."""
-        action = self._option_string_actions.get(option)
+        action, attached = self._action(option)
         if action is None:
             self._refuse(option)
-        return action.nargs != 0
+        return action.nargs != 0 and not attached
+
+    def check_option(self, word: str) -> None:
+        """Refuse a word that is an option but for its dashes, or begins with a quote that is none."""
+        check_word(word, [*self._option_string_actions])
+
+    def _action(self, word: str) -> tuple[argparse.Action | None, bool]:
+        """Return the option that a word is, and whether its value is a part of the word (-t0, --out=x)."""
+        name, equals, _ = word.partition("=")
+        found = self._option_string_actions.get(name)
+        if found is None and word[:1] == "-" != word[1:2]:
+            found = self._option_string_actions.get(word[:2])
+            return (None, False) if found is None or found.nargs == 0 else (found, True)
+        return found, bool(equals)
+
+    def _checked(self, arguments: Sequence[str]) -> list[str]:
+        """Return the arguments for argparse; refuse what it would take for something else than was meant."""
+        checked: list[str] = []
+        given: dict[str, str] = {}
+        free: list[tuple[str, str, str]] = []
+        option, value, left = "", "", iter(arguments)
+        for word in left:
+            self.check_option(word)
+            action, attached = self._action(word) if not isinstance(word, Quoted) else (None, False)
+            if action is None:
+                checked.append(word)
+                free += [(word, option, value)] if word == "-" or not word.startswith("-") else []
+                option = value = ""
+                continue
+            if action.dest in given:
+                raise InputError(f"{word.split('=')[0]} is given twice", next_step="leave one out")
+            given[action.dest] = option = word
+            value = word.partition("=")[2] if attached else ""
+            following = next(left, None) if action.nargs is None and not attached else None
+            checked += [word] if following is None else _joined(action, word, following)
+            if following is not None:
+                self.check_option(following)
+                value = following
+        if self.asks and self.prog == "%%cnai":
+            check_words_of_a_question(free, self.prog)
+        return checked
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print before it exits."""
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice:
-            near = nearest(choice[1], re.findall(r"\w[\w-]*", choice[2]))
             raise InputError(
                 f"{self.prog} does not know {choice[1]!r}",
-                why=f"did you mean {near[0]}?" if near else f"there are: {choice[2]}",
+                why=did_you_mean(choice[1], re.findall(r"\w[\w-]*", choice[2])) or f"there are: {choice[2]}",
                 next_step=f"see {self._help()}",
             )
         value = re.search(r"argument (?:.*/)?(\S+): invalid (int|float) value: (.*)", message)
         if value:
             kind = "a whole number" if value[2] == "int" else "a number"
+            typed = re.sub(r"(?<=\d)[,_ ](?=\d)", "." if value[2] == "float" else "", value[3].strip("'=:"))
+            right = re.fullmatch(r"\d+" if value[2] == "int" else r"\d*\.?\d+", typed)
             raise InputError(
-                f"{value[1]} is {value[3]}, which is not {kind}", next_step=f"see {self._help()}"
+                f"{value[1]} is {value[3]}, which is not {kind}",
+                next_step=f"type {value[1]} {typed}" if right else f"see {self._help()}",
             )
         lacking = re.search(r"argument (?:.*/)?(\S+): expected one argument", message)
         if lacking:
@@ -76,16 +126,13 @@ class Parser(argparse.ArgumentParser):
     def _refuse(self, argument: str) -> NoReturn:
         name = argument.split("=")[0]
         if not name.startswith("-"):
-            raise InputError(
-                f"{self.prog} does not take {argument!r}",
-                why="the question goes below this line" if self.prog.startswith("%%") else "",
-                next_step=f"see {self._help()}",
-            )
-        near = nearest(name, self._option_string_actions)
+            raise InputError(f"{self.prog} does not take {argument!r}", next_step=f"see {self._help()}")
+        step = elsewhere(name) if self.asks else None
+        meant = "" if step else did_you_mean(name, self._option_string_actions)
+        if self.asks and not (step or meant):
+            step = setting_of(argument, self._typed)
         raise InputError(
-            f"{self.prog} has no option {name}",
-            why=f"did you mean {near[0]}?" if near else "",
-            next_step=f"see {self._help()}",
+            f"{self.prog} has no option {name}", why=meant, next_step=step or f"see {self._help()}"
         )
 
     def _help(self) -> str:
@@ -93,8 +140,14 @@ class Parser(argparse.ArgumentParser):
         return f"{self.prog}?" if magic else f"{self.prog} --help"
 
 
-def add_request_options(parser: argparse.ArgumentParser) -> None:
+def _joined(action: argparse.Action, word: str, value: str) -> list[str]:
+    """Write an option and its value so that argparse takes it for one, also where it begins with a dash."""
+    return [f"{action.option_strings[-1]}={value}"] if isinstance(value, Quoted) else [word, value]
+
+
+def add_request_options(parser: Parser) -> None:
     """Add the options of one question; what they mean is the help of the setting of the same name."""
+    parser.asks = True
     help_of = {name: trait.help for name, trait in Cnai.class_traits(config=True).items()}
     parser.add_argument("-s", "--system", metavar="TEXT", help="System message, kept for the conversation.")
     parser.add_argument("-t", "--temperature", type=float, metavar="T", help=help_of["temperature"])
@@ -104,33 +157,39 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
 
 
 def words(line: str) -> list[str]:
-    """Split a line into words as a shell does; raises InputError for a quote that is not closed."""
-    try:
-        return shlex.split(line)
-    except ValueError as exc:
-        raise InputError(
-            "a quote is not closed", why=line[:200], next_step="close it, or leave it out"
-        ) from exc
+    """Split a line into words as a shell does; raises InputError for a quote that is not closed.
+
+    A word of which a part stood in quotes is a `Quoted`.
+    """
+    found, rest = [], line.strip()
+    while rest:
+        word, rest = _next_word(rest, line)
+        found.append(word)
+    return found
 
 
 def leading_options(line: str, parser: Parser) -> tuple[list[str], str]:
     """Split a line into the options it begins with and the rest, which is left exactly as it was typed."""
     found: list[str] = []
     rest = line.strip()
+    parser.check_option(rest.split(None, 1)[0] if rest and rest[0] not in "\"'“”‘’" else "")
     while rest.startswith("-"):
         option, rest = _next_word(rest)
         if option == "--":
             break
         found.append(option)
-        if "=" not in option and parser.takes_value(option) and rest:
+        parser.check_option(option)
+        if parser.takes_value(option) and rest:
             value, rest = _next_word(rest)
             found.append(value)
     return found, rest
 
 
-def _next_word(line: str) -> tuple[str, str]:
-    match = re.match(r"""((?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+)\s*""", line)
-    if match is None:
-        words(line)
-        return line, ""
-    return words(match[1])[0], line[match.end() :]
+def _next_word(line: str, whole: str = "") -> tuple[str, str]:
+    match = re.match(r"""((?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+)(?:\s+|\Z)""", line, re.DOTALL)
+    try:
+        (word,) = shlex.split(match[1] if match else line)
+    except ValueError as exc:
+        raise unclosed_quote(whole or line) from exc
+    assert match is not None, "a word that shlex splits off is one"
+    return Quoted(word) if re.search(r"[\"'\\]", match[1]) else word, line[match.end() :]

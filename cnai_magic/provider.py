@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .access import Access, account_of, find_key, is_demo, key_variables, open_access
 from .config import Cnai
 from .errors import LIST_MODELS, SET_KEY, CnaiError, InputError, ModelNotFoundError
-from .nearest import nearest
+from .nearest import did_you_mean, nearest
 from .price_lookup import PriceLookup
 from .prices import Price, PriceList, read_pricing
 from .protocol import Model
@@ -135,6 +135,7 @@ class Provider:
         if not found and pattern:
             raise InputError(
                 f"no model matches {pattern!r}",
+                why=did_you_mean(pattern, [model.id for model in models]),
                 next_step=f"there are {len(models)}: " + LIST_MODELS,
             )
         return found

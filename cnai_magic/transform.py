@@ -36,7 +36,8 @@ def keep_body(lines: list[str]) -> list[str]:
     # Also under %%capture and its like, which run their body as a cell.
     below = next((line for line in lines[first:] if line.strip() and not _OTHER.match(line)), "")
     if _CELL.match(below):
-        called: list[str] = cell_magic([lines[first].lstrip(), *lines[first + 1 :]])  # type: ignore[no-untyped-call]
+        # An empty body too: IPython would refuse it with words of its own.
+        called: list[str] = cell_magic([lines[first].lstrip(), *(lines[first + 1 :] or ["\n"])])  # type: ignore[no-untyped-call]
         return called
     if not _OTHER.match(lines[first]) and any(_CELL.match(lines[number]) for number in _code_lines(lines)):
         raise _misplaced(lines[first])

@@ -104,7 +104,8 @@ _ARROWS: dict[str, set[str]] = {
         "spend",
         "stream",
     },
-    "options": {"config"},
+    "hints": {"config"},
+    "options": {"config", "hints"},
     "command_lines": {"options"},
     "chat_commands": {"command_lines", "conversation", "documents", "options", "render", "reply", "session"},
     "spend_commands": {
@@ -127,6 +128,7 @@ _ARROWS: dict[str, set[str]] = {
         "config",
         "documents",
         "expansion",
+        "hints",
         "options",
         "protocol",
         "render",

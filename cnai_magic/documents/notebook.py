@@ -221,8 +221,6 @@ def _question(reply: Reply, with_system: bool, conversation: str) -> str:
         options += [f"--system={system}"] if system.startswith("-") else ["-s", system]
     for name, value in reply.parameters.items():
         options += [f"--{name.replace('_', '-')}", repr(value)]
-    if "{{" in reply.prompt:
-        options.append("--raw")
     line = shlex.join(options)
     if not _CHANGED.search(reply.prompt):
         # The end of the last line is none of the body's.
