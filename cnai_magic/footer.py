@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .protocol import Usage, both_models
+from .safety import clean
 from .spend import Cost, Spend
 
 __all__ = ["footer_line"]
@@ -37,7 +38,7 @@ def footer_line(
     parts += [str(usage), f"replayed, had cost {money}" if replayed else money, f"{seconds:.1f} s"]
     if notebook is not None:
         parts.append(f"notebook {notebook}")
-    return " · ".join([*parts, *(_short(remark) for remark in remarks if remark)])
+    return " ".join(clean(" · ".join([*parts, *(_short(each) for each in remarks if each)])).split())
 
 
 def _short(remark: str) -> str:

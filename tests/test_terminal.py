@@ -30,7 +30,7 @@ def terminal() -> Iterator[pexpect.spawn]:
 def test_an_answer_streams_into_the_terminal_and_ends_with_its_footer(terminal: pexpect.spawn) -> None:
     terminal.sendline("%cnai What is 12 * 12?")
     terminal.expect_exact("144")
-    terminal.expect("demo-guide · demo · [0-9]+ → [0-9]+ tokens")
+    terminal.expect("demo-guide · turn 1 · [0-9]+ → [0-9]+ tokens · demo credit")
     terminal.expect_exact("In [3]: ")
     terminal.sendline("%cnai And times 3?")
     terminal.expect_exact("432")

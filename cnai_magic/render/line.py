@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..safety import strip_controls
+from ..safety import clean
 from .tables import escaped
 
 __all__ = ["Line", "Recorded"]
@@ -14,7 +14,7 @@ class Line:
     """Text, shown without quotes; control sequences are taken out."""
 
     def __init__(self, text: str) -> None:
-        self._text = strip_controls(text)
+        self._text = clean(text)
 
     def __repr__(self) -> str:
         return self._text

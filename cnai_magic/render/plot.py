@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
-from ..safety import strip_controls
+from ..safety import clean
 from ..spend import Spend, usd
 from .spend import unpriced
 
@@ -295,7 +295,7 @@ def _short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
 
 
 def _line(text: str) -> str:
-    return " ".join(strip_controls(text).split())
+    return " ".join(clean(text).split())
 
 
 def _cut(text: str, width: int) -> str:

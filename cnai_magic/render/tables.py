@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..conversation import Conversations
 from ..prices import Price
 from ..protocol import Model
-from ..safety import strip_controls
+from ..safety import clean
 from ..session import Session
 from ..spend import usd
 
@@ -22,7 +22,7 @@ def escaped(text: str) -> str:
 
     What begins maths stands in an element of its own: a notebook looks for maths, but not across elements.
     """
-    return html.escape(strip_controls(text)).translate(_BEGINS_MATHS)
+    return html.escape(clean(text)).translate(_BEGINS_MATHS)
 
 
 class Table:
@@ -138,7 +138,7 @@ def conversations_table(conversations: Conversations) -> Table:
 
 
 def _line(content: object) -> str:
-    return " ".join(strip_controls(str(content)).split())
+    return " ".join(clean(str(content)).split())
 
 
 def _short(text: str) -> str:

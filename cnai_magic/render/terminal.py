@@ -9,7 +9,7 @@ from typing import TextIO
 from ..client import Notice
 from ..question import Question
 from ..reply import Reply
-from ..safety import strip_controls
+from ..safety import clean
 from ..stream import Batch
 
 __all__ = ["TerminalView", "notice_line"]
@@ -19,8 +19,8 @@ class TerminalView:
     """Writes the answer to standard output while it comes, then its footer.
 
     With `alone`, for an answer outside of a notebook, the footer is about it alone and goes to standard
-    error: a pipe gets the answer and nothing else. Model output is untrusted: control sequences are taken
-    out. Styles are used on a terminal only.
+    error: a pipe gets the answer and nothing else. Model output is untrusted: what is written is clean.
+    Styles are used on a terminal only.
     """
 
     def __init__(self, *, alone: bool = False) -> None:
@@ -39,21 +39,21 @@ class TerminalView:
             self._aside(notice_line(batch.notice))
         if batch.reasoning:
             self._thinking = True
-            self._write(_dim(strip_controls(batch.reasoning), sys.stdout))
+            self._write(_dim(clean(batch.reasoning), sys.stdout))
         if batch.text:
-            text = strip_controls(batch.text)
+            text = clean(batch.text)
             if self._thinking:
                 self._thinking = False
                 self._write("\n\n")
-            if not self._shown:
-                text = text.lstrip("\n")
-            self._shown += len(batch.text)
-            self._write(text)
+            shown = text if self._shown else text.lstrip("\n")
+            self._shown += len(text)
+            self._write(shown)
 
     def end(self, reply: Reply) -> None:
         """Write what was not shown yet, then the footer."""
-        if self._shown < len(reply.text):
-            self.update(Batch(reply.text[self._shown :]))
+        rest = clean(reply.text)[self._shown :]
+        if rest:
+            self.update(Batch(rest))
         if not self._ends_line:
             self._write("\n")
         self._aside("")

@@ -9,7 +9,7 @@ from itertools import chain
 
 from ..conversation import Turn
 from ..reply import Reply
-from ..safety import strip_controls
+from ..safety import clean
 from .tables import escaped
 
 __all__ = ["Versions"]
@@ -69,7 +69,7 @@ class Versions:
         for index, (before, reply) in enumerate(_with_former(self._attempts)):
             lines += ["", f"── {self._name(index)} · {_when(reply)} ──", *_facts(before, reply)]
             lines += ["Prompt:", *_changed_lines(None if before is None else before.prompt, reply.prompt)]
-            text = strip_controls(reply.text).strip("\n")
+            text = clean(reply.text).strip("\n")
             lines += ["Reply:", *_indented(_cut(text)), _line(reply.summary)]
         return "\n".join([*lines, "", self._note])
 
@@ -128,7 +128,7 @@ def _by_attempt(
     attempts: Sequence[Reply], value: Callable[[Reply], str], show: Callable[[str | None, str], str]
 ) -> list[str]:
     return [
-        show(None if before is None else strip_controls(value(before)), strip_controls(value(reply)))
+        show(None if before is None else clean(value(before)), clean(value(reply)))
         for before, reply in _with_former(attempts)
     ]
 
@@ -155,7 +155,7 @@ def _cost(reply: Reply) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(strip_controls(text).split())
+    return " ".join(clean(text).split())
 
 
 def _cut(text: str) -> str:
@@ -242,10 +242,10 @@ def _facts(before: Reply | None, reply: Reply) -> list[str]:
 
 def _changed_lines(before: str | None, text: str) -> list[str]:
     """Return a text in lines, or the lines that changed with a few around them: "- " gone, "+ " new."""
-    text = strip_controls(text).strip("\n")
+    text = clean(text).strip("\n")
     if before is None:
         return _indented(_cut(text) or "(none)")
-    before = strip_controls(before).strip("\n")
+    before = clean(before).strip("\n")
     if before == text:
         return ["  (unchanged)"]
     pieces, whole = _by_units(_lines(before), _lines(text), _MOST_LINES)

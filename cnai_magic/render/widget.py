@@ -23,7 +23,7 @@ from ..footer import footer_line
 from ..protocol import TokenCount
 from ..question import Question
 from ..reply import Reply
-from ..safety import strip_controls
+from ..safety import clean
 from ..stream import PACE, Batch
 from .interrupts import asked_to_stop, kernel_id, let_comm_be_heard, wait_until_settled
 
@@ -96,7 +96,7 @@ class WidgetView:
         widget = self._widget = _Answer(
             asset=_loaded_asset().model_id,
             header={
-                "model": strip_controls(question.request.model),
+                "model": clean(question.request.model),
                 "turn": question.turn,
                 "attempt": question.attempt,
                 "kernel_id": kernel_id(self._shell),
@@ -116,10 +116,10 @@ class WidgetView:
         if widget is None:
             return
         if batch.text or batch.reasoning:
-            self._send_text(widget, strip_controls(batch.text), strip_controls(batch.reasoning))
+            self._send_text(widget, clean(batch.text), clean(batch.reasoning))
         elif batch.notice is not None:
             notice = batch.notice
-            why = strip_controls(notice.error.what) if notice.error else ""
+            why = clean(notice.error.what) if notice.error else ""
             widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
         let_comm_be_heard(widget)
 

@@ -8,6 +8,7 @@ import pytest
 from cnai_magic.client import Notice
 from cnai_magic.errors import ServerError
 from cnai_magic.render.terminal import TerminalView, notice_line
+from cnai_magic.safety import ApiKey
 from cnai_magic.stream import Batch
 from tests.render.answers import reply
 
@@ -121,3 +122,24 @@ def test_a_failure_ends_the_line_and_shows_the_footer_of_the_part(capsys: pytest
     assert capsys.readouterr().out == "hm\n"
     TerminalView().fail(None)
     assert capsys.readouterr().out == ""
+
+
+def test_a_key_that_control_characters_split_is_not_written_twice_or_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    key = ApiKey("sk-split-by-the-server-0001")
+    text = f"\x1b[31mRed {key.reveal()[:9]}\u200b{key.reveal()[9:]}.\x1b[0m"
+    view = TerminalView()
+    view.update(Batch(text))
+    view.end(reply(text))
+    out = capsys.readouterr().out
+    assert out.startswith("Red ")
+    assert out.count("Red") == 1
+    assert "the-server" not in out
+    assert "\x1b" not in out
+
+
+def test_what_the_footer_names_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    key = ApiKey("sk-in-the-name-of-a-model-1")
+    TerminalView(alone=True).end(reply(model=f"m\x1b[2J\n{key.reveal()[:9]}\x00{key.reveal()[9:]}"))
+    assert capsys.readouterr().err.strip().startswith("m sk-… · 20 → 8 tokens")
