@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TypeVar
 
-from .errors import BudgetError, Door, LedgerError, NextStep, setting
-from .holds import Allowance, Hold, Holds, Limits
+from .errors import BudgetError, CnaiError, Door, LedgerError, NextStep, setting
+from .holds import BRIEF, Allowance, Hold, Holds, Limits
 from .interrupts import interrupts_deferred
 from .ledger import Journal, Ledger, default_path
 from .price_lookup import PriceLookup
@@ -28,19 +29,19 @@ from .worker import Worker
 
 __all__ = ["Accounts"]
 
-# Seconds that a question waits for a ledger which another process has locked; then it goes on without.
-_BRIEF = 0.15
 # Seconds that the exit of a kernel waits for it.
 _AT_EXIT = 1.0
 # Seconds between two tries to write what the ledger did not take: from the first to the longest.
 _PAUSE, _LONGEST_PAUSE = 0.25, 4.0
-# Seconds that a question waits for what others hold of a budget, before it is refused.
+# Seconds that a question waits for what others hold of a budget, or lock of it, before it is refused.
 _WAIT_FOR_OTHERS = 2.0
 _POLL = 0.05
 # Seconds after which a charge is written without a price that is still being looked up.
 _LOOKUP_PATIENCE = 30.0
 # What SQLite cannot hold.
 _TOO_MUCH = 2**63
+_Result = TypeVar("_Result")
+
 _OFF = ("off", "", "0", "no", "none", "false")
 
 
@@ -190,7 +191,7 @@ class Accounts:
         """Write what was settled into the ledger; where it fails, one warning, and later another try."""
         try:
             ledger = self.ledger(place)
-            self._write(ledger, 0.0 if self._blocked else _BRIEF)
+            self._write(ledger, 0.0 if self._blocked else BRIEF)
         except LedgerError as error:
             self._blocked = True
             self._warn(error)
@@ -199,7 +200,7 @@ class Accounts:
 
     def _write(self, ledger: Ledger | None, patience: float) -> None:
         """Write what can be written, waiting so many seconds for a lock; raises LedgerError."""
-        if not self._writing.acquire(timeout=2 * _BRIEF):
+        if not self._writing.acquire(timeout=2 * BRIEF):
             return  # it is being written just now
         try:
             for entry in list(self._unwritten):
@@ -262,7 +263,7 @@ class Accounts:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             with suppress(LedgerError):
-                self._write(self._ledger, _BRIEF)
+                self._write(self._ledger, BRIEF)
 
     def _write_at_exit(self, pid: int) -> None:
         """Try once more what could not be written; a fork leaves that to its parent."""
@@ -337,12 +338,15 @@ class Accounts:
 
     # -- budgets --------------------------------------------------------------------------------
 
-    def limits(self, budget: int | None, place: str) -> Limits | None:
+    def limits(
+        self, budget: int | None, place: str, pause: Callable[[float], None] = time.sleep
+    ) -> Limits | None:
         """Return the budgets that hold now, None where there is none.
 
-        Raises LedgerError where there is a budget of the day that cannot be looked up.
+        Raises LedgerError where there is a budget of the day that cannot be looked up, also after a little
+        waiting, by `pause`, for whoever has locked it.
         """
-        day = self._has_day_budget(place)
+        day = _waiting(lambda: self._has_day_budget(place), _is_locked, pause)
         return None if budget is None and not day else Limits(budget, self.ledger(place) if day else None)
 
     def allow(
@@ -364,16 +368,16 @@ class Accounts:
             return Allowance()
         if price is None:
             raise _no_price(request.model, limits)
-        until = time.monotonic() + _WAIT_FOR_OTHERS
+
+        def may_pass(error: CnaiError) -> bool:
+            if isinstance(error, BudgetError):
+                return self.holds.waits_for_others(limits, error.needed, demo=demo)
+            return _is_locked(error)
+
         try:
-            while True:
-                try:
-                    return self.holds.allow(request, price, limits, host=host, demo=demo)
-                except BudgetError as error:
-                    over = time.monotonic() >= until
-                    if over or not self.holds.waits_for_others(limits, error.needed, demo=demo):
-                        raise
-                pause(_POLL)
+            return _waiting(
+                lambda: self.holds.allow(request, price, limits, host=host, demo=demo), may_pass, pause
+            )
         except LedgerError as error:
             raise _unkept(error) from error
 
@@ -398,7 +402,7 @@ class Accounts:
         with self._lock:
             try:
                 ledger = self.ledger(place)
-                patience = 0.0 if self._blocked and not self._day_budget_seen else _BRIEF
+                patience = 0.0 if self._blocked and not self._day_budget_seen else BRIEF
                 self._day_budget_seen = (
                     ledger is not None and ledger.day_budget(patience=patience) is not None
                 )
@@ -409,6 +413,24 @@ class Accounts:
                 self._warn(error)
                 return False
             return self._day_budget_seen
+
+
+def _waiting(
+    work: Callable[[], _Result], may_pass: Callable[[CnaiError], bool], pause: Callable[[float], None]
+) -> _Result:
+    """Do some work, and for a while again where it fails by what may pass."""
+    until = time.monotonic() + _WAIT_FOR_OTHERS
+    while True:
+        try:
+            return work()
+        except (BudgetError, LedgerError) as error:
+            if time.monotonic() >= until or not may_pass(error):
+                raise
+        pause(_POLL)
+
+
+def _is_locked(error: CnaiError) -> bool:
+    return isinstance(error, LedgerError) and error.locked
 
 
 def _enter(ledger: Ledger | None, entry: _Entry, patience: float) -> None:
@@ -440,8 +462,10 @@ def _no_price(model: str, limits: Limits) -> BudgetError:
 
 
 def _unkept(error: LedgerError) -> LedgerError:
-    return LedgerError(
+    unkept = LedgerError(
         f"{error.what}, and with it the budget of the day: the question was not sent",
         why=error.why,
         next_step=error.next_step,
     )
+    unkept.locked = error.locked
+    return unkept

@@ -57,6 +57,7 @@ class Answer:
         self._name = uuid4().hex[:16]
         self._live: StreamedAnswer | _Unsent = _Unsent()
         self._stopped = False
+        self._seconds: float | None = None
 
     def receive(self, client: Client, view: View) -> None:
         """Send the question, and show the answer as it comes."""
@@ -66,6 +67,12 @@ class Answer:
         )
         if self._stopped:
             live.stop()
+        try:
+            self._show(live, view)
+        finally:
+            self._seconds = time.monotonic() - self._clock
+
+    def _show(self, live: StreamedAnswer, view: View) -> None:
         tokens, next_note = TokenCount(), 0.0
         with closing(live.batches()) as batches:
             try:
@@ -146,8 +153,8 @@ class Answer:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the request was sent."""
-        return time.monotonic() - self._clock
+        """Seconds that the answer took, or takes so far, since it was asked for."""
+        return time.monotonic() - self._clock if self._seconds is None else self._seconds
 
     # -- what it costs --------------------------------------------------------------------------
 

@@ -202,9 +202,10 @@ class BudgetError(CnaiError):
 
 
 class LedgerError(CnaiError):
-    """The ledger of what all notebooks spent cannot be read or written."""
+    """The ledger of what all notebooks spent cannot be read or written; `locked`: by another program, now."""
 
     default_next_step = "choose another file, or none: " + setting("ledger", "PATH") + ' or "off"'
+    locked = False
 
 
 class ReplayError(CnaiError):

@@ -21,8 +21,10 @@ from .prices import Price
 from .protocol import ChatRequest, Message
 from .spend import SpendBook, usd
 
-__all__ = ["Allowance", "Hold", "Holds", "Limits"]
+__all__ = ["BRIEF", "Allowance", "Hold", "Holds", "Limits"]
 
+# Seconds that is waited for a ledger which another process has locked, at a time.
+BRIEF = 0.15
 # Tokens of answer that are held, and sent as max_tokens, where no --max-tokens limits it.
 _TOKENS_AT_A_TIME = 8192
 # Tokens that a model's chat template may add: to each message, and to all of them.
@@ -117,7 +119,7 @@ class Holds:
                 hold = None
                 if limits.ledger is not None and nano:
                     try:
-                        held = limits.ledger.hold(nano, demo=demo)
+                        held = limits.ledger.hold(nano, demo=demo, patience=BRIEF)
                         hold = Hold(limits.ledger, held) if held is not None else None
                     except BudgetError as error:
                         if least > left:
@@ -150,7 +152,7 @@ class Holds:
         """Tell whether so much would fit the budgets once nothing is held any more."""
         with self._lock:
             left = self._left(limits.budget, None, demo) + self.held(demo=demo)
-            today = limits.ledger.today(demo=demo) if limits.ledger is not None else None
+            today = limits.ledger.today(demo=demo, patience=BRIEF) if limits.ledger is not None else None
         return needed <= left and (today is None or needed <= today[0] - today[1])
 
     # -- what a server does not limit -----------------------------------------------------------
@@ -204,7 +206,7 @@ class Holds:
                     if tokens < need:
                         return 0
                     nano = _cost(tokens, price.output)
-                    if hold is None or hold.ledger.extend(hold.id, nano):
+                    if hold is None or hold.ledger.extend(hold.id, nano, patience=BRIEF):
                         allowance.nano += nano
                         self._held[allowance] = (allowance.nano, demo)
                         return tokens
@@ -216,7 +218,7 @@ class Holds:
         left = [_NO_END]
         if budget is not None:
             left.append(budget - self._book.total(demo=demo).nano - self.held(demo=demo))
-        today = ledger.left_today(demo=demo) if ledger is not None else None
+        today = ledger.left_today(demo=demo, patience=BRIEF) if ledger is not None else None
         if today is not None:
             left.append(today)
         return min(left)

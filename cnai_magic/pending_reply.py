@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PendingReply"]
 
-# Seconds that a question with a budget waits for its price, and that the end of an answer waits for it.
+# Seconds that a question with a budget waits for its price, and that an answer takes at least if it is
+# still being looked up.
 _PRICE_PATIENCE, _PRICE_GRACE = 10.0, 0.3
 _POLL = 0.05
 
@@ -98,7 +99,7 @@ class PendingReply:
 
     def _send(self) -> Answer:
         question, accounts = self._question, self._accounts
-        limits = accounts.limits(self._budget, self._place())
+        limits = accounts.limits(self._budget, self._place(), self._pause_for_others)
         spent = accounts.notebook(self._place(), self._notebook, demo=question.demo)
         self._question = question = replace(question, spent=spent)
         if limits is not None and not question.lookup.done:
@@ -138,8 +139,11 @@ class PendingReply:
             limits,
             host=self._question.host,
             demo=self._question.demo,
-            pause=lambda seconds: self._pause("holds", lambda: time.sleep(seconds)),
+            pause=self._pause_for_others,
         )
+
+    def _pause_for_others(self, seconds: float) -> None:
+        self._pause("holds", lambda: time.sleep(seconds))
 
     def _wait_for_price(self) -> None:
         lookup, until = self._question.lookup, time.monotonic() + _PRICE_PATIENCE
@@ -193,7 +197,7 @@ class PendingReply:
 
     def _wait_for_the_end_of(self, answer: Answer) -> None:
         """Have the price where it comes in a moment, and note by how much the answer passed its limit."""
-        self._question.lookup.wait(_PRICE_GRACE)
+        self._question.lookup.wait(max(0.0, _PRICE_GRACE - answer.seconds))
         usage, question = answer.usage, self._question
         if answer.chargeable and not usage.estimated:
             self._accounts.note_length(

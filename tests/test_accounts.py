@@ -20,6 +20,7 @@ from cnai_magic.conversation import Place
 from cnai_magic.errors import BudgetError, CnaiError, InputError, LedgerError, ServerError
 from cnai_magic.ledger import Ledger, default_path
 from cnai_magic.protocol import estimate_tokens
+from cnai_magic.safety import ApiKey
 from cnai_magic.session import Session
 from cnai_magic.spend import Spend
 from cnai_magic.spend_commands import run_spend_command
@@ -477,6 +478,7 @@ def test_a_question_that_cannot_be_sent_holds_nothing(
 ) -> None:
     session = make(budget=usd_of(10_000))
     set_day_budget(session, 20_000)
+    session.use_key(ApiKey(KEY))
     with pytest.raises(InputError, match="own API key"):
         session.ask(f"what is {KEY}?")
     assert (left(session), left_today(session)) == (10_000, 20_000)

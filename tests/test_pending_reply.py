@@ -34,7 +34,7 @@ from tests.servers import (
     json_response,
     sse,
 )
-from tests.test_accounts import PROMPT, TOKEN, set_day_budget, usd_of
+from tests.test_accounts import PROMPT, TOKEN, locked, set_day_budget, unlock, usd_of
 from tests.test_session import Watcher, begun
 
 
@@ -72,6 +72,19 @@ def rows(session: Session) -> list[Charge]:
 
 def lines(session: Session) -> list[str]:
     return session.lines  # type: ignore[attr-defined, no-any-return]
+
+
+class Seen(Watcher):
+    """Does something when the question waits."""
+
+    def __init__(self, kind: str, work: Callable[[], object]) -> None:
+        super().__init__()
+        self._kind, self._work = kind, work
+
+    def update(self, batch: Batch) -> None:
+        super().update(batch)
+        if batch.notice is not None and batch.notice.kind == self._kind:
+            self._work()
 
 
 _NOTHING: list[Step] = [head(Transfer_Encoding="chunked"), b"0\r\n\r\n"]
@@ -277,23 +290,62 @@ def test_a_question_waits_a_little_for_what_others_hold(
     thread.start()
     assert asked.wait(PATIENCE)
 
-    kinds: list[str] = []
-
-    class Seen(Watcher):
-        def update(self, batch: Batch) -> None:
-            super().update(batch)
-            if batch.notice is not None:
-                kinds.append(batch.notice.kind)
-                go_on.set()
-
-    assert second.ask("a", once=True, view=Seen()).text == "yes"
+    assert second.ask("a", once=True, view=Seen("holds", go_on.set)).text == "yes"
     thread.join(PATIENCE)
-    assert "holds" in kinds
+    assert go_on.is_set()
     assert len(rows(first)) == 2
 
 
 def _pieces(text: str) -> list[bytes]:
     return [*map(http_chunk, answer(text, tokens=(20, 8))), b"0\r\n\r\n"]
+
+
+# -- a ledger that another process has locked -----------------------------------------------------
+
+
+def test_what_a_locked_ledger_did_not_take_is_written_in_the_background(
+    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+) -> None:
+    server.always(sse("yes", tokens=(20, 8)))
+    session = make()
+    session.notebook = "/report.ipynb"
+    session.ask("a")
+    connection = locked(tmp_path / "ledger.sqlite3")
+    # The total goes on counting, from what is read and what waits.
+    assert [session.ask("a").total.nano for _ in range(3)] == [n * 28 * TOKEN for n in (2, 3, 4)]
+    assert len(rows(session)) == 1
+    unlock(connection)
+    _wait_until(lambda: len(rows(session)) == 4)
+    assert session.ask("a").total.nano == 5 * 28 * TOKEN
+    assert len(lines(session)) == 1
+
+
+def test_a_hold_waits_a_little_for_a_lock(
+    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+) -> None:
+    server.always(sse("yes", tokens=(20, 8)))
+    session = make()
+    set_day_budget(session, 10_000)
+    connection = locked(tmp_path / "ledger.sqlite3")
+    held = [connection]
+    view = Seen("holds", lambda: unlock(held.pop()) if held else None)
+    assert session.ask("a", view=view).text == "yes"
+    assert len(rows(session)) == 1
+
+
+def test_an_interrupt_ends_the_wait_for_a_lock_at_once(
+    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+) -> None:
+    session = make()
+    set_day_budget(session, 10_000)
+    connection = locked(tmp_path / "ledger.sqlite3")
+    view = Seen("holds", lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("a", view=view)
+    unlock(connection)
+    assert server.requests == []
+    assert session.ledger is not None
+    assert session.ledger.left_today(demo=False) == 10_000 * TOKEN
 
 
 # -- prices are looked up beside the question -----------------------------------------------------
@@ -331,14 +383,11 @@ def test_with_a_budget_the_price_is_waited_for_where_that_is_shown(
     server.pricing = [Wait(listed), *json_response(_LIST)]
     server.reply(sse("yes", tokens=(20, 8)))
 
-    class Seen(Watcher):
-        def update(self, batch: Batch) -> None:
-            super().update(batch)
-            if batch.notice is not None and batch.notice.kind == "prices":
-                assert server.requests == []
-                listed.set()
+    def give() -> None:
+        assert server.requests == []
+        listed.set()
 
-    assert make(prices={}, budget=usd_of(1000)).ask("a", view=Seen()).cost.nano == 28 * TOKEN
+    assert make(prices={}, budget=usd_of(1000)).ask("a", view=Seen("prices", give)).cost.nano == 28 * TOKEN
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX")

@@ -290,7 +290,9 @@ def _translated(path: Path, exc: Exception) -> LedgerError:
             return LedgerError(what, why=f"{_READ_ONLY[0]} ({words})", next_step=_READ_ONLY[1])
         for sign, why, next_step in _REASONS:
             if sign in words:
-                return LedgerError(what, why=f"{why} ({words})", next_step=next_step)
+                error = LedgerError(what, why=f"{why} ({words})", next_step=next_step)
+                error.locked = sign == "locked"
+                return error
     return LedgerError(what, why=words)
 
 

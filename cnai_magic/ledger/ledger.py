@@ -145,7 +145,7 @@ class Ledger:
 
         self._database.run(work)
 
-    def hold(self, nano: int, *, demo: bool) -> str | None:
+    def hold(self, nano: int, *, demo: bool, patience: float | None = None) -> str | None:
         """Hold so much of today's budget for a request and return the hold's ID; None where no budget is set.
 
         Raises BudgetError where it does not fit beside what was spent and what others hold.
@@ -169,10 +169,10 @@ class Ledger:
             )
             return hold
 
-        self._enter_the_lost()
-        return self._database.run(work)
+        self._enter_the_lost(patience)
+        return self._database.run(work, patience=patience)
 
-    def extend(self, hold: str, nano: int) -> bool:
+    def extend(self, hold: str, nano: int, *, patience: float | None = None) -> bool:
         """Add so much to a hold if it fits its day's budget, and return whether it did."""
 
         def work(connection: sqlite3.Connection) -> bool:
@@ -188,7 +188,7 @@ class Ledger:
             connection.execute("UPDATE holds SET nano = ? WHERE id = ?", (before + nano, hold))
             return True
 
-        return self._database.run(work)
+        return self._database.run(work, patience=patience)
 
     def release(self, hold: str, *, patience: float | None = None) -> None:
         """Let go of a hold whose request cost nothing; one that is gone already is no fault."""
@@ -198,23 +198,23 @@ class Ledger:
 
         self._database.run(work, patience=patience)
 
-    def left_today(self, *, demo: bool) -> int | None:
+    def left_today(self, *, demo: bool, patience: float | None = None) -> int | None:
         """Return what is left of today's budget beside what is held, in nano-USD; None: no budget is set.
 
         It is below 0 where the budget was lowered under what is spent and held.
         """
-        found = self.today(demo=demo)
+        found = self.today(demo=demo, patience=patience)
         return None if found is None else found[0] - found[1] - found[2]
 
-    def today(self, *, demo: bool) -> tuple[int, int, int] | None:
+    def today(self, *, demo: bool, patience: float | None = None) -> tuple[int, int, int] | None:
         """Return today's budget, what was spent of it and what requests under way hold, all in nano-USD."""
 
         def work(connection: sqlite3.Connection) -> tuple[int, int, int] | None:
             budget = _day_budget(connection)
             return None if budget is None else (budget, *self._spent_and_held(connection, demo, _today()))
 
-        self._enter_the_lost()
-        return self._read(work)
+        self._enter_the_lost(patience)
+        return self._read(work, patience)
 
     # -- thinking that passes max_tokens --------------------------------------------------------
 

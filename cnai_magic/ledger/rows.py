@@ -60,8 +60,8 @@ def _join(name: str, values: str) -> str:
 
 ONE = ", ".join(f"{value} AS {name}" for name, value in _OF_ONE.items())
 """SQL: the SUM_COLUMNS of one charge."""
-SUMMED = ", ".join(_join(name, value) for name, value in _OF_ONE.items())
-"""SQL: the SUM_COLUMNS of many charges."""
+SUMMED = {name: _join(name, value) for name, value in _OF_ONE.items()}
+"""SQL: each of the SUM_COLUMNS of many charges."""
 JOINED = ", ".join(_join(name, name) for name in SUM_COLUMNS)
 """SQL: the SUM_COLUMNS of many sums."""
 ADDED = ", ".join(

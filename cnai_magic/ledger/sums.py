@@ -24,7 +24,7 @@ def total(connection: sqlite3.Connection, demo: bool, notebook: str | None, day:
     """Return the sum of the charges of a notebook, of a day, of both, or of all."""
     if notebook is not None and day is not None:
         condition, values = where(demo, notebook, day)
-        row = connection.execute(f"SELECT {SUMMED} FROM charges {condition}", values).fetchone()
+        row = connection.execute(f"SELECT {_SUMMED} FROM charges {condition}", values).fetchone()
         return spend_of(*row)
     kind, name = ("notebook", value_of(notebook)) if notebook is not None else ("day", day)
     found = _joined(connection, kind, demo, name)
@@ -40,7 +40,7 @@ def sums_by(
     else:
         condition, values = where(demo, notebook, day)
         names = f"{GROUPS[what]}, {_other(what)}"
-        query = f"SELECT {names}, {SUMMED} FROM charges {condition} GROUP BY {names}"
+        query = f"SELECT {names}, {_SUMMED} FROM charges {condition} GROUP BY {names}"
         rows = connection.execute(query, values).fetchall()
         rows.sort(key=lambda row: row[2])
     if what == "day":
@@ -48,20 +48,35 @@ def sums_by(
     return {both_models(text_of(name), text_of(other)): spend_of(*sums) for name, other, *sums in rows}
 
 
+def _other(kind: str) -> str:
+    return "answered_by" if kind == "model" else "''"
+
+
+_SUMS = ", ".join(SUM_COLUMNS)
+_SUMMED = ", ".join(SUMMED.values())
+# One pass over the rows, which are many, and one for each group over what they come to, which is little.
+_FOLD = (
+    "WITH parts AS (SELECT day, notebook, model, answered_by, conversation, host, demo, "
+    f"{', '.join(f'{value} AS {name}' for name, value in zip(SUM_COLUMNS, SUMMED.values(), strict=True))} "
+    "FROM charges WHERE rowid > ? AND rowid <= ? "
+    "GROUP BY day, notebook, model, answered_by, conversation, host, demo) "
+    f"INSERT INTO sums (kind, name, other, demo, {_SUMS}) "
+    f"SELECT kind, name, other, demo, {JOINED} FROM ("
+    + " UNION ALL ".join(
+        f"SELECT '{kind}' AS kind, {column} AS name, {_other(kind)} AS other, demo, {_SUMS} FROM parts"
+        for kind, column in GROUPS.items()
+    )
+    + ") WHERE true GROUP BY kind, name, other, demo "
+    f"ON CONFLICT (kind, name, other, demo) DO UPDATE SET {ADDED}"
+)
+
+
 def fold(connection: sqlite3.Connection, *, least: int = _MOST_LEFT) -> None:
     """Add the rows that stand beyond what is summed to the sums, where there are at least so many."""
     before, last = _summed(connection), _last(connection)
     if last - before < least:
         return
-    for kind, column in GROUPS.items():
-        names = f"{column}, {_other(kind)}"
-        connection.execute(
-            f"INSERT INTO sums (kind, name, other, demo, {', '.join(SUM_COLUMNS)}) "
-            f"SELECT ?, {names}, demo, {SUMMED} FROM charges WHERE rowid > ? AND rowid <= ? "
-            f"GROUP BY {names}, demo "
-            f"ON CONFLICT (kind, name, other, demo) DO UPDATE SET {ADDED}",
-            (kind, before, last),
-        )
+    connection.execute(_FOLD, (before, last))
     connection.execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('summed', ?)", (last,))
 
 
@@ -89,10 +104,6 @@ def _joined(
 
 def _only(rows: list[tuple[Any, ...]]) -> Spend:
     return spend_of(*rows[0][2:]) if rows else Spend()
-
-
-def _other(kind: str) -> str:
-    return "answered_by" if kind == "model" else "''"
 
 
 def _summed(connection: sqlite3.Connection) -> int:

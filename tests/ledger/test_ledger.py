@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
@@ -7,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
@@ -15,6 +16,7 @@ from functools import reduce
 from itertools import count
 from operator import add
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -23,7 +25,8 @@ from hypothesis import strategies as st
 from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.ledger import Ledger, default_path
 from cnai_magic.ledger import database as database_module
-from cnai_magic.protocol import Usage
+from cnai_magic.ledger.ledger import _insert
+from cnai_magic.protocol import Usage, both_models
 from cnai_magic.safety import ApiKey
 from cnai_magic.spend import Charge, Cost, Spend
 from tests.properties import random_examples
@@ -87,7 +90,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from cnai_magic.errors import BudgetError, LedgerError
 from cnai_magic.ledger import Ledger
-from cnai_magic.protocol import Usage
+from cnai_magic.protocol import Usage, both_models
 from cnai_magic.spend import Charge, Cost
 
 path, name = Path(sys.argv[1]), sys.argv[2]
@@ -1098,3 +1101,100 @@ def test_a_key_that_names_a_conversation_is_in_no_row(ledger: Ledger, path: Path
     assert [each.conversation for each in ledger.rows()] == ["sk-…"]
     ledger.close()
     assert key[3:].encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sums_are_those_of_the_rows_however_many_were_summed_before(ledger: Ledger, seed: int) -> None:
+    chance = Random(seed)
+    charges = [
+        charge(
+            chance.choice([None, 0, 1, 2**62]),
+            demo=chance.random() < 0.3,
+            model=chance.choice("ab"),
+            answered_by=chance.choice(["", "c"]),
+            conversation=chance.choice(["main", ""]),
+            notebook=chance.choice(["/one.ipynb", "/\udce9.ipynb"]),
+            time=NOON + timedelta(days=chance.randrange(3)),
+        )
+        for _ in range(700)
+    ]
+    entered = 0
+    for many in (255, 2, 300, 100, 43):
+        some = charges[entered : entered + many]
+        entered += many
+        ledger._database.run(lambda connection, some=some: [_insert(connection, each) for each in some])  # type: ignore[misc]
+        rows = list(ledger.rows())
+        assert len(rows) == entered
+        for demo in (False, True):
+            mine = [row for row in rows if row.demo is demo]
+            assert ledger.total(demo=demo) == _sum_of(mine)
+            for notebook in ("/one.ipynb", "/\udce9.ipynb"):
+                found = ledger.total(demo=demo, notebook=notebook)
+                assert found == _sum_of(row for row in mine if row.notebook == notebook)
+            by_model: dict[str, list[Charge]] = {}
+            for row in mine:
+                by_model.setdefault(both_models(row.model, row.answered_by), []).append(row)
+            assert ledger.by("model", demo=demo) == {name: _sum_of(each) for name, each in by_model.items()}
+
+
+def _sum_of(charges: Iterable[Charge]) -> Spend:
+    return sum(map(Spend.of, charges), Spend())
+
+
+def test_a_ledger_with_a_second_name_is_refused_untouched(ledger: Ledger, path: Path) -> None:
+    ledger.add(charge(1))
+    ledger.close()
+    os.link(path, path.with_name("second"))
+    with pytest.raises(LedgerError) as caught:
+        ledger.add(charge(2))
+    assert "a second name (a hard link)" in caught.value.why
+    assert "remove the second name" in caught.value.next_step
+    path.with_name("second").unlink()
+    ledger.add(charge(3))
+    assert ledger.total().nano == 4
+
+
+@POSIX
+def test_a_folder_that_is_a_file_is_called_that(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError) as caught:
+        Ledger(tmp_path / "file" / "ledger.sqlite3").add(charge(1))
+    assert "is a file, not a folder" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "the disk is full"),
+        (errno.EACCES, "read-only"),
+        (errno.EROFS, "read-only"),
+        (errno.EPERM, "read-only"),
+        (errno.ENOTDIR, "a file, not a folder"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_what_keeps_a_ledger_from_being_written_has_its_own_words(
+    path: Path, number: int, words: str
+) -> None:
+    error = database_module._translated(path, OSError(number, os.strerror(number), str(path)))
+    assert words in error.why
+    assert error.next_step
+
+
+def test_only_a_lock_is_called_one(ledger: Ledger, path: Path) -> None:
+    ledger.add(charge(1))
+    impatient = Ledger(path, patience=0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LedgerError) as caught:
+        impatient.add(charge(2))
+    assert caught.value.locked
+    other.execute("ROLLBACK")
+    other.close()
+    impatient.close()
+    damaged = path.with_name("damaged")
+    damaged.write_bytes(b"no database" * 1000)
+    with pytest.raises(LedgerError) as caught:
+        Ledger(damaged).total()
+    assert not caught.value.locked

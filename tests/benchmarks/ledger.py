@@ -1,0 +1,116 @@
+"""The ledger of what is spent: what it costs a question, also while another process has locked it.
+
+    python -m tests.benchmarks ledger [--rounds N] [--rows N]
+
+Questions are asked of a scripted server that answers at once; each figure is the fastest of the rounds, and
+beside it stands the same question without a ledger. The large ledger has --rows charges, of this notebook
+and of others, before the first figure is taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from cnai_magic.ledger import Ledger
+from cnai_magic.ledger.rows import COLUMNS, row_of
+from cnai_magic.protocol import Usage
+from cnai_magic.session import Session
+from cnai_magic.spend import Charge, Cost
+from tests.servers import KEY, ScriptedServer, sse
+
+from .report import heading, note, row, versions
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("python -m tests.benchmarks ledger")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    options = parser.parse_args(arguments)
+    os.environ["CNAI_API_KEY"] = KEY
+
+    heading("The ledger: seconds until a question is answered and its cell ends")
+    note(versions("requests") + f"; SQLite {sqlite3.sqlite_version}; the fastest of {options.rounds}")
+    with tempfile.TemporaryDirectory() as folder, ScriptedServer() as server:
+        server.always(sse("yes"))
+        path = Path(folder) / "ledger.sqlite3"
+        with _session(server, "off") as session:
+            without = _fastest(options.rounds, lambda: session.ask("a", once=True))
+        with _session(server, str(path)) as session:
+            asked = _fastest(options.rounds, lambda: session.ask("a", once=True))
+            row("a question with the ledger", asked, "s", beside=_beside(asked, without))
+            other = sqlite3.connect(path, isolation_level=None)
+            other.execute("BEGIN EXCLUSIVE")
+            session.ask("a", once=True)
+            locked = _fastest(options.rounds, lambda: session.ask("a", once=True))
+            other.execute("ROLLBACK")
+            other.close()
+            row(
+                "the second while another has locked it",
+                locked,
+                "s",
+                at_most=0.3,
+                beside=_beside(locked, without),
+            )
+        _large(Path(folder) / "large.sqlite3", options.rows, options.rounds, server, without)
+
+
+def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: float) -> None:
+    note(f"with {rows:,} rows:")
+    ledger = Ledger(path)
+    ledger.set_day_budget(10**18)
+    charge = Charge("deepseek-chat", "main", Usage(20, 8), Cost(54_000), host="cnaitoken.store")
+    marks = ", ".join("?" * len(row_of(charge)))
+    with sqlite3.connect(path) as connection:
+        connection.executemany(
+            f"INSERT INTO charges ({COLUMNS}) VALUES ({marks})",
+            (row_of(replace(charge, id=str(n), notebook=f"/{n % 50}.ipynb")) for n in range(rows)),
+        )
+    connection.close()
+    began = time.perf_counter()
+    ledger.total()
+    row("the first look after they were added", time.perf_counter() - began, "s")
+    row(
+        "the total of a notebook",
+        _fastest(rounds, lambda: ledger.total(notebook="/1.ipynb")),
+        "s",
+        at_most=0.001,
+    )
+    ids = iter(range(10**6))
+    added = _fastest(rounds, lambda: ledger.add(replace(charge, id=f"new-{next(ids)}")))
+    row("one charge with a budget of the day", added, "s", at_most=0.02)
+    with _session(server, str(path)) as session:
+        asked = _fastest(rounds, lambda: session.ask("a", once=True))
+        row("a question with a budget of the day", asked, "s", beside=_beside(asked, without))
+    ledger.close()
+
+
+@contextmanager
+def _session(server: ScriptedServer, ledger: str) -> Iterator[Session]:
+    session = Session(base_url=server.base_url, model="m", ledger=ledger, prices={"m": (1, 1)})
+    session.notebook = "/1.ipynb"
+    session.ask("a", once=True)
+    yield session
+    session.provider.close()
+    if session.ledger is not None:
+        session.ledger.close()
+
+
+def _fastest(rounds: int, work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _beside(figure: float, without: float) -> str:
+    return f"{figure / without:.1f} times that without a ledger"
