@@ -1,0 +1,104 @@
+"""What the kernel sends to the page while an answer comes."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.kernels import Kernel, Ran, running_kernel
+from tests.servers import ScriptedServer, Wait, chunked, delta, event, failure, http_chunk, usage
+
+KEY = "sk-" + "N0tTo8eS33n" * 3
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff]|\\\\u00[01][0-9a-f]|\\\\u200b")
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def kernel(upstream: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    folder = tmp_path_factory.mktemp("kernel")
+    with running_kernel(folder, CNAI_API_KEY=KEY, CNAI_BASE_URL=upstream.base_url) as kernel:
+        yield kernel
+
+
+def sent(ran: Ran, kind: str) -> list[dict[str, Any]]:
+    """Return what was sent to the page of one kind."""
+    contents = [each["data"].get("content") or {} for each in ran.of("comm_msg")]
+    return [content for content in contents if content.get("kind") == kind]
+
+
+def ask(kernel: Kernel, upstream: ScriptedServer, *parts: dict[str, Any] | list[dict[str, Any]]) -> Ran:
+    """Ask a question whose answer comes in parts, each after the one before it was sent to the page."""
+    gates = [threading.Event() for _ in parts[1:]]
+    begin, end = chunked([])
+    pieces: list[Any] = []
+    for index, part in enumerate(parts):
+        pieces += [Wait(gates[index - 1])] if index else []
+        pieces += [http_chunk(event(each)) for each in (part if isinstance(part, list) else [part])]
+    last = [delta(finish="stop"), {"choices": [], "usage": usage(20, 8)}, "[DONE]"]
+    upstream.reply([begin, *pieces, *(http_chunk(event(each)) for each in last), end])
+    arrived = 0
+
+    def open_next(message: dict[str, Any]) -> None:
+        nonlocal arrived
+        content = message["content"].get("data", {}).get("content") or {}
+        if content.get("kind") == "delta" and arrived < len(gates):
+            gates[arrived].set()
+            arrived += 1
+
+    return kernel.run("%%cnai --once\nAnything", "a", meanwhile=open_next)
+
+
+@pytest.mark.parametrize(
+    "between", ["", "\u200b", "\x1b[31m", "\x00", "\u2060\u00ad"], ids=["nothing", "ZWSP", "CSI", "NUL", "WJ"]
+)
+@pytest.mark.parametrize("field", ["content", "reasoning_content"])
+def test_a_key_that_comes_in_parts_never_reaches_the_page(
+    kernel: Kernel, upstream: ScriptedServer, between: str, field: str
+) -> None:
+    first, second = f"Before {KEY[:9]}{between}", f"{KEY[9:20]}{between}{KEY[20:]} after"
+    parts = [delta(**{field: text}) for text in ("It is: ", first, second)]
+    if field == "reasoning_content":
+        parts.append(delta("Done."))
+    # The first of the two parts may be held back: the second does not wait for it to be shown.
+    ran = ask(kernel, upstream, parts[0], parts[1:3], *parts[3:])
+    assert not ran.error, ran.error
+    told = _UNSEEN.sub("", json.dumps([each["content"] for each in ran.messages], ensure_ascii=False))
+    assert KEY not in told
+    assert KEY[3:] not in told
+    name = "text" if field == "content" else "reasoning"
+    shown = "".join(each[name] for each in sent(ran, "delta"))
+    assert re.fullmatch(r"It is: Before sk-…\S* after", shown), shown
+
+
+def test_the_page_is_told_what_the_footer_will_say(kernel: Kernel, upstream: ScriptedServer) -> None:
+    thought, text = delta(reasoning_content="So it must be four. "), delta("Four.")
+    ran = ask(kernel, upstream, thought, text)
+    first, *_ = footers = sent(ran, "footer")
+    assert first["thinking"] == first["tokens"] > 0
+    assert re.fullmatch(
+        r"deepseek-chat · ≈\d+ → ≈\d+ tokens \(≈\d+ thinking\) · unpriced · 0\.\d s · notebook \d+ unpriced",
+        footers[-1]["line"],
+    )
+    [ended] = sent(ran, "ended")
+    assert ended["footer"] == ran.final["footer"]
+
+
+def test_what_a_server_says_of_a_failure_is_clean(kernel: Kernel, upstream: ScriptedServer) -> None:
+    kernel.run("%config Cnai.retries = 1")
+    for _ in range(2):
+        upstream.reply(failure(503, "busy", f"\x1b[2Jno\u200b {KEY[:9]}\x00{KEY[9:]}", Retry_After="0"))
+    ran = kernel.run("%%cnai --once\nAnything", "a")
+    states = [each["data"].get("state", {}).get("status") for each in ran.of("comm_msg")]
+    assert any(state and state["phase"] == "retry" for state in states)
+    told = json.dumps([each["content"] for each in ran.messages], ensure_ascii=False)
+    assert KEY[3:] not in _UNSEEN.sub("", told)
