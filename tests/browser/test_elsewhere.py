@@ -1,0 +1,40 @@
+"""Answers that are shown elsewhere than below their cell: captured, in an Output widget, in interact."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.servers import ScriptedServer, sse
+
+from .conftest import OpenNotebook
+
+
+def test_answers_stay_where_their_output_goes(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
+    for text in ("Captured.", "In a widget.", "First of three.", "Second of three.", "Below."):
+        upstream.reply(sse(text))
+    notebook = open_notebook(
+        "%%capture kept\n%%cnai\nOne?",
+        "import ipywidgets\nout = ipywidgets.Output()\ndisplay(out)\nwith out:\n    %cnai Two?",
+        "@ipywidgets.interact(n=ipywidgets.IntSlider(1, 1, 3))\ndef ask(n=1):\n    %cnai Is it {n}?",
+        "%%cnai\nLast?",
+        "kept.show()",
+        height=1600,
+    )
+    notebook.run(0, 1, 2, 3)
+    expect(notebook.outputs(1)).to_have_text("")
+    expect(notebook.outputs(2)).to_contain_text("In a widget.")
+    expect(notebook.outputs(3)).to_contain_text("First of three.")
+    # The slider asks again, from outside of any cell.
+    notebook.page.locator(".jp-CodeCell").nth(3).locator(".noUi-handle").press("ArrowRight")
+    expect(notebook.outputs(3)).to_contain_text("Second of three.")
+    expect(notebook.outputs(3)).not_to_contain_text("First of three.")
+    notebook.until_idle()
+    assert [each.json()["messages"][-1]["content"] for each in upstream.requests][-1] == "Is it 2?"
+    notebook.run(4, 5)
+    expect(notebook.outputs(4)).to_contain_text("Below.")
+    expect(notebook.outputs(5)).to_contain_text("Captured.")
+    expect(notebook.live).to_have_count(0)
+    for cell in range(6):
+        expect(notebook.outputs(cell)).not_to_contain_text("Traceback")
+        expect(notebook.outputs(cell)).not_to_contain_text("Error displaying widget")
+    notebook.picture("elsewhere")
