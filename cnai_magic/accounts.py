@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakSet
 
 from .errors import BudgetError, CnaiError, Door, LedgerError, NextStep, setting
 from .holds import BRIEF, Allowance, Hold, Holds, Limits
@@ -68,6 +69,19 @@ class _Count:
     spend: Spend
 
 
+# Of this process, for a child that is forked while one of their locks is held.
+_all: WeakSet[Accounts] = WeakSet()
+
+
+def _begin_anew() -> None:
+    for accounts in list(_all):
+        accounts.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 class Accounts:
     """The money side of one kernel; `notify` is called with a line that a person at `door` should see."""
 
@@ -92,6 +106,14 @@ class Accounts:
         self._lock = threading.RLock()
         # Held while the ledger is written, by one thread at a time.
         self._writing = threading.Lock()
+        _all.add(self)
+
+    def begin_anew(self) -> None:
+        """Go on in a forked child: no lock is held here, and what is open is its parent's to settle."""
+        self._lock, self._writing = threading.RLock(), threading.Lock()
+        self._unwritten.clear()
+        self._journals.clear()
+        self.holds.begin_anew()
 
     # -- the ledger -----------------------------------------------------------------------------
 

@@ -92,6 +92,11 @@ class Holds:
         self._longest: dict[tuple[str, str], int] = {}
         self._lock = threading.RLock()
 
+    def begin_anew(self) -> None:
+        """Go on in a forked child, in which no answer is under way."""
+        self._lock = threading.RLock()
+        self._held.clear()
+
     def allow(
         self, request: ChatRequest, price: Price, limits: Limits, *, host: str, demo: bool
     ) -> Allowance:

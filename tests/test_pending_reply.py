@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -472,3 +473,45 @@ def test_a_request_is_in_the_journal_until_it_is_in_the_ledger(
     assert '"open"' in seen[0]
     (journal,) = tmp_path.glob("*-holders/*")
     assert journal.read_text() == ""
+
+
+def test_what_a_notebook_s_outputs_tell_is_not_counted_beside_the_ledger(
+    server: ScriptedServer, make: Callable[..., Session]
+) -> None:
+    server.always(sse("yes", tokens=(20, 8)))
+    session = make()
+    session.notebook = "/report.ipynb"
+    session.ask("a")
+    later = make()
+    later.notebook = "/report.ipynb"
+    later.book.restore(session.book.charges)
+    assert later.ask("b").total.nano == 2 * 28 * TOKEN
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks of POSIX")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
+    server: ScriptedServer, make: Callable[..., Session]
+) -> None:
+    server.always(sse("yes", tokens=(20, 8)))
+    session = make()
+    session.ask("a")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hold_the_locks() -> None:
+        accounts = session.accounts
+        with accounts._lock, accounts._writing, accounts.holds._lock:
+            inside.set()
+            go_on.wait(PATIENCE)
+
+    thread = threading.Thread(target=hold_the_locks)
+    thread.start()
+    assert inside.wait(PATIENCE)
+    child = os.fork()
+    if child == 0:
+        answered = session.ask("b").text == "yes"
+        os._exit(0 if answered else 1)
+    go_on.set()
+    thread.join(PATIENCE)
+    _wait_until(lambda: os.waitpid(child, os.WNOHANG) != (0, 0))
+    assert len(rows(session)) == 2

@@ -42,6 +42,11 @@ class Journal:
         self._open: set[str] = set()
         self._lock = threading.Lock()
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is that of the process from which this one was forked."""
+        return self._pid != os.getpid()
+
     def open(self, charge: Charge, price: Price | None) -> None:
         """Note a request that is about to be sent, as the charge that it is if nothing more is heard."""
         self._write(charge.id, {"open": _record(charge), "price": _amounts(price)})
@@ -58,7 +63,7 @@ class Journal:
     def close(self, charge_id: str) -> None:
         """Forget a request: it is entered, or it cost nothing. With the last of them the file is emptied."""
         with self._lock, suppress(OSError):
-            if self._pid != os.getpid() or charge_id not in self._open:
+            if self.lost or charge_id not in self._open:
                 return
             self._open.discard(charge_id)
             if self._open:
@@ -68,7 +73,7 @@ class Journal:
 
     def _write(self, charge_id: str, note: dict[str, Any]) -> None:
         with self._lock, suppress(OSError):
-            if self._pid == os.getpid():  # a fork has none of these requests
+            if not self.lost:  # a fork has none of these requests
                 self._open.add(charge_id)
                 self._append(note)
 

@@ -102,7 +102,7 @@ class Ledger:
     @property
     def journal(self) -> Journal | None:
         """The journal of this process, None as long as the ledger could not be opened."""
-        if self._journal is None and self._database.folder is not None:
+        if self._database.folder is not None and (self._journal is None or self._journal.lost):
             self._journal = Journal(self._database.folder)
         return self._journal
 
