@@ -19,7 +19,6 @@ from .errors import InputError, NextStep
 from .expansion import expand
 from .hints import check_variable
 from .options import leading_options, words
-from .spend_commands import run_spend_command
 from .transform import keep_body, keep_question_mark
 
 if TYPE_CHECKING:
@@ -123,6 +122,9 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_spend(self, line: str) -> None:
         """Show what was spent."""
+        # Not by %load_ext, which it would make a quarter slower.
+        from .spend_commands import run_spend_command
+
         for shown in run_spend_command(self.session, line):
             self._show(shown)
 

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from IPython.utils.text import DollarFormatter
 
 from cnai_magic.expansion import expand
+from tests.properties import random_examples
 
 
 class Broken:
@@ -83,13 +84,13 @@ _PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@random_examples()
 @given(st.lists(_PARTS, max_size=6).map(" ".join))
 def test_where_ipython_replaces_all_it_is_the_same(line: str) -> None:
     assert expand(line, VARIABLES) == DollarFormatter().vformat(line, [], VARIABLES)
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@random_examples()
 @given(st.text(alphabet="{}$nax\\ \"':!.^_1[]()", max_size=30))
 def test_any_line_is_expanded_without_an_error(line: str) -> None:
     assert isinstance(expand(line, VARIABLES), str)
