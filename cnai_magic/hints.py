@@ -211,6 +211,10 @@ def check_variable(name: str) -> str:
 
 def unclosed_quote(line: str) -> InputError:
     """Return the error about a line in which a quote is not closed."""
+    if line.rstrip().endswith("\\"):
+        return InputError(
+            "a line ends in a backslash", why=line[:200], next_step="type all options in one line"
+        )
     if re.search(r"\w'\w", line) and line.count('"') % 2 == 0:
         step = 'an apostrophe begins a quote here: put the text in double quotes, as in -s "Don\'t guess"'
     else:

@@ -15,8 +15,10 @@ from .errors import InputError, NextStep
 
 __all__ = ["keep_body", "keep_question_mark"]
 
-_CELL = re.compile(r"[ \t]*%%cnai(?:[ \t]|\s*\Z)")
-_OTHER = re.compile(r"[ \t]*%%(?!cnai(?:[ \t]|\s*\Z))")
+_CELL = re.compile(r"[ \t]*%%cnai(?=\s|\Z)")
+_OTHER = re.compile(r"[ \t]*%%(?!cnai(?:\s|\Z))")
+# Blanks after which IPython sees no end of a magic's name: of a keyboard for Chinese, of a web page, a tab.
+_LINE = re.compile(r"([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai)[^\S \r\n]")
 _LINE_QUESTION = re.compile(r"([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai[ \t]+\S.*\?)(?=\r?\n?\Z)")
 # Lines that are no Python: magics, shell commands, help.
 _NO_PYTHON = re.compile(r"[ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*[%!?]")
@@ -37,7 +39,10 @@ def keep_body(lines: list[str]) -> list[str]:
     below = next((line for line in lines[first:] if line.strip() and not _OTHER.match(line)), "")
     if _CELL.match(below):
         # An empty body too: IPython would refuse it with words of its own.
-        called: list[str] = cell_magic([lines[first].lstrip(), *(lines[first + 1 :] or ["\n"])])  # type: ignore[no-untyped-call]
+        head = lines[first].strip()
+        if own := _CELL.match(head):
+            head = f"%%cnai {head[own.end() :].strip()}".rstrip()
+        called: list[str] = cell_magic([f"{head}\n", *(lines[first + 1 :] or ["\n"])])  # type: ignore[no-untyped-call]
         return called
     if not _OTHER.match(lines[first]) and any(_CELL.match(lines[number]) for number in _code_lines(lines)):
         raise _misplaced(lines[first])
@@ -45,12 +50,15 @@ def keep_body(lines: list[str]) -> list[str]:
 
 
 def keep_question_mark(lines: list[str]) -> list[str]:
-    """Keep IPython from taking `%cnai What is this?` for a request for help: a blank after it is enough."""
+    """Keep IPython from taking `%cnai What is this?` for a request for help: a blank after it is enough.
+
+    Other blanks than its own between magic and question become such a one.
+    """
     if not any("%cnai" in line for line in lines) or lines[0].startswith("%%"):
         return lines
     lines = lines.copy()
     for number in _code_lines(lines):
-        lines[number] = _LINE_QUESTION.sub(r"\1 ", lines[number])
+        lines[number] = _LINE_QUESTION.sub(r"\1 ", _LINE.sub(r"\1 ", lines[number]))
     return lines
 
 

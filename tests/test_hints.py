@@ -236,6 +236,7 @@ def test_a_question_in_the_line_of_a_cell_is_not_lost(question: str) -> None:
         ("-s 'open", "a quote is not closed"),
         ("-s Don't guess", "a quote is not closed"),
         ("-o", "--out needs a value after it"),
+        ("-t 0 \\", "a line ends in a backslash"),
         ("-t warm", "--temperature is 'warm', which is not a number"),
     ],
 )

@@ -68,6 +68,11 @@ def test_the_body_of_a_cell_is_what_was_typed(head: str, body: str) -> None:
     assert (magic, options.strip(), called_with) == ("cnai", line, given)
 
 
+@pytest.mark.parametrize("blank", ["\t", "\u3000", "\xa0", "  "])
+def test_any_blank_ends_the_name_of_the_magic(blank: str) -> None:
+    assert called(f"%%cnai{blank}demo-echo\nhi") == ("cnai", "demo-echo", "hi\n")
+
+
 @pytest.mark.parametrize("above", ["%%capture out", "%%time\n%%capture"])
 def test_the_body_is_what_was_typed_also_below_another_magic(above: str) -> None:
     name, _, line = above.partition("\n")[0].removeprefix("%%").partition(" ")
@@ -85,6 +90,9 @@ def test_the_body_is_what_was_typed_also_below_another_magic(above: str) -> None
         ("%cnai {x} $y {'a': 1}", "{x} $y {'a': 1}"),
         ("answer = %cnai -m demo-echo Why?", "-m demo-echo Why?"),
         ("if True:\n    %cnai Why?", "Why?"),
+        ("%cnai\u3000什么是中位数？", "什么是中位数？"),
+        ("%cnai\tWhy?", "Why?"),
+        ("answer = %cnai\xa0-t 0 Why", "-t 0 Why"),
     ],
 )
 def test_the_question_in_a_line_is_what_was_typed(cell: str, line: str) -> None:
