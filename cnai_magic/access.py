@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +13,7 @@ from .addresses import Address, parse_address
 from .config import DEFAULT_BASE_URL
 from .errors import InputError
 from .safety import ApiKey
-from .vendors import by_address, resolve
+from .vendors import Vendor, by_address, local_servers, resolve
 from .worker import run_in_worker
 
 if TYPE_CHECKING:
@@ -25,10 +28,13 @@ __all__ = [
     "is_demo",
     "key_variables",
     "open_access",
+    "running_server",
     "save_key",
 ]
 
 _SERVICE = "cnai_magic"
+# Seconds that a port of this machine has to answer: a closed one says so at once.
+_GLANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,14 @@ def key_variables(base_url: str) -> tuple[str, ...]:
 def account_of(base_url: str) -> str:
     """Return whose key it is, by host and port: one server's key must not be sent to another."""
     return resolve(DEFAULT_BASE_URL if base_url == "demo" else base_url).place
+
+
+def running_server(servers: Iterable[Vendor] | None = None) -> Vendor | None:
+    """Return the first local server whose usual port is taken on this machine, None where there is none."""
+    for each in local_servers() if servers is None else servers:
+        with suppress(OSError), socket.create_connection((each.address.host, each.address.port), _GLANCE):
+            return each
+    return None
 
 
 def save_key(key: ApiKey, base_url: str) -> None:

@@ -63,6 +63,11 @@ class Address:
         """Whether it points to this machine, and nothing of what is sent leaves it."""
         return self.host == "localhost" or _is_loopback(self.host)
 
+    @property
+    def in_clear(self) -> bool:
+        """Whether what is sent crosses a network unencrypted."""
+        return self.scheme == "http" and not self.loopback
+
 
 def parse_address(text: str) -> Address:
     """Read an address; one without a scheme is mended. Raises InputError, which quotes no secret of it."""

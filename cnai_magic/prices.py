@@ -19,7 +19,7 @@ from typing import Any
 from .errors import InputError, setting
 from .protocol import Usage
 
-__all__ = ["Price", "PriceList", "nano_usd", "read_pricing"]
+__all__ = ["FREE_LOCAL", "Price", "PriceList", "nano_usd", "read_pricing"]
 
 _NANO_PER_USD = 10**9
 _MILLION = 10**6
@@ -73,11 +73,16 @@ class Price:
         return -(-parts // _MILLION)
 
 
+FREE_LOCAL = Price(0, 0, source="free, local")
+"""The price of a server on this machine that has no price list."""
+
+
 class PriceList:
     """Finds the price of a model: what was set by hand, then the server's list, then `prices.toml`.
 
-    `own` is by model (input, output) or (input, output, cached input) in USD per million tokens, `server`
-    what `read_pricing` read from the host that is asked. Raises InputError for an own price that is none.
+    `own` is by model or pattern ("qwen*", "*") (input, output) or (input, output, cached input) in USD per
+    million tokens, `server` what `read_pricing` read from the host that is asked. Raises InputError for an
+    own price that is none.
     """
 
     def __init__(
@@ -88,11 +93,19 @@ class PriceList:
 
     def find(self, model: str, host: str) -> Price | None:
         """Return the price of a model at a host ("demo": the embedded gateway), None where none is known."""
-        told = self._own.get(model) or self._server.get(model)
+        told = self._own.get(model) or self._own_pattern(model) or self._server.get(model)
         if told is not None:
             return told
         listed = _listed_prices().get(host, {})
         return next((price for name, price in listed.items() if fnmatchcase(model, name)), None)
+
+    def _own_pattern(self, model: str) -> Price | None:
+        """Return the price of the most specific pattern of one's own: the one with the most letters."""
+        found = [pattern for pattern in self._own if fnmatchcase(model, pattern)]
+        best = max(
+            found, key=lambda pattern: len(pattern) - pattern.count("*") - pattern.count("?"), default=""
+        )
+        return self._own.get(best)
 
 
 def read_pricing(body: Mapping[str, Any], host: str, date: str) -> dict[str, Price]:

@@ -11,12 +11,22 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from .access import Access, account_of, find_key, is_demo, key_variables, open_access
-from .config import Cnai
-from .errors import LIST_MODELS, SET_KEY, CnaiError, InputError, ModelNotFoundError
+from .addresses import parse_address
+from .advice import advise, explain_model
+from .config import DEFAULT_BASE_URL, Cnai
+from .errors import (
+    LIST_MODELS,
+    SET_KEY,
+    APIError,
+    CnaiError,
+    InputError,
+    ModelNotFoundError,
+    NextStep,
+)
 from .nearest import did_you_mean, nearest
 from .price_lookup import PriceLookup
-from .prices import Price, PriceList, read_pricing
-from .protocol import Model
+from .prices import FREE_LOCAL, Price, PriceList, read_pricing
+from .protocol import ChatRequest, Model
 from .safety import ApiKey
 from .spend import Balance
 
@@ -27,6 +37,14 @@ __all__ = ["Provider"]
 
 _DEFAULT_MODEL = "deepseek-chat"
 _DEMO_MODEL = "demo-guide"
+# Stands in what is only shown, where the server is not asked which models it has.
+_UNKNOWN_MODEL = "(the server's only model)"
+_NAME_MODEL = "name one: " + NextStep(
+    cell='%%cnai MODEL, or %config Cnai.model = "MODEL"',
+    terminal="cnai ask -m MODEL, or CNAI_MODEL=MODEL",
+    python='Session(model="MODEL")',
+)
+_SEVERAL = 5
 # Seconds after which a server that could not be reached is asked for its prices again.
 _PATIENCE = 60.0
 
@@ -44,6 +62,7 @@ class Provider:
         self._models: dict[Hashable, list[Model]] = {}
         self._pricing: dict[Hashable, dict[str, Price]] = {}
         self._pricing_failed: dict[Hashable, float] = {}
+        self._without_prices: set[Hashable] = set()
         self._pricing_lock = threading.Lock()
 
     # -- which server ---------------------------------------------------------------------------
@@ -143,10 +162,11 @@ class Provider:
     def chosen_model(self, named: str = "", *, ask: bool = True) -> str:
         """Return the model that is asked; raises InputError for one that the demo gateway does not have.
 
-        With `ask` False no server is asked, and none is started, to find it out.
+        Where none is named, a server other than the default one is asked which it has. With `ask` False no
+        server is asked, and none is started, to find it out.
         """
         demo = self.demo
-        model = named or self._settings.model or (_DEMO_MODEL if demo else _DEFAULT_MODEL)
+        model = named or self._settings.model or (_DEMO_MODEL if demo else self._default_model(ask))
         if demo and not model.startswith("demo-"):
             near = nearest(model, [each.id for each in self.models()]) if ask else []
             without_key = "" if self._settings.base_url == "demo" else "no API key is set"
@@ -158,23 +178,41 @@ class Provider:
             )
         return model
 
-    def explained(self, error: CnaiError, model: str) -> CnaiError:
-        """Add to the error about an unknown model which models there are."""
+    def _default_model(self, ask: bool) -> str:
+        """Return the model of a question that names none: of another server than the default its only one."""
+        if self.access.address == parse_address(DEFAULT_BASE_URL):
+            return _DEFAULT_MODEL
+        if not ask and self.account not in self._models:
+            return _UNKNOWN_MODEL
+        listed: list[str] = []
+        try:
+            listed = [each.id for each in self.models()]
+        except APIError as error:
+            advise(error, self.access)
+            if error.status != 404:
+                raise
+        if len(listed) == 1:
+            return listed[0]
+        if _DEMO_MODEL in listed:  # another gateway of ours
+            return _DEMO_MODEL
+        few = ", ".join(listed[:_SEVERAL]) + " and others" * (len(listed) > _SEVERAL)
+        raise InputError(
+            "no model is named",
+            parameter="model",
+            why=f"the server has {few}" if few else "",
+            next_step=_NAME_MODEL,
+        )
+
+    def explained(self, error: CnaiError, request: ChatRequest) -> CnaiError:
+        """Return the error of a question with what to do about it at this server."""
+        advise(error, self.access, request)
         if not isinstance(error, ModelNotFoundError):
             return error
         try:
-            known = [each.id for each in self.models()]
+            listed = [each.id for each in self.models()]
         except CnaiError:
-            return error
-        near = nearest(model, known)
-        return ModelNotFoundError(
-            f"the server does not serve the model {model!r}",
-            why=f"did you mean {near[0]}?" if near else f"there are, among others: {', '.join(known[:5])}",
-            next_step=LIST_MODELS,
-            request_id=error.request_id,
-            status=error.status,
-            code=error.code,
-        )
+            listed = []
+        return explain_model(error, self.access, request.model, listed)
 
     # -- money ----------------------------------------------------------------------------------
 
@@ -187,12 +225,21 @@ class Provider:
         """Return the price of a model, None where none is known; the server may be asked for its list."""
         known = PriceList(self._settings.prices).find(model, "")
         # Nobody is asked for what is known.
-        return self.known_price(model) if known is not None else self.prices.find(model, self.host)
+        if known is not None:
+            return self.known_price(model)
+        return self.prices.find(model, self.host) or self._local_price
 
     def known_price(self, model: str) -> Price | None:
         """Return the price of a model as far as it is known without asking the server."""
         told = {} if self.demo else self._pricing.get(self.account, {})
-        return PriceList(self._settings.prices, told).find(model, self.host)
+        known = PriceList(self._settings.prices, told).find(model, self.host)
+        return known or self._local_price
+
+    @property
+    def _local_price(self) -> Price | None:
+        """The price of what no list has: none, or nothing where the server runs on this machine."""
+        free = self.access.address.loopback and self.account in self._without_prices
+        return FREE_LOCAL if free and not self.demo else None
 
     def look_up_price(self, model: str) -> PriceLookup:
         """Return the price of a model, or what looks for it where the server is to be asked for its list.
@@ -222,13 +269,16 @@ class Provider:
             if key not in self._pricing:
                 if time.monotonic() < self._pricing_failed.get(key, -_PATIENCE) + _PATIENCE:
                     return {}
+                answered = True
                 try:
                     told = client.pricing()
                 except CnaiError:
-                    told = None  # the question itself will say what is wrong with the server
+                    told, answered = None, False  # the question itself will say what is wrong with the server
                 if not told:
                     # It has no list, or does not give it now: it is asked again after a while.
                     self._pricing_failed[key] = time.monotonic()
+                    if answered:
+                        self._without_prices.add(key)
                     return {}
                 self._pricing[key] = read_pricing(told, host, date.today().isoformat())
             return self._pricing[key]

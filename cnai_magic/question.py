@@ -10,7 +10,7 @@ from .conversation import Conversation, Place
 from .errors import InputError
 from .nearest import nearest
 from .price_lookup import PriceLookup
-from .prices import Price
+from .prices import FREE_LOCAL, Price
 from .protocol import ChatRequest, Usage, estimate_usage
 from .reply import Reply
 from .spend import Charge, Cost, Spend
@@ -85,7 +85,9 @@ class Question:
 
     def cost(self, usage: Usage) -> Cost:
         """Return what `usage` costs at the price of this question."""
-        return Cost(None if self.price is None else self.price.cost(usage), estimated=usage.estimated)
+        if self.price is None:
+            return Cost(None, estimated=usage.estimated)
+        return Cost(self.price.cost(usage), estimated=usage.estimated, local=self.price == FREE_LOCAL)
 
     def so_far(self, completion_tokens: int, reasoning_tokens: int = 0) -> tuple[Usage, Cost, Spend]:
         """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""

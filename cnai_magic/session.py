@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .access import running_server
 from .accounts import Accounts
 from .answer import Answer
 from .cell_run import CellRun
 from .config import Cnai
 from .conversation import Conversation, Conversations, Place
 from .documents.restore import Restored, SavedCell, merge
-from .errors import SET_KEY, Door, InputError, ModelNotFoundError, NextStep, setting
+from .errors import SET_KEY, CnaiError, Door, InputError, NextStep, setting
 from .interrupts import interrupts_deferred
 from .ledger import Ledger
 from .pending_reply import PendingReply
@@ -55,7 +56,7 @@ class Session:
         self.notebook = ""
         self.restored_cells: Sequence[SavedCell] = ()
         self._notify = notify or (lambda line: None)
-        self._demo_was_said = False
+        self._announced: set[str] = set()
         # Held while conversations and accounts change; never while waiting for a server.
         self._lock = threading.RLock()
 
@@ -98,8 +99,11 @@ class Session:
         )
         try:
             return pending.receive()
-        except ModelNotFoundError as error:
-            raise self.provider.explained(error, question.request.model) from error.__cause__
+        except CnaiError as error:
+            told = self.provider.explained(error, question.request)
+            if told is error:
+                raise
+            raise told from error.__cause__
 
     def replay(
         self,
@@ -299,13 +303,26 @@ class Session:
         return conversation
 
     def _announce(self, question: Question) -> None:
-        if question.demo and not self._demo_was_said:
-            self._demo_was_said = True
-            if self.settings.base_url != "demo":
+        """Say once what a person should know of the server before anything is sent to it."""
+        about = "demo" if question.demo else self.provider.access.address.place
+        if about in self._announced:
+            return
+        self._announced.add(about)
+        if question.demo and self.settings.base_url != "demo":
+            self._notify(
+                "No API key is set: the embedded demo gateway answers, offline and free. "
+                + ("For a real model: " + SET_KEY + ".").at(self.door)
+            )
+            local = running_server()
+            if local is not None:
                 self._notify(
-                    "No API key is set: the embedded demo gateway answers, offline and free. "
-                    + ("For a real model: " + SET_KEY + ".").at(self.door)
+                    f"{local.title} seems to run on this machine (port {local.address.port}); to ask it: "
+                    + setting("base_url", local.name).at(self.door)
                 )
+        elif not question.demo and self.provider.access.address.in_clear:
+            self._notify(
+                f"{about} is asked over plain http: whoever is on the way can read questions and answers."
+            )
 
     def _chosen_conversation(self, chosen: Options, place: Place) -> Conversation:
         conversations = self.conversations
@@ -359,8 +376,11 @@ class Session:
 
     @property
     def default_model(self) -> str:
-        """The model that is asked when a question names none."""
-        return self.provider.chosen_model()
+        """The model that is asked when a question names none; "" where there is none."""
+        try:
+            return self.provider.chosen_model(ask=False)
+        except InputError:
+            return ""
 
 
 def _well_formed(text: str) -> str:

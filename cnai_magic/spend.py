@@ -24,12 +24,18 @@ _LOWEST_RATE = Decimal("0.001")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one answer cost, in nano-USD; None means that its model has no price, never that it was free."""
+    """What one answer cost, in nano-USD; None means that its model has no price, never that it was free.
+
+    `local` tells that a server on this machine answered, which has no price list.
+    """
 
     nano: int | None
     estimated: bool = False
+    local: bool = False
 
     def __str__(self) -> str:
+        if self.local:
+            return "free, local"
         if self.nano is None:
             return "unpriced"
         return f"{'≈' if self.estimated else ''}{usd(self.nano)}"

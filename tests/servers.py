@@ -89,6 +89,7 @@ class ScriptedServer:
         self.pricing: dict[str, Any] | list[Step] | None = None
         self.billing: dict[str, dict[str, Any] | list[Step]] | None = None
         self.status: dict[str, Any] | list[Step] | None = None
+        self.only_model = "deepseek-chat"
         self.faults: list[str] = []
         self._replies: deque[list[Step]] = deque()
         self._fallback: list[Step] | None = None
@@ -180,6 +181,8 @@ class ScriptedServer:
             found = self.pricing
         elif place.endswith("/api/status"):
             found = self.status
+        elif place.endswith("/models") and self.only_model and not self._models_are_scripted():
+            found = {"data": [{"id": self.only_model}]}
         elif "/dashboard/billing/" in place:
             found = (self.billing or {}).get(place.rpartition("/")[2])
         else:
@@ -187,6 +190,11 @@ class ScriptedServer:
         if found is None:
             return failure(404, "not_found")
         return found if isinstance(found, list) else json_response(found)
+
+    def _models_are_scripted(self) -> bool:
+        """Tell whether what is scripted next is a list of models."""
+        steps = self._replies[0] if self._replies else self._fallback or []
+        return b'"data": [' in b"".join(step for step in steps if isinstance(step, bytes))
 
     def _play(self, step: Step, connection: socket.socket, reader: Any) -> None:
         if isinstance(step, bytes):

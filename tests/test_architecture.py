@@ -56,7 +56,18 @@ _ARROWS: dict[str, set[str]] = {
     "addresses": set(),
     "vendors": {"addresses"},
     "access": {"addresses", "config", "gateway", "vendors", "worker"},
-    "provider": {"access", "client", "config", "price_lookup", "prices", "protocol", "spend"},
+    "advice": {"access", "nearest", "protocol", "vendors"},
+    "provider": {
+        "access",
+        "addresses",
+        "advice",
+        "client",
+        "config",
+        "price_lookup",
+        "prices",
+        "protocol",
+        "spend",
+    },
     "question": {"conversation", "price_lookup", "prices", "protocol", "reply", "spend", "stream"},
     "answer": {"accounts", "client", "holds", "protocol", "question", "spend", "stream"},
     "pending_reply": {
@@ -71,6 +82,7 @@ _ARROWS: dict[str, set[str]] = {
     },
     "replay": {"question", "reply"},
     "session": {
+        "access",
         "accounts",
         "answer",
         "cell_run",
@@ -160,7 +172,7 @@ _LIBRARIES: dict[str, set[str]] = {
 # Parts of the standard library that only one room touches.
 _OWNED = {
     "sqlite3": {"ledger"},
-    "socket": {"client", "gateway"},
+    "socket": {"access", "client", "gateway"},
     "asyncio": {"gateway"},
     "http": {"client"},
 }

@@ -120,8 +120,13 @@ def test_every_demo_model_has_demo_rates() -> None:
         assert "deepseek-chat" in price.source
 
 
-def test_an_own_price_is_for_that_model_only_whatever_its_name_holds() -> None:
-    assert PriceList({"a*": (1, 1)}).find("abc", "demo") is None
+def test_of_own_prices_the_most_specific_one_holds() -> None:
+    own = {"*": (0, 0), "qwen*": (1, 1), "qwen-max*": (2, 2), "qwen-max-1": (3, 3)}
+    server = {"qwen-plus": Price(9, 9)}
+    models = {"qwen-max-1": 3, "qwen-max-2": 2, "qwen-plus": 1, "deepseek-chat": 0, "Qwen": 0}
+    for model, usd in models.items():
+        assert PriceList(own, server).find(model, "cnaitoken.store") == Price.from_usd(usd, usd)
+    assert PriceList({"a*": (1, 1)}).find("b", "demo") is None
 
 
 def test_a_listed_price_holds_for_its_host_only() -> None:

@@ -353,7 +353,7 @@ def test_an_option_that_does_not_exist_names_the_nearest_one(session: Session) -
 def test_preparing_a_question_sends_nothing_and_changes_nothing(
     server: ScriptedServer, session: Session
 ) -> None:
-    question = session.prepare("a", chat="plan", system="S")
+    question = session.prepare("a", model="deepseek-chat", chat="plan", system="S")
     usage, cost, _ = question.so_far(0)
     assert (question.turn, question.attempt, question.system) == (1, 1, "S")
     assert usage.estimated
@@ -526,7 +526,7 @@ def test_no_server_is_an_error_that_names_the_setting(monkeypatch: pytest.Monkey
     session = Session(base_url=gone.base_url, retries=0)
     with pytest.raises(CnaiError) as caught:
         session.ask("a")
-    assert "CNAI_BASE_URL" in caught.value.next_step
+    assert "does the server run" in caught.value.next_step
     assert session.book.total() == Spend()
 
 
@@ -645,6 +645,7 @@ def test_the_model_that_answered_is_kept_where_it_is_another(
 
 def test_a_model_without_a_price_is_unpriced(server: ScriptedServer, session: Session) -> None:
     server.always(sse("hi"))
+    server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
     reply = session.ask("a", model="qwen-max")
     assert reply.cost.nano is None
     assert "unpriced" in reply.footer
@@ -731,7 +732,52 @@ def test_demo_answers_of_another_server_are_not_priced_as_money(
     server: ScriptedServer, session: Session
 ) -> None:
     server.reply(sse("hi"))
-    assert session.ask("a", model="demo-guide").cost == Cost(None)
+    assert session.ask("a", model="demo-guide").cost == Cost(0, local=True)
+
+
+def test_a_server_on_this_machine_without_a_price_list_is_free(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("hi"))
+    reply = session.ask("a", model="qwen-local")
+    assert "· free, local ·" in reply.footer
+    session.settings.prices = {"*": (0, 0)}
+    assert "· $0 ·" in session.ask("b", model="qwen-local").footer
+
+
+def test_without_a_model_the_only_one_of_the_server_is_asked(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.only_model = "tiny"
+    server.always(sse("hi"))
+    assert session.ask("a").model == "tiny"
+    assert session.default_model == "tiny"
+
+
+def test_without_a_model_a_server_with_several_names_a_few(server: ScriptedServer, session: Session) -> None:
+    server.reply(json_response({"data": [{"id": f"model-{number}"} for number in range(9)]}))
+    with pytest.raises(InputError, match="no model is named") as caught:
+        session.ask("a")
+    assert caught.value.why == "the server has model-0, model-1, model-2, model-3, model-4 and others"
+    assert "%%cnai MODEL" in caught.value.next_step.cell
+    assert [request.path for request in server.requests] == ["/v1/models"]
+
+
+def test_without_a_model_a_dry_run_asks_nobody(server: ScriptedServer, session: Session) -> None:
+    assert "model" in session.prepare("a").request.model
+    assert server.requests == server.lookups == []
+
+
+def test_plain_http_to_another_machine_is_told_once_and_never_with_a_key() -> None:
+    lines: list[str] = []
+    session = Session(base_url="http://192.0.2.2:8000/v1", model="m", retries=0, notify=lines.append)
+    session.provider.use_key(ApiKey(KEY))
+    with pytest.raises(InputError, match="plain http"):
+        session.ask("a")
+    session.use_key(None)
+    for _ in range(2):
+        session._announce(session.prepare("a"))
+    assert [line for line in lines if "plain http" in line] == lines[:1]
 
 
 def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(

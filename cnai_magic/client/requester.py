@@ -56,7 +56,7 @@ class Requester:
                 "the API key holds characters that no key has",
                 next_step="copy it again from where it was made, and " + SET_KEY,
             )
-        if key and self.address.scheme == "http" and not self.address.loopback:
+        if key and self.address.in_clear:
             raise InputError(
                 f"{self.address.host} would be asked over plain http",
                 parameter="base_url",

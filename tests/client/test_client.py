@@ -77,6 +77,7 @@ HTML = "<!DOCTYPE html><html><head><title>Welcome</title></head><body>cloud</bod
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     with ScriptedServer() as scripted:
+        scripted.only_model = ""
         yield scripted
 
 
