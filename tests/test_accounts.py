@@ -201,6 +201,7 @@ def test_a_model_without_a_price_is_refused_and_says_how_to_set_one(
     options: tuple[int | None, int | None],
     off: str,
 ) -> None:
+    server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
     session = make(budget=options[0])
     if options[1]:
         set_day_budget(session, 10**6)

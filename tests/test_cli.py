@@ -77,7 +77,7 @@ def test_the_answer_goes_to_stdout_and_the_footer_to_stderr(
     assert cli.main(["ask", "2", "+", "2?"]) == 0
     out, err = capsys.readouterr()
     assert out == "Four.\n"
-    assert "deepseek-chat · 20 → 8 tokens · unpriced" in err
+    assert "deepseek-chat · 20 → 8 tokens · free, local" in err
     assert server.requests[0].json()["messages"] == [{"role": "user", "content": "2 + 2?"}]
 
 
