@@ -390,6 +390,7 @@ class Accounts:
             return Allowance()
         if price is None:
             raise _no_price(request.model, limits)
+        self.holds.learn_overrun(host, request.model, None if self._blocked else self._ledger)
 
         def may_pass(error: CnaiError) -> bool:
             if isinstance(error, BudgetError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -106,7 +107,7 @@ class Holds:
         others, and LedgerError where the ledger fails.
         """
         prompt = _cost(most_prompt_tokens(request.messages), max(price.input, price.cached or 0))
-        beyond = self._overrun(host, request.model, limits.ledger)
+        beyond = self._overruns.get((host, request.model), 0)
         least = prompt + _cost(1 + beyond, price.output)
         wanted = request.max_tokens or self._longest.get((host, request.model), _TOKENS_AT_A_TIME)
         for _ in range(_TRIES):
@@ -172,11 +173,9 @@ class Holds:
             return
         self._overruns[host, model] = beyond
         if ledger is not None:
-            try:
+            with suppress(LedgerError):  # it is remembered here, and what fails there is told elsewhere
                 before = max(before, ledger.overrun(host, model))
                 ledger.remember_overrun(host, model, beyond)
-            except LedgerError:
-                pass  # it is remembered here, and what fails there is told elsewhere
         if beyond >= _WORTH_TELLING > before:
             self._notify(
                 f"{model} at {host} counted {completion_tokens:,} tokens where max_tokens was {limit:,}: its "
@@ -194,9 +193,12 @@ class Holds:
         self._longest[host, model] = longest
         return True
 
-    def _overrun(self, host: str, model: str, ledger: Ledger | None) -> int:
-        here = self._overruns.get((host, model), 0)
-        return here if ledger is None else max(here, ledger.overrun(host, model))
+    def learn_overrun(self, host: str, model: str, ledger: Ledger | None) -> None:
+        """Learn from the ledger by how much answers of a model have passed max_tokens in other kernels."""
+        if ledger is not None:
+            with suppress(LedgerError):
+                known = max(self._overruns.get((host, model), 0), ledger.overrun(host, model))
+                self._overruns[host, model] = known
 
     # -- sums -----------------------------------------------------------------------------------
 

@@ -217,13 +217,15 @@ def test_thinking_that_passes_max_tokens_is_told_once_and_held_for_from_then_on(
     assert server.requests[-1].json()["max_tokens"] == 1
 
 
+@pytest.mark.parametrize("day", [True, False])
 def test_thinking_is_remembered_for_the_kernels_to_come(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., Session], day: bool
 ) -> None:
     server.always(json_response(completion("yes", (20, 500))))
     make().ask("a", stream=False, max_tokens=100)
-    later = make()
-    set_day_budget(later, 520 + PROMPT + 400)
+    later = make(budget=None if day else usd_of(PROMPT + 400))
+    if day:
+        set_day_budget(later, 520 + PROMPT + 400)
     with pytest.raises(BudgetError):
         later.ask("a", stream=False)
     assert lines(later) == []
