@@ -106,7 +106,7 @@ class Holds:
         Raises BudgetError where it does not fit, `waiting` set where it would fit but for what is held for
         others, and LedgerError where the ledger fails.
         """
-        prompt = _cost(most_prompt_tokens(request.messages), max(price.input, price.cached or 0))
+        prompt = _cost(_most_prompt_tokens(request.messages), max(price.input, price.cached or 0))
         beyond = self._overruns.get((host, request.model), 0)
         least = prompt + _cost(1 + beyond, price.output)
         wanted = request.max_tokens or self._longest.get((host, request.model), _TOKENS_AT_A_TIME)
@@ -265,7 +265,7 @@ def _day_refusal(least: int, error: BudgetError) -> BudgetError:
     )
 
 
-def most_prompt_tokens(messages: Iterable[Message]) -> int:
+def _most_prompt_tokens(messages: Iterable[Message]) -> int:
     """Return the most tokens that messages can have, those of the chat template included."""
     return sum(_most_tokens(message.content) + _TEMPLATE for message in messages) + _TEMPLATE
 
