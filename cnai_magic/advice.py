@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .access import Access, key_variables
 from .errors import (
     LIST_MODELS,
+    SEND_LESS,
     SET_KEY,
     AuthenticationError,
     CnaiError,
@@ -133,7 +134,7 @@ def _leave_out(names: Sequence[str]) -> NextStep:
 
 def _send_less(error: ContextLengthError, request: ChatRequest) -> NextStep:
     if len(request.messages) - (request.messages[0].role == "system") <= 1:
-        return NextStep.of("send less: a shorter question, or a model that takes more")
+        return SEND_LESS
     new = NextStep(cell="begin a new conversation with %%cnai --new", python="begin anew: ask(…, new=True)")
     fitting = _history_that_fits(error.limit, request)
     fewer = setting("history_tokens", fitting) if fitting else "a shorter question"

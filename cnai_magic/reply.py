@@ -18,8 +18,8 @@ from .spend import Cost, Spend
 
 __all__ = ["Reply"]
 
+_UNCOUNTED = 2
 _ENDS = {
-    "length": "cut at max_tokens",
     "content_filter": "cut by the content filter",
     "stopped": "stopped",
     "interrupted": "interrupted",
@@ -141,7 +141,20 @@ class Reply:
     @property
     def ended(self) -> str:
         """How the answer ended, in words; "" where it simply is complete."""
+        if self.finish_reason == "length":
+            return self._cut
         return _ENDS.get(self.finish_reason, "")
+
+    @property
+    def _cut(self) -> str:
+        """Which limit cut the answer: ours, or one of the model's that came first."""
+        limit = self.parameters.get("max_tokens")
+        if limit is None:
+            return "cut at the model's own limit"
+        # Some servers count the last token or two not at all; an estimate is not near enough to tell.
+        come = self.usage.completion_tokens + _UNCOUNTED
+        ours = self.usage.estimated or come >= limit
+        return "cut at max_tokens" if ours else "cut: the model's context is full"
 
     def __str__(self) -> str:
         return self.text

@@ -44,6 +44,7 @@ ONE_DOOR = {
     "spend_commands.py": "cell",
     "documents/notebook.py": "cell",
     "options.py": "cell",
+    "hints.py": "cell",
     "replay.py": "cell",
     "transform.py": "cell",
     "cli.py": "terminal",

@@ -114,7 +114,7 @@ def test_the_footer_is_short_and_in_a_fixed_order() -> None:
         ({"later": 2}, "", " · 2 below are older"),
         ({"left_out": 1}, "", " · 1 oldest turn omitted"),
         ({"left_out": 3}, "", " · 3 oldest turns omitted"),
-        ({"finish_reason": "length"}, "", " · cut at max_tokens"),
+        ({"finish_reason": "length"}, "", " · cut at the model's own limit"),
         ({"finish_reason": "content_filter"}, "", " · cut by the content filter"),
         ({"finish_reason": "stopped"}, "", " · stopped"),
         ({"finish_reason": "interrupted"}, "", " · interrupted"),
@@ -144,3 +144,29 @@ def test_a_long_remark_is_cut_to_one_short_line() -> None:
     assert "\n" not in line
     assert line.endswith("…")
     assert len(line) < 130
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "come", "estimated", "ended"),
+    [
+        (100, 100, False, "cut at max_tokens"),
+        (100, 99, False, "cut at max_tokens"),
+        (100, 140, False, "cut at max_tokens"),
+        (100, 60, False, "cut: the model's context is full"),
+        (100, 60, True, "cut at max_tokens"),
+        (None, 60, False, "cut at the model's own limit"),
+    ],
+)
+def test_which_limit_cut_an_answer_is_told(
+    max_tokens: int | None, come: int, estimated: bool, ended: str
+) -> None:
+    cut = Reply(
+        "a",
+        "b",
+        "m",
+        parameters={} if max_tokens is None else {"max_tokens": max_tokens},
+        usage=Usage(10, come, estimated=estimated),
+        finish_reason="length",
+    )
+    assert cut.ended == ended
+    assert ended in cut.footer

@@ -112,9 +112,12 @@ def test_each_attempt_tells_its_tokens_its_cost_and_its_time() -> None:
 
 
 def test_how_an_attempt_ended_is_shown_where_one_did_not_simply_stop() -> None:
-    assert _Reader(_html(reply(), reply(finish_reason="length"))).row("Ended") == ["", "cut at max_tokens"]
+    assert _Reader(_html(reply(), reply(finish_reason="length"))).row("Ended") == [
+        "",
+        "cut at the model's own limit",
+    ]
     assert "Ended" not in _html(reply(), reply())
-    assert "cut at max_tokens" in _text(reply(), reply(finish_reason="length"))
+    assert "cut at the model's own limit" in _text(reply(), reply(finish_reason="length"))
 
 
 def test_the_note_says_how_to_go_back() -> None:
