@@ -28,6 +28,7 @@ _BETWEEN = re.compile(r"[\s,]*")
 _MERGE = re.compile(r"^<{7}", re.MULTILINE)
 # Of the places where a cell may begin after a damaged one; each can cost a look at the rest of the file.
 _MOST_TRIALS = 200
+_MOST_NOTES = 10
 # What format 3 called the types that a Markdown answer has.
 _OLD_TYPES = {"text": "text/plain", "html": "text/html"}
 _UNREADABLE = object()
@@ -60,7 +61,10 @@ def read_notebook(path: Path) -> NotebookFile:
         cells = _cells(text, path, notes)
     except InputError as error:
         raise unreadable or error from None
-    return NotebookFile(_code_cells(cells, notes), notes)
+    found = _code_cells(cells, notes)
+    if len(notes) > _MOST_NOTES:
+        notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
+    return NotebookFile(found, notes)
 
 
 # -- the file as a whole ------------------------------------------------------------------------
@@ -190,7 +194,7 @@ def _code_cell(cell: object, place: int, used: set[str], problem: _Problem) -> S
     name = cell.get("id")
     own = isinstance(name, str) and name and name not in used
     source = _source(cell.get("source"), problem)
-    return SavedCell(name if own else f"#{place}", source, _outputs(cell.get("outputs"), problem), place)
+    return SavedCell(name if own else f"#{place}", source, _outputs(cell.get("outputs", []), problem), place)
 
 
 def _source(given: object, problem: _Problem) -> str:

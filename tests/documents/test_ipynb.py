@@ -103,7 +103,7 @@ DAMAGED: dict[str, tuple[Callable[[Cell], object], bool, str]] = {
         True,
         "cell 4 is damaged: one of its outputs is no object",
     ),
-    "no outputs": (_without("outputs"), True, "cell 4 is damaged: its outputs are null"),
+    "no outputs": (_without("outputs"), True, ""),
     "source a number": (_set("source", 5), False, "cell 4 is damaged: its source is 5, and no text"),
     "source null": (_set("source", None), False, "cell 4 is damaged: its source is null, and no text"),
     "source of numbers": (
@@ -170,6 +170,17 @@ def test_one_damaged_cell_is_named_and_the_others_are_restored(path: Path, name:
     notes = restored_from(path).notes
     assert len(notes) == bool(note), notes
     assert note in "".join(notes)
+
+
+def test_of_many_damaged_cells_the_first_are_named(path: Path) -> None:
+    body = notebook()
+    body["cells"] += [{"cell_type": "code", "source": 5, "outputs": []}] * 1000
+    path.write_text(json.dumps(body))
+    restored = restored_from(path)
+    assert prompts(path) == GOOD
+    assert len(restored.notes) == 11
+    assert restored.notes[0].startswith("cell 8 is damaged")
+    assert restored.notes[-1] == "and 990 more of the kind"
 
 
 def test_numbers_that_are_none_are_left_out(path: Path) -> None:
