@@ -284,7 +284,7 @@ def test_serve_says_where_and_with_which_key_and_ask_gets_its_answers(
             key = given or serving.stdout.readline().split()[-1]
             monkeypatch.setenv("CNAI_BASE_URL", base_url)
             monkeypatch.setenv("CNAI_API_KEY", key)
-            with started("ask", "-m", "demo-guide", "What is 12 * 12?") as asking:
+            with started("ask", "What is 12 * 12?") as asking:
                 out, err = asking.communicate(timeout=PATIENCE)
             assert "144" in out, err
             assert asking.returncode == 0
