@@ -21,6 +21,14 @@ A paragraph with **strong** words, *others*, ~~none~~, `code` and [a link](https
 enough to be broken over two lines of a wide page, and over several of a narrow one.\
 After a break.
 
+- [ ] a task
+- [x] done
+
+A [reference][that] and [another].
+
+[that]: https://example.org/ "A title"
+[another]: https://example.org/
+
 - an item
 - another, with `code`
   - nested

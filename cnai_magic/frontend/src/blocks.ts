@@ -28,6 +28,8 @@ export interface Block {
   ordered: boolean;
   /** List: blank lines stand between its items, or between the blocks of one. */
   loose: boolean;
+  /** Paragraph: the first of an item, so that it may begin with a task's box. */
+  leads: boolean;
   cells: string[];
   alignments: Alignment[];
   /** It was read from a line that went on otherwise. */
@@ -51,7 +53,7 @@ const UNDECIDED = /^[-=+*_#`~|:>\s]*(?:\d{1,9}[.)]?)?$/;
 
 function block(kind: BlockKind, more: Partial<Block> = {}): Block {
   return {
-    kind, children: [], lines: [], open: true, level: 0, info: "", fence: "", indent: 0, ordered: false, loose: false,
+    kind, children: [], lines: [], open: true, level: 0, info: "", fence: "", indent: 0, ordered: false, loose: false, leads: false,
     cells: [], alignments: [], withdrawn: false, ...more,
   };
 }
@@ -121,6 +123,7 @@ export class BlockParser {
   private add(child: Block): Block {
     const parent = this.tip;
     if (this.afterGap && parent.children.length > 0) this.loosen(parent);
+    child.leads = parent.kind === "item" && parent.children.length === 0;
     parent.children.push(child);
     this.stack.push(child);
     this.changed.add(parent).add(child);

@@ -1,10 +1,12 @@
 /** The text of a paragraph as nodes: CommonMark's emphasis, code and links; an image is a link to it. */
 
+import { label, NONE, type References } from "./references";
 import { decoded, ENTITY, linkAddress, unescaped } from "./url";
 
 export type Inline =
   | { kind: "text" | "code" | "maths"; text: string }
   | { kind: "break" }
+  | { kind: "box"; checked: boolean }
   | { kind: "em" | "strong" | "del"; children: Inline[] }
   | { kind: "link"; href: string; children: Inline[] };
 
@@ -26,6 +28,8 @@ interface Bracket {
   image: boolean;
   active: boolean;
   delimiters: number;
+  /** Where its text begins. */
+  at: number;
 }
 
 // Deeper nesting, longer targets and titles are text: no answer means them, and they cost time.
@@ -33,6 +37,7 @@ const DEEPEST = 24;
 const LONGEST_TARGET = 4000;
 const LONGEST_TITLE = 1000;
 const LONGEST_FORMULA = 1000;
+const LONGEST_LABEL = 200;
 
 const SPECIAL = /[\\`*_~[\]!<&$\n]|https?:\/\//g;
 const PUNCTUATION = /[!-/:-@[-`{-~\p{P}\p{S}]/u;
@@ -42,8 +47,18 @@ const BARE = /https?:\/\/[^\s<>`"]{1,2000}/iy;
 const DOLLAR = /\$(?![\s$])(?:[^$\n\\]|\\[^\n]){0,999}?(?<![\s\\$])\$(?![\d$])/y;
 
 /** Parse the text of one block. With `open`, the text goes on: what has been begun is taken as meant. */
-export function parseInline(text: string, open = false): Inline[] {
-  return new InlineParser(text, open).parse();
+export function parseInline(text: string, open = false, references = NONE): Inline[] {
+  return new InlineParser(text, open, references).parse();
+}
+
+const LABEL = /\[((?:\\.|[^[\]\\]){0,200})\]/y;
+const TASK = /^\[([ xX])\] +(?=\S)/;
+
+/** Parse the first paragraph of an item, which may be a task (GFM 5.3). */
+export function parseLead(text: string, open = false, references = NONE): Inline[] {
+  const box = TASK.exec(text);
+  if (box === null) return parseInline(text, open, references);
+  return [{ kind: "box", checked: box[1] !== " " }, ...parseInline(` ${text.slice(box[0].length)}`, open, references)];
 }
 
 /** The text that a reader sees, for a label. */
@@ -67,6 +82,7 @@ class InlineParser {
   constructor(
     private readonly text: string,
     private readonly open: boolean,
+    private readonly references: References,
   ) {}
 
   parse(): Inline[] {
@@ -293,17 +309,15 @@ class InlineParser {
     const length = image ? 2 : 1;
     const item = this.append({ kind: "text", text: image ? "![" : "[" });
     this.position += length;
-    this.brackets.push({ item, image, active: true, delimiters: this.delimiters.length });
+    this.brackets.push({ item, image, active: true, delimiters: this.delimiters.length, at: this.position });
   }
 
   private closeBracket(): void {
     const opener = this.brackets.pop();
     if (opener === undefined || !opener.active) return this.take(1);
-    const target = this.text[this.position + 1] === "(" ? this.target(this.position + 2) : null;
+    const target = (this.text[this.position + 1] === "(" ? this.target(this.position + 2) : null) ?? this.referenced(opener);
     if (target === null) return this.take(1);
-    const address = target.complete
-      ? linkAddress(unescaped(target.address))
-      : null;
+    const address = target.complete ? linkAddress(unescaped(target.address)) : null;
     if (address === null && target.complete) return this.take(1);
     this.emphasise(opener.delimiters);
     this.delimiters.length = opener.delimiters;
@@ -322,6 +336,17 @@ class InlineParser {
       this.append({ kind: "link", href: address, children: shown });
       this.deactivate();
     }
+  }
+
+  /** The target of a link that is defined elsewhere: [text][label], [label][] or [label]. */
+  private referenced(opener: Bracket): { address: string; end: number; complete: boolean } | null {
+    if (this.position - opener.at > LONGEST_LABEL) return null;
+    LABEL.lastIndex = this.position + 1;
+    const other = LABEL.exec(this.text);
+    const name = other?.[1] || this.text.slice(opener.at, this.position);
+    const address = /(?<!\\)[[\]]/.test(name) ? undefined : this.references(label(name));
+    if (address === undefined) return null;
+    return { address, end: this.position + 1 + (other?.[0].length ?? 0), complete: true };
   }
 
   /** A link holds no other link. */

@@ -2,10 +2,11 @@
 
 import { type Block, BlockParser } from "./blocks";
 import { offerCopy } from "./copy";
-import { type Inline, parseInline } from "./inline";
+import { type Inline, parseInline, parseLead } from "./inline";
 import { JsonText } from "./json_text";
 import { type Typeset, TypesetQueue } from "./maths";
 import { make } from "./nodes";
+import { definitions } from "./references";
 import type { PieceList } from "./store";
 
 // A drawing that is behind, as in a view opened late, catches up over several frames.
@@ -44,6 +45,10 @@ export class MarkdownView {
   private readonly asJson: boolean;
   private readonly typesetting: TypesetQueue | null;
   private formulas = new Set<HTMLElement>();
+  /** The blocks that use a label which is not defined yet. */
+  private wanted = new Map<string, Set<Block>>();
+  private references = new Map<string, string>();
+  private defined: [string, string][] = [];
   /** What may be nothing but JSON is shown as code, until it turns out to be something else. */
   private json: JsonText | null = null;
 
@@ -92,14 +97,15 @@ export class MarkdownView {
       this.parser.finish();
       this.finished = true;
       this.update();
-      this.typesetSettled();
+      this.settle();
     } else if (!this.finished) {
       // What the growing line closes may be open again with its next piece.
       this.update();
-      this.typesetSettled();
+      this.settle();
       this.parser.show();
       this.update();
       this.formulas.clear();
+      this.defined = [];
     }
     return behind;
   }
@@ -124,6 +130,9 @@ export class MarkdownView {
     this.mounts = new Map([[this.parser.root, mount(this.host, this.host, this.before)]]);
     this.piece = this.offset = 0;
     this.finished = false;
+    this.wanted = new Map();
+    this.references = new Map();
+    this.defined = [];
     this.json = mayBeJson && this.asJson ? new JsonText() : null;
     if (this.json) this.parser.feed("```json\n");
   }
@@ -135,13 +144,47 @@ export class MarkdownView {
     this.drawn.add(block);
     if (block.kind === "code") drawLines(own, shownLines(block));
     else if (block.kind === "maths") this.drawFormula(own, block);
-    else if (block.kind === "paragraph" || block.kind === "heading") {
-      const inline = parseInline(block.lines.join("\n").trimEnd(), block.open);
-      drawInline(own.host, own.inline, inline);
-      own.inline = inline;
-      if (!block.open) this.typesetIn(own.host);
-    } else if (block.kind === "row") this.typesetIn(own.host);
+    else if (block.kind === "paragraph" || block.kind === "heading") this.drawText(own, block);
+    else if (block.kind === "row") this.typesetIn(own.host);
     else if (block.kind !== "rule") this.updateChildren(block, own);
+  }
+
+  private drawText(own: Mount, block: Block): void {
+    const defined = block.kind === "paragraph" ? definitions(block.lines) : [];
+    if (!block.open) this.defined.push(...defined);
+    const text = block.lines.slice(defined.length).join("\n").trimEnd();
+    const inline = (block.leads ? parseLead : parseInline)(text, block.open, (name) => this.address(name, block));
+    drawInline(own.host, own.inline, inline);
+    own.inline = inline;
+    if (defined.length || own.host.hidden) own.host.hidden = text === "";
+    if (!block.open) this.typesetIn(own.host);
+  }
+
+  /** Take in what nothing changes any more: definitions of links, and formulas. */
+  private settle(): void {
+    const changed = new Set<Block>();
+    for (const [name, address] of this.defined) {
+      if (this.references.has(name)) continue;
+      this.references.set(name, address);
+      for (const block of this.wanted.get(name) ?? []) changed.add(block);
+      this.wanted.delete(name);
+    }
+    this.defined = [];
+    for (const block of changed) {
+      const own = this.mounts.get(block);
+      if (own !== undefined && !block.withdrawn) this.drawText(own, block);
+    }
+    this.defined = [];
+    this.typesetSettled();
+  }
+
+  private address(name: string, block: Block): string | undefined {
+    const found = this.references.get(name);
+    if (found === undefined) {
+      if (!this.wanted.has(name)) this.wanted.set(name, new Set());
+      this.wanted.get(name)!.add(block);
+    }
+    return found;
   }
 
   private drawFormula(own: Mount, block: Block): void {
@@ -320,6 +363,7 @@ function keep(node: ChildNode, before: Inline, after: Inline): boolean {
     }
     return true;
   }
+  if (before.kind === "box" && after.kind === "box") return before.checked === after.checked;
   if (before.kind === "link" && after.kind === "link" && before.href !== after.href) return false;
   if ("children" in before && "children" in after) drawInline(node as HTMLElement, before.children, after.children);
   return true;
@@ -334,6 +378,14 @@ function inlineNode(node: Inline): Node {
     case "code": {
       const made = make("code");
       made.textContent = node.text;
+      return made;
+    }
+    case "box": {
+      const made = make("input");
+      made.type = "checkbox";
+      made.disabled = true;
+      // The attribute, as the notebook's renderer writes it.
+      made.toggleAttribute("checked", node.checked);
       return made;
     }
     case "maths": {

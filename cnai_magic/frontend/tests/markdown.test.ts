@@ -18,6 +18,11 @@ const cases: [string, string][] = [
   ["- a\n\n\n- b\n\nc", "<ul><li><p>a</p></li><li><p>b</p></li></ul><p>c</p>"],
   ["- a\n  - b\n\n- c", "<ul><li><p>a</p><ul tight><li><p>b</p></li></ul></li><li><p>c</p></li></ul>"],
   ["- a\n  - b\n\n    c\n- d", "<ul tight><li><p>a</p><ul><li><p>b</p><p>c</p></li></ul></li><li><p>d</p></li></ul>"],
+  ["[a b][r] [R] [r][] [x][y] [a][ r ]\n\n[r]: https://example.org 't'\n[r]: https://other.org\n", `<p>${link}a b</a> ${link}R</a> ${link}r</a> [x][y] ${link}a</a></p><p></p>`],
+  ["[a]: <https://example.org>\n*b* [a]\n# [a]\n- ![a]", `<p><em>b</em> ${link}a</a></p><h1>${link}a</a></h1><ul tight><li><p>${link}image: a</a></p></li></ul>`],
+  ["[a]\n\n[a]: javascript:x\n\nb\n[b]: c", "<p>[a]</p><p></p><p>b\n[b]: c</p>"],
+  ["- [ ] a\n- [x] *b*\n- [X] c\n- [ ]\n- [y] d\n- e [ ] f", "<ul tight><li><p><unchecked> a</p></li><li><p><checked> <em>b</em></p></li><li><p><checked> c</p></li><li><p>[ ]</p></li><li><p>[y] d</p></li><li><p>e [ ] f</p></li></ul>"],
+  ["[ ] a", "<p>[ ] a</p>"],
   ["- a\n\nb", "<ul tight><li><p>a</p></li></ul><p>b</p>"],
   ["- a\n* b\n1. c\n2) d", "<ul tight><li><p>a</p></li></ul><ul tight><li><p>b</p></li></ul><ol tight><li><p>c</p></li></ol><ol tight><li><p>d</p></li></ol>"],
   ["1. a\n   ```py\n   x = 1\n\n     y\n   ```\n2. b", "<ol tight><li><p>a</p><code py>x = 1\n\n  y\n</code></li><li><p>b</p></li></ol>"],
@@ -172,6 +177,7 @@ describe("Markdown", () => {
     ["openers", "**a ".repeat(10000)], ["mixed", "*a **b ".repeat(5000) + "c** d*".repeat(5000)], ["ticks", Array.from({ length: 300 }, (_, n) => "`".repeat(n)).join(" ")],
     ["dollars", "$a ".repeat(10000)], ["angles", "<https://".repeat(10000)], ["spaces", `a${" ".repeat(50000)}b`], ["hashes", `# ${"#".repeat(50000)}x`],
     ["marks", `https://a.b/${"!".repeat(50000)}x`], ["begin", "\\begin{a}".repeat(5000)], ["pipes", `${"|".repeat(5000)}\n${"|-".repeat(5000)}`],
+    ["definitions", Array.from({ length: 3000 }, (_, n) => `[a][r${n}]\n\n[r${n}]: https://a.b\n\n`).join("")],
     ["titles", '[a](b "'.repeat(5000)], ["parentheses", `[a](${"(".repeat(20000)}`], ["entities", "&#".repeat(20000)], ["dashes", `${"- ".repeat(2000)}a`],
   ];
   it.each(hostile)("reads hostile %s in good time", (_, text) => {

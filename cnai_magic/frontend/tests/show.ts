@@ -29,6 +29,7 @@ export function outline(node: Node): string {
   }
   if (name === "span" || name === "div") return inner;
   if (element.hasAttribute("data-tight")) return `<${name} tight>${inner}</${name}>`;
+  if (name === "input") return element.hasAttribute("checked") ? "<checked>" : "<unchecked>";
   const href = element.getAttribute("href");
   return `<${name}${href ? ` ${href}` : ""}>${inner}</${name}>`;
 }

@@ -3,9 +3,9 @@ import { corpus } from "./corpus";
 import { outline, show, streamed, whole } from "./show";
 
 const ELEMENTS = new Set(
-  ("p h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code div span table thead tbody tr th td hr em strong del a br button").split(" "),
+  ("p h1 h2 h3 h4 h5 h6 ul ol li blockquote pre code div span table thead tbody tr th td hr em strong del a br button input").split(" "),
 );
-const ATTRIBUTES = new Set(["class", "data-tight", "href", "target", "rel", "type", "align", "aria-label", "role", "tabindex", "start"]);
+const ATTRIBUTES = new Set(["class", "data-tight", "href", "target", "checked", "disabled", "hidden", "rel", "type", "align", "aria-label", "role", "tabindex", "start"]);
 
 function inspect(host: HTMLElement): void {
   for (const element of host.querySelectorAll("*")) {
