@@ -51,9 +51,10 @@ def write_fence(code: str, name: str, fence: str) -> list[str]:
     return [fence + name, *(code.split("\n") if code else []), fence]
 
 
-def write_span(code: str, *, cell: bool) -> str:
-    """Return code within a line."""
-    if _DOUBTFUL_IN_LINE.search(code) or (cell and "|" in code):
+def write_span(code: str, *, cell: bool, before: str) -> str:
+    """Return code within a line; `before` is the character that stands before it."""
+    # JupyterLab counts the character before a span to it, and spares its dollar sign too.
+    if _DOUBTFUL_IN_LINE.search(code) or (cell and "|" in code) or before in ("$", "`"):
         return f"<code>{to_entities(' '.join(code.split(chr(10))))}</code>"
     return f"`{code}`"
 

@@ -115,7 +115,8 @@ def escape_markdown(line: str) -> str:
     """Return a line of plain text as Markdown that shows its characters, and nothing else."""
     line = " ".join(clean_text(line).split("\n"))
     line = _MARKUP.sub(lambda match: to_entities(match.group()), line)
-    return line.replace("$", DOLLAR)
+    # MathJax reads the finished page, where an entity is a backslash like any other.
+    return line.replace("&#92;", "<span>&#92;</span>").replace("$", DOLLAR)
 
 
 def to_entities(text: str) -> str:

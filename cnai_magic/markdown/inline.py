@@ -125,23 +125,22 @@ def _linked_text(tokens: Sequence[Token], place: _Place) -> str:
 
 def _append(out: list[str], token: Token, place: _Place) -> None:
     write = _WRITERS.get(token.type)
-    text = token.markup if write is None else write(token, place)
-    # Two that touch would be read as one.
-    if text[:1] in "$`" and out and out[-1][-1:] == text[:1]:
-        text = f" {text}"
+    before = out[-1][-1] if out else ""
+    text = token.markup if write is None else write(token, place, before)
     if text:
-        out.append(text)
+        # Two formulas that touch would be read as one.
+        out.append(f" {text}" if before == "$" == text[0] else text)
 
 
-def _maths(token: Token, place: _Place) -> str:
+def _maths(token: Token, place: _Place, before: str) -> str:
     tex = bars_in_words(token.content) if place.cell else token.content
     return f"$\\displaystyle {tex}$" if token.markup == "$$" else f"${tex}$"
 
 
-_WRITERS: dict[str, Callable[[Token, _Place], str]] = {
-    "text": lambda token, place: escape_text(token.content, cell=place.cell, tildes=place.tildes),
-    "softbreak": lambda token, place: "\n",
-    "hardbreak": lambda token, place: BREAK,
-    "code_inline": lambda token, place: write_span(token.content, cell=place.cell),
+_WRITERS: dict[str, Callable[[Token, _Place, str], str]] = {
+    "text": lambda token, place, before: escape_text(token.content, cell=place.cell, tildes=place.tildes),
+    "softbreak": lambda token, place, before: "\n",
+    "hardbreak": lambda token, place, before: BREAK,
+    "code_inline": lambda token, place, before: write_span(token.content, cell=place.cell, before=before),
     "maths": _maths,
 }

@@ -14,10 +14,10 @@ __all__ = ["bars_in_words", "safe_formula", "write_display"]
 _REFUSED = re.compile(
     r"""\\(?:href|url|html[A-Za-z]*|class|style|cssId|data|includegraphics|unicode|bbox|require|toggle|mmlToken
     |mathtip|texttip|enclose|(?:eq|c)?ref|csname|catcode|let|futurelet|global|[egx]?def|(?:re)?newcommand
-    |providecommand|(?:re)?newenvironment|DeclareMathOperator|DeclarePairedDelimiters?X?|Newextarrow)(?![A-Za-z])
-    |\\[()\[\]]""",
+    |providecommand|(?:re)?newenvironment|DeclareMathOperator|DeclarePairedDelimiters?X?|Newextarrow)(?![A-Za-z])""",
     re.VERBOSE,
 )
+_DELIMITER = re.compile(r"\\[()\[\]]")
 # A per cent sign begins a comment unless a backslash, which is none of a pair, stands before it.
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*")
 _LAST_ROW = re.compile(r"(?<!\\)(?:\\\\)+$")
@@ -75,9 +75,12 @@ def bars_in_words(tex: str) -> str:
 
 
 def _refused(tex: str) -> bool:
+    # Also `\\href`, which is none: where nobody looks for maths, Markdown takes one backslash off.
+    if _REFUSED.search(tex):
+        return True
     # Of `\\[2pt]` the second backslash begins no command.
     tex = tex.replace("\\\\", "\n")
-    if _REFUSED.search(tex):
+    if _DELIMITER.search(tex):
         return True
     return any(not _ENVIRONMENT_NAME.match(tex, match.end()) for match in _ENVIRONMENT.finditer(tex))
 

@@ -12,6 +12,7 @@ BENCHMARKS = {
     "load": "CPU time of %load_ext over a bare IPython, beside other packages of magics",
     "stream": "a streamed answer in the client: CPU, delay, size, connections",
     "conversation": "long conversations: to restore one, and to ask one question more",
+    "markdown": "the final Markdown of an answer: ordinary ones, and hostile ones of two sizes",
     "widget": "a streamed answer in the page, beside two other ways: bytes, main thread, frames, Stop",
 }
 

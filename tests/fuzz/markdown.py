@@ -5,11 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from cnai_magic.markdown import notebook_markdown
+from cnai_magic.conversation import Conversation, Place
+from cnai_magic.documents.output import bundle, small
+from cnai_magic.documents.transcript import to_markdown
+from cnai_magic.markdown import escape_markdown, notebook_markdown
+from cnai_magic.reply import Reply
 from tests.renderers import Renderers
 from tests.xss_corpus import PAYLOADS
 
-__all__ = ["documents", "search"]
+__all__ = ["documents", "search", "written"]
 
 # Two kinds of everything: what runs or loads where it is taken for markup, and what moves the borders.
 _HTML = """<img src=x onerror=f(1)>|<script>f(1)</script>|<|>|</|<!--|-->|<b|</pre>|</code>|</span>|
@@ -248,15 +252,31 @@ def documents(count: int, seed: int) -> Iterator[str]:
         yield _mutation(rng) if number % 4 == 3 else _mixture(rng)
 
 
+def written(source: str, way: int) -> str:
+    """Return the Markdown that a notebook or a file shows of a text, in one of the ways in which it does."""
+    reply = Reply(text=source, prompt=source, model=source, reasoning=source[::-1])
+    if way == 0:
+        return notebook_markdown(source, quoted=True)
+    if way == 1:
+        return bundle(reply)["text/markdown"]
+    if way == 2:
+        made = Conversation(source or "main", source)
+        made.record(Place(), reply)
+        return to_markdown(made)
+    if way == 3:
+        return f"# {escape_markdown(source)}\n\n{small(source)}"
+    return notebook_markdown(source)
+
+
 def search(count: int, seed: int) -> Iterator[str]:
     """Yield what any renderer makes of a document that no answer may bring, with the document."""
     sources = list(documents(count, seed))
-    written = (notebook_markdown(source, quoted=not index % 16) for index, source in enumerate(sources))
+    shown = (written(source, index % 20) for index, source in enumerate(sources))
     tried = 0
-    for source, faults in zip(sources, Renderers().faults(written), strict=False):
-        tried += 1
+    for source, faults in zip(sources, Renderers().faults(shown), strict=False):
         if faults:
-            yield f"{source!r}\n    {notebook_markdown(source)!r}\n    {faults}"
+            yield f"{source!r}\n    {written(source, tried % 20)!r}\n    {faults}"
+        tried += 1
     if tried != count:
         yield f"the renderers answered {tried} of {count} documents"
 

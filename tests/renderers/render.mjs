@@ -58,7 +58,7 @@ const RENDERERS = { jupyterlab: asJupyterLab, vscode: (source) => vscode.render(
 
 const words = (text) => new Set(text.split(" "));
 const ELEMENTS = words(
-  "a blockquote br code del div em h1 h2 h3 h4 h5 h6 hr input li ol p pre s span strong table tbody td th thead tr ul",
+  "a blockquote br code del details div em h1 h2 h3 h4 h5 h6 hr input li ol p pre s small span strong summary table tbody td th thead tr ul",
 );
 const CLASS = /^[\w+#. -]*$/;
 const ALIGNMENT = /^text-align: ?(left|right|center);?$/;
@@ -86,6 +86,7 @@ function* faultsIn(html, maths) {
     for (const child of node.childNodes ?? []) {
       if (child.nodeName === "#text") strings[strings.length - 1] += child.value;
       else if (child.nodeName === "br") strings[strings.length - 1] += "\n";
+      else if (child.nodeName === "#comment" && child.data.startsWith(" cnai:")) continue;
       else if (child.nodeName.startsWith("#")) yield child.nodeName;
       else {
         if (!ELEMENTS.has(child.nodeName)) yield `<${child.nodeName}>`;
@@ -105,7 +106,7 @@ function* faultsIn(html, maths) {
     }
   };
   yield* visit(parseFragment(html));
-  if (maths) for (const each of strings) for (const tex of formulas(each)) if (COMMAND.test(tex)) yield `maths: ${tex}`;
+  if (maths) for (const each of strings) for (const tex of formulas(each)) if (COMMAND.test(tex.replace(/\\\\/g, "\n"))) yield `maths: ${tex}`;
 }
 
 /** Yield what MathJax finds in a piece of text, whose delimiters are dollar signs, brackets and environments. */
