@@ -324,4 +324,31 @@ _CONFUSED = [
     "> > [x](\n>>javascript:alert(1))",
 ]
 
-PAYLOADS = [*_PLAIN, *_LINKS, *_MATHS, *_CODE, *_CONFUSED]
+# Inputs that ran, loaded, linked or crashed something in one renderer, at the time when text was patched.
+NAMED = [
+    "a```b`\n```c```d\n```\n<img src=x onerror=alert(1)>\n```\n```",
+    '- ```py" style="animation:load3 1s" onanimationstart="alert(1)" x="',
+    "!![x](http://h/?d)",
+    "`\\![`\\](http://h)",
+    "![x]: javascript:alert(1)\n\n![x]",
+    "```mermaid\ngraph TD; A[<img src=x>]\n```",
+    r"$\href{javascript:alert(1)}{x}{$",
+    "[x](http://a/@@0@@)",
+    "!http://a/@@0@@x",
+    "a<br><http://a>",
+    "$$\\$$$",
+    "$$x$$ text\n```\n<img src=x onerror=alert(1)>\n```",
+    "0. a\n```\n<img src=x onerror=alert(1)>\n```",
+    "*_foo_*",
+    # What the search through the renderers found later.
+    "<s[a [b](javascript:alert(1)) c](https://e.org)",
+    "$$a\\\\$$\n```\n$$\n<script>alert(1)</script>\n```",
+    "$x$`$`\\unicode{65}$x$\n\n```\na\n```",
+    "$[x$ ](javascript:alert(1))",
+    "!www.h.x",
+    "[x]()",
+    "_mailto:a@b.c xmpp:a@b.c",
+    r"\\(\href{javascript:alert(1)}{x}\\)",
+]
+
+PAYLOADS = [*_PLAIN, *_LINKS, *_MATHS, *_CODE, *_CONFUSED, *NAMED]

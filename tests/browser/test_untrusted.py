@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from nbconvert import HTMLExporter
+from playwright.sync_api import BrowserContext, Dialog, ElementHandle, Page, expect
 
 from tests.servers import ScriptedServer
-from tests.xss_corpus import PAYLOADS
+from tests.xss_corpus import NAMED, PAYLOADS
 
-from .answers import Gate, stream
+from .answers import Gate, stream, thought
 from .conftest import OpenNotebook
 
 # Attributes and addresses are looked at in all elements; what may stand there is another matter for the
@@ -74,3 +75,39 @@ def test_no_payload_runs_loads_or_links_in_widget_or_final_output(
     assert found == {}
     assert notebook.dialogs == []
     assert notebook.strays == []
+
+
+def test_no_payload_comes_to_life_when_the_notebook_is_opened_again_or_exported(
+    open_notebook: OpenNotebook, upstream: ScriptedServer, context: BrowserContext
+) -> None:
+    for payload in NAMED:
+        upstream.reply(stream(thought(payload), payload))
+    cells = [*["%%cnai\nTry"] * len(NAMED), "%cnai_chat show"]
+    notebook = open_notebook(*cells)
+    notebook.run_all()
+    notebook.until_idle()
+    expect(notebook.final).to_have_count(len(cells))
+    saved = notebook.saved()
+    notebook.reload()
+    expect(notebook.final).to_have_count(len(cells))
+    assert _found(notebook.page, notebook.final.element_handles()) == []
+    html, _ = HTMLExporter().from_notebook_node(saved)
+    page = context.new_page()
+    dialogs: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    page.route("**/*", lambda route: route.abort())
+    page.set_content(html)
+    outputs = page.locator(".jp-RenderedMarkdown.jp-OutputArea-output")
+    expect(outputs).to_have_count(len(cells))
+    assert _found(page, outputs.element_handles()) == []
+    assert dialogs == []
+    page.close()
+
+
+def _found(page: Page, areas: list[ElementHandle]) -> list[str]:
+    return [each for area in areas for each in page.evaluate(_FOUND, [area, [], _NEVER.split()])]

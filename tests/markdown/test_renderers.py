@@ -12,44 +12,17 @@ from markdown_it import MarkdownIt
 from cnai_magic.markdown import notebook_markdown
 from tests.fuzz.markdown import documents, written
 from tests.renderers import FOLDER, Renderers
-from tests.xss_corpus import PAYLOADS
+from tests.xss_corpus import NAMED, PAYLOADS
 
 pytestmark = pytest.mark.skipif(
     not FOLDER, reason="the renderers are not there: CONTRIBUTING.md says how they are installed"
 )
 
-# Inputs that ran, loaded, linked or crashed something in one renderer, at the time when text was patched.
-NAMED = [
-    "a```b`\n```c```d\n```\n<img src=x onerror=f(1)>\n```\n```",
-    '- ```py" style="animation:load3 1s" onanimationstart="f(1)" x="',
-    "!![x](http://h/?d)",
-    "`\\![`\\](http://h)",
-    "![x]: javascript:f(1)\n\n![x]",
-    "```mermaid\ngraph TD; A[<img src=x>]\n```",
-    r"$\href{javascript:f(1)}{x}{$",
-    "[x](http://a/@@0@@)",
-    "!http://a/@@0@@x",
-    "a<br><http://a>",
-    "$$\\$$$",
-    "$$x$$ text\n```\n<img src=x onerror=f(1)>\n```",
-    "0. a\n```\n<img src=x onerror=f(1)>\n```",
-    "*_foo_*",
-    # What the search through the renderers found later.
-    "<s[a [b](javascript:f(1)) c](https://e.org)",
-    "$$a\\\\$$\n```\n$$\n<script>f(1)</script>\n```",
-    "$x$`$`\\unicode{65}$x$\n\n```\na\n```",
-    "$[x$ ](javascript:f(1))",
-    "!www.h.x",
-    "[x]()",
-    "_mailto:a@b.c xmpp:a@b.c",
-    r"\\(\href{javascript:f(1)}{x}\\)",
-]
-
 
 @pytest.mark.parametrize("way", range(5))
 def test_no_renderer_runs_loads_or_links_what_an_answer_must_not(way: int) -> None:
-    sources = [*NAMED, *PAYLOADS]
-    found = zip(sources, Renderers().faults(written(source, way) for source in sources), strict=True)
+    shown = (written(source, way) for source in PAYLOADS)
+    found = zip(PAYLOADS, Renderers().faults(shown), strict=True)
     assert [(source, faults) for source, faults in found if faults] == []
 
 
@@ -60,9 +33,9 @@ def test_no_random_document_does_so_either() -> None:
 
 
 def test_the_check_itself_finds_what_an_untreated_answer_brings() -> None:
-    faults = list(Renderers().faults([*NAMED[:6], *PAYLOADS]))
+    faults = list(Renderers().faults([NAMED[1], *PAYLOADS]))
     assert sum(bool(each) for each in faults) > 150
-    assert any(each.startswith("jupyterlab: <code onanimationstart") for each in faults[1])
+    assert any(each.startswith("jupyterlab: <code onanimationstart") for each in faults[0])
 
 
 def test_every_renderer_shows_the_same_words() -> None:
@@ -105,15 +78,12 @@ def test_harmless_examples_of_the_specification_render_alike() -> None:
 
 def _is_harmless(source: str) -> bool:
     """Tell whether a document holds no HTML, no image and no link that is refused."""
-    tokens = _commonmark.parse(source)
-    for token in [each for token in tokens for each in (token, *(token.children or ()))]:
-        if token.type in ("html_block", "html_inline", "image"):
-            return False
-        if token.type == "link_open" and not re.match(
-            r"https?://|mailto:", str(token.attrs["href"]), re.IGNORECASE
-        ):
-            return False
-    return True
+    blocks = _commonmark.parse(source)
+    tokens = [*blocks, *(child for block in blocks for child in block.children or ())]
+    if any(token.type in ("html_block", "html_inline", "image") for token in tokens):
+        return False
+    addresses = [str(token.attrs["href"]) for token in tokens if token.type == "link_open"]
+    return all(address.lower().startswith(("http://", "https://", "mailto:")) for address in addresses)
 
 
 def _normal(page: str) -> str:
