@@ -42,7 +42,6 @@ SPELLINGS: tuple[Spelling, ...] = (
     _row(RateLimitError, "minimax", r"^(1002|1039|1041|2045)\b"),
     _row(AuthenticationError, "minimax", r"^(1004|2049)\b"),
     _row(ContentFilterError, "minimax", r"^(1026|1027|1033)\b"),
-    _row(InvalidRequestError, "minimax", r"^(2013|1042)\b"),
     _row(RateLimitError, "baidu", r"^(18|4)\b"),
     _row(QuotaError, "baidu", r"^(17|19)\b"),
     _row(AuthenticationError, "baidu", r"^(6|13|14|15|100|110|111)\b"),
@@ -53,16 +52,17 @@ SPELLINGS: tuple[Spelling, ...] = (
     _row(ModelNotFoundError, "code", r"^(1211|1311|20012)\b"),
     _row(ContentFilterError, "code", r"^1301\b"),
     _row(ContextLengthError, "code", r"^1261\b"),
-    _row(InvalidRequestError, "baidu", r"^(336003|336006|336007|336103|336104)\b"),
     # More tokens than a minute allows: no waiting helps (OpenAI, Groq).
     _row(ContextLengthError, "text", r"request too large for"),
+    # vLLM: the prompt fits, and the answer that is asked for does not.
+    _row(InvalidRequestError, "text", r"max_(completion_|new_)?tokens\b.{0,50}\btoo large"),
     # Qwen's tokens per minute are called insufficient_quota in the compatible mode.
     _row(RateLimitError, "text", r"allocated quota exceeded"),
     _row(
         ContentFilterError,
         "code",
         r"data_?inspection_?failed",  # Qwen
-        r"content_?filter|content_policy|ResponsibleAIPolicy|content_moderation",  # OpenAI, Azure, Moonshot
+        r"content_?filter|content_?policy|ResponsibleAIPolicy|content_moderation",  # OpenAI, Azure, Moonshot
         r"SensitiveContent|RiskDetection|IllegalDetected",  # Ark, Hunyuan
         r"sensitive_words|prompt_blocked|violation_fee",  # new-api
         r"(prompt|input|answer|output)_(is_)?unsafe|unsafe_(content|prompt)",  # ERNIE
@@ -75,7 +75,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"exceeded_current_quota|billing_not_active|billing_hard_limit|payment_required|no_credit",
         r"credit_balance_exhausted|spend_limit_exceeded|quota_exceeded|quote_exceeded|budget_exceeded",
         r"Arrear|overdue|QuotaExceeded|FreeTierOnly|BillOverdue|NotPurchased|FreeQuota",  # Qwen, Ark, ERNIE
-        r"ResourcePackExhausted|ServiceStop|SetLimitExceeded",  # Hunyuan; a limit set by hand in Ark
+        r"ResourcePackExhausted|ServiceStop|LowBalance|ChargeResourceExhausted|SetLimitExceeded",  # Hunyuan; a limit set by hand in Ark
         r"entitlement_|QUOTA_USER_DAILY",  # new-api; Baidu's AppBuilder
     ),
     _row(
@@ -87,21 +87,25 @@ SPELLINGS: tuple[Spelling, ...] = (
     _row(
         ModelNotFoundError,
         "code",
-        r"model_?not_?(found|supported|exist|available|open|activated)|InvalidEndpointOrModel|InvalidEndpoint\b",
-        r"(invalid|unknown|unsupported|no_such)_model|model_access_denied|Model\.AccessDenied|DeploymentNotFound",
+        r"model_?not_?(found|supported|exist|available|open|activated)|InvalidEndpointOrModel",
+        r"InvalidEndpoint\b",
+        r"(invalid|unknown|unsupported|no_such)_model|model_access_denied|Model\.AccessDenied",
+        r"DeploymentNotFound",
+        r"ServiceNotActivated|InvalidParameterValue\.Model|model_price_error",  # Hunyuan, new-api
         r"ModelUnavailable|channel:(no_available_key|model_mapped_error)|get_channel_failed",
     ),
     _row(
         RateLimitError,
         "code",
         r"rate_?_?limit|RequestLimitExceeded|^LimitExceeded|Throttling|too_?many_?requests|engine_overloaded",
-        r"concurrency_limit|limit_(requests|burst_rate|tokens)|RATE_LIMIT",
+        r"EngineServerLimitExceeded|concurrency_limit|limit_(requests|burst_rate|tokens)|RATE_LIMIT",
     ),
     _row(
         AuthenticationError,
         "code",
-        r"(invalid|incorrect|missing|no|expired)_?api_?key|authentication|AuthFailure|unauthorized|unauthenticated",
-        r"invalid_iam_token|invalid_token|token_expired|channel:invalid_key",
+        r"(invalid|incorrect|missing|no|expired)_?api_?key|authentication|AuthFailure|unauthorized",
+        r"unauthenticated",
+        r"UnAuth|invalid_iam_token|invalid_token|token_expired|channel:invalid_key",
     ),
     # Words. Numbers in brackets are MiniMax's, which it also writes behind its messages.
     _row(
@@ -109,7 +113,8 @@ SPELLINGS: tuple[Spelling, ...] = (
         "text",
         r"content exists risk|considered high risk|new_sensitive|\(102[67]\)",
         r"sensitive (word|content|information)",
-        r"may contain (inappropriate|sensitive|unsafe)|inappropriate content|unsafe content|guardrail",
+        r"may contain (inappropriate|sensitive|unsafe)|inappropriate content|unsafe content",
+        r"guardrail|ContentPolicyViolation",
         r"content (management|safety) policy|content policy|safety system|usage polic(y|ies)\b.{0,40}violat",
         r"violat\w+ .{0,30}(usage|content|safety|our) polic|flagged (by|as|for)|requires moderation",
         r"(prompt|content|response|input|output)\b.{0,60}\b(was|is|been) (blocked|filtered|rejected by)",
@@ -125,7 +130,9 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"good standing|payment required",
         r"free (tier|quota|trial|credits?)\b.{0,60}(exhausted|used up|exceeded|expired)",
         r"(trial|package).{0,40}used up",
-        r"(billing|spend(ing)?) (hard )?limit|reached your usage limit|\((1008|2056)\)",
+        r"(billing|spend(ing)?) (hard )?limit|(reached|exceeded) your usage limit",
+        r"key limit exceeded|any credits|purchase (more )?credits",
+        r"over budget|ExceededBudget|exceeded.{0,20}budget|\((1008|2056)\)",
     ),
     _row(
         ContextLengthError,
@@ -137,7 +144,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"\b(prompt|input|messages?|request|conversation|query)\b.{0,40}\btoo (long|large|many tokens)",
         r"too many (input |prompt )?tokens\b(?! per)|token length too long|range of input length|max_seq_len",
         r"`inputs`|max\w* input (characters|tokens|length)|longer than the (maximum|model|context)",
-        r"greater than the context|context the overflows|context length of only",
+        r"greater than the context|context the overflows|context length of only|ContextWindowExceeded",
         r"current length is .{0,30}limit is",
         r"reduce (the|your) (length|prompt|messages|input)|body too large|entity too large",
         r"超长|(超过|超出).{0,20}(上下文|最大长度|长度|token)|(输入|内容|文本|请求).{0,10}过长",
@@ -149,7 +156,9 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"\bmodel\b.{0,80}(does not exist|not found|not exist)",
         r"\bmodel\b.{0,80}is not (available|open|a valid|activated|loaded)",
         r"\bmodel\b[^.:,]{0,60} is not supported|not activated the model|not found the model|^model: \S+$",
-        r"(invalid|unknown|no such|unsupported) model\b|not a valid model|can only access models",
+        r"(invalid|unknown|no such|unsupported) model\b|no models? (is |are )?loaded|models/\S+ is not found",
+        r"\bmodel\b.{0,60}(decommissioned|deprecated|(has|have) been (removed|retired|shut down))",
+        r"not a valid model|can only access models",
         r"(access|permission)\b.{0,30}\bmodel\b|模型.{0,60}(不存在|未找到|不支持|未开通|已下线|无权|没有权限)",
         r"(无权|没有权限)(使用|访问|调用)?.{0,12}模型",
     ),
@@ -167,6 +176,9 @@ SPELLINGS: tuple[Spelling, ...] = (
         "text",
         r"rate.?limit|too many requests|throttl|频率|并发|限流|速率|请求过多|负载已饱和|\((1002|1039|2045)\)",
     ),
+    # After the words: these numbers say no more than that something is wrong with the request.
+    _row(InvalidRequestError, "minimax", r"^(2013|1042)\b"),
+    _row(InvalidRequestError, "baidu", r"^(336003|336006|336007|336103|336104)\b"),
 )
 
 # The type `invalid_request_error` stands in almost every error: a telling status or text wins over these.

@@ -713,6 +713,128 @@ ROWS += [
         "Unsupported parameter: 'max_tokens' is not supported with this model.",
         "unsupported_parameter",
     ),
+    # -- met in further places
+    row("long, MiniMax window", 200, LONG, "invalid params, context window exceeds limit (2013)"),
+    (
+        "long, MiniMax native",
+        200,
+        '{"base_resp":{"status_code":2013,"status_msg":"invalid params, context window exceeds limit"}}',
+        LONG,
+    ),
+    ("long, Baidu native", 200, '{"error_code":336007,"error_msg":"the max input characters is 5120"}', LONG),
+    row("long, LiteLLM", 400, LONG, "litellm.ContextWindowExceededError: litellm.BadRequestError: x"),
+    row("long, Fireworks", 400, LONG, "The prompt is too long: 40000, model maximum context length: 32768"),
+    row(
+        "long, GitHub",
+        413,
+        LONG,
+        "Request body too large for x. Max size: 8000 tokens.",
+        "tokens_limit_reached",
+    ),
+    row(
+        "parameter, vLLM",
+        400,
+        INVALID,
+        "'max_tokens' or 'max_completion_tokens' is too large: 2000. This model's maximum context length is 4096 tokens",  # noqa: E501
+    ),
+    row(
+        "parameter, DeepSeek",
+        400,
+        INVALID,
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+    ),
+    row(
+        "parameter, Qwen", 400, INVALID, "Range of max_tokens should be [1, 8192]", "invalid_parameter_error"
+    ),
+    (
+        "parameter, Mistral",
+        422,
+        '{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}',  # noqa: E501
+        INVALID,
+    ),
+    row("filter, LiteLLM", 400, FILTER, "litellm.ContentPolicyViolationError: x"),
+    row("credit, OpenRouter key", 403, QUOTA, "Key limit exceeded (monthly limit)", 403),
+    (
+        "credit, xAI",
+        403,
+        '{"code":"permission","error":"Your team doesn\'t have any credits. Purchase credits to continue."}',
+        QUOTA,
+    ),
+    row(
+        "credit, LiteLLM user",
+        429,
+        QUOTA,
+        "ExceededBudget: User=x over budget. Spend=1.2, Budget=1.0",
+        "429",
+        "budget_exceeded",
+    ),
+    (
+        "credit, Hunyuan low",
+        200,
+        '{"Response":{"Error":{"Code":"ResourceUnavailable.LowBalance","Message":"x"}}}',
+        QUOTA,
+    ),
+    (
+        "rate, Hunyuan engine",
+        200,
+        '{"Response":{"Error":{"Code":"FailedOperation.EngineServerLimitExceeded","Message":"x"}}}',
+        RATE,
+    ),
+    row(
+        "rate, Azure",
+        429,
+        RATE,
+        "Requests to the Operation have exceeded call rate limit of your tier",
+        "429",
+    ),
+    (
+        "rate, OpenRouter provider",
+        200,
+        '{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"x"}}}',
+        RATE,
+    ),
+    (
+        "key, xAI",
+        400,
+        '{"code":"Client specified an invalid argument","error":"Incorrect API key provided: xa***."}',
+        AUTH,
+    ),
+    (
+        "key, Cloudflare",
+        403,
+        '{"success":false,"errors":[{"code":10000,"message":"Authentication error"}]}',
+        AUTH,
+    ),
+    (
+        "key, Hunyuan native",
+        200,
+        '{"Response":{"Error":{"Code":"FailedOperation.UserUnAuthError","Message":"x"}}}',
+        AUTH,
+    ),
+    row("model, Groq", 400, MODEL, "The model `x` has been decommissioned and is no longer supported."),
+    row("model, Gemini", 404, MODEL, "models/x is not found for API version v1beta", 404),
+    row("model, LM Studio", 400, MODEL, "No models loaded. Please load a model in the developer page."),
+    row("model, new-api without price", 500, MODEL, "模型 x 倍率或价格未配置", "model_price_error"),
+    (
+        "model, Hunyuan not open",
+        200,
+        '{"Response":{"Error":{"Code":"FailedOperation.ServiceNotActivated","Message":"x"}}}',
+        MODEL,
+    ),
+    row(
+        "server, DeepSeek busy",
+        503,
+        SERVER,
+        "Service is too busy. We advise users to temporarily switch to other services.",
+    ),
+    (
+        "server, Anthropic busy",
+        529,
+        '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}',
+        SERVER,
+    ),
+    row("server, Hunyuan timeout", 500, SERVER, "x", "FailedOperation.EngineRequestTimeout"),
+    row("server, ERNIE", 500, SERVER, "Internal error", "internal_error", "internal_error"),
     # -- numbers that are statuses
     *(
         row(f"number {code!r}", 200, kind, "x", code)
