@@ -334,7 +334,7 @@ class Gate(Watcher):
         next(self._gates).set()
 
 
-PIECE = "x" * 26_000
+PIECE = "abcde, " * 3_714
 """A piece of somewhat fewer than 8,192 tokens."""
 assert 7_000 < estimate_tokens(PIECE) < 8_192
 

@@ -335,7 +335,7 @@ def test_a_prompt_of_ten_megabytes_is_sent(server: ScriptedServer, session: Sess
     prompt = "word " * 2_000_000
     reply = session.ask(prompt)
     assert sent(server) == [("user", prompt)]
-    assert reply.usage.prompt_tokens == 3_000_000
+    assert reply.usage.prompt_tokens == estimate_tokens(prompt)
 
 
 @pytest.mark.parametrize("prompt", ["", " ", "\n\t\n"])
@@ -622,7 +622,7 @@ def test_usage_that_is_not_reported_is_estimated_and_marked(server: ScriptedServ
     server.reply(sse("hi there", tokens=None))
     reply = session.ask("What?")
     assert reply.usage == Usage(estimate_tokens("What?"), estimate_tokens("hi there"), estimated=True)
-    assert "≈2 → ≈3 tokens" in reply.footer
+    assert "≈2 → ≈2 tokens" in reply.footer
     assert "≈$" in reply.footer
 
 
@@ -716,7 +716,7 @@ def test_what_arrives_after_an_early_count_is_estimated_and_marked(
             view.stop()
 
     reply = session.ask("a", view=Watcher(stop))
-    assert reply.usage == Usage(20, 301, estimated=True)
+    assert reply.usage == Usage(20, 1 + estimate_tokens("b" * 1000), estimated=True)
 
 
 def test_a_price_that_is_none_is_found_before_anything_is_sent(

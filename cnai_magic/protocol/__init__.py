@@ -1,16 +1,15 @@
 """The wire format: what is asked, and a tolerant reader of all that servers answer. It does no I/O."""
 
+from .tokens import TokenCount, estimate_tokens, most_tokens
 from .types import (
     ROLES,
     ChatRequest,
     Chunk,
     Message,
     Model,
-    TokenCount,
     Usage,
     answering_model,
     both_models,
-    estimate_tokens,
     estimate_usage,
     joined_parts,
 )
@@ -28,4 +27,5 @@ __all__ = [
     "estimate_tokens",
     "estimate_usage",
     "joined_parts",
+    "most_tokens",
 ]

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ..errors import LIST_MODELS, InputError
+from .tokens import estimate_tokens, most_tokens
 
 __all__ = [
     "ROLES",
@@ -20,11 +21,9 @@ __all__ = [
     "Chunk",
     "Message",
     "Model",
-    "TokenCount",
     "Usage",
     "answering_model",
     "both_models",
-    "estimate_tokens",
     "estimate_usage",
     "joined_parts",
 ]
@@ -57,8 +56,13 @@ class Message:
 
     @cached_property
     def tokens(self) -> int:
-        """The estimated tokens of the content; see TokenCount."""
+        """The estimated tokens of the content."""
         return estimate_tokens(self.content)
+
+    @cached_property
+    def most_tokens(self) -> int:
+        """The most tokens that the content can have; see `tokens.most_tokens`."""
+        return most_tokens(self.content)
 
     @cached_property
     def size(self) -> int:
@@ -232,34 +236,6 @@ def answering_model(asked: str, named: str) -> str:
 def both_models(model: str, answered_by: str) -> str:
     """Return the model that was asked and, where that is another, the one that answered."""
     return f"{model}, answered by {answered_by}" if answered_by else model
-
-
-class TokenCount:
-    """Estimates the tokens of a text that comes in pieces, by DeepSeek's rule.
-
-    0.3 token for an English character, 0.6 for a Chinese one; every character outside ASCII counts as a
-    Chinese one.
-    """
-
-    def __init__(self) -> None:
-        self._tenths = 0
-
-    def add(self, text: str) -> None:
-        """Count one piece."""
-        narrow = len(text) if text.isascii() else len(text.encode("ascii", "ignore"))
-        self._tenths += 3 * narrow + 6 * (len(text) - narrow)
-
-    @property
-    def tokens(self) -> int:
-        """The tokens so far, rounded up."""
-        return -(-self._tenths // 10)
-
-
-def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of a whole text; see TokenCount."""
-    count = TokenCount()
-    count.add(text)
-    return count.tokens
 
 
 def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:

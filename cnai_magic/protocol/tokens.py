@@ -1,0 +1,124 @@
+"""How many tokens a text has: an estimate, and a bound for what is held of a budget.
+
+No tokenizer is shipped: each model has its own, of megabytes. The estimate is a sum of weights, fitted to the
+mean of the tokenizers of DeepSeek (V4) and Qwen on English prose and manuals, Python's standard library,
+Chinese prose, technical Chinese and Vim's tutor in ten languages. On text that was not fitted it was within
+2 % for English, 6 % for Chinese and 5 % for code on both; on the tokenizers of OpenAI (o200k) and Mistral
+(tekken) it is up to 10 % and 30 % low. For other languages it may be off by a third. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["TokenCount", "estimate_tokens", "most_tokens"]
+
+# What a run of such characters weighs, and each character of it, in thousandths of a token.
+_ASCII_WEIGHTS = tuple(
+    (re.compile(pattern), run, character)
+    for pattern, run, character in (
+        (r"[A-Za-z]+", 330, 150),
+        (r"[0-9]+", 0, 1000),
+        (r"[!-/:-@\[-`{-~]+", 700, 300),
+        (r"\s*\n\s*| {2,}", 900, 0),
+    )
+)
+_HAN = "\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WIDE = "\u3000-\u303f\uff00-\uffef"
+_KANA, _HANGUL = "\u3040-\u30ff", "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
+_LATIN, _GREEK, _CYRILLIC = "\x80-\u024f\u1e00-\u1eff", "\u0370-\u03ff", "\u0400-\u052f"
+_OTHER_WEIGHTS = tuple(
+    (re.compile(f"[{characters}]+"), 0, weight)
+    for characters, weight in (
+        (_HAN, 560),
+        (_WIDE, 1500),
+        (_KANA, 700),
+        (_HANGUL, 840),
+        (_LATIN, 1050),
+        (_GREEK, 700),
+        (_CYRILLIC, 370),
+        (f"^\x00-\x7f{_HAN}{_WIDE}{_KANA}{_HANGUL}{_LATIN}{_GREEK}{_CYRILLIC}", 1800),
+    )
+)
+# The run at the end of a piece may go on in the next.
+_OPEN_RUN = re.compile(r"(?:[A-Za-z]{1,64}|[!-/:-@\[-`{-~]{1,64}|\s{1,64})\Z")
+
+# The most tokens per character, in hundredths. Measured on random characters of each script, by which no
+# word is known to a tokenizer, on the four tokenizers of the module; a tenth is added.
+_MOST = tuple(
+    (re.compile(f"[{characters}]"), most)
+    for characters, most in (
+        ("0-9", 100),
+        ("\x00-/:-\x7f", 85),
+        ("\u3400-\u4dbf\u9fa6-\u9fff\U00020000-\U0003ffff", 330),
+        ("\u4e00-\u9fa5", 220),
+        (_KANA, 130),
+        (_HANGUL, 260),
+        (f"{_GREEK}{_CYRILLIC}\u0590-\u06ff", 110),
+        (f"{_WIDE}\u0e00-\u0e7f", 240),
+        (_LATIN, 195),
+    )
+)
+# Of the characters of GB 2312, which are nearly all that is written, real text has at most 0.8 token each on
+# any of the four, and random ones 1.1 on those of DeepSeek and Qwen.
+_COMMON_HAN_MOST = 120
+_HAN_MOST = 220
+_HAN_ONLY = re.compile("[^\u4e00-\u9fa5]+")
+
+
+class TokenCount:
+    """Estimates the tokens of a text that comes in pieces, wherever it is cut."""
+
+    def __init__(self) -> None:
+        self._thousandths = 0
+        self._open = ""
+
+    def add(self, text: str) -> None:
+        """Count one piece."""
+        text = self._open + text
+        found = _OPEN_RUN.search(text, max(0, len(text) - 64))
+        self._open = found[0] if found else ""
+        self._thousandths += _weight(text[: len(text) - len(self._open)])
+
+    @property
+    def tokens(self) -> int:
+        """The tokens so far, rounded up."""
+        return -(-(self._thousandths + _weight(self._open)) // 1000)
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the tokens of a whole text."""
+    return -(-_weight(text) // 1000)
+
+
+def most_tokens(text: str) -> int:
+    """Return the most tokens that a text can have on the tokenizers of the module, for what is held.
+
+    It is far below the bytes where a script has several a character: 0.4 of them for Chinese. A text made to
+    cost more (rare characters between others) may pass it by a little; no text passes its bytes.
+    """
+    size = len(text.encode("utf-8", "replace"))
+    if text.isascii():
+        digits = len(_MOST[0][0].findall(text))
+        return min(size, -(-(100 * digits + 85 * (len(text) - digits)) // 100))
+    hundredths, known = 0, 0
+    for pattern, most in _MOST:
+        count = len(pattern.findall(text))
+        hundredths += count * most
+        known += count
+    common = len(_HAN_ONLY.sub("", text).encode("gb2312", "ignore")) // 2
+    hundredths -= common * (_HAN_MOST - _COMMON_HAN_MOST)
+    # What is in no table, emoji among it, has a token for each byte.
+    hundredths += 400 * (len(text) - known)
+    return min(size, -(-hundredths // 100))
+
+
+def _weight(text: str) -> int:
+    if not text:
+        return 0
+    weights = _ASCII_WEIGHTS if text.isascii() else _ASCII_WEIGHTS + _OTHER_WEIGHTS
+    total = 0
+    for pattern, run, character in weights:
+        found = pattern.findall(text)
+        total += run * len(found) + character * sum(map(len, found))
+    return total
