@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,10 +13,12 @@ import keyring.backend
 import keyring.errors
 import pytest
 
-from cnai_magic.access import find_access, find_key, forget_key, save_key
+from cnai_magic.access import find_access, find_key, forget_key, running_server, save_key
+from cnai_magic.addresses import parse_address
 from cnai_magic.config import DEFAULT_BASE_URL
 from cnai_magic.errors import InputError
 from cnai_magic.safety import ApiKey
+from cnai_magic.vendors import Vendor
 
 KEY = ApiKey("sk-test-0123456789")
 
@@ -239,3 +242,13 @@ def test_an_interrupt_while_the_keyring_waits_shows_no_key(monkeypatch: pytest.M
         keyring.set_keyring(before)
     frames = traceback.walk_tb(caught.value.__traceback__)
     assert not any(KEY.reveal() in repr(value) for frame, _ in frames for value in frame.f_locals.values())
+
+
+def test_a_local_server_is_seen_by_its_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        running = Vendor("running", parse_address(f"http://127.0.0.1:{port}/v1"))
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            closed = Vendor("closed", parse_address(f"http://127.0.0.1:{other.getsockname()[1]}/v1"))
+        assert running_server([closed, running]) == running
+        assert running_server([closed]) is None
