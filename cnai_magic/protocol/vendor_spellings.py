@@ -75,7 +75,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"exceeded_current_quota|billing_not_active|billing_hard_limit|payment_required|no_credit",
         r"credit_balance_exhausted|spend_limit_exceeded|quota_exceeded|quote_exceeded|budget_exceeded",
         r"Arrear|overdue|QuotaExceeded|FreeTierOnly|BillOverdue|NotPurchased|FreeQuota",  # Qwen, Ark, ERNIE
-        r"ResourcePackExhausted|ServiceStop|LowBalance|ChargeResourceExhausted|SetLimitExceeded",  # Hunyuan, Ark
+        r"ResourcePackExhausted|ServiceStop|LowBalance|ChargeResourceExhausted|SetLimitExceeded",
         r"entitlement_|QUOTA_USER_DAILY",  # new-api; Baidu's AppBuilder
     ),
     _row(
