@@ -342,7 +342,7 @@ def _comparison(session: Session, who: str, used: int) -> str:
     from .spend import usd
 
     provider = session.provider
-    since, charged, counted = session.accounts.compared(provider.host, provider.account, used)
+    since, charged, counted = session.accounts.reconciliation.compared(provider.host, provider.account, used)
     if not charged and not counted.requests:
         return "From now on that is compared with what this kernel counts."
     when = f"Since {since.astimezone():%H:%M:%S}" if since else "Since its start"

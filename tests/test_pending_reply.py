@@ -502,7 +502,7 @@ def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
 
     def hold_the_locks() -> None:
         accounts = session.accounts
-        with accounts._lock, accounts._writing, accounts.holds._lock:
+        with accounts._lock, accounts._writer._writing, accounts.holds._lock:
             inside.set()
             go_on.wait(PATIENCE)
 

@@ -532,6 +532,8 @@ def mixed(scripts: Scripts, count: int, *ways: Callable[[Watcher], None]) -> lis
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
     monkeypatch.setenv("CNAI_API_KEY", KEY)
     with ScriptedServer() as running:
+        # A list of prices, in which not all its models are: what it has none of is not free.
+        running.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
         yield running
 
 

@@ -319,6 +319,7 @@ def test_without_a_ledger_the_file_is_of_this_kernel(session: Session, tmp_path:
 
 
 def test_a_price_is_set_from_the_next_answer_on(server: ScriptedServer, session: Session) -> None:
+    server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
     server.always(sse("yes", tokens=(20, 8)))
     assert session.ask("a", model="new").cost.nano is None
     assert text(session, "--price new 0.8 2.0") == (
@@ -509,6 +510,7 @@ def test_the_two_counts_are_compared_from_the_first_look_on(server: ScriptedServ
 def test_what_was_estimated_or_has_no_price_is_told_beside_the_server_s_count(
     server: ScriptedServer, session: Session
 ) -> None:
+    server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
     bill(server, 0)
     shown(session)
     server.reply(sse("yes", tokens=None))
