@@ -29,11 +29,14 @@ class Cnai(Configurable):
 
     base_url = Unicode(
         DEFAULT_BASE_URL,
-        help='Address of the API, up to /v1; "demo" is the embedded gateway. http is for this machine only.',
+        help="Address of the API, up to /v1, or a name: demo (the embedded gateway), ollama, lmstudio, "
+        "llamacpp, vllm, or a vendor, as deepseek. Over http another machine gets no key.",
     ).tag(config=True)
-    model = Unicode("", help="Model to ask. Unset: deepseek-chat, or demo-guide where there is no key.").tag(
-        config=True
-    )
+    model = Unicode(
+        "",
+        help="Model to ask. Unset: deepseek-chat, demo-guide where there is no key, or the only one that "
+        "another server lists.",
+    ).tag(config=True)
     system = Unicode(None, allow_none=True, help="System message of new conversations. Unset: none.").tag(
         config=True
     )
@@ -56,7 +59,8 @@ class Cnai(Configurable):
         2, min=0, help="How often a request that failed before its first token is sent again."
     ).tag(config=True)
     prices = Dict(
-        help='Your prices in USD per million tokens: {"model": (input, output)}, or with cached input third.'
+        help='Your prices in USD per million tokens, by model or pattern: {"qwen*": (input, output)}, or '
+        "with cached input third."
     ).tag(config=True)
     budget = Union(
         [Float(min=0), Unicode()],

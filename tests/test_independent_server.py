@@ -62,7 +62,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 def test_its_models_are_listed(kernel: Kernel) -> None:
     shown = kernel.run("%cnai_models gpt").shown
     assert "gpt-4o" in shown
-    assert "unpriced" in shown
+    assert "free, local" in shown
 
 
 def test_its_answer_is_streamed_and_its_usage_taken(kernel: Kernel) -> None:
@@ -71,8 +71,8 @@ def test_its_answer_is_streamed_and_its_usage_taken(kernel: Kernel) -> None:
     usage = ran.final["usage"]
     assert usage["completion_tokens"] > 0
     assert not usage["estimated"]
-    assert ran.final["cost"] is None
-    assert "unpriced" in ran.final["footer"]
+    assert (ran.final["cost"], ran.final["cost_local"]) == (0, True)
+    assert "free, local" in ran.final["footer"]
 
 
 def test_a_long_answer_and_one_that_is_not_streamed_are_whole(kernel: Kernel) -> None:

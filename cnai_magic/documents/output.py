@@ -202,6 +202,8 @@ def _record(reply: Reply) -> dict[str, Any]:
     }
     if reply.cost.estimated is not usage.estimated:
         about["cost_estimated"] = reply.cost.estimated
+    if reply.cost.local:
+        about["cost_local"] = True
     if reply.began:
         about["began"] = True
     if reply.answered_by:
@@ -240,7 +242,9 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
         parameters=_parameters(about),
         usage=usage,
         cost=Cost(
-            None if cost is None else _count(about, "cost"), _flag(about, "cost_estimated", usage.estimated)
+            None if cost is None else _count(about, "cost"),
+            _flag(about, "cost_estimated", usage.estimated),
+            local=_flag(about, "cost_local"),
         ),
         total=_NOT_KNOWN,
         finish_reason=_name(about, "finish_reason", "stop"),

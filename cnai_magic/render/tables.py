@@ -89,8 +89,7 @@ def models_table(models: Sequence[Model], session: Session) -> Table:
 
     The default is marked. One source of all prices stands below the table.
     """
-    prices = session.provider.prices
-    found = [(model, prices.find(model.id, session.provider.host)) for model in models]
+    found = [(model, session.provider.price(model.id)) for model in models]
     sources = {_source(price) for _, price in found if price is not None}
     rows = [
         [

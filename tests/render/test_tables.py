@@ -46,6 +46,7 @@ def test_an_empty_table_is_its_headings() -> None:
 def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None:
     models = [Model("deepseek-chat", "deepseek"), Model("qwen-max", "ali")]
     with ScriptedServer() as server:
+        server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
         session = Session(
             base_url=server.base_url, model="deepseek-chat", prices={"deepseek-chat": (1.68, 2.52)}
         )
@@ -54,6 +55,14 @@ def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None
     assert shown[2].split() == ["deepseek-chat", "deepseek", "$1.68", "$2.52", "default"]
     assert shown[3].split() == ["qwen-max", "ali", "unpriced", "unpriced"]
     assert shown[-1] == "2 models; prices in USD per million tokens (set in this notebook)"
+
+
+def test_models_of_a_server_on_this_machine_are_free_and_local() -> None:
+    with ScriptedServer() as server:
+        session = Session(base_url=server.base_url, model="m")
+        table = models_table([Model("m")], session)
+        session.provider.close()
+    assert "(free, local)" in table.note or table.rows[0][4] == "free, local"
 
 
 def test_prices_of_several_sources_say_where_each_is_from() -> None:
