@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from .errors import BudgetError, LedgerError, NextStep
@@ -267,17 +267,7 @@ def _day_refusal(least: int, error: BudgetError) -> BudgetError:
 
 def _most_prompt_tokens(messages: Iterable[Message]) -> int:
     """Return the most tokens that messages can have, those of the chat template included."""
-    return sum(_most_tokens(message.content) + _TEMPLATE for message in messages) + _TEMPLATE
-
-
-# Scripts in which a character is at most about one token in every tokenizer of a model that knows them.
-_WIDE = re.compile("[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]")
-
-
-@lru_cache(maxsize=4096)
-def _most_tokens(text: str) -> int:
-    wide = 0 if text.isascii() else len(_WIDE.findall(text))
-    return len(text.encode("utf-8", "replace")) - 3 * wide + -(-wide * 5 // 4)
+    return sum(message.most_tokens + _TEMPLATE for message in messages) + _TEMPLATE
 
 
 def _tokens_for(nano: int, price: Price) -> int:

@@ -517,3 +517,28 @@ def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
     thread.join(PATIENCE)
     _wait_until(lambda: os.waitpid(child, os.WNOHANG) != (0, 0))
     assert len(rows(session)) == 2
+
+
+# -- the bound of a prompt ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prompt", "most_per_character"),
+    [
+        ("When does the ferry leave? " * 20, 0.9),
+        ("渡轮几点开？" * 50, 1.5),
+        ("フェリーはいつ出ますか。" * 50, 1.6),
+    ],
+)
+def test_a_prompt_is_held_for_at_what_its_script_may_cost(
+    server: ScriptedServer, make: Callable[..., Session], prompt: str, most_per_character: float
+) -> None:
+    server.reply(sse("yes", tokens=(20, 8)))
+    session = make(budget=usd_of(int(len(prompt) * most_per_character) + PROMPT))
+    session.ask(prompt)
+    assert server.requests[0].json()["max_tokens"] >= 1
+
+
+def test_a_prompt_that_may_cost_more_than_there_is_is_refused(make: Callable[..., Session]) -> None:
+    with pytest.raises(BudgetError):
+        make(budget=usd_of(300)).ask("渡轮几点开？" * 50)

@@ -65,11 +65,6 @@ class Message:
         return most_tokens(self.content)
 
     @cached_property
-    def size(self) -> int:
-        """The bytes of the content in UTF-8: no tokenizer makes more tokens of a text than it has bytes."""
-        return len(self.content.encode("utf-8", "replace"))
-
-    @cached_property
     def digest(self) -> bytes:
         """What tells this message from any other."""
         return sha256(f"{self.role}\0{self.content}".encode("utf-8", "surrogatepass")).digest()
