@@ -328,6 +328,8 @@ class ProtocolError(CnaiError):
 class HTMLError(ProtocolError):
     """A web page arrived in place of an answer."""
 
+    default_next_step = CHECK_ADDRESS + "; where the page is a login, log in to the network first"
+
 
 class GarbageError(ProtocolError):
     """What arrived is neither JSON nor a stream of events."""

@@ -147,7 +147,11 @@ class Provider:
             self._pricing.pop(self.account, None)
             self._pricing_failed.pop(self.account, None)
         if refresh or self.account not in self._models:
-            self._models[self.account] = client.models()
+            try:
+                self._models[self.account] = client.models()
+            except CnaiError as error:
+                advise(error, self.access)
+                raise
         models = self._models[self.account]
         wanted = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
         found = [model for model in models if fnmatch(model.id.lower(), wanted.lower())]
@@ -188,7 +192,6 @@ class Provider:
         try:
             listed = [each.id for each in self.models()]
         except APIError as error:
-            advise(error, self.access)
             if error.status != 404:
                 raise
         if len(listed) == 1:
