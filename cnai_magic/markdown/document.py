@@ -116,9 +116,8 @@ class _Writer:
         return _Block("table", self._table())
 
     def _maths(self, token: Token, container: _Container) -> list[str]:
-        lines = token.content.split("\n")
-        # JupyterLab would take the mark of the quote for a part of the formula.
-        return write_display([" ".join(lines)] if container.quoted or token.meta["single"] else lines)
+        # JupyterLab would take the mark of a quote for a part of the formula.
+        return write_display(token.content.split("\n"), single=container.quoted or token.meta["single"])
 
     def _list_marker(self, token: Token, before: str) -> str:
         """Return the marker of a list, another one than that of the list which it directly follows."""

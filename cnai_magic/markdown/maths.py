@@ -62,10 +62,10 @@ def safe_formula(tex: str) -> list[str] | None:
     return lines
 
 
-def write_display(lines: list[str]) -> list[str]:
+def write_display(lines: list[str], *, single: bool) -> list[str]:
     """Return the lines of a formula that stands on its own, none of which begins like Markdown."""
-    if len(lines) == 1:
-        return [f"$${lines[0]}$$"]
+    if single:
+        return [f"$${' '.join(lines)}$$"]
     return ["$$", *(f"{{}}{line}" if _LIKE_MARKDOWN.match(line) else line for line in lines), "$$"]
 
 

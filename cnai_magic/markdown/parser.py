@@ -144,7 +144,6 @@ def _maths_block(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     if not silent:
         token = state.push("maths_block", "", 0)
         token.content = "\n".join(lines)
-        # The lines between the delimiters tell whether the formula stood on one.
         token.meta["single"] = first == last
         token.map = [first, last + 1]
         state.line = last + 1

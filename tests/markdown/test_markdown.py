@@ -116,7 +116,7 @@ def test_the_check_itself_finds_what_an_untreated_answer_runs() -> None:
         (r"so \(x^2\).", "so $x^2$."),
         (r"so \( x^2 \).", "so $x^2$."),
         (r"\[ x^2 \]", "$$x^2$$"),
-        ("\\[\n\nx\n\n\\]", "$$x$$"),
+        ("\\[\n\nx\n\n\\]", "$$\nx\n$$"),
         ("so\n\\[\nx\n= y\n\\]\nend", "so\n\n$$\nx\n{}= y\n$$\n\nend"),
         (r"\[ a \\[2pt] b \]", r"$$a \\ b$$"),
         ("$x$ and $$y$$", r"$x$ and $\displaystyle y$"),
