@@ -18,7 +18,7 @@ _CSV_HEADINGS = (
     *("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens"),
     *("estimated", "cost_usd", "demo", "finish_reason"),
 )
-_WHERE_THERE_IS_ANY = ("of it estimated", "Unpriced")
+_WHERE_THERE_IS_ANY = ("of it estimated", "Thinking tokens", "Unpriced")
 # What a charge without a name in the group is called.
 _NAMELESS = {"Conversation": "(outside: --once)", "Notebook": "(no notebook)"}
 # A cell that begins so is a formula to a spreadsheet, the full-width forms in some languages.
@@ -109,12 +109,14 @@ def _notes(spends: Iterable[Spend], demo: bool) -> list[str]:
 
 def _cells(spend: Spend) -> list[str]:
     about = "≈" if spend.usage.estimated else ""
-    tokens = [f"{about}{count:,}" for count in (spend.usage.prompt_tokens, spend.usage.completion_tokens)]
+    usage = spend.usage
+    tokens = [f"{about}{count:,}" for count in (usage.prompt_tokens, usage.completion_tokens)]
+    thinking = f"{about}{usage.reasoning_tokens:,}" if usage.reasoning_tokens else ""
     cost = f"{'≈' if spend.estimated_nano else ''}{usd(spend.nano, exact=True)}"
     if spend.requests and spend.unpriced_requests == spend.requests:
         cost = "unpriced"
     estimated = usd(spend.estimated_nano, exact=True) if spend.estimated_nano else ""
-    return [f"{spend.requests:,}", *tokens, cost, estimated, unpriced(spend)]
+    return [f"{spend.requests:,}", *tokens, cost, estimated, thinking, unpriced(spend)]
 
 
 def _csv_line(cells: Iterable[object]) -> str:

@@ -47,6 +47,13 @@ def test_columns_that_are_empty_in_every_row_are_left_out() -> None:
     assert table.headings == [*headings, "Unpriced"]
 
 
+def test_thinking_is_told_where_there_is_any() -> None:
+    thinking = Spend.of(Charge("deepseek-reasoner", "main", Usage(5, 5000, 4990), Cost(12_600_000)))
+    table = grouped_table("Model", {"deepseek-chat": _PRICED, "deepseek-reasoner": thinking}, demo=False)
+    assert table.headings[4:] == ["Cost", "Thinking tokens"]
+    assert [row["Thinking tokens"] for row in _rows(table)] == ["", "4,990", "4,990"]
+
+
 def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
     assert overview_table({"a": _PRICED}, demo=False).note == ""
     assert "≈" in overview_table({"a": _ESTIMATED}, demo=False).note
