@@ -332,7 +332,7 @@ _JUNK: list[Any] = [
 ]  # fmt: skip
 
 
-def _mutated(value: Any, chance: random.Random) -> Any:
+def mutated(value: Any, chance: random.Random) -> Any:
     """Return JSON in which one place, chosen at random, holds something else, or nothing."""
     if not isinstance(value, (dict, list)) or not value or chance.random() < 0.15:
         return chance.choice(_JUNK)
@@ -341,7 +341,7 @@ def _mutated(value: Any, chance: random.Random) -> Any:
     if chance.random() < 0.1:
         copy.pop(key)
     else:
-        copy[key] = _mutated(value[key], chance)
+        copy[key] = mutated(value[key], chance)
     return copy
 
 
@@ -351,20 +351,25 @@ def test_any_change_to_one_cell_leaves_the_others_to_be_restored(path: Path, see
     for _ in range(75):
         place = chance.randrange(1, CELLS + 1)
         cells = whole["cells"].copy()
-        cells[place] = _mutated(cells[place], chance)
+        cells[place] = mutated(cells[place], chance)
         path.write_text(json.dumps({**whole, "cells": cells}))
         kept = set(prompts(path))
         assert kept >= set(GOOD) - {GOOD[place - 1]}, cells[place]
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    """Return a file with something else in one place, or cut off there."""
+    begin = chance.randrange(len(data))
+    end = begin + chance.choice([0, 1, 20, 2000])
+    put = chance.choice([b"", b"\xff", b"\x00", b'"', b"{", b"]", b"\\", b"\n", b"9" * 5000, b"[" * 5000])
+    return data[:begin] + put + data[end:] if chance.random() < 0.8 else data[: begin + 1]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_any_change_to_the_file_is_read_or_refused_in_words(path: Path, seed: int) -> None:
     chance, whole = random.Random(seed), lines_of(notebook()).encode()
     for _ in range(75):
-        begin = chance.randrange(len(whole))
-        end = begin + chance.choice([0, 1, 20, 2000])
-        put = chance.choice([b"", b"\xff", b"\x00", b'"', b"{", b"]", b"\\", b"\n", b"9" * 5000, b"[" * 5000])
-        path.write_bytes(whole[:begin] + put + whole[end:] if chance.random() < 0.8 else whole[:begin])
+        path.write_bytes(damaged(whole, chance))
         with suppress(InputError):
             assert all(note.isprintable() for note in restored_from(path).notes)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+from importlib import import_module
 
-from . import markdown
 
-_SEARCHES = {"markdown": markdown.search}
+# Each is a module of this folder with a `search(count, seed)`.
+_SEARCHES = ("markdown", "notebook")
 
 
 def main() -> int:
@@ -20,8 +21,9 @@ def main() -> int:
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(10**9) if options.seed is None else options.seed
     print(f"{options.name}: {options.count} inputs, seed {seed}", flush=True)
+    search = import_module(f"{__package__}.{options.name}").search
     found = 0
-    for fault in _SEARCHES[options.name](options.count, seed):
+    for fault in search(options.count, seed):
         found += 1
         print(fault, flush=True)
     print(f"{options.name}: {found} faults in {options.count} inputs, seed {seed}")
