@@ -7,7 +7,6 @@ import random
 import sys
 from importlib import import_module
 
-
 # Each is a module of this folder with a `search(count, seed)`.
 _SEARCHES = ("markdown", "notebook")
 
