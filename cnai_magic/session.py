@@ -309,17 +309,15 @@ class Session:
             return
         self._announced.add(about)
         if question.demo and self.settings.base_url != "demo":
-            self._notify(
-                "No API key is set: the embedded demo gateway answers, offline and free. "
-                + ("For a real model: " + SET_KEY + ".").at(self.door)
-            )
+            line = "No API key is set: the embedded demo gateway answers, offline and free. " + (
+                "For a real model: " + SET_KEY + "."
+            ).at(self.door)
             local = running_server()
             if local is not None:
-                self._notify(
-                    f"{local.title} seems to run on this machine (port {local.address.port}); to ask it: "
-                    + setting("base_url", local.name).at(self.door)
-                )
-        elif not question.demo and self.provider.access.address.in_clear:
+                named = setting("base_url", local.name).at(self.door)
+                line += f" {local.title} seems to run on this machine; to ask it: {named}"
+            self._notify(line)
+        elif not question.demo and not self.provider.access.key and self.provider.access.address.in_clear:
             self._notify(
                 f"{about} is asked over plain http: whoever is on the way can read questions and answers."
             )

@@ -8,6 +8,8 @@ from functools import cache
 from importlib.resources import files
 
 from .addresses import Address, parse_address
+from .errors import InputError
+from .nearest import did_you_mean
 
 __all__ = ["Vendor", "by_address", "by_name", "local_servers", "resolve"]
 
@@ -74,7 +76,14 @@ def resolve(base_url: str) -> Address:
     named = by_name(base_url)
     if named is not None:
         return named.address
-    address = parse_address(base_url)
+    try:
+        address = parse_address(base_url)
+    except InputError as error:
+        # What was typed is not quoted: it may be a key.
+        near = did_you_mean(base_url.strip().lower(), [each.name for each in _vendors()])
+        if near:
+            error.why = f"it is no name of a server either; {near}"
+        raise
     vendor = None if address.path else by_address(address)
     return (
         address

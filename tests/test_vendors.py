@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cnai_magic.addresses import parse_address
+from cnai_magic.errors import InputError
 from cnai_magic.vendors import _vendors, by_address, by_name, local_servers, resolve
 
 VENDORS = ["deepseek", "moonshot", "zhipu", "minimax", "qwen"]
@@ -53,6 +54,16 @@ def test_the_local_servers_are_found_at_their_usual_ports() -> None:
 )
 def test_a_name_or_an_address_leads_to_the_api(base_url: str, url: str) -> None:
     assert resolve(base_url).url == url
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("deepsek", "deepseek"), ("olama", "ollama"), ("Moonshoot", "moonshot")]
+)
+def test_a_name_that_is_nearly_one_is_corrected(typed: str, meant: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(typed)
+    assert f"did you mean {meant}?" in caught.value.why
+    assert typed not in str(caught.value)
 
 
 def test_a_server_is_known_by_its_host_or_its_usual_port() -> None:
