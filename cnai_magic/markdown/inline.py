@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["InlineWriter"]
 
-_BREAKS = re.compile(rf"[ \n]*{BREAK}[\s{BREAK}]*")
 _PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#@!&+,;=%]+")
 _PLAIN_TITLE = re.compile(r"[A-Za-z0-9 ,-]{1,100}")
 _TASK = re.compile(r"\[[ xX]\] +(?=\S)")
-_CLOSING_HASHES = re.compile(r"#(#*)$")
 
 
 class _Place(NamedTuple):
@@ -44,7 +42,8 @@ class InlineWriter:
         if task and children and children[0].type == "text" and (match := _TASK.match(children[0].content)):
             box = match.group()
             children[0].content = children[0].content[len(box) :]
-        text = _BREAKS.sub("\\\\\n", self._write(children, token.content).strip(f" \n{BREAK}"))
+        parts = (part.strip(" \n") for part in self._write(children, token.content).split(BREAK))
+        text = "\\\n".join(part for part in parts if part)
         lines = [escape_line_start(line) for each in text.split("\n") if (line := each.strip(" "))]
         return [box + lines[0], *lines[1:]] if lines and box else lines
 
@@ -53,7 +52,9 @@ class InlineWriter:
         text = " ".join(
             self._write(token.children or (), token.content).replace(BREAK, " ").split("\n")
         ).strip(" ")
-        return _CLOSING_HASHES.sub(r"\\#\1", text)
+        # A heading may be closed by number signs.
+        bare = text.rstrip("#")
+        return text if bare == text else f"{bare}\\{text[len(bare) :]}"
 
     def cell(self, token: Token) -> str:
         """Return what stands in a cell of a table."""
