@@ -390,7 +390,8 @@ pieces = ["`", "` `` ``` ", "$", "$a ", "$$\\n", "[", "[x](", "](<", "\\n[a", "!
           "|-|\\n", "a|b\\n-|-\\n", "[a]: b\\n", "@@", "//"]
 texts = [piece * (60_000 // len(piece)) for piece in pieces]
 texts.append(" ".join("`" * size for size in range(1, 340)))
-texts += ["a" + " " * 60_000 + "b", "# " + "#" * 60_000 + "a", "# a " + "#a" * 30_000, "http://a" + "." * 60_000]
+texts += ["a" + " " * 60_000 + "b", "# " + "#" * 60_000 + "a", "# a " + "#a" * 30_000]
+texts.append("http://a" + "." * 60_000)
 names = "abcdefghijklmnopqrst"
 texts.append("".join(f"\\\\begin{{{a}{b}{c}}}" for a in names for b in names for c in names))
 for text in texts:
