@@ -1,4 +1,4 @@
-"""The `cnai` command: lab, ask, models, serve.
+"""The `cnai` command: lab, ask, models, spend, serve.
 
 Exit codes: 0, 1 for an error of the API or the network, 2 for a mistake in what was typed, 130 after an
 interrupt. Answers go to standard output, everything else to standard error.
@@ -86,6 +86,16 @@ def _parser() -> Parser:
     models = commands.add_parser("models", help="List the models of your key.")
     models.add_argument("pattern", nargs="?", default="", help="Part of an ID, or a pattern: 'qwen*'.")
     models.set_defaults(run=_models)
+
+    spend = commands.add_parser("spend", help="Show what all notebooks spent: today, and in all.")
+    spend.add_argument("--by", choices=["model", "chat", "day", "notebook"], help="Show these sums.")
+    spend.add_argument("--of", choices=["today", "all"], help="Of what (default: all there is).")
+    spend.add_argument("--plot", action="store_true", help="Draw it over time, and by model unless --by.")
+    spend.add_argument(
+        "--csv", metavar="PATH", help="Write a line for each request to a file; with --by, for each sum."
+    )
+    spend.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
+    spend.set_defaults(run=_spend)
 
     serve = commands.add_parser(
         "serve", help="Run the gateway with its demo models, for other programs to ask."
@@ -214,6 +224,15 @@ def _models(chosen: argparse.Namespace) -> None:
 
     session = Session(notify=_say, door="terminal")
     print(models_table(session.models(chosen.pattern), session))
+
+
+def _spend(chosen: argparse.Namespace) -> None:
+    from .session import Session
+    from .spend_commands import spend_in_terminal
+
+    session = Session(notify=lambda line: print(line, file=sys.stderr))
+    for shown in spend_in_terminal(session, chosen):
+        print(repr(shown))
 
 
 def _serve(chosen: argparse.Namespace) -> None:

@@ -67,8 +67,9 @@ def spend_parser() -> Parser:
     """Return the parser of %cnai_spend."""
     parser = Parser(
         "%cnai_spend",
-        "Show what was spent: by this kernel, by this notebook, today and in all; what a budget leaves; the\n"
+        "Show what was spent today, by this notebook, by this kernel and in all; what a budget leaves; the\n"
         "credit at the server. Money is USD; demo credit is none, and counted apart.",
+        epilog="rows = %cnai_spend --by model    (the rows: a list, or a DataFrame where pandas is imported)",
     )
     parser.add_argument("--by", choices=["model", "chat", "day", "notebook"], help="Show these sums.")
     parser.add_argument(
@@ -77,10 +78,14 @@ def spend_parser() -> Parser:
         help="Of what: this kernel, this notebook in all its kernels, all notebooks today, or all there is.",
     )
     parser.add_argument(
-        "--plot", action="store_true", help="Draw it over time, and by model (of this kernel unless --of)."
+        "--plot",
+        action="store_true",
+        help="Draw it over time, and by model unless --by (of this kernel unless --of).",
     )
     parser.add_argument(
-        "--csv", metavar="PATH", help="Write a line for each request to a file (of all there is unless --of)."
+        "--csv",
+        metavar="PATH",
+        help="Write a line for each request to a file, with --by for each sum (of all there is unless --of).",
     )
     parser.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
     parser.add_argument(

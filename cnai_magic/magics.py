@@ -120,13 +120,14 @@ class CnaiMagics(Magics):
 
     @no_var_expand
     @line_magic
-    def cnai_spend(self, line: str) -> None:
+    def cnai_spend(self, line: str) -> Any:
         """Show what was spent."""
         # Not by %load_ext, which it would make a quarter slower.
-        from .spend_commands import run_spend_command
+        from .spend_commands import read_spend, run_spend_command
 
         for shown in run_spend_command(self.session, line):
             self._show(shown)
+        return read_spend(self.session, line) if uses_result(self.shell) else None
 
     @no_var_expand
     @line_magic

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Context, Decimal
+from typing import NamedTuple
 
 from .protocol import Usage
 
-__all__ = ["Balance", "Charge", "Cost", "Spend", "SpendBook", "read_balance", "usd"]
+__all__ = ["Balance", "Charge", "Cost", "Record", "Scope", "Spend", "SpendBook", "read_balance", "usd"]
 
 _NANO_PER_USD = 10**9
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
 # Its own, because a notebook may have set the precision of its arithmetic.
 _EXACT = Context(prec=60)
 # What one-api and new-api write as the limit of a key that has none.
@@ -63,6 +66,41 @@ class Charge:
     answered_by: str = ""
 
 
+class Record(NamedTuple):
+    """A charge as plain values, for files of very many: times in milliseconds since 1970 in UTC."""
+
+    id: str
+    time: int
+    notebook: str
+    conversation: str
+    host: str
+    model: str
+    answered_by: str
+    prompt_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    cached_tokens: int
+    estimated: bool
+    nano: int | None
+    demo: bool
+    finish_reason: str
+
+    @classmethod
+    def of(cls, charge: Charge) -> Record:
+        """Return the record of a charge."""
+        usage = charge.usage
+        return cls(
+            charge.id,
+            (charge.time - _EPOCH) // _MILLISECOND,
+            *(charge.notebook, charge.conversation, charge.host, charge.model, charge.answered_by),
+            *(usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens),
+            charge.cost.estimated or usage.estimated,
+            charge.cost.nano,
+            charge.demo,
+            charge.finish_reason,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Spend:
     """A sum of charges: `nano` is what is priced; what is unpriced is counted, not guessed.
@@ -100,6 +138,21 @@ class Spend:
             self.unpriced_tokens + other.unpriced_tokens,
         )
 
+    def row(self) -> dict[str, object]:
+        """Return the sum as a row of data: `nano_usd` is exact, `cost_usd` a float to draw with."""
+        usage = self.usage
+        return {
+            "cost_usd": self.nano / _NANO_PER_USD,
+            "nano_usd": self.nano,
+            "requests": self.requests,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "estimated": usage.estimated or self.estimated_nano > 0,
+            "unpriced_requests": self.unpriced_requests,
+        }
+
     def text(self, *, exact: bool = False) -> str:
         """Write the sum in dollars, with what is estimated marked and what is unpriced told."""
         text = f"{'≈' if self.estimated_nano else ''}{usd(self.nano, exact=exact)}"
@@ -110,6 +163,15 @@ class Spend:
 
     def __str__(self) -> str:
         return self.text()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What was spent within a scope, money and demo credit apart, and in words what is left of its budget."""
+
+    money: Spend = field(default_factory=Spend)
+    demo: Spend = field(default_factory=Spend)
+    budget_left: str = ""
 
 
 class SpendBook:

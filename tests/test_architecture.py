@@ -123,16 +123,18 @@ _ARROWS: dict[str, set[str]] = {
     "options": {"config", "hints"},
     "command_lines": {"options"},
     "chat_commands": {"command_lines", "conversation", "documents", "options", "render", "reply", "session"},
+    "spend_sums": {"ledger", "protocol", "session", "spend"},
+    "spend_told": {"session", "spend"},
     "spend_commands": {
         "command_lines",
         "documents",
-        "ledger",
         "options",
         "prices",
-        "protocol",
         "render",
         "session",
         "spend",
+        "spend_sums",
+        "spend_told",
     },
     "magics": {
         "access",
@@ -155,7 +157,7 @@ _ARROWS: dict[str, set[str]] = {
     "transform": set(),
     "calling_code": set(),
     "expansion": set(),
-    "cli": {"gateway", "options", "render", "session"},
+    "cli": {"gateway", "options", "render", "session", "spend_commands"},
 }
 # Which rooms know a library; one that is not named here is a new dependency.
 _LIBRARIES: dict[str, set[str]] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
+import types
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -23,7 +25,7 @@ from cnai_magic.render.tables import Table
 from cnai_magic.safety import ApiKey
 from cnai_magic.session import Session
 from cnai_magic.spend import Charge, Cost, usd
-from cnai_magic.spend_commands import run_spend_command
+from cnai_magic.spend_commands import read_spend, run_spend_command
 from tests.servers import CLOSE, KEY, ScriptedServer, failure, json_response, sse
 
 NOW = datetime.now(timezone.utc)
@@ -148,17 +150,40 @@ def expected(charges: list[Charge]) -> tuple[str, str, str]:
 
 
 def read(table: Table) -> dict[str, tuple[str, str, str]]:
-    """Return the same of each row of a table."""
-    money = next(index for index, name in enumerate(table.headings) if name in ("Cost", "Demo credit"))
+    """Return the same of each row of a table of sums; amounts without the zeros that align them."""
     last = table.headings.index("Unpriced") if "Unpriced" in table.headings else None
-    return {row[0]: (row[1], row[money], "" if last is None else row[last]) for row in table.rows}
+    return {row[0]: (row[2], trimmed(row[1]), "" if last is None else row[last]) for row in table.rows}
+
+
+def trimmed(amount: str) -> str:
+    """Return an amount as `usd` writes it exactly."""
+    whole, dot, part = amount.partition(".")
+    return f"{whole}.{part.rstrip('0').ljust(2, '0')}" if dot else amount
+
+
+def overview(table: Table) -> dict[str, dict[str, str]]:
+    """Return the cells of the overview by row and heading."""
+    return {row[0]: dict(zip(table.headings[1:], row[1:], strict=True)) for row in table.rows}
+
+
+def in_overview(charges: list[Charge]) -> dict[str, object]:
+    """Return what a row of the overview says of these charges, to whole amounts."""
+    found = {}
+    for heading, demo in (("Cost", False), ("Demo credit", True)):
+        found[heading] = sum(each.cost.nano or 0 for each in charges if each.demo is demo)
+    without = sum(each.cost.nano is None for each in charges)
+    return {**found, "Requests": str(len(charges)), "Unpriced": str(without) if without else ""}
+
+
+def nano(amount: str) -> int:
+    return int(Decimal(amount.lstrip("≈").replace("$", "").replace(",", "")) * 10**9)
 
 
 @pytest.mark.parametrize(("by", "of"), list(product(_GROUPS, _SCOPES)))
 def test_the_sums_are_those_of_the_charges(spent: Session, by: str, of: str) -> None:
     tables = shown(spent, f"--by {by} --of {of}")
     kinds = [[each for each in _SCOPES[of] if each.demo is demo] for demo in (False, True)]
-    assert [table.headings[4] for table in tables] == ["Cost", "Demo credit"]
+    assert [table.headings[1] for table in tables] == ["Cost", "Demo credit"]
     for table, charges in zip(tables, kinds, strict=True):
         groups: dict[str, list[Charge]] = {}
         for each in charges:
@@ -199,39 +224,106 @@ def test_where_nothing_was_spent_one_empty_table_says_so(session: Session) -> No
     assert read(table) == {"Total": ("0", "$0.00", "")}
 
 
-def test_the_overview_has_this_kernel_this_notebook_today_and_all(spent: Session) -> None:
-    tables = [each for each in shown(spent) if isinstance(each, Table)]
-    for table, demo in ((tables[0], False), (tables[3], True)):
-        assert read(table) == {
-            name: expected([each for each in _SCOPES[of] if each.demo is demo])
-            for name, of in {
-                "This kernel": "kernel",
-                "This notebook, all kernels": "notebook",
-                "Today, all notebooks": "today",
-                "All time": "all",
-            }.items()
-        }
-    headings = ["", "Model, this kernel", "Conversation, this kernel"]
-    assert [table.headings[0] for table in tables] == headings * 2
+def test_the_overview_is_one_table_of_today_this_notebook_this_kernel_and_all(spent: Session) -> None:
+    (table,) = (each for each in shown(spent) if isinstance(each, Table))
+    assert table.headings == ["", "Cost", "Demo credit", "Requests", "Unpriced"]
+    rows = overview(table)
+    assert list(rows) == ["today", "this notebook", "this kernel", "all"]
+    for name, of in zip(rows, ("today", "notebook", "kernel", "all"), strict=True):
+        cells = rows[name]
+        wanted = in_overview(_SCOPES[of])
+        assert (cells["Requests"], cells["Unpriced"]) == (wanted["Requests"], wanted["Unpriced"])
+        for heading in ("Cost", "Demo credit"):
+            # Rounded to what is worth reading.
+            assert abs(nano(cells[heading]) - int(str(wanted[heading]))) <= 500_000
+    for heading in ("Cost", "Demo credit"):
+        assert len({len(cells[heading].partition(".")[2]) for cells in rows.values()}) == 1
 
 
 def test_the_overview_leaves_out_money_where_there_is_demo_credit_only(session: Session) -> None:
     session.accounts.settle([KERNEL[4]], Allowance())
-    tables = [each for each in shown(session) if isinstance(each, Table)]
-    assert {table.headings[4] for table in tables} == {"Demo credit"}
+    (table,) = (each for each in shown(session) if isinstance(each, Table))
+    assert table.headings == ["", "Demo credit", "Requests"]
 
 
 def test_the_overview_without_a_ledger_is_of_this_kernel(session: Session) -> None:
     session.settings.ledger = "off"
-    assert read(shown(session)[0]) == {"This kernel": ("0", "$0.00", "")}
+    assert overview(shown(session)[0]) == {"this kernel": {"Cost": "$0.00", "Requests": "0"}}
 
 
 def test_a_notebook_that_nobody_knows_is_left_out_of_the_overview(spent: Session) -> None:
     spent.notebook = ""
-    assert "This notebook, all kernels" not in read(shown(spent)[0])
+    assert "this notebook" not in overview(shown(spent)[0])
     error = refused(spent, "--of notebook")
     assert "Cnai.notebook" in error.next_step
     assert "--of kernel" in error.next_step
+
+
+def test_what_was_thought_and_cached_is_told_by_model(spent: Session) -> None:
+    (money, _) = shown(spent, "--by model --of all")
+    assert money.headings[1:7] == ["Cost", "Requests", "Prompt", "Completion", "Thinking", "Cached"]
+    rows = {row[0]: row for row in money.rows}
+    assert rows["big"][3:7] == ["≈900", "≈90", "≈9", "≈18"]
+
+
+# -- rows ---------------------------------------------------------------------------------------
+
+
+def test_rows_of_the_overview_are_data(spent: Session) -> None:
+    rows = read_spend(spent, "")
+    assert [row["scope"] for row in rows if not row["demo"]] == [
+        "today",
+        "this notebook",
+        "this kernel",
+        "all",
+    ]
+    for row in rows:
+        of = row["scope"].removeprefix("this ")
+        charges = [each for each in _SCOPES[of] if each.demo is row["demo"]]
+        assert row["nano_usd"] == sum(each.cost.nano or 0 for each in charges)
+        assert row["cost_usd"] == row["nano_usd"] / 10**9
+        assert row["requests"] == len(charges)
+        assert row["unpriced_requests"] == sum(each.cost.nano is None for each in charges)
+
+
+@pytest.mark.parametrize("by", _GROUPS)
+def test_rows_of_sums_are_data_and_a_file_has_the_same(spent: Session, by: str, tmp_path: Path) -> None:
+    rows = read_spend(spent, f"--by {by} --of all")
+    for demo in (False, True):
+        of_kind = [row for row in rows if row["demo"] is demo]
+        assert sum(row["nano_usd"] for row in of_kind) == sum(
+            each.cost.nano or 0 for each in ALL if each.demo is demo
+        )
+    path = tmp_path / "sums.csv"
+    assert text(spent, f"--by {by} --csv {path}").startswith(f"Written to {path}: {len(rows)} rows of ")
+    lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+    assert [line[by] for line in lines] == [row[by] for row in rows]
+    assert [Decimal(line["cost_usd"]) * 10**9 for line in lines] == [row["nano_usd"] for row in rows]
+
+
+def test_rows_are_a_data_frame_where_pandas_is_in_use(
+    spent: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Frame:
+        def __init__(self, rows: list[dict[str, Any]]) -> None:
+            self.rows = rows
+
+    assert isinstance(read_spend(spent, "--by day"), list)
+    monkeypatch.setitem(sys.modules, "pandas", types.SimpleNamespace(DataFrame=Frame))
+    frame = read_spend(spent, "--by day")
+    assert isinstance(frame, Frame)
+    assert len(frame.rows) == 5
+
+
+def test_options_go_together(spent: Session, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    said, *pictures = shown(spent, f"--by chat --plot --of all --csv {path}")
+    assert "Written to" in repr(said)
+    assert path.exists()
+    assert [repr(each).splitlines()[2].split()[0] for each in pictures] == ["Conversation", "Conversation"]
+    assert "plan" in repr(pictures[0])
+    days = repr(shown(spent, "--by day --plot")[0])
+    assert f"{NOW.astimezone().date().isoformat()} " in days
 
 
 @pytest.mark.parametrize("line", ["--of all", "--of today", "--of notebook", "--csv {}/x.csv --of all"])
@@ -249,7 +341,7 @@ def test_without_a_ledger_only_this_kernel_can_be_asked_for(
 def test_a_ledger_that_fails_leaves_this_kernel_s_sums_and_says_why(session: Session, path: Path) -> None:
     session.accounts.settle([KERNEL[0]], Allowance())
     path.write_bytes(b"this is no database at all" * 100)
-    assert read(shown(session)[0]) == {"This kernel": expected(KERNEL[:1])}
+    assert overview(shown(session)[0]) == {"this kernel": {"Cost": "$0.001000", "Requests": "1"}}
     assert last_lines(session)[-3].startswith("LedgerError: the ledger")
     assert "damaged" in last_lines(session)[-2]
     for line in ("--of all", "--by day", "--plot --of all", "--budget-day 1"):
@@ -259,7 +351,7 @@ def test_a_ledger_that_fails_leaves_this_kernel_s_sums_and_says_why(session: Ses
 
 def test_a_place_that_is_no_path_leaves_this_kernel_s_sums_too(session: Session) -> None:
     session.settings.ledger = "~nobody-of-this-name/ledger.sqlite3"
-    assert "This kernel" in read(shown(session)[0])
+    assert "this kernel" in overview(shown(session)[0])
     assert "~nobody-of-this-name" in text(session)
     session.settings.ledger = "off"
 
@@ -353,7 +445,7 @@ def test_a_budget_is_set_shown_and_taken_away(session: Session) -> None:
     assert text(session, "--budget 0.5") == "Budget of this kernel: $0.5000, $0.5000 left."
     assert session.budget == 5 * 10**8
     session.accounts.settle([charge(1, 2 * 10**8)], Allowance())
-    assert "Budget of this kernel: $0.5000, $0.3000 left." in last_lines(session)
+    assert overview(shown(session)[0])["this kernel"]["Budget left"] == "$0.3000 of $0.5000"
     assert text(session, "--budget 0.1") == "Budget of this kernel: $0.1000, overspent by $0.1000."
     assert text(session, "--budget OFF") == "This kernel has no budget."
     assert session.budget is None
@@ -368,7 +460,7 @@ def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: Session, path:
     other = Ledger(path)
     assert other.day_budget() == 2 * 10**9
     other.close()
-    assert "Budget of the day, all notebooks: $2.0000, overspent by $1.0000." in last_lines(session)
+    assert overview(shown(session)[0])["today"]["Budget left"] == "overspent by $1.0000"
     assert text(session, "--budget-day none") == "There is no budget of the day."
     assert session.ledger.day_budget() is None
 
@@ -402,8 +494,9 @@ def test_several_changes_at_once_are_all_made_or_none(session: Session, tmp_path
 
 def test_reset_begins_the_kernel_anew_and_keeps_the_ledger(spent: Session) -> None:
     assert text(spent, "--reset") == "The count of this kernel begins anew; the ledger keeps what it has."
-    assert read(shown(spent)[0])["This kernel"] == ("0", "$0.00", "")
-    assert read(shown(spent)[0])["All time"] == expected([each for each in ALL if not each.demo])
+    rows = overview(shown(spent)[0])
+    assert rows["this kernel"]["Requests"] == "0"
+    assert rows["all"]["Requests"] == str(len(ALL))
     spent.settings.budget = 1
     assert "its budget is whole again" in text(spent, "--reset")
     spent.settings.ledger = "off"
@@ -451,7 +544,7 @@ def test_credit_that_cannot_be_had_does_not_keep_the_sums(
     server: ScriptedServer, spent: Session, fault: Any
 ) -> None:
     server.billing = {"subscription": fault}
-    assert read(shown(spent)[0])["All time"] == expected([each for each in ALL if not each.demo])
+    assert overview(shown(spent)[0])["all"]["Requests"] == str(len(ALL))
     line = last_lines(spent)[-1]
     assert line.startswith(
         ("The server's own count could not be had: ", "127.0.0.1 does not tell what credit the key has.")
@@ -610,6 +703,6 @@ def test_answers_that_were_replayed_are_told_with_what_they_had_cost(session: Se
 
 def test_what_a_restored_notebook_had_spent_is_a_row_of_its_own(session: Session) -> None:
     session.book.restore(KERNEL[:3])
-    rows = read(shown(session)[0])
-    assert rows["Before, by its restored answers"] == expected(KERNEL[:3])
-    assert rows["This kernel"] == ("0", "$0.00", "")
+    rows = overview(shown(session)[0])
+    assert (rows["restored answers"]["Requests"], rows["restored answers"]["Unpriced"]) == ("3", "1")
+    assert rows["this kernel"]["Requests"] == "0"

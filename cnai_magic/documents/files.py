@@ -9,7 +9,9 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -48,9 +50,10 @@ _REASONS = {
 }
 
 
-def write_new(path: Path, data: bytes, *, force: bool = False) -> None:
+def write_new(path: Path, data: bytes | Iterable[bytes], *, force: bool = False) -> None:
     """Write a new file, whole or not at all; with `force` it may take the place of one that is there.
 
+    `data` may come in parts, which are written as they come; what raises among them leaves no file either.
     A file that is replaced leaves its mode to the new one, and where `path` is a link, what it points to is
     replaced. Without `force`, nothing is ever replaced, also not what appears at the last moment. Raises
     InputError where the file cannot be written; nothing is left behind then.
@@ -118,7 +121,7 @@ def expanded(path: Path) -> Path:
 # -- written ------------------------------------------------------------------------------------
 
 
-def _write(target: Path, data: bytes, mode: int | None, force: bool) -> None:
+def _write(target: Path, data: bytes | Iterable[bytes], mode: int | None, force: bool) -> None:
     """Write beside the target, then put it there in one step; `mode` is that of the file that is replaced."""
     beside = target.parent / f".cnai-{secrets.token_hex(8)}"
     try:
@@ -133,13 +136,14 @@ def _write(target: Path, data: bytes, mode: int | None, force: bool) -> None:
             raise
         except (OSError, NotImplementedError):
             # Some file systems have no links (FAT, network drives): the name is taken first, then filled.
-            _fill(target, data)
+            with open(beside, "rb") as written:
+                _fill(target, iter(partial(written.read, 2**20), b""))
     finally:
         with suppress(OSError):
             beside.unlink()
 
 
-def _fill(path: Path, data: bytes, mode: int | None = None) -> None:
+def _fill(path: Path, data: bytes | Iterable[bytes], mode: int | None = None) -> None:
     """Write a file that must not exist yet, down to the disk; what cannot be written whole is taken away."""
     # What takes the place of a private file is never open to others, not even for a moment.
     descriptor = os.open(path, _NEW, 0o666 if mode is None else 0o600)
@@ -147,7 +151,7 @@ def _fill(path: Path, data: bytes, mode: int | None = None) -> None:
         with open(descriptor, "wb") as file:
             if mode is not None:
                 path.chmod(mode)
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(descriptor)
     except BaseException:

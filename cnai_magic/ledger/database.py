@@ -192,6 +192,7 @@ def _first_schema(connection: sqlite3.Connection) -> None:
         f"cost_estimated INTEGER, {', '.join(checks)})"
     )
     connection.execute("CREATE INDEX charges_by_day ON charges (day)")
+    connection.execute("CREATE INDEX charges_by_time ON charges (time)")
     connection.execute("CREATE INDEX charges_by_notebook ON charges (notebook)")
     # What the charges up to the rowid in the setting "summed" add up to, by each of the groups.
     connection.execute(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from ..protocol import Usage
 from ..safety import hide_keys
-from ..spend import Charge, Cost, Spend
+from ..spend import Charge, Cost, Record, Spend
 
 __all__ = [
     "ADDED",
@@ -16,6 +17,8 @@ __all__ = [
     "SUMMED",
     "SUM_COLUMNS",
     "charge_of",
+    "day_of",
+    "record_of",
     "row_of",
     "spend_of",
     "text_of",
@@ -112,6 +115,28 @@ def charge_of(row: tuple[object, ...]) -> Charge:
         finish_reason=text_of(finish_reason),
         answered_by=text_of(answered_by),
     )
+
+
+def day_of(day: str) -> int:
+    """Return when a day begins in UTC, in milliseconds since 1970; raises ValueError for what is no day."""
+    return (datetime.fromisoformat(day).replace(tzinfo=timezone.utc) - _EPOCH) // _MILLISECOND
+
+
+def record_of(row: tuple[Any, ...]) -> Record:
+    """Return the record that the values of COLUMNS hold; raises ValueError where they are damaged."""
+    charge_id, time, _day, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
+    demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
+    texts = (charge_id, notebook, conversation, host, model, answered_by, finish_reason)
+    # A file may have a million of these, and nearly all of them need nothing changed.
+    if not all(type(text) is str for text in texts):
+        charge_id, notebook, conversation, host, model, answered_by, finish_reason = map(text_of, texts)
+    for number in (time, prompt, completion, reasoning, cached, 0 if nano is None else nano):
+        if type(number) is not int:
+            _int(number)
+    estimated = bool(usage_estimated or cost_estimated)
+    where_asked = (charge_id, time, notebook, conversation, host, model, answered_by)
+    counts = (prompt, completion, reasoning, cached)
+    return Record._make((*where_asked, *counts, estimated, nano, bool(demo), finish_reason))
 
 
 def text_of(value: object) -> str:

@@ -29,13 +29,16 @@ _FAINT = "#8884"
 
 
 class SpendPlot:
-    """Draws spend over time, stacked by model, and the total of each model.
+    """Draws spend over time, stacked by model (or what else `heading` says), and the total of each.
 
-    `by_time` holds the spend of each model under each label of time, in order: ISO days, or ISO dates with
+    `by_time` holds the spend of each under each label of time, in order: ISO days, or ISO dates with
     times. Days of more than three months are shown by month. Where nothing has a price the bars are tokens.
     """
 
-    def __init__(self, by_time: Mapping[str, Mapping[str, Spend]], *, title: str, demo: bool) -> None:
+    def __init__(
+        self, by_time: Mapping[str, Mapping[str, Spend]], *, title: str, demo: bool, heading: str = "Model"
+    ) -> None:
+        self._heading = heading
         self._title = _line(title)
         self._demo = demo
         labels = _by_month([_line(label) for label in by_time])
@@ -57,9 +60,10 @@ class SpendPlot:
         over_time = {label: Spend() for label in self._labels} | self._totals_over_time()
         shown = dict(list(over_time.items())[-_MOST_ROWS:])
         left_out = len(over_time) - len(shown)
-        lines = [self._title, "", *self._bars("Model", self._by_model), "", *self._bars("Time", shown)]
+        lines = [self._title, "", *self._bars(self._heading, self._by_model), "", *self._bars("Time", shown)]
         if left_out:
-            lines.append(f"({left_out:,} earlier ones are in the sums by model, and not in this list)")
+            by = self._heading.lower()
+            lines.append(f"({left_out:,} earlier ones are in the sums by {by}, and not in this list)")
         return "\n".join([*lines, "", f"Total {_words(total)}", *self._notes(total)])
 
     def _repr_mimebundle_(
@@ -197,7 +201,7 @@ class SpendPlot:
 
     def _tooltip(self) -> list[dict[str, str]]:
         fields = {
-            "model": "Model",
+            "model": self._heading,
             "cost": "Demo credit" if self._demo else "Cost",
             "estimated": "of it estimated",
             "unpriced": "Unpriced",

@@ -14,6 +14,7 @@ from ..spend import usd
 
 __all__ = ["Table", "conversations_table", "escaped", "models_table"]
 
+_NUMBER = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 _BEGINS_MATHS = str.maketrans({"$": "<span>$</span>", "\\": "<span>\\</span>"})
 
 
@@ -73,12 +74,13 @@ class Table:
         return "  ".join(aligned).rstrip()
 
     def _row(self, tag: str, cells: Sequence[str]) -> str:
-        sides = ("right" if right else "left" for right in self._right)
+        # Digits of one width, so that amounts stand below each other; a number is never broken.
+        styles = (_NUMBER if right else "text-align:left" for right in self._right)
         return (
             "<tr>"
             + "".join(
-                f'<{tag} style="text-align:{side}">{escaped(cell)}</{tag}>'
-                for side, cell in zip(sides, cells, strict=True)
+                f'<{tag} style="{style}">{escaped(cell)}</{tag}>'
+                for style, cell in zip(styles, cells, strict=True)
             )
             + "</tr>"
         )

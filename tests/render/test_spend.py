@@ -10,7 +10,7 @@ import pytest
 
 from cnai_magic.protocol import Usage
 from cnai_magic.render.spend import charges_csv, grouped_table, overview_table, unpriced
-from cnai_magic.spend import Charge, Cost, Spend
+from cnai_magic.spend import Charge, Cost, Record, Scope, Spend
 
 _PRICED = Spend.of(Charge("deepseek-chat", "main", Usage(20, 8), Cost(53_760)))
 _ESTIMATED = Spend.of(Charge("deepseek-chat", "plan", Usage(1000, 8, estimated=True), Cost(1_001, True)))
@@ -22,55 +22,67 @@ def _rows(table: Any) -> list[dict[str, str]]:
 
 
 def test_an_overview_has_a_row_for_each_scope_and_no_total() -> None:
-    table = overview_table({"This kernel": _PRICED, "All time": _PRICED + _ESTIMATED}, demo=False)
-    assert [row[""] for row in _rows(table)] == ["This kernel", "All time"]
-    assert _rows(table)[1] == {
-        "": "All time",
-        "Requests": "2",
-        "Prompt tokens": "≈1,020",
-        "Completion tokens": "≈16",
-        "Cost": "≈$0.000054761",
-        "of it estimated": "$0.000001001",
-    }
+    table = overview_table({"this kernel": Scope(_PRICED), "all": Scope(_PRICED + _ESTIMATED)})
+    assert _rows(table) == [
+        {"": "this kernel", "Cost": "$0.000054", "Requests": "1"},
+        {"": "all", "Cost": "≈$0.000055", "Requests": "2"},
+    ]
 
 
-def test_what_has_no_price_is_counted_and_is_not_shown_as_nothing() -> None:
-    mixed, alone = _rows(overview_table({"a": _PRICED + _UNPRICED + _UNPRICED, "b": _UNPRICED}, demo=False))
-    assert (mixed["Cost"], mixed["Unpriced"]) == ("$0.00005376", "2 requests, 2,468 tokens")
-    assert (alone["Cost"], alone["Unpriced"]) == ("unpriced", "1 request, 1,234 tokens")
+def test_money_comes_first_and_what_is_in_no_row_is_left_out() -> None:
+    assert overview_table({"all": Scope()}).headings == ["", "Cost", "Requests"]
+    assert overview_table({"all": Scope(demo=_PRICED)}).headings == ["", "Demo credit", "Requests"]
+    table = overview_table({"a": Scope(_PRICED + _UNPRICED, _PRICED, "$1 of $2"), "b": Scope(_UNPRICED)})
+    assert table.headings == ["", "Cost", "Demo credit", "Requests", "Unpriced", "Budget left"]
+    mixed, alone = _rows(table)
+    assert (mixed["Cost"], mixed["Unpriced"], mixed["Budget left"]) == ("$0.000054", "1", "$1 of $2")
+    assert (alone["Cost"], alone["Unpriced"], alone["Budget left"]) == ("unpriced", "1", "")
 
 
-def test_columns_that_are_empty_in_every_row_are_left_out() -> None:
-    headings = ["", "Requests", "Prompt tokens", "Completion tokens", "Cost"]
-    assert overview_table({"This kernel": _PRICED}, demo=False).headings == headings
-    table = overview_table({"This kernel": _PRICED, "All time": _UNPRICED}, demo=False)
-    assert table.headings == [*headings, "Unpriced"]
+@pytest.mark.parametrize(
+    ("nanos", "written"),
+    [
+        ([0, 0], ["$0.00", "$0.00"]),
+        ([53_760, 12_345_600_000], ["$0.000054", "$12.345600"]),
+        ([20_000_000, 12_345_600_000], ["$0.0200", "$12.3456"]),
+        ([2, 10**9], ["$0.000000002", "$1.000000000"]),
+        ([1234 * 10**9, 0], ["$1,234.00", "$0.00"]),
+    ],
+)
+def test_amounts_in_a_column_have_the_same_decimals(nanos: list[int], written: list[str]) -> None:
+    scopes = {str(n): Scope(Spend(requests=1, nano=nano)) for n, nano in enumerate(nanos)}
+    assert [row["Cost"] for row in _rows(overview_table(scopes))] == written
+
+
+def test_numbers_have_digits_of_one_width_and_are_not_broken() -> None:
+    html = overview_table({"all": Scope(_PRICED)})._repr_html_()
+    assert html.count("tabular-nums") == html.count("nowrap") == 4
 
 
 def test_thinking_is_told_where_there_is_any() -> None:
     thinking = Spend.of(Charge("deepseek-reasoner", "main", Usage(5, 5000, 4990), Cost(12_600_000)))
     table = grouped_table("Model", {"deepseek-chat": _PRICED, "deepseek-reasoner": thinking}, demo=False)
-    assert table.headings[4:] == ["Cost", "Thinking tokens"]
-    assert [row["Thinking tokens"] for row in _rows(table)] == ["", "4,990", "4,990"]
+    assert table.headings == ["Model", "Cost", "Requests", "Prompt", "Completion", "Thinking"]
+    assert [row["Thinking"] for row in _rows(table)] == ["", "4,990", "4,990"]
 
 
 def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
-    assert overview_table({"a": _PRICED}, demo=False).note == ""
-    assert "≈" in overview_table({"a": _ESTIMATED}, demo=False).note
-    assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": _UNPRICED}, demo=False).note
-    assert overview_table({"a": _PRICED}, demo=True).note == "demo credit is no money"
+    assert overview_table({"a": Scope(_PRICED)}).note == ""
+    assert "≈" in overview_table({"a": Scope(_ESTIMATED)}).note
+    assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": Scope(_UNPRICED)}).note
+    assert overview_table({"a": Scope(demo=_PRICED)}).note == "demo credit is no money"
 
 
 def test_tokens_that_are_estimated_and_have_no_price_are_explained_too() -> None:
     spend = Spend.of(Charge("qwen-max", "main", Usage(10, 1, estimated=True), Cost(None, True)))
-    table = overview_table({"a": spend}, demo=False)
-    assert _rows(table)[0]["Prompt tokens"] == "≈10"
+    table = grouped_table("Model", {"qwen-max": spend}, demo=False)
+    assert _rows(table)[0]["Prompt"] == "≈10"
     assert "≈ marks" in table.note
 
 
 def test_demo_credit_is_not_called_a_cost() -> None:
     table = grouped_table("Model", {"demo-guide": _PRICED}, demo=True)
-    assert table.headings[4] == "Demo credit"
+    assert table.headings[1] == "Demo credit"
     assert table.note == "this kernel; demo credit is no money"
 
 
@@ -128,14 +140,14 @@ def _charge(**fields: Any) -> Charge:
 
 
 def _read(*charges: Charge) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO("".join(charges_csv(charges)), newline="")))
+    return list(csv.DictReader(io.StringIO("".join(charges_csv(map(Record.of, charges))), newline="")))
 
 
 def test_a_charge_is_one_line_of_csv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
     try:
-        head, line = charges_csv([_charge()])
+        head, line = charges_csv([Record.of(_charge())])
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -183,7 +195,7 @@ def test_control_sequences_and_bytes_that_are_no_text_do_not_reach_the_file() ->
 def test_lines_are_made_as_they_are_read() -> None:
     def endless() -> Any:
         while True:
-            yield _charge()
+            yield Record.of(_charge())
 
     lines = charges_csv(endless())
     assert [next(lines).split(",")[0] for _ in range(3)] == ["id", "0123456789abcdef", "0123456789abcdef"]
