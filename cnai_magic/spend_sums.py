@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from .errors import InputError, LedgerError
+from .errors import InputError, LedgerError, NextStep
 from .protocol import both_models
 from .spend import Charge, Record, Scope, Spend, usd
 
@@ -171,7 +171,10 @@ def _ledger(session: Session) -> Ledger | None:
     if session.ledger is None:
         raise InputError(
             "only this kernel is counted: the ledger is off",
-            next_step='turn it on with %config Cnai.ledger = "on", or ask for --of kernel',
+            next_step=NextStep(
+                cell='turn it on with %config Cnai.ledger = "on", or ask for --of kernel',
+                terminal="turn it on: CNAI_LEDGER=on",
+            ),
         )
     return session.accounts.ledger_to_read(session.settings.ledger)
 
@@ -183,7 +186,7 @@ def _filter(session: Session, of: str) -> dict[str, str]:
         if not session.notebook:
             raise InputError(
                 "nobody here knows the file of this notebook",
-                next_step='name it: %config Cnai.notebook = "PATH", or ask for --of kernel',
+                next_step=NextStep(cell='name it: %config Cnai.notebook = "PATH", or ask for --of kernel'),
             )
         return {"notebook": session.notebook}
     return {}
