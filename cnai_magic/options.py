@@ -173,7 +173,8 @@ def leading_options(line: str, parser: Parser) -> tuple[list[str], str]:
     found: list[str] = []
     rest = line.strip()
     parser.check_option(rest.split(None, 1)[0] if rest and rest[0] not in "\"'“”‘’" else "")
-    while rest.startswith("-"):
+    # A dash alone, or before a number, begins a question.
+    while re.match(r"-(?![\s\d.]|\Z)", rest):
         option, rest = _next_word(rest)
         if option == "--":
             break

@@ -18,8 +18,8 @@ __all__ = ["keep_body", "keep_question_mark"]
 _CELL = re.compile(r"[ \t]*%%cnai(?=\s|\Z)")
 _OTHER = re.compile(r"[ \t]*%%(?!cnai(?:\s|\Z))")
 # Blanks after which IPython sees no end of a magic's name: of a keyboard for Chinese, of a web page, a tab.
-_LINE = re.compile(r"([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai)[^\S \r\n]")
-_LINE_QUESTION = re.compile(r"([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai[ \t]+\S.*\?)(?=\r?\n?\Z)")
+_LINE = re.compile(r"\A([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai)[^\S \r\n]")
+_LINE_QUESTION = re.compile(r"\A([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai[ \t]+\S.*\?)(?=\r?\n?\Z)")
 # Lines that are no Python: magics, shell commands, help.
 _NO_PYTHON = re.compile(r"[ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*[%!?]")
 _QUOTED = re.compile(

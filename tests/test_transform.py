@@ -135,6 +135,7 @@ def test_a_question_below_something_else_is_told_to_move(above: str, told: str) 
         "%%time\n%cnai why?",
         "%%cnai_fix\nx",
         "x = 5\ny = x %%cnai\n",
+        "x = 'a %cnai\tb'  # %cnai why?",
         "",
         "   \n\n",
     ],
