@@ -135,6 +135,12 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"over budget|ExceededBudget|exceeded.{0,20}budget|\((1008|2056)\)",
     ),
     _row(
+        RateLimitError,
+        "text",
+        r"rate.?limit|(requests|tokens) per (min|day)|too many requests|throttl",
+        r"频率|并发|限流|速率|请求过多|负载已饱和|\((1002|1039|2045)\)",
+    ),
+    _row(
         ContextLengthError,
         "text",
         r"maximum (context|prompt|input|model) (length|limit)",
@@ -170,11 +176,6 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"无效的令牌|令牌.{0,12}(过期|失效|不可用|失败)|未提供令牌|身份验证|鉴权失败",
         r"login fail|\((1004|2049)\)",
         r"authentication (fails|failed|error)",
-    ),
-    _row(
-        RateLimitError,
-        "text",
-        r"rate.?limit|too many requests|throttl|频率|并发|限流|速率|请求过多|负载已饱和|\((1002|1039|2045)\)",
     ),
     # After the words: these numbers say no more than that something is wrong with the request.
     _row(InvalidRequestError, "minimax", r"^(2013|1042)\b"),

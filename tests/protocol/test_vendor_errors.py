@@ -780,6 +780,7 @@ ROWS += [
         '{"Response":{"Error":{"Code":"FailedOperation.EngineServerLimitExceeded","Message":"x"}}}',
         RATE,
     ),
+    row("rate, tokens of a minute", 429, RATE, "Exceeded the maximum input tokens: 30000 tokens per minute"),
     row(
         "rate, Azure",
         429,
