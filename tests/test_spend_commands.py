@@ -706,3 +706,16 @@ def test_what_a_restored_notebook_had_spent_is_a_row_of_its_own(session: Session
     rows = overview(shown(session)[0])
     assert (rows["restored answers"]["Requests"], rows["restored answers"]["Unpriced"]) == ("3", "1")
     assert rows["this kernel"]["Requests"] == "0"
+
+
+def test_what_is_held_is_not_overspent(session: Session) -> None:
+    session.settings.budget = "0.001"
+    assert session.ledger is not None
+    session.ledger.set_day_budget(10**6)
+    held = session.ledger.hold(10**6, demo=False)
+    assert held is not None
+    session.ledger.set_day_budget(500_000)
+    said = text(session)
+    assert "Budget of the day, all notebooks: $0.000500, $0.000500 left, of which answers under way" in said
+    assert "hold $0.001000" in said
+    assert "overspent" not in said

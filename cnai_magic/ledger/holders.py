@@ -91,12 +91,13 @@ def dead_holders(folder: Path) -> list[Path]:
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             return []
-        paths = list(folder.iterdir())
+        # Our own are never tried, nor one that is just being made: POSIX grants a process its lock twice, and
+        # drops it at the first close.
+        with _guard:
+            own = {holder.name for holder in _holders.values()}
+            return [path for path in folder.iterdir() if path.name not in own and _is_dead(path)]
     except OSError:
         return []
-    # Our own are never tried: POSIX grants a process its lock twice, and drops it at the first close.
-    own = {holder.name for holder in _holders.values()}
-    return [path for path in paths if path.name not in own and _is_dead(path)]
 
 
 def is_holder(folder: Path, name: object) -> bool:
