@@ -250,19 +250,19 @@ if hasattr(os, "register_at_fork"):
 # -- errors -----------------------------------------------------------------------------------
 
 _FAILED = "the ledger {} cannot be read or written"
-_AWAY = NextStep.of("shut down the notebooks that use it and move it away to begin a new one")
+_AWAY = "shut down the notebooks that use it and move {} away to begin a new one"
 _ELSEWHERE = NextStep.of(LedgerError.default_next_step)
 _SECOND_NAME = "remove the second name; or " + _ELSEWHERE
 _FULL = ("the disk is full", "free some space; or " + _ELSEWHERE)
 _READ_ONLY = ("it is read-only, or its folder is", "allow to write it; or " + _ELSEWHERE)
 _NO_FOLDER = ("a part of its path is a file, not a folder", _ELSEWHERE)
-# By SQLite's words, since Python 3.10 has no code for them.
-_REASONS = (
+# By SQLite's words, since Python 3.10 has no code for them; without a next step: move it away.
+_REASONS: tuple[tuple[str, str, str | NextStep], ...] = (
     ("locked", "another program holds it", "close that program and ask again; or " + _ELSEWHERE),
-    ("not a database", "it is damaged, or no ledger", _AWAY),
-    ("malformed", "it is damaged", _AWAY),
-    ("decode", "it is damaged", _AWAY),
-    ("no such", "it is damaged, or of a development version", _AWAY),
+    ("not a database", "it is damaged, or no ledger", ""),
+    ("malformed", "it is damaged", ""),
+    ("decode", "it is damaged", ""),
+    ("no such", "it is damaged, or of a development version", ""),
     ("readonly", *_READ_ONLY),
     ("full", *_FULL),
     ("disk I/O", "the disk failed: it may be full", "free some space; or " + _ELSEWHERE),
@@ -289,9 +289,10 @@ def _translated(path: Path, exc: Exception) -> LedgerError:
     if isinstance(exc, sqlite3.Error):
         if ("unable to open" in words or "readonly" in words) and not os.access(path.parent, os.W_OK):
             return LedgerError(what, why=f"{_READ_ONLY[0]} ({words})", next_step=_READ_ONLY[1])
-        for sign, why, next_step in _REASONS:
+        for sign, why, step in _REASONS:
             if sign in words:
-                error = LedgerError(what, why=f"{why} ({words})", next_step=next_step)
+                step = step or _AWAY.format(path)
+                error = LedgerError(what, why=f"{why} ({words})", next_step=step)
                 error.locked = sign == "locked"
                 return error
     return LedgerError(what, why=words)

@@ -501,7 +501,7 @@ def test_a_newer_schema_is_refused_untouched(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(LedgerError) as caught:
         Ledger(path).add(charge())
-    assert "upgrade" in caught.value.next_step
+    assert "newer version of cnai_magic" in caught.value.next_step
     assert str(path) in caught.value.what
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == [path.name]
