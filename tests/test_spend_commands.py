@@ -715,7 +715,7 @@ def test_what_is_held_is_not_overspent(session: Session) -> None:
     held = session.ledger.hold(10**6, demo=False)
     assert held is not None
     session.ledger.set_day_budget(500_000)
-    said = text(session)
-    assert "Budget of the day, all notebooks: $0.000500, $0.000500 left, of which answers under way" in said
-    assert "hold $0.001000" in said
-    assert "overspent" not in said
+    # Set under what is held: what is left beside what was spent, and what of it is held.
+    said = text(session, "--budget-day 0.0005")
+    assert "$0.000500 left, of which answers under way hold $0.001000" in said
+    assert "overspent" not in said + text(session)
