@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from .accounts import Accounts
 from .holds import Allowance
-from .protocol import TokenCount, Usage, answering_model, estimate_usage
+from .protocol import TokenCount, Usage, answering_model, completed_usage, estimate_usage
 from .question import Question, View
+from .safety import clean
 from .spend import Charge
 from .stream import PACE, StreamedAnswer
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer"]
 
+_LONGEST_NOTE = 300
+
 # Seconds between two notes of how much of an answer has come.
 _NOTED_EVERY = 0.2
 
@@ -28,7 +31,7 @@ _NOTED_EVERY = 0.2
 class _Unsent:
     """What has arrived before the question is sent: nothing."""
 
-    text = reasoning = uncounted = model = finish_reason = ""
+    text = reasoning = uncounted = model = note = finish_reason = ""
     chargeable = False
     posts = 0
     abandoned: tuple[int, ...] = ()
@@ -136,15 +139,21 @@ class Answer:
 
     @property
     def usage(self) -> Usage:
-        """The tokens as reported; what arrived after the last report, or was never reported, is estimated."""
+        """The tokens as reported; what no report counts, or cannot have counted, is estimated."""
         live = self._live
         if not live.chargeable:
             return Usage()
+        messages = self.question.request.messages
         if live.usage is None:
-            return estimate_usage(self.question.request.messages, live.text, live.reasoning)
+            return estimate_usage(messages, live.text, live.reasoning)
         if live.uncounted:
-            return live.usage + estimate_usage((), live.uncounted)
-        return live.usage
+            return completed_usage(live.usage, messages, "") + estimate_usage((), live.uncounted)
+        return completed_usage(live.usage, messages, live.text, live.reasoning)
+
+    @property
+    def note(self) -> str:
+        """A remark where something odd followed a complete answer, "" mostly."""
+        return clean(self._live.note)[:_LONGEST_NOTE]
 
     @property
     def first_token_after(self) -> float | None:

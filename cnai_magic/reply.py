@@ -43,7 +43,8 @@ class Reply:
     answer can be `replayed`: shown again from the notebook in place of being asked for. `ordinal` counts
     the questions of one run of its cell, from 0; `began` tells that it began its conversation with --new.
     `others` are attempts of the same turn that its output keeps, so that they outlive the kernel.
-    `answered_by` is the model that the server names, "" where it is the one that was asked.
+    `answered_by` is the model that the server names, "" where it is the one that was asked. `note` is a
+    remark where something odd followed the complete answer, "" mostly.
     """
 
     text: str
@@ -51,6 +52,7 @@ class Reply:
     model: str
     conversation: str = "main"
     answered_by: str = ""
+    note: str = ""
     reasoning: str = ""
     system: str | None = None
     parameters: Mapping[str, float | int] = field(default_factory=dict)
@@ -131,7 +133,7 @@ class Reply:
     @property
     def _remarks(self) -> list[str]:
         """What else a reader needs to know of the answer's place and its end, in few words."""
-        remarks = [self.ended]
+        remarks = [self.ended, self.note]
         if self.later:
             remarks.append("1 below is older" if self.later == 1 else f"{self.later} below are older")
         if self.left_out:

@@ -208,6 +208,7 @@ class Session:
             prompt=question.prompt,
             model=request.model,
             answered_by=answer.answered_by,
+            note=answer.note,
             conversation=question.conversation.name,
             reasoning=answer.reasoning,
             system=question.system,

@@ -39,8 +39,8 @@ class StreamedAnswer:
     """One answer while it is being read; with `stream=False` it is asked for whole, and comes at once.
 
     Iterate over `batches()` to the end. `text`, `reasoning`, `usage` (None where none was reported),
-    `finish_reason`, `model` and `first_token_after` (seconds, None where there was none) hold what has
-    arrived so far, at any moment, whatever ended it. `finish_reason` is the server's, or "stopped" after
+    `finish_reason`, `model`, `note` and `first_token_after` (seconds, None where there was none) hold what
+    has arrived so far, at any moment, whatever ended it. `finish_reason` is the server's, or "stopped" after
     `stop()`, or "interrupted". `on_post` is called before each request that is sent, on the reading thread.
     A failure is raised by `batches()` after all text that came before it.
     """
@@ -57,11 +57,14 @@ class StreamedAnswer:
         self.usage: Usage | None = None
         self.finish_reason = ""
         self.model = ""
+        self.note = ""
         self.first_token_after: float | None = None
         self._pace = pace
         # Written by the worker only: an interrupt of the caller's thread can lose nothing.
         self._texts: list[str] = []
         self._thoughts: list[str] = []
+        # So many of the texts were reasoning, as a tag that came after them told.
+        self._thought = 0
         self._counted = (0, 0)
         self._notice: Notice | None = None
         self._over = False
@@ -75,12 +78,12 @@ class StreamedAnswer:
     @property
     def text(self) -> str:
         """The text that has arrived."""
-        return "".join(self._texts)
+        return "".join(self._texts[self._thought :])
 
     @property
     def reasoning(self) -> str:
         """The reasoning that has arrived."""
-        return "".join(self._thoughts)
+        return "".join(self._thoughts + self._texts[: self._thought])
 
     @property
     def uncounted(self) -> str:
@@ -183,7 +186,9 @@ class StreamedAnswer:
     def _read(self) -> None:
         texts, thoughts = self._texts, self._thoughts
         try:
-            for text, reasoning, finish_reason, usage, model in self._stream:
+            for text, reasoning, finish_reason, usage, model, note, all_thought in self._stream:
+                if all_thought:
+                    self._thought = len(texts)
                 if text:
                     texts.append(text)
                 if reasoning:
@@ -193,6 +198,7 @@ class StreamedAnswer:
                     self._counted = (len(texts), len(thoughts))
                 self.finish_reason = finish_reason or self.finish_reason
                 self.model = model or self.model
+                self.note = note or self.note
                 if not self._woken:
                     self._wake()
         except BaseException as error:  # noqa: BLE001  a bug too must reach the person, not die in a thread

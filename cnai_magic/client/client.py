@@ -23,20 +23,15 @@ from ..errors import (
     NextStep,
     ProtocolError,
     RateLimitError,
-    TruncatedError,
 )
-from ..protocol import ChatRequest, Chunk, Model, Usage
-from ..protocol.reader import StreamReader, read_completion, read_models
+from ..protocol import ChatRequest, Chunk, Model
+from ..protocol.reader import read_models
 from ..safety import ApiKey
 from ..spend import Balance, read_balance
 from ..worker import run_in_worker
-from .events import Events
-from .hiding import HiddenKey
+from .received import received
 from .requester import Requester
-from .responses import foreign_lines, json_of, refuse_html, request_id_of
 from .transport import (
-    TRANSPORT_ERRORS,
-    Body,
     Exchange,
 )
 
@@ -44,10 +39,6 @@ __all__ = ["Client", "Notice", "Stream"]
 
 # Servers that tell a client to wait longer than this, in seconds, are not waited for.
 _LONGEST_WAIT = 60.0
-# How long, in seconds, the end of a stream may take once its finish_reason, or its [DONE], was read:
-# usage may still follow the first, nothing follows the second, and some servers never close.
-_GRACE_AFTER_FINISH = 2.0
-_GRACE_AFTER_DONE = 0.2
 
 # The days that are asked for; the one-api family answers for all time.
 _BILLED_DAYS = 100
@@ -218,7 +209,7 @@ class Client:
             if not _STREAM_ONLY.search(error.why):
                 raise
         else:
-            yield self._completion(self._requester.json(response, exchange))
+            yield from self._received(response, exchange, notify)
             return
         yield from self._streamed(request, exchange, notify)
 
@@ -228,74 +219,21 @@ class Client:
         response = self._open_stream(request, exchange)
         if response is None:
             return
+        yield from self._received(response, exchange, notify)
+
+    def _received(
+        self, response: requests.Response, exchange: Exchange, notify: Callable[[Notice], None]
+    ) -> Iterator[Chunk]:
+        def translated(exc: Exception, begun: bool) -> CnaiError:
+            error = self._requester.translated(exc, begun=begun)
+            error.__cause__ = self._requester.cause(exc)
+            return error
+
         try:
-            kind = response.headers.get("Content-Type", "").lower()
-            if "json" in kind and "event-stream" not in kind:
-                yield self._completion(json_of(self._requester.text(response, exchange)))
-                return
-            refuse_html(response, kind)
-            yield from self._chunks(response, exchange, notify)
+            yield from received(response, exchange, self._key, translated, lambda: notify(Notice("queued")))
         finally:
             exchange.release()
             response.close()
-
-    def _chunks(
-        self, response: requests.Response, exchange: Exchange, notify: Callable[[Notice], None]
-    ) -> Iterator[Chunk]:
-        events = Events(Body(response, exchange), on_comment=lambda: notify(Notice("queued")))
-        reader, hidden = StreamReader(), HiddenKey(self._key)
-        read, mark, model = reader.read, hidden.mark, ""
-        failure: CnaiError | None = None
-        # The last count of the server's, as long as no text has come after it.
-        counted: Usage | None = None
-        try:
-            for data, event in events:
-                if reader.done:
-                    continue  # what follows [DONE] is drained, so that the connection can be used again
-                chunk = read(data, event)
-                if chunk is not None:
-                    text, reasoning, finished, usage, named = chunk
-                    if usage is not None:
-                        # What was counted is charged: it must not be asked for once more.
-                        counted, exchange.begun = usage, True
-                    elif text or reasoning:
-                        counted = None
-                    if not exchange.begun:
-                        exchange.begun = bool(text or reasoning)
-                    if mark in text or mark in reasoning or hidden.held or finished or named != model:
-                        model = named
-                        chunk = hidden.of(chunk)
-                    yield chunk
-                    if finished:
-                        exchange.expect_end(_GRACE_AFTER_FINISH)
-                elif reader.done:
-                    exchange.expect_end(_GRACE_AFTER_DONE)
-        except CnaiError as error:
-            failure = error
-        except TRANSPORT_ERRORS as exc:
-            if not (reader.finish_reason or reader.done or exchange.cancelled):
-                failure = self._requester.translated(exc, begun=exchange.begun)
-                failure.__cause__ = self._requester.cause(exc)
-        # Whatever ended the stream: what was held back has arrived, and before the server's last count.
-        rest = hidden.rest(reader.close())
-        if rest is not None:
-            yield rest._replace(usage=counted)
-        if failure is not None:
-            raise failure
-        if exchange.cancelled:
-            return
-        head = "" if events.count else foreign_lines(bytes(events.head))
-        if head:
-            refuse_html(response, "text/html" if head[:1] == "<" else "")
-            yield self._completion(json_of(head))
-        elif not reader.finish_reason:
-            raise TruncatedError(
-                "the answer broke off"
-                if exchange.begun
-                else "the server closed the stream without an answer",
-                why="the stream ended without a finish_reason",
-                request_id=request_id_of(response),
-            )
 
     def _open_stream(self, request: ChatRequest, exchange: Exchange) -> requests.Response | None:
         include_usage = request.model not in self._without_usage
@@ -310,12 +248,6 @@ class Client:
             response = self._requester.send("POST", "/chat/completions", request.body(stream=True), exchange)
             self._without_usage.add(request.model)
             return response
-
-    def _completion(self, body: dict[str, Any]) -> Chunk:
-        chunk, hide = read_completion(body), self._hide
-        return Chunk(
-            hide(chunk.text), hide(chunk.reasoning), hide(chunk.finish_reason), chunk.usage, hide(chunk.model)
-        )
 
     def _wait_before(self, attempt: int, error: CnaiError) -> float | None:
         """Return the seconds to wait before the next attempt, or None where there is to be none."""
@@ -381,13 +313,19 @@ class Stream:
 
 
 def _joined(stream: Stream) -> Chunk:
-    texts, thoughts, whole = [], [], Chunk()
+    texts: list[str] = []
+    thoughts: list[str] = []
+    whole = Chunk()
     for chunk in stream:
+        if chunk.all_thought:
+            thoughts += texts
+            texts = []
         texts.append(chunk.text)
         thoughts.append(chunk.reasoning)
         whole = Chunk(
             finish_reason=chunk.finish_reason or whole.finish_reason,
             usage=chunk.usage or whole.usage,
             model=chunk.model or whole.model,
+            note=chunk.note or whole.note,
         )
     return whole._replace(text="".join(texts), reasoning="".join(thoughts))

@@ -1,30 +1,40 @@
-"""Server-sent events out of bytes as they come: sseclient-py, fed whole events.
+"""Events out of bytes as they come: whole ones for sseclient-py, and the JSON that stands outside of any.
 
 Given pieces of a body, sseclient is late, quadratic in the size of an event, and dispatches the half
-event of a body that was cut. Given whole events it is none of these. Nothing here does I/O.
+event of a body that was cut. Given whole events it is none of these. What a body is, its own bytes tell and
+not its Content-Type: servers send events as JSON, JSON in place of events, JSON lines, and errors as JSON in
+between. Nothing here does I/O.
 """
 
 from __future__ import annotations
 
+import codecs
+import json
 import logging
+import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from sseclient import SSEClient
 
-from ..errors import EventTooLargeError
+from ..errors import EventTooLargeError, GarbageError
 
 __all__ = ["EVENT_LIMIT", "Event", "Events"]
 
 EVENT_LIMIT = 16 * 1024 * 1024
 """The largest event that is read, in bytes."""
 
-_BOM = b"\xef\xbb\xbf"
 # It would log what servers write in place of a field or of an ID: part of the answer, or the key.
 logging.getLogger("sseclient").setLevel(logging.INFO)
 
 # sseclient's cost is quadratic in the lines of one event; answers have one line.
 _LINE_LIMIT = 1000
+_FIELD = re.compile(r"(?:data|event|id|retry)(?::|$)|d(?:a|at)?$|e(?:v|ve|ven)?$")
+_COMMENT = re.compile(rb"\n:[^\n]*")
+_BEGINS_JSON = re.compile(rb"\s*[{\[]")
+_DONE = re.compile(r"""\s*["']?\[?done\]?["']?\s*""", re.IGNORECASE)
+_decode = json.JSONDecoder().raw_decode
 
 
 class Event(NamedTuple):
@@ -37,16 +47,20 @@ class Event(NamedTuple):
 class Events:
     """Iterates over the events of a body (WHATWG HTML, 9.2.6); `count` tells how many there were.
 
-    `body` gives bytes in pieces of any size. `head` is the beginning of the body, kept until the first
-    event, for a body that turns out to be no stream. `on_comment` is called for comments before the first
-    event. An event that the end of the body cuts off is dropped. Raises EventTooLargeError.
+    `body` gives bytes in pieces of any size. JSON outside of an event is one, too. `outside` is the other
+    text that stands outside, a web page for example. `on_comment` is called for comments before any.
+    An event that the end of the body cuts off is given only where it is whole JSON, or `[DONE]`. Raises
+    EventTooLargeError. `begun` tells that anything but comments and blank lines came.
     """
 
     def __init__(self, body: Iterable[bytes], on_comment: Callable[[], None] | None = None) -> None:
         self.count = 0
-        self.head = bytearray()
+        self.begun = False
+        self.outside = ""
         self._body = body
         self._on_comment = on_comment
+        self._lines: list[str] = []
+        self._size = self._tried = 0
 
     def __iter__(self) -> Iterator[Event]:
         new = tuple.__new__  # a named tuple's own costs twice as much, for every token
@@ -54,58 +68,180 @@ class Events:
             for block in whole.split("\n\n"):
                 if block.startswith("data: ") and "\n" not in block:
                     # Nearly every event is one such line; sseclient takes three times as long to see that.
+                    if self._lines:
+                        yield from self._json_outside(ended=True)
                     self.count += 1
                     yield new(Event, (block[6:], "message"))
                 elif block:
                     yield from self._parsed(block)
+        yield from self._json_outside(ended=True)
 
     def _parsed(self, block: str) -> Iterator[Event]:
-        if block.count("\n") > _LINE_LIMIT:
+        fields: list[str] = []
+        for line in block.split("\n"):
+            if _FIELD.match(line):
+                fields.append(line)
+            elif line:
+                self._lines.append(line)
+                self._size += len(line)
+                yield from self._json_outside(ended=False)
+        if not fields:
+            return
+        yield from self._json_outside(ended=True)
+        if len(fields) > _LINE_LIMIT:
             raise _too_large(f"it has more than {_LINE_LIMIT} lines")
-        for event in SSEClient(iter([f"{block}\n\n".encode()])).events():
+        for event in SSEClient(iter(["\n".join([*fields, "", ""]).encode()])).events():
             self.count += 1
             yield Event(event.data, event.event)
 
+    def _json_outside(self, *, ended: bool) -> Iterator[Event]:
+        """Give the JSON objects among the lines outside of events; `ended`: no more lines follow these."""
+        if not self._lines or not (ended or self._may_be_whole()):
+            return
+        text = "\n".join(self._lines)
+        while not self.outside.startswith("<") and (start := text.find("{")) >= 0:
+            if text[:start].strip().lower().endswith("error:"):
+                text, event = text[start:], "error"
+            else:
+                self._keep_outside(text[:start])
+                text, event = text[start:], "message"
+                if self.outside.startswith("<"):
+                    break  # a web page, and no part of it is an answer
+            try:
+                _, end = _decode(text)
+            except (ValueError, RecursionError):
+                break
+            self.count += 1
+            yield Event(text[:end], event)
+            text = text[end:]
+            rest = text.lstrip()
+            if _FIELD.match(rest.partition("\n")[0]):
+                self._lines, self._size = [], 0
+                yield from self._parsed(rest)
+                return
+        if ended:
+            self._keep_outside(text)
+            text = ""
+        self._lines = [text] if text.strip() else []
+        self._size = len(text)
+
+    def _may_be_whole(self) -> bool:
+        """Tell whether the lines may end a JSON value; they are looked at twice as rarely each time."""
+        if not self._lines[-1].rstrip().endswith(("}", "]")):
+            return False
+        if len(self._lines) > 1 and self._size < 2 * self._tried:
+            return False
+        self._tried = self._size if len(self._lines) > 1 else 0
+        return True
+
+    def _keep_outside(self, text: str) -> None:
+        text = text.strip()
+        if text and len(self.outside) < EVENT_LIMIT:
+            self.outside += f"{text}\n"
+            if re.match(r"error:", text, re.IGNORECASE):
+                self.outside = text
+
     def _whole_events(self) -> Iterator[str]:
-        """Give the body in pieces that end with a blank line, lines ending in `\\n`."""
+        """Give the body in pieces that end with a blank line, or after a line of JSON; lines end in `\\n`."""
         buffer = bytearray()
-        for piece in _unix_lines(_without_bom(self._body)):
-            if not self.count:
-                self._look_at_start(piece)
+        for piece in self._without_comments(_unix_lines(_as_utf8(self._body))):
             searched = max(0, len(buffer) - 1)
             buffer += piece
+            self.begun = self.begun or not piece.isspace()
             end = buffer.rfind(b"\n\n", searched) + 2
+            if end < 2 and _BEGINS_JSON.match(buffer):
+                end = buffer.rfind(b"\n", searched) + 1 or 1
             if end > 1:
                 whole = buffer[:end].decode("utf-8", "replace")
                 del buffer[:end]
                 yield whole
             if len(buffer) > EVENT_LIMIT:
                 raise _too_large(f"it is larger than {EVENT_LIMIT // 2**20} MiB")
+        rest = buffer.decode("utf-8", "replace").strip("\n")
+        if rest and (not _FIELD.match(rest) or _is_whole(rest)):
+            yield rest
 
-    def _look_at_start(self, piece: bytes) -> None:
-        if len(self.head) < EVENT_LIMIT:
-            self.head += piece
-        if self._on_comment is not None and piece.startswith(b":"):
-            self._on_comment()
+    def _without_comments(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Drop the lines that are comments as they come: they are told, and count nowhere else."""
+        fresh, inside, virtual = True, False, False
+        for piece in pieces:
+            if inside:
+                end = piece.find(b"\n")
+                if end < 0:
+                    continue
+                # The line end before the comment went with it, unless it was given before.
+                piece = piece[end + 1 :] if virtual else piece[end:]
+                fresh, inside = virtual, False
+            if (fresh and piece[:1] == b":") or b"\n:" in piece:
+                if self._on_comment is not None and not self.count:
+                    self._on_comment()
+                lines = b"\n" + piece if fresh else piece
+                last = lines.rfind(b"\n")
+                inside = lines[last + 1 : last + 2] == b":"
+                virtual = inside and fresh and last == 0
+                piece = _COMMENT.sub(b"", lines)
+                piece = piece[1:] if fresh else piece
+            if piece:
+                fresh = piece.endswith(b"\n")
+                yield piece
+
+
+def _is_whole(rest: str) -> bool:
+    """Tell whether an event that the end of the body cut off is whole all the same."""
+    data = [line[5:] for line in rest.split("\n") if line.startswith("data:")]
+    text = "\n".join(data)
+    if _DONE.fullmatch(text):
+        return True
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _too_large(why: str) -> EventTooLargeError:
     return EventTooLargeError("one event of the stream is too large to be part of an answer", why=why)
 
 
-def _without_bom(body: Iterable[bytes]) -> Iterator[bytes]:
+def _as_utf8(body: Iterable[bytes]) -> Iterator[bytes]:
+    """Give a body as UTF-8 without a byte order mark, also where it is compressed and does not say so."""
     start: bytes | None = b""
+    convert: Callable[[bytes], bytes] | None = None
     for piece in body:
         if start is None:
-            yield piece
+            yield convert(piece) if convert is not None else piece
             continue
         start += piece
-        if len(start) < len(_BOM) and _BOM.startswith(start):
+        if len(start) < 3 and any(mark.startswith(start) for mark in _MARKS):
             continue
-        yield start.removeprefix(_BOM)
+        convert = _converter(start)
+        yield convert(start) if convert is not None else start.removeprefix(codecs.BOM_UTF8)
         start = None
-    if start:
-        yield start
+    if start and start not in (codecs.BOM_UTF8[:1], codecs.BOM_UTF8[:2]):
+        yield start.removeprefix(codecs.BOM_UTF8)
+
+
+_GZIP = b"\x1f\x8b\x08"
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE + b"\0", codecs.BOM_UTF16_BE + b"\0", _GZIP)
+
+
+def _converter(start: bytes) -> Callable[[bytes], bytes] | None:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        return lambda piece: decoder.decode(piece).encode("utf-8", "replace")
+    if start.startswith(_GZIP):
+        unpacker = zlib.decompressobj(wbits=31)
+
+        def unpack(piece: bytes) -> bytes:
+            try:
+                found = unpacker.decompress(piece, EVENT_LIMIT)
+            except zlib.error as exc:
+                raise GarbageError("the server's answer cannot be decompressed", why=str(exc)) from exc
+            if unpacker.unconsumed_tail:
+                raise _too_large("it is too large when it is decompressed")
+            return found
+
+        return unpack
+    return None
 
 
 def _unix_lines(body: Iterable[bytes]) -> Iterator[bytes]:

@@ -25,10 +25,10 @@ class HiddenKey:
         """Return the chunk without the key; the end of a text is held back where the key may begin there."""
         text, reasoning = self._text.feed(chunk.text), self._reasoning.feed(chunk.reasoning)
         self.held = bool(self._text.held or self._reasoning.held)
-        return Chunk(text, reasoning, self._hide(chunk.finish_reason), chunk.usage, self._hide(chunk.model))
+        finish_reason, model = self._hide(chunk.finish_reason), self._hide(chunk.model)
+        return chunk._replace(text=text, reasoning=reasoning, finish_reason=finish_reason, model=model)
 
-    def rest(self, last: Chunk | None) -> Chunk | None:
-        """Return what is left at the end, with the `last` chunk where there is one."""
-        chunk = self.of(last or Chunk())
-        text, reasoning = chunk.text + self._text.rest(), chunk.reasoning + self._reasoning.rest()
-        return chunk._replace(text=text, reasoning=reasoning) if text or reasoning or last else None
+    def rest(self) -> Chunk | None:
+        """Return what is held at the end."""
+        text, reasoning = self._text.rest(), self._reasoning.rest()
+        return Chunk(text, reasoning) if text or reasoning else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,7 +14,7 @@ from ..protocol.vendor_errors import error_from_response, excerpt
 from .failures import proxy_refuses
 from .transport import TRANSPORT_ERRORS, Body, Exchange
 
-__all__ = ["error_of", "foreign_lines", "json_of", "refuse_html", "request_id_of", "text_of"]
+__all__ = ["error_of", "json_of", "refuse_html", "request_id_of", "text_of"]
 
 # A whole, unstreamed body may be this large, in bytes.
 _BODY_LIMIT = 64 * 1024 * 1024
@@ -24,7 +23,6 @@ _ERROR_LIMIT = 64 * 1024
 _ERROR_PATIENCE = 5.0
 
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
-_STREAM_LINE = re.compile(r":|(data|event|id|retry)(:|$)|d(a(t)?)?$|e(v(e(n)?)?)?$")
 
 
 def text_of(response: requests.Response, exchange: Exchange, read: bytearray) -> str:
@@ -83,12 +81,6 @@ def refuse_html(response: requests.Response, kind: str) -> None:
             why=f"{response.request.method} {response.url}",
             request_id=request_id_of(response),
         )
-
-
-def foreign_lines(head: bytes) -> str:
-    """Return a body without its lines that are, or begin, those of a stream of events."""
-    lines = head.decode("utf-8", "replace").splitlines()
-    return "\n".join(line for line in lines if not _STREAM_LINE.match(line)).strip()
 
 
 def request_id_of(response: requests.Response) -> str:

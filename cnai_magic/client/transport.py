@@ -59,6 +59,7 @@ class Exchange:
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._socket: socket.socket | None = None
         self._deadline = float("inf")
+        self._gap: tuple[float | None] | None = None  # the time between two arrivals, once it is changed
 
     def next_post(self) -> None:
         """Take note that a chat request is about to be sent, perhaps in place of one that was lost."""
@@ -75,6 +76,7 @@ class Exchange:
             self._socket = connection
             self._pid = os.getpid()
             self._deadline = float("inf")
+            self._gap = None
             if self.cancelled:
                 shut_down(connection)
 
@@ -103,11 +105,14 @@ class Exchange:
             self._wakes.get(timeout=0.0 if self.cancelled else seconds)
         return self.cancelled
 
-    def expect_end(self, seconds: float) -> None:
-        """Give the server so many seconds, in all, to end the body."""
-        self._deadline = min(self._deadline, time.monotonic() + seconds)
-        if self._socket is not None:
-            self._socket.settimeout(seconds)
+    def expect_end(self, seconds: float | None) -> None:
+        """Give the server so many seconds from now, in all, to end the body; None: as long as it goes on."""
+        self._deadline = float("inf") if seconds is None else time.monotonic() + seconds
+        connection = self._socket
+        if connection is not None:
+            if self._gap is None:
+                self._gap = (connection.gettimeout(),)
+            connection.settimeout(self._gap[0] if seconds is None else seconds)
 
     @property
     def overdue(self) -> bool:

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..markdown import escape_markdown, notebook_markdown
 from ..protocol import Usage
 from ..reply import Reply
-from ..safety import hide_keys, strip_controls
+from ..safety import clean, hide_keys, strip_controls
 from ..spend import Cost, Spend
 
 __all__ = [
@@ -36,6 +36,7 @@ SCHEMA = 2
 _OLDEST = 1
 _LARGEST = 10**15
 _LONGEST_NAME = 200
+_LONGEST_NOTE = 300
 _MOST_OTHERS = 1000
 _PARAMETERS: dict[str, tuple[tuple[type, ...], float, float]] = {
     "temperature": ((float, int), 0, 2),
@@ -208,6 +209,8 @@ def _record(reply: Reply) -> dict[str, Any]:
         about["began"] = True
     if reply.answered_by:
         about["answered_by"] = reply.answered_by
+    if reply.note:
+        about["note"] = reply.note
     return about
 
 
@@ -236,6 +239,7 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
         prompt=_text(about, "prompt"),
         model=_name(about, "model"),
         answered_by=_name(about, "answered_by", ""),
+        note=_note(about),
         conversation=_name(about, "conversation"),
         reasoning=_text(about, "reasoning", ""),
         system=None if about.get("system") is None else _text(about, "system"),
@@ -291,6 +295,11 @@ def _name(about: Mapping[str, Any], name: str, default: str | None = None) -> st
     if len(value) > _LONGEST_NAME or not value.isprintable():
         raise InputError(f"its {name} is no name")
     return value
+
+
+def _note(about: Mapping[str, Any]) -> str:
+    """Read the remark on an answer, as one line that is not too long."""
+    return " ".join(clean(_text(about, "note", "")).split())[:_LONGEST_NOTE]
 
 
 def _count(about: Mapping[str, Any], name: str, default: int | None = None) -> int:

@@ -13,6 +13,7 @@ from .types import (
     estimate_usage,
     joined_parts,
 )
+from .usage import completed_usage
 
 __all__ = [
     "ROLES",
@@ -24,6 +25,7 @@ __all__ = [
     "Usage",
     "answering_model",
     "both_models",
+    "completed_usage",
     "estimate_tokens",
     "estimate_usage",
     "joined_parts",

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from json.scanner import make_scanner
 from typing import Any
 
-from ..errors import GarbageError, NotAStreamError
-from .types import Chunk, Model, Usage, joined_parts
+from ..errors import CnaiError, GarbageError, NotAStreamError
+from .thinking import ThinkingTags
+from .types import Chunk, Model, Usage
+from .usage import COUNTED, merged_usage, read_usage
 from .vendor_errors import excerpt, find_error, quoted
 
 __all__ = ["StreamReader", "read_completion", "read_models"]
@@ -24,39 +27,114 @@ _new = tuple.__new__
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
-_FINISH_REASONS = {"normal": "stop", "eos": "stop", "max_tokens": "length", "sensitive": "content_filter"}
+_DONE = re.compile(r"""["']?\[?\s*done\s*\]?["']?""", re.IGNORECASE)
+_AGAIN = re.compile(r"(?:data:\s*)+")
+_ERROR_LINE = re.compile(r"error:\s*", re.IGNORECASE)
+
+_FINISH_NAMES = ("finish_reason", "finishReason", "stop_reason", "done_reason")
+_NO_REASONS = ("", "null", "none", "nil", "undefined", "false", "unspecified", "finish_reason_unspecified")
+_FINISH_REASONS = {
+    word: reason
+    for reason, words in {
+        "stop": "normal eos eos_token end_turn stop_sequence stopped complete completed done finish finished",
+        "length": "max_tokens max_token token_limit max_output_tokens max_length model_length",
+        "content_filter": "sensitive safety content_filtered contentfilter prohibited_content",
+    }.items()
+    for word in words.split()
+}
+_REASONING_NAMES = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_text",
+    "thinking",
+    "thinking_content",
+    "thought",
+    "thoughts",
+    "reasoning_details",
+    "thinking_blocks",
+)
+_HAS_REASONING = frozenset(_REASONING_NAMES)
+# Parts of a content array that are no answer.
+_THOUGHT_PARTS = ("thinking", "reasoning", "reasoning_text", "thought", "reasoning.text", "reasoning.summary")
+_SECRET_PARTS = ("redacted_thinking", "reasoning.encrypted")
 
 
 class StreamReader:
-    """Reads the events of one streamed answer, in order.
+    """Reads the events of one answer, in order, and tells whether it is complete.
 
-    `done` tells that `[DONE]` was seen, `finish_reason` the last one that was not empty, `usage` the
-    last one reported: servers that report in every chunk count cumulatively.
+    `done` tells that `[DONE]` was seen, `finish_reason` the last one that means something, `usage` the
+    last one reported: servers that report in every chunk count cumulatively. `answered` tells that some of an
+    answer came, `valid` that an event was part of one, `ignored` is the first that was not.
+
+    Only `[DONE]` or the end of the body ends an answer. It is complete:
+
+    - after `[DONE]`, where a finish_reason or a last count came (one-api sends it after a cut, too);
+    - after a finish_reason that followed all text, or a count on its own that did, whatever came then: the
+      end of the body, a broken connection, a silence, an error of the relay's own;
+    - where text came after a finish_reason (some servers send one with every chunk), only at the end of a
+      body whose framing shows that it is all of it;
+    - as one whole message.
+
+    Anything else is cut off, also where the body ends cleanly.
     """
 
     def __init__(self) -> None:
         self.done = False
         self.finish_reason = ""
         self.usage: Usage | None = None
-        self._valid = False
+        self.answered = self.valid = False
+        self.ignored = ""
         # How much came in deltas: what a message repeats in the end is not taken again.
         self._came = self._reasoning_came = 0
-        self._thinking = _ThinkTag()
+        self._thinking = ThinkingTags()
         self._half = ""
+        # Whether the finish_reason came with text, or before some; whether a count came last; one message.
+        self._with_text = self._early = self._counted_last = self._whole = False
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing but a count is to come any more, as far as one can tell."""
+        if self._early:
+            return self._counted_last and self.answered
+        return bool(self.finish_reason and self.answered and not self._with_text) or self._whole
+
+    @property
+    def finishing(self) -> bool:
+        """Whether a finish_reason came with the last text, so that more may come."""
+        return bool(self.finish_reason) and self.answered and not self._early
+
+    def complete(self, *, cleanly: bool) -> bool:
+        """Tell whether the answer is complete; `cleanly`: all of the body came, as its framing shows."""
+        counted = self._counted_last and self.answered
+        if self._whole or (self.done and (self.finish_reason or counted)):
+            return True
+        if self._early or not self.answered:
+            return counted or (cleanly and bool(self.finish_reason))
+        return counted or bool(self.finish_reason)
 
     def read(self, data: str, event: str = "message") -> Chunk | None:
-        """Return what one event adds, or None where it adds nothing.
+        """Return what one event adds, or None where it adds nothing, as pings and other noise do.
 
-        Raises the CnaiError that the event carries, GarbageError where it is not JSON, and
-        NotAStreamError where it is JSON that is no part of an answer: a stream that has begun may hold
-        such events, by which servers keep the connection open.
+        Raises the CnaiError that the event carries, and GarbageError where it is JSON that was cut.
         """
         if not data.startswith("{"):
-            data = data.strip()
-            if data == "[DONE]":
+            data = (
+                _AGAIN.sub("", data.strip(), count=1) if data.lstrip().startswith("data:") else data.strip()
+            )
+            if _DONE.fullmatch(data):
                 self.done = True
                 return None
-            if not data or (data == "null" and self._valid):
+            told = _ERROR_LINE.match(data)
+            if told:
+                data, event = data[told.end() :], "error"
+            if not data:
+                return None
+            if event == "error" and not data.startswith("{"):
+                raise _failure({"message": excerpt(data)})
+            if data.startswith("[{"):
+                data = _only_of(data)
+            if not data.startswith("{"):
+                self.ignored = self.ignored or excerpt(data)
                 return None
         return self.add(_parsed(data), failed=event == "error")
 
@@ -64,61 +142,87 @@ class StreamReader:
         """Return what the JSON of one event adds; see `read`."""
         choices = body.get("choices")
         if not choices or failed:
-            error = find_error(body, failed=failed)
+            error = None if _is_success(body) and not failed else find_error(body, failed=failed)
             if error is not None:
                 raise error
-            if choices is None and "usage" not in body and "id" not in body and "object" not in body:
-                if self._valid:
-                    return None
-                raise NotAStreamError("an event of the stream is no part of an answer", why=quoted(body))
+            if choices is None and isinstance(body.get("message"), dict):
+                choices = [body]  # Ollama's own form
+            elif choices is None and "usage" not in body and "id" not in body and "object" not in body:
+                self.ignored = self.ignored or quoted(body)
+                return None
         elif "error" in body or "base_resp" in body:
             error = find_error(body)
             if error is not None:
                 raise error
-        self._valid = True
+        self.valid = True
         # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
         choice = choices[0] if type(choices) is list and choices else None
         if not isinstance(choice, dict):
             choice = {}
         delta = in_delta = choice.get("delta")
         if not in_delta or "message" in choice:
+            if not (in_delta or self.answered) and choice.get("message"):
+                self._whole = body.get("object") == "chat.completion" or bool(choice.get("finish_reason"))
             delta = self._without_repetition(choice)
         if not isinstance(delta, dict):
             delta = {}
-        text = delta.get("content") or ""
+        text = delta.get("content") or (choice.get("text") if not delta else "") or ""
+        reasoning = ""
         if type(text) is not str:
-            text = joined_parts(text)
-            text = text if isinstance(text, str) else ""
+            text, reasoning = _told_apart(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text = self._mended(text)
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
+        if not _HAS_REASONING.isdisjoint(delta):
+            reasoning = _reasoning_of(delta) or reasoning
+        all_thought = False
         if reasoning:
-            reasoning = _well_formed(reasoning) if type(reasoning) is str else ""
+            reasoning = _well_formed(reasoning)
             if in_delta:
                 self._reasoning_came += len(reasoning)
         if text:
             if in_delta:
                 self._came += len(text)
-            if self._thinking.undecided:
-                text, thought = self._thinking.split(text)
+            if self._thinking.watching:
+                text, thought, all_thought = self._thinking.split(text)
                 reasoning += thought
-        finish = choice.get("finish_reason") or ""
+        return self._chunk(body, choice, text, reasoning, all_thought)
+
+    def _chunk(
+        self, body: Mapping[str, Any], choice: dict[str, Any], text: str, reasoning: str, all_thought: bool
+    ) -> Chunk | None:
+        adds = bool(text or reasoning)
+        if adds:
+            self.answered = True
+            if self.finish_reason:
+                self._early = True
+            self._counted_last = False
+        finish: Any = choice.get("finish_reason") or ""
+        if not finish:
+            finish = next((choice[name] for name in _FINISH_NAMES if choice.get(name)), "")
         if finish:
-            finish = self.finish_reason = _finish_reason(str(finish))
-        counted = body.get("usage") or choice.get("usage")
-        usage = _usage(counted) if counted else None
+            finish = _finish_reason(str(finish))
+            if finish:
+                self.finish_reason = finish
+                self._with_text = adds
+        usage = None
+        if not (COUNTED.isdisjoint(body) and COUNTED.isdisjoint(choice)):
+            usage = read_usage(body, choice)
         if usage is not None:
-            self.usage = usage
-        elif not (text or reasoning or finish):
+            usage = self.usage = merged_usage(self.usage, usage)
+            self._counted_last = not adds
+        elif not (adds or finish or all_thought):
             return None
         model = body.get("model")
-        return _new(Chunk, (text, reasoning, finish, usage, model if type(model) is str else ""))
+        return _new(
+            Chunk, (text, reasoning, finish, usage, model if type(model) is str else "", "", all_thought)
+        )
 
     def close(self) -> Chunk | None:
-        """Return text that was held back: half a character, or what might have begun a `<think>` tag."""
-        text, thought = self._thinking.rest()
+        """Return text that was held back: half a character, or what might have begun a tag."""
+        text, thought, all_thought = self._thinking.rest()
         text += _well_formed(self._half)
-        return Chunk(text, thought) if text or thought else None
+        self._half = ""
+        return Chunk(text, thought, all_thought=all_thought) if text or thought or all_thought else None
 
     def _without_repetition(self, choice: dict[str, Any]) -> dict[str, Any]:
         """Return what is new in a choice that has a `message`.
@@ -129,15 +233,14 @@ class StreamReader:
         delta, message = choice.get("delta"), choice.get("message")
         if not isinstance(message, dict):
             return delta if isinstance(delta, dict) else {}
-        came = {"content": self._came, "reasoning_content": self._reasoning_came}
-        came["reasoning"] = self._reasoning_came
+        came = {"content": self._came, **dict.fromkeys(_REASONING_NAMES, self._reasoning_came)}
         if isinstance(delta, dict) and any(delta.get(name) for name in came):
             if not choice.get("finish_reason"):
                 return delta
             return {
                 name: value
                 for name, value in delta.items()
-                if not (came.get(name) and value == message.get(name) and len(value) >= came[name])
+                if not (came.get(name) and value == message.get(name) and len(str(value)) >= came[name])
             }
         return {name: value for name, value in message.items() if not came.get(name)}
 
@@ -150,7 +253,7 @@ class StreamReader:
 
 def read_completion(body: Mapping[str, Any]) -> Chunk:
     """Return a whole, unstreamed answer; raises the error that it carries, or NotAStreamError."""
-    error = find_error(body)
+    error = None if _is_success(body) else find_error(body)
     if error is not None:
         raise error
     if not isinstance(body.get("choices"), list):
@@ -176,50 +279,72 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
     return list(found.values())
 
 
-class _ThinkTag:
-    """Takes a leading `<think>…</think>` out of the content: some models put their reasoning there."""
-
-    def __init__(self) -> None:
-        self.undecided = True
-        self._inside = False
-        self._left = False
-        self._held = ""
-
-    def split(self, text: str) -> tuple[str, str]:
-        """Return what of `text` is answer and what is reasoning; holds back what may be half a tag."""
-        text = self._held + text
-        self._held = ""
-        if self._left:
-            text = text.lstrip("\n")
-            self.undecided = not text
-            return text, ""
-        if not self._inside:
-            start = text.lstrip()
-            if not start.startswith("<think>"):
-                if "<think>".startswith(start):
-                    self._held = text
-                    return "", ""
-                self.undecided = False
-                return text, ""
-            self._inside = True
-            text = start[len("<think>") :]
-        thought, tag, answer = text.partition("</think>")
-        if tag:
-            # The blank line between thought and answer may come in the next event.
-            self._left = True
-            return self.split(answer)[0], thought
-        kept = next((size for size in range(7, 0, -1) if thought.endswith("</think>"[:size])), 0)
-        self._held = thought[len(thought) - kept :]
-        return "", thought[: len(thought) - kept]
-
-    def rest(self) -> tuple[str, str]:
-        held, self._held = self._held, ""
-        return ("", held) if self._inside else (held, "")
-
-
+@lru_cache(256)
 def _finish_reason(reason: str) -> str:
-    """Return the reason as OpenAI names it; a word that is none is not kept, since it is shown and saved."""
-    return _FINISH_REASONS.get(reason, reason if len(reason) <= 64 and reason.isprintable() else "unknown")
+    """Return the reason as OpenAI names it, "" for a word that means none.
+
+    What is no word is not kept, since it is shown and saved.
+    """
+    reason = reason.strip()
+    low = reason.lower()
+    if low in _NO_REASONS:
+        return ""
+    if low in ("stop", "length", "content_filter", "tool_calls", "function_call"):
+        return low
+    return _FINISH_REASONS.get(low, reason if len(reason) <= 64 and reason.isprintable() else "unknown")
+
+
+def _is_success(body: Mapping[str, Any]) -> bool:
+    """Tell whether a body says that there is no error, as some servers do in every event."""
+    if body.get("error") or body.get("error_code") or "Response" in body or "base_resp" in body:
+        return False
+    code = str(body.get("code", "")).strip().lower()
+    if "choices" in body or "usage" in body:
+        return code in ("", "0", "200", "none", "null", "ok", "success", "succeed", "20000")
+    return code in ("0", "200", "ok", "success")
+
+
+def _failure(body: Mapping[str, Any]) -> CnaiError:
+    error = find_error(body, failed=True)
+    assert error is not None, "a failure is always an error"
+    return error
+
+
+def _only_of(data: str) -> str:
+    """Return the JSON of the only object of an array, as Google wraps its errors."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    return json.dumps(found[0]) if len(found) == 1 and isinstance(found[0], dict) else data
+
+
+def _reasoning_of(delta: Mapping[str, Any]) -> str:
+    """Return the reasoning of a delta or a message, which may stand there under several names at once."""
+    for name in _REASONING_NAMES:
+        value = delta.get(name)
+        if value:
+            text = value if type(value) is str else "".join(_told_apart(value, thought=True))
+            if text:
+                return text
+    return ""
+
+
+def _told_apart(content: object, *, thought: bool = False) -> tuple[str, str]:
+    """Return the text and the reasoning of a content array, of one part of it, or of nested ones."""
+    if isinstance(content, str):
+        return ("", content) if thought else (content, "")
+    if isinstance(content, list):
+        pairs = [_told_apart(part, thought=thought) for part in content if isinstance(part, dict | str)]
+        return "".join(text for text, _ in pairs), "".join(reasoning for _, reasoning in pairs)
+    if not isinstance(content, dict) or content.get("type") in _SECRET_PARTS:
+        return "", ""
+    thought = thought or content.get("type") in _THOUGHT_PARTS or content.get("thought") is True
+    names = (
+        ("text", "thinking", "summary", "reasoning", "reasoning_text", "content") if thought else ("text",)
+    )
+    value = next((content[name] for name in names if content.get(name)), "")
+    return _told_apart(value, thought=thought) if isinstance(value, str | list | dict) else ("", "")
 
 
 def _parsed(data: str) -> dict[str, Any]:
@@ -232,44 +357,6 @@ def _parsed(data: str) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise GarbageError("an event of the stream is not a JSON object", why=excerpt(data))
     return body
-
-
-def _usage(raw: object) -> Usage | None:
-    """Read a usage object; None where nothing is counted in it (some servers send zeros all along)."""
-    if not isinstance(raw, Mapping):
-        return None
-    prompt, completion, total = (
-        _count(raw.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
-    )
-    if not (prompt or completion or total):
-        return None
-    if total > prompt + completion:
-        # One of the two is missing; a server that hides reasoning tokens in the total is caught here too.
-        if prompt:
-            completion = total - prompt
-        else:
-            prompt = total - completion
-    cached = _count(_nested(raw, "prompt_tokens_details").get("cached_tokens"))
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        reasoning_tokens=_count(_nested(raw, "completion_tokens_details").get("reasoning_tokens")),
-        cached_tokens=min(prompt, cached or _count(raw.get("prompt_cache_hit_tokens"))),
-    )
-
-
-def _nested(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = raw.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _count(value: object) -> int:
-    """Read a token count; anything that is not a number of at least 0 counts as 0."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value[:18])
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**15:
-        return 0
-    return int(value)
 
 
 def _well_formed(text: str) -> str:

@@ -197,8 +197,9 @@ class Usage:
 class Chunk(NamedTuple):
     """What one event of a stream adds; a whole answer read at once is one chunk too.
 
-    A tuple and not a dataclass: one is made for every token, and a frozen dataclass costs three times
-    as much.
+    `note` is a remark about what followed a complete answer. `all_thought` tells that the text of all chunks
+    before this one was reasoning. A tuple and not a dataclass: one is made for every token, and a frozen
+    dataclass costs three times as much.
     """
 
     text: str = ""
@@ -206,6 +207,8 @@ class Chunk(NamedTuple):
     finish_reason: str = ""
     usage: Usage | None = None
     model: str = ""
+    note: str = ""
+    all_thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)

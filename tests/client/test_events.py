@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import random
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, product
 
@@ -70,12 +72,91 @@ def test_a_byte_order_mark_is_dropped_wherever_it_is_cut() -> None:
     assert data_of([b"\xef\xbb"]) == []
 
 
-def test_an_event_that_the_end_cuts_off_is_never_given() -> None:
-    body = b'data: {"whole": 1}\n\nevent: message\ndata: {"half": 2}\n\n'
-    first = body.index(b"\n\n") + 2
+def test_an_event_that_the_end_cuts_off_is_given_only_where_it_is_whole() -> None:
+    body = b'data: {"one": 1}\n\nevent: message\ndata: {"two": 2}\n\n'
     for length in range(len(body)):
-        given = data_of([body[:length]])
-        assert given == (['{"whole": 1}'] if length >= first else []), length
+        events = [
+            text for text in ('{"one": 1}', '{"two": 2}') if length >= body.index(text.encode()) + len(text)
+        ]
+        assert data_of([body[:length]]) == events, length
+
+
+@pytest.mark.parametrize("end", ["data: [DONE]", "data:[DONE]\n", 'data: "[DONE]"', "data: [done]"])
+def test_done_needs_no_blank_line(end: str) -> None:
+    assert len(data_of([b"data: a\n\n", end.encode()])) == 2
+
+
+JSON = '{"choices": [{"delta": {"content": "汉\\n"}}]}'
+PRETTY = json.dumps({"error": {"message": "busy", "code": 503}}, indent=2)
+# (body, the data of its events)
+OUTSIDE: dict[str, tuple[str, list[str]]] = {
+    "one object": (JSON, [JSON]),
+    "one object after blank lines": (f"\n\n  \n{JSON}\n", [JSON]),
+    "one object, pretty": (PRETTY, [PRETTY]),
+    "lines": (f"{JSON}\n{JSON}\n", [JSON, JSON]),
+    "lines with blank ones between": (f"{JSON}\n\n{JSON}\n\n", [JSON, JSON]),
+    "objects on one line": (JSON * 3, [JSON] * 3),
+    "done behind": (f"{JSON}data: [DONE]\n\n", [JSON, "[DONE]"]),
+    "done below": (f"{JSON}\ndata: [DONE]\n\n", [JSON, "[DONE]"]),
+    "an error in mid-stream": (f"data: a\n\n{PRETTY}\n\ndata: b\n\n", ["a", PRETTY, "b"]),
+    "an error at the end": (f"data: a\n\n{PRETTY}", ["a", PRETTY]),
+    "an error in a line of its own": (f"data: a\n\nerror: {JSON}\n\n", ["a", JSON]),
+    "comments between": (f": x\n{JSON}\n: y\n{JSON}\n", [JSON, JSON]),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), OUTSIDE.values(), ids=OUTSIDE)
+def test_json_outside_of_an_event_is_one(body: str, expected: list[str]) -> None:
+    for ending in ("\n", "\r\n"):
+        raw = body.replace("\n", ending).encode()
+        assert data_of([raw]) == expected
+        assert data_of(single_bytes(raw)) == expected
+
+
+def test_lines_of_json_are_given_as_they_come() -> None:
+    taken = []
+
+    def body() -> Iterator[bytes]:
+        for piece in (b'{"a": 1}\n', b'{"b": 2}\n'):
+            taken.append(piece)
+            yield piece
+
+    events = iter(Events(body()))
+    assert next(events).data == '{"a": 1}'
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_body_in_another_encoding_is_read(encoding: str) -> None:
+    raw = f"data: é汉🙂\n\ndata: {JSON}\n\n".encode(encoding)
+    assert data_of([raw]) == data_of(single_bytes(raw)) == ["é汉🙂", JSON]
+
+
+def test_a_compressed_body_that_does_not_say_so_is_read() -> None:
+    raw = gzip.compress(b"data: a\n\ndata: b\n\n")
+    assert data_of([raw]) == data_of(single_bytes(raw)) == ["a", "b"]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["data: a\n", "\n", ": c\n", ":\n", "event: x\n", ": data: b\n\n"]), max_size=12
+    ),
+    st.data(),
+)
+def test_comments_change_nothing(lines: list[str], data: st.DataObject) -> None:
+    body = "".join([*lines, "\n\n"]).encode()
+    plain = re.sub(rb"(?m)^:.*\n", b"", body)
+    place = data.draw(st.integers(0, len(body)))
+    assert (
+        list(Events([body[:place], body[place:]]))
+        == list(Events([plain]))
+        == list(Events(single_bytes(body)))
+    )
+
+
+def test_comments_count_towards_no_limit() -> None:
+    line = b": " + b"x" * 2**20 + b"\n"
+    assert data_of([b"data: a\n", *[line] * 40, *[b": keep-alive\n"] * 5000, b"data: b\n\n"]) == ["a\nb"]
 
 
 def test_an_event_is_given_as_soon_as_its_blank_line_is_there() -> None:
@@ -120,11 +201,11 @@ def test_comments_before_the_first_event_are_told_and_later_ones_are_not() -> No
     assert events.count == 1
 
 
-def test_the_beginning_of_a_body_without_events_is_kept() -> None:
-    body = '{"error": "' + "x" * 100_000 + '"}'
-    events = Events([body[:10].encode(), body[10:].encode()])
+def test_a_page_is_no_event_whatever_stands_in_it() -> None:
+    page = '<!DOCTYPE html>\n<script>\n{"error": {"message": "x"}}\n</script>\n\n<p>hello</p>'
+    events = Events([page[:30].encode(), page[30:].encode()])
     assert list(events) == []
-    assert events.head.decode() == body
+    assert events.outside.startswith("<!DOCTYPE")
 
 
 # -- size ---------------------------------------------------------------------------------------

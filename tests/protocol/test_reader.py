@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+from typing import Any
 
 import pytest
 
@@ -190,29 +192,38 @@ def test_an_error_in_mid_stream_is_raised_after_the_text_before_it() -> None:
         reader.read('{"choices":[{"delta":{}}],"error":{"message":"no","code":"content_filter"}}')
 
 
-@pytest.mark.parametrize("data", ["{", "nope", "[]", "7", "null", '"x"', "[" * 100_000, '{"a":1e', "[DONE"])
-def test_an_event_that_is_no_json_object_is_garbage(data: str) -> None:
+@pytest.mark.parametrize("data", ["{", '{"a":1e', '{"choices": [{"delta": {"content": "Hel', "{" * 100_000])
+def test_json_that_is_cut_is_garbage(data: str) -> None:
     with pytest.raises(GarbageError):
         StreamReader().read(data)
 
 
-HARMLESS = ['{"created":1,"model":"m"}', '{"type":"ping"}', "{}", "null", "", " "]
+# What servers and relays put between the events of an answer, before it and after it.
+NOISE = [
+    *('{"created":1,"model":"m"}', '{"type":"ping"}', "{}", "null", "", " ", "ping", "PING", "heartbeat"),
+    *(
+        "nope",
+        "7",
+        "[]",
+        '"x"',
+        "true",
+        "2026-11-26T01:02:03Z",
+        "1764118923",
+        "[" * 100_000,
+        "[DONE",
+        "keep-alive",
+    ),
+]
 
 
-@pytest.mark.parametrize("data", HARMLESS)
-def test_an_event_that_says_nothing_is_harmless_in_an_answer(data: str) -> None:
+@pytest.mark.parametrize("data", NOISE, ids=lambda data: data[:20])
+def test_an_event_that_says_nothing_is_harmless_anywhere(data: str) -> None:
     reader = StreamReader()
+    assert reader.read(data) is None
+    assert not reader.valid
     reader.read(json.dumps(delta("Hel")))
     assert reader.read(data) is None
     assert reader.read(json.dumps(delta("lo"))) == Chunk("lo", model="deepseek-chat")
-
-
-@pytest.mark.parametrize("data", ["nope", "7", "[]"])
-def test_garbage_is_no_more_harmless_in_an_answer(data: str) -> None:
-    reader = StreamReader()
-    reader.read(json.dumps(delta("Hel")))
-    with pytest.raises(GarbageError):
-        reader.read(data)
 
 
 def test_an_event_without_data_is_harmless_anywhere() -> None:
@@ -284,25 +295,26 @@ def test_what_a_server_repeats_at_the_end_is_not_taken_twice(
 def test_a_key_is_hidden_before_a_quotation_is_cut() -> None:
     key = ApiKey("no-usual/shape+of=key")
     for data in ("x" * 190 + key.reveal(), json.dumps({"echo": "x" * 185 + key.reveal()})):
-        with pytest.raises(CnaiError) as caught:
-            StreamReader().read(data)
-        assert "no-usual" not in caught.value.why
-
-
-def test_an_event_that_is_no_part_of_an_answer_is_refused() -> None:
-    with pytest.raises(NotAStreamError, match="hello"):
-        StreamReader().read('{"hello": "world"}')
+        reader = StreamReader()
+        reader.read(data)
+        assert reader.ignored
+        assert "no-usual" not in reader.ignored
 
 
 def test_json_nested_to_any_depth_stays_within_the_family() -> None:
     for depth in range(900, 1010):
         nested = "[" * depth + "]" * depth
-        for data in (f'{{"hello": {nested}}}', f'{{"error": {{"message": {nested}}}}}'):
-            with pytest.raises(CnaiError):
-                StreamReader().read(data)
+        reader = StreamReader()
+        with contextlib.suppress(CnaiError):
+            reader.read(f'{{"hello": {nested}}}')
+        with pytest.raises(CnaiError):
+            reader.read(f'{{"error": {{"message": {nested}}}}}')
 
 
-@pytest.mark.parametrize("data", ["[DONE]", " [DONE] ", "[DONE]\n"])
+@pytest.mark.parametrize(
+    "data",
+    ["[DONE]", " [DONE] ", "[DONE]\n", "[done]", '"[DONE]"', "[Done]", "data: [DONE]", "DONE", "[ DONE ]"],
+)
 def test_done_ends_the_answer(data: str) -> None:
     reader = StreamReader()
     assert reader.read(data) is None
@@ -362,7 +374,7 @@ def test_a_character_split_over_two_events_is_joined_and_a_lone_half_replaced() 
         ({"prompt_tokens": "3", "completion_tokens": 2.0}, Usage(3, 2)),
         ({"prompt_tokens": True, "completion_tokens": -2, "total_tokens": math.nan}, None),
         ({"prompt_tokens": 10**400, "completion_tokens": 1}, Usage(0, 1)),
-        ({"prompt_tokens": 3, "completion_tokens": 2, "prompt_cache_hit_tokens": 9}, Usage(3, 2, 0, 3)),
+        ({"prompt_tokens": 3, "completion_tokens": 2, "prompt_cache_hit_tokens": 9}, Usage(12, 2, 0, 9)),
         ({"prompt_tokens": 3, "prompt_tokens_details": None, "completion_tokens_details": 7}, Usage(3, 0)),
     ],
 )
@@ -415,3 +427,164 @@ def test_a_list_of_models_that_is_none_is_refused() -> None:
         read_models({"data": None})
     with pytest.raises(QuotaError):
         read_models({"error": {"message": "该令牌额度已用尽"}})
+
+
+# -- where an answer ends -------------------------------------------------------------------------
+
+TEXT, MORE, ALONE = delta("a"), delta("b"), delta(finish="stop")
+WITH_TEXT, FIRST = delta("a", finish="stop"), delta(finish="stop")
+COUNT = {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+COUNT_WITH_TEXT = {**delta("a"), "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+CAMEL = {"choices": [{"delta": {}, "finishReason": "STOP"}]}
+WHOLE = completion("a")
+
+# (events, complete where the body is cut off, complete where its framing shows that it is all)
+ENDS: dict[str, tuple[list[Any], bool, bool]] = {
+    "nothing": ([], False, False),
+    "text": ([TEXT], False, False),
+    "text, done": ([TEXT, "[DONE]"], False, False),
+    "text, finish": ([TEXT, ALONE], True, True),
+    "text, finish in another spelling": ([TEXT, CAMEL], True, True),
+    "text, finish, done": ([TEXT, ALONE, "[DONE]"], True, True),
+    "text with finish": ([WITH_TEXT], True, True),
+    "text with finish, text": ([WITH_TEXT, MORE], False, True),
+    "text with finish, text with finish": ([WITH_TEXT, WITH_TEXT], False, True),
+    "text with finish, text with finish, done": ([WITH_TEXT, WITH_TEXT, "[DONE]"], True, True),
+    "text with finish, text with finish, count": ([WITH_TEXT, WITH_TEXT, COUNT], True, True),
+    "finish": ([FIRST], False, True),
+    "finish, done": ([FIRST, "[DONE]"], True, True),
+    "finish, text": ([FIRST, TEXT], False, True),
+    "finish, text, finish": ([FIRST, TEXT, ALONE], False, True),
+    "finish, text, done": ([FIRST, TEXT, "[DONE]"], True, True),
+    "text, count": ([TEXT, COUNT], True, True),
+    "text, count, text": ([TEXT, COUNT, MORE], False, False),
+    "text with count": ([COUNT_WITH_TEXT], False, False),
+    "text with count, done": ([COUNT_WITH_TEXT, "[DONE]"], False, False),
+    "text, count, done": ([TEXT, COUNT, "[DONE]"], True, True),
+    "count, done": ([COUNT, "[DONE]"], False, False),
+    "a word that means no finish": ([delta("a", finish="null"), "[DONE]"], False, False),
+    "a whole answer": ([WHOLE], True, True),
+    "a whole answer, done": ([WHOLE, "[DONE]"], True, True),
+}
+
+
+@pytest.mark.parametrize(("events", "cut", "clean"), ENDS.values(), ids=ENDS)
+def test_a_complete_answer_is_told_from_a_cut_one(events: list[Any], cut: bool, clean: bool) -> None:
+    reader = StreamReader()
+    for each in events:
+        reader.read(each if isinstance(each, str) else json.dumps(each))
+    assert (reader.complete(cleanly=False), reader.complete(cleanly=True)) == (cut, clean)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        *[(word, "") for word in ("null", "NULL", "None", "", " ", "undefined", "FINISH_REASON_UNSPECIFIED")],
+        *[
+            (word, "stop")
+            for word in ("stop", "STOP", "end_turn", "eos", "stop_sequence", "normal", "completed")
+        ],
+        *[(word, "length") for word in ("length", "MAX_TOKENS", "max_output_tokens", "model_length")],
+        *[(word, "content_filter") for word in ("content_filter", "SAFETY", "sensitive")],
+        *[(word, word) for word in ("tool_calls", "insufficient_system_resource", "network_error", "error")],
+    ],
+)
+@pytest.mark.parametrize("name", ["finish_reason", "finishReason"])
+def test_the_last_reason_that_means_something_counts(name: str, reason: str, expected: str) -> None:
+    reader = StreamReader()
+    for text in ("a", "b"):
+        reader.add({"choices": [{"delta": {"content": text}, name: reason}]})
+    assert reader.finish_reason == expected
+
+
+# -- reasoning under all its names ----------------------------------------------------------------
+
+THOUGHTS: dict[str, dict[str, Any]] = {
+    **{
+        name: {name: "Hm."}
+        for name in (
+            "reasoning_content",
+            "reasoning",
+            "reasoning_text",
+            "thinking",
+            "thinking_content",
+            "thought",
+        )
+    },
+    "details, text": {"reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]},
+    "details, summary": {"reasoning_details": [{"type": "reasoning.summary", "summary": "Hm."}]},
+    "details, encrypted": {
+        "reasoning_details": [
+            {"type": "reasoning.encrypted", "data": "c2VjcmV0"},
+            {"type": "reasoning.text", "text": "Hm."},
+        ]
+    },
+    "details beside": {
+        "reasoning_content": "Hm.",
+        "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}],
+    },
+    "two names": {"reasoning_content": "Hm.", "reasoning": "Hm."},
+    "an object": {"reasoning": {"content": "Hm."}},
+    "blocks of LiteLLM": {"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "x"}]},
+    "a part": {"content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "four"}]},
+    "a part with parts": {
+        "content": [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+            {"type": "redacted_thinking", "data": "x"},
+            {"type": "text", "text": "four"},
+        ]
+    },
+    "a part of reasoning": {
+        "content": [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "four"}]
+    },
+    "a summary": {
+        "content": [
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
+            {"type": "text", "text": "four"},
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("fields", THOUGHTS.values(), ids=THOUGHTS)
+@pytest.mark.parametrize("place", ["delta", "message"])
+def test_a_thought_is_never_in_the_answer(place: str, fields: dict[str, Any]) -> None:
+    chunk = StreamReader().add({"choices": [{place: {"content": "four", **fields}}]})
+    assert chunk is not None
+    assert (chunk.text, chunk.reasoning) == ("four", "Hm.")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": 0, "message": "Success", "choices": []},
+        {"code": 200, "message": "ok", "choices": [], "usage": None},
+        {"code": "0", "message": "Success", "id": "1", "choices": None, "usage": {"prompt_tokens": 1}},
+        {"code": None, "message": "Success", "choices": []},
+        {"code": "200", "msg": "success", "choices": []},
+        {"code": 0, "message": "Success"},
+    ],
+)
+def test_a_success_is_no_error(body: dict[str, Any]) -> None:
+    reader = StreamReader()
+    reader.read(json.dumps(body))
+    assert not reader.finish_reason
+
+
+@pytest.mark.parametrize(
+    ("data", "event", "word"),
+    [
+        ("upstream gave no answer", "error", "upstream gave no answer"),
+        ('data: {"error": {"message": "busy"}}', "message", "busy"),
+        ('data: data: {"error": {"message": "busy"}}', "message", "busy"),
+        ('error: {"message": "busy"}', "message", "busy"),
+        ("error: it fell over", "message", "it fell over"),
+        ('[{"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}]', "message", "busy"),
+    ],
+)
+def test_the_servers_words_reach_the_person(data: str, event: str, word: str) -> None:
+    reader = StreamReader()
+    reader.read(json.dumps(delta("Hel")))
+    with pytest.raises(CnaiError) as caught:
+        reader.read(data, event)
+    assert word in caught.value.why

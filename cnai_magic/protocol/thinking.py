@@ -1,0 +1,166 @@
+"""Reasoning that stands in the content of an answer, told from the answer by its tags.
+
+Models put their thought before the answer, between tags of their own making. Some chat templates write the
+first tag themselves, so that only the last one arrives. An answer may also speak of such tags: one without
+the other counts only where it ends a line or a sentence, outside of code. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+__all__ = ["Split", "ThinkingTags"]
+
+# Qwen, DeepSeek, GLM, MiniMax, Hunyuan · variants of fine-tunes · Kimi-VL · Seed-OSS · LongCat · Magistral ·
+# Command A · OpenThinker · Gemma 4 · gpt-oss (harmony)
+_PAIRS = {
+    **{
+        f"<{name}>": f"</{name}>"
+        for name in ("think", "thinking", "thought", "thoughts", "reasoning", "reason")
+    },
+    **{f"<{name}>": f"</{name}>" for name in ("seed:think", "longcat_think", "mm:think", "think_fast")},
+    "◁think▷": "◁/think▷",
+    "[think]": "[/think]",
+    "<|start_thinking|>": "<|end_thinking|>",
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|think|>": "<|/think|>",
+    "<|channel>thought": "<channel|>",
+    "<|channel|>analysis<|message|>": "<|end|>",
+}
+# What may stand between thought and answer.
+_BETWEEN = ("<|start|>assistant", "<|channel|>final", "<|message|>", "<|begin_of_solution|>")
+_OPENERS = tuple(_PAIRS)
+_CLOSERS = tuple(dict.fromkeys(_PAIRS.values()))
+_LONGEST = max(map(len, (*_OPENERS, *_CLOSERS)))
+_CLOSER = re.compile("|".join(re.escape(tag) for tag in _CLOSERS if tag != "<|end|>"), re.IGNORECASE)
+_OPENER = re.compile("|".join(map(re.escape, _OPENERS)), re.IGNORECASE)
+_BEGINS_TAG = "<◁["
+_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+# Tags without their pair are looked at so often in one answer.
+_MOST_LOOKS = 8
+
+
+class Split(NamedTuple):
+    """What of a text is answer and what thought; `all_thought`: so was all answer given before."""
+
+    text: str = ""
+    thought: str = ""
+    all_thought: bool = False
+
+
+class ThinkingTags:
+    """Splits the content of one answer, which comes in pieces; holds back what may be half a tag.
+
+    `watching` is false once no tag can come any more.
+    """
+
+    def __init__(self) -> None:
+        self.watching = True
+        self._closer = ""
+        self._left = False
+        self._begun = False
+        self._held = ""
+        self._given: list[str] = []
+        self._looks = 0
+
+    def split(self, text: str) -> Split:
+        """Return what can be told of the text so far."""
+        text = self._held + text
+        self._held = ""
+        if self._left:
+            return self._after(text)
+        if self._closer:
+            return self._within(text)
+        if not self._begun:
+            start = text.lstrip()
+            low = start.lower()
+            tag = next((tag for tag in _OPENERS if low.startswith(tag)), "")
+            if tag:
+                self._closer = _PAIRS[tag]
+                return self._within(start[len(tag) :])
+            if any(tag.startswith(low) for tag in (*_OPENERS, *_CLOSERS)):
+                self._held = text
+                return Split()
+            self._begun = True
+        return self._unpaired(text)
+
+    def rest(self) -> Split:
+        """Return what was held back, at the end of the answer."""
+        held, self._held = self._held, ""
+        if self._closer and not self._left:
+            return Split("", held)
+        if held and not self._left and self.watching:
+            return self._unpaired(held, ended=True)
+        return Split(held)
+
+    def _within(self, text: str) -> Split:
+        place = text.lower().find(self._closer)
+        if place >= 0:
+            self._left = True
+            return Split(self._after(text[place + len(self._closer) :]).text, text[:place])
+        kept = _tail_of(text, (self._closer,))
+        self._held = text[len(text) - kept :]
+        return Split("", text[: len(text) - kept])
+
+    def _after(self, text: str) -> Split:
+        # Line ends and tags between thought and answer may come in the next events.
+        answer = text.lstrip("\n")
+        while answer.lstrip().startswith("<|"):
+            found = answer.lstrip()
+            tag = next((tag for tag in _BETWEEN if found.startswith(tag)), "")
+            if not tag:
+                if any(tag.startswith(found) for tag in _BETWEEN):
+                    self._held = found
+                    return Split()
+                break
+            answer = found[len(tag) :].lstrip("\n")
+        if answer and any(tag.startswith(answer) for tag in _BETWEEN):
+            self._held = answer
+            return Split()
+        self.watching = not answer
+        return Split(answer)
+
+    def _unpaired(self, text: str, *, ended: bool = False) -> Split:
+        if not any(sign in text for sign in _BEGINS_TAG):
+            self._given.append(text)
+            return Split(text)
+        for found in _CLOSER.finditer(text):
+            before, after = "".join(self._given) + text[: found.start()], text[found.end() :]
+            if not after and not ended:
+                self._held = text[found.start() :]
+                self._given.append(text[: found.start()])
+                return Split(text[: found.start()])
+            if _ends_thought(before, after):
+                self._left, self._closer = True, found[0].lower()
+                return Split(self._after(after).text, text[: found.start()], all_thought=True)
+            self._looks += 1
+            if self._looks > _MOST_LOOKS:
+                self.watching = False
+                return Split(text)
+        kept = 0 if ended else _tail_of(text, _CLOSERS)
+        self._held = text[len(text) - kept :]
+        self._given.append(text[: len(text) - kept])
+        return Split(text[: len(text) - kept])
+
+
+def _tail_of(text: str, tags: tuple[str, ...]) -> int:
+    """Return how many characters at the end may be the beginning of a tag."""
+    tail = text[-_LONGEST:].lower()
+    return next(
+        (size for size in range(len(tail), 0, -1) if any(tag.startswith(tail[-size:]) for tag in tags)), 0
+    )
+
+
+def _ends_thought(before: str, after: str) -> bool:
+    """Tell whether a closing tag without its opening one ends a thought, and is not spoken of."""
+    if not before.strip():
+        return True
+    line = before[before.rfind("\n") + 1 :]
+    if _OPENER.search(before) or len(_FENCE.findall(before)) % 2 or line.count("`") % 2:
+        return False
+    if after[:1] in "`'\"”’」』)>.,;:，。、；：" and after:
+        return False
+    if not line.strip():
+        return len(line) < 4 and not after.startswith((" ", "\t"))
+    return line[-1:] in ".!?…。！？)）*" and not after.startswith((" ", "\t"))
