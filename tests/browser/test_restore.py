@@ -161,8 +161,8 @@ def test_a_lesson_is_replayed_from_what_the_page_saved(
         expect(outputs).to_have_count(len(texts))
         for index, text in enumerate(texts):
             expect(outputs.nth(index)).to_contain_text(text)
-            expect(outputs.nth(index)).to_contain_text("deepseek-chat · replayed · 20 → 8 tokens")
-            expect(outputs.nth(index)).to_contain_text("notebook $0")
+            expect(outputs.nth(index)).to_contain_text("20 → 8 tokens · replayed, had cost $0.000054")
+            expect(outputs.nth(index)).to_contain_text("notebook $0.000161")
     expect(notebook.outputs(4)).to_contain_text("3 answers were replayed at no cost")
     expect(notebook.live).to_have_count(0)
     notebook.picture(f"{app}-replayed")
