@@ -112,11 +112,12 @@ class Parser(argparse.ArgumentParser):
         value = re.search(r"argument (?:.*/)?(\S+): invalid (int|float) value: (.*)", message)
         if value:
             kind = "a whole number" if value[2] == "int" else "a number"
-            typed = re.sub(r"(?<=\d)[,_ ](?=\d)", "." if value[2] == "float" else "", value[3].strip("'=:"))
-            right = re.fullmatch(r"\d+" if value[2] == "int" else r"\d*\.?\d+", typed)
+            typed = value[3].strip("'")
+            meant = re.sub(r"(?<=\d)[,_ ](?=\d)", "." if value[2] == "float" else "", typed.strip("=:"))
+            right = meant != typed and re.fullmatch(r"\d+" if value[2] == "int" else r"\d*\.?\d+", meant)
             raise InputError(
-                f"{value[1]} is {value[3]}, which is not {kind}",
-                next_step=f"type {value[1]} {typed}" if right else f"see {self._help()}",
+                f"{value[1]} is {typed[:60]!r}, which is not {kind}",
+                next_step=f"type {value[1]} {meant[:60]}" if right else f"see {self._help()}",
             )
         lacking = re.search(r"argument (?:.*/)?(\S+): expected one argument", message)
         if lacking:
