@@ -111,7 +111,7 @@ class Reply:
     @property
     def summary(self) -> str:
         """The part of the footer that is about this answer alone."""
-        return self._line(turn=0, attempt=1, notebook=None, remarks=[self.ended])
+        return self._line(turn=0, attempt=1, notebook=None, remarks=[self.ended, self.note])
 
     def _line(
         self, *, turn: int, attempt: int, notebook: Spend | None, remarks: Sequence[str] | None = None

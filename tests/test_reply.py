@@ -119,6 +119,11 @@ def test_the_footer_is_short_and_in_a_fixed_order() -> None:
         ({"finish_reason": "stopped"}, "", " · stopped"),
         ({"finish_reason": "interrupted"}, "", " · interrupted"),
         ({"finish_reason": "failed"}, "", " · broke off"),
+        (
+            {"note": "the server sent\n an error after the end"},
+            "",
+            " · the server sent an error after the end",
+        ),
         ({"finish_reason": "stopped", "later": 1}, "", " · stopped · 1 below is older"),
         *[({"finish_reason": reason}, "", "notebook $0.000054") for reason in ("stop", "", "tool_calls")],
     ],
@@ -128,6 +133,11 @@ def test_the_footer_tells_what_else_there_is_to_know(fields: dict[str, Any], sta
     assert start in footer
     assert footer.endswith(end)
     assert footer.count("credit") == int(fields.get("demo", False))
+
+
+def test_the_summary_is_about_the_answer_alone() -> None:
+    summary = reply(turn=3, attempt=2, later=1, left_out=1, finish_reason="stopped", note="odd").summary
+    assert summary == "deepseek-chat · 20 → 8 tokens · $0.000054 · 1.2 s · stopped · odd"
 
 
 def test_an_unpriced_answer_says_so_and_is_not_free() -> None:
