@@ -126,7 +126,7 @@ def _linked_text(tokens: Sequence[Token], place: _Place) -> str:
 
 def _append(out: list[str], token: Token, place: _Place) -> None:
     write = _WRITERS.get(token.type)
-    before = out[-1][-1] if out else ""
+    before = out[-1][-1:] if out else ""
     text = token.markup if write is None else write(token, place, before)
     if text:
         # Two formulas that touch would be read as one.

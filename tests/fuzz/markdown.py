@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
+from uuid import uuid4
 
 from cnai_magic.conversation import Conversation, Place
 from cnai_magic.documents.output import bundle, small
 from cnai_magic.documents.transcript import to_markdown
 from cnai_magic.markdown import escape_markdown, notebook_markdown
+from cnai_magic.render.static import Transcript
 from cnai_magic.reply import Reply
 from tests.renderers import Renderers
 from tests.xss_corpus import PAYLOADS
@@ -84,6 +87,11 @@ def written(source: str, way: int) -> str:
         made.record(Place(), reply)
         return to_markdown(made)
     if way == 3:
+        made = Conversation("main", source)
+        for text in (source[: len(source) // 2], source, source[len(source) // 2 :]):
+            made.record(Place(), replace(reply, text=text, reasoning="", id=uuid4().hex))
+        return str(Transcript(made)._repr_mimebundle_()["text/markdown"])
+    if way == 4:
         return f"# {escape_markdown(source)}\n\n{small(source)}"
     return notebook_markdown(source)
 
