@@ -66,7 +66,6 @@ def serve_until_signal(
         lines = [f"base URL: http://{shown}:{taken}/v1"]
         if show_key:
             lines.append(f"API key:  {key.reveal()}")
-            lines.append("ask it:   CNAI_BASE_URL=(the base URL) CNAI_API_KEY=(the API key) cnai ask hello")
         print("\n".join(lines), flush=True)
 
     if not is_loopback(host):
