@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 from cnai_magic import __version__, cli, gateway
+from cnai_magic.ledger import Ledger
+from cnai_magic.protocol import Usage
+from cnai_magic.spend import Charge, Cost
 from tests.servers import (
     CLOSE,
     KEY,
@@ -373,3 +376,34 @@ def test_a_number_that_is_no_port_is_an_error_of_lab(capsys: pytest.CaptureFixtu
 
 def test_lab_ends_with_the_exit_code_of_jupyterlab(tmp_path: Path) -> None:
     assert cli._run_until_interrupted([sys.executable, "-c", "raise SystemExit(7)"]) == 7
+
+
+# -- spend --------------------------------------------------------------------------------------
+
+
+def test_spend_shows_what_all_notebooks_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CNAI_LEDGER", str(tmp_path / "ledger.sqlite3"))
+    assert cli.main(["spend"]) == 0
+    assert capsys.readouterr().out.split("\n")[2].split() == ["today", "$0.00", "0"]
+    ledger = Ledger(tmp_path / "ledger.sqlite3")
+    ledger.add(Charge("m", "main", Usage(20, 8), Cost(53_760), id="a", notebook="/n.ipynb"))
+    ledger.close()
+    assert cli.main(["spend"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split() for line in out.split("\n")[2:4]] == [
+        ["today", "$0.000054", "1"],
+        ["all", "$0.000054", "1"],
+    ]
+    assert "this kernel" not in out
+    for by, named in (("model", "m"), ("chat", "main"), ("notebook", "/n.ipynb"), ("day", "20")):
+        assert cli.main(["spend", "--by", by]) == 0
+        assert f"\n{named}" in capsys.readouterr().out
+    path = tmp_path / "spend.csv"
+    assert cli.main(["spend", "--csv", str(path)]) == 0
+    assert "1 request of all time" in capsys.readouterr().out
+    assert len(path.read_text().splitlines()) == 2
+    assert cli.main(["spend", "--csv", str(path)]) == 2
+    assert cli.main(["spend", "--by", "model", "--plot"]) == 0
+    assert "Spend of all time" in capsys.readouterr().out

@@ -176,9 +176,10 @@ def test_it_is_replayed_as_a_whole(name: str, tmp_path: Path) -> None:
 def test_the_spend_table_is_the_sum_of_the_footers(name: str, front_end: FrontEnd) -> None:
     cells = front_end.nb.cells
     tables = shown(cell_of(front_end.nb, "spend"))
-    totals = {match[1] for match in re.finditer(r"^(?:Total|This kernel) .*\$([\d.]+)$", tables, re.M)}
+    (total,) = re.findall(r"^this kernel +\$([\d.]+) ", tables, re.M)
     assert len(records(*cells)) >= 6
-    assert [round(float(total) * 10**9) for total in totals] == [spent(*cells)]
+    # To the decimals that are shown.
+    assert abs(float(total) * 10**9 - spent(*cells)) <= 5 * 10 ** (8 - len(total.partition(".")[2]))
 
 
 def test_a_name_that_is_no_example_is_refused_before_anything_runs() -> None:
@@ -247,7 +248,7 @@ def test_the_lesson_shows_the_committed_answers_and_spends_nothing(lesson: Front
     committed = {about["id"]: about for about in records(*example("lesson").cells)}
     assert [committed[about["id"]] for about in replayed] == replayed
     bill = shown(cell_of(lesson.nb, "spend"))
-    assert re.search(r"^This kernel +0 +0 +0 +\$0\.00$", bill, re.M)
+    assert re.search(r"^this kernel +\$0\.0+ +0$", bill, re.M)
     assert f"{len(replayed)} answers were replayed at no cost" in bill
     assert f"demo credit {usd(spent(*before))}." in bill
     assert shown(cell_of(lesson.nb, "class")).startswith(f"{len(replayed)} answers: {usd(spent(*before))}; ")

@@ -405,7 +405,7 @@ def test_reload_keeps_conversations_and_spend_and_unload_removes_the_magics(kern
     names = "{name for kind in get_ipython().magics_manager.magics.values() for name in kind}"
     assert not kernel.value(f"[name for name in {names} if name.startswith('cnai')]")
     kernel.run("%load_ext cnai_magic")
-    assert "demo-guide" in kernel.run("%cnai_spend").shown
+    assert "demo-guide" in kernel.run("%cnai_spend --by model").shown
 
 
 # -- money --------------------------------------------------------------------------------------
@@ -423,12 +423,16 @@ def test_the_spend_table_is_the_sum_of_the_footers(kernel: Kernel) -> None:
         )
     ]
     assert all(cost > 0 for cost in costs)
-    (total,) = {
-        line.split("$")[1]
-        for line in kernel.run("%cnai_spend").shown.splitlines()
+    (total,) = (
+        line.split()[1].removeprefix("$")
+        for line in kernel.run("%cnai_spend --by model").shown.splitlines()
         if line.startswith("Total")
-    }
+    )
     assert round(float(total) * 10**9) == sum(costs)
+    ran = kernel.run("rows = %cnai_spend --by chat")
+    assert not ran.error
+    assert kernel.value("sum(row['nano_usd'] for row in rows)") == sum(costs)
+    assert kernel.value("sum(row['nano_usd'] for row in rows if row['chat'] == '')") == costs[1]
 
 
 def test_a_model_without_a_price_is_unpriced_and_gets_one(kernel: Kernel) -> None:
@@ -441,7 +445,7 @@ def test_a_model_without_a_price_is_unpriced_and_gets_one(kernel: Kernel) -> Non
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        ("", "This kernel"),
+        ("", "this kernel"),
         ("--by model", "demo-guide"),
         ("--by chat", "(outside: --once)"),
         ("--by day", "Day"),
