@@ -23,6 +23,7 @@ from .errors import (
     ModelNotFoundError,
     NextStep,
 )
+from .forks import begin_anew_after_fork
 from .nearest import did_you_mean, nearest
 from .price_lookup import PriceLookup
 from .prices import FREE_LOCAL, Price, PriceList, read_pricing
@@ -63,6 +64,11 @@ class Provider:
         self._pricing: dict[Hashable, dict[str, Price]] = {}
         self._pricing_failed: dict[Hashable, float] = {}
         self._without_prices: set[Hashable] = set()
+        self._pricing_lock = threading.Lock()
+        begin_anew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """Go on in a forked child, where no lock is held."""
         self._pricing_lock = threading.Lock()
 
     # -- which server ---------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from .config import Cnai
 from .conversation import Conversation, Conversations, Place
 from .documents.restore import Restored, SavedCell, merge
 from .errors import SET_KEY, CnaiError, Door, InputError, NextStep, setting
+from .forks import begin_anew_after_fork
 from .interrupts import interrupts_deferred
 from .ledger import Ledger
 from .pending_reply import PendingReply
@@ -58,6 +59,11 @@ class Session:
         self._notify = notify or (lambda line: None)
         self._announced: set[str] = set()
         # Held while conversations and accounts change; never while waiting for a server.
+        self._lock = threading.RLock()
+        begin_anew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """Go on in a forked child, where no lock is held."""
         self._lock = threading.RLock()
 
     # -- asking ---------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ _ARROWS: dict[str, set[str]] = {
     "markdown": set(),
     "config": set(),
     "worker": set(),
+    "forks": set(),
     "interrupts": set(),
     "protocol": set(),
     "prices": {"protocol"},
@@ -70,6 +71,7 @@ _ARROWS: dict[str, set[str]] = {
         "prices",
         "protocol",
         "spend",
+        "forks",
     },
     "question": {"conversation", "price_lookup", "prices", "protocol", "reply", "spend", "stream"},
     "answer": {"accounts", "client", "holds", "protocol", "question", "spend", "stream"},
@@ -85,6 +87,7 @@ _ARROWS: dict[str, set[str]] = {
     },
     "replay": {"question", "reply"},
     "session": {
+        "forks",
         "access",
         "accounts",
         "answer",

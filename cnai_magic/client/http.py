@@ -80,7 +80,8 @@ class _Response(http.client.HTTPResponse):
     def _close_conn(self) -> None:
         """Give up the body; where it did not end cleanly, the connection with it."""
         self._exchange.release()  # from here on the connection may serve another thread
-        if not self.will_close and (self._exchange.cancelled or _has_more(self._socket, self.fp)):
+        kept = not (self.will_close or self._exchange.foreign)
+        if kept and (self._exchange.cancelled or _has_more(self._socket, self.fp)):
             shut_down(self._socket)
         super()._close_conn()  # type: ignore[misc]
 

@@ -80,8 +80,15 @@ class Exchange:
             if self.cancelled:
                 shut_down(connection)
 
+    @property
+    def foreign(self) -> bool:
+        """Whether it is that of the process from which this one was forked, which reads from the socket."""
+        return self._pid != os.getpid()
+
     def release(self) -> None:
         """Forget the socket: it may serve another request from now on."""
+        if self.foreign:  # another thread may have held the lock at the fork
+            return
         with self._lock:
             self._socket = None
 
@@ -89,7 +96,7 @@ class Exchange:
         """Wake whoever reads from the socket or waits for a retry; from any thread."""
         self.cancelled = True
         self._wakes.put(None)
-        if self._socket is not None and self._pid == os.getpid():  # a fork leaves the parent's alone
+        if self._socket is not None and not self.foreign:  # a fork leaves the parent's alone
             # In a thread of its own, where no interrupt is raised: one here could leave the lock taken.
             _thread.start_new_thread(self._wake_reader, ())
 

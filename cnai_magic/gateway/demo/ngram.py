@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import threading
 from array import array
@@ -103,6 +104,16 @@ class LanguageModel:
 
 
 _training = threading.Lock()
+
+
+def _begin_anew() -> None:
+    """Go on in a forked child, where no thread trains and none would release the lock."""
+    global _training
+    _training = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def trained_model() -> LanguageModel:
