@@ -167,11 +167,11 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What was spent within a scope, money and demo credit apart, and in words what is left of its budget."""
+    """What was spent within a scope, money and demo credit apart; a budget is: in all, spent, held."""
 
     money: Spend = field(default_factory=Spend)
     demo: Spend = field(default_factory=Spend)
-    budget_left: str = ""
+    budget: tuple[int, int, int] | None = None
 
 
 class SpendBook:

@@ -59,7 +59,7 @@ def run_spend_command(session: Session, line: str) -> Iterator[object]:
 def spend_in_terminal(session: Session, arguments: Namespace) -> Iterator[object]:
     """Show what was spent today and in all, for a program that has no notebook and no kernel."""
     from .render.line import Line
-    from .render.spend import overview_table
+    from .render.spend import budget_table, overview_table
 
     arguments.of = arguments.of or "all"
     if arguments.csv:
@@ -73,6 +73,9 @@ def spend_in_terminal(session: Session, arguments: Namespace) -> Iterator[object
     elif not arguments.csv:
         scopes, notes = overview_scopes(session, kernel=False)
         yield overview_table(scopes)
+        budgets = budget_table(scopes, demo=session.asks_demo)
+        if budgets is not None:
+            yield budgets
         if notes:
             yield Line("\n".join(notes))
 
@@ -226,10 +229,13 @@ _CHANGES: list[Callable[[Session, Namespace], _Change]] = [_csv, _day_budget, _p
 
 def _overview(session: Session) -> Iterator[object]:
     from .render.line import Line
-    from .render.spend import overview_table
+    from .render.spend import budget_table, overview_table
 
     scopes, notes = overview_scopes(session)
     yield overview_table(scopes)
+    budgets = budget_table(scopes, demo=session.asks_demo)
+    if budgets is not None:
+        yield budgets
     lines = [*_budget_lines(session), *replay_lines(session), *balance_lines(session), *notes]
     if lines:
         yield Line("\n".join(lines))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .errors import InputError, LedgerError, NextStep
 from .protocol import both_models
-from .spend import Charge, Record, Scope, Spend, usd
+from .spend import Charge, Record, Scope, Spend
 
 if TYPE_CHECKING:
     from .ledger import Ledger
@@ -47,7 +47,7 @@ def overview_scopes(session: Session, *, kernel: bool = True) -> tuple[dict[str,
         found, notes = {}, error.lines("cell" if kernel else "terminal")
     if kernel:
         book = session.book
-        own = {"this kernel": Scope(book.total(), book.total(demo=True), _kernel_budget_left(session))}
+        own = {"this kernel": Scope(book.total(), book.total(demo=True), _kernel_budget(session))}
         before = Scope(book.before(), book.before(demo=True))
         if before.money.requests or before.demo.requests:
             own["restored answers"] = before
@@ -87,27 +87,19 @@ def _of_the_ledger(session: Session, kernel: bool) -> dict[str, Scope]:
         found[name] = Scope(money, demo)
     today = ledger.today(demo=session.asks_demo)
     if today is not None:
-        budget, spent, held = today
-        found["today"] = replace(found["today"], budget_left=_left(budget, spent, held))
+        found["today"] = replace(found["today"], budget=today)
     return found
 
 
-def _kernel_budget_left(session: Session) -> str:
+def _kernel_budget(session: Session) -> tuple[int, int, int] | None:
     try:
         budget = session.budget
     except InputError:
-        return ""
+        return None
     if budget is None:
-        return ""
+        return None
     demo = session.asks_demo
-    return _left(budget, session.book.total(demo=demo).nano, session.accounts.holds.held(demo=demo))
-
-
-def _left(budget: int, spent: int, held: int) -> str:
-    """Say what is left of a budget, and what answers under way hold of that."""
-    if spent > budget:
-        return f"overspent by {usd(spent - budget)}"
-    return f"{usd(budget - spent)} of {usd(budget)}" + (f" ({usd(held)} held)" if held else "")
+    return budget, session.book.total(demo=demo).nano, session.accounts.holds.held(demo=demo)
 
 
 # -- charges ------------------------------------------------------------------------------------

@@ -445,7 +445,7 @@ def test_a_budget_is_set_shown_and_taken_away(session: Session) -> None:
     assert text(session, "--budget 0.5") == "Budget of this kernel: $0.5000, $0.5000 left."
     assert session.budget == 5 * 10**8
     session.accounts.settle([charge(1, 2 * 10**8)], Allowance())
-    assert overview(shown(session)[0])["this kernel"]["Budget left"] == "$0.3000 of $0.5000"
+    assert overview(shown(session)[1]) == {"this kernel": {"Left": "$0.3000", "Of": "$0.5000"}}
     assert text(session, "--budget 0.1") == "Budget of this kernel: $0.1000, overspent by $0.1000."
     assert text(session, "--budget OFF") == "This kernel has no budget."
     assert session.budget is None
@@ -460,7 +460,7 @@ def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: Session, path:
     other = Ledger(path)
     assert other.day_budget() == 2 * 10**9
     other.close()
-    assert overview(shown(session)[0])["today"]["Budget left"] == "overspent by $1.0000"
+    assert overview(shown(session)[1])["today"] == {"Left": "overspent by $1.0000", "Of": "$2.0000"}
     assert text(session, "--budget-day none") == "There is no budget of the day."
     assert session.ledger.day_budget() is None
 

@@ -13,7 +13,7 @@ from ..safety import strip_controls
 from ..spend import Record, Scope, Spend, usd
 from .tables import Table
 
-__all__ = ["charges_csv", "grouped_table", "overview_table", "rows_csv", "unpriced"]
+__all__ = ["budget_table", "charges_csv", "grouped_table", "overview_table", "rows_csv", "unpriced"]
 
 _CSV_HEADINGS = (
     *("id", "time", "day", "notebook", "conversation", "host", "model", "answered_by"),
@@ -45,12 +45,26 @@ def overview_table(scopes: Mapping[str, Scope]) -> Table:
     without = [scope.money.unpriced_requests + scope.demo.unpriced_requests for scope in each]
     if any(without):
         columns.append(("Unpriced", [f"{count:,}" if count else "" for count in without]))
-    if any(scope.budget_left for scope in each):
-        columns.append(("Budget left", [scope.budget_left for scope in each]))
     rows = [[name, *(cells[place] for _, cells in columns)] for place, name in enumerate(scopes)]
     headings = [heading for heading, _ in columns]
     spends = [spend for scope in each for spend in (scope.money, scope.demo)]
     return Table(["", *headings], rows, right=headings, note="; ".join(_notes(spends, demo)))
+
+
+def budget_table(scopes: Mapping[str, Scope], *, demo: bool) -> Table | None:
+    """Return what is left of the budgets that there are, and what answers under way hold of that."""
+    found = {name: scope.budget for name, scope in scopes.items() if scope.budget is not None}
+    if not found:
+        return None
+    left = [
+        f"overspent by {usd(spent - budget)}" if spent > budget else usd(budget - spent)
+        for budget, spent, _ in found.values()
+    ]
+    held = [usd(held) if held else "" for _, _, held in found.values()]
+    columns = {"Left": left, "Of": [usd(budget) for budget, _, _ in found.values()], "Held": held}
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    rows = [[name, *(cells[place] for cells in shown.values())] for place, name in enumerate(found)]
+    return Table(["Budget", *shown], rows, right=list(shown), note="of demo credit" if demo else "")
 
 
 def grouped_table(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cnai_magic.protocol import Usage
-from cnai_magic.render.spend import charges_csv, grouped_table, overview_table, unpriced
+from cnai_magic.render.spend import budget_table, charges_csv, grouped_table, overview_table, unpriced
 from cnai_magic.spend import Charge, Cost, Record, Scope, Spend
 
 _PRICED = Spend.of(Charge("deepseek-chat", "main", Usage(20, 8), Cost(53_760)))
@@ -32,11 +32,26 @@ def test_an_overview_has_a_row_for_each_scope_and_no_total() -> None:
 def test_money_comes_first_and_what_is_in_no_row_is_left_out() -> None:
     assert overview_table({"all": Scope()}).headings == ["", "Cost", "Requests"]
     assert overview_table({"all": Scope(demo=_PRICED)}).headings == ["", "Demo credit", "Requests"]
-    table = overview_table({"a": Scope(_PRICED + _UNPRICED, _PRICED, "$1 of $2"), "b": Scope(_UNPRICED)})
-    assert table.headings == ["", "Cost", "Demo credit", "Requests", "Unpriced", "Budget left"]
+    table = overview_table({"a": Scope(_PRICED + _UNPRICED, _PRICED), "b": Scope(_UNPRICED)})
+    assert table.headings == ["", "Cost", "Demo credit", "Requests", "Unpriced"]
     mixed, alone = _rows(table)
-    assert (mixed["Cost"], mixed["Unpriced"], mixed["Budget left"]) == ("$0.000054", "1", "$1 of $2")
-    assert (alone["Cost"], alone["Unpriced"], alone["Budget left"]) == ("unpriced", "1", "")
+    assert (mixed["Cost"], mixed["Unpriced"]) == ("$0.000054", "1")
+    assert (alone["Cost"], alone["Unpriced"]) == ("unpriced", "1")
+
+
+def test_budgets_are_a_table_of_what_is_left_and_held() -> None:
+    assert budget_table({"today": Scope()}, demo=False) is None
+    budgets = {
+        "today": Scope(budget=(10**9, 2 * 10**9, 0)),
+        "this kernel": Scope(budget=(10**9, 10**8, 10**7)),
+    }
+    table = budget_table({**budgets, "all": Scope()}, demo=True)
+    assert table is not None
+    assert table.note == "of demo credit"
+    assert _rows(table) == [
+        {"Budget": "today", "Left": "overspent by $1.0000", "Of": "$1.0000", "Held": ""},
+        {"Budget": "this kernel", "Left": "$0.9000", "Of": "$1.0000", "Held": "$0.0100"},
+    ]
 
 
 @pytest.mark.parametrize(
