@@ -47,6 +47,8 @@ def advise(error: CnaiError, access: Access, request: ChatRequest | None = None)
         if named:
             error.next_step = _leave_out(named)
     elif isinstance(error, AuthenticationError):
+        if not access.key and error.status == 401:
+            error.what = "the server asks for an API key, and none is set for it"
         error.next_step = _set_key(access)
     elif isinstance(error, QuotaError):
         vendor = by_address(access.address)

@@ -55,6 +55,7 @@ def test_key_and_credit_lead_to_the_pages_of_the_server_that_was_asked(
     refused = advised(401, "wrong key", base_url)
     broke = advised(402, "no credit", base_url)
     assert key in refused.next_step.terminal
+    assert refused.what == "the server asks for an API key, and none is set for it"
     assert credit in broke.next_step.terminal
     if "cnaitoken" not in base_url:
         assert "cnaitoken" not in "".join(map(str, (refused.lines(), broke.lines())))
