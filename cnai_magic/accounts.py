@@ -28,8 +28,9 @@ from .spend import Charge, Spend, SpendBook
 
 __all__ = ["Accounts"]
 
-# Seconds that a question waits for what others hold of a budget, or lock of it, before it is refused.
-_WAIT_FOR_OTHERS = 2.0
+# Seconds that a question waits for what others hold of a budget, before it is refused, and for a ledger
+# that is locked: many kernels that ask at once have to take turns.
+_WAIT_FOR_OTHERS, _WAIT_FOR_LOCK = 2.0, 5.0
 _POLL = 0.05
 _Result = TypeVar("_Result")
 
@@ -313,12 +314,13 @@ def _waiting(
     work: Callable[[], _Result], may_pass: Callable[[CnaiError], bool], pause: Callable[[float], None]
 ) -> _Result:
     """Do some work, and for a while again where it fails by what may pass."""
-    until = time.monotonic() + _WAIT_FOR_OTHERS
+    began = time.monotonic()
     while True:
         try:
             return work()
         except (BudgetError, LedgerError) as error:
-            if time.monotonic() >= until or not may_pass(error):
+            patience = _WAIT_FOR_LOCK if _is_locked(error) else _WAIT_FOR_OTHERS
+            if time.monotonic() >= began + patience or not may_pass(error):
                 raise
         pause(_POLL)
 

@@ -26,6 +26,8 @@ __all__ = ["BRIEF", "Allowance", "Hold", "Holds", "Limits"]
 
 # Seconds that is waited for a ledger which another process has locked, at a time.
 BRIEF = 0.15
+# The same in the middle of an answer, which would else be cut.
+_EXTENDING = 2.0
 # Tokens of answer that are held, and sent as max_tokens, where no --max-tokens limits it.
 _TOKENS_AT_A_TIME = 8192
 # Tokens that a model's chat template may add: to each message, and to all of them.
@@ -213,7 +215,7 @@ class Holds:
                     if tokens < need:
                         return 0
                     nano = _cost(tokens, price.output)
-                    if hold is None or hold.ledger.extend(hold.id, nano, patience=BRIEF):
+                    if hold is None or hold.ledger.extend(hold.id, nano, patience=_EXTENDING):
                         allowance.nano += nano
                         self._held[allowance] = (allowance.nano, demo)
                         return tokens

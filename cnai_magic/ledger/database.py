@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -31,7 +32,7 @@ READ, WRITE = "BEGIN", "BEGIN IMMEDIATE"
 
 # Seconds between two tries at a file that another process has locked. SQLite itself never waits: an
 # interrupt would not end that.
-_PAUSE = 0.01
+_PAUSE = (0.002, 0.015)
 
 # All ledgers of the process share one lock, so that a fork has one thing to wait for.
 _lock = threading.Lock()
@@ -61,8 +62,13 @@ class Database:
         work: Callable[[sqlite3.Connection], _Result],
         begin: str = WRITE,
         patience: float | None = None,
+        *,
+        durable: bool = True,
     ) -> _Result:
         """Do some work in one transaction; the one place where foreign errors are translated.
+
+        What is not `durable` is not waited for until it is on the disk: it is safe from a kill, not from a
+        power cut.
 
         Raises LedgerError, also where another process keeps the file locked for longer than `patience`.
         """
@@ -71,7 +77,9 @@ class Database:
             try:
                 with _lock:
                     try:
-                        return _transact(self._opened(), work, begin)
+                        connection = self._opened()
+                        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                        return _transact(connection, work, begin)
                     except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError) as exc:
                         if not _is_locked(exc):
                             self.disconnect()
@@ -79,7 +87,8 @@ class Database:
             except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError) as exc:
                 if not _is_locked(exc) or time.monotonic() >= deadline:
                     raise _translated(self.path, exc) from exc
-            time.sleep(_PAUSE)
+            # Of many that wait for each other none is always the last.
+            time.sleep(random.uniform(*_PAUSE))
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""
@@ -133,7 +142,6 @@ class Database:
         version = _transact(connection, self._checked_version, READ)
         # A file system that cannot have a write-ahead log keeps the other journal.
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
         for number in range(version + 1, len(_MIGRATIONS) + 1):
             _transact(connection, partial(_migrate, number=number), WRITE)
 

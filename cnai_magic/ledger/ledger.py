@@ -210,7 +210,7 @@ class Ledger:
             return hold
 
         self._enter_the_lost(patience)
-        return self._database.run(work, patience=patience)
+        return self._database.run(work, patience=patience, durable=False)
 
     def extend(self, hold: str, nano: int, *, patience: float | None = None) -> bool:
         """Add so much to a hold if it fits its day's budget, and return whether it did."""
@@ -228,7 +228,7 @@ class Ledger:
             connection.execute("UPDATE holds SET nano = ? WHERE id = ?", (before + nano, hold))
             return True
 
-        return self._database.run(work, patience=patience)
+        return self._database.run(work, patience=patience, durable=False)
 
     def release(self, hold: str, *, patience: float | None = None) -> None:
         """Let go of a hold whose request cost nothing; one that is gone already is no fault."""
@@ -236,7 +236,7 @@ class Ledger:
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM holds WHERE id = ?", (hold,))
 
-        self._database.run(work, patience=patience)
+        self._database.run(work, patience=patience, durable=False)
 
     def left_today(self, *, demo: bool, patience: float | None = None) -> int | None:
         """Return what is left of today's budget beside what is held, in nano-USD; None: no budget is set.
