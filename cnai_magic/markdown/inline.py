@@ -49,9 +49,8 @@ class InlineWriter:
 
     def heading(self, token: Token) -> str:
         """Return the text of a heading, on one line."""
-        text = " ".join(
-            self._write(token.children or (), token.content).replace(BREAK, " ").split("\n")
-        ).strip(" ")
+        text = self._write(token.children or (), token.content)
+        text = text.replace(BREAK, " ").replace("\n", " ").strip(" ")
         # A heading may be closed by number signs.
         bare = text.rstrip("#")
         return text if bare == text else f"{bare}\\{text[len(bare) :]}"
@@ -113,20 +112,20 @@ def _linked_text(tokens: Sequence[Token], place: _Place) -> str:
     """Return the text of a link, which holds no other link, no maths and no line break."""
     out: list[str] = []
     for token in tokens:
-        if token.type == "maths":
-            out.append(escape_text(" ".join(token.meta["source"].split()), cell=place.cell, linked=True))
-        elif token.type == "text":
-            out.append(escape_text(token.content, cell=place.cell, linked=True, tildes=place.tildes))
-        elif token.type == "link_open":
-            out.append("image: " if token.meta.get("image") else "")
+        if token.type == "link_open":
+            out += ["image: "] if token.meta.get("image") else []
+        elif token.type in ("text", "maths"):
+            text = token.content if token.type == "text" else " ".join(token.meta["source"].split())
+            text = escape_text(text, cell=place.cell, linked=True, tildes=place.tildes)
+            out += [text] if text else []
         elif token.type != "link_close":
             _append(out, token, place)
-    return " ".join("".join(out).replace(BREAK, " ").split("\n")).strip(" ")
+    return "".join(out).replace(BREAK, " ").replace("\n", " ").strip(" ")
 
 
 def _append(out: list[str], token: Token, place: _Place) -> None:
     write = _WRITERS.get(token.type)
-    before = out[-1][-1:] if out else ""
+    before = out[-1][-1] if out else ""
     text = token.markup if write is None else write(token, place, before)
     if text:
         # Two formulas that touch would be read as one.

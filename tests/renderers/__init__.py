@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import cmarkgfm
 from cmarkgfm.cmark import Options
@@ -38,7 +39,7 @@ class Renderers:
         """Yield the HTML that each renderer makes of each document, by the renderer's name."""
         yield from self._run(documents, "--show")
 
-    def _run(self, documents: Iterable[str], *options: str):  # type: ignore[no-untyped-def]
+    def _run(self, documents: Iterable[str], *options: str) -> Iterator[Any]:
         command = ["node", str(Path(__file__).with_name("render.mjs")), self._folder, *options]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None
@@ -48,7 +49,7 @@ class Renderers:
                 yield json.loads(line)
 
 
-def _feed(stdin, documents: Iterable[str]) -> None:  # type: ignore[no-untyped-def]
+def _feed(stdin: IO[bytes], documents: Iterable[str]) -> None:
     with stdin:
         for source in documents:
             stdin.write(json.dumps({"source": source, "pages": _render(source)}).encode() + b"\n")
