@@ -141,13 +141,13 @@ class StreamReader:
     def add(self, body: Mapping[str, Any], *, failed: bool = False) -> Chunk | None:
         """Return what the JSON of one event adds; see `read`."""
         choices = body.get("choices")
+        if choices is None and isinstance(body.get("message"), dict) and not failed:
+            choices = [body]  # Ollama's own form
         if not choices or failed:
             error = None if _is_success(body) and not failed else find_error(body, failed=failed)
             if error is not None:
                 raise error
-            if choices is None and isinstance(body.get("message"), dict):
-                choices = [body]  # Ollama's own form
-            elif choices is None and "usage" not in body and "id" not in body and "object" not in body:
+            if choices is None and "usage" not in body and "id" not in body and "object" not in body:
                 self.ignored = self.ignored or quoted(body)
                 return None
         elif "error" in body or "base_resp" in body:
@@ -172,7 +172,7 @@ class StreamReader:
             text, reasoning = _told_apart(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text = self._mended(text)
-        if not _HAS_REASONING.isdisjoint(delta):
+        if (len(delta) > 1 and not _HAS_REASONING.isdisjoint(delta)) or not text:
             reasoning = _reasoning_of(delta) or reasoning
         all_thought = False
         if reasoning:
@@ -182,7 +182,7 @@ class StreamReader:
         if text:
             if in_delta:
                 self._came += len(text)
-            if self._thinking.watching:
+            if self._thinking.watching and not self._thinking.passes(text):
                 text, thought, all_thought = self._thinking.split(text)
                 reasoning += thought
         return self._chunk(body, choice, text, reasoning, all_thought)
@@ -197,7 +197,7 @@ class StreamReader:
                 self._early = True
             self._counted_last = False
         finish: Any = choice.get("finish_reason") or ""
-        if not finish:
+        if not finish and "finish_reason" not in choice:
             finish = next((choice[name] for name in _FINISH_NAMES if choice.get(name)), "")
         if finish:
             finish = _finish_reason(str(finish))

@@ -64,6 +64,16 @@ class ThinkingTags:
         self._given: list[str] = []
         self._looks = 0
 
+    def passes(self, text: str) -> bool:
+        """Take a text that is all answer and holds no sign of a tag; return False for any other.
+
+        It is what `split` would say, at a tenth of the cost: nearly every piece is of that kind.
+        """
+        if not self._begun or self._closer or self._held or "<" in text or "[" in text or "◁" in text:
+            return False
+        self._given.append(text)
+        return True
+
     def split(self, text: str) -> Split:
         """Return what can be told of the text so far."""
         text = self._held + text
