@@ -1,17 +1,26 @@
-"""One run of a cell: which questions it asks, and where their answers stand."""
+"""One run of a cell: which questions it asks, where their answers stand, and which outputs it shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from .conversation import Conversations, Place
+from .conversations import Conversations
+from .order import Place
 
-__all__ = ["CellRun"]
+__all__ = ["CellOutput", "CellRun"]
+
+
+class CellOutput(NamedTuple):
+    """An output that a run has shown: an answer, or what a command shows; `display_id` names it."""
+
+    display_id: str
+    shown: object
 
 
 @dataclass(slots=True)
 class CellRun:
-    """What one execution of a cell has asked so far; `execution` tells it from any other.
+    """What one execution of a cell has done so far; `execution` tells it from any other.
 
     `outside` counts the answers that are in no conversation. The places of the others are kept with the names
     of their conversations.
@@ -20,8 +29,10 @@ class CellRun:
     execution: object
     cell: str | None
     asked: int = 0
+    commands: int = 0
     outside: int = 0
     answered: list[tuple[str, Place]] = field(default_factory=list)
+    outputs: list[CellOutput] = field(default_factory=list)
 
     @property
     def place(self) -> Place:
@@ -34,6 +45,11 @@ class CellRun:
         self.asked += 1
         return place
 
+    def command(self) -> Place:
+        """Count a command, and return where it stands."""
+        self.commands += 1
+        return Place(self.cell, self.commands - 1, "command")
+
     def answer(self, conversation: str, place: Place) -> None:
         """Take note that a question was answered in a conversation ("": outside of any)."""
         if conversation:
@@ -41,10 +57,19 @@ class CellRun:
         else:
             self.outside += 1
 
-    def end(self, conversations: Conversations) -> None:
-        """Let go of the turns that the cell no longer asks, now that all of it ran.
+    def show(self, display_id: str, shown: object) -> None:
+        """Take note of an output."""
+        self.outputs.append(CellOutput(display_id, shown))
 
-        Where a question had no answer the cell keeps them: a slip of the pen must not take one away.
+    def end(self, conversations: Conversations, *, succeeded: bool = True) -> None:
+        """Retire the turns that the cell no longer asks, now that all of it ran.
+
+        Where it failed, or a question had no answer, the cell keeps its turns, with their former answers.
         """
-        if self.cell is not None and self.asked == len(self.answered) + self.outside:
+        if self.cell is None:
+            return
+        if succeeded and self.asked == len(self.answered) + self.outside:
             conversations.end_of_cell(self.cell, self.answered)
+        for conversation, turn in conversations.turns_of(self.cell):
+            if turn.place.is_asked_again and (conversation.name, turn.place) not in self.answered:
+                turn.failed = conversations.asked_again(turn.place) is conversation

@@ -1,4 +1,4 @@
-"""Conversations and the re-run rule: the notebook is the conversation.
+"""A conversation and the re-run rule: the notebook is the conversation.
 
 A conversation is the list of its turns, in the order in which their cells first ran. A turn belongs to
 its cell; a cell that is run again sends the turns before its own, and its answer takes the place of the
@@ -7,46 +7,48 @@ former one, which is kept as an earlier attempt.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from uuid import uuid4
 
 from .errors import InputError, NextStep
-from .nearest import nearest
+from .order import Place
 from .protocol import Message
 from .reply import Reply
 
-__all__ = ["Conversation", "Conversations", "Place", "Turn"]
+__all__ = ["Conversation", "Place", "Turn"]
 
 # Of a turn's earlier attempts its output keeps so much, in characters.
 _EARLIER_CHARACTERS = 200_000
-# What an output says is read back only where its names are no longer.
-_LONGEST_NAME = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a question stands: the cell's ID, and which question of one run of the cell it is, from 0.
-
-    Without a cell ID (`cell` is None) every question is a new turn.
-    """
-
-    cell: str | None = None
-    ordinal: int = 0
+_TICK = timedelta(microseconds=1)
 
 
 def _new_id() -> str:
     return uuid4().hex[:12]
 
 
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A question and its answer: all attempts, of which the `current` one is part of the conversation."""
+    """A question and its answer: all attempts, of which the `current` one is part of the conversation.
+
+    `first_run` is when its cell first ran. `failed` tells that the last run of the cell had no answer, so
+    that a former one is still in force. `display_id` names the output that shows it, "" where that is not
+    an output of this kernel.
+    """
 
     place: Place
     attempts: list[Reply] = field(default_factory=list)
     current: int = 0
     id: str = field(default_factory=_new_id)
+    first_run: datetime = field(default_factory=_now)
+    failed: bool = False
+    display_id: str = ""
     _sent: tuple[Reply, tuple[Message, Message]] | None = field(default=None, repr=False)
 
     @property
@@ -62,10 +64,16 @@ class Turn:
             self._sent = reply, (Message("user", reply.prompt), Message("assistant", reply.text))
         return self._sent[1]
 
+    @property
+    def position(self) -> tuple[datetime, int]:
+        """What turns are ordered by."""
+        return self.first_run, self.place.ordinal
+
     def add(self, reply: Reply) -> None:
         """Take in one more attempt, which becomes the current one."""
         self.attempts.append(reply)
         self.current = len(self.attempts) - 1
+        self.failed = False
 
     def keep(self, attempt: int) -> Reply:
         """Make an attempt (by its number) the current one; raises InputError where there is none."""
@@ -77,7 +85,19 @@ class Turn:
                 next_step=NextStep(cell="see them with %cnai_chat versions"),
             )
         self.current = numbers.index(attempt)
+        self.failed = False
         return self.reply
+
+    def learn(self, attempts: Iterable[Reply]) -> None:
+        """Take in attempts that are not known yet, in the order of time; the one in force stays."""
+        known, current = {each.id for each in self.attempts}, self.reply.id
+        unknown = [each for each in attempts if each.id not in known]
+        if unknown:
+            every = sorted((*self.attempts, *unknown), key=lambda each: each.started)
+            self.attempts = [
+                replace(each, attempt=number, turn_id=self.id) for number, each in enumerate(every, 1)
+            ]
+            self.current = next(i for i, each in enumerate(self.attempts) if each.id == current)
 
     def others(self, most: int) -> tuple[Reply, ...]:
         """Return at most so many of the attempts that are not the current one, the latest, in their order."""
@@ -92,28 +112,65 @@ class Turn:
 
     def copy(self) -> Turn:
         """Return a turn of its own with the same attempts."""
-        return Turn(self.place, list(self.attempts), self.current, self.id, self._sent)
+        return replace(self, attempts=list(self.attempts), display_id="")
 
 
 @dataclass(slots=True, eq=False)
 class Conversation:
     """Turns in order, and the system message that leads them.
 
-    `begun_at` is the place that began it with --new, and `retired` holds the turns that their cells no
-    longer ask: they are not sent any more, and come back with all attempts when they are asked again.
-    A fork is of the `family` of what it was forked from.
+    `retired` holds the turns that their cells no longer ask: they are not sent any more, and come back with
+    all attempts when they are asked again. `begun_by` is the place that began the conversation: a question
+    with --new, or a command. A fork has an `origin`; a fork or an import was made at `made_at`.
+    `former_names` are those that it had before it was renamed, by the cell `renamed_by`.
     """
 
     name: str
     system: str | None = None
     turns: list[Turn] = field(default_factory=list)
-    begun_at: Place | None = None
     retired: dict[Place, Turn] = field(default_factory=dict)
-    family: str = field(default_factory=_new_id)
+    begun_by: Place | None = None
+    origin: Conversation | None = field(default=None, repr=False)
+    made_at: datetime | None = None
+    former_names: list[str] = field(default_factory=list)
+    renamed_by: str | None = None
+
+    @property
+    def is_fork(self) -> bool:
+        """Whether it was forked from another one."""
+        return self.origin is not None
+
+    def is_fork_of(self, other: Conversation) -> bool:
+        """Tell whether this was forked from another one, or from a fork of it."""
+        return any(each is other for each in self._origins())
+
+    def took_over(self, other: Conversation, turn: Turn) -> bool:
+        """Tell whether this is a fork of another one, made after a cell had its turn there."""
+        made = None
+        for each in (self, *self._origins()):
+            if each is other:
+                return self is not other and (made is None or turn.first_run < made)
+            made = each.made_at
+        return False
+
+    def is_kin_of(self, other: Conversation) -> bool:
+        """Tell whether two conversations have a beginning in common."""
+        return [self, *self._origins()][-1] is [other, *other._origins()][-1]
+
+    @property
+    def depth(self) -> int:
+        """How many forks led to it."""
+        return len(list(self._origins()))
+
+    def _origins(self) -> Iterator[Conversation]:
+        origin = self.origin
+        while origin is not None:
+            yield origin
+            origin = origin.origin
 
     def turn_at(self, place: Place) -> Turn | None:
         """Return the turn that belongs to `place`, if there is one."""
-        if place.cell is None:
+        if not place.is_asked_again:
             return None
         for turn in reversed(self.turns):
             # Two texts compare faster than two places, and a long conversation has many.
@@ -121,24 +178,29 @@ class Conversation:
                 return turn
         return None
 
-    def position(self, place: Place) -> int:
+    def turns_of(self, cell: str) -> list[Turn]:
+        """Return all turns that a cell asked, those too that it no longer asks."""
+        return [each for each in (*self.turns, *self.retired.values()) if each.place.cell == cell]
+
+    def position(self, place: Place, first_run: datetime | None = None) -> int:
         """Return how many turns stand before `place`: before its turn, or before the one it would make.
 
-        A new turn comes last, but next to the other turns of its cell where it has any.
+        `first_run` is when its cell first ran; None is after all that stands here.
         """
-        if place.cell is None:
-            return len(self.turns)
-        standing = self.turn_at(place)
-        if standing is not None:
-            return self.turns.index(standing)
-        for index, turn in enumerate(self.turns):
-            if turn.place.cell == place.cell:
-                if turn.place.ordinal > place.ordinal:
-                    return index
-                following = self.turns[index + 1] if index + 1 < len(self.turns) else None
-                if following is None or following.place.cell != place.cell:
-                    return index + 1
-        return len(self.turns)
+        return bisect_left(self.turns, self._order(place, first_run), key=lambda turn: turn.position)
+
+    def _order(self, place: Place, first_run: datetime | None) -> tuple[datetime, int]:
+        """Return what orders the turn at `place`, next to the other turns of its cell where it has any."""
+        if place.is_asked_again:
+            standing = self.turn_at(place) or self.retired.get(place)
+            if standing is not None:
+                return standing.position
+            for turn in (*self.turns, *self.retired.values()):
+                if turn.place.cell == place.cell and turn.place.kind == place.kind:
+                    return turn.first_run, place.ordinal
+        if first_run is None:
+            first_run = max([_now(), *(turn.first_run + _TICK for turn in self.turns[-1:])])
+        return first_run, place.ordinal
 
     def messages(
         self, prompt: str, before: int, *, system: str | None = None, history_tokens: int = 0
@@ -164,30 +226,47 @@ class Conversation:
 
         The reply of the turn that is returned says which turn and attempt it became.
         """
-        index = self.position(place)
-        standing = self.turn_at(place)
         attempt = self.next_attempt(place)
-        turn = standing or self.retired.pop(place, None) or Turn(place)
-        below = self.turns[index + 1 if standing else index :]
-        placed = replace(
+        turn, index = self._stand(place, reply.first_run)
+        below = self.turns[index + 1 :]
+        turn.add(
+            replace(
+                self._placed(reply, turn, index),
+                attempt=attempt,
+                later=sum(each.reply.started < reply.started for each in below if each.attempts),
+            )
+        )
+        return turn
+
+    def _stand(self, place: Place, first_run: datetime | None, turn_id: str = "") -> tuple[Turn, int]:
+        """Let the turn at `place` stand among the others; return it, and how many stand before it."""
+        standing = self.turn_at(place)
+        if standing is not None:
+            return standing, self.turns.index(standing)
+        order = self._order(place, first_run)
+        turn = self.retired.pop(place, None) or Turn(place, id=turn_id or _new_id())
+        turn.first_run = order[0]
+        index = bisect_left(self.turns, order, key=lambda each: each.position)
+        self.turns.insert(index, turn)
+        return turn, index
+
+    @staticmethod
+    def _placed(reply: Reply, turn: Turn, index: int) -> Reply:
+        return replace(
             reply,
             turn=index + 1,
             turn_id=turn.id,
-            ordinal=place.ordinal,
-            attempt=attempt,
-            later=sum(each.reply.started < reply.started for each in below),
+            first_run=turn.first_run,
+            ordinal=turn.place.ordinal,
+            appended=turn.place.kind == "append",
         )
-        if standing is None:
-            self.turns.insert(index, turn)
-        turn.add(placed)
-        return turn
 
     def remember(self, place: Place, saved: Iterable[Reply]) -> None:
         """Take in what a notebook's file holds of the turn at `place`, where no such turn is known.
 
         These are earlier attempts for whoever asks there again: they are not sent.
         """
-        if place.cell is None or self.turn_at(place) is not None or place in self.retired:
+        if not place.is_asked_again or self.turn_at(place) is not None or place in self.retired:
             return
         known = {turn.id for turn in (*self.turns, *self.retired.values())}
         found = {
@@ -195,6 +274,7 @@ class Conversation:
             for reply in saved
             for each in (*reply.others, reply)
             if reply.ordinal == place.ordinal
+            and not reply.appended
             and (each.conversation, each.turn_id in known) == (self.name, False)
             and each.turn
             and each.text
@@ -202,21 +282,20 @@ class Conversation:
         }
         if found:
             attempts = sorted(found.values(), key=lambda each: (each.attempt, each.started))
-            identifier = attempts[-1].turn_id or _new_id()
-            self.retired[place] = Turn(place, attempts, len(attempts) - 1, identifier)
+            first = [each.first_run for each in attempts if each.first_run is not None]
+            turn = Turn(place, attempts, len(attempts) - 1, attempts[-1].turn_id or _new_id())
+            turn.first_run = min(first, default=turn.first_run)
+            self.retired[place] = turn
 
     def reinstate(self, place: Place, reply: Reply) -> Turn:
         """Put an answer that was saved in its place again, with its number and its other attempts."""
-        index = self.position(place)
-        standing = self.turn_at(place)
-        turn = standing or self.retired.pop(place, None) or Turn(place, id=reply.turn_id or _new_id())
-        placed = replace(reply, turn=index + 1, turn_id=turn.id, ordinal=place.ordinal, others=())
+        turn, index = self._stand(place, reply.first_run, reply.turn_id)
+        placed = replace(self._placed(reply, turn, index), others=())
         ids = {each.id for each in (*reply.others, reply)}
         kept = [each for each in turn.attempts if each.id not in ids]
-        if standing is None:
-            self.turns.insert(index, turn)
         turn.attempts = sorted((*kept, *reply.others, placed), key=lambda each: each.attempt)
         turn.current = turn.attempts.index(placed)
+        turn.failed = False
         return turn
 
     def next_attempt(self, place: Place) -> int:
@@ -226,8 +305,14 @@ class Conversation:
 
     def retire(self, cell: str, asked: Collection[Place]) -> None:
         """Take out the turns of a cell that its last run did not ask: nobody sees them there any more."""
-        for turn in [each for each in self.turns if each.place.cell == cell and each.place not in asked]:
-            self.turns.remove(turn)
+        gone = [each for each in self.turns if each.place.cell == cell and each.place not in asked]
+        for turn in gone:
+            if turn.place.is_asked_again:
+                self._retire(turn)
+
+    def _retire(self, turn: Turn) -> None:
+        self.turns.remove(turn)
+        if turn.place.is_asked_again:
             self.retired[turn.place] = turn
 
     def turn(self, number: int) -> Turn:
@@ -243,10 +328,10 @@ class Conversation:
     def drop(self, number: int) -> Turn:
         """Take turn `number` (from 1) out of the conversation; raises InputError where there is none."""
         turn = self.turn(number)
-        self.turns.remove(turn)
+        self._retire(turn)
         return turn
 
-    def fork(self, name: str, at: int | None = None) -> Conversation:
+    def fork(self, name: str, at: int | None = None, now: datetime | None = None) -> Conversation:
         """Return a conversation that begins as this one does, up to its turn `at` (all of it where None).
 
         The turns are the fork's own: to run their cells again while it is in use changes it alone. Raises
@@ -254,102 +339,73 @@ class Conversation:
         """
         if at:
             self.turn(at)
-        turns = [turn.copy() for turn in self.turns[:at]]
-        return Conversation(name, self.system, turns, family=self.family)
-
-
-class Conversations:
-    """The named conversations of a kernel, one of which is in use."""
-
-    def __init__(self) -> None:
-        self._named: dict[str, Conversation] = {"main": Conversation("main")}
-        self.current = "main"
-
-    def __iter__(self) -> Iterator[Conversation]:
-        return iter(self._named.values())
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._named
-
-    def __getitem__(self, name: str) -> Conversation:
-        if name not in self._named:
-            near = nearest(name, self._named)
-            raise InputError(
-                f"there is no conversation {_short(name)!r}",
-                why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",
-                next_step=NextStep(cell=f"begin one with %cnai_chat new {name}"),
-            )
-        return self._named[name]
-
-    def draft(self, name: str = "") -> Conversation:
-        """Return a new conversation, not among these yet; unnamed it is `chat-2`, `chat-3` and so on."""
-        if not name:
-            number = len(self._named) + 1
-            while f"chat-{number}" in self._named:
-                number += 1
-            name = f"chat-{number}"
-        if name in self._named:
-            raise InputError(
-                f"there is a conversation {name!r} already",
-                next_step=NextStep(cell=f"continue it with %cnai_chat use {name}"),
-            )
-        if not self.is_name(name):
-            raise InputError(
-                f"{_short(name)!r} is no name of a conversation",
-                why=f"a name is one word, of at most {_LONGEST_NAME} characters",
-                next_step=NextStep(cell="for example: %cnai_chat new plan"),
-            )
-        return Conversation(name)
-
-    @staticmethod
-    def is_name(name: str) -> bool:
-        """Tell whether a conversation may be called so: one printable word, no option."""
-        is_word = not name.startswith("-") and name.split() == [name] and name.isprintable()
-        return is_word and len(name) <= _LONGEST_NAME
-
-    def add(self, conversation: Conversation) -> Conversation:
-        """Take a conversation in, unless there is one of its name; return the one that is here."""
-        return self._named.setdefault(conversation.name, conversation)
-
-    def is_free(self, name: str) -> bool:
-        """Tell whether a conversation may be called so, because none is that has any turns."""
-        return self.is_name(name) and not (name in self._named and self._named[name].turns)
-
-    def put(self, conversation: Conversation) -> None:
-        """Take a conversation in, in place of an empty one; raises InputError where its name is taken."""
-        if not self.is_free(conversation.name):
-            self.draft(conversation.name)
-        self._named[conversation.name] = conversation
-
-    def use(self, name: str) -> Conversation:
-        """Make a conversation the current one, beginning it where there is none of this name."""
-        if name not in self._named:
-            self.add(self.draft(name))
-        self.current = name
-        return self._named[name]
-
-    def fork(self, name: str, at: int | None = None) -> Conversation:
-        """Fork the current conversation, and go on in the fork; see Conversation.fork."""
-        name = self.draft(name).name
-        fork = self.add(self[self.current].fork(name, at))
-        self.current = name
+        fork = Conversation(name, self.system, origin=self, made_at=now or _now())
+        fork._begin_as(self, at)
         return fork
 
-    def end_of_cell(self, cell: str, asked: Collection[tuple[str, Place]]) -> None:
-        """Retire the turns of a cell that its run, which asked at these places, has not asked again.
+    def fork_again(self, at: int | None, kin: Iterable[Conversation]) -> list[Reply]:
+        """Begin anew as the origin does; what the fork was asked since it was made stays.
 
-        A place comes with the name of its conversation. What was asked in a fork leaves that which it was
-        forked from, and its other forks, as they are; so does a run that asks nothing while a fork is in use.
+        What cells above the fork were asked again in it, or in another of the `kin`, goes back to the origin
+        first: so they were asked before there was a fork. Returns these answers.
         """
-        names = {name for name, _ in asked}
-        families = {self._named[name].family for name in names if name in self._named}
-        if self[self.current].family not in families:
-            names.add(self.current)
-            families.add(self[self.current].family)
-        for conversation in self:
-            if conversation.name in names or conversation.family not in families:
-                conversation.retire(cell, [place for name, place in asked if name == conversation.name])
+        origin, made = self.origin, self.made_at
+        assert origin is not None, "only a fork is forked again"
+        assert made is not None, "a fork was made"
+        if at and at > sum(turn.first_run < made for turn in origin.turns):
+            origin.turn(at)
+        returned = origin._take_back([each for each in kin if each.is_fork_of(origin)], made)
+        own = [turn for turn in self.turns if turn.first_run >= made]
+        retired = {place: turn for place, turn in self.retired.items() if turn.first_run >= made}
+        before = {turn.id: turn for turn in (*self.turns, *self.retired.values())}
+        self._begin_as(origin, at)
+        for turn in (*self.turns, *self.retired.values()):
+            turn.learn(before[turn.id].attempts if turn.id in before else ())
+        self.turns += own
+        self.retired |= retired
+        return returned
 
+    def take_in(self, other: Conversation, made: datetime) -> None:
+        """Take in the turns of a conversation that was read at `made`, in place of those read before."""
+        turns = [
+            replace(turn, place=Place(None, number), first_run=made)
+            for number, turn in enumerate(other.turns)
+        ]
+        own = [turn for turn in self.turns if turn.first_run != made]
+        self.turns = sorted((*turns, *own), key=lambda turn: turn.position)
+        self.system, self.made_at = other.system, made
 
-def _short(name: str) -> str:
-    return name if len(name) <= 60 else name[:59] + "…"
+    def _begin_as(self, origin: Conversation, at: int | None) -> None:
+        made = self.made_at
+        shared = [turn.copy() for turn in origin.turns if made is None or turn.first_run < made]
+        self.turns = shared[:at]
+        # They come back with their attempts where their cells are asked in the fork.
+        left = [turn for turn in shared[len(self.turns) :] if turn.place.is_asked_again]
+        self.retired = {turn.place: turn for turn in left}
+
+    def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Reply]:
+        """Take in what cells that ran before `made` were asked again in forks, the youngest answers last."""
+        asked = [
+            turn
+            for fork in forks
+            for turn in fork.turns
+            if turn.first_run < made <= turn.reply.started and turn.place.is_asked_again
+        ]
+        returned = []
+        for theirs in sorted(asked, key=lambda turn: turn.reply.started):
+            mine = self.turn_at(theirs.place)
+            if mine is not None and mine.reply.started >= theirs.reply.started:
+                continue
+            if mine is None and self.is_fork and self.made_at and theirs.first_run < self.made_at:
+                continue  # it was left out when this was forked
+            if mine is None:
+                mine, _ = self._stand(theirs.place, theirs.first_run, theirs.id)
+            known = {each.id for each in mine.attempts}
+            for reply in sorted(theirs.attempts, key=lambda each: (each is theirs.reply, each.started)):
+                if reply.id not in known:
+                    attempt = max((each.attempt for each in mine.attempts), default=0) + 1
+                    mine.add(replace(reply, conversation=self.name, turn_id=mine.id, attempt=attempt))
+            if mine.reply.id == theirs.reply.id:
+                mine.display_id = theirs.display_id
+                returned.append(mine.reply)
+        return returned

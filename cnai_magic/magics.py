@@ -6,6 +6,7 @@ import os
 from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
@@ -116,7 +117,14 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_chat(self, line: str) -> None:
         """Show and change the conversations."""
-        self._show(run_chat_command(self.session, line, self._notebook))
+        run = self._run
+        shown = run_chat_command(self.session, line, self._notebook, place=run.command())
+        display_id = uuid4().hex
+        self._show(shown, display_id)
+        run.show(display_id, shown)
+        from .render.outputs import change_output
+
+        change_output(self.session, shown)
 
     @no_var_expand
     @line_magic
@@ -172,11 +180,16 @@ class CnaiMagics(Magics):
         run = self._run
         place = run.ask()
         view = choose_view(self.shell, self.settings.display)
-        if self.settings.replay:
-            reply = self.session.replay(prompt, self._saved_answers(), view=view, place=place, **chosen)
-        else:
-            former = self._former_answers()
-            reply = self.session.ask(prompt, view=view, place=place, former=former, **chosen)
+        before = self.session.latest
+        try:
+            if self.settings.replay:
+                reply = self.session.replay(prompt, self._saved_answers(), view=view, place=place, **chosen)
+            else:
+                former = self._former_answers()
+                reply = self.session.ask(prompt, view=view, place=place, former=former, **chosen)
+        finally:
+            if self.session.latest is not before:
+                run.show(getattr(view, "display_id", ""), self.session.latest)
         run.answer("" if chosen["once"] else reply.conversation, place)
         return reply
 
@@ -218,11 +231,18 @@ class CnaiMagics(Magics):
     def end_of_cell(self, result: Any) -> None:
         """Let go of the turns that a cell no longer asks (called by IPython after each cell).
 
-        A cell in which anything failed keeps them: a slip of the pen must not take an answer away. Code that
-        a cell runs as a cell of its own (%rerun, run_cell) is not the end of it.
+        A cell in which anything failed keeps them: a mistake must not take an answer away. Its outputs keep
+        what the notebook's file would lose otherwise. Code that a cell runs as a cell of its own (%rerun,
+        run_cell) is not the end of it.
         """
-        if self._session is not None and result.success and result.info.raw_cell == self._source:
-            self._session.end_of_cell(self._run)
+        if self._session is None or result.info.raw_cell != self._source:
+            return
+        run, succeeded = self._run, result.success
+        kept = self._session.end_of_cell(run, succeeded=succeeded)
+        if kept:
+            from .render.outputs import keep_in_outputs
+
+            keep_in_outputs(self._session, run, kept, succeeded=succeeded)
 
     # -- the notebook's file --------------------------------------------------------------------
 
@@ -312,10 +332,10 @@ class CnaiMagics(Magics):
 
     # -- showing --------------------------------------------------------------------------------
 
-    def _show(self, shown: object) -> None:
+    def _show(self, shown: object, display_id: str | None = None) -> None:
         from IPython.display import display
 
-        display(shown)  # type: ignore[no-untyped-call]
+        display(shown, display_id=display_id)  # type: ignore[no-untyped-call]
 
 
 CnaiMagics.cnai.__doc__ = ask_parser().format_help()

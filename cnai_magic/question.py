@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from .conversation import Conversation, Place
@@ -23,7 +24,8 @@ __all__ = ["Options", "Question", "Unseen", "View"]
 class Options:
     """What one question may set for itself; None and "" leave it to the settings.
 
-    `chat` names the conversation, `new` begins one (of that name, if any), `once` asks outside of any,
+    `system` holds for this question alone. `chat` names the conversation, `new` begins one (of that name, if
+    any), `once` asks outside of any,
     `append` makes a new turn even where the cell has one, `stream` False waits for the whole answer.
     """
 
@@ -55,7 +57,9 @@ class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
     `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent so far.
-    `former` are answers that the notebook's file holds below the same cell.
+    `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
+    first ran; `with_former` are the turns that are sent with a former answer, because the last run of their
+    cells had none.
     """
 
     request: ChatRequest
@@ -71,6 +75,8 @@ class Question:
     lookup: PriceLookup = field(default_factory=PriceLookup)
     spent: Spend = field(default_factory=Spend)
     former: Sequence[Reply] = ()
+    first_run: datetime | None = None
+    with_former: tuple[int, ...] = ()
 
     @property
     def system(self) -> str | None:

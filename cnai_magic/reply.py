@@ -44,7 +44,11 @@ class Reply:
     the questions of one run of its cell, from 0; `began` tells that it began its conversation with --new.
     `others` are attempts of the same turn that its output keeps, so that they outlive the kernel.
     `answered_by` is the model that the server names, "" where it is the one that was asked. `note` is a
-    remark where something odd followed the complete answer, "" mostly.
+    remark where something odd followed the complete answer, "" mostly. `first_run` is when the cell of the
+    turn first ran, by which turns are ordered, `appended` tells that the question made a turn of its own,
+    `chosen` that it named its conversation with -c. Where an answer is no turn, `in_force` is the attempt
+    that the turn of its cell still has; `with_former` are the turns above that were sent with a former
+    answer, because the last run of their cells had none.
     """
 
     text: str
@@ -74,6 +78,11 @@ class Reply:
     replayed: bool = False
     ordinal: int = 0
     began: bool = False
+    first_run: datetime | None = None
+    appended: bool = False
+    chosen: bool = False
+    in_force: int = 0
+    with_former: tuple[int, ...] = ()
     others: tuple[Reply, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -134,6 +143,11 @@ class Reply:
     def _remarks(self) -> list[str]:
         """What else a reader needs to know of the answer's place and its end, in few words."""
         remarks = [self.ended, self.note]
+        if self.in_force:
+            remarks.append(f"attempt {self.in_force} stays in force")
+        if self.with_former:
+            turns = ", ".join(map(str, self.with_former))
+            remarks.append(f"turn{'s' * (len(self.with_former) > 1)} {turns} sent with the former answer")
         if self.later:
             remarks.append("1 below is older" if self.later == 1 else f"{self.later} below are older")
         if self.left_out:

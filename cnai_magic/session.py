@@ -12,8 +12,11 @@ from .accounts import Accounts
 from .answer import Answer
 from .cell_run import CellRun
 from .config import Cnai
-from .conversation import Conversation, Conversations, Place
-from .documents.restore import Restored, SavedCell, merge
+from .conversation import Conversation, Place
+from .conversations import Conversations
+from .documents.kept import Changes, Kept, kept_of
+from .documents.merge import merge
+from .documents.restore import Restored, SavedCell
 from .errors import SET_KEY, CnaiError, Door, InputError, NextStep, setting
 from .forks import begin_anew_after_fork
 from .interrupts import interrupts_deferred
@@ -53,6 +56,7 @@ class Session:
         self.door = door
         self.accounts = Accounts(notify or (lambda line: None), door)
         self.conversations = Conversations()
+        self.changes = Changes()
         self.latest: Reply | None = None
         self.notebook = ""
         self.restored_cells: Sequence[SavedCell] = ()
@@ -88,8 +92,7 @@ class Session:
                 "answers are to be replayed, and none is saved for this question",
                 next_step="ask the server: " + setting("replay", False),
             )
-        question = self._prepare(prompt, place or Place(), Options.of(options), ask=True)
-        question = replace(question, former=former)
+        question = self._prepare(prompt, place or Place(), Options.of(options), ask=True, former=former)
         question = replace(question, lookup=self.provider.look_up_price(question.request.model))
         self._announce(question)
         pending = PendingReply(
@@ -143,6 +146,8 @@ class Session:
                 began=False,
                 total=self.spent(demo=answer.demo),
                 left_out=question.left_out,
+                first_run=question.first_run,
+                with_former=question.with_former,
                 replayed=True,
             )
             if answer.text and not once:
@@ -155,16 +160,21 @@ class Session:
         """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
         return self._prepare(prompt, place or Place(), Options.of(options), ask=False)
 
-    def _prepare(self, prompt: str, place: Place, chosen: Options, *, ask: bool) -> Question:
+    def _prepare(
+        self, prompt: str, place: Place, chosen: Options, *, ask: bool, former: Sequence[Reply] = ()
+    ) -> Question:
         """Prepare a question; `ask` allows to look up what the server alone knows."""
         model = self.provider.chosen_model(chosen.model, ask=ask)
-        question = self._prepared(prompt, replace(chosen, model=model), place, demo=self.provider.demo)
+        chosen = replace(chosen, model=model)
+        question = self._prepared(prompt, chosen, place, demo=self.provider.demo, former=former)
         if self.settings.replay:
             return question  # who replays needs no price
         known = PriceLookup(self.provider.known_price(model))
         return replace(question, host=self.provider.host, lookup=known)
 
-    def _prepared(self, prompt: str, chosen: Options, place: Place, *, demo: bool) -> Question:
+    def _prepared(
+        self, prompt: str, chosen: Options, place: Place, *, demo: bool, former: Sequence[Reply] = ()
+    ) -> Question:
         prompt = _well_formed(prompt)
         if not prompt.strip():
             raise InputError(
@@ -175,10 +185,15 @@ class Session:
                 ),
             )
         settings = self.settings
-        place = Place() if chosen.append or settings.on_rerun == "append" else place
+        if chosen.append or settings.on_rerun == "append":
+            place = replace(place, kind="append")
         with self._lock:
             conversation = self._chosen_conversation(chosen, place)
-            before = 0 if chosen.once else conversation.position(place)
+            # A question that appends stands after all that are answered before it is.
+            first_run = self.conversations.first_run(place) if place.is_asked_again else None
+            if first_run is not None:
+                first_run = min([first_run, *(each.first_run for each in former if each.first_run)])
+            before = 0 if chosen.once else conversation.position(place, first_run)
             own = None if chosen.once else conversation.system
             texts = (chosen.system, own, settings.system)
             system = _well_formed(next((text for text in texts if text is not None), ""))
@@ -186,6 +201,8 @@ class Session:
                 prompt, before, system=system, history_tokens=settings.history_tokens
             )
             attempt = 1 if chosen.once else conversation.next_attempt(place)
+            turns = enumerate(conversation.turns[left_out:before], left_out + 1)
+            with_former = tuple(number for number, turn in turns if turn.failed)
         request = ChatRequest(
             chosen.model,
             messages,
@@ -204,6 +221,9 @@ class Session:
             left_out=left_out,
             demo=demo,
             spent=self.book.notebook(demo=demo),
+            former=former,
+            first_run=first_run,
+            with_former=with_former,
         )
 
     def _settle(self, answer: Answer, finish_reason: str = "") -> Reply:
@@ -230,6 +250,9 @@ class Session:
             id=answer.id,
             request=question.request.digest,
             ordinal=question.place.ordinal,
+            first_run=question.first_run,
+            with_former=question.with_former,
+            chosen=bool(question.options.chat),
         )
         with self._lock:
             self._charge(answer, reply.finish_reason)
@@ -237,6 +260,9 @@ class Session:
             # An empty message is no turn: some vendors refuse a conversation that holds one.
             if reply.text and reply.finish_reason != "failed" and not question.options.once:
                 reply = self._record(question, reply)
+            elif not question.options.once:
+                standing = question.conversation.turn_at(question.place)
+                reply = replace(reply, in_force=standing.reply.attempt if standing else 0)
             self.latest = reply
         return reply
 
@@ -268,11 +294,9 @@ class Session:
 
     def _record(self, question: Question, reply: Reply) -> Reply:
         conversation = self.conversations.add(question.conversation)
-        if question.options.system is not None:
-            conversation.system = question.options.system
         if question.options.new:
             reply = replace(reply, began=True)
-            conversation.begun_at = question.place
+            conversation.begun_by = question.place
             self.conversations.use(conversation.name)
         conversation.remember(question.place, question.former)
         put = conversation.reinstate if reply.replayed else conversation.record
@@ -280,10 +304,32 @@ class Session:
         # Only what is shown has the others with it: they would hold each other otherwise.
         return replace(turn.reply, others=turn.others(self.settings.save_attempts))
 
-    def end_of_cell(self, run: CellRun) -> None:
-        """Retire the turns of a cell that its run has not asked again."""
+    def end_of_cell(self, run: CellRun, *, succeeded: bool = True) -> Kept:
+        """Retire the turns of a cell that its run has not asked again; return what its outputs must keep."""
         with self._lock:
-            run.end(self.conversations)
+            run.end(self.conversations, succeeded=succeeded)
+            if run.cell is None:
+                return Kept(self.conversations.clock.now())
+            shown = {
+                (each.shown.conversation, each.shown.turn_id): each.display_id
+                for each in run.outputs
+                if isinstance(each.shown, Reply) and each.shown.turn
+            }
+            for conversation, turn in self.conversations.turns_of(run.cell):
+                turn.display_id = shown.get((conversation.name, turn.id), "")
+            made = [getattr(each.shown, "change", None) for each in run.outputs]
+            return self.kept(run.cell, made)
+
+    def kept_beside(self, reply: Reply) -> Kept | None:
+        """Return what the output that shows this answer has to keep of what its cell did before."""
+        turns = (turn for each in self.conversations for turn in each.turns if turn.id == reply.turn_id)
+        cell = next((turn.place.cell for turn in turns), None)
+        return self.kept(cell) if cell is not None else None
+
+    def kept(self, cell: str, made: Sequence[object] = ()) -> Kept:
+        """Return what a cell did before and no output of its last run shows; `made` are changes of that."""
+        changes = [each for each in self.changes.of(cell) if each not in made]
+        return kept_of(self.conversations, cell, changes, self.conversations.clock.now())
 
     def restore(self, restored: Restored) -> None:
         """Take in the conversations and the spend of a notebook, in so far as they are not known here."""
@@ -291,23 +337,32 @@ class Session:
             merge(self.conversations, restored)
             self.restored_cells = restored.cells
             self.book.restore(restored.charges)
+            for cell, changes in restored.changes.items():
+                for change in changes:
+                    self.changes.add(cell, change)
 
-    def take_in(self, conversation: Conversation, name: str, otherwise: str) -> Conversation:
+    def take_in(
+        self, conversation: Conversation, name: str, otherwise: str, by: Place | None = None
+    ) -> Conversation:
         """Take in a conversation that was read from a file, and go on in it.
 
         It is called `name`, or as it was called, or `otherwise` where there is another of that name. Its
-        turns belong to no cell of this notebook.
+        turns belong to no cell of this notebook. The command `by` that took one in takes it in anew.
         """
+        by = by or Place(kind="command")
         with self._lock:
             conversations = self.conversations
-            free = [each for each in (conversation.name, otherwise) if conversations.is_free(each)]
-            conversation.name = name or (free[0] if free else conversations.draft().name)
-            conversations.put(conversation)
-            conversation.begun_at = None
-            for turn in conversation.turns:
-                turn.place = Place()
-            conversations.use(conversation.name)
-        return conversation
+            names = [name] if name else [conversation.name, otherwise, ""]
+            known = (conversations.begun_at(by, each) for each in names)
+            taken = next((each for each in known if each is not None and each.made_at is not None), None)
+            if taken is None:
+                free = [each for each in (conversation.name, otherwise) if conversations.is_free(each)]
+                taken = Conversation(name or (free[0] if free else conversations.draft().name))
+                taken.begun_by = by if by.cell is not None else None
+                conversations.put(taken)
+            taken.take_in(conversation, taken.made_at or conversations.clock.now())
+            conversations.use(taken.name)
+        return taken
 
     def _announce(self, question: Question) -> None:
         """Say once what a person should know of the server before anything is sent to it."""
@@ -331,15 +386,16 @@ class Session:
 
     def _chosen_conversation(self, chosen: Options, place: Place) -> Conversation:
         conversations = self.conversations
-        if not chosen.new:
-            name = chosen.chat or conversations.current
-            return conversations[name] if name in conversations else conversations.draft(name)
-        # A cell that began a conversation and is run again asks its first question anew.
-        for conversation in conversations:
-            again = place.cell is not None and conversation.begun_at == place
-            if again and chosen.chat in ("", conversation.name):
-                return conversation
-        return conversations.draft(chosen.chat)
+        if chosen.new:
+            # A cell that began a conversation and is run again asks its first question anew.
+            return conversations.begun_at(place, chosen.chat) or conversations.draft(chosen.chat)
+        again = conversations.asked_again(place)
+        if not chosen.chat:
+            return again
+        named = conversations.find(chosen.chat) or conversations.draft(chosen.chat)
+        # The option moves a cell where it is new; a cell that always had it may be asked in a fork as others.
+        turn = named.turn_at(place)
+        return again if turn is not None and turn.reply.chosen and again.is_fork_of(named) else named
 
     # -- server, models, money ------------------------------------------------------------------
 

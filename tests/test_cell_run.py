@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from cnai_magic.cell_run import CellRun
-from cnai_magic.conversation import Conversations, Place
+from cnai_magic.conversation import Place
+from cnai_magic.conversations import Conversations
 from cnai_magic.reply import Reply
 
 
@@ -103,7 +104,7 @@ def test_a_run_that_asks_nothing_in_a_fork_lets_go_there_alone() -> None:
 
 def test_a_cell_that_asks_elsewhere_now_is_let_go_of_where_it_asked_before() -> None:
     conversations = two_questions()
-    conversations.use("plan")
+    conversations.new("plan")
     run = CellRun(2, "a")
     answered(run, conversations, "in plan")
     run.end(conversations)
@@ -112,7 +113,7 @@ def test_a_cell_that_asks_elsewhere_now_is_let_go_of_where_it_asked_before() -> 
 
 def test_a_cell_that_asks_in_two_conversations_keeps_both() -> None:
     conversations = Conversations()
-    conversations.use("plan")
+    conversations.new("plan")
     for number in range(2):
         run = CellRun(number, "a")
         answered(run, conversations, "in main", "main")

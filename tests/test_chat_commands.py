@@ -46,12 +46,16 @@ def test_show_shows_the_conversation_or_one_turn(session: Session) -> None:
     assert "first" not in one
 
 
-def test_use_goes_on_in_another_conversation_and_begins_it(session: Session) -> None:
-    shown = repr(run_chat_command(session, "use plan", lambda: None))
-    assert session.conversations.current == "plan"
-    assert shown.rstrip().endswith("in use")
-    run_chat_command(session, "use main", lambda: None)
-    assert len(prompts(session)) == 3
+def test_use_goes_on_in_another_conversation_and_begins_none(session: Session) -> None:
+    run_chat_command(session, "new plan", lambda: None)
+    shown = repr(run_chat_command(session, "use main", lambda: None))
+    assert session.conversations.current == "main"
+    assert [line.split()[0] for line in shown.splitlines() if line.endswith("in use")] == ["main"]
+    with pytest.raises(InputError) as caught:
+        run_chat_command(session, "use pln", lambda: None)
+    assert caught.value.why == "did you mean 'plan'?"
+    assert "%cnai_chat new pln" in caught.value.lines("cell")[-1]
+    assert session.conversations.current == "main"
 
 
 def test_new_begins_a_conversation_of_a_name_or_of_a_number(session: Session) -> None:
@@ -141,7 +145,9 @@ def test_the_help_names_every_command(session: Session) -> None:
 def record(shown: object) -> dict[str, Any]:
     """Return what a command leaves in the metadata of its output."""
     _, metadata = shown._repr_mimebundle_()  # type: ignore[attr-defined]
-    about: dict[str, Any] = metadata["cnai"]
+    about: dict[str, Any] = dict(metadata["cnai"])
+    if about["event"] in ("fork", "import"):
+        assert datetime.fromisoformat(about.pop("made")) <= datetime.now(timezone.utc)
     assert about.pop("schema") == 2
     assert datetime.fromisoformat(about.pop("time")) <= datetime.now(timezone.utc)
     return about
@@ -153,26 +159,28 @@ def record(shown: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        ("use plan", "plan"),
-        ("use\tplan", "plan"),
-        ("use   plan  ", "plan"),
-        ('use "plan"', "plan"),
-        ("use 'plan'", "plan"),
+        ("new plan", "plan"),
+        ("new\tplan", "plan"),
+        ("new   plan  ", "plan"),
+        ('new "plan"', "plan"),
         ("new 'plan'", "plan"),
+        ("rename 'plan'", "plan"),
+        ('rename main "plan"', "plan"),
         ("fork 'plan'", "plan"),
-        ("use 计划", "计划"),
-        ("use a;b|c$d<e>", "a;b|c$d<e>"),
-        ('use "it\'s"', "it's"),
-        ("use ../../etc", "../../etc"),
-        (f"use {'x' * 200}", "x" * 200),
+        ("new 计划", "计划"),
+        ("new a;b|c$d<e>", "a;b|c$d<e>"),
+        ('new "it\'s"', "it's"),
+        ("new ../../etc", "../../etc"),
+        (f"new {'x' * 200}", "x" * 200),
         ('new ""', "chat-2"),
     ],
 )
 def test_a_name_is_read_as_the_option_of_a_question_reads_it(session: Session, line: str, name: str) -> None:
     run_chat_command(session, line, lambda: None)
     assert session.conversations.current == name
-    run_chat_command(session, "use main", lambda: None)
-    assert len(prompts(session)) == 3
+    run_chat_command(session, "new other", lambda: None)
+    run_chat_command(session, f'use "{name}"', lambda: None)
+    assert session.conversations.current == name
 
 
 @pytest.mark.parametrize(
@@ -247,6 +255,7 @@ def test_fork_goes_on_from_a_turn_and_leaves_the_others(session: Session) -> Non
         "conversation": "main",
         "name": "other",
         "answers": answers,
+        "returned": [],
         "system": None,
     }
     run_chat_command(session, "undo", lambda: None)
@@ -328,7 +337,7 @@ def test_what_is_exported_is_imported_as_it_was(session: Session, suffix: str, t
     assert [turn.reply.text for turn in current(session).turns] == [
         f"answer to {prompt}" for prompt in ("first", "second", "third")
     ]
-    assert all(turn.place == Place() for turn in current(session).turns)
+    assert all(turn.place.cell is None for turn in current(session).turns)
 
 
 def test_an_import_takes_no_name_that_is_taken(session: Session, tmp_path: Path) -> None:

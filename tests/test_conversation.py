@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.conversation import Conversation, Conversations, Place, Turn
+from cnai_magic.conversation import Conversation, Place, Turn
+from cnai_magic.conversations import Conversations
 from cnai_magic.errors import InputError
 from cnai_magic.protocol import Message, estimate_tokens
 from cnai_magic.reply import Reply
@@ -129,23 +130,33 @@ def test_a_question_without_a_cell_id_never_stands_before_a_turn() -> None:
 
 @dataclass
 class _Model:
-    """The rule as DESIGN tells it, in the simplest form: a list of (cell, ordinal, prompts)."""
+    """The rule in its simplest form: turns in the order in which their cells were first answered."""
 
-    turns: list[tuple[str | None, int, list[str]]] = field(default_factory=list)
+    first: dict[str, int] = field(default_factory=dict)
+    turns: list[_ModelTurn] = field(default_factory=list)
 
     def ask(self, cell: str | None, ordinal: int, prompt: str) -> list[str]:
-        for index, (owner, number, attempts) in enumerate(self.turns):
-            if cell is not None and (owner, number) == (cell, ordinal):
-                attempts.append(prompt)
-                return self._last(index)
-        own = [i for i, turn in enumerate(self.turns) if cell is not None and turn[0] == cell]
-        smaller = [i for i in own if self.turns[i][1] < ordinal]
-        index = smaller[-1] + 1 if smaller else own[0] if own else len(self.turns)
-        self.turns.insert(index, (cell, ordinal, [prompt]))
-        return self._last(index)
+        count = len(self.turns)
+        rank = count if cell is None else self.first.setdefault(cell, count)
+        turn = next((each for each in self.turns if cell and each.place == (cell, ordinal)), None)
+        if turn is None:
+            turn = _ModelTurn((cell, ordinal), (rank, ordinal if cell else 0))
+            self.turns.append(turn)
+        turn.attempts.append(prompt)
+        turn.sent = True
+        return [each.attempts[-1] for each in self.standing[: self.standing.index(turn)]]
 
-    def _last(self, before: int) -> list[str]:
-        return [attempts[-1] for _, _, attempts in self.turns[:before]]
+    @property
+    def standing(self) -> list[_ModelTurn]:
+        return sorted((each for each in self.turns if each.sent), key=lambda each: each.rank)
+
+
+@dataclass(eq=False)
+class _ModelTurn:
+    place: tuple[str | None, int]
+    rank: tuple[int, int]
+    attempts: list[str] = field(default_factory=list)
+    sent: bool = False
 
 
 _STEPS = st.lists(
@@ -166,8 +177,8 @@ def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, 
     for count, (what, where, ordinal) in enumerate(steps):
         if what == "drop":
             assert isinstance(where, int)
-            if where < len(model.turns):
-                del model.turns[where]
+            if where < len(model.standing):
+                model.standing[where].sent = False
                 conversation.drop(where + 1)
             continue
         assert where is None or isinstance(where, str)
@@ -179,7 +190,7 @@ def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, 
             (turn.place.cell, turn.place.ordinal, [attempt.prompt for attempt in turn.attempts])
             for turn in conversation.turns
         ]
-        assert got == model.turns
+        assert got == [(*each.place, each.attempts) for each in model.standing]
     assert len({turn.id for turn in conversation.turns}) == len(conversation.turns)
 
 
@@ -288,16 +299,16 @@ def test_a_draft_is_not_among_the_conversations_until_it_is_added() -> None:
 
 def test_unnamed_drafts_are_numbered_past_the_names_in_use() -> None:
     conversations = Conversations()
-    conversations.use("chat-3")
+    conversations.new("chat-3")
     assert conversations.draft().name == "chat-4"
-    conversations.use("chat-4")
+    conversations.new("chat-4")
     assert conversations.draft().name == "chat-5"
     assert Conversations().draft().name == "chat-2"
 
 
-def test_use_begins_a_conversation_or_goes_on_in_it() -> None:
+def test_new_begins_a_conversation_and_use_goes_on_in_one() -> None:
     conversations = Conversations()
-    plan = conversations.use("plan")
+    plan = conversations.new("plan")
     assert conversations.current == "plan"
     conversations.use("main")
     assert conversations.use("plan") is plan
@@ -323,15 +334,15 @@ def test_a_second_draft_of_a_name_in_use_says_how_to_continue_it() -> None:
 def test_a_name_is_one_printable_word(name: str) -> None:
     conversations = Conversations()
     with pytest.raises(InputError):
-        conversations.use(name)
+        conversations.new(name)
     assert conversations.current == "main"
 
 
 def test_an_unknown_conversation_names_the_nearest_one() -> None:
     conversations = Conversations()
-    conversations.use("planning")
+    conversations.new("planning")
     with pytest.raises(InputError) as caught:
-        conversations["planing"]
+        conversations.use("planing")
     assert "planning" in caught.value.why
     with pytest.raises(InputError) as caught:
         conversations["zzz"]
@@ -358,7 +369,7 @@ def test_a_fork_begins_with_the_turns_up_to_one_and_goes_its_own_way() -> None:
     for name in "abc":
         ask(conversations["main"], name, Place(name))
     conversations["main"].system = "Be brief."
-    fork = conversations.fork("other", 2)
+    fork, _ = conversations.fork("other", 2)
     assert (conversations.current, fork.system, prompts(fork)) == ("other", "Be brief.", ["a", "b"])
     assert ask(fork, "b, better", Place("b")) == ["a", "answer to a", "b, better"]
     fork.drop(1)

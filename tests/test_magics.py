@@ -245,7 +245,8 @@ def test_without_a_cell_id_every_question_is_a_new_turn(kernel: Kernel) -> None:
 
 
 def test_conversations_are_begun_used_shown_and_shortened(kernel: Kernel) -> None:
-    kernel.run("%%cnai -s 'Answer briefly'\nWhat is 2+2?", "a")
+    kernel.run("%cnai_chat system Answer briefly")
+    kernel.run("%%cnai -s 'Answer at length'\nWhat is 2+2?", "a")
     kernel.run("%%cnai --new -c other\nWhat is 5+5?", "b")
     listed = kernel.run("%cnai_chat").shown
     assert "main" in listed
@@ -326,18 +327,19 @@ def test_every_change_leaves_its_record_in_the_notebook(kernel: Kernel) -> None:
     assert [text for role, text in messages_of(after) if role == "user"] == ["a", "d"]
 
 
-def test_a_turn_that_was_dropped_and_is_asked_again_comes_last(kernel: Kernel) -> None:
+def test_a_turn_that_was_dropped_and_is_asked_again_comes_back_in_its_place(kernel: Kernel) -> None:
     for name in "ab":
         kernel.run(f"%%cnai demo-echo\n{name}", name)
     kernel.run("%cnai_chat drop 1")
     again = kernel.run("%%cnai demo-echo\na again", "a")
-    assert [text for role, text in messages_of(again) if role == "user"] == ["b", "a again"]
-    assert (again.final["turn"], again.final["attempt"]) == (2, 1)
+    assert [text for role, text in messages_of(again) if role == "user"] == ["a again"]
+    assert (again.final["turn"], again.final["attempt"]) == (1, 2)
 
 
 @pytest.mark.parametrize("suffix", ["ipynb", "md", "json"])
 def test_a_conversation_is_exported_and_imported_and_goes_on(kernel: Kernel, suffix: str) -> None:
-    kernel.run("%%cnai -s 'Be brief.'\nMy name is Ada. What is 2+2?", "a")
+    kernel.run("%cnai_chat system Be brief.")
+    kernel.run("%%cnai\nMy name is Ada. What is 2+2?", "a")
     kernel.run("%%cnai\nAnd times 3?", "b")
     path = f"it's a chat.{suffix}"
     kernel.run(f"import pathlib; pathlib.Path({path!r}).unlink(missing_ok=True)")

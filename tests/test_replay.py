@@ -351,7 +351,7 @@ CHANGES = {
     "loop": [("(2, 3)", "(2, 5)", "the prompt had 'And times 3?', and has 'And times 5?'")],
     "once": [("other-model", "more", "the model was other-model, and is more")],
     "new": [
-        ("--new -c aside", "", "the system message had '', and has 'Be brief.'"),
+        ("--new -c aside", "", "the turns before it are not those that were sent then"),
         ("--new -c aside", "--once -t 0.5", "temperature was not set, and is 0.5"),
     ],
     "aside": [("-c aside", "-c other", "the turns before it are not those that were sent then")],

@@ -34,7 +34,14 @@ class _Turn:
     cell: str | None
     ordinal: int
     attempts: list[str]
+    rank: tuple[int, int]
+    by: str | None = None
+    chosen: bool = False
     current: int = 0
+    asked_in: dict[str, int] = field(default_factory=dict)
+
+    def is_at(self, cell: str | None, ordinal: int) -> bool:
+        return self.cell is not None and (self.cell, self.ordinal) == (cell, ordinal)
 
     @property
     def prompt(self) -> str:
@@ -44,9 +51,14 @@ class _Turn:
 @dataclass
 class _Chat:
     family: int
+    origin: str = ""
+    made: int = 0
     turns: list[_Turn] = field(default_factory=list)
     away: list[_Turn] = field(default_factory=list)
     begun: tuple[str, int] | None = None
+
+    def all_of(self, cell: str | None) -> list[_Turn]:
+        return [turn for turn in (*self.turns, *self.away) if cell is not None and turn.cell == cell]
 
 
 class _Refused(Exception):
@@ -60,28 +72,84 @@ class _Model:
         self.chats = {"main": _Chat(0)}
         self.current = "main"
         self.families = 0
+        self.clock = 0
 
     def ask(self, cell: str | None, ordinal: int, question: _Question, appends: bool) -> _Asked:
         """Say what is sent, and where the answer will stand."""
+        self.clock += 1
         if question.once:
-            return _Asked(None, 0, [])
-        spot = None if appends else cell
-        name = self._chosen(spot, ordinal, question)
-        turns = self.chats[name].turns if name in self.chats else []
-        own = [index for index, turn in enumerate(turns) if spot is not None and turn.cell == spot]
-        index = len(turns)
-        if own:
-            smaller = [each for each in own if turns[each].ordinal < ordinal]
-            index = smaller[-1] + 1 if smaller else own[0]
-        return _Asked(name, index, [turn.prompt for turn in turns[:index]])
+            return _Asked(None, 0, [], (0, 0))
+        again = cell is not None and not appends
+        name = self._chosen(cell, ordinal, question, appends)
+        chat = self.chats.get(name, _Chat(-1))
+        rank = self.clock
+        if again:
+            of_cell = [turn.rank[0] for chat_ in self.chats.values() for turn in chat_.all_of(cell)]
+            own = [turn.rank[0] for turn in chat.all_of(cell)]
+            rank = min(own or of_cell or [rank])
+        spot = (rank, ordinal if cell is not None else 0)
+        if again:
+            standing = [turn for turn in chat.all_of(cell) if turn.ordinal == ordinal]
+            spot = standing[0].rank if standing else spot
+        before = [turn for turn in chat.turns if turn.rank < spot]
+        return _Asked(name, len(before), [turn.prompt for turn in before], spot)
 
-    def _chosen(self, spot: str | None, ordinal: int, question: _Question) -> str:
-        if not question.new:
-            return question.chat or self.current
-        for name, chat in self.chats.items():
-            if spot is not None and chat.begun == (spot, ordinal) and question.chat in ("", name):
-                return name
-        return self._fresh(question.chat)
+    def _chosen(self, cell: str | None, ordinal: int, question: _Question, appends: bool) -> str:
+        if question.new:
+            for name, chat in self.chats.items():
+                again = cell is not None and not appends and chat.begun == (cell, ordinal)
+                if again and question.chat in ("", name):
+                    return name
+            return self._fresh(question.chat)
+        again = self._again(cell, ordinal, appends)
+        if not question.chat:
+            return again
+        chat = self.chats.get(question.chat)
+        turns = [turn for turn in chat.turns if turn.is_at(cell, ordinal)] if chat and not appends else []
+        took_over = turns and turns[0].chosen and self._is_fork_of(again, question.chat)
+        return again if took_over else question.chat
+
+    def _again(self, cell: str | None, ordinal: int, appends: bool) -> str:
+        """Return the conversation that a question without options is asked in."""
+
+        def turns_in(turns: list[_Turn]) -> list[_Turn]:
+            if cell is None:
+                return []
+            if appends:
+                return [turn for turn in turns if turn.by == cell]
+            return [turn for turn in turns if turn.is_at(cell, ordinal)]
+
+        holding = [name for name, chat in self.chats.items() if turns_in(chat.turns)]
+        holding = holding or [name for name, chat in self.chats.items() if turns_in(chat.away)]
+        if not holding or self.current in holding:
+            return self.current
+        for name in holding:
+            made = self._made_after(self.current, name)
+            turns = turns_in([*self.chats[name].turns, *self.chats[name].away])
+            if made and any(turn.rank[0] < made for turn in turns):
+                return self.current
+        asked = {
+            name: max(
+                (
+                    turn.asked_in.get(name, 0)
+                    for turn in turns_in([*self.chats[name].turns, *self.chats[name].away])
+                ),
+                default=0,
+            )
+            for name in holding
+        }
+        return max(holding, key=lambda name: asked[name])
+
+    def _is_fork_of(self, name: str, origin: str) -> bool:
+        return self._made_after(name, origin) > 0
+
+    def _made_after(self, name: str, origin: str) -> int:
+        """Return when the fork of `origin` was made that `name` is or came from, 0 if it did not."""
+        while self.chats[name].origin:
+            if self.chats[name].origin == origin:
+                return self.chats[name].made
+            name = self.chats[name].origin
+        return 0
 
     def _fresh(self, name: str = "") -> str:
         if name in self.chats:
@@ -102,15 +170,15 @@ class _Model:
             chat.begun = None if spot is None else (spot, ordinal)
             self.current = asked.chat
 
-        def is_it(turn: _Turn) -> bool:
-            return spot is not None and (turn.cell, turn.ordinal) == (spot, ordinal)
-
-        turn = next((each for each in chat.turns if is_it(each)), None)
+        turn = next((each for each in chat.turns if each.is_at(spot, ordinal)), None)
         if turn is None:
-            turn = next((each for each in chat.away if is_it(each)), _Turn(spot, ordinal if spot else 0, []))
-            chat.away = [each for each in chat.away if not is_it(each)]
+            new = _Turn(spot, ordinal if spot else 0, [], asked.rank, cell)
+            turn = next((each for each in chat.away if each.is_at(spot, ordinal)), new)
+            chat.away = [each for each in chat.away if not each.is_at(spot, ordinal)]
             chat.turns.insert(asked.index, turn)
         turn.attempts.append(prompt)
+        turn.asked_in[asked.chat] = self.clock
+        turn.chosen = bool(question.chat)
         turn.current = len(turn.attempts) - 1
 
     def begin(self, name: str) -> _Chat:
@@ -146,8 +214,11 @@ class _Model:
         self.drop(len(self.chats[self.current].turns))
 
     def drop(self, number: int) -> None:
-        self.turn(number)
-        del self.chats[self.current].turns[number - 1]
+        turn = self.turn(number)
+        chat = self.chats[self.current]
+        chat.turns.remove(turn)
+        if turn.cell is not None:
+            chat.away.append(turn)
 
     def keep(self, number: int, attempt: int) -> None:
         turn = self.turn(number)
@@ -156,18 +227,23 @@ class _Model:
         turn.current = attempt - 1
 
     def use(self, name: str) -> None:
-        self.begin(name)
+        if name not in self.chats:
+            raise _Refused
         self.current = name
 
     def new(self, name: str) -> None:
-        self.use(self._fresh(name))
+        self.current = self._fresh(name)
+        self.begin(self.current)
 
     def fork(self, name: str, at: int | None) -> None:
         name = self._fresh(name)
         if at:
             self.turn(at)
         chat = self.chats[self.current]
-        self.chats[name] = _Chat(chat.family, copy.deepcopy(chat.turns[:at]))
+        self.clock += 1
+        turns = copy.deepcopy(chat.turns)
+        left = [turn for turn in turns[len(turns[:at]) :] if turn.cell is not None]
+        self.chats[name] = _Chat(chat.family, self.current, self.clock, turns[:at], left)
         self.current = name
 
 
@@ -175,6 +251,7 @@ class _Asked(NamedTuple):
     chat: str | None
     index: int
     before: list[str]
+    rank: tuple[int, int]
 
 
 # -- what a person does -------------------------------------------------------------------------
@@ -353,9 +430,10 @@ def _seen(turn: Any) -> tuple[str, int, list[str], str]:
     assert [each.attempt for each in turn.attempts] == list(range(1, len(turn.attempts) + 1))
     assert {each.turn_id for each in turn.attempts} == {turn.id}
     prompts = [each.prompt for each in turn.attempts]
-    # Without a cell, which question it was means nothing.
-    ordinal = 0 if turn.place.cell is None else turn.place.ordinal
-    return turn.place.cell or "", ordinal, prompts, turn.reply.prompt
+    # Of one that is not asked again, where it was asked means nothing.
+    if not turn.place.is_asked_again:
+        return "", 0, prompts, turn.reply.prompt
+    return turn.place.cell, turn.place.ordinal, prompts, turn.reply.prompt
 
 
 def _expected(turn: _Turn) -> tuple[str, int, list[str], str]:
@@ -383,6 +461,8 @@ def _unsent(
         question.conversation.name,
         started=_BEGINNING + timedelta(seconds=number),
         ordinal=question.place.ordinal,
+        first_run=question.first_run,
+        chosen=bool(options["chat"]),
     )
     return sent, reply if question.options.once else session._record(question, reply)
 

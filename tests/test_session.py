@@ -181,7 +181,8 @@ def test_a_question_is_sent_as_it_stands_and_answered(server: ScriptedServer, se
 def test_a_follow_up_sends_the_turns_before_it(server: ScriptedServer, session: Session) -> None:
     server.reply(sse("one"))
     server.reply(sse("two"))
-    session.ask("first", system="Be brief.")
+    session.conversations["main"].system = "Be brief."
+    session.ask("first")
     session.ask("second")
     assert sent(server) == [
         ("system", "Be brief."),
@@ -230,7 +231,8 @@ def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, 
     assert session.conversations["main"].system is None
     assert session.book.total().requests == 2
     assert session.latest is reply
-    session.ask("a", place=Place("A"), system="Of the conversation.")
+    session.conversations["main"].system = "Of the conversation."
+    session.ask("a", place=Place("A"))
     session.ask("aside", once=True)
     assert sent(server) == [("user", "aside")]
 
@@ -270,18 +272,22 @@ def test_a_parameter_out_of_range_is_refused_and_nothing_sent(
     assert server.requests == []
 
 
-def test_the_system_message_stays_with_the_conversation(server: ScriptedServer, session: Session) -> None:
+def test_a_system_message_of_a_question_is_not_that_of_the_conversation(
+    server: ScriptedServer, session: Session
+) -> None:
     server.always(sse("yes"))
     session.settings.system = "From the settings."
     session.ask("a")
     assert sent(server)[0] == ("system", "From the settings.")
     session.ask("b", system="Own.")
-    session.ask("c")
     assert sent(server)[0] == ("system", "Own.")
-    session.ask("d", system="")
+    session.ask("c", system="")
     assert sent(server)[0][0] == "user"
+    session.ask("d")
+    assert sent(server)[0] == ("system", "From the settings.")
+    session.conversations["main"].system = "Of the conversation."
     session.ask("e")
-    assert sent(server)[0][0] == "user"
+    assert sent(server)[0] == ("system", "Of the conversation.")
 
 
 def test_history_tokens_leaves_out_the_oldest_turns_and_says_so(
@@ -448,7 +454,7 @@ def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_i
     assert view.ended == []
     assert main(session) == ["one"]
     assert len(session.conversations["main"].turns[0].attempts) == 1
-    assert session.conversations["main"].system == "S"
+    assert session.conversations["main"].system is None
     assert session.conversations.current == "main"
     assert "plan" not in session.conversations
     assert session.book.total().requests - before.requests == charged
@@ -833,10 +839,10 @@ def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
 
 
 def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: Session) -> None:
-    read = Conversation("talk", begun_at=Place("A"))
+    read = Conversation("talk", begun_by=Place("A"))
     read.record(Place("A"), Reply("yes", "a", "m"))
     taken = session.take_in(read, "", "talk")
-    assert (taken.begun_at, taken.turns[0].place, session.conversations.current) == (None, Place(), "talk")
+    assert (taken.begun_by, taken.turns[0].place, session.conversations.current) == (None, Place(), "talk")
 
 
 def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Session) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeGuard
 
-from ..conversation import Conversation, Conversations, Place
+from ..conversation import Conversation, Place
+from ..conversations import Conversations
 from ..errors import InputError
 from ..reply import Reply
 from ..safety import redact

@@ -188,7 +188,9 @@ def _cells(conversation: Conversation) -> Iterator[Any]:
     yield nbformat.v4.new_code_cell("%load_ext cnai_magic")
     if conversation.name != "main":
         yield _use_cell(conversation.name, begin)
-    system = ""
+    system = conversation.system or ""
+    if conversation.system is not None:
+        yield _system_cell(conversation.system, conversation.name, begin)
     spent = {False: Spend(), True: Spend()}
     for number, turn in enumerate(conversation.turns, 1):
         reply = turn.reply
@@ -201,9 +203,8 @@ def _cells(conversation: Conversation) -> Iterator[Any]:
             spent[each.demo] += Spend.of(Charge(each.model, "", each.usage, each.cost, each.demo))
         cell.outputs = [_output(turn, number, conversation.name, spent[reply.demo])]
         yield cell
-        system = wanted
     if conversation.system is not None and conversation.system != system:
-        # One that no question was asked with yet; it is younger than the last answer.
+        # A question was asked with another one that does not fit its line.
         later = end + timedelta(milliseconds=1) if end.year < datetime.max.year else end
         yield _system_cell(conversation.system, conversation.name, later)
 
@@ -236,9 +237,9 @@ def _is_long(system: str) -> bool:
 
 def _use_cell(name: str, time: datetime) -> Any:
     return _command_cell(
-        f"%cnai_chat use {shlex.quote(name)}",
+        f"%cnai_chat new {shlex.quote(name)}",
         f"Conversation {name!r} is in use.",
-        event_metadata("use", name, time=time),
+        event_metadata("use", name, time=time, began=True),
     )
 
 

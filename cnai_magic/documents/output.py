@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from ..conversation import Turn
 from ..errors import InputError
 from ..markdown import escape_markdown, notebook_markdown
 from ..protocol import Usage
@@ -22,12 +23,16 @@ from ..spend import Cost, Spend
 __all__ = [
     "SCHEMA",
     "Event",
+    "answer_record",
     "bundle",
     "event_metadata",
     "metadata",
     "read_answer",
     "read_event",
+    "read_kept",
     "small",
+    "standing_in",
+    "time_text",
 ]
 
 SCHEMA = 2
@@ -43,7 +48,8 @@ _PARAMETERS: dict[str, tuple[tuple[type, ...], float, float]] = {
     "top_p": ((float, int), 0, 1),
     "max_tokens": ((int,), 1, _LARGEST),
 }
-_EVENTS = ("use", "fork", "drop", "keep", "system", "import")
+_EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
+_MOST_KEPT = 1000
 # One for all replies that are read: what the notebook had spent with each is not saved.
 _NOT_KNOWN = Spend()
 
@@ -51,10 +57,13 @@ _NOT_KNOWN = Spend()
 class Event(NamedTuple):
     """A change that a command made to a conversation, as its output keeps it.
 
-    `kind` is use, fork, drop, keep, system or import. Of a fork, `conversation` is the origin, `name` the new
-    one and `answers` the IDs of those that it began with ("" for one that cannot be read). `turn_id` is the
-    one of a turn that was dropped, or of which `answer` was kept. `system` is the message that was set, or
-    that the fork began with.
+    `kind` is use, fork, drop, keep, system, import, rename, delete, or kept, which changed nothing. Of a
+    fork, `conversation` is the origin, `name` the new one, `answers` the IDs of those that it began with (""
+    for one that cannot be read), `returned` those that went back to the origin, and `made` when it was first
+    made. A conversation is renamed to `name`; when it
+    is deleted, `name` is in use then. `turn_id` is the one of a turn that was dropped, or of which
+    `answer` was kept. `system` is the message that was set, or that the fork began with. `began` tells that
+    the command began the conversation, as the one with the number `ordinal` in its cell.
     """
 
     time: datetime
@@ -65,6 +74,18 @@ class Event(NamedTuple):
     answer: str = ""
     answers: tuple[str, ...] = ()
     system: str | None = None
+    returned: tuple[str, ...] = ()
+    made: datetime | None = None
+    began: bool = False
+    ordinal: int = 0
+
+
+class KeptTurn(NamedTuple):
+    """A turn of a cell that its outputs no longer show: of which conversation, and whether it is retired."""
+
+    reply: Reply
+    conversation: str
+    retired: bool
 
 
 def bundle(reply: Reply, *, alone: bool = False) -> dict[str, str]:
@@ -101,22 +122,23 @@ def small(line: str) -> str:
     return f"<small>{escape_markdown(strip_controls(line))}</small>"
 
 
-def metadata(reply: Reply) -> dict[str, Any]:
+def metadata(reply: Reply, conversation: str = "") -> dict[str, Any]:
     """Return what an output keeps of its answer, under `cnai`: enough to restore the conversation.
 
     `cost` is in nano-USD, null where the model has no price; `seconds` is the time the answer took; `time`
     is when it was asked (ISO 8601, UTC). `footer` is the last line of text/plain, the answer what precedes;
-    it is repeated as `text` only where that is not the whole of it to the letter.
+    it is repeated as `text` only where that is not the whole of it to the letter. `conversation` is the one
+    that it stands in, where that is a fork of the one that it was asked in.
     """
     about = {"schema": SCHEMA, **_record(reply), "footer": reply.footer}
+    if conversation not in ("", reply.conversation):
+        about["fork"] = conversation
     if reply.text != _shown(reply.text):
         about["text"] = _hidden(reply.text)
     if reply.replayed:
         about["replayed"] = True
     if reply.others:
-        about["others"] = [
-            {**_record(each), "text": _hidden(each.text)} for each in reply.others[-_MOST_OTHERS:]
-        ]
+        about["others"] = [_whole(each) for each in reply.others[-_MOST_OTHERS:]]
     return {"cnai": about}
 
 
@@ -127,8 +149,22 @@ def event_metadata(
 
     The kinds and their facts are those of `Event`.
     """
-    when = (time or datetime.now(timezone.utc)).isoformat(timespec="milliseconds")
+    when = time_text(time or datetime.now(timezone.utc))
     return {"cnai": {"schema": SCHEMA, "event": kind, "conversation": conversation, "time": when, **facts}}
+
+
+def answer_record(conversation: str, turn: Turn, most_attempts: int) -> dict[str, Any]:
+    """Return the record of a turn in a conversation that no output shows: all of it is in the metadata."""
+    others = turn.others(most_attempts)
+    about = _whole(turn.reply)
+    if conversation != turn.reply.conversation:
+        about["fork"] = conversation
+    return {**about, "others": [_whole(each) for each in others]} if others else about
+
+
+def time_text(time: datetime) -> str:
+    """Return a moment as it is written: ISO 8601, to the microsecond, so that all have an order."""
+    return time.isoformat(timespec="microseconds")
 
 
 def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Reply:
@@ -138,11 +174,12 @@ def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Reply:
     reason, for what is no answer of ours; a notebook is untrusted input.
     """
     _check_schema(about)
-    others = about.get("others", [])
-    if not isinstance(others, list) or len(others) > _MOST_OTHERS:
-        raise InputError("its other attempts are no list of them")
-    attempts = tuple(_reply(_mapping(each), _mapping(each).get("text")) for each in others)
-    return _reply(about, _answer_text(about, data), attempts)
+    return _reply(about, _answer_text(about, data), _others(about))
+
+
+def standing_in(about: Mapping[str, Any], reply: Reply) -> str:
+    """Return the conversation in which an answer stands: it may be from before a fork."""
+    return _name(about, "fork", reply.conversation)
 
 
 def read_event(about: Mapping[str, Any]) -> Event:
@@ -152,13 +189,52 @@ def read_event(about: Mapping[str, Any]) -> Event:
     if kind not in _EVENTS:
         raise InputError("its change is none that is known")
     event = Event(_time(about), kind, _name(about, "conversation"))
+    event = event._replace(began=_flag(about, "began"), ordinal=_count(about, "ordinal", 0))
     system = None if about.get("system") is None else _text(about, "system")
     if kind == "fork":
-        return event._replace(name=_name(about, "name"), answers=_answers(about), system=system)
+        event = event._replace(name=_name(about, "name"), system=system, made=_time_or_none(about, "made"))
+        returned = _answers({"returned": [], **about}, "returned")
+        return event._replace(answers=_answers(about, "answers"), returned=returned)
+    if kind in ("rename", "delete"):
+        return event._replace(name=_name(about, "name"))
     if kind in ("drop", "keep"):
         answer = _name(about, "answer") if kind == "keep" else ""
         return event._replace(turn_id=_name(about, "turn_id"), answer=answer)
-    return event._replace(system=system) if kind == "system" else event
+    return event._replace(system=system, made=_time_or_none(about, "made"))
+
+
+def read_kept(
+    about: Mapping[str, Any],
+) -> tuple[datetime | None, list[KeptTurn | InputError], list[Mapping[str, Any]]]:
+    """Return what an output keeps of what its cell did before: when, turns, and changes, not read yet.
+
+    In place of a turn that is not sound stands the reason.
+    """
+    if "kept" not in about:
+        return None, [], []
+    kept = _mapping(about["kept"])
+    turns, changes = kept.get("turns", []), kept.get("changes", [])
+    if not isinstance(turns, list) or not isinstance(changes, list):
+        raise InputError("what its cell did before is no list")
+    found: list[KeptTurn | InputError] = []
+    for each in turns[:_MOST_KEPT]:
+        try:
+            found.append(_kept_turn(_mapping(each)))
+        except InputError as error:
+            found.append(error)
+    return _time(kept), found, [each for each in changes[:_MOST_KEPT] if isinstance(each, Mapping)]
+
+
+def _kept_turn(about: Mapping[str, Any]) -> KeptTurn:
+    reply = _reply(about, about.get("text"), _others(about))
+    return KeptTurn(reply, standing_in(about, reply), _flag(about, "retired"))
+
+
+def _others(about: Mapping[str, Any]) -> tuple[Reply, ...]:
+    others = about.get("others", [])
+    if not isinstance(others, list) or len(others) > _MOST_OTHERS:
+        raise InputError("its other attempts are no list of them")
+    return tuple(_reply(_mapping(each), _mapping(each).get("text")) for each in others)
 
 
 # -- written ------------------------------------------------------------------------------------
@@ -172,6 +248,10 @@ def _hidden(text: str) -> str:
     """Return a text without the keys that were met, also where control characters stand within one."""
     shown = strip_controls(text)
     return text if hide_keys(shown) == shown and hide_keys(text) == text else hide_keys(shown)
+
+
+def _whole(reply: Reply) -> dict[str, Any]:
+    return {**_record(reply), "text": _hidden(reply.text)}
 
 
 def _record(reply: Reply) -> dict[str, Any]:
@@ -197,7 +277,7 @@ def _record(reply: Reply) -> dict[str, Any]:
         "cost": reply.cost.nano,
         "demo": reply.demo,
         "finish_reason": reply.finish_reason,
-        "time": reply.started.isoformat(timespec="milliseconds"),
+        "time": time_text(reply.started),
         "seconds": round(reply.seconds, 3),
         "request": reply.request,
     }
@@ -205,12 +285,15 @@ def _record(reply: Reply) -> dict[str, Any]:
         about["cost_estimated"] = reply.cost.estimated
     if reply.cost.local:
         about["cost_local"] = True
-    if reply.began:
-        about["began"] = True
     if reply.answered_by:
         about["answered_by"] = reply.answered_by
     if reply.note:
         about["note"] = reply.note
+    if reply.first_run is not None:
+        about["first_run"] = time_text(reply.first_run)
+    for name in ("began", "appended", "chosen"):
+        if getattr(reply, name):
+            about[name] = True
     return about
 
 
@@ -264,6 +347,9 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
         replayed=_flag(about, "replayed"),
         ordinal=_count(about, "ordinal", 0),
         began=_flag(about, "began"),
+        first_run=_time_or_none(about, "first_run"),
+        appended=_flag(about, "appended"),
+        chosen=_flag(about, "chosen"),
         others=others,
     )
 
@@ -324,13 +410,17 @@ def _flag(about: Mapping[str, Any], name: str, default: bool = False) -> bool:
     return value
 
 
-def _time(about: Mapping[str, Any]) -> datetime:
+def _time(about: Mapping[str, Any], name: str = "time") -> datetime:
     try:
         # Python 3.10 does not know the Z.
-        time = datetime.fromisoformat(_text(about, "time").replace("Z", "+00:00"))
+        time = datetime.fromisoformat(_text(about, name).replace("Z", "+00:00"))
         return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
     except (ValueError, OverflowError) as exc:
         raise InputError("its time is none") from exc
+
+
+def _time_or_none(about: Mapping[str, Any], name: str) -> datetime | None:
+    return _time(about, name) if about.get(name) is not None else None
 
 
 def _usage(about: Mapping[str, Any]) -> Usage:
@@ -345,8 +435,8 @@ def _usage(about: Mapping[str, Any]) -> Usage:
     )
 
 
-def _answers(about: Mapping[str, Any]) -> tuple[str, ...]:
-    listed = about.get("answers")
+def _answers(about: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    listed = about.get(name)
     if not isinstance(listed, list):
         raise InputError("its answers are no list")
     return tuple(each if isinstance(each, str) else "" for each in listed)

@@ -1,8 +1,8 @@
-"""Conversations and spend rebuilt from what the outputs of a notebook say, in the order of the document.
+"""Conversations and spend rebuilt from what the outputs of a notebook say.
 
 Nothing of a notebook is executed, and none of it is believed: what is not sound is left out and told. The
 changes that commands made (a fork, a turn taken out, an attempt kept) stand in the outputs of these
-commands, and are made again in the order of time.
+commands, and are made again in the order of time. Turns stand in the order in which their cells first ran.
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from ..conversation import Conversation, Conversations, Place, Turn
+from ..conversation import Conversation, Turn
+from ..conversations import Conversations
 from ..errors import InputError
+from ..order import Place
 from ..reply import Reply
 from ..spend import Charge
-from .output import Event, read_answer, read_event
+from .names import Names
+from .output import Event, KeptTurn, read_answer, read_event, read_kept, standing_in
 
-__all__ = ["Restored", "SavedCell", "answers_of", "merge", "restore"]
+__all__ = ["Restored", "SavedCell", "answers_of", "restore"]
 
 _MOST_NOTES = 20
 _MOST_CELLS = 5
 # Forks may hold the same attempts again and again; a notebook that was made for it could fill the memory so.
 _MOST_INHERITED = 100_000
+# Forks of forks; each question looks through them.
+_DEEPEST = 100
+_BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class SavedCell(NamedTuple):
@@ -43,7 +49,9 @@ class SavedCell(NamedTuple):
 class Restored:
     """What a notebook holds: conversations, the one in use, a charge for each answer, and what was left out.
 
-    `notes` are lines for a person, `cells` the IDs and sources of all code cells, without their outputs.
+    `changes` are those that the commands of each cell made, as their outputs keep them; `deleted` are names
+    of conversations that were deleted; `notes` are lines for a person; `cells` are the IDs and sources of all
+    code cells, without their outputs.
     """
 
     conversations: dict[str, Conversation] = field(default_factory=dict)
@@ -51,6 +59,8 @@ class Restored:
     charges: list[Charge] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     cells: list[SavedCell] = field(default_factory=list)
+    changes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
 
     @property
     def turns(self) -> int:
@@ -59,14 +69,15 @@ class Restored:
 
 
 def answers_of(cell: SavedCell) -> list[Reply]:
-    """Return the answers in the outputs of one cell; what is not sound is passed over."""
+    """Return the answers in the outputs of one cell, those too that they only keep; unsound ones are not."""
     found = []
     for about, data in _records(cell):
-        if "event" not in about:
-            try:
+        try:
+            found += [each.reply for each in read_kept(about)[1] if not isinstance(each, InputError)]
+            if "event" not in about:
                 found.append(read_answer(about, data))
-            except InputError:
-                continue
+        except InputError:
+            continue
     return found
 
 
@@ -75,31 +86,11 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
     return _Restoring(cells).restored
 
 
-def merge(conversations: Conversations, restored: Restored) -> None:
-    """Add to the conversations of a kernel what it does not know yet, in the order of the document.
-
-    What the kernel has asked itself stays current. Turns that the notebook does not hold come last, or first
-    where they are older than all that it holds.
-    """
-    fresh = not any(each.turns for each in conversations)
-    known = {each.name: each.family for each in conversations}
-    families = {each.family: known[name] for name, each in restored.conversations.items() if name in known}
-    for theirs in restored.conversations.values():
-        theirs.family = families.get(theirs.family, theirs.family)
-        mine = conversations.add(theirs)
-        if mine is not theirs:
-            _merge_turns(mine, theirs)
-            mine.begun_at = mine.begun_at or theirs.begun_at
-            mine.system = theirs.system if mine.system is None else mine.system
-    if fresh and restored.current in conversations:
-        conversations.use(restored.current)
-
-
 @dataclass(slots=True, eq=False)
 class _Found:
-    """A turn while it is put together: its attempts by their IDs, the one that counts, and where that stands.
+    """A turn while it is put together: its attempts by their IDs, and the one that counts.
 
-    `position` is that of the answer in the document, `latest` when the youngest attempt was asked.
+    `position` is that of its output in the document, `latest` when the youngest attempt was asked.
     """
 
     id: str
@@ -108,6 +99,7 @@ class _Found:
     position: int
     latest: datetime
     attempts: dict[str, Reply] = field(default_factory=dict)
+    retired: bool = False
 
     def add(self, reply: Reply) -> None:
         """Take in one more attempt."""
@@ -120,6 +112,30 @@ class _Found:
         if self.shown.started <= reply.started:
             self.shown, self.cell, self.position = reply, cell, position
 
+    def place(self, ordinal: int) -> Place:
+        """Return where the turn is asked again."""
+        return Place(self.cell, ordinal, "append" if self.shown.appended else "question")
+
+
+class _Saved(NamedTuple):
+    """A turn of a conversation that had this name at the moment `known`, when an output was written."""
+
+    conversation: str
+    reply: Reply
+    cell: str | None
+    known: datetime
+    position: int
+    retired: bool
+
+    @property
+    def turn_id(self) -> str:
+        return self.reply.turn_id or self.reply.id
+
+
+class _Change(NamedTuple):
+    event: Event
+    cell: str | None
+
 
 class _Restoring:
     def __init__(self, cells: Iterable[SavedCell]) -> None:
@@ -127,10 +143,15 @@ class _Restoring:
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._answers: dict[str, Reply] = {}
-        # By the names of their conversations and their own IDs.
-        self._turns: dict[tuple[str, str], _Found] = {}
+        self._saved: list[_Saved] = []
+        # In which conversation each answer was asked, and as which turn.
+        self._homes: dict[str, tuple[str, str]] = {}
+        self._changes: dict[Event, _Change] = {}
+        # By the names that their conversations have in the end, and their own IDs.
+        self._turns: dict[str, dict[str, _Found]] = defaultdict(dict)
+        # An attempt of another conversation is from before a fork.
+        self._forks: list[tuple[str, str]] = []
         self._inheritable = _MOST_INHERITED
-        events: list[Event] = []
         used: set[str] = set()
         for cell in cells:
             # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
@@ -138,18 +159,46 @@ class _Restoring:
             used |= {identifier} if identifier is not None else set()
             for about, data in _records(cell):
                 try:
-                    if "event" in about:
-                        events.append(_named(read_event(about)))
-                    else:
-                        self._place(self._taken(self._read(about, data, cell.number)), identifier)
+                    self._read(about, data, identifier, cell.number)
                 except InputError as error:
                     self._left_out["{} output", error.what].append(cell.number)
-        self._repeat(events)
+        self._names = Names(self._changes)
+        for saved in self._saved:
+            self._place(saved)
+        self._repeat()
+        for fork, origin in self._forks:
+            self._be_fork(self._conversation(fork), self._conversation(origin))
         self._finish()
 
     # -- what the outputs hold ------------------------------------------------------------------
 
-    def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Reply:
+    def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
+        """Read one output: the change or the answer, and what it keeps of what its cell did before."""
+        known, turns, changes = read_kept(about)
+        if "event" in about:
+            self._change(about, cell)
+        else:
+            reply = self._answer(about, data, number)
+            if reply.id in self._answers:
+                raise InputError("it is a copy of another one")
+            self._save(reply, cell, known, KeptTurn(reply, standing_in(about, reply), retired=False))
+        for each in changes:
+            self._change(each, cell)
+        for turn in turns:
+            try:
+                if isinstance(turn, InputError):
+                    raise turn
+                self._save(turn.reply, cell, known, turn)
+            except InputError as error:
+                self._left_out["{} earlier answer", error.what].append(number)
+
+    def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
+        event = _named(read_event(about))
+        if event.kind != "kept":
+            cell = self._changes.setdefault(event, _Change(event, cell)).cell
+            self.restored.changes.setdefault(cell or "", []).append(_plain(about))
+
+    def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Reply:
         """Read an answer, without its other attempts where these alone are not sound."""
         try:
             return read_answer(about, data)
@@ -160,45 +209,45 @@ class _Restoring:
             self._left_out["the other attempts of {} answer", error.what].append(number)
             return reply
 
-    def _taken(self, reply: Reply) -> Reply:
-        """Take in an answer that was not there before, and the other attempts of its turn; charge them."""
-        if reply.id in self._answers:
-            raise InputError("it is a copy of another one")
-        for each in (*reply.others, reply):
-            if not Conversations.is_name(each.conversation):
-                raise InputError("its conversation has no proper name")
-        for each in (*reply.others, reply):
+    def _save(self, reply: Reply, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
+        """Take in an answer and the other attempts of its turn; charge those that were not there before."""
+        name = turn.conversation
+        if not all(map(Conversations.is_name, (name, *(each.conversation for each in _all(reply))))):
+            raise InputError("its conversation has no proper name")
+        for each in _all(reply):
             if each.id not in self._answers:
-                self._answers[each.id] = each
+                self._answers[each.id] = replace(each, others=()) if each.others else each
                 self.restored.charges.append(_charge(each))
-        return reply
+        latest = max(each.started for each in _all(reply))
+        moment = latest if known is None else max(known, latest)
+        self._saved.append(_Saved(name, reply, cell, moment, len(self._saved), turn.retired))
 
-    def _place(self, reply: Reply, cell: str | None) -> None:
-        """Put an answer where it stands in the document, and its other attempts with it.
-
-        Attempts of another conversation are from before a fork: they are that one's turn too.
-        """
+    def _place(self, saved: _Saved) -> None:
+        """Put a turn into its conversation, with its other attempts."""
+        reply = saved.reply
+        for each in _all(reply):
+            home = self._names.of(each.conversation, saved.known)
+            self._homes.setdefault(each.id, (home, each.turn_id or each.id))
+        name = self._names.of(saved.conversation, saved.known)
         # An answer outside of any conversation, or one that broke off, is spend and no turn.
         if not reply.turn or not reply.text or reply.finish_reason == "failed":
             return
-        turn_id, position = reply.turn_id or reply.id, len(self._answers)
-        turn = self._turn(reply.conversation, turn_id, reply, cell, position)
+        # A fork may have turns of a conversation that was deleted.
+        turns = self._turns[name]
+        if not self._names.is_gone(name):
+            self._conversation(name)
+        shown = self._answers[reply.id]
+        turn = turns.get(saved.turn_id)
+        if turn is None:
+            turn = turns[saved.turn_id] = _Found(
+                saved.turn_id, shown, saved.cell, saved.position, reply.started
+            )
+        turn.show(shown, saved.cell, saved.position)
         for other in reply.others:
-            each = self._answers[other.id]
-            turn.add(each)
-            if each.conversation != reply.conversation:
-                self._turn(each.conversation, turn_id, each, cell, position)
-                fork, origin = self._conversation(reply.conversation), self._conversation(each.conversation)
-                fork.family = origin.family
-
-    def _turn(self, name: str, turn_id: str, reply: Reply, cell: str | None, position: int) -> _Found:
-        """Return the turn of this ID, which shows this answer, begun if there is none."""
-        self._conversation(name)
-        found = self._turns.get((name, turn_id))
-        if found is None:
-            found = self._turns[name, turn_id] = _Found(turn_id, reply, cell, position, reply.started)
-        found.show(reply, cell, position)
-        return found
+            turn.add(self._answers[other.id])
+            origin = self._names.final(other.conversation, saved.known)
+            if origin and origin != name and not self._names.is_gone(name):
+                self._forks.append((name, origin))
 
     def _conversation(self, name: str) -> Conversation:
         found = self.restored.conversations.get(name)
@@ -206,74 +255,166 @@ class _Restoring:
             found = self.restored.conversations[name] = Conversation(name)
         return found
 
+    @staticmethod
+    def _be_fork(fork: Conversation, origin: Conversation) -> None:
+        if fork.origin is None and not fork.is_kin_of(origin) and origin.depth < _DEEPEST:
+            fork.origin = origin
+
     # -- what commands changed ------------------------------------------------------------------
 
-    def _repeat(self, events: Sequence[Event]) -> None:
-        """Go through commands and answers in the order of time; at the same millisecond a command was first.
-
-        A drop and a keep hold only where no attempt of their turn is younger; one of the same millisecond is
-        younger than a keep, and older than a drop, after which there is no turn of this ID to be asked.
-        """
-        # A name that was forked again is of a kernel that knew nothing of the first fork.
-        forks = {event.name: event for event in sorted(events, key=_time) if event.kind == "fork"}
-        moments: list[Event | Reply] = [*events, *self._answers.values()]
+    def _repeat(self) -> None:
+        """Go through commands and answers in the order of time; at the same moment a command was first."""
+        current = self._names.of("main", _BEGINNING)
+        retired = [each for each in self._saved if each.retired]
+        moments: list[_Change | Reply | _Saved] = [
+            *self._changes.values(),
+            *self._answers.values(),
+            *retired,
+        ]
         for each in sorted(moments, key=_time):
-            if isinstance(each, Reply):
-                self._answered(each)
-            elif each.kind == "fork":
-                if forks[each.name] is each:
-                    self._fork(each)
-            elif each.kind == "use":
-                self.restored.current = self._conversation(each.conversation).name
-            elif each.kind == "system":
-                self._conversation(each.conversation).system = each.system
-            elif each.kind == "import":
-                self._note(f"{each.conversation!r} was imported from a file: import it again to have it")
-            else:
-                self._drop_or_keep(each)
+            if isinstance(each, _Saved):
+                self._retire(self._names.of(each.conversation, each.known), each.turn_id, each.known)
+            elif isinstance(each, _Change):
+                current = self._used(each.event) or current
+                self._change_again(each)
+            elif each.began:
+                current = self._begun(each) or current
+        self.restored.current = self._conversation("main" if self._names.is_gone(current) else current).name
 
-    def _answered(self, reply: Reply) -> None:
-        found = self._turns.get((reply.conversation, reply.turn_id or reply.id))
-        if found is None:
+    def _used(self, event: Event) -> str:
+        """Return the conversation that is in use after a command, "" where it does not change that."""
+        if event.kind in ("use", "import"):
+            return self._names.of(event.conversation, event.time)
+        return self._names.of(event.name, event.time) if event.kind in ("fork", "delete") else ""
+
+    def _begun(self, reply: Reply) -> str:
+        """Take note that an answer began its conversation, and return that."""
+        name, turn_id = self._homes[reply.id]
+        found = self._turns[name].get(turn_id) if name in self._turns else None
+        if found is not None and not self._names.is_gone(name):
+            self._conversation(name).begun_by = found.place(reply.ordinal)
+        return name
+
+    def _change_again(self, change: _Change) -> None:
+        """Make a change again in its conversation, if that is there in the end."""
+        event, cell = change
+        told = event.name if event.kind == "rename" else event.conversation
+        name = self._names.final(told, event.time)
+        by = Place(cell, event.ordinal, "command") if event.began and cell is not None else None
+        if event.kind == "delete":
+            self.restored.deleted.add(event.conversation)
+        elif event.kind == "fork":
+            fork, origin = self._names.of(event.name, event.time), self._names.of(told, event.time)
+            if fork != origin:
+                self._fork(event, origin, fork)
+            if name and fork != origin and not self._names.is_gone(fork):
+                self._be_fork(self._conversation(fork), self._conversation(name))
+            if not self._names.is_gone(fork):
+                conversation = self._conversation(fork)
+                conversation.begun_by = by or conversation.begun_by
+                conversation.made_at, conversation.system = event.made, event.system
+        elif event.kind in ("drop", "keep"):
+            self._drop_or_keep(self._names.of(told, event.time), event)
+        elif not name:
             return
-        conversation = self._conversation(reply.conversation)
-        # Where nothing was sent, it may have been removed by a command.
-        if (reply.system or None) != (conversation.system or None):
-            conversation.system = reply.system or None
-        if reply.began:
-            self.restored.current = reply.conversation
-            conversation.begun_at = Place(found.cell, reply.ordinal)
+        else:
+            conversation = self._conversation(name)
+            if event.kind == "system":
+                conversation.system = event.system
+            elif event.kind == "rename":
+                conversation.former_names.append(event.conversation)
+                conversation.renamed_by = cell
+            else:
+                conversation.begun_by = by or conversation.begun_by
+            if event.kind == "import":
+                conversation.made_at = event.made
+                self._note(f"{event.conversation!r} was imported from a file: import it again to have it")
 
-    def _fork(self, event: Event) -> None:
-        """Make a conversation that begins with the turns another had at that time."""
-        fork, origin = self._conversation(event.name), self._conversation(event.conversation)
-        fork.family, fork.system = origin.family, event.system
-        self.restored.current = event.name
+    def _fork(self, event: Event, origin: str, fork: str) -> None:
+        """Let a conversation begin with the turns another had at that time."""
+        for identifier in event.returned:
+            if identifier in self._answers:
+                self._return(self._answers[identifier], origin, event.time)
+        turns = self._turns[fork]
+        for turn in turns.values():
+            if turn.latest <= event.time and _is_older(turn.shown, event.made):
+                turn.retired = True
         gone = 0
+        inherited = set()
         for identifier in event.answers:
             reply = self._answers.get(identifier)
-            turn_id = (reply.turn_id or reply.id) if reply else ""
-            before = self._turns.get((event.conversation, turn_id))
-            before = before or (self._turns.get((reply.conversation, turn_id)) if reply else None)
+            _, turn_id = self._homes[identifier] if reply else ("", "")
+            before = self._turns[origin].get(turn_id) or self._at_home(identifier)
             if reply is None or before is None:
                 gone += 1
                 continue
-            turn = self._turn(event.name, turn_id, reply, before.cell, before.position)
-            if self._inheritable >= len(before.attempts):
-                self._inheritable -= len(before.attempts)
-                for each in before.attempts.values():
-                    if each.started <= event.time:
-                        turn.add(each)
+            inherited.add(turn_id)
+            self._inherit(before, fork, event.time, reply)
         if gone:
             lacks = f"{event.name!r} lacks {gone} of the turns that it was forked with"
             self._note(f"{lacks}: they are not in the notebook")
+        for before in self._turns[origin].values():
+            if before.id not in inherited and not before.retired and _is_older(before.shown, event.made):
+                self._inherit(before, fork, event.time)
 
-    def _drop_or_keep(self, event: Event) -> None:
-        turn = self._turns.get((event.conversation, event.turn_id))
-        if turn is None or turn.latest > event.time or (turn.latest == event.time and event.kind == "keep"):
+    def _at_home(self, identifier: str) -> _Found | None:
+        """Return the turn that an answer was an attempt of when it was asked."""
+        name, turn_id = self._homes.get(identifier, ("", ""))
+        return self._turns[name].get(turn_id) if name in self._turns else None
+
+    def _inherit(self, before: _Found, fork: str, time: datetime, reply: Reply | None = None) -> None:
+        """Let a fork have a turn of its origin: `reply` is in force, or it is a retired one."""
+        attempts = [each for each in before.attempts.values() if each.started <= time]
+        if self._inheritable < len(attempts):
+            attempts = []
+        self._inheritable -= len(attempts)
+        shown = reply or next(reversed(attempts), None)
+        if shown is None:
             return
+        turns = self._turns[fork]
+        turn = turns.get(before.id)
+        if turn is None:
+            turn = turns[before.id] = _Found(before.id, shown, before.cell, before.position, shown.started)
+            turn.retired = True
+        asked_since = turn.latest > time
+        for each in (shown, *attempts):
+            turn.add(each)
+        if reply is not None:
+            turn.retired = False
+            turn.shown = turn.shown if asked_since else reply
+
+    def _return(self, reply: Reply, origin: str, time: datetime) -> None:
+        """Let the origin of a fork have what its turn was asked again in the fork."""
+        theirs = self._at_home(reply.id)
+        if theirs is None:
+            return
+        turns = self._turns[origin]
+        turn = turns.get(theirs.id)
+        if turn is None:
+            turn = turns[theirs.id] = _Found(theirs.id, reply, theirs.cell, theirs.position, reply.started)
+        asked_since = turn.latest > time
+        for each in (reply, *theirs.attempts.values()):
+            if each.started <= time:
+                turn.add(each)
+        self._homes[reply.id] = origin, theirs.id
+        if not asked_since:
+            turn.shown, turn.retired = reply, False
+
+    def _retire(self, name: str, turn_id: str, time: datetime) -> None:
+        turn = self._turns[name].get(turn_id) if name in self._turns else None
+        if turn is not None and turn.latest <= time:
+            turn.retired = True
+
+    def _drop_or_keep(self, name: str, event: Event) -> None:
+        """Take a turn out, or put an attempt of it into force; only where no attempt of it is younger.
+
+        One of the same moment is younger than a keep, and older than a drop.
+        """
+        turn = self._turns[name].get(event.turn_id) if name in self._turns else None
         if event.kind == "drop":
-            del self._turns[event.conversation, event.turn_id]
+            self._retire(name, event.turn_id, event.time)
+        elif turn is None or turn.latest >= event.time:
+            return
         elif event.answer in turn.attempts:
             turn.shown = turn.attempts[event.answer]
         else:
@@ -282,18 +423,9 @@ class _Restoring:
     # -- the result -----------------------------------------------------------------------------
 
     def _finish(self) -> None:
-        last: dict[tuple[str, str], int] = defaultdict(lambda: -1)
-        for (name, _), found in sorted(self._turns.items(), key=lambda item: item[1].position):
-            conversation, ordinal = self.restored.conversations[name], found.shown.ordinal
-            if found.cell is not None:
-                # Questions of a cell that append are all its first.
-                ordinal = max(ordinal, last[name, found.cell] + 1)
-                last[name, found.cell] = ordinal
-            number = len(conversation.turns) + 1
-            attempts = sorted(found.attempts.values(), key=lambda each: (each.attempt, each.started))
-            current = next(index for index, each in enumerate(attempts) if each is found.shown)
-            attempts = [_numbered(each, number) for each in attempts]
-            conversation.turns.append(Turn(Place(found.cell, ordinal), attempts, current, found.id))
+        for name, turns in self._turns.items():
+            if name in self.restored.conversations:
+                _fill(self.restored.conversations[name], turns.values(), self._homes)
         for (what, why), numbers in self._left_out.items():
             because = ", because" if len(numbers) == 1 else ", each because"
             many = f"{what.format(len(numbers))}{'s' * (len(numbers) > 1)}"
@@ -315,6 +447,56 @@ def _in_cells(numbers: list[int]) -> str:
     return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
 
 
+def _fill(conversation: Conversation, found: Iterable[_Found], homes: Mapping[str, tuple[str, str]]) -> None:
+    """Put the turns of a conversation together, in the order in which their cells first ran."""
+    last = _BEGINNING
+    placed: list[tuple[datetime, _Found]] = []
+    for each in sorted(found, key=lambda each: each.position):
+        # Where nothing tells when a cell first ran, it is where it stands in the document.
+        last = each.shown.first_run or last
+        placed.append((last, each))
+    placed.sort(key=lambda each: (each[0], each[1].shown.ordinal, each[1].position))
+    used: dict[str | None, int] = {}
+    for first_run, each in placed:
+        ordinal = each.shown.ordinal
+        place = Place(each.cell, ordinal, "append" if each.shown.appended else "question")
+        if place.is_asked_again and not each.retired:
+            # Two turns cannot be asked again at one place.
+            ordinal = max(ordinal, used.get(each.cell, -1) + 1)
+            used[each.cell] = ordinal
+            place = replace(place, ordinal=ordinal)
+        attempts = sorted(each.attempts.values(), key=lambda reply: (reply.attempt, reply.started))
+        current = next(index for index, reply in enumerate(attempts) if reply.id == each.shown.id)
+        number = 0 if each.retired else len(conversation.turns) + 1
+        turn = Turn(place, attempts, current, each.id, first_run)
+        turn.attempts = [
+            replace(
+                reply,
+                turn=number or reply.turn,
+                first_run=first_run,
+                conversation=_home(reply, homes),
+                others=(),
+            )
+            for reply in attempts
+        ]
+        if not each.retired:
+            conversation.turns.append(turn)
+        elif place.is_asked_again:
+            conversation.retired.setdefault(place, turn)
+    standing = {turn.place for turn in conversation.turns}
+    for place in standing & set(conversation.retired):
+        del conversation.retired[place]
+
+
+def _home(reply: Reply, homes: Mapping[str, tuple[str, str]]) -> str:
+    name = homes[reply.id][0]
+    return reply.conversation if Names.is_gone(name) else name
+
+
+def _all(reply: Reply) -> tuple[Reply, ...]:
+    return (*reply.others, reply)
+
+
 def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Yield what the outputs of a cell have under `cnai`, and their data."""
     for output in cell.outputs:
@@ -325,7 +507,7 @@ def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, 
 
 
 def _named(event: Event) -> Event:
-    names = [event.conversation, *([event.name] if event.kind == "fork" else [])]
+    names = [event.conversation, *([event.name] if event.name else [])]
     if not all(map(Conversations.is_name, names)):
         raise InputError("its conversation has no proper name")
     return event
@@ -345,38 +527,16 @@ def _charge(reply: Reply) -> Charge:
     )
 
 
-def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
-    own = [*mine.turns, *mine.retired.values()]
-    known = {reply.id for turn in own for reply in turn.attempts}
-    by_id = {turn.id: turn for turn in own}
-    by_place = {turn.place: turn for turn in own if turn.place.cell is not None}
-    sent = {id(turn) for turn in mine.turns}
-    merged: dict[int, Turn] = {}
-    for turn in theirs.turns:
-        standing = by_id.get(turn.id) or by_place.get(turn.place)
-        if standing is None:
-            merged[id(turn)] = turn
-            continue
-        current = standing.reply
-        unknown = [each for each in turn.attempts if each.id not in known]
-        if unknown:
-            attempts = sorted((*standing.attempts, *unknown), key=_time)
-            standing.attempts = [
-                replace(each, attempt=number, turn_id=standing.id) for number, each in enumerate(attempts, 1)
-            ]
-            standing.current = next(i for i, each in enumerate(attempts) if each is current)
-        if id(standing) in sent:
-            merged[id(standing)] = standing
-    first = min((turn.reply.started for turn in theirs.turns), default=None)
-    others = [turn for turn in mine.turns if id(turn) not in merged]
-    before = [turn for turn in others if first is not None and turn.reply.started < first]
-    mine.turns = [*before, *merged.values(), *(turn for turn in others if turn not in before)]
+def _time(each: _Change | Reply | _Saved) -> datetime:
+    if isinstance(each, Reply):
+        return each.started
+    return each.event.time if isinstance(each, _Change) else each.known
 
 
-def _numbered(reply: Reply, turn: int) -> Reply:
-    """Return a reply alone, as one of this turn."""
-    return replace(reply, turn=turn, others=()) if reply.turn != turn or reply.others else reply
+def _is_older(reply: Reply, moment: datetime | None) -> bool:
+    """Tell whether the cell of an answer ran before a fork was made."""
+    return moment is None or reply.first_run is None or reply.first_run < moment
 
 
-def _time(each: Event | Reply) -> datetime:
-    return each.time if isinstance(each, Event) else each.started
+def _plain(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in about.items() if name != "kept"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..reply import Reply
 from ..safety import clean
 from .tables import escaped
 
@@ -26,11 +27,28 @@ class Line:
 
 
 class Recorded:
-    """What a command shows, with the record of its change as metadata of the output."""
+    """What a command shows, with the record of its change as metadata of the output.
 
-    def __init__(self, shown: object, record: dict[str, Any]) -> None:
+    `changed` is an answer that takes the place of what the output with this display ID shows, and the
+    conversation that it stands in.
+    """
+
+    def __init__(
+        self, shown: object, record: dict[str, Any], changed: tuple[str, Reply, str] | None = None
+    ) -> None:
         self._shown = shown
         self._record = record
+        self.changed = changed
+
+    @classmethod
+    def of(cls, shown: object) -> Recorded:
+        """Return what a command shows, as one that changed nothing if it has no record."""
+        return shown if isinstance(shown, cls) else cls(shown, {})
+
+    @property
+    def change(self) -> object:
+        """The change, as the output keeps it."""
+        return self._record.get("cnai")
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None

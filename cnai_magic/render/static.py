@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import uuid4
 
 from IPython.display import display
 
@@ -18,7 +19,10 @@ __all__ = ["StaticView", "Transcript"]
 
 
 class StaticView:
-    """Shows the final output and nothing before it."""
+    """Shows the final output and nothing before it; `display_id` names the output."""
+
+    def __init__(self) -> None:
+        self.display_id = uuid4().hex
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show nothing yet."""
@@ -28,7 +32,7 @@ class StaticView:
 
     def end(self, reply: Reply) -> None:
         """Show the final output."""
-        display(bundle(reply), metadata=metadata(reply), raw=True)  # type: ignore[no-untyped-call]
+        display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
 
     def fail(self, reply: Reply | None) -> None:
         """Show the part of a failed answer that arrived."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from ..conversation import Conversations
+from ..conversations import Conversations
 from ..prices import Price
 from ..protocol import Model
 from ..safety import clean

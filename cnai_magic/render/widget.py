@@ -69,11 +69,14 @@ def _loaded_asset() -> _Asset:
 
 
 class WidgetView:
-    """Shows an answer in a widget while it comes, and as plain Markdown in the same place at the end."""
+    """Shows an answer in a widget while it comes, and as plain Markdown in the same place at the end.
+
+    `display_id` names the output.
+    """
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._id = uuid4().hex
+        self.display_id = uuid4().hex
         self._widget: _Answer | None = None
         self._stop: Callable[[], None] | None = None
         self._unheard = False
@@ -107,7 +110,7 @@ class WidgetView:
         plain = f"{question.request.model} is answering …"
         view, _ = widget._repr_mimebundle_() or ({}, {})
         shown = {**view, "text/plain": plain}
-        display(shown, raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
+        display(shown, raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
         let_comm_be_heard(widget)
 
     def update(self, batch: Batch) -> None:
@@ -126,7 +129,7 @@ class WidgetView:
     def end(self, reply: Reply) -> None:
         """Put the final Markdown where the widget was, and close the widget."""
         self._send({"kind": "ended", "footer": reply.footer})
-        display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self._id, update=True)  # type: ignore[no-untyped-call]
+        display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
         self._close()
 
     def fail(self, reply: Reply | None) -> None:
@@ -135,7 +138,7 @@ class WidgetView:
             self.end(reply)
             return
         self._send({"kind": "ended"})
-        display({"text/plain": ""}, raw=True, display_id=self._id, update=True)  # type: ignore[no-untyped-call]
+        display({"text/plain": ""}, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
         self._close()
 
     def stopping(self) -> bool:

@@ -420,15 +420,15 @@ def test_a_cell_is_written_as_a_person_would() -> None:
     assert cell.source == "%%cnai deepseek-chat -s 'Be brief.'\n  indented\n\n%%time\nénd"
 
 
-def test_a_system_message_is_set_once_and_removed_where_it_was() -> None:
+def test_a_system_message_stands_with_each_question_or_is_set_where_it_does_not_fit() -> None:
     made = Conversation("main")
     for number, system in enumerate(["Be brief.", "Be brief.", None, "two\nlines", "two\nlines"]):
         made.record(Place(str(number)), reply(prompt=f"q{number}", system=system, parameters={}))
     sources = [cell.source.split("\n")[0] for cell in cells_with(made, "cnai")][1:]
     assert sources == [
         "%%cnai deepseek-chat -s 'Be brief.'",
+        "%%cnai deepseek-chat -s 'Be brief.'",
         "%%cnai deepseek-chat",
-        "%%cnai deepseek-chat -s ''",
         "get_ipython().run_line_magic('cnai_chat', 'system \"two\\nlines\"')",
         "%%cnai deepseek-chat",
         "%%cnai deepseek-chat",

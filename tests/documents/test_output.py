@@ -80,7 +80,7 @@ def test_the_metadata_holds_what_a_restore_needs() -> None:
         "cost": 53_760,
         "demo": True,
         "finish_reason": "stop",
-        "time": "2026-11-23T12:00:00.123+00:00",
+        "time": "2026-11-23T12:00:00.123456+00:00",
         "seconds": 1.235,
         "request": "",
         "footer": reply(demo=True, attempt=2).footer,

@@ -14,9 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.chat_commands import run_chat_command
-from cnai_magic.conversation import Conversation, Conversations, Place
+from cnai_magic.conversation import Conversation, Place
+from cnai_magic.conversations import Conversations
+from cnai_magic.documents.kept import kept_of
+from cnai_magic.documents.merge import merge
 from cnai_magic.documents.output import bundle, event_metadata, metadata
-from cnai_magic.documents.restore import Restored, SavedCell, answers_of, merge, restore
+from cnai_magic.documents.restore import Restored, SavedCell, answers_of, restore
 from cnai_magic.errors import InputError
 from cnai_magic.reply import Reply
 from cnai_magic.session import Session
@@ -46,7 +49,9 @@ class Document:
         conversations = self.session.conversations
         asked = []
         for ordinal, prompt in enumerate(prompts):
-            conversation = conversations.use(chat) if chat else conversations[conversations.current]
+            if chat and chat not in conversations:
+                conversations.new(chat)
+            conversation = conversations.use(chat) if chat else conversations.in_use
             place = Place(cell, ordinal)
             answer = reply(
                 f"answer to {prompt}",
@@ -61,7 +66,17 @@ class Document:
             turn = conversation.record(place, answer)
             asked.append((conversation.name, place))
             self.show(cell, replace(turn.reply, others=turn.others(10)))
+            turn.display_id = "shown"
         conversations.end_of_cell(cell, asked)
+        self.keep(cell)
+
+    def keep(self, cell: str) -> None:
+        """Keep in the last output what the cell did before."""
+        kept = kept_of(self.session.conversations, cell, [], self.session.conversations.clock.now())
+        if kept:
+            self.outputs[cell][-1]["metadata"]["cnai"]["kept"] = kept.record(10)
+        for _, turn in self.session.conversations.turns_of(cell):
+            turn.display_id = ""
 
     def show(self, cell: str, answer: Reply) -> None:
         self.outputs.setdefault(cell, []).append({"data": bundle(answer), "metadata": metadata(answer)})
@@ -116,7 +131,7 @@ def test_a_conversation_comes_back_with_its_attempts_places_and_spend(document: 
     main = restored.conversations["main"]
     assert told(main) == told(document.session.conversations["main"])
     assert [turn.reply.turn for turn in main.turns] == [1, 2, 3]
-    assert main.system == "Be brief."
+    assert main.system is None
     assert restored.current == "main"
     assert restored.notes == []
     assert len({charge.id for charge in restored.charges}) == len(restored.charges) == 4
@@ -146,8 +161,7 @@ def test_a_fork_comes_back_with_the_turns_it_began_with(document: Document) -> N
     assert prompts(restored) == ["question a", "question b", "question c"]
     assert prompts(restored, "plan") == ["question a", "question b", "in the fork"]
     assert restored.current == "plan"
-    families = {each.family for each in restored.conversations.values()}
-    assert len(families) == 1
+    assert restored.conversations["plan"].is_fork_of(restored.conversations["main"])
 
 
 def test_a_cell_run_again_in_a_fork_leaves_the_origin_its_own_answer(document: Document) -> None:
@@ -183,7 +197,7 @@ def test_a_system_message_that_was_set_or_removed_comes_back(document: Document)
     document.command("y", 'system ""')
     assert document.restored().conversations["main"].system == ""
     document.ask("d", "question", system="From the option.")
-    assert document.restored().conversations["main"].system == "From the option."
+    assert document.restored().conversations["main"].system == ""
 
 
 def test_the_conversation_in_use_comes_back_also_where_it_has_no_turn(document: Document) -> None:
@@ -196,7 +210,7 @@ def test_a_cell_that_began_a_conversation_is_asked_again_in_it(document: Documen
     document.ask("n", "new one", chat="chat-2", began=True)
     restored = document.restored()
     assert restored.current == "chat-2"
-    assert restored.conversations["chat-2"].begun_at == Place("n")
+    assert restored.conversations["chat-2"].begun_by == Place("n")
 
 
 def test_an_import_is_told_and_not_made_again(document: Document) -> None:
@@ -291,8 +305,19 @@ def test_any_history_of_a_notebook_comes_back(steps: list[tuple[str, Any, int]])
 # -- other notebooks ----------------------------------------------------------------------------
 
 
-def test_turns_stand_in_the_order_of_the_document(document: Document) -> None:
-    assert prompts(document.restored("c", "a", "b")) == ["question c", "question a", "question b"]
+def test_turns_stand_in_the_order_in_which_their_cells_first_ran(document: Document) -> None:
+    document.ask("a", "question a, again")
+    restored = document.restored("c", "a", "b")
+    assert prompts(restored) == ["question a, again", "question b", "question c"]
+
+
+def test_where_nothing_tells_when_a_cell_first_ran_its_turn_stands_as_in_the_document(
+    document: Document,
+) -> None:
+    cells = document.cells("c", "a", "b")
+    for cell in cells:
+        del cell.outputs[0]["metadata"]["cnai"]["first_run"]
+    assert prompts(restore(cells)) == ["question c", "question a", "question b"]
 
 
 def test_a_copied_cell_is_left_out_and_told(document: Document) -> None:
@@ -531,7 +556,7 @@ def test_a_fork_whose_command_is_gone_is_still_one(document: Document) -> None:
     restored = document.restored("a", "b", "c")
     assert prompts(restored, "plan") == ["otherwise"]
     # What is asked in one leaves the other as it is.
-    assert restored.conversations["plan"].family == restored.conversations["main"].family
+    assert restored.conversations["plan"].is_fork_of(restored.conversations["main"])
 
 
 def test_a_fork_has_all_attempts_of_its_turns(document: Document) -> None:
@@ -575,8 +600,8 @@ def test_commands_and_answers_of_one_millisecond_stand_in_their_order() -> None:
         answer = reply("yes", id=next(identifiers), started=_BEGIN, conversation=name, turn_id="")
         document.show("n", conversation.record(place, answer).reply)
 
-    document.command("x", "use one")
-    document.command("y", "use two")
+    document.command("x", "new one")
+    document.command("y", "new two")
     ask("two")
     restored = document.restored()
     assert restored.current == "two"
@@ -595,12 +620,6 @@ def test_an_attempt_counts_that_was_asked_in_the_millisecond_after_another_was_k
     assert prompts(document.restored()) == ["question a", "third", "question c"]
 
 
-def test_a_system_message_that_an_answer_went_without_is_none(document: Document) -> None:
-    document.ask("d", "with one", system="Be brief.")
-    document.ask("e", "without", system=None)
-    assert document.restored().conversations["main"].system is None
-
-
 def test_a_system_message_that_was_removed_stays_removed_when_more_is_asked(document: Document) -> None:
     """ "" is not None: with None the one of the settings would be sent again."""
     document.command("x", 'system ""')
@@ -608,15 +627,16 @@ def test_a_system_message_that_was_removed_stays_removed_when_more_is_asked(docu
     assert document.restored().conversations["main"].system == ""
 
 
-def test_questions_of_one_cell_that_append_have_places_of_their_own() -> None:
+def test_questions_of_one_cell_that_append_are_not_asked_again() -> None:
     document = Document()
     document.ask("a", "one")
     main = document.session.conversations["main"]
+    place = Place("a", kind="append")
     for prompt in ("two", "three"):
         answer = reply(prompt, prompt=prompt, id=prompt, turn_id="", started=next(document.clock))
-        document.show("a", main.record(Place(), answer).reply)
+        document.show("a", main.record(place, answer).reply)
     turns = document.restored().conversations["main"].turns
-    assert [turn.place for turn in turns] == [Place("a", 0), Place("a", 1), Place("a", 2)]
+    assert [turn.place for turn in turns] == [Place("a"), place, place]
     assert [turn.reply.prompt for turn in turns] == ["one", "two", "three"]
 
 
@@ -635,7 +655,7 @@ def test_what_was_made_to_take_long_or_fill_the_memory_does_not(document: Docume
         outputs += [
             {"metadata": event_metadata("fork", "main", name=name, answers=[answer], time=later)},
             {"metadata": event_metadata("keep", "main", turn_id=turn_id, answer=answer, time=later)},
-            {"metadata": event_metadata("keep", "main", turn_id=turn_id, answer="nothing", time=later)},
+            {"metadata": event_metadata("keep", "main", turn_id=turn_id, answer=f"no-{number}", time=later)},
             {"metadata": event_metadata("drop", name, turn_id=turn_id, time=later)},
             {"metadata": {"cnai": {"schema": 2, "event": "use", "conversation": "\x1b"}}},
         ]
@@ -689,14 +709,14 @@ def test_a_fork_that_comes_back_is_one_of_the_conversation_in_the_kernel(documen
     kernel["plan"].record(Place("b"), answer)
     kernel.end_of_cell("b", [("plan", Place("b"))])
     assert [turn.reply.prompt for turn in kernel["main"].turns] == ["question a", "question b", "question c"]
-    assert kernel["main"].family == kernel["plan"].family
+    assert kernel["plan"].is_fork_of(kernel["main"])
 
 
 def test_turns_that_are_older_than_the_notebook_come_first(document: Document) -> None:
     """Such as those of a conversation that was imported again, and had gone on in this notebook."""
     kernel = Conversations()
     for number, prompt in enumerate(("imported", "and more")):
-        old = reply("yes", prompt=prompt, id=prompt, started=_BEGIN - timedelta(days=2 - number))
+        old = reply("yes", prompt=prompt, id=prompt, first_run=_BEGIN - timedelta(days=2 - number))
         kernel["main"].record(Place(), old)
     merge(kernel, document.restored())
     assert [turn.reply.prompt for turn in kernel["main"].turns] == [

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from cnai_magic.conversation import Conversations, Place
+from cnai_magic.conversation import Place
+from cnai_magic.conversations import Conversations
 from cnai_magic.protocol import Model
 from cnai_magic.render.tables import Table, conversations_table, models_table
 from cnai_magic.session import Session

@@ -1,0 +1,138 @@
+"""A notebook as it is worked on, without a kernel: cells that ask and command, and the outputs that stay.
+
+It does what the magics and a front end do: an output takes the place of the cell's former ones, an update
+takes the place of the output of its display ID, and an error that of all that was shown before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnai_magic.cell_run import CellRun
+from cnai_magic.chat_commands import run_chat_command
+from cnai_magic.documents.output import bundle, metadata
+from cnai_magic.documents.restore import SavedCell
+from cnai_magic.errors import CnaiError
+from cnai_magic.question import Unseen
+from cnai_magic.render.line import Recorded
+from cnai_magic.reply import Reply
+from cnai_magic.safety import ApiKey
+from cnai_magic.session import Session
+from tests.servers import CLOSE, KEY, ScriptedServer, answer, chunked, failure, sse
+
+__all__ = ["Ask", "WorkingNotebook"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question: its options, whether it is "answered", "refused", or "broken" off, and what it asks."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    outcome: str = "answered"
+    prompt: str = ""
+
+
+Step = Ask | str
+"""A question, or a line of %cnai_chat."""
+
+
+class WorkingNotebook:
+    """Cells with their outputs, and the session of a kernel that runs them."""
+
+    def __init__(self, server: ScriptedServer, session: Session | None = None) -> None:
+        self.server = server
+        self.session = session or Session(
+            base_url=server.base_url, model="m", retries=0, ledger="off", prices={"m": (1, 2)}
+        )
+        self.session.use_key(ApiKey(KEY))
+        self.outputs: dict[str, dict[str, dict[str, Any]]] = {}
+        self.count = 0
+
+    def run(self, cell: str, *steps: Step) -> bool:
+        """Run a cell; return whether all of it succeeded."""
+        run = CellRun(object(), cell)
+        outputs = self.outputs[cell] = {}
+        succeeded = False
+        try:
+            for step in steps:
+                self._command(run, outputs, step) if isinstance(step, str) else self._ask(run, outputs, step)
+            succeeded = True
+        except CnaiError:
+            pass
+        kept = self.session.end_of_cell(run, succeeded=succeeded)
+        most = self.session.settings.save_attempts
+        if kept and run.outputs and succeeded:
+            about = outputs[run.outputs[-1].display_id].setdefault("metadata", {})
+            about.setdefault("cnai", kept.alone(self.session.conversations)["cnai"])["kept"] = kept.record(
+                most
+            )
+        elif kept:
+            about = kept.alone(self.session.conversations)
+            about["cnai"]["kept"] = kept.record(most)
+            outputs["note"] = {
+                "data": {"text/plain": kept.note(self.session.conversations)},
+                "metadata": about,
+            }
+        return succeeded
+
+    def _ask(self, run: CellRun, outputs: dict[str, dict[str, Any]], step: Ask) -> None:
+        self.count += 1
+        prompt = step.prompt or f"question {self.count}"
+        # A real model does not answer twice in the same words.
+        text = f"answer {self.count} to {prompt}"
+        self.server.always(
+            {
+                "answered": sse(text),
+                "refused": failure(402, "insufficient_quota"),
+                "broken": [*chunked(answer(text, done=False))[:2], CLOSE],
+            }[step.outcome]
+        )
+        place, view, before = run.ask(), _View(outputs, f"answer {self.count}"), self.session.latest
+        try:
+            reply = self.session.ask(prompt, view=view, place=place, **step.options)
+        finally:
+            if self.session.latest is not before:
+                run.show(view.display_id, self.session.latest)
+        run.answer("" if step.options.get("once") else reply.conversation, place)
+
+    def _command(self, run: CellRun, outputs: dict[str, dict[str, Any]], line: str) -> None:
+        place = run.command()
+        shown = run_chat_command(self.session, line, lambda: None, place=place)
+        data, about = Recorded.of(shown)._repr_mimebundle_()
+        name = f"command {place.ordinal}"
+        outputs[name] = {"data": data, "metadata": json.loads(json.dumps(about))}
+        run.show(name, shown)
+        if isinstance(shown, Recorded) and shown.changed is not None:
+            name, reply, conversation = shown.changed
+            outputs = next(each for each in self.outputs.values() if name in each)
+            outputs[name] = {"data": bundle(reply), "metadata": metadata(reply, conversation)}
+            if kept := self.session.kept_beside(reply):
+                most = self.session.settings.save_attempts
+                outputs[name]["metadata"]["cnai"]["kept"] = kept.record(most)
+
+    def sent(self, number: int) -> list[tuple[str, str]]:
+        """Return the messages of a request: who says what."""
+        return [(each["role"], each["content"]) for each in self.server.requests[number].json()["messages"]]
+
+    def saved(self, order: Sequence[str] = ()) -> list[SavedCell]:
+        """Return the cells as the file has them."""
+        saved = json.loads(json.dumps(self.outputs))
+        return [SavedCell(cell, "", list(saved[cell].values())) for cell in order or saved]
+
+
+class _View(Unseen):
+    """Writes the final output, as the views of a notebook do."""
+
+    def __init__(self, outputs: dict[str, dict[str, Any]], display_id: str) -> None:
+        self.display_id = display_id
+        self._outputs = outputs
+
+    def end(self, reply: Reply) -> None:
+        self._outputs[self.display_id] = {"data": bundle(reply), "metadata": metadata(reply)}
+
+    def fail(self, reply: Reply | None) -> None:
+        if reply is not None:
+            self.end(reply)
