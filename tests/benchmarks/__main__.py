@@ -9,6 +9,7 @@ from importlib import import_module
 BENCHMARKS = {
     "first": "the first question of a kernel in a saved notebook: CPU time until something is shown",
     "ledger": "what the ledger costs a question, also while another process has locked it",
+    "gateway": "the gateway: start, memory, CPU of a chunk, many streams, large prompts, readers that stop",
     "load": "CPU time of %load_ext over a bare IPython, beside other packages of magics",
     "stream": "a streamed answer in the client: CPU, delay, size, connections",
     "conversation": "long conversations: to restore one, and to ask one question more",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sqlite3
 import tempfile
 import time
@@ -22,8 +23,11 @@ from pathlib import Path
 from cnai_magic.ledger import Ledger
 from cnai_magic.ledger.rows import COLUMNS, row_of
 from cnai_magic.protocol import Usage
+from cnai_magic.render.spend import overview_table
 from cnai_magic.session import Session
 from cnai_magic.spend import Charge, Cost
+from cnai_magic.spend_commands import run_spend_command
+from cnai_magic.spend_sums import overview_scopes
 from tests.servers import KEY, ScriptedServer, sse
 
 from .report import heading, note, row, versions
@@ -89,6 +93,13 @@ def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: 
     with _session(server, str(path)) as session:
         asked = _fastest(rounds, lambda: session.ask("a", once=True))
         row("a question with a budget of the day", asked, "s", beside=_beside(asked, without))
+        table = _fastest(rounds, lambda: repr(overview_table(overview_scopes(session)[0])))
+        row("the table of %cnai_spend", table, "s", at_most=0.3)
+        target, began = path.with_name("spend.csv"), time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        list(run_spend_command(session, f"--csv {target}"))
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        row("%cnai_spend --csv", time.perf_counter() - began, "s", at_most=10, beside=f"{grown:.0f} MB more")
     ledger.close()
 
 
