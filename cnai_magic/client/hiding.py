@@ -28,7 +28,8 @@ class HiddenKey:
         finish_reason, model = self._hide(chunk.finish_reason), self._hide(chunk.model)
         return chunk._replace(text=text, reasoning=reasoning, finish_reason=finish_reason, model=model)
 
-    def rest(self) -> Chunk | None:
-        """Return what is held at the end."""
-        text, reasoning = self._text.rest(), self._reasoning.rest()
-        return Chunk(text, reasoning) if text or reasoning else None
+    def rest(self, last: Chunk | None) -> Chunk | None:
+        """Return what is left at the end, with the `last` chunk where there is one."""
+        chunk = self.of(last or Chunk())
+        text, reasoning = chunk.text + self._text.rest(), chunk.reasoning + self._reasoning.rest()
+        return chunk._replace(text=text, reasoning=reasoning) if text or reasoning or last else None

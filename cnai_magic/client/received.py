@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import requests
 
 from ..errors import CnaiError, GarbageError, HTMLError, NotAStreamError, TruncatedError
-from ..protocol import Chunk, Usage
+from ..protocol import Chunk
 from ..protocol.reader import StreamReader
 from ..protocol.vendor_errors import excerpt, find_error
 from ..safety import ApiKey
@@ -41,7 +41,7 @@ def received(
     """
     events = Events(Body(response, exchange), on_comment)
     reader = StreamReader()
-    chunks = _without_key(_with_rest(_read(events, reader, exchange), reader), key)
+    chunks = _without_key(_read(events, reader, exchange), reader, key)
     cleanly = False
     try:
         yield from chunks
@@ -87,47 +87,23 @@ def _patience(reader: StreamReader) -> float | None:
     return _GRACE_AFTER_TEXT if reader.finishing else None
 
 
-def _with_rest(chunks: Iterable[Chunk], reader: StreamReader) -> Iterator[Chunk]:
-    """Add what the reader held back, whatever ends the chunks."""
-    failure: Exception | None = None
-    # The last count of the server's, as long as no text has come after it.
-    counted: Usage | None = None
-    try:
-        for chunk in chunks:
-            if chunk.usage is not None:
-                counted = chunk.usage
-            elif chunk.text or chunk.reasoning:
-                counted = None
-            yield chunk
-    except (CnaiError, *TRANSPORT_ERRORS) as error:
-        failure = error
-    rest = reader.close()
-    if rest is not None:
-        yield rest._replace(usage=counted)
-    if failure is not None:
-        raise failure
-
-
-def _without_key(chunks: Iterable[Chunk], key: ApiKey) -> Iterator[Chunk]:
-    """Take the key out, also where it is split over chunks."""
+def _without_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> Iterator[Chunk]:
+    """Take the key out, also where it is split over chunks; at the end give what was held back."""
     hidden, model = HiddenKey(key), ""
     mark = hidden.mark
     failure: Exception | None = None
-    counted: Usage | None = None
     try:
         for chunk in chunks:
-            text, reasoning, finished, usage, named, _, moved = chunk
-            if usage is not None:
-                counted = usage
-            elif text or reasoning:
-                counted = None
+            text, reasoning, finished, _, named, _, moved = chunk
             if mark in text or mark in reasoning or hidden.held or finished or named != model or moved:
                 model = named
                 chunk = hidden.of(chunk)
             yield chunk
     except (CnaiError, *TRANSPORT_ERRORS) as error:
         failure = error
-    rest = hidden.rest()
+    # Whatever ended the answer: what was held back has arrived, and before the server's last count.
+    counted = reader.usage if reader.counted else None
+    rest = hidden.rest(reader.close())
     if rest is not None:
         yield rest._replace(usage=counted)
     if failure is not None:

@@ -64,7 +64,8 @@ class StreamReader:
 
     `done` tells that `[DONE]` was seen, `finish_reason` the last one that means something, `usage` the
     last one reported: servers that report in every chunk count cumulatively. `answered` tells that some of an
-    answer came, `valid` that an event was part of one, `ignored` is the first that was not.
+    answer came, `counted` that the last count takes in all of it, `valid` that an event was part of one,
+    `ignored` is the first that was not.
 
     Only `[DONE]` or the end of the body ends an answer. It is complete:
 
@@ -88,6 +89,7 @@ class StreamReader:
         self._came = self._reasoning_came = 0
         self._thinking = ThinkingTags()
         self._half = ""
+        self.counted = False
         # Whether the finish_reason came with text, or before some; whether a count came last; one message.
         self._with_text = self._early = self._counted_last = self._whole = False
 
@@ -195,7 +197,7 @@ class StreamReader:
             self.answered = True
             if self.finish_reason:
                 self._early = True
-            self._counted_last = False
+            self.counted = self._counted_last = False
         finish: Any = choice.get("finish_reason") or ""
         if not finish and "finish_reason" not in choice:
             finish = next((choice[name] for name in _FINISH_NAMES if choice.get(name)), "")
@@ -205,11 +207,11 @@ class StreamReader:
                 self.finish_reason = finish
                 self._with_text = adds
         usage = None
-        if not (COUNTED.isdisjoint(body) and COUNTED.isdisjoint(choice)):
+        if "usage" in choice or not COUNTED.isdisjoint(body):
             usage = read_usage(body, choice)
         if usage is not None:
             usage = self.usage = merged_usage(self.usage, usage)
-            self._counted_last = not adds
+            self.counted, self._counted_last = True, not adds
         elif not (adds or finish or all_thought):
             return None
         model = body.get("model")
