@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -82,3 +83,54 @@ def _named(number: int, steps: list[Step]) -> list[Step]:
         replace(step, prompt=f"question {number}.{index}") if isinstance(step, Ask) else step
         for index, step in enumerate(steps)
     ]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["q", "rename intro", "q", "new plan", "q"],
+        ["new plan", "q", "rename plan idea", "q", "use main", "q"],
+        ["new plan", "q", "delete plan", "q"],
+        ["q", "q", "drop 1", "q"],
+        ["q", "q", "undo", "q"],
+        ["q", "fork", "undo", "q", "use main", "q"],
+        ["new", "q", "new", "q", "use chat-2", "q"],
+        ["import {file} --as talk", "q", "use main", "q"],
+        ["import {file}", "q", "rename talk other", "q"],
+        ["q", "q", "versions 1 --keep 1", "q"],
+        ["q", "fork a", "q", "fork b", "q", "use a", "q", "use main", "q"],
+    ],
+)
+def test_run_all_twice_sends_the_same_twice_with_other_commands(
+    server: ScriptedServer, steps: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "talk.json"
+    file.write_text('[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]')
+    notebook = WorkingNotebook(server)
+    cells: dict[str, list[Step]] = {
+        f"cell {number}": _named(number, [Ask() if step == "q" else step.format(file=file)])
+        for number, step in enumerate(steps)
+    }
+    try:
+        first = run_all(notebook, cells)
+        assert len(cells) == len(steps)
+        assert [prompts(run_all(notebook, cells)) for _ in range(2)] == [prompts(first)] * 2
+        assert len(cells) == len(steps)
+    finally:
+        notebook.session.provider.close()
+
+
+def test_a_fork_that_is_made_again_knows_what_cells_above_it_ask_now(server: ScriptedServer) -> None:
+    notebook = WorkingNotebook(server)
+    try:
+        for prompt in ("before", "after"):
+            notebook.run("a", Ask(prompt=prompt))
+            notebook.run("b", "fork plan")
+            notebook.run("c", Ask(prompt="in the fork"))
+            notebook.run("d", "use main")
+            notebook.run("e", Ask(prompt="in main"))
+            for number in (-1, -2):
+                assert next(text for role, text in notebook.sent(number) if role == "user") == prompt
+                notebook.session.conversations.use("plan")
+    finally:
+        notebook.session.provider.close()
