@@ -206,6 +206,7 @@ _PURE = {
     "cell_run",
     "conversation",
     "conversations",
+    "documents.found_turns",
     "documents.imported",
     "documents.kept",
     "documents.merge",

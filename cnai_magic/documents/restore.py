@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..conversation import Conversation, Turn
+from ..conversation import Conversation
 from ..conversations import Conversations
 from ..errors import InputError
 from ..order import Place
 from ..reply import Reply
 from ..spend import Charge
+from .found_turns import BEGINNING, FoundTurn, fill
 from .names import Names
 from .output import Event, KeptTurn, read_answer, read_event, read_kept, standing_in
 
@@ -30,7 +31,6 @@ _MOST_CELLS = 5
 _MOST_INHERITED = 100_000
 # Forks of forks; each question looks through them.
 _DEEPEST = 100
-_BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class SavedCell(NamedTuple):
@@ -86,37 +86,6 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
     return _Restoring(cells).restored
 
 
-@dataclass(slots=True, eq=False)
-class _Found:
-    """A turn while it is put together: its attempts by their IDs, and the one that counts.
-
-    `position` is that of its output in the document, `latest` when the youngest attempt was asked.
-    """
-
-    id: str
-    shown: Reply
-    cell: str | None
-    position: int
-    latest: datetime
-    attempts: dict[str, Reply] = field(default_factory=dict)
-    retired: bool = False
-
-    def add(self, reply: Reply) -> None:
-        """Take in one more attempt."""
-        self.attempts.setdefault(reply.id, reply)
-        self.latest = max(self.latest, reply.started)
-
-    def show(self, reply: Reply, cell: str | None, position: int) -> None:
-        """Take in an attempt that the document shows: of several, the youngest counts."""
-        self.add(reply)
-        if self.shown.started <= reply.started:
-            self.shown, self.cell, self.position = reply, cell, position
-
-    def place(self, ordinal: int) -> Place:
-        """Return where the turn is asked again."""
-        return Place(self.cell, ordinal, "append" if self.shown.appended else "question")
-
-
 class _Saved(NamedTuple):
     """A turn of a conversation that had this name at the moment `known`, when an output was written."""
 
@@ -148,7 +117,7 @@ class _Restoring:
         self._homes: dict[str, tuple[str, str]] = {}
         self._changes: dict[Event, _Change] = {}
         # By the names that their conversations have in the end, and their own IDs.
-        self._turns: dict[str, dict[str, _Found]] = defaultdict(dict)
+        self._turns: dict[str, dict[str, FoundTurn]] = defaultdict(dict)
         # An attempt of another conversation is from before a fork.
         self._forks: list[tuple[str, str]] = []
         self._inheritable = _MOST_INHERITED
@@ -239,7 +208,7 @@ class _Restoring:
         shown = self._answers[reply.id]
         turn = turns.get(saved.turn_id)
         if turn is None:
-            turn = turns[saved.turn_id] = _Found(
+            turn = turns[saved.turn_id] = FoundTurn(
                 saved.turn_id, shown, saved.cell, saved.position, reply.started
             )
         turn.show(shown, saved.cell, saved.position)
@@ -264,7 +233,7 @@ class _Restoring:
 
     def _repeat(self) -> None:
         """Go through commands and answers in the order of time; at the same moment a command was first."""
-        current = self._names.of("main", _BEGINNING)
+        current = self._names.of("main", BEGINNING)
         retired = [each for each in self._saved if each.retired]
         moments: list[_Change | Reply | _Saved] = [
             *self._changes.values(),
@@ -354,27 +323,29 @@ class _Restoring:
             lacks = f"{event.name!r} lacks {gone} of the turns that it was forked with"
             self._note(f"{lacks}: they are not in the notebook")
         for before in self._turns[origin].values():
+            if self._inheritable <= 0:
+                break
             if before.id not in inherited and not before.retired and _is_older(before.shown, event.made):
                 self._inherit(before, fork, event.time)
 
-    def _at_home(self, identifier: str) -> _Found | None:
+    def _at_home(self, identifier: str) -> FoundTurn | None:
         """Return the turn that an answer was an attempt of when it was asked."""
         name, turn_id = self._homes.get(identifier, ("", ""))
         return self._turns[name].get(turn_id) if name in self._turns else None
 
-    def _inherit(self, before: _Found, fork: str, time: datetime, reply: Reply | None = None) -> None:
+    def _inherit(self, before: FoundTurn, fork: str, time: datetime, reply: Reply | None = None) -> None:
         """Let a fork have a turn of its origin: `reply` is in force, or it is a retired one."""
         attempts = [each for each in before.attempts.values() if each.started <= time]
         if self._inheritable < len(attempts):
             attempts = []
-        self._inheritable -= len(attempts)
+        self._inheritable -= max(1, len(attempts))
         shown = reply or next(reversed(attempts), None)
         if shown is None:
             return
         turns = self._turns[fork]
         turn = turns.get(before.id)
         if turn is None:
-            turn = turns[before.id] = _Found(before.id, shown, before.cell, before.position, shown.started)
+            turn = turns[before.id] = FoundTurn(before.id, shown, before.cell, before.position, shown.started)
             turn.retired = True
         asked_since = turn.latest > time
         for each in (shown, *attempts):
@@ -391,7 +362,7 @@ class _Restoring:
         turns = self._turns[origin]
         turn = turns.get(theirs.id)
         if turn is None:
-            turn = turns[theirs.id] = _Found(theirs.id, reply, theirs.cell, theirs.position, reply.started)
+            turn = turns[theirs.id] = FoundTurn(theirs.id, reply, theirs.cell, theirs.position, reply.started)
         asked_since = turn.latest > time
         for each in (reply, *theirs.attempts.values()):
             if each.started <= time:
@@ -425,7 +396,7 @@ class _Restoring:
     def _finish(self) -> None:
         for name, turns in self._turns.items():
             if name in self.restored.conversations:
-                _fill(self.restored.conversations[name], turns.values(), self._homes)
+                fill(self.restored.conversations[name], turns.values(), self._homes)
         for (what, why), numbers in self._left_out.items():
             because = ", because" if len(numbers) == 1 else ", each because"
             many = f"{what.format(len(numbers))}{'s' * (len(numbers) > 1)}"
@@ -445,52 +416,6 @@ def _in_cells(numbers: list[int]) -> str:
         return ""
     more = ", …" if len(known) > _MOST_CELLS else ""
     return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
-
-
-def _fill(conversation: Conversation, found: Iterable[_Found], homes: Mapping[str, tuple[str, str]]) -> None:
-    """Put the turns of a conversation together, in the order in which their cells first ran."""
-    last = _BEGINNING
-    placed: list[tuple[datetime, _Found]] = []
-    for each in sorted(found, key=lambda each: each.position):
-        # Where nothing tells when a cell first ran, it is where it stands in the document.
-        last = each.shown.first_run or last
-        placed.append((last, each))
-    placed.sort(key=lambda each: (each[0], each[1].shown.ordinal, each[1].position))
-    used: dict[str | None, int] = {}
-    for first_run, each in placed:
-        ordinal = each.shown.ordinal
-        place = Place(each.cell, ordinal, "append" if each.shown.appended else "question")
-        if place.is_asked_again and not each.retired:
-            # Two turns cannot be asked again at one place.
-            ordinal = max(ordinal, used.get(each.cell, -1) + 1)
-            used[each.cell] = ordinal
-            place = replace(place, ordinal=ordinal)
-        attempts = sorted(each.attempts.values(), key=lambda reply: (reply.attempt, reply.started))
-        current = next(index for index, reply in enumerate(attempts) if reply.id == each.shown.id)
-        number = 0 if each.retired else len(conversation.turns) + 1
-        turn = Turn(place, attempts, current, each.id, first_run)
-        turn.attempts = [
-            replace(
-                reply,
-                turn=number or reply.turn,
-                first_run=first_run,
-                conversation=_home(reply, homes),
-                others=(),
-            )
-            for reply in attempts
-        ]
-        if not each.retired:
-            conversation.turns.append(turn)
-        elif place.is_asked_again:
-            conversation.retired.setdefault(place, turn)
-    standing = {turn.place for turn in conversation.turns}
-    for place in standing & set(conversation.retired):
-        del conversation.retired[place]
-
-
-def _home(reply: Reply, homes: Mapping[str, tuple[str, str]]) -> str:
-    name = homes[reply.id][0]
-    return reply.conversation if Names.is_gone(name) else name
 
 
 def _all(reply: Reply) -> tuple[Reply, ...]:
