@@ -39,6 +39,8 @@ _BEGINS_TAG = "<◁["
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 # Tags without their pair are looked at so often in one answer.
 _MOST_LOOKS = 8
+_PIECES = 256
+_LONGEST_LINE = 1024
 
 
 class Split(NamedTuple):
@@ -61,7 +63,10 @@ class ThinkingTags:
         self._left = False
         self._begun = False
         self._held = ""
+        # What was given as answer: the last pieces, and what is to be known of all before them.
         self._given: list[str] = []
+        self._opened = self._begun_lines = False
+        self._fences = 0
         self._looks = 0
 
     def passes(self, text: str) -> bool:
@@ -72,6 +77,8 @@ class ThinkingTags:
         if not self._begun or self._closer or self._held or "<" in text or "[" in text or "◁" in text:
             return False
         self._given.append(text)
+        if len(self._given) > _PIECES:
+            self._fold()
         return True
 
     def split(self, text: str) -> Split:
@@ -136,12 +143,13 @@ class ThinkingTags:
             self._given.append(text)
             return Split(text)
         for found in _CLOSER.finditer(text):
+            self._fold()
             before, after = "".join(self._given) + text[: found.start()], text[found.end() :]
             if not after and not ended:
                 self._held = text[found.start() :]
                 self._given.append(text[: found.start()])
                 return Split(text[: found.start()])
-            if _ends_thought(before, after):
+            if self._ends_thought(before, after):
                 self._left, self._closer = True, found[0].lower()
                 return Split(self._after(after).text, text[: found.start()], all_thought=True)
             self._looks += 1
@@ -153,6 +161,35 @@ class ThinkingTags:
         self._given.append(text[: len(text) - kept])
         return Split(text[: len(text) - kept])
 
+    def _fold(self) -> None:
+        """Keep of the pieces only the last line, and of what is before it what is to be known."""
+        text = "".join(self._given)
+        end = text.rfind("\n") + 1
+        self._opened = self._opened or _OPENER.search(text) is not None
+        self._fences += len(_FENCE.findall(text[:end]))
+        self._begun_lines = self._begun_lines or bool(text[:end].strip())
+        line = text[end:]
+        cut, kept = line[:-_LONGEST_LINE], line[-_LONGEST_LINE:]
+        # An odd backtick in what is forgotten of a long line still opens code.
+        self._given = ["`" * (cut.count("`") % 2) + kept]
+
+    def _ends_thought(self, before: str, after: str) -> bool:
+        """Tell whether a closing tag without its opening one ends a thought, and is not spoken of.
+
+        `before` is what stands before it from the beginning of the line that was not folded away.
+        """
+        if not before.strip() and not self._begun_lines:
+            return True
+        line = before[before.rfind("\n") + 1 :]
+        fences = self._fences + len(_FENCE.findall(before))
+        if self._opened or _OPENER.search(before) or fences % 2 or line.count("`") % 2:
+            return False
+        if after[:1] in "`'\"”’」』)>.,;:，。、；：" and after:
+            return False
+        if not line.strip():
+            return len(line) < 4 and not after.startswith((" ", "\t"))
+        return line[-1:] in ".!?…。！？)）*" and not after.startswith((" ", "\t"))
+
 
 def _tail_of(text: str, tags: tuple[str, ...]) -> int:
     """Return how many characters at the end may be the beginning of a tag."""
@@ -160,17 +197,3 @@ def _tail_of(text: str, tags: tuple[str, ...]) -> int:
     return next(
         (size for size in range(len(tail), 0, -1) if any(tag.startswith(tail[-size:]) for tag in tags)), 0
     )
-
-
-def _ends_thought(before: str, after: str) -> bool:
-    """Tell whether a closing tag without its opening one ends a thought, and is not spoken of."""
-    if not before.strip():
-        return True
-    line = before[before.rfind("\n") + 1 :]
-    if _OPENER.search(before) or len(_FENCE.findall(before)) % 2 or line.count("`") % 2:
-        return False
-    if after[:1] in "`'\"”’」』)>.,;:，。、；：" and after:
-        return False
-    if not line.strip():
-        return len(line) < 4 and not after.startswith((" ", "\t"))
-    return line[-1:] in ".!?…。！？)）*" and not after.startswith((" ", "\t"))
