@@ -207,7 +207,9 @@ class StreamReader:
                 self.finish_reason = finish
                 self._with_text = adds
         usage = None
-        if "usage" in choice or not COUNTED.isdisjoint(body):
+        # Under its odd names it comes at the end: to look for those in each token would cost a tenth of it.
+        last = finish or not adds or "delta" not in choice
+        if "usage" in body or "usage" in choice or (last and not COUNTED.isdisjoint(body)):
             usage = read_usage(body, choice)
         if usage is not None:
             usage = self.usage = merged_usage(self.usage, usage)
