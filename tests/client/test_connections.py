@@ -239,3 +239,16 @@ def test_a_cancel_just_after_the_end_does_not_break_the_next_answer(server: Scri
     assert "".join(chunk.text for chunk in second) == "c"
     assert server.connections == 1
     client.close()
+
+
+def test_a_header_that_echoes_the_key_reaches_no_log(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(server.base_url, KEY, retries=0)
+    with caplog.at_level("DEBUG"):
+        for line in (f"{KEY} without a colon", f"X-Echo: {KEY}", f" {KEY}", f"Content-Type: multipart/{KEY}"):
+            server.reply(with_body(200, whole("first"), line, "Connection: close"), CLOSE)
+            assert ask(client, "stream") == "first"
+    assert caplog.records
+    assert KEY[3:] not in caplog.text
+    client.close()
