@@ -24,7 +24,8 @@ __all__ = ["received"]
 # How long, in seconds, a server that does not close may be silent once all seems to have come: usage may
 # follow a finish_reason, and more text one that came along with text; nothing follows [DONE].
 _GRACE_AFTER_DONE = 0.2
-_GRACE_AFTER_FINISH = 2.0
+_GRACE_AFTER_COUNT = 2.0
+_GRACE_AFTER_FINISH = 5.0
 _GRACE_AFTER_TEXT = 8.0
 
 
@@ -83,7 +84,7 @@ def _patience(reader: StreamReader) -> float | None:
     if reader.done:
         return _GRACE_AFTER_DONE
     if reader.ending:
-        return _GRACE_AFTER_FINISH
+        return _GRACE_AFTER_COUNT if reader.counted else _GRACE_AFTER_FINISH
     return _GRACE_AFTER_TEXT if reader.finishing else None
 
 
