@@ -131,7 +131,8 @@ class Session:
 
         def prepare(answer: Reply) -> Question:
             model = options.get("model") or self.settings.model or answer.model
-            return self._prepared(prompt, Options.of({**options, "model": model}), place, demo=answer.demo)
+            chosen = Options.of({**options, "model": model})
+            return self._prepared(prompt, chosen, place, demo=answer.demo, former=saved)
 
         question, answer = same_answer(saved, place.ordinal, prepare)
         view = view or Unseen()

@@ -475,12 +475,13 @@ def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None
     assert "notebook $0.000054" in footers[1]
 
 
-def test_an_exported_conversation_was_begun_by_no_cell(tmp_path: Path) -> None:
+def test_an_exported_conversation_is_begun_by_its_command_alone(tmp_path: Path) -> None:
     made = Conversation("plan")
     made.record(Place("a"), reply(conversation="plan", began=True))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(made))
-    assert restored_from(path).conversations["plan"].begun_at is None
+    begun_by = restored_from(path).conversations["plan"].begun_by
+    assert begun_by == Place("cnai-2", kind="command")
 
 
 def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_one_model_is_not_called_models() -> None:
 
 def test_conversations_are_listed_with_the_one_in_use_marked() -> None:
     conversations = Conversations()
-    plan = conversations.use("plan")
+    plan = conversations.new("plan")
     for prompt in ("first", "first, better"):
         plan.record(Place("a"), reply(prompt=prompt))
     plan.record(Place("b"), reply(prompt="a very long question " * 9))
