@@ -601,6 +601,7 @@ def test_an_interrupt_shows_no_frame_of_the_request(
     ask: Callable[[Client], object], server: ScriptedServer, client: Client
 ) -> None:
     happened, gone = threading.Event(), threading.Event()
+    server.only_model = ""  # a list of models is scripted here as any other answer is
     server.reply(Tell(happened), SILENCE, Tell(gone))
     thread = interrupt_after(happened)
     with pytest.raises(KeyboardInterrupt) as caught:
