@@ -78,7 +78,7 @@ class Reply:
     replayed: bool = False
     ordinal: int = 0
     began: bool = False
-    first_run: datetime | None = None
+    first_run: datetime | None = field(default=None, compare=False)
     appended: bool = False
     chosen: bool = False
     in_force: int = 0
