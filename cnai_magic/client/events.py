@@ -34,7 +34,8 @@ _FIELD = re.compile(r"(?:data|event|id|retry)(?::|$)|d(?:a|at)?$|e(?:v|ve|ven)?$
 _COMMENT = re.compile(rb"\n:[^\n]*")
 _BEGINS_JSON = re.compile(rb"\s*[{\[]")
 _DONE = re.compile(r"""\s*["']?\[?done\]?["']?\s*""", re.IGNORECASE)
-_decode = json.JSONDecoder().raw_decode
+# Some servers leave control characters in strings as they are.
+_decode = json.JSONDecoder(strict=False).raw_decode
 
 
 class Event(NamedTuple):
@@ -61,6 +62,7 @@ class Events:
         self._on_comment = on_comment
         self._lines: list[str] = []
         self._size = self._tried = 0
+        self._broken: Exception | None = None
 
     def __iter__(self) -> Iterator[Event]:
         new = tuple.__new__  # a named tuple's own costs twice as much, for every token
@@ -75,6 +77,8 @@ class Events:
                 elif block:
                     yield from self._parsed(block)
         yield from self._json_outside(ended=True)
+        if self._broken is not None:
+            raise self._broken
 
     def _parsed(self, block: str) -> Iterator[Event]:
         fields: list[str] = []
@@ -88,6 +92,11 @@ class Events:
         if not fields:
             return
         yield from self._json_outside(ended=True)
+        data = [line for line in fields if line.startswith("data:")]
+        if len(data) > 1 and _is_whole(data[0]):
+            for line in data:
+                yield from self._parsed(line)
+            return
         if len(fields) > _LINE_LIMIT:
             raise _too_large(f"it has more than {_LINE_LIMIT} lines")
         for event in SSEClient(iter(["\n".join([*fields, "", ""]).encode()])).events():
@@ -142,24 +151,41 @@ class Events:
                 self.outside = text
 
     def _whole_events(self) -> Iterator[str]:
-        """Give the body in pieces that end with a blank line, or after a line of JSON; lines end in `\\n`."""
+        """Give the body in pieces that end with a blank line, or after a line of JSON; lines end in `\\n`.
+
+        Where data that is whole is followed by more, without a blank line, each is an event.
+        """
         buffer = bytearray()
-        for piece in self._without_comments(_unix_lines(_as_utf8(self._body))):
+        first_whole: bool | None = None
+        for piece in self._without_comments(_unix_lines(_as_utf8(self._until_broken()))):
             searched = max(0, len(buffer) - 1)
             buffer += piece
             self.begun = self.begun or not piece.isspace()
             end = buffer.rfind(b"\n\n", searched) + 2
             if end < 2 and _BEGINS_JSON.match(buffer):
                 end = buffer.rfind(b"\n", searched) + 1 or 1
+            elif end < 2 and (last := buffer.rfind(b"\ndata:", max(0, searched - 5)) + 1):
+                if first_whole is None:
+                    first_whole = _is_whole(buffer[: buffer.find(b"\n")].decode("utf-8", "replace"))
+                end = last if first_whole else 1
             if end > 1:
+                first_whole = None
                 whole = buffer[:end].decode("utf-8", "replace")
                 del buffer[:end]
                 yield whole
             if len(buffer) > EVENT_LIMIT:
                 raise _too_large(f"it is larger than {EVENT_LIMIT // 2**20} MiB")
         rest = buffer.decode("utf-8", "replace").strip("\n")
-        if rest and (not _FIELD.match(rest) or _is_whole(rest)):
+        intact = not self.outside and (self._lines or [rest])[0].lstrip().startswith("{")
+        if rest and (_is_whole(rest) if _FIELD.match(rest) else intact or self._broken is None):
             yield rest
+
+    def _until_broken(self) -> Iterator[bytes]:
+        """Give what came of the body; what broke it is kept, to be raised after the last event."""
+        try:
+            yield from self._body
+        except Exception as error:  # noqa: BLE001  a body may break in any way
+            self._broken = error
 
     def _without_comments(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Drop the lines that are comments as they come: they are told, and count nowhere else."""
@@ -187,15 +213,21 @@ class Events:
 
 
 def _is_whole(rest: str) -> bool:
-    """Tell whether an event that the end of the body cut off is whole all the same."""
+    """Tell whether data without a blank line after it is whole all the same, as one event or as several."""
     data = [line[5:] for line in rest.split("\n") if line.startswith("data:")]
-    text = "\n".join(data)
+    return _is_object("\n".join(data)) or (len(data) > 1 and all(map(_is_object, data)))
+
+
+def _is_object(text: str) -> bool:
+    """Tell whether text is a whole JSON object, or `[DONE]`."""
+    text = text.strip()
     if _DONE.fullmatch(text):
         return True
     try:
-        return isinstance(json.loads(text), dict)
+        found, end = _decode(text)
     except (ValueError, RecursionError):
         return False
+    return isinstance(found, dict) and end == len(text)
 
 
 def _too_large(why: str) -> EventTooLargeError:

@@ -13,6 +13,7 @@ from json.scanner import make_scanner
 from typing import Any
 
 from ..errors import CnaiError, GarbageError, NotAStreamError
+from .choices import FollowedChoice
 from .thinking import ThinkingTags
 from .types import Chunk, Model, Usage
 from .usage import COUNTED, merged_usage, read_usage
@@ -21,7 +22,8 @@ from .vendor_errors import excerpt, find_error, quoted
 __all__ = ["StreamReader", "read_completion", "read_models"]
 
 # What json.loads and raw_decode are made of: they cost as much again, to look for white space at both ends.
-_scan = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]
+# Some servers leave control characters in strings as they are.
+_scan = make_scanner(json.JSONDecoder(strict=False))  # type: ignore[arg-type]
 # A named tuple's own constructor costs three times as much.
 _new = tuple.__new__
 
@@ -32,11 +34,12 @@ _AGAIN = re.compile(r"(?:data:\s*)+")
 _ERROR_LINE = re.compile(r"error:\s*", re.IGNORECASE)
 
 _FINISH_NAMES = ("finish_reason", "finishReason", "stop_reason", "done_reason")
-_NO_REASONS = ("", "null", "none", "nil", "undefined", "false", "unspecified", "finish_reason_unspecified")
+_NO_REASONS = ("", "null", "none", "nil", "undefined", "false", "unspecified")
 _FINISH_REASONS = {
     word: reason
     for reason, words in {
-        "stop": "normal eos eos_token end_turn stop_sequence stopped complete completed done finish finished",
+        "stop": "normal eos eos_token eot end_turn end_of_turn stop_sequence stop_str stopped complete"
+        " completed done finish finished",
         "length": "max_tokens max_token token_limit max_output_tokens max_length model_length",
         "content_filter": "sensitive safety content_filtered contentfilter prohibited_content",
     }.items()
@@ -88,8 +91,9 @@ class StreamReader:
         # How much came in deltas: what a message repeats in the end is not taken again.
         self._came = self._reasoning_came = 0
         self._thinking = ThinkingTags()
-        self._half = ""
+        self._half = self._half_thought = ""
         self.counted = False
+        self._choice = FollowedChoice()
         # Whether the finish_reason came with text, or before some; whether a count came last; one message.
         self._with_text = self._early = self._counted_last = self._whole = False
 
@@ -158,9 +162,7 @@ class StreamReader:
                 raise error
         self.valid = True
         # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
-        choice = choices[0] if type(choices) is list and choices else None
-        if not isinstance(choice, dict):
-            choice = {}
+        choice = self._choice.among(choices) if type(choices) is list and choices else {}
         delta = in_delta = choice.get("delta")
         if not in_delta or "message" in choice:
             if not (in_delta or self.answered) and choice.get("message"):
@@ -168,17 +170,18 @@ class StreamReader:
             delta = self._without_repetition(choice)
         if not isinstance(delta, dict):
             delta = {}
-        text = delta.get("content") or (choice.get("text") if not delta else "") or ""
+        text = delta.get("content") or (choice.get("text") if not delta else delta.get("refusal")) or ""
         reasoning = ""
         if type(text) is not str:
             text, reasoning = _told_apart(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
-            text = self._mended(text)
+            text, self._half = _mended(self._half + text)
         if (len(delta) > 1 and not _HAS_REASONING.isdisjoint(delta)) or not text:
             reasoning = _reasoning_of(delta) or reasoning
         all_thought = False
         if reasoning:
-            reasoning = _well_formed(reasoning)
+            if self._half_thought or not reasoning.isascii():
+                reasoning, self._half_thought = _mended(self._half_thought + reasoning)
             if in_delta:
                 self._reasoning_came += len(reasoning)
         if text:
@@ -202,7 +205,10 @@ class StreamReader:
         if not finish and "finish_reason" not in choice:
             finish = next((choice[name] for name in _FINISH_NAMES if choice.get(name)), "")
         if finish:
-            finish = _finish_reason(str(finish))
+            # SGLang: an object with a type.
+            finish = _finish_reason(str(finish.get("type", "") if type(finish) is dict else finish))
+            if finish == "error" and (error := find_error({"error": choice.get("error")})):
+                raise error  # OpenRouter
             if finish:
                 self.finish_reason = finish
                 self._with_text = adds
@@ -225,7 +231,8 @@ class StreamReader:
         """Return text that was held back: half a character, or what might have begun a tag."""
         text, thought, all_thought = self._thinking.rest()
         text += _well_formed(self._half)
-        self._half = ""
+        thought += _well_formed(self._half_thought)
+        self._half = self._half_thought = ""
         return Chunk(text, thought, all_thought=all_thought) if text or thought or all_thought else None
 
     def _without_repetition(self, choice: dict[str, Any]) -> dict[str, Any]:
@@ -247,12 +254,6 @@ class StreamReader:
                 if not (came.get(name) and value == message.get(name) and len(str(value)) >= came[name])
             }
         return {name: value for name, value in message.items() if not came.get(name)}
-
-    def _mended(self, text: str) -> str:
-        """Join the halves of a character that was split over two events (UTF-16 surrogates)."""
-        text = self._half + text
-        self._half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
-        return _well_formed(text.removesuffix(self._half))
 
 
 def read_completion(body: Mapping[str, Any]) -> Chunk:
@@ -290,7 +291,7 @@ def _finish_reason(reason: str) -> str:
     What is no word is not kept, since it is shown and saved.
     """
     reason = reason.strip()
-    low = reason.lower()
+    low = reason.lower().removeprefix("finish_reason_").removeprefix("finishreason.")
     if low in _NO_REASONS:
         return ""
     if low in ("stop", "length", "content_filter", "tool_calls", "function_call"):
@@ -361,6 +362,12 @@ def _parsed(data: str) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise GarbageError("an event of the stream is not a JSON object", why=excerpt(data))
     return body
+
+
+def _mended(text: str) -> tuple[str, str]:
+    """Return a text with its pairs of surrogates joined, and half a character that it ends with."""
+    half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    return _well_formed(text.removesuffix(half)), half
 
 
 def _well_formed(text: str) -> str:

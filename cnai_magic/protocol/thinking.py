@@ -86,7 +86,7 @@ class ThinkingTags:
         text = self._held + text
         self._held = ""
         if self._left:
-            return self._after(text)
+            return self._after(text) if self.watching else Split(text)
         if self._closer:
             return self._within(text)
         if not self._begun:
@@ -115,7 +115,8 @@ class ThinkingTags:
         place = text.lower().find(self._closer)
         if place >= 0:
             self._left = True
-            return Split(self._after(text[place + len(self._closer) :]).text, text[:place])
+            rest = self._after(text[place + len(self._closer) :])
+            return Split(rest.text, text[:place] + rest.thought)
         kept = _tail_of(text, (self._closer,))
         self._held = text[len(text) - kept :]
         return Split("", text[: len(text) - kept])
@@ -135,6 +136,15 @@ class ThinkingTags:
         if answer and any(tag.startswith(answer) for tag in _BETWEEN):
             self._held = answer
             return Split()
+        start = answer.lstrip()
+        low = start.lower()
+        tag = next((tag for tag in _OPENERS if low.startswith(tag)), "")
+        if tag:  # one thought more
+            self._closer, self._left = _PAIRS[tag], False
+            return self._within(start[len(tag) :])
+        if start and any(tag.startswith(low) for tag in _OPENERS):
+            self._held = answer
+            return Split()
         self.watching = not answer
         return Split(answer)
 
@@ -151,7 +161,8 @@ class ThinkingTags:
                 return Split(text[: found.start()])
             if self._ends_thought(before, after):
                 self._left, self._closer = True, found[0].lower()
-                return Split(self._after(after).text, text[: found.start()], all_thought=True)
+                rest = self._after(after)
+                return Split(rest.text, text[: found.start()] + rest.thought, all_thought=True)
             self._looks += 1
             if self._looks > _MOST_LOOKS:
                 self.watching = False

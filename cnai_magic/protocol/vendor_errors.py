@@ -182,7 +182,7 @@ def _report(body: Mapping[str, Any], depth: int = 0) -> _Report | None:
         return _Report(
             _text(error.get("Message")), _text(error.get("Code")), request_id=_text(wrapped.get("RequestId"))
         )
-    error = body.get("error") or body.get("errors")
+    error = body.get("error") or body.get("errors") or _hunyuan(body.get("ErrorMsg"))
     if isinstance(error, list):
         error = error[0] if len(error) == 1 else _joined(error)
     if isinstance(error, Mapping):
@@ -196,6 +196,11 @@ def _report(body: Mapping[str, Any], depth: int = 0) -> _Report | None:
     if body.get("choices") or isinstance(body.get("data"), list):
         return None
     return _own({key: value for key, value in body.items() if key != "error"}, depth)
+
+
+def _hunyuan(error: object) -> dict[str, Any] | None:
+    """Return an error in mid-stream as Hunyuan's own protocol writes it, in the usual names."""
+    return {name.lower(): value for name, value in error.items()} if isinstance(error, Mapping) else None
 
 
 def _own(error: Mapping[str, Any], depth: int) -> _Report | None:

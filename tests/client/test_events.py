@@ -113,11 +113,33 @@ def test_json_outside_of_an_event_is_one(body: str, expected: list[str]) -> None
         assert data_of(single_bytes(raw)) == expected
 
 
-def test_lines_of_json_are_given_as_they_come() -> None:
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_whole_data_needs_no_blank_line_behind_it(ending: bytes) -> None:
+    body = b'data: {"a": 1}\ndata:{"b": 2}\ndata: {"c": 3}\n\ndata: {\ndata: "d": 4}\n\ndata: [DONE]\n'
+    for pieces in cuts(body.replace(b"\n", ending)):
+        assert data_of(pieces) == ['{"a": 1}', '{"b": 2}', '{"c": 3}', '{\n"d": 4}', "[DONE]"]
+
+
+def test_what_came_whole_is_given_before_what_broke_the_body() -> None:
+    def broken(body: bytes) -> Iterator[bytes]:
+        yield body
+        raise ConnectionResetError
+
+    for body, expected in ((f"data: {JSON}", 1), (JSON, 1), ("data: [DONE]", 1), (f"data: {JSON[:-1]}", 0)):
+        found = []
+        with pytest.raises(ConnectionResetError):
+            found += iter(Events(broken(body.encode())))
+        assert len(found) == expected
+
+
+@pytest.mark.parametrize(
+    "lines", [[b'{"a": 1}\n', b'{"b": 2}\n'], [b'data: {"a": 1}\ndata:', b' {"b": 2}\n']]
+)
+def test_lines_of_json_are_given_as_they_come(lines: list[bytes]) -> None:
     taken = []
 
     def body() -> Iterator[bytes]:
-        for piece in (b'{"a": 1}\n', b'{"b": 2}\n'):
+        for piece in lines:
             taken.append(piece)
             yield piece
 

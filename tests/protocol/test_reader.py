@@ -352,9 +352,10 @@ def test_a_character_split_over_two_events_is_joined_and_a_lone_half_replaced() 
     assert chunks_of(["a\ud83d", "b"]).text == "a�b"
     assert chunks_of(["a", "\ud83d"]).text == "a�"
     assert chunks_of(["\ude42"]).text == "�"
-    chunk = StreamReader().add(delta("", reasoning_content="x\ud83d"))
-    assert chunk is not None
-    assert chunk.reasoning == "x�"
+    for second, expected in (("\ude42b", "a🙂b"), ("b", "a�b"), ("", "a�")):
+        reader = StreamReader()
+        chunks = [reader.add(delta("", reasoning_content=half)) for half in ("a\ud83d", second)]
+        assert "".join(each.reasoning for each in (*chunks, reader.close()) if each) == expected
 
 
 # -- usage ----------------------------------------------------------------------------------------
@@ -484,13 +485,20 @@ def test_a_complete_answer_is_told_from_a_cut_one(events: list[Any], cut: bool, 
             (word, "stop")
             for word in ("stop", "STOP", "end_turn", "eos", "stop_sequence", "normal", "completed")
         ],
+        *[
+            (word, "stop")
+            for word in ("FINISH_REASON_STOP", "FinishReason.STOP", "stop_str", "end_of_turn", "eot")
+        ],
         *[(word, "length") for word in ("length", "MAX_TOKENS", "max_output_tokens", "model_length")],
         *[(word, "content_filter") for word in ("content_filter", "SAFETY", "sensitive")],
+        ({"type": "length", "length": 16}, "length"),
+        ({"type": "stop", "matched": 151645}, "stop"),
+        ({"matched": 1}, ""),
         *[(word, word) for word in ("tool_calls", "insufficient_system_resource", "network_error", "error")],
     ],
 )
 @pytest.mark.parametrize("name", ["finish_reason", "finishReason"])
-def test_the_last_reason_that_means_something_counts(name: str, reason: str, expected: str) -> None:
+def test_the_last_reason_that_means_something_counts(name: str, reason: object, expected: str) -> None:
     reader = StreamReader()
     for text in ("a", "b"):
         reader.add({"choices": [{"delta": {"content": text}, name: reason}]})
@@ -554,6 +562,50 @@ def test_a_thought_is_never_in_the_answer(place: str, fields: dict[str, Any]) ->
     assert (chunk.text, chunk.reasoning) == ("four", "Hm.")
 
 
+def choice(index: object, text: str, finish: str | None = None) -> dict[str, Any]:
+    return {"index": index, "delta": {"content": text}, "finish_reason": finish}
+
+
+# (the choices of each event, the answer)
+CHOICES: dict[str, tuple[list[list[Any]], str]] = {
+    "one": ([[choice(0, "a")], [choice(0, "b")]], "ab"),
+    "one, of an index that is none": ([[choice(None, "a")], [choice(None, "b")]], "ab"),
+    "one, counted from 1": ([[choice(1, "a")], [choice(1, "b")]], "ab"),
+    "one, its chunks counted": ([[choice(each, text)] for each, text in enumerate("abcd")], "abcd"),
+    "one, named late": ([[choice(0, "")], [choice(1, "a")], [choice(1, "b")]], "ab"),
+    "one, empty at first": ([[], [None], [choice(0, "a")], [choice(0, "b")]], "ab"),
+    "two by turns": (
+        [[choice(0, "")], [choice(1, "")], *[[choice(i, t)] for i, t in ((0, "a"), (1, "x"), (0, "b"))]],
+        "ab",
+    ),
+    "two by turns, the other ends first": (
+        [[choice(0, "")], [choice(1, "")], [choice(0, "a")], [choice(1, "", "length")], [choice(0, "b")]],
+        "ab",
+    ),
+    "two in each": ([[choice(1, "x"), choice(0, "a")], [choice(0, "b"), choice(1, "y")]], "ab"),
+    "two in each, then one": ([[choice(0, "a"), choice(1, "x")], [choice(1, "y")], [choice(0, "b")]], "ab"),
+}
+
+
+@pytest.mark.parametrize(("events", "expected"), CHOICES.values(), ids=CHOICES)
+def test_one_choice_is_the_answer(events: list[list[Any]], expected: str) -> None:
+    found = read_stream(b"".join(event({"choices": choices}) for choices in events))
+    assert found == Chunk(expected)
+
+
+def test_a_refusal_is_the_answer() -> None:
+    for place in ("delta", "message"):
+        chunk = StreamReader().add({"choices": [{place: {"content": None, "refusal": "I will not."}}]})
+        assert chunk is not None
+        assert chunk.text == "I will not."
+
+
+def test_a_control_character_in_a_string_is_read_as_it_is() -> None:
+    chunk = StreamReader().read('{"choices": [{"delta": {"content": "a\tb"}}]}')
+    assert chunk is not None
+    assert chunk.text == "a\tb"
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -579,6 +631,8 @@ def test_a_success_is_no_error(body: dict[str, Any]) -> None:
         ('data: data: {"error": {"message": "busy"}}', "message", "busy"),
         ('error: {"message": "busy"}', "message", "busy"),
         ("error: it fell over", "message", "it fell over"),
+        ('{"choices": [{"finish_reason": "error", "error": {"message": "busy", "code": 502}}]}', "x", "busy"),
+        ('{"Note": "x", "ErrorMsg": {"Msg": "busy", "Code": 4001}}', "message", "busy"),
         ('[{"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}]', "message", "busy"),
     ],
 )
