@@ -66,14 +66,15 @@ def explain_model(error: ModelNotFoundError, access: Access, model: str, listed:
     why = "" if error.why.startswith("HTTP") else f" ({error.why})"
     near = nearest(model, listed)
     if near:
-        why = f"did you mean {near[0]}?{why}"
+        # A server that names it too need not be quoted.
+        why = f"did you mean {near[0]}?{'' if near[0] in why else why}"
     elif listed:
         why = f"there are {', '.join(listed[:_SEVERAL])}{' and others' * (len(listed) > _SEVERAL)}{why}"
     step: NextStep = "ask for another: " + LIST_MODELS
     if vendor is not None and vendor.name == "ollama":
         step = f"get it with ollama pull {model}, or " + step
     return ModelNotFoundError(
-        f"the server does not serve the model {model!r}",
+        f"the server has no model {model!r}",
         why=why.strip(),
         next_step=step,
         request_id=error.request_id,

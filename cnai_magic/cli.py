@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -34,8 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # An answer may hold characters that the encoding of a console or a pipe does not have.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    parser = _parser()
+    typed = sys.argv[1:] if arguments is None else arguments
+    if not typed:
+        parser.print_help(sys.stderr)
+        return 2
     try:
-        chosen = _parser().parse(sys.argv[1:] if arguments is None else arguments)
+        chosen = parser.parse(typed)
         return int(chosen.run(chosen) or 0)
     except InputError as error:
         print("\n".join(error.lines("terminal")), file=sys.stderr)
@@ -186,6 +192,8 @@ def _quickstart() -> Path:
 def _run_until_interrupted(command: list[str]) -> int:
     """Run JupyterLab in the foreground; it handles interrupts itself and asks what to do."""
     with subprocess.Popen(command) as process:
+        # Whoever ends this process means JupyterLab, which would go on with its kernels.
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         while True:
             try:
                 return process.wait()

@@ -93,7 +93,14 @@ class Cnai(Configurable):
                 f"there is no setting {name!r}",
                 why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
             )
-        super().__init__(**settings)
+        try:
+            super().__init__(**settings)
+        except TraitError as exc:
+            raise InputError(
+                "a setting has a value that it cannot have",
+                why=str(exc),
+                next_step="correct it where it is set: %config Cnai, or ipython_config.py",
+            ) from exc
         for name in known:
             text = os.environ.get(_variable(name), "").strip()
             if text and name not in chosen:

@@ -150,12 +150,8 @@ def add_request_options(parser: Parser) -> None:
     """Add the options of one question; what they mean is the help of the setting of the same name."""
     parser.asks = True
     help_of = {name: trait.help for name, trait in Cnai.class_traits(config=True).items()}
-    parser.add_argument(
-        "-s",
-        "--system",
-        metavar="TEXT",
-        help="System message for this question; %%cnai_chat system sets that of the conversation.",
-    )
+    lasting = "; %%cnai_chat system sets that of the conversation" if parser.prog.startswith("%") else ""
+    parser.add_argument("-s", "--system", metavar="TEXT", help=f"System message for this question{lasting}.")
     parser.add_argument("-t", "--temperature", type=float, metavar="T", help=help_of["temperature"])
     parser.add_argument("-p", "--top-p", type=float, metavar="P", help=help_of["top_p"])
     parser.add_argument("-n", "--max-tokens", type=int, metavar="N", help=help_of["max_tokens"])

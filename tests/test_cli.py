@@ -374,6 +374,27 @@ def test_a_number_that_is_no_port_is_an_error_of_lab(capsys: pytest.CaptureFixtu
     assert "70000 is not a port" in capsys.readouterr().err
 
 
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "usage: cnai" in told.err
+    assert "Error" not in told.err
+
+
+def test_ending_lab_ends_jupyterlab_too() -> None:
+    child = "import signal, sys; print('up', flush=True); signal.pause()"
+    command = f"[sys.executable, '-c', {child!r}]"
+    parent = f"import sys; from cnai_magic import cli; sys.exit(cli._run_until_interrupted({command}))"
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.terminate()
+        # The pipe ends when both have ended.
+        assert process.stdout.read() == ""
+    assert process.returncode != 0
+
+
 def test_lab_ends_with_the_exit_code_of_jupyterlab(tmp_path: Path) -> None:
     assert cli._run_until_interrupted([sys.executable, "-c", "raise SystemExit(7)"]) == 7
 

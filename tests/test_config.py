@@ -101,3 +101,10 @@ def test_a_setting_that_does_not_exist_names_the_nearest() -> None:
     with pytest.raises(InputError) as caught:
         Cnai(zzz=1)
     assert "base_url" in caught.value.why
+
+
+def test_a_value_in_a_configuration_file_that_is_wrong_is_an_error_of_a_few_lines() -> None:
+    with pytest.raises(InputError, match="has a value that it cannot have") as caught:
+        Cnai(config=Config({"Cnai": {"temperature": "hot"}}))
+    assert "temperature" in caught.value.why
+    assert "ipython_config.py" in caught.value.next_step

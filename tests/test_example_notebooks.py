@@ -317,7 +317,7 @@ def test_an_answer_was_streamed_and_the_next_one_uses_it(quickstart: FrontEnd) -
 def test_the_error_reads_well(quickstart: FrontEnd) -> None:
     (output,) = cell_of(quickstart.nb, "error").outputs
     assert output.output_type == "error"
-    assert output.traceback[0] == "ModelNotFoundError: the server does not serve the model 'demo-giude'"
+    assert output.traceback[0] == "ModelNotFoundError: the server has no model 'demo-giude'"
     assert output.traceback[1].strip() == "why: did you mean demo-guide?"
     assert len(output.traceback) <= 4
 

@@ -532,7 +532,7 @@ def test_no_server_is_an_error_that_names_the_setting(monkeypatch: pytest.Monkey
     session = Session(base_url=gone.base_url, retries=0)
     with pytest.raises(CnaiError) as caught:
         session.ask("a")
-    assert "does the server run" in caught.value.next_step
+    assert "is the server running" in caught.value.next_step
     assert session.book.total() == Spend()
 
 

@@ -46,13 +46,13 @@ _CERTIFICATES = {
     9: "the certificate is not valid yet: is the clock of this machine right?",
     10: "the certificate has expired",
     18: "the certificate is self-signed",
-    19: "the certificate is signed by nobody whom this machine trusts",
-    20: "the certificate is signed by nobody whom this machine trusts",
+    19: "the certificate is not signed by an authority that this machine trusts",
+    20: "the certificate is not signed by an authority that this machine trusts",
     62: "the certificate is for another name",
     64: "the certificate is for another address",
 }
 _ERRNOS = {
-    errno.ECONNREFUSED: "the connection is refused: nothing listens there",
+    errno.ECONNREFUSED: "the connection was refused: nothing is listening there",
     errno.ECONNRESET: "the other side closed the connection",
     errno.ECONNABORTED: "the connection was closed",
     errno.EPIPE: "the other side closed the connection",
@@ -170,8 +170,8 @@ def _of_name(causes: list[BaseException], address: Address) -> CnaiError | None:
     for each in causes:
         if isinstance(each, socket.gaierror | urllib3.exceptions.NameResolutionError):
             error = ConnectionFailed(
-                f"the name {address.host} leads nowhere",
-                why="its address cannot be looked up: the name is wrong, or the network is not there",
+                f"the name {address.host} cannot be resolved",
+                why="the name is wrong, or there is no network",
                 next_step="check the network, and the name: " + setting("base_url", "https://HOST/v1"),
             )
             number = each.errno if isinstance(each, socket.gaierror) else None
@@ -200,10 +200,10 @@ def _unreached(what: str, why: str, address: Address, causes: list[BaseException
     if address.loopback and refused:
         known = by_address(address)
         if known is not None:
-            step = f"does {known.title} run? Start it: {known.start}"
+            step = f"is {known.title} running? Start it: {known.start}"
         else:
             names = ", ".join(f"{each.title} {each.address.port}" for each in local_servers())
-            step = f"does the server run, and at this port? Usual ports: {names}"
+            step = f"is the server running, and on this port? Usual ports: {names}"
     return ConnectionFailed(what, why=why, next_step=step)
 
 

@@ -54,7 +54,7 @@ _SUMMARY: dict[type[APIError], str] = {
     RateLimitError: "too many requests",
     InvalidRequestError: "the server refuses the request",
     ContextLengthError: "the request is longer than the model takes",
-    ModelNotFoundError: "the server does not serve this model",
+    ModelNotFoundError: "the server does not have this model",
     ContentFilterError: "the provider's content filter stopped this",
     ServerError: "the server failed",
 }

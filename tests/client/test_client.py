@@ -1085,7 +1085,7 @@ def test_no_server_at_all_is_a_failed_connection(no_pauses: list[float]) -> None
     assert "refused" in error.why.lower()
     assert "0x" not in error.why
     assert f"127.0.0.1:{port}" in error.what
-    assert "does the server run" in error.next_step
+    assert "is the server running" in error.next_step
     assert len(no_pauses) == 2
     with pytest.raises(ConnectionFailed):
         asking.models()

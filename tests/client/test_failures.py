@@ -76,8 +76,8 @@ def closed_port() -> int:
 def test_a_refused_connection_on_this_machine_asks_whether_the_server_runs() -> None:
     error = failure(f"http://127.0.0.1:{closed_port()}/v1", retries=0)
     assert type(error) is ConnectionFailed
-    assert error.why == "the connection is refused: nothing listens there"
-    assert "does the server run" in error.next_step
+    assert error.why == "the connection was refused: nothing is listening there"
+    assert "is the server running" in error.next_step
     assert "Ollama 11434" in error.next_step
 
 
@@ -199,7 +199,7 @@ def test_a_file_of_certificates_that_is_not_there_is_named(monkeypatch: pytest.M
 def test_a_name_that_leads_nowhere_is_told(number: int, retried: bool) -> None:
     inner = socket.gaierror(number, "Name or service not known")
     error = translated(requests.ConnectionError(inner), ELSEWHERE, (1, 1), begun=False)
-    assert error.what == "the name api.example leads nowhere"
+    assert error.what == "the name api.example cannot be resolved"
     assert error.retryable is retried
 
 

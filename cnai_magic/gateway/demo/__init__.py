@@ -1,4 +1,4 @@
-"""The demo models of the gateway: offline, free, deterministic, and no LLM.
+"""The demo models of the gateway: offline, free, deterministic, and not LLMs.
 
 `MODELS` are their IDs, `answer` asks one, `count_tokens` counts as they count. All five are listed;
 demo-faults answers with the faults of a real server and so lives with the HTTP routes, in

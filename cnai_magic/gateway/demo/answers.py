@@ -66,8 +66,10 @@ def define(question: Question) -> str | None:
         name = re.sub(
             r"^(?:to me |me |about )*(?:what |the (?:concept|idea|term|word|meaning) (?:of )?)?", "", name
         )
-        name = plain(re.sub(r" (?:is|are|means?|stands? for|does|do)$", "", name))
-        name = plain(re.sub(r"^(?:is|are|does|about) ", "", name))
+        if plain(name) not in named("definitions"):  # "a mean" is one
+            name = plain(re.sub(r" (?:is|are|means?|stands? for|does|do)$", "", name))
+            name = re.sub(r"^(?:is|are|does|about) ", "", name)
+        name = plain(name)
     entry = named("definitions").get(name) if name else None
     return entry[2 + question.language] if entry else None
 
@@ -76,7 +78,7 @@ def answer_fact(question: Question) -> str | None:
     """Answer a question that has one answer: "Why is the sky blue?"."""
     entry = find_entry("facts", "entries", question.words, question.written)
     if entry is None or not question.asks(
-        r"\b(?:what|why|how|who|when|where|which|tell|explain|is|are|do|does|can|joke|laugh)\b"
+        r"\b(?:what|why|how|who|when|where|which|tell|explain|name|list|is|are|do|does|can|joke|laugh)\b"
         r"|[?？]|为什么|什么|谁|哪|几|多|怎|吗|讲|说|解释"
     ):
         return None
@@ -232,7 +234,7 @@ def translate(question: Question) -> str | None:
         return f"{refused}\n\n{question.how_to_get_a_model}"
     return (
         f"My list of {count} everyday phrases in {len(languages)} languages does not have “{shown}”, "
-        f"and I am no LLM.\n\n{question.how_to_get_a_model}"
+        f"and I am not an LLM.\n\n{question.how_to_get_a_model}"
     )
 
 

@@ -1,4 +1,4 @@
-"""demo-guide: answers by rules, for a first lesson without a key. It is no LLM, and says so.
+"""demo-guide: answers by rules, for a first lesson without a key. It is not an LLM, and says so.
 
 A rule is a function from a question to an answer, or None where it has none; `RULES` is the order in
 which they are asked. To add one, write the function and a line in the table.
@@ -38,7 +38,7 @@ Try one of these, each in a cell of its own under `%%cnai`:
 - `Write a long answer`, and press Stop
 - `How many questions have I asked?`
 
-With `-s "Answer in upper case"` you give me a system message. `%cnai_models` lists the other demo models."""
+`-s "Answer in upper case"` gives me a system message. `%cnai_models` lists the other demo models."""
 
 _TRY_CHINESE = """\
 可以试试下面这些，每个放在一个 `%%cnai` 单元格里：
@@ -55,7 +55,7 @@ _TRY_CHINESE = """\
 用 `-s "用一句话回答"` 可以设置系统消息。`%cnai_models` 列出其他演示模型。"""
 
 _NO_LLM = (
-    "I am **demo-guide**, a small set of rules that runs on this computer. I am no LLM: "
+    "I am **demo-guide**, a small set of rules that runs on this computer. I am not an LLM: "
     "I understand nothing, I only recognise some questions."
 )
 _NO_LLM_CHINESE = (
@@ -132,11 +132,22 @@ def _arithmetic(question: Question) -> str | None:
     return f"{found.expression} = **{shown(found.value)}**"
 
 
+def _work_on_text(question: Question) -> str | None:
+    """Refuse to work on a text that follows the request: other rules would answer to words of the text."""
+    if "\n" not in question.text or not question.asks(
+        r"^(?:please |can you |could you )*(?:review|summari[sz]e|proofread|improve|refactor|critique"
+        r"|shorten|rewrite|comment on)\b"
+        r"|^请?(?:帮我)?(?:评审|审查|审阅|校对|润色|总结|概括|改进|重构|改写)"
+    ):
+        return None
+    return _no_rule(question)
+
+
 def _help(question: Question) -> str | None:
     if question.words and not question.asks(
         r"^/?help\b\W*$|\bwhat (?:can|do) (?:you|i) (?:do|ask|know|answer|try|offer|help)"
         r"|\bwhat (?:should|could) i (?:ask|try)"
-        r"|\bhow (?:do|can) i (?:use you|start|begin)|\bwhat are you able\b|\byour (?:abilities"
+        r"|\bhow (?:do|can) i (?:use you|start|begin)\W*$|\bwhat are you able\b|\byour (?:abilities"
         r"|capabilities|features)\b"
         r"|你(?:能|会|可以)(?:做|干|帮|回答)?(?:我)?(?:做|干)?(?:些)?什么|^帮助|你有什么(?:功能|用)|怎么(?:用|使用)你"
     ):
@@ -150,7 +161,8 @@ def _who(question: Question) -> str | None:
         r"|\bare you (?:an? |the )?(?:real |large )?"
         r"(?:ai|llm|language model|model|chatgpt|gpt|deepseek|bot|robot|human|person)\b"
         r"|\bintroduce yourself\b|\btell me about yourself\b|\bwho (?:made|created|built|wrote) you\b"
-        r"|你(?:是谁|是什么|叫什么|是哪个模型|是(?:不是)?(?:chatgpt|gpt|deepseek|ai|人工智能|真人|机器人))|介绍一下(?:你)?自己|自我介绍"
+        r"|你(?:是谁|是什么|叫什么|是哪个模型|是(?:不是)? ?(?:chatgpt|gpt|deepseek|ai|人工智能|真人|机器人))"
+        r"|介绍一下(?:你)?自己|自我介绍"
         r"|谁(?:开发|创造|做)了?你"
     ):
         return None
@@ -161,7 +173,7 @@ def _who(question: Question) -> str | None:
             if told
             else f"{_NO_LLM_CHINESE}输入“你能做什么？”看看我会什么。"
         )
-    return f"{_NO_LLM} My system message says: “{told}”." if told else f"{_NO_LLM} Ask me for `help`."
+    return f"{_NO_LLM} " + (f"My system message says: “{told}”." if told else "Ask me “What can you do?”")
 
 
 def _greet(question: Question) -> str | None:
@@ -198,9 +210,9 @@ def _no_rule(question: Question) -> str:
             return "这个我也不会：我只是一组规则，不是大语言模型（LLM）。"
         said = "我没有这个问题的答案：我是一组在本机运行的规则，不是大语言模型（LLM）。"
     elif said_before:
-        return "I have no answer to that either: I am a set of rules, no LLM."
+        return "I have no answer to that either: I am a set of rules, not an LLM."
     else:
-        said = "I have no answer to that: I am **demo-guide**, a set of rules, no LLM."
+        said = "I have no answer to that: I am **demo-guide**, a set of rules, not an LLM."
     return f"{said}\n\n{question.how_to_get_a_model}"
 
 
@@ -223,6 +235,7 @@ def _of_another(question: Question) -> str | None:
 RULES: tuple[tuple[str, Callable[[Question], str | None]], ...] = (
     ("an error to explain", explain_error),
     ("data in the prompt", describe_data),
+    ("a text to work on", _work_on_text),
     ("say it again", memory.repeat),
     ("in another language", _in_other_language),
     ("another one", _again),

@@ -78,4 +78,4 @@ def test_the_reasoner_says_what_it_knows_from_the_conversation() -> None:
 def test_the_reasoner_admits_that_no_rule_fits() -> None:
     reasoning, text = both(ChatRequest("demo-reasoner", (Message("user", "Why is the sky not a bicycle?"),)))
     assert "no rule" in reasoning
-    assert "no LLM" in text
+    assert "not an LLM" in text

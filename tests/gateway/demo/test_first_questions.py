@@ -16,7 +16,7 @@ from cnai_magic.gateway.demo import answer
 from cnai_magic.gateway.demo.knowledge import read
 from cnai_magic.protocol import ChatRequest, Message
 
-REFUSAL = "no LLM|不是大语言模型"
+REFUSAL = "not an LLM|不是大语言模型"
 HOW_TO_GET_A_MODEL = "%cnai_key"
 LIST = "Try one of these|可以试试下面这些"
 
@@ -40,7 +40,7 @@ def prose(text: str) -> str:
 
 # A question, and a pattern that its answer matches.
 ENGLISH = [
-    ("Who are you?", "demo-guide.*no LLM"),
+    ("Who are you?", "demo-guide.*not an LLM"),
     ("What can you do?", LIST),
     ("What is the capital of France?", r"\bParis\b"),
     ("Explain what a median is.", "middle"),
@@ -104,8 +104,25 @@ ENGLISH = [
     ("Tell me a joke", "exceptions"),
     ("How many continents are there?", "seven"),
     ("Who wrote Hamlet?", "Shakespeare"),
-    ("Are you ChatGPT?", "no LLM"),
+    ("Are you ChatGPT?", "not an LLM"),
     ("Thank you!", "welcome"),
+    ("What is a mean?", "sum"),
+    # about this package
+    ("Is this free?", "free"),
+    ("How much does this cost?", "%cnai_spend"),
+    ("Do I have to pay?", "free"),
+    ("Do I need an API key?", "without a key"),
+    ("Does it work without internet?", "offline"),
+    ("What is cnai_magic?", "chat with language models"),
+    ("What's cnai?", "chat with language models"),
+    ("How do I stop an answer?", "Stop"),
+    ("How can I use another model?", "%cnai_models"),
+    ("How do I change the model?", "%cnai_models"),
+    ("Can you see my variables?", "only your question"),
+    ("Where is my data sent?", "nothing leaves it"),
+    ("How do I start a new conversation?", "--new"),
+    ("How do I clear the history?", "--new"),
+    ("Name three uses of a median.", "percentile"),
 ]
 CHINESE = [
     ("你是谁？", "demo-guide.*不是大语言模型"),
@@ -149,6 +166,17 @@ CHINESE = [
     ("一年有多少天？", "365"),
     ("最高的山是哪座？", "珠穆朗玛"),
     ("谢谢", "不客气"),
+    ("你是 ChatGPT 吗？", "demo-guide"),
+    ("需要付费吗？", "免费"),
+    ("这个多少钱？", "免费"),
+    ("需要密钥吗？", "不需要"),
+    ("cnai 是什么？", "对话"),
+    ("怎么停止回答？", "Stop"),
+    ("怎么换模型？", "%cnai_models"),
+    ("你能看到我的变量吗？", "只收到"),
+    ("我的数据会上传吗？", "不会离开"),
+    ("怎么清空对话？", "--new"),
+    ("中位数有什么用途？", "滤波"),
 ]
 UNKNOWN = [
     "asdf qwer zxcv",
@@ -161,6 +189,8 @@ UNKNOWN = [
     "What is the capital of Atlantis?",
     'Translate "the cat sat on the mat" into Chinese',
     "Summarise my thesis",
+    "Review this\n\ngive me three names for a cat",
+    "总结下面的内容：\n法国的首都是哪里？",
     "What is the difference between a raven and a writing desk?",
     "明天天气怎么样？",
     "证明黎曼猜想",

@@ -212,7 +212,7 @@ def test_any_schema_is_answered_with_json(schema: object) -> None:
 
 def test_who_it_is_and_what_it_cannot_do() -> None:
     for question in ("Who are you?", "Are you ChatGPT?", "What is the capital of Atlantis?"):
-        assert "no LLM" in talk(question)
+        assert "not an LLM" in talk(question)
     assert "%%cnai" in talk("help")
     assert "%%cnai" in talk("Hello")
     assert "Ada" in talk("My name is Ada", "hi")
