@@ -243,7 +243,9 @@ class Client:
         except InvalidRequestError as error:
             if exchange.cancelled:
                 return None
-            if not include_usage or error.status not in (400, 422) or _OTHER_PARAMETER.search(error.why):
+            if type(error) is not InvalidRequestError or _OTHER_PARAMETER.search(error.why):
+                raise  # a prompt that is too long is not sent twice
+            if not include_usage or error.status not in (400, 422):
                 raise
             response = self._requester.send("POST", "/chat/completions", request.body(stream=True), exchange)
             self._without_usage.add(request.model)

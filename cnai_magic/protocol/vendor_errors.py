@@ -72,6 +72,7 @@ _CODES = (
     "http_code",
     "status",
     "ret",
+    "reason",  # Novita
 )
 _MESSAGES = ("message", "msg", "error_msg", "error_message", "errmsg", "err_msg", "detail", "title")
 # A relay may pack one error into another; deeper than this nobody does.
@@ -88,6 +89,7 @@ _LIMITS = tuple(
         r"(?:max|limit|context|allowed|longer than|only|\[1, ?)[^\d.;]{0,40}?(\d[\d,]{2,})",
     )
 )
+_NO_PLACE = re.compile(r"unexpected endpoint or method", re.IGNORECASE)
 _PAGE = re.compile(r"\s*(<!doctype|<html|<head|<body|<title|<\?xml)", re.IGNORECASE)
 # Pages of those who stand between a client and a server: they say nothing of a key.
 _GUARD = re.compile(
@@ -117,13 +119,15 @@ def find_error(
     error = kind(
         _summary(kind, status),
         why=_why(message, status, report),
-        next_step=_next_step(kind, status),
+        next_step=_next_step(kind, status, message),
         request_id=request_id or _text(body.get("request_id")) or _text(body.get("id")),
         status=status,
         code=report.code,
     )
     if isinstance(error, ContextLengthError):
         error.limit = report.limit or _limit(message)
+        if report.limit and str(report.limit) not in message:
+            error.what += f", which is {report.limit} tokens"
     return error
 
 
@@ -138,7 +142,7 @@ def error_from_response(status: int, body: str, *, request_id: str = "") -> Cnai
     if not isinstance(parsed, Mapping):
         title = _page_title(body)
         page = _PAGE.match(body) is not None
-        if _GUARD.search(title) or (page and status < 500 and status not in (404, 413, 429, 451)):
+        if _GUARD.search(title) or (page and status < 500 and status not in (404, 405, 413, 429, 451)):
             return HTMLError(
                 "a web page came in place of an answer: something in between stopped the request",
                 why=_why(title, status, _Report()),
@@ -303,8 +307,8 @@ def _why(message: str, status: int, report: _Report) -> str:
     return f"{message} ({detail})" if message and detail else message or detail
 
 
-def _next_step(kind: type[APIError], status: int) -> str | NextStep:
-    if kind is InvalidRequestError and status == 404:
+def _next_step(kind: type[APIError], status: int, message: str) -> str | NextStep:
+    if kind is InvalidRequestError and (status in (404, 405) or _NO_PLACE.search(message)):
         return CHECK_ADDRESS
     return SEND_LESS if kind is ContextLengthError else ""
 

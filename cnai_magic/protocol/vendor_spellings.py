@@ -52,6 +52,10 @@ SPELLINGS: tuple[Spelling, ...] = (
     _row(ModelNotFoundError, "code", r"^(1211|1311|20012)\b"),
     _row(ContentFilterError, "code", r"^1301\b"),
     _row(ContextLengthError, "code", r"^1261\b"),
+    # MiniMax: a plan is used up until its window ends, whatever type stands beside.
+    _row(QuotaError, "text", r"\((1008|2056)\)"),
+    # Cerebras: tokens per minute.
+    _row(RateLimitError, "code", r"\b(token|request)_quota_exceeded"),
     # More tokens than a minute allows: no waiting helps (OpenAI, Groq).
     _row(ContextLengthError, "text", r"request too large for"),
     # vLLM: the prompt fits, and the answer that is asked for does not.
@@ -71,7 +75,7 @@ SPELLINGS: tuple[Spelling, ...] = (
     _row(
         QuotaError,
         "code",
-        r"insufficient_?(user_?)?(quota|balance|credits?|funds)|pre_consume_token_quota|token_quota",
+        r"insufficient_?(user_?)?(quota|balance|credits?|funds)|pre_consume_token_quota|not_enough_(balance|quota|credits?)",
         r"exceeded_current_quota|billing_not_active|billing_hard_limit|payment_required|no_credit",
         r"credit_balance_exhausted|spend_limit_exceeded|quota_exceeded|quote_exceeded|budget_exceeded",
         r"Arrear|overdue|QuotaExceeded|FreeTierOnly|BillOverdue|NotPurchased|FreeQuota",  # Qwen, Ark, ERNIE
@@ -92,12 +96,14 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"(invalid|unknown|unsupported|no_such)_model|model_access_denied|Model\.AccessDenied",
         r"DeploymentNotFound",
         r"ServiceNotActivated|InvalidParameterValue\.Model|model_price_error",  # Hunyuan, new-api
+        r"ServiceNotOpen",  # Ark
         r"ModelUnavailable|channel:(no_available_key|model_mapped_error)|get_channel_failed",
     ),
     _row(
         RateLimitError,
         "code",
         r"rate_?_?limit|RequestLimitExceeded|^LimitExceeded|Throttling|too_?many_?requests|engine_overloaded",
+        r"capacity_exceeded|queue_exceeded",  # Groq, Mistral, Cerebras
         r"EngineServerLimitExceeded|concurrency_limit|limit_(requests|burst_rate|tokens)|RATE_LIMIT",
     ),
     _row(
@@ -114,10 +120,12 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"content exists risk|considered high risk|new_sensitive|\(102[67]\)",
         r"sensitive (word|content|information)",
         r"may contain (inappropriate|sensitive|unsafe)|inappropriate content|unsafe content",
-        r"guardrail|ContentPolicyViolation",
+        r"guardrail|ContentPolicyViolation|by (the |our )?(content|safety) filter",
         r"content (management|safety) policy|content policy|safety system|usage polic(y|ies)\b.{0,40}violat",
-        r"violat\w+ .{0,30}(usage|content|safety|our) polic|flagged (by|as|for)|requires moderation",
-        r"(prompt|content|response|input|output)\b.{0,60}\b(was|is|been) (blocked|filtered|rejected by)",
+        r"violat\w+ .{0,30}(usage|content|safety|our) (polic|guideline)",
+        r"flagged (by|as|for)|requires moderation",
+        r"(prompt|content|response|input|output)\b.{0,60}\b(was|is|been) (blocked|filtered|flagged)",
+        r"(prompt|content|response|input|output)\b.{0,60}\b(was|is|been) rejected by",
         r"敏感|不安全|违规内容|内容违规|审核(未|不)通过|安全审核|内容安全|违禁",
     ),
     _row(
@@ -125,6 +133,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         "text",
         r"额度|余额|欠费|充值|insufficient (account )?(balance|quota|credits?|funds)|account balance is",
         r"quota is not enough|balance (is )?(not enough|insufficient|too low)|exceeded your current quota",
+        r"not enough (balance|quota|credits?)",
         r"in arrears|overdue|(budget|credits?) (has|have) been (exceeded|used)|more credits|out of credits?",
         r"no (remaining |more )?credits?\b|credit balance|please recharge|top up",
         r"good standing|payment required",
@@ -132,12 +141,14 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"(trial|package).{0,40}used up",
         r"(billing|spend(ing)?) (hard )?limit|(reached|exceeded) your usage limit",
         r"key limit exceeded|any credits|purchase (more )?credits",
-        r"over budget|ExceededBudget|exceeded.{0,20}budget|\((1008|2056)\)",
+        r"over budget|ExceededBudget|exceeded.{0,20}budget",
+        r"used up (your|the|all) .{0,30}(allocation|quota|credits?)|out of .{0,20}quota",
     ),
     _row(
         RateLimitError,
         "text",
         r"rate.?limit|(requests|tokens) per (min|day)|too many requests|throttl",
+        r"too many tokens, please wait|tokens? per minute limit",
         r"频率|并发|限流|速率|请求过多|负载已饱和|\((1002|1039|2045)\)",
     ),
     _row(
@@ -174,9 +185,11 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"(invalid|incorrect|wrong|missing|malformed|expired|no)\b.{0,20}(api.?key|token\b|credential)",
         r"(api.?key|access token)\b.{0,30}(invalid|incorrect|not valid|missing|expired|not found|required)",
         r"无效的令牌|令牌.{0,12}(过期|失效|不可用|失败)|未提供令牌|身份验证|鉴权失败",
-        r"login fail|\((1004|2049)\)",
+        r"login fail|\((1004|2049)\)|(账户|账号|用户).{0,6}(锁定|禁用|封禁|冻结|停用)",
         r"authentication (fails|failed|error)",
     ),
+    # LM Studio answers so with status 200, where /v1 is missing.
+    _row(InvalidRequestError, "text", r"unexpected endpoint or method"),
     # After the words: these numbers say no more than that something is wrong with the request.
     _row(InvalidRequestError, "minimax", r"^(2013|1042)\b"),
     _row(InvalidRequestError, "baidu", r"^(336003|336006|336007|336103|336104)\b"),
@@ -200,4 +213,5 @@ BY_STATUS: dict[int, type[APIError]] = {
     422: InvalidRequestError,
     429: RateLimitError,
     451: ContentFilterError,
+    501: InvalidRequestError,
 }

@@ -26,6 +26,7 @@ from cnai_magic.errors import (
     AuthenticationError,
     CnaiError,
     ConnectionFailed,
+    ContextLengthError,
     EventTooLargeError,
     GarbageError,
     HTMLError,
@@ -583,11 +584,18 @@ def test_refused_stream_options_are_left_out_from_then_on(
     assert sent == [True, False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("invalid temperature: only 1 is allowed", InvalidRequestError),
+        ("the input is longer than the context length", ContextLengthError),
+    ],
+)
 def test_a_400_about_something_else_is_not_blamed_on_stream_options(
-    server: ScriptedServer, client: Client
+    words: str, kind: type[InvalidRequestError], server: ScriptedServer, client: Client
 ) -> None:
-    server.reply(failure(400, message="invalid temperature: only 1 is allowed"))
-    broken_off(client, InvalidRequestError)
+    server.reply(failure(400, message=words))
+    broken_off(client, kind)
     assert len(server.requests) == 1
 
 

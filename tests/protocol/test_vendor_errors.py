@@ -308,6 +308,83 @@ ROWS: list[Row] = [
     ("any: error is a number", 500, '{"error":7}', ServerError),
     ("any: JSON that is no object", 500, "[1]", ServerError),
     ("any: no JSON at all", 500, "\x00\x01", ServerError),
+    ("any: not implemented", 501, '{"error":{"code":501,"message":"no tools"}}', InvalidRequestError),
+    ("any: method not allowed, a page", 405, "<!doctype html><title>405 Not Allowed", InvalidRequestError),
+    (
+        "MiniMax: a plan is used up",
+        429,
+        '{"type":"error","error":{"type":"rate_limit_error","message":"usage limit exceeded (2056)"}}',
+        QuotaError,
+    ),
+    (
+        "Anthropic: filter",
+        400,
+        '{"type":"error","error":{"type":"invalid_request_error",'
+        '"message":"Output blocked by content filtering policy"}}',
+        ContentFilterError,
+    ),
+    (
+        "Groq: flex tier",
+        498,
+        '{"error":{"message":"Flex tier capacity exceeded","code":"capacity_exceeded"}}',
+        RateLimitError,
+    ),
+    (
+        "OpenRouter: moderation",
+        403,
+        '{"error":{"message":"Input was flagged","code":403,"metadata":{"reasons":["violence"]}}}',
+        ContentFilterError,
+    ),
+    (
+        "xAI: filter",
+        403,
+        '{"code":"The caller does not have permission","error":"Content violates usage guidelines."}',
+        ContentFilterError,
+    ),
+    (
+        "Zhipu: a locked account",
+        429,
+        '{"error":{"code":"1112","message":"您的账户已被锁定，请联系客服解锁。"}}',
+        AuthenticationError,
+    ),
+    (
+        "Volcengine: not opened",
+        403,
+        '{"error":{"code":"OperationDenied.ServiceNotOpen","message":"activate it","type":"Forbidden"}}',
+        ModelNotFoundError,
+    ),
+    (
+        "Cloudflare: free allocation",
+        429,
+        '{"errors":[{"message":"you have used up your daily free allocation of neurons","code":4006}]}',
+        QuotaError,
+    ),
+    (
+        "Novita: balance",
+        403,
+        '{"code":403,"reason":"NOT_ENOUGH_BALANCE","message":"?","metadata":{}}',
+        QuotaError,
+    ),
+    ("Novita: model", 404, '{"code":404,"reason":"MODEL_NOT_FOUND","message":"?"}', ModelNotFoundError),
+    (
+        "Cerebras: tokens a minute",
+        429,
+        '{"message":"Tokens per minute limit exceeded","code":"token_quota_exceeded"}',
+        RateLimitError,
+    ),
+    (
+        "Bedrock: tokens a minute",
+        429,
+        '{"message":"Too many tokens, please wait before trying again."}',
+        RateLimitError,
+    ),
+    ("Azure: volume", 403, '{"statusCode":403,"message":"Out of call volume quota."}', QuotaError),
+    (
+        "LM Studio: a wrong path at 200",
+        200,
+        '{"error":"Unexpected endpoint or method. (POST /chat/completions)"}',
+        InvalidRequestError,
+    ),
     ("any: deep JSON", 500, "[" * 100_000, ServerError),
 ]
 
@@ -1060,3 +1137,10 @@ def test_a_page_that_stands_in_between_is_no_bad_key(status: int, body: str) -> 
 )
 def test_status_and_code_stand_once(status: int, body: str, why: str) -> None:
     assert error_from_response(status, body).why == why
+
+
+def test_a_context_size_that_the_words_leave_out_is_told() -> None:
+    body = {"error": {"message": "too long", "type": "exceed_context_size_error", "n_ctx": 4096}}
+    assert "4096 tokens" in error_from_response(400, json.dumps(body)).what
+    body["error"]["message"] = "more than 4096 tokens"
+    assert "4096" not in error_from_response(400, json.dumps(body)).what
