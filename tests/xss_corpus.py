@@ -349,6 +349,8 @@ NAMED = [
     "[x]()",
     "_mailto:a@b.c xmpp:a@b.c",
     r"\\(\href{javascript:alert(1)}{x}\\)",
+    r"[\ ](<http://b>)](javascript:f(1))",
+    r"${}_]_$\unicode$b$",
 ]
 
 PAYLOADS = [*_PLAIN, *_LINKS, *_MATHS, *_CODE, *_CONFUSED, *NAMED]

@@ -8,6 +8,7 @@ import re
 __all__ = [
     "BREAK",
     "DOLLAR",
+    "REFUSED_COMMANDS",
     "clean_text",
     "escape_line_start",
     "escape_markdown",
@@ -22,6 +23,16 @@ element MathJax's search in the page, which does not reach across elements."""
 BREAK = "\0"
 """Stands for a line break within a paragraph until the paragraph is complete."""
 
+REFUSED_COMMANDS = (
+    "href|url|html[A-Za-z]*|class|style|cssId|data|includegraphics|unicode|bbox|require|toggle|mmlToken|mathtip"
+    "|texttip|enclose|(?:eq|c)?ref|csname|catcode|let|futurelet|global|[egx]?def|(?:re)?newcommand"
+    "|providecommand|(?:re)?newenvironment|DeclareMathOperator|DeclarePairedDelimiters?X?|Newextarrow"
+    "|input|InputIfFileExists|include|import|lstinputlisting|verbatiminput|usepackage|openin|openout|read(?:line)?"
+    "|write|immediate|special|scantokens|directlua|pdf[A-Za-z]*|XeTeX[A-Za-z]*"
+)
+"""Commands by which MathJax or KaTeX links, styles, loads or defines, and by which TeX, where a notebook
+becomes a PDF, reads and writes files; a part of a pattern."""
+
 _NEWLINE = re.compile("\r\n?|[\u2028\u2029]")
 _CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
 
@@ -29,10 +40,12 @@ _CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
 _ADDRESS = r"(?<![A-Za-z0-9_])(?:https?://|www\.)[A-Za-z0-9](?:[A-Za-z0-9\-._~:/?#@!&+,;=%]*[A-Za-z0-9/_=#])?"
 _SPECIAL = re.compile(
     rf"(?P<address>{_ADDRESS})"
+    # Where one renderer pairs dollar signs as no other does, what it takes for maths has no such command.
+    rf"""|(?P<command>\\(?=(?:begin|end)\s*\{{|(?:{REFUSED_COMMANDS})(?![A-Za-z])))"""
     r"""
     | (?P<break><br[ ]*/?>)
     | (?P<dollars>\$+)
-    | (?P<backslash>\\(?:\\+|(?![A-Za-z0-9 ]|[^\x00-\x7f])|(?=(?:begin|end|(?:eq|c)?ref)\s*\{)))
+    | (?P<backslash>\\(?:\\+|(?![A-Za-z0-9]|[^\x00-\x7f]|[ ]+[^ ])))
     | (?P<entity><(?![ \d=])|&(?=\#|[A-Za-z0-9]*(?:;|$))|`|(?<=/)/(?![ ])|(?<=www)\.|!(?=www\.))
     | (?P<at>@+)
     | (?P<escape>\[|\*(?!(?<=[ ]\*)[ ])|_(?!(?<=[A-Za-z0-9]_)[A-Za-z0-9]))
@@ -70,7 +83,7 @@ def escape_text(text: str, *, cell: bool = False, linked: bool = False, tildes: 
             return BREAK
         if kind == "dollars":
             return "<span>" + r"\$" * len(found) + "</span>"
-        if kind == "backslash":
+        if kind in ("command", "backslash"):
             return f"<span>{'&#92;' * len(found)}</span>"
         if kind == "entity":
             return {"<": "&lt;", "&": "&amp;"}.get(found, f"&#{ord(found)};")

@@ -18,7 +18,7 @@ __all__ = ["InlineWriter"]
 
 _PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#@!&+,;=%]+")
 _PLAIN_TITLE = re.compile(r"[A-Za-z0-9 ,-]{1,100}")
-_TASK = re.compile(r"\[[ xX]\] +(?=\S)")
+_TASK = re.compile(r"\[[ xX]\] +")
 
 
 class _Place(NamedTuple):
@@ -40,8 +40,9 @@ class InlineWriter:
         children = list(token.children or ())
         box = ""
         if task and children and children[0].type == "text" and (match := _TASK.match(children[0].content)):
-            box = match.group()
-            children[0].content = children[0].content[len(box) :]
+            text = children[0].content[match.end() :]
+            if text or len(children) > 1:
+                box, children[0].content = match.group(), text
         parts = (part.strip(" \n") for part in self._write(children, token.content).split(BREAK))
         text = "\\\n".join(part for part in parts if part)
         lines = [escape_line_start(line) for each in text.split("\n") if (line := each.strip(" "))]

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import re
 
+from .escape import REFUSED_COMMANDS
+
 __all__ = ["bars_in_words", "safe_formula", "write_display"]
 
-_REFUSED = re.compile(
-    r"""\\(?:href|url|html[A-Za-z]*|class|style|cssId|data|includegraphics|unicode|bbox|require|toggle|mmlToken
-    |mathtip|texttip|enclose|(?:eq|c)?ref|csname|catcode|let|futurelet|global|[egx]?def|(?:re)?newcommand
-    |providecommand|(?:re)?newenvironment|DeclareMathOperator|DeclarePairedDelimiters?X?|Newextarrow)(?![A-Za-z])""",
-    re.VERBOSE,
-)
+_REFUSED = re.compile(rf"\\(?:{REFUSED_COMMANDS})(?![A-Za-z])")
 _DELIMITER = re.compile(r"\\[()\[\]]")
 # A per cent sign begins a comment unless a backslash, which is none of a pair, stands before it.
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*")
@@ -76,7 +73,8 @@ def bars_in_words(tex: str) -> str:
 
 def _refused(tex: str) -> bool:
     # Also `\\href`, which is none: where nobody looks for maths, Markdown takes one backslash off.
-    if _REFUSED.search(tex):
+    # With `^^` TeX writes any character, of a command too.
+    if _REFUSED.search(tex) or "^^" in tex:
         return True
     # Of `\\[2pt]` the second backslash begins no command.
     tex = tex.replace("\\\\", "\n")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_inline import StateInline, link
 from markdown_it.token import Token
 
@@ -27,6 +27,12 @@ _LONGEST_FORMULA = 2000
 _MOST_LINES = 60
 _OPENING = re.compile(r"\$\$|\\\[|\\begin\{(?P<name>[A-Za-z]+\*?)\}")
 _CLOSING = re.compile(r"(\$\$|\\\]|\\end\{[A-Za-z]+\*?\})[ \t]*$")
+# A formula on one line of a table, and no two prices; a bar in it that no backslash marks.
+_FORMULA = re.compile(
+    r"(?<![\\$])\$(?!\d[\d.,]*\s)[^\s$][^$`\n]*(?<![\s\\])\$(?![$\w])|\\\([^$`\n]{0,500}?\\\)"
+)
+_BAR = re.compile(r"(?<!\\)\|")
+_BAR_OF_FORMULA = "\1"
 
 
 def parse(text: str) -> list[Token] | None:
@@ -56,9 +62,25 @@ def _parser() -> MarkdownIt:
     parser.block.ruler.before(
         "fence", "maths_block", _maths_block, {"alt": ["paragraph", "reference", "blockquote", "list"]}
     )
+    parser.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     parser.inline.ruler.before("escape", "maths", _maths)
     parser.inline.ruler.at("image", _image)
     return parser
+
+
+def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    """Read a table, in which a bar within a formula ends no cell: `| $P(A|B)$ |` is one."""
+    source, before = state.src, len(state.tokens)
+    if "barred" not in state.env:
+        state.env["barred"] = _FORMULA.sub(lambda match: _BAR.sub(_BAR_OF_FORMULA, match.group()), source)
+    state.src = state.env["barred"]
+    try:
+        found = table(state, first, end, silent)
+    finally:
+        state.src = source
+    for token in state.tokens[before:]:
+        token.content = token.content.replace(_BAR_OF_FORMULA, "|")
+    return found
 
 
 def _image(state: StateInline, silent: bool) -> bool:

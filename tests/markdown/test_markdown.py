@@ -130,6 +130,8 @@ def test_the_check_itself_finds_what_an_untreated_answer_runs() -> None:
         ("$a % b\nc$", "$a c$"),
         (r"$x\label{eq:x}$", "$x$"),
         ("> $$\n> x\n> y\n> $$", "> $$x y$$"),
+        ("| $P(A | B)$ |\n|---|\n| $|x|$ |", "| $P(A \\vert  B)$ |\n| --- |\n| $\\vert x\\vert $ |"),
+        ("| a | b |\n|---|---|\n| \\(a|b\\) | c |", "| a | b |\n| --- | --- |\n| $a\\vert b$ | c |"),
         ("| a |\n|---|\n| \\(\\|x\\|\\) |", "| a |\n| --- |\n| $\\vert x\\vert $ |"),
     ],
 )
@@ -155,6 +157,7 @@ def test_maths_becomes_what_every_renderer_typesets(written: str, shown: str) ->
             r"\bbox[a]{x}",
             r"\begin x",
         ),
+        *(r"\input{a}", r"\write18{a}", r"\^^69nput{a}", r"\pdffiledump{a}"),
         *(r"\renewcommand{\x}{y}", r"\gdef\x{y}", r"\enclose{a}[b]{x}", r"a}{", r"\toggle{a}{b}\endtoggle"),
     ],
 )
@@ -175,6 +178,13 @@ def test_a_formula_with_a_command_that_is_no_formula_is_shown_as_text(command: s
         ("$", "{}"),
         (r"\\(x\\)", r"<span>&#92;</span>(x<span>&#92;</span>)"),
         (r"\\begin{a}", r"<span>&#92;</span>begin{a}"),
+        (
+            r"\input{a}, \href{a} and \dataset",
+            r"<span>&#92;</span>input{a}, <span>&#92;</span>href{a} and \dataset",
+        ),
+        (r"$a_]_$\unicode$b$", r"$a_]_$<span>&#92;</span>unicode$b$"),
+        ("|$5|$10|\n|-|-|\n|$5|a|", "| {}5 | {}10 |\n| --- | --- |\n| {}5 | a |"),
+        ("| $10 | to 20$ |\n|-|-|", "| {}10 | to 20{} |\n| --- | --- |"),
     ],
 )
 def test_what_is_no_maths_does_not_begin_any(written: str, shown: str) -> None:
@@ -292,6 +302,7 @@ def test_a_fence_keeps_a_plain_language_and_nothing_else(info: str, language: st
         ("array[0](x)", r"array\[0](x)"),
         ("[file](data/a.csv) [here](#there)", r"\[file](data/a.csv) \[here](#there)"),
         ("[x]()", r"\[x]()"),
+        ("[a\\ ](http://h)](javascript:f(1))", "[a<span>&#92;</span>](<http://h>)](javascript:f(1))"),
         ("![x]: javascript:f(1)\n\n![x]", "!\\[x]: javascript:f(1)\n\n!\\[x]"),
         ("!http://a/@@0@@x", f"!http:&#47;&#47;a/{2 * '<span>&#64;</span>'}0{2 * '<span>&#64;</span>'}x"),
     ],
@@ -314,6 +325,7 @@ def test_one_definition_does_not_make_a_text_much_longer() -> None:
         "- a\n\n- b\n\n  c\n\n- d",
         "| a | b |\n| --- | ---: |\n| 1 | 2 |",
         "- [ ] to do\n- [x] done",
+        "- [ ] **to** do\n- [x] `done`\n- [ ] $x$\n- [x] [a](<http://h>)",
         "1 < 2 and 3 > 2, a <= b, x = 3",
         "AT&T, snake_case, C:\\Users\\me, 2 * 3 * 4, ~5, #1 (a) {b} 100%",
         "a\\\nb",
