@@ -281,5 +281,5 @@ def _number(text: str) -> int:
     if not text:
         raise InputError("which turn?", next_step=f"name its number; {see}")
     if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
-        raise InputError(f"{text[:60]!r} is no number of a turn", next_step=see)
+        raise InputError(f"{text[:60]!r} is not the number of a turn", next_step=see)
     return int(text)

@@ -68,7 +68,7 @@ def export(command: Command, arguments: Namespace) -> object:
     suffix = _suffix(path)
     if not conversation.turns and not conversation.system:
         raise InputError(
-            f"conversation {conversation.name!r} holds nothing to write yet",
+            f"conversation {conversation.name!r} has no turns to write yet",
             next_step="choose another one with %cnai_chat use NAME",
         )
     own = command.notebook()
@@ -128,7 +128,7 @@ def import_(command: Command, arguments: Namespace) -> object:
     taken = command.session.take_in(conversation, arguments.name, _stem(path), command.place)
     assert taken.made_at is not None, "it was just read"
     made = time_text(taken.made_at)
-    line = f"Read from {path.name}: {counted([taken])}, in use now as {taken.name!r}."
+    line = f"Read from {path.name}: {counted([taken])}, now in use."
     return command.recorded(
         Line("\n".join([line, *notes])), "import", taken.name, path=path.name, made=made, **begun(taken)
     )
@@ -165,7 +165,7 @@ def _suffix(path: Path) -> str:
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(
             f"the name {path.name!r} does not say what kind of file it is",
-            next_step=f"let it end in {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}",
+            next_step=f"end it with {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}",
         )
     return path.suffix.lower()
 

@@ -126,7 +126,7 @@ class Conversations:
             )
         if not self.is_name(name):
             raise InputError(
-                f"{_short(name)!r} is no name of a conversation",
+                f"{_short(name)!r} cannot be the name of a conversation",
                 why=f"a name is one word, of at most {_LONGEST_NAME} characters",
                 next_step=NextStep(cell="for example: %cnai_chat new plan"),
             )

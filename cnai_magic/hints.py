@@ -131,7 +131,7 @@ def check_word(word: str, options: Sequence[str]) -> None:
         return
     if word[:1] and word[0] in _OPENING:
         raise InputError(
-            f"{word[0]} is no quote here",
+            f"{word[0]} is not a quote here",
             why=f"word processors and chats make such quotes: {word}",
             next_step="type straight quotes: \" or '",
         )
@@ -185,8 +185,8 @@ def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str)
     if len(typed) > 1 or first.endswith(("?", "？", "!", "。", ",")) or not re.search(r"\w", first):
         question = " ".join(typed)
         raise InputError(
-            f"{magic} takes a model and options in its line, and no question",
-            why=f"it stands there: {question[:200]}",
+            f"{magic} takes a model and options in its line, not a question",
+            why=f"found there: {question[:200]}",
             next_step=NextStep(
                 cell=f"put it into the body of the cell; or ask in one line: %cnai {question}"
             ),
@@ -197,15 +197,17 @@ def check_variable(name: str) -> str:
     """Return a name that a variable can have; raises InputError for one that it cannot, or should not."""
     why = ""
     if keyword.iskeyword(name):
-        why = "it is a word of Python itself"
+        why = "it is a keyword of Python"
     elif not name.isidentifier():
-        why = "a name has letters, digits and underscores, and begins with no digit"
+        why = "a name has letters, digits and underscores, and does not begin with a digit"
     elif name.startswith("__"):
         why = "such names are Python's own"
     elif hasattr(builtins, name) or name in ("In", "Out", "get_ipython", "exit", "quit"):
-        why = "it is the name of something that Python or IPython has, and would hide it"
+        why = "it would hide what Python or IPython has under this name"
     if why:
-        raise InputError(f"{name!r} can be no variable", why=why, next_step="for example: -o answer")
+        raise InputError(
+            f"{name!r} cannot be the name of a variable", why=why, next_step="for example: -o answer"
+        )
     return name
 
 

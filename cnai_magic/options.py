@@ -122,6 +122,9 @@ class Parser(argparse.ArgumentParser):
         lacking = re.search(r"argument (?:.*/)?(\S+): expected one argument", message)
         if lacking:
             raise InputError(f"{lacking[1]} needs a value after it", next_step=f"see {self._help()}")
+        required = re.fullmatch(r"the following arguments are required: (.*)", message)
+        if required:
+            raise InputError(f"{self.prog} needs {required[1]}", next_step=f"see {self._help()}")
         raise InputError(f"{self.prog}: {message}", next_step=f"see {self._help()}")
 
     def _refuse(self, argument: str) -> NoReturn:

@@ -189,9 +189,9 @@ def _amount(value: object, parameter: str) -> Decimal:
     try:
         amount = Decimal(str(value))
     except InvalidOperation as exc:
-        raise InputError(f"{value!r} is no amount of USD", parameter=parameter) from exc
+        raise InputError(f"{value!r} is not an amount in USD", parameter=parameter) from exc
     if not (amount.is_finite() and 0 <= amount <= _HIGHEST):
-        raise InputError(f"{value!r} is no amount of USD", parameter=parameter)
+        raise InputError(f"{value!r} is not an amount in USD", parameter=parameter)
     return amount
 
 

@@ -421,7 +421,7 @@ class Session:
             return None if value in (None, "") else nano_usd(value, parameter="budget")
         except InputError as error:
             raise InputError(
-                f"the budget is {value!r}, which is no amount of USD",
+                f"the budget is {value!r}, which is not an amount in USD",
                 parameter="budget",
                 next_step="give it in USD: " + setting("budget", 0.5),
             ) from error

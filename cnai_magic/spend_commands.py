@@ -155,7 +155,7 @@ def _day_budget(session: Session, arguments: Namespace) -> _Change:
 
     def change() -> str:
         ledger.set_day_budget(nano)
-        return _day_budget_line(session) or "There is no budget of the day."
+        return _day_budget_line(session) or "No daily budget is set."
 
     return change
 

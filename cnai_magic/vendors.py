@@ -82,7 +82,7 @@ def resolve(base_url: str) -> Address:
         # What was typed is not quoted: it may be a key.
         near = did_you_mean(base_url.strip().lower(), [each.name for each in _vendors()])
         if near:
-            error.why = f"it is no name of a server either; {near}"
+            error.why = f"it is not the name of a server either; {near}"
         raise
     vendor = None if address.path else by_address(address)
     return (

@@ -331,7 +331,7 @@ def test_what_is_exported_is_imported_as_it_was(session: Session, suffix: str, t
     shown = repr(run_chat_command(session, f'export "{path}"', lambda: None))
     assert shown == f"Written to {path}: 3 turns in 'main'"
     back = run_chat_command(session, f'import "{path}" --as back', lambda: None)
-    assert repr(back).splitlines() == [f"Read from {path.name}: 3 turns in 'back', in use now as 'back'."]
+    assert repr(back).splitlines() == [f"Read from {path.name}: 3 turns in 'back', now in use."]
     assert record(back) == {"event": "import", "conversation": "back", "path": path.name}
     assert prompts(session) == ["first", "second", "third"]
     assert [turn.reply.text for turn in current(session).turns] == [
@@ -393,7 +393,7 @@ def test_a_path_that_cannot_be_is_an_error(session: Session, command: str, path:
 
 def test_a_conversation_with_nothing_in_it_is_not_written(session: Session, tmp_path: Path) -> None:
     run_chat_command(session, "new plan", lambda: None)
-    with pytest.raises(InputError, match="nothing to write"):
+    with pytest.raises(InputError, match="no turns to write"):
         run_chat_command(session, f"export {tmp_path}/chat.md", lambda: None)
     run_chat_command(session, "system Be brief.", lambda: None)
     run_chat_command(session, f"export {tmp_path}/chat.md", lambda: None)

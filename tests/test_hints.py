@@ -141,7 +141,7 @@ def test_a_dash_of_a_word_processor_is_told(line: str, dash: str, right: str) ->
 )
 def test_quotes_of_a_word_processor_are_told(line: str) -> None:
     error = refused(line)
-    assert error.what.endswith("is no quote here")
+    assert error.what.endswith("is not a quote here")
     assert "straight quotes" in error.next_step.cell
 
 
@@ -217,8 +217,8 @@ def test_a_model_may_follow_an_option(line: str, model: str) -> None:
 )
 def test_a_question_in_the_line_of_a_cell_is_not_lost(question: str) -> None:
     error = refused(question)
-    assert error.what == "%%cnai takes a model and options in its line, and no question"
-    assert error.why == f"it stands there: {question}"
+    assert error.what == "%%cnai takes a model and options in its line, not a question"
+    assert error.why == f"found there: {question}"
     assert error.next_step.cell.endswith(f"or ask in one line: %cnai {question}")
 
 
@@ -232,7 +232,7 @@ def test_a_question_in_the_line_of_a_cell_is_not_lost(question: str) -> None:
         ("# a comment", "the line of %%cnai takes no comment"),
         ("temperature=0.5", "an option begins with two dashes: temperature=0.5"),
         ("max_tokens=5", "an option begins with two dashes: max_tokens=5"),
-        ("-", "%%cnai takes a model and options in its line, and no question"),
+        ("-", "%%cnai takes a model and options in its line, not a question"),
         ("-s 'open", "a quote is not closed"),
         ("-s Don't guess", "a quote is not closed"),
         ("-o", "--out needs a value after it"),
@@ -272,13 +272,13 @@ def test_an_apostrophe_in_an_option_of_a_line_is_told_and_none_of_the_question_i
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        *((name, "a word of Python itself") for name in ("class", "None", "import", "lambda", "async")),
+        *((name, "a keyword of Python") for name in ("class", "None", "import", "lambda", "async")),
         *(
             (name, "letters, digits and underscores")
             for name in ("a.b", "3x", "my-answer", "d['k']", "a b", "", "é!")
         ),
         *(
-            (name, "would hide it")
+            (name, "it would hide")
             for name in ("print", "list", "id", "sum", "Exception", "In", "get_ipython")
         ),
         ("__name__", "Python's own"),

@@ -346,7 +346,7 @@ def test_a_conversation_is_exported_and_imported_and_goes_on(kernel: Kernel, suf
     assert "2 turns in 'main'" in kernel.run(f'%cnai_chat export "{path}"').shown
     assert "exists already" in kernel.run(f'%cnai_chat export "{path}"').error[0]
     imported = kernel.run(f'%cnai_chat import "{path}" --as again')
-    assert "in use now as 'again'" in imported.shown
+    assert "in 'again', now in use" in imported.shown
     assert record(imported)["event"] == "import"
     after = kernel.run("%%cnai demo-echo\nWhat is my name?", "c")
     assert messages_of(after)[0] == ("system", "Be brief.")
@@ -458,7 +458,7 @@ def test_a_model_without_a_price_is_unpriced_and_gets_one(kernel: Kernel) -> Non
         ("--price some-model 0.8 2.0", "some-model: input $0.80, output $2.00 per million tokens"),
         ("--budget 0.5", "Budget of this kernel: $0.5000 of demo credit"),
         ("--budget off", "This kernel has no budget."),
-        ("--budget-day off", "There is no budget of the day."),
+        ("--budget-day off", "No daily budget is set."),
         ("--reset", "begins anew"),
         ("--help", "--budget-day"),
     ],
@@ -495,7 +495,7 @@ def test_the_requests_are_written_to_a_file(kernel: Kernel, tmp_path: Path) -> N
         ("%cnai_spend --by modl", "did you mean model?"),
         ("%cnai_spend --budgt 1", "did you mean --budget?"),
         ("%cnai_spend all", "%cnai_spend?"),
-        ("%cnai_spend --budget much", "is no amount"),
+        ("%cnai_spend --budget much", "is not an amount"),
         ("%cnai_spend --price m 1", "two or three amounts"),
         ("%cnai_spend --of notebook", "%config Cnai.notebook"),
         ("%cnai_chat vesions", "did you mean versions?"),

@@ -85,7 +85,7 @@ def test_an_abbreviated_option_is_not_guessed() -> None:
 def test_a_second_word_on_the_line_is_told_to_go_into_the_body() -> None:
     with pytest.raises(InputError) as caught:
         _parser().parse(["demo-guide", "what"])
-    assert caught.value.why == "it stands there: demo-guide what"
+    assert caught.value.why == "found there: demo-guide what"
     assert "the body of the cell" in caught.value.next_step.cell
 
 

@@ -461,7 +461,7 @@ def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: Session, path:
     assert other.day_budget() == 2 * 10**9
     other.close()
     assert overview(shown(session)[1])["today"] == {"Left": "overspent by $1.0000", "Of": "$2.0000"}
-    assert text(session, "--budget-day none") == "There is no budget of the day."
+    assert text(session, "--budget-day none") == "No daily budget is set."
     assert session.ledger.day_budget() is None
 
 
@@ -473,7 +473,7 @@ def test_a_budget_of_the_day_needs_the_ledger(session: Session) -> None:
 def test_a_budget_of_nonsense_from_elsewhere_is_told_with_the_sums(session: Session) -> None:
     session.settings.budget = "lots"
     (line,) = (line for line in last_lines(session) if "budget" in line)
-    assert "nothing is sent: the budget is 'lots', which is no amount of USD" in line
+    assert "nothing is sent: the budget is 'lots', which is not an amount in USD" in line
     assert "CNAI_BUDGET" in line
 
 

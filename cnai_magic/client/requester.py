@@ -53,7 +53,7 @@ class Requester:
         self.key = key
         if not all("!" <= character <= "~" for character in key.reveal()):
             raise InputError(
-                "the API key holds characters that no key has",
+                "the API key has characters that no key has",
                 next_step="copy it again from where it was made, and " + SET_KEY,
             )
         if key and self.address.in_clear:

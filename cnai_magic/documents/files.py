@@ -38,7 +38,7 @@ _KINDS = {
 _ELSEWHERE = "choose another folder, or another name"
 _REASONS = {
     errno.ENOENT: ("its folder does not exist", "make the folder first, or choose another"),
-    errno.ENOTDIR: ("a part of its path is no folder", _ELSEWHERE),
+    errno.ENOTDIR: ("a part of its path is not a folder", _ELSEWHERE),
     errno.EACCES: ("there is no permission for it", _ELSEWHERE),
     errno.EPERM: ("there is no permission for it", _ELSEWHERE),
     errno.EROFS: ("its disk can only be read", _ELSEWHERE),
@@ -210,7 +210,11 @@ def _missing(path: Path) -> InputError:
             names = [entry.name for entry in islice(entries, _MOST_NEIGHBOURS)]
         of_this_stem = (name for name in names if Path(name).stem == path.stem)
         near = list(dict.fromkeys([*nearest(path.name, names, 3), *of_this_stem]))[:3]
-        why = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it is not in {path.parent}"
+        why = (
+            f"did you mean {' or '.join(map(repr, near))}?"
+            if near
+            else f"it is not in {path.parent.resolve()}"
+        )
         if path.name in names:
             why = "it is a link that leads nowhere"
     return InputError(f"there is no file {path}", why=why, next_step="name a file that is there")

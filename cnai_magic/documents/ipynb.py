@@ -157,7 +157,7 @@ def _why(text: str, exc: Exception) -> str:
 
 def _unreadable(path: Path, why: str) -> InputError:
     step = _checkpoint(path).strip(" ;") or "name another file: --from PATH"
-    return InputError(f"{path.name} is no notebook that can be read", why=why, next_step=step)
+    return InputError(f"{path.name} is not a notebook that can be read", why=why, next_step=step)
 
 
 def _checkpoint(path: Path) -> str:
@@ -212,9 +212,9 @@ def _outputs(given: object, problem: _Problem) -> list[Mapping[str, Any]]:
         return []
     found: list[Mapping[str, Any]] = [each for each in given if isinstance(each, dict)]
     if len(found) < len(given):
-        problem("one of its outputs is no object")
+        problem("one of its outputs is not an object")
     if any(not isinstance(each.get("metadata", {}), dict) for each in found):
-        problem("the metadata of an output is no object")
+        problem("the metadata of an output is not an object")
     return found
 
 

@@ -112,5 +112,5 @@ def _content(message: Mapping[str, Any], number: int, notes: list[str]) -> str:
     if others and not texts:
         raise Unsound(f"it holds no text but {held}")
     if others:
-        notes.append(f"message {number} is kept without what is no text: {held}")
+        notes.append(f"message {number} is kept without what is not text: {held}")
     return well_formed("".join(texts))

@@ -215,7 +215,7 @@ def read_kept(
     kept = _mapping(about["kept"])
     turns, changes = kept.get("turns", []), kept.get("changes", [])
     if not isinstance(turns, list) or not isinstance(changes, list):
-        raise InputError("what its cell did before is no list")
+        raise InputError("what its cell did before is not a list")
     found: list[KeptTurn | InputError] = []
     for each in turns[:_MOST_KEPT]:
         try:
@@ -357,21 +357,21 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
 def _check_schema(about: Mapping[str, Any]) -> None:
     schema = about.get("schema")
     if isinstance(schema, bool) or not isinstance(schema, int) or schema < _OLDEST:
-        raise InputError("it is no record of cnai_magic")
+        raise InputError("it is not a record of cnai_magic")
     if schema > SCHEMA:
         raise InputError("it was written by a newer version of cnai_magic")
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise InputError("one of its parts is no object")
+        raise InputError("one of its parts is not an object")
     return value
 
 
 def _text(about: Mapping[str, Any], name: str, default: str | None = None) -> str:
     value = about.get(name, default)
     if not isinstance(value, str):
-        raise InputError(f"its {name} is no text")
+        raise InputError(f"its {name} is not text")
     return _well_formed(value)
 
 
@@ -379,7 +379,7 @@ def _name(about: Mapping[str, Any], name: str, default: str | None = None) -> st
     """Read a text that is one short line; it is shown in tables and footers."""
     value = _text(about, name, default)
     if len(value) > _LONGEST_NAME or not value.isprintable():
-        raise InputError(f"its {name} is no name")
+        raise InputError(f"its {name} is not a name")
     return value
 
 
@@ -391,7 +391,7 @@ def _note(about: Mapping[str, Any]) -> str:
 def _count(about: Mapping[str, Any], name: str, default: int | None = None) -> int:
     value = about.get(name, default)
     if type(value) is not int or not 0 <= value <= _LARGEST:
-        raise InputError(f"its {name} is no count")
+        raise InputError(f"its {name} is not a count")
     return value
 
 

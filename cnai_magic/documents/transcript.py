@@ -147,7 +147,7 @@ def from_markdown(text: str, name: str = "") -> Read:
     sections = list(_sections(text, draft.notes))
     if not any(section.kind in _KINDS for section in sections):
         raise InputError(
-            "this is no conversation that cnai_magic exported",
+            "this is not a conversation that cnai_magic exported",
             why="it has no line such as <!-- cnai:user -->, and these tell who speaks",
             next_step=IMPORTABLE,
         )
@@ -193,7 +193,9 @@ class _MarkdownReader:
         kind, where = section.kind, section.where
         if kind not in _KINDS:
             if kind or section.body.strip():
-                why = f"{short(kind)} is no kind of section" if kind else "it stands before the conversation"
+                why = (
+                    f"{short(kind)} is not a kind of section" if kind else "it stands before the conversation"
+                )
                 self._notes.append(f"{where}: a part is left out: {why}")
             return
         facts = sound(_facts(section.facts, where, self._notes), FACTS, where, self._notes)

@@ -89,7 +89,7 @@ class SpendPlot:
     def _notes(self, total: Spend) -> list[str]:
         notes = []
         if self._demo:
-            notes.append("demo credit is no money")
+            notes.append("demo credit is not money")
         if not self._in_money:
             notes.append("nothing of it has a price: the bars are tokens")
         if total.estimated_nano:

@@ -215,7 +215,7 @@ def _tokens(spends: Sequence[Spend], name: str) -> list[str]:
 
 def _notes(spends: Iterable[Spend], demo: bool) -> list[str]:
     spends = list(spends)
-    notes = ["demo credit is no money"] if demo else []
+    notes = ["demo credit is not money"] if demo else []
     if any(spend.usage.estimated or spend.estimated_nano for spend in spends):
         notes.append("≈ marks what no server reported the tokens of")
     if any(spend.unpriced_requests for spend in spends):

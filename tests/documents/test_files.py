@@ -161,7 +161,7 @@ def test_the_home_folder_is_expanded(tmp_path: Path) -> None:
     ("name", "why", "next_step"),
     [
         ("missing/chat.md", "folder does not exist", "make the folder"),
-        ("file/chat.md", "no folder", "another folder"),
+        ("file/chat.md", "not a folder", "another folder"),
         ("a\0b", "called so", "another name"),
         ("\ud800", "called so", "another name"),
         ("x" * 300, "too long", "shorter"),
@@ -391,7 +391,7 @@ def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("a\0b", "called so"), ("\ud800", "called so"), ("x" * 300, "too long"), ("file/x", "no folder")],
+    [("a\0b", "called so"), ("\ud800", "called so"), ("x" * 300, "too long"), ("file/x", "not a folder")],
 )
 def test_a_name_that_cannot_be_read_says_why(tmp_path: Path, name: str, why: str) -> None:
     (tmp_path / "file").write_text("")

@@ -101,7 +101,7 @@ DAMAGED: dict[str, tuple[Callable[[Cell], object], bool, str]] = {
     "outputs of null": (
         _set("outputs", [None, 5]),
         True,
-        "cell 4 is damaged: one of its outputs is no object",
+        "cell 4 is damaged: one of its outputs is not an object",
     ),
     "no outputs": (_without("outputs"), True, ""),
     "source a number": (_set("source", 5), False, "cell 4 is damaged: its source is 5, and no text"),
@@ -140,7 +140,7 @@ DAMAGED: dict[str, tuple[Callable[[Cell], object], bool, str]] = {
         "in cell 4, because it was written by a newer version",
     ),
     "prompt a number": (_about("prompt", 5), True, "in cell 4, because its prompt"),
-    "usage a list": (_about("usage", []), True, "in cell 4, because one of its parts is no object"),
+    "usage a list": (_about("usage", []), True, "in cell 4, because one of its parts is not an object"),
     "cost of a text": (_about("cost", "free"), True, "in cell 4, because its cost"),
     "turn of a text": (_about("turn", "one"), True, "in cell 4, because its turn"),
     "turn huge": (_about("turn", 10**30), True, "in cell 4, because its turn"),
@@ -148,7 +148,7 @@ DAMAGED: dict[str, tuple[Callable[[Cell], object], bool, str]] = {
     "parameters a list": (
         _about("parameters", [1]),
         True,
-        "in cell 4, because one of its parts is no object",
+        "in cell 4, because one of its parts is not an object",
     ),
     "parameter a list": (_about("parameters", {"top_p": []}), True, "in cell 4, because its parameters"),
     "time a word": (_about("time", "now"), True, "in cell 4, because its time"),

@@ -88,7 +88,11 @@ def read_messages(*messages: object, **body: object) -> Read:
         ([user(), assistant(), {"content": "x"}], ("q", "a"), "message 3 is left out: its role is null"),
         ([user(), assistant(), "hello"], ("q", "a"), "message 3 is left out: it is 'hello'"),
         ([user(), assistant(), user([IMAGE])], ("q", "a"), "message 3 is left out: it holds no text but im"),
-        ([user([TEXT, IMAGE]), assistant()], ("q", "a"), "message 1 is kept without what is no text: image_"),
+        (
+            [user([TEXT, IMAGE]), assistant()],
+            ("q", "a"),
+            "message 1 is kept without what is not text: image_",
+        ),
         ([user([TEXT, TEXT]), assistant()], ("qq", "a"), ""),
         ([user("\ud800"), assistant()], ("?", "a"), ""),
     ],

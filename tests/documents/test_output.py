@@ -347,7 +347,7 @@ def test_whatever_stands_in_a_field_is_read_or_refused_with_a_reason(name: str) 
 @pytest.mark.parametrize("value", ["a\nb", "\x1b[2J", "a\u202eb", "a\u200bb", "n" * 201])
 def test_a_name_is_one_short_printable_line(name: str, value: str) -> None:
     about, data = saved(reply())
-    with pytest.raises(InputError, match=f"its {name} is no name"):
+    with pytest.raises(InputError, match=f"its {name} is not a name"):
         read_answer({**about, name: value}, data)
 
 

@@ -294,7 +294,7 @@ def test_a_part_of_an_unknown_kind_is_told_with_its_line() -> None:
     document = to_markdown(example()).replace("<!-- cnai:system -->", "<!-- cnai:sistem -->")
     read = from_markdown(document)
     assert read.conversation.system is None
-    assert read.notes == ("line 4: a part is left out: 'sistem' is no kind of section",)
+    assert read.notes == ("line 4: a part is left out: 'sistem' is not a kind of section",)
 
 
 def test_half_a_marker_is_text() -> None:

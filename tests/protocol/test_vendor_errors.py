@@ -306,7 +306,7 @@ ROWS: list[Row] = [
     ("any: unprocessable", 422, '{"detail":[{"loc":["body","top_p"],"msg":"bad"}]}', InvalidRequestError),
     ("any: error is a string", 400, '{"error":"bad thing"}', InvalidRequestError),
     ("any: error is a number", 500, '{"error":7}', ServerError),
-    ("any: JSON that is no object", 500, "[1]", ServerError),
+    ("any: JSON that is not an object", 500, "[1]", ServerError),
     ("any: no JSON at all", 500, "\x00\x01", ServerError),
     ("any: not implemented", 501, '{"error":{"code":501,"message":"no tools"}}', InvalidRequestError),
     ("any: method not allowed, a page", 405, "<!doctype html><title>405 Not Allowed", InvalidRequestError),

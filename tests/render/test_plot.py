@@ -169,7 +169,7 @@ def test_ticks_of_the_axis_of_money_differ(nano: int) -> None:
 
 def test_demo_credit_is_not_called_a_cost() -> None:
     assert "Demo credit" in repr(_plot(_DAYS, demo=True))
-    assert "demo credit is no money" in repr(_plot(_DAYS, demo=True))
+    assert "demo credit is not money" in repr(_plot(_DAYS, demo=True))
     assert "Cost" not in json.dumps(_spec(_DAYS, demo=True))
 
 

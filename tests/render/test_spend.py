@@ -85,7 +85,7 @@ def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
     assert overview_table({"a": Scope(_PRICED)}).note == ""
     assert "≈" in overview_table({"a": Scope(_ESTIMATED)}).note
     assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": Scope(_UNPRICED)}).note
-    assert overview_table({"a": Scope(demo=_PRICED)}).note == "demo credit is no money"
+    assert overview_table({"a": Scope(demo=_PRICED)}).note == "demo credit is not money"
 
 
 def test_tokens_that_are_estimated_and_have_no_price_are_explained_too() -> None:
@@ -98,7 +98,7 @@ def test_tokens_that_are_estimated_and_have_no_price_are_explained_too() -> None
 def test_demo_credit_is_not_called_a_cost() -> None:
     table = grouped_table("Model", {"demo-guide": _PRICED}, demo=True)
     assert table.headings[1] == "Demo credit"
-    assert table.note == "this kernel; demo credit is no money"
+    assert table.note == "this kernel; demo credit is not money"
 
 
 def test_a_grouped_table_ends_with_the_exact_total() -> None:
