@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from cnai_magic import safety
+
 
 @pytest.fixture(autouse=True, scope="session")
 def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -42,6 +44,12 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name, folder in folders.items():
         monkeypatch.setenv(name, str(folder))
+
+
+@pytest.fixture(autouse=True)
+def keys_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the keys that other tests met: the end of a text that may begin one is held back."""
+    monkeypatch.setattr(safety, "_met", set())
 
 
 @pytest.fixture(autouse=True)

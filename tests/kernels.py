@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -146,7 +148,10 @@ def running_kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
         if not name.startswith(("CNAI_", "JPY_", "OPENAI_")) and not name.lower().endswith("_proxy")
     }
     home = {name: str(folder / name.lower()) for name in ("HOME", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")}
-    manager = KernelManager(connection_file=str(folder / f"kernel-{uuid.uuid4().hex}.json"))
+    # Not over TCP: of two tests at once that look for free ports, both may find the same one.
+    sockets = tempfile.mkdtemp()
+    connection = str(folder / f"kernel-{uuid.uuid4().hex}.json")
+    manager = KernelManager(connection_file=connection, transport="ipc", ip=f"{sockets}/kernel")
     manager.start_kernel(env={**clean, **home, **environment}, cwd=str(folder))
     client = manager.client()
     client.start_channels()
@@ -163,3 +168,4 @@ def running_kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
         manager.cleanup_resources()
+        shutil.rmtree(sockets, ignore_errors=True)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from typing import Any
 
 import nbformat
+from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 __all__ = ["FrontEnd", "code", "execute", "new_notebook"]
+
+
+class _KernelManager(AsyncKernelManager):
+    """Speaks over sockets in a folder: of two tests that look for free TCP ports, both may find the same."""
+
+    def __init__(self, **settings: Any) -> None:
+        sockets = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, sockets, ignore_errors=True)
+        super().__init__(**{"transport": "ipc", "ip": f"{sockets}/kernel", **settings})
 
 
 class FrontEnd(NotebookClient):
@@ -19,7 +32,7 @@ class FrontEnd(NotebookClient):
     """
 
     def __init__(self, notebook: NotebookNode, *, watched: bool = True, **settings: Any) -> None:
-        super().__init__(notebook, timeout=120, **settings)
+        super().__init__(notebook, timeout=120, kernel_manager_class=_KernelManager, **settings)
         self._watched = watched
         self._cell = ""
 
