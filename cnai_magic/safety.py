@@ -202,8 +202,13 @@ def hide_keys(text: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return `text` with every key that was met, and all that has the shape of one, replaced by `sk-…`."""
-    return _KEY_SHAPE.sub(_HIDDEN, hide_keys(text))
+    """Return `text` with every key that was met, and all that has the shape of one, replaced by `sk-…`.
+
+    Where something has that shape without the characters that nobody sees, those are left out.
+    """
+    text = hide_keys(text)
+    seen = _seen(text)
+    return _KEY_SHAPE.sub(_HIDDEN, seen if _KEY_SHAPE.search(seen) else text)
 
 
 def strip_controls(text: str) -> str:

@@ -26,6 +26,13 @@ def test_words_that_only_resemble_a_key_stay(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\u2060", "\xad", "\x1b[1m", "\x00"])
+def test_what_has_the_shape_of_a_key_is_hidden_where_unseen_characters_split_it(unseen: str) -> None:
+    for text in (unseen.join("sk-unmet98765"), f"sk-unmet9{unseen}8765"):
+        assert redact(f"key {text} here") == "key sk-… here"
+    assert redact(f"a{unseen}b") == f"a{unseen}b"
+
+
 def test_a_given_key_is_hidden_whatever_its_shape() -> None:
     key = ApiKey("my/secret+key")
     assert key.hide_in("token=my/secret+key;") == redact("token=my/secret+key;") == "token=sk-…;"

@@ -39,7 +39,7 @@ _CUT = (
     urllib3.exceptions.InvalidChunkLength,
     requests.exceptions.ChunkedEncodingError,
 )
-_NO_HTTP = (http.client.BadStatusLine, http.client.UnknownProtocol, http.client.LineTooLong)
+_NO_HTTP = (http.client.BadStatusLine, http.client.UnknownProtocol)
 _PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
 # Of what OpenSSL finds wrong with a certificate (X509_V_ERR_…), what has an answer of its own.
 _CERTIFICATES = {
@@ -185,9 +185,14 @@ def _of_speech(causes: list[BaseException], address: Address) -> CnaiError | Non
         if isinstance(each, http.client.RemoteDisconnected):
             return None
         if isinstance(each, _NO_HTTP):
-            return ConnectionFailed(
+            error = ConnectionFailed(
                 f"what answers at {address.place} does not speak HTTP", next_step=CHECK_ADDRESS
             )
+            error.retryable = not isinstance(each, http.client.UnknownProtocol)
+            return error
+        if type(each) is http.client.HTTPException or isinstance(each, http.client.LineTooLong):
+            # It answered, and may charge for that: it would answer alike again.
+            return _final(f"the answer of {address.place} cannot be read", _words(causes), CHECK_ADDRESS)
         if isinstance(each, requests.exceptions.InvalidHeader | UnicodeError):
             return _final(f"the request to {address.place} cannot be written", _words(causes), "")
     return None
@@ -207,7 +212,7 @@ def _unreached(what: str, why: str, address: Address, causes: list[BaseException
     return ConnectionFailed(what, why=why, next_step=step)
 
 
-def _final(what: str, why: str, next_step: str) -> CnaiError:
+def _final(what: str, why: str, next_step: str | NextStep) -> CnaiError:
     """Return a failure that is the same a second later."""
     error = ConnectionFailed(what, why=why, next_step=next_step)
     error.retryable = False

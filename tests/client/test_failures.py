@@ -82,6 +82,27 @@ def test_a_refused_connection_on_this_machine_asks_whether_the_server_runs() -> 
 
 
 @pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"HTTP/1.1 200 OK\r\n" + b"X-H: 1\r\n" * 150 + b"\r\n", "cannot be read"),
+        (b"HTTP/1.1 200 OK\r\nX-H: " + b"a" * 70_000 + b"\r\n\r\n", "cannot be read"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "two lengths"),
+        (b"HTTP/2 200\r\n\r\n", "does not speak HTTP"),
+    ],
+    ids=["many headers", "a long header", "two lengths", "HTTP/2"],
+)
+def test_an_answer_that_cannot_be_read_is_not_asked_for_again(head: bytes, words: str) -> None:
+    with ScriptedServer() as server:
+        server.always([head])
+        client = Client(server.base_url, retries=2)
+        with pytest.raises(ConnectionFailed, match=words) as caught:
+            client.chat(ChatRequest("m", (Message("user", "hello"),)))
+        client.close()
+        assert not INTERNAL.search(str(caught.value))
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
     ("port", "words"),
     [(11434, "ollama serve"), (1234, "LM Studio"), (8080, "llama-server"), (8000, "vllm serve")],
 )
