@@ -19,6 +19,10 @@ class Interrupted(KeyboardInterrupt):
         return ["KeyboardInterrupt: the answer was interrupted; what arrived of it is kept"]
 
 
+# Front ends and programs that run notebooks look for an interrupt by this name.
+Interrupted.__name__ = KeyboardInterrupt.__name__
+
+
 @contextmanager
 def interrupts_deferred(unless: Callable[[], bool] = bool) -> Iterator[None]:
     """Let an interrupt wait until the block is done, and forget it if `unless()` is then true.

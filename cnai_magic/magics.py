@@ -19,6 +19,7 @@ from .documents.cell_ids import CellIds
 from .errors import InputError, NextStep
 from .expansion import expand
 from .hints import check_variable
+from .interrupts import interrupts_deferred
 from .options import leading_options, words
 from .transform import keep_body, keep_question_mark
 
@@ -53,7 +54,9 @@ class CnaiMagics(Magics):
     def session(self) -> Session:
         """The session of this shell, made when it is first needed."""
         if self._session is None:
-            from .session import Session
+            # What an interrupt leaves imported by half may never be imported again.
+            with interrupts_deferred():
+                from .session import Session
 
             self._session = Session(self.settings, notify=print, door="cell")
         if self._named:
@@ -179,7 +182,8 @@ class CnaiMagics(Magics):
         self._identify()
         run = self._run
         place = run.ask()
-        view = choose_view(self.shell, self.settings.display)
+        with interrupts_deferred():  # it imports ipywidgets
+            view = choose_view(self.shell, self.settings.display)
         before = self.session.latest
         try:
             if self.settings.replay:
@@ -190,7 +194,9 @@ class CnaiMagics(Magics):
         finally:
             if self.session.latest is not before:
                 run.show(getattr(view, "display_id", ""), self.session.latest)
-        run.answer("" if chosen["once"] else reply.conversation, place)
+        # An answer without text takes no place: the former one stays in force.
+        if chosen["once"] or reply.turn:
+            run.answer("" if chosen["once"] else reply.conversation, place)
         return reply
 
     @property

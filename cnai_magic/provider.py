@@ -24,6 +24,7 @@ from .errors import (
     NextStep,
 )
 from .forks import begin_anew_after_fork
+from .interrupts import interrupts_deferred
 from .nearest import did_you_mean, nearest
 from .price_lookup import PriceLookup
 from .prices import FREE_LOCAL, Price, PriceList, read_pricing
@@ -119,8 +120,10 @@ class Provider:
     @property
     def client(self) -> Client:
         """The client of this server, with connections that are kept alive."""
-        # Not before a question is shown: requests is most of what a first one takes.
-        from .client import Client
+        # Not before a question is shown: requests is most of what a first one takes. An interrupt waits: what
+        # is imported by half may never be imported again.
+        with interrupts_deferred():
+            from .client import Client
 
         access, settings = self.access, self._settings
         wanted = (access.base_url, access.key, settings.connect_timeout, settings.timeout, settings.retries)

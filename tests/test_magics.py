@@ -704,7 +704,7 @@ def test_an_interrupt_keeps_the_partial_answer_and_goes_on_upwards(kernel: Kerne
             kernel.manager.interrupt_kernel()
 
     ran = kernel.run("%%cnai demo-faults\nstall", "a", meanwhile=interrupt)
-    assert ran.reply["status"] == "error"
+    assert ran.reply["ename"] == "KeyboardInterrupt"
     assert ran.error == ["KeyboardInterrupt: the answer was interrupted; what arrived of it is kept"]
     assert ran.final["finish_reason"] == "interrupted"
     assert ran.final["usage"]["estimated"]
@@ -715,6 +715,28 @@ def test_an_interrupt_keeps_the_partial_answer_and_goes_on_upwards(kernel: Kerne
     )
     assert kernel.value("_cnai.finish_reason") == "interrupted"
     assert "4" in kernel.run("%cnai What is 2+2?", "b").answer
+
+
+_INTERRUPTING_IMPORTS = """
+import signal, sys
+left = ["cnai_magic.accounts", "ipywidgets.widgets.widget_int", "requests.adapters"]
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name in left:
+            left.remove(name)
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+"""
+
+
+def test_an_interrupt_leaves_no_module_imported_by_half(tmp_path: Path) -> None:
+    with running_kernel(tmp_path, CNAI_BASE_URL="demo") as kernel:
+        kernel.run(_INTERRUPTING_IMPORTS)
+        for module in kernel.value("left"):
+            ran = kernel.run("%%cnai\nWhat is 2+2?", "a")
+            assert ran.reply["ename"] == "KeyboardInterrupt"
+            assert kernel.value(f"{module!r} in sys.modules and {module!r} not in left")
+        assert "4" in kernel.run("%%cnai\nWhat is 2+2?", "a").answer
 
 
 def test_a_cell_run_in_a_new_kernel_keeps_the_answers_that_the_file_holds_for_it(tmp_path: Path) -> None:
