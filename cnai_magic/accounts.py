@@ -106,7 +106,7 @@ class Accounts:
         try:
             self._file.stat()
         except FileNotFoundError:
-            return None
+            return ledger if self._writer.waiting else None
         except (OSError, ValueError):
             return ledger  # which has the words for it
         return ledger

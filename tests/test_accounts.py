@@ -891,7 +891,20 @@ def _a_folder(path: Path) -> Callable[[], object]:
     return path.rmdir
 
 
-@pytest.mark.parametrize("broken", [_below_a_file, _damaged, _of_another_program, _locked, _a_folder])
+def _behind_a_dead_link(path: Path) -> Callable[[], object]:
+    path.parent.rmdir()
+    path.parent.symlink_to(path.with_name("nowhere"))
+
+    def mend() -> None:
+        path.parent.unlink()
+        path.parent.mkdir()
+
+    return mend
+
+
+@pytest.mark.parametrize(
+    "broken", [_below_a_file, _behind_a_dead_link, _damaged, _of_another_program, _locked, _a_folder]
+)
 def test_a_ledger_that_fails_is_told_once_loses_no_answer_and_is_written_later(
     server: ScriptedServer, tmp_path: Path, make: Callable[..., Session], broken: Callable[..., Any]
 ) -> None:
@@ -906,6 +919,7 @@ def test_a_ledger_that_fails_is_told_once_loses_no_answer_and_is_written_later(
     replies = [session.ask("a") for _ in range(3)]
     assert [reply.text for reply in replies] == ["yes"] * 3
     assert session.book.total().nano == 3 * 28 * TOKEN
+    assert session.accounts.ledger_to_read(str(path)), "sums must not say that nothing was spent"
     assert "notebook $0.000084" in replies[-1].footer
     assert len(warnings) == 1, warnings
     assert warnings[0].startswith(f"The ledger {path} cannot be read or written")
