@@ -46,6 +46,13 @@ def test_forks_failures_and_attempts_are_shown_kept_and_restored(tmp_path: Path)
             after = run(kernel, ran, "d", "%%cnai\nquestion d")
             assert user_messages(server) == ["question a", "question b", "question c", "question d"]
             assert "turn 2 sent with the former answer" in after.final["footer"]
+            server.reply(sse())
+            assert (
+                "attempt 1 stays in force"
+                in run(kernel, ran, "a", "%%cnai\nwithout an answer").final["footer"]
+            )
+            after = run(kernel, ran, "d", "%%cnai\nquestion d")
+            assert "turns 1, 2 sent with the former answer" in after.final["footer"]
             run(kernel, ran, "d", "%%cnai --append\nquestion d, again")
             again = run(kernel, ran, "a", "%%cnai\nquestion a, again")
             shown = again.of("display_data")[-1]["transient"]["display_id"]

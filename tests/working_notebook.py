@@ -28,7 +28,7 @@ __all__ = ["Ask", "WorkingNotebook"]
 
 @dataclass(frozen=True)
 class Ask:
-    """A question: its options, whether it is "answered", "refused", or "broken" off, and what it asks."""
+    """A question: its options, whether it is "answered", "refused", "broken" off or "empty", what it asks."""
 
     options: dict[str, Any] = field(default_factory=dict)
     outcome: str = "answered"
@@ -86,6 +86,7 @@ class WorkingNotebook:
         self.server.always(
             {
                 "answered": sse(text),
+                "empty": sse(),
                 "refused": failure(402, "insufficient_quota"),
                 "broken": [*chunked(answer(text, done=False))[:2], CLOSE],
             }[step.outcome]
@@ -96,7 +97,9 @@ class WorkingNotebook:
         finally:
             if self.session.latest is not before:
                 run.show(view.display_id, self.session.latest)
-        run.answer("" if step.options.get("once") else reply.conversation, place)
+        once = step.options.get("once")
+        if once or reply.turn:
+            run.answer("" if once else reply.conversation, place)
 
     def _command(self, run: CellRun, outputs: dict[str, dict[str, Any]], line: str) -> None:
         place = run.command()

@@ -38,7 +38,7 @@ _OPTIONS: list[dict[str, Any]] = [
 _ASKS = st.builds(
     Ask,
     st.sampled_from(_OPTIONS),
-    st.sampled_from(["answered"] * 8 + ["refused", "broken"]),
+    st.sampled_from(["answered"] * 8 + ["refused", "broken", "empty"]),
 )
 _NUMBERS = st.integers(min_value=1, max_value=3)
 _COMMANDS = st.one_of(
