@@ -253,15 +253,14 @@ class Client:
 
     def _wait_before(self, attempt: int, error: CnaiError) -> float | None:
         """Return the seconds to wait before the next attempt, or None where there is to be none."""
+        asked = error.retry_after if isinstance(error, RateLimitError) else None
+        if asked is not None and asked > _LONGEST_WAIT:
+            error.next_step = NextStep.of(f"the server asks to wait {asked:.0f} s; ask again then")
+            return None
         if attempt >= self._retries or not error.retryable:
             return None
-        if isinstance(error, RateLimitError) and error.retry_after is not None:
-            if error.retry_after > _LONGEST_WAIT:
-                error.next_step = NextStep.of(
-                    f"the server asks to wait {error.retry_after:.0f} s; ask again then"
-                )
-                return None
-            return error.retry_after
+        if asked is not None:
+            return asked
         # Spread, so that a classroom that was refused together does not come back together.
         return float(0.5 * 2**attempt * (1 + random.random()))
 

@@ -74,7 +74,18 @@ _CODES = (
     "ret",
     "reason",  # Novita
 )
-_MESSAGES = ("message", "msg", "error_msg", "error_message", "errmsg", "err_msg", "detail", "title")
+_MESSAGES = (
+    "message",
+    "msg",
+    "error_msg",
+    "error_message",
+    "errmsg",
+    "err_msg",
+    "Message",  # AWS
+    "faultstring",  # Apigee
+    "detail",
+    "title",
+)
 # A relay may pack one error into another; deeper than this nobody does.
 _DEEPEST = 4
 
@@ -186,7 +197,7 @@ def _report(body: Mapping[str, Any], depth: int = 0) -> _Report | None:
         return _Report(
             _text(error.get("Message")), _text(error.get("Code")), request_id=_text(wrapped.get("RequestId"))
         )
-    error = body.get("error") or body.get("errors") or _hunyuan(body.get("ErrorMsg"))
+    error = body.get("error") or body.get("errors") or body.get("fault") or _hunyuan(body.get("ErrorMsg"))
     if isinstance(error, list):
         error = error[0] if len(error) == 1 else _joined(error)
     if isinstance(error, Mapping):
@@ -220,6 +231,10 @@ def _own(error: Mapping[str, Any], depth: int) -> _Report | None:
     unpacked = _unpacked(text, depth)
     if unpacked is not None:
         return unpacked
+    if isinstance(metadata := error.get("metadata"), Mapping) and isinstance(metadata.get("raw"), str):
+        # OpenRouter's own words say only that the provider's say more.
+        behind = _unpacked(metadata["raw"], depth)
+        text = f"{text}: {behind.message if behind else metadata['raw']}"
     codes = [_text(error[name]) for name in _CODES if error.get(name) not in _NOTHING]
     codes = [code for code in codes if not _SUCCESS.fullmatch(code)]
     details = error.get("innererror")
@@ -331,4 +346,4 @@ def _text(value: object) -> str:
 def _page_title(body: str) -> str:
     """Return the title of an HTML page, or the beginning of a text."""
     title = re.search(r"<title[^>]*>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
-    return excerpt(title.group(1) if title else body)
+    return excerpt(title.group(1) if title else re.sub(r"<[^>]*>", " ", body) if _PAGE.match(body) else body)

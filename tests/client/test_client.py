@@ -726,11 +726,14 @@ def test_a_senseless_retry_after_is_harmless(
     assert 0 <= no_pauses[0] <= 1
 
 
+@pytest.mark.parametrize("retries", [0, 2])
 def test_a_retry_after_that_is_too_long_is_told_and_not_waited_for(
-    server: ScriptedServer, client: Client
+    retries: int, server: ScriptedServer
 ) -> None:
     server.reply(failure(429, Retry_After=3600))
+    client = Client(server.base_url, KEY, retries=retries)
     error = broken_off(client, RateLimitError)[1]
+    client.close()
     assert isinstance(error, RateLimitError)
     assert error.retry_after == 3600
     assert "3600 s" in error.next_step

@@ -1139,6 +1139,30 @@ def test_status_and_code_stand_once(status: int, body: str, why: str) -> None:
     assert error_from_response(status, body).why == why
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (
+            '{"error":{"message":"Provider returned error","code":502,"metadata":{"raw":"it is full"}}}',
+            "Provider returned error: it is full (HTTP 502)",
+        ),
+        (
+            '{"error":{"message":"Provider returned error","metadata":'
+            '{"raw":"{\\"error\\":{\\"message\\":\\"it is full\\"}}"}}}',
+            "Provider returned error: it is full (HTTP 502)",
+        ),
+        ('{"fault":{"faultstring":"it is full","detail":{"errorcode":"x"}}}', "it is full (HTTP 502)"),
+        ('{"Message":"it is full"}', "it is full (HTTP 502)"),
+        (
+            "<!DOCTYPE html>\n<html><body><pre>Cannot POST /v1</pre></body></html>",
+            "Cannot POST /v1 (HTTP 502)",
+        ),
+    ],
+)
+def test_the_words_are_found_wherever_they_stand(body: str, why: str) -> None:
+    assert error_from_response(502, body).why == why
+
+
 def test_a_context_size_that_the_words_leave_out_is_told() -> None:
     body = {"error": {"message": "too long", "type": "exceed_context_size_error", "n_ctx": 4096}}
     assert "4096 tokens" in error_from_response(400, json.dumps(body)).what
