@@ -16,8 +16,10 @@ def merge(conversations: Conversations, restored: Restored) -> None:
     """
     fresh = not any(each.turns for each in conversations)
     known: list[tuple[Conversation, Conversation]] = []
+    both = (*conversations, *restored.conversations.values())
+    named = {each.name for each in conversations} | {name for each in both for name in each.former_names}
     for theirs in restored.conversations.values():
-        found = conversations.find(theirs.name)
+        found = conversations.find(theirs.name) if theirs.name in named else None
         renamed = found is not None and found.name != theirs.name and found.name in restored.conversations
         mine = conversations.add(theirs) if found is None or renamed else found
         known.append((theirs, mine))
@@ -26,8 +28,9 @@ def merge(conversations: Conversations, restored: Restored) -> None:
             mine.begun_by = mine.begun_by or theirs.begun_by
             mine.system = theirs.system if mine.system is None else mine.system
             mine.made_at = mine.made_at or theirs.made_at
+    taken_for = {id(theirs): mine for theirs, mine in known}
     for theirs, mine in known:
-        origin = next((each for other, each in known if other is theirs.origin), None)
+        origin = taken_for.get(id(theirs.origin))
         if origin is not None and origin is not mine and not origin.is_fork_of(mine):
             mine.origin = origin
     conversations.forget(restored.deleted)
