@@ -217,6 +217,10 @@ class StreamReader:
         last = finish or not adds or "delta" not in choice
         if "usage" in body or "usage" in choice or (last and not COUNTED.isdisjoint(body)):
             usage = read_usage(body, choice)
+        elif (
+            last and type(inner := choice.get("delta") or choice.get("message")) is dict and "usage" in inner
+        ):
+            usage = read_usage(inner)
         if usage is not None:
             usage = self.usage = merged_usage(self.usage, usage)
             self.counted, self._counted_last = True, not adds

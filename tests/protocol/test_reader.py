@@ -593,6 +593,16 @@ def test_one_choice_is_the_answer(events: list[list[Any]], expected: str) -> Non
     assert found == Chunk(expected)
 
 
+@pytest.mark.parametrize("place", ["delta", "message"])
+def test_usage_may_stand_within_the_choice(place: str) -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 2}
+    chunk = StreamReader().add(
+        {"choices": [{place: {"content": "a", "usage": usage}, "finish_reason": "stop"}]}
+    )
+    assert chunk is not None
+    assert chunk.usage == Usage(7, 2)
+
+
 def test_a_refusal_is_the_answer() -> None:
     for place in ("delta", "message"):
         chunk = StreamReader().add({"choices": [{place: {"content": None, "refusal": "I will not."}}]})
