@@ -199,7 +199,9 @@ class ThinkingTags:
             return False
         if not line.strip():
             return len(line) < 4 and not after.startswith((" ", "\t"))
-        return line[-1:] in ".!?…。！？)）*" and not after.startswith((" ", "\t"))
+        # Where it is glued to what stands before and behind, as no prose writes it.
+        last = line[-1:]
+        return not (last.isspace() or last in "(<[{“‘「『（\"'" or after.startswith((" ", "\t")))
 
 
 def _tail_of(text: str, tags: tuple[str, ...]) -> int:

@@ -47,6 +47,11 @@ CARRIERS: dict[str, bytes] = {
     "events, the first a ping": b"event: ping\ndata: {}\n\n" + EVENTS,
     "events without a blank line at the end": EVENTS[:-2],
     "events with CR": EVENTS.replace(b"\n", b"\r"),
+    "events without blank lines": EVENTS.replace(b"\n\n", b"\n"),
+    "an array of chunks (Gemini)": json.dumps(
+        [delta("Hel"), delta("lo"), delta(finish="stop")], indent=2
+    ).encode(),
+    "an array of one answer": json.dumps([completion("Hello")]).encode(),
     "data: data:": EVENTS.replace(b"data: ", b"data: data: "),
     "one whole answer": WHOLE,
     "one whole answer, pretty": json.dumps(completion("Hello"), indent=2).encode(),

@@ -30,6 +30,9 @@ THOUGHT: dict[str, tuple[str, str, str]] = {
     "never closed": ("<think>never closed </thi", "", "never closed </thi"),
     "the first tag eaten": ("count the boats\n</think>\n\nfour", "four", "count the boats\n"),
     "the first tag eaten, no line end (DeepSeek V3.1)": ("It is 2 + 2.</think>four", "four", "It is 2 + 2."),
+    "the first tag eaten, no stop before it": ("so it is four</think>\n\nfour", "four", "so it is four"),
+    "the first tag eaten, a formula before it": ("$$2+2$$</think>four", "four", "$$2+2$$"),
+    "the first tag eaten, JSON before it": ('{"a": 1}</think>four', "four", '{"a": 1}'),
     "the first tag eaten, Chinese": ("好的，答案是四。</think>\n四", "四", "好的，答案是四。"),
     "the first tag eaten, with code in the thought": (
         "```\nx\n```\nso\n</think>\nfour",
@@ -60,6 +63,8 @@ SPOKEN_OF = {
     "in a sentence": "Close the thought with </think> and go on.",
     "at the end of a sentence": "The tag is </think>.",
     "in quotes": 'The tag "</think>" ends it.',
+    "in brackets": "The tag (</think>) ends it.",
+    "before a word": "The tag </think>ends it.",
     "in Chinese": "用 </think> 标签结束思考。",
     "in Chinese quotes": "结束标签是“</think>”。",
     "with its pair": "Write\n<think>\nso\n</think>\nfour",
