@@ -178,12 +178,14 @@ class CnaiMagics(Magics):
 
     def _ask(self, prompt: str, chosen: dict[str, Any]) -> Reply:
         from .render import choose_view
+        from .render.outputs import kept_metadata
 
         self._identify()
         run = self._run
         place = run.ask()
+        about = kept_metadata(self.session, run.cell)
         with interrupts_deferred():  # it imports ipywidgets
-            view = choose_view(self.shell, self.settings.display)
+            view = choose_view(self.shell, self.settings.display, about)
         before = self.session.latest
         try:
             if self.settings.replay:

@@ -327,6 +327,11 @@ class Session:
         cell = next((turn.place.cell for turn in turns), None)
         return self.kept(cell) if cell is not None else None
 
+    def kept_meanwhile(self, cell: str | None) -> Kept:
+        """Return what a cell did before, for its output while it asks again: the kernel may be killed."""
+        changes, now = self.changes.of(cell), self.conversations.clock.now()
+        return Kept(now) if cell is None else kept_of(self.conversations, cell, changes, now, runs=True)
+
     def kept(self, cell: str, made: Sequence[object] = ()) -> Kept:
         """Return what a cell did before and no output of its last run shows; `made` are changes of that."""
         changes = [each for each in self.changes.of(cell) if each not in made]

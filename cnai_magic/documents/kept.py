@@ -95,9 +95,14 @@ class Kept:
 
 
 def kept_of(
-    conversations: Conversations, cell: str, changes: Sequence[dict[str, Any]], time: datetime
+    conversations: Conversations,
+    cell: str,
+    changes: Sequence[dict[str, Any]],
+    time: datetime,
+    *,
+    runs: bool = False,
 ) -> Kept:
-    """Return what a cell did before, and none of its outputs shows.
+    """Return what a cell did before, and none of its outputs shows; while it `runs` again, none is there.
 
     A turn that stands as a fork was made with it needs no record: that of the fork tells of it.
     """
@@ -105,6 +110,6 @@ def kept_of(
     for conversation, turn in conversations.turns_of(cell):
         retired = conversation.retired.get(turn.place) is turn
         own = any(each.conversation == conversation.name for each in turn.attempts)
-        if not turn.display_id and (own or (retired and conversation.is_fork)):
+        if (runs or not turn.display_id) and (own or (retired and conversation.is_fork)):
             turns.append((conversation, turn, retired))
     return Kept(time, turns, changes)

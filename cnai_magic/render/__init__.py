@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["choose_view"]
 
 
-def choose_view(shell: Any, display: str = "auto") -> View:
+def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | None = None) -> View:
     """Return the view for one answer: `display` is the setting, `shell` the IPython shell that runs.
+
+    A widget has the metadata `about` while the answer comes.
 
     "auto" is a widget where somebody watches a notebook, text as it comes in a terminal, and the final
     output alone everywhere else: in a headless run, in qtconsole and in jupyter console. It is that too where
@@ -30,7 +33,7 @@ def choose_view(shell: Any, display: str = "auto") -> View:
     if display == "widget":
         from .widget import WidgetView
 
-        return WidgetView(shell)
+        return WidgetView(shell, about)
     from .static import StaticView
 
     return StaticView()

@@ -13,7 +13,7 @@ from ..reply import Reply
 from ..session import Session
 from .line import Line, Recorded
 
-__all__ = ["change_output", "keep_in_outputs"]
+__all__ = ["change_output", "keep_in_outputs", "kept_metadata"]
 
 
 def change_output(session: Session, shown: object) -> None:
@@ -50,5 +50,15 @@ def _with(
         data, about = Recorded.of(shown)._repr_mimebundle_()
     if not kept:
         return data, about
+    return data, _beside(kept, session, about)
+
+
+def kept_metadata(session: Session, cell: str | None) -> dict[str, Any]:
+    """Return the metadata of the output of an answer that is arriving: what its cell did before."""
+    kept = session.kept_meanwhile(cell)
+    return _beside(kept, session) if kept else {}
+
+
+def _beside(kept: Kept, session: Session, about: dict[str, Any] | None = None) -> dict[str, Any]:
     about = about or kept.alone(session.conversations)
-    return data, {"cnai": {**about["cnai"], "kept": kept.record(session.settings.save_attempts)}}
+    return {"cnai": {**about["cnai"], "kept": kept.record(session.settings.save_attempts)}}

@@ -8,7 +8,7 @@ message that is sent right after the display can come before there is a view to 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -71,11 +71,12 @@ def _loaded_asset() -> _Asset:
 class WidgetView:
     """Shows an answer in a widget while it comes, and as plain Markdown in the same place at the end.
 
-    `display_id` names the output.
+    `display_id` names the output. `about` is its metadata until the end.
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, about: Mapping[str, Any] | None = None) -> None:
         self._shell = shell
+        self._about = dict(about or {})
         self.display_id = uuid4().hex
         self._widget: _Answer | None = None
         self._stop: Callable[[], None] | None = None
@@ -110,7 +111,7 @@ class WidgetView:
         plain = f"{question.request.model} is answering …"
         view, _ = widget._repr_mimebundle_() or ({}, {})
         shown = {**view, "text/plain": plain}
-        display(shown, raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
+        display(shown, metadata=self._about, raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
         let_comm_be_heard(widget)
 
     def update(self, batch: Batch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.kernels import Kernel, Ran, running_kernel
-from tests.servers import ScriptedServer, Wait, chunked, delta, event, failure, http_chunk, usage
+from tests.servers import ScriptedServer, Wait, chunked, delta, event, failure, http_chunk, sse, usage
 
 KEY = "sk-" + "N0tTo8eS33n" * 3
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff]|\\\\u00[01][0-9a-f]|\\\\u200b")
@@ -102,3 +102,17 @@ def test_what_a_server_says_of_a_failure_is_clean(kernel: Kernel, upstream: Scri
     assert any(state and state["phase"] == "retry" for state in states)
     told = json.dumps([each["content"] for each in ran.messages], ensure_ascii=False)
     assert KEY[3:] not in _UNSEEN.sub("", told)
+
+
+def test_while_a_cell_asks_again_its_output_keeps_the_answers_before(
+    kernel: Kernel, upstream: ScriptedServer
+) -> None:
+    for text in ("First.", "Second."):
+        upstream.reply(sse(text))
+        ran = kernel.run("%%cnai --new\nAnything" if text == "First." else "%%cnai\nAnything", "again")
+    live, *_ = ran.of("display_data")
+    assert "widget-view" in str(live["data"].keys())
+    [turn] = live["metadata"]["cnai"]["kept"]["turns"]
+    assert turn["text"] == "First."
+    final = ran.of("update_display_data")[-1]
+    assert "kept" not in final["metadata"]["cnai"]
