@@ -509,7 +509,7 @@ def test_the_requests_are_written_to_a_file(kernel: Kernel, tmp_path: Path) -> N
         ("%cnai_chat fork --at 1", "no turn 1"),
         ("%cnai_chat undo", "no turn to undo"),
         ("%cnai_chat versions", "no turns yet"),
-        ("%cnai_chat export nothing.md", "nothing to write"),
+        ("%cnai_chat export nothing.md", "no turns to write"),
         ("%cnai_chat import nowhere.md", "there is no file"),
         ("%cnai_chat restore", "--from PATH"),
         ("%cnai_chat use 'open", "a quote is not closed"),
