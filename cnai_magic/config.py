@@ -99,7 +99,11 @@ class Cnai(Configurable):
             raise InputError(
                 "a setting has a value that it cannot have",
                 why=str(exc),
-                next_step="correct it where it is set: %config Cnai, or ipython_config.py",
+                next_step=NextStep(
+                    cell="correct it where it is set: %config Cnai, or ipython_config.py",
+                    terminal="correct it where it is set: a variable CNAI_…, or an option",
+                    python="correct it where it is set: Session(…)",
+                ),
             ) from exc
         for name in known:
             text = os.environ.get(_variable(name), "").strip()

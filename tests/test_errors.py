@@ -41,8 +41,10 @@ FOREIGN_AT = {
 ONE_DOOR = {
     "magics.py": "cell",
     "chat_commands.py": "cell",
+    "chat_files.py": "cell",
     "spend_commands.py": "cell",
     "documents/notebook.py": "cell",
+    "documents/output.py": "cell",
     "options.py": "cell",
     "hints.py": "cell",
     "replay.py": "cell",
