@@ -156,7 +156,7 @@ def _rename(command: Command, rest: str) -> object:
     from .render.line import Line
 
     given = words(rest)
-    if len(given) not in (1, 2):
+    if len(given) not in (1, 2) or not given[-1]:
         raise InputError("which new name?", next_step="%cnai_chat rename NEW, or %cnai_chat rename OLD NEW")
     old, new = given if len(given) == 2 else ("", given[0])
     former = command.conversations.rename(old, new, command.place)

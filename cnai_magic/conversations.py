@@ -31,6 +31,8 @@ class Conversations:
         self.current = "main"
         self.clock = Clock()
         self._deleted: set[str] = set()
+        # When the cells first ran whose turns were deleted with their conversations.
+        self._deleted_runs: dict[str, datetime] = {}
 
     def __iter__(self) -> Iterator[Conversation]:
         return iter(self._named.values())
@@ -84,8 +86,11 @@ class Conversations:
 
         This is the order of the first runs. The order of the document would take its place here.
         """
-        turns = [turn for _, turn in self.turns_of(place.cell or "") if turn.place.is_asked_again]
-        return min((turn.first_run for turn in turns), default=None) or self.clock.now()
+        cell = place.cell or ""
+        runs = [turn.first_run for _, turn in self.turns_of(cell) if turn.place.is_asked_again]
+        if cell in self._deleted_runs:
+            runs.append(self._deleted_runs[cell])
+        return min(runs, default=None) or self.clock.now()
 
     def begun_at(self, place: Place, name: str = "", *, fork: bool = False) -> Conversation | None:
         """Return the conversation that a place began, so that it goes on in it when it is run again."""
@@ -225,6 +230,9 @@ class Conversations:
         conversation = self[name]
         del self._named[conversation.name]
         self._deleted.add(conversation.name)
+        for turn in conversation.turns:
+            if turn.place.cell is not None and turn.place.is_asked_again:
+                self._deleted_runs.setdefault(turn.place.cell, turn.first_run)
         if self.current == conversation.name:
             self.current = self.add(Conversation("main")).name
         return conversation

@@ -130,7 +130,10 @@ def test_an_unknown_command_names_the_nearest_or_all(session: Session) -> None:
     assert "list, show, use" in caught.value.why
 
 
-def test_use_without_a_name_asks_which(session: Session) -> None:
+def test_use_and_rename_without_a_name_ask_which(session: Session) -> None:
+    for line in ("rename", 'rename ""', 'rename main ""', "rename a b c"):
+        with pytest.raises(InputError, match="which new name"):
+            run_chat_command(session, line, lambda: None)
     with pytest.raises(InputError, match="which conversation"):
         run_chat_command(session, "use", lambda: None)
 

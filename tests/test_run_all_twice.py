@@ -85,12 +85,16 @@ def _named(number: int, steps: list[Step]) -> list[Step]:
     ]
 
 
+_ASKED = {"q": Ask(), "q -c plan": Ask({"chat": "plan"})}
+
+
 @pytest.mark.parametrize(
     "steps",
     [
         ["q", "rename intro", "q", "new plan", "q"],
         ["new plan", "q", "rename plan idea", "q", "use main", "q"],
         ["new plan", "q", "delete plan", "q"],
+        ["q -c plan", "q", "delete plan", "q -c plan", "q"],
         ["q", "q", "drop 1", "q"],
         ["q", "q", "undo", "q"],
         ["q", "fork", "undo", "q", "use main", "q"],
@@ -108,7 +112,7 @@ def test_run_all_twice_sends_the_same_twice_with_other_commands(
     file.write_text('[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]')
     notebook = WorkingNotebook(server)
     cells: dict[str, list[Step]] = {
-        f"cell {number}": _named(number, [Ask() if step == "q" else step.format(file=file)])
+        f"cell {number}": _named(number, [_ASKED.get(step) or step.format(file=file)])
         for number, step in enumerate(steps)
     }
     try:
