@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["export", "import_", "restore"]
 
 _SUFFIXES = (".ipynb", ".md", ".json")
+_TEXTS = ("text", "reasoning", "prompt", "model", "answered_by", "note", "finish_reason", "request")
 
 
 def restore(command: Command, arguments: Namespace) -> object:
@@ -86,9 +87,7 @@ def _cleaned(conversation: Conversation) -> Conversation:
 
     def cleaned(reply: Reply) -> Reply:
         system = None if reply.system is None else clean(reply.system)
-        texts: dict[str, Any] = {
-            name: clean(getattr(reply, name)) for name in ("text", "reasoning", "prompt")
-        }
+        texts: dict[str, Any] = {name: clean(getattr(reply, name)) for name in _TEXTS}
         return replace(reply, system=system, **texts)
 
     turns = [turn.copy() for turn in conversation.turns]

@@ -13,7 +13,7 @@ from .errors import InputError
 from .footer import footer_line
 from .markdown import code_blocks, notebook_markdown
 from .protocol import Usage
-from .safety import strip_controls
+from .safety import clean
 from .spend import Cost, Spend
 
 __all__ = ["Reply"]
@@ -110,7 +110,7 @@ class Reply:
     @property
     def markdown(self) -> str:
         """The answer as Markdown that is safe in a notebook, with maths that it typesets."""
-        return notebook_markdown(self.text)
+        return notebook_markdown(clean(self.text))
 
     @property
     def footer(self) -> str:
@@ -179,4 +179,4 @@ class Reply:
         return self.markdown
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(strip_controls(self.text))
+        printer.text(clean(self.text))

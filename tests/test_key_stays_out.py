@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 
+from cnai_magic.chat_commands import run_chat_command
+from cnai_magic.conversation import Place
+from cnai_magic.documents.output import bundle, metadata
+from cnai_magic.reply import Reply
 from cnai_magic.safety import ApiKey
+from cnai_magic.session import Session
 from tests.notebooks import code, execute, new_notebook
 from tests.servers import ScriptedServer, chunked, completion, delta, event, failure, json_response, response
 
@@ -73,6 +79,47 @@ def test_no_file_holds_the_key(fault: str, tmp_path: Path, monkeypatch: pytest.M
     nbformat.write(notebook, tmp_path / "executed.ipynb")
     assert (tmp_path / "everything.log").stat().st_size > 0
     assert places_of(KEY, tmp_path) == []
+
+
+@pytest.mark.parametrize("unseen", ["", "\u200b", "\x1b[1m", "\x00", "\u202e"])
+def test_no_view_or_export_of_a_conversation_shows_the_key(unseen: str, tmp_path: Path) -> None:
+    ApiKey(KEY)
+    split = KEY[:9] + unseen + KEY[9:]
+    session = Session(base_url="demo", ledger="off")
+    conversation = session.conversations.in_use
+    conversation.system = split
+    fields = (
+        "text",
+        "prompt",
+        "model",
+        "answered_by",
+        "note",
+        "reasoning",
+        "system",
+        "finish_reason",
+        "request",
+    )
+    reply = Reply(**dict.fromkeys(fields, split))  # type: ignore[arg-type]
+    conversation.record(Place("c1"), reply)
+    shown: list[Any] = [reply.markdown, reply.footer, metadata(reply), bundle(reply)]
+    commands = [
+        "show",
+        "list",
+        "versions 1",
+        "system",
+        *(f"export {tmp_path}/e.{kind}" for kind in ("md", "json")),
+    ]
+    for command in [*commands, f"export {tmp_path}/e.ipynb"]:
+        view: Any = run_chat_command(session, command, lambda: None)
+        shown.append(repr(view))
+        if hasattr(view, "_repr_mimebundle_"):
+            shown.append(view._repr_mimebundle_())
+    shown += [(tmp_path / f"e.{kind}").read_text() for kind in ("md", "json", "ipynb")]
+    for each in shown:
+        text = each if isinstance(each, str) else json.dumps(each)
+        for mark in (unseen, json.dumps(unseen)[1:-1]):
+            text = text.replace(mark, "") if mark else text
+        assert KEY[3:] not in text
 
 
 def test_the_search_would_find_the_key(tmp_path: Path) -> None:

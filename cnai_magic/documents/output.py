@@ -263,7 +263,7 @@ def _record(reply: Reply) -> dict[str, Any]:
         "turn_id": reply.turn_id,
         "attempt": reply.attempt,
         "ordinal": reply.ordinal,
-        "model": reply.model,
+        "model": clean(reply.model),
         "system": reply.system and _hidden(reply.system),
         "parameters": dict(reply.parameters),
         "prompt": _hidden(reply.prompt),
@@ -276,19 +276,19 @@ def _record(reply: Reply) -> dict[str, Any]:
         },
         "cost": reply.cost.nano,
         "demo": reply.demo,
-        "finish_reason": reply.finish_reason,
+        "finish_reason": clean(reply.finish_reason),
         "time": time_text(reply.started),
         "seconds": round(reply.seconds, 3),
-        "request": reply.request,
+        "request": clean(reply.request),
     }
     if reply.cost.estimated is not usage.estimated:
         about["cost_estimated"] = reply.cost.estimated
     if reply.cost.local:
         about["cost_local"] = True
     if reply.answered_by:
-        about["answered_by"] = reply.answered_by
+        about["answered_by"] = clean(reply.answered_by)
     if reply.note:
-        about["note"] = reply.note
+        about["note"] = clean(reply.note)
     if reply.first_run is not None:
         about["first_run"] = time_text(reply.first_run)
     for name in ("began", "appended", "chosen"):

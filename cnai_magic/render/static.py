@@ -12,7 +12,7 @@ from ..documents.output import bundle, metadata
 from ..markdown import escape_markdown, notebook_markdown
 from ..question import Question
 from ..reply import Reply
-from ..safety import strip_controls
+from ..safety import clean
 from ..stream import Batch
 
 __all__ = ["StaticView", "Transcript"]
@@ -54,17 +54,17 @@ class Transcript:
         self._system = conversation.system
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        markdown = [f"**Conversation {escape_markdown(strip_controls(self._name))}**"]
-        plain = [f"Conversation {self._name}"]
+        markdown = [f"**Conversation {escape_markdown(clean(self._name))}**"]
+        plain = [f"Conversation {clean(self._name)}"]
         if self._system:
-            markdown.append(f"*System:*\n\n{notebook_markdown(strip_controls(self._system))}")
-            plain.append(f"System: {strip_controls(self._system)}")
+            markdown.append(f"*System:*\n\n{notebook_markdown(clean(self._system))}")
+            plain.append(f"System: {clean(self._system)}")
         if not self._turns:
             markdown.append("It has no turns yet.")
             plain.append("It has no turns yet.")
         for number, turn in self._turns:
             answer = bundle(turn.reply, alone=True)
-            prompt = strip_controls(turn.reply.prompt)
+            prompt = clean(turn.reply.prompt)
             question = notebook_markdown(f"**{number}.**\n\n{prompt}", quoted=True)
             markdown += [question, answer["text/markdown"]]
             plain += [f"[{number}] {prompt}", answer["text/plain"]]
