@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from .errors import NextStep, ReplayError, setting
 from .question import Question
@@ -22,7 +23,7 @@ def same_answer(
     `saved` are the answers in the cell's outputs, `ordinal` counts the questions of this run. `prepare` gives
     the question with, for what it leaves open, the model of a saved answer. Raises ReplayError.
     """
-    whole = [reply for reply in saved if reply.finish_reason != "failed"]
+    whole = [each for reply in saved for each in _attempts(reply) if each.finish_reason != "failed"]
     if not whole:
         raise ReplayError(
             "this cell has no saved answer to replay",
@@ -47,6 +48,13 @@ def same_answer(
         "the saved answer of this cell is to another request",
         why=_difference(likely[0], prepare(likely[0])),
     )
+
+
+def _attempts(reply: Reply) -> Iterator[Reply]:
+    """Yield an answer and the other attempts that its output keeps: one that was kept since may be shown."""
+    turn = (reply, *(replace(each, ordinal=reply.ordinal) for each in reply.others))
+    for attempt in turn:
+        yield replace(attempt, others=tuple(replace(each, others=()) for each in turn if each is not attempt))
 
 
 def _difference(saved: Reply, question: Question) -> str:
