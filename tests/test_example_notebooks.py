@@ -158,7 +158,7 @@ def test_a_program_runs_it_too(tmp_path: Path) -> None:
     for committed, cell in zip(example(name).cells, notebook.cells, strict=True):
         then, now = records(committed), records(cell)
         # An earlier attempt that was kept is in the place of the latest one, which is that of the source.
-        latest = [max(each, *each.get("others", ()), key=lambda it: it["attempt"]) for each in then]
+        latest = [max([each, *each.get("others", ())], key=lambda it: it["attempt"]) for each in then]
         assert [about["model"] for about in now] == [about["model"] for about in latest]
         assert {about["attempt"] for about in now} <= {1}
         assert all("widget" not in kind for each in cell.get("outputs", []) for kind in each.get("data", {}))
@@ -171,7 +171,9 @@ def test_it_is_replayed_as_a_whole(name: str, tmp_path: Path) -> None:
     assert asked == (["ask-live", "ask-reasoner"] if name == "lesson" else [])
     for committed, cell in zip(example(name).cells, notebook.cells, strict=True):
         if cell["id"] not in asked:
-            assert [each["id"] for each in records(cell)] == [each["id"] for each in records(committed)]
+            # Without cell IDs an attempt that is kept later does not come into the output of its cell.
+            for now, then in zip(records(cell), records(committed), strict=True):
+                assert now["id"] in [each["id"] for each in (then, *then.get("others", ()))]
 
 
 @pytest.mark.parametrize("name", ["quickstart", "prompt_iteration"])
