@@ -183,7 +183,7 @@ def test_models_are_listed_and_filtered(server: ScriptedServer, capsys: pytest.C
     assert cli.main(["models"]) == 0
     out = capsys.readouterr().out
     assert "deepseek-chat" in out
-    assert "unpriced" in out
+    assert "free, local" in out
     assert cli.main(["models", "zz"]) == 2
     assert "no model matches 'zz'" in capsys.readouterr().err
     assert cli.main(["models", "QWEN"]) == 0
