@@ -19,7 +19,7 @@ from .documents.cell_ids import CellIds
 from .errors import InputError, NextStep
 from .expansion import expand
 from .hints import check_variable
-from .interrupts import interrupts_deferred
+from .interrupts import Interrupted, interrupts_deferred
 from .options import leading_options, words
 from .transform import keep_body, keep_question_mark
 
@@ -89,16 +89,10 @@ class CnaiMagics(Magics):
         if arguments.dry_run:
             self._show_dry_run(prompt, chosen)
             return None
-        before = self.session.latest
         try:
-            reply = self._ask(prompt, chosen)
-        finally:
-            # Also after an interrupt, and for the part of an answer that broke off.
-            latest = self.session.latest
-            if latest is not before:
-                self.shell.user_ns["_cnai"] = latest
-                if arguments.out:
-                    self.shell.user_ns[arguments.out] = latest
+            reply = self._ask_and_put_out(prompt, chosen, arguments.out)
+        except KeyboardInterrupt:
+            raise Interrupted from None  # also before anything was sent
         return reply if cell is None and uses_result(self.shell) else None
 
     @no_var_expand
@@ -175,6 +169,18 @@ class CnaiMagics(Magics):
         print("The key is set for this kernel" + (" and saved in the keyring." if arguments.save else "."))
 
     # -- asking ---------------------------------------------------------------------------------
+
+    def _ask_and_put_out(self, prompt: str, chosen: dict[str, Any], variable: str | None) -> Reply:
+        before = self.session.latest
+        try:
+            return self._ask(prompt, chosen)
+        finally:
+            # Also after an interrupt, and for the part of an answer that broke off.
+            latest = self.session.latest
+            if latest is not before:
+                self.shell.user_ns["_cnai"] = latest
+                if variable:
+                    self.shell.user_ns[variable] = latest
 
     def _ask(self, prompt: str, chosen: dict[str, Any]) -> Reply:
         from .render import choose_view
