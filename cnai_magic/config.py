@@ -119,7 +119,8 @@ class Cnai(Configurable):
             raise InputError(
                 f"the setting {name} is {value!r}",
                 parameter=name,
-                why=str(exc),
+                # What Python says of a text that is no number speaks of literals and conversions.
+                why="it is not a number" if isinstance(exc, ValueError) else str(exc),
                 next_step="correct it where it is set: "
                 + NextStep(
                     cell=f"%config Cnai.{name}, or {_variable(name)}",
