@@ -176,15 +176,7 @@ class Session:
     def _prepared(
         self, prompt: str, chosen: Options, place: Place, *, demo: bool, former: Sequence[Reply] = ()
     ) -> Question:
-        prompt = _well_formed(prompt)
-        if not prompt.strip():
-            raise InputError(
-                "there is no question",
-                next_step=NextStep(
-                    cell="write it into the cell below %%cnai, or after %cnai",
-                    terminal="write it after cnai ask, or pipe it in",
-                ),
-            )
+        prompt = _checked_prompt(prompt)
         settings = self.settings
         if chosen.append or settings.on_rerun == "append":
             place = replace(place, kind="append")
@@ -448,6 +440,21 @@ class Session:
             return self.provider.chosen_model(ask=False)
         except InputError:
             return ""
+
+
+def _checked_prompt(prompt: object) -> str:
+    if not isinstance(prompt, str):
+        kind = type(prompt).__name__
+        raise InputError(f"the question is of type {kind}, not text", next_step="write it as str(…)")
+    if not prompt.strip():
+        raise InputError(
+            "there is no question",
+            next_step=NextStep(
+                cell="write it into the cell below %%cnai, or after %cnai",
+                terminal="write it after cnai ask, or pipe it in",
+            ),
+        )
+    return _well_formed(prompt)
 
 
 def _well_formed(text: str) -> str:

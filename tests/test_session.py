@@ -1134,3 +1134,10 @@ def _interrupted_at(line: int, presses: int, files: set[str], work: Callable[[],
     finally:
         sys.settrace(before)
     return passed
+
+
+@pytest.mark.parametrize("prompt", [5, None, b"What is a median?", ["What?"]])
+def test_a_question_that_is_no_text_is_refused_in_words(prompt: Any) -> None:
+    session = Session(base_url="http://127.0.0.1:9/v1", model="m", ledger="off")
+    with pytest.raises(InputError, match=f"of type {type(prompt).__name__}, not text"):
+        session.ask(prompt)
