@@ -260,7 +260,7 @@ def test_three_tenths_are_spent_to_the_last_nano_usd(
     server: ScriptedServer, make: Callable[..., Session]
 ) -> None:
     # In floats 0.1 + 0.1 + 0.1 is more than 0.3.
-    server.always(sse("yes", tokens=(10**5, 0)))
+    server.always(sse("yes", tokens=(10**5 - 1, 1)))
     session = make(budget="0.3")
     for _ in range(3):
         session.ask("a", once=True)
@@ -1098,7 +1098,7 @@ def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
     make: Callable[..., Session], server: ScriptedServer
 ) -> None:
     session = make(prices={"m": (1, 1), "dear": (10**9, 10**9)})
-    server.reply(sse("yes", tokens=(20, 10**14)))
+    server.reply(sse("yes", tokens=(15 * 10**6, 8)))
     server.always(sse("yes", tokens=(20, 8)))
     session.ask("a", model="dear")
     for _ in range(2):

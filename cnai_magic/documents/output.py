@@ -23,6 +23,7 @@ from ..spend import Cost, Spend
 __all__ = [
     "SCHEMA",
     "Event",
+    "KeptTurn",
     "answer_record",
     "bundle",
     "event_metadata",

@@ -45,7 +45,7 @@ from .wire import (
     unknown_model,
 )
 
-__all__ = ["LIMITS", "SingleKey", "demo_source", "make_app"]
+__all__ = ["LIMITS", "BodyReader", "SingleKey", "demo_source", "make_app"]
 
 LIMITS = web.AppKey("limits", Limits)
 """Where the application keeps the limits that its connections have."""

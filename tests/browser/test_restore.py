@@ -42,9 +42,13 @@ def test_a_conversation_goes_on_after_a_restart(
     expect(notebook.outputs(0)).not_to_contain_text(_HINT)
     notebook.run(0, 1, 2, 3, 4)
     expect(notebook.outputs(3)).to_contain_text("Two.")
-    notebook.run(3, 5)
+    notebook.run(3)
     expect(notebook.outputs(3)).to_contain_text("Two again.")
     expect(notebook.outputs(3)).to_contain_text("attempt 2")
+    notebook.run(5)
+    # The attempt that is kept comes into the output of its cell.
+    expect(notebook.outputs(3)).not_to_contain_text("Two again.")
+    expect(notebook.outputs(3)).to_contain_text("Two.")
     notebook.saved()
     notebook.restart()
 
