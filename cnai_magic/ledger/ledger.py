@@ -37,8 +37,8 @@ def default_path() -> Path:
     return user_data_path("cnai_magic") / "ledger.sqlite3"
 
 
-# So many rows are read at a time.
-_PART = 2_000
+# So many rows are read at a time; more of them take longer, each.
+_PART = 500
 
 
 class Ledger:
@@ -91,16 +91,22 @@ class Ledger:
         self._enter_the_lost()
         condition, values = where(demo, notebook, day)
         within = f"{condition} AND" if condition else "WHERE"
-        query = (
-            f"SELECT rowid, {COLUMNS} FROM charges INDEXED BY charges_by_time "
-            f"{within} (time, rowid) > (?, ?) ORDER BY time, rowid LIMIT {_PART}"
-        )
+        query = f"SELECT rowid, {COLUMNS} FROM charges INDEXED BY charges_by_time {within}"
+        same_time = f"{query} time = ? AND rowid > ? ORDER BY rowid LIMIT ?"
+        later = f"{query} time > ? ORDER BY time, rowid LIMIT ?"
 
         def part(after: tuple[int, int]) -> tuple[list[_Result], tuple[int, int] | None]:
+            time, _ = after
+
             def work(connection: sqlite3.Connection) -> tuple[list[_Result], tuple[int, int] | None]:
-                found = connection.execute(query, (*values, *after)).fetchall()
-                made = [make(row[1:]) for row in found]
-                return made, (found[-1][2], found[-1][0]) if len(found) == _PART else None
+                # Two searches: SQLite would look for `(time, rowid) > (?, ?)` by the time alone.
+                made: list[_Result] = []
+                last = after
+                for search, start in ((same_time, after), (later, (time,))):
+                    for row in connection.execute(search, (*values, *start, _PART - len(made))):
+                        made.append(make(row[1:]))
+                        last = (row[2], row[0])
+                return made, last if len(made) == _PART else None
 
             return self._database.run(work, READ)
 

@@ -124,19 +124,22 @@ def day_of(day: str) -> int:
 
 def record_of(row: tuple[Any, ...]) -> Record:
     """Return the record that the values of COLUMNS hold; raises ValueError where they are damaged."""
-    charge_id, time, _day, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
-    demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
-    texts = (charge_id, notebook, conversation, host, model, answered_by, finish_reason)
     # A file may have a million of these, and nearly all of them need nothing changed.
-    if not all(type(text) is str for text in texts):
-        charge_id, notebook, conversation, host, model, answered_by, finish_reason = map(text_of, texts)
-    for number in (time, prompt, completion, reasoning, cached, 0 if nano is None else nano):
-        if type(number) is not int:
-            _int(number)
-    estimated = bool(usage_estimated or cost_estimated)
-    where_asked = (charge_id, time, notebook, conversation, host, model, answered_by)
-    counts = (prompt, completion, reasoning, cached)
-    return Record._make((*where_asked, *counts, estimated, nano, bool(demo), finish_reason))
+    if tuple(map(type, row)) not in _USUAL_ROWS:
+        charge_id, time, *texts = row[:9]
+        numbers = [None if value is None else _int(value) for value in row[9:]]
+        row = (text_of(charge_id), _int(time), *map(text_of, texts), *numbers)
+    charge_id, time, _, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
+    demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
+    return Record(
+        *(charge_id, time, notebook, conversation, host, model, answered_by),
+        *(prompt, completion, reasoning, cached),
+        *(bool(usage_estimated or cost_estimated), nano, bool(demo), finish_reason),
+    )
+
+
+_USUAL_TEXTS = (str, int, *[str] * 7)
+_USUAL_ROWS = {(*_USUAL_TEXTS, *[int] * 6, nano, int) for nano in (int, type(None))}
 
 
 def text_of(value: object) -> str:

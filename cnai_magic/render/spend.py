@@ -126,39 +126,20 @@ def charges_csv(records: Iterable[Record]) -> Iterator[str]:
     where the model has no price. Text that a spreadsheet would take for a formula begins with an apostrophe.
     """
     yield _csv_line(_CSV_HEADINGS)
-    lines: list[str] = []
-    write = csv.writer(_Appended(lines), lineterminator="\r\n").writerow
-    known = _csv_known_text
     for record in records:
         charge_id, milliseconds, notebook, conversation, host, model, answered_by = record[:7]
         prompt, completion, reasoning, cached, estimated, nano, demo, finish_reason = record[7:]
         quarter, within = divmod(milliseconds, 900_000)
         hour, first, day = _quarter(quarter)
         second, within = divmod(within, 1000)
-        write(
-            (
-                charge_id if _PLAIN(charge_id) else _csv_text(charge_id),
-                f"{hour}:{first + second // 60:02d}:{second % 60:02d}.{within:03d}+00:00",
-                *(day, known(notebook), known(conversation), known(host), known(model), known(answered_by)),
-                *(prompt, completion, reasoning, cached),
-                "true" if estimated else "false",
-                ""
-                if nano is None
-                else f"{nano // 10**9}.{nano % 10**9:09d}"
-                if nano >= 0
-                else _decimal(nano),
-                "true" if demo else "false",
-                known(finish_reason),
-            )
+        shown_id = charge_id if _PLAIN(charge_id) else _csv_cells(charge_id)
+        cost = "" if nano is None else f"{nano // 10**9}.{nano % 10**9:09d}" if nano >= 0 else _decimal(nano)
+        yield (
+            f"{shown_id},{hour}:{first + second // 60:02d}:{second % 60:02d}.{within:03d}+00:00,{day},"
+            f"{_csv_known_cells(notebook, conversation, host, model, answered_by)},"
+            f"{prompt},{completion},{reasoning},{cached},{'true' if estimated else 'false'},{cost},"
+            f"{'true' if demo else 'false'},{_csv_known_cells(finish_reason)}\r\n"
         )
-        yield lines.pop()
-
-
-class _Appended:
-    """A file for the csv module that keeps each line."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self.write = lines.append
 
 
 @functools.lru_cache(4096)
@@ -229,10 +210,13 @@ def _csv_line(cells: Iterable[object]) -> str:
     return line.getvalue()
 
 
-@functools.lru_cache(4096)
-def _csv_known_text(text: str) -> str:
-    """Return what `_csv_text` does, of texts that come again and again."""
-    return _csv_text(text)
+def _csv_cells(*texts: str) -> str:
+    """Return texts as cells of one line of CSV, commas between them."""
+    # An only cell without text would be quoted.
+    return _csv_line([*map(_csv_text, texts), ""]).removesuffix(",\r\n")
+
+
+_csv_known_cells = functools.lru_cache(4096)(_csv_cells)  # for texts that come again and again
 
 
 def _csv_text(text: str) -> str:

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.ledger import Ledger, default_path
 from cnai_magic.ledger import database as database_module
+from cnai_magic.ledger import ledger as ledger_module
 from cnai_magic.ledger.ledger import _insert
 from cnai_magic.protocol import Usage, both_models
 from cnai_magic.safety import ApiKey
@@ -219,6 +220,20 @@ def test_filters_choose_and_none_does_not(ledger: Ledger) -> None:
     assert chosen(notebook="") == 4
     assert chosen(day=day) == ledger.total(day=day).nano == 4
     assert chosen(day=day, notebook="a") == ledger.total(day=day, notebook="a").nano == 0
+
+
+def test_very_many_of_one_moment_are_all_read_in_their_order(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "_PART", 3)
+    ledger = Ledger(path)
+    moments = [NOON] * 7 + [NOON + timedelta(seconds=1)] * 3 + [NOON + timedelta(seconds=2)]
+    for number, moment in enumerate(moments):
+        ledger.add(charge(number, time=moment))
+    day = NOON.astimezone().date().isoformat()
+    assert [found.cost.nano for found in ledger.rows()] == list(range(11))
+    assert [found.nano for found in ledger.records(day=day)] == list(range(11))
+    ledger.close()
 
 
 def test_rows_may_be_read_while_others_are_entered(ledger: Ledger) -> None:
