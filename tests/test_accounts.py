@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -672,6 +671,33 @@ tell("ready")
 input()
 """
 
+# Shows the first text; when more comes, the first is noted in the journal, and nothing after it will be.
+_ASK_AND_STAND_STILL = """
+from cnai_magic.question import Unseen
+
+class View(Unseen):
+    texts = 0
+
+    def update(self, batch):
+        if batch.text:
+            self.texts += 1
+            tell("shown" if self.texts == 1 else "noted")
+            if self.texts > 1:
+                input()
+
+session.ask("a", view=View(), max_tokens=2000)
+"""
+
+
+def kill_in_mid_answer(process: subprocess.Popen[str], shown: threading.Event) -> None:
+    """Kill a kernel that asks and stands still, once it has noted the text that came before `shown`."""
+    go(process)
+    assert heard(process) == "shown"
+    shown.set()
+    assert heard(process) == "noted"
+    process.kill()
+    process.wait(PATIENCE)
+
 
 @contextmanager
 def kernels(
@@ -760,14 +786,12 @@ def test_what_had_come_of_the_answer_of_a_killed_kernel_counts_in_the_day_s_budg
     server: ScriptedServer, make: Callable[..., Session], path: Path
 ) -> None:
     text = "word " * 400
-    server.reply([*begun(text), SILENCE])
+    shown = threading.Event()
+    server.reply([*begun(text), Wait(shown), http_chunk(event(delta("more"))), SILENCE])
     session = make(max_tokens=10)
     set_day_budget(session, 10_000)
-    with kernels(1, 'session.ask("a", max_tokens=2000)', server, path) as (process,):
-        go(process)
-        wait_for_journal(path, '"grown"')
-        process.kill()
-        process.wait(PATIENCE)
+    with kernels(1, _ASK_AND_STAND_STILL, server, path) as (process,):
+        kill_in_mid_answer(process, shown)
     spent = estimate_tokens("a") + estimate_tokens(text)
     assert left_today(session) == 10_000 - spent
     (row,) = rows(session)
@@ -795,12 +819,10 @@ def test_what_a_killed_kernel_could_not_write_is_entered_exactly(
 def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
     server: ScriptedServer, make: Callable[..., Session], path: Path
 ) -> None:
-    server.reply([*begun("half"), SILENCE])
-    with kernels(1, 'session.ask("a")', server, path) as (process,):
-        go(process)
-        wait_for_journal(path, '"grown"')
-        process.kill()
-        process.wait(PATIENCE)
+    shown = threading.Event()
+    server.reply([*begun("half"), Wait(shown), http_chunk(event(delta("more"))), SILENCE])
+    with kernels(1, _ASK_AND_STAND_STILL, server, path) as (process,):
+        kill_in_mid_answer(process, shown)
     with kernels(4, "tell(len(list(session.ledger.rows())))", server, path) as running:
         for process in running:
             go(process)
@@ -831,13 +853,6 @@ def test_a_note_that_is_damaged_is_left_out(make: Callable[..., Session], path: 
     dead.write_bytes(damage)
     assert rows(session) == []
     assert not dead.exists()
-
-
-def wait_for_journal(path: Path, words: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not any(words in each.read_text() for each in path.parent.glob("*-holders/*")):
-        assert time.monotonic() < deadline, f"{words} was never noted"
-        time.sleep(0.02)
 
 
 # -- a ledger that fails ------------------------------------------------------------------------

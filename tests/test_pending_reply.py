@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -318,7 +318,8 @@ def test_what_a_locked_ledger_did_not_take_is_written_in_the_background(
     assert [session.ask("a").total.nano for _ in range(3)] == [n * 28 * TOKEN for n in (2, 3, 4)]
     assert len(rows(session)) == 1
     unlock(connection)
-    _wait_until(lambda: len(rows(session)) == 4)
+    _wait_for_the_writer(session)
+    assert len(rows(session)) == 4
     assert session.ask("a").total.nano == 5 * 28 * TOKEN
     assert len(lines(session)) == 1
 
@@ -368,8 +369,9 @@ def test_a_price_list_that_says_nothing_keeps_neither_question_nor_answer_waitin
     assert (reply.text, str(reply.cost)) == ("yes", "unpriced")
     assert session.book.total().unpriced_requests == 1
     listed.set()
-    _wait_until(lambda: session.book.total().nano == 28 * TOKEN)
-    _wait_until(lambda: [row.cost.nano for row in rows(session)] == [28 * TOKEN])
+    _wait_for_the_writer(session)
+    assert session.book.total().nano == 28 * TOKEN
+    assert [row.cost.nano for row in rows(session)] == [28 * TOKEN]
     assert session.book.total().unpriced_requests == 0
 
 
@@ -417,11 +419,11 @@ def test_a_question_that_is_only_prepared_asks_no_server(
     assert make(base_url="demo", model="", prices={}).prepare("a").demo
 
 
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
+def _wait_for_the_writer(session: Session) -> None:
+    """Wait until the thread that writes into the ledger in the background has nothing left to write."""
+    thread = session.accounts._writer._thread
+    assert thread is not None
+    assert thread.wait(PATIENCE), "it still writes"
 
 
 # -- the total of a notebook ----------------------------------------------------------------------
@@ -509,13 +511,21 @@ def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
     thread = threading.Thread(target=hold_the_locks)
     thread.start()
     assert inside.wait(PATIENCE)
+    told, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        answered = session.ask("b").text == "yes"
-        os._exit(0 if answered else 1)
+        os.write(tell, session.ask("b").text.encode())
+        os._exit(0)
     go_on.set()
     thread.join(PATIENCE)
-    _wait_until(lambda: os.waitpid(child, os.WNOHANG) != (0, 0))
+    answered, _, _ = select.select([told], [], [], PATIENCE)
+    if not answered:
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(tell)
+    assert answered, "the child hangs"
+    assert os.read(told, 9) == b"yes"
+    os.close(told)
     assert len(rows(session)) == 2
 
 
