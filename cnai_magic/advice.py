@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from .access import Access, key_variables
 from .errors import (
     LIST_MODELS,
-    SEND_LESS,
     SET_KEY,
     AuthenticationError,
     CnaiError,
@@ -136,8 +135,10 @@ def _leave_out(names: Sequence[str]) -> NextStep:
 
 
 def _send_less(error: ContextLengthError, request: ChatRequest) -> NextStep:
-    if len(request.messages) - (request.messages[0].role == "system") <= 1:
-        return SEND_LESS
+    system = request.messages[0].role == "system"
+    if len(request.messages) - system <= 1:
+        # No earlier turn was sent, so a new conversation would send the same.
+        return NextStep.of("shorten the question" + " or the system message" * system)
     new = NextStep(cell="begin a new conversation with %%cnai --new", python="begin anew: ask(…, new=True)")
     fitting = _history_that_fits(error.limit, request)
     fewer = setting("history_tokens", fitting) if fitting else "a shorter question"

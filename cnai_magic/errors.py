@@ -285,9 +285,7 @@ class ServerError(APIError):
     """The server failed (5xx), or reported a failure that fits no other class."""
 
     retryable = True
-    default_next_step = (
-        "ask again in a moment; if it stays so, report the request ID to whoever runs the server"
-    )
+    default_next_step = "ask again in a moment; if it stays so, report this to whoever runs the server"
 
 
 class NetworkError(CnaiError):

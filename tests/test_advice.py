@@ -6,7 +6,7 @@ import pytest
 
 from cnai_magic.access import Access
 from cnai_magic.advice import advise, explain_model
-from cnai_magic.errors import SEND_LESS, APIError, ContextLengthError, ModelNotFoundError
+from cnai_magic.errors import APIError, ContextLengthError, ModelNotFoundError, NextStep
 from cnai_magic.protocol import ChatRequest, Message
 from cnai_magic.protocol.vendor_errors import error_from_response
 from cnai_magic.vendors import resolve
@@ -116,9 +116,15 @@ def test_where_the_server_tells_no_limit_half_of_the_history_is_a_start() -> Non
 
 
 def test_too_long_a_question_by_itself_is_to_be_shortened() -> None:
-    for request in (QUESTION, ChatRequest("m", (Message("system", "x"), Message("user", "a " * 9999)))):
-        step = advised(400, LONG.format(100), "https://gateway.example/v1", request).next_step
-        assert step == SEND_LESS
+    for request, step in (
+        (QUESTION, "shorten the question"),
+        (
+            ChatRequest("m", (Message("system", "x"), Message("user", "a " * 9999))),
+            "shorten the question or the system message",
+        ),
+    ):
+        advice = advised(400, LONG.format(100), "https://gateway.example/v1", request).next_step
+        assert advice == NextStep.of(step)
 
 
 def test_a_model_that_is_listed_is_never_corrected_to_itself() -> None:

@@ -187,3 +187,8 @@ def test_an_input_error_names_the_parameter() -> None:
 
 def test_one_except_clause_catches_the_family() -> None:
     assert all(issubclass(kind, CnaiError) for kind in FAMILY)
+
+
+def test_a_failing_server_without_a_request_id_is_not_to_be_reported_with_one() -> None:
+    assert "request ID" not in "\n".join(ServerError("the server failed").lines())
+    assert ServerError("the server failed", request_id="req-7").lines()[-1] == "  request: req-7"
