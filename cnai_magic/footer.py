@@ -37,7 +37,7 @@ def footer_line(
     money = f"demo credit {cost}" if demo else str(cost)
     parts += [str(usage), f"replayed, had cost {money}" if replayed else money, f"{seconds:.1f} s"]
     if notebook is not None:
-        parts.append(f"notebook {notebook}")
+        parts.append(f"notebook {'free' if notebook.free else notebook}")
     return " ".join(clean(" · ".join([*parts, *(_short(each) for each in remarks if each)])).split())
 
 

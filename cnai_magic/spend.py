@@ -138,6 +138,11 @@ class Spend:
             self.unpriced_tokens + other.unpriced_tokens,
         )
 
+    @property
+    def free(self) -> bool:
+        """Whether something was asked and all of it cost nothing, as the answers of a local server do."""
+        return self.requests > 0 and self.nano == 0 and not self.unpriced_requests
+
     def row(self) -> dict[str, object]:
         """Return the sum as a row of data: `nano_usd` is exact, `cost_usd` a float to draw with."""
         usage = self.usage

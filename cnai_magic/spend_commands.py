@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .command_lines import spend_parser
-from .errors import InputError
+from .errors import Door, InputError
 from .options import words
 from .spend_sums import (
     GROUPS,
@@ -69,10 +69,10 @@ def spend_in_terminal(session: Session, arguments: Namespace) -> Iterator[object
     if arguments.plot:
         yield from _plots(session, arguments.by, arguments.of)
     elif arguments.by:
-        yield from _sums(session, arguments.by, arguments.of)
+        yield from _sums(session, arguments.by, arguments.of, "terminal")
     elif not arguments.csv:
         scopes, notes = overview_scopes(session, kernel=False)
-        yield overview_table(scopes)
+        yield overview_table(scopes, "terminal")
         budgets = budget_table(scopes, demo=session.asks_demo)
         if budgets is not None:
             yield budgets
@@ -241,7 +241,8 @@ def _overview(session: Session) -> Iterator[object]:
         yield Line("\n".join(lines))
 
 
-def _sums(session: Session, by: str | None, of: str | None) -> Iterator[object]:
+def _sums(session: Session, by: str | None, of: str | None, door: Door = "cell") -> Iterator[object]:
+    from .render.line import Line
     from .render.spend import grouped_table
 
     of = default_scope(session, by, of)
@@ -249,9 +250,11 @@ def _sums(session: Session, by: str | None, of: str | None) -> Iterator[object]:
     for demo in (False, True):
         for each in [by] if by else ["model", "chat"]:
             sums = grouped(session, each, of, demo)
-            if sums or (demo and not shown):
+            if sums:
                 shown += 1
-                yield grouped_table(_HEADINGS[each], sums, demo=demo and bool(sums), scope=SCOPES[of])
+                yield grouped_table(_HEADINGS[each], sums, demo=demo, scope=SCOPES[of], door=door)
+    if not shown:
+        yield Line(f"Nothing was spent yet: {SCOPES[of]}.")
 
 
 def _plots(session: Session, by: str | None, of: str) -> Iterator[object]:

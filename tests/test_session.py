@@ -747,6 +747,7 @@ def test_a_server_on_this_machine_without_a_price_list_is_free(
     server.always(sse("hi"))
     reply = session.ask("a", model="qwen-local")
     assert "· free, local ·" in reply.footer
+    assert reply.footer.endswith("notebook free")
     session.settings.prices = {"*": (0, 0)}
     assert "· $0 ·" in session.ask("b", model="qwen-local").footer
 

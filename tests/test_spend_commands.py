@@ -217,11 +217,10 @@ def test_of_without_by_shows_models_and_conversations(spent: Session) -> None:
     assert [table.headings[0] for table in shown(spent, "--of all")] == ["Model", "Conversation"] * 2
 
 
-def test_where_nothing_was_spent_one_empty_table_says_so(session: Session) -> None:
-    (table,) = shown(session, "--by day")
-    assert read(table) == {"Total": ("0", "$0.00", "")}
-    (table,) = shown(session, "--by model --of kernel")
-    assert read(table) == {"Total": ("0", "$0.00", "")}
+def test_where_nothing_was_spent_a_line_says_so_and_there_are_no_rows(session: Session) -> None:
+    assert text(session, "--by day") == "Nothing was spent yet: all time, all notebooks."
+    assert text(session, "--of kernel") == "Nothing was spent yet: this kernel."
+    assert list(read_spend(session, "--by day")) == []
 
 
 def test_the_overview_is_one_table_of_today_this_notebook_this_kernel_and_all(spent: Session) -> None:
@@ -334,8 +333,7 @@ def test_without_a_ledger_only_this_kernel_can_be_asked_for(
     error = refused(session, line.format(tmp_path))
     assert "the ledger is off" in error.what
     assert 'Cnai.ledger = "on"' in error.next_step
-    (table,) = shown(session, "--by day")
-    assert table.note == "this kernel"
+    assert text(session, "--by day") == "Nothing was spent yet: this kernel."
 
 
 def test_a_ledger_that_fails_leaves_this_kernel_s_sums_and_says_why(session: Session, path: Path) -> None:

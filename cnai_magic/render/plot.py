@@ -91,7 +91,8 @@ class SpendPlot:
         if self._demo:
             notes.append("demo credit is not money")
         if not self._in_money:
-            notes.append("nothing of it has a price: the bars are tokens")
+            why = "all of it was free" if total.free else "nothing of it has a price"
+            notes.append(f"{why}: the bars are tokens")
         if total.estimated_nano:
             notes.append(f"≈ marks estimates, {usd(total.estimated_nano, exact=True)} in all")
         return notes
@@ -242,6 +243,8 @@ def _words(spend: Spend) -> str:
     without_price = unpriced(spend)
     if spend.unpriced_requests == spend.requests:
         return f"unpriced: {without_price}"
+    if spend.free:
+        return "free"
     cost = f"{'≈' if spend.estimated_nano else ''}{usd(spend.nano, exact=True)}"
     return f"{cost} + unpriced: {without_price}" if without_price else cost
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 
+from ..errors import Door, NextStep
 from ..safety import strip_controls
 from ..spend import Record, Scope, Spend, usd
 from .tables import Table
@@ -21,6 +22,7 @@ _CSV_HEADINGS = (
     *("estimated", "cost_usd", "demo", "finish_reason"),
 )
 _WHERE_THERE_IS_ANY = ("Thinking", "Cached", "of it estimated", "Unpriced")
+_SET_PRICE = NextStep("%cnai_spend --price MODEL IN OUT", """CNAI_PRICES='{"MODEL": [IN, OUT]}'""")
 # What a charge without a name in the group is called.
 _NAMELESS = {"Conversation": "(outside: --once)", "Notebook": "(no notebook)"}
 # A cell that begins so is a formula to a spreadsheet, the full-width forms in some languages.
@@ -28,10 +30,11 @@ _PLAIN = re.compile("[0-9A-Za-z][0-9A-Za-z_./:-]*").fullmatch
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
-def overview_table(scopes: Mapping[str, Scope]) -> Table:
+def overview_table(scopes: Mapping[str, Scope], door: Door = "cell") -> Table:
     """Return what was spent within each scope ("today", "this kernel", …), one in a row, money first.
 
-    Columns that would be empty are left out; sums in one column have the same number of decimals.
+    Columns that would be empty are left out; sums in one column have the same number of decimals. The note
+    speaks the words of `door`.
     """
     each = list(scopes.values())
     demo = any(scope.demo.requests for scope in each)
@@ -48,7 +51,8 @@ def overview_table(scopes: Mapping[str, Scope]) -> Table:
     rows = [[name, *(cells[place] for _, cells in columns)] for place, name in enumerate(scopes)]
     headings = [heading for heading, _ in columns]
     spends = [spend for scope in each for spend in (scope.money, scope.demo)]
-    return Table(["", *headings], rows, right=headings, note="; ".join(_notes(spends, demo)))
+    notes = _notes(spends, demo, dict(columns), door)
+    return Table(["", *headings], rows, right=headings, note="; ".join(notes))
 
 
 def budget_table(scopes: Mapping[str, Scope], *, demo: bool) -> Table | None:
@@ -68,7 +72,12 @@ def budget_table(scopes: Mapping[str, Scope], *, demo: bool) -> Table | None:
 
 
 def grouped_table(
-    heading: str, sums: Mapping[str, Spend], *, demo: bool, scope: str = "this kernel"
+    heading: str,
+    sums: Mapping[str, Spend],
+    *,
+    demo: bool,
+    scope: str = "this kernel",
+    door: Door = "cell",
 ) -> Table:
     """Return what was spent by model, conversation, day or notebook, with the exact total as the last row.
 
@@ -89,7 +98,7 @@ def grouped_table(
     }
     shown = {name: cells for name, cells in columns.items() if name not in _WHERE_THERE_IS_ANY or any(cells)}
     rows = [[name, *(cells[place] for cells in shown.values())] for place, name in enumerate(names)]
-    note = "; ".join([scope, *_notes(spends, demo)])
+    note = "; ".join([scope, *_notes(spends, demo, shown, door)])
     return Table([heading, *shown], rows, right=list(shown), note=note, total=True)
 
 
@@ -153,14 +162,15 @@ def _quarter(number: int) -> tuple[str, int, str]:
 
 
 def _costs(spends: Sequence[Spend], *, exact: bool = False) -> list[str]:
-    """Return what sums cost, all with the same number of decimals; one without any price is "unpriced"."""
+    """Return what sums cost, all with the same number of decimals, or in a word."""
     amounts = _aligned([spend.nano for spend in spends], exact=exact)
-    return [
-        "unpriced"
-        if spend.requests and spend.unpriced_requests == spend.requests
-        else f"{'≈' if spend.estimated_nano else ''}{amount}"
-        for spend, amount in zip(spends, amounts, strict=True)
-    ]
+    return [_cost(spend, amount) for spend, amount in zip(spends, amounts, strict=True)]
+
+
+def _cost(spend: Spend, amount: str) -> str:
+    if spend.requests and spend.unpriced_requests == spend.requests:
+        return "unpriced"
+    return "free" if spend.free else f"{'≈' if spend.estimated_nano else ''}{amount}"
 
 
 def _amounts(nanos: Sequence[int], *, exact: bool) -> list[str]:
@@ -194,13 +204,13 @@ def _tokens(spends: Sequence[Spend], name: str) -> list[str]:
     ]
 
 
-def _notes(spends: Iterable[Spend], demo: bool) -> list[str]:
-    spends = list(spends)
+def _notes(spends: Iterable[Spend], demo: bool, shown: Mapping[str, Sequence[str]], door: Door) -> list[str]:
+    """Return what explains the marks in the columns that are `shown`, and how to set a price."""
     notes = ["demo credit is not money"] if demo else []
-    if any(spend.usage.estimated or spend.estimated_nano for spend in spends):
+    if any(cell.startswith("≈") for cells in shown.values() for cell in cells):
         notes.append("≈ marks what no server reported the tokens of")
     if any(spend.unpriced_requests for spend in spends):
-        notes.append("set a price, in USD per million tokens, with %cnai_spend --price MODEL IN OUT")
+        notes.append(f"set a price, in USD per million tokens, with {_SET_PRICE.at(door)}")
     return notes
 
 

@@ -159,6 +159,12 @@ def test_where_nothing_has_a_price_tokens_are_drawn() -> None:
     assert _spec(by_time)["vconcat"][0]["encoding"]["y"]["title"] == "Tokens"
 
 
+def test_where_all_was_free_tokens_are_drawn_too() -> None:
+    text = repr(_plot({"2026-11-20": {"qwen-local": _spend(0)}}))
+    assert "all of it was free: the bars are tokens" in text
+    assert "Total free" in text
+
+
 @pytest.mark.parametrize("nano", [0, 1, 53_760, 10**9, 10**15])
 def test_ticks_of_the_axis_of_money_differ(nano: int) -> None:
     axis = _spec({"2026-11-20": {"m": _spend(nano, tokens=0)}})["vconcat"][0]["encoding"]["y"]["axis"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -57,16 +58,23 @@ def test_budgets_are_a_table_of_what_is_left_and_held() -> None:
 @pytest.mark.parametrize(
     ("nanos", "written"),
     [
-        ([0, 0], ["$0.00", "$0.00"]),
         ([53_760, 12_345_600_000], ["$0.000054", "$12.345600"]),
         ([20_000_000, 12_345_600_000], ["$0.0200", "$12.3456"]),
         ([2, 10**9], ["$0.000000002", "$1.000000000"]),
-        ([1234 * 10**9, 0], ["$1,234.00", "$0.00"]),
+        ([1234 * 10**9, 10**7], ["$1,234.0000", "$0.0100"]),
     ],
 )
 def test_amounts_in_a_column_have_the_same_decimals(nanos: list[int], written: list[str]) -> None:
     scopes = {str(n): Scope(Spend(requests=1, nano=nano)) for n, nano in enumerate(nanos)}
     assert [row["Cost"] for row in _rows(overview_table(scopes))] == written
+
+
+def test_what_was_asked_and_cost_nothing_is_free_and_what_was_not_asked_is_zero() -> None:
+    local = Spend.of(Charge("qwen-local", "main", Usage(9, 9, estimated=True), Cost(0, True, local=True)))
+    table = overview_table({"today": Scope(local), "this kernel": Scope(), "all": Scope(local + _PRICED)})
+    assert [row["Cost"] for row in _rows(table)] == ["free", "$0.000000", "$0.000054"]
+    grouped = grouped_table("Model", {"qwen-local": local}, demo=False)
+    assert [row["Cost"] for row in _rows(grouped)] == ["free", "free"]
 
 
 def test_numbers_have_digits_of_one_width_and_are_not_broken() -> None:
@@ -83,6 +91,9 @@ def test_thinking_is_told_where_there_is_any() -> None:
 
 def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
     assert overview_table({"a": Scope(_PRICED)}).note == ""
+    # Its tokens are estimated, but the overview shows no tokens.
+    assert overview_table({"a": Scope(replace(_PRICED, usage=_ESTIMATED.usage))}).note == ""
+    assert "CNAI_PRICES" in overview_table({"a": Scope(_UNPRICED)}, "terminal").note
     assert "≈" in overview_table({"a": Scope(_ESTIMATED)}).note
     assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": Scope(_UNPRICED)}).note
     assert overview_table({"a": Scope(demo=_PRICED)}).note == "demo credit is not money"

@@ -86,7 +86,7 @@ def test_the_page_is_told_what_the_footer_will_say(kernel: Kernel, upstream: Scr
     first, *_ = footers = sent(ran, "footer")
     assert first["thinking"] == first["tokens"] > 0
     assert re.fullmatch(
-        r"deepseek-chat · ≈\d+ → ≈\d+ tokens \(≈\d+ thinking\) · free, local · \d\.\d s · notebook \$0",
+        r"deepseek-chat · ≈\d+ → ≈\d+ tokens \(≈\d+ thinking\) · free, local · \d\.\d s · notebook free",
         footers[-1]["line"],
     )
     [ended] = sent(ran, "ended")
