@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from .code import write_span
+from .emphasis import write_tags
 from .escape import BREAK, escape_line_start, escape_text
 from .links import is_linked, write_address
 from .maths import bars_in_words
@@ -62,6 +63,7 @@ class InlineWriter:
 
     def _write(self, tokens: Sequence[Token], source: str, *, cell: bool = False) -> str:
         place = _Place(cell, source.count("~") > 1)
+        write_tags(tokens)
         out: list[str] = []
         index = 0
         while index < len(tokens):

@@ -1,4 +1,6 @@
-r"""The syntax tree: CommonMark with tables and strikethrough, and our own rules for maths, images and links.
+r"""The syntax tree: CommonMark with tables and strikethrough, and our own rules.
+
+They are for maths, images, links, and emphasis in CJK text.
 
 Maths is found while the tree is built, before its characters are taken for Markdown. Which dollar sign
 begins a formula follows pandoc's rule: no blank after the opening sign or before the closing one, no digit
@@ -14,9 +16,10 @@ from functools import lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock, table
-from markdown_it.rules_inline import StateInline, link
+from markdown_it.rules_inline import StateInline, emphasis, link, strikethrough
 from markdown_it.token import Token
 
+from .emphasis import amended
 from .links import is_linked
 from .maths import safe_formula
 
@@ -65,6 +68,8 @@ def _parser() -> MarkdownIt:
     parser.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     parser.inline.ruler.before("escape", "maths", _maths)
     parser.inline.ruler.at("image", _image)
+    parser.inline.ruler.at("emphasis", amended(emphasis.tokenize))
+    parser.inline.ruler.at("strikethrough", amended(strikethrough.tokenize))
     return parser
 
 

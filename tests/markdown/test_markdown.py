@@ -341,6 +341,32 @@ def test_plain_markdown_is_left_alone(text: str) -> None:
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
+        ("**重要：**请", "<strong>重要：</strong>请"),
+        ("**“引用”**后 *a* **b**", "<strong>“引用”</strong>后 *a* **b**"),
+        ("他说**（好）**吧，*“好”*吧", "他说<strong>（好）</strong>吧，<em>“好”</em>吧"),
+        ("中~~（x）~~中", "中<del>（x）</del>中"),
+        ("***a（b）***中", "<em><strong>a（b）</strong></em>中"),
+        # The tags would stand where the delimiters outside of them had a letter.
+        ("文***中：*文**", "文<strong><em>中：</em>文</strong>"),
+        ("**한국어(Korean)**은", "<strong>한국어(Korean)</strong>은"),
+        ("**价格￥**元", "<strong>价格￥</strong>元"),
+        ("| **甲：**乙 |\n| --- |", "| <strong>甲：</strong>乙 |\n| --- |"),
+        ("[**“a”**中](http://h)", "[<strong>“a”</strong>中](<http://h>)"),
+        (
+            "**重要**：请，**注意：** 中文**加粗**。（_好_）",
+            "**重要**：请，**注意：** 中文**加粗**。（_好_）",
+        ),
+        ("**a:**b 𠮷_中_", r"\*\*a:\*\*b 𠮷\_中\_"),
+        ("_重要。_请", r"\_重要。\_请"),
+    ],
+)
+def test_emphasis_next_to_chinese_needs_no_blanks(written: str, shown: str) -> None:
+    assert notebook_markdown(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
         ("use <b> & <br/> so", "use &lt;b> &\\\nso"),
         ("a<br>https://e.org", "a\\\n<https://e.org>"),
         ("| a<br>b |\n|---|", "| a<br>b |\n| --- |"),

@@ -49,6 +49,22 @@ def test_every_renderer_shows_the_same_words() -> None:
     assert len(set(words.values())) == 1, words
 
 
+def test_every_renderer_emphasises_next_to_chinese() -> None:
+    bold = [
+        "**重要：**请",
+        "**“引用”**后",
+        "他说**（好）**吧",
+        "**한국어(Korean)**은",
+        "- 请**注意!**谢谢",
+        "文***中：*文**",
+    ]
+    pages = Renderers().pages(
+        notebook_markdown(each) for each in [*bold, "中~~（x）~~中", "**甲：**\n乙*（丙）*丁"]
+    )
+    found = [[re.findall("<(strong|em|del)>", page) for page in each.values()] for each in pages]
+    assert found == [*[[["strong"]] * 4] * 5, [["strong", "em"]] * 4, [["del"]] * 4, [["strong", "em"]] * 4]
+
+
 def _words(page: str) -> str:
     return re.sub(r"[\s¶]+", "", html.unescape(re.sub(r"<[^>]*>", "", page)))
 

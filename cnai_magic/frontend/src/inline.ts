@@ -1,5 +1,6 @@
 /** The text of a paragraph as nodes: CommonMark's emphasis, code and links; an image is a link to it. */
 
+import { characterBefore, flanking } from "./flanking";
 import { label, NONE, type References } from "./references";
 import { decoded, ENTITY, linkAddress, unescaped } from "./url";
 
@@ -40,7 +41,6 @@ const LONGEST_FORMULA = 1000;
 const LONGEST_LABEL = 200;
 
 const SPECIAL = /[\\`*_~[\]!<&$\n]|https?:\/\//g;
-const PUNCTUATION = /[!-/:-@[-`{-~\p{P}\p{S}]/u;
 const AUTOLINK = /<((?:https?:\/\/|mailto:)[^\s<>]*)>/iy;
 const MAIL = /<([\w.+-]+@[\w-]+(?:\.[\w-]+)+)>/y;
 const BARE = /https?:\/\/[^\s<>`"]{1,2000}/iy;
@@ -219,13 +219,6 @@ class InlineParser {
     if (sign === "~" && length !== 2) return this.take(length);
     const before = position === 0 ? "\n" : characterBefore(text, position);
     const after = end >= text.length ? "\n" : String.fromCodePoint(text.codePointAt(end)!);
-    const spaceBefore = /\s/.test(before);
-    const spaceAfter = /\s/.test(after);
-    const markBefore = PUNCTUATION.test(before);
-    const markAfter = PUNCTUATION.test(after);
-    const leftFlanking = !spaceAfter && (!markAfter || spaceBefore || markBefore);
-    const rightFlanking = !spaceBefore && (!markBefore || spaceAfter || markAfter);
-    const inWord = sign === "_";
     const item = this.append({ kind: "text", text: text.slice(position, end) });
     this.position = end;
     this.delimiters.push({
@@ -233,8 +226,7 @@ class InlineParser {
       sign,
       left: length,
       original: length,
-      opens: leftFlanking && (!inWord || !rightFlanking || markBefore),
-      closes: rightFlanking && (!inWord || !leftFlanking || markAfter),
+      ...flanking(sign, before, after),
     });
   }
 
@@ -509,11 +501,6 @@ function skipSpace(text: string, from: number): number {
   let at = from;
   while (text[at] === " " || text[at] === "\n" || text[at] === "\t") at += 1;
   return at;
-}
-
-function characterBefore(text: string, position: number): string {
-  const low = text[position - 1]!;
-  return /[\udc00-\udfff]/.test(low) ? text.slice(Math.max(position - 2, 0), position) : low;
 }
 
 function count(text: string, sign: string): number {

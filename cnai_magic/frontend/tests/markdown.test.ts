@@ -52,6 +52,12 @@ const cases: [string, string][] = [
   ["&lt;b&gt; &amp; &unknown; &#65; \\*a\\*", "<p><b> & &unknown; A *a*</p>"],
   ["a\r\nb\rc", "<p>a\nb\nc</p>"],
   ["中文**加粗**。", "<p>中文<strong>加粗</strong>。</p>"],
+  ["**重要：**请 **“引用”**后", "<p><strong>重要：</strong>请 <strong>“引用”</strong>后</p>"],
+  ["他说**（好）**吧，*“好”*吧", "<p>他说<strong>（好）</strong>吧，<em>“好”</em>吧</p>"],
+  ["***a（b）***中~~（x）~~中", "<p><em><strong>a（b）</strong></em>中<del>（x）</del>中</p>"],
+  ["**한국어(Korean)**은 **價格$**元", "<p><strong>한국어(Korean)</strong>은 <strong>價格$</strong>元</p>"],
+  ["**a:**b（_好_）𠮷_中_", "<p>**a:**b（<em>好</em>）𠮷_中_</p>"],
+  ["_重要。_请", "<p>_重要。_请</p>"],
   ["", ""],
   ["\n\n", ""],
 ];
