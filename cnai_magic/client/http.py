@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -41,11 +40,6 @@ def in_flight(exchange: Exchange | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
-
-
-# The line end of the chunk before, and the size of the next. All else that may stand there is left to
-# http.client: extensions, trailers, faults.
-_SIZE_LINE = re.compile(rb"(\r\n)?([0-9A-Fa-f]{1,8})\r\n")
 
 
 class _Response(http.client.HTTPResponse):
@@ -101,11 +95,19 @@ class _Response(http.client.HTTPResponse):
                 left -= len(data)
                 if left:
                     break
-            line = _SIZE_LINE.match(arrived, position)
             # After a chunk (0 is left of it) its line end is due, before the first (None) there is none.
-            if line is None or (left is None) is not (line[1] is None) or not (size := int(line[2], 16)):
+            start = position if left is None else position + 2
+            end = arrived.find(b"\r\n", start)
+            digits = arrived[start:end]
+            if end < 0 or not digits.isalnum():
+                break  # all else that may stand there is left to http.client: extensions, trailers, faults
+            try:
+                size = int(digits, 16)
+            except ValueError:
                 break
-            position, left = line.end(), size
+            if not size:
+                break
+            position, left = end + 2, size
         if left == 0 and arrived.startswith(b"\r\n", position):
             position, left = position + 2, None
         self.fp.read(position)

@@ -109,6 +109,8 @@ def test_a_chunked_body_reads_as_http_client_reads_it(body: bytes, places: list[
         pytest.param(b"\r\n3\r\none\r\n0\r\n\r\n", id="line end before the first chunk"),
         pytest.param(b"3\r\none3\r\ntwo\r\n0\r\n\r\n", id="no line end after a chunk"),
         pytest.param(b"3\r\none\r\n-3\r\ntwo\r\n0\r\n\r\n", id="size below 0"),
+        pytest.param(b"3\r\none\r\nx\r\ntwo\r\n0\r\n\r\n", id="size that is not hexadecimal"),
+        pytest.param(b"5\n   \r\n\r\n0\r\n\r\n", id="line feed alone after the size"),
         pytest.param(b"3\r\none\r\n\r\n3\r\ntwo\r\n0\r\n\r\n", id="two line ends"),
         pytest.param(b"ffffffff\r\none", id="size of 4 GiB"),
         pytest.param(b"%x\r\n%b\r\n3\r\none\r\n0\r\n\r\n" % (30_000, b"x" * 30_000), id="large chunk"),
