@@ -25,7 +25,7 @@ ENDINGS = [b"\n", b"\r\n", b"\r"]
 
 
 def data_of(pieces: Iterable[bytes]) -> list[str]:
-    return [found.data for found in Events(pieces)]
+    return [data for data, _ in Events(pieces)]
 
 
 def single_bytes(body: bytes) -> Iterator[bytes]:
@@ -144,7 +144,7 @@ def test_lines_of_json_are_given_as_they_come(lines: list[bytes]) -> None:
             yield piece
 
     events = iter(Events(body()))
-    assert next(events).data == '{"a": 1}'
+    assert next(events) == ('{"a": 1}', "message")
     assert len(taken) == 1
 
 
@@ -190,11 +190,11 @@ def test_an_event_is_given_as_soon_as_its_blank_line_is_there() -> None:
             yield piece
 
     events = iter(Events(body()))
-    assert next(events).data == "a"
+    assert next(events) == ("a", "message")
     assert len(taken) == 2
-    assert next(events).data == "b"
+    assert next(events) == ("b", "message")
     assert len(taken) == 4
-    assert next(events).data == "c"
+    assert next(events) == ("c", "message")
     assert len(taken) == 5, "a lone CR already ends the blank line"
 
 
@@ -208,8 +208,8 @@ def test_fields_follow_the_standard() -> None:
     found = list(
         Events([b"event: error\nid: 7\nretry: 10\nunknown: x\ndata:  two\ndata\ndata:\n\ndata\n\nid: 8\n\n"])
     )
-    assert (found[0].event, found[0].data) == ("error", " two\n\n")
-    assert [one.event for one in found] == ["error", "message"]
+    assert found[0] == (" two\n\n", "error")
+    assert [event for _, event in found] == ["error", "message"]
 
 
 def test_comments_before_the_first_event_are_told_and_later_ones_are_not() -> None:
@@ -218,7 +218,7 @@ def test_comments_before_the_first_event_are_told_and_later_ones_are_not() -> No
         [b": keep-alive\n\n", b": keep-alive\n\n", b"data: a\n\n", b": keep-alive\n\n"],
         on_comment=lambda: told.append(1),
     )
-    assert [one.data for one in events] == ["a"]
+    assert [data for data, _ in events] == ["a"]
     assert len(told) == 2
     assert events.count == 1
 
@@ -250,7 +250,7 @@ def test_an_event_beyond_the_cap_is_refused_and_the_rest_is_not_read() -> None:
             yield b"x" * 2**20
 
     events = iter(Events(body()))
-    assert next(events).data == "first"
+    assert next(events) == ("first", "message")
     with pytest.raises(EventTooLargeError, match="16 MiB"):
         next(events)
     assert taken == EVENT_LIMIT // 2**20
@@ -378,8 +378,8 @@ def is_a_run_of_whole_texts(text: str, texts: list[str]) -> bool:
 
 def read_all(pieces: list[bytes]) -> Iterator[object]:
     reader = StreamReader()
-    for found in Events(pieces):
-        chunk = reader.read(found.data, found.event)
+    for data, kind in Events(pieces):
+        chunk = reader.read(data, kind)
         if chunk is not None:
             yield chunk
         if reader.done:
@@ -445,7 +445,7 @@ def test_what_is_read_without_sseclient_is_what_sseclient_would_read(blocks: lis
         if block
         for event in SSEClient(iter([f"{block}\n\n".encode()])).events()
     ]
-    assert [tuple(event) for event in Events([body.encode()])] == expected
+    assert list(Events([body.encode()])) == expected
 
 
 def test_what_a_server_writes_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -30,8 +30,8 @@ def read_stream(body: bytes) -> Chunk:
     """What a stream of bytes amounts to."""
     reader = StreamReader()
     texts, thoughts = [], []
-    for found in Events([body]):
-        chunk = reader.read(found.data, found.event)
+    for data, kind in Events([body]):
+        chunk = reader.read(data, kind)
         texts.append(chunk.text if chunk else "")
         thoughts.append(chunk.reasoning if chunk else "")
     rest = reader.close() or Chunk()
