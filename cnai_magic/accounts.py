@@ -204,7 +204,7 @@ class Accounts:
         Without a ledger, or where the notebook's file is not known, it is what this kernel knows of it.
         """
         ledger = None
-        with suppress(LedgerError):
+        with suppress(LedgerError):  # it is told where something is written
             ledger = self.ledger(place) if notebook else None
         if ledger is None:
             return self.book.notebook(demo=demo)
@@ -282,7 +282,7 @@ class Accounts:
         """Remember by how much an answer has passed the max_tokens that was sent; tell of it once."""
         if limit is not None and completion_tokens > limit:
             ledger = None
-            with suppress(LedgerError):
+            with suppress(LedgerError):  # it is told where something is written
                 ledger = self.ledger(place)
             self.holds.note_length(host, model, limit, completion_tokens, ledger)
 

@@ -70,8 +70,17 @@ def _parser() -> Parser:
     parser = Parser("cnai", "Ask the models of an OpenAI-compatible API, in JupyterLab or from here.")
     parser.add_argument("--version", action="version", version=f"cnai_magic {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_CommandParser)
+    _add_lab(commands.add_parser("lab", help="Open JupyterLab on the quickstart notebook."))
+    _add_ask(commands.add_parser("ask", help="Ask one question; the answer streams to the terminal."))
+    _add_models(commands.add_parser("models", help="List the models of your key."))
+    _add_spend(commands.add_parser("spend", help="Show what all notebooks spent: today, and in all."))
+    _add_serve(
+        commands.add_parser("serve", help="Run the gateway with its demo models, for other programs to ask.")
+    )
+    return parser
 
-    lab = commands.add_parser("lab", help="Open JupyterLab on the quickstart notebook.")
+
+def _add_lab(lab: Parser) -> None:
     lab.add_argument("--no-browser", action="store_true", help="Print the address, open no browser.")
     lab.add_argument("--port", type=int, help="Port of JupyterLab (default 8888, or the next free one).")
     lab.add_argument(
@@ -83,17 +92,20 @@ def _parser() -> Parser:
     )
     lab.set_defaults(run=_lab)
 
-    ask = commands.add_parser("ask", help="Ask one question; the answer streams to the terminal.")
+
+def _add_ask(ask: Parser) -> None:
     ask.add_argument("question", nargs="*", help="The question; what is piped in is added below it.")
     ask.add_argument("-m", "--model", default="", metavar="MODEL", help="Model to ask: see cnai models.")
     add_request_options(ask)
     ask.set_defaults(run=_ask)
 
-    models = commands.add_parser("models", help="List the models of your key.")
+
+def _add_models(models: Parser) -> None:
     models.add_argument("pattern", nargs="?", default="", help="Part of an ID, or a pattern: 'qwen*'.")
     models.set_defaults(run=_models)
 
-    spend = commands.add_parser("spend", help="Show what all notebooks spent: today, and in all.")
+
+def _add_spend(spend: Parser) -> None:
     spend.add_argument("--by", choices=["model", "chat", "day", "notebook"], help="Show these sums.")
     spend.add_argument("--of", choices=["today", "all"], help="Of what (default: all there is).")
     spend.add_argument("--plot", action="store_true", help="Draw it over time, and by model unless --by.")
@@ -103,9 +115,8 @@ def _parser() -> Parser:
     spend.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
     spend.set_defaults(run=_spend)
 
-    serve = commands.add_parser(
-        "serve", help="Run the gateway with its demo models, for other programs to ask."
-    )
+
+def _add_serve(serve: Parser) -> None:
     serve.add_argument("--host", default="127.0.0.1", help="Address to listen on (default %(default)s).")
     serve.add_argument("--port", type=int, default=8787, help="Port to listen on (default %(default)s).")
     serve.add_argument(
@@ -123,7 +134,6 @@ def _parser() -> Parser:
         help="Let web pages of this origin use it, http://localhost:3000 for example; may be repeated.",
     )
     serve.set_defaults(run=_serve)
-    return parser
 
 
 class _CommandParser(Parser):
@@ -171,7 +181,7 @@ def _lab_port(wanted: int | None) -> int:
         bind("127.0.0.1", wanted).close()
         return wanted
     for port in range(_LAB_PORT, _LAB_PORT + _LAB_PORTS_TRIED):
-        with suppress(InputError):
+        with suppress(InputError):  # it is taken: try the next
             bind("127.0.0.1", port).close()
             if port != _LAB_PORT:
                 print(f"Port {_LAB_PORT} is taken, JupyterLab gets port {port}", file=sys.stderr)

@@ -198,7 +198,7 @@ class Holds:
     def learn_overrun(self, host: str, model: str, ledger: Ledger | None) -> None:
         """Learn from the ledger by how much answers of a model have passed max_tokens in other kernels."""
         if ledger is not None:
-            with suppress(LedgerError):
+            with suppress(LedgerError):  # what this kernel has seen itself counts without it
                 known = max(self._overruns.get((host, model), 0), ledger.overrun(host, model))
                 self._overruns[host, model] = known
 

@@ -146,7 +146,7 @@ class LedgerWriter:
         while self.waiting:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-            with suppress(LedgerError):
+            with suppress(LedgerError):  # it was told when it first failed, and is tried again
                 self._write(BRIEF)
 
     def _write_at_exit(self, pid: int) -> None:
@@ -155,7 +155,7 @@ class LedgerWriter:
             for entry in self.waiting:
                 if entry.lookup is not None:
                     self._set_price(entry)
-            with suppress(LedgerError):
+            with suppress(LedgerError):  # the journal keeps it for the next process
                 self._write(_AT_EXIT)
 
 

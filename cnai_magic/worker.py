@@ -46,7 +46,7 @@ class Worker:
     def wait(self, seconds: float) -> bool:
         """Wait for the end, so many seconds at most, and not for what was never started; return `ended`."""
         if self._pid and not self.ended and not self.lost:
-            with suppress(Empty):
+            with suppress(Empty):  # the time is up, and the work goes on
                 self._end.get(timeout=seconds)
         return self.ended
 

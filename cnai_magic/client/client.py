@@ -66,7 +66,7 @@ class Notice(NamedTuple):
 
 
 def _ignore(notice: Notice) -> None:
-    pass
+    """Show nothing, for a caller that does not want to know."""
 
 
 class Client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -47,13 +48,12 @@ def error_of(response: requests.Response, exchange: Exchange) -> CnaiError:
         return proxy_refuses()
     exchange.expect_end(_ERROR_PATIENCE)
     read = bytearray()
-    try:
+    # The status says that it failed: where the server's words break off, those that arrived are shown.
+    with suppress(*TRANSPORT_ERRORS):
         for part in Body(response, exchange):
             read += part
             if len(read) > _ERROR_LIMIT:
                 break
-    except TRANSPORT_ERRORS:
-        pass  # what arrived has to do
     text = _decoded(read[:_ERROR_LIMIT])
     error = error_from_response(response.status_code, text, request_id=request_id_of(response))
     if isinstance(error, RateLimitError):

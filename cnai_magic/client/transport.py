@@ -108,7 +108,7 @@ class Exchange:
 
     def wait(self, seconds: float) -> bool:
         """Wait so many seconds; return True at once when the exchange is cancelled."""
-        with suppress(Empty):
+        with suppress(Empty):  # the time is up, and nothing was cancelled
             self._wakes.get(timeout=0.0 if self.cancelled else seconds)
         return self.cancelled
 

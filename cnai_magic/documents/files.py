@@ -139,7 +139,7 @@ def _write(target: Path, data: bytes | Iterable[bytes], mode: int | None, force:
             with open(beside, "rb") as written:
                 _fill(target, iter(partial(written.read, 2**20), b""))
     finally:
-        with suppress(OSError):
+        with suppress(OSError):  # mostly it has been renamed
             beside.unlink()
 
 
@@ -205,7 +205,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 def _missing(path: Path) -> InputError:
     why = f"there is no folder {path.parent}"
-    with suppress(OSError):
+    with suppress(OSError):  # there is no such folder, or it cannot be listed: nothing can be suggested
         with os.scandir(path.parent) as entries:
             names = [entry.name for entry in islice(entries, _MOST_NEIGHBOURS)]
         of_this_stem = (name for name in names if Path(name).stem == path.stem)

@@ -75,7 +75,7 @@ def serve_until_signal(
             file=sys.stderr,
             flush=True,
         )
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt):  # the end, where signals cannot be handled
         run(app, listener, announce, grace=0.5)
 
 

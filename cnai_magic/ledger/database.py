@@ -100,7 +100,7 @@ class Database:
         connection, self._connection = self._connection, None
         _connected.discard(self)
         if connection is not None:
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error):  # it is not used again in any case
                 connection.close()
 
     def failure(self, why: str, next_step: str | NextStep = "") -> LedgerError:
@@ -174,7 +174,7 @@ def _transact(
         result = work(connection)
         connection.execute("COMMIT")
     except BaseException:
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error):  # what failed first is raised
             connection.rollback()
         raise
     return result

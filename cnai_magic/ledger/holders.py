@@ -46,7 +46,7 @@ class _Holder:
                 if self.exists():
                     return
             except (BlockingIOError, PermissionError):
-                pass  # it is being removed
+                pass  # another process takes it for that of a dead one and removes it: try the next
             except OSError:
                 os.close(self.file)
                 raise
@@ -125,7 +125,7 @@ def _is_dead(path: Path) -> bool:
 
 def remove_holder(path: Path) -> None:
     """Remove the file of a holder, unless it came to life since it was found: it is locked while it goes."""
-    with suppress(OSError):
+    with suppress(OSError):  # another process removes it now, or it lives
         file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         try:
             _lock(file)
@@ -147,7 +147,7 @@ def _forget() -> None:
     global _guard
     _guard = threading.Lock()
     for holder in _holders.values():
-        with suppress(OSError):
+        with suppress(OSError):  # the parent had closed it already
             os.close(holder.file)
     _holders.clear()
 

@@ -62,6 +62,7 @@ class Journal:
 
     def close(self, charge_id: str) -> None:
         """Forget a request: it is entered, or it cost nothing. With the last of them the file is emptied."""
+        # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
             if self.lost or charge_id not in self._open:
                 return
@@ -72,6 +73,7 @@ class Journal:
                 os.ftruncate(own_file(self._folder), 0)
 
     def _write(self, charge_id: str, note: dict[str, Any]) -> None:
+        # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
             if not self.lost:  # a fork has none of these requests
                 self._open.add(charge_id)

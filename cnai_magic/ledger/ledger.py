@@ -164,7 +164,7 @@ class Ledger:
 
         def work(connection: sqlite3.Connection) -> None:
             for charge in lost:
-                with suppress(OverflowError):
+                with suppress(OverflowError):  # a damaged note may hold a number that SQLite does not take
                     _insert(connection, charge)
             for path in dead:
                 connection.execute("DELETE FROM holds WHERE holder = ?", (path.name,))
@@ -293,7 +293,7 @@ class Ledger:
     def _read(self, work: Callable[[sqlite3.Connection], _Result], patience: float | None = None) -> _Result:
         """Read; where very many rows were added in another way, sum them up first."""
         if self._database.run(is_behind, READ, patience):
-            with suppress(LedgerError):
+            with suppress(LedgerError):  # reading works without, only slower
                 self._database.run(fold, WRITE, 0.1)
         return self._database.run(work, READ, patience)
 

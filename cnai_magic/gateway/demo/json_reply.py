@@ -75,6 +75,7 @@ def find_value(question: Question) -> Any:
     """Return the object or list that stands in the question as JSON or as Python, or its pairs; else None."""
     text = question.questions[-1]
     for place in [found.start() for found in re.finditer(r"[{\[]", text)][:20]:
+        # What begins here may be neither JSON nor Python: then the next place is tried.
         with contextlib.suppress(ValueError, RecursionError):
             return json.JSONDecoder(parse_constant=_refuse).raw_decode(text, place)[0]
         end = text.rfind("}" if text[place] == "{" else "]")
