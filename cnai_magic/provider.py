@@ -21,6 +21,7 @@ from .errors import (
     CnaiError,
     InputError,
     ModelNotFoundError,
+    NetworkError,
     NextStep,
 )
 from .forks import begin_anew_after_fork
@@ -39,6 +40,7 @@ __all__ = ["Provider"]
 
 _DEFAULT_MODEL = "deepseek-chat"
 _DEMO_MODEL = "demo-guide"
+_DEMO_PREFIX, _DEMO_OWNER = "demo-", "demo"
 # Stands in what is only shown, where the server is not asked which models it has.
 _UNKNOWN_MODEL = "(the server's only model)"
 _NAME_MODEL = "name one: " + NextStep(
@@ -93,6 +95,27 @@ class Provider:
     def demo(self) -> bool:
         """Whether the embedded gateway answers; it is not started for the question."""
         return is_demo(self._settings.base_url, self._key)
+
+    def takes_demo_credit(self, model: str, *, ask: bool = True) -> bool:
+        """Return whether an answer of this model is demo credit: of the embedded gateway, or of `cnai serve`.
+
+        A gateway that runs by itself says so where it lists its models, and is believed on this machine only:
+        a server elsewhere may take money, whatever it says. With `ask` False its list counts only if it is
+        known already.
+        """
+        if self.demo:
+            return True
+        if not (model.startswith(_DEMO_PREFIX) and self.access.address.loopback):
+            return False
+        if ask and self.account not in self._models:
+            try:
+                self.models()
+            except NetworkError:
+                raise  # nor would the question get there
+            except CnaiError:
+                return False
+        listed = self._models.get(self.account, ())
+        return any(each.id == model and each.owner == _DEMO_OWNER for each in listed)
 
     @property
     def _key(self) -> ApiKey | None:
@@ -180,7 +203,7 @@ class Provider:
         """
         demo = self.demo
         model = named or self._settings.model or (_DEMO_MODEL if demo else self._default_model(ask))
-        if demo and not model.startswith("demo-"):
+        if demo and not model.startswith(_DEMO_PREFIX):
             near = nearest(model, [each.id for each in self.models()]) if ask else []
             without_key = "" if self._settings.base_url == "demo" else "no API key is set"
             raise InputError(

@@ -29,7 +29,7 @@ class Reconciliation:
 
     def add(self, charge: Charge) -> None:
         """Count a charge."""
-        if charge.demo:
+        if charge.host == "demo":
             # The embedded gateway begins with the kernel: its count is compared from the start.
             self._counts.setdefault(charge.host, _Count(None, None, 0, Spend()))
         if charge.host in self._counts:

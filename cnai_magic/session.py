@@ -94,7 +94,7 @@ class Session:
             )
         question = self._prepare(prompt, place or Place(), Options.of(options), ask=True, former=former)
         question = replace(question, lookup=self.provider.look_up_price(question.request.model))
-        self._announce(question)
+        self._announce()
         pending = PendingReply(
             lambda: self.provider.client,
             question,
@@ -167,7 +167,8 @@ class Session:
         """Prepare a question; `ask` allows to look up what the server alone knows."""
         model = self.provider.chosen_model(chosen.model, ask=ask)
         chosen = replace(chosen, model=model)
-        question = self._prepared(prompt, chosen, place, demo=self.provider.demo, former=former)
+        demo = self.provider.takes_demo_credit(model, ask=ask and not self.settings.replay)
+        question = self._prepared(prompt, chosen, place, demo=demo, former=former)
         if self.settings.replay:
             return question  # who replays needs no price
         known = PriceLookup(self.provider.known_price(model))
@@ -362,13 +363,14 @@ class Session:
             conversations.use(taken.name)
         return taken
 
-    def _announce(self, question: Question) -> None:
+    def _announce(self) -> None:
         """Say once what a person should know of the server before anything is sent to it."""
-        about = "demo" if question.demo else self.provider.access.address.place
+        embedded = self.provider.demo
+        about = "demo" if embedded else self.provider.access.address.place
         if about in self._announced:
             return
         self._announced.add(about)
-        if question.demo and self.settings.base_url != "demo":
+        if embedded and self.settings.base_url != "demo":
             line = "No API key is set: the embedded demo gateway answers, offline and free. " + (
                 "For a real model: " + SET_KEY + "."
             ).at(self.door)
@@ -377,7 +379,7 @@ class Session:
                 named = setting("base_url", local.name).at(self.door)
                 line += f" {local.title} seems to run on this machine; to ask it: {named}"
             self._notify(line)
-        elif not question.demo and not self.provider.access.key and self.provider.access.address.in_clear:
+        elif not embedded and not self.provider.access.key and self.provider.access.address.in_clear:
             self._notify(
                 f"{about} is asked over plain http: whoever is on the way can read questions and answers."
             )
@@ -430,8 +432,8 @@ class Session:
 
     @property
     def asks_demo(self) -> bool:
-        """Whether the embedded gateway would answer; it is not started for the question."""
-        return self.provider.demo
+        """Whether a question that names no model would take demo credit; no server is asked, or started."""
+        return self.provider.takes_demo_credit(self.default_model, ask=False)
 
     @property
     def default_model(self) -> str:

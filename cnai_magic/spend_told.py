@@ -29,11 +29,11 @@ def balance_lines(session: Session) -> Iterator[str]:
     """Tell the credit that the server tells, beside what was counted here."""
     from .spend import usd
 
-    if session.asks_demo and not session.book.total(demo=True).requests:
+    provider = session.provider
+    if provider.demo and not session.book.total(demo=True).requests:
         return  # nothing would be asked but a gateway that is not even running
     if session.settings.replay:
         return  # who replays has no network
-    provider = session.provider
     try:
         balance = provider.balance()
     except CnaiError as error:
@@ -49,11 +49,13 @@ def balance_lines(session: Session) -> Iterator[str]:
     left = "without a limit" if balance.left is None else f"with {usd(balance.left)} left"
     if balance.left is not None and balance.left < 0:
         left = f"{usd(-balance.left)} more than it was granted"
-    yield f"{host} counts {usd(balance.used, exact=True)} for this key in all, {left}."
+    demo = session.asks_demo
+    used = f"{'demo credit ' * demo}{usd(balance.used, exact=True)}"
+    yield f"{host} counts {used} for this key in all, {left}."
     yield _comparison(session, host, balance.used)
     with suppress(LedgerError):  # it is told with the sums
         ledger = session.accounts.ledger_to_read(session.settings.ledger)
-        ours = ledger.by("host").get(host) if ledger is not None else None
+        ours = ledger.by("host", demo=demo).get(host) if ledger is not None else None
         if ours is not None:
             yield f"The ledger counts {ours.text(exact=True)} for {host} in all, whatever the key."
 

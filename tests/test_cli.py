@@ -290,6 +290,7 @@ def test_serve_says_where_and_with_which_key_and_ask_gets_its_answers(
             with started("ask", "What is 12 * 12?") as asking:
                 out, err = asking.communicate(timeout=PATIENCE)
             assert "144" in out, err
+            assert "demo credit $0.0" in err
             assert asking.returncode == 0
             monkeypatch.setenv("CNAI_API_KEY", "sk-another")
             with started("ask", "-m", "demo-guide", "hi") as asking:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from cnai_magic import gateway
 from cnai_magic.config import Cnai
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.prices import FREE_LOCAL, PriceList
+from cnai_magic.protocol import Model
 from cnai_magic.provider import Provider
 from cnai_magic.render.tables import models_table
 from cnai_magic.safety import ApiKey
 from cnai_magic.session import Session
 from cnai_magic.spend import Balance
+from cnai_magic.spend_told import balance_lines
 from tests.servers import (
     CLOSE,
     KEY,
@@ -261,6 +264,63 @@ def test_the_demo_is_not_asked_for_prices(monkeypatch: pytest.MonkeyPatch) -> No
     finally:
         provider.close()
         running.close()
+
+
+# -- demo credit of a gateway that runs by itself ------------------------------------------------
+
+
+def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_shown(
+    make: Callable[..., Session], tmp_path: Path
+) -> None:
+    running = gateway.embedded(tokens_per_second=0)
+    ledger = str(tmp_path / "ledger.sqlite3")
+    session = make(base_url=running.base_url, model="demo-guide", prices={}, budget=1, ledger=ledger)
+    session.use_key(running.key)
+    try:
+        reply = session.ask("What is 12 * 12?")
+        assert "· demo credit $0.0" in reply.footer
+        assert session.book.total().requests == 0
+        assert session.book.total(demo=True).nano == running.charged > 0
+        assert session.ledger is not None
+        assert session.ledger.by("host", demo=False) == {}
+        assert list(session.ledger.by("host", demo=True)) == ["127.0.0.1"]
+        assert session.accounts.left(session.budget, demo=False) == 10**9
+        assert "demo credit (not money)" in models_table(session.models(), session).note
+        told = list(balance_lines(session))
+        assert told[0].startswith("127.0.0.1 counts demo credit $0.")
+        assert told[2].startswith("The ledger counts $0.")
+    finally:
+        session.provider.close()
+        running.close()
+
+
+@pytest.mark.parametrize(
+    ("listed", "demo"),
+    [
+        ({"id": "demo-guide", "owned_by": "demo"}, True),
+        ({"id": "demo-guide", "owned_by": "openai"}, False),
+        ({"id": "demo-guide"}, False),
+        ({"id": "demo-other", "owned_by": "demo"}, False),
+    ],
+)
+def test_only_a_server_that_lists_the_model_as_demo_gives_demo_credit(
+    server: ScriptedServer, make: Callable[..., Session], listed: dict[str, str], demo: bool
+) -> None:
+    server.pricing = PRICING
+    server.only_model = ""
+    server.always(sse("yes"))
+    session = make()
+    # Of a model that is not called so no server is asked.
+    assert not session.ask("a", model="m").demo
+    assert len(server.requests) == 1
+    server.reply(json_response({"data": [listed]}))
+    assert session.ask("a", model="demo-guide").demo is demo
+
+
+def test_a_server_elsewhere_never_gives_demo_credit_whatever_it_says() -> None:
+    provider = Provider(Cnai(base_url="https://gateway.example/v1"))
+    provider._models[provider.account] = [Model("demo-guide", "demo")]
+    assert not provider.takes_demo_credit("demo-guide")
 
 
 # -- models and credit --------------------------------------------------------------------------

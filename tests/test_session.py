@@ -783,7 +783,7 @@ def test_plain_http_to_another_machine_is_told_once_and_never_with_a_key() -> No
         session.ask("a")
     session.use_key(None)
     for _ in range(2):
-        session._announce(session.prepare("a"))
+        session._announce()
     assert [line for line in lines if "plain http" in line] == lines[:1]
 
 

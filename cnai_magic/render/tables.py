@@ -103,7 +103,8 @@ def models_table(models: Sequence[Model], session: Session) -> Table:
         ]
         for model, price in found
     ]
-    money = "demo credit (not money)" if session.provider.demo else "prices in USD"
+    demo = all(session.provider.takes_demo_credit(model.id, ask=False) for model in models)
+    money = "demo credit (not money)" if demo else "prices in USD"
     note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
     note += f" ({sources.pop()})" if len(sources) == 1 else ""
     headings = ["ID", "Owner", "Input", "Output", "Cached input", "Price from", ""]
