@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 
 from playwright.sync_api import expect
 
@@ -136,6 +138,34 @@ def test_after_a_reload_in_mid_stream_the_kernel_has_the_whole_answer(
     notebook.run_cell(2)
     expect(notebook.outputs(2)).to_contain_text("The beginning and the end.")
     assert len(upstream.requests) == 1
+
+
+def test_an_answer_whose_kernel_restarts_says_so_and_makes_place_for_the_next(
+    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
+) -> None:
+    upstream.reply(stream("Half an ", "answer", Gate()))
+    upstream.reply(stream("The whole answer."))
+    notebook = open_notebook("%%cnai\nTell", app=app)
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("Half an answer")
+    notebook.restart()
+    expect(notebook.live).to_contain_text("kernel restarted: the answer above is all that arrived")
+    expect(notebook.live).to_contain_text("Half an answer")
+    expect(notebook.stop_button).to_have_count(0)
+    notebook.picture(f"{app}-restarted")
+    notebook.run(0, 1)
+    expect(notebook.final).to_contain_text("The whole answer.")
+    expect(notebook.live).to_have_count(0)
+
+
+def test_an_answer_whose_kernel_died_says_so(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
+    upstream.reply(stream("Half an ", "answer", Gate()))
+    notebook = open_notebook("import os\nprint(os.getpid())", "%%cnai\nTell")
+    notebook.run_all()
+    expect(notebook.live).to_contain_text("Half an answer")
+    os.kill(int(notebook.outputs(1).inner_text()), signal.SIGKILL)
+    expect(notebook.live).to_contain_text("kernel restarted: the answer above is all that arrived")
+    expect(notebook.stop_button).to_have_count(0)
 
 
 def test_a_view_that_is_opened_late_shows_the_whole_text(

@@ -80,9 +80,10 @@ class AnswerView {
     this.schedule.stop();
     clearInterval(this.ticking);
     for (const each of this.leave) each();
-    const { texts, thoughts } = this.model.store;
-    // Only what was read is left in sight; where nothing came, an error takes the place.
-    if (texts.empty && thoughts.empty) {
+    const { texts, thoughts, lost } = this.model.store;
+    // Only what was read is left in sight; where nothing came, an error takes the place, and where the kernel
+    // was lost, whatever the person does next.
+    if (lost || (texts.empty && thoughts.empty)) {
       this.hold.hold();
       this.hold.stop();
       this.root.remove();
@@ -91,8 +92,8 @@ class AnswerView {
   }
 
   private changed(): void {
-    const { over } = this.model.store;
-    if (over && !this.wasOver) this.hold.hold();
+    const { over, lost } = this.model.store;
+    if (over && !this.wasOver && !lost) this.hold.hold();
     this.wasOver = over;
     this.schedule.request();
   }

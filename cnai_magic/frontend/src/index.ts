@@ -3,6 +3,7 @@
 import css from "./answer.css";
 import { type AnswerModel, showAnswer } from "./answer_view";
 import { interruptKernel } from "./interrupt";
+import { type KernelModel, watchKernel } from "./kernel";
 import type { Typeset } from "./maths";
 import { StopControl } from "./stop";
 import { AnswerStore, type Header } from "./store";
@@ -14,7 +15,9 @@ export interface WidgetModel {
   off(event: string, listener: (value: unknown) => void): void;
   send(message: unknown): void;
   /** JupyterLab's widget manager knows how the notebook renders; others may not. */
-  widget_manager?: { rendermime?: { latexTypesetter?: { typeset(element: HTMLElement): unknown } | null } };
+  widget_manager?: KernelModel["widget_manager"] & {
+    rendermime?: { latexTypesetter?: { typeset(element: HTMLElement): unknown } | null };
+  };
 }
 
 const answers = new WeakMap<WidgetModel, AnswerModel>();
@@ -59,6 +62,8 @@ function collect(model: WidgetModel, early: unknown[]): AnswerModel {
     if (store.over) stop.end();
     else if (store.acknowledged) stop.acknowledge();
   });
+  const leave = watchKernel(model, (how) => store.lose(how));
+  store.subscribe(() => store.over && leave());
   store.snapshot(model.get("snapshot"));
   store.setStatus(model.get("status"));
   for (const message of early) store.message(message);

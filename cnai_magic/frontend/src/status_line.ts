@@ -49,14 +49,14 @@ export class StatusLine {
     const busy = label !== "Stop";
     this.button.setAttribute("aria-disabled", String(busy));
     this.button.setAttribute("aria-label", busy ? "Stopping this answer" : "Stop this answer");
-    this.copy.hidden = store.texts.empty || store.over;
+    this.copy.hidden = store.texts.empty || (store.over && !store.lost);
     this.pulse.hidden = store.over || !store.texts.empty;
     const unreachable = stop.state === "unreachable" && !store.over;
     say(this.facts, unreachable ? INTERRUPT_YOURSELF : facts(header, store, elapsed));
-    this.facts.classList.toggle("cnai-problem", unreachable);
-    const line = store.finalLine;
+    this.facts.classList.toggle("cnai-problem", unreachable || store.lost !== null);
+    const line = store.lost ? "" : store.finalLine;
     say(this.final, line);
     this.paragraph.classList.toggle("cnai-as-final", line !== "" && !unreachable && !store.waiting);
-    say(this.spoken, announcement(store.status, stop.state, store.over));
+    say(this.spoken, announcement(store, stop.state));
   }
 }

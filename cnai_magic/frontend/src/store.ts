@@ -1,5 +1,7 @@
 /** What is known of one answer. It belongs to the model; every view draws from it. */
 
+import type { Loss } from "./kernel";
+
 export interface Header {
   model: string;
   turn: number;
@@ -39,6 +41,8 @@ export class AnswerStore {
   since: number;
   footer: Footer | null = null;
   ended = false;
+  /** How the kernel was lost before the answer ended. */
+  lost: Loss | null = null;
   /** The kernel has said that it stops. */
   acknowledged = false;
   private seq = 0;
@@ -54,7 +58,7 @@ export class AnswerStore {
   }
 
   get over(): boolean {
-    return this.ended || this.status.phase === "done";
+    return this.ended || this.lost !== null || this.status.phase === "done";
   }
 
   /** Whether nothing of the answer has come yet. */
@@ -116,6 +120,13 @@ export class AnswerStore {
       default:
         return;
     }
+    this.tell();
+  }
+
+  /** The kernel is no more: what has arrived is all that will. */
+  lose(how: Loss): void {
+    if (this.over) return;
+    this.lost = how;
     this.tell();
   }
 

@@ -1,16 +1,27 @@
 /** What the line below an answer says while it comes. */
 
-import type { AnswerStore, Header, Status } from "./store";
+import type { AnswerStore, Header } from "./store";
 import type { StopState } from "./stop";
 
 export const INTERRUPT_YOURSELF = "The kernel could not be reached from here: press the notebook\u2019s own Interrupt button.";
 
 /** Model and turn, then what is waited for, or how far the answer is. */
 export function facts(header: Partial<Header>, store: AnswerStore, elapsed: number): string {
-  if (store.over && store.finalLine) return store.finalLine;
+  if (store.over && store.finalLine && !store.lost) return store.finalLine;
   const { model, turn, attempt } = header;
   const where = turn ? `turn ${turn}${(attempt ?? 1) > 1 ? `, attempt ${attempt}` : ""}` : "";
-  return [model, where, ...(store.waiting ? [waiting(store, elapsed)] : progress(store))].filter(Boolean).join(" \u00b7 ");
+  return [model, where, ...state(store, elapsed)].filter(Boolean).join(" \u00b7 ");
+}
+
+function state(store: AnswerStore, elapsed: number): string[] {
+  if (store.lost) return [lossOf(store)];
+  return store.waiting ? [waiting(store, elapsed)] : progress(store);
+}
+
+/** What is left of an answer whose kernel was lost. */
+function lossOf({ lost, texts, thoughts }: AnswerStore): string {
+  const left = texts.empty && thoughts.empty ? "nothing had arrived" : "the answer above is all that arrived";
+  return `kernel ${lost}: ${left}`;
 }
 
 /** What a reader waits for, with the seconds since the phase began. */
@@ -47,8 +58,10 @@ function count(number: number): string {
 }
 
 /** What is read out: each phase once, and no seconds. */
-export function announcement(status: Status, stop: StopState, over: boolean): string {
-  if (over) return "The answer is complete";
+export function announcement(store: AnswerStore, stop: StopState): string {
+  const { status } = store;
+  if (store.lost) return lossOf(store);
+  if (store.over) return "The answer is complete";
   if (stop === "unreachable") return INTERRUPT_YOURSELF;
   switch (status.phase) {
     case "waiting":

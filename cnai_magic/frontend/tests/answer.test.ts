@@ -11,7 +11,7 @@ class FakeModel implements WidgetModel {
     status: { phase: "waiting" },
   };
   private listeners: [string, (value: unknown) => void][] = [];
-  widget_manager: { rendermime?: undefined; get_model: (id: string) => Promise<{ get(name: string): unknown }> } = {
+  widget_manager: { rendermime?: undefined; kernel?: { id: string; status?: string } | null; get_model: (id: string) => Promise<{ get(name: string): unknown }> } = {
     get_model: () => Promise.reject(new Error("no such model")),
   };
   get = (name: string): unknown => this.traits[name];
@@ -192,6 +192,48 @@ describe("a view of an answer", () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(fetch).not.toHaveBeenCalled();
     delete document.body.dataset.baseUrl;
+  });
+
+  describe("whose kernel is lost", () => {
+    const begun = (): void => {
+      model.widget_manager.kernel = { id: "k-1", status: "busy" };
+      start();
+      model.set("status", { phase: "streaming" });
+      model.message({ kind: "delta", seq: 1, text: "half an *ans", reasoning: "" });
+      model.message({ kind: "footer", tokens: 3, thinking: 0, rate: 12, cost: "", line: "the end, about" });
+      frame();
+    };
+    const ways: [string, string, () => void][] = [
+      ["restarted", "by a restart", () => model.tell("comm_live_update")],
+      ["gone", "by a shut-down", () => (model.widget_manager.kernel = null)],
+      ["gone", "for another", () => (model.widget_manager.kernel = { id: "k-2" })],
+      ["gone", "by its death", () => (model.widget_manager.kernel!.status = "dead")],
+    ];
+
+    it.each(ways)("says that it is %s %s, and stands still", (how, _, lose) => {
+      begun();
+      lose();
+      vi.advanceTimersByTime(2500);
+      expect(part("facts").textContent).toBe(`demo-guide · turn 2 · kernel ${how}: the answer above is all that arrived`);
+      expect(part("unseen").textContent).toContain("all that arrived");
+      expect([part("stop").hidden, part("pulse").hidden, part("copy-answer").hidden]).toEqual([true, true, false]);
+      expect([part("text").textContent, part("status").classList.contains("cnai-as-final")]).toEqual(["half an *ans", false]);
+      expect(vi.getTimerCount()).toBe(0);
+    });
+
+    it("does not take a slow model for a lost kernel", () => {
+      begun();
+      vi.advanceTimersByTime(3_600_000);
+      expect([part("stop").hidden, part("facts").textContent]).toEqual([false, "demo-guide · turn 2 · 3 tokens · 12/s"]);
+    });
+
+    it("leaves an answer that had ended as it is", () => {
+      begun();
+      model.message({ kind: "ended", footer: "the end" });
+      model.tell("comm_live_update");
+      frame();
+      expect(part("facts").textContent).toBe("the end");
+    });
   });
 
   it("has no Stop where the kernel cannot", () => {

@@ -53,8 +53,19 @@ it("is the footer at the end", () => {
 });
 
 it("reads out each phase, without seconds that change", () => {
-  expect(announcement({ phase: "waiting" }, "idle", false)).toBe("Waiting for the answer");
-  expect(announcement({ phase: "streaming" }, "asked", false)).toBe("Stopping");
-  expect(announcement({ phase: "streaming" }, "unreachable", false)).toContain("Interrupt button");
-  expect(announcement({ phase: "streaming" }, "unreachable", true)).toBe("The answer is complete");
+  expect(announcement(store({ phase: "waiting" }), "idle")).toBe("Waiting for the answer");
+  const streaming = store({ phase: "streaming" });
+  expect(announcement(streaming, "asked")).toBe("Stopping");
+  expect(announcement(streaming, "unreachable")).toContain("Interrupt button");
+  streaming.message({ kind: "ended" });
+  expect(announcement(streaming, "unreachable")).toBe("The answer is complete");
+});
+
+it("says what is left where the kernel was lost", () => {
+  const [some, none] = [store({ phase: "streaming" }, "text"), store({ phase: "waiting" })];
+  some.message({ kind: "footer", ...footer });
+  some.lose("restarted");
+  none.lose("gone");
+  expect(facts(header, some, 0)).toBe("m · turn 2 · kernel restarted: the answer above is all that arrived");
+  expect([facts(header, none, 0), announcement(none, "over")]).toEqual(["m · turn 2 · kernel gone: nothing had arrived", "kernel gone: nothing had arrived"]);
 });
