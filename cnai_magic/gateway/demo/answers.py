@@ -21,6 +21,7 @@ __all__ = [
     "suggest_names",
     "summarise",
     "tell_capital",
+    "tell_how_to_install",
     "translate",
     "translation_of",
     "write_poem",
@@ -48,10 +49,11 @@ _DEFINES = (
     r"give (?:me )?(?:a |the )?definition of|what (?:is|are) the (?:definition|meaning) of|"
     r"explain (?:to me|me)|introduce)\b(.{1,60})$"
 )
+_WORKS = r"^how (?:does|do) (.{1,60}?) works?$"
 _DEFINES_CHINESE = (
     r"^(?:什么是|什么叫做?|何为|解释(?:一下|下)?|介绍(?:一下|下)?|说明(?:一下|下)?|定义(?:一下)?|讲讲|说说|谈谈)"
     r"(.{1,30}?)(?:的(?:定义|意思|含义|概念))?$"
-    r"|^(.{1,30}?)(?:是什么(?:意思|东西)?|是啥|指(?:的是)?什么|的(?:定义|意思|含义)是什么|什么意思)$"
+    r"|^(.{1,30}?)(?:是什么(?:意思|东西)?|是啥|指(?:的是)?什么|的(?:定义|意思|含义|原理)是什么|什么意思)$"
 )
 
 
@@ -61,7 +63,7 @@ def define(question: Question) -> str | None:
         found = re.search(_DEFINES_CHINESE, _bare_chinese(question))
         name = plain(found[1] or found[2]) if found else ""
     else:
-        found = re.search(_DEFINES, _bare(question))
+        found = re.search(_DEFINES, _bare(question)) or re.search(_WORKS, _bare(question))
         name = found[1].strip(" :") if found else ""
         name = re.sub(
             r"^(?:to me |me |about )*(?:what |the (?:concept|idea|term|word|meaning) (?:of )?)?", "", name
@@ -157,6 +159,34 @@ def show_how(question: Question) -> str | None:
         return None
     code = f"\n\n```python\n{entry[4].strip()}\n```" if entry[4].strip() else ""
     return f"{entry[2 + question.language]}{code}"
+
+
+def tell_how_to_install(question: Question) -> str | None:
+    """Tell how a well-known package or program is installed, or a package updated or removed."""
+    asked = question.asks(
+        r"(\bupgrade\b|\bupdate\b|升级|更新)|(\buninstall\b|卸载)|\b(?:re)?install|安装|装(?=上| ?[a-z])"
+        r"|\bno module named\b"
+    )
+    if asked is None:
+        return None
+    packages, programs = (_name_in(question, table) for table in ("packages", "programs"))
+    if packages is None:
+        return str(programs[1 + question.language]) if programs and not asked[2] else None
+    action = "install --upgrade" if asked[1] else "uninstall --yes" if asked[2] else "install"
+    return (
+        f"In a cell: `%pip {action} {packages[1]}`. Restart the kernel afterwards if it was imported before.",
+        f"在单元格中运行 `%pip {action} {packages[1]}`；如果之前已经导入过，请重启内核。",
+    )[question.language]
+
+
+def _name_in(question: Question, table: str) -> list[Any] | None:
+    """Return the entry of a table of packages whose longest name stands in the question."""
+    entries = named("packages", table)
+    names = "|".join(re.escape(name) for name in sorted(entries, key=len, reverse=True))
+    # "In Jupyter" says only where, and a Python package is not Python.
+    other = r"(?<!in )(?<!在)(?<!在 )(?!python (?:package|module|librar)|python ?的?[包库])"
+    found = question.asks(rf"(?<![a-z0-9_-]){other}({names})(?![a-z0-9_-])")
+    return entries[found[1]] if found else None
 
 
 # -- short texts --------------------------------------------------------------------------------

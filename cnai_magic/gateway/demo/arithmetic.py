@@ -14,6 +14,8 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .numerals import with_digits
+
 __all__ = [
     "Calculation",
     "CalculationError",
@@ -74,6 +76,11 @@ def _factorial(found: re.Match[str]) -> str:
     return " * ".join(map(str, range(number, 0, -1))) if 2 <= number <= 20 else found[0]
 
 
+def _sum_up(found: re.Match[str]) -> str:
+    first, last = sorted((int(found[1]), int(found[2])))
+    return f" ({first} + {last}) * {last - first + 1} / 2"
+
+
 _CHINESE_LISTS = {
     "平均数": "mean",
     "平均值": "mean",
@@ -85,22 +92,6 @@ _CHINESE_LISTS = {
     "最小值": "smallest",
 }
 
-_NUMBER_WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-]
-
 # In this order: "divided by" must be read before "by" can be anything else.
 _SPELLINGS = (
     (rf"\bwhat (?:percent|percentage) of ({_NUMBER}) is ({_NUMBER})", r" \2 / \1 * 100"),
@@ -111,12 +102,16 @@ _SPELLINGS = (
     (rf"({_NUMBER})\s*(?:%|percent) off (?:of )?\$?({_NUMBER})", r" \2 * (1 - \1 / 100)"),
     (rf"({_NUMBER})\s*的\s*({_NUMBER})\s*[%％]", r" \2 / 100 * \1"),
     (rf"({_NUMBER})\s*的百分之\s*({_NUMBER})", r" \2 / 100 * \1"),
+    (rf"({_NUMBER})\s*的一半|\bhalf of ({_NUMBER})", r" \1\2 / 2"),
+    (r"从?\s*(\d{1,9})\s*(?:一直)?加到\s*(\d{1,9})", _sum_up),
+    (r"\bsum of (?:all )?(?:the )?(?:numbers |integers )?(?:from )?(\d{1,9}) to (\d{1,9})\b", _sum_up),
+    (rf"({_NUMBER})\s*的\s*(\d+)\s*分之\s*(\d+)", r" \1 * \3 / \2"),
+    (rf"({_NUMBER})\s*(?:和|与|加上?)\s*({_NUMBER})\s*(?:的和|之和)", r" \1 + \2"),
     (rf"({_NUMBER})\s*的\s*({_NUMBER})\s*次[方幂]", r" \1 ** \2"),
     (rf"({_NUMBER})\s*的平方根|根号\s*({_NUMBER})", r" sqrt(\1\2)"),
     (r"的立方", " ** 3 "),
     (r"\b(\d{1,2})!(?!=)|\bfactorial of (\d{1,2})\b|\b(\d{1,2})\s*的阶乘", _factorial),
     (r"(?<=\d),(?=\d{3}(?!\d))", ""),
-    (rf"\b({'|'.join(_NUMBER_WORDS)})\b", lambda found: str(_NUMBER_WORDS.index(found[0]))),
     (r"[×✕·⋅]|乘以|乘|\bmultiplied by\b|\btimes\b", " * "),
     (r"÷|除以|\bdivided by\b|\bover\b", " / "),
     (r"−|–|减去|减|\bminus\b", " - "),
@@ -164,7 +159,7 @@ def calculate(sentence: str, previous: Number | None = None) -> Calculation | No
     """
     if len(sentence) > _LONGEST_SENTENCE or "\n\n" in sentence:
         return None
-    text = sentence.lower().replace("’", "'")
+    text = with_digits(sentence.lower().replace("’", "'"))
     listed = re.search(rf"((?:{_NUMBER}\s*[、，,和]\s*)+{_NUMBER})\s*的({'|'.join(_CHINESE_LISTS)})", text)
     if listed is not None:
         text = f"{_CHINESE_LISTS[listed[2]]} of {', '.join(re.findall(_NUMBER, listed[1]))}"

@@ -250,6 +250,7 @@ RULES: tuple[tuple[str, Callable[[Question], str | None]], ...] = (
     ("help", _help),
     ("a poem", answers.write_poem),
     ("names", answers.suggest_names),
+    ("how to install it", answers.tell_how_to_install),
     ("how to do it", show_how_unless_function),
     ("code", write_code),
     ("a long answer", write_long),

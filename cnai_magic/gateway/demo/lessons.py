@@ -92,15 +92,21 @@ def write_table(question: Question) -> str | None:
 
 
 def show_how_unless_function(question: Question) -> str | None:
-    """Show how something is done, unless a function is wanted that is known."""
+    """Show how something is done, unless a function is wanted that is known, or a way to sort."""
     if _asks_code(question) and question.asks(r"\bfunction\b|\bprogram\b|函数|程序") and _function(question):
+        return None
+    if _names_a_sort(question):
         return None
     return show_how(question)
 
 
 def write_code(question: Question) -> str | None:
     """Write a Python function that runs as it stands."""
-    if not _asks_code(question):
+    explained = question.asks(
+        r"^(?:what|which|explain|define|describe|compare|how does)\b|\bdifference|\bvs\b"
+        r"|什么是|是什么|解释|介绍|原理|区别|比较|哪个"
+    )
+    if not _asks_code(question) and (explained or not _names_a_sort(question)):
         return None
     found = _function(question)
     if found is not None:
@@ -126,6 +132,15 @@ def _asks_code(question: Question) -> bool:
             r"|(?:写|编写|实现|生成|给).*(?:函数|代码|程序|脚本)|用 ?python ?(?:写|实现)"
         )
     )
+
+
+def _names_a_sort(question: Question) -> bool:
+    """Tell whether a sorting algorithm is named that is known, and not just sorting."""
+    found = _function(question)
+    if found is None or not found[0].endswith("sort"):
+        return False
+    # It also stands for sorting in general.
+    return found[0] != "insertion sort" or bool(question.asks("insertion|插入"))
 
 
 def _function(question: Question) -> list[str] | None:

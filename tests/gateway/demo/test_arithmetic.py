@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.gateway.demo import arithmetic
 from cnai_magic.gateway.demo.arithmetic import CalculationError, calculate, evaluate, shown
+from cnai_magic.gateway.demo.numerals import with_digits
 
 # How fast a machine is, is no matter of a test.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -160,3 +161,32 @@ def test_steps_show_one_operation_each() -> None:
 @pytest.mark.parametrize(("value", "text"), [(4.0, "4"), (0.1 + 0.2, "0.3"), (7, "7"), (1e20, "1e+20")])
 def test_a_number_is_shown_without_noise(value: float, text: str) -> None:
     assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "digits"),
+    [
+        ("二加二", "2加2"),
+        ("一百零五", "105"),
+        ("三千零七", "3007"),
+        ("一万二千", "12000"),
+        ("一亿三千万", "130000000"),
+        ("十二", "12"),
+        ("两百", "200"),
+        ("二〇二六", "2026"),
+        ("三点五", "3.5"),
+        ("负三", "-3"),
+        ("百分之十五", "百分之15"),
+        ("十的一半", "10的一半"),
+        ("壹佰贰拾", "120"),
+        ("twenty-one", "21"),
+        ("one hundred and five", "105"),
+        ("two thousand three hundred", "2300"),
+        ("a thousand", "1000"),
+        ("two, four and nine", "2, 4 and 9"),
+        ("one two", "1 2"),
+        ("someone often", "someone often"),
+    ],
+)
+def test_numbers_in_words_are_digits(words: str, digits: str) -> None:
+    assert with_digits(words) == digits

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -152,6 +153,21 @@ def test_the_function_that_was_asked_for_is_right(asked: str, called: str, value
     with contextlib.redirect_stdout(io.StringIO()):
         exec(code_of(talk(f"Write a Python function for {asked}")), namespace)
     assert eval(called, namespace) == value
+
+
+SORTS = [entry[0] for entry in read("functions")["entries"] if entry[0].endswith("sort")]
+
+
+@pytest.mark.parametrize("name", SORTS)
+@pytest.mark.parametrize("numbers", [[], [7], [3, 1, 2, 3, 0], [9, 8, 7, 6, 5, 4], [170, 45, 75, 802, 24, 2]])
+def test_a_sort_that_is_named_sorts(name: str, numbers: list[int]) -> None:
+    namespace: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code_of(talk(f"Write a {name} in Python")), namespace)
+    function = namespace[name.lower().replace(" ", "_")]
+    given = list(numbers)
+    assert function(given) == sorted(numbers)
+    assert given == numbers
 
 
 def test_code_it_cannot_write_is_admitted() -> None:
