@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .client import Client
-    from .config import Cnai
+    from .api.client import Client
+    from .api.messages import ChatRequest, Message, Model, Usage
+    from .chat.reply import Reply
     from .errors import CnaiError
-    from .protocol import ChatRequest, Message, Model, Usage
-    from .reply import Reply
-    from .session import Session
+    from .session.session import Session
+    from .settings import Cnai
 
 __version__ = "0.1.0"
 
@@ -32,25 +32,25 @@ __all__ = [
 ]
 
 # Loaded when first used: `%load_ext` must not pay for what a notebook may never ask.
-_ROOMS = {
-    "ChatRequest": "protocol",
-    "Client": "client",
-    "Cnai": "config",
+_HOMES = {
+    "ChatRequest": "api.messages",
+    "Client": "api.client",
+    "Cnai": "settings",
     "CnaiError": "errors",
-    "Message": "protocol",
-    "Model": "protocol",
-    "Reply": "reply",
-    "Session": "session",
-    "Usage": "protocol",
+    "Message": "api.messages",
+    "Model": "api.messages",
+    "Reply": "chat.reply",
+    "Session": "session.session",
+    "Usage": "api.messages",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_ROOMS[name]}", __name__), name)
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:
@@ -59,13 +59,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """Add the magics to an IPython shell (called by `%load_ext cnai_magic`)."""
-    from .magics import load
+    from .magics.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Take the magics away again; conversations and spend stay for the next `%load_ext`."""
-    from .magics import unload
+    from .magics.extension import unload
 
     unload(shell)

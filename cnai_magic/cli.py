@@ -21,7 +21,7 @@ from typing import Any
 
 from . import __version__
 from .errors import CnaiError, InputError, NextStep
-from .options import Parser, add_request_options
+from .magics.arguments import Parser, add_request_options
 
 __all__ = ["main"]
 
@@ -175,7 +175,7 @@ def _lab(chosen: argparse.Namespace) -> int:
 
 def _lab_port(wanted: int | None) -> int:
     """Return the port for JupyterLab: the wanted one, else 8888, else the next free one, which is said."""
-    from .gateway.places import bind
+    from .gateway.listen import bind
 
     if wanted is not None:
         bind("127.0.0.1", wanted).close()
@@ -216,8 +216,8 @@ def _say(line: str) -> None:
 
 
 def _ask(chosen: argparse.Namespace) -> None:
-    from .render.terminal import TerminalView
-    from .session import Session
+    from .display.terminal import TerminalView
+    from .session.session import Session
 
     question = " ".join(chosen.question)
     if sys.stdin is not None and not sys.stdin.isatty():
@@ -237,16 +237,16 @@ def _ask(chosen: argparse.Namespace) -> None:
 
 
 def _models(chosen: argparse.Namespace) -> None:
-    from .render.tables import models_table
-    from .session import Session
+    from .display.tables import models_table
+    from .session.session import Session
 
     session = Session(notify=_say, door="terminal")
     print(models_table(session.models(chosen.pattern), session))
 
 
 def _spend(chosen: argparse.Namespace) -> None:
-    from .session import Session
-    from .spend_commands import spend_in_terminal
+    from .magics.spend import spend_in_terminal
+    from .session.session import Session
 
     session = Session(notify=lambda line: print(line, file=sys.stderr))
     for shown in spend_in_terminal(session, chosen):
@@ -254,8 +254,8 @@ def _spend(chosen: argparse.Namespace) -> None:
 
 
 def _serve(chosen: argparse.Namespace) -> None:
-    from .gateway import serve
-    from .safety import ApiKey
+    from .gateway.embedded import serve
+    from .redaction import ApiKey
 
     key = os.environ.get("CNAI_GATEWAY_KEY", "").strip()
     serve(

@@ -33,7 +33,7 @@ import shlex
 from dataclasses import astuple, dataclass
 from typing import Literal
 
-from .safety import redact, strip_controls
+from .redaction import redact, strip_controls
 
 __all__ = [
     "CHECK_ADDRESS",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic import safety
+from cnai_magic import redaction as safety
 
 
 @pytest.fixture(autouse=True, scope="session")

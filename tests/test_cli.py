@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from cnai_magic import __version__, cli, gateway
-from cnai_magic.ledger import Ledger
-from cnai_magic.protocol import Usage
-from cnai_magic.spend import Charge, Cost
+from cnai_magic import __version__, cli
+from cnai_magic.api.messages import Usage
+from cnai_magic.gateway import embedded as gateway
+from cnai_magic.money.cost import Charge, Cost
+from cnai_magic.money.ledger import Ledger
 from tests.servers import (
     CLOSE,
     KEY,

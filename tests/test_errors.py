@@ -39,16 +39,16 @@ FOREIGN_AT = {
 }
 # Modules whose errors are read at one door only.
 ONE_DOOR = {
-    "magics.py": "cell",
-    "chat_commands.py": "cell",
-    "chat_files.py": "cell",
-    "spend_commands.py": "cell",
-    "documents/notebook.py": "cell",
-    "documents/output.py": "cell",
-    "options.py": "cell",
-    "hints.py": "cell",
-    "replay.py": "cell",
-    "transform.py": "cell",
+    "magics/extension.py": "cell",
+    "magics/chat.py": "cell",
+    "magics/chat_files.py": "cell",
+    "magics/spend.py": "cell",
+    "notebook/notebook_files.py": "cell",
+    "notebook/record.py": "cell",
+    "magics/arguments.py": "cell",
+    "magics/hints.py": "cell",
+    "session/replay.py": "cell",
+    "magics/transform.py": "cell",
     "cli.py": "terminal",
 }
 CONCRETE = [kind for kind in FAMILY if not kind.__subclasses__()]

@@ -15,9 +15,9 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from cnai_magic.documents.notebook import restored_from
-from cnai_magic.documents.output import SCHEMA
-from cnai_magic.spend import usd
+from cnai_magic.money.cost import usd
+from cnai_magic.notebook.notebook_files import restored_from
+from cnai_magic.notebook.record import SCHEMA
 from tests.example_notebooks import (
     FOLDER,
     NAMES,

@@ -15,14 +15,16 @@ from tests.kernels import Kernel, Ran, running_kernel, saved_as
 @pytest.fixture(scope="module")
 def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     with running_kernel(tmp_path_factory.mktemp("kernel"), CNAI_BASE_URL="demo") as kernel:
-        assert not kernel.run("from cnai_magic import gateway; _ = gateway.embedded(2000)").error
+        assert not kernel.run(
+            "from cnai_magic.gateway import embedded as gateway; _ = gateway.embedded(2000)"
+        ).error
         yield kernel
 
 
 def renew(kernel: Kernel) -> None:
     """Load the magics anew, with a session that knows nothing, as after a restart."""
     ran = kernel.run(
-        "from cnai_magic import magics\n"
+        "from cnai_magic.magics import extension as magics\n"
         "magics.unload(get_ipython()); magics._loaded.clear()\n"
         "get_ipython().config.pop('Cnai', None)\n"
         "magics.load(get_ipython())\n"

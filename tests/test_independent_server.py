@@ -83,7 +83,7 @@ def test_a_long_answer_and_one_that_is_not_streamed_are_whole(kernel: Kernel) ->
 
 def test_its_errors_have_their_class(kernel: Kernel) -> None:
     assert kernel.run("%%cnai\nPlease fail", "d").error[0].startswith("RateLimitError")
-    wrong = "from cnai_magic.safety import ApiKey\nsession.use_key(ApiKey('sk-' + 'wrongwrong'))"
+    wrong = "from cnai_magic.redaction import ApiKey\nsession.use_key(ApiKey('sk-' + 'wrongwrong'))"
     kernel.run("session = get_ipython().magics_manager.registry['CnaiMagics'].session")
     kernel.run(wrong)
     assert (

@@ -9,12 +9,12 @@ from typing import Any
 import nbformat
 import pytest
 
-from cnai_magic.chat_commands import run_chat_command
-from cnai_magic.conversation import Place
-from cnai_magic.documents.output import bundle, metadata
-from cnai_magic.reply import Reply
-from cnai_magic.safety import ApiKey
-from cnai_magic.session import Session
+from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.reply import Reply
+from cnai_magic.magics.chat import run_chat_command
+from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.redaction import ApiKey
+from cnai_magic.session.session import Session
 from tests.notebooks import code, execute, new_notebook
 from tests.servers import ScriptedServer, chunked, completion, delta, event, failure, json_response, response
 

@@ -16,7 +16,7 @@ _PACKAGE = Path(cnai_magic.__file__).parent
 _MODULES = sorted(
     ".".join(("cnai_magic", *path.relative_to(_PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
     for path in _PACKAGE.rglob("*.py")
-    if "node_modules" not in path.parts
+    if "node_modules" not in path.parts and path.read_text(encoding="utf-8").count("\n") > 1
 )
 
 

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnai_magic.cell_run import CellRun
-from cnai_magic.chat_commands import run_chat_command
-from cnai_magic.documents.output import bundle, metadata
-from cnai_magic.documents.restore import SavedCell
+from cnai_magic.chat.cell_run import CellRun
+from cnai_magic.chat.reply import Reply
+from cnai_magic.display.line import Recorded
 from cnai_magic.errors import CnaiError
-from cnai_magic.question import Unseen
-from cnai_magic.render.line import Recorded
-from cnai_magic.reply import Reply
-from cnai_magic.safety import ApiKey
-from cnai_magic.session import Session
+from cnai_magic.magics.chat import run_chat_command
+from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.restore import SavedCell
+from cnai_magic.redaction import ApiKey
+from cnai_magic.session.question import Unseen
+from cnai_magic.session.session import Session
 from tests.servers import CLOSE, KEY, ScriptedServer, answer, chunked, failure, sse
 
 __all__ = ["Ask", "WorkingNotebook"]

@@ -1,10 +1,10 @@
-// Builds the two modules that are committed under render/assets; the same source gives the same bytes.
+// Builds the two modules that are committed under display/assets; the same source gives the same bytes.
 import { mkdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const assets = fileURLToPath(new URL("../render/assets/", import.meta.url));
+const assets = fileURLToPath(new URL("../display/assets/", import.meta.url));
 const LIMITS = { "answer.js": 100 * 1024, "stub.js": 1536 };
 
 const minifiedCss = {

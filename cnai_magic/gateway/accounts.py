@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import NamedTuple
 
-from ..prices import Price, PriceList
-from ..protocol import Chunk, Model, Usage
+from ..api.messages import Chunk, Model, Usage
+from ..money.prices import Price, PriceList
 
 __all__ = ["HOST", "KEPT", "Account", "Settlement", "Tab"]
 

@@ -21,10 +21,12 @@ from typing import Any
 
 from aiohttp import web
 
+from .. import demo
+from ..api.messages import Chunk
 from ..errors import InputError
-from ..protocol import Chunk
-from ..safety import ApiKey
-from . import billing, demo, faults
+from ..redaction import ApiKey
+from . import billing_routes as billing
+from . import faults
 from .accounts import Account, Tab
 from .body import decode_body, read_body
 from .connection import Connection

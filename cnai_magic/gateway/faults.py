@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from ..protocol import Chunk, Usage
+from ..api.messages import Chunk, Usage
+from ..demo.tokenizer import tokenize
 from .accounts import Tab
-from .demo.tokenizer import tokenize
 from .respond import EventStream, json_response
 from .wire import DONE, Call, Completion, Envelope, Refusal, error_event
 

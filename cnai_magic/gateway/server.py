@@ -14,11 +14,11 @@ from typing import Any
 
 from aiohttp import web
 
-from ..safety import ApiKey
+from ..redaction import ApiKey
 from .app import LIMITS, make_app
 from .connection import Connection, Refuser
 from .cors import Origins
-from .places import BACKLOG, bind
+from .listen import BACKLOG, bind
 
 __all__ = ["bind", "is_loopback", "make_app", "run", "serve_until_signal"]
 
@@ -52,7 +52,7 @@ def serve_until_signal(
     tokens_per_second: float,
     allow_origins: Sequence[str] = (),
 ) -> None:
-    """Serve until SIGINT or SIGTERM; see `cnai_magic.gateway.serve`."""
+    """Serve until SIGINT or SIGTERM; see `cnai_magic.gateway.embedded.serve`."""
     app = make_app(key, tokens_per_second=tokens_per_second, origins=Origins(allow_origins))
     listener = bind(host, port)
     taken = listener.getsockname()[1]

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Seque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, cast
 
-from ..protocol import ChatRequest, Chunk, Model
+from ..api.messages import ChatRequest, Chunk, Model
 
 __all__ = ["DemoSource", "Source"]
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..api.messages import ChatRequest, Chunk, Model, Usage
+from ..demo.tokenizer import count_tokens
 from ..errors import InputError
 from ..nearest import nearest
-from ..protocol import ChatRequest, Chunk, Model, Usage
-from ..safety import redact
-from .demo.tokenizer import count_tokens
+from ..redaction import redact
 
 __all__ = [
     "DONE",

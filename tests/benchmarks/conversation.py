@@ -19,16 +19,16 @@ from typing import Any
 
 import nbformat
 
-from cnai_magic.client import Client, Stream
-from cnai_magic.client.transport import Exchange
-from cnai_magic.conversation import Conversation, Place
-from cnai_magic.documents.notebook import notebook_of, restored_from
-from cnai_magic.documents.output import bundle, metadata
-from cnai_magic.protocol import ChatRequest, Chunk, Usage
-from cnai_magic.provider import Provider
-from cnai_magic.reply import Reply
-from cnai_magic.session import Session
-from cnai_magic.spend import Cost
+from cnai_magic.api.cancel import Exchange
+from cnai_magic.api.client import Client, Stream
+from cnai_magic.api.messages import ChatRequest, Chunk, Usage
+from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.reply import Reply
+from cnai_magic.money.cost import Cost
+from cnai_magic.notebook.notebook_files import notebook_of, restored_from
+from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.session.endpoint import Provider
+from cnai_magic.session.session import Session
 
 from .report import heading, note, row, versions
 

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import nbformat
 
-from cnai_magic.documents.output import bundle, metadata
-from cnai_magic.gateway import embedded
+from cnai_magic.gateway.embedded import embedded
+from cnai_magic.notebook.record import bundle, metadata
+from tests.display.answers import reply
 from tests.kernels import running_kernel
-from tests.render.answers import reply
 
 from .report import heading, note, row, versions
 

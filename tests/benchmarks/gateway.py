@@ -25,7 +25,8 @@ from pathlib import Path
 from .report import heading, note, row, versions
 
 _KEY = "sk-" + "benchmark" * 2
-_START = "import sys\nfrom cnai_magic.gateway import serve\nfrom cnai_magic.safety import ApiKey\n"
+_START = "import sys\nfrom cnai_magic.gateway.embedded import serve\n"
+_START += "from cnai_magic.redaction import ApiKey\n"
 _START += "serve(port=0, key=ApiKey(sys.argv[1]), tokens_per_second=0)\n"
 
 

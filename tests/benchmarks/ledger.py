@@ -20,14 +20,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from cnai_magic.ledger import Ledger
-from cnai_magic.ledger.rows import COLUMNS, row_of
-from cnai_magic.protocol import Usage
-from cnai_magic.render.spend import overview_table
-from cnai_magic.session import Session
-from cnai_magic.spend import Charge, Cost
-from cnai_magic.spend_commands import run_spend_command
-from cnai_magic.spend_sums import overview_scopes
+from cnai_magic.api.messages import Usage
+from cnai_magic.display.spend import overview_table
+from cnai_magic.magics.spend import run_spend_command
+from cnai_magic.magics.spend_sums import overview_scopes
+from cnai_magic.money.cost import Charge, Cost
+from cnai_magic.money.ledger import Ledger
+from cnai_magic.money.rows import COLUMNS, row_of
+from cnai_magic.session.session import Session
 from tests.servers import KEY, ScriptedServer, sse
 
 from .report import heading, note, row, versions

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from cnai_magic.markdown import notebook_markdown
+from cnai_magic.chat.markdown import notebook_markdown
 
 from .report import heading, note, row, versions
 

@@ -10,12 +10,12 @@ import ipywidgets
 from IPython import get_ipython
 from IPython.display import Markdown, display
 
-from cnai_magic.conversation import Conversation, Place
-from cnai_magic.protocol import ChatRequest, Message
-from cnai_magic.question import Options, Question
-from cnai_magic.render.widget import WidgetView
-from cnai_magic.stream import PACE, Batch
-from tests.render.answers import reply
+from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.display.widget import WidgetView
+from cnai_magic.session.question import Options, Question
+from cnai_magic.session.stream import PACE, Batch
+from tests.display.answers import reply
 
 __all__ = ["CONTENDERS", "TOKEN", "answer", "run"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import uuid4
 
-from cnai_magic.conversation import Conversation, Place
-from cnai_magic.documents.output import bundle, small
-from cnai_magic.documents.transcript import to_markdown
-from cnai_magic.markdown import escape_markdown, notebook_markdown
-from cnai_magic.render.static import Transcript
-from cnai_magic.reply import Reply
+from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.markdown import escape_markdown, notebook_markdown
+from cnai_magic.chat.reply import Reply
+from cnai_magic.display.final import Transcript
+from cnai_magic.notebook.markdown_export import to_markdown
+from cnai_magic.notebook.record import bundle, small
 from tests.renderers import Renderers
 from tests.xss_corpus import PAYLOADS
 

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cnai_magic.documents.notebook import restored_from
 from cnai_magic.errors import InputError
-from tests.documents.test_ipynb import CELLS, GOOD, damaged, lines_of, mutated, notebook, prompts
+from cnai_magic.notebook.notebook_files import restored_from
+from tests.notebook.test_ipynb import CELLS, GOOD, damaged, lines_of, mutated, notebook, prompts
 
 __all__ = ["search"]
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from cnai_magic.api.messages import ChatRequest, Chunk, Model, Usage
 from cnai_magic.gateway import server
 from cnai_magic.gateway.accounts import Account
 from cnai_magic.gateway.app import make_app
 from cnai_magic.gateway.source import DemoSource
-from cnai_magic.prices import PriceList
-from cnai_magic.protocol import ChatRequest, Chunk, Model, Usage
-from cnai_magic.safety import ApiKey
+from cnai_magic.money.prices import PriceList
+from cnai_magic.redaction import ApiKey
 
 KEY = "sk-testtesttesttest"
 PATIENCE = 20

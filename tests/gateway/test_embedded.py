@@ -18,16 +18,16 @@ from typing import Any
 
 import pytest
 
-from cnai_magic import gateway
-from cnai_magic.client import Client
+from cnai_magic.api.client import Client
+from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.errors import CnaiError, InputError
-from cnai_magic.gateway import places
-from cnai_magic.prices import read_pricing
-from cnai_magic.protocol import ChatRequest, Message
-from cnai_magic.safety import ApiKey
-from cnai_magic.spend import Balance
+from cnai_magic.gateway import embedded as gateway
+from cnai_magic.gateway import listen as places
+from cnai_magic.money.cost import Balance
+from cnai_magic.money.prices import read_pricing
+from cnai_magic.redaction import ApiKey
 from tests.interrupting import interrupted_at
-from tests.test_stream import open_sockets
+from tests.session.test_stream import open_sockets
 
 PATIENCE = 30
 
@@ -155,7 +155,7 @@ def test_a_pace_that_is_none_is_refused(pace: float) -> None:
 
 def test_to_import_the_gateway_costs_nothing_heavy(spawn: Any) -> None:
     process = spawn(
-        "import sys, cnai_magic.gateway; print('aiohttp' in sys.modules, 'asyncio' in sys.modules)"
+        "import sys, cnai_magic.gateway.embedded; print('aiohttp' in sys.modules, 'asyncio' in sys.modules)"
     )
     out, err = process.communicate(timeout=PATIENCE)
     assert (out.split(), err) == (["False", "False"], "")
@@ -163,7 +163,7 @@ def test_to_import_the_gateway_costs_nothing_heavy(spawn: Any) -> None:
 
 def test_a_process_that_never_closes_it_ends_quietly(spawn: Any) -> None:
     process = spawn(
-        "from cnai_magic.gateway import embedded\n"
+        "from cnai_magic.gateway.embedded import embedded\n"
         "import urllib.request\n"
         "g = embedded()\n"
         "key = {'Authorization': 'Bearer ' + g.key.reveal()}\n"
@@ -178,7 +178,7 @@ def test_a_process_that_never_closes_it_ends_quietly(spawn: Any) -> None:
 def test_the_child_of_a_fork_gets_its_own(spawn: Any) -> None:
     process = spawn(
         "import os, urllib.request\n"
-        "from cnai_magic.gateway import embedded\n"
+        "from cnai_magic.gateway.embedded import embedded\n"
         "def status(g):\n"
         "    key = {'Authorization': 'Bearer ' + g.key.reveal()}\n"
         "    with urllib.request.urlopen(urllib.request.Request(g.base_url + '/models', headers=key)) as r:\n"
@@ -201,7 +201,7 @@ def test_the_child_of_a_fork_gets_its_own(spawn: Any) -> None:
 def test_the_child_of_a_fork_does_not_hold_the_port(spawn: Any) -> None:
     process = spawn(
         "import os, socket\n"
-        "from cnai_magic.gateway import embedded\n"
+        "from cnai_magic.gateway.embedded import embedded\n"
         "parent = embedded()\n"
         "port = int(parent.base_url.split(':')[2].split('/')[0])\n"
         "go, stop = os.pipe(), os.pipe()\n"
@@ -225,7 +225,7 @@ def test_the_child_of_a_fork_does_not_hold_the_port(spawn: Any) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_prints_where_and_the_key_it_made_and_ends_on_a_signal(spawn: Any, number: int) -> None:
-    process = spawn("from cnai_magic.gateway import serve; serve(port=0)")
+    process = spawn("from cnai_magic.gateway.embedded import serve; serve(port=0)")
     base_url = process.stdout.readline().removeprefix("base URL: ").strip()
     key = process.stdout.readline().removeprefix("API key:").strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1", base_url)
@@ -239,7 +239,7 @@ def test_serve_prints_where_and_the_key_it_made_and_ends_on_a_signal(spawn: Any,
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_serve_does_not_print_a_key_that_it_was_given(spawn: Any) -> None:
     process = spawn(
-        "from cnai_magic.gateway import serve; from cnai_magic.safety import ApiKey\n"
+        "from cnai_magic.gateway.embedded import serve; from cnai_magic.redaction import ApiKey\n"
         "serve(host='localhost', port=0, key=ApiKey('sk-mine'))"
     )
     base_url = process.stdout.readline().removeprefix("base URL: ").strip()
@@ -251,7 +251,7 @@ def test_serve_does_not_print_a_key_that_it_was_given(spawn: Any) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_serve_warns_where_others_can_reach_it(spawn: Any) -> None:
-    process = spawn("from cnai_magic.gateway import serve; serve(host='0.0.0.0', port=0)")
+    process = spawn("from cnai_magic.gateway.embedded import serve; serve(host='0.0.0.0', port=0)")
     assert process.stdout.readline().startswith("base URL: http://0.0.0.0:")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)

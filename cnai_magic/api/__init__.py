@@ -1,0 +1,1 @@
+"""The API on the wire: requests, answers, errors, billing, and the HTTP client."""

@@ -1,0 +1,128 @@
+"""Addresses of servers: one strict grammar, so that what is checked is what is asked.
+
+    scheme "://" host [":" port] path        scheme: http, https
+    host: a name in ASCII, four decimal numbers, or an IPv6 address in brackets
+
+Whatever two parsers of URLs read differently is refused: backslashes, white space, user names, percent
+signs, other scripts, numbers that some read as an IPv4 address, dots and slashes that some remove.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from ..errors import InputError, setting
+
+__all__ = ["Address", "parse_address"]
+
+_FORM = "it has the form https://host/v1, without a key, a user name, a query or a fragment"
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<path>(?:/[\w.~:+=,-]+)*)/*",
+    re.ASCII | re.IGNORECASE,
+)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+# What some parsers take for a part of an IPv4 address.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_PORTS = {"http": 80, "https": 443}
+# What servers print that listen on all addresses; asked is this machine.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_NEAR = re.compile(r"localhost|[^.]+|.*\.(local|lan|internal|home|localhost)")
+# An address that begins with its host: a port, an IPv4 address or a name of the internet tells.
+_HOST_FIRST = re.compile(
+    r"localhost(/|$)|(\[[0-9a-f:.]+\]|[\w.-]+):\d+(/|$)|\[|\d+(\.\d+){3}(/|$)|([a-z0-9-]+\.)+[a-z]{2,24}(/|$)"
+)
+_ENDPOINT = re.compile(r"/chat/completions/*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address that was checked; `url` is what is asked, without a slash at its end."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def url(self) -> str:
+        """The address as it is asked."""
+        return f"{self.scheme}://{self.place}{self.path}"
+
+    @property
+    def place(self) -> str:
+        """Host and port, without the port that the scheme has by itself."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it points to this machine, and nothing of what is sent leaves it."""
+        return self.host == "localhost" or _is_loopback(self.host)
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether what is sent crosses a network unencrypted."""
+        return self.scheme == "http" and not self.loopback
+
+
+def parse_address(text: str) -> Address:
+    """Read an address; one without a scheme is mended. Raises InputError, which quotes no secret of it."""
+    text = text.strip().strip("\"'“”‘’")
+    found = _ADDRESS.fullmatch(_ENDPOINT.sub("", _with_scheme(text)))
+    host = _checked_host(found["host"].lower()) if found else ""
+    port = int((found and found["port"]) or 0)
+    path = found["path"] if found else ""
+    if found is None or not host or port > 65535 or {".", ".."} & {*path.split("/")}:
+        # Neither the address nor a part of it is quoted: a password may be in it.
+        raise InputError(
+            "the base URL is not the address of an API",
+            parameter="base_url",
+            why=_FORM,
+            next_step="correct it: " + setting("base_url", "https://HOST/v1"),
+        )
+    scheme = found["scheme"].lower()
+    return Address(scheme, _EVERYWHERE.get(host, host), port or _PORTS[scheme], path)
+
+
+def _with_scheme(text: str) -> str:
+    """Add the scheme that an address lacks: http where it is near, https for the internet."""
+    if _SCHEME.match(text) or "://" in text:
+        return text
+    if not _HOST_FIRST.match(text):
+        return text  # it may be a key, which must not be looked up as a name
+    host = re.match(r"(\[[^\]]*\]|[^/:]*)", text)
+    name = (host[1] if host else "").strip("[]").lower()
+    try:
+        near = not ipaddress.ip_address(name).is_global
+    except ValueError:
+        near = _NEAR.fullmatch(name) is not None
+    return f"{'http' if near else 'https'}://{text}"
+
+
+def _checked_host(host: str) -> str:
+    """Return a host as it is asked, "" for one that parsers do not agree on."""
+    if host.startswith("["):
+        try:
+            return str(ipaddress.IPv6Address(host[1:-1]))
+        except ValueError:
+            return ""
+    labels = host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        try:
+            return str(ipaddress.IPv4Address(host))
+        except ValueError:
+            return ""
+    return host if len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) else ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,244 @@
+"""What a failure of the network means: the exceptions of requests and what is below it, in plain words.
+
+No exception of a library leaves this package. Each is looked at where it began: the innermost cause says
+what happened, the ones around it only which library noticed.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+
+import requests
+import urllib3
+
+from ..errors import (
+    CHECK_ADDRESS,
+    CnaiError,
+    ConnectionFailed,
+    GarbageError,
+    NextStep,
+    ResponseTimeout,
+    TruncatedError,
+    setting,
+)
+from .addresses import Address
+from .vendors import by_address, local_servers
+
+__all__ = ["proxy_refuses", "translated"]
+
+_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_CUT = (
+    http.client.IncompleteRead,
+    urllib3.exceptions.InvalidChunkLength,
+    requests.exceptions.ChunkedEncodingError,
+)
+_NO_HTTP = (http.client.BadStatusLine, http.client.UnknownProtocol)
+_PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
+# Of what OpenSSL finds wrong with a certificate (X509_V_ERR_…), what has an answer of its own.
+_CERTIFICATES = {
+    9: "the certificate is not valid yet: is the clock of this machine right?",
+    10: "the certificate has expired",
+    18: "the certificate is self-signed",
+    19: "the certificate is not signed by an authority that this machine trusts",
+    20: "the certificate is not signed by an authority that this machine trusts",
+    62: "the certificate is for another name",
+    64: "the certificate is for another address",
+}
+_ERRNOS = {
+    errno.ECONNREFUSED: "the connection was refused: nothing is listening there",
+    errno.ECONNRESET: "the other side closed the connection",
+    errno.ECONNABORTED: "the connection was closed",
+    errno.EPIPE: "the other side closed the connection",
+    errno.EHOSTUNREACH: "that machine cannot be reached",
+    errno.ENETUNREACH: "that network cannot be reached",
+    errno.ETIMEDOUT: "the other side does not answer",
+}
+# What libraries write around the words that say something.
+_INTERNALS = re.compile(
+    r"<[^<>]*object at 0x\w+>:? ?|\[Errno -?\d+\] ?|\[[A-Z]+: \w+\] ?| ?\(_ssl\.c:\d+\)"
+    r"|\w*(Pool|Connection)\([^()]*\):? ?|Max retries exceeded with url: \S+ ?"
+    r"|\(Caused by .*\)|\b\w+(Error|Exception)\("
+)
+
+
+def translated(exc: Exception, address: Address, timeout: tuple[float, float], *, begun: bool) -> CnaiError:
+    """Return what a failure means; `begun` tells that part of an answer has arrived."""
+    causes = list(_causes(exc))
+    connect, gap = timeout
+    if isinstance(exc, requests.ConnectTimeout):
+        return _unreached(f"no connection to {address.place} within {connect:g} s", "", address)
+    if isinstance(exc, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError):
+        return ResponseTimeout(f"nothing came from {address.place} for {gap:g} s")
+    if isinstance(exc, urllib3.exceptions.DecodeError):
+        return GarbageError("the server's answer cannot be decompressed", why=_words(causes))
+    if begun:
+        return TruncatedError("the answer broke off", why=_words(causes))
+    for explain in (_of_proxy, _of_certificate, _of_name, _of_speech):
+        error = explain(causes, address)
+        if error is not None:
+            return error
+    return _unreached(f"the connection to {address.place} failed", _words(causes), address, causes)
+
+
+def proxy_refuses() -> CnaiError:
+    """Return the error of a proxy that wants to know who asks (407)."""
+    return _final(
+        "the proxy asks for a user name and a password",
+        f"the proxy is set in {_set(_PROXIES) or 'the settings of this machine'}",
+        "set it with both: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+    )
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Give an exception and what is in it, the innermost last."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [exc]
+    while pending:
+        each = pending.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        inner = [value for value in (*each.args, getattr(each, "reason", None)) if _is_error(value)]
+        pending = list(inner or (each.__context__, each.__cause__))
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, BaseException)
+
+
+def _of_proxy(causes: list[BaseException], address: Address) -> CnaiError | None:
+    text = " ".join(map(str, causes))
+    if "SOCKS support" in text:
+        return _final(
+            "the proxy that is set cannot be used: it needs the package PySocks",
+            f"{_set(_PROXIES) or 'the proxy'} names a SOCKS proxy",
+            "pip install pysocks, or unset the variable and restart",
+        )
+    if "SOCKS version" in text or any(
+        isinstance(each, urllib3.exceptions.ProxySchemeUnknown | requests.exceptions.InvalidProxyURL)
+        for each in causes
+    ):
+        return _final(
+            "the proxy that is set has no address that can be used",
+            f"it is set in {_set(_PROXIES) or 'the settings of this machine'}",
+            "write it as http://HOST:PORT or socks5h://HOST:PORT, or unset the variable",
+        )
+    if "407" in text and "roxy" in text:
+        return proxy_refuses()
+    if any(isinstance(each, _PROXY_ERRORS) for each in causes):
+        return ConnectionFailed(
+            f"the proxy does not lead to {address.place}",
+            why=f"{_words(causes)} (it is set in {_set(_PROXIES) or 'the settings of this machine'})",
+            next_step=f"check the proxy, or ask this server without it: NO_PROXY={address.host}",
+        )
+    return None
+
+
+def _of_certificate(causes: list[BaseException], address: Address) -> CnaiError | None:
+    text = " ".join(map(str, causes))
+    if "CA certificate bundle" in text or "TLS certificate file" in text:
+        return _final(
+            "the file of trusted certificates is not there",
+            f"{_set(_CA_VARIABLES) or 'a setting'} names it",
+            "correct the variable to the path of a .pem file, or unset it",
+        )
+    for each in causes:
+        if isinstance(each, ssl.SSLCertVerificationError):
+            code = getattr(each, "verify_code", 0)
+            return _final(
+                f"{address.host} cannot be trusted: its certificate does not hold",
+                _CERTIFICATES.get(code) or getattr(each, "verify_message", "") or _clean(str(each)),
+                "check the address; where the certificate is your own organisation's, name the file of its "
+                "authority: REQUESTS_CA_BUNDLE=/path/ca.pem",
+            )
+    if "WRONG_VERSION_NUMBER" in text or "HTTP_REQUEST" in text:
+        return _final(f"{address.place} does not speak https", "it answers without encryption", "use http://")
+    if any(isinstance(each, ssl.SSLError | requests.exceptions.SSLError) for each in causes):
+        return _final(f"no encrypted connection to {address.place}", _words(causes), "")
+    return None
+
+
+def _of_name(causes: list[BaseException], address: Address) -> CnaiError | None:
+    for each in causes:
+        if isinstance(each, socket.gaierror | urllib3.exceptions.NameResolutionError):
+            error = ConnectionFailed(
+                f"the name {address.host} cannot be resolved",
+                why="the name is wrong, or there is no network",
+                next_step="check the network, and the name: " + setting("base_url", "https://HOST/v1"),
+            )
+            number = each.errno if isinstance(each, socket.gaierror) else None
+            error.retryable = number == socket.EAI_AGAIN
+            return error
+    return None
+
+
+def _of_speech(causes: list[BaseException], address: Address) -> CnaiError | None:
+    for each in causes:
+        if isinstance(each, http.client.RemoteDisconnected):
+            return None
+        if isinstance(each, _NO_HTTP):
+            error = ConnectionFailed(
+                f"what answers at {address.place} does not speak HTTP", next_step=CHECK_ADDRESS
+            )
+            error.retryable = not isinstance(each, http.client.UnknownProtocol)
+            return error
+        if type(each) is http.client.HTTPException or isinstance(each, http.client.LineTooLong):
+            # It answered, and may charge for that: it would answer alike again.
+            return _final(f"the answer of {address.place} cannot be read", _words(causes), CHECK_ADDRESS)
+        if isinstance(each, requests.exceptions.InvalidHeader | UnicodeError):
+            return _final(f"the request to {address.place} cannot be written", _words(causes), "")
+    return None
+
+
+def _unreached(what: str, why: str, address: Address, causes: list[BaseException] | None = None) -> CnaiError:
+    """Return the error of a server that could not be reached; one of this machine may not be running."""
+    refused = any(isinstance(each, ConnectionRefusedError) for each in causes or ())
+    step: str | NextStep = ""
+    if address.loopback and refused:
+        known = by_address(address)
+        if known is not None:
+            step = f"is {known.title} running? Start it: {known.start}"
+        else:
+            names = ", ".join(f"{each.title} {each.address.port}" for each in local_servers())
+            step = f"is the server running, and on this port? Usual ports: {names}"
+    return ConnectionFailed(what, why=why, next_step=step)
+
+
+def _final(what: str, why: str, next_step: str | NextStep) -> CnaiError:
+    """Return a failure that is the same a second later."""
+    error = ConnectionFailed(what, why=why, next_step=next_step)
+    error.retryable = False
+    return error
+
+
+def _words(causes: list[BaseException]) -> str:
+    """Return the innermost cause in plain words."""
+    for each in reversed(causes):
+        if isinstance(each, http.client.RemoteDisconnected):
+            return "the other side closed the connection without an answer"
+        if isinstance(each, _CUT):
+            return "the connection ended in the middle"
+        if isinstance(each, OSError) and each.errno in _ERRNOS:
+            return _ERRNOS[each.errno]
+    for each in reversed(causes):
+        text = _clean(each.strerror if isinstance(each, OSError) and each.strerror else str(each))
+        if text:
+            return text
+    return ""
+
+
+def _clean(text: str) -> str:
+    return _INTERNALS.sub("", text).strip(" ()'\",")
+
+
+def _set(names: tuple[str, ...]) -> str:
+    """Return which of some variables are set, in either case."""
+    return " and ".join(name for each in names for name in (each, each.lower()) if os.environ.get(name))

@@ -1,0 +1,218 @@
+"""Connections of requests and urllib3 that can be woken, and that are kept alive only after a clean end.
+
+Each answer must be that of its own question. So interim responses are skipped, and a connection serves
+another request only where the response ended exactly as HTTP says, with no byte left over: else what is
+left would be read as the next answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from .cancel import Exchange, shut_down
+
+__all__ = ["Adapter", "Session", "in_flight"]
+
+# A server that sends more interim responses than this to one request will not send a final one.
+_MOST_INTERIM = 100
+_SWITCHING_PROTOCOLS = 101
+
+_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+@contextmanager
+def in_flight(exchange: Exchange | None) -> Iterator[None]:
+    """Attach the sockets of the requests that this thread sends meanwhile to `exchange`."""
+    token = _current.set(exchange)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class _Response(http.client.HTTPResponse):
+    """A final response, whose connection is kept alive only after a clean end.
+
+    Its `read1` gives all chunks that have arrived at once (RFC 9112, 7.1). http.client gives one chunk for
+    each call, which is most of what a token costs where many arrive together.
+    """
+
+    def __init__(self, connection: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(connection, *args, **kwargs)
+        self._socket = connection
+        self._exchange = _current.get() or Exchange()
+
+    def begin(self) -> None:
+        """Read the head of the final response; interim ones (RFC 9110, 15.2) are skipped."""
+        super().begin()
+        for _ in range(_MOST_INTERIM):
+            if not 100 <= self.status < 200 or self.status == _SWITCHING_PROTOCOLS:
+                break
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+        else:
+            raise http.client.HTTPException(f"the server sent {_MOST_INTERIM} interim responses and no other")
+        if _is_ambiguous(self.status, self.headers):
+            self.will_close = True
+        if self.headers.defects:
+            # urllib3 would log what it finds there, and a server may have put the key into it.
+            self.headers.defects.clear()
+            self.headers.set_payload("")
+
+    def _close_conn(self) -> None:
+        """Give up the body; where it did not end cleanly, the connection with it."""
+        self._exchange.release()  # from here on the connection may serve another thread
+        kept = not (self.will_close or self._exchange.foreign)
+        if kept and (self._exchange.cancelled or _has_more(self._socket, self.fp)):
+            shut_down(self._socket)
+        super()._close_conn()  # type: ignore[misc]
+
+    def read1(self, n: int = -1) -> bytes:
+        """Return what has arrived; waits only where nothing has."""
+        if not self.chunked or self.fp is None or (self.chunk_left or 0) >= io.DEFAULT_BUFFER_SIZE:
+            return super().read1(n)  # which reads past the buffer, in larger pieces, what is larger than it
+        arrived = self.fp.peek(1)
+        if 0 <= n < len(arrived):
+            return super().read1(n)
+        found, position, left = [], 0, self.chunk_left
+        while True:
+            if left:
+                data = arrived[position : position + left]
+                found.append(data)
+                position += len(data)
+                left -= len(data)
+                if left:
+                    break
+            # After a chunk (0 is left of it) its line end is due, before the first (None) there is none.
+            start = position if left is None else position + 2
+            end = arrived.find(b"\r\n", start)
+            digits = arrived[start:end]
+            if end < 0 or not digits.isalnum():
+                break  # all else that may stand there is left to http.client: extensions, trailers, faults
+            try:
+                size = int(digits, 16)
+            except ValueError:
+                break
+            if not size:
+                break
+            position, left = end + 2, size
+        if left == 0 and arrived.startswith(b"\r\n", position):
+            position, left = position + 2, None
+        self.fp.read(position)
+        self.chunk_left = left
+        # Nothing but the beginning of a line, the end of the body, or a fault: http.client's own way.
+        return b"".join(found) or super().read1(n)
+
+
+def _is_ambiguous(status: int, headers: http.client.HTTPMessage) -> bool:
+    """Tell whether two readers may disagree about where a body ends (RFC 9112, 6.3).
+
+    Raises HTTPException where the head contradicts itself.
+    """
+    lengths = headers.get_all("Content-Length", [])
+    codings = headers.get_all("Transfer-Encoding", [])
+    if headers.defects or status == _SWITCHING_PROTOCOLS:
+        return True
+    if status in (204, 304):
+        # They have no body, whatever the head says of one.
+        return bool(codings) or any(length.strip() != "0" for length in lengths)
+    if len({length.strip() for value in lengths for length in value.split(",")}) > 1:
+        raise http.client.HTTPException("the response tells two lengths of its body")
+    if codings:
+        return bool(lengths) or [coding.strip().lower() for coding in codings] != ["chunked"]
+    return not all(length.isascii() and length.isdigit() for length in lengths)
+
+
+def _has_more(connection: socket.socket, buffered: Any) -> bool:
+    """Tell whether bytes have arrived that belong to no response."""
+    timeout = connection.gettimeout()
+    try:
+        connection.settimeout(0)
+        return bool(buffered.peek(1))
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    except (OSError, ValueError):
+        return True
+    finally:
+        connection.settimeout(timeout)
+
+
+class _Attaching:
+    """A connection that tells the exchange in flight which socket it uses, before it sends anything."""
+
+    sock: Any
+
+    # Set for all of http.client, it would print the header with the key.
+    debuglevel = 0
+
+    def connect(self) -> None:
+        exchange = _current.get() or Exchange()
+        exchange.connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            exchange.connecting = False
+        self._attach()
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._attach()
+        super().request(*args, **kwargs)  # type: ignore[misc]
+        exchange = _current.get()
+        if exchange is not None:
+            exchange.sent = True
+
+    def _attach(self) -> None:
+        exchange = _current.get()
+        if exchange is not None and self.sock is not None:
+            exchange.attach(self.sock)
+
+
+def _pools(classes: dict[str, Any]) -> dict[str, Any]:
+    """Return urllib3's pools, direct or through a proxy of any kind, with connections of our own."""
+    return {scheme: _pool(kind) for scheme, kind in classes.items()}
+
+
+@cache
+def _pool(kind: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
+    connection = type("_Connection", (_Attaching, kind.ConnectionCls), {"response_class": _Response})
+    return type("_Pool", (kind,), {"ConnectionCls": connection})
+
+
+class Session(requests.Session):
+    """A session that knows no redirects.
+
+    Told to follow none, requests still parses the address, and reads the body that comes with it to its end.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return None: nothing is a redirect."""
+        return None
+
+
+class Adapter(HTTPAdapter):
+    """Requests' own adapter, with connections that can be woken."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _pools(self.poolmanager.pool_classes_by_scheme)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Make the pools of connections through a proxy."""
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            manager.pool_classes_by_scheme = _pools(manager.pool_classes_by_scheme)
+        return manager

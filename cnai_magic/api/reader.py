@@ -1,0 +1,381 @@
+"""A tolerant reader of all that servers answer; where they depart from the API reference, it follows them.
+
+Nothing here does I/O: dicts and text in, values out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from json.scanner import make_scanner
+from typing import Any
+
+from ..errors import CnaiError, GarbageError, NotAStreamError
+from .choices import FollowedChoice
+from .messages import Chunk, Model, Usage
+from .thinking import ThinkingTags
+from .usage import COUNTED, merged_usage, read_usage
+from .vendor_errors import excerpt, find_error, quoted
+
+__all__ = ["StreamReader", "read_completion", "read_models"]
+
+# What json.loads and raw_decode are made of: they cost as much again, to look for white space at both ends.
+# Some servers leave control characters in strings as they are.
+_scan = make_scanner(json.JSONDecoder(strict=False))  # type: ignore[arg-type]
+# A named tuple's own constructor costs three times as much.
+_new = tuple.__new__
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+_DONE = re.compile(r"""["']?\[?\s*done\s*\]?["']?""", re.IGNORECASE)
+_AGAIN = re.compile(r"(?:data:\s*)+")
+_ERROR_LINE = re.compile(r"error:\s*", re.IGNORECASE)
+
+_FINISH_NAMES = ("finish_reason", "finishReason", "stop_reason", "done_reason")
+_NO_REASONS = ("", "null", "none", "nil", "undefined", "false", "unspecified")
+_FINISH_REASONS = {
+    word: reason
+    for reason, words in {
+        "stop": "normal eos eos_token eot end_turn end_of_turn stop_sequence stop_str stopped complete"
+        " completed done finish finished",
+        "length": "max_tokens max_token token_limit max_output_tokens max_length model_length",
+        "content_filter": "sensitive safety content_filtered contentfilter prohibited_content",
+    }.items()
+    for word in words.split()
+}
+_REASONING_NAMES = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_text",
+    "thinking",
+    "thinking_content",
+    "thought",
+    "thoughts",
+    "reasoning_details",
+    "thinking_blocks",
+)
+_HAS_REASONING = frozenset(_REASONING_NAMES)
+# Parts of a content array that are no answer.
+_THOUGHT_PARTS = ("thinking", "reasoning", "reasoning_text", "thought", "reasoning.text", "reasoning.summary")
+_SECRET_PARTS = ("redacted_thinking", "reasoning.encrypted")
+
+
+class StreamReader:
+    """Reads the events of one answer, in order, and tells whether it is complete.
+
+    `done` tells that `[DONE]` was seen, `finish_reason` the last one that means something, `usage` the
+    last one reported: servers that report in every chunk count cumulatively. `answered` tells that some of an
+    answer came, `counted` that the last count takes in all of it, `valid` that an event was part of one,
+    `ignored` is the first that was not.
+
+    Only `[DONE]` or the end of the body ends an answer. It is complete:
+
+    - after `[DONE]`, where a finish_reason or a last count came (one-api sends it after a cut, too);
+    - after a finish_reason that followed all text, or a count on its own that did, whatever came then: the
+      end of the body, a broken connection, a silence, an error of the relay's own;
+    - where text came after a finish_reason (some servers send one with every chunk), only at the end of a
+      body whose framing shows that it is all of it;
+    - as one whole message.
+
+    Anything else is cut off, also where the body ends cleanly.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.finish_reason = ""
+        self.usage: Usage | None = None
+        self.answered = self.valid = False
+        self.ignored = ""
+        # How much came in deltas: what a message repeats in the end is not taken again.
+        self._came = self._reasoning_came = 0
+        self._thinking = ThinkingTags()
+        self._half = self._half_thought = ""
+        self.counted = False
+        self._choice = FollowedChoice()
+        # Whether the finish_reason came with text, or before some; whether a count came last; one message.
+        self._with_text = self._early = self._counted_last = self._whole = False
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing but a count is to come any more, as far as one can tell."""
+        if self._early:
+            return self._counted_last and self.answered
+        return bool(self.finish_reason and self.answered and not self._with_text) or self._whole
+
+    @property
+    def finishing(self) -> bool:
+        """Whether a finish_reason came with the last text, so that more may come."""
+        return bool(self.finish_reason) and self.answered and not self._early
+
+    def complete(self, *, cleanly: bool) -> bool:
+        """Tell whether the answer is complete; `cleanly`: all of the body came, as its framing shows."""
+        counted = self._counted_last and self.answered
+        if self._whole or (self.done and (self.finish_reason or counted)):
+            return True
+        if self._early or not self.answered:
+            return counted or (cleanly and bool(self.finish_reason))
+        return counted or bool(self.finish_reason)
+
+    def read(self, data: str, event: str = "message") -> Chunk | None:
+        """Return what one event adds, or None where it adds nothing, as pings and other noise do.
+
+        Raises the CnaiError that the event carries, and GarbageError where it is JSON that was cut.
+        """
+        if not data.startswith("{"):
+            data = (
+                _AGAIN.sub("", data.strip(), count=1) if data.lstrip().startswith("data:") else data.strip()
+            )
+            if _DONE.fullmatch(data):
+                self.done = True
+                return None
+            told = _ERROR_LINE.match(data)
+            if told:
+                data, event = data[told.end() :], "error"
+            if not data:
+                return None
+            if event == "error" and not data.startswith("{"):
+                raise _failure({"message": excerpt(data)})
+            if data.startswith("[{"):
+                data = _only_of(data)
+            if not data.startswith("{"):
+                self.ignored = self.ignored or excerpt(data)
+                return None
+        return self.add(_parsed(data), failed=event == "error")
+
+    def add(self, body: Mapping[str, Any], *, failed: bool = False) -> Chunk | None:
+        """Return what the JSON of one event adds; see `read`."""
+        choices = body.get("choices")
+        if choices is None and isinstance(body.get("message"), dict) and not failed:
+            choices = [body]  # Ollama's own form
+        if not choices or failed:
+            error = None if _is_success(body) and not failed else find_error(body, failed=failed)
+            if error is not None:
+                raise error
+            if choices is None and "usage" not in body and "id" not in body and "object" not in body:
+                self.ignored = self.ignored or quoted(body)
+                return None
+        elif "error" in body or "base_resp" in body:
+            error = find_error(body)
+            if error is not None:
+                raise error
+        self.valid = True
+        # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
+        choice = self._choice.among(choices) if type(choices) is list and choices else {}
+        delta = in_delta = choice.get("delta")
+        if not in_delta or "message" in choice:
+            if not (in_delta or self.answered) and choice.get("message"):
+                self._whole = body.get("object") == "chat.completion" or bool(choice.get("finish_reason"))
+            delta = self._without_repetition(choice)
+        if not isinstance(delta, dict):
+            delta = {}
+        text = delta.get("content") or (choice.get("text") if not delta else delta.get("refusal")) or ""
+        reasoning = ""
+        if type(text) is not str:
+            text, reasoning = _told_apart(text)
+        if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
+            text, self._half = _mended(self._half + text)
+        if (len(delta) > 1 and not _HAS_REASONING.isdisjoint(delta)) or not text:
+            reasoning = _reasoning_of(delta) or reasoning
+        all_thought = False
+        if reasoning:
+            if self._half_thought or not reasoning.isascii():
+                reasoning, self._half_thought = _mended(self._half_thought + reasoning)
+            if in_delta:
+                self._reasoning_came += len(reasoning)
+        if text:
+            if in_delta:
+                self._came += len(text)
+            if self._thinking.watching and not self._thinking.passes(text):
+                text, thought, all_thought = self._thinking.split(text)
+                reasoning += thought
+        return self._chunk(body, choice, text, reasoning, all_thought)
+
+    def _chunk(
+        self, body: Mapping[str, Any], choice: dict[str, Any], text: str, reasoning: str, all_thought: bool
+    ) -> Chunk | None:
+        adds = bool(text or reasoning)
+        if adds:
+            self.answered = True
+            if self.finish_reason:
+                self._early = True
+            self.counted = self._counted_last = False
+        finish: Any = choice.get("finish_reason") or ""
+        if not finish and "finish_reason" not in choice:
+            finish = next((choice[name] for name in _FINISH_NAMES if choice.get(name)), "")
+        if finish:
+            # SGLang: an object with a type.
+            finish = _finish_reason(str(finish.get("type", "") if type(finish) is dict else finish))
+            if finish == "error" and (error := find_error({"error": choice.get("error")})):
+                raise error  # OpenRouter
+            if finish:
+                self.finish_reason = finish
+                self._with_text = adds
+        usage = None
+        # Under its odd names it comes at the end: to look for those in each token would cost a tenth of it.
+        last = finish or not adds or "delta" not in choice
+        if "usage" in body or "usage" in choice or (last and not COUNTED.isdisjoint(body)):
+            usage = read_usage(body, choice)
+        elif (
+            last and type(inner := choice.get("delta") or choice.get("message")) is dict and "usage" in inner
+        ):
+            usage = read_usage(inner)
+        if usage is not None:
+            usage = self.usage = merged_usage(self.usage, usage)
+            self.counted, self._counted_last = True, not adds
+        elif not (adds or finish or all_thought):
+            return None
+        model = body.get("model")
+        return _new(
+            Chunk, (text, reasoning, finish, usage, model if type(model) is str else "", "", all_thought)
+        )
+
+    def close(self) -> Chunk | None:
+        """Return text that was held back: half a character, or what might have begun a tag."""
+        text, thought, all_thought = self._thinking.rest()
+        text += _well_formed(self._half)
+        thought += _well_formed(self._half_thought)
+        self._half = self._half_thought = ""
+        return Chunk(text, thought, all_thought=all_thought) if text or thought or all_thought else None
+
+    def _without_repetition(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """Return what is new in a choice that has a `message`.
+
+        Some servers write all text there, MiniMax repeats the whole answer there at the end, after its
+        deltas, or in place of the last of them too.
+        """
+        delta, message = choice.get("delta"), choice.get("message")
+        if not isinstance(message, dict):
+            return delta if isinstance(delta, dict) else {}
+        came = {"content": self._came, **dict.fromkeys(_REASONING_NAMES, self._reasoning_came)}
+        if isinstance(delta, dict) and any(delta.get(name) for name in came):
+            if not choice.get("finish_reason"):
+                return delta
+            return {
+                name: value
+                for name, value in delta.items()
+                if not (came.get(name) and value == message.get(name) and len(str(value)) >= came[name])
+            }
+        return {name: value for name, value in message.items() if not came.get(name)}
+
+
+def read_completion(body: Mapping[str, Any]) -> Chunk:
+    """Return a whole, unstreamed answer; raises the error that it carries, or NotAStreamError."""
+    error = None if _is_success(body) else find_error(body)
+    if error is not None:
+        raise error
+    if not isinstance(body.get("choices"), list):
+        raise NotAStreamError("the server sent JSON that holds no answer", why=quoted(body))
+    reader = StreamReader()
+    chunk = reader.add(body) or Chunk()
+    rest = reader.close() or Chunk()
+    return chunk._replace(text=chunk.text + rest.text, reasoning=chunk.reasoning + rest.reasoning)
+
+
+def read_models(body: Mapping[str, Any]) -> list[Model]:
+    """Return the models of `GET /models`, in the server's order, each once."""
+    error = find_error(body)
+    if error is not None:
+        raise error
+    items = body.get("data")
+    if not isinstance(items, list):
+        raise NotAStreamError("the server sent JSON that holds no list of models", why=quoted(body))
+    found: dict[str, Model] = {}
+    for item in items:
+        if isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"]:
+            found.setdefault(item["id"], Model(item["id"], str(item.get("owned_by") or "")))
+    return list(found.values())
+
+
+@lru_cache(256)
+def _finish_reason(reason: str) -> str:
+    """Return the reason as OpenAI names it, "" for a word that means none.
+
+    What is no word is not kept, since it is shown and saved.
+    """
+    reason = reason.strip()
+    low = reason.lower().removeprefix("finish_reason_").removeprefix("finishreason.")
+    if low in _NO_REASONS:
+        return ""
+    if low in ("stop", "length", "content_filter", "tool_calls", "function_call"):
+        return low
+    return _FINISH_REASONS.get(low, reason if len(reason) <= 64 and reason.isprintable() else "unknown")
+
+
+def _is_success(body: Mapping[str, Any]) -> bool:
+    """Tell whether a body says that there is no error, as some servers do in every event."""
+    if body.get("error") or body.get("error_code") or "Response" in body or "base_resp" in body:
+        return False
+    code = str(body.get("code", "")).strip().lower()
+    if "choices" in body or "usage" in body:
+        return code in ("", "0", "200", "none", "null", "ok", "success", "succeed", "20000")
+    return code in ("0", "200", "ok", "success")
+
+
+def _failure(body: Mapping[str, Any]) -> CnaiError:
+    error = find_error(body, failed=True)
+    assert error is not None, "a failure is always an error"
+    return error
+
+
+def _only_of(data: str) -> str:
+    """Return the JSON of the only object of an array, as Google wraps its errors."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    return json.dumps(found[0]) if len(found) == 1 and isinstance(found[0], dict) else data
+
+
+def _reasoning_of(delta: Mapping[str, Any]) -> str:
+    """Return the reasoning of a delta or a message, which may stand there under several names at once."""
+    for name in _REASONING_NAMES:
+        value = delta.get(name)
+        if value:
+            text = value if type(value) is str else "".join(_told_apart(value, thought=True))
+            if text:
+                return text
+    return ""
+
+
+def _told_apart(content: object, *, thought: bool = False) -> tuple[str, str]:
+    """Return the text and the reasoning of a content array, of one part of it, or of nested ones."""
+    if isinstance(content, str):
+        return ("", content) if thought else (content, "")
+    if isinstance(content, list):
+        pairs = [_told_apart(part, thought=thought) for part in content if isinstance(part, dict | str)]
+        return "".join(text for text, _ in pairs), "".join(reasoning for _, reasoning in pairs)
+    if not isinstance(content, dict) or content.get("type") in _SECRET_PARTS:
+        return "", ""
+    thought = thought or content.get("type") in _THOUGHT_PARTS or content.get("thought") is True
+    names = (
+        ("text", "thinking", "summary", "reasoning", "reasoning_text", "content") if thought else ("text",)
+    )
+    value = next((content[name] for name in names if content.get(name)), "")
+    return _told_apart(value, thought=thought) if isinstance(value, str | list | dict) else ("", "")
+
+
+def _parsed(data: str) -> dict[str, Any]:
+    try:
+        body, end = _scan(data, 0)
+        if end < len(data) and data[end:].strip():
+            raise ValueError("there is more after the JSON")
+    except (StopIteration, ValueError, RecursionError) as exc:
+        raise GarbageError("an event of the stream is not JSON", why=excerpt(data)) from exc
+    if not isinstance(body, dict):
+        raise GarbageError("an event of the stream is not a JSON object", why=excerpt(data))
+    return body
+
+
+def _mended(text: str) -> tuple[str, str]:
+    """Return a text with its pairs of surrogates joined, and half a character that it ends with."""
+    half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    return _well_formed(text.removesuffix(half)), half
+
+
+def _well_formed(text: str) -> str:
+    """Join pairs of surrogates, and replace lone ones: no terminal, file or message takes them."""
+    if text.isascii() or _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -1,0 +1,194 @@
+"""One request and its response: sent with the key, its failures translated.
+
+No exception of a library leaves this room: each becomes a `CnaiError`, and none of them quotes the key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from decimal import Decimal
+from typing import Any
+
+import requests
+
+from .. import __version__
+from ..errors import SET_KEY, APIError, CnaiError, InputError, ProtocolError, RedirectRefused
+from ..redaction import ApiKey
+from .addresses import parse_address
+from .cancel import TRANSPORT_ERRORS, Exchange
+from .failures import translated
+from .http import Adapter, Session, in_flight
+from .responses import error_of, json_of, refuse_html, text_of
+
+__all__ = ["Requester"]
+
+# How long, in seconds, a server may take over what it need not know.
+_LOOKUP_PATIENCE = 5.0
+# A server in between gave up waiting for one that may have answered, and charged for it.
+_GIVEN_UP = (504, 520, 524)
+_VERSION = re.compile(r"(?<=[^/])/v\d[^/]*$")
+
+
+class Requester:
+    """Sends requests to one server with one key, over connections that are kept alive.
+
+    `timeout` is (to connect, between two arrivals) in seconds. May be shared by threads.
+    """
+
+    def __init__(self, base_url: str, key: ApiKey, timeout: tuple[float, float]) -> None:
+        self.address = parse_address(base_url)
+        self.base_url = self.address.url
+        self.key = key
+        if not all("!" <= character <= "~" for character in key.reveal()):
+            raise InputError(
+                "the API key has characters that no key has",
+                next_step="copy it again from where it was made, and " + SET_KEY,
+            )
+        if key and self.address.in_clear:
+            raise InputError(
+                f"{self.address.host} would be asked over plain http",
+                parameter="base_url",
+                why="the API key would cross the network in clear",
+                next_step="use https; over http a server on another machine is asked without a key only",
+            )
+        self._timeout = timeout
+        self._pid = os.getpid()
+        self._http = self._new_session()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        exchange: Exchange,
+        *,
+        base_url: str = "",
+        timeout: tuple[float, float] | None = None,
+    ) -> requests.Response:
+        """Send one request and return its response, body unread; raises what an error status means."""
+        timeout = timeout or self._timeout
+        data = None
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            text = json.dumps(body, ensure_ascii=False)
+            data = text.encode("utf-8", "replace")
+            if self.key.hide_in(text) != text:
+                raise InputError(
+                    "the prompt holds your own API key, so it was not sent",
+                    next_step="take the key out of the text or data that you send",
+                )
+            headers["Content-Type"] = "application/json"
+            if body.get("stream"):
+                # Compression would hold tokens back until a block is full.
+                headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        if method == "POST":
+            exchange.next_post()
+        try:
+            with in_flight(exchange):
+                response = self._session().request(
+                    method,
+                    (base_url or self.base_url) + path,
+                    data=data,
+                    headers=headers,
+                    timeout=timeout,
+                    stream=True,
+                    allow_redirects=False,
+                )
+        except (*TRANSPORT_ERRORS, ValueError) as exc:
+            raise self.translated(exc, begun=False, timeout=timeout) from self.cause(exc)
+        if 200 <= response.status_code < 300:
+            exchange.accepted = exchange.sent = True
+            return response
+        exchange.sent = response.status_code in _GIVEN_UP
+        try:
+            raise error_of(response, exchange)
+        finally:
+            exchange.release()
+            response.close()
+
+    def text(
+        self, response: requests.Response, exchange: Exchange, timeout: tuple[float, float] | None = None
+    ) -> str:
+        """Return the whole body of a response as text."""
+        read = bytearray()
+        try:
+            return text_of(response, exchange, read)
+        except TRANSPORT_ERRORS as exc:
+            raise self.translated(exc, begun=bool(read), timeout=timeout) from self.cause(exc)
+
+    def json(self, response: requests.Response, exchange: Exchange) -> dict[str, Any]:
+        """Return the JSON object that a response holds."""
+        try:
+            refuse_html(response, response.headers.get("Content-Type", "").lower())
+            return json_of(self.text(response, exchange))
+        finally:
+            exchange.release()
+            response.close()
+
+    def told(self, path: str, exchange: Exchange) -> dict[str, Any] | None:
+        """Return the JSON object at a place that not every server has; None for any other answer.
+
+        `/api/…` is beside the version of the API, anything else below it.
+        """
+        base_url = _VERSION.sub("", self.base_url) if path.startswith("/api/") else self.base_url
+        connect, gap = self._timeout
+        timeout = (connect, min(gap, _LOOKUP_PATIENCE))
+        try:
+            response = self.send("GET", path, None, exchange, base_url=base_url, timeout=timeout)
+            try:
+                text = self.text(response, exchange, timeout)
+            finally:
+                exchange.release()
+                response.close()
+        except (APIError, ProtocolError, RedirectRefused):
+            return None
+        try:
+            told = json.loads(self.key.hide_in(text), parse_float=Decimal)
+        except (ValueError, ArithmeticError, RecursionError):
+            return None
+        return told if isinstance(told, dict) else None
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        self._session().close()
+
+    def translated(
+        self, exc: Exception, *, begun: bool, timeout: tuple[float, float] | None = None
+    ) -> CnaiError:
+        """Return what a failure of the network means; `begun` tells that part of an answer has arrived."""
+        return translated(exc, self.address, timeout or self._timeout, begun=begun)
+
+    def cause(self, exc: Exception) -> Exception | None:
+        """Return the cause to keep: none where it quotes a server that sent the key back."""
+        link: BaseException | None = exc
+        while link is not None:
+            text = str(link)
+            if self.key.hide_in(text) != text:
+                return None
+            link = link.__cause__ or link.__context__
+        return exc
+
+    def _session(self) -> requests.Session:
+        if self._pid != os.getpid():
+            # A fork has a copy of each connection: two processes must not speak on one.
+            self._http, self._pid = self._new_session(), os.getpid()
+        return self._http
+
+    def _new_session(self) -> requests.Session:
+        session = Session()
+        # Proxies and .netrc of the environment are not for a server on this machine.
+        session.trust_env = not self.address.loopback
+        session.auth = self._authorize
+        session.headers["User-Agent"] = f"cnai_magic/{__version__}"
+        adapter = Adapter(pool_maxsize=32)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        return session
+
+    def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As `auth`, and not as a session header: a matching .netrc entry would replace the header.
+        if self.key:
+            prepared.headers["Authorization"] = self.key.bearer()
+        return prepared

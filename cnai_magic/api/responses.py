@@ -1,0 +1,105 @@
+"""What a response says before the protocol is read: its text, whether it is a page, what its status means."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
+from .cancel import TRANSPORT_ERRORS, Body, Exchange
+from .failures import proxy_refuses
+from .vendor_errors import error_from_response, excerpt
+
+__all__ = ["error_of", "json_of", "refuse_html", "request_id_of", "text_of"]
+
+# A whole, unstreamed body may be this large, in bytes.
+_BODY_LIMIT = 64 * 1024 * 1024
+# Of the body of an error so much is read, in bytes, and for so long, in seconds.
+_ERROR_LIMIT = 64 * 1024
+_ERROR_PATIENCE = 5.0
+
+_REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
+
+
+def text_of(response: requests.Response, exchange: Exchange, read: bytearray) -> str:
+    """Read a whole body into `read` and return it as text; invalid UTF-8 is replaced.
+
+    Raises GarbageError where it is too large, and TRANSPORT_ERRORS.
+    """
+    for part in Body(response, exchange):
+        read += part
+        if len(read) > _BODY_LIMIT:
+            raise GarbageError("the server's answer is too large to be one")
+    return _decoded(read)
+
+
+def error_of(response: requests.Response, exchange: Exchange) -> CnaiError:
+    """Return the error that a response with an error status means; a redirect is one too."""
+    if 300 <= response.status_code < 400:
+        # Neither is its body read, nor the address parsed. A query may hold what is nobody's business.
+        place = response.headers.get("Location", "another address").partition("?")[0]
+        return RedirectRefused("the server redirects the request", why=f"it points to {place}")
+    if response.status_code == 407:
+        return proxy_refuses()
+    exchange.expect_end(_ERROR_PATIENCE)
+    read = bytearray()
+    # The status says that it failed: where the server's words break off, those that arrived are shown.
+    with suppress(*TRANSPORT_ERRORS):
+        for part in Body(response, exchange):
+            read += part
+            if len(read) > _ERROR_LIMIT:
+                break
+    text = _decoded(read[:_ERROR_LIMIT])
+    error = error_from_response(response.status_code, text, request_id=request_id_of(response))
+    if isinstance(error, RateLimitError):
+        error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
+    return error
+
+
+def json_of(text: str) -> dict[str, Any]:
+    """Return the JSON object that a text is; raises GarbageError."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        why = excerpt(text) or "the body is empty"
+        raise GarbageError("the server's answer is not JSON", why=why) from exc
+    if not isinstance(body, dict):
+        raise GarbageError("the server's answer is not a JSON object", why=excerpt(text))
+    return body
+
+
+def refuse_html(response: requests.Response, kind: str) -> None:
+    """Raise HTMLError where `kind`, a media type, is that of a web page."""
+    if "text/html" in kind:
+        raise HTMLError(
+            "the server sent a web page in place of an answer",
+            why=f"{response.request.method} {response.url}",
+            request_id=request_id_of(response),
+        )
+
+
+def request_id_of(response: requests.Response) -> str:
+    """Return the ID that the server gave the request, or ""."""
+    return next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
+
+
+def _decoded(body: bytearray) -> str:
+    return body.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _retry_after(value: str) -> float | None:
+    """Read a Retry-After header in either of its forms (RFC 9110, 10.2.3), as seconds from now."""
+    value = value.strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if seconds < 10**9 else None

@@ -1,0 +1,209 @@
+"""Token counts under all the names that servers give them, and what is estimated where they make no sense.
+
+A count that looks exact and is wrong is the worst outcome: what cannot be so is estimated, and marked. 0 is
+never a count of a prompt or of an answer that has text; it means unknown. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from .messages import Message, Usage
+from .tokens import estimate_tokens, most_tokens
+
+__all__ = ["COUNTED", "completed_usage", "merged_usage", "read_usage"]
+
+# Names in lower case, without underscores and hyphens.
+_NAMES = {
+    "prompt": "prompttokens inputtokens prompttokencount inputtokencount promptevalcount promptn tokensprompt"
+    " numprompttokens inputtokensnum promptlength",
+    "completion": "completiontokens outputtokens completiontokencount outputtokencount candidatestokencount"
+    " evalcount predictedn tokenscompletion numcompletiontokens generatedtokens outputtokensnum"
+    " responsetokens",
+    "total": "totaltokens totaltokencount tokenstotal numtotaltokens",
+    # Part of the prompt, or beside it: the total tells.
+    "cached": "cachedtokens promptcachehittokens cachereadinputtokens cachedcontenttokencount cachereadtokens"
+    " cacheread cachedprompttokens promptcachedtokens cachedinputtokens numcachedtokens cachetokens"
+    " cachehittokens"
+    " cachedinputtokencount cachereadinputtokencount promptcachetokens",
+    # Beside the prompt where it is named (Anthropic, llama.cpp).
+    "written": "cachecreationinputtokens cachewriteinputtokens cachewriteinputtokencount",
+    "before": "cachen",
+    "reasoning": "reasoningtokens thoughtstokencount thinkingtokens reasoningtokencount reasoningoutputtokens"
+    " thoughttokens nativetokensreasoning",
+}
+_KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+_DETAILS = (
+    "prompt_tokens_details",
+    "completion_tokens_details",
+    "input_tokens_details",
+    "output_tokens_details",
+    "input_token_details",
+    "output_token_details",
+    "promptTokensDetails",
+    "completionTokensDetails",
+)
+# Places of counts beside `usage`, in the event, its choice or its message.
+_PLACES = (
+    "usage",
+    "usageMetadata",
+    "usage_metadata",
+    "token_usage",
+    "tokenUsage",
+    "x_groq",
+    "timings",
+    "meta",
+)
+COUNTED = frozenset({*_PLACES, "prompt_eval_count", "eval_count"})
+"""The names under which counts stand in an event or a choice."""
+
+# No model takes or gives as many.
+_LONGEST_PROMPT, _LONGEST_ANSWER = 20_000_000, 1_000_000
+# No tokenizer makes so many times fewer tokens of a text than are estimated; short texts may vary more.
+_FEWEST = 5
+_SHORT = 12
+
+
+def read_usage(*places: Mapping[str, Any]) -> Usage | None:
+    """Return what an event, its choice or its message counts; None where nothing is counted.
+
+    A half that is not told is 0. Where `estimated` is set and the completion is 0, the prompt is the sum of
+    both; where it is set and neither is 0, the server contradicts itself.
+    """
+    for place in places:
+        for counted in _counted(place):
+            usage = _usage(counted)
+            if usage is not None:
+                return usage
+    return None
+
+
+def _counted(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for name in _PLACES:
+        value = place.get(name)
+        if isinstance(value, Mapping):
+            inner = value.get("usage") or value.get("tokens")
+            yield inner if isinstance(inner, Mapping) else value
+    if "prompt_eval_count" in place or "eval_count" in place:
+        yield place
+
+
+@lru_cache(1024)
+def _kind(name: str) -> str:
+    return _KINDS.get(name.lower().replace("_", "").replace("-", ""), "")
+
+
+def _usage(raw: Mapping[str, Any]) -> Usage | None:
+    found: dict[str, int] = {}
+    names = set()
+    for source in (raw, *(raw[name] for name in _DETAILS if isinstance(raw.get(name), Mapping))):
+        for name, value in source.items():
+            kind = _kind(name) if type(name) is str else ""
+            if kind and (count := _count(value)):
+                found[kind] = max(found.get(kind, 0), count)
+                names.add(name)
+    prompt, completion, total = (found.get(kind, 0) for kind in ("prompt", "completion", "total"))
+    if not (prompt or completion or total):
+        return None
+    cached, reasoning = found.get("cached", 0), found.get("reasoning", 0)
+    written = found.get("written", 0)
+    prompt += found.get("before", 0) if prompt else 0
+    cached = cached or found.get("before", 0)
+    doubtful = False
+    if total > _LONGEST_PROMPT + _LONGEST_ANSWER:
+        total = 0
+    if prompt and not completion and total > prompt:
+        completion = total - prompt
+    elif completion and not prompt and total > completion:
+        prompt = total - completion
+    elif total and not prompt and not completion:
+        return Usage(total, 0, estimated=True)
+    elif prompt and completion:
+        prompt, completion, doubtful = _reconciled(
+            prompt, completion, total, cached, written, reasoning, names
+        )
+    if reasoning > completion and completion:
+        # They are told apart from the answer's own, or make no sense.
+        reasoning, doubtful = (reasoning, doubtful) if not completion else (0, True)
+    return Usage(prompt, completion, min(reasoning, completion), min(prompt, cached), estimated=doubtful)
+
+
+def _reconciled(
+    prompt: int, completion: int, total: int, cached: int, written: int, reasoning: int, names: set[str]
+) -> tuple[int, int, bool]:
+    """Return prompt and completion with what stands beside them, and whether the sum contradicts them."""
+    beside = {(0, 0), (cached, 0), (cached + written, 0), (written, 0), (0, reasoning)}
+    beside |= {(cached, reasoning), (cached + written, reasoning)}
+    if total:
+        for more_prompt, more_completion in sorted(beside):
+            if prompt + completion + more_prompt + more_completion == total:
+                return prompt + more_prompt, completion + more_completion, False
+        if total == prompt + completion - cached:
+            return prompt, completion, False
+        if total < prompt + completion:
+            return prompt, completion, True
+        # Thinking that is counted in the sum alone, most likely: it is charged.
+        return prompt, completion + total - prompt - completion, True
+    anthropic = "input_tokens" in names and (written or "cache_read_input_tokens" in names)
+    if cached > prompt or anthropic:
+        prompt += cached + written
+    if reasoning > completion or "thoughtsTokenCount" in names:
+        completion += reasoning
+    return prompt, completion, False
+
+
+def merged_usage(former: Usage | None, usage: Usage) -> Usage:
+    """Return the later count with the half that only an earlier one told."""
+    if (
+        former is None
+        or former.estimated
+        or usage.estimated
+        or (usage.prompt_tokens and usage.completion_tokens)
+    ):
+        return usage
+    return Usage(
+        usage.prompt_tokens or former.prompt_tokens,
+        usage.completion_tokens or former.completion_tokens,
+        usage.reasoning_tokens or former.reasoning_tokens,
+        usage.cached_tokens or former.cached_tokens,
+    )
+
+
+def completed_usage(reported: Usage, messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:
+    """Return the counts with what is missing or cannot be so estimated, and marked."""
+    messages = tuple(messages)
+    prompt = sum(message.tokens for message in messages)
+    thought = estimate_tokens(reasoning)
+    completion = estimate_tokens(answer) + thought
+    if reported.estimated and not reported.completion_tokens:
+        total = reported.prompt_tokens
+        completion = max(min(completion, total - 1), 0)
+        return Usage(total - completion, completion, min(thought, completion), estimated=True)
+    usage = reported
+    if not _plausible(usage.prompt_tokens, prompt, _LONGEST_PROMPT):
+        cached = min(usage.cached_tokens, prompt)
+        usage = replace(usage, prompt_tokens=prompt, cached_tokens=cached, estimated=True)
+    most = _LONGEST_ANSWER + most_tokens(answer) + most_tokens(reasoning)
+    told = usage.completion_tokens
+    if told > most or (completion and not _plausible(told, completion, most)):
+        usage = replace(usage, completion_tokens=completion, reasoning_tokens=thought, estimated=True)
+    return usage
+
+
+def _plausible(count: int, estimate: int, most: int) -> bool:
+    return 0 < count <= most and (estimate < _SHORT or _FEWEST * count >= estimate)
+
+
+def _count(value: object) -> int:
+    """Read a token count; anything that is not a number of at least 0 counts as 0."""
+    if isinstance(value, str) and len(value) < 20:
+        try:
+            value = float(value)
+        except ValueError:
+            return 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**15:
+        return 0
+    return int(value)

@@ -1,0 +1,92 @@
+"""The servers that have a name, from `vendors.toml`: their addresses, key variables and pages."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from ..errors import InputError
+from ..nearest import did_you_mean
+from .addresses import Address, parse_address
+
+__all__ = ["Vendor", "by_address", "by_name", "local_servers", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A server that has a name; what it does not have is ""."""
+
+    name: str
+    address: Address
+    aliases: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    title: str = ""
+    console: str = ""
+    topup: str = ""
+    start: str = ""
+
+
+@cache
+def _vendors() -> tuple[Vendor, ...]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    text = files(__package__).joinpath("vendors.toml").read_text(encoding="utf-8")
+    return tuple(
+        Vendor(
+            name,
+            parse_address(entry["base_url"]),
+            tuple(entry.get("aliases", ())),
+            tuple(entry.get("keys", ())),
+            **{key: entry.get(key, "") for key in ("title", "console", "topup", "start")},
+        )
+        for name, entry in tomllib.loads(text).items()
+    )
+
+
+def by_name(name: str) -> Vendor | None:
+    """Return the server of a name or an alias, None where there is none."""
+    name = name.strip().lower()
+    return next((each for each in _vendors() if name == each.name or name in each.aliases), None)
+
+
+def by_address(address: Address) -> Vendor | None:
+    """Return the server whose address this is: a vendor by its host, a local server by its usual port."""
+    for each in _vendors():
+        if address.loopback and each.address.loopback and address.port == each.address.port:
+            return each
+        if address.host == each.address.host and not address.loopback:
+            return each
+    return None
+
+
+def local_servers() -> tuple[Vendor, ...]:
+    """Return the servers that run on this machine, each at its usual port."""
+    return tuple(each for each in _vendors() if each.address.loopback)
+
+
+def resolve(base_url: str) -> Address:
+    """Return the address that a setting means, a name or an address; raises InputError.
+
+    An address of a named server without a path gets the path that its API has there.
+    """
+    named = by_name(base_url)
+    if named is not None:
+        return named.address
+    try:
+        address = parse_address(base_url)
+    except InputError as error:
+        # What was typed is not quoted: it may be a key.
+        near = did_you_mean(base_url.strip().lower(), [each.name for each in _vendors()])
+        if near:
+            error.why = f"it is not the name of a server either; {near}"
+        raise
+    vendor = None if address.path else by_address(address)
+    return (
+        address
+        if vendor is None
+        else Address(address.scheme, address.host, address.port, vendor.address.path)
+    )

@@ -1,0 +1,1 @@
+"""Conversations and replies, without any input or output."""

@@ -1,0 +1,411 @@
+"""A conversation and the re-run rule: the notebook is the conversation.
+
+A conversation is the list of its turns, in the order in which their cells first ran. A turn belongs to
+its cell; a cell that is run again sends the turns before its own, and its answer takes the place of the
+former one, which is kept as an earlier attempt.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from uuid import uuid4
+
+from ..api.messages import Message
+from ..errors import InputError, NextStep
+from .order import Place
+from .reply import Reply
+
+__all__ = ["Conversation", "Place", "Turn"]
+
+# Of a turn's earlier attempts its output keeps so much, in characters.
+_EARLIER_CHARACTERS = 200_000
+_TICK = timedelta(microseconds=1)
+
+
+def _new_id() -> str:
+    return uuid4().hex[:12]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A question and its answer: all attempts, of which the `current` one is part of the conversation.
+
+    `first_run` is when its cell first ran. `failed` tells that the last run of the cell had no answer, so
+    that a former one is still in force. `display_id` names the output that shows it, "" where that is not
+    an output of this kernel.
+    """
+
+    place: Place
+    attempts: list[Reply] = field(default_factory=list)
+    current: int = 0
+    id: str = field(default_factory=_new_id)
+    first_run: datetime = field(default_factory=_now)
+    failed: bool = False
+    display_id: str = ""
+    _sent: tuple[Reply, tuple[Message, Message]] | None = field(default=None, repr=False)
+
+    @property
+    def reply(self) -> Reply:
+        """The attempt that is part of the conversation."""
+        return self.attempts[self.current]
+
+    @property
+    def messages(self) -> tuple[Message, Message]:
+        """The question and the answer as they are sent with later questions."""
+        reply = self.reply
+        if self._sent is None or self._sent[0] is not reply:
+            self._sent = reply, (Message("user", reply.prompt), Message("assistant", reply.text))
+        return self._sent[1]
+
+    @property
+    def position(self) -> tuple[datetime, int]:
+        """What turns are ordered by."""
+        return self.first_run, self.place.ordinal
+
+    def add(self, reply: Reply) -> None:
+        """Take in one more attempt, which becomes the current one."""
+        self.attempts.append(reply)
+        self.current = len(self.attempts) - 1
+        self.failed = False
+
+    def keep(self, attempt: int) -> Reply:
+        """Make an attempt (by its number) the current one; raises InputError where there is none."""
+        numbers = [each.attempt for each in self.attempts]
+        if attempt not in numbers:
+            raise InputError(
+                f"this turn has no attempt {attempt}",
+                why=f"it has {', '.join(map(str, numbers))}",
+                next_step=NextStep(cell="see them with %cnai_chat versions"),
+            )
+        self.current = numbers.index(attempt)
+        self.failed = False
+        return self.reply
+
+    def learn(self, attempts: Iterable[Reply]) -> None:
+        """Take in attempts that are not known yet, in the order of time; the one in force stays."""
+        known, current = {each.id for each in self.attempts}, self.reply.id
+        unknown = [each for each in attempts if each.id not in known]
+        if unknown:
+            every = sorted((*self.attempts, *unknown), key=lambda each: each.started)
+            self.attempts = [
+                replace(each, attempt=number, turn_id=self.id) for number, each in enumerate(every, 1)
+            ]
+            self.current = next(i for i, each in enumerate(self.attempts) if each.id == current)
+
+    def others(self, most: int) -> tuple[Reply, ...]:
+        """Return at most so many of the attempts that are not the current one, the latest, in their order."""
+        found: list[Reply] = []
+        room = _EARLIER_CHARACTERS
+        for each in reversed([each for each in self.attempts if each is not self.reply]):
+            room -= len(each.prompt) + len(each.text) + len(each.reasoning)
+            if len(found) == most or room < 0:
+                break
+            found.append(each)
+        return tuple(reversed(found))
+
+    def copy(self) -> Turn:
+        """Return a turn of its own with the same attempts."""
+        return replace(self, attempts=list(self.attempts), display_id="")
+
+
+@dataclass(slots=True, eq=False)
+class Conversation:
+    """Turns in order, and the system message that leads them.
+
+    `retired` holds the turns that their cells no longer ask: they are not sent any more, and come back with
+    all attempts when they are asked again. `begun_by` is the place that began the conversation: a question
+    with --new, or a command. A fork has an `origin`; a fork or an import was made at `made_at`.
+    `former_names` are those that it had before it was renamed, by the cell `renamed_by`.
+    """
+
+    name: str
+    system: str | None = None
+    turns: list[Turn] = field(default_factory=list)
+    retired: dict[Place, Turn] = field(default_factory=dict)
+    begun_by: Place | None = None
+    origin: Conversation | None = field(default=None, repr=False)
+    made_at: datetime | None = None
+    former_names: list[str] = field(default_factory=list)
+    renamed_by: str | None = None
+
+    @property
+    def is_fork(self) -> bool:
+        """Whether it was forked from another one."""
+        return self.origin is not None
+
+    def is_fork_of(self, other: Conversation) -> bool:
+        """Tell whether this was forked from another one, or from a fork of it."""
+        return any(each is other for each in self._origins())
+
+    def took_over(self, other: Conversation, turn: Turn) -> bool:
+        """Tell whether this is a fork of another one, made after a cell had its turn there."""
+        made = None
+        for each in (self, *self._origins()):
+            if each is other:
+                return self is not other and (made is None or turn.first_run < made)
+            made = each.made_at
+        return False
+
+    def is_kin_of(self, other: Conversation) -> bool:
+        """Tell whether two conversations have a beginning in common."""
+        return [self, *self._origins()][-1] is [other, *other._origins()][-1]
+
+    @property
+    def depth(self) -> int:
+        """How many forks led to it."""
+        return len(list(self._origins()))
+
+    def _origins(self) -> Iterator[Conversation]:
+        origin = self.origin
+        while origin is not None:
+            yield origin
+            origin = origin.origin
+
+    def turn_at(self, place: Place) -> Turn | None:
+        """Return the turn that belongs to `place`, if there is one."""
+        if not place.is_asked_again:
+            return None
+        for turn in reversed(self.turns):
+            # Two texts compare faster than two places, and a long conversation has many.
+            if turn.place.cell == place.cell and turn.place == place:
+                return turn
+        return None
+
+    def turns_of(self, cell: str) -> list[Turn]:
+        """Return all turns that a cell asked, those too that it no longer asks."""
+        return [each for each in (*self.turns, *self.retired.values()) if each.place.cell == cell]
+
+    def position(self, place: Place, first_run: datetime | None = None) -> int:
+        """Return how many turns stand before `place`: before its turn, or before the one it would make.
+
+        `first_run` is when its cell first ran; None is after all that stands here.
+        """
+        return bisect_left(self.turns, self._order(place, first_run), key=lambda turn: turn.position)
+
+    def _order(self, place: Place, first_run: datetime | None) -> tuple[datetime, int]:
+        """Return what orders the turn at `place`, next to the other turns of its cell where it has any."""
+        if place.is_asked_again:
+            standing = self.turn_at(place) or self.retired.get(place)
+            if standing is not None:
+                return standing.position
+            for turn in (*self.turns, *self.retired.values()):
+                if turn.place.cell == place.cell and turn.place.kind == place.kind:
+                    return turn.first_run, place.ordinal
+        if first_run is None:
+            first_run = max([_now(), *(turn.first_run + _TICK for turn in self.turns[-1:])])
+        return first_run, place.ordinal
+
+    def messages(
+        self, prompt: str, before: int, *, system: str | None = None, history_tokens: int = 0
+    ) -> tuple[tuple[Message, ...], int]:
+        """Return the messages that ask `prompt` after the first `before` turns, and how many were left out.
+
+        With `history_tokens` above 0, the oldest whole turns beyond so many (estimated) tokens are left out.
+        """
+        left_out = 0
+        if history_tokens:
+            room = history_tokens
+            for index in range(before - 1, -1, -1):
+                room -= sum(message.tokens for message in self.turns[index].messages)
+                if room < 0:
+                    left_out = index + 1
+                    break
+        leading = [Message("system", system)] if system else []
+        kept = [message for turn in self.turns[left_out:before] for message in turn.messages]
+        return (*leading, *kept, Message("user", prompt)), left_out
+
+    def record(self, place: Place, reply: Reply) -> Turn:
+        """Put an answer in its place: a new attempt of the turn that stands there, or a new turn.
+
+        The reply of the turn that is returned says which turn and attempt it became.
+        """
+        attempt = self.next_attempt(place)
+        turn, index = self._stand(place, reply.first_run)
+        below = self.turns[index + 1 :]
+        turn.add(
+            replace(
+                self._placed(reply, turn, index),
+                attempt=attempt,
+                later=sum(each.reply.started < reply.started for each in below if each.attempts),
+            )
+        )
+        return turn
+
+    def _stand(self, place: Place, first_run: datetime | None, turn_id: str = "") -> tuple[Turn, int]:
+        """Let the turn at `place` stand among the others; return it, and how many stand before it."""
+        standing = self.turn_at(place)
+        if standing is not None:
+            return standing, self.turns.index(standing)
+        order = self._order(place, first_run)
+        turn = self.retired.pop(place, None) or Turn(place, id=turn_id or _new_id())
+        turn.first_run = order[0]
+        index = bisect_left(self.turns, order, key=lambda each: each.position)
+        self.turns.insert(index, turn)
+        return turn, index
+
+    @staticmethod
+    def _placed(reply: Reply, turn: Turn, index: int) -> Reply:
+        return replace(
+            reply,
+            turn=index + 1,
+            turn_id=turn.id,
+            first_run=turn.first_run,
+            ordinal=turn.place.ordinal,
+            appended=turn.place.kind == "append",
+        )
+
+    def remember(self, place: Place, saved: Iterable[Reply]) -> None:
+        """Take in what a notebook's file holds of the turn at `place`, where no such turn is known.
+
+        These are earlier attempts for whoever asks there again: they are not sent.
+        """
+        if not place.is_asked_again or self.turn_at(place) is not None or place in self.retired:
+            return
+        known = {turn.id for turn in (*self.turns, *self.retired.values())}
+        found = {
+            each.id: replace(each, others=())
+            for reply in saved
+            for each in (*reply.others, reply)
+            if reply.ordinal == place.ordinal
+            and not reply.appended
+            and (each.conversation, each.turn_id in known) == (self.name, False)
+            and each.turn
+            and each.text
+            and each.finish_reason != "failed"
+        }
+        if found:
+            attempts = sorted(found.values(), key=lambda each: (each.attempt, each.started))
+            first = [each.first_run for each in attempts if each.first_run is not None]
+            turn = Turn(place, attempts, len(attempts) - 1, attempts[-1].turn_id or _new_id())
+            turn.first_run = min(first, default=turn.first_run)
+            self.retired[place] = turn
+
+    def reinstate(self, place: Place, reply: Reply) -> Turn:
+        """Put an answer that was saved in its place again, with its number and its other attempts."""
+        turn, index = self._stand(place, reply.first_run, reply.turn_id)
+        placed = replace(self._placed(reply, turn, index), others=())
+        ids = {each.id for each in (*reply.others, reply)}
+        kept = [each for each in turn.attempts if each.id not in ids]
+        turn.attempts = sorted((*kept, *reply.others, placed), key=lambda each: each.attempt)
+        turn.current = turn.attempts.index(placed)
+        turn.failed = False
+        return turn
+
+    def next_attempt(self, place: Place) -> int:
+        """Return which attempt an answer at `place` would be."""
+        turn = self.turn_at(place) or self.retired.get(place)
+        return max((each.attempt for each in turn.attempts), default=0) + 1 if turn else 1
+
+    def retire(self, cell: str, asked: Collection[Place]) -> None:
+        """Take out the turns of a cell that its last run did not ask: nobody sees them there any more."""
+        gone = [each for each in self.turns if each.place.cell == cell and each.place not in asked]
+        for turn in gone:
+            if turn.place.is_asked_again:
+                self._retire(turn)
+
+    def _retire(self, turn: Turn) -> None:
+        self.turns.remove(turn)
+        if turn.place.is_asked_again:
+            self.retired[turn.place] = turn
+
+    def turn(self, number: int) -> Turn:
+        """Return turn `number` (from 1); raises InputError where there is none."""
+        if not 1 <= number <= len(self.turns):
+            raise InputError(
+                f"conversation {self.name!r} has no turn {number}",
+                why=f"it has {len(self.turns) or 'no'} turn{'s' * (len(self.turns) != 1)}",
+                next_step=NextStep(cell="see them with %cnai_chat show"),
+            )
+        return self.turns[number - 1]
+
+    def drop(self, number: int) -> Turn:
+        """Take turn `number` (from 1) out of the conversation; raises InputError where there is none."""
+        turn = self.turn(number)
+        self._retire(turn)
+        return turn
+
+    def fork(self, name: str, at: int | None = None, now: datetime | None = None) -> Conversation:
+        """Return a conversation that begins as this one does, up to its turn `at` (all of it where None).
+
+        The turns are the fork's own: to run their cells again while it is in use changes it alone. Raises
+        InputError where there is no such turn; 0 forks before the first.
+        """
+        if at:
+            self.turn(at)
+        fork = Conversation(name, self.system, origin=self, made_at=now or _now())
+        fork._begin_as(self, at)
+        return fork
+
+    def fork_again(self, at: int | None, kin: Iterable[Conversation]) -> list[Reply]:
+        """Begin anew as the origin does; what the fork was asked since it was made stays.
+
+        What cells above the fork were asked again in it, or in another of the `kin`, goes back to the origin
+        first: so they were asked before there was a fork. Returns these answers.
+        """
+        origin, made = self.origin, self.made_at
+        assert origin is not None, "only a fork is forked again"
+        assert made is not None, "a fork was made"
+        if at and at > sum(turn.first_run < made for turn in origin.turns):
+            origin.turn(at)
+        returned = origin._take_back([each for each in kin if each.is_fork_of(origin)], made)
+        own = [turn for turn in self.turns if turn.first_run >= made]
+        retired = {place: turn for place, turn in self.retired.items() if turn.first_run >= made}
+        before = {turn.id: turn for turn in (*self.turns, *self.retired.values())}
+        self._begin_as(origin, at)
+        for turn in (*self.turns, *self.retired.values()):
+            turn.learn(before[turn.id].attempts if turn.id in before else ())
+        self.turns += own
+        self.retired |= retired
+        return returned
+
+    def take_in(self, other: Conversation, made: datetime) -> None:
+        """Take in the turns of a conversation that was read at `made`, in place of those read before."""
+        turns = [
+            replace(turn, place=Place(None, number), first_run=made)
+            for number, turn in enumerate(other.turns)
+        ]
+        own = [turn for turn in self.turns if turn.first_run != made]
+        self.turns = sorted((*turns, *own), key=lambda turn: turn.position)
+        self.system, self.made_at = other.system, made
+
+    def _begin_as(self, origin: Conversation, at: int | None) -> None:
+        made = self.made_at
+        shared = [turn.copy() for turn in origin.turns if made is None or turn.first_run < made]
+        self.turns = shared[:at]
+        # They come back with their attempts where their cells are asked in the fork.
+        left = [turn for turn in shared[len(self.turns) :] if turn.place.is_asked_again]
+        self.retired = {turn.place: turn for turn in left}
+
+    def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Reply]:
+        """Take in what cells that ran before `made` were asked again in forks, the youngest answers last."""
+        asked = [
+            turn
+            for fork in forks
+            for turn in fork.turns
+            if turn.first_run < made <= turn.reply.started and turn.place.is_asked_again
+        ]
+        returned = []
+        for theirs in sorted(asked, key=lambda turn: turn.reply.started):
+            mine = self.turn_at(theirs.place)
+            if mine is not None and mine.reply.started >= theirs.reply.started:
+                continue
+            if mine is None and self.is_fork and self.made_at and theirs.first_run < self.made_at:
+                continue  # it was left out when this was forked
+            if mine is None:
+                mine, _ = self._stand(theirs.place, theirs.first_run, theirs.id)
+            known = {each.id for each in mine.attempts}
+            for reply in sorted(theirs.attempts, key=lambda each: (each is theirs.reply, each.started)):
+                if reply.id not in known:
+                    attempt = max((each.attempt for each in mine.attempts), default=0) + 1
+                    mine.add(replace(reply, conversation=self.name, turn_id=mine.id, attempt=attempt))
+            if mine.reply.id == theirs.reply.id:
+                mine.display_id = theirs.display_id
+                returned.append(mine.reply)
+        return returned

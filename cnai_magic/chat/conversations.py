@@ -1,0 +1,278 @@
+"""The named conversations of a kernel: which one a question is asked in, and the commands that change them.
+
+A command that a cell runs again leads to the same state as before: a conversation belongs to the place that
+began it, and a turn to the cell that asked it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ..errors import InputError, NextStep
+from ..nearest import nearest
+from .conversation import Conversation, Turn
+from .order import Clock, Place
+from .reply import Reply
+
+__all__ = ["Conversations"]
+
+# What an output says is read back only where its names are no longer.
+_LONGEST_NAME = 200
+_NOWHERE = Place(kind="command")
+
+
+class Conversations:
+    """The named conversations of a kernel, one of which is in use."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, Conversation] = {"main": Conversation("main")}
+        self.current = "main"
+        self.clock = Clock()
+        self._deleted: set[str] = set()
+        # When the cells first ran whose turns were deleted with their conversations.
+        self._deleted_runs: dict[str, datetime] = {}
+
+    def __iter__(self) -> Iterator[Conversation]:
+        return iter(self._named.values())
+
+    def __contains__(self, name: str) -> bool:
+        return self.find(name) is not None
+
+    def __getitem__(self, name: str) -> Conversation:
+        found = self.find(name)
+        if found is None:
+            near = nearest(name, self._named)
+            raise InputError(
+                f"there is no conversation {_short(name)!r}",
+                why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",
+                next_step=NextStep(cell=f"begin one with %cnai_chat new {_short(name)}"),
+            )
+        return found
+
+    def find(self, name: str) -> Conversation | None:
+        """Return the conversation of a name, or the one that had it before it was renamed."""
+        if name in self._named:
+            return self._named[name]
+        return next((each for each in reversed(self._named.values()) if name in each.former_names), None)
+
+    @property
+    def in_use(self) -> Conversation:
+        """The conversation in use."""
+        return self._named[self.current]
+
+    # -- which one is asked ---------------------------------------------------------------------
+
+    def asked_again(self, place: Place) -> Conversation:
+        """Return the conversation in which a question is asked: the one of its turn, if it has one.
+
+        Where a fork of that one is in use, made after the cell had its turn, the question is asked in the
+        fork. Without a turn it is asked in the conversation in use.
+        """
+        holding = [each for each in self if _asked_by(each.turns, place)]
+        holding = holding or [each for each in self if _asked_by(each.retired.values(), place)]
+        in_use = self.in_use
+        if not holding or in_use in holding:
+            return in_use
+        for each in holding:
+            turns = _asked_by((*each.turns, *each.retired.values()), place)
+            if any(in_use.took_over(each, turn) for turn in turns):
+                return in_use
+        return max(holding, key=lambda each: _last_asked(each, place))
+
+    def first_run(self, place: Place) -> datetime:
+        """Return when the cell of a question first ran, by which its turn is ordered; now, if it has none.
+
+        This is the order of the first runs. The order of the document would take its place here.
+        """
+        cell = place.cell or ""
+        runs = [turn.first_run for _, turn in self.turns_of(cell) if turn.place.is_asked_again]
+        if cell in self._deleted_runs:
+            runs.append(self._deleted_runs[cell])
+        return min(runs, default=None) or self.clock.now()
+
+    def begun_at(self, place: Place, name: str = "", *, fork: bool = False) -> Conversation | None:
+        """Return the conversation that a place began, so that it goes on in it when it is run again."""
+        for each in self:
+            begun = each.begun_by
+            if begun is None or place.cell is None or place.kind == "append" or each.is_fork is not fork:
+                continue
+            if begun == place if not name else begun.cell == place.cell and name in _names(each):
+                return each
+        return None
+
+    def end_of_cell(self, cell: str, asked: Collection[tuple[str, Place]]) -> None:
+        """Retire the turns of a cell that its run, which asked at these places, has not asked again.
+
+        A place comes with the name of its conversation. What was asked in a fork leaves that which it was
+        forked from, and its other forks, as they are; so does a run that asks nothing while a fork is in use.
+        """
+        asked_in = [each for each in self if any(name == each.name for name, _ in asked)]
+        if not any(map(self.in_use.is_kin_of, asked_in)):
+            asked_in.append(self.in_use)
+        for conversation in self:
+            if conversation in asked_in or not any(map(conversation.is_kin_of, asked_in)):
+                conversation.retire(cell, [place for name, place in asked if name == conversation.name])
+
+    # -- begun, used, removed -------------------------------------------------------------------
+
+    def draft(self, name: str = "") -> Conversation:
+        """Return a new conversation, not among these yet; unnamed it is `chat-2`, `chat-3` and so on."""
+        if not name:
+            number = len(self._named) + 1
+            while f"chat-{number}" in self:
+                number += 1
+            name = f"chat-{number}"
+        if name in self._named:
+            raise InputError(
+                f"there is a conversation {name!r} already",
+                next_step=NextStep(cell=f"continue it with %cnai_chat use {name}"),
+            )
+        if not self.is_name(name):
+            raise InputError(
+                f"{_short(name)!r} cannot be the name of a conversation",
+                why=f"a name is one word, of at most {_LONGEST_NAME} characters",
+                next_step=NextStep(cell="for example: %cnai_chat new plan"),
+            )
+        return Conversation(name)
+
+    @staticmethod
+    def is_name(name: str) -> bool:
+        """Tell whether a conversation may be called so: one printable word, no option."""
+        is_word = not name.startswith("-") and name.split() == [name] and name.isprintable()
+        return is_word and len(name) <= _LONGEST_NAME
+
+    def add(self, conversation: Conversation) -> Conversation:
+        """Take a conversation in, unless there is one of its name; return the one that is here."""
+        self._deleted.discard(conversation.name)
+        return self._named.setdefault(conversation.name, conversation)
+
+    def is_free(self, name: str) -> bool:
+        """Tell whether a conversation may be called so, because none is that has any turns."""
+        return self.is_name(name) and not (name in self._named and self._named[name].turns)
+
+    def put(self, conversation: Conversation) -> None:
+        """Take a conversation in, in place of an empty one; raises InputError where its name is taken."""
+        if not self.is_free(conversation.name):
+            self.draft(conversation.name)
+        self._named[conversation.name] = conversation
+
+    def use(self, name: str) -> Conversation:
+        """Make a conversation the one in use; raises InputError where there is none of this name."""
+        found = self[name]
+        self.current = found.name
+        return found
+
+    def new(self, name: str = "", by: Place = _NOWHERE) -> Conversation:
+        """Begin a conversation and go on in it; the place that began it goes on in it again."""
+        conversation = self.begun_at(by, name)
+        if conversation is None:
+            conversation = self.add(self.draft(name))
+            conversation.begun_by = by if by.cell is not None else None
+        return self.use(conversation.name)
+
+    def fork(
+        self, name: str = "", at: int | None = None, by: Place = _NOWHERE
+    ) -> tuple[Conversation, list[Reply]]:
+        """Fork the conversation in use, and go on in the fork; see Conversation.fork.
+
+        The place that made a fork makes it again: see Conversation.fork_again; its answers are returned too.
+        """
+        fork = self.begun_at(by, name, fork=True)
+        returned: list[Reply] = []
+        if fork is not None:
+            # Of one that was deleted it keeps what it has.
+            if any(each is fork.origin for each in self):
+                returned = fork.fork_again(at, self)
+        else:
+            name = self.draft(name).name
+            fork = self.add(self.in_use.fork(name, at, self.clock.now()))
+            fork.begun_by = by if by.cell is not None else None
+        return self.use(fork.name), returned
+
+    def rename(self, name: str, new: str, by: Place = _NOWHERE) -> str:
+        """Give a conversation ("": the one in use) another name; by the former one it is still found.
+
+        Returns the former name. Raises InputError where the new name is taken; a cell that renamed it so
+        before changes nothing.
+        """
+        done = self._named.get(new)
+        if done is not None and done.renamed_by == by.cell and by.cell and name in ("", *_names(done)):
+            return new
+        conversation = self[name] if name else self.in_use
+        old = conversation.name
+        if name and name != old:
+            raise InputError(
+                f"there is no conversation {_short(name)!r} any more",
+                why=f"it is called {old!r} now",
+                next_step=NextStep(cell=f"%cnai_chat rename {old} {new}"),
+            )
+        if new == old:
+            return new
+        self.draft(new)
+        self._named = {new if each is conversation else key: each for key, each in self._named.items()}
+        self.current = new if self.current == old else self.current
+        conversation.name, conversation.renamed_by = new, by.cell
+        conversation.former_names = [*(each for each in conversation.former_names if each != new), old]
+        for each in self:
+            for turn in (*each.turns, *each.retired.values()):
+                turn.attempts = [_renamed(reply, old, new) for reply in turn.attempts]
+        return old
+
+    def delete(self, name: str) -> Conversation | None:
+        """Remove a conversation and return it, None where it was deleted before.
+
+        Where it was in use, `main` is now. Raises InputError where there never was one of this name.
+        """
+        if name in self._deleted and name not in self:
+            return None
+        conversation = self[name]
+        del self._named[conversation.name]
+        self._deleted.add(conversation.name)
+        for turn in conversation.turns:
+            if turn.place.cell is not None and turn.place.is_asked_again:
+                self._deleted_runs.setdefault(turn.place.cell, turn.first_run)
+        if self.current == conversation.name:
+            self.current = self.add(Conversation("main")).name
+        return conversation
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take note that conversations of these names were deleted, in so far as there are none."""
+        self._deleted.update(name for name in names if name not in self._named)
+
+    # -- what a cell's output has to keep -------------------------------------------------------
+
+    def turns_of(self, cell: str) -> list[tuple[Conversation, Turn]]:
+        """Return all turns of a cell, each with its conversation."""
+        return [(each, turn) for each in self for turn in each.turns_of(cell)]
+
+
+def _names(conversation: Conversation) -> Sequence[str]:
+    return conversation.name, *conversation.former_names
+
+
+def _asked_by(turns: Iterable[Turn], place: Place) -> list[Turn]:
+    """Return the turns that a question at `place` has made: those of its cell, where it appends."""
+    if place.cell is None:
+        return []
+    return [
+        turn
+        for turn in turns
+        if turn.place.cell == place.cell and (turn.place == place or place.kind == "append")
+    ]
+
+
+def _last_asked(conversation: Conversation, place: Place) -> float:
+    """Return when a question was last asked in a conversation; an attempt of before a fork was not."""
+    turns = _asked_by((*conversation.turns, *conversation.retired.values()), place)
+    own = [each for turn in turns for each in turn.attempts if each.conversation == conversation.name]
+    return max((each.started.timestamp() for each in own), default=0.0)
+
+
+def _renamed(reply: Reply, old: str, new: str) -> Reply:
+    return replace(reply, conversation=new) if reply.conversation == old else reply
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else name[:59] + "…"

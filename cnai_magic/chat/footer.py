@@ -1,0 +1,46 @@
+"""The line below an answer: short, the same while the answer comes, in its output and in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..api.messages import Usage, both_models
+from ..money.cost import Cost, Spend
+from ..redaction import clean
+
+__all__ = ["footer_line"]
+
+_LONGEST_REMARK = 80
+
+
+def footer_line(
+    model: str,
+    usage: Usage,
+    cost: Cost,
+    seconds: float,
+    *,
+    answered_by: str = "",
+    turn: int = 0,
+    attempt: int = 1,
+    demo: bool = False,
+    replayed: bool = False,
+    notebook: Spend | None = None,
+    remarks: Iterable[str] = (),
+) -> str:
+    """Return "deepseek-chat · turn 3 · 20 → 8 tokens · $0.000054 · 1.2 s · notebook $0.0132" and the remarks.
+
+    A `turn` of 0 and a `notebook` of None are not told. `answered_by` is "" where it is the model itself.
+    """
+    parts = [both_models(model, answered_by)]
+    if turn:
+        parts.append(f"turn {turn}, attempt {attempt}" if attempt > 1 else f"turn {turn}")
+    money = f"demo credit {cost}" if demo else str(cost)
+    parts += [str(usage), f"replayed, had cost {money}" if replayed else money, f"{seconds:.1f} s"]
+    if notebook is not None:
+        parts.append(f"notebook {'free' if notebook.free else notebook}")
+    return " ".join(clean(" · ".join([*parts, *(_short(each) for each in remarks if each)])).split())
+
+
+def _short(remark: str) -> str:
+    line = " ".join(remark.split())
+    return line if len(line) <= _LONGEST_REMARK else f"{line[: _LONGEST_REMARK - 1].rstrip()}…"

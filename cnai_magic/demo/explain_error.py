@@ -1,0 +1,77 @@
+"""A rule of demo-guide about a traceback in the prompt: what the error means, and a cell to try."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+
+from ..nearest import nearest
+from .knowledge import read
+from .question import Question
+
+__all__ = ["explain_error"]
+
+_ERROR = re.compile(r"(?:^|[^a-zA-Z0-9_\n.])([A-Z][a-zA-Z]*Error)\b[:：]?[ \t]*([^\n]{0,300})", re.MULTILINE)
+_FENCE = re.compile(r"```(?:python|py|ipython)?[ \t]*\n(.*?)\n?```", re.DOTALL)
+
+
+def explain_error(question: Question) -> str | None:
+    """Explain the last error of a traceback, and correct the cell where the mistake is a simple one."""
+    text = question.questions[-1]
+    meanings = read("errors")
+    errors = [found for found in _ERROR.finditer(text) if found[1] in meanings]
+    if not errors or not re.search(
+        r"traceback|^\W*\w*error\b[:：]|\b(?:fix|error|what|why|mean|explain|get|got|help|debug|solve)\b"
+        r"|错误|报错|怎么|什么|为什么|修|解决|解释|意思",
+        text,
+        re.I | re.M,
+    ):
+        return None
+    name, message = errors[-1][1], errors[-1][2].strip()
+    message = re.split(
+        r"\s*[?？]|[,，.。;；]\s*(?:what|how|why|please|can|是什么|怎么|为什么)|(?<=['\"])\s*(?:是什么|怎么)",
+        message,
+    )[0]
+    said = f"**{name}**{f' ({message})' if message else ''}: {meanings[name][0]}"
+    if question.in_chinese:
+        said = f"**{name}**{f'（{message}）' if message else ''}：{meanings[name][1]}"
+    blocks = [
+        block for block in _FENCE.findall(text) if "Traceback" not in block and not _ERROR.search(block)
+    ]
+    corrected = _corrected(blocks[0], name, message) if blocks else None
+    if corrected is None:
+        if question.in_chinese:
+            return said
+        return f"{said}\n\nMy rules explain the common errors; for the rest ask a real model."
+    corrected_is = "改正后的单元格：" if question.in_chinese else "The cell, corrected:"
+    return f"{said}\n\n{corrected_is}\n\n```python\n{corrected}\n```"
+
+
+def _corrected(code: str, name: str, message: str) -> str | None:
+    if name == "NameError":
+        return _respelt(code, message)
+    if name == "SyntaxError" and "':'" in message:
+        return re.sub(
+            r"^([ \t]*(?:if|elif|for|while|def|class|except|with)\b[^\n#:]*[^\n#: \t]"
+            r"|[ \t]*(?:else|try|finally))[ \t]*$",
+            r"\1:",
+            code,
+            flags=re.MULTILINE,
+        )
+    if name == "ModuleNotFoundError":
+        module = re.search(r"No module named '([\w.]+)'", message)
+        return f"%pip install {module[1].split('.')[0]}" if module else None
+    return None
+
+
+def _respelt(code: str, message: str) -> str | None:
+    """Return the code with the unknown name replaced by the nearest known one."""
+    found = re.search(r"name '(\w+)' is not defined", message)
+    if found is None:
+        return None
+    unknown = found[1]
+    known = set(re.findall(r"\b[A-Za-z_]\w*\b", code)) - {unknown} - set(keyword.kwlist)
+    public = [name for name in dir(builtins) if not name.startswith("_")]
+    near = nearest(unknown, [*sorted(known), *public])
+    return re.sub(rf"\b{unknown}\b", near[0], code) if near else None

@@ -1,0 +1,152 @@
+"""A question to demo-guide: the last user message, and what stands before it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from ..api.messages import ChatRequest
+from .knowledge import CHINESE, ENGLISH
+
+__all__ = ["Question"]
+
+# Patterns are tried on this much of a message, so that pasted data cannot make a rule slow.
+_HEAD, _TAIL = 1_000, 2_000
+
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+_QUOTED = re.compile('["“「《](.*?)["”」》]')
+_WANTED = re.compile(
+    r"\b(?:answer|reply|respond|explain|write|speak|talk)\b[^.?!]{0,40}\bin (chinese|english)\b"
+    r"|用(中|汉|英)[文语](?:来)?(?:回答|解释|介绍|说明|写|回复)"
+)
+_GET_A_MODEL = (
+    "For a real model get a key and type `%cnai_key`, or run Ollama on this computer and set "
+    '`%config Cnai.base_url = "ollama"`.',
+    "想用真正的模型：取得密钥后输入 `%cnai_key`，"
+    '或在本机运行 Ollama 并设置 `%config Cnai.base_url = "ollama"`。',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question: its `text`, the user's questions and the answers `before` it, the `system` message.
+
+    `forced` is the language that a later question wants; `round` counts how often another answer was wanted.
+    `words` is what rules match patterns against: the text in lower case with single spaces, and of a
+    very long text its beginning and its end.
+    """
+
+    text: str
+    words: str
+    questions_before: tuple[str, ...] = ()
+    answers_before: tuple[str, ...] = ()
+    system: str = ""
+    forced: str = ""
+    round: int = 0
+
+    @classmethod
+    def of(cls, request: ChatRequest) -> Question:
+        """Read the question of `request`; one without a user message has an empty text."""
+        said: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}
+        for message in request.messages:
+            said[message.role].append(_sendable(message.content))
+        text = said["user"].pop() if said["user"] else ""
+        return cls(
+            text.strip("\r\n").rstrip(),
+            _words(text),
+            tuple(said["user"]),
+            tuple(said["assistant"]),
+            "\n".join(said["system"])[:_TAIL],
+        )
+
+    def asks(self, pattern: str) -> re.Match[str] | None:
+        """Return where the words of the question match `pattern`."""
+        return re.search(pattern, self.words)
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """All that the user said, this question last, each shortened like `words` but in its own case."""
+        return tuple(_shortened(text) for text in (*self.questions_before, self.text))
+
+    @property
+    def in_chinese(self) -> bool:
+        """Whether the answer is to be in Chinese: as it is wanted, else as the question is written."""
+        wanted = self.forced or _wanted(self.words) or _wanted(self.system.lower())
+        return wanted == "chinese" if wanted else self.written == CHINESE
+
+    @property
+    def written(self) -> int:
+        """The place of the language in which the question is written, in an entry of `knowledge`."""
+        # What is quoted is what the question is about; two scripts mixed are told by their words.
+        words = _QUOTED.sub(" ", self.words)
+        if not re.search("[a-z\u4e00-\u9fff]", words):
+            words = self.words
+        characters = len(_CHINESE.findall(words))
+        return (
+            CHINESE
+            if characters > len(re.findall("[a-z]+", words)) * bool(re.match("[a-z]", words))
+            else ENGLISH
+        )
+
+    @property
+    def language(self) -> int:
+        """The place of the answer's language in an entry of `knowledge`."""
+        return CHINESE if self.in_chinese else ENGLISH
+
+    @property
+    def how_to_get_a_model(self) -> str:
+        """One line for somebody who needs more than rules."""
+        return _GET_A_MODEL[self.language]
+
+    @property
+    def before(self) -> Question | None:
+        """The question before this one, as it was asked then."""
+        if not self.questions_before:
+            return None
+        *earlier, text = self.questions_before
+        return replace(
+            self.with_text(text),
+            questions_before=tuple(earlier),
+            answers_before=self.answers_before[: len(earlier)],
+            forced="",
+            round=0,
+        )
+
+    def with_text(self, text: str) -> Question:
+        """Return this question with another text."""
+        return replace(self, text=text, words=_words(text))
+
+    def in_language(self, language: str) -> Question:
+        """Return this question with its answer wanted in `language`."""
+        return replace(self, forced=language)
+
+    def in_round(self, round: int) -> Question:
+        """Return this question, asked for the next answer that there is."""
+        return replace(self, round=round)
+
+
+def _wanted(words: str) -> str:
+    """Return the language that a text asks for, "" for none."""
+    found = _WANTED.search(words)
+    if found is None:
+        return ""
+    return "chinese" if (found[1] or found[2]) in ("chinese", "中", "汉") else "english"
+
+
+def _sendable(text: str) -> str:
+    """Replace each half of a surrogate pair: it could not be sent back as UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _HEAD + _TAIL:
+        return text
+    return f"{text[:_HEAD]}\n{text[-_TAIL:]}"
+
+
+def _words(text: str) -> str:
+    return " ".join(_shortened(text).lower().replace("’", "'").split())

@@ -1,0 +1,69 @@
+"""How an answer is shown: live in a notebook, as it comes in a terminal, as its final output elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..session.question import View
+
+__all__ = ["choose_view"]
+
+
+def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | None = None) -> View:
+    """Return the view for one answer: `display` is the setting, `shell` the IPython shell that runs.
+
+    A widget has the metadata `about` while the answer comes.
+
+    "auto" is a widget where somebody watches a notebook, text as it comes in a terminal, and the final
+    output alone everywhere else: in a headless run, in qtconsole and in jupyter console. It is that too where
+    outputs are taken elsewhere, since nothing that was shown there can be replaced at the end.
+    """
+    if display == "auto":
+        display = "text" if not hasattr(shell, "kernel") else "widget" if _watched(shell) else "markdown"
+    if display == "widget" and _redirected(shell):
+        display = "markdown"
+    if display == "text":
+        from .terminal import TerminalView
+
+        return TerminalView()
+    if display == "widget":
+        from .widget import WidgetView
+
+        return WidgetView(shell, about)
+    from .final import StaticView
+
+    return StaticView()
+
+
+def _watched(shell: Any) -> bool:
+    """Tell whether a notebook's front end runs the cell, with a person before it.
+
+    Programs (jupyter execute, papermill, nbconvert) take no input; consoles name no cell; Colab takes
+    input, shows widgets, and names no cell either.
+    """
+    parent = getattr(shell, "parent_header", None) or {}
+    asks = parent.get("content", {}).get("allow_stdin", False)
+    return bool(asks and (parent.get("metadata", {}).get("cellId") or "google.colab" in sys.modules))
+
+
+def _redirected(shell: Any) -> bool:
+    """Tell whether outputs go elsewhere than below the cell that runs.
+
+    Under %%capture they are kept; in an Output widget (so in interact too) they are shown, and an update of
+    one of them is lost. A thread may go on when its cell has ended, and another cell's output is under way.
+    """
+    from IPython.core.displaypub import CapturingDisplayPublisher
+
+    if isinstance(getattr(shell, "display_pub", None), CapturingDisplayPublisher):
+        return True
+    if threading.current_thread() is not threading.main_thread():
+        return True
+    # Private to ipywidgets: where it is missing, such a widget is not found.
+    widgets = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
+    output = getattr(sys.modules.get("ipywidgets.widgets.widget_output"), "Output", ())
+    running = (getattr(shell, "parent_header", None) or {}).get("header", {}).get("msg_id")
+    return any(isinstance(each, output) and each.msg_id == running for each in [*widgets.values()] if running)

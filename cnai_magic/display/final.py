@@ -1,0 +1,74 @@
+"""Final outputs: of an answer, and of a whole conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from IPython.display import display
+
+from ..chat.conversation import Conversation
+from ..chat.markdown import escape_markdown, notebook_markdown
+from ..chat.reply import Reply
+from ..notebook.record import bundle, metadata
+from ..redaction import clean
+from ..session.question import Question
+from ..session.stream import Batch
+
+__all__ = ["StaticView", "Transcript"]
+
+
+class StaticView:
+    """Shows the final output and nothing before it; `display_id` names the output."""
+
+    def __init__(self) -> None:
+        self.display_id = uuid4().hex
+
+    def begin(self, question: Question, stop: Callable[[], None]) -> None:
+        """Show nothing yet."""
+
+    def update(self, batch: Batch) -> None:
+        """Show nothing yet."""
+
+    def end(self, reply: Reply) -> None:
+        """Show the final output."""
+        display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
+
+    def fail(self, reply: Reply | None) -> None:
+        """Show the part of a failed answer that arrived."""
+        if reply is not None:
+            self.end(reply)
+
+    def stopping(self) -> bool:
+        """Return False: an interrupt is the person's own here."""
+        return False
+
+
+class Transcript:
+    """Shows a conversation from top to bottom, or only its turn at `index`."""
+
+    def __init__(self, conversation: Conversation, index: int | None = None) -> None:
+        turns = list(enumerate(conversation.turns, 1))
+        self._turns = turns if index is None else turns[index : index + 1]
+        self._name = conversation.name
+        self._system = conversation.system
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        markdown = [f"**Conversation {escape_markdown(clean(self._name))}**"]
+        plain = [f"Conversation {clean(self._name)}"]
+        if self._system:
+            markdown.append(f"*System:*\n\n{notebook_markdown(clean(self._system))}")
+            plain.append(f"System: {clean(self._system)}")
+        if not self._turns:
+            markdown.append("It has no turns yet.")
+            plain.append("It has no turns yet.")
+        for number, turn in self._turns:
+            answer = bundle(turn.reply, alone=True)
+            prompt = clean(turn.reply.prompt)
+            question = notebook_markdown(f"**{number}.**\n\n{prompt}", quoted=True)
+            markdown += [question, answer["text/markdown"]]
+            plain += [f"[{number}] {prompt}", answer["text/plain"]]
+        return {"text/markdown": "\n\n".join(markdown), "text/plain": "\n\n".join(plain)}
+
+    def __repr__(self) -> str:
+        return self._repr_mimebundle_()["text/plain"]

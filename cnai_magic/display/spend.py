@@ -1,0 +1,237 @@
+"""What was spent, as tables and as a file for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+
+from ..errors import Door, NextStep
+from ..money.cost import Record, Scope, Spend, usd
+from ..redaction import strip_controls
+from .tables import Table
+
+__all__ = ["budget_table", "charges_csv", "grouped_table", "overview_table", "rows_csv", "unpriced"]
+
+_CSV_HEADINGS = (
+    *("id", "time", "day", "notebook", "conversation", "host", "model", "answered_by"),
+    *("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens"),
+    *("estimated", "cost_usd", "demo", "finish_reason"),
+)
+_WHERE_THERE_IS_ANY = ("Thinking", "Cached", "of it estimated", "Unpriced")
+_SET_PRICE = NextStep("%cnai_spend --price MODEL IN OUT", """CNAI_PRICES='{"MODEL": [IN, OUT]}'""")
+# What a charge without a name in the group is called.
+_NAMELESS = {"Conversation": "(outside: --once)", "Notebook": "(no notebook)"}
+# A cell that begins so is a formula to a spreadsheet, the full-width forms in some languages.
+_PLAIN = re.compile("[0-9A-Za-z][0-9A-Za-z_./:-]*").fullmatch
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+
+def overview_table(scopes: Mapping[str, Scope], door: Door = "cell") -> Table:
+    """Return what was spent within each scope ("today", "this kernel", …), one in a row, money first.
+
+    Columns that would be empty are left out; sums in one column have the same number of decimals. The note
+    speaks the words of `door`.
+    """
+    each = list(scopes.values())
+    demo = any(scope.demo.requests for scope in each)
+    money = any(scope.money.requests for scope in each) or not demo
+    columns: list[tuple[str, list[str]]] = []
+    if money:
+        columns.append(("Cost", _costs([scope.money for scope in each])))
+    if demo:
+        columns.append(("Demo credit", _costs([scope.demo for scope in each])))
+    columns.append(("Requests", [f"{scope.money.requests + scope.demo.requests:,}" for scope in each]))
+    without = [scope.money.unpriced_requests + scope.demo.unpriced_requests for scope in each]
+    if any(without):
+        columns.append(("Unpriced", [f"{count:,}" if count else "" for count in without]))
+    rows = [[name, *(cells[place] for _, cells in columns)] for place, name in enumerate(scopes)]
+    headings = [heading for heading, _ in columns]
+    spends = [spend for scope in each for spend in (scope.money, scope.demo)]
+    notes = _notes(spends, demo, dict(columns), door)
+    return Table(["", *headings], rows, right=headings, note="; ".join(notes))
+
+
+def budget_table(scopes: Mapping[str, Scope], *, demo: bool) -> Table | None:
+    """Return what is left of the budgets that there are, and what answers under way hold of that."""
+    found = {name: scope.budget for name, scope in scopes.items() if scope.budget is not None}
+    if not found:
+        return None
+    left = [
+        f"overspent by {usd(spent - budget)}" if spent > budget else usd(budget - spent)
+        for budget, spent, _ in found.values()
+    ]
+    held = [usd(held) if held else "" for _, _, held in found.values()]
+    columns = {"Left": left, "Of": [usd(budget) for budget, _, _ in found.values()], "Held": held}
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    rows = [[name, *(cells[place] for cells in shown.values())] for place, name in enumerate(found)]
+    return Table(["Budget", *shown], rows, right=list(shown), note="of demo credit" if demo else "")
+
+
+def grouped_table(
+    heading: str,
+    sums: Mapping[str, Spend],
+    *,
+    demo: bool,
+    scope: str = "this kernel",
+    door: Door = "cell",
+) -> Table:
+    """Return what was spent by model, conversation, day or notebook, with the exact total as the last row.
+
+    `heading` says what the keys of `sums` are, `scope` what the whole is of.
+    """
+    nameless = _NAMELESS.get(heading, "(not known)")
+    names = [*(name or nameless for name in sums), "Total"]
+    spends = [*sums.values(), sum(sums.values(), Spend())]
+    columns = {
+        "Demo credit" if demo else "Cost": _costs(spends, exact=True),
+        "Requests": [f"{spend.requests:,}" for spend in spends],
+        "Prompt": _tokens(spends, "prompt_tokens"),
+        "Completion": _tokens(spends, "completion_tokens"),
+        "Thinking": _tokens(spends, "reasoning_tokens"),
+        "Cached": _tokens(spends, "cached_tokens"),
+        "of it estimated": _amounts([spend.estimated_nano for spend in spends], exact=True),
+        "Unpriced": [unpriced(spend) for spend in spends],
+    }
+    shown = {name: cells for name, cells in columns.items() if name not in _WHERE_THERE_IS_ANY or any(cells)}
+    rows = [[name, *(cells[place] for cells in shown.values())] for place, name in enumerate(names)]
+    note = "; ".join([scope, *_notes(spends, demo, shown, door)])
+    return Table([heading, *shown], rows, right=list(shown), note=note, total=True)
+
+
+def rows_csv(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    """Yield rows of sums as lines of CSV, headings first; `cost_usd` is exact."""
+    headings: list[str] = []
+    for row in rows:
+        if not headings:
+            headings = [name for name in row if name != "nano_usd"]
+            yield _csv_line(headings)
+        nano = row["nano_usd"]
+        assert isinstance(nano, int)
+        exact = {**row, "cost_usd": _decimal(nano)}
+        yield _csv_line(
+            _csv_text(value)
+            if isinstance(value, str)
+            else str(value).lower()
+            if isinstance(value, bool)
+            else value
+            for value in (exact[name] for name in headings)
+        )
+
+
+def unpriced(spend: Spend) -> str:
+    """Say how much has no price: "2 requests, 1,234 tokens", or "" where all has."""
+    count = spend.unpriced_requests
+    return f"{count:,} request{'s' * (count != 1)}, {spend.unpriced_tokens:,} tokens" if count else ""
+
+
+def charges_csv(records: Iterable[Record]) -> Iterator[str]:
+    r"""Yield charges as lines of CSV (RFC 4180: commas, `\r\n`, quotes where needed), headings first.
+
+    `time` is ISO 8601 in UTC, `day` the day of it where this program runs. `cost_usd` is exact, and empty
+    where the model has no price. Text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    yield _csv_line(_CSV_HEADINGS)
+    for record in records:
+        charge_id, milliseconds, notebook, conversation, host, model, answered_by = record[:7]
+        prompt, completion, reasoning, cached, estimated, nano, demo, finish_reason = record[7:]
+        quarter, within = divmod(milliseconds, 900_000)
+        hour, first, day = _quarter(quarter)
+        second, within = divmod(within, 1000)
+        shown_id = charge_id if _PLAIN(charge_id) else _csv_cells(charge_id)
+        cost = "" if nano is None else f"{nano // 10**9}.{nano % 10**9:09d}" if nano >= 0 else _decimal(nano)
+        yield (
+            f"{shown_id},{hour}:{first + second // 60:02d}:{second % 60:02d}.{within:03d}+00:00,{day},"
+            f"{_csv_known_cells(notebook, conversation, host, model, answered_by)},"
+            f"{prompt},{completion},{reasoning},{cached},{'true' if estimated else 'false'},{cost},"
+            f"{'true' if demo else 'false'},{_csv_known_cells(finish_reason)}\r\n"
+        )
+
+
+@functools.lru_cache(4096)
+def _quarter(number: int) -> tuple[str, int, str]:
+    """Return of a quarter of an hour since 1970 the hour in UTC, its first minute, and the day here.
+
+    Clocks are set by whole quarters of an hour, so the day is that of all of its minutes.
+    """
+    time = datetime.fromtimestamp(number * 900, timezone.utc)
+    return time.strftime("%Y-%m-%dT%H"), time.minute, time.astimezone().date().isoformat()
+
+
+def _costs(spends: Sequence[Spend], *, exact: bool = False) -> list[str]:
+    """Return what sums cost, all with the same number of decimals, or in a word."""
+    amounts = _aligned([spend.nano for spend in spends], exact=exact)
+    return [_cost(spend, amount) for spend, amount in zip(spends, amounts, strict=True)]
+
+
+def _cost(spend: Spend, amount: str) -> str:
+    if spend.requests and spend.unpriced_requests == spend.requests:
+        return "unpriced"
+    return "free" if spend.free else f"{'≈' if spend.estimated_nano else ''}{amount}"
+
+
+def _amounts(nanos: Sequence[int], *, exact: bool) -> list[str]:
+    """Return amounts with the same number of decimals; "" for none."""
+    return [text if nano else "" for nano, text in zip(nanos, _aligned(nanos, exact=exact), strict=True)]
+
+
+def _aligned(nanos: Sequence[int], *, exact: bool) -> list[str]:
+    written = [usd(nano, exact=exact) for nano in nanos if nano]
+    decimals = max((len(text.partition(".")[2]) for text in written), default=2)
+    return [f"${_decimal(_rounded(nano, decimals), decimals)}" for nano in nanos]
+
+
+def _rounded(nano: int, decimals: int) -> int:
+    step: int = 10 ** (9 - decimals)
+    return (nano + step // 2) // step * step
+
+
+def _decimal(nano: int, decimals: int = 9) -> str:
+    """Return nano-USD as dollars with so many decimals; a float would not be exact."""
+    sign, size = ("-", -nano) if nano < 0 else ("", nano)
+    whole = f"{size // 10**9:,}" if decimals < 9 else f"{size // 10**9}"
+    return f"{sign}{whole}.{size % 10**9:09d}"[: len(sign) + len(whole) + 1 + decimals]
+
+
+def _tokens(spends: Sequence[Spend], name: str) -> list[str]:
+    zero = "" if name in ("reasoning_tokens", "cached_tokens") else "0"
+    return [
+        f"{'≈' if spend.usage.estimated else ''}{count:,}" if (count := getattr(spend.usage, name)) else zero
+        for spend in spends
+    ]
+
+
+def _notes(spends: Iterable[Spend], demo: bool, shown: Mapping[str, Sequence[str]], door: Door) -> list[str]:
+    """Return what explains the marks in the columns that are `shown`, and how to set a price."""
+    notes = ["demo credit is not money"] if demo else []
+    if any(cell.startswith("≈") for cells in shown.values() for cell in cells):
+        notes.append("≈ marks what no server reported the tokens of")
+    if any(spend.unpriced_requests for spend in spends):
+        notes.append(f"set a price, in USD per million tokens, with {_SET_PRICE.at(door)}")
+    return notes
+
+
+def _csv_line(cells: Iterable[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue()
+
+
+def _csv_cells(*texts: str) -> str:
+    """Return texts as cells of one line of CSV, commas between them."""
+    # An only cell without text would be quoted.
+    return _csv_line([*map(_csv_text, texts), ""]).removesuffix(",\r\n")
+
+
+_csv_known_cells = functools.lru_cache(4096)(_csv_cells)  # for texts that come again and again
+
+
+def _csv_text(text: str) -> str:
+    if _PLAIN(text):
+        return text
+    # A path may hold bytes that are no text, which no file in UTF-8 can.
+    text = strip_controls(text).encode("utf-8", "replace").decode()
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text

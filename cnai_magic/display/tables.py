@@ -1,0 +1,148 @@
+"""Tables, as HTML and as text; of models, and of conversations."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from ..api.messages import Model
+from ..chat.conversations import Conversations
+from ..money.cost import usd
+from ..money.prices import Price
+from ..redaction import clean
+from ..session.session import Session
+
+__all__ = ["Table", "conversations_table", "escaped", "models_table"]
+
+_NUMBER = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+_BEGINS_MATHS = str.maketrans({"$": "<span>$</span>", "\\": "<span>\\</span>"})
+
+
+def escaped(text: str) -> str:
+    """Return foreign text as HTML that shows it as it is: no tag, no maths, no control sequence.
+
+    What begins maths stands in an element of its own: a notebook looks for maths, but not across elements.
+    """
+    return html.escape(clean(text)).translate(_BEGINS_MATHS)
+
+
+class Table:
+    """Shows rows of text under headings; columns named in `right` are numbers and stand to the right.
+
+    `note` is a line below; with `total` the last row is the sum of those above it. Cells come from servers
+    and people: they are escaped in HTML, and cleaned of control sequences in text.
+    """
+
+    def __init__(
+        self,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        right: Sequence[str] = (),
+        note: str = "",
+        total: bool = False,
+    ) -> None:
+        self.headings = [_line(heading) for heading in headings]
+        self.rows = [[_line(cell) for cell in row] for row in rows]
+        self.note = _line(note)
+        self._right = [heading in right for heading in headings]
+        self._total = total and len(self.rows) > 1
+
+    def __repr__(self) -> str:
+        widths = [max(len(cell) for cell in column) for column in zip(self.headings, *self.rows, strict=True)]
+        rule = "  ".join("─" * width for width in widths)
+        lines = [self._aligned(self.headings, widths), rule]
+        lines += [self._aligned(row, widths) for row in self.rows]
+        if self._total:
+            lines.insert(-1, rule)
+        return "\n".join([*lines, self.note] if self.note else lines)
+
+    def _repr_html_(self) -> str:
+        rows = [self._row("td", row) for row in self.rows]
+        foot = f"<tfoot>{self._row('th', self.rows[-1])}</tfoot>" if self._total else ""
+        body = "".join(rows[:-1] if self._total else rows)
+        note = f"<small>{escaped(self.note)}</small>" if self.note else ""
+        return (
+            f"<table><thead>{self._row('th', self.headings)}</thead><tbody>{body}</tbody>{foot}</table>{note}"
+        )
+
+    def _aligned(self, cells: Sequence[str], widths: Sequence[int]) -> str:
+        aligned = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, self._right, strict=True)
+        )
+        return "  ".join(aligned).rstrip()
+
+    def _row(self, tag: str, cells: Sequence[str]) -> str:
+        # Digits of one width, so that amounts stand below each other; a number is never broken.
+        styles = (_NUMBER if right else "text-align:left" for right in self._right)
+        return (
+            "<tr>"
+            + "".join(
+                f'<{tag} style="{style}">{escaped(cell)}</{tag}>'
+                for style, cell in zip(styles, cells, strict=True)
+            )
+            + "</tr>"
+        )
+
+
+def models_table(models: Sequence[Model], session: Session) -> Table:
+    """Return a table of models: ID, owner, prices in USD per million tokens, and where these are from.
+
+    The default is marked. One source of all prices stands below the table.
+    """
+    found = [(model, session.provider.price(model.id)) for model in models]
+    sources = {_source(price) for _, price in found if price is not None}
+    rows = [
+        [
+            model.id,
+            model.owner,
+            *(["unpriced", "unpriced", ""] if price is None else _amounts(price)),
+            _source(price) if price is not None else "",
+            "default" if model.id == session.default_model else "",
+        ]
+        for model, price in found
+    ]
+    demo = all(session.provider.takes_demo_credit(model.id, ask=False) for model in models)
+    money = "demo credit (not money)" if demo else "prices in USD"
+    note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
+    note += f" ({sources.pop()})" if len(sources) == 1 else ""
+    headings = ["ID", "Owner", "Input", "Output", "Cached input", "Price from", ""]
+    shown = {"Cached input": any(row[4] for row in rows), "Price from": bool(sources)}
+    kept = [index for index, heading in enumerate(headings) if shown.get(heading, True)]
+    return Table(
+        [headings[index] for index in kept],
+        [[row[index] for index in kept] for row in rows],
+        right=headings[2:5],
+        note=note,
+    )
+
+
+def _amounts(price: Price) -> list[str]:
+    cached = "" if price.cached is None else usd(price.cached, exact=True)
+    return [usd(price.input, exact=True), usd(price.output, exact=True), cached]
+
+
+def _source(price: Price) -> str:
+    return f"{price.source}{f', {price.date}' if price.date else ''}"
+
+
+def conversations_table(conversations: Conversations) -> Table:
+    """Return a table of conversations, the one in use marked."""
+    rows = []
+    for each in conversations:
+        last = each.turns[-1].reply.prompt if each.turns else ""
+        attempts = sum(len(turn.attempts) for turn in each.turns)
+        mark = "in use" if each.name == conversations.current else ""
+        rows.append([each.name, len(each.turns), attempts, _short(each.system or ""), _short(last), mark])
+    headings = ["Conversation", "Turns", "Answers", "System", "Last question", ""]
+    return Table(headings, rows, right=["Turns", "Answers"])
+
+
+def _line(content: object) -> str:
+    return " ".join(clean(str(content)).split())
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 48 else text[:47] + "…"

@@ -1,0 +1,107 @@
+"""Answers in a terminal: text as it arrives, then the footer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+from ..api.client import Notice
+from ..chat.reply import Reply
+from ..redaction import clean
+from ..session.question import Question
+from ..session.stream import Batch
+
+__all__ = ["TerminalView", "notice_line"]
+
+
+class TerminalView:
+    """Writes the answer to standard output while it comes, then its footer.
+
+    With `alone`, for an answer outside of a notebook, the footer is about it alone and goes to standard
+    error: a pipe gets the answer and nothing else. Model output is untrusted: what is written is clean.
+    Styles are used on a terminal only.
+    """
+
+    def __init__(self, *, alone: bool = False) -> None:
+        self._alone = alone
+        self._waiting = ""
+        self._shown = 0
+        self._thinking = False
+        self._ends_line = True
+
+    def begin(self, question: Question, stop: Callable[[], None]) -> None:
+        """Show nothing yet."""
+
+    def update(self, batch: Batch) -> None:
+        """Write what arrived."""
+        if batch.notice is not None:
+            self._aside(notice_line(batch.notice))
+        if batch.reasoning:
+            self._thinking = True
+            self._write(_dim(clean(batch.reasoning), sys.stdout))
+        if batch.text:
+            text = clean(batch.text)
+            if self._thinking:
+                self._thinking = False
+                self._write("\n\n")
+            shown = text if self._shown else text.lstrip("\n")
+            self._shown += len(text)
+            self._write(shown)
+
+    def end(self, reply: Reply) -> None:
+        """Write what was not shown yet, then the footer."""
+        rest = clean(reply.text)[self._shown :]
+        if rest:
+            self.update(Batch(rest))
+        if not self._ends_line:
+            self._write("\n")
+        self._aside("")
+        to = sys.stderr if self._alone else sys.stdout
+        print(f"\n{_dim(reply.summary if self._alone else reply.footer, to)}", file=to, flush=True)
+
+    def fail(self, reply: Reply | None) -> None:
+        """Write the footer of the part that arrived."""
+        self._aside("")
+        if reply is not None:
+            self.end(reply)
+        elif not self._ends_line:
+            self._write("\n")
+
+    def stopping(self) -> bool:
+        """Return False: an interrupt is the person's own here."""
+        return False
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._aside("")
+            self._ends_line = text.endswith("\n")
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def _aside(self, line: str) -> None:
+        """Say what is waited for: on a terminal in one line that is replaced, elsewhere once."""
+        before, self._waiting = self._waiting, line
+        if sys.stderr.isatty():
+            if before or line:
+                sys.stderr.write(f"\r\x1b[K{line}")
+                sys.stderr.flush()
+        elif line and not before:
+            print(line, file=sys.stderr, flush=True)
+
+
+_WAITS = {
+    "prices": "waiting for the server's prices, which the budget needs",
+    "holds": "waiting for other questions that hold the rest of the budget",
+}
+
+
+def notice_line(notice: Notice) -> str:
+    """Say what is being waited for."""
+    if notice.kind == "retry" and notice.error is not None:
+        return f"{notice.error.what}; trying again in {notice.seconds:.0f} s"
+    return _WAITS.get(notice.kind, "queued at the server")
+
+
+def _dim(text: str, to: TextIO) -> str:
+    return f"\x1b[2m{text}\x1b[22m" if to.isatty() else text

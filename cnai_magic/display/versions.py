@@ -1,0 +1,343 @@
+"""All attempts of a turn side by side, each compared with the one before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import chain
+
+from ..chat.conversation import Turn
+from ..chat.reply import Reply
+from ..redaction import clean
+from .tables import escaped
+
+__all__ = ["Versions"]
+
+# difflib's time grows with the square of what it compares, and worse. All words together, of long texts too.
+_MOST_WORDS = 1_500
+_MOST_LINES = 4_000
+_WORDS_IN_ALL = 20_000
+_LONGEST = 20_000
+# A notebook of somebody else may hold any number of attempts, made to be compared slowly.
+_MOST_ATTEMPTS = 30
+# An unchanged run that is longer shows its ends only.
+_LONGEST_SAME, _END = 200, 60
+_CONTEXT_LINES = 2
+_TOO_LONG = "too long to be compared in full"
+
+_BROKEN_WORD = re.compile(r"\A\S+(?=\s+\S)")
+# Of scripts that set no blanks between words (kana, Han, Hangul) each character counts as one.
+_UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_WORD = re.compile(rf"\s+|[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
+
+_SCROLL = "max-height:24em;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere"
+_INSERTED = "background-color:rgba(46,160,67,.28);text-decoration:underline;margin:0 1px"
+_DELETED = "background-color:rgba(248,81,73,.28);text-decoration:line-through;margin:0 1px"
+# The names of the rows stay while the attempts scroll beneath them, so they need a ground: the notebook's.
+_STICKY = (
+    "position:sticky;left:0;z-index:1;overflow-wrap:anywhere;"
+    "background-color:var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
+)
+_LINE = "1px solid rgba(128,128,128,.35)"
+_CELL = f"text-align:left;vertical-align:top;border-left:{_LINE}"
+
+# What of a comparison: "=" is in both, "-" in the former only, "+" in the latter only.
+_Piece = tuple[str, str]
+
+
+class Versions:
+    """Shows the attempts of a turn: when, with which model and parameters, the prompt, the answer, the cost.
+
+    What changed against the attempt before is marked, in prompt and system message word by word.
+    """
+
+    def __init__(self, turn: Turn, number: int, conversation: str) -> None:
+        count = len(turn.attempts)
+        shown = [index for index in range(count) if index >= count - _MOST_ATTEMPTS or index == turn.current]
+        self._attempts = [turn.attempts[index] for index in shown]
+        self._current = shown.index(turn.current)
+        self._title = f"Turn {number} of {_line(conversation)}: {count} attempt{'s' * (count != 1)}"
+        self._note = "run the cell again, and its attempts are compared here"
+        if count > 1:
+            self._note = f"go back to attempt K with %cnai_chat versions {number} --keep K"
+        if len(shown) < count:
+            self._note = f"{count - len(shown)} earlier attempts are not shown; {self._note}"
+
+    def __repr__(self) -> str:
+        lines = [self._title]
+        for index, (before, reply) in enumerate(_with_former(self._attempts)):
+            lines += ["", f"── {self._name(index)} · {_when(reply)} ──", *_facts(before, reply)]
+            lines += ["Prompt:", *_changed_lines(None if before is None else before.prompt, reply.prompt)]
+            text = clean(reply.text).strip("\n")
+            lines += ["Reply:", *_indented(_cut(text)), _line(reply.summary)]
+        return "\n".join([*lines, "", self._note])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": self._html(), "text/plain": repr(self)}
+
+    def _name(self, index: int) -> str:
+        # Its own number, as --keep takes it: of a restored turn the first attempts may be missing.
+        return f"Attempt {self._attempts[index].attempt}{' (current)' if index == self._current else ''}"
+
+    def _html(self) -> str:
+        attempts = self._attempts
+        rows = [self._row("When", [escaped(_when(reply)) for reply in attempts])]
+        for name, value in _fields(attempts):
+            rows.append(self._row(name, _by_attempt(attempts, value, _changed_value)))
+        if any(reply.system for reply in attempts):
+            rows.append(self._row("System", _by_attempt(attempts, _system, _changed_text)))
+        rows.append(self._row("Prompt", _by_attempt(attempts, lambda reply: reply.prompt, _changed_text)))
+        rows.append(self._row("Reply", _by_attempt(attempts, lambda reply: reply.text, _whole_text)))
+        rows.append(self._row("Tokens", [escaped(str(reply.usage)) for reply in attempts]))
+        rows.append(self._row("Cost", [escaped(_cost(reply)) for reply in attempts]))
+        rows.append(self._row("Time", [f"{reply.seconds:.1f} s" for reply in attempts]))
+        if any(reply.ended for reply in attempts):
+            rows.append(self._row("Ended", [escaped(reply.ended) for reply in attempts]))
+        names = "".join(
+            f'<th scope="col" style="{_CELL};{self._mark(index)}">{self._name(index)}</th>'
+            for index in range(len(attempts))
+        )
+        legend = f"; {_inserted('new')} and {_deleted('gone')} against the attempt to the left"
+        width = f"width:100%;min-width:{8 + 13 * len(attempts)}em;table-layout:fixed;margin:0"
+        return (
+            f"<div><strong>{escaped(self._title)}</strong></div>"
+            f'<div style="overflow-x:auto;max-width:100%"><table style="{width}">'
+            f'<thead><tr><td style="width:8em;{_STICKY}"></td>{names}</tr></thead>'
+            f"<tbody>{''.join(rows)}</tbody></table></div>"
+            f"<small>{escaped(self._note)}{legend if len(attempts) > 1 else ''}</small>"
+        )
+
+    def _row(self, name: str, cells: Iterable[str]) -> str:
+        heading = f'<th scope="row" style="text-align:left;vertical-align:top;{_STICKY}">{escaped(name)}</th>'
+        shown = (f'<td style="{_CELL};{self._mark(index)}">{cell}</td>' for index, cell in enumerate(cells))
+        return f"<tr>{heading}{''.join(shown)}</tr>"
+
+    def _mark(self, index: int) -> str:
+        return "background-color:rgba(128,128,128,.14)" if index == self._current else ""
+
+
+# -- what an attempt is made of ---------------------------------------------------------------------
+
+
+def _with_former(attempts: Sequence[Reply]) -> Iterator[tuple[Reply | None, Reply]]:
+    return zip(chain([None], attempts), attempts, strict=False)
+
+
+def _by_attempt(
+    attempts: Sequence[Reply], value: Callable[[Reply], str], show: Callable[[str | None, str], str]
+) -> list[str]:
+    return [
+        show(None if before is None else clean(value(before)), clean(value(reply)))
+        for before, reply in _with_former(attempts)
+    ]
+
+
+def _fields(attempts: Sequence[Reply]) -> Iterator[tuple[str, Callable[[Reply], str]]]:
+    """Yield the model and each parameter that an attempt was sent with: name, and value or ""."""
+    yield "Model", lambda reply: reply.model
+    if any(reply.answered_by for reply in attempts):
+        yield "Answered by", lambda reply: reply.answered_by
+    for name in dict.fromkeys(name for reply in attempts for name in reply.parameters):
+        yield name, lambda reply, name=name: str(reply.parameters.get(name, ""))  # type: ignore[misc]
+
+
+def _system(reply: Reply) -> str:
+    return reply.system or ""
+
+
+def _when(reply: Reply) -> str:
+    return reply.started.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _cost(reply: Reply) -> str:
+    return f"demo credit {reply.cost}" if reply.demo else str(reply.cost)
+
+
+def _line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half:,} characters are not shown …]\n{text[-half:]}"
+
+
+# -- a comparison as HTML -----------------------------------------------------------------------------
+
+
+def _changed_value(before: str | None, value: str) -> str:
+    shown = escaped(value) if value else "<em>not sent</em>"
+    if before is None or before == value:
+        return shown
+    former = escaped(before) if before else "<em>not sent</em>"
+    return f"{_deleted(former)} {_inserted(shown)}"
+
+
+def _whole_text(before: str | None, text: str) -> str:
+    return _scrolling(escaped(_cut(text.strip("\n"))))
+
+
+def _changed_text(before: str | None, text: str) -> str:
+    if before is None:
+        return _scrolling(escaped(_cut(text))) if text else "<em>none</em>"
+    if before == text:
+        return "<em>unchanged</em>" if text else "<em>none</em>"
+    pieces, whole = _compared(before, text)
+    shown = []
+    room = 2 * _LONGEST
+    for index, (kind, piece) in enumerate(pieces):
+        if room <= 0:
+            shown.append("<em>… what changed below is not shown</em>")
+            break
+        if kind == "=":
+            shown.append(_folded(piece, first=not index, last=index == len(pieces) - 1))
+        else:
+            shown.append((_inserted if kind == "+" else _deleted)(escaped(_cut(piece))))
+            room -= len(piece)
+    said = "" if whole else f"<div><em>{_TOO_LONG}</em></div>"
+    return said + _scrolling("".join(shown))
+
+
+def _folded(text: str, *, first: bool, last: bool) -> str:
+    if len(text) <= _LONGEST_SAME:
+        return escaped(text)
+    # At a blank, if there is one.
+    begin = "" if first else _BROKEN_WORD.sub("", text[:_END][::-1])[::-1]
+    end = "" if last else _BROKEN_WORD.sub("", text[-_END:])
+    left_out = len(text) - len(begin) - len(end)
+    return f'{escaped(begin)}<em title="{left_out:,} unchanged characters">…</em>{escaped(end)}'
+
+
+def _inserted(content: str) -> str:
+    return f'<ins style="{_INSERTED}">{content}</ins>'
+
+
+def _deleted(content: str) -> str:
+    return f'<del style="{_DELETED}">{content}</del>'
+
+
+def _scrolling(content: str) -> str:
+    return f'<div style="{_SCROLL}">{content}</div>'
+
+
+# -- a comparison as text -----------------------------------------------------------------------------
+
+
+def _facts(before: Reply | None, reply: Reply) -> list[str]:
+    lines = []
+    for name, value in _fields([reply] if before is None else [before, reply]):
+        former, now = before and _line(value(before)), _line(value(reply))
+        if former is None or former == now:
+            lines.append(f"  {name}: {now or 'not sent'}")
+        else:
+            lines += [f"- {name}: {former or 'not sent'}", f"+ {name}: {now or 'not sent'}"]
+    systems = [_system(each) for each in (before, reply) if each is not None]
+    if any(systems):
+        lines += ["System:", *_changed_lines(None if before is None else systems[0], systems[-1])]
+    return lines
+
+
+def _changed_lines(before: str | None, text: str) -> list[str]:
+    """Return a text in lines, or the lines that changed with a few around them: "- " gone, "+ " new."""
+    text = clean(text).strip("\n")
+    if before is None:
+        return _indented(_cut(text) or "(none)")
+    before = clean(before).strip("\n")
+    if before == text:
+        return ["  (unchanged)"]
+    pieces, whole = _by_units(_lines(before), _lines(text), _MOST_LINES)
+    shown = [] if whole else [f"  ({_TOO_LONG})"]
+    room = 2 * _LONGEST
+    for kind, lines in pieces:
+        if room <= 0:
+            return [*shown, "  … what changed below is not shown"]
+        if kind == "=":
+            begin = lines[: 0 if lines is pieces[0][1] else _CONTEXT_LINES]
+            end = lines[len(lines) - (0 if lines is pieces[-1][1] else _CONTEXT_LINES) :]
+            short = len(lines) <= len(begin) + len(end) + 1
+            shown += _indented("\n".join(lines if short else [*begin, "…", *end]))
+        else:
+            piece = "\n".join(lines)
+            shown += [f"{kind} {line}" for line in _cut(piece).split("\n")]
+            room -= len(piece)
+    return shown
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n") if text else []
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}".rstrip() for line in text.split("\n")]
+
+
+# -- comparing ----------------------------------------------------------------------------------------
+
+
+def _compared(before: str, text: str) -> tuple[list[_Piece], bool]:
+    """Compare two texts word by word, line by line where they are long; and tell whether it was possible."""
+    words, whole = _by_units(_WORD.findall(before), _WORD.findall(text), _MOST_WORDS)
+    if whole:
+        return _joined((kind, "".join(units)) for kind, units in words), True
+    lines, whole = _by_units(before.splitlines(True), text.splitlines(True), _MOST_LINES)
+    pieces: list[_Piece] = []
+    left = _WORDS_IN_ALL
+    for index, (kind, units) in enumerate(lines):
+        piece = "".join(units)
+        if kind == "+" and index and lines[index - 1][0] == "-":
+            gone, new = _WORD.findall(pieces.pop()[1]), _WORD.findall(piece)
+            left -= len(gone) + len(new)
+            within, fits = _by_units(gone, new, _MOST_WORDS if left > 0 else 0)
+            pieces += [(each, "".join(words)) for each, words in within]
+            whole = whole and fits
+        else:
+            pieces.append((kind, piece))
+    return _joined(pieces), whole
+
+
+def _by_units(before: list[str], after: list[str], most: int) -> tuple[list[tuple[str, list[str]]], bool]:
+    """Compare two lists of words or lines; of what is equal at both ends none counts towards `most`.
+
+    What is longer counts as replaced, and the second value is False.
+    """
+    start = 0
+    shorter = min(len(before), len(after))
+    while start < shorter and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < shorter - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    gone, new = before[start : len(before) - end], after[start : len(after) - end]
+    whole = max(len(gone), len(new)) <= most or not (gone and new)
+    pieces = [("=", before[:start])]
+    if whole and gone and new:
+        for tag, i1, i2, j1, j2 in SequenceMatcher(None, gone, new).get_opcodes():
+            pieces += [("=", gone[i1:i2])] if tag == "equal" else [("-", gone[i1:i2]), ("+", new[j1:j2])]
+    else:
+        pieces += [("-", gone), ("+", new)]
+    pieces.append(("=", before[len(before) - end :] if end else []))
+    return [piece for piece in pieces if piece[1]], whole
+
+
+def _joined(pieces: Iterable[_Piece]) -> list[_Piece]:
+    """Join what belongs together: words that changed one after another are one change, with their blanks."""
+    joined: list[_Piece] = []
+    changed = {"-": "", "+": ""}
+    blank = ""
+    for kind, text in chain(pieces, [("=", "")]):
+        if kind != "=":
+            changed = {each: run + blank for each, run in changed.items()}
+            changed[kind] += text
+            blank = ""
+        elif text and any(changed.values()) and not text.strip(" "):
+            blank = text
+        else:
+            joined += [(each, run) for each, run in changed.items() if run]
+            changed = {"-": "", "+": ""}
+            if blank + text:
+                joined.append(("=", blank + text))
+            blank = ""
+    return joined

@@ -1,0 +1,224 @@
+"""The live answer: an anywidget that gets what arrives, and gives way to plain Markdown at the end.
+
+The page's part is in `frontend/`, built into `assets/`. The bundle travels once, in an asset widget; the
+widget of each answer is a small stub that finds it. Text goes as numbered deltas, and whole at times: a
+message that is sent right after the display can come before there is a view to take it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+from uuid import uuid4
+
+import anywidget
+from IPython.display import display
+from traitlets import Dict, Unicode
+
+from ..api.tokens import TokenCount
+from ..chat.footer import footer_line
+from ..chat.reply import Reply
+from ..notebook.record import bundle, metadata
+from ..redaction import clean
+from ..session.question import Question
+from ..session.stream import PACE, Batch
+from .kernel import asked_to_stop, kernel_id, let_comm_be_heard, wait_until_settled
+
+__all__ = ["WidgetView"]
+
+# Seconds after which the whole text is sent again, should a view have missed a part and not be heard; so far
+# apart that all of them together are little more than the text once more.
+_SNAPSHOTS = (0.5, 4.0, 32.0, 256.0)
+_FOOTER_EVERY = 0.5
+
+
+def _asset_text(name: str) -> str:
+    return files(__package__).joinpath("assets").joinpath(name).read_text(encoding="utf-8")
+
+
+class _Asset(anywidget.AnyWidget):
+    """Carries the bundle to the page, once per kernel."""
+
+    _esm = "export default {}"
+    bundle = Unicode().tag(sync=True)
+    digest = Unicode().tag(sync=True)
+
+
+class _Answer(anywidget.AnyWidget):
+    """One answer in the page; see `frontend/` for the messages."""
+
+    _esm = _asset_text("stub.js")
+    asset = Unicode().tag(sync=True)
+    header = Dict().tag(sync=True)
+    snapshot = Dict({"seq": 0, "text": "", "reasoning": ""}).tag(sync=True)
+    status: Dict[str, Any] = Dict({"phase": "waiting"}).tag(sync=True)
+
+
+_asset: _Asset | None = None
+
+
+def _loaded_asset() -> _Asset:
+    global _asset
+    if _asset is None or _asset.comm is None:
+        text = _asset_text("answer.js")
+        _asset = _Asset(bundle=text, digest=sha256(text.encode()).hexdigest()[:16])
+    return _asset
+
+
+class WidgetView:
+    """Shows an answer in a widget while it comes, and as plain Markdown in the same place at the end.
+
+    `display_id` names the output. `about` is its metadata until the end.
+    """
+
+    def __init__(self, shell: Any, about: Mapping[str, Any] | None = None) -> None:
+        self._shell = shell
+        self._about = dict(about or {})
+        self.display_id = uuid4().hex
+        self._widget: _Answer | None = None
+        self._stop: Callable[[], None] | None = None
+        self._unheard = False
+        self._question: Question | None = None
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._tokens = TokenCount()
+        self._thinking = TokenCount()
+        self._sent = 0
+        self._began = time.monotonic()
+        self._first_token_after: float | None = None
+        self._snapshots = list(_SNAPSHOTS)
+        self._next_footer = 0.0
+
+    def begin(self, question: Question, stop: Callable[[], None]) -> None:
+        """Show the widget, waiting."""
+        self._question = question
+        self._stop = stop
+        self._began = time.monotonic()
+        widget = self._widget = _Answer(
+            asset=_loaded_asset().model_id,
+            header={
+                "model": clean(question.request.model),
+                "turn": question.turn,
+                "attempt": question.attempt,
+                "kernel_id": kernel_id(self._shell),
+                "can_stop": True,
+            },
+        )
+        widget.on_msg(self._heard)
+        plain = f"{question.request.model} is answering …"
+        view, _ = widget._repr_mimebundle_() or ({}, {})
+        shown = {**view, "text/plain": plain}
+        display(shown, metadata=self._about, raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
+        let_comm_be_heard(widget)
+
+    def update(self, batch: Batch) -> None:
+        """Send what arrived."""
+        widget = self._widget
+        if widget is None:
+            return
+        if batch.text or batch.reasoning:
+            self._send_text(widget, clean(batch.text), clean(batch.reasoning))
+        elif batch.notice is not None:
+            notice = batch.notice
+            why = clean(notice.error.what) if notice.error else ""
+            widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
+        let_comm_be_heard(widget)
+
+    def end(self, reply: Reply) -> None:
+        """Put the final Markdown where the widget was, and close the widget."""
+        self._send({"kind": "ended", "footer": reply.footer})
+        display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
+        self._close()
+
+    def fail(self, reply: Reply | None) -> None:
+        """Show the part that arrived; where none did, leave nothing but the error."""
+        if reply is not None:
+            self.end(reply)
+            return
+        self._send({"kind": "ended"})
+        display({"text/plain": ""}, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
+        self._close()
+
+    def stopping(self) -> bool:
+        """Tell whether Stop was pressed and the kernel could not hear it."""
+        if self._widget is not None and not self._unheard:
+            self._unheard = asked_to_stop(self._shell, self._widget)
+        return self._unheard
+
+    def _send_text(self, widget: _Answer, text: str, reasoning: str) -> None:
+        now = time.monotonic() - self._began
+        if self._first_token_after is None:
+            self._first_token_after = now
+            widget.status = {"phase": "streaming"}
+        self._texts.append(text)
+        self._thoughts.append(reasoning)
+        self._tokens.add(text)
+        self._tokens.add(reasoning)
+        self._thinking.add(reasoning)
+        self._sent += 1
+        widget.send({"kind": "delta", "seq": self._sent, "text": text, "reasoning": reasoning})
+        if self._snapshots and now >= self._snapshots[0]:
+            self._snapshots.pop(0)
+            self._send_snapshot(widget)
+        if now >= self._next_footer:
+            # At the beginning more often: what comes first may be all for a while.
+            self._next_footer = now + min(_FOOTER_EVERY, max(PACE, now - self._first_token_after))
+            self._send_footer(widget, now)
+
+    def _send_snapshot(self, widget: _Answer) -> None:
+        text, reasoning = "".join(self._texts), "".join(self._thoughts)
+        widget.snapshot = {"seq": self._sent, "text": text, "reasoning": reasoning}
+
+    def _send_footer(self, widget: _Answer, now: float) -> None:
+        question = self._question
+        assert question is not None, "an answer arrives after its question began"
+        first = self._first_token_after or 0.0
+        tokens, thinking = self._tokens.tokens, self._thinking.tokens
+        usage, cost, total = question.so_far(tokens, thinking)
+        line = footer_line(
+            question.request.model,
+            usage,
+            cost,
+            now,
+            turn=question.turn,
+            attempt=question.attempt,
+            demo=question.demo,
+            notebook=total,
+        )
+        widget.send(
+            {
+                "kind": "footer",
+                "tokens": tokens,
+                "thinking": thinking,
+                "rate": round(tokens / (now - first), 1) if now > first else 0,
+                "cost": f"demo credit {cost}" if question.demo else str(cost),
+                "line": line,
+            }
+        )
+
+    def _heard(self, widget: object, message: dict[str, Any], buffers: object) -> None:
+        """Take a message of the page; it may come on a thread of its own while the answer is read."""
+        kind = message.get("kind")
+        if kind == "stop" and self._stop is not None:
+            self._send({"kind": "stopping"})
+            self._stop()
+        elif kind in ("resync", "ready") and self._sent and self._widget is not None:
+            self._send_snapshot(self._widget)
+        if self._widget is not None:
+            let_comm_be_heard(self._widget)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._widget is not None:
+            self._widget.send(message)
+
+    def _close(self) -> None:
+        if self.stopping():
+            wait_until_settled(self._shell, self._widget)
+        widget, self._widget = self._widget, None
+        if widget is not None:
+            # Closing the widget alone would leave the comm of its layout behind.
+            widget.layout.close()
+            widget.close()

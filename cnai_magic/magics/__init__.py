@@ -1,0 +1,1 @@
+"""The magics: parse what was typed, call the session, show the result."""

@@ -1,0 +1,201 @@
+"""The command lines of magics and of `cnai`: options read from the settings, mistakes explained."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ..errors import InputError
+from ..nearest import did_you_mean
+from ..settings import Cnai
+from .hints import Quoted, check_word, check_words_of_a_question, elsewhere, setting_of, unclosed_quote
+
+__all__ = ["Parser", "add_request_options", "leading_options", "words"]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises InputError, with the nearest option for one that it does not know.
+
+    `asks` tells that it takes the options of a question.
+    """
+
+    asks = False
+    _typed: Sequence[str] = ()
+
+    def __init__(
+        self, prog: str, description: str, *, usage: str | None = None, epilog: str | None = None
+    ) -> None:
+        super().__init__(
+            prog,
+            usage=usage and usage.replace("%", "%%"),
+            description=description,
+            epilog=epilog,
+            add_help=not prog.startswith("%"),
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if not self.add_help:
+            # argparse's own help option would end the process.
+            self.add_argument("-h", "--help", action="store_true", help="Show this help.")
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse all arguments; raises InputError for any that is unknown."""
+        self._typed = arguments
+        return self.parse_args(self._checked(arguments) if self._subparsers is None else list(arguments))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and refuse what is unknown here and not later, so that a command names its own options."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown[0])
+        return known, []
+
+    def takes_value(self, option: str) -> bool:
+        """Tell whether an option (as typed) is followed by a value; raises InputError for an unknown one."""
+        action, attached = self._action(option)
+        if action is None:
+            self._refuse(option)
+        return action.nargs != 0 and not attached
+
+    def check_option(self, word: str) -> None:
+        """Refuse a word that is an option but for its dashes, or begins with a quote that is none."""
+        check_word(word, [*self._option_string_actions])
+
+    def _action(self, word: str) -> tuple[argparse.Action | None, bool]:
+        """Return the option that a word is, and whether its value is a part of the word (-t0, --out=x)."""
+        name, equals, _ = word.partition("=")
+        found = self._option_string_actions.get(name)
+        if found is None and word[:1] == "-" != word[1:2]:
+            found = self._option_string_actions.get(word[:2])
+            return (None, False) if found is None or found.nargs == 0 else (found, True)
+        return found, bool(equals)
+
+    def _checked(self, arguments: Sequence[str]) -> list[str]:
+        """Return the arguments for argparse; refuse what it would take for something else than was meant."""
+        checked: list[str] = []
+        given: dict[str, str] = {}
+        free: list[tuple[str, str, str]] = []
+        option, value, left = "", "", iter(arguments)
+        for word in left:
+            self.check_option(word)
+            action, attached = self._action(word) if not isinstance(word, Quoted) else (None, False)
+            if action is None:
+                checked.append(word)
+                free += [(word, option, value)] if word == "-" or not word.startswith("-") else []
+                option = value = ""
+                continue
+            if action.dest in given:
+                raise InputError(f"{word.split('=')[0]} is given twice", next_step="leave one out")
+            given[action.dest] = option = word
+            value = word.partition("=")[2] if attached else ""
+            following = next(left, None) if action.nargs is None and not attached else None
+            checked += [word] if following is None else _joined(action, word, following)
+            if following is not None:
+                self.check_option(following)
+                value = following
+        if self.asks and self.prog == "%%cnai":
+            check_words_of_a_question(free, self.prog)
+        return checked
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print before it exits."""
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if choice:
+            raise InputError(
+                f"{self.prog} does not know {choice[1]!r}",
+                why=did_you_mean(choice[1], re.findall(r"\w[\w-]*", choice[2])) or f"there are: {choice[2]}",
+                next_step=f"see {self._help()}",
+            )
+        value = re.search(r"argument (?:.*/)?(\S+): invalid (int|float) value: (.*)", message)
+        if value:
+            kind = "a whole number" if value[2] == "int" else "a number"
+            typed = value[3].strip("'")
+            meant = re.sub(r"(?<=\d)[,_ ](?=\d)", "." if value[2] == "float" else "", typed.strip("=:"))
+            right = meant != typed and re.fullmatch(r"\d+" if value[2] == "int" else r"\d*\.?\d+", meant)
+            raise InputError(
+                f"{value[1]} is {typed[:60]!r}, which is not {kind}",
+                next_step=f"type {value[1]} {meant[:60]}" if right else f"see {self._help()}",
+            )
+        lacking = re.search(r"argument (?:.*/)?(\S+): expected one argument", message)
+        if lacking:
+            raise InputError(f"{lacking[1]} needs a value after it", next_step=f"see {self._help()}")
+        required = re.fullmatch(r"the following arguments are required: (.*)", message)
+        if required:
+            raise InputError(f"{self.prog} needs {required[1]}", next_step=f"see {self._help()}")
+        raise InputError(f"{self.prog}: {message}", next_step=f"see {self._help()}")
+
+    def _refuse(self, argument: str) -> NoReturn:
+        name = argument.split("=")[0]
+        if not name.startswith("-"):
+            raise InputError(f"{self.prog} does not take {argument!r}", next_step=f"see {self._help()}")
+        step = elsewhere(name) if self.asks else None
+        meant = "" if step else did_you_mean(name, self._option_string_actions)
+        if self.asks and not (step or meant):
+            step = setting_of(argument, self._typed)
+        raise InputError(
+            f"{self.prog} has no option {name}", why=meant, next_step=step or f"see {self._help()}"
+        )
+
+    def _help(self) -> str:
+        magic = self.prog.startswith("%") and " " not in self.prog
+        return f"{self.prog}?" if magic else f"{self.prog} --help"
+
+
+def _joined(action: argparse.Action, word: str, value: str) -> list[str]:
+    """Write an option and its value so that argparse takes it for one, also where it begins with a dash."""
+    return [f"{action.option_strings[-1]}={value}"] if isinstance(value, Quoted) else [word, value]
+
+
+def add_request_options(parser: Parser) -> None:
+    """Add the options of one question; what they mean is the help of the setting of the same name."""
+    parser.asks = True
+    help_of = {name: trait.help for name, trait in Cnai.class_traits(config=True).items()}
+    lasting = "; %%cnai_chat system sets that of the conversation" if parser.prog.startswith("%") else ""
+    parser.add_argument("-s", "--system", metavar="TEXT", help=f"System message for this question{lasting}.")
+    parser.add_argument("-t", "--temperature", type=float, metavar="T", help=help_of["temperature"])
+    parser.add_argument("-p", "--top-p", type=float, metavar="P", help=help_of["top_p"])
+    parser.add_argument("-n", "--max-tokens", type=int, metavar="N", help=help_of["max_tokens"])
+    parser.add_argument("--no-stream", action="store_true", help="Wait for the whole answer.")
+
+
+def words(line: str) -> list[str]:
+    """Split a line into words as a shell does; raises InputError for a quote that is not closed.
+
+    A word of which a part stood in quotes is a `Quoted`.
+    """
+    found, rest = [], line.strip()
+    while rest:
+        word, rest = _next_word(rest, line)
+        found.append(word)
+    return found
+
+
+def leading_options(line: str, parser: Parser) -> tuple[list[str], str]:
+    """Split a line into the options it begins with and the rest, which is left exactly as it was typed."""
+    found: list[str] = []
+    rest = line.strip()
+    parser.check_option(rest.split(None, 1)[0] if rest and rest[0] not in "\"'“”‘’" else "")
+    # A dash alone, or before a number, begins a question.
+    while re.match(r"-(?![\s\d.]|\Z)", rest):
+        option, rest = _next_word(rest)
+        if option == "--":
+            break
+        found.append(option)
+        parser.check_option(option)
+        if parser.takes_value(option) and rest:
+            value, rest = _next_word(rest)
+            found.append(value)
+    return found, rest
+
+
+def _next_word(line: str, whole: str = "") -> tuple[str, str]:
+    match = re.match(r"""((?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+)(?:\s+|\Z)""", line, re.DOTALL)
+    try:
+        (word,) = shlex.split(match[1] if match else line)
+    except ValueError as exc:
+        raise unclosed_quote(whole or line) from exc
+    assert match is not None, "a word that shlex splits off is one"
+    return Quoted(word) if re.search(r"[\"'\\]", match[1]) else word, line[match.end() :]

@@ -1,0 +1,285 @@
+"""The commands of `%cnai_chat`: each takes the rest of the line, and returns what to show."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..nearest import nearest
+from .arguments import words
+from .chat_changes import Command, begun, counted
+from .chat_files import export, import_, restore
+from .commands import chat_parsers
+
+if TYPE_CHECKING:
+    from ..chat.conversation import Turn
+    from ..chat.order import Place
+    from ..session.session import Session
+
+__all__ = ["CHAT_HELP", "run_chat_command"]
+
+CHAT_HELP = """\
+%cnai_chat [COMMAND]
+
+Show and change the conversations of this notebook.
+
+  list               all conversations (also without a command)
+  show [N]           the conversation in use, or its turn N, in full
+  use NAME           go on in another conversation
+  new [NAME]         begin a conversation and go on in it
+  fork [NAME]        go on from this conversation in another; --at N: from its turn N
+  rename [OLD] NEW   give a conversation another name: OLD, or the one in use
+  delete NAME        remove a conversation; what it cost still counts
+  undo               take the last turn out
+  drop N             take turn N out
+  versions [N]       all attempts of a turn side by side; --keep K: attempt K is the one that counts
+  system [TEXT]      show or set the system message; "" removes it
+  restore            have the conversations of the notebook file again, after a restart; --from PATH
+  export PATH        write the conversation to a file: .ipynb, .md or .json; --force: over another
+  import PATH        read one from such a file; --as NAME"""
+
+_LONGEST_NUMBER = 9
+
+
+def run_chat_command(
+    session: Session, line: str, notebook: Callable[[], Path | None], *, place: Place | None = None
+) -> object:
+    """Carry out one line of `%cnai_chat`; raises InputError for what it does not understand.
+
+    `notebook` finds the file of the notebook that runs, `place` is where in it the command stands.
+    """
+    from ..chat.order import Place
+    from ..display.line import Line
+
+    command = Command(session, notebook, place or Place(kind="command"))
+
+    name, rest = (*line.split(None, 1), "", "")[:2]
+    name, rest = name or "list", rest.strip()
+    if name in ("help", *_HELP) or (name in _SIMPLE and rest in _HELP):
+        return Line(CHAT_HELP)
+    if name in _SIMPLE:
+        return _SIMPLE[name](command, rest)
+    if name in _PARSED:
+        parser = chat_parsers()[name]
+        given = words(rest)
+        # Looked for here: argparse would ask for a PATH first.
+        if set(given) & set(_HELP):
+            return Line(parser.format_help())
+        return _PARSED[name](command, parser.parse(given))
+    known = [*_SIMPLE, *_PARSED]
+    near = nearest(name, known)
+    raise InputError(
+        f"%cnai_chat has no command {name[:60]!r}",
+        why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
+        next_step="see %cnai_chat?",
+    )
+
+
+# -- shown and chosen ---------------------------------------------------------------------------
+
+
+def _list(command: Command, rest: str) -> object:
+    _takes_nothing("list", rest)
+    return _table(command)
+
+
+def _show(command: Command, rest: str) -> object:
+    from ..display.final import Transcript
+
+    conversation = command.in_use
+    if rest:
+        number = _number(rest)
+        return Transcript(conversation, conversation.turns.index(conversation.turn(number)))
+    return Transcript(conversation)
+
+
+def _use(command: Command, rest: str) -> object:
+    name = _name(rest)
+    if not name:
+        raise InputError(
+            "which conversation?", next_step="%cnai_chat use NAME; see them with %cnai_chat list"
+        )
+    used = command.conversations.use(name)
+    return command.recorded(_table(command), "use", used.name)
+
+
+def _new(command: Command, rest: str) -> object:
+    new = command.conversations.new(_name(rest), command.place)
+    return command.recorded(_table(command), "use", new.name, **begun(new))
+
+
+def _system(command: Command, rest: str) -> object:
+    from ..display.line import Line
+
+    conversation = command.in_use
+    quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'"
+    if rest:
+        conversation.system = rest[1:-1] if quoted else rest
+    text = command.session.settings.system if conversation.system is None else conversation.system
+    shown = Line(
+        f"System message of {conversation.name!r}: {text}" if text else "There is no system message."
+    )
+    return command.recorded(shown, "system", conversation.name, system=conversation.system) if rest else shown
+
+
+# -- changed ------------------------------------------------------------------------------------
+
+
+def _undo(command: Command, rest: str) -> object:
+    _takes_nothing("undo", rest, "take out another turn than the last with %cnai_chat drop N")
+    conversation = command.in_use
+    if not conversation.turns:
+        raise InputError(
+            f"conversation {conversation.name!r} has no turn to undo",
+            next_step="see all conversations with %cnai_chat",
+        )
+    former = command.former("drop").get("turn_id")
+    # When its cell runs again, what it took out is taken out again, if it was asked again.
+    number = next((n for n, each in enumerate(conversation.turns, 1) if each.id == former), 0)
+    return _drop(command, str(number or len(conversation.turns)))
+
+
+def _drop(command: Command, rest: str) -> object:
+    from ..display.line import Line
+
+    conversation = command.in_use
+    turn = conversation.drop(_number(rest))
+    shown = Line(f"Taken out of {conversation.name!r}: {_quoted(turn)}")
+    return command.recorded(shown, "drop", conversation.name, turn_id=turn.id)
+
+
+def _rename(command: Command, rest: str) -> object:
+    from ..display.line import Line
+
+    given = words(rest)
+    if len(given) not in (1, 2) or not given[-1]:
+        raise InputError("which new name?", next_step="%cnai_chat rename NEW, or %cnai_chat rename OLD NEW")
+    old, new = given if len(given) == 2 else ("", given[0])
+    former = command.conversations.rename(old, new, command.place)
+    if former == new:
+        return Line(f"The conversation is called {new!r}.")
+    shown = Line(f"The conversation {former!r} is called {new!r} now.")
+    return command.recorded(shown, "rename", former, name=new)
+
+
+def _delete(command: Command, rest: str) -> object:
+    from ..display.line import Line
+
+    name = _name(rest)
+    if not name:
+        raise InputError(
+            "which conversation?", next_step="%cnai_chat delete NAME; see them with %cnai_chat list"
+        )
+    deleted = command.conversations.delete(name)
+    if deleted is None:
+        return Line(f"There is no conversation {name!r} any more.")
+    shown = Line(f"Deleted: {counted([deleted]) or deleted.name}. In use: {command.conversations.current!r}")
+    return command.recorded(shown, "delete", deleted.name, name=command.conversations.current)
+
+
+def _fork(command: Command, arguments: Namespace) -> object:
+    from ..notebook.record import time_text
+
+    fork, returned = command.conversations.fork(arguments.name, arguments.at, command.place)
+    assert fork.origin is not None, "a fork has one"
+    assert fork.made_at is not None, "a fork was made"
+    return command.recorded(
+        _table(command),
+        "fork",
+        fork.origin.name,
+        name=fork.name,
+        answers=[turn.reply.id for turn in fork.turns if turn.first_run < fork.made_at],
+        returned=[reply.id for reply in returned],
+        made=time_text(fork.made_at),
+        system=fork.system,
+        **begun(fork),
+    )
+
+
+def _versions(command: Command, arguments: Namespace) -> object:
+    from ..display.line import Line
+    from ..display.versions import Versions
+
+    conversation = command.in_use
+    if not conversation.turns:
+        raise InputError(
+            f"conversation {conversation.name!r} has no turns yet, and so no attempts",
+            next_step="see all conversations with %cnai_chat",
+        )
+    number = len(conversation.turns) if arguments.number is None else arguments.number
+    turn = conversation.turn(number)
+    if arguments.keep is None:
+        return Versions(turn, number, conversation.name)
+    reply = turn.keep(arguments.keep)
+    where = f"Turn {number} of {conversation.name!r} is now attempt {reply.attempt}: {_quoted(turn)}."
+    changed = None
+    # A cell that runs has lost its former outputs.
+    if turn.display_id and turn.place.cell != command.place.cell:
+        most = command.session.settings.save_attempts
+        changed = turn.display_id, replace(reply, others=turn.others(most)), conversation.name
+        shown = Line(f"{where} The output of its cell shows it.")
+    else:
+        cell = f"Its cell ({turn.place.cell})" if turn.place.cell else "Its cell"
+        shown = Line(
+            f"{where} {cell} still shows what it did: its output is not of this kernel, or was cleared. "
+            f"See the attempt with %cnai_chat show {number}"
+        )
+    return command.recorded(
+        shown, "keep", conversation.name, changed=changed, turn_id=turn.id, answer=reply.id
+    )
+
+
+_SIMPLE: dict[str, Callable[[Command, str], object]] = {
+    "list": _list,
+    "show": _show,
+    "use": _use,
+    "new": _new,
+    "undo": _undo,
+    "drop": _drop,
+    "system": _system,
+    "rename": _rename,
+    "delete": _delete,
+}
+_PARSED: dict[str, Callable[[Command, Namespace], object]] = {
+    "fork": _fork,
+    "versions": _versions,
+    "restore": restore,
+    "export": export,
+    "import": import_,
+}
+
+
+_HELP = ("-h", "--help")
+
+
+def _table(command: Command) -> object:
+    from ..display.tables import conversations_table
+
+    return conversations_table(command.conversations)
+
+
+def _name(rest: str) -> str:
+    """Read the name of a conversation as %%cnai -c does, quotes and all."""
+    return " ".join(words(rest))
+
+
+def _takes_nothing(command: str, rest: str, next_step: str = "") -> None:
+    if rest:
+        raise InputError(f"%cnai_chat {command} takes nothing after it", why=rest[:60], next_step=next_step)
+
+
+def _quoted(turn: Turn) -> str:
+    return repr(turn.reply.prompt.strip()[:80])
+
+
+def _number(text: str) -> int:
+    see = "see them with %cnai_chat show"
+    if not text:
+        raise InputError("which turn?", next_step=f"name its number; {see}")
+    if not text.isascii() or not text.isdigit() or len(text) > _LONGEST_NUMBER:
+        raise InputError(f"{text[:60]!r} is not the number of a turn", next_step=see)
+    return int(text)

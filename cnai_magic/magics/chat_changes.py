@@ -1,0 +1,80 @@
+"""A command of `%cnai_chat` that is carried out, and the change that it leaves in the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..chat.conversation import Conversation
+    from ..chat.conversations import Conversations
+    from ..chat.order import Place
+    from ..chat.reply import Reply
+    from ..session.session import Session
+
+__all__ = ["Command", "begun", "counted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that is carried out: in which session, and from where in a notebook.
+
+    `notebook` finds the file of the notebook that runs.
+    """
+
+    session: Session
+    notebook: Callable[[], Path | None]
+    place: Place
+
+    @property
+    def conversations(self) -> Conversations:
+        """The conversations of the session."""
+        return self.session.conversations
+
+    @property
+    def in_use(self) -> Conversation:
+        """The conversation in use."""
+        return self.session.conversations.in_use
+
+    def recorded(
+        self,
+        shown: object,
+        kind: str,
+        conversation: str,
+        *,
+        changed: tuple[str, Reply, str] | None = None,
+        **facts: Any,
+    ) -> object:
+        """Leave the change in the notebook too, so that it is restored with the answers."""
+        from ..display.line import Recorded
+        from ..notebook.record import event_metadata
+
+        facts = {"ordinal": self.place.ordinal, **facts}
+        facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
+        record = event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)
+        self.session.changes.add(self.place.cell, record["cnai"])
+        return Recorded(shown, record, changed)
+
+    def former(self, kind: str) -> dict[str, Any]:
+        """Return the change of this kind that this command made when its cell ran before, {} if none."""
+        changes = reversed(self.session.changes.of(self.place.cell))
+        ordinal = self.place.ordinal
+        return next((e for e in changes if (e["event"], e.get("ordinal", 0)) == (kind, ordinal)), {})
+
+
+def begun(conversation: Conversation) -> dict[str, Any]:
+    """Return what a record tells of the command that began a conversation."""
+    by = conversation.begun_by
+    return {} if by is None else {"began": True, "ordinal": by.ordinal}
+
+
+def counted(conversations: Iterable[Conversation], *, attempts: bool = True) -> str:
+    """Say how many turns there are, and how many answers with all attempts."""
+    found = [each for each in conversations if each.turns]
+    turns = sum(len(each.turns) for each in found)
+    answers = sum(len(turn.attempts) for each in found for turn in each.turns)
+    names = f" in {', '.join(repr(each.name) for each in found)}" if found else ""
+    more = f" with {answers} answers" if attempts and answers > turns else ""
+    return f"{turns} turn{'s' * (turns != 1)}{more}{names}"

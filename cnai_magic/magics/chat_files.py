@@ -1,0 +1,181 @@
+"""The commands of `%cnai_chat` that read and write files: restore, export, import."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..nearest import nearest
+from .chat_changes import Command, begun, counted
+
+if TYPE_CHECKING:
+    from ..chat.conversation import Conversation
+    from ..chat.reply import Reply
+
+__all__ = ["export", "import_", "restore"]
+
+_SUFFIXES = (".ipynb", ".md", ".json")
+_TEXTS = ("text", "reasoning", "prompt", "model", "answered_by", "note", "finish_reason", "request")
+
+
+def restore(command: Command, arguments: Namespace) -> object:
+    """Have the conversations of a notebook file again."""
+    from ..display.line import Line
+    from ..notebook.notebook_files import restored_from
+
+    session = command.session
+    path = Path(arguments.path) if arguments.path else command.notebook()
+    if path is None:
+        raise InputError(
+            "nobody here knows the file of this notebook",
+            why="Jupyter has not told it, and no notebook in this folder holds this cell",
+            next_step="save the notebook, and name it: %cnai_chat restore --from PATH",
+        )
+    restored = restored_from(path)
+    before = session.book.notebook(), session.book.notebook(demo=True)
+    session.restore(restored)
+    lines = [f"Restored from {path.name}: {counted(restored.conversations.values())}; nothing was sent."]
+    if restored.charges and before != (session.book.notebook(), session.book.notebook(demo=True)):
+        real, demo = session.book.before(), session.book.before(demo=True)
+        money = [*([str(real)] if real.requests else []), *([f"demo credit {demo}"] if demo.requests else [])]
+        lines.append(f"Cost of its answers: {' and '.join(money)}.")
+    if not restored.turns:
+        lines = [f"{path.name} holds no conversation: was the notebook saved since the answers came?"]
+    return Line("\n".join([*lines, *restored.notes]))
+
+
+def export(command: Command, arguments: Namespace) -> object:
+    """Write the conversation in use to a file."""
+    from ..display.line import Line
+    from ..notebook.files import write_new
+    from ..notebook.markdown_export import to_markdown
+    from ..notebook.messages_json import to_messages
+    from ..notebook.notebook_files import notebook_of
+    from ..redaction import hide_keys
+
+    conversation = command.in_use
+    path = Path(arguments.path)
+    write: dict[str, Callable[[Conversation], str]] = {
+        ".ipynb": lambda each: notebook_of(_cleaned(each)).decode(),
+        ".md": lambda each: to_markdown(_cleaned(_as_sent(each))),
+        ".json": lambda each: to_messages(_cleaned(_as_sent(each))),
+    }
+    suffix = _suffix(path)
+    if not conversation.turns and not conversation.system:
+        raise InputError(
+            f"conversation {conversation.name!r} has no turns to write yet",
+            next_step="choose another one with %cnai_chat use NAME",
+        )
+    own = command.notebook()
+    if own is not None and _is_same(own, path):
+        raise InputError("that is the file of this notebook itself", next_step="choose another name")
+    # A key that was no key of ours yet when it was typed into a prompt is one now.
+    text = hide_keys(write[suffix](conversation))
+    write_new(path, text.encode("utf-8", "replace"), force=arguments.force)
+    return Line(f"Written to {path}: {counted([conversation], attempts=suffix == '.ipynb')}")
+
+
+def _cleaned(conversation: Conversation) -> Conversation:
+    """Return the conversation without control sequences and keys in its texts."""
+    from ..redaction import clean
+
+    def cleaned(reply: Reply) -> Reply:
+        system = None if reply.system is None else clean(reply.system)
+        texts: dict[str, Any] = {name: clean(getattr(reply, name)) for name in _TEXTS}
+        return replace(reply, system=system, **texts)
+
+    turns = [turn.copy() for turn in conversation.turns]
+    for turn in turns:
+        turn.attempts = [cleaned(reply) for reply in turn.attempts]
+    system = None if conversation.system is None else clean(conversation.system)
+    return replace(conversation, turns=turns, system=system)
+
+
+def _as_sent(conversation: Conversation) -> Conversation:
+    """Return the conversation with the system message that is sent, which may be that of the settings."""
+    if conversation.system is not None or not conversation.turns:
+        return conversation
+    return replace(conversation, system=conversation.turns[-1].reply.system)
+
+
+def import_(command: Command, arguments: Namespace) -> object:
+    """Read a conversation from a file, and go on in it."""
+    from ..display.line import Line
+    from ..notebook.files import read_text
+    from ..notebook.markdown_export import from_markdown
+    from ..notebook.messages_json import from_messages
+    from ..notebook.record import time_text
+
+    path = Path(arguments.path)
+    suffix = _suffix(path)
+    if suffix == ".ipynb":
+        conversation, notes = _one_of_a_notebook(path, arguments.chat)
+    elif arguments.chat:
+        raise InputError(
+            f"{path.name} holds one conversation only",
+            why="-c chooses one of a notebook's; what it is called here is --as NAME",
+        )
+    else:
+        read = (from_markdown if suffix == ".md" else from_messages)(read_text(path), _stem(path))
+        conversation, notes = read.conversation, list(read.notes)
+    taken = command.session.take_in(conversation, arguments.name, _stem(path), command.place)
+    assert taken.made_at is not None, "it was just read"
+    made = time_text(taken.made_at)
+    line = f"Read from {path.name}: {counted([taken])}, now in use."
+    return command.recorded(
+        Line("\n".join([line, *notes])), "import", taken.name, path=path.name, made=made, **begun(taken)
+    )
+
+
+def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]]:
+    from ..notebook.notebook_files import restored_from
+
+    restored = restored_from(path)
+    found = {name: each for name, each in restored.conversations.items() if each.turns}
+    if not found:
+        raise InputError(
+            f"{path.name} holds no conversation of cnai_magic",
+            why="; ".join(restored.notes) or "no cell has an answer in its output",
+            next_step="name a notebook that was saved after its answers came",
+        )
+    if chosen and chosen not in found:
+        near = nearest(chosen, found)
+        raise InputError(
+            f"{path.name} holds no conversation {chosen!r}",
+            why=f"did you mean {near[0]!r}?" if near else f"it holds {', '.join(found)}",
+        )
+    if len(found) > 1 and not chosen:
+        again = f"%cnai_chat import {shlex.quote(str(path))} -c {shlex.quote(next(iter(found)))}"
+        raise InputError(
+            f"{path.name} holds {len(found)} conversations",
+            why=f"they are {', '.join(found)}",
+            next_step=f"say which: {again}",
+        )
+    return found[chosen or next(iter(found))], restored.notes
+
+
+def _suffix(path: Path) -> str:
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(
+            f"the name {path.name!r} does not say what kind of file it is",
+            next_step=f"end it with {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}",
+        )
+    return path.suffix.lower()
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.realpath(one.expanduser()) == os.path.realpath(other.expanduser())
+    except (OSError, ValueError, RuntimeError):
+        # What is wrong with the path is told when it is written to.
+        return False
+
+
+def _stem(path: Path) -> str:
+    return "-".join(path.stem.split()).lstrip("-") or "imported"

@@ -1,0 +1,122 @@
+"""The options of each magic, with their help."""
+
+from __future__ import annotations
+
+from .arguments import Parser, add_request_options
+
+__all__ = ["ask_parser", "chat_parsers", "key_parser", "models_parser", "spend_parser"]
+
+
+def ask_parser(magic: str = "%%cnai") -> Parser:
+    """Return the parser of %%cnai, or of %cnai."""
+    parser = Parser(
+        magic,
+        "Ask a model: the body of the cell is the question, the answer streams in below it.\n"
+        "Run the cell again to ask again: the new answer takes the place of the former one.",
+        usage="%%cnai [MODEL] [options]              (the question is the body of the cell)\n"
+        "       %cnai [options] QUESTION             (in one line; -m MODEL)\n"
+        "       answer = %cnai [options] QUESTION    (the answer: .text .code .json() .usage .cost)",
+        epilog="The latest answer is also in the variable _cnai.\n"
+        "See also %cnai_models?, %cnai_chat?, %cnai_spend?, %cnai_key? and, for all settings, %config Cnai.",
+    )
+    parser.add_argument(
+        "model", nargs="?", default="", metavar="MODEL", help="Model to ask: see %%cnai_models."
+    )
+    parser.add_argument(
+        "-m", "--model", dest="model_option", metavar="MODEL", help="The same, for %%cnai in a line."
+    )
+    add_request_options(parser)
+    parser.add_argument("-c", "--chat", default="", metavar="NAME", help="Conversation to ask in.")
+    parser.add_argument("--new", action="store_true", help="Begin a new conversation, and go on in it.")
+    parser.add_argument(
+        "--once", action="store_true", help="Ask outside of the conversation: it is neither sent nor kept."
+    )
+    parser.add_argument(
+        "--append", action="store_true", help="Run again, make a new turn; keep the former one."
+    )
+    parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."
+    )
+    return parser
+
+
+def models_parser() -> Parser:
+    """Return the parser of %cnai_models."""
+    parser = Parser(
+        "%cnai_models", "List the models of your key, with their prices; returns the list of IDs."
+    )
+    parser.add_argument(
+        "pattern", nargs="?", default="", metavar="PATTERN", help="Part of an ID, or a pattern: qwen*."
+    )
+    parser.add_argument("--refresh", action="store_true", help="Ask the server again.")
+    return parser
+
+
+def key_parser() -> Parser:
+    """Return the parser of %cnai_key."""
+    parser = Parser("%cnai_key", "Set the API key for this kernel, at a prompt that does not show it.")
+    parser.add_argument(
+        "--save", action="store_true", help="Keep it in the keyring of the operating system too."
+    )
+    parser.add_argument("--forget", action="store_true", help="Forget it, in this kernel and in the keyring.")
+    return parser
+
+
+def spend_parser() -> Parser:
+    """Return the parser of %cnai_spend."""
+    parser = Parser(
+        "%cnai_spend",
+        "Show what was spent today, by this notebook, by this kernel and in all; what a budget leaves; the\n"
+        "credit at the server. Money is USD; demo credit is none, and counted apart.",
+        epilog="rows = %cnai_spend --by model    (the rows: a list, or a DataFrame where pandas is imported)",
+    )
+    parser.add_argument("--by", choices=["model", "chat", "day", "notebook"], help="Show these sums.")
+    parser.add_argument(
+        "--of",
+        choices=["kernel", "notebook", "today", "all"],
+        help="Of what: this kernel, this notebook in all its kernels, all notebooks today, or all there is.",
+    )
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="Draw it over time, and by model unless --by (of this kernel unless --of).",
+    )
+    parser.add_argument(
+        "--csv",
+        metavar="PATH",
+        help="Write a line for each request to a file, with --by for each sum (of all there is unless --of).",
+    )
+    parser.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
+    parser.add_argument(
+        "--price",
+        nargs="+",
+        metavar="MODEL IN OUT [CACHED]",
+        help="Set a price, in USD per million tokens of input, output and cached input.",
+    )
+    parser.add_argument("--budget", metavar="USD", help='What this kernel may spend; "off": no limit.')
+    parser.add_argument(
+        "--budget-day", metavar="USD", help='What all notebooks may spend in a day; "off": no limit.'
+    )
+    parser.add_argument("--reset", action="store_true", help="Begin this kernel's count anew.")
+    return parser
+
+
+def chat_parsers() -> dict[str, Parser]:
+    """Return the parsers of the commands of %cnai_chat that take more than a name or a number."""
+    fork = Parser("%cnai_chat fork", "Begin a conversation that goes on from this one, and go on in it.")
+    fork.add_argument("name", nargs="?", default="", metavar="NAME")
+    fork.add_argument("--at", type=int, metavar="N", help="Keep the turns up to this one (default: all).")
+    versions = Parser("%cnai_chat versions", "Show all attempts of a turn side by side.")
+    versions.add_argument("number", nargs="?", type=int, metavar="N", help="The turn (default: the last).")
+    versions.add_argument("--keep", type=int, metavar="K", help="Make attempt K the one that counts.")
+    restore = Parser("%cnai_chat restore", "Have the conversations of the notebook file again.")
+    restore.add_argument("--from", dest="path", default="", metavar="PATH", help="Another notebook file.")
+    export = Parser("%cnai_chat export", "Write the conversation in use to a file: .ipynb, .md or .json.")
+    export.add_argument("path", metavar="PATH")
+    export.add_argument("--force", action="store_true", help="Write over a file that is there.")
+    imports = Parser("%cnai_chat import", "Read a conversation from a file: .ipynb, .md or .json.")
+    imports.add_argument("path", metavar="PATH")
+    imports.add_argument("--as", dest="name", default="", metavar="NAME", help="Call it so.")
+    imports.add_argument("-c", "--chat", default="", metavar="NAME", help="Which one of a notebook's.")
+    return {"fork": fork, "versions": versions, "restore": restore, "export": export, "import": imports}

@@ -1,0 +1,224 @@
+"""What to type in place of what other tools, word processors or plain habit would have.
+
+Every function raises an InputError that says it, or returns None; nothing of what was typed is lost.
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Sequence
+
+from ..errors import LIST_MODELS, SET_KEY, InputError, NextStep, setting
+from ..settings import Cnai
+
+__all__ = [
+    "Quoted",
+    "check_variable",
+    "check_word",
+    "check_words_of_a_question",
+    "elsewhere",
+    "setting_of",
+    "unclosed_quote",
+]
+
+_OPENING = "“”„‟‘‚‛«»‹›「」『』＂＇"
+_DASHES = "—–−―‒‐‑﹣－"
+_MODEL_LIKE = re.compile(r"[\w.:@]*[\d\-/.:][\w./:@-]*")
+# Options whose value is text, which may have several words.
+_TEXTS = {"-s", "--system", "-c", "--chat"}
+
+
+class Quoted(str):
+    """A word of which a part stood in quotes, or was escaped."""
+
+    __slots__ = ()
+
+
+_FORMAT = NextStep(
+    "ask for the form in the question; with -o answer there are answer.code and answer.json()",
+    "ask for the form in the question; the answer is printed as it comes",
+)
+_NEW = NextStep("begin a conversation anew with --new", "every question of cnai ask stands alone")
+_GOES_ON = NextStep(
+    "a question goes on in its conversation by itself; -c NAME chooses another, --new begins one",
+    "every question of cnai ask stands alone",
+)
+_ONCE = NextStep("--once asks outside of the conversation", "every question of cnai ask stands alone")
+_DRY_RUN = NextStep("--dry-run shows what would be sent", "see cnai ask --help")
+_FILES = NextStep(
+    "files and images cannot be attached: put their text into the question",
+    "files and images cannot be attached: pipe their text into cnai ask",
+)
+_QUESTION = NextStep(
+    "the question is the body of the cell, or follows the options of %cnai",
+    "the question follows the options: cnai ask QUESTION",
+)
+_VARIABLE = NextStep(
+    "put the answer into a variable with -o NAME", "send the answer to a file: cnai ask … > FILE"
+)
+_SYSTEM = "the system message is -s TEXT, in quotes where it has several words"
+_NUMBERS = NextStep(
+    "model, tokens and cost stand below each answer; sums are in %cnai_spend",
+    "model, tokens and cost stand below each answer",
+)
+_LENGTH = "the longest answer, in tokens, is -n N"
+_SAMPLING = "what can be sent is -t (temperature), -p (top-p) and -n (max-tokens)"
+_THINKING = "thinking cannot be chosen yet: ask another model"
+_TOOLS = "tools and commands are not run: an answer is text"
+_CODE = NextStep(
+    "-o answer puts the answer into a variable; answer.code is its code", "copy it from the answer"
+)
+_ADDRESS = "the server is a setting: " + setting("base_url", "https://HOST/v1")
+
+# Options of %%ai (jupyter-ai), llm, aichat, sgpt, mods, ollama and the command line of openai.
+_ELSEWHERE: dict[str, str | NextStep] = {
+    "-f --format --json --output-format --response-format --schema --markdown --md --no-md --text": _FORMAT,
+    "-r --reset --clear --empty-session": _NEW,
+    "-C --continue --continue-last --conversation --cid --session --session-id --thread": _GOES_ON,
+    "--no-history --no-context --stateless --single": _ONCE,
+    "-a --attachment --attach --file --files --fragment --image --input-file --rag": _FILES,
+    "-q --question --prompt --message --user --query -g -i --input --ask": _QUESTION,
+    "--output --save --variable --var --store --name -O": _VARIABLE,
+    "--stream --streaming": "answers stream by themselves; --no-stream waits for the whole",
+    "-S --nostream": "--no-stream waits for the whole answer",
+    "--role --agent --template --persona --instructions --system-prompt --sys-prompt --sp": _SYSTEM,
+    "-u --usage -v --verbose --info --log --no-log --stats --cost --quiet --timings": _NUMBERS,
+    "--max-length --max-new-tokens --max-output-tokens --max-completion-tokens -M": _LENGTH,
+    "--length --limit --num-predict": _LENGTH,
+    "-P --topp": "nucleus sampling is -p P",
+    "-T": "the temperature is -t T",
+    "--top-k --topk -K --seed --stop --n --logprobs": _SAMPLING,
+    "--frequency-penalty --presence-penalty --repeat-penalty": _SAMPLING,
+    "--think --thinking --reasoning --reasoning-effort --effort --no-think": _THINKING,
+    "--tool --tools --functions --function --td --mcp -e --execute --shell --editor --repl": _TOOLS,
+    "--code -x --extract --xl": _CODE,
+    "--cache --no-cache": "nothing is cached: every run asks anew",
+    "-k --key --api-key --apikey --api-key-name --token --auth": SET_KEY,
+    "--api-base --base --url --host --endpoint --provider --api --server --region-name": _ADDRESS,
+    "--list-models --models --list": LIST_MODELS,
+    "--raw": "what is typed is always sent as it is: leave it out",
+    "--preview --show-prompt --debug --simulate": _DRY_RUN,
+}
+_STEPS = {name: NextStep.of(step) for names, step in _ELSEWHERE.items() for name in names.split()}
+
+
+def elsewhere(option: str) -> NextStep | None:
+    """Return what to use here for an option that another tool has."""
+    return _STEPS.get(option) or (
+        _STEPS.get(option.replace("_", "-").lower()) if option[:2] == "--" else None
+    )
+
+
+def setting_of(argument: str, typed: Sequence[str]) -> NextStep | None:
+    """Return how a setting is set that was typed as an option, with the value that follows it."""
+    option, _, value = argument.partition("=")
+    name = option.lstrip("-").replace("-", "_")
+    if name not in Cnai.class_trait_names(config=True):
+        return None
+    following = [*typed[list(typed).index(argument) + 1 :], ""][0] if argument in typed else ""
+    value = value or following
+    number = re.fullmatch(r"\d+(\.\d+)?", value)
+    return "it is a setting: " + setting(
+        name, (float if number[1] else int)(value) if number else value or "…"
+    )
+
+
+def check_word(word: str, options: Sequence[str]) -> None:
+    """Refuse quotes and dashes of word processors, and a long option behind one dash."""
+    if isinstance(word, Quoted):
+        return
+    if word[:1] and word[0] in _OPENING:
+        raise InputError(
+            f"{word[0]} is not a quote here",
+            why=f"word processors and chats make such quotes: {word}",
+            next_step="type straight quotes: \" or '",
+        )
+    name = word.split("=")[0].lstrip(_DASHES + "-")
+    for long in (f"--{name}", f"-{name}"):
+        if long not in options or word.startswith("--"):
+            continue
+        if word[0] in _DASHES:
+            raise InputError(
+                f"{word.split('=')[0]} begins with a dash that word processors make", next_step=f"type {long}"
+            )
+        if word[0] == "-" and len(name) > 1:
+            raise InputError(f"there is no option -{name}", why=f"did you mean {long}?")
+
+
+def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str) -> None:
+    """Check the words in the line of `%%cnai` that belong to no option: at most one, the model.
+
+    Each comes with the option that stands before it and the value that this took, "" where there is none.
+    """
+    typed = [word for word, _, _ in words]
+    for number, (word, option, value) in enumerate(words):
+        several = len(words) - number > 1 or re.fullmatch(r"[^\W\d]+[.,;:!?]*", word)
+        if option in _TEXTS and not isinstance(value, Quoted) and not isinstance(word, Quoted) and several:
+            text = " ".join([value, *typed[number:]]).replace("'", "")
+            also = (
+                f"; or name the model first: {magic} {word} {option} {value}"
+                if number == len(words) - 1 == 0
+                else ""
+            )
+            raise InputError(
+                f"{option} takes one word, or several in quotes",
+                why=f"after {option} {value} stands {' '.join(typed[number:])}",
+                next_step=f"{option} '{text}'{also}",
+            )
+    if not words:
+        return
+    first = typed[0]
+    if first.startswith("#"):
+        raise InputError(f"the line of {magic} takes no comment", next_step="leave it out")
+    if len(typed) == 2 and all(map(_MODEL_LIKE.fullmatch, typed)):
+        raise InputError("two models are named", why=f"{first} and {typed[1]}", next_step="leave one out")
+    assigned = re.fullmatch(
+        r"(model|system|temperature|top_?p|max_?tokens|chat|out|once|new|stream)[=:](.*)", first
+    )
+    if assigned:
+        name = {"topp": "top-p", "maxtokens": "max-tokens"}.get(assigned[1].replace("_", ""), assigned[1])
+        raise InputError(
+            f"an option begins with two dashes: {first}", next_step=f"type --{name} {assigned[2]}".rstrip()
+        )
+    if len(typed) > 1 or first.endswith(("?", "？", "!", "。", ",")) or not re.search(r"\w", first):
+        question = " ".join(typed)
+        raise InputError(
+            f"{magic} takes a model and options in its line, not a question",
+            why=f"found there: {question[:200]}",
+            next_step=NextStep(
+                cell=f"put it into the body of the cell; or ask in one line: %cnai {question}"
+            ),
+        )
+
+
+def check_variable(name: str) -> str:
+    """Return a name that a variable can have; raises InputError for one that it cannot, or should not."""
+    why = ""
+    if keyword.iskeyword(name):
+        why = "it is a keyword of Python"
+    elif not name.isidentifier():
+        why = "a name has letters, digits and underscores, and does not begin with a digit"
+    elif name.startswith("__"):
+        why = "such names are Python's own"
+    elif hasattr(builtins, name) or name in ("In", "Out", "get_ipython", "exit", "quit"):
+        why = "it would hide what Python or IPython has under this name"
+    if why:
+        raise InputError(
+            f"{name!r} cannot be the name of a variable", why=why, next_step="for example: -o answer"
+        )
+    return name
+
+
+def unclosed_quote(line: str) -> InputError:
+    """Return the error about a line in which a quote is not closed."""
+    if line.rstrip().endswith("\\"):
+        return InputError(
+            "a line ends in a backslash", why=line[:200], next_step="type all options in one line"
+        )
+    if re.search(r"\w'\w", line) and line.count('"') % 2 == 0:
+        step = 'an apostrophe begins a quote here: put the text in double quotes, as in -s "Don\'t guess"'
+    else:
+        step = "close it, or leave it out"
+    return InputError("a quote is not closed", why=line[:200], next_step=step)

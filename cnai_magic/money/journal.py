@@ -1,0 +1,175 @@
+"""What this process has sent and not yet entered in the ledger, kept so that its death loses nothing.
+
+A request is noted before it is sent, and again as its answer grows; what it cost is noted before it is
+entered. The notes stand in the file by which others tell that this process lives: whoever finds it dead
+enters them. To note costs some microseconds, and waits for no lock of the database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..api.messages import Usage
+from ..redaction import hide_keys
+from .cost import Charge, Cost
+from .holders import own_file
+from .prices import Price
+
+__all__ = ["Journal", "read_journal"]
+
+# What is larger was not written by this program.
+_LARGEST = 64 * 1024 * 1024
+_TEXTS = ("model", "conversation", "host", "notebook", "finish_reason", "answered_by")
+_COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
+
+
+class Journal:
+    """The notes of this process about one ledger, by the IDs of the charges; any thread may write.
+
+    A journal that cannot be written is no reason to keep a question waiting: nothing is raised.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pid = os.getpid()
+        self._open: set[str] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is that of the process from which this one was forked."""
+        return self._pid != os.getpid()
+
+    def open(self, charge: Charge, price: Price | None) -> None:
+        """Note a request that is about to be sent, as the charge that it is if nothing more is heard."""
+        self._write(charge.id, {"open": _record(charge), "price": _amounts(price)})
+
+    def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
+        """Note how many tokens of the answer have come so far, and the price if it is known by now."""
+        note = {"grown": charge_id, "tokens": completion_tokens, "price": _amounts(price)}
+        self._write(charge_id, note)
+
+    def settle(self, charge: Charge) -> None:
+        """Note what a request cost, in place of what was noted before."""
+        self._write(charge.id, {"settled": _record(charge)})
+
+    def close(self, charge_id: str) -> None:
+        """Forget a request: it is entered, or it cost nothing. With the last of them the file is emptied."""
+        # A journal that cannot be written costs no answer: it only serves after the death of this process.
+        with self._lock, suppress(OSError):
+            if self.lost or charge_id not in self._open:
+                return
+            self._open.discard(charge_id)
+            if self._open:
+                self._append({"closed": charge_id})
+            else:
+                os.ftruncate(own_file(self._folder), 0)
+
+    def _write(self, charge_id: str, note: dict[str, Any]) -> None:
+        # A journal that cannot be written costs no answer: it only serves after the death of this process.
+        with self._lock, suppress(OSError):
+            if not self.lost:  # a fork has none of these requests
+                self._open.add(charge_id)
+                self._append(note)
+
+    def _append(self, note: dict[str, Any]) -> None:
+        # A line end first: half a line may stand there, of a disk that was full.
+        os.write(own_file(self._folder), b"\n" + json.dumps(note).encode())
+
+
+def read_journal(path: Path) -> list[Charge]:
+    """Return what the journal of a dead process leaves to be entered; a note that is damaged is left out.
+
+    A request that was open is a charge of what is known of it, estimated, with the finish_reason "lost".
+    """
+    charges: dict[str, Charge] = {}
+    prices: dict[str, Price | None] = {}
+    try:
+        with path.open("rb") as file:
+            lines = file.read(_LARGEST).splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            note = json.loads(line)
+            if "open" in note:
+                charge = _charge(note["open"])
+                prices[charge.id] = _price(note["price"])
+                charges[charge.id] = charge
+            elif "settled" in note:
+                charge = _charge(note["settled"])
+                charges[charge.id] = charge
+                prices.pop(charge.id, None)
+            elif note.get("grown") in prices:
+                charge = charges[note["grown"]]
+                prices[charge.id] = _price(note["price"])
+                usage = replace(charge.usage, completion_tokens=_count(note["tokens"]))
+                charges[charge.id] = replace(charge, usage=usage)
+            else:
+                charges.pop(note["closed"], None)
+    return [
+        _lost(charge, prices[charge.id]) if charge.id in prices else charge for charge in charges.values()
+    ]
+
+
+def _lost(charge: Charge, price: Price | None) -> Charge:
+    usage = replace(charge.usage, estimated=True)
+    cost = Cost(None if price is None else price.cost(usage), estimated=True)
+    return replace(charge, usage=usage, cost=cost, finish_reason="lost")
+
+
+def _record(charge: Charge) -> dict[str, Any]:
+    usage = charge.usage
+    return {
+        "id": charge.id,
+        "time": charge.time.isoformat(),
+        **{name: hide_keys(getattr(charge, name)) for name in _TEXTS},
+        **{name: getattr(usage, name) for name in _COUNTS},
+        "usage_estimated": usage.estimated,
+        "nano": charge.cost.nano,
+        "cost_estimated": charge.cost.estimated,
+        "demo": charge.demo,
+    }
+
+
+def _charge(record: dict[str, Any]) -> Charge:
+    if not all(isinstance(record[name], str) for name in ("id", *_TEXTS)) or not record["id"]:
+        raise ValueError("a text is none")
+    nano = record["nano"]
+    return Charge(
+        **{name: record[name] for name in _TEXTS},
+        id=record["id"],
+        time=datetime.fromisoformat(record["time"]).astimezone(),
+        usage=_usage(record),
+        cost=Cost(None if nano is None else _count(nano), bool(record["cost_estimated"])),
+        demo=bool(record["demo"]),
+    )
+
+
+def _usage(record: dict[str, Any]) -> Usage:
+    prompt, completion, reasoning, cached = (_count(record[name]) for name in _COUNTS)
+    return Usage(prompt, completion, reasoning, cached, bool(record["usage_estimated"]))
+
+
+def _amounts(price: Price | None) -> list[int | None] | None:
+    return None if price is None else [price.input, price.output, price.cached]
+
+
+def _price(amounts: list[Any] | None) -> Price | None:
+    if amounts is None:
+        return None
+    prompt, output, cached = amounts
+    return Price(_count(prompt), _count(output), None if cached is None else _count(cached))
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{value!r} is no count")
+    return value

@@ -1,0 +1,48 @@
+"""The price of a model while it is looked up beside the question that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..api.worker import Worker
+from .prices import Price
+
+__all__ = ["PriceLookup"]
+
+
+class PriceLookup:
+    """Looks up a price in a thread of its own, from `start` on; a price that is known needs none.
+
+    `find` returns the price, None where there is none, and may take as long as a server does.
+    """
+
+    def __init__(self, price: Price | None = None, *, find: Callable[[], Price | None] | None = None) -> None:
+        self._price = price
+        self._find = find
+        self._worker: Worker | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the price is known, or known not to be there."""
+        return self._find is None or (self._worker is not None and (self._worker.ended or self._worker.lost))
+
+    @property
+    def price(self) -> Price | None:
+        """The price as far as it is known."""
+        return self._price
+
+    def start(self) -> None:
+        """Begin to look; to be called once the question itself may be sent."""
+        if self._find is not None and self._worker is None:
+            self._worker = Worker(self._look)
+            self._worker.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, so many seconds at most; return `done`."""
+        if not self.done and self._worker is not None:
+            self._worker.wait(seconds)
+        return self.done
+
+    def _look(self) -> None:
+        if self._find is not None:
+            self._price = self._find()

@@ -1,0 +1,191 @@
+"""Charges as rows of the ledger, and the SQL of their sums. Knows the columns, and no database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from ..api.messages import Usage
+from ..redaction import hide_keys
+from .cost import Charge, Cost, Record, Spend
+
+__all__ = [
+    "ADDED",
+    "COLUMNS",
+    "JOINED",
+    "ONE",
+    "SUMMED",
+    "SUM_COLUMNS",
+    "charge_of",
+    "day_of",
+    "record_of",
+    "row_of",
+    "spend_of",
+    "text_of",
+    "value_of",
+    "where",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECOND = timedelta(milliseconds=1)
+
+COLUMNS = (
+    "id, time, day, model, host, conversation, notebook, finish_reason, answered_by, demo, prompt_tokens, "
+    "completion_tokens, reasoning_tokens, cached_tokens, usage_estimated, nano, cost_estimated"
+)
+_NUMBERS = {
+    "prompt": "prompt_tokens",
+    "completion": "completion_tokens",
+    "reasoning": "reasoning_tokens",
+    "cached": "cached_tokens",
+    "nano": "COALESCE(nano, 0)",
+    "estimated_nano": "CASE WHEN cost_estimated THEN COALESCE(nano, 0) ELSE 0 END",
+    "unpriced_prompt": "CASE WHEN nano IS NULL THEN prompt_tokens ELSE 0 END",
+    "unpriced_completion": "CASE WHEN nano IS NULL THEN completion_tokens ELSE 0 END",
+}
+# SQLite's sum fails beyond 63 bits: the high and the low halves are summed apart, and joined in Python.
+_HALVES = {
+    name: half
+    for number, value in _NUMBERS.items()
+    for name, half in ((f"{number}_high", f"({value}) >> 32"), (f"{number}_low", f"({value}) & 4294967295"))
+}
+SUM_COLUMNS = ("first", "requests", "estimated", "unpriced", *_HALVES)
+"""What a row of `sums` holds of its charges: when the first was asked, how many there are, and their sums."""
+
+_OF_ONE = {"first": "time", "requests": "1", "estimated": "usage_estimated", "unpriced": "nano IS NULL"}
+_OF_ONE |= _HALVES
+
+
+def _join(name: str, values: str) -> str:
+    function = {"first": "MIN", "estimated": "MAX"}.get(name, "SUM")
+    return f"{function}({values})"
+
+
+ONE = ", ".join(f"{value} AS {name}" for name, value in _OF_ONE.items())
+"""SQL: the SUM_COLUMNS of one charge."""
+SUMMED = {name: _join(name, value) for name, value in _OF_ONE.items()}
+"""SQL: each of the SUM_COLUMNS of many charges."""
+JOINED = ", ".join(_join(name, name) for name in SUM_COLUMNS)
+"""SQL: the SUM_COLUMNS of many sums."""
+ADDED = ", ".join(
+    f"{name} = {'MIN' if name == 'first' else 'MAX'}(sums.{name}, excluded.{name})"
+    if name in ("first", "estimated")
+    else f"{name} = sums.{name} + excluded.{name}"
+    for name in SUM_COLUMNS
+)
+"""SQL: what a sum becomes where another is added to it."""
+
+
+def row_of(charge: Charge) -> tuple[object, ...]:
+    """Return a charge as the values of COLUMNS: times in milliseconds, and the local day it was asked."""
+    usage = charge.usage
+    local = charge.time.astimezone()
+    where_asked = (charge.model, charge.host, charge.conversation, charge.notebook)
+    texts = (*where_asked, charge.finish_reason, charge.answered_by)
+    return (
+        value_of(charge.id),
+        (local - _EPOCH) // _MILLISECOND,
+        local.date().isoformat(),
+        *(value_of(hide_keys(text)) for text in texts),
+        int(charge.demo),
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.reasoning_tokens,
+        usage.cached_tokens,
+        int(usage.estimated),
+        charge.cost.nano,
+        int(charge.cost.estimated),
+    )
+
+
+def charge_of(row: tuple[object, ...]) -> Charge:
+    """Return the charge that the values of COLUMNS hold; raises ValueError where they are damaged."""
+    charge_id, milliseconds, _day, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
+    demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
+    return Charge(
+        model=text_of(model),
+        conversation=text_of(conversation),
+        usage=Usage(_int(prompt), _int(completion), _int(reasoning), _int(cached), bool(usage_estimated)),
+        cost=Cost(None if nano is None else _int(nano), bool(cost_estimated)),
+        demo=bool(demo),
+        id=text_of(charge_id),
+        time=_EPOCH + _int(milliseconds) * _MILLISECOND,
+        host=text_of(host),
+        notebook=text_of(notebook),
+        finish_reason=text_of(finish_reason),
+        answered_by=text_of(answered_by),
+    )
+
+
+def day_of(day: str) -> int:
+    """Return when a day begins in UTC, in milliseconds since 1970; raises ValueError for what is no day."""
+    return (datetime.fromisoformat(day).replace(tzinfo=timezone.utc) - _EPOCH) // _MILLISECOND
+
+
+def record_of(row: tuple[Any, ...]) -> Record:
+    """Return the record that the values of COLUMNS hold; raises ValueError where they are damaged."""
+    # A file may have a million of these, and nearly all of them need nothing changed.
+    if tuple(map(type, row)) not in _USUAL_ROWS:
+        charge_id, time, *texts = row[:9]
+        numbers = [None if value is None else _int(value) for value in row[9:]]
+        row = (text_of(charge_id), _int(time), *map(text_of, texts), *numbers)
+    charge_id, time, _, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
+    demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
+    return Record(
+        *(charge_id, time, notebook, conversation, host, model, answered_by),
+        *(prompt, completion, reasoning, cached),
+        *(bool(usage_estimated or cost_estimated), nano, bool(demo), finish_reason),
+    )
+
+
+_USUAL_TEXTS = (str, int, *[str] * 7)
+_USUAL_ROWS = {(*_USUAL_TEXTS, *[int] * 6, nano, int) for nano in (int, type(None))}
+
+
+def text_of(value: object) -> str:
+    """Return a text as it was before it became a value of a row."""
+    return value.decode(errors="surrogatepass") if isinstance(value, bytes) else str(value)
+
+
+def where(demo: bool | None, notebook: str | None, day: str | None) -> tuple[str, list[object]]:
+    """Return the condition that the given ones of the three make, and its values."""
+    wanted: dict[str, object] = {}
+    if demo is not None:
+        wanted["demo"] = int(demo)
+    if notebook is not None:
+        wanted["notebook"] = value_of(notebook)
+    if day is not None:
+        wanted["day"] = day
+    condition = " AND ".join(f"{column} = ?" for column in wanted)
+    return (f"WHERE {condition}" if condition else ""), list(wanted.values())
+
+
+def spend_of(
+    first: int | None, requests: int | None, estimated: int | None, unpriced: int | None, *halves: int | None
+) -> Spend:
+    """Return the sum that the values of SUM_COLUMNS hold."""
+    sums = [((high or 0) << 32) + (low or 0) for high, low in zip(halves[::2], halves[1::2], strict=True)]
+    prompt, completion, reasoning, cached, nano, estimated_nano, unpriced_prompt, unpriced_completion = sums
+    return Spend(
+        requests=requests or 0,
+        usage=Usage(prompt, completion, reasoning, cached, bool(estimated)),
+        nano=nano,
+        estimated_nano=estimated_nano,
+        unpriced_requests=unpriced or 0,
+        unpriced_tokens=unpriced_prompt + unpriced_completion,
+    )
+
+
+def value_of(text: str) -> str | bytes:
+    """Return a text as SQLite can hold it: a file name that is no Unicode has lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
+    return text
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        raise ValueError(f"{value!r} is no whole number")
+    return value

@@ -1,0 +1,115 @@
+"""Sums of charges that cost the same at ten rows and at a million: kept in a table, and brought up to date.
+
+The table `sums` holds what all charges up to a rowid add up to, by day, notebook, model, conversation and
+host. The few rows beyond are added when it is read, and now and then when one is written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from ..api.messages import both_models
+from .cost import Spend
+from .rows import ADDED, JOINED, ONE, SUM_COLUMNS, SUMMED, spend_of, text_of, value_of, where
+
+__all__ = ["GROUPS", "fold", "is_behind", "sums_by", "total"]
+
+GROUPS = {"model": "model", "chat": "conversation", "day": "day", "notebook": "notebook", "host": "host"}
+# So many rows may stand beyond what is summed: a read adds them in less than a millisecond.
+_MOST_LEFT = 256
+
+
+def total(connection: sqlite3.Connection, demo: bool, notebook: str | None, day: str | None) -> Spend:
+    """Return the sum of the charges of a notebook, of a day, of both, or of all."""
+    if notebook is not None and day is not None:
+        condition, values = where(demo, notebook, day)
+        row = connection.execute(f"SELECT {_SUMMED} FROM charges {condition}", values).fetchone()
+        return spend_of(*row)
+    kind, name = ("notebook", value_of(notebook)) if notebook is not None else ("day", day)
+    found = _joined(connection, kind, demo, name)
+    return sum((spend_of(*row[2:]) for row in found), Spend()) if name is None else _only(found)
+
+
+def sums_by(
+    connection: sqlite3.Connection, what: str, demo: bool, notebook: str | None, day: str | None
+) -> dict[str, Spend]:
+    """Return the sums by one of GROUPS, in the order of first use, days in their own."""
+    if notebook is None and day is None:
+        rows = _joined(connection, what, demo, None)
+    else:
+        condition, values = where(demo, notebook, day)
+        names = f"{GROUPS[what]}, {_other(what)}"
+        query = f"SELECT {names}, {_SUMMED} FROM charges {condition} GROUP BY {names}"
+        rows = connection.execute(query, values).fetchall()
+        rows.sort(key=lambda row: row[2])
+    if what == "day":
+        rows.sort(key=lambda row: str(row[0]))
+    return {both_models(text_of(name), text_of(other)): spend_of(*sums) for name, other, *sums in rows}
+
+
+def _other(kind: str) -> str:
+    return "answered_by" if kind == "model" else "''"
+
+
+_SUMS = ", ".join(SUM_COLUMNS)
+_SUMMED = ", ".join(SUMMED.values())
+# One pass over the rows, which are many, and one for each group over what they come to, which is little.
+_FOLD = (
+    "WITH parts AS (SELECT day, notebook, model, answered_by, conversation, host, demo, "
+    f"{', '.join(f'{value} AS {name}' for name, value in zip(SUM_COLUMNS, SUMMED.values(), strict=True))} "
+    "FROM charges WHERE rowid > ? AND rowid <= ? "
+    "GROUP BY day, notebook, model, answered_by, conversation, host, demo) "
+    f"INSERT INTO sums (kind, name, other, demo, {_SUMS}) "
+    f"SELECT kind, name, other, demo, {JOINED} FROM ("
+    + " UNION ALL ".join(
+        f"SELECT '{kind}' AS kind, {column} AS name, {_other(kind)} AS other, demo, {_SUMS} FROM parts"
+        for kind, column in GROUPS.items()
+    )
+    + ") WHERE true GROUP BY kind, name, other, demo "
+    f"ON CONFLICT (kind, name, other, demo) DO UPDATE SET {ADDED}"
+)
+
+
+def fold(connection: sqlite3.Connection, *, least: int = _MOST_LEFT) -> None:
+    """Add the rows that stand beyond what is summed to the sums, where there are at least so many."""
+    before, last = _summed(connection), _last(connection)
+    if last - before < least:
+        return
+    connection.execute(_FOLD, (before, last))
+    connection.execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('summed', ?)", (last,))
+
+
+def is_behind(connection: sqlite3.Connection) -> bool:
+    """Tell whether so many rows stand beyond what is summed that a read would be slow."""
+    return _last(connection) - _summed(connection) > 20 * _MOST_LEFT
+
+
+def _joined(
+    connection: sqlite3.Connection, kind: str, demo: bool, name: str | bytes | None
+) -> list[tuple[Any, ...]]:
+    """Return name, other and SUM_COLUMNS by each name of a kind, or for one, in the order of first use."""
+    column, other = GROUPS[kind], _other(kind)
+    of_sums, of_rows = ("", "") if name is None else (" AND name = ?", f" AND {column} = ?")
+    only = [] if name is None else [name]
+    query = (
+        f"SELECT name, other, {JOINED} FROM ("
+        f"SELECT name, other, {', '.join(SUM_COLUMNS)} FROM sums WHERE kind = ? AND demo = ?{of_sums} "
+        f"UNION ALL SELECT {column} AS name, {other} AS other, {ONE} FROM charges NOT INDEXED "
+        f"WHERE rowid > ? AND demo = ?{of_rows}) GROUP BY name, other ORDER BY MIN(first)"
+    )
+    values = [kind, int(demo), *only, _summed(connection), int(demo), *only]
+    return connection.execute(query, values).fetchall()
+
+
+def _only(rows: list[tuple[Any, ...]]) -> Spend:
+    return spend_of(*rows[0][2:]) if rows else Spend()
+
+
+def _summed(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT value FROM settings WHERE name = 'summed'").fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def _last(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT COALESCE(MAX(rowid), 0) FROM charges").fetchone()[0])

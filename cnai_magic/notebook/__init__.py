@@ -1,0 +1,1 @@
+"""Notebook files: what an output keeps, and how conversations are restored, exported and imported."""

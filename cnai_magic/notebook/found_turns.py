@@ -1,0 +1,99 @@
+"""The turns of a conversation while they are put together from what the outputs of a notebook say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+
+from ..chat.conversation import Conversation, Turn
+from ..chat.order import Place
+from ..chat.reply import Reply
+from .names import Names
+
+__all__ = ["BEGINNING", "FoundTurn", "fill"]
+
+BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
+"""A moment before all that a notebook tells of."""
+
+
+@dataclass(slots=True, eq=False)
+class FoundTurn:
+    """A turn while it is put together: its attempts by their IDs, and the one that counts.
+
+    `position` is that of its output in the document, `latest` when the youngest attempt was asked.
+    """
+
+    id: str
+    shown: Reply
+    cell: str | None
+    position: int
+    latest: datetime
+    attempts: dict[str, Reply] = field(default_factory=dict)
+    retired: bool = False
+
+    def add(self, reply: Reply) -> None:
+        """Take in one more attempt."""
+        self.attempts.setdefault(reply.id, reply)
+        self.latest = max(self.latest, reply.started)
+
+    def show(self, reply: Reply, cell: str | None, position: int) -> None:
+        """Take in an attempt that the document shows: of several, the youngest counts."""
+        self.add(reply)
+        if self.shown.started <= reply.started:
+            self.shown, self.cell, self.position = reply, cell, position
+
+    def place(self, ordinal: int) -> Place:
+        """Return where the turn is asked again."""
+        return Place(self.cell, ordinal, "append" if self.shown.appended else "question")
+
+
+def fill(
+    conversation: Conversation, found: Iterable[FoundTurn], homes: Mapping[str, tuple[str, str]]
+) -> None:
+    """Put the turns of a conversation together, in the order in which their cells first ran.
+
+    `homes` tells for each answer in which conversation it was asked, and as which turn.
+    """
+    last = BEGINNING
+    placed: list[tuple[datetime, FoundTurn]] = []
+    for each in sorted(found, key=lambda each: each.position):
+        # Where nothing tells when a cell first ran, it is where it stands in the document.
+        last = each.shown.first_run or last
+        placed.append((last, each))
+    placed.sort(key=lambda each: (each[0], each[1].shown.ordinal, each[1].position))
+    used: dict[str | None, int] = {}
+    for first_run, each in placed:
+        ordinal = each.shown.ordinal
+        place = Place(each.cell, ordinal, "append" if each.shown.appended else "question")
+        if place.is_asked_again and not each.retired:
+            # Two turns cannot be asked again at one place.
+            ordinal = max(ordinal, used.get(each.cell, -1) + 1)
+            used[each.cell] = ordinal
+            place = replace(place, ordinal=ordinal)
+        attempts = sorted(each.attempts.values(), key=lambda reply: (reply.attempt, reply.started))
+        current = next(index for index, reply in enumerate(attempts) if reply.id == each.shown.id)
+        number = 0 if each.retired else len(conversation.turns) + 1
+        turn = Turn(place, attempts, current, each.id, first_run)
+        turn.attempts = [
+            replace(
+                reply,
+                turn=number or reply.turn,
+                first_run=first_run,
+                conversation=_home(reply, homes),
+                others=(),
+            )
+            for reply in attempts
+        ]
+        if not each.retired:
+            conversation.turns.append(turn)
+        elif place.is_asked_again:
+            conversation.retired.setdefault(place, turn)
+    standing = {turn.place for turn in conversation.turns}
+    for place in standing & set(conversation.retired):
+        del conversation.retired[place]
+
+
+def _home(reply: Reply, homes: Mapping[str, tuple[str, str]]) -> str:
+    name = homes[reply.id][0]
+    return reply.conversation if Names.is_gone(name) else name

@@ -1,0 +1,55 @@
+"""The conversations of a notebook taken into those of a kernel."""
+
+from __future__ import annotations
+
+from ..chat.conversation import Conversation
+from ..chat.conversations import Conversations
+from .restore import Restored
+
+__all__ = ["merge"]
+
+
+def merge(conversations: Conversations, restored: Restored) -> None:
+    """Add to the conversations of a kernel what it does not know yet, in the order of the first runs.
+
+    What the kernel has asked itself stays current, and what it took out stays out.
+    """
+    fresh = not any(each.turns for each in conversations)
+    known: list[tuple[Conversation, Conversation]] = []
+    both = (*conversations, *restored.conversations.values())
+    named = {each.name for each in conversations} | {name for each in both for name in each.former_names}
+    for theirs in restored.conversations.values():
+        found = conversations.find(theirs.name) if theirs.name in named else None
+        renamed = found is not None and found.name != theirs.name and found.name in restored.conversations
+        mine = conversations.add(theirs) if found is None or renamed else found
+        known.append((theirs, mine))
+        if mine is not theirs:
+            _merge_turns(mine, theirs)
+            mine.begun_by = mine.begun_by or theirs.begun_by
+            mine.system = theirs.system if mine.system is None else mine.system
+            mine.made_at = mine.made_at or theirs.made_at
+    taken_for = {id(theirs): mine for theirs, mine in known}
+    for theirs, mine in known:
+        origin = taken_for.get(id(theirs.origin))
+        if origin is not None and origin is not mine and not origin.is_fork_of(mine):
+            mine.origin = origin
+    conversations.forget(restored.deleted)
+    if fresh and restored.current in conversations:
+        conversations.use(restored.current)
+
+
+def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
+    own = [*mine.turns, *mine.retired.values()]
+    known = {reply.id for turn in own for reply in turn.attempts}
+    by_id = {turn.id: turn for turn in own}
+    by_place = {turn.place: turn for turn in own if turn.place.is_asked_again}
+    for turn in (*theirs.turns, *theirs.retired.values()):
+        standing = by_id.get(turn.id) or by_place.get(turn.place)
+        if standing is not None:
+            standing.first_run = min(standing.first_run, turn.first_run)
+            standing.learn(each for each in turn.attempts if each.id not in known)
+        elif theirs.retired.get(turn.place) is turn:
+            mine.retired[turn.place] = turn
+        else:
+            mine.turns.append(turn)
+    mine.turns.sort(key=lambda turn: turn.position)

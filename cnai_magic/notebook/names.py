@@ -1,0 +1,44 @@
+"""What the conversations of a notebook are called in the end: names change, and conversations are deleted."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+from .record import Event
+
+__all__ = ["Names"]
+
+
+class Names:
+    """Follows a name that was told at one time through all that was renamed and deleted after it."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        changes = [each for each in events if each.kind in ("rename", "delete")]
+        self._changes: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+        gone = 0
+        # From the latest on: what a conversation is called after a change is known before the change is.
+        for event in sorted(changes, key=lambda each: each.time, reverse=True):
+            gone += event.kind == "delete"
+            after = f"\0{gone}" if event.kind == "delete" else self.of(event.name, event.time)
+            self._changes[event.conversation].insert(0, (event.time, after))
+
+    def of(self, name: str, time: datetime) -> str:
+        """Return what stands for the conversation that had a name at a time; see `final`."""
+        changes = self._changes.get(name)
+        if not changes:
+            return name
+        index = bisect_right(changes, time, key=lambda each: each[0])
+        return changes[index][1] if index < len(changes) else name
+
+    def final(self, name: str, time: datetime) -> str:
+        """Return what the conversation that had a name at a time is called in the end, "" if it is gone."""
+        found = self.of(name, time)
+        return "" if self.is_gone(found) else found
+
+    @staticmethod
+    def is_gone(found: str) -> bool:
+        """Tell whether what `of` returned stands for a conversation that was deleted."""
+        return found.startswith("\0")

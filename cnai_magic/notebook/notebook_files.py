@@ -1,0 +1,273 @@
+"""Notebook files: found, read, and written from a conversation.
+
+Reading executes nothing; what a file says is untrusted and goes through `restore`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..chat.conversation import Conversation, Turn
+from ..chat.markdown import escape_markdown
+from ..chat.reply import Reply
+from ..money.cost import Charge, Spend
+from ..redaction import strip_controls
+from .imported import NO_MODEL
+from .ipynb import read_notebook
+from .record import bundle, event_metadata, metadata
+from .restore import Restored, SavedCell, answers_of, restore
+
+__all__ = [
+    "find_notebook",
+    "notebook_of",
+    "possible_notebooks",
+    "restored_from",
+    "saved_answers",
+    "saved_cells",
+]
+
+# A folder is searched for the notebook of a cell: so many notebooks, each up to so many bytes.
+_MOST_NOTEBOOKS = 200
+_LARGEST_SEARCHED = 64 * 2**20
+_KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+# What a front end would change in the body of a cell: other line ends, controls.
+_CHANGED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
+
+
+def find_notebook(
+    named: str, *, exact: bool = False, cell: str | None = None, source: str = ""
+) -> Path | None:
+    """Return the file of the notebook that runs, or None where nobody knows it.
+
+    `named` is what is told of it; `exact` says that a person or the front end did, not the environment of the
+    kernel, which is stale after a rename and tells nothing in a headless run. Then it is the one notebook of
+    the folder that holds the running cell, told by its ID or else by its source.
+    """
+    found = possible_notebooks(named, exact=exact, cell=cell, source=source)
+    if len(found) == 1:
+        return found[0]
+    told = _told(named)
+    return told if told is not None and told.is_file() else None
+
+
+def possible_notebooks(
+    named: str, *, exact: bool = False, cell: str | None = None, source: str = ""
+) -> list[Path]:
+    """Return the files that may be the notebook that runs: more than one where copies lie in its folder."""
+    path = _told(named)
+    if path is not None and (exact or (path.is_file() and (cell is None or _holds(path, cell, "")))):
+        return [path]
+    folder = path.parent if path is not None and path.parent.is_dir() else Path.cwd()
+    holding = [each for each in _notebooks(folder) if _holds(each, cell, source)]
+    # A cell that was not saved yet is in no file: then what Jupyter says has to do.
+    return holding or ([path] if path is not None and path.is_file() else [])
+
+
+def restored_from(path: Path) -> Restored:
+    """Return the conversations and the spend that a notebook file holds; see `restore`."""
+    cells, notes = read_notebook(path)
+    restored = restore(cells)
+    restored.notes[:0] = notes
+    restored.cells = [each._replace(outputs=()) for each in cells]
+    return restored
+
+
+def saved_cells(path: Path) -> tuple[SavedCell, ...]:
+    """Return the code cells of a notebook file, which is read again only where it has changed."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        # Told in full by whoever reads it.
+        return tuple(read_notebook(path).cells)
+    return _cached_cells(path, state.st_mtime_ns, state.st_size)
+
+
+def saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) -> list[Reply]:
+    """Return the answers saved in the cell that runs: the one of this ID, else those of this source.
+
+    Of several of this source, those of the `nth` (from 0, and round again) come first.
+    """
+    cells = saved_cells(path)
+    own = [each for each in cells if cell is not None and each.id == cell]
+    if not own:
+        same = [each for each in cells if each.source.strip() == source.strip()]
+        first = nth % len(same) if same else 0
+        own = [*same[first:], *same[:first]]
+    return [reply for each in own for reply in answers_of(each)]
+
+
+def notebook_of(conversation: Conversation) -> bytes:
+    """Return a notebook file that holds a conversation: it opens, runs, and restores.
+
+    The same conversation is the same file.
+    """
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = dict(_KERNEL)
+    notebook.metadata["language_info"] = {"name": "python"}
+    notebook.cells = list(_cells(conversation))
+    for number, cell in enumerate(notebook.cells):
+        # Not nbformat's random ones.
+        cell["id"] = f"cnai-{number}"
+    nbformat.validate(notebook)
+    return f"{nbformat.writes(notebook)}\n".encode("utf-8", "replace")
+
+
+# -- found --------------------------------------------------------------------------------------
+
+
+def _notebooks(folder: Path) -> list[Path]:
+    try:
+        found = [each for each in sorted(folder.glob("*.ipynb")) if each.is_file()]
+    except OSError:
+        return []
+    return found[:_MOST_NOTEBOOKS]
+
+
+def _holds(path: Path, cell: str | None, source: str) -> bool:
+    """Tell whether a notebook file holds the cell with this ID, or where there is none, this source."""
+    try:
+        if path.stat().st_size > _LARGEST_SEARCHED:
+            return False
+        text = path.read_bytes()
+    except OSError:
+        return False
+    if cell is not None:
+        return re.search(rb'"id"\s*:\s*' + re.escape(json.dumps(cell).encode()), text) is not None
+    # As nbformat writes it: a list of lines.
+    lines = [line for line in source.strip().splitlines() if line.strip()]
+    return bool(lines) and all(any(form in text for form in _forms(line)) for line in lines)
+
+
+def _forms(line: str) -> Iterator[bytes]:
+    """Yield the ways in which a line of a cell may stand in a file."""
+    for escaped_too in (False, True):
+        written = json.dumps(line, ensure_ascii=escaped_too)[:-1].encode("utf-8", "replace")
+        yield written + b'"'
+        yield written + b"\\n"
+
+
+def _told(named: str) -> Path | None:
+    return _expanded(Path(named)).absolute() if named else None
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        # The home of nobody who is known: a name like any other.
+        return path
+
+
+# -- read ---------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4)
+def _cached_cells(path: Path, modified: int, size: int) -> tuple[SavedCell, ...]:
+    return tuple(read_notebook(path).cells)
+
+
+# -- written ------------------------------------------------------------------------------------
+
+
+def _cells(conversation: Conversation) -> Iterator[Any]:
+    import nbformat
+
+    times = [each.started for turn in conversation.turns for each in turn.attempts]
+    begin, end = (min(times), max(times)) if times else (datetime.fromtimestamp(0, timezone.utc),) * 2
+    yield nbformat.v4.new_markdown_cell(f"# Conversation {escape_markdown(conversation.name)}")
+    yield nbformat.v4.new_code_cell("%load_ext cnai_magic")
+    if conversation.name != "main":
+        yield _use_cell(conversation.name, begin)
+    system = conversation.system or ""
+    if conversation.system is not None:
+        yield _system_cell(conversation.system, conversation.name, begin)
+    spent = {False: Spend(), True: Spend()}
+    for number, turn in enumerate(conversation.turns, 1):
+        reply = turn.reply
+        wanted = reply.system or ""
+        if wanted != system and _is_long(wanted):
+            yield _system_cell(wanted, conversation.name, reply.started)
+            system = wanted
+        cell = nbformat.v4.new_code_cell(_question(reply, wanted != system, conversation.name))
+        for each in turn.attempts:
+            spent[each.demo] += Spend.of(Charge(each.model, "", each.usage, each.cost, each.demo))
+        cell.outputs = [_output(turn, number, conversation.name, spent[reply.demo])]
+        yield cell
+    if conversation.system is not None and conversation.system != system:
+        # A question was asked with another one that does not fit its line.
+        later = end + timedelta(milliseconds=1) if end.year < datetime.max.year else end
+        yield _system_cell(conversation.system, conversation.name, later)
+
+
+def _question(reply: Reply, with_system: bool, conversation: str) -> str:
+    """Return the cell that asks a question again."""
+    options = []
+    if reply.model != NO_MODEL:
+        options.append(reply.model if not reply.model.startswith("-") else f"--model={reply.model}")
+    if conversation != "main":
+        options += ["-c", conversation]
+    if with_system:
+        system = reply.system or ""
+        # In one word: what begins with a dash would be taken for an option.
+        options += [f"--system={system}"] if system.startswith("-") else ["-s", system]
+    for name, value in reply.parameters.items():
+        options += [f"--{name.replace('_', '-')}", repr(value)]
+    line = shlex.join(options)
+    if not _CHANGED.search(reply.prompt):
+        # The end of the last line is none of the body's.
+        return f"%%cnai {line}".rstrip() + f"\n{reply.prompt}" + "\n" * reply.prompt.endswith("\n")
+    body = "\n".join(f"    {part!r}" for part in f"{reply.prompt}\n".splitlines(keepends=True))
+    return f'get_ipython().run_cell_magic(\n    "cnai",\n    {line!r},\n{body},\n)'
+
+
+def _is_long(system: str) -> bool:
+    """Tell whether a system message cannot stand in a magic's line."""
+    return not system.isprintable() or system == "--"
+
+
+def _use_cell(name: str, time: datetime) -> Any:
+    return _command_cell(
+        f"%cnai_chat new {shlex.quote(name)}",
+        f"Conversation {name!r} is in use.",
+        event_metadata("use", name, time=time, began=True),
+    )
+
+
+def _system_cell(system: str, conversation: str, time: datetime) -> Any:
+    # In quotes: the command takes off one pair, and with it the blanks around.
+    line = f'system "{system}"'
+    source = (
+        f"get_ipython().run_line_magic('cnai_chat', {line!r})" if _is_long(system) else f"%cnai_chat {line}"
+    )
+    shown = f"System message of {conversation!r}: {system}" if system else "There is no system message."
+    return _command_cell(source, shown, event_metadata("system", conversation, time=time, system=system))
+
+
+def _command_cell(source: str, shown: str, record: dict[str, Any]) -> Any:
+    import nbformat
+
+    output = nbformat.v4.new_output("display_data", {"text/plain": strip_controls(shown)}, metadata=record)
+    return nbformat.v4.new_code_cell(source, outputs=[output])
+
+
+def _output(turn: Turn, number: int, conversation: str, total: Spend) -> Any:
+    import nbformat
+
+    def placed(reply: Reply) -> Reply:
+        return replace(
+            reply, conversation=conversation, turn=number, turn_id=turn.id, ordinal=0, began=False, later=0
+        )
+
+    others = tuple(placed(each) for each in turn.attempts if each is not turn.reply)
+    shown = replace(placed(turn.reply), total=total, others=others)
+    return nbformat.v4.new_output("display_data", bundle(shown), metadata=metadata(shown))

@@ -1,0 +1,467 @@
+"""Conversations and spend rebuilt from what the outputs of a notebook say.
+
+Nothing of a notebook is executed, and none of it is believed: what is not sound is left out and told. The
+changes that commands made (a fork, a turn taken out, an attempt kept) stand in the outputs of these
+commands, and are made again in the order of time. Turns stand in the order in which their cells first ran.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ..chat.conversation import Conversation
+from ..chat.conversations import Conversations
+from ..chat.order import Place
+from ..chat.reply import Reply
+from ..errors import InputError
+from ..money.cost import Charge
+from .found_turns import BEGINNING, FoundTurn, fill
+from .names import Names
+from .record import Event, KeptTurn, read_answer, read_event, read_kept, standing_in
+
+__all__ = ["Restored", "SavedCell", "answers_of", "restore"]
+
+_MOST_NOTES = 20
+_MOST_CELLS = 5
+# Forks may hold the same attempts again and again; a notebook that was made for it could fill the memory so.
+_MOST_INHERITED = 100_000
+# Forks of forks; each question looks through them.
+_DEEPEST = 100
+
+
+class SavedCell(NamedTuple):
+    """A code cell of a notebook file: its ID (None where it has none of its own), source and outputs.
+
+    `number` counts the cells of the document from 1; 0 where it is unknown.
+    """
+
+    id: str | None
+    source: str
+    outputs: Sequence[Mapping[str, Any]]
+    number: int = 0
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a notebook holds: conversations, the one in use, a charge for each answer, and what was left out.
+
+    `changes` are those that the commands of each cell made, as their outputs keep them; `deleted` are names
+    of conversations that were deleted; `notes` are lines for a person; `cells` are the IDs and sources of all
+    code cells, without their outputs.
+    """
+
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    current: str = "main"
+    charges: list[Charge] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    cells: list[SavedCell] = field(default_factory=list)
+    changes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+
+    @property
+    def turns(self) -> int:
+        """How many turns all conversations have together."""
+        return sum(len(each.turns) for each in self.conversations.values())
+
+
+def answers_of(cell: SavedCell) -> list[Reply]:
+    """Return the answers in the outputs of one cell, those too that they only keep; unsound ones are not."""
+    found = []
+    for about, data in _records(cell):
+        try:
+            found += [each.reply for each in read_kept(about)[1] if not isinstance(each, InputError)]
+            if "event" not in about:
+                found.append(read_answer(about, data))
+        except InputError:
+            continue
+    return found
+
+
+def restore(cells: Iterable[SavedCell]) -> Restored:
+    """Rebuild the conversations of a notebook; see the module."""
+    return _Restoring(cells).restored
+
+
+class _Saved(NamedTuple):
+    """A turn of a conversation that had this name at the moment `known`, when an output was written."""
+
+    conversation: str
+    reply: Reply
+    cell: str | None
+    known: datetime
+    position: int
+    retired: bool
+
+    @property
+    def turn_id(self) -> str:
+        return self.reply.turn_id or self.reply.id
+
+
+class _Change(NamedTuple):
+    event: Event
+    cell: str | None
+
+
+class _Restoring:
+    def __init__(self, cells: Iterable[SavedCell]) -> None:
+        self.restored = Restored()
+        # What was left out, in words with a place for how many, and why; each time, the number of its cell.
+        self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._answers: dict[str, Reply] = {}
+        self._saved: list[_Saved] = []
+        # In which conversation each answer was asked, and as which turn.
+        self._homes: dict[str, tuple[str, str]] = {}
+        self._changes: dict[Event, _Change] = {}
+        # By the names that their conversations have in the end, and their own IDs.
+        self._turns: dict[str, dict[str, FoundTurn]] = defaultdict(dict)
+        # An attempt of another conversation is from before a fork.
+        self._forks: list[tuple[str, str]] = []
+        self._inheritable = _MOST_INHERITED
+        used: set[str] = set()
+        for cell in cells:
+            # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
+            identifier = None if cell.id in used else cell.id
+            used |= {identifier} if identifier is not None else set()
+            for about, data in _records(cell):
+                try:
+                    self._read(about, data, identifier, cell.number)
+                except InputError as error:
+                    self._left_out["{} output", error.what].append(cell.number)
+        self._names = Names(self._changes)
+        for saved in self._saved:
+            self._place(saved)
+        self._repeat()
+        for fork, origin in self._forks:
+            self._be_fork(self._conversation(fork), self._conversation(origin))
+        self._finish()
+
+    # -- what the outputs hold ------------------------------------------------------------------
+
+    def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
+        """Read one output: the change or the answer, and what it keeps of what its cell did before."""
+        known, turns, changes = read_kept(about)
+        if "event" in about:
+            self._change(about, cell)
+        else:
+            reply = self._answer(about, data, number)
+            if reply.id in self._answers:
+                raise InputError("it is a copy of another one")
+            self._save(reply, cell, known, KeptTurn(reply, standing_in(about, reply), retired=False))
+        for each in changes:
+            self._change(each, cell)
+        for turn in turns:
+            try:
+                if isinstance(turn, InputError):
+                    raise turn
+                self._save(turn.reply, cell, known, turn)
+            except InputError as error:
+                self._left_out["{} earlier answer", error.what].append(number)
+
+    def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
+        event = _named(read_event(about))
+        if event.kind != "kept":
+            cell = self._changes.setdefault(event, _Change(event, cell)).cell
+            self.restored.changes.setdefault(cell or "", []).append(_plain(about))
+
+    def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Reply:
+        """Read an answer, without its other attempts where these alone are not sound."""
+        try:
+            return read_answer(about, data)
+        except InputError as error:
+            if "others" not in about:
+                raise
+            reply = read_answer({**about, "others": []}, data)
+            self._left_out["the other attempts of {} answer", error.what].append(number)
+            return reply
+
+    def _save(self, reply: Reply, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
+        """Take in an answer and the other attempts of its turn; charge those that were not there before."""
+        name = turn.conversation
+        if not all(map(Conversations.is_name, (name, *(each.conversation for each in _all(reply))))):
+            raise InputError("its conversation has no proper name")
+        for each in _all(reply):
+            if each.id not in self._answers:
+                self._answers[each.id] = replace(each, others=()) if each.others else each
+                self.restored.charges.append(_charge(each))
+        latest = max(each.started for each in _all(reply))
+        moment = latest if known is None else max(known, latest)
+        self._saved.append(_Saved(name, reply, cell, moment, len(self._saved), turn.retired))
+
+    def _place(self, saved: _Saved) -> None:
+        """Put a turn into its conversation, with its other attempts."""
+        reply = saved.reply
+        for each in _all(reply):
+            home = self._names.of(each.conversation, saved.known)
+            self._homes.setdefault(each.id, (home, each.turn_id or each.id))
+        name = self._names.of(saved.conversation, saved.known)
+        # An answer outside of any conversation, or one that broke off, is spend and no turn.
+        if not reply.turn or not reply.text or reply.finish_reason == "failed":
+            return
+        # A fork may have turns of a conversation that was deleted.
+        turns = self._turns[name]
+        if not self._names.is_gone(name):
+            self._conversation(name)
+        shown = self._answers[reply.id]
+        turn = turns.get(saved.turn_id)
+        if turn is None:
+            turn = turns[saved.turn_id] = FoundTurn(
+                saved.turn_id, shown, saved.cell, saved.position, reply.started
+            )
+        turn.show(shown, saved.cell, saved.position)
+        for other in reply.others:
+            turn.add(self._answers[other.id])
+            origin = self._names.final(other.conversation, saved.known)
+            if origin and origin != name and not self._names.is_gone(name):
+                self._forks.append((name, origin))
+
+    def _conversation(self, name: str) -> Conversation:
+        found = self.restored.conversations.get(name)
+        if found is None:
+            found = self.restored.conversations[name] = Conversation(name)
+        return found
+
+    @staticmethod
+    def _be_fork(fork: Conversation, origin: Conversation) -> None:
+        if fork.origin is None and not fork.is_kin_of(origin) and origin.depth < _DEEPEST:
+            fork.origin = origin
+
+    # -- what commands changed ------------------------------------------------------------------
+
+    def _repeat(self) -> None:
+        """Go through commands and answers in the order of time; at the same moment a command was first."""
+        current = self._names.of("main", BEGINNING)
+        retired = [each for each in self._saved if each.retired]
+        moments: list[_Change | Reply | _Saved] = [
+            *self._changes.values(),
+            *self._answers.values(),
+            *retired,
+        ]
+        for each in sorted(moments, key=_time):
+            if isinstance(each, _Saved):
+                self._retire(self._names.of(each.conversation, each.known), each.turn_id, each.known)
+            elif isinstance(each, _Change):
+                current = self._used(each.event) or current
+                self._change_again(each)
+            elif each.began:
+                current = self._begun(each) or current
+        self.restored.current = self._conversation("main" if self._names.is_gone(current) else current).name
+
+    def _used(self, event: Event) -> str:
+        """Return the conversation that is in use after a command, "" where it does not change that."""
+        if event.kind in ("use", "import"):
+            return self._names.of(event.conversation, event.time)
+        return self._names.of(event.name, event.time) if event.kind in ("fork", "delete") else ""
+
+    def _begun(self, reply: Reply) -> str:
+        """Take note that an answer began its conversation, and return that."""
+        name, turn_id = self._homes[reply.id]
+        found = self._turns[name].get(turn_id) if name in self._turns else None
+        if found is not None and not self._names.is_gone(name):
+            self._conversation(name).begun_by = found.place(reply.ordinal)
+        return name
+
+    def _change_again(self, change: _Change) -> None:
+        """Make a change again in its conversation, if that is there in the end."""
+        event, cell = change
+        told = event.name if event.kind == "rename" else event.conversation
+        name = self._names.final(told, event.time)
+        by = Place(cell, event.ordinal, "command") if event.began and cell is not None else None
+        if event.kind == "delete":
+            self.restored.deleted.add(event.conversation)
+        elif event.kind == "fork":
+            fork, origin = self._names.of(event.name, event.time), self._names.of(told, event.time)
+            if fork != origin:
+                self._fork(event, origin, fork)
+            if name and fork != origin and not self._names.is_gone(fork):
+                self._be_fork(self._conversation(fork), self._conversation(name))
+            if not self._names.is_gone(fork):
+                conversation = self._conversation(fork)
+                conversation.begun_by = by or conversation.begun_by
+                conversation.made_at, conversation.system = event.made, event.system
+        elif event.kind in ("drop", "keep"):
+            self._drop_or_keep(self._names.of(told, event.time), event)
+        elif not name:
+            return
+        else:
+            conversation = self._conversation(name)
+            if event.kind == "system":
+                conversation.system = event.system
+            elif event.kind == "rename":
+                conversation.former_names.append(event.conversation)
+                conversation.renamed_by = cell
+            else:
+                conversation.begun_by = by or conversation.begun_by
+            if event.kind == "import":
+                conversation.made_at = event.made
+                self._note(f"{event.conversation!r} was imported from a file: import it again to have it")
+
+    def _fork(self, event: Event, origin: str, fork: str) -> None:
+        """Let a conversation begin with the turns another had at that time."""
+        for identifier in event.returned:
+            if identifier in self._answers:
+                self._return(self._answers[identifier], origin, event.time)
+        turns = self._turns[fork]
+        for turn in turns.values():
+            if turn.latest <= event.time and _is_older(turn.shown, event.made):
+                turn.retired = True
+        gone = 0
+        inherited = set()
+        for identifier in event.answers:
+            reply = self._answers.get(identifier)
+            _, turn_id = self._homes[identifier] if reply else ("", "")
+            before = self._turns[origin].get(turn_id) or self._at_home(identifier)
+            if reply is None or before is None:
+                gone += 1
+                continue
+            inherited.add(turn_id)
+            self._inherit(before, fork, event.time, reply)
+        if gone:
+            lacks = f"{event.name!r} lacks {gone} of the turns that it was forked with"
+            self._note(f"{lacks}: they are not in the notebook")
+        for before in self._turns[origin].values():
+            if self._inheritable <= 0:
+                break
+            if before.id not in inherited and not before.retired and _is_older(before.shown, event.made):
+                self._inherit(before, fork, event.time)
+
+    def _at_home(self, identifier: str) -> FoundTurn | None:
+        """Return the turn that an answer was an attempt of when it was asked."""
+        name, turn_id = self._homes.get(identifier, ("", ""))
+        return self._turns[name].get(turn_id) if name in self._turns else None
+
+    def _inherit(self, before: FoundTurn, fork: str, time: datetime, reply: Reply | None = None) -> None:
+        """Let a fork have a turn of its origin: `reply` is in force, or it is a retired one."""
+        attempts = [each for each in before.attempts.values() if each.started <= time]
+        if self._inheritable < len(attempts):
+            attempts = []
+        self._inheritable -= max(1, len(attempts))
+        shown = reply or next(reversed(attempts), None)
+        if shown is None:
+            return
+        turns = self._turns[fork]
+        turn = turns.get(before.id)
+        if turn is None:
+            turn = turns[before.id] = FoundTurn(before.id, shown, before.cell, before.position, shown.started)
+            turn.retired = True
+        asked_since = turn.latest > time
+        for each in (shown, *attempts):
+            turn.add(each)
+        if reply is not None:
+            turn.retired = False
+            turn.shown = turn.shown if asked_since else reply
+
+    def _return(self, reply: Reply, origin: str, time: datetime) -> None:
+        """Let the origin of a fork have what its turn was asked again in the fork."""
+        theirs = self._at_home(reply.id)
+        if theirs is None:
+            return
+        turns = self._turns[origin]
+        turn = turns.get(theirs.id)
+        if turn is None:
+            turn = turns[theirs.id] = FoundTurn(theirs.id, reply, theirs.cell, theirs.position, reply.started)
+        asked_since = turn.latest > time
+        for each in (reply, *theirs.attempts.values()):
+            if each.started <= time:
+                turn.add(each)
+        self._homes[reply.id] = origin, theirs.id
+        if not asked_since:
+            turn.shown, turn.retired = reply, False
+
+    def _retire(self, name: str, turn_id: str, time: datetime) -> None:
+        turn = self._turns[name].get(turn_id) if name in self._turns else None
+        if turn is not None and turn.latest <= time:
+            turn.retired = True
+
+    def _drop_or_keep(self, name: str, event: Event) -> None:
+        """Take a turn out, or put an attempt of it into force; only where no attempt of it is younger.
+
+        One of the same moment is younger than a keep, and older than a drop.
+        """
+        turn = self._turns[name].get(event.turn_id) if name in self._turns else None
+        if event.kind == "drop":
+            self._retire(name, event.turn_id, event.time)
+        elif turn is None or turn.latest >= event.time:
+            return
+        elif event.answer in turn.attempts:
+            turn.shown = turn.attempts[event.answer]
+        else:
+            self._note(f"an attempt that was kept in {event.conversation!r} is not in the notebook")
+
+    # -- the result -----------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        for name, turns in self._turns.items():
+            if name in self.restored.conversations:
+                fill(self.restored.conversations[name], turns.values(), self._homes)
+        for (what, why), numbers in self._left_out.items():
+            because = ", because" if len(numbers) == 1 else ", each because"
+            many = f"{what.format(len(numbers))}{'s' * (len(numbers) > 1)}"
+            self._note(f"left out: {many}{_in_cells(numbers)}{because} {why}")
+        notes = self.restored.notes
+        if len(notes) > _MOST_NOTES:
+            notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
+
+    def _note(self, line: str) -> None:
+        self.restored.notes.append(line)
+
+
+def _in_cells(numbers: list[int]) -> str:
+    """Name the cells of these numbers, where they are known: the first few."""
+    known = [str(number) for number in dict.fromkeys(numbers) if number]
+    if not known:
+        return ""
+    more = ", …" if len(known) > _MOST_CELLS else ""
+    return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
+
+
+def _all(reply: Reply) -> tuple[Reply, ...]:
+    return (*reply.others, reply)
+
+
+def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield what the outputs of a cell have under `cnai`, and their data."""
+    for output in cell.outputs:
+        metadata, data = output.get("metadata"), output.get("data")
+        about = metadata.get("cnai") if isinstance(metadata, Mapping) else None
+        if isinstance(about, Mapping):
+            yield about, data if isinstance(data, Mapping) else {}
+
+
+def _named(event: Event) -> Event:
+    names = [event.conversation, *([event.name] if event.name else [])]
+    if not all(map(Conversations.is_name, names)):
+        raise InputError("its conversation has no proper name")
+    return event
+
+
+def _charge(reply: Reply) -> Charge:
+    return Charge(
+        model=reply.model,
+        conversation=reply.conversation if reply.turn else "",
+        usage=reply.usage,
+        cost=reply.cost,
+        demo=reply.demo,
+        id=reply.id,
+        time=reply.started,
+        finish_reason=reply.finish_reason,
+        answered_by=reply.answered_by,
+    )
+
+
+def _time(each: _Change | Reply | _Saved) -> datetime:
+    if isinstance(each, Reply):
+        return each.started
+    return each.event.time if isinstance(each, _Change) else each.known
+
+
+def _is_older(reply: Reply, moment: datetime | None) -> bool:
+    """Tell whether the cell of an answer ran before a fork was made."""
+    return moment is None or reply.first_run is None or reply.first_run < moment
+
+
+def _plain(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in about.items() if name != "kept"}

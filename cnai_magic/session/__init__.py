@@ -1,0 +1,1 @@
+"""One question, from its prompt to its reply."""

@@ -1,0 +1,96 @@
+"""Which saved answer is the one to exactly this request; and if there is none, what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from ..chat.reply import Reply
+from ..errors import NextStep, ReplayError, setting
+from .question import Question
+
+__all__ = ["same_answer"]
+
+_SHORT = 60
+_ASK_ONCE = "ask once with " + setting("replay", False) + NextStep(cell=", and save the notebook")
+
+
+def same_answer(
+    saved: Sequence[Reply], ordinal: int, prepare: Callable[[Reply], Question]
+) -> tuple[Question, Reply]:
+    """Return the question as it was asked then, and its answer.
+
+    `saved` are the answers in the cell's outputs, `ordinal` counts the questions of this run. `prepare` gives
+    the question with, for what it leaves open, the model of a saved answer. Raises ReplayError.
+    """
+    whole = [each for reply in saved for each in _attempts(reply) if each.finish_reason != "failed"]
+    if not whole:
+        raise ReplayError(
+            "this cell has no saved answer to replay",
+            why="the saved notebook holds none below this cell",
+            next_step=_ASK_ONCE,
+        )
+    # The one that was asked at this point of the cell, then all others.
+    likely = sorted(whole, key=lambda reply: reply.ordinal != ordinal)
+    prepared: dict[tuple[str, bool], Question] = {}
+    for reply in likely:
+        open_to_it = reply.model, reply.demo
+        question = prepared.get(open_to_it) or prepared.setdefault(open_to_it, prepare(reply))
+        if reply.request and reply.request == question.request.digest:
+            return question, reply
+    if not likely[0].request:
+        raise ReplayError(
+            "the saved answer cannot be compared with this request",
+            why="an earlier version of cnai_magic saved it, without what tells a request from others",
+            next_step=_ASK_ONCE,
+        )
+    raise ReplayError(
+        "the saved answer of this cell is to another request",
+        why=_difference(likely[0], prepare(likely[0])),
+    )
+
+
+def _attempts(reply: Reply) -> Iterator[Reply]:
+    """Yield an answer and the other attempts that its output keeps: one that was kept since may be shown."""
+    turn = (reply, *(replace(each, ordinal=reply.ordinal) for each in reply.others))
+    for attempt in turn:
+        yield replace(attempt, others=tuple(replace(each, others=()) for each in turn if each is not attempt))
+
+
+def _difference(saved: Reply, question: Question) -> str:
+    """Say what differs between the request of a saved answer and this one."""
+    request = question.request
+    found = []
+    if saved.model != request.model:
+        found.append(f"the model was {saved.model}, and is {request.model}")
+    names = [*dict.fromkeys([*saved.parameters, *request.parameters])]
+    for name in names:
+        before, now = saved.parameters.get(name), request.parameters.get(name)
+        if before != now:
+            found.append(f"{name} was {_value(before)}, and is {_value(now)}")
+    if (saved.system or "") != (question.system or ""):
+        found.append("the system message " + _changed(saved.system or "", question.system or ""))
+    if saved.prompt != question.prompt:
+        found.append("the prompt " + _changed(saved.prompt, question.prompt))
+    return "; ".join(found) or "the turns before it are not those that were sent then: run their cells first"
+
+
+def _value(value: object) -> str:
+    return "not set" if value is None else str(value).removesuffix(".0")
+
+
+def _changed(before: str, now: str) -> str:
+    """Show the first place where two texts differ."""
+    start = _common(before, now)
+    return f"had {_excerpt(before, start)!r}, and has {_excerpt(now, start)!r}"
+
+
+def _common(before: str, now: str) -> int:
+    pairs = enumerate(zip(before, now, strict=False))
+    return next((index for index, (one, other) in pairs if one != other), min(len(before), len(now)))
+
+
+def _excerpt(text: str, start: int) -> str:
+    begin = max(0, start - 20)
+    part = text[begin : begin + _SHORT]
+    return ("…" if begin else "") + part + ("…" if begin + _SHORT < len(text) else "")

@@ -1,0 +1,216 @@
+"""A response read in a worker thread and handed over in paced batches; stop.
+
+The worker waits for the network, the caller's thread waits for the worker: text that arrived is shown
+even when the next token is late, and an interrupt is immediate and shows no frame that knows the key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..api.messages import ChatRequest, Usage
+from ..api.worker import Worker
+from ..errors import TruncatedError
+from ..redaction import Cleaner
+
+if TYPE_CHECKING:
+    from ..api.client import Client, Notice
+
+__all__ = ["PACE", "Batch", "StreamedAnswer"]
+
+PACE = 0.05
+"""Seconds between two batches: twenty a second look continuous."""
+
+_PATIENCE = 1.0
+
+
+class Batch(NamedTuple):
+    """What arrived since the last batch, safe to show; `notice` tells of waiting before the first token."""
+
+    text: str = ""
+    reasoning: str = ""
+    notice: Notice | None = None
+
+
+class StreamedAnswer:
+    """One answer while it is being read; with `stream=False` it is asked for whole, and comes at once.
+
+    Iterate over `batches()` to the end. `text`, `reasoning`, `usage` (None where none was reported),
+    `finish_reason`, `model`, `note` and `first_token_after` (seconds, None where there was none) hold what
+    has arrived so far, at any moment, whatever ended it. `finish_reason` is the server's, or "stopped" after
+    `stop()`, or "interrupted". `on_post` is called before each request that is sent, on the reading thread.
+    A failure is raised by `batches()` after all text that came before it.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        request: ChatRequest,
+        *,
+        stream: bool = True,
+        pace: float = PACE,
+        on_post: Callable[[int], None] | None = None,
+    ) -> None:
+        self.usage: Usage | None = None
+        self.finish_reason = ""
+        self.model = ""
+        self.note = ""
+        self.first_token_after: float | None = None
+        self._pace = pace
+        # Written by the worker only: an interrupt of the caller's thread can lose nothing.
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        # So many of the texts were reasoning, as a tag that came after them told.
+        self._thought = 0
+        self._counted = (0, 0)
+        self._notice: Notice | None = None
+        self._over = False
+        self._error: BaseException | None = None
+        self._woken = False
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+        self._stopped = False
+        self._stream = client.stream(request, on_notice=self._put, whole=not stream, on_post=on_post)
+        self._worker = Worker(self._read)
+
+    @property
+    def text(self) -> str:
+        """The text that has arrived."""
+        return "".join(self._texts[self._thought :])
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning that has arrived."""
+        return "".join(self._thoughts + self._texts[: self._thought])
+
+    @property
+    def uncounted(self) -> str:
+        """Text and reasoning that came after `usage` was last reported: what it does not count."""
+        texts, thoughts = self._counted
+        return "".join(self._texts[texts:] + self._thoughts[thoughts:])
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server took the request: not before it answers, where it refuses, or before a retry."""
+        return self._stream.accepted
+
+    @property
+    def posts(self) -> int:
+        """How many requests were sent, or were about to be, for this answer."""
+        return self._stream.posts
+
+    @property
+    def chargeable(self) -> bool:
+        """Whether the server may charge for the last request: it was sent, and not refused."""
+        return self._stream.chargeable
+
+    @property
+    def abandoned(self) -> list[int]:
+        """The numbers of the requests before it that may be charged too."""
+        return self._stream.abandoned
+
+    def batches(self) -> Generator[Batch, None, None]:
+        """Yield what arrives, at most once in `pace` seconds, the first token at once.
+
+        Raises the CnaiError that ended the stream. Leaves neither thread nor socket behind, however it is
+        left; a KeyboardInterrupt goes on, and what arrived is kept.
+        """
+        try:
+            try:
+                yield from self._batches()
+            except BaseException:
+                self.finish_reason = self.finish_reason or "interrupted"
+                raise
+            finally:
+                self._end()
+        finally:
+            # Again, for an interrupt that comes just before or within the first.
+            self._stream.cancel()
+        if self._stopped:
+            self.finish_reason = self.finish_reason or "stopped"
+        elif self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """End the answer as if it were complete, from any thread; what arrived is kept."""
+        self._stopped = True
+        self._stream.cancel()
+        self._wakes.put(None)
+
+    def _batches(self) -> Generator[Batch, None, None]:
+        started = time.monotonic()
+        shown = thought = 0
+        clean, clean_thought = Cleaner(), Cleaner()
+        self._worker.start()
+        while True:
+            self._wait()
+            over = self._over
+            texts, thoughts = self._texts[shown:], self._thoughts[thought:]
+            shown += len(texts)
+            thought += len(thoughts)
+            notice, self._notice = self._notice, None
+            if (texts or thoughts) and self.first_token_after is None:
+                self.first_token_after = time.monotonic() - started
+            ends = self._stopped or over
+            text, reasoning = clean.feed("".join(texts)), clean_thought.feed("".join(thoughts))
+            if ends:
+                text, reasoning = text + clean.rest(), reasoning + clean_thought.rest()
+            if text or reasoning or notice:
+                yield Batch(text, reasoning, notice)
+            if ends:
+                return
+            self._worker.wait(self._pace)
+
+    def _wait(self) -> None:
+        while True:
+            try:
+                # With a timeout, because a wait without one cannot be interrupted on Windows.
+                self._wakes.get(timeout=1.0)
+            except Empty:
+                if self._worker.lost:
+                    raise TruncatedError("the answer is read by the process that asked for it") from None
+                continue
+            # Before the pieces are taken: what comes from now on wakes again.
+            self._woken = False
+            return
+
+    def _end(self) -> None:
+        self._stream.cancel()
+        # The cancelled read returns at once; only a connection that is still being made takes longer, and
+        # its thread then ends by itself, at the timeout, with nothing sent.
+        if not self._stream.connecting:
+            self._worker.wait(_PATIENCE)
+
+    def _read(self) -> None:
+        texts, thoughts = self._texts, self._thoughts
+        try:
+            for text, reasoning, finish_reason, usage, model, note, all_thought in self._stream:
+                if all_thought:
+                    self._thought = len(texts)
+                if text:
+                    texts.append(text)
+                if reasoning:
+                    thoughts.append(reasoning)
+                if usage is not None:
+                    self.usage = usage
+                    self._counted = (len(texts), len(thoughts))
+                self.finish_reason = finish_reason or self.finish_reason
+                self.model = model or self.model
+                self.note = note or self.note
+                if not self._woken:
+                    self._wake()
+        except BaseException as error:  # noqa: BLE001  a bug too must reach the person, not die in a thread
+            self._error = error
+        finally:
+            self._over = True
+            self._wake()
+
+    def _wake(self) -> None:
+        self._woken = True
+        self._wakes.put(None)
+
+    def _put(self, notice: Notice) -> None:
+        self._notice = notice
+        self._wake()

@@ -1,0 +1,342 @@
+"""demo-guide: what a first lesson asks of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.demo import answer
+from cnai_magic.demo.guide import RULES
+from cnai_magic.demo.knowledge import read
+
+# How fast a machine is, is no matter of a test.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def talk(*questions: str, system: str = "") -> str:
+    """Ask one question after the other in one conversation; return the last answer."""
+    messages = [Message("system", system)] if system else []
+    text = ""
+    for question in questions:
+        messages.append(Message("user", question))
+        text = "".join(chunk.text for chunk in answer(ChatRequest("demo-guide", tuple(messages))))
+        messages.append(Message("assistant", text))
+    return text
+
+
+def code_of(text: str) -> str:
+    found = re.search(r"```python\n(.*?)\n```", text, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@untimed
+@given(st.text(), st.text(max_size=80))
+def test_any_text_is_answered(text: str, system: str) -> None:
+    assert talk(text, system=system) or not text.strip()
+
+
+@untimed
+@given(st.text(alphabet="abcmynaeis 0123456789+-*/|,;\n\t`#{}[]\"':?."))
+def test_anything_like_data_code_or_json_is_answered(text: str) -> None:
+    assert talk(text, text + " as JSON")
+
+
+def test_a_calculation_and_its_follow_ups() -> None:
+    assert "**4**" in talk("What is 2+2?")
+    assert "**12**" in talk("What is 2+2?", "And times 3?")
+    assert "**24**" in talk("What is 2+2?", "And times 3?", "My name is Ada", "double that")
+    assert "**34**" in talk("2+2", "and times 3?", "double that", "now add 10")
+
+
+def test_a_follow_up_takes_a_number_that_another_model_answered() -> None:
+    messages = (
+        Message("user", "How many planets are there?"),
+        Message("assistant", "There are 8."),
+        Message("user", "double that"),
+    )
+    text = "".join(chunk.text for chunk in answer(ChatRequest("demo-guide", messages)))
+    assert "**16**" in text
+
+
+def test_a_re_asked_question_changes_what_follows() -> None:
+    assert "**15**" in talk("2+3", "and times 3?")
+
+
+def test_what_cannot_be_worked_out_is_said() -> None:
+    assert "too large" in talk("9**9**9")
+    assert "zero" in talk("What is 1/0?")
+
+
+def test_it_knows_what_it_was_told_in_this_conversation() -> None:
+    assert "**Ada**" in talk("My name is Ada", "What is my name?")
+    assert "**Bob**" in talk("My name is Ada", "My name is Bob.", "what's my name")
+    assert "**green**" in talk(
+        "My name is Ada and my favourite colour is green.", "What is my favorite color?"
+    )
+    assert "not told me your name" in talk("What is my name?")
+
+
+def test_it_remembers_statements() -> None:
+    assert "the exam is on Friday" in talk("Remember that the exam is on Friday", "When is the exam?")
+    told = talk(
+        "My name is Ada", "I like my cat", "remember that the exam is on Friday", "What did I tell you?"
+    )
+    assert "your name is Ada" in told
+    assert "you like your cat" in told
+    assert "the exam is on Friday" in told
+
+
+def test_it_counts_and_quotes_the_questions() -> None:
+    assert "**3**" in talk("hello", "2+2", "How many questions have I asked?")
+    assert "“2+2”" in talk("2+2", "hello", "What was my first question?")
+    assert "“hello”" in talk("2+2", "hello", "What was my last question?")
+    assert "first question" in talk("What was my last question?")
+
+
+def test_it_repeats_and_shortens_the_last_answer() -> None:
+    assert talk("2+2", "Say that again") == talk("2+2")
+    whole = talk("Write a long answer")
+    short = talk("Write a long answer", "shorter")
+    assert len(short) < 100
+    assert short in whole
+    assert "no answer" in talk("say that again")
+
+
+@pytest.mark.parametrize("subject", ["planets", "squares of 1 to 12", "primes", "months", "your models"])
+def test_a_table_is_a_markdown_table(subject: str) -> None:
+    lines = [line for line in talk(f"Show a table of {subject}").splitlines() if line.startswith("|")]
+    assert len(lines) >= 7
+    assert re.fullmatch(r"\|(?: -{3}:? \|)+", lines[1])
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_table_has_as_many_rows_as_were_asked_for() -> None:
+    text = talk("Show a table of the squares of 1 to 12")
+    assert "| 12 | 144 | 1728 |" in text
+    assert "| 13 |" not in text
+    assert "I have no table of that" in talk("show a table of cats")
+
+
+@pytest.mark.parametrize("title", [entry[0] for entry in read("functions")["entries"]])
+def test_every_function_runs_and_prints(title: str) -> None:
+    [code] = [entry[3] for entry in read("functions")["entries"] if entry[0] == title]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, title, "exec"), {})
+    assert printed.getvalue().strip()
+
+
+@pytest.mark.parametrize(
+    ("asked", "called", "value"),
+    [
+        ("fibonacci", "fibonacci(7)", [0, 1, 1, 2, 3, 5, 8]),
+        ("prime numbers", "primes(20)", [2, 3, 5, 7, 11, 13, 17, 19]),
+        ("the factorial", "factorial(5)", 120),
+        ("reversing a string", "reverse('abc')", "cba"),
+        ("the mean of a list", "mean([1, 2, 6])", 3),
+        ("sorting a list", "insertion_sort([3, 1, 2])", [1, 2, 3]),
+        ("the gcd", "gcd(12, 18)", 6),
+        ("palindromes", "is_palindrome('Anna')", True),
+    ],
+)
+def test_the_function_that_was_asked_for_is_right(asked: str, called: str, value: object) -> None:
+    namespace: dict[str, object] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code_of(talk(f"Write a Python function for {asked}")), namespace)
+    assert eval(called, namespace) == value
+
+
+SORTS = [entry[0] for entry in read("functions")["entries"] if entry[0].endswith("sort")]
+
+
+@pytest.mark.parametrize("name", SORTS)
+@pytest.mark.parametrize("numbers", [[], [7], [3, 1, 2, 3, 0], [9, 8, 7, 6, 5, 4], [170, 45, 75, 802, 24, 2]])
+def test_a_sort_that_is_named_sorts(name: str, numbers: list[int]) -> None:
+    namespace: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code_of(talk(f"Write a {name} in Python")), namespace)
+    function = namespace[name.lower().replace(" ", "_")]
+    given = list(numbers)
+    assert function(given) == sorted(numbers)
+    assert given == numbers
+
+
+def test_code_it_cannot_write_is_admitted() -> None:
+    assert "set of rules" in talk("Write a Python program that plays chess")
+
+
+@pytest.mark.parametrize(
+    ("asked", "formula"),
+    [
+        ("quadratic formula", r"\[x_{1,2} ="),
+        ("Explain Pythagoras", "$$a^2 + b^2 = c^2$$"),
+        ("Euler's identity", r"$e^{i\pi} + 1 = 0$"),
+        ("formula of the variance", r"\bar{x}"),
+        ("show some LaTeX", r"\(ax^2 + bx + c = 0\)"),
+    ],
+)
+def test_mathematics_is_latex(asked: str, formula: str) -> None:
+    assert formula in talk(asked)
+
+
+def test_json_is_only_json() -> None:
+    assert json.loads(talk("List three planets as a JSON list")) == ["Mercury", "Venus", "Earth"]
+    assert json.loads(talk("What is 2+2? Answer in JSON")) == {"question": "What is 2+2?", "answer": 4}
+    assert json.loads(talk("a table of the planets in JSON"))[2]["planet"] == "Earth"
+    assert json.loads(talk("Why?", system="Answer with valid JSON only."))["question"] == "Why?"
+    assert json.loads(talk("2+3", "Now answer in JSON"))["answer"] == "2 + 3 = 5"
+
+
+def test_json_follows_a_schema() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "total": {"type": "integer"},
+            "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
+            "sure": {"type": "boolean"},
+            "nested": {"properties": {"x": {"type": ["number", "null"]}}},
+        },
+    }
+    answered = json.loads(talk("My name is Ada", f"What is 2+2? Only JSON: {json.dumps(schema)}"))
+    assert answered == {"name": "Ada", "total": 4, "tags": ["a"], "sure": True, "nested": {"x": 4}}
+
+
+@untimed
+@given(
+    st.recursive(
+        st.text(max_size=5) | st.integers() | st.none(),
+        lambda s: (
+            st.lists(s)
+            | st.dictionaries(st.sampled_from(["type", "properties", "items", "enum", "anyOf", "const"]), s)
+        ),
+    )
+)
+def test_any_schema_is_answered_with_json(schema: object) -> None:
+    text = talk(f"only JSON {json.dumps({'type': 'object', 'properties': {'a': schema}})}")
+    assert "a" in json.loads(text)
+
+
+def test_who_it_is_and_what_it_cannot_do() -> None:
+    for question in ("Who are you?", "Are you ChatGPT?", "What is the capital of Atlantis?"):
+        assert "not an LLM" in talk(question)
+    assert "%%cnai" in talk("help")
+    assert "%%cnai" in talk("Hello")
+    assert "Ada" in talk("My name is Ada", "hi")
+    assert "kind tutor" in talk("Who are you?", system="You are a kind tutor.")
+
+
+def test_long_answers_are_long() -> None:
+    assert talk("Count to 200").endswith("199, 200.")
+    assert len(talk("Write a long answer").split()) > 800
+    assert len(talk("Write 3000 words about nothing").split()) > 2500
+    assert len(talk(f"count to {'9' * 400}")) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ("Answer in upper case.", "NICE TO MEET YOU, ADA! "),
+        ("answer in lower case", "nice to meet you, ada! "),
+        ("Answer in one sentence.", "Nice to meet you, Ada!"),
+        ("You are a pirate.", "Arr! Nice to meet ye, Ada!"),
+        ("Use bullet points", "- Nice to meet you, Ada!\n- "),
+    ],
+)
+def test_the_system_message_is_honoured(system: str, expected: str) -> None:
+    assert talk("My name is Ada", system=system).startswith(expected)
+
+
+def test_every_answer_can_end_as_the_system_message_says() -> None:
+    assert talk("2+2", system='End every answer with "over."').endswith(" over.")
+
+
+def test_upper_case_leaves_code_and_formulas_alone() -> None:
+    assert "def gcd(a, b):" in talk("Write a function for the gcd", system="ANSWER IN UPPER CASE")
+    assert r"\frac{-b \pm" in talk("quadratic formula", system="upper case")
+
+
+def test_only_code_is_only_code() -> None:
+    text = talk("Write a Python function for primes. Only code.")
+    assert text.startswith("```python\n")
+    assert text.endswith("\n```")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "name,age\nAda,36\nBob,41\nCy,29",
+        "name;age\nAda;36\nBob;41\nCy;29",
+        "name\tage\nAda\t36\nBob\t41\nCy\t29",
+        "| name | age |\n| --- | ---: |\n| Ada | 36 |\n| Bob | 41 |\n| Cy | 29 |",
+        "  name  age\n0  Ada   36\n1  Bob   41\n2   Cy   29",
+    ],
+)
+def test_data_in_the_prompt_is_described(data: str) -> None:
+    for prompt in (data, f"How many rows are there?\n\n{data}", f"{data}\n\nDescribe the data."):
+        text = talk(prompt)
+        assert "**3 rows** and **2 columns**" in text
+        assert "| age | number | 0 | 29 | 35.3333 | 41 |" in text
+        assert "| name | text, 3 different | 0 |" in text
+
+
+def test_the_size_of_data_that_is_shown_in_part() -> None:
+    assert "150 rows and 4 columns" in talk("a,b,c,d\n1,2,3,4\n5,6,7,8\n[150 rows x 4 columns]")
+    assert "**150 rows** and **4 columns**" in talk("DataFrame: 150 rows × 4 columns")
+
+
+def test_missing_values_are_counted() -> None:
+    assert "| b | number | 1 | 2 | 3 | 4 |" in talk("a,b\n1,2\n3,\n5,4")
+
+
+def test_code_and_prose_are_no_data() -> None:
+    for text in (
+        "import a, b\nimport c, d\nimport e, f",
+        "f(1, 2)\ng(3, 4)\nh(5, 6)",
+        "for x in y:\n    a = 1\n    b = 2\n    c = 3",
+        "Roses are red, violets are blue.\nHoney is sweet, and so are you.\nBees make it, day by day.",
+    ):
+        assert "I see a table" not in talk(text)
+
+
+def test_an_error_is_explained_and_the_cell_corrected() -> None:
+    cell = "total = 3\nprint(totl)"
+    traceback = "Traceback (most recent call last)\nNameError: name 'totl' is not defined"
+    text = talk(f"```python\n{cell}\n```\n\n```\n{traceback}\n```")
+    assert "NameError" in text
+    assert code_of(text) == "total = 3\nprint(total)"
+
+
+def test_a_missing_colon_is_added() -> None:
+    text = talk("Fix this:\n```python\nfor i in range(3)\n    print(i)\n```\nSyntaxError: expected ':'")
+    assert code_of(text) == "for i in range(3):\n    print(i)"
+
+
+def test_an_error_without_a_cell_is_explained() -> None:
+    assert "divisor" in talk("Traceback (most recent call last):\nZeroDivisionError: division by zero")
+
+
+def test_chinese_is_answered_in_chinese() -> None:
+    assert "规则" in talk("你好")
+    assert "**5**" in talk("2加3等于多少?")
+    assert "**15**" in talk("2加3等于多少?", "再乘以3")
+    assert "小明" in talk("我叫小明", "我叫什么?")
+    assert "LLM" in talk("今天天气如何?")
+
+
+def test_a_request_without_a_question_gets_help() -> None:
+    request = ChatRequest("demo-guide", (Message("system", "x"),))
+    assert "%%cnai" in "".join(chunk.text for chunk in answer(request))
+
+
+def test_every_rule_has_a_name_of_its_own() -> None:
+    assert len({name for name, _ in RULES}) == len(RULES)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+
+from cnai_magic.api.messages import Model
+from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.conversations import Conversations
+from cnai_magic.display.tables import Table, conversations_table, models_table
+from cnai_magic.session.session import Session
+from tests.display.answers import reply
+from tests.servers import ScriptedServer
+
+
+def test_text_is_aligned_with_numbers_to_the_right() -> None:
+    table = Table(["Name", "Count"], [["a", 5], ["longer", 1000]], right=["Count"], note="two rows")
+    assert repr(table).split("\n") == [
+        "Name    Count",
+        "──────  ─────",
+        "a           5",
+        "longer   1000",
+        "two rows",
+    ]
+
+
+@pytest.mark.parametrize("cell", ["<script>alert(1)</script>", "a & b", '"quoted"', "<img src=x onerror=y>"])
+def test_html_in_a_cell_a_heading_or_a_note_is_escaped(cell: str) -> None:
+    shown = Table([cell], [[cell]], note=cell)._repr_html_()
+    assert cell not in shown
+    assert "<script" not in shown
+    assert "<img" not in shown
+
+
+def test_a_dollar_sign_in_a_cell_does_not_begin_maths() -> None:
+    assert "<span>$</span>1 and <span>$</span>2" in Table(["x"], [["$1 and $2"]])._repr_html_()
+
+
+def test_control_sequences_and_line_ends_in_a_cell_are_taken_out() -> None:
+    shown = repr(Table(["x"], [["a\x1b[2Jb\nc\x07"]]))
+    assert shown.split("\n")[-1] == "ab c"
+    assert "\x1b" not in shown
+
+
+def test_an_empty_table_is_its_headings() -> None:
+    assert repr(Table(["a", "b"], [])) == "a  b\n─  ─"
+
+
+def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None:
+    models = [Model("deepseek-chat", "deepseek"), Model("qwen-max", "ali")]
+    with ScriptedServer() as server:
+        server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
+        session = Session(
+            base_url=server.base_url, model="deepseek-chat", prices={"deepseek-chat": (1.68, 2.52)}
+        )
+        shown = repr(models_table(models, session)).split("\n")
+        session.provider.close()
+    assert shown[2].split() == ["deepseek-chat", "deepseek", "$1.68", "$2.52", "default"]
+    assert shown[3].split() == ["qwen-max", "ali", "unpriced", "unpriced"]
+    assert shown[-1] == "2 models; prices in USD per million tokens (set in this notebook)"
+
+
+def test_models_of_a_server_on_this_machine_are_free_and_local() -> None:
+    with ScriptedServer() as server:
+        session = Session(base_url=server.base_url, model="m")
+        table = models_table([Model("m")], session)
+        session.provider.close()
+    assert "(free, local)" in table.note or table.rows[0][4] == "free, local"
+
+
+def test_prices_of_several_sources_say_where_each_is_from() -> None:
+    with ScriptedServer() as server:
+        told = {"model_name": "qwen-max", "quota_type": 0, "model_ratio": 0.5, "completion_ratio": 3}
+        server.pricing = {"success": True, "data": [told]}
+        session = Session(base_url=server.base_url, prices={"deepseek-chat": (1, 2, "0.25")})
+        table = models_table([Model("deepseek-chat"), Model("qwen-max"), Model("other")], session)
+        session.provider.close()
+    assert table.headings == ["ID", "Owner", "Input", "Output", "Cached input", "Price from", ""]
+    assert table.rows[0][2:6] == ["$1.00", "$2.00", "$0.25", "set in this notebook"]
+    assert table.rows[1][2:5] == ["$1.00", "$3.00", ""]
+    assert table.rows[1][5].startswith("price list of 127.0.0.1, 20")
+    assert table.rows[2][2:6] == ["unpriced", "unpriced", "", ""]
+    assert "(" not in table.note
+
+
+def test_one_model_is_not_called_models() -> None:
+    assert "1 model;" in repr(models_table([Model("x")], Session(base_url="http://127.0.0.1:9/v1")))
+
+
+def test_conversations_are_listed_with_the_one_in_use_marked() -> None:
+    conversations = Conversations()
+    plan = conversations.new("plan")
+    for prompt in ("first", "first, better"):
+        plan.record(Place("a"), reply(prompt=prompt))
+    plan.record(Place("b"), reply(prompt="a very long question " * 9))
+    shown = repr(conversations_table(conversations)).split("\n")
+    assert shown[2].split() == ["main", "0", "0"]
+    assert shown[3].split()[:3] == ["plan", "2", "3"]
+    assert "…" in shown[3]
+    assert shown[3].endswith("in use")

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnai_magic.errors import InputError
+from cnai_magic.magics.arguments import Parser, add_request_options, leading_options, words
+from cnai_magic.settings import Cnai
+from tests.properties import random_examples
+
+
+def _parser() -> Parser:
+    parser = Parser("%%cnai", "Ask.")
+    parser.add_argument("model", nargs="?", default="")
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--by", choices=["model", "chat"])
+    add_request_options(parser)
+    return parser
+
+
+def _commands() -> Parser:
+    class Command(Parser):
+        def __init__(self, **settings: object) -> None:
+            super().__init__(str(settings["prog"]), "")
+
+    parser = Parser("cnai", "Ask.")
+    commands = parser.add_subparsers(required=True, parser_class=Command, metavar="COMMAND")
+    commands.add_parser("models")
+    serve = commands.add_parser("serve")
+    serve.add_argument("--port", type=int)
+    return parser
+
+
+# -- parsing ------------------------------------------------------------------------------------
+
+
+def test_options_of_a_question_are_read_in_both_forms() -> None:
+    short = _parser().parse(["-s", "Be brief.", "-t", "0", "-p", "0.5", "-n", "9"])
+    long = _parser().parse(["--system=Be brief.", "--temperature=0", "--top-p", "0.5", "--max-tokens", "9"])
+    assert vars(short) == vars(long)
+    assert (short.system, short.temperature, short.top_p, short.max_tokens) == ("Be brief.", 0, 0.5, 9)
+
+
+def test_options_that_are_not_given_are_unset() -> None:
+    parsed = _parser().parse([])
+    assert parsed.temperature is parsed.top_p is parsed.max_tokens is parsed.system is None
+
+
+def test_the_help_of_an_option_is_that_of_its_setting() -> None:
+    text = " ".join(_parser().format_help().split())
+    for name in ("temperature", "top_p", "max_tokens"):
+        assert Cnai.class_traits()[name].help in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--temprature", "--temperature"),
+        ("--temperatur=1", "--temperature"),
+        ("--sytem", "--system"),
+        ("--ones", "--once"),
+        ("--max_tokens", "--max-tokens"),
+    ],
+)
+def test_an_unknown_option_names_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _parser().parse([typed])
+    assert typed.split("=")[0] in caught.value.what
+    assert caught.value.why == f"did you mean {meant}?"
+    assert caught.value.next_step.cell == "see %%cnai?"
+
+
+def test_an_option_like_no_other_is_refused_without_a_guess() -> None:
+    with pytest.raises(InputError) as caught:
+        _parser().parse(["--zzzzzz"])
+    assert caught.value.why == ""
+
+
+def test_an_abbreviated_option_is_not_guessed() -> None:
+    with pytest.raises(InputError, match="no option --temp"):
+        _parser().parse(["--temp", "1"])
+
+
+def test_a_second_word_on_the_line_is_told_to_go_into_the_body() -> None:
+    with pytest.raises(InputError) as caught:
+        _parser().parse(["demo-guide", "what"])
+    assert caught.value.why == "found there: demo-guide what"
+    assert "the body of the cell" in caught.value.next_step.cell
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["-t", "warm"], "--temperature"),
+        (["-n", "1.5"], "--max-tokens"),
+        (["-t"], "--temperature"),
+        (["--once=yes"], "--once"),
+    ],
+)
+def test_a_bad_value_is_an_error_that_names_the_option(arguments: list[str], named: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _parser().parse(arguments)
+    assert named in caught.value.what
+
+
+def test_a_bad_choice_names_the_nearest_or_all() -> None:
+    with pytest.raises(InputError) as caught:
+        _parser().parse(["--by", "modle"])
+    assert "did you mean model?" in caught.value.why
+    with pytest.raises(InputError) as caught:
+        _parser().parse(["--by", "zzz"])
+    assert "model" in caught.value.why
+    assert "chat" in caught.value.why
+
+
+def test_an_unknown_command_names_the_nearest_one() -> None:
+    with pytest.raises(InputError) as caught:
+        _commands().parse(["modls"])
+    assert caught.value.why == "did you mean models?"
+    assert caught.value.next_step.cell == "see cnai --help"
+
+
+def test_a_mistake_in_a_command_s_option_names_that_command() -> None:
+    with pytest.raises(InputError) as caught:
+        _commands().parse(["serve", "--prot", "1"])
+    assert caught.value.what == "cnai serve has no option --prot"
+    assert caught.value.why == "did you mean --port?"
+    assert caught.value.next_step.cell == "see cnai serve --help"
+
+
+# -- words --------------------------------------------------------------------------------------
+
+
+def test_words_are_split_as_a_shell_does() -> None:
+    assert words("a 'b c' \"d e\" f\\ g") == ["a", "b c", "d e", "f g"]
+
+
+def test_a_quote_that_is_not_closed_is_an_error_that_shows_the_line() -> None:
+    with pytest.raises(InputError) as caught:
+        words("-s 'Be brief")
+    assert "-s 'Be brief" in caught.value.why
+
+
+# -- options before a question ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "question"),
+    [
+        ("What's up, doc?", [], "What's up, doc?"),
+        ("  What's  up?  ", [], "What's  up?"),
+        ("-t 0 What's up?", ["-t", "0"], "What's up?"),
+        ('-s "Be brief." Say "hi"', ["-s", "Be brief."], 'Say "hi"'),
+        ("--system='Be brief.' why - or why not?", ["--system=Be brief."], "why - or why not?"),
+        ("--once -t 0.5 is -5 < 3?", ["--once", "-t", "0.5"], "is -5 < 3?"),
+        ("-t 1 -- -5 is a number?", ["-t", "1"], "-5 is a number?"),
+        ("-- --once is an option", [], "--once is an option"),
+        ("--once", ["--once"], ""),
+        ("-t 0   two  spaces", ["-t", "0"], "two  spaces"),
+        (r"-s Be\ brief. C:\temp\new", ["-s", "Be brief."], r"C:\temp\new"),
+        ("", [], ""),
+    ],
+)
+def test_options_before_a_question_are_read_and_the_question_left_as_it_is(
+    line: str, options: list[str], question: str
+) -> None:
+    assert leading_options(line, _parser()) == (options, question)
+
+
+def test_an_unknown_option_before_a_question_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="no option --temprature"):
+        leading_options("--temprature 0 hello", _parser())
+
+
+def test_an_option_whose_quote_is_not_closed_is_an_error() -> None:
+    with pytest.raises(InputError):
+        _parser().parse(leading_options("-s 'Be brief. What is it?", _parser())[0])
+
+
+@random_examples()
+@given(st.text().filter(lambda text: not text.strip().startswith("-")))
+def test_any_question_comes_through_unchanged(question: str) -> None:
+    options, rest = leading_options(f"-t 0 {question}", _parser())
+    assert options == ["-t", "0"]
+    assert rest == question.strip()

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.chat.conversation import Conversation
+from cnai_magic.errors import InputError
+from cnai_magic.notebook.imported import Read
+from cnai_magic.notebook.messages_json import from_messages, to_messages
+from tests.notebook.test_markdown_export import _TEXTS, conversation, example, pairs, repeated
+from tests.properties import random_examples
+
+_SOUND = st.lists(st.tuples(_TEXTS, _TEXTS.filter(bool)), min_size=1, max_size=4)
+
+
+@random_examples()
+@given(st.none() | _TEXTS, _SOUND)
+def test_messages_come_back_exactly(system: str | None, turns: list[tuple[str, str]]) -> None:
+    made = conversation(*turns, system=system)
+    text = to_messages(made)
+    read = from_messages(text.encode().decode(), "main")
+    assert read.notes == ()
+    assert read.conversation.system == (system or None)
+    assert pairs(read.conversation) == turns
+    assert to_messages(read.conversation) == text
+
+
+def test_messages_are_the_body_of_a_request_but_for_the_next_question() -> None:
+    body = json.loads(to_messages(example()))
+    body["messages"].append({"role": "user", "content": "And 4 + 4?"})
+    request = ChatRequest.from_body(body)
+    assert request.model == "m"
+    assert request.messages[0] == Message("system", "Be brief.")
+    assert [message.role for message in request.messages[1:]] == ["user", "assistant"] * 2 + ["user"]
+    assert request.body() == body
+
+
+def test_reasoning_is_not_among_the_messages() -> None:
+    assert "Two and two" not in to_messages(example())
+
+
+def test_messages_are_written_for_people_too() -> None:
+    text = to_messages(conversation(("né 😀", "a")))
+    assert "né 😀" in text
+    assert text.startswith('{\n  "model": "m",\n  "messages": [\n')
+    assert text.endswith("}\n")
+
+
+def test_without_a_turn_or_a_known_model_none_is_named() -> None:
+    assert json.loads(to_messages(Conversation("main"))) == {"messages": []}
+    bare = from_messages('[{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]', "x")
+    assert "model" not in json.loads(to_messages(bare.conversation))
+
+
+TEXT, IMAGE = {"type": "text", "text": "q"}, {"type": "image_url", "image_url": {"url": "data:"}}
+
+
+def user(content: object = "q") -> dict[str, object]:
+    return {"role": "user", "content": content}
+
+
+def assistant(content: object = "a") -> dict[str, object]:
+    return {"role": "assistant", "content": content}
+
+
+def read_messages(*messages: object, **body: object) -> Read:
+    return from_messages(json.dumps({"messages": messages, **body} if body else messages), "imported")
+
+
+@pytest.mark.parametrize(
+    ("messages", "left", "told"),
+    [
+        ([user(), user("r"), assistant()], ("q\n\nr", "a"), "message 2 follows another of the user: joined"),
+        (
+            [user(), assistant(), assistant("b")],
+            ("q", "a\n\nb"),
+            "message 3 follows another of the assistant",
+        ),
+        ([assistant(), user(), assistant()], ("q", "a"), "message 1 is left out: an answer before any q"),
+        ([user(), assistant(), user()], ("q", "a"), "the last question is left out: it has no answer"),
+        ([user(), assistant(""), assistant()], ("q", "a"), "message 2 is left out: the answer is empty"),
+        ([user(), assistant(None), assistant()], ("q", "a"), "message 2 is left out: its content is null"),
+        ([user(), assistant(), {"role": "tool"}], ("q", "a"), "message 3 is left out: its role is 'tool'"),
+        ([user(), assistant(), {"content": "x"}], ("q", "a"), "message 3 is left out: its role is null"),
+        ([user(), assistant(), "hello"], ("q", "a"), "message 3 is left out: it is 'hello'"),
+        ([user(), assistant(), user([IMAGE])], ("q", "a"), "message 3 is left out: it holds no text but im"),
+        (
+            [user([TEXT, IMAGE]), assistant()],
+            ("q", "a"),
+            "message 1 is kept without what is not text: image_",
+        ),
+        ([user([TEXT, TEXT]), assistant()], ("qq", "a"), ""),
+        ([user("\ud800"), assistant()], ("?", "a"), ""),
+    ],
+)
+def test_what_is_not_sound_is_left_out_and_told(
+    messages: list[object], left: tuple[str, str], told: str
+) -> None:
+    read = read_messages(*messages)
+    assert pairs(read.conversation) == [left]
+    assert len(read.notes) == bool(told)
+    assert all(note.startswith(told) for note in read.notes), read.notes
+
+
+def test_the_last_system_message_is_the_conversations() -> None:
+    read = read_messages(
+        {"role": "developer", "content": "one"}, user(), assistant(), {"role": "system", "content": "two"}
+    )
+    assert read.conversation.system == "two"
+    assert read.notes == ("message 4: this system message takes the place of the one before",)
+    assert read.conversation.turns[0].reply.system == "two"
+
+
+def test_the_model_of_the_object_is_that_of_the_turns() -> None:
+    assert read_messages(user(), assistant(), model="kimi").conversation.turns[0].reply.model == "kimi"
+    read = read_messages(user(), assistant(), model="a\nb")
+    assert read.conversation.turns[0].reply.model == "unknown"
+    assert "model" in read.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"messages": [\n  {"role" "user"}]}', "line 2, column 11"),
+        ("", "line 1, column 1"),
+        ("[" * 1_000_000, "nested too deeply"),
+        ('{"a":' * 200_000, "nested too deeply"),
+        ("[]", "an empty list"),
+        ("{}", "null"),
+        ("3", "3"),
+        ('"x"', "'x'"),
+        ('{"messages": {"role": "user"}}', "an object"),
+        ('[{"role": "robot", "content": "x"}]', "message 1 is left out: its role is 'robot'"),
+        ('[{"role": "user", "content": 5}]', "message 1 is left out: its content is 5"),
+        ('[{"role": "user", "content": "x"}]', "it has no answer"),
+        ('[{"role": "assistant", "content": "x"}]', "message 1 is left out: an answer before any question"),
+    ],
+)
+def test_messages_that_hold_nothing_sound_say_where_and_why(text: str, why: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_messages(text, "x")
+    assert why in caught.value.why
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '{"role":"user","content":"q"},{"role":"assistant","content":"a"},',
+        '{"role":"user","content":"q"},',
+        '{"role":"user","content":[{"type":"text","text":"q"}, 1, null]},',
+        '{"role":"assistant","content":"a"},',
+        '{"role":"system","content":"s"},',
+        "1,",
+        "9",
+        "1.",
+        "0.9",
+        '{"role":',
+        '"\\ud800',
+        '{"role":"user","content":' + "9" * 5000 + "},",
+    ],
+)
+def test_large_hostile_messages_are_read_in_linear_time(piece: str) -> None:
+    for text in ("[" + repeated(piece) + '{"role":"user","content":"end"}]', repeated(piece)):
+        try:
+            read = from_messages(text, "x")
+        except InputError:
+            continue
+        assert len(read.notes) <= 21

@@ -1,0 +1,458 @@
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from cnai_magic.api.messages import Usage
+from cnai_magic.chat.markdown import DOLLAR, escape_markdown
+from cnai_magic.chat.reply import Reply
+from cnai_magic.errors import InputError
+from cnai_magic.money.cost import Cost, Spend
+from cnai_magic.notebook.record import (
+    SCHEMA,
+    Event,
+    bundle,
+    event_metadata,
+    metadata,
+    read_answer,
+    read_event,
+    small,
+)
+from cnai_magic.redaction import ApiKey
+from tests.display.answers import reply
+from tests.page_faults import page_faults
+from tests.properties import random_examples
+from tests.xss_corpus import PAYLOADS
+
+_render = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render
+
+
+def faults_of(markdown: str) -> list[str]:
+    """Return what of an output would run; not what the output itself brings."""
+    for own in ("<details><summary>Reasoning</summary>", "</details>", "<small>", "</small>"):
+        markdown = markdown.replace(own, "")
+    return page_faults(_render(markdown))
+
+
+def test_the_final_output_is_a_valid_output_of_a_notebook() -> None:
+    output = nbformat.v4.new_output(
+        "display_data", data=bundle(reply("a $5 `code`")), metadata=metadata(reply("a $5 `code`"))
+    )
+    cell = nbformat.v4.new_code_cell("%%cnai\n2+2?", outputs=[output])
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    nbformat.validate(notebook)
+    again = nbformat.reads(nbformat.writes(notebook), as_version=4)
+    assert again.cells[0].outputs[0].metadata["cnai"]["schema"] == SCHEMA
+
+
+def test_the_metadata_holds_what_a_restore_needs() -> None:
+    about = metadata(reply(system="Be brief.", reasoning="hm", demo=True, attempt=2))["cnai"]
+    assert about == {
+        "schema": SCHEMA,
+        "id": "0123456789abcdef",
+        "conversation": "main",
+        "turn": 1,
+        "turn_id": "0123456789ab",
+        "attempt": 2,
+        "ordinal": 0,
+        "model": "deepseek-chat",
+        "system": "Be brief.",
+        "parameters": {"temperature": 0},
+        "prompt": "2+2?",
+        "reasoning": "hm",
+        "usage": {
+            "prompt_tokens": 20,
+            "completion_tokens": 8,
+            "total_tokens": 28,
+            "reasoning_tokens": 3,
+            "cached_tokens": 5,
+            "estimated": False,
+        },
+        "cost": 53_760,
+        "demo": True,
+        "finish_reason": "stop",
+        "time": "2026-11-23T12:00:00.123456+00:00",
+        "seconds": 1.235,
+        "request": "",
+        "footer": reply(demo=True, attempt=2).footer,
+    }
+    assert json.loads(json.dumps(about)) == about
+
+
+def test_an_unpriced_answer_has_no_cost_in_the_metadata() -> None:
+    about = metadata(reply(cost=Cost(None), usage=Usage(1, 1, estimated=True)))["cnai"]
+    assert about["cost"] is None
+    assert about["usage"]["estimated"] is True
+
+
+@random_examples()
+@given(st.text(st.characters(blacklist_categories=["Cc", "Cs"]) | st.just("\n")))
+def test_the_answer_is_had_back_from_the_plain_text_without_its_footer(text: str) -> None:
+    shown = bundle(reply(text))["text/plain"]
+    footer = metadata(reply(text))["cnai"]["footer"]
+    assert shown.endswith(footer)
+    assert shown.removesuffix(footer).strip() == text.strip()
+    assert shown.rsplit("\n", 1)[-1] == footer
+
+
+def test_markdown_ends_with_the_footer_in_which_no_dollar_begins_maths() -> None:
+    assert bundle(reply())["text/markdown"] == f"Four.\n\n{small(reply().footer)}"
+    assert small("$1 · $2") == f"<small>{DOLLAR}1 · {DOLLAR}2</small>"
+
+
+def test_reasoning_is_folded_and_stands_before_the_answer() -> None:
+    markdown = bundle(reply(reasoning="hm <b>"))["text/markdown"]
+    assert markdown.startswith("<details><summary>Reasoning</summary>\n\nhm &lt;b>\n\n</details>\n\nFour.")
+    assert "hm" not in bundle(reply(reasoning="hm"))["text/plain"]
+
+
+@pytest.mark.parametrize("text", ['{"a": 1,\n "b": [2]}', "[1, 2]"])
+def test_an_answer_that_is_json_is_shown_as_code(text: str) -> None:
+    assert bundle(reply(text))["text/markdown"].startswith(f"```json\n{text}\n```\n\n")
+    assert bundle(reply(text))["text/plain"].startswith(text)
+
+
+@pytest.mark.parametrize("text", ["{not json}", "[a link](https://example.org)", '["```"]', '{"a": 1} is it'])
+def test_an_answer_that_is_not_only_json_is_markdown(text: str) -> None:
+    assert "```json" not in bundle(reply(text))["text/markdown"]
+
+
+def test_an_empty_answer_is_its_footer() -> None:
+    assert bundle(reply(""))["text/plain"] == reply("").footer
+    assert bundle(reply(""))["text/markdown"] == small(reply("").footer)
+
+
+def test_control_sequences_are_in_neither_form() -> None:
+    shown = bundle(reply("a\x1b[31mb\x07c\x1b]0;title\x07d", reasoning="e\x9b2Jf"))
+    assert shown["text/plain"].startswith("abcd\n")
+    assert not any(character in text for text in shown.values() for character in "\x1b\x07\x9b")
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_nothing_in_an_output_runs(payload: str) -> None:
+    hostile = reply(payload, reasoning=payload, prompt=payload, model=payload)
+    assert faults_of(bundle(hostile)["text/markdown"]) == []
+
+
+# -- read back ----------------------------------------------------------------------------------
+
+
+def saved(answer: Reply) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return metadata and data of an answer's output as a notebook file has them: text as a list of lines."""
+    output = nbformat.v4.new_output("display_data", data=bundle(answer), metadata=metadata(answer))
+    cell = nbformat.v4.new_code_cell("%%cnai", outputs=[output])
+    notebook = json.loads(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
+    (held,) = notebook["cells"][0]["outputs"]
+    assert isinstance(held["data"]["text/plain"], list)
+    return held["metadata"]["cnai"], held["data"]
+
+
+_COUNTS = st.integers(min_value=0, max_value=10**15)
+_FOOTER = reply().footer
+_PIECES = st.sampled_from(
+    ["\n", "\r\n", "\n\n", "\u2028", "\x85", "\x1b[31m", "\x00", "\t ", "$5", "<b>", "```\n", "漢", _FOOTER]
+)
+_TEXTS = st.lists(_PIECES | st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=6).map(
+    "".join
+)
+_NAMES = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=20)
+_TIMES = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)).map(
+    lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000, tzinfo=timezone.utc)
+)
+_USAGES = st.builds(
+    lambda prompt, completion, reasoning, cached, estimated: Usage(
+        prompt, completion, reasoning, min(prompt, cached), estimated
+    ),
+    *[_COUNTS] * 4,
+    st.booleans(),
+)
+_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "text": _TEXTS,
+    "prompt": _TEXTS,
+    "model": _NAMES,
+    "conversation": _NAMES,
+    "reasoning": _TEXTS,
+    "system": st.none() | _TEXTS,
+    "parameters": st.fixed_dictionaries(
+        {},
+        optional={
+            "temperature": st.integers(0, 2) | st.floats(0, 2),
+            "top_p": st.integers(0, 1) | st.floats(0, 1),
+            "max_tokens": st.integers(1, 10**15),
+        },
+    ),
+    "usage": _USAGES,
+    "cost": st.builds(Cost, st.none() | _COUNTS, st.booleans()),
+    "finish_reason": st.sampled_from(["stop", "length", "interrupted", "failed", ""]),
+    "started": _TIMES,
+    "seconds": st.integers(min_value=0, max_value=10**9).map(lambda number: number / 1000),
+    "turn": st.integers(0, 10**6),
+    "turn_id": st.just("") | _NAMES,
+    "attempt": st.integers(1, 10**6),
+    "demo": st.booleans(),
+    "id": _NAMES,
+    "request": st.just("") | _NAMES,
+    "ordinal": st.integers(0, 10**6),
+    "began": st.booleans(),
+    "total": st.just(Spend()),
+}
+_ANSWERS = st.builds(Reply, **_FIELDS)
+
+
+@random_examples()
+@given(_ANSWERS, st.lists(_ANSWERS, max_size=3), st.booleans())
+def test_an_answer_comes_back_from_its_output_as_it_was(
+    answer: Reply, others: list[Reply], replayed: bool
+) -> None:
+    answer = replace(answer, others=tuple(others), replayed=replayed)
+    about, data = saved(answer)
+    back = read_answer(about, data)
+    assert back == answer
+    assert back.others == answer.others
+    assert list(map(type, back.parameters.values())) == [
+        type(back.parameters[name]) for name in back.parameters
+    ]
+    assert back.total.requests == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        "\n",
+        _FOOTER,
+        f"a\n\n{_FOOTER}",
+        f"{_FOOTER}\n\n{_FOOTER}",
+        "a\n\n",
+        " a",
+        "a\r\nb",
+        "\x1b[1mx",
+    ],
+)
+def test_a_text_comes_back_to_the_letter(text: str) -> None:
+    assert read_answer(*saved(reply(text))).text == text
+
+
+def test_an_answer_whose_text_nobody_changed_is_written_once() -> None:
+    about, data = saved(reply("Four.\n\nIndeed."))
+    assert "text" not in about
+    assert "".join(data["text/plain"]).startswith("Four.\n\nIndeed.\n\n")
+
+
+@pytest.mark.parametrize("whole", ["Four.", "Four.\n\n", "Four.\x07"])
+def test_an_output_that_was_edited_has_what_stands_there_now(whole: str) -> None:
+    about, data = saved(reply(whole))
+    shown = "".join(data["text/plain"])
+    assert read_answer(about, {"text/plain": shown.replace("Four", "Five")}).text == "Five."
+    assert read_answer(about, {"text/plain": "Five, without its footer."}).text == "Five, without its footer."
+    assert read_answer(about, {"text/plain": ""}).text == ""
+
+
+def test_an_output_without_plain_text_has_the_text_that_is_saved_with_it() -> None:
+    about, _ = saved(reply("Four.\n\n"))
+    assert read_answer(about, {}).text == "Four.\n\n"
+    with pytest.raises(InputError, match="text is not there"):
+        read_answer(saved(reply("Four."))[0], {})
+
+
+def test_half_a_character_is_replaced() -> None:
+    about, data = saved(reply("x"))
+    back = read_answer({**about, "prompt": "a\ud800b", "system": "\udfff"}, data)
+    assert (back.prompt, back.system) == ("a?b", "?")
+
+
+def test_a_time_without_a_zone_is_utc_and_one_of_another_zone_is_converted() -> None:
+    about, data = saved(reply())
+    moment = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
+    for text in ("2026-11-23T12:00:00", "2026-11-23T12:00:00Z", "2026-11-23T14:00:00+02:00"):
+        assert read_answer({**about, "time": text}, data).started == moment
+
+
+def test_of_very_many_other_attempts_the_latest_are_saved() -> None:
+    others = tuple(reply(id=str(number)) for number in range(1005))
+    back = read_answer(*saved(reply(others=others)))
+    assert [each.id for each in back.others] == [str(number) for number in range(5, 1005)]
+
+
+# -- hostile ------------------------------------------------------------------------------------
+
+_ANYTHING = [
+    None,
+    True,
+    -1,
+    0.5,
+    10**15 + 1,
+    10**400,
+    -(10**400),
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    "",
+    "x" * 201,
+    "two\nlines",
+    "\x1b[2J",
+    "right\u202eleft",
+    "zero\u200bwidth",
+    "\ud800",
+    "9999-12-31T23:59:59-23:59",
+    "2026-11-23T12:00:00+99:00",
+    [],
+    [None],
+    [[]],
+    {},
+    {"prompt_tokens": 1},
+    {"prompt_tokens": 1, "completion_tokens": -1},
+    {"prompt_tokens": 1, "completion_tokens": 1, "estimated": 1},
+    {"temperature": float("nan")},
+    {"temperature": True},
+    {"top_p": 10**400},
+    {"max_tokens": 0},
+    {"stop": "x"},
+    {1: 2},
+]
+_REASONS = ("its ", "it ", "one of its parts")
+_DEEP: list[Any] = []
+for _ in range(100_000):
+    _DEEP = [_DEEP]
+
+
+@pytest.mark.parametrize("name", [*metadata(reply())["cnai"], "text", "others", "replayed", "began"])
+def test_whatever_stands_in_a_field_is_read_or_refused_with_a_reason(name: str) -> None:
+    about, data = saved(reply())
+    reasons = []
+    for value in [*_ANYTHING, _DEEP]:
+        try:
+            back = read_answer({**about, name: value}, data)
+        except InputError as error:
+            reasons.append(error.what)
+        else:
+            names = (back.model, back.conversation, back.id, back.turn_id, back.request, back.finish_reason)
+            assert all(each.isprintable() and len(each) <= 200 for each in names)
+            assert read_answer(*saved(back)) == back
+    assert reasons or name in ("footer", "text")
+    assert all(each.startswith(_REASONS) for each in reasons)
+
+
+@pytest.mark.parametrize("name", ["id", "model", "conversation", "turn_id", "request", "finish_reason"])
+@pytest.mark.parametrize("value", ["a\nb", "\x1b[2J", "a\u202eb", "a\u200bb", "n" * 201])
+def test_a_name_is_one_short_printable_line(name: str, value: str) -> None:
+    about, data = saved(reply())
+    with pytest.raises(InputError, match=f"its {name} is not a name"):
+        read_answer({**about, name: value}, data)
+
+
+@pytest.mark.parametrize("field", ["prompt", "model", "conversation", "usage", "time", "turn"])
+def test_what_an_answer_cannot_be_without_is_missed(field: str) -> None:
+    about, data = saved(reply())
+    del about[field]
+    with pytest.raises(InputError):
+        read_answer(about, data)
+
+
+@pytest.mark.parametrize(
+    "data", [{"text/plain": 5}, {"text/plain": [1]}, {"text/plain": {}}, {"text/html": "x"}]
+)
+def test_a_text_that_is_none_is_not_there(data: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="text is not there"):
+        read_answer(saved(reply())[0], data)
+
+
+def test_a_huge_output_is_read() -> None:
+    text = "word " * 1_000_000
+    about, data = saved(reply(text))
+    assert read_answer(about, data).text == text
+    with pytest.raises(InputError, match="its time is none"):
+        read_answer({**about, "time": "Z" * 10**7}, data)
+
+
+def test_a_version_that_is_newer_is_not_guessed_at() -> None:
+    about, data = saved(reply())
+    with pytest.raises(InputError, match="newer version"):
+        read_answer({**about, "schema": SCHEMA + 1}, data)
+    with pytest.raises(InputError, match="newer version"):
+        read_event({**about, "schema": 10**400, "event": "use"})
+
+
+# -- commands -----------------------------------------------------------------------------------
+
+_MOMENT = datetime(2026, 11, 23, 12, 0, 0, 123000, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        ("use", {}),
+        ("import", {}),
+        ("system", {"system": "Be brief.\n"}),
+        ("system", {"system": ""}),
+        ("system", {"system": None}),
+        ("drop", {"turn_id": "abc"}),
+        ("keep", {"turn_id": "abc", "answer": "def"}),
+        ("fork", {"name": "plan", "answers": ("a", "b"), "system": "Be brief."}),
+        ("fork", {"name": "plan", "answers": (), "system": None}),
+    ],
+)
+def test_a_change_comes_back_from_its_output(kind: str, facts: dict[str, Any]) -> None:
+    written = event_metadata(kind, "main", time=_MOMENT, **facts)["cnai"]
+    assert read_event(json.loads(json.dumps(written))) == Event(_MOMENT, kind, "main", **facts)
+
+
+def test_a_change_without_a_time_was_made_now() -> None:
+    before = datetime.now(timezone.utc) - timedelta(milliseconds=1)
+    event = read_event(event_metadata("use", "main")["cnai"])
+    assert before <= event.time <= datetime.now(timezone.utc)
+
+
+@pytest.mark.parametrize("kind", ["use", "system", "drop", "keep", "fork", "import"])
+@pytest.mark.parametrize(
+    "name", ["event", "conversation", "time", "name", "turn_id", "answer", "answers", "system"]
+)
+def test_whatever_stands_in_a_change_is_read_or_refused_with_a_reason(kind: str, name: str) -> None:
+    facts = {
+        "name": "plan",
+        "turn_id": "abc",
+        "answer": "def",
+        "answers": ["a"],
+        "system": "s",
+        "time": _MOMENT,
+    }
+    about = event_metadata(kind, "main", **facts)["cnai"]
+    reasons = []
+    for value in [*_ANYTHING, _DEEP]:
+        try:
+            event = read_event({**about, name: value})
+        except InputError as error:
+            reasons.append(error.what)
+        else:
+            names = (event.conversation, event.name, event.turn_id, event.answer)
+            assert all(each.isprintable() and len(each) <= 200 for each in names)
+            assert all(isinstance(each, str) for each in event.answers)
+    assert all(each.startswith(_REASONS) for each in reasons)
+
+
+def test_a_line_of_plain_text_is_not_taken_for_markdown() -> None:
+    for line in ("# not", "a*b*c", "[x](javascript:y)", "<b>", "`x`", "a | b", "~~x~~", "&lt;"):
+        assert faults_of(f"# {escape_markdown(line)}") == []
+        assert "<b>" not in escape_markdown(line)
+
+
+@pytest.mark.parametrize("break_", ["", "\x00", "\x1b[0m", "\x7f"])
+def test_a_key_that_was_met_is_in_no_output_whatever_stands_within_it(break_: str) -> None:
+    key = "sk-" + "proj-Ab3d_" * 3
+    ApiKey(key)
+    echoed = f"use `curl -H 'Bearer {key[:20]}{break_}{key[20:]}' <url>` now"
+    other = reply(echoed, id="other", prompt=echoed, reasoning=echoed, system=echoed)
+    written = reply(echoed, prompt=echoed, reasoning=echoed, system=echoed, others=(other,))
+    shown = html.unescape(json.dumps([bundle(written), metadata(written)], ensure_ascii=False))
+    assert "curl" in shown
+    assert key[3:] not in shown

@@ -1,0 +1,145 @@
+"""Any history of a notebook, asked of a real server by a real session, and what its document brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnai_magic.chat.conversation import Conversation, Turn
+from cnai_magic.money.cost import Spend
+from cnai_magic.notebook.restore import Restored, restore
+from cnai_magic.session.session import Session
+from tests.properties import random_examples
+from tests.servers import ScriptedServer
+from tests.working_notebook import Ask, Step, WorkingNotebook
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+_OPTIONS: list[dict[str, Any]] = [
+    *({} for _ in range(4)),
+    {"once": True},
+    {"append": True},
+    {"append": True},
+    {"new": True},
+    {"chat": "plan"},
+    {"chat": "main"},
+    {"new": True, "chat": "idea"},
+    {"system": "Be brief."},
+]
+_ASKS = st.builds(
+    Ask,
+    st.sampled_from(_OPTIONS),
+    st.sampled_from(["answered"] * 8 + ["refused", "broken", "empty"]),
+)
+_NUMBERS = st.integers(min_value=1, max_value=3)
+_COMMANDS = st.one_of(
+    st.sampled_from(["undo", "fork", "fork --at 1", "fork side --at 2", "fork side", "new", "new plan"]),
+    st.sampled_from(["system Be long.", 'system ""', "rename plan", "rename main plan", "rename plan idea"]),
+    st.sampled_from(["use main", "use chat-2", "use plan", "use side", "delete plan", "delete side"]),
+    st.builds("drop {}".format, _NUMBERS),
+    st.builds("versions {} --keep {}".format, _NUMBERS, _NUMBERS),
+)
+_QUESTIONS = st.tuples(st.sampled_from("abcd"), st.just([Ask()]) | st.lists(_ASKS, min_size=1, max_size=3))
+_CHANGES = st.tuples(st.sampled_from("vwxyz"), _COMMANDS.map(lambda line: [line]))
+_MIXED = st.tuples(st.sampled_from("ax"), st.lists(_ASKS | _COMMANDS, min_size=1, max_size=2))
+_STEPS = st.lists(_QUESTIONS | _QUESTIONS | _CHANGES | _CHANGES | _MIXED, min_size=6, max_size=20)
+
+
+@random_examples()
+@given(_STEPS)
+def test_a_document_brings_back_all_that_the_kernel_had(
+    server: ScriptedServer, steps: list[tuple[str, list[Step]]]
+) -> None:
+    """Conversations, their turns with order, places and attempts, what is in force, in use, a fork, begun.
+
+    Also where cells failed, were run again in a fork, appended, or were commands first and questions later.
+    """
+    notebook = WorkingNotebook(server)
+    notebook.session.settings.save_attempts = 100
+    try:
+        for cell, each in steps:
+            notebook.run(cell, *each)
+        order = sorted(notebook.outputs)
+        restored = restore(notebook.saved(order))
+        assert state(restored.conversations.values()) == state(notebook.session.conversations)
+        assert restored.current == notebook.session.conversations.current
+        check_attempts(notebook, restored)
+        check_spend(notebook, restored.charges)
+        check_next_requests(notebook, order)
+        check_restored_where_it_was_asked(notebook, order)
+    finally:
+        notebook.session.provider.close()
+
+
+def state(conversations: Any) -> dict[str, Any]:
+    """Return what conversations are, but for those that are as if they had just been begun."""
+    conversations = list(conversations)
+    found = {each.name: _state(each, [other.name for other in conversations]) for each in conversations}
+    return {name: each for name, each in found.items() if each["turns"] or each["system"]}
+
+
+def _state(conversation: Conversation, known: list[str]) -> dict[str, Any]:
+    origin = conversation.origin and conversation.origin.name
+    return {
+        "turns": [_turn(turn) for turn in conversation.turns],
+        "system": conversation.system,
+        "origin": origin if origin in known else None,
+        "begun by": conversation.begun_by,
+    }
+
+
+def _turn(turn: Turn) -> tuple[Any, ...]:
+    return turn.id, turn.place, turn.first_run, turn.reply.id, turn.reply.prompt, turn.reply.text
+
+
+def check_attempts(notebook: WorkingNotebook, restored: Restored) -> None:
+    """No attempt is lost; where a turn was forked again, it may have more."""
+    for mine in notebook.session.conversations:
+        for turn in mine.turns:
+            theirs = next(each for each in restored.conversations[mine.name].turns if each.id == turn.id)
+            assert {each.id for each in turn.attempts} <= {each.id for each in theirs.attempts}
+
+
+def check_spend(notebook: WorkingNotebook, restored: list[Any]) -> None:
+    known = {charge.id for charge in restored}
+    charges = [charge for charge in notebook.session.book.charges if charge.id in known]
+    assert {charge.id for charge in restored} == {charge.id for charge in charges}
+    assert sum(map(Spend.of, restored), Spend()) == sum(map(Spend.of, charges), Spend())
+
+
+def check_next_requests(notebook: WorkingNotebook, order: list[str]) -> None:
+    """A kernel that restored the notebook sends what this one would, from each cell and from a new one."""
+    other = WorkingNotebook(notebook.server)
+    try:
+        other.session.restore(restore(notebook.saved(order)))
+        for cell in (*"abcd", "new"):
+            sent = [_next(each.session, cell) for each in (notebook, other)]
+            assert sent[0] == sent[1]
+    finally:
+        other.session.provider.close()
+
+
+def _next(session: Session, cell: str) -> tuple[Any, ...]:
+    from cnai_magic.chat.order import Place
+
+    question = session.prepare("and now?", place=Place(cell))
+    return question.conversation.name, question.request.messages
+
+
+def check_restored_where_it_was_asked(notebook: WorkingNotebook, order: list[str]) -> None:
+    """A kernel that restores its own notebook has nothing new."""
+    session = notebook.session
+    before, current = state(session.conversations), session.conversations.current
+    session.restore(restore(notebook.saved(order)))
+    assert state(session.conversations) == before
+    assert session.book.before() == Spend()
+    assert session.conversations.current == current

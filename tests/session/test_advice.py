@@ -1,0 +1,145 @@
+"""What an error advises fits the server that was asked, what was sent, and where it is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.api.vendor_errors import error_from_response
+from cnai_magic.api.vendors import resolve
+from cnai_magic.errors import APIError, ContextLengthError, ModelNotFoundError, NextStep
+from cnai_magic.session.advice import advise, explain_model
+from cnai_magic.session.keys import Access
+
+QUESTION = ChatRequest("m", (Message("user", "a question of a few words"),))
+
+
+def access(base_url: str) -> Access:
+    return Access(resolve(base_url), None)
+
+
+def advised(
+    status: int, message: str, base_url: str, request: ChatRequest = QUESTION, code: str = ""
+) -> APIError:
+    error = error_from_response(status, f'{{"error":{{"message":"{message}","code":"{code}"}}}}')
+    assert isinstance(error, APIError)
+    advise(error, access(base_url), request)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("base_url", "key", "credit"),
+    [
+        (
+            "deepseek",
+            "DEEPSEEK_API_KEY; keys are made at https://platform.deepseek.com",
+            "platform.deepseek.com/top_up",
+        ),
+        ("https://api.moonshot.cn/v1", "MOONSHOT_API_KEY", "platform.moonshot.cn"),
+        (
+            "https://cnaitoken.store/v1",
+            "CNAI_API_KEY; keys are made at the Tokens page",
+            "cnaitoken.store/panel/topup",
+        ),
+        ("https://gateway.example/v1", "CNAI_API_KEY", "the website of the server"),
+        (
+            "http://127.0.0.1:8787/v1",
+            "CNAI_API_KEY beside CNAI_BASE_URL=http://127.0.0.1:8787/v1",
+            "the website",
+        ),
+    ],
+)
+def test_key_and_credit_lead_to_the_pages_of_the_server_that_was_asked(
+    base_url: str, key: str, credit: str
+) -> None:
+    refused = advised(401, "wrong key", base_url)
+    broke = advised(402, "no credit", base_url)
+    assert key in refused.next_step.terminal
+    assert refused.what == "the server asks for an API key, and none is set for it"
+    assert credit in broke.next_step.terminal
+    if "cnaitoken" not in base_url:
+        assert "cnaitoken" not in "".join(map(str, (refused.lines(), broke.lines())))
+
+
+@pytest.mark.parametrize(
+    ("message", "sent", "option"),
+    [
+        ("invalid temperature: only 1 is allowed for this model", {"temperature": 0.5}, "temperature"),
+        ("top_p is fixed", {"top_p": 0.5, "temperature": 1.0}, "top_p"),
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'", {"max_tokens": 9}, "max_tokens"),
+        ("System role not supported", {}, "system"),
+    ],
+)
+def test_a_parameter_that_the_model_refuses_is_to_be_left_out(
+    message: str, sent: dict[str, float], option: str
+) -> None:
+    messages = (Message("system", "Be brief."), Message("user", "a"))
+    request = ChatRequest("m", messages, **sent)  # type: ignore[arg-type]
+    step = advised(400, message, "https://gateway.example/v1", request).next_step
+    dashed = option.replace("_", "-")
+    assert step.cell == f"leave out --{dashed} (%config Cnai.{option} = None where it is set)"
+    assert step.terminal == f"leave out --{dashed} (or CNAI_{option.upper()}, where that is set)"
+    assert step.python == f"leave out {option} (in ask or in Session)"
+
+
+def test_a_parameter_that_was_not_sent_is_not_to_be_left_out() -> None:
+    assert "leave out" not in advised(400, "temperature is odd", "https://gateway.example/v1").next_step
+
+
+LONG = "This model's maximum context length is {} tokens. However, you requested 40111 tokens"
+
+
+def conversation(turns: int, size: int) -> ChatRequest:
+    earlier = [Message(role, "word " * size) for _ in range(turns) for role in ("user", "assistant")]
+    return ChatRequest("m", (Message("system", "Be brief."), *earlier, Message("user", "and now?")))
+
+
+@pytest.mark.parametrize("limit", [4096, 32768, 131072])
+def test_too_long_a_conversation_is_told_how_much_of_it_fits(limit: int) -> None:
+    request = conversation(100, 1000)
+    error = advised(400, LONG.format(limit), "https://gateway.example/v1", request)
+    assert isinstance(error, ContextLengthError)
+    cell = error.next_step.cell
+    assert "%%cnai --new" in cell
+    fitting = int(cell.rpartition("%config Cnai.history_tokens = ")[2])
+    assert 0 < fitting < limit
+    assert fitting > limit // 3
+    assert f"Session(history_tokens={fitting})" in error.next_step.python
+
+
+def test_where_the_server_tells_no_limit_half_of_the_history_is_a_start() -> None:
+    request = conversation(10, 100)
+    error = advised(413, "too long", "https://gateway.example/v1", request)
+    fitting = int(error.next_step.cell.rpartition(" = ")[2])
+    history = sum(message.tokens for message in request.messages[1:-1])
+    assert 0.4 * history < fitting <= history / 2
+
+
+def test_too_long_a_question_by_itself_is_to_be_shortened() -> None:
+    for request, step in (
+        (QUESTION, "shorten the question"),
+        (
+            ChatRequest("m", (Message("system", "x"), Message("user", "a " * 9999))),
+            "shorten the question or the system message",
+        ),
+    ):
+        advice = advised(400, LONG.format(100), "https://gateway.example/v1", request).next_step
+        assert advice == NextStep.of(step)
+
+
+def test_a_model_that_is_listed_is_never_corrected_to_itself() -> None:
+    error = ModelNotFoundError("x", why="No available channel for model m (HTTP 503)", status=503)
+    told = explain_model(error, access("https://gateway.example/v1"), "m", ["m", "n"])
+    assert told.why == "No available channel for model m (HTTP 503)"
+    assert "ask again later" in told.next_step
+    assert "did you mean" not in "".join(told.lines())
+
+
+def test_a_model_that_is_not_listed_gets_the_nearest_or_a_few() -> None:
+    error = ModelNotFoundError("x", why="HTTP 404", status=404)
+    names = ["deepseek-chat", "glm-4", "qwen-max", "qwen-plus", "kimi-k2", "ernie-4"]
+    near = explain_model(error, access("https://gateway.example/v1"), "deepseek-chta", names)
+    assert near.why == "did you mean deepseek-chat?"
+    far = explain_model(error, access("https://gateway.example/v1"), "gpt-x", names)
+    assert far.why == "there are deepseek-chat, glm-4, qwen-max, qwen-plus, kimi-k2 and others"
+    assert "ollama pull gpt-x" in explain_model(error, access("ollama"), "gpt-x", []).next_step

@@ -1,0 +1,1149 @@
+"""One question from end to end, against a real socket: what is sent, kept, shown and charged."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import keyring
+import keyring.backend
+import pytest
+
+from cnai_magic.api import interrupts
+from cnai_magic.api.messages import Message, Usage, estimate_usage
+from cnai_magic.api.tokens import estimate_tokens
+from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.reply import Reply
+from cnai_magic.errors import (
+    AuthenticationError,
+    CnaiError,
+    HTMLError,
+    InputError,
+    ModelNotFoundError,
+    QuotaError,
+    ServerError,
+    TruncatedError,
+)
+from cnai_magic.gateway import embedded as gateway
+from cnai_magic.money import holds
+from cnai_magic.money import spending as accounts
+from cnai_magic.money.cost import Charge, Cost, Spend
+from cnai_magic.notebook.record import bundle, metadata, read_answer
+from cnai_magic.redaction import ApiKey
+from cnai_magic.session import answer as answer_module
+from cnai_magic.session import pending_reply
+from cnai_magic.session import session as session_module
+from cnai_magic.session.answer import Answer
+from cnai_magic.session.keys import forget_key, save_key
+from cnai_magic.session.question import Question
+from cnai_magic.session.session import Session
+from cnai_magic.session.stream import Batch
+from tests.servers import (
+    CLOSE,
+    KEY,
+    PATIENCE,
+    SILENCE,
+    ScriptedServer,
+    answer,
+    chunked,
+    completion,
+    delta,
+    event,
+    failure,
+    head,
+    http_chunk,
+    json_response,
+    response,
+    sse,
+    usage,
+)
+
+
+class Watcher:
+    """A view that notes what it is told, and may do something when text arrives."""
+
+    def __init__(self, on_text: Callable[[Watcher], None] | None = None) -> None:
+        self.question: Question | None = None
+        self.stop: Callable[[], None] | None = None
+        self.text = ""
+        self.reasoning = ""
+        self.ended: list[Reply] = []
+        self.failed: list[Reply | None] = []
+        self._on_text = on_text
+
+    def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
+        self.question, self.stop = question, stop
+
+    def update(self, batch: Batch) -> None:
+        self.text += batch.text
+        self.reasoning += batch.reasoning
+        if batch.text and self._on_text:
+            self._on_text(self)
+
+    def end(self, reply: Reply) -> None:
+        self.ended.append(reply)
+
+    def fail(self, reply: Reply | None) -> None:
+        self.failed.append(reply)
+
+    def stopping(self) -> bool:
+        return False
+
+
+class FakeKeyring(keyring.backend.KeyringBackend):
+    """A keyring in memory."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], str] = {}
+        self.reads = 0
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.reads += 1
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.kept[service, username]
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def own_keyring() -> Iterator[FakeKeyring]:
+    before = keyring.get_keyring()
+    fake = FakeKeyring()
+    keyring.set_keyring(fake)
+    yield fake
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def own_gateway() -> Iterator[None]:
+    yield
+    gateway.embedded().close()
+
+
+@pytest.fixture
+def session(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    monkeypatch.setenv("CNAI_API_KEY", KEY)
+    monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
+    asking = Session(base_url=server.base_url, retries=0, prices={"deepseek-chat": (1.68, 2.52)})
+    yield asking
+    close(asking)
+
+
+def close(session: Session) -> None:
+    if session.provider._client is not None:
+        session.provider.close()
+
+
+def sent(server: ScriptedServer, index: int = -1) -> list[tuple[str, str]]:
+    return [(message["role"], message["content"]) for message in server.requests[index].json()["messages"]]
+
+
+def main(session: Session) -> list[str]:
+    return [turn.reply.text for turn in session.conversations["main"].turns]
+
+
+def begun(*texts: str) -> list[bytes]:
+    """The head and the first chunks of a stream that goes on."""
+    return [head(Transfer_Encoding="chunked"), *(http_chunk(event(delta(text))) for text in texts)]
+
+
+# -- what is sent -------------------------------------------------------------------------------
+
+
+def test_a_question_is_sent_as_it_stands_and_answered(server: ScriptedServer, session: Session) -> None:
+    server.reply(sse("Hel", "lo"))
+    reply = session.ask("Hi {x} {{y}} {% z %} $5")
+    assert str(reply) == "Hello"
+    body = server.requests[0].json()
+    assert body == {
+        "model": "deepseek-chat",
+        "messages": [{"role": "user", "content": "Hi {x} {{y}} {% z %} $5"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    assert server.requests[0].path == "/v1/chat/completions"
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_follow_up_sends_the_turns_before_it(server: ScriptedServer, session: Session) -> None:
+    server.reply(sse("one"))
+    server.reply(sse("two"))
+    session.conversations["main"].system = "Be brief."
+    session.ask("first")
+    session.ask("second")
+    assert sent(server) == [
+        ("system", "Be brief."),
+        ("user", "first"),
+        ("assistant", "one"),
+        ("user", "second"),
+    ]
+    assert server.connections == 1
+
+
+def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session: Session) -> None:
+    for text in ("one", "two", "one again", "three"):
+        server.reply(sse(text))
+    session.ask("a", place=Place("A"))
+    session.ask("b", place=Place("B"))
+    again = session.ask("a, better", place=Place("A"))
+    assert sent(server) == [("user", "a, better")]
+    assert (again.turn, again.attempt) == (1, 2)
+    assert main(session) == ["one again", "two"]
+    session.ask("c", place=Place("C"))
+    assert [content for _, content in sent(server)] == ["a, better", "one again", "b", "two", "c"]
+    assert session.book.total().requests == 4
+
+
+def test_append_makes_a_new_turn_of_the_same_cell(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    session.ask("a", place=Place("A"))
+    reply = session.ask("a", place=Place("A"), append=True)
+    assert (reply.turn, reply.attempt) == (2, 1)
+    assert len(sent(server)) == 3
+
+
+def test_on_rerun_append_makes_every_run_a_new_turn(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    session.settings.on_rerun = "append"
+    assert [session.ask("a", place=Place("A")).turn for _ in range(3)] == [1, 2, 3]
+
+
+def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    session.ask("a", place=Place("A"))
+    reply = session.ask("aside", once=True, place=Place("B"), system="Other.")
+    assert sent(server) == [("system", "Other."), ("user", "aside")]
+    assert reply.turn == 0
+    assert main(session) == ["yes"]
+    assert session.conversations["main"].system is None
+    assert session.book.total().requests == 2
+    assert session.latest is reply
+    session.conversations["main"].system = "Of the conversation."
+    session.ask("a", place=Place("A"))
+    session.ask("aside", once=True)
+    assert sent(server) == [("user", "aside")]
+
+
+def test_parameters_that_are_unset_are_not_sent_and_zero_is(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    session.ask("a")
+    assert not {"temperature", "top_p", "max_tokens"} & set(server.requests[0].json())
+    reply = session.ask("b", temperature=0, top_p=0.5, max_tokens=7)
+    assert {"temperature": 0, "top_p": 0.5, "max_tokens": 7}.items() <= server.requests[1].json().items()
+    assert reply.parameters == {"temperature": 0, "top_p": 0.5, "max_tokens": 7}
+    session.settings.temperature = 1.5
+    session.ask("c")
+    assert server.requests[2].json()["temperature"] == 1.5
+    session.ask("d", temperature=0)
+    assert server.requests[3].json()["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "parameter"),
+    [
+        ({"temperature": 3}, "temperature"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": 1.1}, "top_p"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -5}, "max_tokens"),
+        ({"model": "  "}, "model"),
+    ],
+)
+def test_a_parameter_out_of_range_is_refused_and_nothing_sent(
+    session: Session, server: ScriptedServer, options: dict[str, Any], parameter: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        session.ask("a", **options)
+    assert caught.value.parameter == parameter
+    assert server.requests == []
+
+
+def test_a_system_message_of_a_question_is_not_that_of_the_conversation(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    session.settings.system = "From the settings."
+    session.ask("a")
+    assert sent(server)[0] == ("system", "From the settings.")
+    session.ask("b", system="Own.")
+    assert sent(server)[0] == ("system", "Own.")
+    session.ask("c", system="")
+    assert sent(server)[0][0] == "user"
+    session.ask("d")
+    assert sent(server)[0] == ("system", "From the settings.")
+    session.conversations["main"].system = "Of the conversation."
+    session.ask("e")
+    assert sent(server)[0] == ("system", "Of the conversation.")
+
+
+def test_history_tokens_leaves_out_the_oldest_turns_and_says_so(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    for prompt in ("a", "b", "c"):
+        session.ask(prompt)
+    session.settings.history_tokens = estimate_tokens("c") + estimate_tokens("yes")
+    reply = session.ask("d")
+    assert [content for _, content in sent(server)] == ["c", "yes", "d"]
+    assert reply.left_out == 2
+    assert "2 oldest turns omitted" in reply.footer
+
+
+def test_an_answer_may_be_asked_for_as_a_whole(server: ScriptedServer, session: Session) -> None:
+    server.reply(json_response(completion("Hello", (3, 1))))
+    view = Watcher()
+    reply = session.ask("Hi", stream=False, view=view)
+    assert (reply.text, reply.usage) == ("Hello", Usage(3, 1))
+    assert "stream" not in server.requests[0].json()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{}{{}}{{{x}}}{%%}{##}$x ${x} %s %(x)s \\n \\",
+        "a\x00b\x1b[31mred\x07\x7f",
+        "🙂 👩‍👩‍👧 é 漢字 \U0001f1ec\U0001f1e7",
+        "line\r\nline\rline\u2028line",
+        "  indented\n\ttabbed  \n",
+        '"quoted" \\"twice\\" </script>',
+    ],
+)
+def test_whatever_is_in_a_prompt_is_sent_as_it_is(
+    server: ScriptedServer, session: Session, prompt: str
+) -> None:
+    server.reply(sse("yes"))
+    assert session.ask(prompt).prompt == prompt
+    assert sent(server) == [("user", prompt)]
+
+
+def test_half_a_character_in_a_prompt_does_no_harm(server: ScriptedServer, session: Session) -> None:
+    server.reply(sse("yes"))
+    session.ask("half \ud83d")
+    assert sent(server) == [("user", "half ?")]
+
+
+def test_a_prompt_of_ten_megabytes_is_sent(server: ScriptedServer, session: Session) -> None:
+    server.reply(sse("long", tokens=None))
+    prompt = "word " * 2_000_000
+    reply = session.ask(prompt)
+    assert sent(server) == [("user", prompt)]
+    assert reply.usage.prompt_tokens == estimate_tokens(prompt)
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n\t\n"])
+def test_an_empty_prompt_is_refused(server: ScriptedServer, session: Session, prompt: str) -> None:
+    with pytest.raises(InputError, match="no question"):
+        session.ask(prompt)
+    assert server.requests == []
+
+
+def test_an_option_that_does_not_exist_names_the_nearest_one(session: Session) -> None:
+    with pytest.raises(InputError, match="did you mean temperature"):
+        session.ask("a", temprature=1)
+
+
+def test_preparing_a_question_sends_nothing_and_changes_nothing(
+    server: ScriptedServer, session: Session
+) -> None:
+    question = session.prepare("a", model="deepseek-chat", chat="plan", system="S")
+    usage, cost, _ = question.so_far(0)
+    assert (question.turn, question.attempt, question.system) == (1, 1, "S")
+    assert usage.estimated
+    assert cost.nano is not None
+    assert server.requests == []
+    assert "plan" not in session.conversations
+    assert session.book.total() == Spend()
+
+
+# -- conversations ------------------------------------------------------------------------------
+
+
+def test_a_named_chat_is_asked_without_leaving_the_one_in_use(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    session.ask("a")
+    reply = session.ask("b", chat="plan")
+    assert sent(server) == [("user", "b")]
+    assert (reply.conversation, session.conversations.current) == ("plan", "main")
+    session.ask("c", chat="plan")
+    assert len(sent(server)) == 3
+
+
+def test_new_begins_a_conversation_and_goes_on_in_it(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    session.ask("a")
+    assert session.ask("b", new=True).conversation == "chat-2"
+    assert session.conversations.current == "chat-2"
+    session.ask("c")
+    assert [content for _, content in sent(server)] == ["b", "yes", "c"]
+    assert session.ask("d", new=True, chat="plan").conversation == "plan"
+
+
+def test_a_new_cell_run_again_is_asked_in_the_conversation_that_it_began(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    first = session.ask("a", new=True, place=Place("A"))
+    session.ask("b", place=Place("B"))
+    again = session.ask("a, better", new=True, place=Place("A"))
+    assert (again.conversation, again.turn, again.attempt) == (first.conversation, 1, 2)
+    assert sent(server) == [("user", "a, better")]
+    assert len(list(session.conversations)) == 2
+    named = session.ask("n", new=True, chat="plan", place=Place("N"))
+    again = session.ask("n", new=True, chat="plan", place=Place("N"))
+    assert (named.conversation, again.conversation, again.attempt) == ("plan", "plan", 2)
+
+
+def test_new_does_not_take_a_name_that_another_cell_began(server: ScriptedServer, session: Session) -> None:
+    server.reply(sse("yes"))
+    session.ask("a", new=True, chat="plan", place=Place("A"))
+    with pytest.raises(InputError, match="already"):
+        session.ask("b", new=True, chat="plan", place=Place("B"))
+
+
+# -- failures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "charged"),
+    [
+        (failure(401, "invalid_api_key"), AuthenticationError, False),
+        (failure(402, "insufficient_quota"), QuotaError, False),
+        (failure(500, "server_error"), ServerError, False),
+        # What waited for the answer gave up, and the answer may have come.
+        (failure(504, "server_error"), ServerError, True),
+        (failure(524, "server_error"), ServerError, True),
+        (json_response({"error": {"message": "no", "code": "server_error"}}), CnaiError, False),
+        (response("<html>Sign in</html>", kind="text/html"), HTMLError, False),
+        ([head(Transfer_Encoding="chunked"), CLOSE], CnaiError, True),
+        ([CLOSE], CnaiError, True),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_it_may_cost(
+    server: ScriptedServer,
+    session: Session,
+    reply: list[bytes],
+    error: type[CnaiError],
+    charged: bool,
+    stream: bool,
+) -> None:
+    server.reply(sse("one"))
+    first = session.ask("a", place=Place("A"), system="S")
+    before = session.book.total()
+    server.reply(reply)
+    view = Watcher()
+    with pytest.raises(error):
+        session.ask("b", place=Place("A"), system="T", new=True, chat="plan", view=view, stream=stream)
+    assert view.failed == [None]
+    assert view.ended == []
+    assert main(session) == ["one"]
+    assert len(session.conversations["main"].turns[0].attempts) == 1
+    assert session.conversations["main"].system is None
+    assert session.conversations.current == "main"
+    assert "plan" not in session.conversations
+    assert session.book.total().requests - before.requests == charged
+    if charged:
+        lost = session.book.charges[-1]
+        assert (lost.finish_reason, lost.usage) == (
+            "failed",
+            estimate_usage([Message("user", "T"), Message("user", "b")], ""),
+        )
+        assert lost.cost.estimated
+    assert session.latest == first
+
+
+def test_a_failure_after_the_first_token_is_shown_and_charged_but_not_kept(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.reply([*begun("half an "), http_chunk(event(delta("answer"))), CLOSE])
+    view = Watcher()
+    with pytest.raises(TruncatedError):
+        session.ask("a", view=view, system="S")
+    assert view.text == "half an answer"
+    (reply,) = view.failed
+    assert reply is not None
+    assert (reply.text, reply.finish_reason, reply.turn) == ("half an answer", "failed", 0)
+    assert reply.usage == Usage(
+        estimate_tokens("a") + estimate_tokens("S"), estimate_tokens("half an answer"), estimated=True
+    )
+    assert main(session) == []
+    assert session.conversations["main"].system is None
+    total = session.book.total()
+    assert (total.requests, total.nano) == (1, reply.cost.nano)
+    assert total.estimated_nano == total.nano > 0
+    assert str(total).startswith("≈$")
+
+
+def test_a_failure_in_the_reasoning_is_charged_too(server: ScriptedServer, session: Session) -> None:
+    server.reply(head(Transfer_Encoding="chunked"), http_chunk(event(delta(reasoning_content="hm"))), CLOSE)
+    with pytest.raises(TruncatedError):
+        session.ask("a")
+    assert session.book.total().usage.reasoning_tokens == estimate_tokens("hm")
+
+
+def test_a_model_that_is_unknown_names_the_nearest(server: ScriptedServer, session: Session) -> None:
+    server.reply(failure(404, "model_not_found", X_Request_Id="req-7"))
+    server.reply(json_response({"data": [{"id": "deepseek-chat"}, {"id": "qwen-max"}]}))
+    with pytest.raises(ModelNotFoundError) as caught:
+        session.ask("a", model="deepseek-caht")
+    assert "did you mean deepseek-chat?" in caught.value.why
+    assert caught.value.request_id == "req-7"
+    assert "%cnai_models" in caught.value.next_step
+
+
+def test_a_model_like_no_other_lists_some_there_are(server: ScriptedServer, session: Session) -> None:
+    server.reply(failure(404, "model_not_found"))
+    server.reply(json_response({"data": [{"id": f"model-{number}"} for number in range(9)]}))
+    with pytest.raises(ModelNotFoundError) as caught:
+        session.ask("a", model="zzz")
+    assert "model-0, model-1, model-2, model-3, model-4" in caught.value.why
+    assert "model-5" not in caught.value.why
+
+
+def test_a_model_that_is_unknown_is_told_even_where_models_cannot_be_listed(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.reply(failure(404, "model_not_found", "no such model"))
+    server.reply(failure(500))
+    with pytest.raises(ModelNotFoundError):
+        session.ask("a", model="zzz")
+
+
+def test_no_server_is_an_error_that_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer() as gone:
+        pass
+    monkeypatch.setenv("CNAI_API_KEY", KEY)
+    session = Session(base_url=gone.base_url, retries=0)
+    with pytest.raises(CnaiError) as caught:
+        session.ask("a")
+    assert "is the server running" in caught.value.next_step
+    assert session.book.total() == Spend()
+
+
+# -- ending early -------------------------------------------------------------------------------
+
+
+def test_an_interrupt_keeps_the_part_that_arrived_and_charges_it_once(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.reply([*begun("half an answer"), SILENCE])
+
+    def interrupt(view: Watcher) -> None:
+        raise KeyboardInterrupt
+
+    view = Watcher(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("a", view=view)
+    (reply,) = view.ended
+    assert (reply.text, reply.finish_reason, reply.turn) == ("half an answer", "interrupted", 1)
+    assert reply.usage.estimated
+    assert main(session) == ["half an answer"]
+    assert session.book.total().requests == 1
+    assert session.latest == reply
+    server.reply(sse("more"))
+    session.ask("go on")
+    assert [content for _, content in sent(server)] == ["a", "half an answer", "go on"]
+
+
+def test_stop_ends_the_answer_as_if_it_were_complete(server: ScriptedServer, session: Session) -> None:
+    server.reply([*begun("half an answer"), SILENCE])
+
+    def stop(view: Watcher) -> None:
+        assert view.stop is not None
+        view.stop()
+
+    reply = session.ask("a", view=Watcher(stop))
+    assert (reply.text, reply.finish_reason) == ("half an answer", "stopped")
+    assert reply.footer.endswith("stopped")
+    assert main(session) == ["half an answer"]
+    assert session.book.total().requests == 1
+
+
+def test_stop_before_the_first_token_leaves_no_turn(server: ScriptedServer, session: Session) -> None:
+    arrived = threading.Event()
+    server.reply([head(Transfer_Encoding="chunked"), SILENCE])
+    view = Watcher()
+
+    def stop_once_asked() -> None:
+        assert arrived.wait(PATIENCE)
+        assert view.stop is not None
+        view.stop()
+
+    stopping = threading.Thread(target=stop_once_asked)
+    stopping.start()
+    begin = view.begin
+
+    def begin_and_tell(question: Question, stop: Callable[[], None] | None) -> None:
+        begin(question, stop)
+        arrived.set()
+
+    view.begin = begin_and_tell  # type: ignore[method-assign]
+    reply = session.ask("a", view=view)
+    stopping.join(PATIENCE)
+    assert (reply.text, reply.finish_reason, reply.turn) == ("", "stopped", 0)
+    assert main(session) == []
+
+
+def test_a_view_that_breaks_does_not_lose_the_answer(server: ScriptedServer, session: Session) -> None:
+    server.reply([*begun("half an answer"), SILENCE])
+
+    def broken(view: Watcher) -> None:
+        raise RuntimeError("the front end is gone")
+
+    with pytest.raises(RuntimeError, match="front end"):
+        session.ask("a", view=Watcher(broken))
+    assert main(session) == ["half an answer"]
+    assert session.book.total().requests == 1
+
+
+# -- usage and cost -----------------------------------------------------------------------------
+
+
+def test_usage_that_the_server_reports_is_charged_exactly(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("hi", tokens=(20, 8)))
+    reply = session.ask("a")
+    assert reply.usage == Usage(20, 8)
+    assert reply.cost.nano == 53_760
+    assert "20 → 8 tokens · $0.000054" in reply.footer
+    assert session.ask("b").total.nano == 2 * 53_760
+
+
+def test_usage_that_is_not_reported_is_estimated_and_marked(server: ScriptedServer, session: Session) -> None:
+    server.reply(sse("hi there", tokens=None))
+    reply = session.ask("What?")
+    assert reply.usage == Usage(estimate_tokens("What?"), estimate_tokens("hi there"), estimated=True)
+    assert "≈2 → ≈2 tokens" in reply.footer
+    assert "≈$" in reply.footer
+
+
+def test_the_model_that_answered_is_kept_where_it_is_another(
+    server: ScriptedServer, session: Session, tmp_path: Path
+) -> None:
+    session.settings.ledger = str(tmp_path / "ledger.sqlite3")
+    named = [event({**delta("4"), "model": name}) for name in ("", "deepseek-chat", "qwen2.5-coder-0.5b", "")]
+    server.reply(chunked([*named, event({**delta(finish="stop"), "model": None}), event("[DONE]")]))
+    server.reply(sse("6"))
+    reply = session.ask("2+2?")
+    assert (reply.model, reply.answered_by) == ("deepseek-chat", "qwen2.5-coder-0.5b")
+    assert session.ask("3+3?").answered_by == ""
+    assert read_answer(metadata(reply)["cnai"], bundle(reply)).answered_by == "qwen2.5-coder-0.5b"
+    expected = ["deepseek-chat, answered by qwen2.5-coder-0.5b", "deepseek-chat"]
+    assert session.ledger is not None
+    assert list(session.ledger.by("model")) == expected
+    assert [charge.answered_by for charge in session.ledger.rows()] == ["qwen2.5-coder-0.5b", ""]
+
+
+def test_a_model_without_a_price_is_unpriced(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("hi"))
+    server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
+    reply = session.ask("a", model="qwen-max")
+    assert reply.cost.nano is None
+    assert "unpriced" in reply.footer
+    session.settings.prices = {"qwen-max": (1, 2)}
+    assert session.ask("b", model="qwen-max").cost.nano == 20 * 1000 + 8 * 2000
+
+
+def test_reasoning_is_kept_apart_and_never_sent_back(server: ScriptedServer, session: Session) -> None:
+    server.reply(chunked([event(delta(reasoning_content="hm, 6*7")), *answer("42")]))
+    server.reply(sse("yes"))
+    view = Watcher()
+    reply = session.ask("a", view=view)
+    assert (reply.reasoning, reply.text, view.reasoning) == ("hm, 6*7", "42", "hm, 6*7")
+    session.ask("b")
+    assert b"6*7" not in server.requests[1].body
+
+
+def test_an_answer_that_is_empty_is_charged_and_is_no_turn(server: ScriptedServer, session: Session) -> None:
+    server.reply(sse("", tokens=(5, 0)))
+    assert session.ask("a").turn == 0
+    assert main(session) == []
+    assert session.book.total().usage == Usage(5, 0)
+
+
+# -- what the review of a hostile reader asked for ------------------------------------------------
+
+
+def test_an_interrupt_before_the_server_took_the_question_costs_nothing(
+    server: ScriptedServer, session: Session
+) -> None:
+    class Impatient(Watcher):
+        def begin(self, question: Question, stop: Callable[[], None]) -> None:
+            raise KeyboardInterrupt
+
+    view = Impatient()
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("a", view=view)
+    assert server.requests == []
+    assert session.book.charges == []
+    assert (view.ended, view.failed) == ([], [None])
+
+
+def test_a_stop_while_a_retry_is_waited_for_costs_nothing(server: ScriptedServer, session: Session) -> None:
+    session.settings.retries = 1
+    server.reply(failure(429, "rate_limit_exceeded", Retry_After=30))
+
+    class Impatient(Watcher):
+        def update(self, batch: Batch) -> None:
+            assert self.stop is not None
+            self.stop()
+
+    reply = session.ask("a", view=Impatient())
+    assert (reply.finish_reason, reply.cost, reply.usage) == ("stopped", Cost(0), Usage())
+    assert session.book.charges == []
+    assert main(session) == []
+
+
+def test_what_arrives_after_an_early_count_is_estimated_and_marked(
+    server: ScriptedServer, session: Session
+) -> None:
+    first = event({**delta("a"), "usage": usage(20, 1)})
+    server.reply(
+        [head(Transfer_Encoding="chunked"), http_chunk(first), http_chunk(event(delta("b" * 1000))), SILENCE]
+    )
+
+    def stop(view: Watcher) -> None:
+        if len(view.text) > 1000 and view.stop is not None:
+            view.stop()
+
+    reply = session.ask("a", view=Watcher(stop))
+    assert reply.usage == Usage(20, 1 + estimate_tokens("b" * 1000), estimated=True)
+
+
+def test_a_price_that_is_none_is_found_before_anything_is_sent(
+    server: ScriptedServer, session: Session
+) -> None:
+    session.settings.prices = {"deepseek-chat": 1.5}
+    with pytest.raises(InputError, match="the price of deepseek-chat"):
+        session.ask("a")
+    assert server.requests == []
+
+
+def test_demo_answers_of_another_server_are_not_priced_as_money(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.reply(sse("hi"))
+    assert session.ask("a", model="demo-guide").cost == Cost(0, local=True)
+
+
+def test_a_server_on_this_machine_without_a_price_list_is_free(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("hi"))
+    reply = session.ask("a", model="qwen-local")
+    assert "· free, local ·" in reply.footer
+    assert reply.footer.endswith("notebook free")
+    session.settings.prices = {"*": (0, 0)}
+    assert "· $0 ·" in session.ask("b", model="qwen-local").footer
+
+
+def test_without_a_model_the_only_one_of_the_server_is_asked(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.only_model = "tiny"
+    server.always(sse("hi"))
+    assert session.ask("a").model == "tiny"
+    assert session.default_model == "tiny"
+
+
+def test_without_a_model_a_server_with_several_names_a_few(server: ScriptedServer, session: Session) -> None:
+    server.reply(json_response({"data": [{"id": f"model-{number}"} for number in range(9)]}))
+    with pytest.raises(InputError, match="no model is named") as caught:
+        session.ask("a")
+    assert caught.value.why == "the server has model-0, model-1, model-2, model-3, model-4 and others"
+    assert "%%cnai MODEL" in caught.value.next_step.cell
+    assert [request.path for request in server.requests] == ["/v1/models"]
+
+
+def test_without_a_model_a_dry_run_asks_nobody(server: ScriptedServer, session: Session) -> None:
+    assert "model" in session.prepare("a").request.model
+    assert server.requests == server.lookups == []
+
+
+def test_plain_http_to_another_machine_is_told_once_and_never_with_a_key() -> None:
+    lines: list[str] = []
+    session = Session(base_url="http://192.0.2.2:8000/v1", model="m", retries=0, notify=lines.append)
+    session.provider.use_key(ApiKey(KEY))
+    with pytest.raises(InputError, match="plain http"):
+        session.ask("a")
+    session.use_key(None)
+    for _ in range(2):
+        session._announce()
+    assert [line for line in lines if "plain http" in line] == lines[:1]
+
+
+def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.reply(sse("hi"))
+    add = session.book.add
+
+    def interrupted_add(charge: Charge) -> None:
+        signal.raise_signal(signal.SIGINT)
+        add(charge)
+
+    monkeypatch.setattr(session.book, "add", interrupted_add)
+    view = Watcher()
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("a", view=view)
+    assert session.book.total().requests == len(session.book.charges) == 1
+    assert main(session) == ["hi"]
+    assert [reply.text for reply in view.ended] == ["hi"]
+
+
+def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.settings.budget = 1
+    allow = session.accounts.allow
+
+    def interrupted_allow(*arguments: Any, **options: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return allow(*arguments, **options)
+
+    monkeypatch.setattr(session.accounts, "allow", interrupted_allow)
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("a")
+    assert server.requests == []
+    assert session.accounts.left(session.budget, demo=False) == 10**9
+
+
+def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    saved = session.ask("a", new=True, chat="plan")
+    assert saved.began
+    session.settings.replay = True
+    fresh = Session(session.settings)
+    outside = fresh.replay("a", [saved], once=True)
+    within = fresh.replay("a", [saved])
+    assert (outside.turn, outside.began, outside.replayed) == (0, False, True)
+    assert (within.turn, within.began, within.conversation) == (1, False, "main")
+    assert fresh.book.total() == Spend()
+    assert len(server.requests) == 1
+
+
+def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: Session) -> None:
+    read = Conversation("talk", begun_by=Place("A"))
+    read.record(Place("A"), Reply("yes", "a", "m"))
+    taken = session.take_in(read, "", "talk")
+    assert (taken.begun_by, taken.turns[0].place, session.conversations.current) == (None, Place(), "talk")
+
+
+def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    replies: list[Reply] = []
+
+    def ask(number: int) -> None:
+        replies.extend(session.ask(f"{number}.{index}", chat="shared") for index in range(10))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    turns = session.conversations["shared"].turns
+    assert len(turns) == len(session.book.charges) == session.book.total().requests == 60
+    assert sorted(reply.turn for reply in replies) == list(range(1, 61))
+    assert [turn.reply.turn for turn in turns] == list(range(1, 61))
+
+
+def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_attempts(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    first, second = Place("a", 0), Place("a", 1)
+    session.ask("a1", place=first)
+    session.ask("a2", place=second)
+    session.ask("a1", place=first)
+    session.conversations.end_of_cell("a", [("main", first)])
+    session.ask("b", place=Place("b"))
+    assert [text for role, text in sent(server) if role == "user"] == ["a1", "b"]
+    reply = session.ask("a2 again", place=second)
+    assert (reply.turn, reply.attempt) == (2, 2)
+    assert [text for role, text in sent(server) if role == "user"] == ["a1", "a2 again"]
+
+
+def test_a_cell_that_moves_to_another_conversation_leaves_the_first(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    place = Place("a")
+    session.ask("in main", place=place)
+    session.ask("in plan", place=place, chat="plan")
+    session.conversations.end_of_cell("a", [("plan", place)])
+    session.ask("b", place=Place("b"))
+    assert sent(server) == [("user", "b")]
+
+
+def test_new_in_the_first_cell_of_a_conversation_begins_another(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.always(sse("yes"))
+    session.ask("q1", place=Place("a"))
+    session.ask("q2", place=Place("b"))
+    reply = session.ask("fresh", place=Place("a"), new=True)
+    assert (reply.conversation, session.conversations.current) == ("chat-2", "chat-2")
+    assert sent(server) == [("user", "fresh")]
+    assert session.ask("fresh again", place=Place("a"), new=True).conversation == "chat-2"
+
+
+def test_a_re_run_tells_how_many_turns_below_are_older(server: ScriptedServer, session: Session) -> None:
+    server.always(sse("yes"))
+    for cell in "abc":
+        session.ask(cell, place=Place(cell))
+    again = session.ask("a, changed", place=Place("a"))
+    assert again.later == 2
+    assert "2 below are older" in again.footer
+    assert session.ask("b", place=Place("b")).later == 1
+    assert session.ask("c", place=Place("c")).later == 0
+
+
+# -- keys, servers, models ----------------------------------------------------------------------
+
+
+def test_the_prompt_may_not_hold_the_own_key(server: ScriptedServer, session: Session) -> None:
+    with pytest.raises(InputError, match="own API key"):
+        session.ask(f"what is {KEY}?")
+    assert server.requests == []
+    assert main(session) == []
+    assert session.book.total() == Spend()
+
+
+def test_a_key_that_was_typed_wins_over_the_environment_and_that_over_the_keyring(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, own_keyring: FakeKeyring
+) -> None:
+    server.always(sse("yes"))
+    session = Session(base_url=server.base_url)
+
+    def key() -> str:
+        session.ask("a")
+        return server.requests[-1].headers.get("authorization", "none")
+
+    assert key() == "none"
+    save_key(ApiKey("stored-key"), server.base_url)
+    session.use_key(None)
+    assert key() == "Bearer stored-key"
+    monkeypatch.setenv("CNAI_API_KEY", "environment-key")
+    assert key() == "Bearer stored-key"  # a server on this machine gets no key that is for another
+    monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
+    assert key() == "Bearer environment-key"
+    session.use_key(ApiKey("typed-key"))
+    assert key() == "Bearer typed-key"
+    session.use_key(None)
+    assert key() == "Bearer environment-key"
+    monkeypatch.delenv("CNAI_API_KEY")
+    assert key() == "Bearer stored-key"
+    assert forget_key(server.base_url)
+    assert not forget_key(server.base_url)
+    close(session)
+
+
+def test_the_keyring_is_not_asked_for_every_question(
+    server: ScriptedServer, own_keyring: FakeKeyring
+) -> None:
+    server.always(sse("yes"))
+    session = Session(base_url=server.base_url)
+    for _ in range(3):
+        session.ask("a")
+    assert own_keyring.reads == 1
+    close(session)
+
+
+def test_a_machine_without_a_keyring_holds_no_key_and_keeps_none(
+    server: ScriptedServer, own_keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*args: str) -> None:
+        raise keyring.errors.NoKeyringError("no backend")
+
+    for name in ("get_password", "set_password", "delete_password"):
+        monkeypatch.setattr(own_keyring, name, none)
+    server.reply(sse("yes"))
+    session = Session(base_url=server.base_url)
+    session.ask("a")
+    assert "authorization" not in server.requests[0].headers
+    assert not forget_key(server.base_url)
+    with pytest.raises(InputError, match="no keyring") as caught:
+        save_key(ApiKey(KEY), server.base_url)
+    assert "CNAI_API_KEY" in caught.value.next_step
+    close(session)
+
+
+def test_models_are_asked_for_once_per_server_and_key(server: ScriptedServer, session: Session) -> None:
+    server.reply(json_response({"data": [{"id": "one", "owned_by": "them"}]}))
+    server.reply(json_response({"data": [{"id": "two"}]}))
+    assert [model.id for model in session.models()] == ["one"]
+    assert [model.id for model in session.models()] == ["one"]
+    assert len(server.requests) == 1
+    assert [model.id for model in session.models(refresh=True)] == ["two"]
+    server.reply(json_response({"data": [{"id": "three"}]}))
+    session.use_key(ApiKey("another-key"))
+    assert [model.id for model in session.models()] == ["three"]
+    session.use_key(None)
+    assert [model.id for model in session.models()] == ["two"]
+
+
+def test_a_server_of_ones_own_is_asked_without_a_key(server: ScriptedServer) -> None:
+    lines: list[str] = []
+    server.reply(sse("yes"))
+    session = Session(base_url=server.base_url, notify=lines.append)
+    assert not session.ask("a", model="any-model").demo
+    assert "authorization" not in server.requests[0].headers
+    assert lines == []
+    close(session)
+
+
+def test_the_environment_names_the_server_and_the_model(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
+    monkeypatch.setenv("CNAI_MODEL", "glm-4")
+    server.always(sse("yes"))
+    session = Session()
+    assert session.default_model == "glm-4"
+    session.ask("a")
+    session.settings.model = "qwen-max"
+    session.ask("b")
+    session.ask("c", model="deepseek-chat")
+    assert [request.json()["model"] for request in server.requests] == ["glm-4", "qwen-max", "deepseek-chat"]
+    close(session)
+
+
+# -- the demo -----------------------------------------------------------------------------------
+
+
+def test_without_a_key_the_embedded_gateway_answers_offline_and_says_so_once(own_gateway: None) -> None:
+    lines: list[str] = []
+    session = Session(notify=lines.append)
+    reply = session.ask("What is 2 + 2?")
+    assert reply.demo
+    assert reply.model == "demo-guide"
+    assert "4" in reply.text
+    assert "demo" in reply.footer
+    session.ask("And 3 + 3?", model="demo-echo")
+    assert len(lines) == 1
+    assert "CNAI_API_KEY" in lines[0]
+    assert "%" not in lines[0]
+    assert session.book.total() == Spend()
+    assert session.book.total(demo=True).requests == 2
+    assert {model.id for model in session.models()} >= {"demo-guide", "demo-echo"}
+    close(session)
+
+
+def test_where_the_demo_was_chosen_nobody_is_told_that_a_key_is_missing(own_gateway: None) -> None:
+    lines: list[str] = []
+    session = Session(base_url="demo", notify=lines.append)
+    assert session.provider.demo
+    session.ask("hello")
+    assert lines == []
+    close(session)
+
+
+def test_without_a_key_another_model_is_an_error_that_says_how_to_set_one(own_gateway: None) -> None:
+    session = Session()
+    with pytest.raises(InputError) as caught:
+        session.ask("a", model="deepseek-chat")
+    assert caught.value.parameter == "model"
+    assert caught.value.why == "no API key is set"
+    assert "%cnai_key" in caught.value.next_step
+    assert "CNAI_API_KEY" in caught.value.next_step
+
+
+def test_with_a_key_the_demo_can_still_be_chosen(monkeypatch: pytest.MonkeyPatch, own_gateway: None) -> None:
+    monkeypatch.setenv("CNAI_API_KEY", KEY)
+    session = Session(base_url="demo")
+    assert session.ask("hello").demo
+    close(session)
+
+
+def test_tokens_that_the_server_counted_before_it_failed_are_charged(
+    server: ScriptedServer, session: Session
+) -> None:
+    session.settings.retries = 2
+    counted = event({"choices": [], "usage": usage(20, 50)})
+    server.reply(chunked([counted, event({"error": {"message": "no", "code": "server_error"}})]))
+    with pytest.raises(CnaiError):
+        session.ask("a")
+    assert len(server.requests) == 1
+    assert session.book.total().usage == Usage(20, 50)
+    assert session.book.total().nano == 20 * 1680 + 50 * 2520
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch, presses: int
+) -> None:
+    """Ctrl-C at each line of the rooms that settle an answer; pressed twice, at the next line too."""
+    server.always(sse("yes", tokens=(20, 8)))
+    session.settings.budget = 1
+    answers: list[Answer] = []
+
+    class Watched(Answer):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            answers.append(self)
+
+    monkeypatch.setattr(pending_reply, "Answer", Watched)
+    modules = (session_module, pending_reply, answer_module, interrupts, accounts, holds)
+    files = {str(module.__file__) for module in modules}
+    reached = line = 0
+    while reached >= line:
+        line += 1
+        reached = _interrupted_at(line, presses, files, lambda: session.ask("a", once=True))
+        total = session.book.total()
+        assert total.requests == sum(each.chargeable for each in answers), line
+        assert session.accounts.left(session.budget, demo=False) == 10**9 - total.nano, line
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, line
+    assert line > 40
+
+
+def _interrupted_at(line: int, presses: int, files: set[str], work: Callable[[], object]) -> int:
+    """Do some work with Ctrl-C at the line of this number; return how many lines of `files` there were."""
+    passed = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal passed
+        if frame.f_code.co_filename not in files:
+            return None
+        if event == "line":
+            passed += 1
+            if line <= passed < line + presses:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with suppress(KeyboardInterrupt):
+            work()
+    finally:
+        sys.settrace(before)
+    return passed
+
+
+@pytest.mark.parametrize("prompt", [5, None, b"What is a median?", ["What?"]])
+def test_a_question_that_is_no_text_is_refused_in_words(prompt: Any) -> None:
+    session = Session(base_url="http://127.0.0.1:9/v1", model="m", ledger="off")
+    with pytest.raises(InputError, match=f"of type {type(prompt).__name__}, not text"):
+        session.ask(prompt)

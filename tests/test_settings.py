@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+from traitlets.config import Config
+
+from cnai_magic.errors import InputError
+from cnai_magic.session.session import Session
+from cnai_magic.settings import DEFAULT_BASE_URL, Cnai
+
+
+def test_without_anything_set_the_defaults_hold() -> None:
+    settings = Cnai()
+    assert settings.base_url == DEFAULT_BASE_URL == "https://cnaitoken.store/v1"
+    assert (settings.model, settings.on_rerun, settings.display) == ("", "replace", "auto")
+    assert (settings.history_tokens, settings.retries, settings.timeout, settings.connect_timeout) == (
+        0,
+        2,
+        120,
+        10,
+    )
+    assert settings.temperature is settings.top_p is settings.max_tokens is settings.system is None
+
+
+def test_every_setting_has_help_and_can_be_configured() -> None:
+    own = Cnai.class_own_traits()
+    assert own
+    for name, trait in own.items():
+        assert trait.help, name
+        assert trait.metadata.get("config"), name
+
+
+@pytest.mark.parametrize(
+    ("variable", "name", "value"),
+    [
+        ("CNAI_BASE_URL", "base_url", "http://127.0.0.1:1/v1"),
+        ("CNAI_MODEL", "model", "qwen-max"),
+        ("CNAI_DISPLAY", "display", "text"),
+    ],
+)
+def test_the_environment_wins_over_the_file_and_an_argument_over_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str, name: str, value: str
+) -> None:
+    config = Config({"Cnai": {name: "markdown" if name == "display" else "from-the-file"}})
+    assert getattr(Cnai(config=config), name) != Cnai.class_traits()[name].default_value
+    monkeypatch.setenv(variable, value)
+    assert getattr(Cnai(config=config), name) == value
+    given = "auto" if name == "display" else "given"
+    assert getattr(Cnai(config=config, **{name: given}), name) == given
+
+
+def test_a_variable_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNAI_BASE_URL", "")
+    assert Cnai().base_url == DEFAULT_BASE_URL
+
+
+def test_a_variable_that_is_wrong_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNAI_DISPLAY", "hologram")
+    with pytest.raises(InputError) as caught:
+        Cnai()
+    assert caught.value.parameter == "display"
+    assert "hologram" in caught.value.what
+    assert "CNAI_DISPLAY" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", 3),
+        ("temperature", "warm"),
+        ("top_p", -0.1),
+        ("max_tokens", 0),
+        ("history_tokens", -1),
+        ("retries", -1),
+        ("timeout", 0),
+        ("on_rerun", "forget"),
+        ("prices", 5),
+        ("model", None),
+    ],
+)
+def test_a_value_out_of_range_is_an_error_that_names_the_setting(name: str, value: object) -> None:
+    with pytest.raises(InputError) as caught:
+        Cnai(**{name: value})
+    assert caught.value.parameter == name
+    assert f"%config Cnai.{name}" in caught.value.next_step
+
+
+def test_zero_is_a_value_and_not_unset() -> None:
+    assert Cnai(temperature=0).temperature == 0
+    assert Cnai(top_p=0).top_p == 0
+
+
+def test_there_is_no_setting_for_a_key() -> None:
+    assert not [name for name in Cnai.class_trait_names(config=True) if "key" in name]
+
+
+def test_a_setting_that_does_not_exist_names_the_nearest() -> None:
+    with pytest.raises(InputError) as caught:
+        Session(temprature=1)
+    assert "'temprature'" in caught.value.what
+    assert caught.value.why == "did you mean temperature?"
+    with pytest.raises(InputError) as caught:
+        Cnai(zzz=1)
+    assert "base_url" in caught.value.why
+
+
+def test_a_value_in_a_configuration_file_that_is_wrong_is_an_error_of_a_few_lines() -> None:
+    with pytest.raises(InputError, match="has a value that it cannot have") as caught:
+        Cnai(config=Config({"Cnai": {"temperature": "hot"}}))
+    assert "temperature" in caught.value.why
+    assert "ipython_config.py" in caught.value.next_step
