@@ -24,8 +24,8 @@ from ..errors import (
     ProtocolError,
     RateLimitError,
 )
-from ..money.cost import Balance, read_balance
 from ..redaction import ApiKey
+from .billing import Balance, read_balance
 from .cancel import Exchange
 from .chunks import received
 from .messages import ChatRequest, Chunk, Model

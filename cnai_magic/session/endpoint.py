@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from ..api.addresses import parse_address
+from ..api.billing import Balance
 from ..api.interrupts import interrupts_deferred
 from ..api.messages import ChatRequest, Model
 from ..errors import (
@@ -23,7 +24,6 @@ from ..errors import (
     NetworkError,
     NextStep,
 )
-from ..money.cost import Balance
 from ..money.price_lookup import PriceLookup
 from ..money.prices import FREE_LOCAL, Price, PriceList, read_pricing
 from ..nearest import did_you_mean, nearest

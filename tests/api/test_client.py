@@ -22,6 +22,7 @@ import pytest
 
 from cnai_magic.api import chunks as received_module
 from cnai_magic.api import requester, responses
+from cnai_magic.api.billing import Balance
 from cnai_magic.api.client import Client, Notice
 from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model, Usage
 from cnai_magic.errors import (
@@ -43,7 +44,6 @@ from cnai_magic.errors import (
     ServerError,
     TruncatedError,
 )
-from cnai_magic.money.cost import Balance
 from cnai_magic.redaction import ApiKey
 from tests.servers import (
     CLOSE,

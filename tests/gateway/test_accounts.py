@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from cnai_magic import demo
+from cnai_magic.api.billing import Balance
 from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model, Usage
 from cnai_magic.demo import MODELS
 from cnai_magic.gateway import accounts, faults
 from cnai_magic.gateway.accounts import Account
 from cnai_magic.gateway.app import demo_source
-from cnai_magic.money.cost import Balance
 from cnai_magic.money.prices import PriceList
 
 KEY = "sk-testtesttesttest"

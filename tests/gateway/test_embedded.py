@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
+from cnai_magic.api.billing import Balance
 from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.gateway import listen as places
-from cnai_magic.money.cost import Balance
 from cnai_magic.money.prices import read_pricing
 from cnai_magic.redaction import ApiKey
 from tests.interrupting import interrupted_at

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnai_magic.api.billing import Balance, read_balance
 from cnai_magic.api.messages import Usage
-from cnai_magic.money.cost import Balance, Charge, Cost, Spend, SpendBook, read_balance, usd
+from cnai_magic.money.cost import Charge, Cost, Spend, SpendBook, usd
 from tests.properties import random_examples
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)
