@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.notebook.record import bundle, metadata
@@ -100,7 +100,7 @@ def test_no_view_or_export_of_a_conversation_shows_the_key(unseen: str, tmp_path
         "request",
     )
     reply = Reply(**dict.fromkeys(fields, split))  # type: ignore[arg-type]
-    conversation.record(Place("c1"), reply)
+    conversation.record(CellPosition("c1"), reply)
     shown: list[Any] = [reply.markdown, reply.footer, metadata(reply), bundle(reply)]
     commands = [
         "show",

@@ -105,7 +105,7 @@ class WorkingNotebook:
         place = run.command()
         shown = run_chat_command(self.session, line, lambda: None, place=place)
         data, about = Recorded.of(shown)._repr_mimebundle_()
-        name = f"command {place.ordinal}"
+        name = f"command {place.index_in_cell}"
         outputs[name] = {"data": data, "metadata": json.loads(json.dumps(about))}
         run.show(name, shown)
         if isinstance(shown, Recorded) and shown.changed is not None:

@@ -1,6 +1,6 @@
 """Connections that another thread can wake, on top of requests and urllib3.
 
-A blocked read cannot be closed from outside, but its socket can be shut down: an `Exchange` knows the
+A blocked read cannot be closed from outside, but its socket can be shut down: an `Cancellation` knows the
 socket of the request in flight, from before the first byte is sent.
 """
 
@@ -22,7 +22,7 @@ import urllib3
 __all__ = [
     "TRANSPORT_ERRORS",
     "Body",
-    "Exchange",
+    "Cancellation",
     "shut_down",
 ]
 
@@ -35,7 +35,7 @@ TRANSPORT_ERRORS = (
 )
 
 
-class Exchange:
+class Cancellation:
     """The socket that one request is using now, so that another thread can wake its reader.
 
     `accepted` tells that the server took the request, `begun` that some of the answer has arrived: from
@@ -130,7 +130,7 @@ class Exchange:
 class Body:
     """The decoded bytes of a response, as they arrive."""
 
-    def __init__(self, response: requests.Response, exchange: Exchange | None) -> None:
+    def __init__(self, response: requests.Response, exchange: Cancellation | None) -> None:
         self._raw = response.raw
         self._exchange = exchange
 

@@ -11,9 +11,9 @@ import requests
 
 from ..errors import CnaiError, GarbageError, HTMLError, NotAStreamError, TruncatedError
 from ..redaction import ApiKey
-from .cancel import TRANSPORT_ERRORS, Body, Exchange
+from .cancel import TRANSPORT_ERRORS, Body, Cancellation
 from .events import Events
-from .key_redactor import HiddenKey
+from .key_redactor import KeyRedactor
 from .messages import Chunk
 from .reader import StreamReader
 from .responses import request_id_of
@@ -31,7 +31,7 @@ _GRACE_AFTER_TEXT = 8.0
 
 def received(
     response: requests.Response,
-    exchange: Exchange,
+    exchange: Cancellation,
     key: ApiKey,
     translated: Callable[[Exception, bool], CnaiError],
     on_comment: Callable[[], None],
@@ -61,7 +61,7 @@ def received(
         raise _unfinished(events, reader, response, begun=exchange.begun)
 
 
-def _read(events: Events, reader: StreamReader, exchange: Exchange) -> Iterator[Chunk]:
+def _read(events: Events, reader: StreamReader, exchange: Cancellation) -> Iterator[Chunk]:
     """Read events to the end of the body; each chunk renews the time that the server has for the rest."""
     read, limited = reader.read, False
     for data, event in events:
@@ -90,7 +90,7 @@ def _patience(reader: StreamReader) -> float | None:
 
 def _without_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> Iterator[Chunk]:
     """Take the key out, also where it is split over chunks; at the end give what was held back."""
-    hidden, model = HiddenKey(key), ""
+    hidden, model = KeyRedactor(key), ""
     mark = hidden.mark
     failure: Exception | None = None
     try:

@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..redaction import ApiKey
 from .billing import Balance, read_balance
-from .cancel import Exchange
+from .cancel import Cancellation
 from .chunks import received
 from .messages import ChatRequest, Chunk, Model
 from .reader import read_models
@@ -93,7 +93,7 @@ class Client:
 
     def models(self) -> list[Model]:
         """Return the models of the key, in the server's order (API reference: `GET /models`)."""
-        exchange = Exchange()
+        exchange = Cancellation()
 
         def ask() -> Iterator[list[Model]]:
             found = read_models(
@@ -110,7 +110,7 @@ class Client:
         new-api has one at `/api/pricing`, beside the version of the API. Numbers with a fraction are
         Decimal. Asked once, for a few seconds; raises NetworkError where no answer arrives.
         """
-        exchange = Exchange()
+        exchange = Cancellation()
         return run_in_worker(lambda: self._requester.told("/api/pricing", exchange), exchange.cancel)
 
     def balance(self) -> Balance | None:
@@ -119,7 +119,7 @@ class Client:
         It is asked as `pricing` is: `/dashboard/billing/subscription` and `/usage`, which the one-api
         family has from OpenAI's former API, and `/api/status`, which tells what money they are in.
         """
-        exchange = Exchange()
+        exchange = Cancellation()
         today = date.today()
         days = f"start_date={today - timedelta(_BILLED_DAYS)}&end_date={today + timedelta(1)}"
 
@@ -150,7 +150,7 @@ class Client:
         `on_post` is called before each request that is sent for it, with its number, from 1 on.
         `whole` asks for the answer in one piece: it is then one chunk, unless the model can only stream.
         """
-        exchange = Exchange(on_post)
+        exchange = Cancellation(on_post)
         notify = on_notice or _ignore
         ask = self._whole if whole else self._streamed
         chunks = self._retried(lambda: ask(request, exchange, notify), exchange, notify)
@@ -168,7 +168,7 @@ class Client:
     def _retried(
         self,
         ask: Callable[[], Iterator[_Piece]],
-        exchange: Exchange,
+        exchange: Cancellation,
         notify: Callable[[Notice], None] = _ignore,
     ) -> Iterator[_Piece]:
         """Give what `ask` gives; it is asked again where nothing came before an error that may pass."""
@@ -199,7 +199,7 @@ class Client:
             attempt += 1
 
     def _whole(
-        self, request: ChatRequest, exchange: Exchange, notify: Callable[[Notice], None]
+        self, request: ChatRequest, exchange: Cancellation, notify: Callable[[Notice], None]
     ) -> Iterator[Chunk]:
         try:
             response = self._requester.send("POST", "/chat/completions", request.body(), exchange)
@@ -212,7 +212,7 @@ class Client:
         yield from self._streamed(request, exchange, notify)
 
     def _streamed(
-        self, request: ChatRequest, exchange: Exchange, notify: Callable[[Notice], None]
+        self, request: ChatRequest, exchange: Cancellation, notify: Callable[[Notice], None]
     ) -> Iterator[Chunk]:
         response = self._open_stream(request, exchange)
         if response is None:
@@ -220,7 +220,7 @@ class Client:
         yield from self._received(response, exchange, notify)
 
     def _received(
-        self, response: requests.Response, exchange: Exchange, notify: Callable[[Notice], None]
+        self, response: requests.Response, exchange: Cancellation, notify: Callable[[Notice], None]
     ) -> Iterator[Chunk]:
         def translated(exc: Exception, begun: bool) -> CnaiError:
             error = self._requester.translated(exc, begun=begun)
@@ -233,7 +233,7 @@ class Client:
             exchange.release()
             response.close()
 
-    def _open_stream(self, request: ChatRequest, exchange: Exchange) -> requests.Response | None:
+    def _open_stream(self, request: ChatRequest, exchange: Cancellation) -> requests.Response | None:
         include_usage = request.model not in self._without_usage
         body = request.body(stream=True, include_usage=include_usage)
         try:
@@ -266,7 +266,7 @@ class Client:
 class Stream:
     """The chunks of one answer, in order; `cancel` ends it at once, from any thread."""
 
-    def __init__(self, chunks: Iterator[Chunk], exchange: Exchange) -> None:
+    def __init__(self, chunks: Iterator[Chunk], exchange: Cancellation) -> None:
         self._chunks = chunks
         self._exchange = exchange
 

@@ -21,7 +21,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from .cancel import Exchange, shut_down
+from .cancel import Cancellation, shut_down
 
 __all__ = ["Adapter", "Session", "in_flight"]
 
@@ -29,11 +29,11 @@ __all__ = ["Adapter", "Session", "in_flight"]
 _MOST_INTERIM = 100
 _SWITCHING_PROTOCOLS = 101
 
-_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+_current: ContextVar[Cancellation | None] = ContextVar("exchange", default=None)
 
 
 @contextmanager
-def in_flight(exchange: Exchange | None) -> Iterator[None]:
+def in_flight(exchange: Cancellation | None) -> Iterator[None]:
     """Attach the sockets of the requests that this thread sends meanwhile to `exchange`."""
     token = _current.set(exchange)
     try:
@@ -52,7 +52,7 @@ class _Response(http.client.HTTPResponse):
     def __init__(self, connection: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(connection, *args, **kwargs)
         self._socket = connection
-        self._exchange = _current.get() or Exchange()
+        self._exchange = _current.get() or Cancellation()
 
     def begin(self) -> None:
         """Read the head of the final response; interim ones (RFC 9110, 15.2) are skipped."""
@@ -158,7 +158,7 @@ class _Attaching:
     debuglevel = 0
 
     def connect(self) -> None:
-        exchange = _current.get() or Exchange()
+        exchange = _current.get() or Cancellation()
         exchange.connecting = True
         try:
             super().connect()  # type: ignore[misc]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Admission", "Interrupted", "interrupts_admitted", "interrupts_deferred"]
+__all__ = ["InterruptGate", "Interrupted", "interrupts_deferred", "interrupts_gated"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -43,7 +43,7 @@ def interrupts_deferred(unless: Callable[[], bool] = bool) -> Iterator[None]:
             before(*waiting[0])
 
 
-class Admission:
+class InterruptGate:
     """Whether an interrupt is raised now, or waits; the first that is raised shuts the door behind it."""
 
     def __init__(self, raise_interrupt: Callable[..., object] | None) -> None:
@@ -71,8 +71,8 @@ class Admission:
 
 
 @contextmanager
-def interrupts_admitted(unless: Callable[[], bool] = bool) -> Iterator[Admission]:
-    """Raise at most one interrupt within the block, and only while its Admission is open.
+def interrupts_gated(unless: Callable[[], bool] = bool) -> Iterator[InterruptGate]:
+    """Raise at most one interrupt within the block, and only while its InterruptGate is open.
 
     One that waits at the end is raised there, unless one is on its way already or `unless()` is true. So
     there is no line between what may be interrupted and what cleans up after it. On any thread but the main
@@ -80,9 +80,9 @@ def interrupts_admitted(unless: Callable[[], bool] = bool) -> Iterator[Admission
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield Admission(None)
+        yield InterruptGate(None)
         return
-    admission = Admission(before)
+    admission = InterruptGate(before)
     signal.signal(signal.SIGINT, admission.take)
     interrupted = False
     try:

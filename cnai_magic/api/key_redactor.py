@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..redaction import ApiKey, KeyFilter
 from .messages import Chunk
 
-__all__ = ["HiddenKey"]
+__all__ = ["KeyRedactor"]
 
 
-class HiddenKey:
+class KeyRedactor:
     """Takes one key out of the chunks of one answer.
 
     Where `mark` is in neither text of a chunk and nothing is `held`, the texts are as they should be:

@@ -17,7 +17,7 @@ from .. import __version__
 from ..errors import SET_KEY, APIError, CnaiError, InputError, ProtocolError, RedirectRefused
 from ..redaction import ApiKey
 from .addresses import parse_address
-from .cancel import TRANSPORT_ERRORS, Exchange
+from .cancel import TRANSPORT_ERRORS, Cancellation
 from .failures import translated
 from .http import Adapter, Session, in_flight
 from .responses import error_of, json_of, refuse_html, text_of
@@ -62,7 +62,7 @@ class Requester:
         method: str,
         path: str,
         body: dict[str, Any] | None,
-        exchange: Exchange,
+        exchange: Cancellation,
         *,
         base_url: str = "",
         timeout: tuple[float, float] | None = None,
@@ -109,7 +109,7 @@ class Requester:
             response.close()
 
     def text(
-        self, response: requests.Response, exchange: Exchange, timeout: tuple[float, float] | None = None
+        self, response: requests.Response, exchange: Cancellation, timeout: tuple[float, float] | None = None
     ) -> str:
         """Return the whole body of a response as text."""
         read = bytearray()
@@ -118,7 +118,7 @@ class Requester:
         except TRANSPORT_ERRORS as exc:
             raise self.translated(exc, begun=bool(read), timeout=timeout) from self.cause(exc)
 
-    def json(self, response: requests.Response, exchange: Exchange) -> dict[str, Any]:
+    def json(self, response: requests.Response, exchange: Cancellation) -> dict[str, Any]:
         """Return the JSON object that a response holds."""
         try:
             refuse_html(response, response.headers.get("Content-Type", "").lower())
@@ -127,7 +127,7 @@ class Requester:
             exchange.release()
             response.close()
 
-    def told(self, path: str, exchange: Exchange) -> dict[str, Any] | None:
+    def told(self, path: str, exchange: Cancellation) -> dict[str, Any] | None:
         """Return the JSON object at a place that not every server has; None for any other answer.
 
         `/api/…` is beside the version of the API, anything else below it.

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
-from .cancel import TRANSPORT_ERRORS, Body, Exchange
+from .cancel import TRANSPORT_ERRORS, Body, Cancellation
 from .failures import proxy_refuses
 from .vendor_errors import error_from_response, excerpt
 
@@ -26,7 +26,7 @@ _ERROR_PATIENCE = 5.0
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
 
 
-def text_of(response: requests.Response, exchange: Exchange, read: bytearray) -> str:
+def text_of(response: requests.Response, exchange: Cancellation, read: bytearray) -> str:
     """Read a whole body into `read` and return it as text; invalid UTF-8 is replaced.
 
     Raises GarbageError where it is too large, and TRANSPORT_ERRORS.
@@ -38,7 +38,7 @@ def text_of(response: requests.Response, exchange: Exchange, read: bytearray) ->
     return _decoded(read)
 
 
-def error_of(response: requests.Response, exchange: Exchange) -> CnaiError:
+def error_of(response: requests.Response, exchange: Cancellation) -> CnaiError:
     """Return the error that a response with an error status means; a redirect is one too."""
     if 300 <= response.status_code < 400:
         # Neither is its body read, nor the address parsed. A query may hold what is nobody's business.

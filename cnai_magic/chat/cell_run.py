@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .conversations import Conversations
-from .order import Place
+from .order import CellPosition
 
 __all__ = ["CellOutput", "CellRun"]
 
@@ -31,26 +31,26 @@ class CellRun:
     asked: int = 0
     commands: int = 0
     outside: int = 0
-    answered: list[tuple[str, Place]] = field(default_factory=list)
+    answered: list[tuple[str, CellPosition]] = field(default_factory=list)
     outputs: list[CellOutput] = field(default_factory=list)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> CellPosition:
         """Where the next question stands."""
-        return Place(self.cell, self.asked)
+        return CellPosition(self.cell, self.asked)
 
-    def ask(self) -> Place:
+    def ask(self) -> CellPosition:
         """Count a question, and return where it stands."""
         place = self.place
         self.asked += 1
         return place
 
-    def command(self) -> Place:
+    def command(self) -> CellPosition:
         """Count a command, and return where it stands."""
         self.commands += 1
-        return Place(self.cell, self.commands - 1, "command")
+        return CellPosition(self.cell, self.commands - 1, "command")
 
-    def answer(self, conversation: str, place: Place) -> None:
+    def answer(self, conversation: str, place: CellPosition) -> None:
         """Take note that a question was answered in a conversation ("": outside of any)."""
         if conversation:
             self.answered.append((conversation, place))

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 from ..api.messages import Message
 from ..errors import InputError, NextStep
-from .order import Place
+from .order import CellPosition
 from .reply import Reply
 
-__all__ = ["Conversation", "Place", "Turn"]
+__all__ = ["CellPosition", "Conversation", "Turn"]
 
 # Of a turn's earlier attempts its output keeps so much, in characters.
 _EARLIER_CHARACTERS = 200_000
@@ -42,7 +42,7 @@ class Turn:
     an output of this kernel.
     """
 
-    place: Place
+    place: CellPosition
     attempts: list[Reply] = field(default_factory=list)
     current: int = 0
     id: str = field(default_factory=_new_id)
@@ -67,7 +67,7 @@ class Turn:
     @property
     def position(self) -> tuple[datetime, int]:
         """What turns are ordered by."""
-        return self.first_run, self.place.ordinal
+        return self.first_run, self.place.index_in_cell
 
     def add(self, reply: Reply) -> None:
         """Take in one more attempt, which becomes the current one."""
@@ -119,7 +119,7 @@ class Turn:
 class Conversation:
     """Turns in order, and the system message that leads them.
 
-    `retired` holds the turns that their cells no longer ask: they are not sent any more, and come back with
+    `detached` holds the turns that their cells no longer ask: they are not sent any more, and come back with
     all attempts when they are asked again. `begun_by` is the place that began the conversation: a question
     with --new, or a command. A fork has an `origin`; a fork or an import was made at `made_at`.
     `former_names` are those that it had before it was renamed, by the cell `renamed_by`.
@@ -128,8 +128,8 @@ class Conversation:
     name: str
     system: str | None = None
     turns: list[Turn] = field(default_factory=list)
-    retired: dict[Place, Turn] = field(default_factory=dict)
-    begun_by: Place | None = None
+    detached: dict[CellPosition, Turn] = field(default_factory=dict)
+    begun_by: CellPosition | None = None
     origin: Conversation | None = field(default=None, repr=False)
     made_at: datetime | None = None
     former_names: list[str] = field(default_factory=list)
@@ -168,7 +168,7 @@ class Conversation:
             yield origin
             origin = origin.origin
 
-    def turn_at(self, place: Place) -> Turn | None:
+    def turn_at(self, place: CellPosition) -> Turn | None:
         """Return the turn that belongs to `place`, if there is one."""
         if not place.is_asked_again:
             return None
@@ -180,27 +180,27 @@ class Conversation:
 
     def turns_of(self, cell: str) -> list[Turn]:
         """Return all turns that a cell asked, those too that it no longer asks."""
-        return [each for each in (*self.turns, *self.retired.values()) if each.place.cell == cell]
+        return [each for each in (*self.turns, *self.detached.values()) if each.place.cell == cell]
 
-    def position(self, place: Place, first_run: datetime | None = None) -> int:
+    def position(self, place: CellPosition, first_run: datetime | None = None) -> int:
         """Return how many turns stand before `place`: before its turn, or before the one it would make.
 
         `first_run` is when its cell first ran; None is after all that stands here.
         """
         return bisect_left(self.turns, self._order(place, first_run), key=lambda turn: turn.position)
 
-    def _order(self, place: Place, first_run: datetime | None) -> tuple[datetime, int]:
+    def _order(self, place: CellPosition, first_run: datetime | None) -> tuple[datetime, int]:
         """Return what orders the turn at `place`, next to the other turns of its cell where it has any."""
         if place.is_asked_again:
-            standing = self.turn_at(place) or self.retired.get(place)
+            standing = self.turn_at(place) or self.detached.get(place)
             if standing is not None:
                 return standing.position
-            for turn in (*self.turns, *self.retired.values()):
+            for turn in (*self.turns, *self.detached.values()):
                 if turn.place.cell == place.cell and turn.place.kind == place.kind:
-                    return turn.first_run, place.ordinal
+                    return turn.first_run, place.index_in_cell
         if first_run is None:
             first_run = max([_now(), *(turn.first_run + _TICK for turn in self.turns[-1:])])
-        return first_run, place.ordinal
+        return first_run, place.index_in_cell
 
     def messages(
         self, prompt: str, before: int, *, system: str | None = None, history_tokens: int = 0
@@ -209,19 +209,19 @@ class Conversation:
 
         With `history_tokens` above 0, the oldest whole turns beyond so many (estimated) tokens are left out.
         """
-        left_out = 0
+        omitted_turns = 0
         if history_tokens:
             room = history_tokens
             for index in range(before - 1, -1, -1):
                 room -= sum(message.tokens for message in self.turns[index].messages)
                 if room < 0:
-                    left_out = index + 1
+                    omitted_turns = index + 1
                     break
         leading = [Message("system", system)] if system else []
-        kept = [message for turn in self.turns[left_out:before] for message in turn.messages]
-        return (*leading, *kept, Message("user", prompt)), left_out
+        kept = [message for turn in self.turns[omitted_turns:before] for message in turn.messages]
+        return (*leading, *kept, Message("user", prompt)), omitted_turns
 
-    def record(self, place: Place, reply: Reply) -> Turn:
+    def record(self, place: CellPosition, reply: Reply) -> Turn:
         """Put an answer in its place: a new attempt of the turn that stands there, or a new turn.
 
         The reply of the turn that is returned says which turn and attempt it became.
@@ -238,13 +238,13 @@ class Conversation:
         )
         return turn
 
-    def _stand(self, place: Place, first_run: datetime | None, turn_id: str = "") -> tuple[Turn, int]:
+    def _stand(self, place: CellPosition, first_run: datetime | None, turn_id: str = "") -> tuple[Turn, int]:
         """Let the turn at `place` stand among the others; return it, and how many stand before it."""
         standing = self.turn_at(place)
         if standing is not None:
             return standing, self.turns.index(standing)
         order = self._order(place, first_run)
-        turn = self.retired.pop(place, None) or Turn(place, id=turn_id or _new_id())
+        turn = self.detached.pop(place, None) or Turn(place, id=turn_id or _new_id())
         turn.first_run = order[0]
         index = bisect_left(self.turns, order, key=lambda each: each.position)
         self.turns.insert(index, turn)
@@ -257,23 +257,23 @@ class Conversation:
             turn=index + 1,
             turn_id=turn.id,
             first_run=turn.first_run,
-            ordinal=turn.place.ordinal,
+            index_in_cell=turn.place.index_in_cell,
             appended=turn.place.kind == "append",
         )
 
-    def remember(self, place: Place, saved: Iterable[Reply]) -> None:
+    def remember(self, place: CellPosition, saved: Iterable[Reply]) -> None:
         """Take in what a notebook's file holds of the turn at `place`, where no such turn is known.
 
         These are earlier attempts for whoever asks there again: they are not sent.
         """
-        if not place.is_asked_again or self.turn_at(place) is not None or place in self.retired:
+        if not place.is_asked_again or self.turn_at(place) is not None or place in self.detached:
             return
-        known = {turn.id for turn in (*self.turns, *self.retired.values())}
+        known = {turn.id for turn in (*self.turns, *self.detached.values())}
         found = {
             each.id: replace(each, others=())
             for reply in saved
             for each in (*reply.others, reply)
-            if reply.ordinal == place.ordinal
+            if reply.index_in_cell == place.index_in_cell
             and not reply.appended
             and (each.conversation, each.turn_id in known) == (self.name, False)
             and each.turn
@@ -285,9 +285,9 @@ class Conversation:
             first = [each.first_run for each in attempts if each.first_run is not None]
             turn = Turn(place, attempts, len(attempts) - 1, attempts[-1].turn_id or _new_id())
             turn.first_run = min(first, default=turn.first_run)
-            self.retired[place] = turn
+            self.detached[place] = turn
 
-    def reinstate(self, place: Place, reply: Reply) -> Turn:
+    def reinstate(self, place: CellPosition, reply: Reply) -> Turn:
         """Put an answer that was saved in its place again, with its number and its other attempts."""
         turn, index = self._stand(place, reply.first_run, reply.turn_id)
         placed = replace(self._placed(reply, turn, index), others=())
@@ -298,12 +298,12 @@ class Conversation:
         turn.failed = False
         return turn
 
-    def next_attempt(self, place: Place) -> int:
+    def next_attempt(self, place: CellPosition) -> int:
         """Return which attempt an answer at `place` would be."""
-        turn = self.turn_at(place) or self.retired.get(place)
+        turn = self.turn_at(place) or self.detached.get(place)
         return max((each.attempt for each in turn.attempts), default=0) + 1 if turn else 1
 
-    def retire(self, cell: str, asked: Collection[Place]) -> None:
+    def retire(self, cell: str, asked: Collection[CellPosition]) -> None:
         """Take out the turns of a cell that its last run did not ask: nobody sees them there any more."""
         gone = [each for each in self.turns if each.place.cell == cell and each.place not in asked]
         for turn in gone:
@@ -313,7 +313,7 @@ class Conversation:
     def _retire(self, turn: Turn) -> None:
         self.turns.remove(turn)
         if turn.place.is_asked_again:
-            self.retired[turn.place] = turn
+            self.detached[turn.place] = turn
 
     def turn(self, number: int) -> Turn:
         """Return turn `number` (from 1); raises InputError where there is none."""
@@ -356,19 +356,19 @@ class Conversation:
             origin.turn(at)
         returned = origin._take_back([each for each in kin if each.is_fork_of(origin)], made)
         own = [turn for turn in self.turns if turn.first_run >= made]
-        retired = {place: turn for place, turn in self.retired.items() if turn.first_run >= made}
-        before = {turn.id: turn for turn in (*self.turns, *self.retired.values())}
+        detached = {place: turn for place, turn in self.detached.items() if turn.first_run >= made}
+        before = {turn.id: turn for turn in (*self.turns, *self.detached.values())}
         self._begin_as(origin, at)
-        for turn in (*self.turns, *self.retired.values()):
+        for turn in (*self.turns, *self.detached.values()):
             turn.learn(before[turn.id].attempts if turn.id in before else ())
         self.turns += own
-        self.retired |= retired
+        self.detached |= detached
         return returned
 
     def take_in(self, other: Conversation, made: datetime) -> None:
         """Take in the turns of a conversation that was read at `made`, in place of those read before."""
         turns = [
-            replace(turn, place=Place(None, number), first_run=made)
+            replace(turn, place=CellPosition(None, number), first_run=made)
             for number, turn in enumerate(other.turns)
         ]
         own = [turn for turn in self.turns if turn.first_run != made]
@@ -381,7 +381,7 @@ class Conversation:
         self.turns = shared[:at]
         # They come back with their attempts where their cells are asked in the fork.
         left = [turn for turn in shared[len(self.turns) :] if turn.place.is_asked_again]
-        self.retired = {turn.place: turn for turn in left}
+        self.detached = {turn.place: turn for turn in left}
 
     def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Reply]:
         """Take in what cells that ran before `made` were asked again in forks, the youngest answers last."""

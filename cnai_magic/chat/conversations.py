@@ -13,14 +13,14 @@ from datetime import datetime
 from ..errors import InputError, NextStep
 from ..nearest import nearest
 from .conversation import Conversation, Turn
-from .order import Clock, Place
+from .order import CellPosition, Clock
 from .reply import Reply
 
 __all__ = ["Conversations"]
 
 # What an output says is read back only where its names are no longer.
 _LONGEST_NAME = 200
-_NOWHERE = Place(kind="command")
+_NOWHERE = CellPosition(kind="command")
 
 
 class Conversations:
@@ -64,24 +64,24 @@ class Conversations:
 
     # -- which one is asked ---------------------------------------------------------------------
 
-    def asked_again(self, place: Place) -> Conversation:
+    def asked_again(self, place: CellPosition) -> Conversation:
         """Return the conversation in which a question is asked: the one of its turn, if it has one.
 
         Where a fork of that one is in use, made after the cell had its turn, the question is asked in the
         fork. Without a turn it is asked in the conversation in use.
         """
         holding = [each for each in self if _asked_by(each.turns, place)]
-        holding = holding or [each for each in self if _asked_by(each.retired.values(), place)]
+        holding = holding or [each for each in self if _asked_by(each.detached.values(), place)]
         in_use = self.in_use
         if not holding or in_use in holding:
             return in_use
         for each in holding:
-            turns = _asked_by((*each.turns, *each.retired.values()), place)
+            turns = _asked_by((*each.turns, *each.detached.values()), place)
             if any(in_use.took_over(each, turn) for turn in turns):
                 return in_use
         return max(holding, key=lambda each: _last_asked(each, place))
 
-    def first_run(self, place: Place) -> datetime:
+    def first_run(self, place: CellPosition) -> datetime:
         """Return when the cell of a question first ran, by which its turn is ordered; now, if it has none.
 
         This is the order of the first runs. The order of the document would take its place here.
@@ -92,7 +92,7 @@ class Conversations:
             runs.append(self._deleted_runs[cell])
         return min(runs, default=None) or self.clock.now()
 
-    def begun_at(self, place: Place, name: str = "", *, fork: bool = False) -> Conversation | None:
+    def begun_at(self, place: CellPosition, name: str = "", *, fork: bool = False) -> Conversation | None:
         """Return the conversation that a place began, so that it goes on in it when it is run again."""
         for each in self:
             begun = each.begun_by
@@ -102,7 +102,7 @@ class Conversations:
                 return each
         return None
 
-    def end_of_cell(self, cell: str, asked: Collection[tuple[str, Place]]) -> None:
+    def end_of_cell(self, cell: str, asked: Collection[tuple[str, CellPosition]]) -> None:
         """Retire the turns of a cell that its run, which asked at these places, has not asked again.
 
         A place comes with the name of its conversation. What was asked in a fork leaves that which it was
@@ -164,7 +164,7 @@ class Conversations:
         self.current = found.name
         return found
 
-    def new(self, name: str = "", by: Place = _NOWHERE) -> Conversation:
+    def new(self, name: str = "", by: CellPosition = _NOWHERE) -> Conversation:
         """Begin a conversation and go on in it; the place that began it goes on in it again."""
         conversation = self.begun_at(by, name)
         if conversation is None:
@@ -173,7 +173,7 @@ class Conversations:
         return self.use(conversation.name)
 
     def fork(
-        self, name: str = "", at: int | None = None, by: Place = _NOWHERE
+        self, name: str = "", at: int | None = None, by: CellPosition = _NOWHERE
     ) -> tuple[Conversation, list[Reply]]:
         """Fork the conversation in use, and go on in the fork; see Conversation.fork.
 
@@ -191,7 +191,7 @@ class Conversations:
             fork.begun_by = by if by.cell is not None else None
         return self.use(fork.name), returned
 
-    def rename(self, name: str, new: str, by: Place = _NOWHERE) -> str:
+    def rename(self, name: str, new: str, by: CellPosition = _NOWHERE) -> str:
         """Give a conversation ("": the one in use) another name; by the former one it is still found.
 
         Returns the former name. Raises InputError where the new name is taken; a cell that renamed it so
@@ -216,7 +216,7 @@ class Conversations:
         conversation.name, conversation.renamed_by = new, by.cell
         conversation.former_names = [*(each for each in conversation.former_names if each != new), old]
         for each in self:
-            for turn in (*each.turns, *each.retired.values()):
+            for turn in (*each.turns, *each.detached.values()):
                 turn.attempts = [_renamed(reply, old, new) for reply in turn.attempts]
         return old
 
@@ -252,7 +252,7 @@ def _names(conversation: Conversation) -> Sequence[str]:
     return conversation.name, *conversation.former_names
 
 
-def _asked_by(turns: Iterable[Turn], place: Place) -> list[Turn]:
+def _asked_by(turns: Iterable[Turn], place: CellPosition) -> list[Turn]:
     """Return the turns that a question at `place` has made: those of its cell, where it appends."""
     if place.cell is None:
         return []
@@ -263,9 +263,9 @@ def _asked_by(turns: Iterable[Turn], place: Place) -> list[Turn]:
     ]
 
 
-def _last_asked(conversation: Conversation, place: Place) -> float:
+def _last_asked(conversation: Conversation, place: CellPosition) -> float:
     """Return when a question was last asked in a conversation; an attempt of before a fork was not."""
-    turns = _asked_by((*conversation.turns, *conversation.retired.values()), place)
+    turns = _asked_by((*conversation.turns, *conversation.detached.values()), place)
     own = [each for turn in turns for each in turn.attempts if each.conversation == conversation.name]
     return max((each.started.timestamp() for each in own), default=0.0)
 

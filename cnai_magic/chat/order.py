@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
-__all__ = ["Clock", "Place"]
+__all__ = ["CellPosition", "Clock"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CellPosition:
     """Where a question or a command stands: its cell, and the how manieth of one run of it, from 0.
 
     Without a cell ID (`cell` is None), and with the kind "append", every question is a new turn. Commands are
@@ -18,7 +18,7 @@ class Place:
     """
 
     cell: str | None = None
-    ordinal: int = 0
+    index_in_cell: int = 0
     kind: Literal["question", "append", "command"] = "question"
 
     @property

@@ -37,12 +37,12 @@ class Reply:
     `finish_reason` is the server's ("stop", "length", "content_filter", …), or "stopped" or "interrupted".
     `seconds` and `first_token_after` are seconds since the request was sent. `turn` and `attempt` count
     from 1; `turn` is 0 for an answer outside the conversation. `total` is what the notebook had spent, this
-    answer included. `left_out` counts the oldest turns that did not fit `history_tokens`, `later`
+    answer included. `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `later`
     the turns below that were asked before this attempt, and so know nothing of it. `id` is the answer's own
     everywhere: in the notebook, in the ledger. `request` is the digest of all that was sent, by which an
-    answer can be `replayed`: shown again from the notebook in place of being asked for. `ordinal` counts
-    the questions of one run of its cell, from 0; `began` tells that it began its conversation with --new.
-    `others` are attempts of the same turn that its output keeps, so that they outlive the kernel.
+    answer can be `replayed`: shown again from the notebook in place of being asked for. `index_in_cell`
+    counts the questions of one run of its cell, from 0; `began` tells that it began its conversation with
+    --new. `others` are attempts of the same turn that its output keeps, so that they outlive the kernel.
     `answered_by` is the model that the server names, "" where it is the one that was asked. `note` is a
     remark where something odd followed the complete answer, "" mostly. `first_run` is when the cell of the
     turn first ran, by which turns are ordered, `appended` tells that the question made a turn of its own,
@@ -70,13 +70,13 @@ class Reply:
     turn: int = 0
     turn_id: str = ""
     attempt: int = 1
-    left_out: int = 0
+    omitted_turns: int = 0
     later: int = 0
     demo: bool = False
     id: str = field(default_factory=lambda: uuid4().hex[:16])
     request: str = ""
     replayed: bool = False
-    ordinal: int = 0
+    index_in_cell: int = 0
     began: bool = False
     first_run: datetime | None = field(default=None, compare=False)
     appended: bool = False
@@ -150,8 +150,8 @@ class Reply:
             remarks.append(f"turn{'s' * (len(self.with_former) > 1)} {turns} sent with the former answer")
         if self.later:
             remarks.append("1 below is older" if self.later == 1 else f"{self.later} below are older")
-        if self.left_out:
-            remarks.append(f"{self.left_out} oldest turn{'s' * (self.left_out > 1)} omitted")
+        if self.omitted_turns:
+            remarks.append(f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted")
         return remarks
 
     @property

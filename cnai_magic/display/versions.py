@@ -207,8 +207,8 @@ def _folded(text: str, *, first: bool, last: bool) -> str:
     # At a blank, if there is one.
     begin = "" if first else _BROKEN_WORD.sub("", text[:_END][::-1])[::-1]
     end = "" if last else _BROKEN_WORD.sub("", text[-_END:])
-    left_out = len(text) - len(begin) - len(end)
-    return f'{escaped(begin)}<em title="{left_out:,} unchanged characters">…</em>{escaped(end)}'
+    omitted_turns = len(text) - len(begin) - len(end)
+    return f'{escaped(begin)}<em title="{omitted_turns:,} unchanged characters">…</em>{escaped(end)}'
 
 
 def _inserted(content: str) -> str:

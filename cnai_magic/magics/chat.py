@@ -17,7 +17,7 @@ from .commands import chat_parsers
 
 if TYPE_CHECKING:
     from ..chat.conversation import Turn
-    from ..chat.order import Place
+    from ..chat.order import CellPosition
     from ..session.session import Session
 
 __all__ = ["CHAT_HELP", "run_chat_command"]
@@ -46,16 +46,16 @@ _LONGEST_NUMBER = 9
 
 
 def run_chat_command(
-    session: Session, line: str, notebook: Callable[[], Path | None], *, place: Place | None = None
+    session: Session, line: str, notebook: Callable[[], Path | None], *, place: CellPosition | None = None
 ) -> object:
     """Carry out one line of `%cnai_chat`; raises InputError for what it does not understand.
 
     `notebook` finds the file of the notebook that runs, `place` is where in it the command stands.
     """
-    from ..chat.order import Place
+    from ..chat.order import CellPosition
     from ..display.line import Line
 
-    command = Command(session, notebook, place or Place(kind="command"))
+    command = Command(session, notebook, place or CellPosition(kind="command"))
 
     name, rest = (*line.split(None, 1), "", "")[:2]
     name, rest = name or "list", rest.strip()

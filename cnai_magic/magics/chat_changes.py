@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..chat.conversation import Conversation
     from ..chat.conversations import Conversations
-    from ..chat.order import Place
+    from ..chat.order import CellPosition
     from ..chat.reply import Reply
     from ..session.session import Session
 
@@ -26,7 +26,7 @@ class Command:
 
     session: Session
     notebook: Callable[[], Path | None]
-    place: Place
+    place: CellPosition
 
     @property
     def conversations(self) -> Conversations:
@@ -51,7 +51,7 @@ class Command:
         from ..display.line import Recorded
         from ..notebook.record import event_metadata
 
-        facts = {"ordinal": self.place.ordinal, **facts}
+        facts = {"ordinal": self.place.index_in_cell, **facts}
         facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
         record = event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)
         self.session.changes.add(self.place.cell, record["cnai"])
@@ -60,14 +60,14 @@ class Command:
     def former(self, kind: str) -> dict[str, Any]:
         """Return the change of this kind that this command made when its cell ran before, {} if none."""
         changes = reversed(self.session.changes.of(self.place.cell))
-        ordinal = self.place.ordinal
-        return next((e for e in changes if (e["event"], e.get("ordinal", 0)) == (kind, ordinal)), {})
+        index_in_cell = self.place.index_in_cell
+        return next((e for e in changes if (e["event"], e.get("ordinal", 0)) == (kind, index_in_cell)), {})
 
 
 def begun(conversation: Conversation) -> dict[str, Any]:
     """Return what a record tells of the command that began a conversation."""
     by = conversation.begun_by
-    return {} if by is None else {"began": True, "ordinal": by.ordinal}
+    return {} if by is None else {"began": True, "ordinal": by.index_in_cell}
 
 
 def counted(conversations: Iterable[Conversation], *, attempts: bool = True) -> str:

@@ -22,7 +22,7 @@ from .cost import SpendBook, usd
 from .ledger import Ledger
 from .prices import Price
 
-__all__ = ["BRIEF", "Allowance", "Hold", "Holds", "Limits"]
+__all__ = ["BRIEF", "Hold", "Holds", "Limits", "TokenBudget"]
 
 # Seconds that is waited for a ledger which another process has locked, at a time.
 BRIEF = 0.15
@@ -54,7 +54,7 @@ class Limits(NamedTuple):
 
 
 @dataclass(eq=False, slots=True)
-class Allowance:
+class TokenBudget:
     """How long one answer may be, and what is held for it; without a budget as long as it likes.
 
     `tokens` are held, at a cost of `nano` nano-USD together with the prompt, and `extend` holds so many more
@@ -90,7 +90,7 @@ class Holds:
     def __init__(self, book: SpendBook, notify: Callable[[str], None]) -> None:
         self._book = book
         self._notify = notify
-        self._held: dict[Allowance, tuple[int, bool]] = {}
+        self._held: dict[TokenBudget, tuple[int, bool]] = {}
         self._overruns: dict[tuple[str, str], int] = {}
         self._longest: dict[tuple[str, str], int] = {}
         self._lock = threading.RLock()
@@ -102,7 +102,7 @@ class Holds:
 
     def allow(
         self, request: ChatRequest, price: Price, limits: Limits, *, host: str, demo: bool
-    ) -> Allowance:
+    ) -> TokenBudget:
         """Hold what a request may cost at most.
 
         Raises BudgetError where it does not fit, `waiting` set where it would fit but for what is held for
@@ -133,13 +133,13 @@ class Holds:
                         if least > left:
                             raise _day_refusal(least, error) from error
                         continue  # another kernel took it in between: look again at what is left
-                allowance = Allowance(tokens + beyond, limit, tokens < wanted, nano, hold)
+                allowance = TokenBudget(tokens + beyond, limit, tokens < wanted, nano, hold)
                 allowance.extend = partial(self._extend, allowance, price, limits.budget, demo)
                 self._held[allowance] = (nano, demo)
                 return allowance
         raise BudgetError("the rest of the day's budget is held by requests under way", next_step="ask again")
 
-    def release(self, allowance: Allowance) -> Hold | None:
+    def release(self, allowance: TokenBudget) -> Hold | None:
         """Let go of what is held in the kernel, and return what is to be let go in the ledger."""
         with self._lock:
             self._held.pop(allowance, None)
@@ -204,7 +204,7 @@ class Holds:
 
     # -- sums -----------------------------------------------------------------------------------
 
-    def _extend(self, allowance: Allowance, price: Price, budget: int | None, demo: bool, need: int) -> int:
+    def _extend(self, allowance: TokenBudget, price: Price, budget: int | None, demo: bool, need: int) -> int:
         """Hold at least so many tokens more, and return how many; 0 where they do not fit."""
         with self._lock:
             hold = allowance.hold

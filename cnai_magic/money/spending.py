@@ -19,7 +19,7 @@ from ..api.interrupts import interrupts_deferred
 from ..api.messages import ChatRequest
 from ..errors import BudgetError, CnaiError, Door, LedgerError, NextStep, setting
 from .cost import Charge, Spend, SpendBook
-from .holds import BRIEF, Allowance, Holds, Limits
+from .holds import BRIEF, Holds, Limits, TokenBudget
 from .journal import Journal
 from .ledger import Ledger, default_path
 from .ledger_writer import Entry, LedgerWriter
@@ -27,7 +27,7 @@ from .price_lookup import PriceLookup
 from .prices import Price
 from .reconciliation import Reconciliation
 
-__all__ = ["Accounts"]
+__all__ = ["Spending"]
 
 # Seconds that a question waits for what others hold of a budget, before it is refused, and for a ledger
 # that is locked: many kernels that ask at once have to take turns.
@@ -39,7 +39,7 @@ _OFF = ("off", "", "0", "no", "none", "false")
 
 
 # Of this process, for a child that is forked while one of their locks is held.
-_all: WeakSet[Accounts] = WeakSet()
+_all: WeakSet[Spending] = WeakSet()
 
 
 def _begin_anew() -> None:
@@ -51,7 +51,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
-class Accounts:
+class Spending:
     """The money side of one kernel; `notify` is called with a line that a person at `door` should see."""
 
     def __init__(self, notify: Callable[[str], None], door: Door = "python") -> None:
@@ -141,7 +141,7 @@ class Accounts:
         return journal
 
     def settle(
-        self, charges: Iterable[Charge], allowance: Allowance, lookup: PriceLookup | None = None
+        self, charges: Iterable[Charge], allowance: TokenBudget, lookup: PriceLookup | None = None
     ) -> None:
         """Enter what an answer cost into the book, in place of what was held for it; `write` is to follow.
 
@@ -160,7 +160,7 @@ class Accounts:
             if hold is not None:
                 self._writer.waiting.append(Entry(None, hold))
 
-    def release(self, allowance: Allowance) -> None:
+    def release(self, allowance: TokenBudget) -> None:
         """Let go of what is still held for an answer: it cost nothing."""
         with interrupts_deferred():
             hold = self.holds.release(allowance)
@@ -253,14 +253,14 @@ class Accounts:
         host: str,
         demo: bool,
         pause: Callable[[float], None] = time.sleep,
-    ) -> Allowance:
+    ) -> TokenBudget:
         """Hold what a request may cost at most; with what others hold it waits a little, by `pause`.
 
         Raises BudgetError where it does not fit, or its model has no price, and LedgerError where there is a
         budget of the day and the ledger fails.
         """
         if limits is None:
-            return Allowance()
+            return TokenBudget()
         if price is None:
             raise _no_price(request.model, limits)
         self.holds.learn_overrun(host, request.model, None if self._writer.blocked else self._ledger)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from ..chat.conversation import Conversation, Turn
-from ..chat.order import Place
+from ..chat.order import CellPosition
 from ..chat.reply import Reply
 from .names import Names
 
@@ -30,7 +30,7 @@ class FoundTurn:
     position: int
     latest: datetime
     attempts: dict[str, Reply] = field(default_factory=dict)
-    retired: bool = False
+    detached: bool = False
 
     def add(self, reply: Reply) -> None:
         """Take in one more attempt."""
@@ -43,9 +43,9 @@ class FoundTurn:
         if self.shown.started <= reply.started:
             self.shown, self.cell, self.position = reply, cell, position
 
-    def place(self, ordinal: int) -> Place:
+    def place(self, index_in_cell: int) -> CellPosition:
         """Return where the turn is asked again."""
-        return Place(self.cell, ordinal, "append" if self.shown.appended else "question")
+        return CellPosition(self.cell, index_in_cell, "append" if self.shown.appended else "question")
 
 
 def fill(
@@ -61,19 +61,19 @@ def fill(
         # Where nothing tells when a cell first ran, it is where it stands in the document.
         last = each.shown.first_run or last
         placed.append((last, each))
-    placed.sort(key=lambda each: (each[0], each[1].shown.ordinal, each[1].position))
+    placed.sort(key=lambda each: (each[0], each[1].shown.index_in_cell, each[1].position))
     used: dict[str | None, int] = {}
     for first_run, each in placed:
-        ordinal = each.shown.ordinal
-        place = Place(each.cell, ordinal, "append" if each.shown.appended else "question")
-        if place.is_asked_again and not each.retired:
+        index_in_cell = each.shown.index_in_cell
+        place = CellPosition(each.cell, index_in_cell, "append" if each.shown.appended else "question")
+        if place.is_asked_again and not each.detached:
             # Two turns cannot be asked again at one place.
-            ordinal = max(ordinal, used.get(each.cell, -1) + 1)
-            used[each.cell] = ordinal
-            place = replace(place, ordinal=ordinal)
+            index_in_cell = max(index_in_cell, used.get(each.cell, -1) + 1)
+            used[each.cell] = index_in_cell
+            place = replace(place, index_in_cell=index_in_cell)
         attempts = sorted(each.attempts.values(), key=lambda reply: (reply.attempt, reply.started))
         current = next(index for index, reply in enumerate(attempts) if reply.id == each.shown.id)
-        number = 0 if each.retired else len(conversation.turns) + 1
+        number = 0 if each.detached else len(conversation.turns) + 1
         turn = Turn(place, attempts, current, each.id, first_run)
         turn.attempts = [
             replace(
@@ -85,13 +85,13 @@ def fill(
             )
             for reply in attempts
         ]
-        if not each.retired:
+        if not each.detached:
             conversation.turns.append(turn)
         elif place.is_asked_again:
-            conversation.retired.setdefault(place, turn)
+            conversation.detached.setdefault(place, turn)
     standing = {turn.place for turn in conversation.turns}
-    for place in standing & set(conversation.retired):
-        del conversation.retired[place]
+    for place in standing & set(conversation.detached):
+        del conversation.detached[place]
 
 
 def _home(reply: Reply, homes: Mapping[str, tuple[str, str]]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeGuard
 
-from ..chat.conversation import Conversation, Place
+from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
 from ..errors import InputError
@@ -86,7 +86,7 @@ class Draft:
         conversation = Conversation(self._name(names), self.system)
         for about in self.turns:
             reply = Reply(**{"system": self.system or None, **about, "conversation": conversation.name})
-            conversation.record(Place(), reply)
+            conversation.record(CellPosition(), reply)
         notes, more = self.notes[:_MOST_NOTES], len(self.notes) - _MOST_NOTES
         return Read(conversation, (*notes, *([f"and {more:,} more of the kind"] if more > 0 else [])))
 

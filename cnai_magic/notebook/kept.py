@@ -60,21 +60,21 @@ class Kept:
         """Return what an output keeps of it, with at most so many earlier attempts of a turn."""
         turns: list[dict[str, Any]] = []
         left = _MOST_CHARACTERS
-        for conversation, turn, retired in self.turns:
+        for conversation, turn, detached in self.turns:
             own = any(each.conversation == conversation.name for each in turn.attempts)
             about = answer_record(conversation.name, turn, most_attempts if own else 0)
             left -= len(str(about))
             if left < 0 and turns:
                 break
-            turns.append({**about, "retired": True} if retired else about)
+            turns.append({**about, "retired": True} if detached else about)
         return {"time": time_text(self.time), "turns": turns, "changes": list(self.changes)}
 
     def note(self, conversations: Conversations) -> str:
         """Return what is said below a run that failed: which answers are still in force."""
         lines = []
         appended = 0
-        for conversation, turn, retired in self.turns:
-            if retired:
+        for conversation, turn, detached in self.turns:
+            if detached:
                 continue
             if turn.place.kind == "append":
                 appended += 1
@@ -108,8 +108,8 @@ def kept_of(
     """
     turns: list[tuple[Conversation, Turn, bool]] = []
     for conversation, turn in conversations.turns_of(cell):
-        retired = conversation.retired.get(turn.place) is turn
+        detached = conversation.detached.get(turn.place) is turn
         own = any(each.conversation == conversation.name for each in turn.attempts)
-        if (runs or not turn.display_id) and (own or (retired and conversation.is_fork)):
-            turns.append((conversation, turn, retired))
+        if (runs or not turn.display_id) and (own or (detached and conversation.is_fork)):
+            turns.append((conversation, turn, detached))
     return Kept(time, turns, changes)

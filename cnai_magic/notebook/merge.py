@@ -39,17 +39,17 @@ def merge(conversations: Conversations, restored: Restored) -> None:
 
 
 def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
-    own = [*mine.turns, *mine.retired.values()]
+    own = [*mine.turns, *mine.detached.values()]
     known = {reply.id for turn in own for reply in turn.attempts}
     by_id = {turn.id: turn for turn in own}
     by_place = {turn.place: turn for turn in own if turn.place.is_asked_again}
-    for turn in (*theirs.turns, *theirs.retired.values()):
+    for turn in (*theirs.turns, *theirs.detached.values()):
         standing = by_id.get(turn.id) or by_place.get(turn.place)
         if standing is not None:
             standing.first_run = min(standing.first_run, turn.first_run)
             standing.learn(each for each in turn.attempts if each.id not in known)
-        elif theirs.retired.get(turn.place) is turn:
-            mine.retired[turn.place] = turn
+        elif theirs.detached.get(turn.place) is turn:
+            mine.detached[turn.place] = turn
         else:
             mine.turns.append(turn)
     mine.turns.sort(key=lambda turn: turn.position)

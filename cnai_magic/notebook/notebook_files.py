@@ -265,7 +265,13 @@ def _output(turn: Turn, number: int, conversation: str, total: Spend) -> Any:
 
     def placed(reply: Reply) -> Reply:
         return replace(
-            reply, conversation=conversation, turn=number, turn_id=turn.id, ordinal=0, began=False, later=0
+            reply,
+            conversation=conversation,
+            turn=number,
+            turn_id=turn.id,
+            index_in_cell=0,
+            began=False,
+            later=0,
         )
 
     others = tuple(placed(each) for each in turn.attempts if each is not turn.reply)

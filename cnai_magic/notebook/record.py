@@ -64,7 +64,7 @@ class Event(NamedTuple):
     made. A conversation is renamed to `name`; when it
     is deleted, `name` is in use then. `turn_id` is the one of a turn that was dropped, or of which
     `answer` was kept. `system` is the message that was set, or that the fork began with. `began` tells that
-    the command began the conversation, as the one with the number `ordinal` in its cell.
+    the command began the conversation, as the one with the number `index_in_cell` in its cell.
     """
 
     time: datetime
@@ -78,7 +78,7 @@ class Event(NamedTuple):
     returned: tuple[str, ...] = ()
     made: datetime | None = None
     began: bool = False
-    ordinal: int = 0
+    index_in_cell: int = 0
 
 
 class KeptTurn(NamedTuple):
@@ -86,7 +86,7 @@ class KeptTurn(NamedTuple):
 
     reply: Reply
     conversation: str
-    retired: bool
+    detached: bool
 
 
 def bundle(reply: Reply, *, alone: bool = False) -> dict[str, str]:
@@ -190,7 +190,7 @@ def read_event(about: Mapping[str, Any]) -> Event:
     if kind not in _EVENTS:
         raise InputError("its change is none that is known")
     event = Event(_time(about), kind, _name(about, "conversation"))
-    event = event._replace(began=_flag(about, "began"), ordinal=_count(about, "ordinal", 0))
+    event = event._replace(began=_flag(about, "began"), index_in_cell=_count(about, "ordinal", 0))
     system = None if about.get("system") is None else _text(about, "system")
     if kind == "fork":
         event = event._replace(name=_name(about, "name"), system=system, made=_time_or_none(about, "made"))
@@ -263,7 +263,7 @@ def _record(reply: Reply) -> dict[str, Any]:
         "turn": reply.turn,
         "turn_id": reply.turn_id,
         "attempt": reply.attempt,
-        "ordinal": reply.ordinal,
+        "ordinal": reply.index_in_cell,
         "model": clean(reply.model),
         "system": reply.system and _hidden(reply.system),
         "parameters": dict(reply.parameters),
@@ -346,7 +346,7 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
         id=_name(about, "id", "") or f"{turn_id[:100]}@{started.isoformat()}",
         request=_name(about, "request", ""),
         replayed=_flag(about, "replayed"),
-        ordinal=_count(about, "ordinal", 0),
+        index_in_cell=_count(about, "ordinal", 0),
         began=_flag(about, "began"),
         first_run=_time_or_none(about, "first_run"),
         appended=_flag(about, "appended"),

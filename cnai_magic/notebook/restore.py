@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..chat.conversation import Conversation
 from ..chat.conversations import Conversations
-from ..chat.order import Place
+from ..chat.order import CellPosition
 from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Charge
@@ -94,7 +94,7 @@ class _Saved(NamedTuple):
     cell: str | None
     known: datetime
     position: int
-    retired: bool
+    detached: bool
 
     @property
     def turn_id(self) -> str:
@@ -150,7 +150,7 @@ class _Restoring:
             reply = self._answer(about, data, number)
             if reply.id in self._answers:
                 raise InputError("it is a copy of another one")
-            self._save(reply, cell, known, KeptTurn(reply, standing_in(about, reply), retired=False))
+            self._save(reply, cell, known, KeptTurn(reply, standing_in(about, reply), detached=False))
         for each in changes:
             self._change(each, cell)
         for turn in turns:
@@ -189,7 +189,7 @@ class _Restoring:
                 self.restored.charges.append(_charge(each))
         latest = max(each.started for each in _all(reply))
         moment = latest if known is None else max(known, latest)
-        self._saved.append(_Saved(name, reply, cell, moment, len(self._saved), turn.retired))
+        self._saved.append(_Saved(name, reply, cell, moment, len(self._saved), turn.detached))
 
     def _place(self, saved: _Saved) -> None:
         """Put a turn into its conversation, with its other attempts."""
@@ -234,11 +234,11 @@ class _Restoring:
     def _repeat(self) -> None:
         """Go through commands and answers in the order of time; at the same moment a command was first."""
         current = self._names.of("main", BEGINNING)
-        retired = [each for each in self._saved if each.retired]
+        detached = [each for each in self._saved if each.detached]
         moments: list[_Change | Reply | _Saved] = [
             *self._changes.values(),
             *self._answers.values(),
-            *retired,
+            *detached,
         ]
         for each in sorted(moments, key=_time):
             if isinstance(each, _Saved):
@@ -261,7 +261,7 @@ class _Restoring:
         name, turn_id = self._homes[reply.id]
         found = self._turns[name].get(turn_id) if name in self._turns else None
         if found is not None and not self._names.is_gone(name):
-            self._conversation(name).begun_by = found.place(reply.ordinal)
+            self._conversation(name).begun_by = found.place(reply.index_in_cell)
         return name
 
     def _change_again(self, change: _Change) -> None:
@@ -269,7 +269,7 @@ class _Restoring:
         event, cell = change
         told = event.name if event.kind == "rename" else event.conversation
         name = self._names.final(told, event.time)
-        by = Place(cell, event.ordinal, "command") if event.began and cell is not None else None
+        by = CellPosition(cell, event.index_in_cell, "command") if event.began and cell is not None else None
         if event.kind == "delete":
             self.restored.deleted.add(event.conversation)
         elif event.kind == "fork":
@@ -307,7 +307,7 @@ class _Restoring:
         turns = self._turns[fork]
         for turn in turns.values():
             if turn.latest <= event.time and _is_older(turn.shown, event.made):
-                turn.retired = True
+                turn.detached = True
         gone = 0
         inherited = set()
         for identifier in event.answers:
@@ -325,7 +325,7 @@ class _Restoring:
         for before in self._turns[origin].values():
             if self._inheritable <= 0:
                 break
-            if before.id not in inherited and not before.retired and _is_older(before.shown, event.made):
+            if before.id not in inherited and not before.detached and _is_older(before.shown, event.made):
                 self._inherit(before, fork, event.time)
 
     def _at_home(self, identifier: str) -> FoundTurn | None:
@@ -346,12 +346,12 @@ class _Restoring:
         turn = turns.get(before.id)
         if turn is None:
             turn = turns[before.id] = FoundTurn(before.id, shown, before.cell, before.position, shown.started)
-            turn.retired = True
+            turn.detached = True
         asked_since = turn.latest > time
         for each in (shown, *attempts):
             turn.add(each)
         if reply is not None:
-            turn.retired = False
+            turn.detached = False
             turn.shown = turn.shown if asked_since else reply
 
     def _return(self, reply: Reply, origin: str, time: datetime) -> None:
@@ -369,12 +369,12 @@ class _Restoring:
                 turn.add(each)
         self._homes[reply.id] = origin, theirs.id
         if not asked_since:
-            turn.shown, turn.retired = reply, False
+            turn.shown, turn.detached = reply, False
 
     def _retire(self, name: str, turn_id: str, time: datetime) -> None:
         turn = self._turns[name].get(turn_id) if name in self._turns else None
         if turn is not None and turn.latest <= time:
-            turn.retired = True
+            turn.detached = True
 
     def _drop_or_keep(self, name: str, event: Event) -> None:
         """Take a turn out, or put an attempt of it into force; only where no attempt of it is younger.

@@ -13,8 +13,8 @@ from ..api.messages import Usage, answering_model, estimate_usage
 from ..api.tokens import TokenCount
 from ..api.usage import completed_usage
 from ..money.cost import Charge
-from ..money.holds import Allowance
-from ..money.spending import Accounts
+from ..money.holds import TokenBudget
+from ..money.spending import Spending
 from ..redaction import clean
 from .question import Question, View
 from .stream import PACE, StreamedAnswer
@@ -51,7 +51,7 @@ class Answer:
     in the accounts before, as a charge of the notebook.
     """
 
-    def __init__(self, question: Question, allowance: Allowance, accounts: Accounts, notebook: str) -> None:
+    def __init__(self, question: Question, allowance: TokenBudget, accounts: Spending, notebook: str) -> None:
         self.question = question
         self.allowance = allowance
         self.started = datetime.now(timezone.utc)

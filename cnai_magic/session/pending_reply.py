@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..api.interrupts import Admission, Interrupted, interrupts_admitted
+from ..api.interrupts import Interrupted, InterruptGate, interrupts_gated
 from ..chat.reply import Reply
 from ..errors import CnaiError, InvalidRequestError
-from ..money.holds import Allowance, Limits
-from ..money.spending import Accounts
+from ..money.holds import Limits, TokenBudget
+from ..money.spending import Spending
 from .answer import Answer
 from .question import Question, View
 from .stream import Batch
@@ -40,7 +40,7 @@ class PendingReply:
         client: Callable[[], Client],
         question: Question,
         view: View,
-        accounts: Accounts,
+        accounts: Spending,
         *,
         budget: int | None,
         place: Callable[[], str],
@@ -57,14 +57,14 @@ class PendingReply:
         self._notebook = notebook
         self._settle = settle
         self._charge = charge
-        self._allowance = Allowance()
+        self._allowance = TokenBudget()
         self._answer: Answer | None = None
-        self._admission = Admission(None)
+        self._admission = InterruptGate(None)
         self._shown = self._stopped = False
 
     def receive(self) -> Reply:
         """Send the question and return the answer; see Session.ask."""
-        with interrupts_admitted(self._view.stopping) as self._admission:
+        with interrupts_gated(self._view.stopping) as self._admission:
             try:
                 return self._receive()
             finally:
@@ -132,7 +132,7 @@ class PendingReply:
         finally:
             self._admission.close()
 
-    def _allow(self, limits: Limits | None) -> Allowance:
+    def _allow(self, limits: Limits | None) -> TokenBudget:
         return self._accounts.allow(
             self._question.request,
             self._question.price,

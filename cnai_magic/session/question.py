@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ..api.messages import ChatRequest, Usage, estimate_usage
-from ..chat.conversation import Conversation, Place
+from ..chat.conversation import CellPosition, Conversation
 from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
@@ -66,10 +66,10 @@ class Question:
     prompt: str
     options: Options
     conversation: Conversation
-    place: Place
+    place: CellPosition
     turn: int
     attempt: int
-    left_out: int
+    omitted_turns: int
     demo: bool
     host: str = ""
     lookup: PriceLookup = field(default_factory=PriceLookup)

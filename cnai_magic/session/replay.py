@@ -16,12 +16,12 @@ _ASK_ONCE = "ask once with " + setting("replay", False) + NextStep(cell=", and s
 
 
 def same_answer(
-    saved: Sequence[Reply], ordinal: int, prepare: Callable[[Reply], Question]
+    saved: Sequence[Reply], index_in_cell: int, prepare: Callable[[Reply], Question]
 ) -> tuple[Question, Reply]:
     """Return the question as it was asked then, and its answer.
 
-    `saved` are the answers in the cell's outputs, `ordinal` counts the questions of this run. `prepare` gives
-    the question with, for what it leaves open, the model of a saved answer. Raises ReplayError.
+    `saved` are the answers in the cell's outputs, `index_in_cell` counts the questions of this run. `prepare`
+    gives the question with, for what it leaves open, the model of a saved answer. Raises ReplayError.
     """
     whole = [each for reply in saved for each in _attempts(reply) if each.finish_reason != "failed"]
     if not whole:
@@ -31,7 +31,7 @@ def same_answer(
             next_step=_ASK_ONCE,
         )
     # The one that was asked at this point of the cell, then all others.
-    likely = sorted(whole, key=lambda reply: reply.ordinal != ordinal)
+    likely = sorted(whole, key=lambda reply: reply.index_in_cell != index_in_cell)
     prepared: dict[tuple[str, bool], Question] = {}
     for reply in likely:
         open_to_it = reply.model, reply.demo
@@ -52,7 +52,7 @@ def same_answer(
 
 def _attempts(reply: Reply) -> Iterator[Reply]:
     """Yield an answer and the other attempts that its output keeps: one that was kept since may be shown."""
-    turn = (reply, *(replace(each, ordinal=reply.ordinal) for each in reply.others))
+    turn = (reply, *(replace(each, index_in_cell=reply.index_in_cell) for each in reply.others))
     for attempt in turn:
         yield replace(attempt, others=tuple(replace(each, others=()) for each in turn if each is not attempt))
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..api.interrupts import interrupts_deferred
 from ..api.messages import ChatRequest, Model
 from ..chat.cell_run import CellRun
-from ..chat.conversation import Conversation, Place
+from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
 from ..errors import SET_KEY, CnaiError, Door, InputError, NextStep, setting
@@ -18,7 +18,7 @@ from ..money.cost import Charge, Cost, Spend, SpendBook
 from ..money.ledger import Ledger
 from ..money.price_lookup import PriceLookup
 from ..money.prices import nano_usd
-from ..money.spending import Accounts
+from ..money.spending import Spending
 from ..notebook.kept import Changes, Kept, kept_of
 from ..notebook.merge import merge
 from ..notebook.restore import Restored, SavedCell
@@ -54,7 +54,7 @@ class Session:
         self.settings = settings if settings is not None else Cnai(**traits)
         self.provider = Provider(self.settings)
         self.door = door
-        self.accounts = Accounts(notify or (lambda line: None), door)
+        self.accounts = Spending(notify or (lambda line: None), door)
         self.conversations = Conversations()
         self.changes = Changes()
         self.latest: Reply | None = None
@@ -77,7 +77,7 @@ class Session:
         prompt: str,
         *,
         view: View | None = None,
-        place: Place | None = None,
+        place: CellPosition | None = None,
         former: Sequence[Reply] = (),
         **options: Any,
     ) -> Reply:
@@ -92,7 +92,8 @@ class Session:
                 "answers are to be replayed, and none is saved for this question",
                 next_step="ask the server: " + setting("replay", False),
             )
-        question = self._prepare(prompt, place or Place(), Options.of(options), ask=True, former=former)
+        position = place or CellPosition()
+        question = self._prepare(prompt, position, Options.of(options), ask=True, former=former)
         question = replace(question, lookup=self.provider.look_up_price(question.request.model))
         self._announce()
         pending = PendingReply(
@@ -120,21 +121,21 @@ class Session:
         saved: Sequence[Reply],
         *,
         view: View | None = None,
-        place: Place | None = None,
+        place: CellPosition | None = None,
         **options: Any,
     ) -> Reply:
         """Answer a question from the `saved` answers of its cell, at no cost and without a network.
 
         Raises ReplayError, which says what differs, where none of them answers exactly this request.
         """
-        place = place or Place()
+        place = place or CellPosition()
 
         def prepare(answer: Reply) -> Question:
             model = options.get("model") or self.settings.model or answer.model
             chosen = Options.of({**options, "model": model})
             return self._prepared(prompt, chosen, place, demo=answer.demo, former=saved)
 
-        question, answer = same_answer(saved, place.ordinal, prepare)
+        question, answer = same_answer(saved, place.index_in_cell, prepare)
         view = view or Unseen()
         view.begin(question, lambda: None)
         with interrupts_deferred(view.stopping), self._lock:
@@ -146,7 +147,7 @@ class Session:
                 turn=0 if once else answer.turn,
                 began=False,
                 total=self.spent(demo=answer.demo),
-                left_out=question.left_out,
+                omitted_turns=question.omitted_turns,
                 first_run=question.first_run,
                 with_former=question.with_former,
                 replayed=True,
@@ -157,12 +158,12 @@ class Session:
             view.end(reply)
         return reply
 
-    def prepare(self, prompt: str, *, place: Place | None = None, **options: Any) -> Question:
+    def prepare(self, prompt: str, *, place: CellPosition | None = None, **options: Any) -> Question:
         """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
-        return self._prepare(prompt, place or Place(), Options.of(options), ask=False)
+        return self._prepare(prompt, place or CellPosition(), Options.of(options), ask=False)
 
     def _prepare(
-        self, prompt: str, place: Place, chosen: Options, *, ask: bool, former: Sequence[Reply] = ()
+        self, prompt: str, place: CellPosition, chosen: Options, *, ask: bool, former: Sequence[Reply] = ()
     ) -> Question:
         """Prepare a question; `ask` allows to look up what the server alone knows."""
         model = self.provider.chosen_model(chosen.model, ask=ask)
@@ -175,7 +176,7 @@ class Session:
         return replace(question, host=self.provider.host, lookup=known)
 
     def _prepared(
-        self, prompt: str, chosen: Options, place: Place, *, demo: bool, former: Sequence[Reply] = ()
+        self, prompt: str, chosen: Options, place: CellPosition, *, demo: bool, former: Sequence[Reply] = ()
     ) -> Question:
         prompt = _checked_prompt(prompt)
         settings = self.settings
@@ -191,11 +192,11 @@ class Session:
             own = None if chosen.once else conversation.system
             texts = (chosen.system, own, settings.system)
             system = _well_formed(next((text for text in texts if text is not None), ""))
-            messages, left_out = conversation.messages(
+            messages, omitted_turns = conversation.messages(
                 prompt, before, system=system, history_tokens=settings.history_tokens
             )
             attempt = 1 if chosen.once else conversation.next_attempt(place)
-            turns = enumerate(conversation.turns[left_out:before], left_out + 1)
+            turns = enumerate(conversation.turns[omitted_turns:before], omitted_turns + 1)
             with_former = tuple(number for number, turn in turns if turn.failed)
         request = ChatRequest(
             chosen.model,
@@ -212,7 +213,7 @@ class Session:
             place=place,
             turn=0 if chosen.once else before + 1,
             attempt=attempt,
-            left_out=left_out,
+            omitted_turns=omitted_turns,
             demo=demo,
             spent=self.book.notebook(demo=demo),
             former=former,
@@ -239,11 +240,11 @@ class Session:
             started=answer.started,
             seconds=answer.seconds,
             first_token_after=answer.first_token_after,
-            left_out=question.left_out,
+            omitted_turns=question.omitted_turns,
             demo=question.demo,
             id=answer.id,
             request=question.request.digest,
-            ordinal=question.place.ordinal,
+            index_in_cell=question.place.index_in_cell,
             first_run=question.first_run,
             with_former=question.with_former,
             chosen=bool(question.options.chat),
@@ -341,14 +342,14 @@ class Session:
                     self.changes.add(cell, change)
 
     def take_in(
-        self, conversation: Conversation, name: str, otherwise: str, by: Place | None = None
+        self, conversation: Conversation, name: str, otherwise: str, by: CellPosition | None = None
     ) -> Conversation:
         """Take in a conversation that was read from a file, and go on in it.
 
         It is called `name`, or as it was called, or `otherwise` where there is another of that name. Its
         turns belong to no cell of this notebook. The command `by` that took one in takes it in anew.
         """
-        by = by or Place(kind="command")
+        by = by or CellPosition(kind="command")
         with self._lock:
             conversations = self.conversations
             names = [name] if name else [conversation.name, otherwise, ""]
@@ -384,7 +385,7 @@ class Session:
                 f"{about} is asked over plain http: whoever is on the way can read questions and answers."
             )
 
-    def _chosen_conversation(self, chosen: Options, place: Place) -> Conversation:
+    def _chosen_conversation(self, chosen: Options, place: CellPosition) -> Conversation:
         conversations = self.conversations
         if chosen.new:
             # A cell that began a conversation and is run again asks its first question anew.

@@ -19,10 +19,10 @@ from typing import Any
 
 import nbformat
 
-from cnai_magic.api.cancel import Exchange
+from cnai_magic.api.cancel import Cancellation
 from cnai_magic.api.client import Client, Stream
 from cnai_magic.api.messages import ChatRequest, Chunk, Usage
-from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.notebook_files import notebook_of, restored_from
@@ -100,7 +100,7 @@ def _conversation(turns: int) -> Conversation:
             cost=Cost(30 * 1680 + 400 * 2520),
             request=f"{number:032x}",
         )
-        conversation.record(Place(f"cell-{number}"), reply)
+        conversation.record(CellPosition(f"cell-{number}"), reply)
     return conversation
 
 
@@ -108,7 +108,7 @@ class _Ready(Client):
     """A client whose answer is there already."""
 
     def stream(self, request: ChatRequest, on_notice: Any = None, *, whole: bool = False) -> Stream:
-        exchange = Exchange()
+        exchange = Cancellation()
         exchange.accepted = True
         return Stream(self._chunks(), exchange)
 
@@ -128,6 +128,7 @@ class _ReadyProvider(Provider):
 def _session(folder: Path, turns: int) -> Session:
     session = Session(
         base_url="http://127.0.0.1:9/v1",
+        model="deepseek-chat",
         ledger=str(folder / f"ledger-{turns}.sqlite3"),
         budget=1000,
         prices={"deepseek-chat": (1.68, 2.52)},
@@ -138,7 +139,7 @@ def _session(folder: Path, turns: int) -> Session:
 
 
 def _turn(session: Session) -> None:
-    reply = session.ask("And what is the mean?", place=Place("new"))
+    reply = session.ask("And what is the mean?", place=CellPosition("new"))
     bundle(reply), metadata(reply)
     conversation = session.conversations["main"]
     conversation.drop(len(conversation.turns))

@@ -11,7 +11,7 @@ from IPython import get_ipython
 from IPython.display import Markdown, display
 
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.display.widget import WidgetView
 from cnai_magic.session.question import Options, Question
 from cnai_magic.session.stream import PACE, Batch
@@ -76,7 +76,7 @@ class _Ours:
     def begin(self) -> None:
         request = ChatRequest("deepseek-chat", (Message("user", "Explain"),))
         conversation = Conversation("main")
-        question = Question(request, "Explain", Options(), conversation, Place(), 1, 1, 0, demo=False)
+        question = Question(request, "Explain", Options(), conversation, CellPosition(), 1, 1, 0, demo=False)
         self._view.begin(question, lambda: None)
 
     def update(self, piece: str) -> None:

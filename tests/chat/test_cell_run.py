@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from cnai_magic.chat.cell_run import CellRun
-from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.reply import Reply
 
 
-def answered(run: CellRun, conversations: Conversations, prompt: str, name: str = "") -> Place:
+def answered(run: CellRun, conversations: Conversations, prompt: str, name: str = "") -> CellPosition:
     """Ask and answer a question in a run of a cell."""
     place = run.ask()
     conversation = conversations[name or conversations.current]
@@ -30,8 +30,8 @@ def two_questions() -> Conversations:
 
 def test_the_questions_of_a_run_are_counted_from_0() -> None:
     run = CellRun(1, "a")
-    assert run.place == Place("a", 0), "to look at the next place counts nothing"
-    assert [run.ask() for _ in range(3)] == [Place("a", 0), Place("a", 1), Place("a", 2)]
+    assert run.place == CellPosition("a", 0), "to look at the next place counts nothing"
+    assert [run.ask() for _ in range(3)] == [CellPosition("a", 0), CellPosition("a", 1), CellPosition("a", 2)]
 
 
 def test_a_run_that_asks_fewer_lets_go_of_the_others() -> None:

@@ -8,16 +8,18 @@ from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Message
 from cnai_magic.api.tokens import estimate_tokens
-from cnai_magic.chat.conversation import Conversation, Place, Turn
+from cnai_magic.chat.conversation import CellPosition, Conversation, Turn
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from tests.properties import random_examples
 
 
-def ask(conversation: Conversation, prompt: str, place: Place | None = None, answer: str = "") -> list[str]:
+def ask(
+    conversation: Conversation, prompt: str, place: CellPosition | None = None, answer: str = ""
+) -> list[str]:
     """Ask as a session does, and return the contents of the messages that are sent."""
-    place = place or Place()
+    place = place or CellPosition()
     messages, _ = conversation.messages(prompt, conversation.position(place))
     conversation.record(place, Reply(answer or f"answer to {prompt}", prompt, "m"))
     return [message.content for message in messages]
@@ -30,7 +32,7 @@ def prompts(conversation: Conversation) -> list[str]:
 def three_cells() -> Conversation:
     conversation = Conversation("main")
     for name in "abc":
-        ask(conversation, name, Place(name))
+        ask(conversation, name, CellPosition(name))
     return conversation
 
 
@@ -39,30 +41,30 @@ def three_cells() -> Conversation:
 
 def test_a_new_cell_sends_all_turns_before_it() -> None:
     conversation = three_cells()
-    sent = ask(conversation, "d", Place("d"))
+    sent = ask(conversation, "d", CellPosition("d"))
     assert sent == ["a", "answer to a", "b", "answer to b", "c", "answer to c", "d"]
 
 
 def test_a_cell_run_again_sends_only_the_turns_before_its_own() -> None:
-    assert ask(three_cells(), "b, better", Place("b")) == ["a", "answer to a", "b, better"]
+    assert ask(three_cells(), "b, better", CellPosition("b")) == ["a", "answer to a", "b, better"]
 
 
 def test_a_cell_run_again_replaces_its_turn_and_later_turns_stay() -> None:
     conversation = three_cells()
-    ask(conversation, "b, better", Place("b"))
+    ask(conversation, "b, better", CellPosition("b"))
     assert prompts(conversation) == ["a", "b, better", "c"]
 
 
 def test_a_later_question_sends_the_replacing_answer_and_not_the_replaced_one() -> None:
     conversation = three_cells()
-    ask(conversation, "b", Place("b"), "second answer")
+    ask(conversation, "b", CellPosition("b"), "second answer")
     assert ask(conversation, "d")[2:4] == ["b", "second answer"]
 
 
 def test_the_replaced_attempt_is_kept_and_the_turn_keeps_its_id() -> None:
     conversation = three_cells()
     before = conversation.turns[1].id
-    ask(conversation, "b, better", Place("b"))
+    ask(conversation, "b, better", CellPosition("b"))
     turn = conversation.turns[1]
     assert [attempt.prompt for attempt in turn.attempts] == ["b", "b, better"]
     assert turn.current == 1
@@ -70,63 +72,63 @@ def test_the_replaced_attempt_is_kept_and_the_turn_keeps_its_id() -> None:
 
 
 def test_the_first_cell_run_again_sends_nothing_but_its_question() -> None:
-    assert ask(three_cells(), "a", Place("a")) == ["a"]
+    assert ask(three_cells(), "a", CellPosition("a")) == ["a"]
 
 
 def test_a_second_question_of_one_run_is_the_second_turn_of_the_cell() -> None:
     conversation = Conversation("main")
-    ask(conversation, "first", Place("a", 0))
-    ask(conversation, "second", Place("a", 1))
+    ask(conversation, "first", CellPosition("a", 0))
+    ask(conversation, "second", CellPosition("a", 1))
     assert prompts(conversation) == ["first", "second"]
-    ask(conversation, "first again", Place("a", 0))
-    assert ask(conversation, "second again", Place("a", 1))[0] == "first again"
+    ask(conversation, "first again", CellPosition("a", 0))
+    assert ask(conversation, "second again", CellPosition("a", 1))[0] == "first again"
     assert prompts(conversation) == ["first again", "second again"]
 
 
 def test_a_new_turn_of_a_cell_stands_beside_the_others_of_the_cell() -> None:
     conversation = three_cells()
-    sent = ask(conversation, "a, and more", Place("a", 1))
+    sent = ask(conversation, "a, and more", CellPosition("a", 1))
     assert sent == ["a", "answer to a", "a, and more"]
     assert prompts(conversation) == ["a", "a, and more", "b", "c"]
 
 
 def test_a_turn_that_was_dropped_comes_back_between_its_neighbours_of_the_cell() -> None:
     conversation = Conversation("main")
-    for ordinal in range(3):
-        ask(conversation, str(ordinal), Place("a", ordinal))
+    for index_in_cell in range(3):
+        ask(conversation, str(index_in_cell), CellPosition("a", index_in_cell))
     conversation.drop(2)
-    assert ask(conversation, "1 again", Place("a", 1)) == ["0", "answer to 0", "1 again"]
+    assert ask(conversation, "1 again", CellPosition("a", 1)) == ["0", "answer to 0", "1 again"]
     assert prompts(conversation) == ["0", "1 again", "2"]
 
 
 def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() -> None:
     # So a restore may leave it: the notebook was saved before the cell asked a second question.
     conversation = Conversation("main")
-    for place in (Place("a", 0), Place("b"), Place("a", 1)):
-        conversation.turns.append(Turn(place, [Reply("yes", str(place.ordinal), "m")]))
-    assert conversation.position(Place("a", 1)) == 2
-    assert ask(conversation, "again", Place("a", 1))[:-1] == ["0", "yes", "0", "yes"]
+    for place in (CellPosition("a", 0), CellPosition("b"), CellPosition("a", 1)):
+        conversation.turns.append(Turn(place, [Reply("yes", str(place.index_in_cell), "m")]))
+    assert conversation.position(CellPosition("a", 1)) == 2
+    assert ask(conversation, "again", CellPosition("a", 1))[:-1] == ["0", "yes", "0", "yes"]
     assert [turn.reply.prompt for turn in conversation.turns] == ["0", "0", "again"]
 
 
 def test_a_question_that_a_cell_asks_anew_tells_how_many_turns_below_know_nothing_of_it() -> None:
     conversation = three_cells()
-    ask(conversation, "a, and more", Place("a", 1))
+    ask(conversation, "a, and more", CellPosition("a", 1))
     assert conversation.turns[1].reply.later == 2
 
 
 def test_without_a_cell_id_every_question_appends() -> None:
     conversation = Conversation("main")
     for _ in range(3):
-        ask(conversation, "same", Place())
+        ask(conversation, "same", CellPosition())
     assert prompts(conversation) == ["same"] * 3
     assert all(len(turn.attempts) == 1 for turn in conversation.turns)
 
 
 def test_a_question_without_a_cell_id_never_stands_before_a_turn() -> None:
     conversation = three_cells()
-    assert conversation.turn_at(Place()) is None
-    assert conversation.position(Place()) == 3
+    assert conversation.turn_at(CellPosition()) is None
+    assert conversation.position(CellPosition()) == 3
 
 
 @dataclass
@@ -136,12 +138,12 @@ class _Model:
     first: dict[str, int] = field(default_factory=dict)
     turns: list[_ModelTurn] = field(default_factory=list)
 
-    def ask(self, cell: str | None, ordinal: int, prompt: str) -> list[str]:
+    def ask(self, cell: str | None, index_in_cell: int, prompt: str) -> list[str]:
         count = len(self.turns)
         rank = count if cell is None else self.first.setdefault(cell, count)
-        turn = next((each for each in self.turns if cell and each.place == (cell, ordinal)), None)
+        turn = next((each for each in self.turns if cell and each.place == (cell, index_in_cell)), None)
         if turn is None:
-            turn = _ModelTurn((cell, ordinal), (rank, ordinal if cell else 0))
+            turn = _ModelTurn((cell, index_in_cell), (rank, index_in_cell if cell else 0))
             self.turns.append(turn)
         turn.attempts.append(prompt)
         turn.sent = True
@@ -175,7 +177,7 @@ _STEPS = st.lists(
 @given(_STEPS)
 def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, object, int]]) -> None:
     conversation, model = Conversation("main"), _Model()
-    for count, (what, where, ordinal) in enumerate(steps):
+    for count, (what, where, index_in_cell) in enumerate(steps):
         if what == "drop":
             assert isinstance(where, int)
             if where < len(model.standing):
@@ -184,11 +186,11 @@ def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, 
             continue
         assert where is None or isinstance(where, str)
         prompt = f"question {count}"
-        sent = ask(conversation, prompt, Place(where, ordinal))
-        before = model.ask(where, ordinal, prompt)
+        sent = ask(conversation, prompt, CellPosition(where, index_in_cell))
+        before = model.ask(where, index_in_cell, prompt)
         assert sent == [text for each in before for text in (each, f"answer to {each}")] + [prompt]
         got = [
-            (turn.place.cell, turn.place.ordinal, [attempt.prompt for attempt in turn.attempts])
+            (turn.place.cell, turn.place.index_in_cell, [attempt.prompt for attempt in turn.attempts])
             for turn in conversation.turns
         ]
         assert got == [(*each.place, each.attempts) for each in model.standing]
@@ -208,21 +210,21 @@ def test_the_system_message_leads_and_an_empty_one_is_not_sent() -> None:
 
 def test_reasoning_is_never_sent_back() -> None:
     conversation = Conversation("main")
-    conversation.record(Place(), Reply("42", "how much?", "m", reasoning="hm, let me think"))
+    conversation.record(CellPosition(), Reply("42", "how much?", "m", reasoning="hm, let me think"))
     messages, _ = conversation.messages("why?", 1)
     assert not any("think" in message.content for message in messages)
 
 
 def test_without_a_limit_all_turns_are_sent() -> None:
     conversation = three_cells()
-    messages, left_out = conversation.messages("d", 3, history_tokens=0)
-    assert (len(messages), left_out) == (7, 0)
+    messages, omitted_turns = conversation.messages("d", 3, history_tokens=0)
+    assert (len(messages), omitted_turns) == (7, 0)
 
 
 def test_beyond_history_tokens_the_oldest_whole_turns_are_left_out() -> None:
     conversation = three_cells()
     cost = estimate_tokens("c") + estimate_tokens("answer to c")
-    messages, left_out = conversation.messages("d", 3, system="s", history_tokens=2 * cost)
+    messages, omitted_turns = conversation.messages("d", 3, system="s", history_tokens=2 * cost)
     assert [message.content for message in messages] == [
         "s",
         "b",
@@ -231,18 +233,18 @@ def test_beyond_history_tokens_the_oldest_whole_turns_are_left_out() -> None:
         "answer to c",
         "d",
     ]
-    assert left_out == 1
+    assert omitted_turns == 1
     assert conversation.messages("d", 3, history_tokens=2 * cost - 1)[1] == 2
 
 
 def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> None:
     conversation = Conversation("main")
-    ask(conversation, "tiny", Place("a"), "yes")
-    ask(conversation, "huge", Place("b"), "word " * 1000)
-    ask(conversation, "tiny too", Place("c"), "no")
-    messages, left_out = conversation.messages("d", 3, history_tokens=100)
+    ask(conversation, "tiny", CellPosition("a"), "yes")
+    ask(conversation, "huge", CellPosition("b"), "word " * 1000)
+    ask(conversation, "tiny too", CellPosition("c"), "no")
+    messages, omitted_turns = conversation.messages("d", 3, history_tokens=100)
     assert [message.content for message in messages] == ["tiny too", "no", "d"]
-    assert left_out == 2
+    assert omitted_turns == 2
 
 
 @random_examples()
@@ -250,13 +252,13 @@ def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> N
 def test_what_is_left_out_is_the_fewest_oldest_turns(texts: list[str], limit: int) -> None:
     conversation = Conversation("main")
     for text in texts:
-        conversation.record(Place(), Reply(text, text, "m"))
+        conversation.record(CellPosition(), Reply(text, text, "m"))
     costs = [2 * estimate_tokens(text) for text in texts]
-    messages, left_out = conversation.messages("now", len(texts), history_tokens=limit)
-    assert len(messages) == 2 * (len(texts) - left_out) + 1
-    assert sum(costs[left_out:]) <= limit
-    if left_out:
-        assert sum(costs[left_out - 1 :]) > limit
+    messages, omitted_turns = conversation.messages("now", len(texts), history_tokens=limit)
+    assert len(messages) == 2 * (len(texts) - omitted_turns) + 1
+    assert sum(costs[omitted_turns:]) <= limit
+    if omitted_turns:
+        assert sum(costs[omitted_turns - 1 :]) > limit
 
 
 # -- turns and conversations --------------------------------------------------------------------
@@ -271,7 +273,7 @@ def test_a_turn_is_dropped_by_its_number() -> None:
 def test_dropping_one_of_two_turns_that_look_alike_drops_that_one() -> None:
     conversation = Conversation("main")
     reply = Reply("yes", "same", "m")
-    first, second = conversation.record(Place(), reply), conversation.record(Place(), reply)
+    first, second = conversation.record(CellPosition(), reply), conversation.record(CellPosition(), reply)
     assert conversation.drop(2) is second
     assert conversation.turns[0] is first
 
@@ -368,11 +370,11 @@ def test_a_conversation_without_turns_says_so() -> None:
 def test_a_fork_begins_with_the_turns_up_to_one_and_goes_its_own_way() -> None:
     conversations = Conversations()
     for name in "abc":
-        ask(conversations["main"], name, Place(name))
+        ask(conversations["main"], name, CellPosition(name))
     conversations["main"].system = "Be brief."
     fork, _ = conversations.fork("other", 2)
     assert (conversations.current, fork.system, prompts(fork)) == ("other", "Be brief.", ["a", "b"])
-    assert ask(fork, "b, better", Place("b")) == ["a", "answer to a", "b, better"]
+    assert ask(fork, "b, better", CellPosition("b")) == ["a", "answer to a", "b, better"]
     fork.drop(1)
     assert prompts(fork) == ["b, better"]
     assert prompts(conversations["main"]) == ["a", "b", "c"]
@@ -388,7 +390,7 @@ def test_a_fork_keeps_so_many_turns(at: int | None, count: int) -> None:
 def test_a_fork_at_a_turn_that_is_not_there_is_an_error_and_begins_nothing(at: int) -> None:
     conversations = Conversations()
     for name in "abc":
-        ask(conversations["main"], name, Place(name))
+        ask(conversations["main"], name, CellPosition(name))
     with pytest.raises(InputError, match="no turn"):
         conversations.fork("other", at)
     assert ([each.name for each in conversations], conversations.current) == (["main"], "main")
@@ -396,10 +398,10 @@ def test_a_fork_at_a_turn_that_is_not_there_is_an_error_and_begins_nothing(at: i
 
 def test_an_attempt_that_is_kept_is_the_one_that_is_sent_and_the_next_one_takes_its_place() -> None:
     conversation = three_cells()
-    ask(conversation, "b, better", Place("b"), "better")
+    ask(conversation, "b, better", CellPosition("b"), "better")
     conversation.turns[1].keep(1)
     assert ask(conversation, "d")[2:4] == ["b", "answer to b"]
-    ask(conversation, "b, best", Place("b"), "best")
+    ask(conversation, "b, best", CellPosition("b"), "best")
     assert [each.attempt for each in conversation.turns[1].attempts] == [1, 2, 3]
     assert conversation.turns[1].reply.text == "best"
 
@@ -407,7 +409,7 @@ def test_an_attempt_that_is_kept_is_the_one_that_is_sent_and_the_next_one_takes_
 @pytest.mark.parametrize("attempt", [0, -1, 3, 10**9])
 def test_an_attempt_that_is_not_there_is_an_error_that_names_those_there_are(attempt: int) -> None:
     conversation = three_cells()
-    ask(conversation, "b, better", Place("b"))
+    ask(conversation, "b, better", CellPosition("b"))
     with pytest.raises(InputError) as caught:
         conversation.turns[1].keep(attempt)
     assert caught.value.why == "it has 1, 2"
@@ -417,7 +419,7 @@ def test_an_attempt_that_is_not_there_is_an_error_that_names_those_there_are(att
 def test_the_other_attempts_that_an_output_keeps_are_the_latest_and_not_too_long() -> None:
     conversation = Conversation("main")
     for number in range(5):
-        turn = conversation.record(Place("a"), Reply("x" * 90_000, str(number), "m"))
+        turn = conversation.record(CellPosition("a"), Reply("x" * 90_000, str(number), "m"))
     assert [each.prompt for each in turn.others(10)] == ["2", "3"]
     assert [each.prompt for each in turn.others(1)] == ["3"]
     turn.keep(2)
@@ -429,11 +431,11 @@ def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_agai
     first, second = Reply("one", "a", "m", attempt=1), Reply("two", "a, better", "m", attempt=2, turn_id="t")
     conversation = Conversation("main")
     for _ in range(2):
-        turn = conversation.reinstate(Place("a"), replace(second, others=(first,)))
+        turn = conversation.reinstate(CellPosition("a"), replace(second, others=(first,)))
         assert [each.text for each in turn.attempts] == ["one", "two"]
         assert (turn.reply.text, turn.reply.attempt, turn.id, turn.reply.others) == ("two", 2, "t", ())
     assert len(conversation.turns) == 1
-    assert conversation.record(Place("a"), Reply("three", "a", "m")).reply.attempt == 3
+    assert conversation.record(CellPosition("a"), Reply("three", "a", "m")).reply.attempt == 3
 
 
 # -- what the notebook's file holds -------------------------------------------------------------
@@ -442,9 +444,9 @@ def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_agai
 def test_saved_answers_are_earlier_attempts_of_whoever_asks_there_again_and_are_not_sent() -> None:
     saved = three_cells().turns[1].reply
     conversation = Conversation("main")
-    conversation.remember(Place("b"), [saved])
+    conversation.remember(CellPosition("b"), [saved])
     assert conversation.turns == []
-    turn = conversation.record(Place("b"), Reply("new", "b, again", "m"))
+    turn = conversation.record(CellPosition("b"), Reply("new", "b, again", "m"))
     assert [(each.attempt, each.prompt) for each in turn.attempts] == [(1, "b"), (2, "b, again")]
     assert (turn.id, turn.reply.prompt) == (saved.turn_id, "b, again")
 
@@ -452,8 +454,8 @@ def test_saved_answers_are_earlier_attempts_of_whoever_asks_there_again_and_are_
 def test_saved_answers_of_a_known_turn_another_place_or_another_conversation_are_no_attempts() -> None:
     conversation = three_cells()
     saved = conversation.turns[1].reply
-    for place in (Place("b"), Place("copy"), Place("new", 1), Place()):
+    for place in (CellPosition("b"), CellPosition("copy"), CellPosition("new", 1), CellPosition()):
         conversation.remember(place, [saved])
-    Conversation("plan").remember(Place("b"), [saved])
-    assert conversation.retired == {}
+    Conversation("plan").remember(CellPosition("b"), [saved])
+    assert conversation.detached == {}
     assert [len(turn.attempts) for turn in conversation.turns] == [1, 1, 1]

@@ -112,8 +112,8 @@ def test_the_footer_is_short_and_in_a_fixed_order() -> None:
         ({"replayed": True, "demo": True}, "· replayed, had cost demo credit $0.000054 ·", ""),
         ({"later": 1}, "", " · 1 below is older"),
         ({"later": 2}, "", " · 2 below are older"),
-        ({"left_out": 1}, "", " · 1 oldest turn omitted"),
-        ({"left_out": 3}, "", " · 3 oldest turns omitted"),
+        ({"omitted_turns": 1}, "", " · 1 oldest turn omitted"),
+        ({"omitted_turns": 3}, "", " · 3 oldest turns omitted"),
         ({"finish_reason": "length"}, "", " · cut at the model's own limit"),
         ({"finish_reason": "content_filter"}, "", " · cut by the content filter"),
         ({"finish_reason": "stopped"}, "", " · stopped"),
@@ -136,7 +136,7 @@ def test_the_footer_tells_what_else_there_is_to_know(fields: dict[str, Any], sta
 
 
 def test_the_summary_is_about_the_answer_alone() -> None:
-    summary = reply(turn=3, attempt=2, later=1, left_out=1, finish_reason="stopped", note="odd").summary
+    summary = reply(turn=3, attempt=2, later=1, omitted_turns=1, finish_reason="stopped", note="odd").summary
     assert summary == "deepseek-chat · 20 → 8 tokens · $0.000054 · 1.2 s · stopped · odd"
 
 

@@ -8,7 +8,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.display import choose_view
 from cnai_magic.display.final import StaticView, bundle, metadata
 from cnai_magic.display.terminal import TerminalView
@@ -45,10 +45,10 @@ def _question() -> Question:
         prompt="2+2?",
         options=Options(),
         conversation=Conversation("main"),
-        place=Place(),
+        place=CellPosition(),
         turn=1,
         attempt=1,
-        left_out=0,
+        omitted_turns=0,
         demo=False,
     )
 

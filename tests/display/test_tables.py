@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cnai_magic.api.messages import Model
-from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.display.tables import Table, conversations_table, models_table
 from cnai_magic.session.session import Session
@@ -89,8 +89,8 @@ def test_conversations_are_listed_with_the_one_in_use_marked() -> None:
     conversations = Conversations()
     plan = conversations.new("plan")
     for prompt in ("first", "first, better"):
-        plan.record(Place("a"), reply(prompt=prompt))
-    plan.record(Place("b"), reply(prompt="a very long question " * 9))
+        plan.record(CellPosition("a"), reply(prompt=prompt))
+    plan.record(CellPosition("b"), reply(prompt="a very long question " * 9))
     shown = repr(conversations_table(conversations)).split("\n")
     assert shown[2].split() == ["main", "0", "0"]
     assert shown[3].split()[:3] == ["plan", "2", "3"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import uuid4
 
-from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.markdown import escape_markdown, notebook_markdown
 from cnai_magic.chat.reply import Reply
 from cnai_magic.display.final import Transcript
@@ -84,12 +84,12 @@ def written(source: str, way: int) -> str:
         return bundle(reply)["text/markdown"]
     if way == 2:
         made = Conversation(source or "main", source)
-        made.record(Place(), reply)
+        made.record(CellPosition(), reply)
         return to_markdown(made)
     if way == 3:
         made = Conversation("main", source)
         for text in (source[: len(source) // 2], source, source[len(source) // 2 :]):
-            made.record(Place(), replace(reply, text=text, reasoning="", id=uuid4().hex))
+            made.record(CellPosition(), replace(reply, text=text, reasoning="", id=uuid4().hex))
         return str(Transcript(made)._repr_mimebundle_()["text/markdown"])
     if way == 4:
         return f"# {escape_markdown(source)}\n\n{small(source)}"

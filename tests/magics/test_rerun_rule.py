@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from cnai_magic.chat.cell_run import CellRun
-from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError, ServerError
 from cnai_magic.magics.chat import run_chat_command
@@ -32,7 +32,7 @@ from tests.servers import KEY, ScriptedServer, completion, failure, json_respons
 @dataclass
 class _Turn:
     cell: str | None
-    ordinal: int
+    index_in_cell: int
     attempts: list[str]
     rank: tuple[int, int]
     by: str | None = None
@@ -40,8 +40,8 @@ class _Turn:
     current: int = 0
     asked_in: dict[str, int] = field(default_factory=dict)
 
-    def is_at(self, cell: str | None, ordinal: int) -> bool:
-        return self.cell is not None and (self.cell, self.ordinal) == (cell, ordinal)
+    def is_at(self, cell: str | None, index_in_cell: int) -> bool:
+        return self.cell is not None and (self.cell, self.index_in_cell) == (cell, index_in_cell)
 
     @property
     def prompt(self) -> str:
@@ -74,42 +74,43 @@ class _Model:
         self.families = 0
         self.clock = 0
 
-    def ask(self, cell: str | None, ordinal: int, question: _Question, appends: bool) -> _Asked:
+    def ask(self, cell: str | None, index_in_cell: int, question: _Question, appends: bool) -> _Asked:
         """Say what is sent, and where the answer will stand."""
         self.clock += 1
         if question.once:
             return _Asked(None, 0, [], (0, 0))
         again = cell is not None and not appends
-        name = self._chosen(cell, ordinal, question, appends)
+        name = self._chosen(cell, index_in_cell, question, appends)
         chat = self.chats.get(name, _Chat(-1))
         rank = self.clock
         if again:
             of_cell = [turn.rank[0] for chat_ in self.chats.values() for turn in chat_.all_of(cell)]
             own = [turn.rank[0] for turn in chat.all_of(cell)]
             rank = min(own or of_cell or [rank])
-        spot = (rank, ordinal if cell is not None else 0)
+        spot = (rank, index_in_cell if cell is not None else 0)
         if again:
-            standing = [turn for turn in chat.all_of(cell) if turn.ordinal == ordinal]
+            standing = [turn for turn in chat.all_of(cell) if turn.index_in_cell == index_in_cell]
             spot = standing[0].rank if standing else spot
         before = [turn for turn in chat.turns if turn.rank < spot]
         return _Asked(name, len(before), [turn.prompt for turn in before], spot)
 
-    def _chosen(self, cell: str | None, ordinal: int, question: _Question, appends: bool) -> str:
+    def _chosen(self, cell: str | None, index_in_cell: int, question: _Question, appends: bool) -> str:
         if question.new:
             for name, chat in self.chats.items():
-                again = cell is not None and not appends and chat.begun == (cell, ordinal)
+                again = cell is not None and not appends and chat.begun == (cell, index_in_cell)
                 if again and question.chat in ("", name):
                     return name
             return self._fresh(question.chat)
-        again = self._again(cell, ordinal, appends)
+        again = self._again(cell, index_in_cell, appends)
         if not question.chat:
             return again
         chat = self.chats.get(question.chat)
-        turns = [turn for turn in chat.turns if turn.is_at(cell, ordinal)] if chat and not appends else []
+        turns = chat.turns if chat and not appends else []
+        turns = [turn for turn in turns if turn.is_at(cell, index_in_cell)]
         took_over = turns and turns[0].chosen and self._is_fork_of(again, question.chat)
         return again if took_over else question.chat
 
-    def _again(self, cell: str | None, ordinal: int, appends: bool) -> str:
+    def _again(self, cell: str | None, index_in_cell: int, appends: bool) -> str:
         """Return the conversation that a question without options is asked in."""
 
         def turns_in(turns: list[_Turn]) -> list[_Turn]:
@@ -117,7 +118,7 @@ class _Model:
                 return []
             if appends:
                 return [turn for turn in turns if turn.by == cell]
-            return [turn for turn in turns if turn.is_at(cell, ordinal)]
+            return [turn for turn in turns if turn.is_at(cell, index_in_cell)]
 
         holding = [name for name, chat in self.chats.items() if turns_in(chat.turns)]
         holding = holding or [name for name, chat in self.chats.items() if turns_in(chat.away)]
@@ -160,21 +161,27 @@ class _Model:
         return name or f"chat-{number}"
 
     def answered(
-        self, asked: _Asked, cell: str | None, ordinal: int, question: _Question, appends: bool, prompt: str
+        self,
+        asked: _Asked,
+        cell: str | None,
+        index_in_cell: int,
+        question: _Question,
+        appends: bool,
+        prompt: str,
     ) -> None:
         if asked.chat is None:
             return
         spot = None if appends else cell
         chat = self.begin(asked.chat)
         if question.new:
-            chat.begun = None if spot is None else (spot, ordinal)
+            chat.begun = None if spot is None else (spot, index_in_cell)
             self.current = asked.chat
 
-        turn = next((each for each in chat.turns if each.is_at(spot, ordinal)), None)
+        turn = next((each for each in chat.turns if each.is_at(spot, index_in_cell)), None)
         if turn is None:
-            new = _Turn(spot, ordinal if spot else 0, [], asked.rank, cell)
-            turn = next((each for each in chat.away if each.is_at(spot, ordinal)), new)
-            chat.away = [each for each in chat.away if not each.is_at(spot, ordinal)]
+            new = _Turn(spot, index_in_cell if spot else 0, [], asked.rank, cell)
+            turn = next((each for each in chat.away if each.is_at(spot, index_in_cell)), new)
+            chat.away = [each for each in chat.away if not each.is_at(spot, index_in_cell)]
             chat.turns.insert(asked.index, turn)
         turn.attempts.append(prompt)
         turn.asked_in[asked.chat] = self.clock
@@ -198,7 +205,8 @@ class _Model:
                     continue  # a fork, or what it was forked from
                 if chat.family == in_use and name != self.current:
                     continue
-            gone = [each for each in chat.turns if each.cell == cell and (name, each.ordinal) not in asked]
+            own = [each for each in chat.turns if each.cell == cell]
+            gone = [each for each in own if (name, each.index_in_cell) not in asked]
             chat.turns = [each for each in chat.turns if each not in gone]
             chat.away += gone
 
@@ -335,7 +343,7 @@ def _command_of_the_model(model: _Model, line: str) -> None:
 # -- both together ------------------------------------------------------------------------------
 
 # Asks, or fails to; returns the contents of the messages that were sent, and the answer.
-_Answer = Callable[[Session, str, Place, dict[str, Any], bool], tuple[list[str], Reply | None]]
+_Answer = Callable[[Session, str, CellPosition, dict[str, Any], bool], tuple[list[str], Reply | None]]
 
 
 class _Notebook:
@@ -371,19 +379,19 @@ class _Notebook:
         run = CellRun(object(), step.cell)
         asked: list[tuple[str, int]] = []
         complete = True
-        for ordinal, question in enumerate(step.questions):
-            name = self._ask(run, step.cell, ordinal, question)
+        for index_in_cell, question in enumerate(step.questions):
+            name = self._ask(run, step.cell, index_in_cell, question)
             if name is None and question.ends != "failed":
                 return  # it raised, and nothing after it ran
             complete = complete and name is not None
-            asked += [(name, ordinal)] if name else []
+            asked += [(name, index_in_cell)] if name else []
         if step.breaks:
             return
         self.session.end_of_cell(run)
         if complete and step.cell is not None:
             self.model.end(step.cell, asked)
 
-    def _ask(self, run: CellRun, cell: str | None, ordinal: int, question: _Question) -> str | None:
+    def _ask(self, run: CellRun, cell: str | None, index_in_cell: int, question: _Question) -> str | None:
         """Ask; return the conversation, "" where it is outside of any, and None where there is no answer."""
         self._count += 1
         prompt = f"question {self._count}"
@@ -391,7 +399,7 @@ class _Notebook:
         options = {name: getattr(question, name) for name in ("once", "append", "new", "chat")}
         appends = question.append or self._appends
         try:
-            expected = self.model.ask(cell, ordinal, question, appends)
+            expected = self.model.ask(cell, index_in_cell, question, appends)
         except _Refused:
             with pytest.raises(InputError, match="already"):
                 self.session.prepare(prompt, place=place, **options)
@@ -401,7 +409,7 @@ class _Notebook:
         assert sent == [*before, prompt]
         if reply is None:
             return None
-        self.model.answered(expected, cell, ordinal, question, appends, prompt)
+        self.model.answered(expected, cell, index_in_cell, question, appends, prompt)
         run.answer("" if question.once else reply.conversation, place)
         if expected.chat is None:
             assert reply.turn == 0
@@ -420,9 +428,9 @@ class _Notebook:
         for conversation in conversations:
             chat = self.model.chats[conversation.name]
             assert [_seen(turn) for turn in conversation.turns] == [_expected(turn) for turn in chat.turns]
-            away = sorted(_seen(turn) for turn in conversation.retired.values())
+            away = sorted(_seen(turn) for turn in conversation.detached.values())
             assert away == sorted(_expected(turn) for turn in chat.away)
-            identifiers = [turn.id for turn in (*conversation.turns, *conversation.retired.values())]
+            identifiers = [turn.id for turn in (*conversation.turns, *conversation.detached.values())]
             assert len(set(identifiers)) == len(identifiers)
 
 
@@ -433,11 +441,11 @@ def _seen(turn: Any) -> tuple[str, int, list[str], str]:
     # Of one that is not asked again, where it was asked means nothing.
     if not turn.place.is_asked_again:
         return "", 0, prompts, turn.reply.prompt
-    return turn.place.cell, turn.place.ordinal, prompts, turn.reply.prompt
+    return turn.place.cell, turn.place.index_in_cell, prompts, turn.reply.prompt
 
 
 def _expected(turn: _Turn) -> tuple[str, int, list[str], str]:
-    return turn.cell or "", turn.ordinal, turn.attempts, turn.prompt
+    return turn.cell or "", turn.index_in_cell, turn.attempts, turn.prompt
 
 
 # -- the tests ----------------------------------------------------------------------------------
@@ -446,7 +454,7 @@ _BEGINNING = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def _unsent(
-    session: Session, prompt: str, place: Place, options: dict[str, Any], answered: bool
+    session: Session, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
 ) -> tuple[list[str], Reply | None]:
     """Do all that a session does with a question, but for the request: a socket is too slow for thousands."""
     question = session.prepare(prompt, place=place, **options)
@@ -460,7 +468,7 @@ def _unsent(
         "m",
         question.conversation.name,
         started=_BEGINNING + timedelta(seconds=number),
-        ordinal=question.place.ordinal,
+        index_in_cell=question.place.index_in_cell,
         first_run=question.first_run,
         chosen=bool(options["chat"]),
     )
@@ -481,7 +489,7 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
     with ScriptedServer() as server:
 
         def sent(
-            session: Session, prompt: str, place: Place, options: dict[str, Any], answered: bool
+            session: Session, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
         ) -> tuple[list[str], Reply | None]:
             text = f"answer to {prompt}"
             server.reply(json_response(completion(text)) if answered else failure(500, "server_error"))

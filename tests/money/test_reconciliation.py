@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.messages import Usage, both_models
-from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import CnaiError
 from cnai_magic.gateway import embedded as gateway
@@ -308,7 +308,7 @@ def test_the_embedded_gateway_one_request_after_the_other(
     replies: list[Reply] = []
     for number, kind in enumerate(kinds):
         before = len(watched.gateway.charges)
-        reply = kind.ask(session, number, chat=f"chat-{number % 5}", place=Place(f"cell-{number % 3}"))
+        reply = kind.ask(session, number, chat=f"chat-{number % 5}", place=CellPosition(f"cell-{number % 3}"))
         if not kind.charged:
             assert reply is None
             assert watched.charges_after(before) == []
@@ -335,7 +335,8 @@ def test_the_embedded_gateway_many_requests_at_once(watched: Watched, make: Call
 
     def job(number: int, kind: Kind) -> Callable[[], Reply | None]:
         session = sessions[number % 2]
-        return lambda: kind.ask(session, number, chat=f"chat-{number % 5}", place=Place(f"cell-{number % 3}"))
+        place = CellPosition(f"cell-{number % 3}")
+        return lambda: kind.ask(session, number, chat=f"chat-{number % 5}", place=place)
 
     found = in_threads(job(number, kind) for number, kind in enumerate(kinds))
     replies = [reply for reply in found if reply is not None]
@@ -569,7 +570,7 @@ def test_a_scripted_server_one_request_after_the_other(
             stream=script.stream,
             once=chance.random() < 0.2,
             chat=f"chat-{number % 4}",
-            place=Place(f"cell-{number % 3}"),
+            place=CellPosition(f"cell-{number % 3}"),
         )
         assert (reply is None) is (not script.text)
         if reply is not None:
@@ -603,7 +604,7 @@ def test_a_scripted_server_many_requests_at_once(
             f"question {number}",
             model=MODELS[number % 4],
             chat=f"chat-{number % 4}",
-            place=Place(f"cell-{number % 3}"),
+            place=CellPosition(f"cell-{number % 3}"),
         )
 
     found = in_threads(job(number) for number in range(len(scripts)))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.tokens import estimate_tokens
-from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.errors import BudgetError, CnaiError, InputError, LedgerError, ServerError
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.spend import run_spend_command
@@ -167,9 +167,9 @@ def test_what_an_answer_costs_is_taken_from_the_next(
     for _ in range(3):
         session.ask("a", once=True)
     assert limits_sent(server) == [100, 72, 44]
-    session.ask("a", place=Place("cell"))
+    session.ask("a", place=CellPosition("cell"))
     with pytest.raises(BudgetError):
-        session.ask("a", place=Place("cell"))
+        session.ask("a", place=CellPosition("cell"))
     assert session.book.total().nano == 4 * 28 * TOKEN
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cnai_magic.api.messages import Usage
-from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.markdown import DOLLAR
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
@@ -28,7 +28,7 @@ WHEN = datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=timezone.utc)
 def conversation(*turns: tuple[str, str], system: str | None = None, **facts: Any) -> Conversation:
     made = Conversation("main", system)
     for prompt, text in turns:
-        made.record(Place(), Reply(text, prompt, "m", **{"system": system, "started": WHEN, **facts}))
+        made.record(CellPosition(), Reply(text, prompt, "m", **{"system": system, "started": WHEN, **facts}))
     return made
 
 
@@ -112,7 +112,7 @@ _REPLIES = st.builds(
 def test_markdown_comes_back_exactly(system: str | None, replies: list[Reply]) -> None:
     made = Conversation("main", system)
     for reply in replies:
-        made.record(Place(), reply)
+        made.record(CellPosition(), reply)
     document = to_markdown(made)
     read = from_markdown(document.encode().decode())
     assert read.notes == ()
@@ -132,7 +132,7 @@ def test_no_text_is_taken_for_structure(text: str) -> None:
 
 def test_imported_turns_are_numbered_have_no_cell_and_are_of_the_conversation() -> None:
     read = from_markdown(to_markdown(example()), "plan").conversation
-    assert [turn.place for turn in read.turns] == [Place(), Place()]
+    assert [turn.place for turn in read.turns] == [CellPosition(), CellPosition()]
     assert [turn.reply.turn for turn in read.turns] == [1, 2]
     assert [turn.reply.turn_id for turn in read.turns] == [turn.id for turn in read.turns]
     assert {turn.reply.conversation for turn in read.turns} == {"plan"} == {read.name}
@@ -140,8 +140,8 @@ def test_imported_turns_are_numbered_have_no_cell_and_are_of_the_conversation() 
 
 def test_only_the_current_attempt_is_written() -> None:
     made = Conversation("main")
-    made.record(Place("a"), Reply("first", "q", "m"))
-    made.record(Place("a"), Reply("second", "q", "m"))
+    made.record(CellPosition("a"), Reply("first", "q", "m"))
+    made.record(CellPosition("a"), Reply("second", "q", "m"))
     assert pairs(from_markdown(to_markdown(made)).conversation) == [("q", "second")]
     assert "first" not in to_messages(made)
 
@@ -184,7 +184,7 @@ def test_a_code_fence_left_open_does_not_swallow_what_follows(text: str) -> None
 
 def test_a_model_cannot_write_markup_into_the_headings() -> None:
     made = Conversation("main")
-    made.record(Place(), Reply("a", "q", "x\n\n<script>alert(1)</script>[a](b)\x1b[2J", started=WHEN))
+    made.record(CellPosition(), Reply("a", "q", "x\n\n<script>alert(1)</script>[a](b)\x1b[2J", started=WHEN))
     html = MarkdownIt("commonmark").render(to_markdown(made).split("-->\n### ")[1])
     assert "<script>" not in html
     assert "<a" not in html

@@ -14,7 +14,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from cnai_magic.api.messages import Usage
-from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.magics.arguments import words
@@ -262,7 +262,7 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     made = Conversation(name)
     for number, attempts in enumerate(turns):
         for answer in attempts:
-            made.record(Place(f"cell-{number}"), replace(answer, conversation=name))
+            made.record(CellPosition(f"cell-{number}"), replace(answer, conversation=name))
     path = tmp_path_factory.getbasetemp() / "exported.ipynb"
     path.write_bytes(notebook_of(made))
     restored = restore(read_notebook(path).cells)
@@ -276,7 +276,7 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
 
 def test_an_exported_notebook_is_valid_and_always_the_same() -> None:
     made = Conversation("main")
-    made.record(Place("a"), reply())
+    made.record(CellPosition("a"), reply())
     written = notebook_of(made)
     assert written == notebook_of(made)
     notebook = nbformat.reads(written.decode(), as_version=4)
@@ -394,7 +394,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
     prompt, system = ((text or "").encode("utf-8", "replace").decode() for text in (prompt, system))
     made = Conversation(name)
     answer = reply("yes", prompt=prompt, system=system or None, model=model, parameters=parameters)
-    made.record(Place("a"), replace(answer, conversation=name))
+    made.record(CellPosition("a"), replace(answer, conversation=name))
     cells = nbformat.reads(notebook_of(made).decode(), as_version=4).cells[2:]
     magic, line, body = run(cells.pop().source)
     assert (magic, _body(body)) == ("cnai", prompt)
@@ -415,7 +415,8 @@ def test_the_cell_of_a_question_asks_exactly_that(
 
 def test_a_cell_is_written_as_a_person_would() -> None:
     made = Conversation("main")
-    made.record(Place("a"), reply(prompt="  indented\n\n%%time\nénd", parameters={}, system="Be brief."))
+    answer = reply(prompt="  indented\n\n%%time\nénd", parameters={}, system="Be brief.")
+    made.record(CellPosition("a"), answer)
     (cell,) = cells_with(made, "%%cnai")
     assert cell.source == "%%cnai deepseek-chat -s 'Be brief.'\n  indented\n\n%%time\nénd"
 
@@ -423,7 +424,7 @@ def test_a_cell_is_written_as_a_person_would() -> None:
 def test_a_system_message_stands_with_each_question_or_is_set_where_it_does_not_fit() -> None:
     made = Conversation("main")
     for number, system in enumerate(["Be brief.", "Be brief.", None, "two\nlines", "two\nlines"]):
-        made.record(Place(str(number)), reply(prompt=f"q{number}", system=system, parameters={}))
+        made.record(CellPosition(str(number)), reply(prompt=f"q{number}", system=system, parameters={}))
     sources = [cell.source.split("\n")[0] for cell in cells_with(made, "cnai")][1:]
     assert sources == [
         "%%cnai deepseek-chat -s 'Be brief.'",
@@ -440,7 +441,7 @@ def test_a_system_message_stands_with_each_question_or_is_set_where_it_does_not_
 def test_a_system_message_that_no_question_has_yet_is_kept(tmp_path: Path, system: str, turns: int) -> None:
     made = Conversation("plan", system)
     for _ in range(turns):
-        made.record(Place("a"), reply(system="Another.", conversation="plan"))
+        made.record(CellPosition("a"), reply(system="Another.", conversation="plan"))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(made))
     restored = restored_from(path)
@@ -469,7 +470,7 @@ def test_half_a_character_does_no_harm() -> None:
 def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None:
     made = Conversation("main")
     for cell in "aab":
-        made.record(Place(cell), reply(id=f"{cell}{len(made.turns)}", demo=cell == "b"))
+        made.record(CellPosition(cell), reply(id=f"{cell}{len(made.turns)}", demo=cell == "b"))
     footers = [each.outputs[0].metadata.cnai.footer for each in cells_with(made, "%%cnai")]
     assert "notebook $0.000108" in footers[0]
     assert "notebook $0.000054" in footers[1]
@@ -477,17 +478,17 @@ def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None
 
 def test_an_exported_conversation_is_begun_by_its_command_alone(tmp_path: Path) -> None:
     made = Conversation("plan")
-    made.record(Place("a"), reply(conversation="plan", began=True))
+    made.record(CellPosition("a"), reply(conversation="plan", began=True))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(made))
     begun_by = restored_from(path).conversations["plan"].begun_by
-    assert begun_by == Place("cnai-2", kind="command")
+    assert begun_by == CellPosition("cnai-2", kind="command")
 
 
 def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> None:
     made = Conversation("main")
     for number in range(1010):
-        made.record(Place("a"), reply(prompt=f"q{number}", id=str(number)))
+        made.record(CellPosition("a"), reply(prompt=f"q{number}", id=str(number)))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(made))
     (turn,) = restored_from(path).conversations["main"].turns
@@ -497,9 +498,9 @@ def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> No
 
 def test_a_fork_that_was_exported_is_a_conversation_of_its_own(tmp_path: Path) -> None:
     made = Conversation("main")
-    made.record(Place("a"), reply(prompt="first"))
+    made.record(CellPosition("a"), reply(prompt="first"))
     fork = made.fork("plan")
-    fork.record(Place("a"), reply(prompt="otherwise", conversation="plan", id="other"))
+    fork.record(CellPosition("a"), reply(prompt="otherwise", conversation="plan", id="other"))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(fork))
     restored = restored_from(path)

@@ -201,7 +201,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "demo": st.booleans(),
     "id": _NAMES,
     "request": st.just("") | _NAMES,
-    "ordinal": st.integers(0, 10**6),
+    "index_in_cell": st.integers(0, 10**6),
     "began": st.booleans(),
     "total": st.just(Spend()),
 }

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
@@ -48,11 +48,11 @@ class Document:
         self.outputs[cell] = []
         conversations = self.session.conversations
         asked = []
-        for ordinal, prompt in enumerate(prompts):
+        for index_in_cell, prompt in enumerate(prompts):
             if chat and chat not in conversations:
                 conversations.new(chat)
             conversation = conversations.use(chat) if chat else conversations.in_use
-            place = Place(cell, ordinal)
+            place = CellPosition(cell, index_in_cell)
             answer = reply(
                 f"answer to {prompt}",
                 prompt=prompt,
@@ -102,7 +102,7 @@ def told(conversation: Conversation) -> list[tuple[str, int, list[tuple[int, str
     """Return what a conversation is made of: for each turn its cell, its current attempt, all attempts."""
     return [
         (
-            f"{turn.place.cell}:{turn.place.ordinal}",
+            f"{turn.place.cell}:{turn.place.index_in_cell}",
             turn.reply.attempt,
             [(each.attempt, each.prompt, each.text) for each in turn.attempts],
         )
@@ -210,7 +210,7 @@ def test_a_cell_that_began_a_conversation_is_asked_again_in_it(document: Documen
     document.ask("n", "new one", chat="chat-2", began=True)
     restored = document.restored()
     assert restored.current == "chat-2"
-    assert restored.conversations["chat-2"].begun_by == Place("n")
+    assert restored.conversations["chat-2"].begun_by == CellPosition("n")
 
 
 def test_an_import_is_told_and_not_made_again(document: Document) -> None:
@@ -272,7 +272,7 @@ def test_any_history_of_a_notebook_comes_back(steps: list[tuple[str, Any, int]])
     document = Document()
     for number, (what, first, second) in enumerate(steps):
         if what == "ask":
-            document.ask(first, *(f"q{number}.{ordinal}" for ordinal in range(second)))
+            document.ask(first, *(f"q{number}.{index_in_cell}" for index_in_cell in range(second)))
             continue
         try:
             document.command(f"command-{number}", _line(what, first, second))
@@ -508,8 +508,8 @@ def test_a_notebook_of_the_first_version_comes_back_as_it_was_written() -> None:
     assert restored.notes == []
     turns = restored.conversations["main"].turns
     assert [(turn.reply.prompt, turn.reply.text, turn.place) for turn in turns] == [
-        ("What is 12 * 12?", "12 * 12 = **144**", Place("a")),
-        ("And times 3?", "144 * 3 = **432**", Place("b")),
+        ("What is 12 * 12?", "12 * 12 = **144**", CellPosition("a")),
+        ("And times 3?", "144 * 3 = **432**", CellPosition("b")),
     ]
     assert [charge.cost.nano for charge in restored.charges] == [41160] * 4
 
@@ -593,7 +593,7 @@ def test_an_attempt_that_was_kept_and_is_gone_is_told(document: Document) -> Non
 def test_commands_and_answers_of_one_millisecond_stand_in_their_order() -> None:
     document = Document(clock=iter([_BEGIN] * 100))
     identifiers = iter("abcdef")
-    place = Place("n")
+    place = CellPosition("n")
 
     def ask(name: str) -> None:
         conversation = document.session.conversations[name]
@@ -631,12 +631,12 @@ def test_questions_of_one_cell_that_append_are_not_asked_again() -> None:
     document = Document()
     document.ask("a", "one")
     main = document.session.conversations["main"]
-    place = Place("a", kind="append")
+    place = CellPosition("a", kind="append")
     for prompt in ("two", "three"):
         answer = reply(prompt, prompt=prompt, id=prompt, turn_id="", started=next(document.clock))
         document.show("a", main.record(place, answer).reply)
     turns = document.restored().conversations["main"].turns
-    assert [turn.place for turn in turns] == [Place("a"), place, place]
+    assert [turn.place for turn in turns] == [CellPosition("a"), place, place]
     assert [turn.reply.prompt for turn in turns] == ["one", "two", "three"]
 
 
@@ -684,8 +684,8 @@ def test_a_cell_that_was_run_before_the_restore_keeps_its_new_answer_and_gets_th
 ) -> None:
     kernel = Conversations()
     new = reply("new answer", prompt="question b, new", id="new", started=_BEGIN + timedelta(hours=1))
-    kernel["main"].record(Place("b"), new)
-    kernel["main"].record(Place("z"), replace(new, prompt="question z", id="newer"))
+    kernel["main"].record(CellPosition("b"), new)
+    kernel["main"].record(CellPosition("z"), replace(new, prompt="question z", id="newer"))
     merge(kernel, document.restored())
     main = kernel["main"]
     assert [turn.reply.prompt for turn in main.turns] == [
@@ -706,8 +706,8 @@ def test_a_fork_that_comes_back_is_one_of_the_conversation_in_the_kernel(documen
     kernel = Conversations()
     merge(kernel, document.restored())
     answer = reply("otherwise", id="other", conversation="plan", started=_BEGIN + timedelta(hours=1))
-    kernel["plan"].record(Place("b"), answer)
-    kernel.end_of_cell("b", [("plan", Place("b"))])
+    kernel["plan"].record(CellPosition("b"), answer)
+    kernel.end_of_cell("b", [("plan", CellPosition("b"))])
     assert [turn.reply.prompt for turn in kernel["main"].turns] == ["question a", "question b", "question c"]
     assert kernel["plan"].is_fork_of(kernel["main"])
 
@@ -717,7 +717,7 @@ def test_turns_that_are_older_than_the_notebook_come_first(document: Document) -
     kernel = Conversations()
     for number, prompt in enumerate(("imported", "and more")):
         old = reply("yes", prompt=prompt, id=prompt, first_run=_BEGIN - timedelta(days=2 - number))
-        kernel["main"].record(Place(), old)
+        kernel["main"].record(CellPosition(), old)
     merge(kernel, document.restored())
     assert [turn.reply.prompt for turn in kernel["main"].turns] == [
         "imported",

@@ -129,9 +129,9 @@ def check_next_requests(notebook: WorkingNotebook, order: list[str]) -> None:
 
 
 def _next(session: Session, cell: str) -> tuple[Any, ...]:
-    from cnai_magic.chat.order import Place
+    from cnai_magic.chat.order import CellPosition
 
-    question = session.prepare("and now?", place=Place(cell))
+    question = session.prepare("and now?", place=CellPosition(cell))
     return question.conversation.name, question.request.messages
 
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from cnai_magic import Session
-from cnai_magic.api.cancel import Exchange
+from cnai_magic.api.cancel import Cancellation
 from cnai_magic.demo import ngram
 from cnai_magic.redaction import ApiKey
 from tests.servers import KEY, PATIENCE, ScriptedServer, sse
@@ -67,7 +67,7 @@ def test_a_child_asks_though_the_locks_of_a_session_were_held_at_the_fork() -> N
 
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_child_neither_waits_for_the_exchange_of_its_parent_nor_trains_behind_it() -> None:
-    exchange = Exchange()
+    exchange = Cancellation()
     ends = [held(exchange._lock), held(ngram._training)]
     try:
         assert forked(lambda: exchange.release() is None and ngram.trained_model() is not None) == 0

@@ -16,7 +16,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from cnai_magic.api.messages import Usage
-from cnai_magic.chat.conversation import Place
+from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError, ReplayError
 from cnai_magic.money.cost import Cost, Spend
@@ -41,9 +41,9 @@ def session() -> Session:
     return session
 
 
-def saved(session: Session, prompt: str, text: str = "yes", ordinal: int = 0, **options: Any) -> Reply:
+def saved(session: Session, prompt: str, text: str = "yes", index_in_cell: int = 0, **options: Any) -> Reply:
     """Return the answer to a question as a notebook has saved it."""
-    question = session.prepare(prompt, place=Place("c", ordinal), **{"model": "m", **options})
+    question = session.prepare(prompt, place=CellPosition("c", index_in_cell), **{"model": "m", **options})
     request = question.request
     return Reply(
         text,
@@ -56,7 +56,7 @@ def saved(session: Session, prompt: str, text: str = "yes", ordinal: int = 0, **
         request=request.digest,
         turn=0 if question.options.once else 1,
         turn_id="t",
-        ordinal=ordinal,
+        index_in_cell=index_in_cell,
     )
 
 
@@ -67,7 +67,7 @@ def texts(session: Session, name: str = "main") -> list[str]:
 def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: Session) -> None:
     answer = saved(session, "Hi?", system="Be brief.", temperature=0)
     for _ in range(2):
-        reply = session.replay("Hi?", [answer], place=Place("c"), system="Be brief.", temperature=0)
+        reply = session.replay("Hi?", [answer], place=CellPosition("c"), system="Be brief.", temperature=0)
     assert (reply.text, reply.replayed, reply.id, reply.turn, reply.attempt) == ("yes", True, answer.id, 1, 1)
     assert "replayed" in reply.footer
     assert texts(session) == ["yes"]
@@ -104,7 +104,7 @@ def test_another_request_is_an_error_that_says_what_differs(
     answer = saved(session, "Hi?", **asked)
     changed = {**asked, **options}
     with pytest.raises(ReplayError) as caught:
-        session.replay(changed.pop("prompt", "Hi?"), [answer], place=Place("c"), **changed)
+        session.replay(changed.pop("prompt", "Hi?"), [answer], place=CellPosition("c"), **changed)
     assert caught.value.why == why
     assert "Cnai.replay = False" in caught.value.next_step
     assert len(caught.value.lines()) == 3
@@ -123,9 +123,9 @@ def test_where_two_long_texts_begin_to_differ_is_shown(session: Session) -> None
 
 def test_other_turns_before_it_are_another_request(session: Session) -> None:
     answer = saved(session, "Hi?")
-    session.replay("First?", [saved(session, "First?")], place=Place("b"))
+    session.replay("First?", [saved(session, "First?")], place=CellPosition("b"))
     with pytest.raises(ReplayError) as caught:
-        session.replay("Hi?", [answer], place=Place("c"))
+        session.replay("Hi?", [answer], place=CellPosition("c"))
     assert caught.value.why.startswith("the turns before it are not those that were sent then")
     assert texts(session) == ["yes"]
 
@@ -150,17 +150,18 @@ def test_an_answer_without_a_digest_cannot_be_compared_and_is_not_taken(session:
 def test_each_question_of_a_cell_has_its_own_answer_and_the_order_does_not_matter(session: Session) -> None:
     first, second = (saved(session, "Same?", text, n, once=True) for n, text in enumerate(("one", "two")))
     for answers in ([first, second], [second, first]):
-        found = [session.replay("Same?", answers, place=Place("c", n), once=True).text for n in range(2)]
+        places = [CellPosition("c", n) for n in range(2)]
+        found = [session.replay("Same?", answers, place=place, once=True).text for place in places]
         assert found == ["one", "two"]
     # Asked in another order, each request still finds its own.
     other = saved(session, "Other?", "three", 1, once=True)
-    assert session.replay("Other?", [first, other], place=Place("c", 0), once=True).text == "three"
+    assert session.replay("Other?", [first, other], place=CellPosition("c", 0), once=True).text == "three"
 
 
 def test_what_differs_is_told_of_the_question_at_the_same_point_of_the_cell(session: Session) -> None:
-    answers = [saved(session, "First?"), saved(session, "Second?", ordinal=1)]
+    answers = [saved(session, "First?"), saved(session, "Second?", index_in_cell=1)]
     with pytest.raises(ReplayError, match="'Second"):
-        session.replay("Third?", answers, place=Place("c", 1))
+        session.replay("Third?", answers, place=CellPosition("c", 1))
 
 
 def test_a_question_that_names_no_model_takes_that_of_its_answer(session: Session) -> None:
@@ -172,7 +173,7 @@ def test_a_question_that_names_no_model_takes_that_of_its_answer(session: Sessio
 
 
 def test_an_answer_outside_of_the_conversation_enters_none(session: Session) -> None:
-    reply = session.replay("Hi?", [saved(session, "Hi?", once=True)], place=Place("c"), once=True)
+    reply = session.replay("Hi?", [saved(session, "Hi?", once=True)], place=CellPosition("c"), once=True)
     assert (reply.turn, texts(session)) == (0, [])
 
 
@@ -180,7 +181,7 @@ def test_the_other_attempts_come_back_with_an_answer(session: Session) -> None:
     earlier = saved(session, "Hello?", "earlier")
     answer = replace(saved(session, "Hi?"), attempt=2, others=(earlier,))
     for _ in range(2):
-        reply = session.replay("Hi?", [answer], place=Place("c"))
+        reply = session.replay("Hi?", [answer], place=CellPosition("c"))
         assert [each.text for each in reply.others] == ["earlier"]
     (turn,) = session.conversations["main"].turns
     assert [(each.attempt, each.text) for each in turn.attempts] == [(1, "earlier"), (2, "yes")]

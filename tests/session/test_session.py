@@ -18,7 +18,7 @@ import pytest
 from cnai_magic.api import interrupts
 from cnai_magic.api.messages import Message, Usage, estimate_usage
 from cnai_magic.api.tokens import estimate_tokens
-from cnai_magic.chat.conversation import Conversation, Place
+from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import (
     AuthenticationError,
@@ -201,21 +201,21 @@ def test_a_follow_up_sends_the_turns_before_it(server: ScriptedServer, session: 
 def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session: Session) -> None:
     for text in ("one", "two", "one again", "three"):
         server.reply(sse(text))
-    session.ask("a", place=Place("A"))
-    session.ask("b", place=Place("B"))
-    again = session.ask("a, better", place=Place("A"))
+    session.ask("a", place=CellPosition("A"))
+    session.ask("b", place=CellPosition("B"))
+    again = session.ask("a, better", place=CellPosition("A"))
     assert sent(server) == [("user", "a, better")]
     assert (again.turn, again.attempt) == (1, 2)
     assert main(session) == ["one again", "two"]
-    session.ask("c", place=Place("C"))
+    session.ask("c", place=CellPosition("C"))
     assert [content for _, content in sent(server)] == ["a, better", "one again", "b", "two", "c"]
     assert session.book.total().requests == 4
 
 
 def test_append_makes_a_new_turn_of_the_same_cell(server: ScriptedServer, session: Session) -> None:
     server.always(sse("yes"))
-    session.ask("a", place=Place("A"))
-    reply = session.ask("a", place=Place("A"), append=True)
+    session.ask("a", place=CellPosition("A"))
+    reply = session.ask("a", place=CellPosition("A"), append=True)
     assert (reply.turn, reply.attempt) == (2, 1)
     assert len(sent(server)) == 3
 
@@ -223,13 +223,13 @@ def test_append_makes_a_new_turn_of_the_same_cell(server: ScriptedServer, sessio
 def test_on_rerun_append_makes_every_run_a_new_turn(server: ScriptedServer, session: Session) -> None:
     server.always(sse("yes"))
     session.settings.on_rerun = "append"
-    assert [session.ask("a", place=Place("A")).turn for _ in range(3)] == [1, 2, 3]
+    assert [session.ask("a", place=CellPosition("A")).turn for _ in range(3)] == [1, 2, 3]
 
 
 def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, session: Session) -> None:
     server.always(sse("yes"))
-    session.ask("a", place=Place("A"))
-    reply = session.ask("aside", once=True, place=Place("B"), system="Other.")
+    session.ask("a", place=CellPosition("A"))
+    reply = session.ask("aside", once=True, place=CellPosition("B"), system="Other.")
     assert sent(server) == [("system", "Other."), ("user", "aside")]
     assert reply.turn == 0
     assert main(session) == ["yes"]
@@ -237,7 +237,7 @@ def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, 
     assert session.book.total().requests == 2
     assert session.latest is reply
     session.conversations["main"].system = "Of the conversation."
-    session.ask("a", place=Place("A"))
+    session.ask("a", place=CellPosition("A"))
     session.ask("aside", once=True)
     assert sent(server) == [("user", "aside")]
 
@@ -304,7 +304,7 @@ def test_history_tokens_leaves_out_the_oldest_turns_and_says_so(
     session.settings.history_tokens = estimate_tokens("c") + estimate_tokens("yes")
     reply = session.ask("d")
     assert [content for _, content in sent(server)] == ["c", "yes", "d"]
-    assert reply.left_out == 2
+    assert reply.omitted_turns == 2
     assert "2 oldest turns omitted" in reply.footer
 
 
@@ -403,22 +403,22 @@ def test_a_new_cell_run_again_is_asked_in_the_conversation_that_it_began(
     server: ScriptedServer, session: Session
 ) -> None:
     server.always(sse("yes"))
-    first = session.ask("a", new=True, place=Place("A"))
-    session.ask("b", place=Place("B"))
-    again = session.ask("a, better", new=True, place=Place("A"))
+    first = session.ask("a", new=True, place=CellPosition("A"))
+    session.ask("b", place=CellPosition("B"))
+    again = session.ask("a, better", new=True, place=CellPosition("A"))
     assert (again.conversation, again.turn, again.attempt) == (first.conversation, 1, 2)
     assert sent(server) == [("user", "a, better")]
     assert len(list(session.conversations)) == 2
-    named = session.ask("n", new=True, chat="plan", place=Place("N"))
-    again = session.ask("n", new=True, chat="plan", place=Place("N"))
+    named = session.ask("n", new=True, chat="plan", place=CellPosition("N"))
+    again = session.ask("n", new=True, chat="plan", place=CellPosition("N"))
     assert (named.conversation, again.conversation, again.attempt) == ("plan", "plan", 2)
 
 
 def test_new_does_not_take_a_name_that_another_cell_began(server: ScriptedServer, session: Session) -> None:
     server.reply(sse("yes"))
-    session.ask("a", new=True, chat="plan", place=Place("A"))
+    session.ask("a", new=True, chat="plan", place=CellPosition("A"))
     with pytest.raises(InputError, match="already"):
-        session.ask("b", new=True, chat="plan", place=Place("B"))
+        session.ask("b", new=True, chat="plan", place=CellPosition("B"))
 
 
 # -- failures -----------------------------------------------------------------------------------
@@ -449,12 +449,12 @@ def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_i
     stream: bool,
 ) -> None:
     server.reply(sse("one"))
-    first = session.ask("a", place=Place("A"), system="S")
+    first = session.ask("a", place=CellPosition("A"), system="S")
     before = session.book.total()
     server.reply(reply)
     view = Watcher()
     with pytest.raises(error):
-        session.ask("b", place=Place("A"), system="T", new=True, chat="plan", view=view, stream=stream)
+        session.ask("b", place=CellPosition("A"), system="T", new=True, chat="plan", view=view, stream=stream)
     assert view.failed == [None]
     assert view.ended == []
     assert main(session) == ["one"]
@@ -845,10 +845,11 @@ def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
 
 
 def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: Session) -> None:
-    read = Conversation("talk", begun_by=Place("A"))
-    read.record(Place("A"), Reply("yes", "a", "m"))
+    read = Conversation("talk", begun_by=CellPosition("A"))
+    read.record(CellPosition("A"), Reply("yes", "a", "m"))
     taken = session.take_in(read, "", "talk")
-    assert (taken.begun_by, taken.turns[0].place, session.conversations.current) == (None, Place(), "talk")
+    assert (taken.begun_by, taken.turns[0].place) == (None, CellPosition())
+    assert session.conversations.current == "talk"
 
 
 def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Session) -> None:
@@ -873,12 +874,12 @@ def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_
     server: ScriptedServer, session: Session
 ) -> None:
     server.always(sse("yes"))
-    first, second = Place("a", 0), Place("a", 1)
+    first, second = CellPosition("a", 0), CellPosition("a", 1)
     session.ask("a1", place=first)
     session.ask("a2", place=second)
     session.ask("a1", place=first)
     session.conversations.end_of_cell("a", [("main", first)])
-    session.ask("b", place=Place("b"))
+    session.ask("b", place=CellPosition("b"))
     assert [text for role, text in sent(server) if role == "user"] == ["a1", "b"]
     reply = session.ask("a2 again", place=second)
     assert (reply.turn, reply.attempt) == (2, 2)
@@ -889,11 +890,11 @@ def test_a_cell_that_moves_to_another_conversation_leaves_the_first(
     server: ScriptedServer, session: Session
 ) -> None:
     server.always(sse("yes"))
-    place = Place("a")
+    place = CellPosition("a")
     session.ask("in main", place=place)
     session.ask("in plan", place=place, chat="plan")
     session.conversations.end_of_cell("a", [("plan", place)])
-    session.ask("b", place=Place("b"))
+    session.ask("b", place=CellPosition("b"))
     assert sent(server) == [("user", "b")]
 
 
@@ -901,23 +902,23 @@ def test_new_in_the_first_cell_of_a_conversation_begins_another(
     server: ScriptedServer, session: Session
 ) -> None:
     server.always(sse("yes"))
-    session.ask("q1", place=Place("a"))
-    session.ask("q2", place=Place("b"))
-    reply = session.ask("fresh", place=Place("a"), new=True)
+    session.ask("q1", place=CellPosition("a"))
+    session.ask("q2", place=CellPosition("b"))
+    reply = session.ask("fresh", place=CellPosition("a"), new=True)
     assert (reply.conversation, session.conversations.current) == ("chat-2", "chat-2")
     assert sent(server) == [("user", "fresh")]
-    assert session.ask("fresh again", place=Place("a"), new=True).conversation == "chat-2"
+    assert session.ask("fresh again", place=CellPosition("a"), new=True).conversation == "chat-2"
 
 
 def test_a_re_run_tells_how_many_turns_below_are_older(server: ScriptedServer, session: Session) -> None:
     server.always(sse("yes"))
     for cell in "abc":
-        session.ask(cell, place=Place(cell))
-    again = session.ask("a, changed", place=Place("a"))
+        session.ask(cell, place=CellPosition(cell))
+    again = session.ask("a, changed", place=CellPosition("a"))
     assert again.later == 2
     assert "2 below are older" in again.footer
-    assert session.ask("b", place=Place("b")).later == 1
-    assert session.ask("c", place=Place("c")).later == 0
+    assert session.ask("b", place=CellPosition("b")).later == 1
+    assert session.ask("c", place=CellPosition("c")).later == 0
 
 
 # -- keys, servers, models ----------------------------------------------------------------------
