@@ -7,7 +7,9 @@ An option on the magic wins over `%config Cnai.x = …`, that over the environme
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, Union
@@ -61,13 +63,13 @@ class Cnai(Configurable):
     prices = Dict(
         help='Your prices in USD per million tokens, by model or pattern: {"qwen*": (input, output)}, or '
         "with cached input third."
-    ).tag(config=True)
+    ).tag(config=True, allowed='a dict of your prices, as {"MODEL": (input, output)}')
     budget = Union(
         [Float(min=0), Unicode()],
         default_value=None,
         allow_none=True,
         help="USD that this kernel may spend, estimates included; a question that does not fit is not sent.",
-    ).tag(config=True)
+    ).tag(config=True, allowed="an amount in USD of at least 0")
     ledger = Unicode(
         "on", help='Record of what all notebooks spend: "on", "off", or the path of its file.'
     ).tag(config=True)
@@ -112,6 +114,21 @@ class Cnai(Configurable):
         for name, value in chosen.items():
             self._set(name, value, lambda name, value: value)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a setting; a value that it cannot have is a TraitError of one line, which %config shows."""
+        try:
+            super().__setattr__(name, value)
+        except TraitError as exc:
+            if name not in self.class_trait_names(config=True):
+                raise
+            raise TraitError(f"Cnai.{name} cannot be {reprlib.repr(value)}: {self._allowed(name)}") from exc
+
+    def _allowed(self, name: str) -> str:
+        """Say in words which values a setting may have."""
+        trait = self.traits()[name]
+        words = trait.metadata.get("allowed") or _allowed_words(trait)
+        return f"it must be {words}{', or None' if trait.allow_none else ''}"
+
     def _set(self, name: str, value: Any, read: Callable[[str, Any], Any]) -> None:
         try:
             setattr(self, name, read(name, value))
@@ -119,8 +136,7 @@ class Cnai(Configurable):
             raise InputError(
                 f"the setting {name} is {value!r}",
                 parameter=name,
-                # What Python says of a text that is no number speaks of literals and conversions.
-                why="it is not a number" if isinstance(exc, ValueError) else str(exc),
+                why=self._allowed(name),
                 next_step="correct it where it is set: "
                 + NextStep(
                     cell=f"%config Cnai.{name}, or {_variable(name)}",
@@ -133,6 +149,18 @@ class Cnai(Configurable):
         """Return the value that the text of an environment variable stands for."""
         trait = self.traits()[name]
         return _SWITCH.get(text.lower(), text) if isinstance(trait, Bool) else trait.from_string(text)
+
+
+def _allowed_words(trait: Any) -> str:
+    if isinstance(trait, Enum):
+        *others, last = map(repr, trait.values or ())
+        return f"{', '.join(others)} or {last}"
+    if isinstance(trait, Integer):
+        return f"a whole number of at least {trait.min}"
+    if isinstance(trait, Float):
+        upper = f"from {trait.min:g} to {trait.max:g}" if trait.max < inf else f"of at least {trait.min:g}"
+        return f"a number {upper}"
+    return "True or False" if isinstance(trait, Bool) else "text"
 
 
 def _variable(name: str) -> str:

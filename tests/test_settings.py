@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from cnai_magic.errors import InputError
@@ -108,3 +109,40 @@ def test_a_value_in_a_configuration_file_that_is_wrong_is_an_error_of_a_few_line
         Cnai(config=Config({"Cnai": {"temperature": "hot"}}))
     assert "temperature" in caught.value.why
     assert "ipython_config.py" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("temperature = 3", "Cnai.temperature cannot be 3: it must be a number from 0 to 2, or None"),
+        ("top_p = 'warm'", "Cnai.top_p cannot be 'warm': it must be a number from 0 to 1, or None"),
+        ("max_tokens = 0", "Cnai.max_tokens cannot be 0: it must be a whole number of at least 1, or None"),
+        ("timeout = 0", "Cnai.timeout cannot be 0: it must be a number of at least 0.1"),
+        ("retries = 1.5", "Cnai.retries cannot be 1.5: it must be a whole number of at least 0"),
+        ("on_rerun = 'x'", "Cnai.on_rerun cannot be 'x': it must be 'replace' or 'append'"),
+        ("replay = 'ja'", "Cnai.replay cannot be 'ja': it must be True or False"),
+        ("model = 5", "Cnai.model cannot be 5: it must be text"),
+        ("budget = -1", "Cnai.budget cannot be -1: it must be an amount in USD of at least 0, or None"),
+        (
+            "prices = 5",
+            'Cnai.prices cannot be 5: it must be a dict of your prices, as {"MODEL": (input, output)}',
+        ),
+    ],
+)
+def test_config_says_in_one_line_what_a_setting_may_be(
+    setting: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
+    settings = Cnai()
+    shell.configurables.append(settings)
+    before = settings.trait_values()
+    shell.run_line_magic("config", f"Cnai.{setting}")
+    assert caplog.messages == [words]
+    assert settings.trait_values() == before
+
+
+def test_a_wrong_variable_says_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNAI_RETRIES", "many")
+    with pytest.raises(InputError) as caught:
+        Cnai()
+    assert caught.value.why == "it must be a whole number of at least 0"
