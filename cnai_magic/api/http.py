@@ -42,6 +42,10 @@ def in_flight(exchange: Cancellation | None) -> Iterator[None]:
         _current.reset(token)
 
 
+# So much is read at once, in bytes, where so much has arrived: a read costs as much as some tokens.
+_BUFFER_SIZE = 64 * 1024
+
+
 class _Response(http.client.HTTPResponse):
     """A final response, whose connection is kept alive only after a clean end.
 
@@ -51,6 +55,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, connection: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(connection, *args, **kwargs)
+        self.fp = io.BufferedReader(self.fp.detach(), _BUFFER_SIZE)
         self._socket = connection
         self._exchange = _current.get() or Cancellation()
 
@@ -81,7 +86,7 @@ class _Response(http.client.HTTPResponse):
 
     def read1(self, n: int = -1) -> bytes:
         """Return what has arrived; waits only where nothing has."""
-        if not self.chunked or self.fp is None or (self.chunk_left or 0) >= io.DEFAULT_BUFFER_SIZE:
+        if not self.chunked or self.fp is None or (self.chunk_left or 0) >= _BUFFER_SIZE:
             return super().read1(n)  # which reads past the buffer, in larger pieces, what is larger than it
         arrived = self.fp.peek(1)
         if 0 <= n < len(arrived):
