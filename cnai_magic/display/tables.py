@@ -103,7 +103,7 @@ def models_table(models: Sequence[Model], session: Session) -> Table:
         ]
         for model, price in found
     ]
-    demo = all(session.provider.takes_demo_credit(model.id, ask=False) for model in models)
+    demo = bool(models) and all(session.provider.takes_demo_credit(model.id, ask=False) for model in models)
     money = "demo credit (not money)" if demo else "prices in USD"
     note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
     note += f" ({sources.pop()})" if len(sources) == 1 else ""

@@ -169,7 +169,7 @@ class Ledger:
             for path in dead:
                 connection.execute("DELETE FROM holds WHERE holder = ?", (path.name,))
 
-        with suppress(LedgerError):
+        with suppress(LedgerError):  # the next call tries again
             self._database.run(work, patience=0.1 if patience is None else patience)
             # Only now: should this process die too, the next one enters the same IDs once more.
             for path in dead:

@@ -129,7 +129,7 @@ def read_pricing(body: Mapping[str, Any], host: str, date: str) -> dict[str, Pri
     prices = {}
     for model, item in items:
         if isinstance(model, str) and isinstance(item, Mapping):
-            with suppress(InputError):
+            with suppress(InputError):  # its numbers make no sense, so it stays unpriced
                 prices[model] = _ratio_price(item, groups, f"price list of {host}", date)
     return prices
 

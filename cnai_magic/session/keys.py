@@ -122,7 +122,7 @@ def account_of(base_url: str) -> str:
 def running_server(servers: Iterable[Vendor] | None = None) -> Vendor | None:
     """Return the first local server whose usual port is taken on this machine, None where there is none."""
     for each in local_servers() if servers is None else servers:
-        # Nobody listens there.
+        # Where nobody listens, the next one is tried.
         with suppress(OSError), socket.create_connection((each.address.host, each.address.port), _GLANCE):
             return each
     return None
