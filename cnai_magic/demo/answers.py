@@ -169,24 +169,26 @@ def tell_how_to_install(question: Question) -> str | None:
     )
     if asked is None:
         return None
-    packages, programs = (_name_in(question, table) for table in ("packages", "programs"))
-    if packages is None:
-        return str(programs[1 + question.language]) if programs and not asked[2] else None
+    packages = dict.fromkeys(str(entry[1]) for entry in _named_in(question, "packages"))
+    if not packages:
+        programs = _named_in(question, "programs")
+        return str(programs[0][1 + question.language]) if programs and not asked[2] else None
     action = "install --upgrade" if asked[1] else "uninstall --yes" if asked[2] else "install"
+    command = f"`%pip {action} {' '.join(packages)}`"
     return (
-        f"In a cell: `%pip {action} {packages[1]}`. Restart the kernel afterwards if it was imported before.",
-        f"在单元格中运行 `%pip {action} {packages[1]}`；如果之前已经导入过，请重启内核。",
+        f"In a cell: {command}. Restart the kernel afterwards if it was imported before.",
+        f"在单元格中运行 {command}；如果之前已经导入过，请重启内核。",
     )[question.language]
 
 
-def _name_in(question: Question, table: str) -> list[Any] | None:
-    """Return the entry of a table of packages whose longest name stands in the question."""
+def _named_in(question: Question, table: str) -> list[list[Any]]:
+    """Return the entries of a table of packages whose names stand in the question, in their order there."""
     entries = named("packages", table)
     names = "|".join(re.escape(name) for name in sorted(entries, key=len, reverse=True))
     # "In Jupyter" says only where, and a Python package is not Python.
     other = r"(?<!in )(?<!在)(?<!在 )(?!python (?:package|module|librar)|python ?的?[包库])"
-    found = question.asks(rf"(?<![a-z0-9_-]){other}({names})(?![a-z0-9_-])")
-    return entries[found[1]] if found else None
+    found = re.findall(rf"(?<![a-z0-9_-]){other}({names})(?![a-z0-9_-])", question.words)
+    return [entries[name] for name in found]
 
 
 # -- short texts --------------------------------------------------------------------------------

@@ -76,6 +76,11 @@ def _factorial(found: re.Match[str]) -> str:
     return " * ".join(map(str, range(number, 0, -1))) if 2 <= number <= 20 else found[0]
 
 
+def _part(found: re.Match[str]) -> str:
+    whole = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "tenth": 10}[found[2]]
+    return f" {found[1]} / {whole} * {found[3]}"
+
+
 def _sum_up(found: re.Match[str]) -> str:
     first, last = sorted((int(found[1]), int(found[2])))
     return f" ({first} + {last}) * {last - first + 1} / 2"
@@ -102,10 +107,13 @@ _SPELLINGS = (
     (rf"({_NUMBER})\s*(?:%|percent) off (?:of )?\$?({_NUMBER})", r" \2 * (1 - \1 / 100)"),
     (rf"({_NUMBER})\s*的\s*({_NUMBER})\s*[%％]", r" \2 / 100 * \1"),
     (rf"({_NUMBER})\s*的百分之\s*({_NUMBER})", r" \2 / 100 * \1"),
+    (rf"(\d+) (half|third|quarter|fifth|tenth)s? of ({_NUMBER})", _part),
     (rf"({_NUMBER})\s*的一半|\bhalf of ({_NUMBER})", r" \1\2 / 2"),
     (r"从?\s*(\d{1,9})\s*(?:一直)?加到\s*(\d{1,9})", _sum_up),
     (r"\bsum of (?:all )?(?:the )?(?:numbers |integers )?(?:from )?(\d{1,9}) to (\d{1,9})\b", _sum_up),
     (rf"({_NUMBER})\s*的\s*(\d+)\s*分之\s*(\d+)", r" \1 * \3 / \2"),
+    (r"百分之\s*(\d+(?:\.\d+)?)", r" (\1 / 100) "),
+    (r"(\d+)\s*分之\s*(\d+)", r" (\2 / \1) "),
     (rf"({_NUMBER})\s*(?:和|与|加上?)\s*({_NUMBER})\s*(?:的和|之和)", r" \1 + \2"),
     (rf"({_NUMBER})\s*的\s*({_NUMBER})\s*次[方幂]", r" \1 ** \2"),
     (rf"({_NUMBER})\s*的平方根|根号\s*({_NUMBER})", r" sqrt(\1\2)"),

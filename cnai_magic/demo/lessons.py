@@ -103,8 +103,8 @@ def show_how_unless_function(question: Question) -> str | None:
 def write_code(question: Question) -> str | None:
     """Write a Python function that runs as it stands."""
     explained = question.asks(
-        r"^(?:what|which|explain|define|describe|compare|how does)\b|\bdifference|\bvs\b"
-        r"|什么是|是什么|解释|介绍|原理|区别|比较|哪个"
+        r"^(?:what|which|explain|define|describe|compare|how does)\b|\bdifference|\bvs\b|\bcomplexity\b"
+        r"|什么是|是什么|解释|介绍|原理|区别|比较|哪个|复杂度"
     )
     if not _asks_code(question) and (explained or not _names_a_sort(question)):
         return None

@@ -93,6 +93,9 @@ ENGLISH = [
     ("What is bubble sort?", "swaps neighbours"),
     ("What is the difference between quicksort and merge sort?", "at worst"),
     ("What is twenty-one plus one hundred and five?", r"\*\*126\*\*"),
+    ("Install pandas and numpy", "%pip install pandas numpy`"),
+    ("What is the time complexity of quicksort?", "at worst"),
+    ("What is one third of ninety?", r"\*\*30\*\*"),
     ("What is half of fifty?", r"\*\*25\*\*"),
     ("What is the sum of the numbers from 1 to 100?", r"\*\*5050\*\*"),
     ("How do I plot a histogram with matplotlib?", r"plt\.hist"),
@@ -215,6 +218,9 @@ CHINESE = [
     ("一百减三十五是多少", r"\*\*65\*\*"),
     ("二百四十的百分之十五是多少？", r"\*\*36\*\*"),
     ("二的十次方", r"\*\*1024\*\*"),
+    ("十二的三分之一是多少？", r"\*\*4\*\*"),
+    ("三分之一加三分之一等于多少？", r"\*\*0\.666666666667\*\*"),
+    ("冒泡排序的时间复杂度是多少？", "O\\(n²\\)"),
     ("一加到一百等于多少？", r"\*\*5050\*\*"),
 ]
 UNKNOWN = [
