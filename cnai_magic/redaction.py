@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ApiKey", "Cleaner", "KeyFilter", "clean", "hide_keys", "redact", "strip_controls"]
+__all__ = ["ApiKey", "Cleaner", "KeyFilter", "clean", "hide_keys", "redact", "strip_controls", "well_formed"]
 
 _HIDDEN = "sk-…"
 
@@ -33,6 +33,7 @@ _INVISIBLE = (
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSEEN = re.compile(rf"{_STRING}|{_ESCAPE}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]")
 
 
@@ -217,6 +218,13 @@ def strip_controls(text: str) -> str:
     if text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return _CONTROL.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
+
+
+def well_formed(text: str) -> str:
+    """Join pairs of surrogates, and replace lone ones: no request, terminal, file or message takes them."""
+    if text.isascii() or _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _replace_seen(text: str, secret: str, hidden: str) -> str:

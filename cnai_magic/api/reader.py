@@ -13,6 +13,7 @@ from json.scanner import make_scanner
 from typing import Any
 
 from ..errors import CnaiError, GarbageError, NotAStreamError
+from ..redaction import well_formed
 from .choices import FollowedChoice
 from .messages import Chunk, Model, Usage
 from .thinking import ThinkingTags
@@ -234,8 +235,8 @@ class StreamReader:
     def close(self) -> Chunk | None:
         """Return text that was held back: half a character, or what might have begun a tag."""
         text, thought, all_thought = self._thinking.rest()
-        text += _well_formed(self._half)
-        thought += _well_formed(self._half_thought)
+        text += well_formed(self._half)
+        thought += well_formed(self._half_thought)
         self._half = self._half_thought = ""
         return Chunk(text, thought, all_thought=all_thought) if text or thought or all_thought else None
 
@@ -371,11 +372,4 @@ def _parsed(data: str) -> dict[str, Any]:
 def _mended(text: str) -> tuple[str, str]:
     """Return a text with its pairs of surrogates joined, and half a character that it ends with."""
     half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
-    return _well_formed(text.removesuffix(half)), half
-
-
-def _well_formed(text: str) -> str:
-    """Join pairs of surrogates, and replace lone ones: no terminal, file or message takes them."""
-    if text.isascii() or _SURROGATE.search(text) is None:
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return well_formed(text.removesuffix(half)), half

@@ -31,7 +31,6 @@ __all__ = [
     "short",
     "sound",
     "time_of",
-    "well_formed",
 ]
 
 _Check = Callable[[Any], bool]
@@ -166,11 +165,6 @@ def short(value: object) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
-
-
-def well_formed(text: str) -> str:
-    """Return a text with lone surrogates replaced: UTF-8 has none."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 _COUNT = _is_number(0, _MOST_TOKENS, int)

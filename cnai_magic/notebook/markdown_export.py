@@ -24,7 +24,7 @@ from ..chat.markdown import escape_markdown, notebook_markdown
 from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Cost
-from ..redaction import strip_controls
+from ..redaction import strip_controls, well_formed
 from .imported import (
     FACTS,
     IMPORTABLE,
@@ -38,7 +38,6 @@ from .imported import (
     short,
     sound,
     time_of,
-    well_formed,
 )
 
 __all__ = ["from_markdown", "to_markdown"]

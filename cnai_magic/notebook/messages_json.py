@@ -8,7 +8,8 @@ from typing import Any
 
 from ..chat.conversation import Conversation
 from ..errors import InputError
-from .imported import NO_MODEL, Draft, Read, Unsound, is_name, parsed, short, well_formed
+from ..redaction import well_formed
+from .imported import NO_MODEL, Draft, Read, Unsound, is_name, parsed, short
 
 __all__ = ["from_messages", "to_messages"]
 

@@ -18,7 +18,7 @@ from ..chat.markdown import escape_markdown, notebook_markdown
 from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Cost, Spend
-from ..redaction import clean, hide_keys, strip_controls
+from ..redaction import clean, hide_keys, strip_controls, well_formed
 
 __all__ = [
     "SCHEMA",
@@ -319,7 +319,7 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
     usage, cost, started = _usage(about), about.get("cost"), _time(about)
     turn_id = _name(about, "turn_id", "")
     return Reply(
-        text=_well_formed(text),
+        text=well_formed(text),
         prompt=_text(about, "prompt"),
         model=_name(about, "model"),
         answered_by=_name(about, "answered_by", ""),
@@ -373,7 +373,7 @@ def _text(about: Mapping[str, Any], name: str, default: str | None = None) -> st
     value = about.get(name, default)
     if not isinstance(value, str):
         raise InputError(f"its {name} is not text")
-    return _well_formed(value)
+    return well_formed(value)
 
 
 def _name(about: Mapping[str, Any], name: str, default: str | None = None) -> str:
@@ -451,7 +451,3 @@ def _parameters(about: Mapping[str, Any]) -> dict[str, float | int]:
             raise InputError("its parameters are none of a request")
         found[name] = value
     return found
-
-
-def _well_formed(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()

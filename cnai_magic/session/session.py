@@ -22,7 +22,7 @@ from ..money.spending import Spending
 from ..notebook.kept import Changes, Kept, kept_of
 from ..notebook.merge import merge
 from ..notebook.restore import Restored, SavedCell
-from ..redaction import ApiKey
+from ..redaction import ApiKey, well_formed
 from ..settings import Cnai
 from .answer import Answer
 from .endpoint import Provider
@@ -191,7 +191,7 @@ class Session:
             before = 0 if chosen.once else conversation.position(place, first_run)
             own = None if chosen.once else conversation.system
             texts = (chosen.system, own, settings.system)
-            system = _well_formed(next((text for text in texts if text is not None), ""))
+            system = well_formed(next((text for text in texts if text is not None), ""))
             messages, omitted_turns = conversation.messages(
                 prompt, before, system=system, history_tokens=settings.history_tokens
             )
@@ -457,9 +457,4 @@ def _checked_prompt(prompt: object) -> str:
                 terminal="write it after cnai ask, or pipe it in",
             ),
         )
-    return _well_formed(prompt)
-
-
-def _well_formed(text: str) -> str:
-    """Replace lone surrogates: neither a request nor a notebook can hold them."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return well_formed(prompt)

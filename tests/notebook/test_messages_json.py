@@ -94,7 +94,7 @@ def read_messages(*messages: object, **body: object) -> Read:
             "message 1 is kept without what is not text: image_",
         ),
         ([user([TEXT, TEXT]), assistant()], ("qq", "a"), ""),
-        ([user("\ud800"), assistant()], ("?", "a"), ""),
+        ([user("\ud800"), assistant()], ("�", "a"), ""),
     ],
 )
 def test_what_is_not_sound_is_left_out_and_told(
