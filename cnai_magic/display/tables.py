@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 
 from ..api.messages import Model
@@ -14,7 +15,15 @@ from ..session.session import Session
 
 __all__ = ["Table", "conversations_table", "escaped", "models_table"]
 
-_NUMBER = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+_PADDING = "padding:.5em .25em;"
+# Digits of one width, so that amounts stand below each other; a number is never broken.
+_NUMBER = f"{_PADDING}text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+_TEXT = f"{_PADDING}text-align:left"
+# Longer names and words may be broken anywhere, and others not at their hyphens: a table is to fit 420 px.
+_LONGEST_NAME = 30
+_LONGEST_NAME_BESIDE_TEXT = 20
+_LONGEST_WORD = 12
+_WORD = re.compile(r"([!-.0-~]+)")
 _BEGINS_MATHS = str.maketrans({"$": "<span>$</span>", "\\": "<span>\\</span>"})
 
 
@@ -26,11 +35,28 @@ def escaped(text: str) -> str:
     return html.escape(clean(text)).translate(_BEGINS_MATHS)
 
 
+def _wrapped(text: str, longest: int, *, name: bool) -> str:
+    """Return the text of a cell, or the name in it, as HTML that breaks where a reader would break it."""
+    parts = []
+    for part in _WORD.split(text):
+        shown = escaped(part)
+        if part == "/" and name:
+            shown = "/<wbr>"
+        elif len(part) > longest and part.isascii():
+            shown = f'<span style="overflow-wrap:anywhere">{shown}</span>'
+        elif "-" in part and name:
+            shown = f'<span style="white-space:nowrap">{shown}</span>'
+        parts.append(shown)
+    return "".join(parts)
+
+
 class Table:
     """Shows rows of text under headings; columns named in `right` are numbers and stand to the right.
 
-    `note` is a line below; with `total` the last row is the sum of those above it. Cells come from servers
-    and people: they are escaped in HTML, and cleaned of control sequences in text.
+    The first column holds names, and those of up to `longest_name` characters are kept on one line. A last
+    one without a heading holds marks, which in HTML stand below the names. `note` is a line below; with
+    `total` the last row is the sum of those above it. Cells come from servers and people: they are escaped
+    in HTML, and cleaned of control sequences in text.
     """
 
     def __init__(
@@ -41,11 +67,14 @@ class Table:
         right: Sequence[str] = (),
         note: str = "",
         total: bool = False,
+        longest_name: int = _LONGEST_NAME,
     ) -> None:
         self.headings = [_line(heading) for heading in headings]
         self.rows = [[_line(cell) for cell in row] for row in rows]
         self.note = _line(note)
         self._right = [heading in right for heading in headings]
+        self._longest_name = longest_name
+        self._has_marks = len(self.headings) > 1 and not self.headings[-1]
         self._total = total and len(self.rows) > 1
 
     def __repr__(self) -> str:
@@ -74,16 +103,15 @@ class Table:
         return "  ".join(aligned).rstrip()
 
     def _row(self, tag: str, cells: Sequence[str]) -> str:
-        # Digits of one width, so that amounts stand below each other; a number is never broken.
-        styles = (_NUMBER if right else "text-align:left" for right in self._right)
-        return (
-            "<tr>"
-            + "".join(
-                f'<{tag} style="{style}">{escaped(cell)}</{tag}>'
-                for style, cell in zip(styles, cells, strict=True)
-            )
-            + "</tr>"
-        )
+        *cells, mark = cells if self._has_marks else (*cells, "")
+        shown = []
+        for place, (cell, right) in enumerate(zip(cells, self._right, strict=False)):
+            longest = _LONGEST_WORD if place else self._longest_name
+            text = escaped(cell) if right else _wrapped(cell, longest, name=not place)
+            if mark and not place:
+                text += f"<br><small>{escaped(mark)}</small>"
+            shown.append(f'<{tag} style="{_NUMBER if right else _TEXT}">{text}</{tag}>')
+        return f"<tr>{''.join(shown)}</tr>"
 
 
 def models_table(models: Sequence[Model], session: Session) -> Table:
@@ -108,7 +136,11 @@ def models_table(models: Sequence[Model], session: Session) -> Table:
     note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
     note += f" ({sources.pop()})" if len(sources) == 1 else ""
     headings = ["ID", "Owner", "Input", "Output", "Cached input", "Price from", ""]
-    shown = {"Cached input": any(row[4] for row in rows), "Price from": bool(sources)}
+    shown = {
+        "Owner": any(row[1] for row in rows),
+        "Cached input": any(row[4] for row in rows),
+        "Price from": bool(sources),
+    }
     kept = [index for index, heading in enumerate(headings) if shown.get(heading, True)]
     return Table(
         [headings[index] for index in kept],
@@ -136,7 +168,16 @@ def conversations_table(conversations: Conversations) -> Table:
         mark = "in use" if each.name == conversations.current else ""
         rows.append([each.name, len(each.turns), attempts, _short(each.system or ""), _short(last), mark])
     headings = ["Conversation", "Turns", "Answers", "System", "Last question", ""]
-    return Table(headings, rows, right=["Turns", "Answers"])
+    # Where each question was answered once, and nothing was said beforehand, the columns would say nothing.
+    shown = {"Answers": any(row[1] != row[2] for row in rows), "System": any(row[3] for row in rows)}
+    kept = [index for index, heading in enumerate(headings) if shown.get(heading, True)]
+    rows = [[row[index] for index in kept] for row in rows]
+    return Table(
+        [headings[index] for index in kept],
+        rows,
+        right=["Turns", "Answers"],
+        longest_name=_LONGEST_NAME_BESIDE_TEXT,
+    )
 
 
 def _line(content: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.servers import ScriptedServer
+from tests.servers import ScriptedServer, json_response
 
 from .answers import Gate, stream, thought
 from .conftest import OpenNotebook
@@ -77,6 +77,10 @@ _OVERFLOW = """() => {
   const panel = document.querySelector('.jp-WindowedPanel-outer');
   return [page, panel].filter(each => each.scrollWidth > each.clientWidth).map(each => each.className);
 }"""
+
+
+_TABLE_WIDTHS = "element => [element.querySelector('table').offsetWidth, element.clientWidth]"
+_LINES = "element => element.getClientRects().length"
 
 
 def _choose_theme(notebook: NotebookPage, theme: str) -> None:
@@ -197,3 +201,29 @@ def test_nothing_moves_where_less_motion_is_wanted(
     assert notebook.page.evaluate(moving) == 1
     gate.open()
     expect(notebook.final).to_contain_text("Here.")
+
+
+def test_tables_fit_a_narrow_page_with_names_on_one_line(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    names = ["deepseek-chat", "qwen3-235b-a22b-instruct-2507", "ai/DeepSeek-R1-Distill-Qwen-32B"]
+    upstream.reply(json_response({"data": [{"id": name, "owned_by": "vendor"} for name in names]}))
+    upstream.reply(stream("Yes."))
+    question = "Please explain in detail what antidisestablishmentarianism means"
+    notebook = open_notebook(
+        "%cnai_models",
+        "%cnai_chat new plans-for-next-week",
+        f"%%cnai deepseek-chat -s '{question}'\n{question}",
+        "%cnai_chat",
+        # JupyterLab leaves 420 of them to an output.
+        width=524,
+    )
+    notebook.run_all()
+    notebook.until_idle()
+    notebook.picture("lab-tables")
+    for cell, kept in ((1, names[:2]), (4, ["plans-for-next-week"])):
+        output = notebook.outputs(cell).locator(".jp-RenderedHTMLCommon")
+        table, place = output.evaluate(_TABLE_WIDTHS)
+        assert table <= place, cell
+        for name in kept:
+            assert output.get_by_text(name, exact=True).evaluate(_LINES) == 1

@@ -34,6 +34,26 @@ def test_a_dollar_sign_in_a_cell_does_not_begin_maths() -> None:
     assert "<span>$</span>1 and <span>$</span>2" in Table(["x"], [["$1 and $2"]])._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("gpt-4o-mini", '<span style="white-space:nowrap">gpt-4o-mini</span>'),
+        ("main", "main"),
+        ("ai/R1-Qwen", 'ai/<wbr><span style="white-space:nowrap">R1-Qwen</span>'),
+        ("x-" * 20, f'<span style="overflow-wrap:anywhere">{"x-" * 20}</span>'),
+    ],
+)
+def test_a_name_is_broken_only_where_it_is_long(name: str, shown: str) -> None:
+    assert f">{shown}</td>" in Table(["x"], [[name]])._repr_html_()
+
+
+def test_a_mark_stands_below_the_name_in_a_page() -> None:
+    table = Table(["ID", "Turns", ""], [["a", 1, "in use"], ["b", 2, ""]], right=["Turns"])
+    assert "a<br><small>in use</small></td>" in table._repr_html_()
+    assert table._repr_html_().count("<td") == 4
+    assert repr(table).split("\n")[2] == "a       1  in use"
+
+
 def test_control_sequences_and_line_ends_in_a_cell_are_taken_out() -> None:
     shown = repr(Table(["x"], [["a\x1b[2Jb\nc\x07"]]))
     assert shown.split("\n")[-1] == "ab c"
@@ -73,11 +93,11 @@ def test_prices_of_several_sources_say_where_each_is_from() -> None:
         session = Session(base_url=server.base_url, prices={"deepseek-chat": (1, 2, "0.25")})
         table = models_table([Model("deepseek-chat"), Model("qwen-max"), Model("other")], session)
         session.provider.close()
-    assert table.headings == ["ID", "Owner", "Input", "Output", "Cached input", "Price from", ""]
-    assert table.rows[0][2:6] == ["$1.00", "$2.00", "$0.25", "set in this notebook"]
-    assert table.rows[1][2:5] == ["$1.00", "$3.00", ""]
-    assert table.rows[1][5].startswith("price list of 127.0.0.1, 20")
-    assert table.rows[2][2:6] == ["unpriced", "unpriced", "", ""]
+    assert table.headings == ["ID", "Input", "Output", "Cached input", "Price from", ""]
+    assert table.rows[0][1:5] == ["$1.00", "$2.00", "$0.25", "set in this notebook"]
+    assert table.rows[1][1:4] == ["$1.00", "$3.00", ""]
+    assert table.rows[1][4].startswith("price list of 127.0.0.1, 20")
+    assert table.rows[2][1:5] == ["unpriced", "unpriced", "", ""]
     assert "(" not in table.note
 
 
