@@ -52,7 +52,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "markdown_it": {"chat.markdown"},
     "nbformat": {"notebook.notebook_files"},
     "platformdirs": {"money.ledger"},
-    "tomli": {"api.vendors", "demo.knowledge", "money.prices"},
+    "tomli": {"api.vendors", "demo.knowledge", "money.price"},
 }
 # Parts of the standard library that only some packages touch.
 _OWNED = {
@@ -72,7 +72,7 @@ _PURE = {
     "api.vendor_errors",
     "chat",
     "money.cost",
-    "money.prices",
+    "money.price",
     "notebook.found_turns",
     "notebook.imported",
     "notebook.kept",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..api.messages import Model
 from ..chat.conversations import Conversations
 from ..money.cost import usd
-from ..money.prices import Price
+from ..money.price import Price
 from ..redaction import clean
 from ..session.session import Session
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from ..api.messages import Chunk, Model, Usage
-from ..money.prices import Price, PriceList
+from ..money.price import Price, PriceList
 
 __all__ = ["HOST", "KEPT", "Account", "Settlement", "Tab"]
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from decimal import Context, Decimal
 
-from ..money.prices import Price
+from ..money.price import Price
 
 __all__ = ["dumps", "price_list", "subscription", "usage"]
 

@@ -111,7 +111,7 @@ def _price(session: Session, arguments: Namespace) -> _Change:
             next_step="for example: %cnai_spend --price qwen-plus 0.8 2.0",
         )
     from ..money.cost import usd
-    from ..money.prices import Price
+    from ..money.price import Price
 
     model, *amounts = arguments.price
     try:
@@ -161,7 +161,7 @@ def _day_budget(session: Session, arguments: Namespace) -> _Change:
 
 
 def _amount(text: str, option: str) -> int | None:
-    from ..money.prices import nano_usd
+    from ..money.price import nano_usd
 
     try:
         return None if text.lower() in _OFF else nano_usd(text)

@@ -19,8 +19,8 @@ from typing import Any
 from ..api.messages import Usage
 from ..redaction import hide_keys
 from .cost import Charge, Cost
-from .holders import own_file
-from .prices import Price
+from .owners import own_file
+from .price import Price
 
 __all__ = ["Journal", "read_journal"]
 

@@ -19,11 +19,11 @@ from uuid import uuid4
 from ..errors import BudgetError, InputError, LedgerError, NextStep
 from ..redaction import hide_keys
 from .cost import Charge, Record, Spend, usd
-from .database import READ, WRITE, Database
-from .holders import dead_holders, is_holder, own_holder, remove_holder
 from .journal import Journal, read_journal
-from .rows import COLUMNS, charge_of, day_of, record_of, row_of, where
-from .sums import GROUPS, fold, is_behind, sums_by, total
+from .owners import dead_holders, is_holder, own_holder, remove_holder
+from .sqlite_rows import COLUMNS, charge_of, day_of, record_of, row_of, where
+from .sqlite_store import READ, WRITE, Database
+from .sqlite_sums import GROUPS, fold, is_behind, sums_by, total
 
 __all__ = ["Ledger", "default_path"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..api.worker import Worker
-from .prices import Price
+from .price import Price
 
 __all__ = ["PriceLookup"]
 

@@ -18,14 +18,14 @@ from weakref import WeakSet
 from ..api.interrupts import interrupts_deferred
 from ..api.messages import ChatRequest
 from ..errors import BudgetError, CnaiError, Door, LedgerError, NextStep, setting
+from .budget import BRIEF, Holds, Limits, TokenBudget
 from .cost import Charge, Spend, SpendBook
-from .holds import BRIEF, Holds, Limits, TokenBudget
 from .journal import Journal
 from .ledger import Ledger, default_path
-from .ledger_writer import Entry, LedgerWriter
+from .price import Price
 from .price_lookup import PriceLookup
-from .prices import Price
 from .reconciliation import Reconciliation
+from .settlement_queue import Entry, LedgerWriter
 
 __all__ = ["Spending"]
 

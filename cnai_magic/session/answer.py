@@ -12,8 +12,8 @@ from uuid import uuid4
 from ..api.messages import Usage, answering_model, estimate_usage
 from ..api.tokens import TokenCount
 from ..api.usage import completed_usage
+from ..money.budget import TokenBudget
 from ..money.cost import Charge
-from ..money.holds import TokenBudget
 from ..money.spending import Spending
 from ..redaction import clean
 from .question import Question, View

@@ -24,8 +24,8 @@ from ..errors import (
     NetworkError,
     NextStep,
 )
+from ..money.price import FREE_LOCAL, Price, PriceList, read_pricing
 from ..money.price_lookup import PriceLookup
-from ..money.prices import FREE_LOCAL, Price, PriceList, read_pricing
 from ..nearest import did_you_mean, nearest
 from ..redaction import ApiKey
 from ..settings import DEFAULT_BASE_URL, Cnai

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..api.interrupts import Interrupted, InterruptGate, interrupts_gated
 from ..chat.reply import Reply
 from ..errors import CnaiError, InvalidRequestError
-from ..money.holds import Limits, TokenBudget
+from ..money.budget import Limits, TokenBudget
 from ..money.spending import Spending
 from .answer import Answer
 from .question import Question, View

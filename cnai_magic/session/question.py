@@ -12,8 +12,8 @@ from ..chat.conversation import CellPosition, Conversation
 from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
+from ..money.price import FREE_LOCAL, Price
 from ..money.price_lookup import PriceLookup
-from ..money.prices import FREE_LOCAL, Price
 from ..nearest import nearest
 from .stream import Batch
 

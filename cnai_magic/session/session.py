@@ -16,8 +16,8 @@ from ..chat.reply import Reply
 from ..errors import SET_KEY, CnaiError, Door, InputError, NextStep, setting
 from ..money.cost import Charge, Cost, Spend, SpendBook
 from ..money.ledger import Ledger
+from ..money.price import nano_usd
 from ..money.price_lookup import PriceLookup
-from ..money.prices import nano_usd
 from ..money.spending import Spending
 from ..notebook.kept import Changes, Kept, kept_of
 from ..notebook.merge import merge

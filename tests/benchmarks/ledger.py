@@ -26,7 +26,7 @@ from cnai_magic.magics.spend import run_spend_command
 from cnai_magic.magics.spend_sums import overview_scopes
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
-from cnai_magic.money.rows import COLUMNS, row_of
+from cnai_magic.money.sqlite_rows import COLUMNS, row_of
 from cnai_magic.session.session import Session
 from tests.servers import KEY, ScriptedServer, sse
 

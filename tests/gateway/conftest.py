@@ -18,7 +18,7 @@ from cnai_magic.gateway import server
 from cnai_magic.gateway.accounts import Account
 from cnai_magic.gateway.app import make_app
 from cnai_magic.gateway.source import DemoSource
-from cnai_magic.money.prices import PriceList
+from cnai_magic.money.price import PriceList
 from cnai_magic.redaction import ApiKey
 
 KEY = "sk-testtesttesttest"

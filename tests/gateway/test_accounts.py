@@ -21,7 +21,7 @@ from cnai_magic.demo import MODELS
 from cnai_magic.gateway import accounts, faults
 from cnai_magic.gateway.accounts import Account
 from cnai_magic.gateway.app import demo_source
-from cnai_magic.money.prices import PriceList
+from cnai_magic.money.price import PriceList
 
 KEY = "sk-testtesttesttest"
 PATIENCE = 20

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.gateway import billing_routes as billing
-from cnai_magic.money.prices import Price, read_pricing
+from cnai_magic.money.price import Price, read_pricing
 from tests.properties import random_examples
 
 _RATES = st.integers(min_value=10**4, max_value=10**12)

@@ -24,7 +24,7 @@ from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.gateway import listen as places
-from cnai_magic.money.prices import read_pricing
+from cnai_magic.money.price import read_pricing
 from cnai_magic.redaction import ApiKey
 from tests.interrupting import interrupted_at
 from tests.session.test_stream import open_sockets

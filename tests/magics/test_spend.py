@@ -21,8 +21,8 @@ from cnai_magic.display.tables import Table
 from cnai_magic.errors import CnaiError, InputError, LedgerError
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.spend import read_spend, run_spend_command
+from cnai_magic.money.budget import TokenBudget
 from cnai_magic.money.cost import Charge, Cost, usd
-from cnai_magic.money.holds import TokenBudget
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.session import Session

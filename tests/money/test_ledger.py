@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Usage, both_models
 from cnai_magic.errors import BudgetError, InputError, LedgerError
-from cnai_magic.money import database as database_module
 from cnai_magic.money import ledger as ledger_module
+from cnai_magic.money import sqlite_store
 from cnai_magic.money.cost import Charge, Cost, Spend
 from cnai_magic.money.ledger import Ledger, _insert, default_path
 from cnai_magic.redaction import ApiKey
@@ -480,7 +480,7 @@ def _made(path: Path, migrations: int) -> None:
     path.parent.mkdir(exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None)
     for number in range(1, migrations + 1):
-        database_module._MIGRATIONS[number - 1](connection)
+        sqlite_store._MIGRATIONS[number - 1](connection)
         connection.execute(f"PRAGMA user_version = {number}")
     connection.close()
 
@@ -492,25 +492,25 @@ def _version(path: Path) -> int:
     return int(version)
 
 
-@pytest.mark.parametrize("migrations", range(len(database_module._MIGRATIONS) + 1))
+@pytest.mark.parametrize("migrations", range(len(sqlite_store._MIGRATIONS) + 1))
 def test_every_older_schema_becomes_the_newest(ledger: Ledger, path: Path, migrations: int) -> None:
     _made(path, migrations)
     ledger.add(charge(1))
     assert [found.cost.nano for found in ledger.rows()] == [1]
     ledger.set_day_budget(5)
     assert ledger.hold(1, demo=False)
-    assert _version(path) == len(database_module._MIGRATIONS)
+    assert _version(path) == len(sqlite_store._MIGRATIONS)
 
 
 def test_a_fresh_file_has_the_newest_schema(ledger: Ledger, path: Path) -> None:
     assert ledger.day_budget() is None
-    assert _version(path) == len(database_module._MIGRATIONS)
+    assert _version(path) == len(sqlite_store._MIGRATIONS)
 
 
 def test_a_newer_schema_is_refused_untouched(path: Path) -> None:
-    _made(path, len(database_module._MIGRATIONS))
+    _made(path, len(sqlite_store._MIGRATIONS))
     connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {len(database_module._MIGRATIONS) + 1}")
+    connection.execute(f"PRAGMA user_version = {len(sqlite_store._MIGRATIONS) + 1}")
     connection.close()
     before = path.read_bytes()
     with pytest.raises(LedgerError) as caught:
@@ -1191,7 +1191,7 @@ def test_a_folder_that_is_a_file_is_called_that(tmp_path: Path) -> None:
 def test_what_keeps_a_ledger_from_being_written_has_its_own_words(
     path: Path, number: int, words: str
 ) -> None:
-    error = database_module._translated(path, OSError(number, os.strerror(number), str(path)))
+    error = sqlite_store._translated(path, OSError(number, os.strerror(number), str(path)))
     assert words in error.why
     assert error.next_step
 

@@ -31,7 +31,7 @@ from cnai_magic.errors import (
     TruncatedError,
 )
 from cnai_magic.gateway import embedded as gateway
-from cnai_magic.money import holds
+from cnai_magic.money import budget
 from cnai_magic.money import spending as accounts
 from cnai_magic.money.cost import Charge, Cost, Spend
 from cnai_magic.notebook.record import bundle, metadata, read_answer
@@ -1106,7 +1106,7 @@ def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
             answers.append(self)
 
     monkeypatch.setattr(pending_reply, "Answer", Watched)
-    modules = (session_module, pending_reply, answer_module, interrupts, accounts, holds)
+    modules = (session_module, pending_reply, answer_module, interrupts, accounts, budget)
     files = {str(module.__file__) for module in modules}
     reached = line = 0
     while reached >= line:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Usage
 from cnai_magic.errors import InputError
-from cnai_magic.money.prices import Price, PriceList, nano_usd, read_pricing
+from cnai_magic.money.price import Price, PriceList, nano_usd, read_pricing
 from tests.properties import random_examples
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)

@@ -20,7 +20,7 @@ from ..api.messages import ChatRequest, Message
 from ..errors import BudgetError, LedgerError, NextStep
 from .cost import SpendBook, usd
 from .ledger import Ledger
-from .prices import Price
+from .price import Price
 
 __all__ = ["BRIEF", "Hold", "Holds", "Limits", "TokenBudget"]
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from ..errors import LedgerError, NextStep
-from .rows import SUM_COLUMNS
+from .sqlite_rows import SUM_COLUMNS
 
 __all__ = ["READ", "WRITE", "Database"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from ..api.worker import Worker
 from ..errors import LedgerError
+from .budget import BRIEF, Hold
 from .cost import Charge, Cost
-from .holds import BRIEF, Hold
 from .ledger import Ledger
 from .price_lookup import PriceLookup
 

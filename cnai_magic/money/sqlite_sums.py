@@ -11,7 +11,7 @@ from typing import Any
 
 from ..api.messages import both_models
 from .cost import Spend
-from .rows import ADDED, JOINED, ONE, SUM_COLUMNS, SUMMED, spend_of, text_of, value_of, where
+from .sqlite_rows import ADDED, JOINED, ONE, SUM_COLUMNS, SUMMED, spend_of, text_of, value_of, where
 
 __all__ = ["GROUPS", "fold", "is_behind", "sums_by", "total"]
 
