@@ -43,7 +43,7 @@ def in_flight(exchange: Cancellation | None) -> Iterator[None]:
 
 
 # So much is read at once, in bytes, where so much has arrived: a read costs as much as some tokens.
-_BUFFER_SIZE = 64 * 1024
+_BUFFER_SIZE = 32 * 1024
 
 
 class _Response(http.client.HTTPResponse):
