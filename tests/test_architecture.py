@@ -57,7 +57,7 @@ _LIBRARIES: dict[str, set[str]] = {
 # Parts of the standard library that only some packages touch.
 _OWNED = {
     "sqlite3": {"money"},
-    "socket": {"api", "gateway", "session.keys"},
+    "socket": {"api", "gateway", "session.notice"},
     "asyncio": {"gateway"},
     "http": {"api"},
 }

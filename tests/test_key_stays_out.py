@@ -67,7 +67,7 @@ def test_no_file_holds_the_key(fault: str, tmp_path: Path, monkeypatch: pytest.M
                 code("%%cnai some-model --no-stream\nWhat is 2+2?", fails=True),
                 code("%cnai_models", fails=True),
                 "session = get_ipython().magics_manager.registry['CnaiMagics'].session",
-                "vars(session), session.provider._client, vars(session.provider), session.provider.access",
+                "vars(session), vars(session.servers), vars(session._keys), session.resolve_endpoint()",
                 code("1 / 0", fails=True),
                 "%cnai_spend",
                 "%config Cnai",

@@ -11,6 +11,7 @@ from ..chat.conversations import Conversations
 from ..money.cost import usd
 from ..money.price import Price
 from ..redaction import clean
+from ..session.models import takes_demo_credit
 from ..session.session import Session
 
 __all__ = ["Table", "conversations_table", "escaped", "models_table"]
@@ -119,7 +120,9 @@ def models_table(models: Sequence[Model], session: Session) -> Table:
 
     The default is marked. One source of all prices stands below the table.
     """
-    found = [(model, session.provider.price(model.id)) for model in models]
+    endpoint, servers, own = session.resolve_endpoint(), session.servers, session.settings.prices
+    found = [(model, servers.price(endpoint, model.id, own)) for model in models]
+    default = session.default_model
     sources = {_source(price) for _, price in found if price is not None}
     rows = [
         [
@@ -127,11 +130,11 @@ def models_table(models: Sequence[Model], session: Session) -> Table:
             model.owner,
             *(["unpriced", "unpriced", ""] if price is None else _amounts(price)),
             _source(price) if price is not None else "",
-            "default" if model.id == session.default_model else "",
+            "default" if model.id == default else "",
         ]
         for model, price in found
     ]
-    demo = bool(models) and all(session.provider.takes_demo_credit(model.id, ask=False) for model in models)
+    demo = bool(models) and all(takes_demo_credit(servers, endpoint, model.id, ask=False) for model in models)
     money = "demo credit (not money)" if demo else "prices in USD"
     note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
     note += f" ({sources.pop()})" if len(sources) == 1 else ""

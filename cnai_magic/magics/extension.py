@@ -139,6 +139,7 @@ class CnaiMagics(Magics):
     def cnai_key(self, line: str) -> None:
         """Set the key."""
         from ..redaction import ApiKey
+        from ..session.endpoint import server_address
         from ..session.keys import forget_key, save_key
 
         parser = key_parser()
@@ -155,7 +156,7 @@ class CnaiMagics(Magics):
             return
         if arguments.forget:
             self.session.use_key(None)
-            forgotten = forget_key(self.settings.base_url)
+            forgotten = forget_key(server_address(self.settings.base_url))
             print("The key is forgotten, in the keyring too." if forgotten else "The key is forgotten.")
             if os.environ.get("CNAI_API_KEY"):
                 print("The variable CNAI_API_KEY is set and will be used: del os.environ['CNAI_API_KEY']")
@@ -165,7 +166,7 @@ class CnaiMagics(Magics):
             raise InputError("no key was typed", next_step="run %cnai_key again and paste it at the prompt")
         self.session.use_key(key)
         if arguments.save:
-            save_key(key, self.settings.base_url)
+            save_key(key, server_address(self.settings.base_url))
         print("The key is set for this kernel" + (" and saved in the keyring." if arguments.save else "."))
 
     # -- asking ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import CnaiError, LedgerError
 
 if TYPE_CHECKING:
+    from ..session.endpoint import Endpoint
     from ..session.session import Session
 
 __all__ = ["balance_lines", "replay_lines"]
@@ -29,19 +30,19 @@ def balance_lines(session: Session) -> Iterator[str]:
     """Tell the credit that the server tells, beside what was counted here."""
     from ..money.cost import usd
 
-    provider = session.provider
-    if provider.demo and not session.book.total(demo=True).requests:
+    endpoint = session.resolve_endpoint()
+    if endpoint.demo and not session.book.total(demo=True).requests:
         return  # nothing would be asked but a gateway that is not even running
     if session.settings.replay:
         return  # who replays has no network
     try:
-        balance = provider.balance()
+        balance = session.servers.balance(endpoint)
     except CnaiError as error:
         yield f"The server's own count could not be had: {error.what}."
         return
-    host = provider.host
-    if provider.demo and balance is not None:
-        yield _comparison(session, "the demo gateway", balance.used)
+    host = endpoint.host
+    if endpoint.demo and balance is not None:
+        yield _comparison(session, endpoint, "the demo gateway", balance.used)
         return
     if balance is None:
         yield f"{host} does not tell what credit the key has."
@@ -52,7 +53,7 @@ def balance_lines(session: Session) -> Iterator[str]:
     demo = session.asks_demo
     used = f"{'demo credit ' * demo}{usd(balance.used, exact=True)}"
     yield f"{host} counts {used} for this key in all, {left}."
-    yield _comparison(session, host, balance.used)
+    yield _comparison(session, endpoint, host, balance.used)
     with suppress(LedgerError):  # it is told with the sums
         ledger = session.accounts.ledger_to_read(session.settings.ledger)
         ours = ledger.by("host", demo=demo).get(host) if ledger is not None else None
@@ -60,11 +61,10 @@ def balance_lines(session: Session) -> Iterator[str]:
             yield f"The ledger counts {ours.text(exact=True)} for {host} in all, whatever the key."
 
 
-def _comparison(session: Session, who: str, used: int) -> str:
+def _comparison(session: Session, endpoint: Endpoint, who: str, used: int) -> str:
     from ..money.cost import usd
 
-    provider = session.provider
-    since, charged, counted = session.accounts.reconciliation.compared(provider.host, provider.account, used)
+    since, charged, counted = session.accounts.reconciliation.compared(endpoint.host, endpoint.account, used)
     if not charged and not counted.requests:
         return "From now on that is compared with what this kernel counts."
     when = f"Since {since.astimezone():%H:%M:%S}" if since else "Since its start"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..api.messages import ChatRequest
-from ..api.vendors import by_address
 from ..errors import (
     LIST_MODELS,
     SET_KEY,
@@ -19,7 +18,7 @@ from ..errors import (
     setting,
 )
 from ..nearest import nearest
-from .keys import Access, key_variables
+from .endpoint import Endpoint
 
 __all__ = ["advise", "explain_model"]
 
@@ -37,7 +36,7 @@ _OPTIONS = {
 _WIRE_NAMES = {"max_completion_tokens": "max_tokens", "max_new_tokens": "max_tokens", "developer": "system"}
 
 
-def advise(error: CnaiError, access: Access, request: ChatRequest | None = None) -> None:
+def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = None) -> None:
     """Set the next step of the error that a request met; `request` is the question, if it was one."""
     if isinstance(error, ContextLengthError) and request is not None:
         error.next_step = _send_less(error, request)
@@ -46,18 +45,17 @@ def advise(error: CnaiError, access: Access, request: ChatRequest | None = None)
         if named:
             error.next_step = _leave_out(named)
     elif isinstance(error, AuthenticationError):
-        if not access.key and error.status == 401:
+        if endpoint.key is None and not endpoint.demo and error.status == 401:
             error.what = "the server asks for an API key, and none is set for it"
-        error.next_step = _set_key(access)
-    elif isinstance(error, QuotaError):
-        vendor = by_address(access.address)
-        if vendor is not None and vendor.topup:
-            error.next_step = NextStep.of(f"add credit at {vendor.topup}, or use another key")
+        error.next_step = _set_key(endpoint)
+    elif isinstance(error, QuotaError) and endpoint.vendor is not None and endpoint.vendor.topup:
+        error.next_step = NextStep.of(f"add credit at {endpoint.vendor.topup}, or use another key")
 
 
-def explain_model(error: ModelNotFoundError, access: Access, model: str, listed: Sequence[str]) -> CnaiError:
+def explain_model(
+    error: ModelNotFoundError, endpoint: Endpoint, model: str, listed: Sequence[str]
+) -> CnaiError:
     """Return the error about a model with what the server has; where it lists that one, in its own words."""
-    vendor = by_address(access.address)
     if model in listed:
         later = "the server lists it, but does not give it now: ask again later, or for another model: "
         error.next_step = later + LIST_MODELS
@@ -70,7 +68,7 @@ def explain_model(error: ModelNotFoundError, access: Access, model: str, listed:
     elif listed:
         why = f"there are {', '.join(listed[:_SEVERAL])}{' and others' * (len(listed) > _SEVERAL)}{why}"
     step: NextStep = "ask for another: " + LIST_MODELS
-    if vendor is not None and vendor.name == "ollama":
+    if endpoint.vendor is not None and endpoint.vendor.name == "ollama":
         step = f"get it with ollama pull {model}, or " + step
     return ModelNotFoundError(
         f"the server has no model {model!r}",
@@ -82,20 +80,20 @@ def explain_model(error: ModelNotFoundError, access: Access, model: str, listed:
     )
 
 
-def _set_key(access: Access) -> NextStep:
-    vendor = by_address(access.address)
-    own = [name for name in key_variables(access.base_url) if name != "CNAI_API_KEY"]
+def _set_key(endpoint: Endpoint) -> NextStep:
+    vendor = endpoint.vendor
     step = SET_KEY
-    if own:
+    if vendor is not None and vendor.keys:
+        variable = vendor.keys[0]
         step = NextStep(
-            cell=f"set a key with %cnai_key, or the variable {own[0]}",
-            terminal=f"set the variable {own[0]}",
-            python=f"set the variable {own[0]}, or call Session.use_key",
+            cell=f"set a key with %cnai_key, or the variable {variable}",
+            terminal=f"set the variable {variable}",
+            python=f"set the variable {variable}, or call Session.use_key",
         )
-    elif access.address.loopback:
+    elif endpoint.loopback:
         step = NextStep(
             cell="set the key of this server with %cnai_key",
-            terminal=f"set CNAI_API_KEY beside CNAI_BASE_URL={access.base_url}",
+            terminal=f"set CNAI_API_KEY beside CNAI_BASE_URL={endpoint.base_url}",
             python="set the key of this server with Session.use_key",
         )
     return step + f"; keys are made at {vendor.console}" if vendor is not None and vendor.console else step

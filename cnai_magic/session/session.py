@@ -13,7 +13,7 @@ from ..chat.cell_run import CellRun
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
-from ..errors import SET_KEY, CnaiError, Door, InputError, NextStep, setting
+from ..errors import CnaiError, Door, InputError, ModelNotFoundError, NextStep, setting
 from ..money.cost import Charge, Cost, Spend, SpendBook
 from ..money.ledger import Ledger
 from ..money.price import nano_usd
@@ -24,13 +24,17 @@ from ..notebook.merge import merge
 from ..notebook.restore import Restored, SavedCell
 from ..redaction import ApiKey, well_formed
 from ..settings import Cnai
+from .advice import advise, explain_model
 from .answer import Answer
-from .endpoint import Provider
+from .endpoint import Endpoint, resolve_endpoint, server_address
 from .forks import begin_anew_after_fork
-from .keys import running_server
+from .keys import Keys
+from .models import choose_model, matching_models, takes_demo_credit
+from .notice import first_notice
 from .pending_reply import PendingReply
 from .question import Options, Question, Unseen, View
 from .replay import same_answer
+from .servers import Servers
 
 __all__ = ["Session"]
 
@@ -52,7 +56,8 @@ class Session:
         **traits: Any,
     ) -> None:
         self.settings = settings if settings is not None else Cnai(**traits)
-        self.provider = Provider(self.settings)
+        self.servers = Servers()
+        self._keys = Keys()
         self.door = door
         self.accounts = Spending(notify or (lambda line: None), door)
         self.conversations = Conversations()
@@ -92,12 +97,12 @@ class Session:
                 "answers are to be replayed, and none is saved for this question",
                 next_step="ask the server: " + setting("replay", False),
             )
+        endpoint = self.resolve_endpoint()
         position = place or CellPosition()
-        question = self._prepare(prompt, position, Options.of(options), ask=True, former=former)
-        question = replace(question, lookup=self.provider.look_up_price(question.request.model))
-        self._announce()
+        question = self._prepare(endpoint, prompt, position, Options.of(options), ask=True, former=former)
+        self._announce(endpoint)
         pending = PendingReply(
-            lambda: self.provider.client,
+            lambda: self.servers.client(endpoint),
             question,
             view or Unseen(),
             self.accounts,
@@ -110,10 +115,21 @@ class Session:
         try:
             return pending.receive()
         except CnaiError as error:
-            told = self.provider.explained(error, question.request)
-            if told is error:
+            explained = self._explained(error, endpoint, question.request)
+            if explained is error:
                 raise
-            raise told from error.__cause__
+            raise explained from error.__cause__
+
+    def _explained(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
+        """Return the error of a question with what to do about it at this server."""
+        advise(error, endpoint, request)
+        if not isinstance(error, ModelNotFoundError):
+            return error
+        try:
+            listed = [each.id for each in self.servers.models(endpoint)]
+        except CnaiError:
+            listed = []
+        return explain_model(error, endpoint, request.model, listed)
 
     def replay(
         self,
@@ -160,20 +176,31 @@ class Session:
 
     def prepare(self, prompt: str, *, place: CellPosition | None = None, **options: Any) -> Question:
         """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
-        return self._prepare(prompt, place or CellPosition(), Options.of(options), ask=False)
+        endpoint = self.resolve_endpoint()
+        return self._prepare(endpoint, prompt, place or CellPosition(), Options.of(options), ask=False)
 
     def _prepare(
-        self, prompt: str, place: CellPosition, chosen: Options, *, ask: bool, former: Sequence[Reply] = ()
+        self,
+        endpoint: Endpoint,
+        prompt: str,
+        place: CellPosition,
+        chosen: Options,
+        *,
+        ask: bool,
+        former: Sequence[Reply] = (),
     ) -> Question:
         """Prepare a question; `ask` allows to look up what the server alone knows."""
-        model = self.provider.chosen_model(chosen.model, ask=ask)
-        chosen = replace(chosen, model=model)
-        demo = self.provider.takes_demo_credit(model, ask=ask and not self.settings.replay)
-        question = self._prepared(prompt, chosen, place, demo=demo, former=former)
+        servers, own = self.servers, self.settings.prices
+        model = choose_model(servers, endpoint, chosen.model or self.settings.model, ask=ask)
+        demo = takes_demo_credit(servers, endpoint, model, ask=ask and not self.settings.replay)
+        question = self._prepared(prompt, replace(chosen, model=model), place, demo=demo, former=former)
         if self.settings.replay:
-            return question  # who replays needs no price
-        known = PriceLookup(self.provider.known_price(model))
-        return replace(question, host=self.provider.host, lookup=known)
+            return question  # a replayed answer needs no price
+        if ask:
+            lookup = servers.look_up_price(endpoint, model, own)
+        else:
+            lookup = PriceLookup(servers.known_price(endpoint, model, own))
+        return replace(question, host=endpoint.host, lookup=lookup)
 
     def _prepared(
         self, prompt: str, chosen: Options, place: CellPosition, *, demo: bool, former: Sequence[Reply] = ()
@@ -364,26 +391,12 @@ class Session:
             conversations.use(taken.name)
         return taken
 
-    def _announce(self) -> None:
+    def _announce(self, endpoint: Endpoint) -> None:
         """Say once what a person should know of the server before anything is sent to it."""
-        embedded = self.provider.demo
-        about = "demo" if embedded else self.provider.access.address.place
-        if about in self._announced:
-            return
-        self._announced.add(about)
-        if embedded and self.settings.base_url != "demo":
-            line = "No API key is set: the embedded demo gateway answers, offline and free. " + (
-                "For a real model: " + SET_KEY + "."
-            ).at(self.door)
-            local = running_server()
-            if local is not None:
-                named = setting("base_url", local.name).at(self.door)
-                line += f" {local.title} seems to run on this machine; to ask it: {named}"
-            self._notify(line)
-        elif not embedded and not self.provider.access.key and self.provider.access.address.in_clear:
-            self._notify(
-                f"{about} is asked over plain http: whoever is on the way can read questions and answers."
-            )
+        if endpoint.place not in self._announced:
+            self._announced.add(endpoint.place)
+            if line := first_notice(endpoint, self.door):
+                self._notify(line)
 
     def _chosen_conversation(self, chosen: Options, place: CellPosition) -> Conversation:
         conversations = self.conversations
@@ -400,13 +413,25 @@ class Session:
 
     # -- server, models, money ------------------------------------------------------------------
 
+    def resolve_endpoint(self) -> Endpoint:
+        """Return the endpoint that the settings choose now; the keyring may be read."""
+        return resolve_endpoint(self.settings, self._keys)
+
     def models(self, pattern: str = "", *, refresh: bool = False) -> list[Model]:
-        """Return the models of the key; see Provider.models."""
-        return self.provider.models(pattern, refresh=refresh)
+        """Return the models of the key whose ID holds `pattern`, or matches it where it has `*` or `?`.
+
+        The server is asked once per address and key, or on `refresh`. Raises InputError where none matches.
+        """
+        return matching_models(self.servers.models(self.resolve_endpoint(), refresh=refresh), pattern)
 
     def use_key(self, key: ApiKey | str | None) -> None:
         """Use this key for the server that is set, in place of any other; None looks for one anew."""
-        self.provider.use_key(ApiKey(key) if isinstance(key, str) else key)
+        key = ApiKey(key) if isinstance(key, str) else key
+        self._keys.use(key, server_address(self.settings.base_url))
+
+    def close(self) -> None:
+        """Close the connections that are kept alive; the session can still be used."""
+        self.servers.close()
 
     @property
     def book(self) -> SpendBook:
@@ -434,13 +459,17 @@ class Session:
     @property
     def asks_demo(self) -> bool:
         """Whether a question that names no model would take demo credit; no server is asked, or started."""
-        return self.provider.takes_demo_credit(self.default_model, ask=False)
+        endpoint = self.resolve_endpoint()
+        return takes_demo_credit(self.servers, endpoint, self._default_model(endpoint), ask=False)
 
     @property
     def default_model(self) -> str:
         """The model that is asked when a question names none; "" where there is none."""
+        return self._default_model(self.resolve_endpoint())
+
+    def _default_model(self, endpoint: Endpoint) -> str:
         try:
-            return self.provider.chosen_model(ask=False)
+            return choose_model(self.servers, endpoint, self.settings.model, ask=False)
         except InputError:
             return ""
 

@@ -27,7 +27,8 @@ from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.notebook_files import notebook_of, restored_from
 from cnai_magic.notebook.record import bundle, metadata
-from cnai_magic.session.endpoint import Provider
+from cnai_magic.session.endpoint import Endpoint
+from cnai_magic.session.servers import Servers
 from cnai_magic.session.session import Session
 
 from .report import heading, note, row, versions
@@ -117,11 +118,10 @@ class _Ready(Client):
         yield Chunk(finish_reason="stop", usage=Usage(30, 400))
 
 
-class _ReadyProvider(Provider):
+class _ReadyServers(Servers):
     """The server of such a client."""
 
-    @property
-    def client(self) -> Client:
+    def client(self, endpoint: Endpoint) -> Client:
         return _Ready("http://127.0.0.1:9/v1", "sk-benchmark")
 
 
@@ -133,7 +133,7 @@ def _session(folder: Path, turns: int) -> Session:
         budget=1000,
         prices={"deepseek-chat": (1.68, 2.52)},
     )
-    session.provider = _ReadyProvider(session.settings)
+    session.servers = _ReadyServers()
     session.conversations.put(_conversation(turns))
     return session
 

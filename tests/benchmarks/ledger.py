@@ -109,7 +109,7 @@ def _session(server: ScriptedServer, ledger: str) -> Iterator[Session]:
     session.notebook = "/1.ipynb"
     session.ask("a", once=True)
     yield session
-    session.provider.close()
+    session.close()
     if session.ledger is not None:
         session.ledger.close()
 

@@ -72,7 +72,7 @@ def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None
             base_url=server.base_url, model="deepseek-chat", prices={"deepseek-chat": (1.68, 2.52)}
         )
         shown = repr(models_table(models, session)).split("\n")
-        session.provider.close()
+        session.close()
     assert shown[2].split() == ["deepseek-chat", "deepseek", "$1.68", "$2.52", "default"]
     assert shown[3].split() == ["qwen-max", "ali", "unpriced", "unpriced"]
     assert shown[-1] == "2 models; prices in USD per million tokens (set in this notebook)"
@@ -82,7 +82,7 @@ def test_models_of_a_server_on_this_machine_are_free_and_local() -> None:
     with ScriptedServer() as server:
         session = Session(base_url=server.base_url, model="m")
         table = models_table([Model("m")], session)
-        session.provider.close()
+        session.close()
     assert "(free, local)" in table.note or table.rows[0][4] == "free, local"
 
 
@@ -92,7 +92,7 @@ def test_prices_of_several_sources_say_where_each_is_from() -> None:
         server.pricing = {"success": True, "data": [told]}
         session = Session(base_url=server.base_url, prices={"deepseek-chat": (1, 2, "0.25")})
         table = models_table([Model("deepseek-chat"), Model("qwen-max"), Model("other")], session)
-        session.provider.close()
+        session.close()
     assert table.headings == ["ID", "Input", "Output", "Cached input", "Price from", ""]
     assert table.rows[0][1:5] == ["$1.00", "$2.00", "$0.25", "set in this notebook"]
     assert table.rows[1][1:4] == ["$1.00", "$3.00", ""]

@@ -589,9 +589,9 @@ def test_a_key_is_typed_unseen_and_used(kernel: Kernel) -> None:
     ran = kernel.run("%cnai_key", typed=key)
     assert "set for this kernel" in ran.stdout
     assert key not in json.dumps(ran.messages, default=str)
-    assert kernel.value("session.provider.access.key.reveal()") == key
+    assert kernel.value("session.resolve_endpoint().key.reveal()") == key
     kernel.run("%cnai_key --forget")
-    assert kernel.value("session.provider.access.demo")
+    assert kernel.value("session.resolve_endpoint().demo")
 
 
 # -- bad input ------------------------------------------------------------------------------------
@@ -653,7 +653,7 @@ def test_too_many_requests_are_waited_for_visibly_and_given_up(kernel: Kernel, o
 
 def test_no_server_and_a_wrong_key_say_what_to_do(kernel: Kernel) -> None:
     kernel.run("%config Cnai.retries = 0")
-    address = kernel.value("session.provider.access.base_url")
+    address = kernel.value("session.servers.client(session.resolve_endpoint()).base_url")
     kernel.run(f'%config Cnai.base_url = "{address}"')
     wrong = kernel.run("%cnai -m demo-guide hello", "a")
     assert wrong.error[0].startswith("AuthenticationError")

@@ -513,7 +513,7 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
                 for step in steps:
                     notebook.do(step)
             finally:
-                session.provider.close()
+                session.close()
 
         follows_the_rule()
         assert len(server.requests) > 500

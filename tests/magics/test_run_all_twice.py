@@ -75,7 +75,7 @@ def test_run_all_twice_sends_the_same_twice(server: ScriptedServer, steps: list[
         assert len(cells) == left, "what succeeded once succeeds again"
         assert prompts(second) == prompts(first)
     finally:
-        notebook.session.provider.close()
+        notebook.session.close()
 
 
 def _named(number: int, steps: list[Step]) -> list[Step]:
@@ -121,7 +121,7 @@ def test_run_all_twice_sends_the_same_twice_with_other_commands(
         assert [prompts(run_all(notebook, cells)) for _ in range(2)] == [prompts(first)] * 2
         assert len(cells) == len(steps)
     finally:
-        notebook.session.provider.close()
+        notebook.session.close()
 
 
 def test_a_fork_that_is_made_again_knows_what_cells_above_it_ask_now(server: ScriptedServer) -> None:
@@ -137,4 +137,4 @@ def test_a_fork_that_is_made_again_knows_what_cells_above_it_ask_now(server: Scr
                 assert next(text for role, text in notebook.sent(number) if role == "user") == prompt
                 notebook.session.conversations.use("plan")
     finally:
-        notebook.session.provider.close()
+        notebook.session.close()

@@ -80,7 +80,7 @@ def session(server: ScriptedServer, path: Path, monkeypatch: pytest.MonkeyPatch)
     asking = Session(base_url=server.base_url, model="m", retries=0, ledger=str(path), prices={"m": (1, 1)})
     asking.notebook = HERE
     yield asking
-    asking.provider.close()
+    asking.close()
     if asking.ledger is not None:
         asking.ledger.close()
 
@@ -663,7 +663,7 @@ def test_the_demo_gateway_agrees_from_its_start_and_is_not_started_for_the_quest
         ]
         assert "this key" not in text(session)
     finally:
-        session.provider.close()
+        session.close()
         running.close()
 
 

@@ -293,7 +293,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Session]]:
 
     yield session
     for each in made:
-        each.provider.close()
+        each.close()
         ledger = each.ledger
         assert isinstance(ledger, Ledger)
         ledger.close()
@@ -369,7 +369,7 @@ def assert_the_gateway_agrees(
     spend = sum((session.book.total(demo=True) for session in sessions), Spend())
     assert spend.nano - spend.estimated_nano == exactly
     assert any(reply.reasoning and reply.usage.reasoning_tokens for reply in exact)
-    balance = sessions[0].provider.balance()
+    balance = sessions[0].servers.balance(sessions[0].resolve_endpoint())
     assert balance is not None
     assert balance.used == running.charged
 

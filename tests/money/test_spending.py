@@ -76,7 +76,7 @@ def make(
 
     yield session
     for each in made:
-        each.provider.close()
+        each.close()
         if each.ledger is not None:
             each.ledger.close()
 
@@ -1040,7 +1040,7 @@ def test_a_place_where_no_ledger_can_be_is_told_once_and_loses_no_answer(
     assert len(warnings) == 1
     assert "choose another file" in warnings[0]
     assert session.book.total().requests == 3
-    session.provider.close()
+    session.close()
 
 
 def test_where_a_day_s_budget_is_known_and_the_ledger_fails_nothing_is_sent(

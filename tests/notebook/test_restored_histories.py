@@ -77,7 +77,7 @@ def test_a_document_brings_back_all_that_the_kernel_had(
         check_next_requests(notebook, order)
         check_restored_where_it_was_asked(notebook, order)
     finally:
-        notebook.session.provider.close()
+        notebook.session.close()
 
 
 def state(conversations: Any) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def check_next_requests(notebook: WorkingNotebook, order: list[str]) -> None:
             sent = [_next(each.session, cell) for each in (notebook, other)]
             assert sent[0] == sent[1]
     finally:
-        other.session.provider.close()
+        other.session.close()
 
 
 def _next(session: Session, cell: str) -> tuple[Any, ...]:

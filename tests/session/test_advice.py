@@ -6,16 +6,17 @@ import pytest
 
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.vendor_errors import error_from_response
-from cnai_magic.api.vendors import resolve
+from cnai_magic.api.vendors import by_address, resolve
 from cnai_magic.errors import APIError, ContextLengthError, ModelNotFoundError, NextStep
 from cnai_magic.session.advice import advise, explain_model
-from cnai_magic.session.keys import Access
+from cnai_magic.session.endpoint import Endpoint
 
 QUESTION = ChatRequest("m", (Message("user", "a question of a few words"),))
 
 
-def access(base_url: str) -> Access:
-    return Access(resolve(base_url), None)
+def endpoint(base_url: str) -> Endpoint:
+    address = resolve(base_url)
+    return Endpoint(address, vendor=by_address(address))
 
 
 def advised(
@@ -23,7 +24,7 @@ def advised(
 ) -> APIError:
     error = error_from_response(status, f'{{"error":{{"message":"{message}","code":"{code}"}}}}')
     assert isinstance(error, APIError)
-    advise(error, access(base_url), request)
+    advise(error, endpoint(base_url), request)
     return error
 
 
@@ -129,7 +130,7 @@ def test_too_long_a_question_by_itself_is_to_be_shortened() -> None:
 
 def test_a_model_that_is_listed_is_never_corrected_to_itself() -> None:
     error = ModelNotFoundError("x", why="No available channel for model m (HTTP 503)", status=503)
-    told = explain_model(error, access("https://gateway.example/v1"), "m", ["m", "n"])
+    told = explain_model(error, endpoint("https://gateway.example/v1"), "m", ["m", "n"])
     assert told.why == "No available channel for model m (HTTP 503)"
     assert "ask again later" in told.next_step
     assert "did you mean" not in "".join(told.lines())
@@ -138,8 +139,8 @@ def test_a_model_that_is_listed_is_never_corrected_to_itself() -> None:
 def test_a_model_that_is_not_listed_gets_the_nearest_or_a_few() -> None:
     error = ModelNotFoundError("x", why="HTTP 404", status=404)
     names = ["deepseek-chat", "glm-4", "qwen-max", "qwen-plus", "kimi-k2", "ernie-4"]
-    near = explain_model(error, access("https://gateway.example/v1"), "deepseek-chta", names)
+    near = explain_model(error, endpoint("https://gateway.example/v1"), "deepseek-chta", names)
     assert near.why == "did you mean deepseek-chat?"
-    far = explain_model(error, access("https://gateway.example/v1"), "gpt-x", names)
+    far = explain_model(error, endpoint("https://gateway.example/v1"), "gpt-x", names)
     assert far.why == "there are deepseek-chat, glm-4, qwen-max, qwen-plus, kimi-k2 and others"
-    assert "ollama pull gpt-x" in explain_model(error, access("ollama"), "gpt-x", []).next_step
+    assert "ollama pull gpt-x" in explain_model(error, endpoint("ollama"), "gpt-x", []).next_step

@@ -1,384 +1,93 @@
-"""Which price holds, and how often the server is asked for its prices, its models and its credit."""
+"""Which server the settings choose, and with which key."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from datetime import date
-from pathlib import Path
-from typing import Any
+from dataclasses import FrozenInstanceError
 
 import pytest
 
-from cnai_magic.api.billing import Balance
-from cnai_magic.api.messages import Model
-from cnai_magic.display.tables import models_table
-from cnai_magic.errors import CnaiError, InputError
+from cnai_magic.api.addresses import parse_address
 from cnai_magic.gateway import embedded as gateway
-from cnai_magic.magics.spend_lines import balance_lines
-from cnai_magic.money.price import FREE_LOCAL, PriceList
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.endpoint import Provider
+from cnai_magic.session.endpoint import Endpoint, resolve_endpoint, server_address
+from cnai_magic.session.keys import Keys
+from cnai_magic.session.servers import Servers
 from cnai_magic.session.session import Session
-from cnai_magic.settings import Cnai
-from tests.servers import (
-    CLOSE,
-    KEY,
-    PATIENCE,
-    RESET,
-    ScriptedServer,
-    failure,
-    head,
-    json_response,
-    response,
-    sse,
-)
-
-_MODEL = {"model_name": "m", "quota_type": 0, "model_ratio": 0.5, "completion_ratio": 3, "cache_ratio": 0.1}
-PRICING = {
-    "data": [_MODEL],
-    "group_ratio": {"default": 1},
-}
-"""A ratio of 1 is 2 USD per million tokens: m costs 1 and 3, and 0.1 for cached input."""
+from cnai_magic.settings import DEFAULT_BASE_URL, Cnai
+from tests.servers import KEY, ScriptedServer, sse
 
 
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
-        running.always(sse("yes", tokens=(20, 8)))
-        yield running
+def test_a_server_of_ones_own_needs_no_key() -> None:
+    endpoint = resolve_endpoint(Cnai(base_url="localhost:9999"), Keys())
+    assert endpoint == Endpoint(parse_address("http://localhost:9999"))
+    assert endpoint.loopback
+    assert not endpoint.demo
 
 
-@pytest.fixture
-def make(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Session]]:
-    """Return a function that makes a session which asks the model m of the scripted server."""
-    monkeypatch.setenv("CNAI_API_KEY", KEY)
-    monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
-    made: list[Session] = []
-
-    def session(**settings: Any) -> Session:
-        made.append(
-            Session(**{"base_url": server.base_url, "model": "m", "retries": 0, "ledger": "off", **settings})
-        )
-        return made[-1]
-
-    yield session
-    for each in made:
-        each.provider.close()
+def test_a_named_server_brings_its_vendor_and_the_settings_how_it_is_asked() -> None:
+    settings = Cnai(base_url="deepseek", connect_timeout=1, timeout=2, retries=3)
+    endpoint = resolve_endpoint(settings, Keys())
+    assert endpoint.vendor is not None
+    assert endpoint.vendor.name == "deepseek"
+    assert endpoint.host == "api.deepseek.com"
+    assert (endpoint.connect_timeout, endpoint.timeout, endpoint.retries) == (1, 2, 3)
 
 
-def lookups(server: ScriptedServer) -> list[str]:
-    return [request.path for request in server.lookups]
+def test_the_demo_answers_where_it_is_chosen_or_the_default_server_has_no_key() -> None:
+    keys = Keys()
+    chosen, standing_in = (resolve_endpoint(Cnai(base_url=url), keys) for url in ("demo", DEFAULT_BASE_URL))
+    assert (chosen.demo, chosen.lacks_key) == (True, False)
+    assert (standing_in.demo, standing_in.lacks_key) == (True, True)
+    assert chosen.base_url == chosen.host == "demo"
+    keys.use(ApiKey(KEY), server_address("demo"))
+    assert resolve_endpoint(Cnai(base_url="demo"), keys).demo
+    assert resolve_endpoint(Cnai(), keys).key == ApiKey(KEY)
 
 
-# -- whose price holds --------------------------------------------------------------------------
+def test_an_endpoint_does_not_change_and_shows_no_key() -> None:
+    endpoint = Endpoint(parse_address("https://gateway.example/v1"), ApiKey(KEY))
+    with pytest.raises(FrozenInstanceError):
+        endpoint.key = None  # type: ignore[misc]
+    assert KEY not in repr(endpoint) + repr(endpoint.account)
 
 
-def test_a_price_of_ones_own_goes_before_the_server_s_and_the_server_is_not_even_asked(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    server.pricing = PRICING
-    session = make(prices={"m": (5, 5)})
-    assert session.ask("a").cost.nano == 28 * 5000
-    assert lookups(server) == []
-    session.settings.prices = {}
-    assert session.ask("a").cost.nano == 20 * 1000 + 8 * 3000
-    assert lookups(server) == ["/api/pricing"]
-
-
-def test_the_server_s_price_tells_its_source_and_its_day(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    server.pricing = PRICING
-    price = make().provider.price("m")
-    assert price is not None
-    assert (price.input, price.output, price.cached) == (10**9, 3 * 10**9, 10**8)
-    assert (price.source, price.date) == ("price list of 127.0.0.1", date.today().isoformat())
-
-
-def test_the_server_s_price_goes_before_the_listed_one_and_that_stands_in_where_it_has_none(
-    server: ScriptedServer, make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # prices.toml is by host, and no test may leave this machine: this one is called as the service is.
-    monkeypatch.setattr(Provider, "host", property(lambda self: "cnaitoken.store"))
-    listed = PriceList().find("deepseek-chat", "cnaitoken.store")
-    assert listed is not None
-    session = make()
-    assert session.provider.price("deepseek-chat") == listed
-    server.pricing = {**PRICING, "data": [{**_MODEL, "model_name": "deepseek-chat"}]}
-    session.use_key(ApiKey("another-key"))
-    told = session.provider.price("deepseek-chat")
-    assert told is not None
-    assert told.source == "price list of cnaitoken.store"
-    assert session.provider.price("deepseek-reasoner") is not None
-    session.settings.prices = {"deepseek-chat": (1, 1)}
-    own = session.provider.price("deepseek-chat")
-    assert own is not None
-    assert own.source == "set in this notebook"
-
-
-def test_every_price_stands_in_the_table_of_models_with_its_source(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    server.pricing = PRICING
-    server.reply(json_response({"data": [{"id": "m"}, {"id": "mine"}, {"id": "other"}]}))
-    session = make(prices={"mine": (5, 5, 1)})
-    shown = repr(models_table(session.models(), session))
-    lines = {line.split()[0]: line for line in shown.splitlines()}
-    assert "$1.00" in lines["m"]
-    assert "$3.00" in lines["m"]
-    assert "$0.10" in lines["m"]
-    assert f"price list of 127.0.0.1, {date.today().isoformat()}" in lines["m"]
-    assert "set in this notebook" in lines["mine"]
-    assert "unpriced" in lines["other"]
-
-
-def test_a_price_is_the_one_of_the_moment_of_the_question(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    session = make(prices={"m": (1, 1)})
-    first = session.ask("a")
-    session.settings.prices = {"m": (2, 2)}
-    second = session.ask("a")
-    assert (first.cost.nano, second.cost.nano) == (28_000, 56_000)
-    assert session.book.total().nano == 84_000
-
-
-# -- how often it is asked ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("pricing", [PRICING, None, {"data": []}, {"error": {"message": "no"}}])
-def test_prices_are_asked_for_once_per_address_and_key(
-    server: ScriptedServer, make: Callable[..., Session], pricing: dict[str, Any] | None
-) -> None:
-    server.pricing = pricing
-    session = make()
-    for _ in range(3):
-        session.ask("a")
-    assert len(server.lookups) == 1
-    session.use_key(ApiKey("another-key"))
-    session.ask("a")
-    session.ask("a")
-    assert [request.headers["authorization"] for request in server.lookups] == [
-        f"Bearer {KEY}",
-        "Bearer another-key",
-    ]
-    session.use_key(None)
-    session.ask("a")
-    assert len(server.lookups) == 2
-    with ScriptedServer() as other:
-        other.always(sse("yes"))
-        session.settings.base_url = other.base_url
-        session.ask("a")
-        session.ask("a")
-        assert len(other.lookups) == 1
-        session.provider.close()
-
-
-def test_of_many_questions_at_once_one_asks_for_the_prices(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    server.pricing = PRICING
-    session = make()
-    barrier = threading.Barrier(6)
-
-    def ask() -> None:
-        barrier.wait(PATIENCE)
-        session.ask("a", once=True)
-
-    threads = [threading.Thread(target=ask) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert len(server.lookups) == 1
-    assert session.book.total().nano == 6 * 44_000
-
-
-@pytest.mark.parametrize(
-    "pricing",
-    [
-        [CLOSE],
-        [RESET],
-        failure(500),
-        failure(401),
-        response("<html>no</html>", kind="text/html"),
-        response('{"data": [[[', kind="application/json"),
-        response("[]"),
-        [head(302, Location="https://example.com/", Content_Length=0)],
-        json_response({"data": [{"model_name": "m", "model_ratio": "free", "completion_ratio": None}]}),
-    ],
-)
-def test_a_look_up_that_fails_never_fails_a_question(
-    server: ScriptedServer, make: Callable[..., Session], pricing: Any
-) -> None:
-    server.pricing = pricing
-    reply = make().ask("a")
-    assert reply.text == "yes"
-    assert str(reply.cost) in ("unpriced", "free, local")
-
-
-def test_after_a_connection_that_failed_the_server_is_left_alone_for_a_while_but_not_another_one(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    server.pricing = [CLOSE]
-    session = make()
-    session.ask("a")
-    asked = len(server.lookups)
-    session.ask("a")
-    assert len(server.lookups) == asked
-    with ScriptedServer() as other:
-        other.pricing = PRICING
-        other.reply(sse("yes"))
-        session.settings.base_url = other.base_url
-        assert session.ask("a").cost.nano == 44_000
-        session.provider.close()
-
-
-@pytest.mark.parametrize("before", [None, [CLOSE]])
-def test_refresh_asks_for_models_and_prices_again(
-    server: ScriptedServer, make: Callable[..., Session], before: Any
-) -> None:
-    server.pricing = before
-    session = make()
-    assert session.provider.price("m") in (None, FREE_LOCAL)
-    server.pricing = PRICING
-    assert session.provider.price("m") in (None, FREE_LOCAL)
-    server.reply(json_response({"data": [{"id": "m"}]}))
-    session.models(refresh=True)
-    price = session.provider.price("m")
-    assert price is not None
-    assert price.input == 10**9
-
-
-def test_the_demo_is_not_asked_for_prices(monkeypatch: pytest.MonkeyPatch) -> None:
-    running = gateway.embedded(tokens_per_second=0)
-    asked: list[object] = []
-    provider = Provider(Cnai(base_url="demo"))
+def test_a_demo_gateway_that_was_closed_is_started_again() -> None:
+    servers, endpoint = Servers(), Endpoint(None)
+    first = servers.client(endpoint)
+    assert servers.client(endpoint) is first
+    gateway.embedded().close()
     try:
-        monkeypatch.setattr(provider.client, "pricing", lambda: asked.append(1))
-        price = provider.price("demo-guide")
-        assert price is not None
-        assert (price.input, price.output) == (1_680_000_000, 2_520_000_000)
-        assert asked == []
+        assert servers.client(endpoint) is not first
     finally:
-        provider.close()
-        running.close()
+        servers.close()
+        gateway.embedded().close()
 
 
-# -- demo credit of a gateway that runs by itself ------------------------------------------------
+def test_a_question_resolves_its_endpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing below the start of a question reads the settings of a server, or looks for a key."""
+    resolved: list[Endpoint] = []
+    keys: list[str] = []
 
+    def counted(settings: Cnai, known: Keys) -> Endpoint:
+        resolved.append(resolve_endpoint(settings, known))
+        return resolved[-1]
 
-def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_shown(
-    make: Callable[..., Session], tmp_path: Path
-) -> None:
-    running = gateway.embedded(tokens_per_second=0)
-    ledger = str(tmp_path / "ledger.sqlite3")
-    session = make(base_url=running.base_url, model="demo-guide", prices={}, budget=1, ledger=ledger)
-    session.use_key(running.key)
-    try:
-        reply = session.ask("What is 12 * 12?")
-        assert "· demo credit $0.0" in reply.footer
-        assert session.book.total().requests == 0
-        assert session.book.total(demo=True).nano == running.charged > 0
-        assert session.ledger is not None
-        assert session.ledger.by("host", demo=False) == {}
-        assert list(session.ledger.by("host", demo=True)) == ["127.0.0.1"]
-        assert session.accounts.left(session.budget, demo=False) == 10**9
-        assert "demo credit (not money)" in models_table(session.models(), session).note
-        told = list(balance_lines(session))
-        assert told[0].startswith("127.0.0.1 counts demo credit $0.")
-        assert told[2].startswith("The ledger counts $0.")
-    finally:
-        session.provider.close()
-        running.close()
+    class CountedKey(ApiKey):
+        def __init__(self, value: str) -> None:
+            keys.append(value)
+            super().__init__(value)
 
-
-@pytest.mark.parametrize(
-    ("listed", "demo"),
-    [
-        ({"id": "demo-guide", "owned_by": "demo"}, True),
-        ({"id": "demo-guide", "owned_by": "openai"}, False),
-        ({"id": "demo-guide"}, False),
-        ({"id": "demo-other", "owned_by": "demo"}, False),
-    ],
-)
-def test_only_a_server_that_lists_the_model_as_demo_gives_demo_credit(
-    server: ScriptedServer, make: Callable[..., Session], listed: dict[str, str], demo: bool
-) -> None:
-    server.pricing = PRICING
-    server.only_model = ""
-    server.always(sse("yes"))
-    session = make()
-    # Of a model that is not called so no server is asked.
-    assert not session.ask("a", model="m").demo
-    assert len(server.requests) == 1
-    server.reply(json_response({"data": [listed]}))
-    assert session.ask("a", model="demo-guide").demo is demo
-
-
-def test_a_server_elsewhere_never_gives_demo_credit_whatever_it_says() -> None:
-    provider = Provider(Cnai(base_url="https://gateway.example/v1"))
-    provider._models[provider.account] = [Model("demo-guide", "demo")]
-    assert not provider.takes_demo_credit("demo-guide")
-
-
-# -- models and credit --------------------------------------------------------------------------
-
-
-def test_models_are_found_by_a_part_of_their_name_or_a_pattern(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    names = ["deepseek-chat", "Qwen/Qwen3-Max", "qwen-plus", "glm-4"]
-    server.reply(json_response({"data": [{"id": name} for name in names]}))
-    session = make()
-    found = {
-        pattern: [model.id for model in session.models(pattern)]
-        for pattern in ("", "qwen", "qwen*", "*-4", "GLM", "glm-?", "[gd]*")
-    }
-    assert found == {
-        "": names,
-        "qwen": ["Qwen/Qwen3-Max", "qwen-plus"],
-        "qwen*": ["Qwen/Qwen3-Max", "qwen-plus"],
-        "*-4": ["glm-4"],
-        "GLM": ["glm-4"],
-        "glm-?": ["glm-4"],
-        "[gd]*": ["deepseek-chat", "glm-4"],
-    }
-    with pytest.raises(InputError, match="no model matches 'claude'") as caught:
-        session.models("claude")
-    assert "there are 4" in caught.value.next_step
-
-
-def test_models_that_could_not_be_listed_are_asked_for_again(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    server.only_model = ""
-    server.reply(failure(500))
-    server.reply(json_response({"data": [{"id": "m"}]}))
-    session = make()
-    with pytest.raises(CnaiError):
-        session.models()
-    assert [model.id for model in session.models()] == ["m"]
-
-
-def test_credit_is_asked_for_each_time(server: ScriptedServer, make: Callable[..., Session]) -> None:
-    session = make()
-    assert session.provider.balance() is None
-    server.billing = {"subscription": {"hard_limit_usd": 5}, "usage": {"total_usage": 100}}
-    assert session.provider.balance() == Balance(5 * 10**9, 10**9)
-    server.billing["usage"] = {"total_usage": 200}
-    assert session.provider.balance() == Balance(5 * 10**9, 2 * 10**9)
-
-
-def test_the_account_tells_addresses_and_keys_apart_and_shows_no_key(
-    server: ScriptedServer, make: Callable[..., Session]
-) -> None:
-    session = make()
-    first = session.provider.account
-    session.use_key(ApiKey("another-key"))
-    assert session.provider.account != first
-    assert "another-key" not in repr(session.provider.account)
-    session.use_key(None)
-    assert session.provider.account == first
-    assert len({first, session.provider.account}) == 1
+    monkeypatch.setattr("cnai_magic.session.session.resolve_endpoint", counted)
+    monkeypatch.setattr("cnai_magic.session.keys.ApiKey", CountedKey)
+    with ScriptedServer() as server:
+        server.always(sse("yes"))
+        monkeypatch.setenv("CNAI_API_KEY", KEY)
+        monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
+        session = Session(base_url=server.base_url, model="m", ledger="off")
+        session.ask("a")
+        resolved.clear()
+        keys.clear()
+        session.ask("b")
+        session.close()
+    assert len(resolved) == 1
+    assert keys == [KEY]

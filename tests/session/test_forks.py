@@ -56,7 +56,7 @@ def test_a_child_asks_though_the_locks_of_a_session_were_held_at_the_fork() -> N
         server.always(sse("four"))
         session = Session(base_url=server.base_url, model="m", ledger="off")
         session.use_key(ApiKey(KEY))
-        ends = [held(session._lock), held(session.provider._pricing_lock)]
+        ends = [held(session._lock), held(session.servers._lock)]
         try:
             assert forked(lambda: session.ask("2 + 2?").text == "four") == 0
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,11 +12,10 @@ import keyring.backend
 import keyring.errors
 import pytest
 
-from cnai_magic.api.addresses import parse_address
-from cnai_magic.api.vendors import Vendor
 from cnai_magic.errors import InputError
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.keys import find_access, find_key, forget_key, running_server, save_key
+from cnai_magic.session.endpoint import server_address
+from cnai_magic.session.keys import Keys, forget_key, save_key
 from cnai_magic.settings import DEFAULT_BASE_URL
 
 KEY = ApiKey("sk-test-0123456789")
@@ -50,6 +48,12 @@ class FakeKeyring(keyring.backend.KeyringBackend):
         del self.kept[service, username]
 
 
+def key_of(base_url: str, typed: ApiKey | None = None) -> ApiKey | None:
+    keys, address = Keys(), server_address(base_url)
+    keys.use(typed, address)
+    return keys.find(address)
+
+
 @pytest.fixture
 def own_keyring() -> Iterator[FakeKeyring]:
     before = keyring.get_keyring()
@@ -60,38 +64,38 @@ def own_keyring() -> Iterator[FakeKeyring]:
 
 
 def test_a_key_is_kept_for_its_server_alone(own_keyring: FakeKeyring) -> None:
-    save_key(KEY, DEFAULT_BASE_URL)
-    assert find_key(None, DEFAULT_BASE_URL) == KEY
+    save_key(KEY, server_address(DEFAULT_BASE_URL))
+    assert key_of(DEFAULT_BASE_URL) == KEY
     for other in (
         "https://elsewhere.example/v1",
         "http://localhost:8000/v1",
         f"{DEFAULT_BASE_URL[:-3]}:8443/v1",
     ):
-        assert find_key(None, other) is None
-        assert find_access(other).key is None
-        assert not forget_key(other)
+        assert key_of(other) is None
+        assert key_of(other) is None
+        assert not forget_key(server_address(other))
     other_key = ApiKey("sk-other-9876543210")
-    save_key(other_key, "http://localhost:8000/v1")
-    assert find_access("http://localhost:8000/v1").key == other_key
-    assert find_key(None, "http://localhost:8001/v1") is None
-    assert forget_key(DEFAULT_BASE_URL)
-    assert not forget_key(DEFAULT_BASE_URL)
-    assert find_key(None, DEFAULT_BASE_URL) is None
-    assert find_key(None, "http://localhost:8000/v1") == other_key
+    save_key(other_key, server_address("http://localhost:8000/v1"))
+    assert key_of("http://localhost:8000/v1") == other_key
+    assert key_of("http://localhost:8001/v1") is None
+    assert forget_key(server_address(DEFAULT_BASE_URL))
+    assert not forget_key(server_address(DEFAULT_BASE_URL))
+    assert key_of(DEFAULT_BASE_URL) is None
+    assert key_of("http://localhost:8000/v1") == other_key
 
 
 @pytest.mark.parametrize("url", ["https://CNAItoken.store:443/v1/", " https://cnaitoken.store/other "])
 def test_a_server_is_the_same_however_its_address_is_written(url: str, own_keyring: FakeKeyring) -> None:
-    save_key(KEY, DEFAULT_BASE_URL)
-    assert find_key(None, url) == KEY
+    save_key(KEY, server_address(DEFAULT_BASE_URL))
+    assert key_of(url) == KEY
 
 
 def test_a_typed_key_goes_before_the_environment(
     own_keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNAI_API_KEY", "sk-of-the-environment")
-    assert find_access("https://elsewhere.example/v1").key == ApiKey("sk-of-the-environment")
-    assert find_access("https://elsewhere.example/v1", KEY).key == KEY
+    assert key_of("https://elsewhere.example/v1") == ApiKey("sk-of-the-environment")
+    assert key_of("https://elsewhere.example/v1", KEY) == KEY
 
 
 OWN = {
@@ -120,7 +124,7 @@ def test_a_vendor_has_its_own_variable_and_a_server_on_this_machine_has_none(
 ) -> None:
     for name, value in OWN.items():
         monkeypatch.setenv(name, value)
-    assert (find_key(None, base_url) or ApiKey("")) == ApiKey(key)
+    assert (key_of(base_url) or ApiKey("")) == ApiKey(key)
 
 
 def test_a_server_on_this_machine_gets_the_key_that_was_set_beside_its_address(
@@ -128,8 +132,8 @@ def test_a_server_on_this_machine_gets_the_key_that_was_set_beside_its_address(
 ) -> None:
     monkeypatch.setenv("CNAI_API_KEY", KEY.reveal())
     monkeypatch.setenv("CNAI_BASE_URL", "http://127.0.0.1:8787/v1")
-    assert find_key(None, "127.0.0.1:8787/v1") == KEY
-    assert find_key(None, "127.0.0.1:8788/v1") is None
+    assert key_of("127.0.0.1:8787/v1") == KEY
+    assert key_of("127.0.0.1:8788/v1") is None
 
 
 PASTED = [
@@ -167,9 +171,9 @@ def test_what_was_pasted_along_with_a_key_is_taken_off(
     text = pasted.format(value)
     assert ApiKey(text).reveal() == value
     own_keyring.kept["cnai_magic", "elsewhere.example"] = text
-    assert find_key(None, "https://elsewhere.example/v1") == ApiKey(value)
+    assert key_of("https://elsewhere.example/v1") == ApiKey(value)
     monkeypatch.setenv("CNAI_API_KEY", text)
-    assert find_key(None, "https://other.example/v1") == ApiKey(value)
+    assert key_of("https://other.example/v1") == ApiKey(value)
 
 
 FAILURES = [
@@ -185,10 +189,10 @@ FAILURES = [
 def test_a_keyring_that_fails_is_told_and_never_raises_raw(
     failure: Exception, own_keyring: FakeKeyring
 ) -> None:
-    save_key(KEY, DEFAULT_BASE_URL)
+    save_key(KEY, server_address(DEFAULT_BASE_URL))
     calls: dict[str, Callable[[], Any]] = {
-        "set": lambda: save_key(KEY, DEFAULT_BASE_URL),
-        "delete": lambda: forget_key(DEFAULT_BASE_URL),
+        "set": lambda: save_key(KEY, server_address(DEFAULT_BASE_URL)),
+        "delete": lambda: forget_key(server_address(DEFAULT_BASE_URL)),
     }
     for name, call in calls.items():
         own_keyring.failures = {name: failure}
@@ -197,33 +201,14 @@ def test_a_keyring_that_fails_is_told_and_never_raises_raw(
         assert caught.value.why
         assert caught.value.next_step
     own_keyring.failures = {"get": failure}
-    assert find_key(None, DEFAULT_BASE_URL) is None
+    assert key_of(DEFAULT_BASE_URL) is None
     with pytest.raises(InputError, match="deleted"):
-        forget_key(DEFAULT_BASE_URL)
+        forget_key(server_address(DEFAULT_BASE_URL))
 
 
 def test_a_machine_without_a_keyring_has_nothing_to_forget(own_keyring: FakeKeyring) -> None:
     own_keyring.failures = {"get": keyring.errors.NoKeyringError("none")}
-    assert not forget_key(DEFAULT_BASE_URL)
-
-
-def test_access_to_a_closed_demo_gateway_is_of_no_more_use() -> None:
-    access = find_access("demo")
-    assert access.demo
-    assert access.usable
-    assert access.gateway is not None
-    access.gateway.close()
-    assert not access.usable
-    again = find_access("demo")
-    assert again.usable
-    assert again.gateway is not None
-    again.gateway.close()
-
-
-def test_access_to_any_other_server_stays_usable() -> None:
-    access = find_access("https://elsewhere.example/v1")
-    assert access.usable
-    assert not access.demo
+    assert not forget_key(server_address(DEFAULT_BASE_URL))
 
 
 def test_an_interrupt_while_the_keyring_waits_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,18 +222,8 @@ def test_an_interrupt_while_the_keyring_waits_shows_no_key(monkeypatch: pytest.M
     keyring.set_keyring(waiting)
     try:
         with pytest.raises(KeyboardInterrupt) as caught:
-            save_key(KEY, DEFAULT_BASE_URL)
+            save_key(KEY, server_address(DEFAULT_BASE_URL))
     finally:
         keyring.set_keyring(before)
     frames = traceback.walk_tb(caught.value.__traceback__)
     assert not any(KEY.reveal() in repr(value) for frame, _ in frames for value in frame.f_locals.values())
-
-
-def test_a_local_server_is_seen_by_its_port() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        running = Vendor("running", parse_address(f"http://127.0.0.1:{port}/v1"))
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            closed = Vendor("closed", parse_address(f"http://127.0.0.1:{other.getsockname()[1]}/v1"))
-        assert running_server([closed, running]) == running
-        assert running_server([closed]) is None

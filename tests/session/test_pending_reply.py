@@ -61,7 +61,7 @@ def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., Sessi
 
     yield session
     for each in made:
-        each.provider.close()
+        each.close()
         if each.ledger is not None:
             each.ledger.close()
 

@@ -16,6 +16,7 @@ import keyring.backend
 import pytest
 
 from cnai_magic.api import interrupts
+from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.messages import Message, Usage, estimate_usage
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.conversation import CellPosition, Conversation
@@ -144,12 +145,7 @@ def session(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
     asking = Session(base_url=server.base_url, retries=0, prices={"deepseek-chat": (1.68, 2.52)})
     yield asking
-    close(asking)
-
-
-def close(session: Session) -> None:
-    if session.provider._client is not None:
-        session.provider.close()
+    asking.close()
 
 
 def sent(server: ScriptedServer, index: int = -1) -> list[tuple[str, str]]:
@@ -783,12 +779,12 @@ def test_without_a_model_a_dry_run_asks_nobody(server: ScriptedServer, session: 
 def test_plain_http_to_another_machine_is_told_once_and_never_with_a_key() -> None:
     lines: list[str] = []
     session = Session(base_url="http://192.0.2.2:8000/v1", model="m", retries=0, notify=lines.append)
-    session.provider.use_key(ApiKey(KEY))
+    session.use_key(ApiKey(KEY))
     with pytest.raises(InputError, match="plain http"):
         session.ask("a")
     session.use_key(None)
     for _ in range(2):
-        session._announce()
+        session._announce(session.resolve_endpoint())
     assert [line for line in lines if "plain http" in line] == lines[:1]
 
 
@@ -943,7 +939,7 @@ def test_a_key_that_was_typed_wins_over_the_environment_and_that_over_the_keyrin
         return server.requests[-1].headers.get("authorization", "none")
 
     assert key() == "none"
-    save_key(ApiKey("stored-key"), server.base_url)
+    save_key(ApiKey("stored-key"), parse_address(server.base_url))
     session.use_key(None)
     assert key() == "Bearer stored-key"
     monkeypatch.setenv("CNAI_API_KEY", "environment-key")
@@ -956,9 +952,9 @@ def test_a_key_that_was_typed_wins_over_the_environment_and_that_over_the_keyrin
     assert key() == "Bearer environment-key"
     monkeypatch.delenv("CNAI_API_KEY")
     assert key() == "Bearer stored-key"
-    assert forget_key(server.base_url)
-    assert not forget_key(server.base_url)
-    close(session)
+    assert forget_key(parse_address(server.base_url))
+    assert not forget_key(parse_address(server.base_url))
+    session.close()
 
 
 def test_the_keyring_is_not_asked_for_every_question(
@@ -969,7 +965,7 @@ def test_the_keyring_is_not_asked_for_every_question(
     for _ in range(3):
         session.ask("a")
     assert own_keyring.reads == 1
-    close(session)
+    session.close()
 
 
 def test_a_machine_without_a_keyring_holds_no_key_and_keeps_none(
@@ -984,11 +980,11 @@ def test_a_machine_without_a_keyring_holds_no_key_and_keeps_none(
     session = Session(base_url=server.base_url)
     session.ask("a")
     assert "authorization" not in server.requests[0].headers
-    assert not forget_key(server.base_url)
+    assert not forget_key(parse_address(server.base_url))
     with pytest.raises(InputError, match="no keyring") as caught:
-        save_key(ApiKey(KEY), server.base_url)
+        save_key(ApiKey(KEY), parse_address(server.base_url))
     assert "CNAI_API_KEY" in caught.value.next_step
-    close(session)
+    session.close()
 
 
 def test_models_are_asked_for_once_per_server_and_key(server: ScriptedServer, session: Session) -> None:
@@ -1012,7 +1008,7 @@ def test_a_server_of_ones_own_is_asked_without_a_key(server: ScriptedServer) -> 
     assert not session.ask("a", model="any-model").demo
     assert "authorization" not in server.requests[0].headers
     assert lines == []
-    close(session)
+    session.close()
 
 
 def test_the_environment_names_the_server_and_the_model(
@@ -1028,7 +1024,7 @@ def test_the_environment_names_the_server_and_the_model(
     session.ask("b")
     session.ask("c", model="deepseek-chat")
     assert [request.json()["model"] for request in server.requests] == ["glm-4", "qwen-max", "deepseek-chat"]
-    close(session)
+    session.close()
 
 
 # -- the demo -----------------------------------------------------------------------------------
@@ -1049,16 +1045,16 @@ def test_without_a_key_the_embedded_gateway_answers_offline_and_says_so_once(own
     assert session.book.total() == Spend()
     assert session.book.total(demo=True).requests == 2
     assert {model.id for model in session.models()} >= {"demo-guide", "demo-echo"}
-    close(session)
+    session.close()
 
 
 def test_where_the_demo_was_chosen_nobody_is_told_that_a_key_is_missing(own_gateway: None) -> None:
     lines: list[str] = []
     session = Session(base_url="demo", notify=lines.append)
-    assert session.provider.demo
+    assert session.resolve_endpoint().demo
     session.ask("hello")
     assert lines == []
-    close(session)
+    session.close()
 
 
 def test_without_a_key_another_model_is_an_error_that_says_how_to_set_one(own_gateway: None) -> None:
@@ -1075,7 +1071,7 @@ def test_with_a_key_the_demo_can_still_be_chosen(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CNAI_API_KEY", KEY)
     session = Session(base_url="demo")
     assert session.ask("hello").demo
-    close(session)
+    session.close()
 
 
 def test_tokens_that_the_server_counted_before_it_failed_are_charged(

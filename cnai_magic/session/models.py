@@ -1,0 +1,113 @@
+"""Which model a question asks: the one that is named, or the default of its endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatch
+
+from ..api.messages import Model
+from ..api.vendors import resolve
+from ..errors import LIST_MODELS, SET_KEY, APIError, CnaiError, InputError, NetworkError, NextStep
+from ..nearest import did_you_mean, nearest
+from ..settings import DEFAULT_BASE_URL
+from .endpoint import Endpoint
+from .servers import Servers
+
+__all__ = ["choose_model", "matching_models", "takes_demo_credit"]
+
+_DEFAULT_MODEL = "deepseek-chat"
+_DEMO_MODEL = "demo-guide"
+_DEMO_PREFIX, _DEMO_OWNER = "demo-", "demo"
+# Stands in what is only shown, where the server is not asked which models it has.
+_UNKNOWN_MODEL = "(the server's only model)"
+_NAME_MODEL = "name one: " + NextStep(
+    cell='%%cnai MODEL, or %config Cnai.model = "MODEL"',
+    terminal="cnai ask -m MODEL, or CNAI_MODEL=MODEL",
+    python='Session(model="MODEL")',
+)
+_SEVERAL = 5
+
+
+def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool = True) -> str:
+    """Return the model of a question; `named` is the one that it or the settings name, "" for none.
+
+    Where none is named, a server other than the default one is asked which it has. With `ask` False no
+    server is asked, and none is started. Raises InputError for a model that the demo does not have, and
+    where the server has several.
+    """
+    if not endpoint.demo:
+        return named or _default_model(servers, endpoint, ask=ask)
+    model = named or _DEMO_MODEL
+    if not model.startswith(_DEMO_PREFIX):
+        near = nearest(model, [each.id for each in servers.models(endpoint)]) if ask else []
+        without_key = "no API key is set" if endpoint.lacks_key else ""
+        raise InputError(
+            f"the embedded demo gateway does not serve {model}",
+            parameter="model",
+            why=f"did you mean {near[0]}?" if near else without_key,
+            next_step=SET_KEY + "; or ask a demo model: " + LIST_MODELS,
+        )
+    return model
+
+
+def _default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> str:
+    """Return the model of a question that names none: of another server than the default its only one."""
+    if endpoint.address == resolve(DEFAULT_BASE_URL):
+        return _DEFAULT_MODEL
+    if not ask and servers.known_models(endpoint) is None:
+        return _UNKNOWN_MODEL
+    listed: list[str] = []
+    try:
+        listed = [each.id for each in servers.models(endpoint)]
+    except APIError as error:
+        if error.status != 404:
+            raise
+    if len(listed) == 1:
+        return listed[0]
+    if _DEMO_MODEL in listed:  # another gateway of ours
+        return _DEMO_MODEL
+    few = ", ".join(listed[:_SEVERAL]) + " and others" * (len(listed) > _SEVERAL)
+    raise InputError(
+        "no model is named",
+        parameter="model",
+        why=f"the server has {few}" if few else "",
+        next_step=_NAME_MODEL,
+    )
+
+
+def takes_demo_credit(servers: Servers, endpoint: Endpoint, model: str, *, ask: bool = True) -> bool:
+    """Return whether an answer of this model is demo credit: of the embedded gateway, or of `cnai serve`.
+
+    A gateway that runs by itself says so where it lists its models, and is believed on this machine only:
+    a server elsewhere may take money, whatever it says. With `ask` False its list counts only if it is
+    known already.
+    """
+    if endpoint.demo:
+        return True
+    if not (model.startswith(_DEMO_PREFIX) and endpoint.loopback):
+        return False
+    listed = servers.known_models(endpoint)
+    if listed is None and ask:
+        try:
+            listed = servers.models(endpoint)
+        except NetworkError:
+            raise  # the question would not arrive either
+        except CnaiError:
+            return False
+    return any(each.id == model and each.owner == _DEMO_OWNER for each in listed or ())
+
+
+def matching_models(models: Sequence[Model], pattern: str) -> list[Model]:
+    """Return the models whose ID holds `pattern`, or matches it where it has `*` or `?`.
+
+    Raises InputError where none matches.
+    """
+    wanted = pattern if set(pattern) & set("*?[") else f"*{pattern}*"
+    found = [model for model in models if fnmatch(model.id.lower(), wanted.lower())]
+    if not found and pattern:
+        raise InputError(
+            f"no model matches {pattern!r}",
+            why=did_you_mean(pattern, [model.id for model in models]),
+            next_step=f"there are {len(models)}: " + LIST_MODELS,
+        )
+    return found

@@ -1,0 +1,42 @@
+"""What a person should know of a server before the first question is sent to it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+
+from ..api.vendors import Vendor, local_servers
+from ..errors import SET_KEY, Door, setting
+from .endpoint import Endpoint
+
+__all__ = ["first_notice", "running_server"]
+
+# Seconds that a port of this machine has to answer: a closed one refuses at once.
+_GLANCE = 0.01
+
+
+def first_notice(endpoint: Endpoint, door: Door) -> str:
+    """Return a line to be shown once, "" where there is nothing to say; `door` is where it is read."""
+    if endpoint.lacks_key:
+        line = "No API key is set: the embedded demo gateway answers, offline and free. "
+        line += f"For a real model: {SET_KEY.at(door)}."
+        local = running_server(local_servers())
+        if local is not None:
+            named = setting("base_url", local.name).at(door)
+            line += f" {local.title} seems to run on this machine; to ask it: {named}"
+        return line
+    if endpoint.address is not None and endpoint.key is None and endpoint.address.in_clear:
+        return (
+            f"{endpoint.address.place} is asked over plain http: "
+            "everyone on the network path can read questions and answers."
+        )
+    return ""
+
+
+def running_server(servers: Iterable[Vendor]) -> Vendor | None:
+    """Return the first of these servers whose port accepts connections on this machine, None for none."""
+    for each in servers:
+        with suppress(OSError), socket.create_connection((each.address.host, each.address.port), _GLANCE):
+            return each
+    return None

@@ -1,0 +1,155 @@
+"""What is kept of the servers that were asked: connections, models, price lists."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from ..api.billing import Balance
+from ..api.interrupts import interrupts_deferred
+from ..api.messages import Model
+from ..errors import CnaiError
+from ..money.price import FREE_LOCAL, Price, PriceList, read_pricing
+from ..money.price_lookup import PriceLookup
+from .advice import advise
+from .endpoint import Endpoint
+from .forks import begin_anew_after_fork
+
+if TYPE_CHECKING:
+    from ..api.client import Client
+
+__all__ = ["Servers"]
+
+# Seconds after which a server that gave no price list is asked for it again.
+_PATIENCE = 60.0
+
+
+class Servers:
+    """Asks servers, each by its Endpoint; models and price lists are asked for once per address and key.
+
+    `own` prices are those of the settings, by model or pattern, in USD per million tokens.
+    """
+
+    def __init__(self) -> None:
+        self._clients: dict[Hashable, tuple[tuple[object, ...], Client]] = {}
+        self._models: dict[Hashable, list[Model]] = {}
+        self._price_lists: dict[Hashable, dict[str, Price]] = {}
+        self._no_list_at: dict[Hashable, float] = {}
+        self._without_list: set[Hashable] = set()
+        self._lock = threading.Lock()
+        begin_anew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """Go on in a forked child, where no lock is held."""
+        self._lock = threading.Lock()
+
+    # -- connections ----------------------------------------------------------------------------
+
+    def client(self, endpoint: Endpoint) -> Client:
+        """Return the client of an endpoint, whose connections are kept alive; the demo is started."""
+        # Late, because requests takes most of the time of a first question, which is shown before. An
+        # interrupt waits: a module that is imported by half may never be imported again.
+        with interrupts_deferred():
+            from ..api.client import Client
+
+        base_url, key = endpoint.base_url, endpoint.key
+        if endpoint.demo:
+            from ..gateway.embedded import embedded
+
+            gateway = embedded()
+            base_url, key = gateway.base_url, gateway.key
+        timeout = (endpoint.connect_timeout, endpoint.timeout)
+        wanted = (base_url, key, timeout, endpoint.retries)
+        made_for, client = self._clients.get(endpoint.account, ((), None))
+        if client is None or made_for != wanted:
+            if client is not None:
+                client.close()
+            client = Client(base_url, key, timeout=timeout, retries=endpoint.retries)
+            self._clients[endpoint.account] = wanted, client
+        return client
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        while self._clients:
+            _, (_, client) = self._clients.popitem()
+            client.close()
+
+    # -- models and credit ----------------------------------------------------------------------
+
+    def models(self, endpoint: Endpoint, *, refresh: bool = False) -> Sequence[Model]:
+        """Return the models of a key; `refresh` asks for them, and for prices, again."""
+        account = endpoint.account
+        if refresh:
+            self._price_lists.pop(account, None)
+            self._no_list_at.pop(account, None)
+        if refresh or account not in self._models:
+            try:
+                self._models[account] = self.client(endpoint).models()
+            except CnaiError as error:
+                advise(error, endpoint)
+                raise
+        return self._models[account]
+
+    def known_models(self, endpoint: Endpoint) -> Sequence[Model] | None:
+        """Return the models of a key as they were listed before, None where they were not."""
+        return self._models.get(endpoint.account)
+
+    def balance(self, endpoint: Endpoint) -> Balance | None:
+        """Return the credit of a key as its server reports it now, None where it does not report it."""
+        return self.client(endpoint).balance()
+
+    # -- prices ---------------------------------------------------------------------------------
+
+    def price(self, endpoint: Endpoint, model: str, own: Mapping[str, object]) -> Price | None:
+        """Return the price of a model, None where it has none; its server may be asked for its list."""
+        if PriceList(own).find(model, "") is None and not endpoint.demo:
+            self._ask_for_prices(endpoint)
+        return self.known_price(endpoint, model, own)
+
+    def known_price(self, endpoint: Endpoint, model: str, own: Mapping[str, object]) -> Price | None:
+        """Return the price of a model as far as it is known without asking its server."""
+        # The embedded gateway charges by prices.toml.
+        listed = {} if endpoint.demo else self._price_lists.get(endpoint.account, {})
+        price = PriceList(own, listed).find(model, endpoint.host)
+        if price is None and endpoint.loopback and endpoint.account in self._without_list:
+            return FREE_LOCAL
+        return price
+
+    def look_up_price(self, endpoint: Endpoint, model: str, own: Mapping[str, object]) -> PriceLookup:
+        """Return the price of a model, or what looks for it where its server is to be asked for its list.
+
+        Raises InputError for a price of the settings that is none.
+        """
+        known = PriceList(own).find(model, "")
+        if known is not None or endpoint.demo or not self._asks_for_prices(endpoint.account):
+            return PriceLookup(self.known_price(endpoint, model, own))
+        return PriceLookup(find=lambda: self.price(endpoint, model, own))
+
+    def _asks_for_prices(self, account: Hashable) -> bool:
+        """Tell whether a server would be asked for its prices now: not shortly after it gave none."""
+        if account in self._price_lists:
+            return False
+        failed = self._no_list_at.get(account)
+        return failed is None or time.monotonic() >= failed + _PATIENCE
+
+    def _ask_for_prices(self, endpoint: Endpoint) -> None:
+        """Ask a server for its price list, if that is due; of many questions at once one asks."""
+        client, account = self.client(endpoint), endpoint.account
+        with self._lock:
+            if not self._asks_for_prices(account):
+                return
+            listed: dict[str, Any] | None = None
+            try:
+                listed = client.pricing()
+            except CnaiError:
+                pass  # the question itself will say what is wrong with the server
+            else:
+                if not listed:
+                    self._without_list.add(account)
+            if listed:
+                self._price_lists[account] = read_pricing(listed, endpoint.host, date.today().isoformat())
+            else:
+                self._no_list_at[account] = time.monotonic()
