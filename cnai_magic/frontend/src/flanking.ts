@@ -6,7 +6,7 @@
 
 const PUNCTUATION = /[!-/:-@[-`{-~\p{P}\p{S}]/u;
 // East Asian wide, full-width and half-width characters that are no emoji, Hangul, and ideographic variation
-// selectors. The final Markdown has the same table (`markdown/emphasis.py`).
+// selectors. The final Markdown has the same table (`chat/markdown/emphasis.py`).
 const CJK =
   /[\u1100-\u11ff\u2329\u232a\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uffee\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}\u{e0100}-\u{e01ef}]/u;
 
