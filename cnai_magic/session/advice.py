@@ -135,8 +135,8 @@ def _leave_out(names: Sequence[str]) -> NextStep:
 def _send_less(error: ContextLengthError, request: ChatRequest) -> NextStep:
     system = request.messages[0].role == "system"
     if len(request.messages) - system <= 1:
-        # No earlier turn was sent, so a new conversation would send the same.
-        return NextStep.of("shorten the question" + " or the system message" * system)
+        shorten = "shorten the question" + " or the system message" * system
+        return NextStep.of(f"{shorten}: no earlier turn was sent, so a smaller history_tokens does not help")
     new = NextStep(cell="begin a new conversation with %%cnai --new", python="begin anew: ask(…, new=True)")
     fitting = _history_that_fits(error.limit, request)
     fewer = setting("history_tokens", fitting) if fitting else "a shorter question"
