@@ -175,7 +175,7 @@ def _lab(chosen: argparse.Namespace) -> int:
 
 def _lab_port(wanted: int | None) -> int:
     """Return the port for JupyterLab: the wanted one, else 8888, else the next free one, which is said."""
-    from .gateway.listen import bind
+    from .gateway.listening_socket import bind
 
     if wanted is not None:
         bind("127.0.0.1", wanted).close()

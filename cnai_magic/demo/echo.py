@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from typing import Any
 
-from ..api.messages import ChatRequest, Message
+from .request import DemoRequest
 
 __all__ = ["show"]
 
 _OPENING = "This is the request as it reached me:"
 
 
-def show(request: ChatRequest) -> str:
-    """Return the messages and parameters of `request` as Markdown: one line, then JSON in a fence.
+def show(request: DemoRequest) -> str:
+    """Return `request` as Markdown, one line and its JSON in a fence; or as JSON where that is asked for.
 
     No fence can be closed from inside: JSON writes a line break in a message as `\\n`.
     """
-    request = replace(request, messages=tuple(map(_without_echo, request.messages)))
-    count = len(request.messages)
-    messages = "one message" if count == 1 else f"{count} messages"
-    parameters = ", ".join(request.parameters) or "no sampling parameters"
-    body = json.dumps(request.body(), ensure_ascii=False, indent=2)
+    body = {**request.body, "messages": [_without_echo(each) for each in request.body["messages"]]}
+    text = json.dumps(body, ensure_ascii=False, indent=2)
     try:
-        body.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:
         # Half a surrogate pair cannot be sent as UTF-8; its JSON escape can.
-        body = body.encode("utf-8", "backslashreplace").decode("utf-8")
-    return f"{_OPENING} {messages}, {parameters}.\n\n```json\n{body}\n```\n"
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if request.json_object:
+        return text
+    count = len(request.messages)
+    messages = "one message" if count == 1 else f"{count} messages"
+    parameters = [name for name in request.body if name not in ("model", "messages")]
+    return f"{_OPENING} {messages}, {', '.join(parameters) or 'no parameters'}.\n\n```json\n{text}\n```\n"
 
 
-def _without_echo(message: Message) -> Message:
+def _without_echo(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a former answer of this model as a note: each would hold all those before it, and double."""
-    if message.role != "assistant" or not message.content.lstrip().startswith(_OPENING):
+    content = message["content"]
+    if message["role"] != "assistant" or not isinstance(content, str):
         return message
-    return Message("assistant", f"[an answer of demo-echo, {len(message.content):,} characters]")
+    if not content.lstrip().startswith(_OPENING):
+        return message
+    return {**message, "content": f"[an answer of demo-echo, {len(content):,} characters]"}

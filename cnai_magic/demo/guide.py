@@ -132,6 +132,31 @@ def _arithmetic(question: Question) -> str | None:
     return f"{found.expression} = **{shown(found.value)}**"
 
 
+def _show_results(question: Question) -> str | None:
+    """Show the results of tools, which stand after the question."""
+    if not question.results:
+        return None
+    returned = "返回：" if question.in_chinese else " returned:"
+    return "\n\n".join(f"`{tool}`{returned}\n\n{_fenced(text)}" for tool, text in question.results)
+
+
+def _fenced(text: str) -> str:
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _notice_images(question: Question) -> str | None:
+    """Say that there are images, and that rules cannot look at them."""
+    if not question.images:
+        return None
+    listed = "; ".join(question.images)
+    if question.in_chinese:
+        return f"我收到了 {len(question.images)} 张图片（{listed}），但我只是一组规则，看不到图片的内容。"
+    count = "an image" if len(question.images) == 1 else f"{len(question.images)} images"
+    return f"Your prompt has {count} ({listed}), but I am a set of rules and cannot see what is in it."
+
+
 def _work_on_text(question: Question) -> str | None:
     """Refuse to work on a text that follows the request: other rules would answer to words of the text."""
     if "\n" not in question.text or not question.asks(
@@ -233,6 +258,8 @@ def _of_another(question: Question) -> str | None:
 
 
 RULES: tuple[tuple[str, Callable[[Question], str | None]], ...] = (
+    ("results of tools", _show_results),
+    ("images", _notice_images),
     ("an error to explain", explain_error),
     ("data in the prompt", describe_data),
     ("a text to work on", _work_on_text),

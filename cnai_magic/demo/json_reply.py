@@ -28,7 +28,9 @@ _WANTS = re.compile(
 
 def wants_json(question: Question) -> bool:
     """Tell whether the question or the system message asks for JSON."""
-    return bool(_WANTS.search(question.words) or _WANTS.search(question.system.lower()))
+    return question.json_object or bool(
+        _WANTS.search(question.words) or _WANTS.search(question.system.lower())
+    )
 
 
 def reply_in_json(question: Question, text: str, value: Number | None) -> str:
@@ -54,6 +56,8 @@ def reply_in_json(question: Question, text: str, value: Number | None) -> str:
         body = [content]
     else:
         body = {"question": _question(question), "answer": content}
+    if question.json_object and not isinstance(body, dict):
+        body = {"answer": body}
     return json.dumps(body, ensure_ascii=False, indent=2)
 
 

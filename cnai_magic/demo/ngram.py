@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from random import Random
 
-from ..api.messages import ChatRequest
+from .request import DemoRequest
 from .tokenizer import tokenize
 
 __all__ = ["DEFAULT_MAX_TOKENS", "LanguageModel", "choose", "generate", "trained_model"]
@@ -132,15 +132,15 @@ def _train() -> LanguageModel:
     return LanguageModel(_BREAK.join(dict.fromkeys(prose)))
 
 
-def generate(request: ChatRequest) -> Iterator[str]:
+def generate(request: DemoRequest) -> Iterator[str]:
     """Yield the continuation of the last message, token by token and without end.
 
     The last words of the prompt are the context. Without max_tokens the text ends with a sentence. The
-    draws depend on the messages alone, so the same request gets the same text, and a smaller
+    draws depend on the messages and the seed alone, so the same request gets the same text, and a smaller
     max_tokens the beginning of it.
     """
     model = trained_model()
-    prompt = next((item.content for item in reversed(request.messages) if item.role == "user"), "")
+    prompt = next((item.text for item in reversed(request.messages) if item.role == "user"), "")
     random = Random(_seed(request))
     first, second = _context(model, prompt[-2000:])
     temperature, top_p, endless = request.temperature, request.top_p, request.max_tokens is not None
@@ -183,12 +183,14 @@ def choose(
     return random.choices(tokens, weights)[0]
 
 
-def _seed(request: ChatRequest) -> int:
+def _seed(request: DemoRequest) -> int:
     digest = hashlib.sha256(b"[")
     for place, message in enumerate(request.messages):
-        said = f"{', ' if place else ''}{(message.role, message.content)!r}"
+        said = f"{', ' if place else ''}{(message.role, message.text)!r}"
         digest.update(said.encode("utf-8", "surrogatepass"))
     digest.update(b"]")
+    if request.seed is not None:
+        digest.update(str(request.seed).encode())
     return int.from_bytes(digest.digest()[:8], "big")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from ..api.messages import ChatRequest
 from .knowledge import CHINESE, ENGLISH
+from .request import DemoRequest
 
 __all__ = ["Question"]
 
@@ -32,6 +32,8 @@ class Question:
     """One question: its `text`, the user's questions and the answers `before` it, the `system` message.
 
     `forced` is the language that a later question wants; `round` counts how often another answer was wanted.
+    `images` come with the question; `results` of tools, with their names, come after it. `json_object` tells
+    that the answer has to be one.
     `words` is what rules match patterns against: the text in lower case with single spaces, and of a
     very long text its beginning and its end.
     """
@@ -43,13 +45,25 @@ class Question:
     system: str = ""
     forced: str = ""
     round: int = 0
+    images: tuple[str, ...] = ()
+    results: tuple[tuple[str, str], ...] = ()
+    json_object: bool = False
 
     @classmethod
-    def of(cls, request: ChatRequest) -> Question:
+    def of(cls, request: DemoRequest) -> Question:
         """Read the question of `request`; one without a user message has an empty text."""
         said: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}
+        images: tuple[str, ...] = ()
+        results: list[tuple[str, str]] = []
         for message in request.messages:
-            said[message.role].append(_sendable(message.content))
+            text = _sendable(message.text)
+            if message.role == "tool":
+                results.append((message.tool, text))
+                continue
+            said[message.role].append(text)
+            results.clear()
+            if message.role == "user":
+                images = message.images
         text = said["user"].pop() if said["user"] else ""
         return cls(
             text.strip("\r\n").rstrip(),
@@ -57,6 +71,9 @@ class Question:
             tuple(said["user"]),
             tuple(said["assistant"]),
             "\n".join(said["system"])[:_TAIL],
+            images=images,
+            results=tuple(results),
+            json_object=request.json_object,
         )
 
     def asks(self, pattern: str) -> re.Match[str] | None:
@@ -110,6 +127,8 @@ class Question:
             answers_before=self.answers_before[: len(earlier)],
             forced="",
             round=0,
+            images=(),
+            results=(),
         )
 
     def with_text(self, text: str) -> Question:

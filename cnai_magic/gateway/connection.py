@@ -10,11 +10,12 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from .json_response import refusal_response
 from .limits import Limits
-from .respond import refusal_response
-from .wire import Refusal, new_id
+from .refusal import Refusal
+from .wire import new_id
 
-__all__ = ["Connection", "Refuser"]
+__all__ = ["BusyResponder", "Connection"]
 
 # Seconds in which the rest of a refused body is read and thrown away, so that the client reads the refusal.
 _LINGER = 3.0
@@ -43,7 +44,7 @@ class Connection(RequestHandler):
     def __init__(
         self, manager: web.Server, limits: Limits, opened: set[Connection], loop: asyncio.AbstractEventLoop
     ) -> None:
-        # The body is decompressed by `body`, with a limit to its size, and not on the event loop.
+        # The body is decompressed by `request_body`, with a limit to its size, and not on the event loop.
         settings: dict[str, Any] = {"access_log": None, "auto_decompress": False}
         super().__init__(
             manager,
@@ -64,7 +65,7 @@ class Connection(RequestHandler):
     # -- headers ------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the headers of the first request."""
+        """Start the time for the headers of the first request."""
         self._link = cast(asyncio.Transport, transport)
         self._open.add(self)
         # So that writing is paused, and the time runs, as long as anything waits to be sent.
@@ -73,7 +74,7 @@ class Connection(RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived; the first byte of a request starts its time."""
+        """Receive data; the first byte of a request starts its time."""
         if data and not self._answering:
             self._begun = True
             if self._deadline is None:
@@ -81,21 +82,21 @@ class Connection(RequestHandler):
         super().data_received(data)
 
     def request_begun(self) -> None:
-        """Take note that the headers of a request are complete."""
+        """Stop the time: the headers of a request are complete."""
         self._answering, self._begun = True, False
         self._end_deadline()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, *rest: Any
     ) -> tuple[web.StreamResponse, bool]:
-        """Write the rest of a response, and take no further request before the client has it."""
+        """Write the rest of a response; the next request waits until the client has received it."""
         if isinstance(resp, web.HTTPException):
-            # Raised by aiohttp before any route was asked: an Expect header that means nothing to it.
+            # Raised by aiohttp before any route was asked: an Expect header with an unknown value.
             resp = _json_response(Refusal(resp.status, resp.reason))
         done = await super().finish_response(request, resp, *rest)
         while self._flushed is not None:
             await self._flushed
-        # After the last response of a connection, what still comes is no request.
+        # What comes after the last response of a connection is not a request.
         self._answering = not done[0].keep_alive
         return done
 
@@ -117,7 +118,7 @@ class Connection(RequestHandler):
     # -- writes -------------------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
-        """Watch a client that does not take what is sent."""
+        """Start the time for a client that does not read what is sent."""
         super().pause_writing()
         self._flushed = self._loop.create_future()
         self._unsent = 0
@@ -129,7 +130,7 @@ class Connection(RequestHandler):
         self._end_stall()
 
     def _check_progress(self) -> None:
-        """Give up a client of whose bytes as many wait as half of the time ago."""
+        """Close the connection of a client that has read nothing for half of the time."""
         if self._link is None:
             return
         size = self._link.get_write_buffer_size()
@@ -165,7 +166,7 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the response to a request that is no HTTP."""
+        """Return the response to a request that is not HTTP."""
         self.request_begun()
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is under way already")
@@ -175,15 +176,15 @@ class Connection(RequestHandler):
         return _json_response(Refusal(status, "the request is not valid HTTP, or its headers are too large"))
 
     def log_exception(self, *arguments: Any, **named: Any) -> None:
-        """Say which class of error ended the connection, and nothing of what was sent on it."""
+        """Log the class of the error that ended the connection, and nothing that was sent on it."""
         _log.debug("a connection ended with %s", type(named.get("exc_info")).__name__)
 
 
-class Refuser(asyncio.Protocol):
-    """Answers one connection too many, and closes it."""
+class BusyResponder(asyncio.Protocol):
+    """Answers a connection beyond the limit with 503, and closes it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the 503, whatever is asked for."""
+        """Send the 503 and close."""
         refusal = Refusal(
             503,
             "too many connections are open",

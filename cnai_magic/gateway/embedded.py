@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-    from .accounts import Settlement
+    from .charges import Settlement
 
 __all__ = ["EmbeddedGateway", "embedded", "serve"]
 
@@ -39,7 +39,7 @@ class EmbeddedGateway:
 
     def __init__(self, tokens_per_second: float) -> None:
         from . import server
-        from .accounts import Account
+        from .charges import Account
 
         self.key = _new_key()
         self._account = Account()

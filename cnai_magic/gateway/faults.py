@@ -13,11 +13,14 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from ..api.messages import Chunk, Usage
-from ..demo.tokenizer import tokenize
-from .accounts import Tab
-from .respond import EventStream, json_response
-from .wire import DONE, Call, Completion, Envelope, Refusal, error_event
+from ..api.messages import Chunk
+from ..demo import deliver, tokenize
+from .charges import Tab
+from .completion_request import CompletionRequest
+from .event_stream import EventStream
+from .json_response import json_response
+from .refusal import Refusal
+from .wire import DONE, Completion, Envelope, error_event
 
 __all__ = ["FAULTS", "MODEL", "respond"]
 
@@ -74,12 +77,14 @@ FAULTS: dict[str, str] = {
 """Every fault, with what it does."""
 
 
-async def respond(request: web.Request, call: Call, tab: Tab) -> web.StreamResponse:
+async def respond(
+    request: web.Request, call: CompletionRequest, envelope: Envelope, tab: Tab
+) -> web.StreamResponse:
     """Answer with the fault that the request names; raises Refusal for those that are an HTTP status.
 
     What is sent is entered into the tab.
     """
-    name = _named(call)
+    name = _find_fault(call)
     if name in _REFUSALS:
         chosen = _REFUSALS[name]
         raise Refusal(
@@ -89,9 +94,8 @@ async def respond(request: web.Request, call: Call, tab: Tab) -> web.StreamRespo
         status = 502 if name == "html" else 200
         return web.Response(status=status, text=_PAGE, content_type="text/html")
     if not call.stream:
-        return await _whole(request, call, tab, name)
+        return await _send_whole(request, call, envelope, tab, name)
     async with EventStream(request, keep_alive=None) as stream:
-        envelope = Envelope(call.chat.model, include_usage=call.include_usage)
         await stream.send(envelope.opening())
         if name in _BROKEN:
             for token in tokenize(_TEXT)[:5]:
@@ -112,13 +116,15 @@ async def respond(request: web.Request, call: Call, tab: Tab) -> web.StreamRespo
     return stream.response
 
 
-async def _whole(request: web.Request, call: Call, tab: Tab, name: str) -> web.StreamResponse:
+async def _send_whole(
+    request: web.Request, call: CompletionRequest, envelope: Envelope, tab: Tab, name: str
+) -> web.StreamResponse:
     """Answer a request that did not ask for a stream."""
     chunks = _chunks(call, name)
     whole = Completion()
     for chunk in chunks:
         whole.add(chunk)
-    body = Envelope(call.chat.model).completion(whole)
+    body = envelope.completion(whole)
     if name == "stall":
         await _silence()
     elif name == "slow":
@@ -181,20 +187,22 @@ async def _hang_up(request: web.Request) -> None:
     await _silence()
 
 
-def _named(call: Call) -> str:
-    asked = [message.content for message in call.chat.messages if message.role == "user"]
+def _find_fault(call: CompletionRequest) -> str:
+    asked = [message.text for message in call.chat.messages if message.role == "user"]
     words = re.findall(r"[a-z0-9_]+", asked[-1][:_HEAD].lower()) if asked else []
     return next((word for word in words if word in FAULTS), "")
 
 
-def _chunks(call: Call, name: str) -> list[Chunk]:
+def _chunks(call: CompletionRequest, name: str) -> list[Chunk]:
     text = _TEXT if name else _help()
-    tokens = tokenize(text)
-    limit = call.chat.max_tokens
-    kept = tokens if limit is None else tokens[:limit]
-    usage = Usage(call.prompt_tokens, len(kept))
-    reason = "stop" if len(kept) == len(tokens) else "length"
-    return [*(Chunk(token) for token in kept), Chunk(finish_reason=reason, usage=usage)]
+    return list(
+        deliver(
+            map(Chunk, tokenize(text)),
+            max_tokens=call.chat.max_tokens,
+            stop=call.chat.stop,
+            prompt_tokens=call.prompt_tokens,
+        )
+    )
 
 
 def _help() -> str:

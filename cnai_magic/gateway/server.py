@@ -1,4 +1,4 @@
-"""Runs the application on a socket until it is told to stop."""
+"""Runs the application on a socket until it is stopped."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from aiohttp import web
 
 from ..redaction import ApiKey
 from .app import LIMITS, make_app
-from .connection import Connection, Refuser
+from .connection import BusyResponder, Connection
 from .cors import Origins
-from .listen import BACKLOG, bind
+from .listening_socket import BACKLOG, bind
 
 __all__ = ["bind", "is_loopback", "make_app", "run", "serve_until_signal"]
 
@@ -106,7 +106,7 @@ async def _serve(
     opened: set[Connection] = set()
 
     def accept() -> asyncio.Protocol:
-        return Connection(manager, limits, opened, loop) if len(opened) < most else Refuser()
+        return Connection(manager, limits, opened, loop) if len(opened) < most else BusyResponder()
 
     server = await loop.create_server(accept, sock=listener, backlog=BACKLOG)
     try:
@@ -129,4 +129,4 @@ def _connections_at_once(wanted: int) -> int:
 
 def _report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log a failure of the event loop by its class: its message may quote what a client sent."""
-    _log.error("the event loop met %s", type(context.get("exception")).__name__)
+    _log.error("the event loop reports %s", type(context.get("exception")).__name__)

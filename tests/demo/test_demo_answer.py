@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnai_magic.api.messages import ChatRequest, Chunk, Message
-from cnai_magic.demo import MODELS, answer, count_tokens
+from cnai_magic.api.messages import Chunk
+from cnai_magic.demo import MODELS, DemoMessage, answer, count_tokens
 from cnai_magic.errors import ModelNotFoundError
+from tests.demo_requests import demo_request
 
 # How fast a machine is, is no matter of a test.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,7 +18,7 @@ ANSWERING = ["demo-guide", "demo-ngram", "demo-echo", "demo-reasoner"]
 
 conversations = st.lists(
     st.builds(
-        Message,
+        DemoMessage,
         st.sampled_from(["system", "user", "assistant"]),
         st.one_of(
             st.text(max_size=60),
@@ -29,8 +30,8 @@ conversations = st.lists(
 )
 
 
-def chunks(model: str, *messages: Message, **parameters: float) -> list[Chunk]:
-    return list(answer(ChatRequest(model, messages, **parameters)))  # type: ignore[arg-type]
+def chunks(model: str, *messages: DemoMessage, **parameters: float) -> list[Chunk]:
+    return list(answer(demo_request(model, *messages, **parameters)))
 
 
 def test_the_five_models_are_listed() -> None:
@@ -41,7 +42,7 @@ def test_the_five_models_are_listed() -> None:
 @pytest.mark.parametrize("model", ["demo-faults", "deepseek-chat"])
 def test_a_model_that_is_not_answered_here_is_an_error_before_the_first_token(model: str) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
-        answer(ChatRequest(model, (Message("user", "hello"),)))
+        answer(demo_request(model, DemoMessage("user", "hello")))
     assert caught.value.status == 404
 
 
@@ -49,7 +50,7 @@ def test_a_model_that_is_not_answered_here_is_an_error_before_the_first_token(mo
 @untimed
 @given(conversation=conversations, limit=st.integers(1, 40))
 def test_any_conversation_is_answered_within_max_tokens_and_counted_exactly(
-    model: str, conversation: list[Message], limit: int
+    model: str, conversation: list[DemoMessage], limit: int
 ) -> None:
     *tokens, last = chunks(model, *conversation, max_tokens=limit)
     assert all(bool(chunk.text) != bool(chunk.reasoning) for chunk in tokens)
@@ -59,7 +60,7 @@ def test_any_conversation_is_answered_within_max_tokens_and_counted_exactly(
     assert not last.reasoning
     assert last.finish_reason in ("stop", "length")
     assert last.usage is not None
-    assert last.usage.prompt_tokens == sum(count_tokens(message.content) for message in conversation)
+    assert last.usage.prompt_tokens == sum(count_tokens(message.text) for message in conversation)
     assert last.usage.completion_tokens == len(tokens) <= limit
     assert last.usage.reasoning_tokens == sum(bool(chunk.reasoning) for chunk in tokens)
     assert not last.usage.estimated
@@ -70,7 +71,7 @@ def test_any_conversation_is_answered_within_max_tokens_and_counted_exactly(
 @pytest.mark.parametrize("model", ANSWERING)
 @untimed
 @given(conversation=conversations)
-def test_the_answer_counts_as_many_tokens_as_were_sent(model: str, conversation: list[Message]) -> None:
+def test_the_answer_counts_as_many_tokens_as_were_sent(model: str, conversation: list[DemoMessage]) -> None:
     *tokens, last = chunks(model, *conversation)
     text = "".join(chunk.text for chunk in tokens)
     reasoning = "".join(chunk.reasoning for chunk in tokens)
@@ -82,19 +83,19 @@ def test_the_answer_counts_as_many_tokens_as_were_sent(model: str, conversation:
 
 @pytest.mark.parametrize("model", ANSWERING)
 def test_half_a_surrogate_pair_in_the_prompt_does_not_reach_the_answer(model: str) -> None:
-    for chunk in chunks(model, Message("user", "my name is \ud800")):
+    for chunk in chunks(model, DemoMessage("user", "my name is \ud800")):
         (chunk.text + chunk.reasoning).encode("utf-8")
 
 
 @pytest.mark.parametrize("model", ANSWERING)
 def test_the_same_request_gets_the_same_answer(model: str) -> None:
-    question = Message("user", "Tell me about the list")
+    question = DemoMessage("user", "Tell me about the list")
     assert chunks(model, question, temperature=1.0) == chunks(model, question, temperature=1.0)
 
 
 @pytest.mark.parametrize("model", ANSWERING)
 def test_an_answer_cut_by_max_tokens_is_the_beginning_of_the_whole_one(model: str) -> None:
-    question = Message("user", "What is 3 * (4 + 5)?")
+    question = DemoMessage("user", "What is 3 * (4 + 5)?")
     whole = chunks(model, question)
     cut = chunks(model, question, max_tokens=3)
     assert cut[:3] == whole[:3]
@@ -102,13 +103,13 @@ def test_an_answer_cut_by_max_tokens_is_the_beginning_of_the_whole_one(model: st
 
 
 def test_an_answer_of_exactly_max_tokens_is_not_cut() -> None:
-    question = Message("user", "2+2")
+    question = DemoMessage("user", "2+2")
     *tokens, _ = chunks("demo-guide", question)
     assert chunks("demo-guide", question, max_tokens=len(tokens))[-1].finish_reason == "stop"
 
 
 def test_reasoning_can_use_up_max_tokens() -> None:
-    *tokens, last = chunks("demo-reasoner", Message("user", "2+2"), max_tokens=5)
+    *tokens, last = chunks("demo-reasoner", DemoMessage("user", "2+2"), max_tokens=5)
     assert all(chunk.reasoning for chunk in tokens)
     assert last.finish_reason == "length"
     assert last.usage is not None

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.demo import answer
+from cnai_magic.demo import DemoMessage, answer
 from cnai_magic.demo.knowledge import read
+from tests.demo_requests import demo_request
 
 REFUSAL = "not an LLM|不是大语言模型"
 HOW_TO_GET_A_MODEL = "%cnai_key"
@@ -23,12 +23,12 @@ LIST = "Try one of these|可以试试下面这些"
 
 def talk(*questions: str) -> list[str]:
     """Ask one question after the other in one conversation; return the answers."""
-    messages: list[Message] = []
+    messages: list[DemoMessage] = []
     answers = []
     for question in questions:
-        messages.append(Message("user", question))
-        text = "".join(chunk.text for chunk in answer(ChatRequest("demo-guide", tuple(messages))))
-        messages.append(Message("assistant", text))
+        messages.append(DemoMessage("user", question))
+        text = "".join(chunk.text for chunk in answer(demo_request("demo-guide", *messages)))
+        messages.append(DemoMessage("assistant", text))
         answers.append(text)
     return answers
 

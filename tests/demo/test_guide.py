@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.demo import answer
+from cnai_magic.demo import DemoMessage, answer
 from cnai_magic.demo.guide import RULES
 from cnai_magic.demo.knowledge import read
+from tests.demo_requests import demo_request
 
 # How fast a machine is, is no matter of a test.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,12 +23,12 @@ untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 def talk(*questions: str, system: str = "") -> str:
     """Ask one question after the other in one conversation; return the last answer."""
-    messages = [Message("system", system)] if system else []
+    messages = [DemoMessage("system", system)] if system else []
     text = ""
     for question in questions:
-        messages.append(Message("user", question))
-        text = "".join(chunk.text for chunk in answer(ChatRequest("demo-guide", tuple(messages))))
-        messages.append(Message("assistant", text))
+        messages.append(DemoMessage("user", question))
+        text = "".join(chunk.text for chunk in answer(demo_request("demo-guide", *messages)))
+        messages.append(DemoMessage("assistant", text))
     return text
 
 
@@ -59,11 +59,11 @@ def test_a_calculation_and_its_follow_ups() -> None:
 
 def test_a_follow_up_takes_a_number_that_another_model_answered() -> None:
     messages = (
-        Message("user", "How many planets are there?"),
-        Message("assistant", "There are 8."),
-        Message("user", "double that"),
+        DemoMessage("user", "How many planets are there?"),
+        DemoMessage("assistant", "There are 8."),
+        DemoMessage("user", "double that"),
     )
-    text = "".join(chunk.text for chunk in answer(ChatRequest("demo-guide", messages)))
+    text = "".join(chunk.text for chunk in answer(demo_request("demo-guide", *messages)))
     assert "**16**" in text
 
 
@@ -334,7 +334,7 @@ def test_chinese_is_answered_in_chinese() -> None:
 
 
 def test_a_request_without_a_question_gets_help() -> None:
-    request = ChatRequest("demo-guide", (Message("system", "x"),))
+    request = demo_request("demo-guide", DemoMessage("system", "x"))
     assert "%%cnai" in "".join(chunk.text for chunk in answer(request))
 
 

@@ -9,14 +9,14 @@ from random import Random
 
 import pytest
 
-from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.demo import answer, ngram
+from cnai_magic.demo import DemoMessage, answer, ngram
+from tests.demo_requests import demo_request
 
 SMALL = "the cat sat. the cat ran. the cat sat. the dog sat."
 
 
 def asked(prompt: str, temperature: float | None = None, **parameters: float) -> str:
-    request = ChatRequest("demo-ngram", (Message("user", prompt),), temperature, **parameters)  # type: ignore[arg-type]
+    request = demo_request("demo-ngram", DemoMessage("user", prompt), temperature=temperature, **parameters)
     return "".join(chunk.text for chunk in answer(request))
 
 
@@ -36,7 +36,7 @@ def test_an_unseen_pair_backs_off_to_the_last_token() -> None:
 def test_probabilities_add_up_everywhere() -> None:
     model = ngram.trained_model()
     first, second = "\n\n", "\n\n"
-    for token in islice(ngram.generate(ChatRequest("demo-ngram", (Message("user", "The list"),))), 50):
+    for token in islice(ngram.generate(demo_request("demo-ngram", DemoMessage("user", "The list"))), 50):
         assert sum(model.after(first, second).values()) == pytest.approx(1)
         first, second = second, token
 
@@ -88,7 +88,7 @@ def test_the_prompt_seeds_the_context() -> None:
 
 
 def test_without_max_tokens_the_text_ends_with_a_sentence_or_at_the_default() -> None:
-    request = ChatRequest("demo-ngram", (Message("user", "The value"),))
+    request = demo_request("demo-ngram", DemoMessage("user", "The value"))
     *tokens, last = answer(request)
     assert 1 < len(tokens) <= ngram.DEFAULT_MAX_TOKENS
     if last.finish_reason == "stop":
@@ -96,7 +96,7 @@ def test_without_max_tokens_the_text_ends_with_a_sentence_or_at_the_default() ->
 
 
 def test_with_max_tokens_the_text_goes_on_until_it() -> None:
-    *tokens, last = answer(ChatRequest("demo-ngram", (Message("user", "The value"),), max_tokens=700))
+    *tokens, last = answer(demo_request("demo-ngram", DemoMessage("user", "The value"), max_tokens=700))
     assert len(tokens) == 700
     assert last.finish_reason == "length"
 

@@ -1,4 +1,4 @@
-"""A gateway on a real socket for each test, with a source whose steps the test can watch and hold."""
+"""A gateway on a real socket for each test, with a upstream whose steps the test can watch and hold."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import ChatRequest, Chunk, Model, Usage
+from cnai_magic.api.messages import Chunk, Model, Usage
+from cnai_magic.demo import DemoRequest
 from cnai_magic.gateway import server
-from cnai_magic.gateway.accounts import Account
 from cnai_magic.gateway.app import make_app
-from cnai_magic.gateway.source import DemoSource
+from cnai_magic.gateway.charges import Account
+from cnai_magic.gateway.upstream import DemoUpstream
 from cnai_magic.money.price import PriceList
 from cnai_magic.redaction import ApiKey
 
@@ -132,10 +133,10 @@ class Stub:
         self.closed = threading.Event()
         self.endless = False
         self.fails_after: int | None = None
-        self.seen: list[ChatRequest] = []
+        self.seen: list[DemoRequest] = []
         self._answers: list[Iterator[Chunk]] = []
 
-    def answer(self, request: ChatRequest, prompt_tokens: int) -> Iterator[Chunk]:
+    def answer(self, request: DemoRequest, prompt_tokens: int) -> Iterator[Chunk]:
         self.seen.append(request)
         # Kept, so that a generator is closed by the gateway and not by the collector of garbage.
         self._answers.append(self._words())
@@ -165,15 +166,17 @@ def stub() -> Stub:
 
 @pytest.fixture
 def start(stub: Stub) -> Iterator[Callable[..., Running]]:
-    """Return a function that starts a gateway of `stub`, or of the source it is given."""
+    """Return a function that starts a gateway of `stub`, or of the upstream it is given."""
     stops: list[Callable[[], None]] = []
 
     def started(
-        *, keep_alive: float = 1000, tokens_per_second: float = 0, source: Any = None, **options: Any
+        *, keep_alive: float = 1000, tokens_per_second: float = 0, upstream: Any = None, **options: Any
     ) -> Running:
-        source = source or DemoSource(stub.models, stub.answer, tokens_per_second=tokens_per_second)
+        upstream = upstream or DemoUpstream(
+            stub.models, stub.answer, lambda _: None, tokens_per_second=tokens_per_second
+        )
         account = Account(PriceList({"stub": ("1.68", "2.52")}))
-        app = make_app(ApiKey(KEY), keep_alive=keep_alive, source=source, account=account, **options)
+        app = make_app(ApiKey(KEY), keep_alive=keep_alive, upstream=upstream, account=account, **options)
         listener = server.bind("127.0.0.1", 0)
         running = Running(listener.getsockname()[1], account=account)
         running.base_url = f"http://127.0.0.1:{running.port}/v1"

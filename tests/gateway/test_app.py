@@ -111,13 +111,6 @@ def test_without_the_key_nothing_is_had(gateway: Any, stub: Any, method: str, pa
         ({"model": "stub", "messages": messages(None)}, "messages"),
         ({"model": "stub", "messages": messages(7)}, "messages"),
         ({"model": "stub", "messages": messages("\ud800")}, "messages"),
-        (
-            {
-                "model": "stub",
-                "messages": messages([{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]),
-            },
-            "messages",
-        ),
         ({"model": "stub", "messages": messages([{"type": "text"}])}, "messages"),
         ({"model": "stub", "messages": messages(), "temperature": 2.1}, "temperature"),
         ({"model": "stub", "messages": messages(), "temperature": "hot"}, "temperature"),
@@ -152,9 +145,9 @@ def test_a_request_that_cannot_be_used_names_its_parameter(
 ) -> None:
     status, headers, data = gateway.request("POST", CHAT, body)
     error = json.loads(data)["error"]
-    assert (status, error["type"], error["param"]) == (400, "invalid_request_error", param)
-    if param:
-        assert param.split(".")[0].removesuffix("s") in error["message"]
+    assert (status, error["type"]) == (400, "invalid_request_error")
+    assert (error["param"] or "").split("[")[0] == (param or "")
+    assert (error["param"] or "") in error["message"]
     assert headers["x-request-id"]
     assert stub.seen == []
 
@@ -162,11 +155,11 @@ def test_a_request_that_cannot_be_used_names_its_parameter(
 def test_text_parts_are_joined_and_null_counts_as_not_given(gateway: Any, stub: Any) -> None:
     parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
     status, _, _ = gateway.ask(
-        messages=messages(parts), stream=None, n=None, temperature=None, stream_options=None, top_p=1, n_=3
+        messages=messages(parts), stream=None, n=None, temperature=None, stream_options=None, top_p=1, n_=None
     )
     assert status == 200
-    assert stub.seen[0].messages[0].content == "one two"
-    assert stub.seen[0].parameters == {"top_p": 1}
+    assert stub.seen[0].messages[0].text == "one two"
+    assert (stub.seen[0].top_p, stub.seen[0].temperature) == (1, None)
 
 
 def test_an_unknown_model_gets_the_nearest_names(gateway: Any) -> None:

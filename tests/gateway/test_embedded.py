@@ -23,7 +23,7 @@ from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
-from cnai_magic.gateway import listen as places
+from cnai_magic.gateway import listening_socket
 from cnai_magic.money.price import read_pricing
 from cnai_magic.redaction import ApiKey
 from tests.interrupting import interrupted_at
@@ -274,11 +274,11 @@ def test_a_port_that_is_taken_is_told_with_the_next_step() -> None:
         ("127.0.0.1", 70_000, "70000 is not a port"),
         ("127.0.0.1", -1, "-1 is not a port"),
         ("192.0.2.1", 0, "not an address of this machine"),
-        ("no.such.host.invalid", 0, "neither a name that is known here nor an address"),
+        ("no.such.host.invalid", 0, "neither a known host name nor an address"),
         ("http://127.0.0.1", 0, "without http:// and without a port"),
         ("127.0.0.1:8787", 0, "without http:// and without a port"),
-        ("a..b", 0, "neither a name"),
-        ("a\0b", 0, "neither a name"),
+        ("a..b", 0, "neither a known host name"),
+        ("a\0b", 0, "neither a known host name"),
         ("", 0, "no host is named"),
     ],
 )
@@ -291,13 +291,13 @@ def test_a_place_that_is_none_is_told_in_words(host: str, port: int, said: str) 
 
 def test_a_port_for_administrators_is_told(tmp_path: Path) -> None:
     for number in (errno.EACCES, errno.EPERM):
-        found = places.unusable(OSError(number, "Permission denied"), "127.0.0.1", 80)
-        assert found.what == "port 80 of 127.0.0.1 is not for every user"
+        found = listening_socket.unusable(OSError(number, "Permission denied"), "127.0.0.1", 80)
+        assert found.what == "port 80 of 127.0.0.1 may not be used"
         assert "below 1024" in found.why
 
 
 def test_an_ipv6_address_may_stand_in_brackets() -> None:
-    places.bind("[::1]", 0).close()
+    listening_socket.bind("[::1]", 0).close()
 
 
 def test_to_start_it_touches_no_file(tmp_path: Path) -> None:

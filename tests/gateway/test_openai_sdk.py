@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 
+from cnai_magic.gateway.upstream import demo_upstream
+
 MESSAGES: Any = [{"role": "user", "content": "hello"}]
 
 
 @pytest.fixture
 def client(gateway: Any) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def demo(start: Any) -> Iterator[openai.OpenAI]:
+    gateway = start(upstream=demo_upstream(0))
     with openai.OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0, timeout=20) as client:
         yield client
 
@@ -114,3 +124,77 @@ def test_an_error_in_mid_stream_is_raised(client: openai.OpenAI) -> None:
         pytest.raises(openai.APIError, match="broke off"),
     ):
         list(stream)
+
+
+def test_all_that_the_sdk_types_for_a_text_model(demo: openai.OpenAI) -> None:
+    answer = demo.chat.completions.create(
+        model="demo-guide",
+        messages=[
+            {"role": "developer", "content": [{"type": "text", "text": "Answer in upper case."}]},
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "My name "}, {"type": "text", "text": "is Ada"}],
+            },
+        ],
+        max_completion_tokens=100,
+        metadata={"run": "1"},
+        n=1,
+        prediction={"type": "content", "content": "NICE"},
+        response_format={"type": "text"},
+        safety_identifier="someone",
+        seed=7,
+        service_tier="auto",
+        stop=["ADA!", "unused"],
+        store=False,
+        temperature=0.5,
+        tool_choice="auto",
+        tools=[{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}],
+        top_p=0.9,
+        user="someone",
+    )
+    assert answer.choices[0].message.content == "NICE TO MEET YOU, "
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.service_tier == "default"
+
+
+def test_an_answer_of_the_sdk_can_be_sent_back(demo: openai.OpenAI) -> None:
+    first = demo.chat.completions.create(model="demo-reasoner", messages=MESSAGES)
+    messages = [*MESSAGES, first.choices[0].message, first.choices[0].message.model_dump(), *MESSAGES]
+    assert demo.chat.completions.create(model="demo-reasoner", messages=messages).choices[0].message.content
+
+
+def test_a_tool_loop_of_the_sdk_ends_with_the_result(demo: openai.OpenAI) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages: Any = [
+        *MESSAGES,
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "21 degrees"},
+    ]
+    with demo.chat.completions.stream(model="demo-guide", messages=messages) as stream:
+        stream.until_done()
+        assert "21 degrees" in str(stream.get_final_completion().choices[0].message.content)
+
+
+def test_json_mode_and_its_refusal(demo: openai.OpenAI) -> None:
+    form: Any = {"type": "json_object"}
+    answer = demo.chat.completions.create(model="demo-guide", messages=MESSAGES, response_format=form)
+    assert isinstance(json.loads(answer.choices[0].message.content or ""), dict)
+    for model, response_format in (("demo-ngram", form), ("demo-guide", {"type": "json_schema"})):
+        with pytest.raises(openai.BadRequestError) as caught:
+            demo.chat.completions.create(
+                model=model,
+                messages=MESSAGES,
+                response_format=response_format,
+            )
+        assert caught.value.param == "response_format"
+
+
+def test_a_forced_tool_is_a_bad_request(demo: openai.OpenAI) -> None:
+    tool: Any = {"type": "function", "function": {"name": "weather"}}
+    choices: list[Any] = ["required", tool]
+    for choice in choices:
+        with pytest.raises(openai.BadRequestError) as caught:
+            demo.chat.completions.create(
+                model="demo-guide", messages=MESSAGES, tools=[tool], tool_choice=choice
+            )
+        assert caught.value.param == "tool_choice"

@@ -192,4 +192,4 @@ def test_an_old_client_gets_its_stream_without_chunks(gateway: Any) -> None:
 def test_a_large_prompt_is_answered_off_the_loop(gateway: Any, stub: Any) -> None:
     status, _, body = gateway.ask(content="long " * 10_000)
     assert (status, body["choices"][0]["finish_reason"]) == (200, "stop")
-    assert len(stub.seen[0].messages[0].content) == 50_000
+    assert len(stub.seen[0].messages[0].text) == 50_000

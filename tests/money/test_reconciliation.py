@@ -27,7 +27,7 @@ from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import CnaiError
 from cnai_magic.gateway import embedded as gateway
-from cnai_magic.gateway.accounts import Settlement
+from cnai_magic.gateway.charges import Settlement
 from cnai_magic.gateway.embedded import EmbeddedGateway
 from cnai_magic.money.cost import Charge, Spend
 from cnai_magic.money.ledger import Ledger

@@ -1,18 +1,13 @@
-"""How answers leave by HTTP: JSON objects, and streams of events with one HTTP chunk for each."""
+"""Answers that are streams of Server-Sent Events, with one HTTP chunk for each event."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
 from aiohttp import web
 
-from .wire import Refusal
-
-__all__ = ["EventStream", "json_response", "refusal_response"]
+__all__ = ["EventStream"]
 
 _KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -70,19 +65,3 @@ class EventStream:
                     await self.send(_KEEP_ALIVE)
         except ConnectionError:
             return
-
-
-def json_response(body: Mapping[str, Any] | str) -> web.Response:
-    """Return a 200 with this object, or this text which is one."""
-    return _json(200, body, {})
-
-
-def refusal_response(refusal: Refusal) -> web.Response:
-    """Return the response that tells a client of a refusal."""
-    return _json(refusal.status, refusal.body(), refusal.headers)
-
-
-def _json(status: int, body: Mapping[str, Any] | str, headers: Mapping[str, str]) -> web.Response:
-    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    data = text.encode("utf-8", "replace")
-    return web.Response(body=data, status=status, headers=headers, content_type="application/json")

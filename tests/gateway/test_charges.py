@@ -17,11 +17,12 @@ from cnai_magic import demo
 from cnai_magic.api.billing import Balance
 from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model, Usage
-from cnai_magic.demo import MODELS
-from cnai_magic.gateway import accounts, faults
-from cnai_magic.gateway.accounts import Account
-from cnai_magic.gateway.app import demo_source
+from cnai_magic.demo import MODELS, DemoMessage, DemoRequest
+from cnai_magic.gateway import charges, faults
+from cnai_magic.gateway.charges import Account
+from cnai_magic.gateway.upstream import demo_upstream
 from cnai_magic.money.price import PriceList
+from tests.demo_requests import demo_request
 
 KEY = "sk-testtesttesttest"
 PATIENCE = 20
@@ -39,8 +40,11 @@ class Pausing:
         self._chunks = chunks
         self._failure = failure
 
+    def check(self, request: DemoRequest) -> None:
+        pass
+
     async def answer(
-        self, request: ChatRequest, *, prompt_tokens: int, paced: bool
+        self, request: DemoRequest, *, prompt_tokens: int, paced: bool
     ) -> AsyncGenerator[Chunk, None]:
         for chunk in self._chunks:
             yield chunk
@@ -82,7 +86,7 @@ def test_a_whole_answer_is_charged_as_it_was_reported(gateway: Any) -> None:
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_all_that_a_client_was_told_is_all_that_it_is_charged(start: Any, whole: bool) -> None:
-    gateway = start(source=demo_source(0))
+    gateway = start(upstream=demo_upstream(0))
     client = Client(gateway.base_url, KEY)
     told = Usage()
     for model in MODELS:
@@ -103,7 +107,7 @@ def test_all_that_a_client_was_told_is_all_that_it_is_charged(start: Any, whole:
 @pytest.mark.parametrize("model", [model.id for model in MODELS if model.id != faults.MODEL])
 def test_what_the_gateway_counts_of_a_demo_model_is_what_the_model_reports(model: str) -> None:
     text = "Tell me  about 世界:\n\n    what is 12345 + 3? And what is internationalisation?"
-    request = ChatRequest(model, (Message("system", "Be brief."), Message("user", text)))
+    request = demo_request(model, DemoMessage("system", "Be brief."), DemoMessage("user", text))
     *tokens, end = demo.answer(request)
     tab = Account().open("req-1", model, end.usage.prompt_tokens)
     for chunk in tokens:
@@ -115,10 +119,10 @@ def test_what_the_gateway_counts_of_a_demo_model_is_what_the_model_reports(model
 
 
 def test_a_client_that_leaves_pays_for_the_prompt_and_what_it_was_sent(start: Any) -> None:
-    source = Pausing(Chunk(reasoning="hm"), Chunk("one"), Chunk(" two"))
-    gateway = start(source=source)
+    upstream = Pausing(Chunk(reasoning="hm"), Chunk("one"), Chunk(" two"))
+    gateway = start(upstream=upstream)
     stream = gateway.stream(content="hello world")
-    assert source.silent.wait(PATIENCE)
+    assert upstream.silent.wait(PATIENCE)
     assert gateway.account.charged == 0
     stream.close()
     gateway.left_alone()
@@ -130,22 +134,22 @@ def test_a_client_that_leaves_pays_for_the_prompt_and_what_it_was_sent(start: An
 
 
 def test_a_client_that_leaves_before_the_first_token_pays_nothing(start: Any) -> None:
-    source = Pausing()
-    gateway = start(source=source)
+    upstream = Pausing()
+    gateway = start(upstream=upstream)
     stream = gateway.stream()
-    assert source.silent.wait(PATIENCE)
+    assert upstream.silent.wait(PATIENCE)
     stream.close()
     gateway.left_alone()
     assert gateway.account.settlements == []
 
 
 def test_a_client_that_leaves_while_a_whole_answer_is_made_pays_nothing(start: Any) -> None:
-    source = Pausing(Chunk("one"), Chunk(" two"))
-    gateway = start(source=source)
+    upstream = Pausing(Chunk("one"), Chunk(" two"))
+    gateway = start(upstream=upstream)
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     connection.request("POST", CHAT, json.dumps(question()), headers)
-    assert source.silent.wait(PATIENCE)
+    assert upstream.silent.wait(PATIENCE)
     connection.close()
     gateway.left_alone()
     assert gateway.account.settlements == []
@@ -163,7 +167,7 @@ def test_a_client_that_leaves_while_a_whole_answer_is_made_pays_nothing(start: A
 def test_a_stream_that_fails_is_charged_for_what_was_sent_before_the_error_is_told(
     start: Any, chunks: tuple[Chunk, ...], usage: Usage | None
 ) -> None:
-    gateway = start(source=Pausing(*chunks, failure=RuntimeError("no")))
+    gateway = start(upstream=Pausing(*chunks, failure=RuntimeError("no")))
     stream = gateway.stream()
     while b'"error"' not in stream.chunk():
         pass
@@ -177,11 +181,11 @@ def test_a_stream_that_fails_is_charged_for_what_was_sent_before_the_error_is_to
 def test_an_answer_without_an_end_is_charged_for_what_was_sent(start: Any) -> None:
     class Endless(Pausing):
         async def answer(
-            self, request: ChatRequest, *, prompt_tokens: int, paced: bool
+            self, request: DemoRequest, *, prompt_tokens: int, paced: bool
         ) -> AsyncGenerator[Chunk, None]:
             yield Chunk("one")
 
-    gateway = start(source=Endless())
+    gateway = start(upstream=Endless())
     gateway.stream().chunks()
     assert gateway.ask()[0] == 500
     assert [each.usage for each in gateway.account.settlements] == [Usage(1, 1)]
@@ -190,11 +194,11 @@ def test_an_answer_without_an_end_is_charged_for_what_was_sent(start: Any) -> No
 def test_an_answer_that_is_whole_without_a_token_costs_its_prompt(start: Any) -> None:
     class Silent(Pausing):
         async def answer(
-            self, request: ChatRequest, *, prompt_tokens: int, paced: bool
+            self, request: DemoRequest, *, prompt_tokens: int, paced: bool
         ) -> AsyncGenerator[Chunk, None]:
             yield Chunk(finish_reason="stop", usage=Usage(9, 0))
 
-    gateway = start(source=Silent())
+    gateway = start(upstream=Silent())
     gateway.stream().chunks()
     assert [(each.usage, each.nano, each.complete) for each in gateway.account.settlements] == [
         (Usage(9, 0), 9 * PROMPT, True)
@@ -260,10 +264,10 @@ def test_a_faulty_model_is_charged_for_the_answers_that_it_ends(
 
 def test_only_the_latest_settlements_are_kept_and_the_total_is_of_all() -> None:
     account = Account(PriceList({"m": (1, 1)}))
-    for number in range(accounts.KEPT + 2):
+    for number in range(charges.KEPT + 2):
         account.settle(f"req-{number}", "m", Usage(1, 0), complete=True)
-    assert account.charged == (accounts.KEPT + 2) * 1000
-    assert len(account.settlements) == accounts.KEPT
+    assert account.charged == (charges.KEPT + 2) * 1000
+    assert len(account.settlements) == charges.KEPT
     assert account.settlements[0].request_id == "req-2"
 
 

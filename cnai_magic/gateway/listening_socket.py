@@ -1,4 +1,4 @@
-"""Where to listen: a host and a port, and in words why one cannot be used."""
+"""Opens the socket that the gateway listens on, or says in words why that host or port cannot be used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ BACKLOG = 1024
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises InputError where that cannot be had."""
+    """Return a listening socket; port 0 takes a free one.
+
+    Raises InputError where the address cannot be used.
+    """
     if not 0 <= port <= 65535:
         raise InputError(
             f"{port} is not a port",
@@ -29,9 +32,9 @@ def bind(host: str, port: int) -> socket.socket:
         raise InputError("no host is named", parameter="host", why="127.0.0.1 is this machine only")
     try:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
-        # A name of both kinds, localhost for one, is served where older clients look for it.
-        family, *_, place = min(found, key=lambda each: each[0] != socket.AF_INET)
-        return socket.create_server(place, family=family, backlog=BACKLOG)
+        # A name with addresses of both families, such as localhost, is served on IPv4 for older clients.
+        family, *_, chosen = min(found, key=lambda each: each[0] != socket.AF_INET)
+        return socket.create_server(chosen, family=family, backlog=BACKLOG)
     except (OSError, ValueError) as exc:
         raise unusable(exc, host, port) from exc
 
@@ -51,7 +54,7 @@ def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
         )
     if number in (errno.EACCES, errno.EPERM):
         return InputError(
-            f"port {port} of {host} is not for every user",
+            f"port {port} of {host} may not be used",
             parameter="port",
             why="ports below 1024 need the rights of an administrator"
             if port < 1024
@@ -68,7 +71,7 @@ def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
     if number in reasons:
         why = reasons[number]
     elif isinstance(exc, socket.gaierror | ValueError):
-        why = "it is neither a name that is known here nor an address"
+        why = "it is neither a known host name nor an address"
         if re.search(r"://|:\d+$", host):
             why = "a host is named without http:// and without a port"
     else:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.gateway import billing_routes as billing
+from cnai_magic.gateway import billing_bodies as billing
 from cnai_magic.money.price import Price, read_pricing
 from tests.properties import random_examples
 

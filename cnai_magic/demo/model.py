@@ -1,0 +1,48 @@
+"""The interface of a demo model: what it can do, and how it writes an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ..api.messages import Chunk
+from ..errors import InputError
+from .request import DemoRequest
+
+__all__ = ["DemoModel"]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoModel:
+    """A demo model: `write` yields its answer with one token in each chunk, of the text or of the reasoning.
+
+    `json` tells that it can answer with one JSON object, `images` that it says something of images, `reasons`
+    that it has reasoning to turn off; `default_max_tokens` ends an answer that has no end.
+    """
+
+    name: str
+    write: Callable[[DemoRequest], Iterator[Chunk]]
+    json: bool = False
+    images: bool = False
+    reasons: bool = False
+    default_max_tokens: int | None = None
+
+    def check(self, request: DemoRequest) -> None:
+        """Raise InputError, which names the field, for what this model cannot do."""
+        if request.json_object and not self.json:
+            raise InputError(
+                f"{self.name} cannot answer with a JSON object",
+                parameter="response_format",
+                why="demo-guide can",
+            )
+        if not self.reasons and request.effort not in ("", "none"):
+            raise InputError(
+                f"{self.name} does not reason", parameter="reasoning_effort", why="demo-reasoner does"
+            )
+        for place, message in enumerate(request.messages):
+            if message.images and not self.images:
+                raise InputError(
+                    f"{self.name} takes no images",
+                    parameter=f"messages[{place}].content",
+                    why="it has a part of type image_url; demo-guide and demo-echo take one",
+                )

@@ -1,0 +1,54 @@
+"""What a demo model is asked: the messages as text, and the parameters that demo models obey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .tokenizer import count_tokens
+
+__all__ = ["IMAGE_TOKENS", "DemoMessage", "DemoRequest"]
+
+IMAGE_TOKENS = 85
+"""Prompt tokens that an image counts: what OpenAI counts for one in low detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoMessage:
+    """One message: its text parts joined, and of each image its kind and size ("image/png, 12 KB").
+
+    `role` is system (developer messages too), user, assistant or tool; `tool` names the function whose
+    result a tool message is.
+    """
+
+    role: str
+    text: str
+    images: tuple[str, ...] = ()
+    tool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRequest:
+    """A chat completion for a demo model; the values are valid, a parameter that was not sent is None.
+
+    `json_object` asks for one JSON object as the answer; `effort` is the reasoning effort, "" where none was
+    sent. `body` is the request as it was sent, without what only says how the answer is delivered.
+    """
+
+    model: str
+    messages: tuple[DemoMessage, ...]
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    json_object: bool = False
+    effort: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The tokens of the messages; counted anew at each call."""
+        images = sum(len(message.images) for message in self.messages)
+        return sum(count_tokens(message.text) for message in self.messages) + IMAGE_TOKENS * images

@@ -1,0 +1,229 @@
+"""Reads the body of `POST /v1/chat/completions`: all that the Chat Completions API accepts, without any I/O.
+
+`_FIELDS` has a row for each field of the reference. What the demo models cannot do is refused by the field's
+name and never silently ignored, and so is a field that the reference does not have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..demo.request import DemoRequest
+from ..errors import InputError
+from ..nearest import did_you_mean
+from .field_checks import (
+    Check,
+    accepted,
+    check_depth,
+    fail,
+    flag,
+    not_possible,
+    nothing_but,
+    number,
+    one_of,
+    structure,
+    text,
+    whole_number,
+)
+from .request_messages import read_messages, without_image_data
+from .request_tools import (
+    check_function_call,
+    check_functions,
+    check_tool_choice,
+    check_tools,
+    check_tools_together,
+)
+
+__all__ = ["CompletionRequest", "read_request"]
+
+_LONGEST_INTEGER = 400
+_MOST_STOPS = 4
+_LONGEST_STOP = 1_000
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+class CompletionRequest(NamedTuple):
+    """A chat completion as it was asked for: the request to the model, and how its answer is delivered.
+
+    `service_tier` tells whether one was asked for.
+    """
+
+    chat: DemoRequest
+    stream: bool
+    include_usage: bool
+    prompt_tokens: int
+    service_tier: bool = False
+
+
+def read_request(raw: bytes | bytearray) -> CompletionRequest:
+    """Read the body of a chat completion; raises InputError that names the field at fault."""
+    body = _read_json(raw)
+    del raw
+    body = {name: value for name, value in body.items() if value is not None}
+    for name in ("model", "messages"):
+        if name not in body:
+            raise InputError(f"{name} is missing", parameter=name)
+    for name, value in body.items():
+        if name not in _FIELDS:
+            raise InputError(
+                f"{name[:100]!r} is not a field of chat completions",
+                parameter=name[:100],
+                why=did_you_mean(name[:100], _FIELDS),
+            )
+        check_depth(value, name)
+        _FIELDS[name](value, name)
+    _check_together(body)
+    chat = _demo_request(body)
+    return CompletionRequest(
+        chat,
+        stream=body.get("stream", False),
+        include_usage=body.get("stream_options", {}).get("include_usage") or False,
+        prompt_tokens=chat.prompt_tokens,
+        service_tier="service_tier" in body,
+    )
+
+
+def _read_json(raw: bytes | bytearray) -> dict[str, Any]:
+    try:
+        decoded = raw.decode("utf-8-sig")
+        del raw
+        body = json.loads(decoded, parse_int=_read_integer)
+    except UnicodeDecodeError as exc:
+        raise InputError("the request body is not UTF-8") from exc
+    except (ValueError, RecursionError) as exc:
+        raise InputError("the request body is not JSON") from exc
+    if not isinstance(body, dict):
+        raise InputError("the request body is not a JSON object")
+    return body
+
+
+def _read_integer(digits: str) -> int:
+    """Read an integer of JSON; one of a million digits would take minutes."""
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError("a number with too many digits")
+    return int(digits)
+
+
+def _demo_request(body: dict[str, Any]) -> DemoRequest:
+    messages = read_messages(body["messages"])
+    stop = body.get("stop", ())
+    shown = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
+    # The data of images is not kept while the answer is read.
+    shown["messages"] = without_image_data(body["messages"])
+    return DemoRequest(
+        body["model"],
+        messages,
+        temperature=body.get("temperature"),
+        top_p=body.get("top_p"),
+        max_tokens=body.get("max_completion_tokens", body.get("max_tokens")),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        seed=body.get("seed"),
+        json_object=body.get("response_format", {}).get("type") == "json_object",
+        effort=body.get("reasoning_effort", ""),
+        body=shown,
+    )
+
+
+# -- fields -------------------------------------------------------------------------------------
+
+
+def _model(value: object, where: str) -> None:
+    text(value, where)
+    if not str(value).strip():
+        fail(where, "is blank", "GET /v1/models lists the models")
+
+
+def _messages(value: object, where: str) -> None:
+    if not isinstance(value, list):
+        fail(where, "is not an array")
+
+
+def _stop(value: object, where: str) -> None:
+    if isinstance(value, list) and len(value) > _MOST_STOPS:
+        fail(where, f"has {len(value)} texts", f"at most {_MOST_STOPS} are possible")
+    for each in value if isinstance(value, list) else [value]:
+        if not isinstance(each, str) or not each:
+            fail(where, "is neither a text nor a list of texts", "an empty text is not possible either")
+        elif len(each) > _LONGEST_STOP:
+            fail(where, "is too long", f"each text has at most {_LONGEST_STOP:,} characters")
+
+
+def _stream_options(value: object, where: str) -> None:
+    structure(value, where, {"include_usage": flag, "include_obfuscation": flag})
+
+
+def _response_format(value: object, where: str) -> None:
+    if not isinstance(value, Mapping):
+        fail(where, "is not an object")
+    one_of("text", "json_object", "json_schema")(value.get("type"), f"{where}.type")
+    if value["type"] == "json_schema":
+        fail(where, "is json_schema", "the demo models follow no schema; json_object is possible")
+
+
+def _metadata(value: object, where: str) -> None:
+    if not isinstance(value, Mapping) or len(value) > 16:
+        fail(where, "is not an object of at most 16 pairs")
+    for name, each in value.items():
+        if len(name) > 64 or not isinstance(each, str) or len(each) > 512:
+            fail(f"{where}.{name[:64]}", "is not a pair of texts of at most 64 and 512 characters")
+
+
+def _logit_bias(value: object, where: str) -> None:
+    if value != {}:
+        fail(where, "is not possible here", "the demo models have no token IDs")
+
+
+_FIELDS: dict[str, Check] = {
+    "model": _model,
+    "messages": _messages,
+    # sampling
+    "temperature": number(0, 2),
+    "top_p": number(0, 1),
+    "seed": whole_number(-(2**63), 2**63 - 1),
+    "stop": _stop,
+    "max_tokens": whole_number(1),
+    "max_completion_tokens": whole_number(1),
+    "n": nothing_but(1, "one request has one answer"),
+    "frequency_penalty": nothing_but(0, "the demo models have no penalties"),
+    "presence_penalty": nothing_but(0, "the demo models have no penalties"),
+    "logit_bias": _logit_bias,
+    "logprobs": nothing_but(False, "the demo models report no probabilities"),
+    "top_logprobs": nothing_but(0, "the demo models report no probabilities"),
+    "reasoning_effort": one_of(*_EFFORTS),
+    "verbosity": nothing_but("medium", "the demo models have one verbosity"),
+    # form of the answer
+    "response_format": _response_format,
+    "modalities": nothing_but(["text"], "the demo models only write text"),
+    "audio": not_possible("the demo models only write text"),
+    "stream": flag,
+    "stream_options": _stream_options,
+    # tools
+    "tools": check_tools,
+    "tool_choice": check_tool_choice,
+    "parallel_tool_calls": flag,
+    "functions": check_functions,
+    "function_call": check_function_call,
+    "web_search_options": not_possible("the demo models are offline"),
+    "moderation": not_possible("nothing is moderated here"),
+    # accepted, and without an effect on the answer of a demo model
+    "prediction": accepted,
+    "service_tier": one_of("auto", "default", "flex", "scale", "priority", "fast"),
+    "store": flag,
+    "metadata": _metadata,
+    "user": text,
+    "safety_identifier": text,
+    "prompt_cache_key": text,
+    "prompt_cache_options": accepted,
+    "prompt_cache_retention": one_of("in_memory", "24h"),
+}
+
+
+def _check_together(body: Mapping[str, Any]) -> None:
+    """Check the fields that need, or exclude, each other."""
+    if "stream_options" in body and not body.get("stream"):
+        fail("stream_options", "is given", "stream is not true")
+    if "max_tokens" in body and "max_completion_tokens" in body:
+        fail("max_completion_tokens", "is given beside max_tokens", "one of them is possible")
+    check_tools_together(body)

@@ -1,0 +1,147 @@
+"""Checks for the fields of a request; each raises InputError that names the field.
+
+A check is called with a value and the name of its field, such as `messages[0].content[1].type`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from ..errors import InputError
+from ..nearest import did_you_mean
+
+__all__ = [
+    "Check",
+    "accepted",
+    "check_depth",
+    "fail",
+    "flag",
+    "not_possible",
+    "nothing_but",
+    "number",
+    "one_of",
+    "structure",
+    "text",
+    "whole_number",
+]
+
+Check = Callable[[object, str], None]
+
+_DEEPEST = 100
+_LONGEST_SHOWN = 100
+
+
+def fail(where: str, what: str, why: str = "") -> NoReturn:
+    """Raise the error of a field: `what` is wrong with it, and why."""
+    raise InputError(f"{where} {what}", parameter=where, why=why)
+
+
+def accepted(value: object, where: str) -> None:
+    """Accept any value."""
+
+
+def not_possible(why: str) -> Check:
+    """Return the check of a field that no demo model can obey."""
+
+    def check(value: object, where: str) -> None:
+        fail(where, "is not possible here", why)
+
+    return check
+
+
+def text(value: object, where: str) -> None:
+    """Accept a text."""
+    if not isinstance(value, str):
+        fail(where, "is not text")
+
+
+def flag(value: object, where: str) -> None:
+    """Accept true and false."""
+    if not isinstance(value, bool):
+        fail(where, "is neither true nor false")
+
+
+def number(low: float, high: float) -> Check:
+    """Return the check for a number from `low` to `high`."""
+
+    def check(value: object, where: str) -> None:
+        # A NaN fails the comparison, as it should.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            fail(where, f"is {_shown(value)}", f"it is a number from {low} to {high}")
+
+    return check
+
+
+def whole_number(low: int, high: int | None = None) -> Check:
+    """Return the check for an integer from `low` to `high`."""
+
+    def check(value: object, where: str) -> None:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
+            limits = f"of at least {low}" if high is None else f"from {low} to {high}"
+            fail(where, f"is {_shown(value)}", f"it is a whole number {limits}")
+
+    return check
+
+
+def one_of(*choices: str) -> Check:
+    """Return the check for one of some texts."""
+
+    def check(value: object, where: str) -> None:
+        if not isinstance(value, str) or value not in choices:
+            fail(where, f"is {_shown(value)}", f"it is one of {', '.join(choices)}")
+
+    return check
+
+
+def nothing_but(only: object, why: str) -> Check:
+    """Return the check of a field of which the demo models can obey one value."""
+
+    def check(value: object, where: str) -> None:
+        if isinstance(value, bool) is not isinstance(only, bool) or value != only:
+            fail(where, f"is {_shown(value)} and not {_shown(only)}", why)
+
+    return check
+
+
+def structure(
+    value: object, where: str, fields: Mapping[str, Check], required: tuple[str, ...] = ()
+) -> Mapping[str, Any]:
+    """Return an object that has the `required` fields, and none beside `fields`; null is not given."""
+    if not isinstance(value, Mapping):
+        fail(where, "is not an object")
+    for name in required:
+        if value.get(name) is None:
+            fail(f"{where}.{name}", "is missing")
+    for name, each in value.items():
+        inner = f"{where}.{name[:_LONGEST_SHOWN]}"
+        if each is None:
+            continue
+        if name not in fields:
+            fail(inner, "is not a field of it", did_you_mean(name[:_LONGEST_SHOWN], fields))
+        fields[name](each, inner)
+    return value
+
+
+def check_depth(value: object, where: str) -> None:
+    """Refuse a value that is nested so deeply that it could not be written again."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    fail(where, f"is nested more than {_DEEPEST} levels deep")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str | int | float) or value is None:
+        shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
+    else:
+        shown = "an array" if isinstance(value, list) else "an object"
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"

@@ -1,0 +1,197 @@
+"""Reads the messages of a request: their roles, the parts of their content, and the calls of tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..demo.request import DemoMessage
+from .field_checks import accepted, fail, one_of, structure, text
+
+__all__ = ["read_messages", "without_image_data"]
+
+_MOST_MESSAGES = 10_000
+_LONGEST_URL_SHOWN = 100
+
+_COMMON = {"role": text, "content": accepted, "name": text}
+# Some servers send their thinking in a message, and clients send it back.
+_THINKING = {"reasoning_content": text, "reasoning": text, "reasoning_details": accepted}
+_FIELDS = {
+    "system": _COMMON,
+    "developer": _COMMON,
+    "user": _COMMON,
+    "assistant": _COMMON
+    | _THINKING
+    | {"refusal": text, "annotations": accepted, "tool_calls": accepted, "function_call": accepted},
+    "tool": _COMMON | {"tool_call_id": text},
+    "function": _COMMON,
+}
+_PARTS = {
+    "system": ("text",),
+    "developer": ("text",),
+    "user": ("text", "image_url"),
+    "assistant": ("text", "refusal"),
+    "tool": ("text",),
+    "function": ("text",),
+}
+_PART_FIELDS = {"type": text, "prompt_cache_breakpoint": accepted}
+_DATA_URL = re.compile(r"data:(image/[\w.+-]{1,40});base64,", re.IGNORECASE)
+
+
+def read_messages(value: object) -> tuple[DemoMessage, ...]:
+    """Return the messages of a request; raises InputError that names the part at fault."""
+    if not isinstance(value, list) or not value:
+        fail("messages", "is not an array with at least one message")
+    if len(value) > _MOST_MESSAGES:
+        fail("messages", f"has more than {_MOST_MESSAGES:,} messages")
+    open_calls: dict[str, str] = {}
+    found = []
+    for place, each in enumerate(value):
+        where = f"messages[{place}]"
+        message = _read_message(each, where)
+        tool = ""
+        if each["role"] == "tool":
+            tool = _answered_tool(each, open_calls, where)
+        elif open_calls:
+            fail(where, "does not answer the tool calls before it", _missing(open_calls))
+        else:
+            open_calls = _read_calls(each.get("tool_calls"), f"{where}.tool_calls")
+        found.append(message if not tool else DemoMessage("tool", message.text, tool=tool))
+    if open_calls:
+        fail("messages", "ends before its tool calls are answered", _missing(open_calls))
+    return tuple(found)
+
+
+def without_image_data(messages: list[Any]) -> list[Any]:
+    """Return messages with the long addresses of images cut, as demo-echo shows them."""
+    return [
+        {**message, "content": [_without_data(part) for part in message["content"]]}
+        if isinstance(message["content"], list)
+        else message
+        for message in ({"content": None, **each} for each in messages)
+    ]
+
+
+def _read_message(value: object, where: str) -> DemoMessage:
+    if not isinstance(value, Mapping):
+        fail(where, "is not an object")
+    one_of(*_FIELDS)(value.get("role"), f"{where}.role")
+    role = str(value["role"])
+    structure(value, where, _FIELDS[role], ("name",) if role == "function" else ())
+    content = value.get("content")
+    images: tuple[str, ...] = ()
+    if content is None and role == "assistant" and _says_without_content(value):
+        content = value.get("refusal") or ""
+    elif isinstance(content, list):
+        content, images = _read_parts(content, role, f"{where}.content")
+    elif not isinstance(content, str):
+        fail(f"{where}.content", "is neither text nor a list of parts")
+    _check_unicode(content, f"{where}.content")
+    if role == "function":
+        return DemoMessage("tool", content, tool=str(value["name"]))
+    return DemoMessage("system" if role == "developer" else role, content, images)
+
+
+def _says_without_content(message: Mapping[str, Any]) -> bool:
+    return any(message.get(name) is not None for name in ("tool_calls", "function_call", "refusal"))
+
+
+def _read_parts(parts: list[Any], role: str, where: str) -> tuple[str, tuple[str, ...]]:
+    """Return the texts of a list of parts joined, and what its images are."""
+    if not parts:
+        fail(where, "has no parts")
+    texts: list[str] = []
+    images: list[str] = []
+    for place, part in enumerate(parts):
+        inner = f"{where}[{place}]"
+        if not isinstance(part, Mapping):
+            fail(inner, "is not an object")
+        kind = part.get("type")
+        if kind not in _PARTS[role]:
+            known = isinstance(kind, str) and kind in ("text", "image_url", "refusal", "input_audio", "file")
+            what = f"is a part of type {kind}" if known else "is a part of an unknown type"
+            fail(
+                f"{inner}.type", what, f"a {role} message here has parts of type {' or '.join(_PARTS[role])}"
+            )
+        if kind == "image_url":
+            structure(part, inner, _PART_FIELDS | {"image_url": accepted}, ("image_url",))
+            images.append(_read_image(part["image_url"], f"{inner}.image_url"))
+        else:
+            structure(part, inner, _PART_FIELDS | {kind: text}, (kind,))
+            texts.append(part[kind])
+    return "".join(texts), tuple(images)
+
+
+def _read_image(value: object, where: str) -> str:
+    """Return what an image is, from its address alone: nothing is fetched."""
+    fields = {"url": text, "detail": one_of("auto", "low", "high", "original")}
+    url = structure(value, where, fields, ("url",))["url"]
+    data = _DATA_URL.match(url)
+    if data is not None:
+        return f"{data[1].lower()}, {_size(url, data.end())}"
+    if not re.match(r"https?://[^\s/]", url, re.IGNORECASE):
+        fail(
+            f"{where}.url", "is not an address of an image", "it begins with https:// or data:image/…;base64,"
+        )
+    return "an address, which I do not open"
+
+
+def _size(url: str, start: int) -> str:
+    size = (len(url) - start) * 3 // 4
+    return f"{size:,} bytes" if size < 1_000 else f"{size / 1_000:,.0f} KB"
+
+
+def _without_data(part: dict[str, Any]) -> dict[str, Any]:
+    image = part.get("image_url")
+    if image is None or len(image["url"]) <= _LONGEST_URL_SHOWN:
+        return part
+    shown = f"{image['url'][:_LONGEST_URL_SHOWN]}… ({len(image['url']):,} characters)"
+    return {**part, "image_url": {**image, "url": shown}}
+
+
+# -- calls of tools -----------------------------------------------------------------------------
+
+
+def _read_calls(calls: object, where: str) -> dict[str, str]:
+    """Return the names of the called tools by the IDs of the calls."""
+    if calls is None:
+        return {}
+    if not isinstance(calls, list):
+        fail(where, "is not an array")
+    found: dict[str, str] = {}
+    for place, call in enumerate(calls):
+        inner = f"{where}[{place}]"
+        fields = {"id": text, "type": one_of("function", "custom"), "function": accepted, "custom": accepted}
+        # Some clients send the place of the call in the stream back with it.
+        structure(call, inner, fields | {"index": accepted}, ("id", "type"))
+        kind, argument = ("function", "arguments") if call["type"] == "function" else ("custom", "input")
+        structure(call.get(kind), f"{inner}.{kind}", {"name": text, argument: text}, ("name", argument))
+        if call["id"] in found:
+            fail(f"{inner}.id", "is that of an earlier call")
+        found[call["id"]] = call[kind]["name"]
+    return found
+
+
+def _answered_tool(message: Mapping[str, Any], open_calls: dict[str, str], where: str) -> str:
+    """Return the name of the tool whose result this is; its call is answered then."""
+    call = message.get("tool_call_id")
+    if call is None:
+        fail(f"{where}.tool_call_id", "is missing")
+    if call not in open_calls:
+        fail(f"{where}.tool_call_id", "is of no open call", "a tool message answers the tool_calls before it")
+    return open_calls.pop(call)
+
+
+def _missing(open_calls: Mapping[str, str]) -> str:
+    return f"no tool message has the tool_call_id {next(iter(open_calls))[:100]!r}"
+
+
+def _check_unicode(content: str, where: str) -> None:
+    """Refuse lone surrogates, which JSON can spell and no model, file or socket can hold."""
+    try:
+        # To encode ASCII would cost a copy and find nothing.
+        if not content.isascii():
+            content.encode()
+    except UnicodeEncodeError:
+        fail(where, "is not valid Unicode", "it holds one half of a surrogate pair")

@@ -1,0 +1,83 @@
+"""The fields of a request that are about tools. The demo models call none, which `auto` allows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .field_checks import accepted, fail, flag, one_of, structure, text
+
+__all__ = [
+    "check_function_call",
+    "check_functions",
+    "check_tool_choice",
+    "check_tools",
+    "check_tools_together",
+]
+
+_NO_CALLS = "the demo models call no tools; auto and none are possible"
+_FUNCTION = {"name": text, "description": text, "parameters": accepted, "strict": flag}
+_CUSTOM = {"name": text, "description": text, "format": accepted}
+
+
+def check_tools(value: object, where: str) -> None:
+    """Check `tools`: a list of functions and custom tools."""
+    for place, tool in enumerate(_list(value, where)):
+        _check_tool(tool, f"{where}[{place}]")
+
+
+def check_functions(value: object, where: str) -> None:
+    """Check `functions`, which came before `tools`."""
+    for place, function in enumerate(_list(value, where)):
+        structure(function, f"{where}[{place}]", _FUNCTION, ("name",))
+
+
+def check_tool_choice(value: object, where: str) -> None:
+    """Check `tool_choice`: whoever demands a call is refused."""
+    if isinstance(value, str):
+        one_of("none", "auto", "required")(value, where)
+        if value == "required":
+            fail(where, "is required", _NO_CALLS)
+        return
+    if not isinstance(value, Mapping):
+        fail(where, "is neither text nor an object")
+    one_of("function", "custom", "allowed_tools")(value.get("type"), f"{where}.type")
+    if value["type"] != "allowed_tools":
+        fail(where, "names a tool", _NO_CALLS)
+    inner = f"{where}.allowed_tools"
+    fields = {"mode": one_of("auto", "required"), "tools": accepted}
+    allowed = structure(value.get("allowed_tools"), inner, fields, ("mode", "tools"))
+    if allowed["mode"] == "required":
+        fail(f"{inner}.mode", "is required", _NO_CALLS)
+    _list(allowed["tools"], f"{inner}.tools")
+
+
+def check_function_call(value: object, where: str) -> None:
+    """Check `function_call`, which came before `tool_choice`."""
+    if isinstance(value, Mapping):
+        fail(where, "names a function", _NO_CALLS)
+    one_of("none", "auto")(value, where)
+
+
+def check_tools_together(body: Mapping[str, Any]) -> None:
+    """Refuse a choice of tools where no tools are given."""
+    for choice, needed in (
+        ("tool_choice", "tools"),
+        ("parallel_tool_calls", "tools"),
+        ("function_call", "functions"),
+    ):
+        if choice in body and needed not in body:
+            fail(choice, "is given", f"{needed} is not")
+
+
+def _check_tool(tool: object, where: str) -> None:
+    fields = {"type": one_of("function", "custom"), "function": accepted, "custom": accepted}
+    checked = structure(tool, where, fields, ("type",))
+    kind = checked["type"]
+    structure(checked.get(kind), f"{where}.{kind}", _FUNCTION if kind == "function" else _CUSTOM, ("name",))
+
+
+def _list(value: object, where: str) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        fail(where, "is not an array with entries")
+    return value
