@@ -1,12 +1,12 @@
 /** The bundle: an anywidget front-end module whose text comes from the kernel's asset widget. */
 
-import css from "./answer.css";
-import { type AnswerModel, showAnswer } from "./answer_view";
-import { interruptKernel } from "./interrupt";
-import { type KernelModel, watchKernel } from "./kernel";
-import type { Typeset } from "./maths";
-import { StopControl } from "./stop";
-import { AnswerStore, type Header } from "./store";
+import css from "./answer/answer.css";
+import { type AnswerModel, showAnswer } from "./answer/answer_view";
+import { interruptKernel } from "./answer/interrupt";
+import { type KernelModel, watchKernel } from "./answer/kernel_watch";
+import type { Typeset } from "./markdown/maths";
+import { StopControl } from "./answer/stop";
+import { AnswerStore, type Header } from "./answer/store";
 
 /** What is used of an anywidget model. */
 export interface WidgetModel {

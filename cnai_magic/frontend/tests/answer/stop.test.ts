@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { interruptRequest } from "../src/interrupt";
-import { PATIENCE, StopControl } from "../src/stop";
+import { interruptRequest } from "../../src/answer/interrupt";
+import { PATIENCE, StopControl } from "../../src/answer/stop";
 
 function made(interrupt: () => Promise<boolean> | null = () => Promise.resolve(true)) {
   let pending: (() => void) | null = null;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { initialize, render, type WidgetModel } from "../src/index";
-import stub from "../src/stub";
+import { initialize, render, type WidgetModel } from "../../src/index";
+import stub from "../../src/stub";
 
 class FakeModel implements WidgetModel {
   sent: unknown[] = [];

@@ -1,10 +1,10 @@
 /** One view of an answer: reasoning and text as they come, below them the status line. */
 
-import { OutputHold } from "./hold";
-import { MarkdownView } from "./markdown_view";
-import type { Typeset } from "./maths";
-import { make } from "./nodes";
-import { openBoxes, Reader } from "./reader";
+import { OutputHold } from "./handover";
+import { MarkdownView } from "../markdown/markdown_view";
+import type { Typeset } from "../markdown/maths";
+import { make } from "../nodes";
+import { openBoxes, Reader } from "./scrolling";
 import { FrameSchedule } from "./schedule";
 import { StatusLine } from "./status_line";
 import type { StopControl } from "./stop";

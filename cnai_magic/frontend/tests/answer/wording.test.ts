@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { AnswerStore, type Footer, type Header, type Status } from "../src/store";
-import { announcement, facts } from "../src/wording";
+import { AnswerStore, type Footer, type Header, type Status } from "../../src/answer/store";
+import { announcement, facts } from "../../src/answer/wording";
 
 const header: Header = { model: "m", turn: 2, attempt: 1, kernel_id: "", can_stop: true };
 const footer: Footer = { tokens: 1031, thinking: 0, rate: 42.4, cost: "≈$0.0001", line: "the end" };

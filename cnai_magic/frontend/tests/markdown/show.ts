@@ -1,5 +1,5 @@
-import { MarkdownView } from "../src/markdown_view";
-import { PieceList } from "../src/store";
+import { MarkdownView } from "../../src/markdown/markdown_view";
+import { PieceList } from "../../src/answer/store";
 
 export function show(pieces: string[], over = true): HTMLElement {
   const source = new PieceList();

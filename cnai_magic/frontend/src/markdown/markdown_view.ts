@@ -1,13 +1,13 @@
 /** An answer's Markdown as nodes of the page, made without any HTML, each block drawn again only when it changed. */
 
 import { type Block, BlockParser } from "./blocks";
-import { offerCopy } from "./copy";
+import { offerCopy } from "../copy";
 import { type Inline, parseInline, parseLead } from "./inline";
 import { JsonText } from "./json_text";
 import { type Typeset, TypesetQueue } from "./maths";
-import { make } from "./nodes";
+import { make } from "../nodes";
 import { definitions } from "./references";
-import type { PieceList } from "./store";
+import type { PieceList } from "../answer/store";
 
 // A drawing that is behind, as in a view opened late, catches up over several frames.
 const PIECE = 2048;

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { AnswerStore } from "../src/store";
+import { AnswerStore } from "../../src/answer/store";
 
 function made(): { store: AnswerStore; resync: ReturnType<typeof vi.fn>; clock: { now: number } } {
   const resync = vi.fn();

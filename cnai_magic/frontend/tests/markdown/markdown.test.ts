@@ -101,8 +101,8 @@ describe("Markdown", () => {
   });
 
   it("leaves finished blocks alone", async () => {
-    const { MarkdownView } = await import("../src/markdown_view");
-    const { PieceList } = await import("../src/store");
+    const { MarkdownView } = await import("../../src/markdown/markdown_view");
+    const { PieceList } = await import("../../src/answer/store");
     const source = new PieceList();
     const host = document.createElement("div");
     const view = new MarkdownView(source, host);
@@ -116,8 +116,8 @@ describe("Markdown", () => {
   });
 
   it("draws again when the text became another", async () => {
-    const { MarkdownView } = await import("../src/markdown_view");
-    const { PieceList } = await import("../src/store");
+    const { MarkdownView } = await import("../../src/markdown/markdown_view");
+    const { PieceList } = await import("../../src/answer/store");
     const source = new PieceList();
     const host = document.createElement("div");
     const view = new MarkdownView(source, host);
@@ -132,8 +132,8 @@ describe("Markdown", () => {
   });
 
   it("draws before what its host holds already, and takes only its own away", async () => {
-    const { MarkdownView } = await import("../src/markdown_view");
-    const { PieceList } = await import("../src/store");
+    const { MarkdownView } = await import("../../src/markdown/markdown_view");
+    const { PieceList } = await import("../../src/answer/store");
     const source = new PieceList();
     const host = document.createElement("div");
     const before = document.createElement("i");

@@ -1,10 +1,10 @@
 /** The one line below an answer while it comes: Stop, what is known of it, and a button that copies it. */
 
-import { offerCopy } from "./copy";
+import { offerCopy } from "../copy";
 import type { StopControl } from "./stop";
 import type { AnswerStore, Header } from "./store";
 import { announcement, facts, INTERRUPT_YOURSELF, stopLabel } from "./wording";
-import { make, say } from "./nodes";
+import { make, say } from "../nodes";
 
 export class StatusLine {
   /** A part of its own, so that it can stay in sight while the answer runs past the window. */

@@ -1,6 +1,6 @@
 /** What is known of one answer. It belongs to the model; every view draws from it. */
 
-import type { Loss } from "./kernel";
+import type { Loss } from "./kernel_watch";
 
 export interface Header {
   model: string;

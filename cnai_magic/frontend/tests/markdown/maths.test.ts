@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { MarkdownView } from "../src/markdown_view";
-import { isFormula } from "../src/maths";
-import { PieceList } from "../src/store";
+import { MarkdownView } from "../../src/markdown/markdown_view";
+import { isFormula } from "../../src/markdown/maths";
+import { PieceList } from "../../src/answer/store";
 
 describe("maths", () => {
   const typeset: string[] = [];

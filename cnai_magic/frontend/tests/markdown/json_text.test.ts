@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { JsonText } from "../src/json_text";
-import { MarkdownView } from "../src/markdown_view";
-import { PieceList } from "../src/store";
+import { JsonText } from "../../src/markdown/json_text";
+import { MarkdownView } from "../../src/markdown/markdown_view";
+import { PieceList } from "../../src/answer/store";
 import { outline } from "./show";
 
 const isJson = (text: string): boolean => {
