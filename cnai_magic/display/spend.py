@@ -7,14 +7,16 @@ import functools
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ..errors import Door, NextStep
-from ..money.cost import Record, Scope, Spend, usd
+from ..money.cost import Record, Spend, usd
+from ..money.holds import BudgetStatus
 from ..redaction import strip_controls
 from .tables import Table
 
-__all__ = ["budget_table", "charges_csv", "grouped_table", "overview_table", "rows_csv", "unpriced"]
+__all__ = ["Scope", "budget_table", "charges_csv", "grouped_table", "overview_table", "rows_csv", "unpriced"]
 
 _CSV_HEADINGS = (
     *("id", "time", "day", "notebook", "conversation", "host", "model", "answered_by"),
@@ -28,6 +30,15 @@ _NAMELESS = {"Conversation": "(outside: --once)", "Notebook": "(no notebook)"}
 # A cell that begins so is a formula to a spreadsheet, the full-width forms in some languages.
 _PLAIN = re.compile("[0-9A-Za-z][0-9A-Za-z_./:-]*").fullmatch
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What was spent within a scope, money and demo credit apart, and its budget where it has one."""
+
+    money: Spend = field(default_factory=Spend)
+    demo: Spend = field(default_factory=Spend)
+    budget: BudgetStatus | None = None
 
 
 def overview_table(scopes: Mapping[str, Scope], door: Door = "cell") -> Table:
@@ -61,11 +72,13 @@ def budget_table(scopes: Mapping[str, Scope], *, demo: bool) -> Table | None:
     if not found:
         return None
     left = [
-        f"overspent by {usd(spent - budget)}" if spent > budget else usd(budget - spent)
-        for budget, spent, _ in found.values()
+        f"overspent by {usd(each.spent - each.limit)}"
+        if each.spent > each.limit
+        else usd(each.limit - each.spent)
+        for each in found.values()
     ]
-    held = [usd(held) if held else "" for _, _, held in found.values()]
-    columns = {"Left": left, "Of": [usd(budget) for budget, _, _ in found.values()], "Held": held}
+    held = [usd(each.held) if each.held else "" for each in found.values()]
+    columns = {"Left": left, "Of": [usd(each.limit) for each in found.values()], "Held": held}
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     rows = [[name, *(cells[place] for cells in shown.values())] for place, name in enumerate(found)]
     return Table(["Budget", *shown], rows, right=list(shown), note="of demo credit" if demo else "")

@@ -25,6 +25,7 @@ from .spend_sums import (
 
 if TYPE_CHECKING:
     from ..money.cost import Record
+    from ..money.holds import BudgetStatus
     from ..session.session import Session
 
 __all__ = ["read_spend", "run_spend_command", "spend_in_terminal"]
@@ -154,7 +155,7 @@ def _day_budget(session: Session, arguments: Namespace) -> _Change:
         )
 
     def change() -> str:
-        ledger.set_day_budget(nano)
+        ledger.day.set_limit(nano)
         return _day_budget_line(session) or "No daily budget is set."
 
     return change
@@ -291,28 +292,23 @@ def _budget_lines(session: Session) -> Iterator[str]:
 
 
 def _kernel_budget_line(session: Session) -> str:
-    from ..money.cost import usd
-
-    demo = session.asks_demo
-    budget = session.budget or 0
-    spent, held = session.book.total(demo=demo).nano, session.accounts.holds.held(demo=demo)
-    return f"Budget of this kernel: {usd(budget)}{_credit(demo)}, {_left(budget - spent, held)}."
+    status = session.accounts.status(session.budget, demo=session.asks_demo)
+    return "" if status is None else _budget_line("this kernel", status, session.asks_demo)
 
 
 def _day_budget_line(session: Session) -> str:
-    from ..money.cost import usd
+    from ..money.cost import account
 
     ledger = session.accounts.ledger_to_read(session.settings.ledger)
-    demo = session.asks_demo
-    today = ledger.today(demo=demo) if ledger is not None else None
-    if today is None:
-        return ""
-    budget, spent, held = today
-    return f"Budget of the day, all notebooks: {usd(budget)}{_credit(demo)}, {_left(budget - spent, held)}."
+    status = ledger.day.status(account(session.asks_demo)) if ledger is not None else None
+    return "" if status is None else _budget_line("the day, all notebooks", status, session.asks_demo)
 
 
-def _credit(demo: bool) -> str:
-    return " of demo credit" if demo else ""
+def _budget_line(of: str, status: BudgetStatus, demo: bool) -> str:
+    from ..money.cost import usd
+
+    credit = " of demo credit" if demo else ""
+    return f"Budget of {of}: {usd(status.limit)}{credit}, {_left(status.limit - status.spent, status.held)}."
 
 
 def _left(nano: int, held: int) -> str:

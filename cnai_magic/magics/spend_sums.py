@@ -8,8 +8,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ..api.messages import both_models
+from ..display.spend import Scope
 from ..errors import InputError, LedgerError, NextStep
-from ..money.cost import Charge, Record, Scope, Spend
+from ..money.cost import Charge, Record, Spend, account
+from ..money.holds import BudgetStatus
 
 if TYPE_CHECKING:
     from ..money.ledger import Ledger
@@ -85,21 +87,18 @@ def _of_the_ledger(session: Session, kernel: bool) -> dict[str, Scope]:
         notebook, day = each.get("notebook"), each.get("day")
         money, demo = (ledger.total(demo=kind, notebook=notebook, day=day) for kind in (False, True))
         found[name] = Scope(money, demo)
-    today = ledger.today(demo=session.asks_demo)
+    today = ledger.day.status(account(session.asks_demo))
     if today is not None:
         found["today"] = replace(found["today"], budget=today)
     return found
 
 
-def _kernel_budget(session: Session) -> tuple[int, int, int] | None:
+def _kernel_budget(session: Session) -> BudgetStatus | None:
     try:
         budget = session.budget
     except InputError:
         return None
-    if budget is None:
-        return None
-    demo = session.asks_demo
-    return budget, session.book.total(demo=demo).nano, session.accounts.holds.held(demo=demo)
+    return session.accounts.status(budget, demo=session.asks_demo)
 
 
 # -- charges ------------------------------------------------------------------------------------

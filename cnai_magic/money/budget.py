@@ -1,72 +1,75 @@
-"""Budgets that hold: what a question may cost at most is held before it is sent, and settled after it.
+"""Budgets: how long an answer may be, given what is left, and what is held for it until it is settled.
 
-What is promised: no request is sent whose prompt and one token of answer do not fit what is left, and
-`max_tokens` is always sent, so that an answer of a server that keeps to it fits too. A stream that passes
-what is held is stopped. What a server does not limit, the thinking of some models above all, can pass the
-budget once: it is told then, and later holds of that model include it.
+No request is sent whose prompt and one token of answer do not fit what is left. `max_tokens` is always sent,
+so that an answer of a server that keeps to it fits too, and a stream that passes what is held is stopped.
+Where a server does not limit something, as the thinking of some models, an answer can pass the budget once:
+the person is told, and later holds for that model include it.
 """
 
 from __future__ import annotations
 
-import re
 import threading
+import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..api.messages import ChatRequest, Message
-from ..errors import BudgetError, LedgerError, NextStep
-from .cost import SpendBook, usd
-from .ledger import Ledger
+from ..errors import BudgetError, CnaiError, LedgerError, NextStep, setting
+from .book import SpendBook
+from .cost import Charge, account, usd
+from .holds import BudgetStatus, Hold, Holds, MemoryHolds
+from .model_limits import NOTABLE_OVERRUN, ModelLimits
 from .price import Price
 
-__all__ = ["BRIEF", "Hold", "Holds", "Limits", "TokenBudget"]
+__all__ = ["BRIEF", "Budget", "Held", "Limits", "TokenBudget", "ledger_failed", "retry"]
 
-# Seconds that is waited for a ledger which another process has locked, at a time.
+# Seconds that a call waits for a ledger which another process has locked.
 BRIEF = 0.15
-# The same in the middle of an answer, which would else be cut.
+# The same in the middle of an answer, which would otherwise be cut.
 _EXTENDING = 2.0
+# Seconds that a question waits for what others hold of a budget before it is refused, and for a ledger that
+# is locked: many kernels that ask at the same time have to take turns.
+_WAIT_FOR_OTHERS, _WAIT_FOR_LOCK = 2.0, 5.0
+_POLL = 0.05
 # Tokens of answer that are held, and sent as max_tokens, where no --max-tokens limits it.
 _TOKENS_AT_A_TIME = 8192
 # Tokens that a model's chat template may add: to each message, and to all of them.
 _TEMPLATE = 16
 _MILLION = 10**6
-_NO_END = 10**18
+_UNLIMITED = 10**18
 _TRIES = 20
-# An overrun of fewer tokens is a matter of how the end of an answer is counted, and not worth a line.
-_WORTH_TELLING = 16
+_Result = TypeVar("_Result")
 
 
-class Hold(NamedTuple):
-    """What is held of a day's budget in a ledger, by its ID there."""
+class Held(NamedTuple):
+    """A hold, and the store that it is in."""
 
-    ledger: Ledger
-    id: str
+    store: Holds
+    hold: Hold
 
 
 class Limits(NamedTuple):
-    """What limits one request: the kernel's budget in nano-USD, and the ledger that has one of the day."""
+    """The budgets that limit one request: the kernel's, and the day's of all notebooks; None: no budget."""
 
-    budget: int | None
-    ledger: Ledger | None
+    kernel: Holds | None
+    day: Holds | None
 
 
 @dataclass(eq=False, slots=True)
 class TokenBudget:
-    """How long one answer may be, and what is held for it; without a budget as long as it likes.
+    """How long one answer may be, and what is held for it; without a budget there is no limit.
 
-    `tokens` are held, at a cost of `nano` nano-USD together with the prompt, and `extend` holds so many more
-    or returns 0; `limit` is what the server is told, and `capped` that it is less than what was asked for;
-    `hold` is what is held in the ledger too, where there is a budget of the day.
+    `tokens` are held, and `extend` holds so many more or returns 0. `limit` is the `max_tokens` that is sent,
+    and `capped` says that it is less than what was asked for. `kernel` and `day` are what is held of each.
     """
 
     tokens: int | None = None
     limit: int | None = None
     capped: bool = False
-    nano: int = 0
-    hold: Hold | None = None
+    kernel: Held | None = None
+    day: Held | None = None
     extend: Callable[[int], int] = int
 
     def limited(self, request: ChatRequest) -> ChatRequest:
@@ -76,7 +79,7 @@ class TokenBudget:
         return replace(request, max_tokens=self.limit)
 
     def covers(self, tokens: int) -> bool:
-        """Tell whether an answer of which so many tokens have come, by an estimate, may go on."""
+        """Return whether an answer of which so many tokens have come, by an estimate, may go on."""
         if self.tokens is None:
             return True
         if tokens >= self.tokens:
@@ -84,187 +87,153 @@ class TokenBudget:
         return tokens < self.tokens
 
 
-class Holds:
-    """What is held for the answers under way in this kernel, and what models are known to spend beyond."""
+class Budget:
+    """Holds what each request may cost at most, in the budget of this kernel and in that of the day."""
 
     def __init__(self, book: SpendBook, notify: Callable[[str], None]) -> None:
-        self._book = book
-        self._notify = notify
-        self._held: dict[TokenBudget, tuple[int, bool]] = {}
-        self._overruns: dict[tuple[str, str], int] = {}
-        self._longest: dict[tuple[str, str], int] = {}
+        self.kernel = MemoryHolds(book)
+        self.models = ModelLimits(notify)
+        # Held while it is decided what an answer gets, so that questions at the same time take turns.
         self._lock = threading.RLock()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Go on in a forked child, in which no answer is under way."""
         self._lock = threading.RLock()
-        self._held.clear()
+        self.kernel.reset()
 
     def allow(
-        self, request: ChatRequest, price: Price, limits: Limits, *, host: str, demo: bool
+        self,
+        request: ChatRequest,
+        price: Price | None,
+        limits: Limits,
+        *,
+        host: str,
+        demo: bool,
+        pause: Callable[[float], None],
     ) -> TokenBudget:
-        """Hold what a request may cost at most.
+        """Hold what a request may cost at most; wait a little, by `pause`, for what others hold.
 
-        Raises BudgetError where it does not fit, `waiting` set where it would fit but for what is held for
-        others, and LedgerError where the ledger fails.
+        Raises BudgetError where it does not fit or its model has no price, and LedgerError where the store of
+        the day's budget fails.
         """
+        if price is None:
+            raise _no_price(request.model, limits)
+        of = account(demo)
+
+        try:
+            return retry(
+                lambda: self._hold(request, price, limits, host, of),
+                pause,
+                may_pass=lambda error: self._fits_without_holds(limits, of, error.needed),
+            )
+        except LedgerError as error:
+            raise ledger_failed(error) from error
+
+    def settle(self, tokens: TokenBudget, charges: Iterable[Charge] = ()) -> Held | None:
+        """Enter what an answer cost in place of what is held in the kernel; without charges only let it go.
+
+        Returns what is held of the day's budget: its store may be busy, so it is for the caller to settle.
+        """
+        with self._lock:
+            kernel, tokens.kernel = tokens.kernel, None
+            day, tokens.day = tokens.day, None
+            for charge in charges:
+                self.kernel.settle(None if kernel is None else kernel.hold, charge)
+            if kernel is not None:
+                self.kernel.release(kernel.hold)
+            return day
+
+    def _hold(self, request: ChatRequest, price: Price, limits: Limits, host: str, of: str) -> TokenBudget:
         prompt = _cost(_most_prompt_tokens(request.messages), max(price.input, price.cached or 0))
-        beyond = self._overruns.get((host, request.model), 0)
-        least = prompt + _cost(1 + beyond, price.output)
-        wanted = request.max_tokens or self._longest.get((host, request.model), _TOKENS_AT_A_TIME)
+        overrun = self.models.overrun(host, request.model)
+        least = prompt + _cost(1 + overrun, price.output)
+        wanted = request.max_tokens or self.models.longest(host, request.model) or _TOKENS_AT_A_TIME
         for _ in range(_TRIES):
             with self._lock:
-                left = self._left(limits.budget, None, demo)
-                if least > max(0, left):
-                    raise self._refusal(least, left, beyond, demo)
-                left = self._left(limits.budget, limits.ledger, demo)
-                tokens = max(1, min(wanted, _tokens_for(left - prompt, price) - beyond))
+                left = self._left(limits, of, least, overrun)
+                tokens = max(1, min(wanted, _tokens_for(left - prompt, price) - overrun))
                 limit: int | None = tokens
                 if not price.output:
                     # What costs nothing needs no limit.
-                    tokens, limit = _NO_END, request.max_tokens
-                nano = prompt + _cost(tokens + beyond, price.output)
-                hold = None
-                if limits.ledger is not None and nano:
-                    try:
-                        held = limits.ledger.hold(nano, demo=demo, patience=BRIEF)
-                        hold = Hold(limits.ledger, held) if held is not None else None
-                    except BudgetError as error:
-                        if least > left:
-                            raise _day_refusal(least, error) from error
-                        continue  # another kernel took it in between: look again at what is left
-                allowance = TokenBudget(tokens + beyond, limit, tokens < wanted, nano, hold)
-                allowance.extend = partial(self._extend, allowance, price, limits.budget, demo)
-                self._held[allowance] = (nano, demo)
-                return allowance
-        raise BudgetError("the rest of the day's budget is held by requests under way", next_step="ask again")
+                    tokens, limit = _UNLIMITED, request.max_tokens
+                budget = TokenBudget(tokens + overrun, limit, tokens < wanted)
+                try:
+                    self._hold_each(budget, limits, of, prompt + _cost(tokens + overrun, price.output))
+                except BudgetError:
+                    continue  # another process took it in between: look again at what is left
+                budget.extend = partial(self._extend, budget, price)
+                return budget
+        raise BudgetError("requests under way hold the rest of the day's budget", next_step="ask again")
 
-    def release(self, allowance: TokenBudget) -> Hold | None:
-        """Let go of what is held in the kernel, and return what is to be let go in the ledger."""
-        with self._lock:
-            self._held.pop(allowance, None)
-            hold, allowance.hold = allowance.hold, None
-            return hold
+    def _left(self, limits: Limits, of: str, least: int, overrun: int) -> int:
+        """Return what is left of the smaller budget; raise BudgetError where `least` does not fit it."""
+        left = _UNLIMITED
+        for store, words in zip(limits, (_KERNEL, _DAY), strict=True):
+            status = None if store is None else store.status(of, patience=BRIEF)
+            if status is not None:
+                if least > max(0, status.left):
+                    raise words.refusal(least, status, overrun)
+                left = min(left, status.left)
+        return left
 
-    def left(self, budget: int | None, *, demo: bool) -> int | None:
-        """Return what is left of the kernel's budget in nano-USD, None where there is none."""
-        with self._lock:
-            return None if budget is None else self._left(budget, None, demo)
-
-    def held(self, *, demo: bool) -> int:
-        """Return what is held for the answers under way in this kernel, in nano-USD."""
-        with self._lock:
-            return sum(nano for nano, kind in self._held.values() if kind is demo)
-
-    def waits_for_others(self, limits: Limits, needed: int, *, demo: bool) -> bool:
-        """Tell whether so much would fit the budgets once nothing is held any more."""
-        with self._lock:
-            left = self._left(limits.budget, None, demo) + self.held(demo=demo)
-            today = limits.ledger.today(demo=demo, patience=BRIEF) if limits.ledger is not None else None
-        return needed <= left and (today is None or needed <= today[0] - today[1])
-
-    # -- what a server does not limit -----------------------------------------------------------
-
-    def note_length(
-        self, host: str, model: str, limit: int, completion_tokens: int, ledger: Ledger | None
-    ) -> None:
-        """Remember by how much an answer has passed the max_tokens that was sent; tell of it once."""
-        beyond = completion_tokens - limit
-        before = self._overruns.get((host, model), 0)
-        if beyond <= before:
+    def _hold_each(self, budget: TokenBudget, limits: Limits, of: str, nano: int) -> None:
+        if not nano:
             return
-        self._overruns[host, model] = beyond
-        if ledger is not None:
-            with suppress(LedgerError):  # it is remembered here, and what fails there is told elsewhere
-                before = max(before, ledger.overrun(host, model))
-                ledger.remember_overrun(host, model, beyond)
-        if beyond >= _WORTH_TELLING > before:
-            self._notify(
-                f"{model} at {host} counted {completion_tokens:,} tokens where max_tokens was {limit:,}: its "
-                f"thinking is not limited by it. Budgets hold {beyond:,} tokens more for it from now on."
-            )
+        budget.kernel = _held(limits.kernel, of, nano)
+        try:
+            budget.day = _held(limits.day, of, nano)
+        except CnaiError:
+            self.settle(budget)
+            raise
 
-    def note_refusal(self, host: str, model: str, limit: int, words: str) -> bool:
-        """Remember the longest answer of a model that refuses `limit`; False where none can be told."""
-        if "max_tokens" not in words and "max_completion_tokens" not in words:
-            return False
-        numbers = [int(each) for each in re.findall(r"(?<![\w.])\d{1,9}(?![\w.]*\w)", words.replace(",", ""))]
-        longest = max((each for each in numbers if _LEAST_LIMIT <= each < limit), default=limit // 2)
-        if longest < _LEAST_LIMIT:
-            return False
-        self._longest[host, model] = longest
-        return True
+    def _fits_without_holds(self, limits: Limits, of: str, needed: int) -> bool:
+        """Return whether an amount would fit the budgets if no request held anything."""
+        with self._lock:
+            found = [store.status(of, patience=BRIEF) for store in limits if store is not None]
+        return all(needed <= status.limit - status.spent for status in found if status is not None)
 
-    def learn_overrun(self, host: str, model: str, ledger: Ledger | None) -> None:
-        """Learn from the ledger by how much answers of a model have passed max_tokens in other kernels."""
-        if ledger is not None:
-            with suppress(LedgerError):  # what this kernel has seen itself counts without it
-                known = max(self._overruns.get((host, model), 0), ledger.overrun(host, model))
-                self._overruns[host, model] = known
-
-    # -- sums -----------------------------------------------------------------------------------
-
-    def _extend(self, allowance: TokenBudget, price: Price, budget: int | None, demo: bool, need: int) -> int:
+    def _extend(self, budget: TokenBudget, price: Price, needed: int) -> int:
         """Hold at least so many tokens more, and return how many; 0 where they do not fit."""
         with self._lock:
-            hold = allowance.hold
+            # The day's first: only that one another process may have taken in between.
+            held = [each for each in (budget.day, budget.kernel) if each is not None]
             try:
                 for _ in range(_TRIES):
-                    room = _tokens_for(self._left(budget, hold and hold.ledger, demo), price)
-                    tokens = min(max(need, _TOKENS_AT_A_TIME), room)
-                    if tokens < need:
+                    lefts = (each.store.left(each.hold.account, patience=BRIEF) for each in held)
+                    left = min((left for left in lefts if left is not None), default=_UNLIMITED)
+                    tokens = min(max(needed, _TOKENS_AT_A_TIME), _tokens_for(left, price))
+                    if tokens < needed:
                         return 0
                     nano = _cost(tokens, price.output)
-                    if hold is None or hold.ledger.extend(hold.id, nano, patience=_EXTENDING):
-                        allowance.nano += nano
-                        self._held[allowance] = (allowance.nano, demo)
+                    if all(each.store.extend(each.hold, nano, patience=_EXTENDING) for each in held):
                         return tokens
             except LedgerError:
-                return 0  # it is told when the answer is written there
+                pass  # it is reported when the answer is written there
             return 0
 
-    def _left(self, budget: int | None, ledger: Ledger | None, demo: bool) -> int:
-        left = [_NO_END]
-        if budget is not None:
-            left.append(budget - self._book.total(demo=demo).nano - self.held(demo=demo))
-        today = ledger.left_today(demo=demo, patience=BRIEF) if ledger is not None else None
-        if today is not None:
-            left.append(today)
-        return min(left)
 
-    def _refusal(self, least: int, left: int, beyond: int, demo: bool) -> BudgetError:
-        held = self.held(demo=demo)
-        beside = f" beside {usd(held)} for answers under way" if held else ""
-        thinking = f", {beyond:,} tokens of thinking included" if beyond >= _WORTH_TELLING else ""
-        return BudgetError(
-            "the question does not fit the budget, so it was not sent",
-            why=f"it may cost {usd(least)} and more{thinking}, and {usd(max(0, left))} is left{beside}",
-            next_step=_RAISE_BUDGET + ", or " + _SEND_LESS,
-            needed=least,
-        )
-
-
-# What is less is no longest answer of a model, but a status or a lower bound.
-_LEAST_LIMIT = 512
-_SEND_LESS = NextStep(
-    cell="send less: a shorter prompt, %%cnai --once, or %config Cnai.history_tokens",
-    terminal="send less",
-    python="send less: a shorter prompt, once=True, or Session(history_tokens=N)",
-)
-_RAISE_BUDGET = NextStep(
-    cell="raise it with %cnai_spend --budget USD",
-    terminal="raise it with CNAI_BUDGET=USD",
-    python="raise it with Session(budget=USD)",
-)
+def retry(
+    work: Callable[[], _Result],
+    pause: Callable[[float], None],
+    may_pass: Callable[[BudgetError], bool] = lambda error: False,
+) -> _Result:
+    """Do some work, and for a while again where a ledger is locked, or a refusal `may_pass`."""
+    began = time.monotonic()
+    while True:
+        try:
+            return work()
+        except LedgerError as error:
+            if not error.locked or time.monotonic() >= began + _WAIT_FOR_LOCK:
+                raise
+        except BudgetError as error:
+            if time.monotonic() >= began + _WAIT_FOR_OTHERS or not may_pass(error):
+                raise
+        pause(_POLL)
 
 
-def _day_refusal(least: int, error: BudgetError) -> BudgetError:
-    return BudgetError(
-        "the question does not fit the day's budget of all notebooks, so it was not sent",
-        why=f"it may cost {usd(least)} and more, and {error.why}",
-        next_step=NextStep(cell="raise it with %cnai_spend --budget-day USD, or ") + _SEND_LESS,
-        needed=least,
-    )
+def _held(store: Holds | None, of: str, nano: int) -> Held | None:
+    hold = None if store is None else store.hold(of, nano, patience=BRIEF)
+    return None if store is None or hold is None else Held(store, hold)
 
 
 def _most_prompt_tokens(messages: Iterable[Message]) -> int:
@@ -273,9 +242,73 @@ def _most_prompt_tokens(messages: Iterable[Message]) -> int:
 
 
 def _tokens_for(nano: int, price: Price) -> int:
-    """Return how many tokens of answer so much pays for."""
-    return max(0, nano) * _MILLION // price.output if price.output else _NO_END
+    """Return how many tokens of answer an amount pays for."""
+    return max(0, nano) * _MILLION // price.output if price.output else _UNLIMITED
 
 
 def _cost(tokens: int, per_million: int) -> int:
     return -(-tokens * per_million // _MILLION)
+
+
+# -- errors -----------------------------------------------------------------------------------
+
+
+class _Words(NamedTuple):
+    """How the refusals of one budget name it, and how to raise it."""
+
+    name: str
+    next_step: NextStep
+
+    def refusal(self, least: int, status: BudgetStatus, overrun: int) -> BudgetError:
+        thinking = f", {overrun:,} tokens of thinking included" if overrun >= NOTABLE_OVERRUN else ""
+        return BudgetError(
+            f"the question does not fit {self.name}, so it was not sent",
+            why=f"it may cost {usd(least)} and more{thinking}, and {status}",
+            next_step=self.next_step,
+            needed=least,
+        )
+
+
+_SEND_LESS = NextStep(
+    cell="send less: a shorter prompt, %%cnai --once, or %config Cnai.history_tokens",
+    terminal="send less",
+    python="send less: a shorter prompt, once=True, or Session(history_tokens=N)",
+)
+_KERNEL = _Words(
+    "the budget",
+    NextStep(
+        cell="raise it with %cnai_spend --budget USD, or ",
+        terminal="raise it with CNAI_BUDGET=USD, or ",
+        python="raise it with Session(budget=USD), or ",
+    )
+    + _SEND_LESS,
+)
+_DAY = _Words(
+    "the day's budget of all notebooks",
+    NextStep(cell="raise it with %cnai_spend --budget-day USD, or ") + _SEND_LESS,
+)
+
+
+def _no_price(model: str, limits: Limits) -> BudgetError:
+    price = setting("prices", {model: [1, 2]})
+    off = ["--budget off"] * (limits.kernel is not None) + ["--budget-day off"] * (limits.day is not None)
+    return BudgetError(
+        f"{model} has no price, so no budget can be kept, and the question was not sent",
+        next_step=NextStep(
+            cell=f"set its price: %cnai_spend --price {model} INPUT OUTPUT (USD per million tokens), "
+            f"or no budget: %cnai_spend {' '.join(off)}",
+            terminal=f"set its price in USD per million tokens: {price.terminal}",
+            python=f"set its price in USD per million tokens: {price.python}",
+        ),
+    )
+
+
+def ledger_failed(error: LedgerError) -> LedgerError:
+    """Return the error for a question that was not sent because the day's budget cannot be looked up."""
+    failed = LedgerError(
+        f"{error.what}, so the budget of the day cannot be kept: the question was not sent",
+        why=error.why,
+        next_step=error.next_step,
+    )
+    failed.locked = error.locked
+    return failed

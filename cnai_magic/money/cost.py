@@ -1,29 +1,47 @@
-"""What answers cost, and the sums of it. Money is a whole number of nano-USD; floats never hold it."""
+"""What answers cost, and sums of it. Money is a whole number of nano-USD; floats never hold it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 from ..api.messages import Usage
 
-__all__ = ["Charge", "Cost", "Record", "Scope", "Spend", "SpendBook", "usd"]
+__all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "account", "usd"]
+
+MONEY, DEMO = "money", "demo"
+"""The two accounts that a budget limits: demo credit is not money, and never added to it."""
 
 _NANO_PER_USD = 10**9
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
-# Its own, because a notebook may have set the precision of its arithmetic.
-_EXACT = Context(prec=60)
+
+
+def account(demo: bool) -> str:
+    """Return the account that a charge is of."""
+    return DEMO if demo else MONEY
+
+
+def usd(nano: int, *, exact: bool = False) -> str:
+    """Write nano-USD as dollars: rounded to what is worth reading, or `exact`, as sums must be."""
+    amount = Decimal(f"{nano}E-9")  # exact, whatever precision a notebook has set
+    if exact:
+        whole, _, part = f"{amount:,.9f}".partition(".")
+        return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+    if nano == 0:
+        return "$0"
+    size = abs(nano)
+    decimals = 2 if size >= 10**11 else 4 if size >= 10**7 else 6 if size >= 10**4 else 9
+    return f"${amount:,.{decimals}f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What one answer cost, in nano-USD; None means that its model has no price, never that it was free.
 
-    `local` tells that a server on this machine answered, which has no price list.
+    `local` says that a server on this machine answered, which has no price list.
     """
 
     nano: int | None
@@ -40,11 +58,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One request as it enters the accounts; `conversation` is "" for one outside of any.
+    """One request that was sent, and what it cost.
 
-    Demo answers are demo credit, and no money. `id` is the answer's own, `time` when it was asked, `notebook`
-    the path of the notebook that asked, "" where none did or it is not known. `answered_by` is the model that
-    the server names, "" where it is the one that was asked.
+    `id` is the answer's own, `time` when it was asked, `conversation` "" for a question outside of any.
+    `notebook` is the path of the notebook that asked, "" for none or an unknown one. `answered_by` is the
+    model that the server names, "" where it is the one that was asked. `demo`: paid with demo credit.
     """
 
     model: str
@@ -99,7 +117,7 @@ class Record(NamedTuple):
 class Spend:
     """A sum of charges: `nano` is what is priced; what is unpriced is counted, not guessed.
 
-    `estimated_nano` is the part of `nano` that no server reported the tokens of.
+    `estimated_nano` is the part of `nano` whose tokens no server reported.
     """
 
     requests: int = 0
@@ -153,7 +171,7 @@ class Spend:
         }
 
     def text(self, *, exact: bool = False) -> str:
-        """Write the sum in dollars, with what is estimated marked and what is unpriced told."""
+        """Write the sum in dollars; estimates are marked, and unpriced requests counted."""
         text = f"{'≈' if self.estimated_nano else ''}{usd(self.nano, exact=exact)}"
         if not self.unpriced_requests:
             return text
@@ -162,100 +180,3 @@ class Spend:
 
     def __str__(self) -> str:
         return self.text()
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What was spent within a scope, money and demo credit apart; a budget is: in all, spent, held."""
-
-    money: Spend = field(default_factory=Spend)
-    demo: Spend = field(default_factory=Spend)
-    budget: tuple[int, int, int] | None = None
-
-
-class SpendBook:
-    """The charges of one kernel, in order, and their running totals.
-
-    What a notebook's outputs say was spent before, and what was replayed at no cost, is kept apart.
-    """
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin anew with nothing spent."""
-        self.charges: list[Charge] = []
-        self._totals = {False: Spend(), True: Spend()}
-        self._before = {False: Spend(), True: Spend()}
-        self._replayed: dict[bool, Spend] = {False: Spend(), True: Spend()}
-        self._known: set[str] = set()
-        self._again: set[str] = set()
-
-    def add(self, charge: Charge) -> None:
-        """Enter one charge."""
-        self.charges.append(charge)
-        self._known.add(charge.id)
-        self._totals[charge.demo] += Spend.of(charge)
-
-    def replace(self, charge: Charge, priced: Charge) -> None:
-        """Enter the price of a charge that was found after it."""
-        for index in reversed(range(len(self.charges))):
-            if self.charges[index] is charge:
-                self.charges[index] = priced
-                mine = (Spend.of(each) for each in self.charges if each.demo is charge.demo)
-                self._totals[charge.demo] = sum(mine, Spend())
-                return
-
-    def restore(self, charges: Iterable[Charge]) -> None:
-        """Enter what the notebook's outputs say was spent before; what is known already counts once."""
-        for charge in charges:
-            if charge.id not in self._known:
-                self._known.add(charge.id)
-                self._before[charge.demo] += Spend.of(charge)
-
-    def replay(self, charge: Charge) -> None:
-        """Take note of an answer that was replayed, and what it had cost; again and again it counts once."""
-        if charge.id not in self._again:
-            self._again.add(charge.id)
-            self._replayed[charge.demo] += Spend.of(charge)
-
-    def total(self, *, demo: bool = False) -> Spend:
-        """Return the sum of all charges of this kernel: the real ones, or the demo credit."""
-        return self._totals[demo]
-
-    def before(self, *, demo: bool = False) -> Spend:
-        """Return what the notebook's outputs say was spent before this kernel."""
-        return self._before[demo]
-
-    def notebook(self, *, demo: bool = False) -> Spend:
-        """Return what the notebook has spent, as far as this kernel knows: before, and itself."""
-        return self._before[demo] + self._totals[demo]
-
-    def replayed(self, *, demo: bool = False) -> Spend:
-        """Return what the answers that were replayed had cost when they were asked for."""
-        return self._replayed[demo]
-
-    def by(self, group: Callable[[Charge], str], *, demo: bool = False) -> dict[str, Spend]:
-        """Return the sums of the charges by what `group` makes of each, in the order of first use."""
-        return _grouped((charge for charge in self.charges if charge.demo is demo), group)
-
-
-def usd(nano: int, *, exact: bool = False) -> str:
-    """Write nano-USD as dollars: rounded to what is worth reading, or `exact`, as sums must be."""
-    amount = _EXACT.divide(nano, _NANO_PER_USD)
-    if exact:
-        whole, _, part = f"{amount:,.9f}".partition(".")
-        return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
-    if nano == 0:
-        return "$0"
-    size = abs(amount)
-    decimals = 2 if size >= 100 else 4 if size >= Decimal("0.01") else 6 if size >= Decimal("0.00001") else 9
-    return f"${amount:,.{decimals}f}"
-
-
-def _grouped(charges: Iterable[Charge], group: Callable[[Charge], str]) -> dict[str, Spend]:
-    sums: dict[str, Spend] = {}
-    for charge in charges:
-        name = group(charge)
-        sums[name] = sums.get(name, Spend()) + Spend.of(charge)
-    return sums

@@ -1,8 +1,8 @@
-"""What this process has sent and not yet entered in the ledger, kept so that its death loses nothing.
+"""What this process has sent and not yet entered in the ledger, noted so that its death loses nothing.
 
-A request is noted before it is sent, and again as its answer grows; what it cost is noted before it is
-entered. The notes stand in the file by which others tell that this process lives: whoever finds it dead
-enters them. To note costs some microseconds, and waits for no lock of the database.
+A request is noted before it is sent, and again as its answer grows. What it cost is noted before it is
+entered. The notes are in the file that shows other processes that this one is alive: whoever finds it dead
+enters them. A note costs some microseconds, and waits for no lock of the database.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -22,12 +23,59 @@ from .cost import Charge, Cost
 from .owners import own_file
 from .price import Price
 
-__all__ = ["Journal", "read_journal"]
+__all__ = ["Journal", "OpenRequests", "read_journal"]
 
 # What is larger was not written by this program.
 _LARGEST = 64 * 1024 * 1024
 _TEXTS = ("model", "conversation", "host", "notebook", "finish_reason", "answered_by")
 _COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
+
+
+class OpenRequests:
+    """The requests that are not yet in a ledger, each noted in the journal of the ledger it began with.
+
+    `current` returns the journal of the ledger in use, None where there is none.
+    """
+
+    def __init__(self, current: Callable[[], Journal | None]) -> None:
+        self._current = current
+        self._journals: dict[str, Journal] = {}
+
+    def open(self, charge: Charge, price: Price | None) -> None:
+        """Note a request that is about to be sent: if this process dies, it is not lost."""
+        journal = self._journal_of(charge.id)
+        if journal is not None:
+            journal.open(charge, price)
+
+    def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
+        """Note how many tokens of an answer have come."""
+        journal = self._journals.get(charge_id)
+        if journal is not None:
+            journal.grow(charge_id, completion_tokens, price)
+
+    def settle(self, charge: Charge) -> None:
+        """Note what a request cost."""
+        journal = self._journal_of(charge.id)
+        if journal is not None:
+            journal.settle(charge)
+
+    def forget(self, charge_ids: Iterable[str]) -> None:
+        """Forget requests that are entered, or cost nothing."""
+        for each in charge_ids:
+            journal = self._journals.pop(each, None)
+            if journal is not None:
+                journal.close(each)
+
+    def reset_after_fork(self) -> None:
+        """Go on in a forked child: what is open is its parent's."""
+        self._journals.clear()
+
+    def _journal_of(self, charge_id: str) -> Journal | None:
+        """Return the journal of a request; it stays the same when another ledger is chosen meanwhile."""
+        journal = self._journals.get(charge_id) or self._current()
+        if journal is not None:
+            self._journals[charge_id] = journal
+        return journal
 
 
 class Journal:
@@ -44,11 +92,11 @@ class Journal:
 
     @property
     def lost(self) -> bool:
-        """Whether it is that of the process from which this one was forked."""
+        """Whether it is the journal of the process from which this one was forked."""
         return self._pid != os.getpid()
 
     def open(self, charge: Charge, price: Price | None) -> None:
-        """Note a request that is about to be sent, as the charge that it is if nothing more is heard."""
+        """Note a request that is about to be sent, as the charge it is if nothing more is noted."""
         self._write(charge.id, {"open": _record(charge), "price": _amounts(price)})
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
@@ -61,7 +109,7 @@ class Journal:
         self._write(charge.id, {"settled": _record(charge)})
 
     def close(self, charge_id: str) -> None:
-        """Forget a request: it is entered, or it cost nothing. With the last of them the file is emptied."""
+        """Forget a request; with the last one the file is emptied."""
         # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
             if self.lost or charge_id not in self._open:
@@ -80,12 +128,12 @@ class Journal:
                 self._append(note)
 
     def _append(self, note: dict[str, Any]) -> None:
-        # A line end first: half a line may stand there, of a disk that was full.
+        # A line end first: a full disk may have left half a line.
         os.write(own_file(self._folder), b"\n" + json.dumps(note).encode())
 
 
 def read_journal(path: Path) -> list[Charge]:
-    """Return what the journal of a dead process leaves to be entered; a note that is damaged is left out.
+    """Return the charges in the journal of a dead process; a damaged note is left out.
 
     A request that was open is a charge of what is known of it, estimated, with the finish_reason "lost".
     """
@@ -141,7 +189,7 @@ def _record(charge: Charge) -> dict[str, Any]:
 
 def _charge(record: dict[str, Any]) -> Charge:
     if not all(isinstance(record[name], str) for name in ("id", *_TEXTS)) or not record["id"]:
-        raise ValueError("a text is none")
+        raise ValueError("not the record of a charge")
     nano = record["nano"]
     return Charge(
         **{name: record[name] for name in _TEXTS},
@@ -171,5 +219,5 @@ def _price(amounts: list[Any] | None) -> Price | None:
 
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{value!r} is not a count")
     return value

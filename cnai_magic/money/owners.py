@@ -1,8 +1,8 @@
-"""Which processes are still alive, told by a file that each keeps locked as long as it lives.
+"""The owners of holds: processes, each with a file that it keeps locked as long as it lives.
 
-The lock dies with its process, however that ends. It is a POSIX record lock, and no flock: that one a forked
-child would share, and so keep its dead parent alive; this one it neither has nor can release. The file also
-holds the process's journal. A name is never used again: once the file is gone, its holder is dead for ever.
+The lock ends with its process, however that ends. It is a POSIX record lock and not a flock: a forked child
+would share a flock, and so keep its dead parent alive; a record lock it neither has nor can release. The file
+is also the journal of the process. A name is never used again: once the file is gone, its owner is dead.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["dead_holders", "is_holder", "own_file", "own_holder", "remove_holder"]
+__all__ = ["dead_owners", "has_file", "own_file", "own_name", "remove_owner"]
 
 _NAME = re.compile(r"[0-9a-f]{32}")
-# Another process may find a new file before it is locked, and take it for that of a dead one.
+# Another process may find a new file before it is locked, and take its owner for dead.
 _TRIES = 20
 
 
-class _Holder:
+class _OwnerFile:
     """A new file in the folder, locked by this process; makes the folder too."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         if not stat.S_ISDIR(folder.lstat().st_mode):
             # A link may lead to files of the person that only look like ours.
-            raise NotADirectoryError(errno.ENOTDIR, "the folder of its holders is none", str(folder))
+            raise NotADirectoryError(errno.ENOTDIR, "the folder of the owners is not a folder", str(folder))
         for _ in range(_TRIES):
             self.name = uuid4().hex
             self.path = folder / self.name
@@ -46,7 +46,7 @@ class _Holder:
                 if self.exists():
                     return
             except (BlockingIOError, PermissionError):
-                pass  # another process takes it for that of a dead one and removes it: try the next
+                pass  # another process takes its owner for dead and removes it: try the next name
             except OSError:
                 os.close(self.file)
                 raise
@@ -54,60 +54,60 @@ class _Holder:
         raise OSError(errno.EAGAIN, "no file could be locked", str(folder))
 
     def exists(self) -> bool:
-        """Return whether the file still stands in the folder."""
+        """Return whether the file is still in the folder."""
         try:
             return os.path.samestat(self.path.lstat(), os.fstat(self.file))
         except OSError:
             return False
 
 
-_holders: dict[Path, _Holder] = {}
+_own_files: dict[Path, _OwnerFile] = {}
 _guard = threading.Lock()
 
 
-def own_holder(folder: Path) -> str:
-    """Return the name of this process's holder in a folder, made at the first call; raises OSError."""
+def own_name(folder: Path) -> str:
+    """Return this process's name as an owner in a folder, made at the first call; raises OSError."""
     return _own(folder).name
 
 
 def own_file(folder: Path) -> int:
-    """Return the file descriptor of this process's holder in a folder; what is written is appended."""
+    """Return the descriptor of this process's file in a folder; what is written is appended."""
     return _own(folder).file
 
 
-def _own(folder: Path) -> _Holder:
+def _own(folder: Path) -> _OwnerFile:
     with _guard:
-        holder = _holders.get(folder)
-        # Where somebody emptied the folder this process looks dead, and begins anew.
-        if holder is None or not holder.exists():
-            if holder is not None:
-                os.close(holder.file)
-            holder = _holders[folder] = _Holder(folder)
-        return holder
+        own = _own_files.get(folder)
+        # Where somebody emptied the folder this process looks dead, and makes a new file.
+        if own is None or not own.exists():
+            if own is not None:
+                os.close(own.file)
+            own = _own_files[folder] = _OwnerFile(folder)
+        return own
 
 
-def dead_holders(folder: Path) -> list[Path]:
-    """Return the files of the holders in a folder that do not live any more."""
+def dead_owners(folder: Path) -> list[Path]:
+    """Return the files in a folder whose owners are dead."""
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             return []
         # Our own are never tried, nor one that is just being made: POSIX grants a process its lock twice, and
         # drops it at the first close.
         with _guard:
-            own = {holder.name for holder in _holders.values()}
+            own = {file.name for file in _own_files.values()}
             return [path for path in folder.iterdir() if path.name not in own and _is_dead(path)]
     except OSError:
         return []
 
 
-def is_holder(folder: Path, name: object) -> bool:
-    """Return whether a holder's file stands in the folder: it goes when what it leaves has been entered."""
-    return isinstance(name, str) and _NAME.fullmatch(name) is not None and (folder / name).exists()
+def has_file(folder: Path, owner: object) -> bool:
+    """Return whether an owner's file is in the folder: it is removed once the owner is recovered."""
+    return isinstance(owner, str) and _NAME.fullmatch(owner) is not None and (folder / owner).exists()
 
 
 def _is_dead(path: Path) -> bool:
     if not _NAME.fullmatch(path.name):
-        return False  # no name of ours: whatever it leads to is let alone
+        return False  # not a name of ours: what it leads to is left alone
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
@@ -123,9 +123,9 @@ def _is_dead(path: Path) -> bool:
     return True
 
 
-def remove_holder(path: Path) -> None:
-    """Remove the file of a holder, unless it came to life since it was found: it is locked while it goes."""
-    with suppress(OSError):  # another process removes it now, or it lives
+def remove_owner(path: Path) -> None:
+    """Remove the file of a dead owner; it is locked meanwhile, so that no other process uses it."""
+    with suppress(OSError):  # another process removes it now, or its owner is alive
         file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         try:
             _lock(file)
@@ -142,15 +142,15 @@ def _lock(file: int) -> None:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _forget() -> None:
-    """Begin a forked child with no holders: those that it knows are its parent's."""
+def _reset_after_fork() -> None:
+    """Start a forked child without files: those that it knows are its parent's."""
     global _guard
     _guard = threading.Lock()
-    for holder in _holders.values():
+    for own in _own_files.values():
         with suppress(OSError):  # the parent had closed it already
-            os.close(holder.file)
-    _holders.clear()
+            os.close(own.file)
+    _own_files.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset_after_fork)

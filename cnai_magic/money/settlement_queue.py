@@ -1,4 +1,4 @@
-"""Writes into the ledger what was charged, now or later, and keeps nobody waiting for it."""
+"""Settles charges in the ledger, now or later, so that no question and no answer waits for it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from ..api.worker import Worker
 from ..errors import LedgerError
-from .budget import BRIEF, Hold
+from .budget import BRIEF, Held
 from .cost import Charge, Cost
-from .ledger import Ledger
+from .holds import Holds
 from .price_lookup import PriceLookup
 
-__all__ = ["Entry", "LedgerWriter"]
+__all__ = ["Entry", "SettlementQueue"]
 
 # Seconds that the exit of a kernel waits for a ledger which another process has locked.
 _AT_EXIT = 1.0
@@ -25,29 +25,29 @@ _AT_EXIT = 1.0
 _PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 # Seconds after which a charge is written without a price that is still being looked up.
 _LOOKUP_PATIENCE = 30.0
-# What SQLite cannot hold.
+# SQLite holds no number from here on.
 _TOO_MUCH = 2**63
 
 
 @dataclass(slots=True)
 class Entry:
-    """What is to be written: a charge with the hold that it settles, or a hold alone.
+    """What is to be written: a charge with the hold that it settles, or a hold that is to be released.
 
-    `lookup` is that of a price which was not known at the end of the answer.
+    `lookup` is given for a charge whose price was not known at the end of the answer.
     """
 
     charge: Charge | None
-    hold: Hold | None
+    held: Held | None
     lookup: PriceLookup | None = None
     since: float = field(default_factory=time.monotonic)
 
 
-class LedgerWriter:
-    """What waits to be written, in order, and the thread that goes on trying where a try has failed.
+class SettlementQueue:
+    """What waits to be written, in order, and the thread that tries again where a try has failed.
 
     `on_price` is called with a charge and the same with the price that was found for it since, `on_written`
-    with each charge that the ledger has taken, both with `lock` held: who holds it too sees a charge either
-    wait or written.
+    with each charge that is written, both with `lock` held: who holds it too sees a charge either wait or
+    written.
     """
 
     def __init__(
@@ -62,20 +62,20 @@ class LedgerWriter:
         self.blocked = False
         self._on_price = on_price
         self._on_written = on_written
-        self._ledger: Ledger | None = None
+        self._store: Holds | None = None
         self._thread: Worker | None = None
         self._writes_at_exit = False
-        # Held while the ledger is written, by one thread at a time.
+        # Held by the one thread that writes.
         self._writing = threading.Lock()
 
-    def begin_anew(self, lock: threading.RLock) -> None:
+    def reset_after_fork(self, lock: threading.RLock) -> None:
         """Go on in a forked child: what waits is its parent's to write."""
         self._lock, self._writing = lock, threading.Lock()
         self.waiting.clear()
 
-    def write(self, ledger: Ledger | None) -> None:
+    def write(self, store: Holds | None) -> None:
         """Write what waits, later too if that cannot be now; raises LedgerError where it cannot."""
-        self._ledger = ledger
+        self._store = store
         try:
             self._write(0.0 if self.blocked else BRIEF)
         except LedgerError:
@@ -87,7 +87,7 @@ class LedgerWriter:
 
     @contextmanager
     def at_rest(self) -> Iterator[bool]:
-        """Keep a charge from being on its way to the ledger within the block; False where one is."""
+        """Keep charges from being written within the block; False where one is being written now."""
         taken = self._writing.acquire(blocking=False)
         try:
             yield taken
@@ -97,21 +97,21 @@ class LedgerWriter:
 
     def _write(self, patience: float) -> None:
         if not self._writing.acquire(timeout=2 * BRIEF):
-            return  # it is being written just now
+            return  # another thread writes now
         try:
             for entry in list(self.waiting):
                 if entry.lookup is not None:
                     if not entry.lookup.done and time.monotonic() < entry.since + _LOOKUP_PATIENCE:
                         continue
                     self._set_price(entry)
-                self._enter(entry, patience)
+                self._write_entry(entry, patience)
             self.blocked = False
         finally:
             self._writing.release()
 
-    def _enter(self, entry: Entry, patience: float) -> None:
+    def _write_entry(self, entry: Entry, patience: float) -> None:
         try:
-            _enter(self._ledger, entry, patience)
+            _settle(self._store, entry, patience)
         except LedgerError:
             if entry.charge is not None and (entry.charge.cost.nano or 0) >= _TOO_MUCH:
                 # No ledger takes it, now or later: those behind it must not wait for it.
@@ -146,7 +146,7 @@ class LedgerWriter:
         while self.waiting:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-            with suppress(LedgerError):  # it was told when it first failed, and is tried again
+            with suppress(LedgerError):  # it was reported when it first failed, and is tried again
                 self._write(BRIEF)
 
     def _write_at_exit(self, pid: int) -> None:
@@ -159,15 +159,14 @@ class LedgerWriter:
                 self._write(_AT_EXIT)
 
 
-def _enter(ledger: Ledger | None, entry: Entry, patience: float) -> None:
-    """Enter a charge, and let go of what was held for it, which may be in the ledger that was used before."""
-    charge, hold = entry.charge, entry.hold
-    if ledger is not None and charge is not None:
-        settled = hold.id if hold is not None and hold.ledger is ledger else ""
-        ledger.add(charge, settled, patience=patience)
-    if hold is not None and hold.ledger is not ledger:
-        # Its time has passed: if it fails, the hold ends with this process.
-        with suppress(LedgerError):
-            hold.ledger.release(hold.id, patience=patience)
-    elif hold is not None and charge is None:
-        hold.ledger.release(hold.id, patience=patience)
+def _settle(store: Holds | None, entry: Entry, patience: float) -> None:
+    """Enter a charge in place of its hold, which may be in the store that was used before."""
+    charge, held = entry.charge, entry.held
+    elsewhere = held is not None and held.store is not store
+    if store is not None and charge is not None:
+        store.settle(None if held is None or elsewhere else held.hold, charge, patience=patience)
+    if held is not None and elsewhere:
+        with suppress(LedgerError):  # that store is no longer used: the hold ends with this process
+            held.store.release(held.hold, patience=patience)
+    elif held is not None and charge is None:
+        held.store.release(held.hold, patience=patience)

@@ -1,7 +1,8 @@
-"""What a kernel spends and may spend: its own book, the ledger of all notebooks, and budgets.
+"""What one kernel spends and may spend: its book, its budget, and the ledger of all notebooks.
 
-Every request is noted before it is sent, and settled after: in the book at once, in the ledger as soon as it
-takes it. A ledger that fails, or that another process has locked, keeps no question and no answer waiting.
+Each request takes the same steps: it is allowed (held in the budgets), opened (noted before it is sent),
+settled (in the book at once) and written (to the ledger, as soon as that takes it). A ledger that fails, or
+that another process has locked, keeps no question and no answer waiting.
 """
 
 from __future__ import annotations
@@ -12,173 +13,211 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 from weakref import WeakSet
 
 from ..api.interrupts import interrupts_deferred
 from ..api.messages import ChatRequest
-from ..errors import BudgetError, CnaiError, Door, LedgerError, NextStep, setting
-from .budget import BRIEF, Holds, Limits, TokenBudget
-from .cost import Charge, Spend, SpendBook
-from .journal import Journal
+from ..errors import Door, LedgerError
+from .book import SpendBook
+from .budget import BRIEF, Budget, Limits, TokenBudget, ledger_failed, retry
+from .cost import Charge, Spend, account
+from .holds import BudgetStatus, Holds
+from .journal import Journal, OpenRequests
 from .ledger import Ledger, default_path
 from .price import Price
 from .price_lookup import PriceLookup
 from .reconciliation import Reconciliation
-from .settlement_queue import Entry, LedgerWriter
+from .settlement_queue import Entry, SettlementQueue
 
 __all__ = ["Spending"]
 
-# Seconds that a question waits for what others hold of a budget, before it is refused, and for a ledger
-# that is locked: many kernels that ask at once have to take turns.
-_WAIT_FOR_OTHERS, _WAIT_FOR_LOCK = 2.0, 5.0
-_POLL = 0.05
-_Result = TypeVar("_Result")
-
+# What switches the ledger off.
 _OFF = ("off", "", "0", "no", "none", "false")
-
 
 # Of this process, for a child that is forked while one of their locks is held.
 _all: WeakSet[Spending] = WeakSet()
 
 
-def _begin_anew() -> None:
-    for accounts in list(_all):
-        accounts.begin_anew()
+def _reset_after_fork() -> None:
+    for spending in list(_all):
+        spending.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 class Spending:
-    """The money side of one kernel; `notify` is called with a line that a person at `door` should see."""
+    """The money of one kernel; `notify` is called with a line that the person at `door` should see.
+
+    `setting` always means the value of `Cnai.ledger`: "on", "off" or the path of a file.
+    """
 
     def __init__(self, notify: Callable[[str], None], door: Door = "python") -> None:
         self.book = SpendBook()
-        self.holds = Holds(self.book, notify)
+        self.budget = Budget(self.book, notify)
+        self.journal = OpenRequests(self._current_journal)
+        self.reconciliation = Reconciliation()
         self._notify = notify
         self._door = door
         self._ledger: Ledger | None = None
-        self._place: str | None = None
-        self._file = Path()
-        self.reconciliation = Reconciliation()
+        self._setting: str | None = None
+        self._path = Path()
         self._lock = threading.RLock()
-        self._writer = LedgerWriter(self._lock, self._set_price, self._written)
+        self._queue = SettlementQueue(self._lock, self._set_price, self._note_written)
         self._warned = False
         self._day_budget_seen = False
-        self._journals: dict[str, Journal] = {}
         self._notebooks: dict[tuple[str, bool], Spend] = {}
         _all.add(self)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Go on in a forked child: no lock is held here, and what is open is its parent's to settle."""
         self._lock = threading.RLock()
-        self._writer.begin_anew(self._lock)
-        self._journals.clear()
-        self.holds.begin_anew()
+        self._queue.reset_after_fork(self._lock)
+        self.journal.reset_after_fork()
+        self.budget.reset_after_fork()
 
     # -- the ledger -----------------------------------------------------------------------------
 
-    def ledger(self, place: str) -> Ledger | None:
-        """Return the ledger at `place` ("on": the usual one, "off": none, else a path); opens nothing yet.
+    def ledger(self, setting: str) -> Ledger | None:
+        """Return the ledger that a setting names, None for "off"; opens nothing yet.
 
-        Raises LedgerError for what is no path.
+        Raises LedgerError for what is not a path.
         """
         with self._lock:
-            if place != self._place:
-                word = place.strip().lower()
-                path = default_path() if word == "on" else Path(place)
+            if setting != self._setting:
+                word = setting.strip().lower()
+                path = default_path() if word == "on" else Path(setting)
                 ledger = None if word in _OFF else Ledger(path)
                 if self._ledger is not None:
                     self._ledger.close()
-                self._ledger, self._place = ledger, place
-                self._file = path.expanduser().absolute() if ledger is not None else Path()
-                self._warned = self._writer.blocked = self._day_budget_seen = False
+                self._ledger, self._setting = ledger, setting
+                self._path = path.expanduser().absolute() if ledger is not None else Path()
+                self._warned = self._queue.blocked = self._day_budget_seen = False
                 self._notebooks.clear()
             return self._ledger
 
-    def ledger_to_read(self, place: str) -> Ledger | None:
-        """Return the ledger, with all that is known, where there is one: to look at none makes none."""
-        if self._writer.waiting:
+    def ledger_to_read(self, setting: str) -> Ledger | None:
+        """Return the ledger with all that is known, None where no file exists: reading creates none."""
+        if self._queue.waiting:
             with interrupts_deferred():
-                self.write(place)
-        ledger = self.ledger(place)
+                self.write(setting)
+        ledger = self.ledger(setting)
         try:
-            self._file.stat()
+            self._path.stat()
         except FileNotFoundError:
-            return ledger if self._writer.waiting else None
+            return ledger if self._queue.waiting else None
         except (OSError, ValueError):
-            return ledger  # which has the words for it
+            return ledger  # reading it gives the reason
         return ledger
 
-    # -- requests -------------------------------------------------------------------------------
+    def _current_journal(self) -> Journal | None:
+        return None if self._ledger is None else self._ledger.journal
 
-    def open(self, charge: Charge, price: Price | None) -> None:
-        """Note a request that is about to be sent; should this process die, it is not lost."""
-        journal = self._journal_of(charge.id)
-        if journal is not None:
-            journal.open(charge, price)
+    # -- before a request -----------------------------------------------------------------------
 
-    def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
-        """Note how many tokens of an answer have come."""
-        journal = self._journals.get(charge_id)
-        if journal is not None:
-            journal.grow(charge_id, completion_tokens, price)
+    def limits(
+        self, budget: int | None, setting: str, pause: Callable[[float], None] = time.sleep
+    ) -> Limits | None:
+        """Return the budgets that apply now, None where there is none; `budget` is the kernel's.
 
-    def forget(self, charge_ids: Iterable[str]) -> None:
-        """Forget requests that were noted and cost nothing."""
-        for each in charge_ids:
-            journal = self._journals.pop(each, None)
-            if journal is not None:
-                journal.close(each)
+        Raises LedgerError where there is a budget of the day that cannot be looked up, also after a little
+        waiting, by `pause`, for the process that has locked it.
+        """
+        day = retry(lambda: self._has_day_budget(setting), pause)
+        self.budget.kernel.limit = budget
+        ledger = self.ledger(setting) if day else None
+        if budget is None and ledger is None:
+            return None
+        return Limits(self.budget.kernel if budget is not None else None, ledger.day if ledger else None)
 
-    def _journal_of(self, charge_id: str) -> Journal | None:
-        """Return the journal that has a request, and goes on with it where another ledger is chosen since."""
-        journal = self._journals.get(charge_id) or (None if self._ledger is None else self._ledger.journal)
-        if journal is not None:
-            self._journals[charge_id] = journal
-        return journal
+    def allow(
+        self,
+        request: ChatRequest,
+        price: Price | None,
+        limits: Limits | None,
+        *,
+        host: str,
+        demo: bool,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> TokenBudget:
+        """Hold what a request may cost at most; without limits it may cost anything. See Budget.allow."""
+        if limits is None:
+            return TokenBudget()
+        self.budget.models.learn(host, request.model, None if self._queue.blocked else self._ledger)
+        return self.budget.allow(request, price, limits, host=host, demo=demo, pause=pause)
+
+    def _has_day_budget(self, setting: str) -> bool:
+        """Return whether the day has a budget; where the ledger fails, only if one was seen before."""
+        if self._queue.waiting:
+            self.write(setting)
+        with self._lock:
+            try:
+                ledger = self.ledger(setting)
+                patience = 0.0 if self._queue.blocked and not self._day_budget_seen else BRIEF
+                limit = None if ledger is None else ledger.day.limit(patience=patience)
+                self._day_budget_seen = limit is not None
+            except LedgerError as error:
+                if self._day_budget_seen and setting == self._setting:
+                    raise ledger_failed(error) from error
+                self._queue.blocked = True
+                self._warn(error)
+                return False
+            return self._day_budget_seen
+
+    # -- after a request ------------------------------------------------------------------------
 
     def settle(
-        self, charges: Iterable[Charge], allowance: TokenBudget, lookup: PriceLookup | None = None
+        self, charges: Iterable[Charge], tokens: TokenBudget, lookup: PriceLookup | None = None
     ) -> None:
         """Enter what an answer cost into the book, in place of what was held for it; `write` is to follow.
 
         `lookup` is given where the price is not known yet: the charges are priced when it is.
         """
         with self._lock:
-            hold = self.holds.release(allowance)
+            charges = list(charges)
+            held = self.budget.settle(tokens, charges)
             for charge in charges:
-                self.book.add(charge)
-                journal = self._journal_of(charge.id)
-                if journal is not None:
-                    journal.settle(charge)
+                self.journal.settle(charge)
                 self.reconciliation.add(charge)
-                self._writer.waiting.append(Entry(charge, hold, lookup))
-                hold = None
-            if hold is not None:
-                self._writer.waiting.append(Entry(None, hold))
+                self._queue.waiting.append(Entry(charge, held, lookup))
+                held = None
+            if held is not None:
+                self._queue.waiting.append(Entry(None, held))
 
-    def release(self, allowance: TokenBudget) -> None:
-        """Let go of what is still held for an answer: it cost nothing."""
+    def release(self, tokens: TokenBudget) -> None:
+        """End what is still held for an answer: it cost nothing."""
         with interrupts_deferred():
-            hold = self.holds.release(allowance)
-            if hold is not None:
-                self._writer.waiting.append(Entry(None, hold))
-                self.write(self._place or "off")
+            held = self.budget.settle(tokens)
+            if held is not None:
+                self._queue.waiting.append(Entry(None, held))
+                self.write(self._setting or "off")
 
-    def write(self, place: str) -> None:
-        """Write what was settled into the ledger; where it fails, one warning, and later another try."""
+    def write(self, setting: str) -> None:
+        """Write what was settled to the ledger; where that fails, warn once, and try again later."""
         try:
-            self._writer.write(self.ledger(place))
+            self._queue.write(self._store(setting))
         except LedgerError as error:
             self._warn(error)
         else:
-            self._warned = self._warned and self._writer.blocked
+            self._warned = self._warned and self._queue.blocked
 
-    def _written(self, charge: Charge) -> None:
-        self.forget([charge.id])
+    def note_length(
+        self, setting: str, host: str, model: str, limit: int | None, completion_tokens: int
+    ) -> None:
+        """Remember by how much an answer passed the max_tokens that was sent; say so once."""
+        if limit is not None and completion_tokens > limit:
+            ledger = None
+            with suppress(LedgerError):  # it is reported where something is written
+                ledger = self.ledger(setting)
+            self.budget.models.note_length(host, model, limit, completion_tokens, ledger)
+
+    def _store(self, setting: str) -> Holds | None:
+        ledger = self.ledger(setting)
+        return None if ledger is None else ledger.day
+
+    def _note_written(self, charge: Charge) -> None:
+        self.journal.forget([charge.id])
         key = (charge.notebook, charge.demo)
         if key in self._notebooks:
             self._notebooks[key] += Spend.of(charge)
@@ -199,156 +238,41 @@ class Spending:
 
     # -- sums -----------------------------------------------------------------------------------
 
-    def notebook(self, place: str, notebook: str, *, demo: bool) -> Spend:
-        """Return what a notebook has spent, in all its kernels, by the ledger and what it has not taken yet.
+    def status(self, budget: int | None, *, demo: bool) -> BudgetStatus | None:
+        """Return the kernel's budget, and what is spent and held of it, in nano-USD; None for no budget."""
+        if budget is None:
+            return None
+        held = self.budget.kernel.held(account(demo))
+        return BudgetStatus(budget, self.book.total(demo=demo).nano, held)
 
-        Without a ledger, or where the notebook's file is not known, it is what this kernel knows of it.
+    def notebook(self, setting: str, notebook: str, *, demo: bool) -> Spend:
+        """Return what a notebook has spent in all its kernels: what the ledger has, and what waits for it.
+
+        Without a ledger, or for a notebook whose file is unknown, it is what this kernel knows of it.
         """
         ledger = None
-        with suppress(LedgerError):  # it is told where something is written
-            ledger = self.ledger(place) if notebook else None
+        with suppress(LedgerError):  # it is reported where something is written
+            ledger = self.ledger(setting) if notebook else None
         if ledger is None:
             return self.book.notebook(demo=demo)
         self._read_sum(ledger, notebook, demo)
         with self._lock:
             key = (notebook, demo)
-            waiting = [entry.charge for entry in self._writer.waiting if entry.charge is not None]
-            mine = [each for each in waiting if (each.notebook, each.demo) == key]
+            waiting = [entry.charge for entry in self._queue.waiting if entry.charge is not None]
+            of_notebook = [each for each in waiting if (each.notebook, each.demo) == key]
             if key not in self._notebooks:
                 return self.book.notebook(demo=demo)
-            return sum(map(Spend.of, mine), self._notebooks[key])
+            return sum(map(Spend.of, of_notebook), self._notebooks[key])
 
     def _read_sum(self, ledger: Ledger, notebook: str, demo: bool) -> None:
         """Read the sum of a notebook, unless that would have to wait: then the last one stays."""
         try:
-            self._file.stat()
+            self._path.stat()
         except (OSError, ValueError):
-            if not self._writer.waiting:
+            if not self._queue.waiting:
                 self._notebooks.setdefault((notebook, demo), Spend())
             return
         # Not while a charge is on its way from here to there: it would count twice, or not at all.
-        with self._writer.at_rest() as at_rest, suppress(LedgerError):
+        with self._queue.at_rest() as at_rest, suppress(LedgerError):
             if at_rest:
                 self._notebooks[notebook, demo] = ledger.total(demo=demo, notebook=notebook, patience=0.0)
-
-    # -- budgets --------------------------------------------------------------------------------
-
-    def limits(
-        self, budget: int | None, place: str, pause: Callable[[float], None] = time.sleep
-    ) -> Limits | None:
-        """Return the budgets that hold now, None where there is none.
-
-        Raises LedgerError where there is a budget of the day that cannot be looked up, also after a little
-        waiting, by `pause`, for whoever has locked it.
-        """
-        day = _waiting(lambda: self._has_day_budget(place), _is_locked, pause)
-        return None if budget is None and not day else Limits(budget, self.ledger(place) if day else None)
-
-    def allow(
-        self,
-        request: ChatRequest,
-        price: Price | None,
-        limits: Limits | None,
-        *,
-        host: str,
-        demo: bool,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> TokenBudget:
-        """Hold what a request may cost at most; with what others hold it waits a little, by `pause`.
-
-        Raises BudgetError where it does not fit, or its model has no price, and LedgerError where there is a
-        budget of the day and the ledger fails.
-        """
-        if limits is None:
-            return TokenBudget()
-        if price is None:
-            raise _no_price(request.model, limits)
-        self.holds.learn_overrun(host, request.model, None if self._writer.blocked else self._ledger)
-
-        def may_pass(error: CnaiError) -> bool:
-            if isinstance(error, BudgetError):
-                return self.holds.waits_for_others(limits, error.needed, demo=demo)
-            return _is_locked(error)
-
-        try:
-            return _waiting(
-                lambda: self.holds.allow(request, price, limits, host=host, demo=demo), may_pass, pause
-            )
-        except LedgerError as error:
-            raise _unkept(error) from error
-
-    def note_length(
-        self, place: str, host: str, model: str, limit: int | None, completion_tokens: int
-    ) -> None:
-        """Remember by how much an answer has passed the max_tokens that was sent; tell of it once."""
-        if limit is not None and completion_tokens > limit:
-            ledger = None
-            with suppress(LedgerError):  # it is told where something is written
-                ledger = self.ledger(place)
-            self.holds.note_length(host, model, limit, completion_tokens, ledger)
-
-    def left(self, budget: int | None, *, demo: bool) -> int | None:
-        """Return what is left of the kernel's budget in nano-USD, None where there is none."""
-        return self.holds.left(budget, demo=demo)
-
-    def _has_day_budget(self, place: str) -> bool:
-        """Tell whether there is a budget of the day; where the ledger fails, only if one was seen before."""
-        if self._writer.waiting:
-            self.write(place)
-        with self._lock:
-            try:
-                ledger = self.ledger(place)
-                patience = 0.0 if self._writer.blocked and not self._day_budget_seen else BRIEF
-                self._day_budget_seen = (
-                    ledger is not None and ledger.day_budget(patience=patience) is not None
-                )
-            except LedgerError as error:
-                if self._day_budget_seen and place == self._place:
-                    raise _unkept(error) from error
-                self._writer.blocked = True
-                self._warn(error)
-                return False
-            return self._day_budget_seen
-
-
-def _waiting(
-    work: Callable[[], _Result], may_pass: Callable[[CnaiError], bool], pause: Callable[[float], None]
-) -> _Result:
-    """Do some work, and for a while again where it fails by what may pass."""
-    began = time.monotonic()
-    while True:
-        try:
-            return work()
-        except (BudgetError, LedgerError) as error:
-            patience = _WAIT_FOR_LOCK if _is_locked(error) else _WAIT_FOR_OTHERS
-            if time.monotonic() >= began + patience or not may_pass(error):
-                raise
-        pause(_POLL)
-
-
-def _is_locked(error: CnaiError) -> bool:
-    return isinstance(error, LedgerError) and error.locked
-
-
-def _no_price(model: str, limits: Limits) -> BudgetError:
-    price = setting("prices", {model: [1, 2]})
-    off = ["--budget off"] * (limits.budget is not None) + ["--budget-day off"] * (limits.ledger is not None)
-    return BudgetError(
-        f"{model} has no price, so no budget can be kept, and the question was not sent",
-        next_step=NextStep(
-            cell=f"set its price: %cnai_spend --price {model} INPUT OUTPUT (USD per million tokens), "
-            f"or no budget: %cnai_spend {' '.join(off)}",
-            terminal=f"set its price in USD per million tokens: {price.terminal}",
-            python=f"set its price in USD per million tokens: {price.python}",
-        ),
-    )
-
-
-def _unkept(error: LedgerError) -> LedgerError:
-    unkept = LedgerError(
-        f"{error.what}, and with it the budget of the day: the question was not sent",
-        why=error.why,
-        next_step=error.next_step,
-    )
-    unkept.locked = error.locked
-    return unkept

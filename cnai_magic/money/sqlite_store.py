@@ -1,4 +1,4 @@
-"""The SQLite file of a ledger: opened, brought to its schema, and used in one transaction at a time.
+"""The SQLite file of a ledger: its schema, and transactions on it.
 
 No exception of sqlite3 and no OSError leaves this module; what fails here is a LedgerError.
 """
@@ -21,7 +21,7 @@ from weakref import WeakSet
 from ..errors import LedgerError, NextStep
 from .sqlite_rows import SUM_COLUMNS
 
-__all__ = ["READ", "WRITE", "Database"]
+__all__ = ["READ", "WRITE", "SqliteStore"]
 
 _Result = TypeVar("_Result")
 
@@ -36,10 +36,10 @@ _PAUSE = (0.002, 0.015)
 
 # All ledgers of the process share one lock, so that a fork has one thing to wait for.
 _lock = threading.Lock()
-_connected: WeakSet[Database] = WeakSet()
+_connected: WeakSet[SqliteStore] = WeakSet()
 
 
-class Database:
+class SqliteStore:
     """One SQLite file; nothing is opened or created before the first `run`.
 
     `patience` is how many seconds a call waits for another writer. `folder` is where the journals of the
@@ -90,6 +90,10 @@ class Database:
             # Of many that wait for each other none is always the last.
             time.sleep(random.uniform(*_PAUSE))
 
+    def open(self, patience: float | None = None) -> None:
+        """Open the file, and do nothing else."""
+        self.run(lambda connection: None, READ, patience)
+
     def close(self) -> None:
         """Close the file; a later call opens it again."""
         with _lock:
@@ -132,7 +136,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        self.folder = path.with_name(f"{path.name}-holders")
+        self.folder = path.with_name(f"{path.name}-owners")
         self._connection = connection
         _connected.add(self)
         return connection
@@ -219,8 +223,8 @@ def _first_schema(connection: sqlite3.Connection) -> None:
         "CHECK (typeof(tokens) = 'integer' AND tokens >= 0), PRIMARY KEY (host, model)) WITHOUT ROWID"
     )
     connection.execute(
-        "CREATE TABLE holds (id TEXT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, day TEXT NOT NULL,"
-        "demo INTEGER NOT NULL, nano INTEGER NOT NULL CHECK (typeof(nano) = 'integer' AND nano >= 0))"
+        "CREATE TABLE holds (id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, day TEXT NOT NULL,"
+        "account TEXT NOT NULL, nano INTEGER NOT NULL CHECK (typeof(nano) = 'integer' AND nano >= 0))"
     )
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
 
@@ -247,8 +251,8 @@ def _before_fork() -> None:
     # SQLite keeps account of its locks per process, and a child that inherits the account without the locks
     # can lose what it writes, even by a connection of its own: so none is open while a fork happens.
     _lock.acquire()
-    for database in list(_connected):
-        database.disconnect()
+    for store in list(_connected):
+        store.disconnect()
 
 
 if hasattr(os, "register_at_fork"):

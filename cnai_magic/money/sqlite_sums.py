@@ -7,17 +7,53 @@ host. The few rows beyond are added when it is read, and now and then when one i
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from ..api.messages import both_models
-from .cost import Spend
-from .sqlite_rows import ADDED, JOINED, ONE, SUM_COLUMNS, SUMMED, spend_of, text_of, value_of, where
+from ..errors import LedgerError
+from .cost import Charge, Spend
+from .sqlite_rows import (
+    ADDED,
+    COLUMNS,
+    JOINED,
+    ONE,
+    SUM_COLUMNS,
+    SUMMED,
+    row_of,
+    spend_of,
+    text_of,
+    value_of,
+    where,
+)
+from .sqlite_store import READ, WRITE, SqliteStore
 
-__all__ = ["GROUPS", "fold", "is_behind", "sums_by", "total"]
+__all__ = ["GROUPS", "add_charge", "read_sums", "sums_by", "total"]
+
+_Result = TypeVar("_Result")
 
 GROUPS = {"model": "model", "chat": "conversation", "day": "day", "notebook": "notebook", "host": "host"}
 # So many rows may stand beyond what is summed: a read adds them in less than a millisecond.
 _MOST_LEFT = 256
+
+
+def add_charge(connection: sqlite3.Connection, charge: Charge) -> None:
+    """Enter a charge; the same ID again changes nothing."""
+    row = row_of(charge)
+    marks = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO charges ({COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", row)
+    _fold(connection)
+
+
+def read_sums(
+    store: SqliteStore, read: Callable[[sqlite3.Connection], _Result], patience: float | None
+) -> _Result:
+    """Read sums; where another program added very many rows, they are summed first."""
+    if store.run(_is_behind, READ, patience):
+        with suppress(LedgerError):  # reading works without, only slower
+            store.run(_fold, WRITE, 0.1)
+    return store.run(read, READ, patience)
 
 
 def total(connection: sqlite3.Connection, demo: bool, notebook: str | None, day: str | None) -> Spend:
@@ -71,17 +107,17 @@ _FOLD = (
 )
 
 
-def fold(connection: sqlite3.Connection, *, least: int = _MOST_LEFT) -> None:
-    """Add the rows that stand beyond what is summed to the sums, where there are at least so many."""
+def _fold(connection: sqlite3.Connection) -> None:
+    """Add the rows beyond what is summed to the sums, where there are many of them."""
     before, last = _summed(connection), _last(connection)
-    if last - before < least:
+    if last - before < _MOST_LEFT:
         return
     connection.execute(_FOLD, (before, last))
     connection.execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('summed', ?)", (last,))
 
 
-def is_behind(connection: sqlite3.Connection) -> bool:
-    """Tell whether so many rows stand beyond what is summed that a read would be slow."""
+def _is_behind(connection: sqlite3.Connection) -> bool:
+    """Return whether so many rows are not summed that a read would be slow."""
     return _last(connection) - _summed(connection) > 20 * _MOST_LEFT
 
 

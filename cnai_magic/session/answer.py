@@ -87,7 +87,7 @@ class Answer:
                         tokens.add(text)
                     if time.monotonic() >= next_note:
                         next_note = time.monotonic() + _NOTED_EVERY
-                        self._accounts.grow(self.id, tokens.tokens, self.question.price)
+                        self._accounts.journal.grow(self.id, tokens.tokens, self.question.price)
                     if not (self.allowance.covers(tokens.tokens) or self._ends()):
                         live.finish_reason = "budget"
                         live.stop()
@@ -196,7 +196,7 @@ class Answer:
         return [self._id_of(number) for number in range(1, live.posts + 1) if number not in charged]
 
     def _note_post(self, number: int) -> None:
-        self._accounts.open(self._charge(number, self._prompt_only(), "lost"), self.question.price)
+        self._accounts.journal.open(self._charge(number, self._prompt_only(), "lost"), self.question.price)
 
     def _prompt_only(self) -> Usage:
         return estimate_usage(self.question.request.messages, "")

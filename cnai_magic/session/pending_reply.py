@@ -166,9 +166,11 @@ class PendingReply:
             return False
         if question.request.max_tokens is not None or answer.chargeable:
             return False
-        if not self._accounts.holds.note_refusal(question.host, question.request.model, limit, error.why):
+        if not self._accounts.budget.models.note_refusal(
+            question.host, question.request.model, limit, error.why
+        ):
             return False
-        self._accounts.forget(answer.free)
+        self._accounts.journal.forget(answer.free)
         self._accounts.release(self._allowance)
         self._answer = None
         return True

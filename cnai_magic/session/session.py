@@ -14,7 +14,8 @@ from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
 from ..errors import CnaiError, Door, InputError, ModelNotFoundError, NextStep, setting
-from ..money.cost import Charge, Cost, Spend, SpendBook
+from ..money.book import SpendBook
+from ..money.cost import Charge, Cost, Spend
 from ..money.ledger import Ledger
 from ..money.price import nano_usd
 from ..money.price_lookup import PriceLookup
@@ -294,7 +295,7 @@ class Session:
         with self._lock:
             charges = answer.charges(finish_reason)
             self.accounts.settle(charges, answer.allowance, None if lookup.done else lookup)
-            self.accounts.forget(answer.free)
+            self.accounts.journal.forget(answer.free)
 
     def spent(self, *, demo: bool) -> Spend:
         """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""

@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> None:
 def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: float) -> None:
     note(f"with {rows:,} rows:")
     ledger = Ledger(path)
-    ledger.set_day_budget(10**18)
+    ledger.day.set_limit(10**18)
     charge = Charge("deepseek-chat", "main", Usage(20, 8), Cost(54_000), host="cnaitoken.store")
     marks = ", ".join("?" * len(row_of(charge)))
     with sqlite3.connect(path) as connection:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.messages import Usage
-from cnai_magic.display.spend import budget_table, charges_csv, grouped_table, overview_table, unpriced
-from cnai_magic.money.cost import Charge, Cost, Record, Scope, Spend
+from cnai_magic.display.spend import Scope, budget_table, charges_csv, grouped_table, overview_table, unpriced
+from cnai_magic.money.cost import Charge, Cost, Record, Spend
+from cnai_magic.money.holds import BudgetStatus
 
 _PRICED = Spend.of(Charge("deepseek-chat", "main", Usage(20, 8), Cost(53_760)))
 _ESTIMATED = Spend.of(Charge("deepseek-chat", "plan", Usage(1000, 8, estimated=True), Cost(1_001, True)))
@@ -43,8 +44,8 @@ def test_money_comes_first_and_what_is_in_no_row_is_left_out() -> None:
 def test_budgets_are_a_table_of_what_is_left_and_held() -> None:
     assert budget_table({"today": Scope()}, demo=False) is None
     budgets = {
-        "today": Scope(budget=(10**9, 2 * 10**9, 0)),
-        "this kernel": Scope(budget=(10**9, 10**8, 10**7)),
+        "today": Scope(budget=BudgetStatus(10**9, 2 * 10**9, 0)),
+        "this kernel": Scope(budget=BudgetStatus(10**9, 10**8, 10**7)),
     }
     table = budget_table({**budgets, "all": Scope()}, demo=True)
     assert table is not None

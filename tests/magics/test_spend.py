@@ -456,11 +456,11 @@ def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: Session, path:
     session.ledger.add(charge(1, 3 * 10**9))
     session.ledger.add(charge(2, 5 * 10**9, days=1))
     other = Ledger(path)
-    assert other.day_budget() == 2 * 10**9
+    assert other.day.limit() == 2 * 10**9
     other.close()
     assert overview(shown(session)[1])["today"] == {"Left": "overspent by $1.0000", "Of": "$2.0000"}
     assert text(session, "--budget-day none") == "No daily budget is set."
-    assert session.ledger.day_budget() is None
+    assert session.ledger.day.limit() is None
 
 
 def test_a_budget_of_the_day_needs_the_ledger(session: Session) -> None:
@@ -487,7 +487,7 @@ def test_several_changes_at_once_are_all_made_or_none(session: Session, tmp_path
     assert session.settings.prices["new"] == ("1", "2")
     assert session.budget == 10**9
     assert session.ledger is not None
-    assert session.ledger.day_budget() == 2 * 10**9
+    assert session.ledger.day.limit() == 2 * 10**9
 
 
 def test_reset_begins_the_kernel_anew_and_keeps_the_ledger(spent: Session) -> None:
@@ -709,10 +709,10 @@ def test_what_a_restored_notebook_had_spent_is_a_row_of_its_own(session: Session
 def test_what_is_held_is_not_overspent(session: Session) -> None:
     session.settings.budget = "0.001"
     assert session.ledger is not None
-    session.ledger.set_day_budget(10**6)
-    held = session.ledger.hold(10**6, demo=False)
+    session.ledger.day.set_limit(10**6)
+    held = session.ledger.day.hold("money", 10**6)
     assert held is not None
-    session.ledger.set_day_budget(500_000)
+    session.ledger.day.set_limit(500_000)
     # Set under what is held: what is left beside what was spent, and what of it is held.
     said = text(session, "--budget-day 0.0005")
     assert "$0.000500 left, of which answers under way hold $0.001000" in said

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cnai_magic.api.billing import Balance, read_balance
 from cnai_magic.api.messages import Usage
-from cnai_magic.money.cost import Charge, Cost, Spend, SpendBook, usd
+from cnai_magic.money.book import SpendBook
+from cnai_magic.money.cost import Charge, Cost, Spend, usd
 from tests.properties import random_examples
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)

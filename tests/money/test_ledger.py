@@ -27,7 +27,9 @@ from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.money import ledger as ledger_module
 from cnai_magic.money import sqlite_store
 from cnai_magic.money.cost import Charge, Cost, Spend
-from cnai_magic.money.ledger import Ledger, _insert, default_path
+from cnai_magic.money.holds import Hold
+from cnai_magic.money.ledger import Ledger, default_path
+from cnai_magic.money.sqlite_sums import add_charge
 from cnai_magic.redaction import ApiKey
 from tests.properties import random_examples
 
@@ -224,7 +226,7 @@ def test_filters_choose_and_none_does_not(ledger: Ledger) -> None:
 def test_very_many_of_one_moment_are_all_read_in_their_order(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "_PART", 3)
+    monkeypatch.setattr(ledger_module, "_ROWS_AT_A_TIME", 3)
     ledger = Ledger(path)
     moments = [NOON] * 7 + [NOON + timedelta(seconds=1)] * 3 + [NOON + timedelta(seconds=2)]
     for number, moment in enumerate(moments):
@@ -349,32 +351,32 @@ def test_a_charge_that_cannot_be_held_is_an_error_and_changes_nothing(
 def test_only_its_owner_can_read_it(ledger: Ledger, path: Path) -> None:
     before = os.umask(0)
     try:
-        ledger.set_day_budget(10)
-        ledger.hold(1, demo=False)
+        ledger.day.set_limit(10)
+        ledger.day.hold("money", 1)
         modes = {
             each.name: stat.S_IMODE(each.stat().st_mode)
-            for each in [path.parent, *path.parent.iterdir(), *_holder_files(path)]
+            for each in [path.parent, *path.parent.iterdir(), *_owner_files(path)]
         }
     finally:
         os.umask(before)
-    (holder,) = _holder_files(path)
+    (owner,) = _owner_files(path)
     assert modes == {
         "data": 0o700,
         "ledger.sqlite3": 0o600,
         "ledger.sqlite3-wal": 0o600,
         "ledger.sqlite3-shm": 0o600,
-        "ledger.sqlite3-holders": 0o700,
-        holder.name: 0o600,
+        "ledger.sqlite3-owners": 0o700,
+        owner.name: 0o600,
     }
 
 
-def _holder_files(path: Path) -> list[Path]:
-    return list(path.with_name(f"{path.name}-holders").iterdir())
+def _owner_files(path: Path) -> list[Path]:
+    return list(path.with_name(f"{path.name}-owners").iterdir())
 
 
 def test_it_is_written_ahead_and_to_the_disk(ledger: Ledger, path: Path) -> None:
     ledger.add(charge())
-    connection = ledger._database._connection
+    connection = ledger._store._connection
     assert connection is not None
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -406,14 +408,14 @@ def test_a_relative_path_is_meant_from_where_it_was_given(
 
 
 @POSIX
-def test_a_link_leads_to_the_same_ledger_and_the_same_holders(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(10)
-    held = ledger.hold(6, demo=False)
+def test_a_link_leads_to_the_same_ledger_and_the_same_owners(ledger: Ledger, path: Path) -> None:
+    ledger.day.set_limit(10)
+    held = ledger.day.hold("money", 6)
     link = path.parent.parent / "link"
     link.symlink_to(path)
-    assert ended(started("tell(ledger.left_today(demo=False))", link)) == ["4"]
+    assert ended(started('tell(ledger.day.left("money"))', link)) == ["4"]
     assert held
-    assert not link.with_name("link-holders").exists()
+    assert not link.with_name("link-owners").exists()
 
 
 def test_close_lets_a_later_call_open_it_again(ledger: Ledger) -> None:
@@ -431,19 +433,19 @@ def test_a_file_that_is_moved_away_is_begun_anew(ledger: Ledger, path: Path) -> 
 
 
 def test_threads_share_one_ledger(ledger: Ledger) -> None:
-    ledger.set_day_budget(10**6)
+    ledger.day.set_limit(10**6)
 
     def ask(_: int) -> None:
         for _ in range(10):
-            held = ledger.hold(100, demo=False)
+            held = ledger.day.hold("money", 100)
             assert held
-            ledger.add(today(50), held)
-            assert ledger.extend(held, 1) is False
+            ledger.day.settle(held, today(50))
+            assert ledger.day.extend(held, 1) is False
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == [None] * 8
     assert ledger.total().requests == 80
-    assert ledger.left_today(demo=False) == 10**6 - 80 * 50
+    assert ledger.day.left("money") == 10**6 - 80 * 50
 
 
 def test_nothing_private_is_in_the_columns(ledger: Ledger, path: Path) -> None:
@@ -497,13 +499,13 @@ def test_every_older_schema_becomes_the_newest(ledger: Ledger, path: Path, migra
     _made(path, migrations)
     ledger.add(charge(1))
     assert [found.cost.nano for found in ledger.rows()] == [1]
-    ledger.set_day_budget(5)
-    assert ledger.hold(1, demo=False)
+    ledger.day.set_limit(5)
+    assert ledger.day.hold("money", 1)
     assert _version(path) == len(sqlite_store._MIGRATIONS)
 
 
 def test_a_fresh_file_has_the_newest_schema(ledger: Ledger, path: Path) -> None:
-    assert ledger.day_budget() is None
+    assert ledger.day.limit() is None
     assert _version(path) == len(sqlite_store._MIGRATIONS)
 
 
@@ -572,153 +574,103 @@ def test_a_killed_process_leaves_every_charge_it_had_entered(ledger: Ledger, pat
 
 
 def test_without_a_budget_nothing_is_held(ledger: Ledger, path: Path) -> None:
-    assert ledger.hold(10**12, demo=False) is None
-    assert ledger.left_today(demo=False) is None
-    assert not path.with_name(f"{path.name}-holders").exists()
+    assert ledger.day.hold("money", 10**12) is None
+    assert ledger.day.left("money") is None
+    assert not path.with_name(f"{path.name}-owners").exists()
 
 
 def test_a_budget_is_one_for_all_who_open_the_ledger(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(2**62)
-    assert ended(started("tell(ledger.day_budget())", path)) == [str(2**62)]
-    ledger.set_day_budget(5)
-    assert ledger.day_budget() == 5
-    ledger.set_day_budget(0)
-    assert ledger.day_budget() == 0
-    ledger.set_day_budget(None)
-    assert ledger.day_budget() is None
+    ledger.day.set_limit(2**62)
+    assert ended(started("tell(ledger.day.limit())", path)) == [str(2**62)]
+    ledger.day.set_limit(5)
+    assert ledger.day.limit() == 5
+    ledger.day.set_limit(0)
+    assert ledger.day.limit() == 0
+    ledger.day.set_limit(None)
+    assert ledger.day.limit() is None
 
 
 def test_what_is_no_whole_number_is_no_budget(ledger: Ledger) -> None:
-    ledger.set_day_budget(5)
+    ledger.day.set_limit(5)
     with pytest.raises(LedgerError):
-        ledger.set_day_budget(0.5)  # type: ignore[arg-type]
-    assert ledger.day_budget() == 5
-
-
-def test_a_hold_takes_from_what_is_left_until_it_is_released(ledger: Ledger) -> None:
-    ledger.set_day_budget(100)
-    held = ledger.hold(60, demo=False)
-    assert held
-    assert ledger.left_today(demo=False) == 40
-    ledger.release(held)
-    ledger.release(held)
-    assert ledger.left_today(demo=False) == 100
-
-
-def test_the_whole_budget_fits_and_no_more(ledger: Ledger) -> None:
-    ledger.set_day_budget(100)
-    ledger.add(today(40))
-    assert ledger.hold(60, demo=False)
-    with pytest.raises(BudgetError):
-        ledger.hold(1, demo=False)
-    assert ledger.hold(0, demo=False)
-
-
-def test_a_refusal_says_what_is_left_and_what_is_held(ledger: Ledger) -> None:
-    ledger.set_day_budget(2 * 10**9)
-    ledger.add(today(5 * 10**8))
-    ledger.hold(10**9, demo=False)
-    with pytest.raises(BudgetError) as caught:
-        ledger.hold(750_000_000, demo=False)
-    shown = str(caught.value)
-    assert "$0.75 does not fit" in shown
-    assert "$2.00" in shown
-    assert "$0.50 is left" in shown
-    assert "hold $1.00" in shown
-    assert "%cnai_spend --budget-day USD" in caught.value.next_step
-
-
-def test_settling_puts_the_charge_in_place_of_its_hold(ledger: Ledger) -> None:
-    ledger.set_day_budget(100)
-    held, other = ledger.hold(60, demo=False), ledger.hold(10, demo=False)
-    assert held
-    assert other
-    ledger.add(today(25), held)
-    assert ledger.left_today(demo=False) == 100 - 25 - 10
+        ledger.day.set_limit(0.5)  # type: ignore[arg-type]
+    assert ledger.day.limit() == 5
 
 
 def test_a_charge_that_cannot_be_entered_leaves_its_hold(ledger: Ledger) -> None:
-    ledger.set_day_budget(100)
-    held = ledger.hold(60, demo=False)
+    ledger.day.set_limit(100)
+    held = ledger.day.hold("money", 60)
     assert held
     with pytest.raises(LedgerError):
-        ledger.add(today(2**63), held)
-    assert ledger.left_today(demo=False) == 40
+        ledger.day.settle(held, today(2**63))
+    assert ledger.day.left("money") == 40
 
 
 def test_a_hold_grows_while_it_fits(ledger: Ledger) -> None:
-    ledger.set_day_budget(100)
-    held = ledger.hold(60, demo=False)
+    ledger.day.set_limit(100)
+    held = ledger.day.hold("money", 60)
     assert held
-    assert ledger.extend(held, 40) is True
-    assert ledger.extend(held, 1) is False
-    assert ledger.left_today(demo=False) == 0
-    ledger.set_day_budget(None)
-    assert ledger.extend(held, 10**9) is True
-    ledger.release(held)
-    assert ledger.extend(held, 1) is False
+    assert ledger.day.extend(held, 40) is True
+    assert ledger.day.extend(held, 1) is False
+    assert ledger.day.left("money") == 0
+    ledger.day.set_limit(None)
+    assert ledger.day.extend(held, 10**9) is True
+    ledger.day.release(held)
+    assert ledger.day.extend(held, 1) is False
 
 
 def test_what_is_left_is_below_zero_where_the_budget_was_lowered(ledger: Ledger) -> None:
-    ledger.set_day_budget(100)
+    ledger.day.set_limit(100)
     ledger.add(today(90))
-    ledger.set_day_budget(50)
-    assert ledger.left_today(demo=False) == -40
-
-
-def test_demo_credit_has_its_own_room_in_the_budget(ledger: Ledger) -> None:
-    ledger.set_day_budget(100)
-    ledger.add(today(90))
-    ledger.add(today(30, demo=True))
-    assert ledger.hold(50, demo=True)
-    assert (ledger.left_today(demo=False), ledger.left_today(demo=True)) == (10, 20)
+    ledger.day.set_limit(50)
+    assert ledger.day.left("money") == -40
 
 
 def test_spend_of_another_day_does_not_count(ledger: Ledger) -> None:
-    ledger.set_day_budget(100)
+    ledger.day.set_limit(100)
     ledger.add(today(90, time=datetime.now(timezone.utc) - timedelta(days=2)))
-    assert ledger.left_today(demo=False) == 100
+    assert ledger.day.left("money") == 100
 
 
 def test_holds_of_another_day_do_not_count(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(100)
+    ledger.day.set_limit(100)
     # It is never the same day at UTC+14 and at UTC-12.
-    holding = started("tell(bool(ledger.hold(100, demo=False))); input()", path, TZ="XXX-14")
+    holding = started('tell(bool(ledger.day.hold("money", 100))); input()', path, TZ="XXX-14")
     assert line(holding) == "True"
-    assert ended(started("tell(ledger.left_today(demo=False))", path, TZ="XXX-14")) == ["0"]
-    assert ended(started("tell(ledger.left_today(demo=False))", path, TZ="XXX+12")) == ["100"]
+    assert ended(started('tell(ledger.day.left("money"))', path, TZ="XXX-14")) == ["0"]
+    assert ended(started('tell(ledger.day.left("money"))', path, TZ="XXX+12")) == ["100"]
 
 
 def test_ten_processes_never_exceed_the_budget_together(ledger: Ledger, path: Path) -> None:
     budget, held = 3_000, 17
-    ledger.set_day_budget(budget)
+    ledger.day.set_limit(budget)
     code = f"""
 n = 0
 while True:
     try:
-        held = ledger.hold({held}, demo=False)
+        held = ledger.day.hold("money", {held})
     except BudgetError:
         break
     n += 1
-    ledger.add(charge(f"{{name}}-{{n}}", {held}), held)
+    ledger.day.settle(held, charge(f"{{name}}-{{n}}", {held}))
 tell(n)
 """
     told = ran_at_once(code, path)
     total = ledger.total()
     assert budget - held < total.nano <= budget
     assert total.requests == sum(int(lines[0]) for lines in told)
-    assert ledger.left_today(demo=False) == budget - total.nano
+    assert ledger.day.left("money") == budget - total.nano
 
 
 def test_holds_alone_never_exceed_the_budget_together(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(1_000)
+    ledger.day.set_limit(1_000)
     code = """
 n = 0
 try:
     while True:
-        held = ledger.hold(7, demo=False)
+        held = ledger.day.hold("money", 7)
         n += 7
-        while ledger.extend(held, 3):
+        while ledger.day.extend(held, 3):
             n += 3
             if n % 5 == 0:
                 break
@@ -733,75 +685,75 @@ input()
     # All live until all have told: what they hold is held at the same time.
     held = sum(int(line(process)) for process in processes)
     assert 1_000 - 7 < held <= 1_000
-    assert ledger.left_today(demo=False) == 1_000 - held
+    assert ledger.day.left("money") == 1_000 - held
     for process in processes:
         go(process)
         ended(process)
-    assert ledger.left_today(demo=False) == 1_000
+    assert ledger.day.left("money") == 1_000
 
 
 # -- the living and the dead ----------------------------------------------------------------------
 
 _HOLDS = """
 ledger.add(charge("spent", 10))
-tell(ledger.hold(90, demo=False))
+tell(ledger.day.hold("money", 90).id)
 input()
 """
 
 
 def test_a_killed_process_frees_what_it_held_and_keeps_what_it_spent(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(100)
+    ledger.day.set_limit(100)
     process = started(_HOLDS, path)
     held = line(process)
     with pytest.raises(BudgetError):
-        ledger.hold(1, demo=False)
-    assert ledger.left_today(demo=False) == 0
+        ledger.day.hold("money", 1)
+    assert ledger.day.left("money") == 0
     process.kill()
     process.communicate(timeout=PATIENCE)
-    assert ledger.hold(90, demo=False)
-    assert ledger.extend(held, 0) is False
+    assert ledger.day.hold("money", 90)
+    assert ledger.day.extend(Hold(held, "money", ""), 0) is False
     assert [found.id for found in ledger.rows()] == ["spent"]
     # The file of the dead is gone; what is there is our own.
-    assert len(_holder_files(path)) == 1
+    assert len(_owner_files(path)) == 1
 
 
 def test_a_process_that_ends_frees_what_it_held(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(100)
+    ledger.day.set_limit(100)
     process = started(_HOLDS, path)
     assert line(process)
     go(process)
     ended(process)
-    assert ledger.left_today(demo=False) == 90
-    assert ledger.extend("unknown", 1) is False
+    assert ledger.day.left("money") == 90
+    assert ledger.day.extend(Hold("unknown", "money", ""), 1) is False
 
 
-def test_two_ledgers_of_one_process_are_one_holder(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(100)
+def test_two_ledgers_of_one_process_are_one_owner(ledger: Ledger, path: Path) -> None:
+    ledger.day.set_limit(100)
     other = Ledger(path)
-    mine, other_s = ledger.hold(30, demo=False), other.hold(30, demo=False)
+    mine, other_s = ledger.day.hold("money", 30), other.day.hold("money", 30)
     assert mine
     assert other_s
-    assert ledger.left_today(demo=False) == other.left_today(demo=False) == 40
+    assert ledger.day.left("money") == other.day.left("money") == 40
     ledger.close()
     # Looking did not let go of the lock, and neither did closing.
-    assert ended(started("tell(ledger.left_today(demo=False))", path)) == ["40"]
-    assert other.left_today(demo=False) == 40
+    assert ended(started('tell(ledger.day.left("money"))', path)) == ["40"]
+    assert other.day.left("money") == 40
     other.close()
 
 
 def test_a_process_holds_on_after_somebody_emptied_the_folder(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(100)
-    ledger.hold(30, demo=False)
-    for file in _holder_files(path):
+    ledger.day.set_limit(100)
+    ledger.day.hold("money", 30)
+    for file in _owner_files(path):
         file.unlink()
-    assert ledger.hold(50, demo=False)
-    assert ended(started("tell(ledger.left_today(demo=False))", path)) == ["50"]
+    assert ledger.day.hold("money", 50)
+    assert ended(started('tell(ledger.day.left("money"))', path)) == ["50"]
 
 
 _FORK = """
-ledger.set_day_budget(100)
+ledger.day.set_limit(100)
 ledger.add(charge("before", 1))
-held = ledger.hold(60, demo=False)
+held = ledger.day.hold("money", 60)
 reading, writing = os.pipe()
 child = os.fork()
 if not child:
@@ -817,7 +769,7 @@ def test_a_forked_child_keeps_no_hold_of_its_dead_parent(ledger: Ledger, path: P
     child = int(line(process))
     process.wait(timeout=PATIENCE)
     os.kill(child, 0)
-    assert ledger.left_today(demo=False) == 99
+    assert ledger.day.left("money") == 99
 
 
 @POSIX
@@ -827,22 +779,22 @@ def test_a_forked_child_releases_no_hold_of_its_parent(ledger: Ledger, path: Pat
         + """
     ledger.close()
     ledger.add(charge("child", 2))
-    own = ledger.hold(20, demo=False)
-    assert ledger.left_today(demo=False) == 100 - 3 - 60 - 20
+    own = ledger.day.hold("money", 20)
+    assert ledger.day.left("money") == 100 - 3 - 60 - 20
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 tell("ready")
 input()
-assert ledger.left_today(demo=False) == 100 - 3 - 60
-ledger.add(charge("parent", 60), held)
+assert ledger.day.left("money") == 100 - 3 - 60
+ledger.day.settle(held, charge("parent", 60))
 """
     )
     process = started(code, path)
     assert line(process) == "ready"
-    assert ledger.left_today(demo=False) == 100 - 3 - 60
+    assert ledger.day.left("money") == 100 - 3 - 60
     go(process)
     ended(process)
-    assert ledger.left_today(demo=False) == 100 - 63
+    assert ledger.day.left("money") == 100 - 63
 
 
 @POSIX
@@ -937,7 +889,8 @@ other.close()
 
 def _assert_refused(path: Path, *words: str) -> LedgerError:
     ledger = Ledger(path, patience=0.05)
-    for call in (lambda: ledger.add(charge()), ledger.total, lambda: ledger.hold(1, demo=False), ledger.rows):
+    calls = (lambda: ledger.add(charge()), ledger.total, lambda: ledger.day.hold("money", 1), ledger.rows)
+    for call in calls:
         with pytest.raises(LedgerError) as caught:
             call()
         assert str(path) in str(caught.value)
@@ -983,12 +936,12 @@ def test_a_user_that_is_not_known_is_refused() -> None:
         Ledger(Path("~nobody-of-this-name/ledger.sqlite3"))
 
 
-def test_a_folder_that_cannot_be_made_for_the_holders_is_refused(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(100)
-    path.with_name(f"{path.name}-holders").write_text("")
+def test_a_folder_that_cannot_be_made_for_the_owners_is_refused(ledger: Ledger, path: Path) -> None:
+    ledger.day.set_limit(100)
+    path.with_name(f"{path.name}-owners").write_text("")
     with pytest.raises(LedgerError):
-        ledger.hold(1, demo=False)
-    assert ledger.left_today(demo=False) == 100
+        ledger.day.hold("money", 1)
+    assert ledger.day.left("money") == 100
 
 
 @pytest.mark.parametrize("size", [2, 15, 600, 4096, 100_000])
@@ -1065,7 +1018,7 @@ def test_an_interrupted_call_leaves_no_transaction_open(ledger: Ledger, path: Pa
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ledger._database.run(interrupted)
+        ledger._store.run(interrupted)
     other = Ledger(path, patience=0.05)
     other.add(charge(2))
     other.close()
@@ -1074,37 +1027,37 @@ def test_an_interrupted_call_leaves_no_transaction_open(ledger: Ledger, path: Pa
 
 @pytest.mark.parametrize("name", ["../precious.txt", "precious", b"x"])
 def test_no_file_that_a_row_names_is_touched(ledger: Ledger, path: Path, name: object) -> None:
-    ledger.set_day_budget(1000)
+    ledger.day.set_limit(1000)
     precious = path.parent / "precious.txt"
     precious.write_text("dear")
-    assert ledger.hold(10, demo=False)
+    assert ledger.day.hold("money", 10)
     ledger.close()
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE holds SET holder = ?", (str(precious) if name == "precious" else name,))
+        connection.execute("UPDATE holds SET owner = ?", (str(precious) if name == "precious" else name,))
     with suppress(LedgerError):
-        ledger.left_today(demo=False)
+        ledger.day.left("money")
     assert precious.read_text() == "dear"
 
 
-def test_a_link_in_place_of_the_folder_of_the_holders_is_not_followed(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(1000)
+def test_a_link_in_place_of_the_folder_of_the_owners_is_not_followed(ledger: Ledger, path: Path) -> None:
+    ledger.day.set_limit(1000)
     other = path.parent / "cache"
     other.mkdir()
     kept = other / ("d4" * 16)
     kept.write_text("dear")
-    path.with_name(f"{path.name}-holders").symlink_to(other, target_is_directory=True)
+    path.with_name(f"{path.name}-owners").symlink_to(other, target_is_directory=True)
     with pytest.raises(LedgerError):
-        ledger.hold(10, demo=False)
+        ledger.day.hold("money", 10)
     assert [each.name for each in other.iterdir()] == [kept.name]
 
 
 def test_a_ledger_that_somebody_taught_to_count_otherwise_is_refused(ledger: Ledger, path: Path) -> None:
-    ledger.set_day_budget(1000)
+    ledger.day.set_limit(1000)
     ledger.close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TRIGGER t AFTER INSERT ON holds BEGIN UPDATE holds SET nano = 0; END")
     with pytest.raises(LedgerError, match="ledger") as caught:
-        ledger.hold(10, demo=False)
+        ledger.day.hold("money", 10)
     assert "changed how it counts" in caught.value.why
 
 
@@ -1136,7 +1089,7 @@ def test_sums_are_those_of_the_rows_however_many_were_summed_before(ledger: Ledg
     for many in (255, 2, 300, 100, 43):
         some = charges[entered : entered + many]
         entered += many
-        ledger._database.run(lambda connection, some=some: [_insert(connection, each) for each in some])  # type: ignore[misc]
+        ledger._store.run(lambda connection, some=some: [add_charge(connection, each) for each in some])  # type: ignore[misc]
         rows = list(ledger.rows())
         assert len(rows) == entered
         for demo in (False, True):

@@ -88,26 +88,26 @@ def usd_of(tokens: int) -> str:
 
 def left(session: Session) -> int | None:
     """Return the tokens that the kernel's budget leaves."""
-    nano = session.accounts.left(session.budget, demo=False)
-    return None if nano is None else nano // TOKEN
+    status = session.accounts.status(session.budget, demo=False)
+    return None if status is None else status.left // TOKEN
 
 
 def left_today(session: Session) -> int | None:
     """Return the tokens that the day's budget leaves."""
     assert session.ledger is not None
-    nano = session.ledger.left_today(demo=False)
+    nano = session.ledger.day.left("money")
     return None if nano is None else nano // TOKEN
 
 
 def set_day_budget(session: Session, tokens: int) -> None:
     assert session.ledger is not None
-    session.ledger.set_day_budget(tokens * TOKEN)
+    session.ledger.day.set_limit(tokens * TOKEN)
 
 
 def make_impatient(session: Session) -> None:
     """Let the ledger wait for no other writer."""
     assert session.ledger is not None
-    session.ledger._database.patience = 0.05
+    session.ledger._store.patience = 0.05
     session.ledger.close()
 
 
@@ -238,7 +238,7 @@ def test_a_budget_that_is_lowered_below_what_was_spent_leaves_nothing(
     session = make(budget=1)
     session.ask("a")
     session.settings.budget = usd_of(5)
-    with pytest.raises(BudgetError, match=r"and \$0 is left"):
+    with pytest.raises(BudgetError, match=r"and \$0\.00 is left: \$0\.000028 was spent"):
         session.ask("a")
     assert left(session) == 5 - 28
     session.settings.budget = None
@@ -390,7 +390,7 @@ def test_what_another_holds_stops_a_long_answer_too(
         def update(self, batch: Any) -> None:
             if not self.left:
                 assert session.ledger is not None
-                session.ledger.hold((40_000 - 8192) * TOKEN, demo=False)
+                session.ledger.day.hold("money", (40_000 - 8192) * TOKEN)
             super().update(batch)
 
     reply = session.ask("a", view=Greedy(session, gates))
@@ -521,7 +521,7 @@ def test_another_ledger_chosen_meanwhile_gets_the_charge_and_the_first_its_hold_
 
     session.ask("a", view=Watcher(choose))
     assert [row.usage.total_tokens for row in rows(session)] == [28]
-    assert first.left_today(demo=False) == 20_000 * TOKEN
+    assert first.day.left("money") == 20_000 * TOKEN
     assert first.total() == Spend()
     first.close()
 
@@ -556,7 +556,7 @@ def test_questions_at_once_in_one_kernel_never_hold_more_than_there_is(
     for thread in threads:
         thread.join(PATIENCE)
     assert set(refused) == {
-        "it may cost $0.000034 and more, and $0 is left beside $0.000129 for answers under way"
+        "it may cost $0.000034 and more, and $0.00 is left: requests under way hold $0.000129"
     }
     assert answered == ["answered"] * 3
     assert session.book.total().nano == 3 * (PROMPT + 10) * TOKEN
@@ -590,11 +590,11 @@ def test_demo_credit_has_a_budget_of_its_own(server: ScriptedServer, make: Calla
     try:
         session = make(budget="0.001", base_url="demo", model="")
         assert session.ledger is not None
-        session.ledger.set_day_budget(10**6)
+        session.ledger.day.set_limit(10**6)
         spent = session.ask("hello").cost.nano or 0
         assert spent > 0
-        assert session.accounts.left(session.budget, demo=True) == 10**6 - spent
-        assert session.ledger.left_today(demo=True) == 10**6 - spent
+        assert session.accounts.status(session.budget, demo=True) == (10**6, spent, 0)
+        assert session.ledger.day.left("demo") == 10**6 - spent
         ask_until_refused(session)
         session.settings.base_url, session.settings.model = server.base_url, "m"
         server.reply(sse("yes"))
@@ -828,7 +828,7 @@ def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
             go(process)
         assert [heard(process) for process in running] == ["1"] * 4
     assert len(rows(make())) == 1
-    assert [*path.parent.glob("*-holders/*")] == []
+    assert [*path.parent.glob("*-owners/*")] == []
 
 
 @pytest.mark.parametrize(
@@ -847,7 +847,7 @@ def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
 def test_a_note_that_is_damaged_is_left_out(make: Callable[..., Session], path: Path, damage: bytes) -> None:
     session = make()
     assert rows(session) == []
-    folder = path.with_name(f"{path.name}-holders")
+    folder = path.with_name(f"{path.name}-owners")
     folder.mkdir(exist_ok=True)
     dead = folder / ("ab" * 16)
     dead.write_bytes(damage)
@@ -1056,7 +1056,7 @@ def test_where_a_day_s_budget_is_known_and_the_ledger_fails_nothing_is_sent(
     path.write_bytes(b"this is no database at all" * 100)
     with pytest.raises(LedgerError) as caught:
         session.ask("a")
-    assert "with it the budget of the day: the question was not sent" in caught.value.what
+    assert "the budget of the day cannot be kept: the question was not sent" in caught.value.what
     assert "damaged" in caught.value.why
     assert len(server.requests) == 1
     # The way out that the error names.
@@ -1130,7 +1130,7 @@ from cnai_magic import Session
 url, ledger = sys.argv[1:]
 session = Session(base_url=url, model="m", ledger=ledger, prices={"m": (1, 1)})
 session.ask("first")
-session.ledger._database.patience = 0.05
+session.ledger._store.patience = 0.05
 session.ledger.close()
 other = sqlite3.connect(ledger, isolation_level=None)
 other.execute("BEGIN EXCLUSIVE")

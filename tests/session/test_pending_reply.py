@@ -349,7 +349,7 @@ def test_an_interrupt_ends_the_wait_for_a_lock_at_once(
     unlock(connection)
     assert server.requests == []
     assert session.ledger is not None
-    assert session.ledger.left_today(demo=False) == 10_000 * TOKEN
+    assert session.ledger.day.left("money") == 10_000 * TOKEN
 
 
 # -- prices are looked up beside the question -----------------------------------------------------
@@ -405,7 +405,7 @@ def test_an_interrupt_ends_the_wait_for_a_price(server: ScriptedServer, make: Ca
         session.ask("a", view=view)
     assert server.requests == []
     assert (view.ended, view.failed) == ([], [None])
-    assert session.accounts.left(session.budget, demo=False) == 10**9
+    assert session.accounts.status(session.budget, demo=False) == (10**9, 0, 0)
 
 
 def test_a_question_that_is_only_prepared_asks_no_server(
@@ -421,7 +421,7 @@ def test_a_question_that_is_only_prepared_asks_no_server(
 
 def _wait_for_the_writer(session: Session) -> None:
     """Wait until the thread that writes into the ledger in the background has nothing left to write."""
-    thread = session.accounts._writer._thread
+    thread = session.accounts._queue._thread
     assert thread is not None
     assert thread.wait(PATIENCE), "it still writes"
 
@@ -468,14 +468,14 @@ def test_a_request_is_in_the_journal_until_it_is_in_the_ledger(
     seen: list[str] = []
 
     def look(view: Watcher) -> None:
-        (journal,) = tmp_path.glob("*-holders/*")
+        (journal,) = tmp_path.glob("*-owners/*")
         seen.append(journal.read_text())
         assert view.stop is not None
         view.stop()
 
     session.ask("a", view=Watcher(look))
     assert '"open"' in seen[0]
-    (journal,) = tmp_path.glob("*-holders/*")
+    (journal,) = tmp_path.glob("*-owners/*")
     assert journal.read_text() == ""
 
 
@@ -504,7 +504,7 @@ def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
 
     def hold_the_locks() -> None:
         accounts = session.accounts
-        with accounts._lock, accounts._writer._writing, accounts.holds._lock:
+        with accounts._lock, accounts._queue._writing, accounts.budget._lock:
             inside.set()
             go_on.wait(PATIENCE)
 

@@ -821,7 +821,7 @@ def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
     with pytest.raises(KeyboardInterrupt):
         session.ask("a")
     assert server.requests == []
-    assert session.accounts.left(session.budget, demo=False) == 10**9
+    assert session.accounts.status(session.budget, demo=False) == (10**9, 0, 0)
 
 
 def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
@@ -1110,7 +1110,7 @@ def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
         reached = _interrupted_at(line, presses, files, lambda: session.ask("a", once=True))
         total = session.book.total()
         assert total.requests == sum(each.chargeable for each in answers), line
-        assert session.accounts.left(session.budget, demo=False) == 10**9 - total.nano, line
+        assert session.accounts.status(session.budget, demo=False) == (10**9, total.nano, 0), line
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, line
     assert line > 40
 

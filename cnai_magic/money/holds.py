@@ -1,0 +1,160 @@
+"""Amounts of a budget that are held for requests under way: the interface, and an implementation in memory.
+
+A request holds what it may cost at most before it is sent. When its cost is known the hold is settled: the
+charge takes its place. So requests that run at the same time never spend more than the budget together.
+Each hold has an owner, the process that made it. What a dead owner held is recovered by any other one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+from uuid import uuid4
+
+from ..errors import BudgetError
+from .book import SpendBook
+from .cost import DEMO, Charge, usd
+
+__all__ = ["BudgetStatus", "Hold", "Holds", "MemoryHolds", "over_budget"]
+
+
+class Hold(NamedTuple):
+    """One hold: its ID, the account whose budget it is of, and the owner that made it."""
+
+    id: str
+    account: str
+    owner: str
+
+
+class BudgetStatus(NamedTuple):
+    """A budget, what was spent of it, and what requests under way hold of it, in nano-USD."""
+
+    limit: int
+    spent: int
+    held: int
+
+    @property
+    def left(self) -> int:
+        """What may still be held; below 0 where the budget was lowered under what is spent and held."""
+        return self.limit - self.spent - self.held
+
+    def __str__(self) -> str:
+        spent = f": {usd(self.spent, exact=True)} was spent" if self.spent else ""
+        held = f"requests under way hold {usd(self.held, exact=True)}" if self.held else ""
+        between = ", and " if spent and held else ": " if held else ""
+        return f"{usd(max(0, self.left), exact=True)} is left{spent}{between}{held}"
+
+
+class Holds(ABC):
+    """Holds on the budgets of some accounts, in nano-USD; for use from any thread.
+
+    An account is whoever has a budget: it is named by a text that means something to the implementation.
+    `patience` is how many seconds a call may wait for others that use the same store; None: the usual time.
+    An implementation whose store fails raises LedgerError.
+    """
+
+    @abstractmethod
+    def hold(self, account: str, nano: int, *, patience: float | None = None) -> Hold | None:
+        """Hold an amount for a request, and return the hold; None where the account has no budget.
+
+        Raises BudgetError where the amount does not fit beside what is spent and held.
+        """
+
+    @abstractmethod
+    def extend(self, hold: Hold, nano: int, *, patience: float | None = None) -> bool:
+        """Add an amount to a hold if it fits, and return whether it did."""
+
+    @abstractmethod
+    def settle(self, hold: Hold | None, charge: Charge, *, patience: float | None = None) -> None:
+        """Enter a charge in place of a hold, both or neither; a charge is entered once by its ID."""
+
+    @abstractmethod
+    def release(self, hold: Hold, *, patience: float | None = None) -> None:
+        """End a hold whose request cost nothing; one that has ended already is no error."""
+
+    @abstractmethod
+    def status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
+        """Return an account's budget, and what is spent and held of it; None where it has no budget."""
+
+    @abstractmethod
+    def recover(self, *, patience: float | None = None) -> None:
+        """End the holds of dead owners, and enter what their requests cost as far as it is known."""
+
+    def left(self, account: str, *, patience: float | None = None) -> int | None:
+        """Return what may still be held; None where the account has no budget."""
+        status = self.status(account, patience=patience)
+        return None if status is None else status.left
+
+
+class MemoryHolds(Holds):
+    """Holds on one budget of this process, in which its book says what was spent.
+
+    `limit` is the budget, None for none. The holds end with their owner, so there is nothing to recover.
+    """
+
+    def __init__(self, book: SpendBook) -> None:
+        self._book = book
+        self.limit: int | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every hold; to be called in a forked child, in which no request is under way."""
+        self._lock = threading.RLock()
+        self._held: dict[Hold, int] = {}
+
+    def hold(self, account: str, nano: int, *, patience: float | None = None) -> Hold | None:
+        """See Holds.hold."""
+        with self._lock:
+            status = self.status(account)
+            if status is None:
+                return None
+            if nano > status.left:
+                raise over_budget(nano, status)
+            hold = Hold(uuid4().hex, account, str(os.getpid()))
+            self._held[hold] = nano
+            return hold
+
+    def extend(self, hold: Hold, nano: int, *, patience: float | None = None) -> bool:
+        """See Holds.extend."""
+        with self._lock:
+            status = self.status(hold.account)
+            if hold not in self._held or (status is not None and nano > status.left):
+                return False
+            self._held[hold] += nano
+            return True
+
+    def settle(self, hold: Hold | None, charge: Charge, *, patience: float | None = None) -> None:
+        """See Holds.settle."""
+        with self._lock:
+            self._book.add(charge)
+            if hold is not None:
+                self.release(hold)
+
+    def release(self, hold: Hold, *, patience: float | None = None) -> None:
+        """See Holds.release."""
+        with self._lock:
+            self._held.pop(hold, None)
+
+    def status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
+        """See Holds.status."""
+        with self._lock:
+            if self.limit is None:
+                return None
+            return BudgetStatus(self.limit, self._book.total(demo=account == DEMO).nano, self.held(account))
+
+    def held(self, account: str) -> int:
+        """Return what requests under way hold, whether or not there is a budget now."""
+        with self._lock:
+            return sum(nano for hold, nano in self._held.items() if hold.account == account)
+
+    def recover(self, *, patience: float | None = None) -> None:
+        """Do nothing: these holds have no owner but this process."""
+
+
+def over_budget(nano: int, status: BudgetStatus) -> BudgetError:
+    """Return the error for an amount that does not fit."""
+    return BudgetError(
+        f"{usd(nano, exact=True)} does not fit the budget of {usd(status.limit, exact=True)}", why=str(status)
+    )

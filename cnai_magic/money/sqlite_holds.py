@@ -1,0 +1,161 @@
+"""Holds on the budget of the day, in the file of a ledger: one budget for all processes that use it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from uuid import uuid4
+
+from ..errors import LedgerError
+from .cost import DEMO, Charge
+from .holds import BudgetStatus, Hold, Holds, over_budget
+from .journal import read_journal
+from .owners import dead_owners, has_file, own_name, remove_owner
+from .sqlite_store import READ, SqliteStore
+from .sqlite_sums import add_charge, read_sums, total
+
+__all__ = ["SqliteHolds"]
+
+
+class SqliteHolds(Holds):
+    """Holds on what all processes together may spend in a local day, each account for itself.
+
+    An owner is a process, known by its file. A hold counts until that file is removed, which is when the
+    requests of a dead owner are entered. Every method raises LedgerError where the file cannot be used.
+    """
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def limit(self, *, patience: float | None = None) -> int | None:
+        """Return the budget of a day in nano-USD, None where there is none."""
+        return self._store.run(_limit, READ, patience)
+
+    def set_limit(self, nano: int | None) -> None:
+        """Set the budget of a day from now on; None: no budget."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM settings WHERE name = 'day_budget'")
+            if nano is not None:
+                connection.execute("INSERT INTO settings (name, value) VALUES ('day_budget', ?)", (nano,))
+
+        self._store.run(write)
+
+    def hold(self, account: str, nano: int, *, patience: float | None = None) -> Hold | None:
+        """See Holds.hold."""
+
+        def insert(connection: sqlite3.Connection) -> Hold | None:
+            status = self._status(connection, account, _today())
+            if status is None:
+                return None
+            for (owner,) in connection.execute("SELECT DISTINCT owner FROM holds").fetchall():
+                if not has_file(self._owners, owner):
+                    connection.execute("DELETE FROM holds WHERE owner = ?", (owner,))
+            if nano > status.left:
+                raise over_budget(nano, status)
+            hold = Hold(uuid4().hex, account, own_name(self._owners))
+            connection.execute(
+                "INSERT INTO holds (id, owner, day, account, nano) VALUES (?, ?, ?, ?, ?)",
+                (hold.id, hold.owner, _today(), account, nano),
+            )
+            return hold
+
+        self.recover(patience=patience)
+        return self._store.run(insert, patience=patience, durable=False)
+
+    def extend(self, hold: Hold, nano: int, *, patience: float | None = None) -> bool:
+        """See Holds.extend."""
+
+        def update(connection: sqlite3.Connection) -> bool:
+            found = connection.execute("SELECT day, nano FROM holds WHERE id = ?", (hold.id,)).fetchone()
+            if found is None:
+                return False
+            day, before = found
+            status = self._status(connection, hold.account, day)
+            if status is not None and nano > status.left:
+                return False
+            connection.execute("UPDATE holds SET nano = ? WHERE id = ?", (before + nano, hold.id))
+            return True
+
+        return self._store.run(update, patience=patience, durable=False)
+
+    def settle(self, hold: Hold | None, charge: Charge, *, patience: float | None = None) -> None:
+        """See Holds.settle."""
+        if not charge.id:
+            raise LedgerError(
+                f"a charge without an ID cannot be entered in the ledger {self._store.path}",
+                why="it could not be told from another one",
+            )
+
+        def write(connection: sqlite3.Connection) -> None:
+            add_charge(connection, charge)
+            if hold is not None:
+                _delete(connection, hold)
+
+        self._store.run(write, patience=patience)
+
+    def release(self, hold: Hold, *, patience: float | None = None) -> None:
+        """See Holds.release."""
+        self._store.run(lambda connection: _delete(connection, hold), patience=patience, durable=False)
+
+    def status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
+        """See Holds.status."""
+        self.recover(patience=patience)
+        return read_sums(
+            self._store, lambda connection: self._status(connection, account, _today()), patience
+        )
+
+    def recover(self, *, patience: float | None = None) -> None:
+        """Enter the charges in the journals of dead owners, and end their holds; the next call tries again.
+
+        Raises LedgerError only where the file cannot be opened.
+        """
+        if self._store.folder is None:
+            self._store.open(patience)
+        dead = dead_owners(self._owners)
+        if not dead:
+            return
+        charges = [charge for path in dead for charge in read_journal(path)]
+
+        def write(connection: sqlite3.Connection) -> None:
+            for charge in charges:
+                with suppress(OverflowError):  # a damaged note may hold a number that SQLite cannot
+                    add_charge(connection, charge)
+            for path in dead:
+                connection.execute("DELETE FROM holds WHERE owner = ?", (path.name,))
+
+        with suppress(LedgerError):
+            self._store.run(write, patience=0.1 if patience is None else patience)
+            # Only now: if this process dies too, the next one enters the same IDs again.
+            for path in dead:
+                remove_owner(path)
+
+    def _status(self, connection: sqlite3.Connection, account: str, day: str) -> BudgetStatus | None:
+        limit = _limit(connection)
+        if limit is None:
+            return None
+        query = "SELECT owner, nano FROM holds WHERE account = ? AND day = ?"
+        holds = connection.execute(query, (account, day)).fetchall()
+        known = {owner for owner in {owner for owner, _ in holds} if has_file(self._owners, owner)}
+        held = sum(nano for owner, nano in holds if owner in known)
+        return BudgetStatus(limit, total(connection, account == DEMO, None, day).nano, held)
+
+    @property
+    def _owners(self) -> Path:
+        """The folder of the owners' files, once the store was opened."""
+        return self._store.folder or Path()
+
+
+def _limit(connection: sqlite3.Connection) -> int | None:
+    found = connection.execute("SELECT value FROM settings WHERE name = 'day_budget'").fetchone()
+    return None if found is None else int(found[0])
+
+
+def _delete(connection: sqlite3.Connection, hold: Hold) -> None:
+    connection.execute("DELETE FROM holds WHERE id = ?", (hold.id,))
+
+
+def _today() -> str:
+    return date.today().isoformat()
