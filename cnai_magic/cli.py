@@ -21,7 +21,7 @@ from typing import Any
 
 from . import __version__
 from .errors import CnaiError, InputError, NextStep
-from .magics.arguments import Parser, add_request_options
+from .magics.arguments import Parser, add_request_options, parameters_of
 
 __all__ = ["main"]
 
@@ -228,9 +228,7 @@ def _ask(chosen: argparse.Namespace) -> None:
         view=TerminalView(alone=True),
         model=chosen.model,
         system=chosen.system,
-        temperature=chosen.temperature,
-        top_p=chosen.top_p,
-        max_tokens=chosen.max_tokens,
+        **parameters_of(chosen),
         stream=not chosen.no_stream,
         once=True,
     )

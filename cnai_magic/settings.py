@@ -12,9 +12,10 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, Unicode, Union
+from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, TraitType, Unicode, Union
 from traitlets.config import Configurable
 
+from .api.parameters import PARAMETERS, Parameter, ParameterValue
 from .errors import InputError, NextStep
 from .nearest import nearest
 
@@ -24,6 +25,26 @@ DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
 
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True}
 _SWITCH |= {"false": False, "no": False, "off": False, "0": False}
+
+
+class ParameterTrait(TraitType[Any, Any]):
+    """The setting of a parameter of a request; None leaves it out."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        super().__init__(None, allow_none=True, help=parameter.help)
+        self._parameter = parameter
+        self.tag(config=True, allowed=parameter.allowed)
+
+    def validate(self, obj: Any, value: object) -> ParameterValue:
+        """Return the value as it is sent."""
+        try:
+            return self._parameter.check(value)
+        except InputError as exc:
+            raise TraitError(f"{exc.what}: {exc.why}") from exc
+
+    def from_string(self, s: str) -> ParameterValue | None:
+        """Return the value that a text in the environment, or on a command line, stands for."""
+        return self._parameter.read(s)
 
 
 class Cnai(Configurable):
@@ -42,11 +63,8 @@ class Cnai(Configurable):
     system = Unicode(None, allow_none=True, help="System message of new conversations. Unset: none.").tag(
         config=True
     )
-    temperature = Float(None, allow_none=True, min=0, max=2, help="Sampling randomness, 0 to 2.").tag(
-        config=True
-    )
-    top_p = Float(None, allow_none=True, min=0, max=1, help="Nucleus sampling, 0 to 1.").tag(config=True)
-    max_tokens = Integer(None, allow_none=True, min=1, help="Longest answer, in tokens.").tag(config=True)
+    # A class body's namespace takes them as if they were written here.
+    vars().update({each.name: ParameterTrait(each) for each in PARAMETERS if each.setting})
     history_tokens = Integer(
         0, min=0, help="Tokens of earlier turns that are sent; 0 sends all. The oldest turns go first."
     ).tag(config=True)

@@ -4,6 +4,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.errors import InputError
 from cnai_magic.session.session import Session
 from cnai_magic.settings import DEFAULT_BASE_URL, Cnai
@@ -49,6 +50,22 @@ def test_the_environment_wins_over_the_file_and_an_argument_over_it(
     assert getattr(Cnai(config=config, **{name: given}), name) == given
 
 
+def test_each_parameter_is_a_setting_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"temperature": "0.5", "top_p": "1", "max_tokens": "9", "stop": '["END", "\\n"]', "seed": "-7"}
+    assert texts.keys() == BY_NAME.keys()
+    assert {getattr(Cnai(), name) for name in texts} == {None}
+    for name, text in texts.items():
+        monkeypatch.setenv(f"CNAI_{name.upper()}", text)
+    settings = Cnai()
+    assert {name: getattr(settings, name) for name in texts} == {
+        name: parameter.read(texts[name]) for name, parameter in BY_NAME.items()
+    }
+    settings.stop = "END"
+    assert settings.stop == ("END",)
+    settings.stop = None
+    assert settings.stop is None
+
+
 def test_a_variable_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNAI_BASE_URL", "")
     assert Cnai().base_url == DEFAULT_BASE_URL
@@ -70,6 +87,8 @@ def test_a_variable_that_is_wrong_is_an_error_that_names_it(monkeypatch: pytest.
         ("temperature", "warm"),
         ("top_p", -0.1),
         ("max_tokens", 0),
+        ("stop", ["a"] * 5),
+        ("seed", 1.5),
         ("history_tokens", -1),
         ("retries", -1),
         ("timeout", 0),
@@ -117,6 +136,8 @@ def test_a_value_in_a_configuration_file_that_is_wrong_is_an_error_of_a_few_line
         ("temperature = 3", "Cnai.temperature cannot be 3: it must be a number from 0 to 2, or None"),
         ("top_p = 'warm'", "Cnai.top_p cannot be 'warm': it must be a number from 0 to 1, or None"),
         ("max_tokens = 0", "Cnai.max_tokens cannot be 0: it must be a whole number of at least 1, or None"),
+        ("stop = 1", "Cnai.stop cannot be 1: it must be a text, or a list of up to 4 texts, or None"),
+        ("seed = 'x'", "Cnai.seed cannot be 'x': it must be a whole number, or None"),
         ("timeout = 0", "Cnai.timeout cannot be 0: it must be a number of at least 0.1"),
         ("retries = 1.5", "Cnai.retries cannot be 1.5: it must be a whole number of at least 0"),
         ("on_rerun = 'x'", "Cnai.on_rerun cannot be 'x': it must be 'replace' or 'append'"),

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ..errors import LIST_MODELS, InputError
+from .parameters import BY_NAME, PARAMETERS, ParameterValue, checked_parameters
 from .tokens import estimate_tokens, most_tokens
 
 __all__ = [
@@ -76,44 +77,42 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One chat completion request; a parameter that is None is not sent, 0 is.
+    """One chat completion request.
 
-    `temperature` 0 to 2, `top_p` 0 to 1, `max_tokens` at least 1. Raises InputError, which names the
-    parameter, for anything else.
+    `parameters` are those of `parameters.PARAMETERS`, by name; one that is None is not sent, 0 is. Raises
+    InputError, which names the parameter, for a value that it cannot have.
     """
 
     model: str
     messages: tuple[Message, ...]
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
             raise InputError("no model is named", parameter="model", next_step=LIST_MODELS)
         if not self.messages:
             raise InputError("there is no message to send", parameter="messages")
-        _check_range("temperature", self.temperature, 0, 2)
-        _check_range("top_p", self.top_p, 0, 1)
-        if self.max_tokens is not None and (
-            isinstance(self.max_tokens, bool) or not isinstance(self.max_tokens, int) or self.max_tokens < 1
-        ):
-            raise InputError(
-                f"max_tokens is {self.max_tokens!r}",
-                parameter="max_tokens",
-                why="it is a whole number of at least 1",
-            )
+        object.__setattr__(self, "parameters", checked_parameters(self.parameters))
+
+    def number(self, name: str) -> float | None:
+        """Return a parameter that is a number; None where it is not sent."""
+        value = self.parameters.get(name)
+        return value if isinstance(value, int | float) else None
 
     @property
-    def parameters(self) -> dict[str, float | int]:
-        """The sampling parameters that are sent, by name."""
-        named = {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
-        return {name: value for name, value in named.items() if value is not None}
+    def max_tokens(self) -> int | None:
+        """The longest answer that is asked for, in tokens; None where the server decides."""
+        limit = self.number("max_tokens")
+        return None if limit is None else int(limit)
+
+    def limited_to(self, max_tokens: int) -> ChatRequest:
+        """Return the same request for an answer of at most so many tokens."""
+        return replace(self, parameters={**self.parameters, "max_tokens": max_tokens})
 
     @property
     def digest(self) -> str:
         """What tells this request from any other: of model, parameters and messages, in hexadecimal."""
-        parameters = {name: float(value) for name, value in self.parameters.items()}
+        parameters = {name: _digestible(value) for name, value in self.parameters.items()}
         found = sha256(json.dumps([self.model, parameters], sort_keys=True).encode())
         found.update(b"".join(message.digest for message in self.messages))
         return found.hexdigest()[:32]
@@ -123,7 +122,7 @@ class ChatRequest:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [message.body() for message in self.messages],
-            **self.parameters,
+            **{BY_NAME[name].field: value for name, value in self.parameters.items()},
         }
         if stream:
             body["stream"] = True
@@ -142,14 +141,8 @@ class ChatRequest:
             if not isinstance(item, Mapping):
                 raise InputError("a message is not an object", parameter="messages")
             messages.append(Message(item.get("role", ""), joined_parts(item.get("content"))))
-        limit = body.get("max_tokens")
-        return cls(
-            model=body.get("model") or "",
-            messages=tuple(messages),
-            temperature=body.get("temperature"),
-            top_p=body.get("top_p"),
-            max_tokens=body.get("max_completion_tokens") if limit is None else limit,
-        )
+        parameters = checked_parameters({each.name: each.of(body) for each in PARAMETERS})
+        return cls(body.get("model") or "", tuple(messages), parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +248,7 @@ def joined_parts(content: object) -> Any:
     return content
 
 
-def _check_range(name: str, value: object, low: float, high: float) -> None:
-    if value is None:
-        return
-    # A NaN fails the comparison, as it should.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(f"{name} is {value!r}", parameter=name, why=f"it is a number from {low} to {high}")
+def _digestible(value: ParameterValue | None) -> object:
+    """Return what stands for a value in a digest: 1 and 1.0 are one value, to every server."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and float(value) == value else value  # type: ignore[arg-type]

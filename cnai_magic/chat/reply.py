@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..api.messages import Usage
+from ..api.parameters import ParameterValue
 from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean
@@ -59,7 +60,7 @@ class Reply:
     note: str = ""
     reasoning: str = ""
     system: str | None = None
-    parameters: Mapping[str, float | int] = field(default_factory=dict)
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     cost: Cost = field(default_factory=lambda: Cost(None))
     total: Spend = field(default_factory=Spend)
@@ -165,7 +166,7 @@ class Reply:
     def _cut(self) -> str:
         """Which limit cut the answer: ours, or one of the model's that came first."""
         limit = self.parameters.get("max_tokens")
-        if limit is None:
+        if not isinstance(limit, int):
             return "cut at the model's own limit"
         # Some servers count the last token or two not at all; an estimate is not near enough to tell.
         come = self.usage.completion_tokens + _UNCOUNTED

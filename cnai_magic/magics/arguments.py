@@ -8,12 +8,12 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from ..api.parameters import PARAMETERS
 from ..errors import InputError
 from ..nearest import did_you_mean
-from ..settings import Cnai
 from .hints import Quoted, check_word, check_words_of_a_question, elsewhere, setting_of, unclosed_quote
 
-__all__ = ["Parser", "add_request_options", "leading_options", "words"]
+__all__ = ["Parser", "add_request_options", "leading_options", "parameters_of", "words"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,7 +87,7 @@ class Parser(argparse.ArgumentParser):
                 free += [(word, option, value)] if word == "-" or not word.startswith("-") else []
                 option = value = ""
                 continue
-            if action.dest in given:
+            if action.dest in given and not isinstance(action, argparse._ExtendAction):
                 raise InputError(f"{word.split('=')[0]} is given twice", next_step="leave one out")
             given[action.dest] = option = word
             value = word.partition("=")[2] if attached else ""
@@ -150,15 +150,28 @@ def _joined(action: argparse.Action, word: str, value: str) -> list[str]:
 
 
 def add_request_options(parser: Parser) -> None:
-    """Add the options of one question; what they mean is the help of the setting of the same name."""
+    """Add the options of one question: the system message, and each parameter of a request."""
     parser.asks = True
-    help_of = {name: trait.help for name, trait in Cnai.class_traits(config=True).items()}
     lasting = "; %%cnai_chat system sets that of the conversation" if parser.prog.startswith("%") else ""
     parser.add_argument("-s", "--system", metavar="TEXT", help=f"System message for this question{lasting}.")
-    parser.add_argument("-t", "--temperature", type=float, metavar="T", help=help_of["temperature"])
-    parser.add_argument("-p", "--top-p", type=float, metavar="P", help=help_of["top_p"])
-    parser.add_argument("-n", "--max-tokens", type=int, metavar="N", help=help_of["max_tokens"])
+    for parameter in PARAMETERS:
+        names = [name for name in (parameter.short, parameter.option) if name]
+        # What is not a number is an error of argparse, which `Parser.error` explains.
+        kind = parameter.type if parameter.type in (int, float) else parameter.read
+        several = parameter.most > 1
+        parser.add_argument(
+            *names,
+            type=kind,
+            action="extend" if several else "store",
+            metavar=parameter.metavar,
+            help=parameter.help + " May be repeated." * several,
+        )
     parser.add_argument("--no-stream", action="store_true", help="Wait for the whole answer.")
+
+
+def parameters_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of a request that were given as options, None for those that were not."""
+    return {parameter.name: getattr(arguments, parameter.name) for parameter in PARAMETERS}
 
 
 def words(line: str) -> list[str]:

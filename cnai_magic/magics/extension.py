@@ -15,7 +15,7 @@ from ..api.interrupts import Interrupted, interrupts_deferred
 from ..errors import InputError, NextStep
 from ..notebook.cell_ids import CellIds
 from ..settings import Cnai
-from .arguments import leading_options, words
+from .arguments import leading_options, parameters_of, words
 from .calling_code import uses_result, variables
 from .chat import CHAT_HELP, run_chat_command
 from .commands import ask_parser, key_parser, models_parser, spend_parser
@@ -424,9 +424,7 @@ def _options(arguments: Namespace) -> dict[str, Any]:
     return {
         "model": arguments.model or arguments.model_option or "",
         "system": arguments.system,
-        "temperature": arguments.temperature,
-        "top_p": arguments.top_p,
-        "max_tokens": arguments.max_tokens,
+        **parameters_of(arguments),
         "chat": arguments.chat,
         "new": arguments.new,
         "once": arguments.once,

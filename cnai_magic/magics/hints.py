@@ -10,6 +10,7 @@ import keyword
 import re
 from collections.abc import Sequence
 
+from ..api.parameters import PARAMETERS
 from ..errors import LIST_MODELS, SET_KEY, InputError, NextStep, setting
 from ..settings import Cnai
 
@@ -28,6 +29,9 @@ _DASHES = "—–−―‒‐‑﹣－"
 _MODEL_LIKE = re.compile(r"[\w.:@]*[\d\-/.:][\w./:@-]*")
 # Options whose value is text, which may have several words.
 _TEXTS = {"-s", "--system", "-c", "--chat"}
+# Options that are typed as assignments, by their names without underscores.
+_ASSIGNABLE = {each.name.replace("_", ""): each.option for each in PARAMETERS}
+_ASSIGNABLE |= {name: f"--{name}" for name in ("model", "system", "chat", "out", "once", "new", "stream")}
 
 
 class Quoted(str):
@@ -64,7 +68,9 @@ _NUMBERS = NextStep(
     "model, tokens and cost stand below each answer",
 )
 _LENGTH = "the longest answer, in tokens, is -n N"
-_SAMPLING = "what can be sent is -t (temperature), -p (top-p) and -n (max-tokens)"
+_SAMPLING = "what can be sent is " + ", ".join(
+    f"{each.short} ({each.option[2:]})" if each.short else each.option for each in PARAMETERS
+)
 _THINKING = "thinking cannot be chosen yet: ask another model"
 _TOOLS = "tools and commands are not run: an answer is text"
 _CODE = NextStep(
@@ -89,7 +95,8 @@ _ELSEWHERE: dict[str, str | NextStep] = {
     "--length --limit --num-predict": _LENGTH,
     "-P --topp": "nucleus sampling is -p P",
     "-T": "the temperature is -t T",
-    "--top-k --topk -K --seed --stop --n --logprobs": _SAMPLING,
+    "--top-k --topk -K --n --logprobs": _SAMPLING,
+    "--stop-sequence --stop-sequences --stop-words --stop-word": "an answer ends before --stop TEXT",
     "--frequency-penalty --presence-penalty --repeat-penalty": _SAMPLING,
     "--think --thinking --reasoning --reasoning-effort --effort --no-think": _THINKING,
     "--tool --tools --functions --function --td --mcp -e --execute --shell --editor --repl": _TOOLS,
@@ -174,13 +181,11 @@ def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str)
         raise InputError(f"the line of {magic} takes no comment", next_step="leave it out")
     if len(typed) == 2 and all(map(_MODEL_LIKE.fullmatch, typed)):
         raise InputError("two models are named", why=f"{first} and {typed[1]}", next_step="leave one out")
-    assigned = re.fullmatch(
-        r"(model|system|temperature|top_?p|max_?tokens|chat|out|once|new|stream)[=:](.*)", first
-    )
-    if assigned:
-        name = {"topp": "top-p", "maxtokens": "max-tokens"}.get(assigned[1].replace("_", ""), assigned[1])
+    assigned = re.fullmatch(r"(\w+)[=:](.*)", first)
+    name = _ASSIGNABLE.get(assigned[1].replace("_", "")) if assigned else None
+    if assigned is not None and name is not None:
         raise InputError(
-            f"an option begins with two dashes: {first}", next_step=f"type --{name} {assigned[2]}".rstrip()
+            f"an option begins with two dashes: {first}", next_step=f"type {name} {assigned[2]}".rstrip()
         )
     if len(typed) > 1 or first.endswith(("?", "？", "!", "。", ",")) or not re.search(r"\w", first):
         question = " ".join(typed)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -76,7 +76,7 @@ class TokenBudget:
         """Return the request with its max_tokens lowered to what is allowed."""
         if self.limit is None or self.limit == request.max_tokens:
             return request
-        return replace(request, max_tokens=self.limit)
+        return request.limited_to(self.limit)
 
     def covers(self, tokens: int) -> bool:
         """Return whether an answer of which so many tokens have come, by an estimate, may go on."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeGuard
 
+from ..api import parameters
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
@@ -175,11 +176,7 @@ USAGE: dict[str, _Check] = {
     "cached_tokens": _COUNT,
     "estimated": _is(bool),
 }
-PARAMETERS: dict[str, _Check] = {
-    "temperature": _is_number(0, 2, int, float),
-    "top_p": _is_number(0, 1, int, float),
-    "max_tokens": _is_number(1, sys.maxsize, int),
-}
+PARAMETERS: dict[str, _Check] = {each.name: each.allows for each in parameters.PARAMETERS}
 FACTS: dict[str, _Check] = {
     "version": _is_number(1, sys.maxsize, int),
     # Whether it can be one is told where it is used.

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..api.parameters import BY_NAME
 from ..chat.conversation import Conversation, Turn
 from ..chat.markdown import escape_markdown
 from ..chat.reply import Reply
@@ -221,7 +222,7 @@ def _question(reply: Reply, with_system: bool, conversation: str) -> str:
         # In one word: what begins with a dash would be taken for an option.
         options += [f"--system={system}"] if system.startswith("-") else ["-s", system]
     for name, value in reply.parameters.items():
-        options += [f"--{name.replace('_', '-')}", repr(value)]
+        options += BY_NAME[name].words(value)
     line = shlex.join(options)
     if not _CHANGED.search(reply.prompt):
         # The end of the last line is none of the body's.

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ..api.messages import Usage
+from ..api.parameters import ParameterValue, checked_parameters, saved_parameters
 from ..chat.conversation import Turn
 from ..chat.markdown import escape_markdown, notebook_markdown
 from ..chat.reply import Reply
@@ -44,11 +45,6 @@ _LARGEST = 10**15
 _LONGEST_NAME = 200
 _LONGEST_NOTE = 300
 _MOST_OTHERS = 1000
-_PARAMETERS: dict[str, tuple[tuple[type, ...], float, float]] = {
-    "temperature": ((float, int), 0, 2),
-    "top_p": ((float, int), 0, 1),
-    "max_tokens": ((int,), 1, _LARGEST),
-}
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
 _MOST_KEPT = 1000
 # One for all replies that are read: what the notebook had spent with each is not saved.
@@ -266,7 +262,7 @@ def _record(reply: Reply) -> dict[str, Any]:
         "ordinal": reply.index_in_cell,
         "model": clean(reply.model),
         "system": reply.system and _hidden(reply.system),
-        "parameters": dict(reply.parameters),
+        "parameters": saved_parameters(reply.parameters),
         "prompt": _hidden(reply.prompt),
         "reasoning": _hidden(reply.reasoning),
         "usage": {
@@ -443,11 +439,8 @@ def _answers(about: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(each if isinstance(each, str) else "" for each in listed)
 
 
-def _parameters(about: Mapping[str, Any]) -> dict[str, float | int]:
-    found: dict[str, float | int] = {}
-    for name, value in _mapping(about.get("parameters", {})).items():
-        kinds, low, high = _PARAMETERS.get(name, ((), 0, 0))
-        if type(value) not in kinds or not low <= value <= high:
-            raise InputError("its parameters are none of a request")
-        found[name] = value
-    return found
+def _parameters(about: Mapping[str, Any]) -> dict[str, ParameterValue]:
+    try:
+        return checked_parameters(_mapping(about.get("parameters", {})))
+    except InputError as error:
+        raise InputError("its parameters are not those of a request", why=error.what) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from ..api.messages import ChatRequest, Usage, estimate_usage
+from ..api.parameters import BY_NAME, ParameterValue, checked_parameters
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.reply import Reply
 from ..errors import InputError
@@ -15,6 +16,7 @@ from ..money.cost import Charge, Cost, Spend
 from ..money.price import FREE_LOCAL, Price
 from ..money.price_lookup import PriceLookup
 from ..nearest import nearest
+from ..settings import Cnai
 from .stream import Batch
 
 __all__ = ["Options", "Question", "Unseen", "View"]
@@ -24,16 +26,14 @@ __all__ = ["Options", "Question", "Unseen", "View"]
 class Options:
     """What one question may set for itself; None and "" leave it to the settings.
 
-    `system` holds for this question alone. `chat` names the conversation, `new` begins one (of that name, if
-    any), `once` asks outside of any,
-    `append` makes a new turn even where the cell has one, `stream` False waits for the whole answer.
+    `system` holds for this question alone. `parameters` are those of a request, by name. `chat` names the
+    conversation, `new` begins one (of that name, if any), `once` asks outside of any, `append` makes a new
+    turn even where the cell has one, `stream` False waits for the whole answer.
     """
 
     model: str = ""
     system: str | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
+    parameters: Mapping[str, ParameterValue | None] = field(default_factory=dict)
     chat: str = ""
     new: bool = False
     once: bool = False
@@ -43,13 +43,21 @@ class Options:
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:
         """Make options of keyword arguments; raises InputError for a name that is none of them."""
-        names = [each.name for each in fields(cls)]
+        own = [each.name for each in fields(cls) if each.name != "parameters"]
+        names = [*own, *BY_NAME]
         for name in given:
             if name not in names:
                 near = nearest(name, names)
                 why = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
                 raise InputError(f"a question has no option {name!r}", parameter=name, why=why)
-        return cls(**given)
+        chosen = {name: given[name] for name in own if name in given}
+        return cls(**chosen, parameters={name: given[name] for name in BY_NAME if name in given})
+
+    def parameters_with(self, settings: Cnai) -> dict[str, ParameterValue]:
+        """Return the parameters of this question; those that it leaves open are those of the settings."""
+        own = checked_parameters(self.parameters)
+        every = {name: own.get(name, getattr(settings, name, None)) for name in BY_NAME}
+        return {name: value for name, value in every.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

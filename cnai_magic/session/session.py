@@ -226,13 +226,7 @@ class Session:
             attempt = 1 if chosen.once else conversation.next_attempt(place)
             turns = enumerate(conversation.turns[omitted_turns:before], omitted_turns + 1)
             with_former = tuple(number for number, turn in turns if turn.failed)
-        request = ChatRequest(
-            chosen.model,
-            messages,
-            temperature=settings.temperature if chosen.temperature is None else chosen.temperature,
-            top_p=settings.top_p if chosen.top_p is None else chosen.top_p,
-            max_tokens=settings.max_tokens if chosen.max_tokens is None else chosen.max_tokens,
-        )
+        request = ChatRequest(chosen.model, messages, chosen.parameters_with(settings))
         return Question(
             request=request,
             prompt=prompt,

@@ -499,7 +499,7 @@ def test_lone_surrogates_are_replaced_both_ways(server: ScriptedServer, client: 
 
 def test_the_request_is_that_of_the_reference(server: ScriptedServer, client: Client) -> None:
     server.reply(sse("a"))
-    list(client.stream(ChatRequest("m", REQUEST.messages, temperature=0, top_p=1, max_tokens=5)))
+    list(client.stream(ChatRequest("m", REQUEST.messages, {"temperature": 0, "top_p": 1, "max_tokens": 5})))
     sent = server.requests[0]
     assert (sent.method, sent.path) == ("POST", "/v1/chat/completions")
     assert sent.headers["authorization"] == f"Bearer {KEY}"

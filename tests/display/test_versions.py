@@ -200,6 +200,8 @@ def test_a_parameter_that_changed_shows_both_values_and_0_is_a_value() -> None:
     )
     assert page.row("temperature") == ["not sent", "not sent 0", "0 not sent"]
     assert page.row("top_p") == ["not sent", "not sent", "not sent 1"]
+    page = _Reader(_html(reply(parameters={"stop": ("END", "\n")}), reply(parameters={"stop": ("END",)})))
+    assert page.row("stop") == ['"END", "\\n"', '"END", "\\n" "END"']
 
 
 def test_a_long_unchanged_run_is_folded() -> None:

@@ -91,7 +91,7 @@ def test_all_that_a_client_was_told_is_all_that_it_is_charged(start: Any, whole:
     told = Usage()
     for model in MODELS:
         for text, limit in (("What is 2 + 3?", None), ("Tell me about 世界, please", 7), ("slow", 2)):
-            request = ChatRequest(model.id, (Message("user", text),), max_tokens=limit)
+            request = ChatRequest(model.id, (Message("user", text),), {"max_tokens": limit})
             chunks = [client.chat(request)] if whole else list(client.stream(request))
             # The last count is the one: it is told again with text that was held back.
             *_, usage = [chunk.usage for chunk in chunks if chunk.usage]

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import shlex
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnai_magic.api.parameters import BY_NAME, checked_parameters
 from cnai_magic.errors import InputError
-from cnai_magic.magics.arguments import Parser, add_request_options, leading_options, words
+from cnai_magic.magics.arguments import Parser, add_request_options, leading_options, parameters_of, words
 from cnai_magic.settings import Cnai
 from tests.properties import random_examples
 
@@ -39,17 +43,42 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
     short = _parser().parse(["-s", "Be brief.", "-t", "0", "-p", "0.5", "-n", "9"])
     long = _parser().parse(["--system=Be brief.", "--temperature=0", "--top-p", "0.5", "--max-tokens", "9"])
     assert vars(short) == vars(long)
-    assert (short.system, short.temperature, short.top_p, short.max_tokens) == ("Be brief.", 0, 0.5, 9)
+    assert short.system == "Be brief."
+    given = {"temperature": 0, "top_p": 0.5, "max_tokens": 9, "stop": None, "seed": None}
+    assert parameters_of(short) == given
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"stop": ("END",)},
+        {"stop": ("-a", "two words", "\n\u2028", '["x"]')},
+        {"stop": ('it\'s \\ "so" $x {y} #z',), "seed": -7, "temperature": 0.2},
+    ],
+)
+def test_the_words_of_a_parameter_are_read_as_the_same_value(parameters: dict[str, Any]) -> None:
+    line = shlex.join(word for name, value in parameters.items() for word in BY_NAME[name].words(value))
+    options, rest = leading_options(f"{line} the question", _parser())
+    assert rest == "the question"
+    for typed in (options, words(line)):
+        given = parameters_of(_parser().parse(typed))
+        assert checked_parameters(given) == parameters
+
+
+def test_an_option_that_is_no_list_is_given_once() -> None:
+    with pytest.raises(InputError, match="--seed is given twice"):
+        _parser().parse(["--seed", "1", "--seed", "2"])
 
 
 def test_options_that_are_not_given_are_unset() -> None:
     parsed = _parser().parse([])
-    assert parsed.temperature is parsed.top_p is parsed.max_tokens is parsed.system is None
+    assert parsed.system is None
+    assert set(parameters_of(parsed).values()) == {None}
 
 
 def test_the_help_of_an_option_is_that_of_its_setting() -> None:
     text = " ".join(_parser().format_help().split())
-    for name in ("temperature", "top_p", "max_tokens"):
+    for name in BY_NAME:
         assert Cnai.class_traits()[name].help in text
 
 

@@ -20,6 +20,7 @@ from cnai_magic.errors import InputError
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.markdown_export import from_markdown, to_markdown
 from cnai_magic.notebook.messages_json import from_messages, to_messages
+from tests.parameters import any_parameters
 from tests.properties import random_examples
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=timezone.utc)
@@ -90,14 +91,7 @@ _REPLIES = st.builds(
     _NAMES,
     reasoning=_TEXTS,
     system=st.none() | _TEXTS,
-    parameters=st.fixed_dictionaries(
-        {},
-        optional={
-            "temperature": st.floats(min_value=0, max_value=2) | st.integers(min_value=0, max_value=2),
-            "top_p": st.floats(min_value=0, max_value=1),
-            "max_tokens": st.integers(min_value=1, max_value=10**9),
-        },
-    ),
+    parameters=any_parameters(),
     usage=st.builds(Usage, _COUNTS, _COUNTS, _COUNTS, _COUNTS, st.booleans()),
     cost=st.builds(Cost, st.none() | st.integers(min_value=0, max_value=10**18), st.booleans()),
     finish_reason=st.sampled_from(["stop", "length", "interrupted", "-->", ""]) | _NAMES,

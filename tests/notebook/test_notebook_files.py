@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -14,10 +15,11 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from cnai_magic.api.messages import Usage
+from cnai_magic.api.parameters import checked_parameters
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
-from cnai_magic.magics.arguments import words
+from cnai_magic.magics.arguments import parameters_of, words
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.magics.commands import ask_parser
 from cnai_magic.magics.extension import _body
@@ -37,6 +39,7 @@ from cnai_magic.notebook.restore import restore
 from cnai_magic.session.session import Session
 from tests.display.answers import reply
 from tests.notebooks import code, execute, new_notebook
+from tests.parameters import any_parameters
 from tests.properties import random_examples
 
 
@@ -219,13 +222,7 @@ _REPLIES = st.builds(
     st.sampled_from(["deepseek-chat", "qwen/qwen3-max", "a b'c"]),
     reasoning=st.just("") | _TEXTS,
     system=st.none() | _TEXTS,
-    parameters=st.fixed_dictionaries(
-        {},
-        optional={
-            "temperature": st.floats(min_value=0, max_value=2),
-            "max_tokens": st.integers(min_value=1, max_value=10**6),
-        },
-    ),
+    parameters=any_parameters(),
     usage=st.builds(Usage, st.integers(0, 10**6), st.integers(0, 10**6), estimated=st.booleans()),
     cost=st.builds(Cost, st.none() | st.integers(0, 10**12)),
     finish_reason=st.sampled_from(["stop", "length", "interrupted"]),
@@ -383,13 +380,11 @@ _ODD = st.sampled_from(
     st.lists(_ODD | _PIECES | st.text(max_size=4), min_size=1, max_size=6).map("".join).filter(str.strip),
     st.none() | st.text(max_size=20),
     st.sampled_from(["deepseek-chat", "qwen/qwen3-max", "a b'c", "-m", "--once"]),
-    st.fixed_dictionaries(
-        {}, optional={"temperature": st.floats(0, 2), "top_p": st.floats(0, 1), "max_tokens": st.integers(1)}
-    ),
+    any_parameters(),
     st.sampled_from(["main", "plan", "it's", "`x`"]),
 )
 def test_the_cell_of_a_question_asks_exactly_that(
-    prompt: str, system: str | None, model: str, parameters: dict[str, float], name: str
+    prompt: str, system: str | None, model: str, parameters: dict[str, Any], name: str
 ) -> None:
     prompt, system = ((text or "").encode("utf-8", "replace").decode() for text in (prompt, system))
     made = Conversation(name)
@@ -402,8 +397,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
     assert (asked.model or asked.model_option) == model
     assert asked.chat == ("" if name == "main" else name)
     assert not asked.once
-    given = {each: getattr(asked, each) for each in ("temperature", "top_p", "max_tokens")}
-    assert {each: value for each, value in given.items() if value is not None} == parameters
+    assert checked_parameters(parameters_of(asked)) == parameters
     kernel = Session()
     for cell in cells:
         magic, line, _ = run(cell.source)

@@ -30,6 +30,7 @@ from cnai_magic.notebook.record import (
 from cnai_magic.redaction import ApiKey
 from tests.display.answers import reply
 from tests.page_faults import page_faults
+from tests.parameters import any_parameters
 from tests.properties import random_examples
 from tests.xss_corpus import PAYLOADS
 
@@ -182,14 +183,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "conversation": _NAMES,
     "reasoning": _TEXTS,
     "system": st.none() | _TEXTS,
-    "parameters": st.fixed_dictionaries(
-        {},
-        optional={
-            "temperature": st.integers(0, 2) | st.floats(0, 2),
-            "top_p": st.integers(0, 1) | st.floats(0, 1),
-            "max_tokens": st.integers(1, 10**15),
-        },
-    ),
+    "parameters": any_parameters(),
     "usage": _USAGES,
     "cost": st.builds(Cost, st.none() | _COUNTS, st.booleans()),
     "finish_reason": st.sampled_from(["stop", "length", "interrupted", "failed", ""]),

@@ -68,14 +68,16 @@ def test_key_and_credit_lead_to_the_pages_of_the_server_that_was_asked(
         ("invalid temperature: only 1 is allowed for this model", {"temperature": 0.5}, "temperature"),
         ("top_p is fixed", {"top_p": 0.5, "temperature": 1.0}, "top_p"),
         ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'", {"max_tokens": 9}, "max_tokens"),
+        ("参数stop不支持", {"stop": ["END"], "seed": 1}, "stop"),
+        ("random_seed is not supported by doubao-seed-1-6", {"seed": 1}, "seed"),
         ("System role not supported", {}, "system"),
     ],
 )
 def test_a_parameter_that_the_model_refuses_is_to_be_left_out(
-    message: str, sent: dict[str, float], option: str
+    message: str, sent: dict[str, object], option: str
 ) -> None:
     messages = (Message("system", "Be brief."), Message("user", "a"))
-    request = ChatRequest("m", messages, **sent)  # type: ignore[arg-type]
+    request = ChatRequest("m", messages, sent)  # type: ignore[arg-type]
     step = advised(400, message, "https://gateway.example/v1", request).next_step
     dashed = option.replace("_", "-")
     assert step.cell == f"leave out --{dashed} (%config Cnai.{option} = None where it is set)"
@@ -85,6 +87,12 @@ def test_a_parameter_that_the_model_refuses_is_to_be_left_out(
 
 def test_a_parameter_that_was_not_sent_is_not_to_be_left_out() -> None:
     assert "leave out" not in advised(400, "temperature is odd", "https://gateway.example/v1").next_step
+
+
+@pytest.mark.parametrize("message", ["doubao-seed-1-6: bad request", "the request was stopped"])
+def test_a_parameter_is_not_found_within_another_word(message: str) -> None:
+    request = ChatRequest("m", (Message("user", "a"),), {"stop": "END", "seed": 1})
+    assert "leave out" not in advised(400, message, "https://gateway.example/v1", request).next_step
 
 
 LONG = "This model's maximum context length is {} tokens. However, you requested 40111 tokens"

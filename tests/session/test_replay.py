@@ -86,6 +86,8 @@ def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: 
         ({"temperature": None}, "temperature was 0.5, and is not set"),
         ({"top_p": 0.1}, "top_p was not set, and is 0.1"),
         ({"max_tokens": 7}, "max_tokens was not set, and is 7"),
+        ({"seed": 0}, "seed was not set, and is 0"),
+        ({"stop": ["END", "\n"]}, 'stop was not set, and is "END", "\\n"'),
         ({"system": "Be verbose."}, "the system message had 'Be brief.', and has 'Be verbose.'"),
         ({"system": ""}, "the system message had 'Be brief.', and has ''"),
         ({"prompt": "Ho?"}, "the prompt had 'Hi?', and has 'Ho?'"),

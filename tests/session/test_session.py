@@ -18,6 +18,7 @@ import pytest
 from cnai_magic.api import interrupts
 from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.messages import Message, Usage, estimate_usage
+from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
@@ -241,10 +242,12 @@ def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, 
 def test_parameters_that_are_unset_are_not_sent_and_zero_is(server: ScriptedServer, session: Session) -> None:
     server.always(sse("yes"))
     session.ask("a")
-    assert not {"temperature", "top_p", "max_tokens"} & set(server.requests[0].json())
-    reply = session.ask("b", temperature=0, top_p=0.5, max_tokens=7)
-    assert {"temperature": 0, "top_p": 0.5, "max_tokens": 7}.items() <= server.requests[1].json().items()
-    assert reply.parameters == {"temperature": 0, "top_p": 0.5, "max_tokens": 7}
+    assert not BY_NAME.keys() & set(server.requests[0].json())
+    sent = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
+    assert sent.keys() == BY_NAME.keys()
+    reply = session.ask("b", **sent)
+    assert sent.items() <= server.requests[1].json().items()
+    assert reply.parameters == {**sent, "stop": ("END",)}
     session.settings.temperature = 1.5
     session.ask("c")
     assert server.requests[2].json()["temperature"] == 1.5

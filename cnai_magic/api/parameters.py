@@ -1,0 +1,208 @@
+"""The parameters of a request, one row each.
+
+All else is derived from a row: the option of the magics and of `cnai ask`, the setting with its help and its
+environment variable, the argument of `ask`, the field of the request body, the check of what a saved answer
+or a client of the gateway says, the cell that an export writes, the advice where a server refuses it. To add
+a parameter, add its row here, and its typed argument to `Session.ask` (a test names what is missing).
+
+Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from reprlib import repr as short_repr
+from typing import Any
+
+from ..errors import InputError
+from ..redaction import well_formed
+
+__all__ = [
+    "BY_NAME",
+    "PARAMETERS",
+    "Parameter",
+    "ParameterValue",
+    "checked_parameters",
+    "parameter_text",
+    "saved_parameters",
+]
+
+ParameterValue = float | int | bool | str | tuple[str, ...] | Mapping[str, Any]
+
+# Whole numbers of 64 bits, as JSON readers and databases have them.
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a request, under the `name` that it has in Python and in settings.
+
+    `type` is float, int, bool, str, or dict (an object of JSON). Numbers go from `low` to `high`. With `most`
+    above 1 the value is a tuple of up to so many texts; one text alone is taken for one of them. `wire_name`
+    is its field in the request body, where that is another; `other_names` are those that servers have for it
+    too. `short` is the short form of its option. `setting` tells that it can be set for good, `saved` that a
+    saved answer keeps it.
+    """
+
+    name: str
+    type: type[Any]
+    help: str
+    low: float = -inf
+    high: float = inf
+    most: int = 1
+    short: str = ""
+    metavar: str = "VALUE"
+    wire_name: str = ""
+    other_names: tuple[str, ...] = ()
+    setting: bool = True
+    saved: bool = True
+
+    @property
+    def option(self) -> str:
+        """The option of the magics and of `cnai ask`."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def field(self) -> str:
+        """The name in the request body."""
+        return self.wire_name or self.name
+
+    @property
+    def allowed(self) -> str:
+        """Which values it may have, in words."""
+        if self.most > 1:
+            return f"a text, or a list of up to {self.most} texts"
+        if self.type in (int, float):
+            return f"a {'whole ' * (self.type is int)}number{self._range}"
+        return {bool: "True or False", str: "text"}.get(self.type, "an object of JSON")
+
+    @property
+    def _range(self) -> str:
+        if self.low > -inf and self.high < inf:
+            return f" from {self.low:g} to {self.high:g}"
+        return f" of at least {self.low:g}" if self.low > -inf else ""
+
+    def of(self, body: Mapping[str, Any]) -> object:
+        """Return what a request body says for it, not checked yet; None where it says nothing."""
+        said = (body.get(name) for name in (self.field, *self.other_names))
+        return next((value for value in said if value is not None), None)
+
+    def check(self, value: object) -> ParameterValue:
+        """Return a value as it is sent; raises InputError, which names the parameter, for any other."""
+        found = self._checked(value)
+        if found is None:
+            raise InputError(
+                f"{self.name} is {short_repr(value)}", parameter=self.name, why=f"it is {self.allowed}"
+            )
+        return found
+
+    def allows(self, value: object) -> bool:
+        """Tell whether it may have a value."""
+        return self._checked(value) is not None
+
+    def _checked(self, value: object) -> ParameterValue | None:
+        if self.most > 1:
+            return _texts(value, self.most)
+        if isinstance(value, bool):
+            return value if self.type is bool else None
+        if self.type in (int, float) and isinstance(value, int if self.type is int else int | float):
+            # A NaN fails the comparison, as it should.
+            return value if max(self.low, _LOWEST) <= value <= min(self.high, _HIGHEST) else None
+        if self.type is str and isinstance(value, str) and value:
+            return well_formed(value)
+        return dict(value) if self.type is dict and isinstance(value, Mapping) else None
+
+    def read(self, text: str) -> ParameterValue:
+        """Return the value that a text stands for, as it is typed or set in the environment.
+
+        Texts may be an array of JSON, as ["END", "\\\\n"]. Raises InputError.
+        """
+        try:
+            return self.check(self._reader(text))
+        except (ValueError, RecursionError):
+            return self.check(text)
+
+    @property
+    def _reader(self) -> Callable[[str], object]:
+        if self.most > 1:
+            return lambda text: json.loads(text) if text.startswith("[") else text
+        if self.type is bool:
+            return lambda text: _WORDS.get(text.lower(), text)
+        readers: dict[type, Callable[[str], object]] = {int: int, float: float, dict: json.loads}
+        return readers.get(self.type, str)
+
+    def words(self, value: ParameterValue) -> list[str]:
+        """Return the words of a command line that give this value."""
+        texts = value if isinstance(value, tuple) else (value,)
+        return [word for each in texts for word in self._option_with(each)]
+
+    def _option_with(self, value: object) -> list[str]:
+        text = value if isinstance(value, str) else json.dumps(value)
+        if self.most > 1 and (text.startswith("[") or not text.isprintable()):
+            text = json.dumps([text])
+        # In one word: what begins with a dash would be taken for an option.
+        return [f"{self.option}={text}"] if text.startswith("-") else [self.option, text]
+
+
+def _texts(value: object, most: int) -> tuple[str, ...] | None:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not 1 <= len(texts) <= most:
+        return None
+    sound = all(isinstance(text, str) and text for text in texts)
+    return tuple(well_formed(text) for text in texts) if sound else None
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("temperature", float, "Sampling randomness, 0 to 2.", low=0, high=2, short="-t", metavar="T"),
+    Parameter("top_p", float, "Nucleus sampling, 0 to 1.", low=0, high=1, short="-p", metavar="P"),
+    Parameter(
+        "max_tokens",
+        int,
+        "Longest answer, in tokens.",
+        low=1,
+        short="-n",
+        metavar="N",
+        other_names=("max_completion_tokens", "max_new_tokens"),
+    ),
+    Parameter("stop", str, "Text before which an answer ends; up to 4 of them.", most=4, metavar="TEXT"),
+    Parameter(
+        "seed",
+        int,
+        "Seed of the sampling: the same question with it has the same answer, as far as the server can.",
+        metavar="N",
+    ),
+)
+"""Every parameter, in the order in which they are sent and shown."""
+
+BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+"""Every parameter by its name in Python."""
+
+
+def checked_parameters(given: Mapping[str, object]) -> dict[str, ParameterValue]:
+    """Return parameters by name, without those that are None; raises InputError for what is not one."""
+    for name in given:
+        if name not in BY_NAME:
+            raise InputError(f"{short_repr(name)} is not a parameter", parameter="parameters")
+    return {name: BY_NAME[name].check(value) for name, value in given.items() if value is not None}
+
+
+def saved_parameters(sent: Mapping[str, ParameterValue]) -> dict[str, Any]:
+    """Return what a saved answer keeps of the parameters that were sent, as JSON has it."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in sent.items()
+        if BY_NAME[name].saved
+    }
+
+
+def parameter_text(value: object) -> str:
+    """Return the value of a parameter as it is shown, "" for None."""
+    if isinstance(value, tuple):
+        return ", ".join(json.dumps(each, ensure_ascii=False) for each in value)
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else str(value)

@@ -1,0 +1,26 @@
+"""Random parameters of a request, by the table that the package has of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from cnai_magic.api.parameters import PARAMETERS, Parameter
+
+__all__ = ["any_parameters"]
+
+
+def any_parameters() -> st.SearchStrategy[dict[str, Any]]:
+    """Return any parameters that a request may have, by name."""
+    return st.fixed_dictionaries({}, optional={row.name: _values(row) for row in PARAMETERS})
+
+
+def _values(row: Parameter) -> st.SearchStrategy[Any]:
+    if row.most > 1:
+        odd = st.sampled_from(["-a", "[", '["x"]', "two words", "it's", "\n", "#", "$x {y}"])
+        text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+        return st.lists(text | odd, min_size=1, max_size=row.most).map(tuple)
+    if row.type is int:
+        return st.integers(int(max(row.low, -(2**63))), int(min(row.high, 2**63 - 1)))
+    return st.floats(row.low, row.high) | st.integers(int(row.low), int(row.high))
