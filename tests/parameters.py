@@ -18,7 +18,7 @@ def any_parameters() -> st.SearchStrategy[dict[str, Any]]:
 
 def _values(row: Parameter) -> st.SearchStrategy[Any]:
     if row.most > 1:
-        odd = st.sampled_from(["-a", "[", '["x"]', "two words", "it's", "\n", "#", "$x {y}"])
+        odd = st.sampled_from(["-a", "--", "[", '["x"]', "two words", "it's", "\n", "#", "$x {y}"])
         text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
         return st.lists(text | odd, min_size=1, max_size=row.most).map(tuple)
     if row.type is int:

@@ -88,7 +88,7 @@ def test_the_answer_goes_to_stdout_and_the_footer_to_stderr(
 def test_the_options_of_a_question_are_sent(server: ScriptedServer) -> None:
     server.reply(json_response(completion("Four.")))
     arguments = ["-m", "qwen-max", "-s", "Be brief.", "-t", "0", "-p", "0.5", "-n", "7", "--no-stream"]
-    arguments += ["--stop", "END", "--stop=--", "--seed", "-7"]
+    arguments += ["--stop", "END", "--stop=-x", "--seed", "-7"]
     assert cli.main(["ask", *arguments, "2+2?"]) == 0
     body = server.requests[0].json()
     assert body == {
@@ -97,7 +97,7 @@ def test_the_options_of_a_question_are_sent(server: ScriptedServer) -> None:
         "temperature": 0,
         "top_p": 0.5,
         "max_tokens": 7,
-        "stop": ["END", "--"],
+        "stop": ["END", "-x"],
         "seed": -7,
     }
 

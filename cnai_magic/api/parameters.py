@@ -142,7 +142,8 @@ class Parameter:
 
     def _option_with(self, value: object) -> list[str]:
         text = value if isinstance(value, str) else json.dumps(value)
-        if self.most > 1 and (text.startswith("[") or not text.isprintable()):
+        # argparse drops a value that is "--".
+        if self.most > 1 and (text.startswith("[") or text == "--" or not text.isprintable()):
             text = json.dumps([text])
         # In one word: what begins with a dash would be taken for an option.
         return [f"{self.option}={text}"] if text.startswith("-") else [self.option, text]

@@ -52,7 +52,7 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
     "parameters",
     [
         {"stop": ("END",)},
-        {"stop": ("-a", "two words", "\n\u2028", '["x"]')},
+        {"stop": ("--", "two words", "\n\u2028", '["x"]')},
         {"stop": ('it\'s \\ "so" $x {y} #z',), "seed": -7, "temperature": 0.2},
     ],
 )
