@@ -108,7 +108,6 @@ def _add_models(models: Parser) -> None:
 def _add_spend(spend: Parser) -> None:
     spend.add_argument("--by", choices=["model", "chat", "day", "notebook"], help="Show these sums.")
     spend.add_argument("--of", choices=["today", "all"], help="Of what (default: all there is).")
-    spend.add_argument("--plot", action="store_true", help="Draw it over time, and by model unless --by.")
     spend.add_argument(
         "--csv", metavar="PATH", help="Write a line for each request to a file; with --by, for each sum."
     )

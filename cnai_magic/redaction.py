@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ApiKey", "Cleaner", "KeyFilter", "clean", "hide_keys", "redact", "strip_controls", "well_formed"]
+__all__ = [
+    "ApiKey",
+    "Cleaner",
+    "KeyFilter",
+    "clean",
+    "hide_keys",
+    "one_line",
+    "redact",
+    "strip_controls",
+    "well_formed",
+]
 
 _HIDDEN = "sk-…"
 
@@ -201,6 +211,11 @@ def hide_keys(text: str) -> str:
     for key in list(_met):
         text = key.hide_in(text)
     return text
+
+
+def one_line(text: str) -> str:
+    """Return `text` cleaned, and on one line: each run of blanks becomes one space."""
+    return " ".join(clean(text).split())
 
 
 def redact(text: str) -> str:

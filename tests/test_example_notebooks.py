@@ -273,7 +273,7 @@ def test_the_last_part_of_the_lesson_is_asked_and_drawn(lesson: FrontEnd) -> Non
     assert not any("replayed" in about for about in records(*live))
     (plot,) = cell_of(lesson.nb, "plot").outputs
     assert "application/vnd.vegalite.v5+json" in plot.data
-    (total,) = re.findall(r"^Total \$([\d.]+)$", plot.data["text/plain"], re.M)
+    (total,) = re.findall(r"^Total +\$([\d.]+)", plot.data["text/plain"], re.M)
     assert round(float(total) * 10**9) == spent(*live)
 
 

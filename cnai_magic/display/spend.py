@@ -111,7 +111,7 @@ def grouped_table(
     }
     shown = {name: cells for name, cells in columns.items() if name not in _WHERE_THERE_IS_ANY or any(cells)}
     rows = [[name, *(cells[place] for cells in shown.values())] for place, name in enumerate(names)]
-    note = "; ".join([scope, *_notes(spends, demo, shown, door)])
+    note = "; ".join(filter(None, [scope, *_notes(spends, demo, shown, door)]))
     return Table([heading, *shown], rows, right=list(shown), note=note, total=True)
 
 

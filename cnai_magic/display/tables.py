@@ -10,7 +10,7 @@ from ..api.messages import Model
 from ..chat.conversations import Conversations
 from ..money.cost import usd
 from ..money.price import Price
-from ..redaction import clean
+from ..redaction import clean, one_line
 from ..session.models import takes_demo_credit
 from ..session.session import Session
 
@@ -70,9 +70,9 @@ class Table:
         total: bool = False,
         longest_name: int = _LONGEST_NAME,
     ) -> None:
-        self.headings = [_line(heading) for heading in headings]
-        self.rows = [[_line(cell) for cell in row] for row in rows]
-        self.note = _line(note)
+        self.headings = [one_line(heading) for heading in headings]
+        self.rows = [[one_line(str(cell)) for cell in row] for row in rows]
+        self.note = one_line(note)
         self._right = [heading in right for heading in headings]
         self._longest_name = longest_name
         self._has_marks = len(self.headings) > 1 and not self.headings[-1]
@@ -181,10 +181,6 @@ def conversations_table(conversations: Conversations) -> Table:
         right=["Turns", "Answers"],
         longest_name=_LONGEST_NAME_BESIDE_TEXT,
     )
-
-
-def _line(content: object) -> str:
-    return " ".join(clean(str(content)).split())
 
 
 def _short(text: str) -> str:

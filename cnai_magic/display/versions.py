@@ -10,7 +10,7 @@ from itertools import chain
 from ..api.parameters import parameter_text
 from ..chat.conversation import Turn
 from ..chat.reply import Reply
-from ..redaction import clean
+from ..redaction import clean, one_line
 from .tables import escaped
 
 __all__ = ["Versions"]
@@ -58,7 +58,7 @@ class Versions:
         shown = [index for index in range(count) if index >= count - _MOST_ATTEMPTS or index == turn.current]
         self._attempts = [turn.attempts[index] for index in shown]
         self._current = shown.index(turn.current)
-        self._title = f"Turn {number} of {_line(conversation)}: {count} attempt{'s' * (count != 1)}"
+        self._title = f"Turn {number} of {one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
         self._note = "run the cell again, and its attempts are compared here"
         if count > 1:
             self._note = f"go back to attempt K with %cnai_chat versions {number} --keep K"
@@ -71,7 +71,7 @@ class Versions:
             lines += ["", f"── {self._name(index)} · {_when(reply)} ──", *_facts(before, reply)]
             lines += ["Prompt:", *_changed_lines(None if before is None else before.prompt, reply.prompt)]
             text = clean(reply.text).strip("\n")
-            lines += ["Reply:", *_indented(_cut(text)), _line(reply.summary)]
+            lines += ["Reply:", *_indented(_cut(text)), one_line(reply.summary)]
         return "\n".join([*lines, "", self._note])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -155,10 +155,6 @@ def _cost(reply: Reply) -> str:
     return f"demo credit {reply.cost}" if reply.demo else str(reply.cost)
 
 
-def _line(text: str) -> str:
-    return " ".join(clean(text).split())
-
-
 def _cut(text: str) -> str:
     if len(text) <= _LONGEST:
         return text
@@ -230,7 +226,7 @@ def _scrolling(content: str) -> str:
 def _facts(before: Reply | None, reply: Reply) -> list[str]:
     lines = []
     for name, value in _fields([reply] if before is None else [before, reply]):
-        former, now = before and _line(value(before)), _line(value(reply))
+        former, now = before and one_line(value(before)), one_line(value(reply))
         if former is None or former == now:
             lines.append(f"  {name}: {now or 'not sent'}")
         else:

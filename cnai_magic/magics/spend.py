@@ -67,9 +67,7 @@ def spend_in_terminal(session: Session, arguments: Namespace) -> Iterator[object
         change = _csv(session, arguments)
         assert change is not None
         yield Line(change())
-    if arguments.plot:
-        yield from _plots(session, arguments.by, arguments.of)
-    elif arguments.by:
+    if arguments.by:
         yield from _sums(session, arguments.by, arguments.of, "terminal")
     elif not arguments.csv:
         scopes, notes = overview_scopes(session, kernel=False)
