@@ -6,57 +6,17 @@
  * identity; `touched` says which of them changed since it was last asked.
  */
 
-export type BlockKind =
-  | "document" | "quote" | "list" | "item"
-  | "paragraph" | "heading" | "code" | "maths" | "rule" | "table" | "row";
-export type Alignment = "" | "left" | "center" | "right";
-
-export interface Block {
-  kind: BlockKind;
-  children: Block[];
-  lines: string[];
-  /** Whether lines may still be added. */
-  open: boolean;
-  /** Heading: 1 to 6. List: the first number. Item: columns of its content. */
-  level: number;
-  /** Code: the info string. List: its bullet or delimiter. */
-  info: string;
-  /** Code: the fence, empty for indented code. Maths: what ends it. */
-  fence: string;
-  /** Code: columns before the fence. */
-  indent: number;
-  ordered: boolean;
-  /** List: blank lines stand between its items, or between the blocks of one. */
-  loose: boolean;
-  /** Paragraph: the first of an item, so that it may begin with a task's box. */
-  leads: boolean;
-  cells: string[];
-  alignments: Alignment[];
-  /** It was read from a line that went on otherwise. */
-  withdrawn: boolean;
-}
+import { type Alignment, type Block, block, cellsOf, dedent, indentOf, insideQuote, isBlank, isComplete, leafOf, listMarker, type Marker, type Rest } from "./block_starts";
+import { definitions } from "./references";
 
 // Deeper nesting is text: no answer means it, and pages grow slow.
 const DEEPEST = 24;
 const WIDEST = 100;
 
-const FENCE = /^(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
-const HEADING = /^(#{1,6})(?:[ \t]+|$)(.*)$/;
-const RULE = /^(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
-const BULLET = /^([-*+])(?=[ \t]|$)/;
-const NUMBER = /^(\d{1,9})([.)])(?=[ \t]|$)/;
 const UNDERLINE = /^(?:=+|-+)[ \t]*$/;
 const ALIGNMENT = /^:?-+:?$/;
-const MATHS: [RegExp, string][] = [[/^\$\$/, "$$"], [/^\\\[/, "\\]"], [/^\\begin\{([A-Za-z]{1,20}\*?)\}/, "\\end{"]];
 // What may yet become one thing or another is not shown before it has: "-" is a bullet, an underline, a rule.
 const UNDECIDED = /^[-=+*_#`~|:>\s]*(?:\d{1,9}[.)]?)?$/;
-
-function block(kind: BlockKind, more: Partial<Block> = {}): Block {
-  return {
-    kind, children: [], lines: [], open: true, level: 0, info: "", fence: "", indent: 0, ordered: false, loose: false, leads: false,
-    cells: [], alignments: [], withdrawn: false, ...more,
-  };
-}
 
 export class BlockParser {
   readonly root = block("document");
@@ -79,7 +39,7 @@ export class BlockParser {
     const lines = text.replace(/\r\n?/g, "\n").replace(/\u0000/g, "\ufffd").split("\n");
     lines[0] = this.partial + lines[0]!;
     this.partial = lines.pop()!;
-    for (const line of lines) this.line(line);
+    for (const line of lines) this.read(line);
   }
 
   /** Read the line that still grows, until the next piece comes. */
@@ -87,14 +47,14 @@ export class BlockParser {
     if (this.journal !== null || this.partial === "" || UNDECIDED.test(this.partial)) return;
     const { gap, stack: [...stack] } = this;
     this.journal = [() => ((this.stack = stack), (this.gap = gap))];
-    this.line(this.partial);
+    this.read(this.partial);
   }
 
   /** The text is complete. */
   finish(): void {
     this.feed(this.carriage ? "\n" : "");
     this.carriage = false;
-    if (this.partial !== "") this.line(this.partial);
+    if (this.partial !== "") this.read(this.partial);
     this.partial = "";
     this.closeTo(1);
   }
@@ -164,26 +124,28 @@ export class BlockParser {
         closed.open = true;
         this.changed.add(closed);
       });
+      // What began as a formula and has no end was text.
+      if (closed.kind === "maths" && !isComplete(closed)) this.exchange(closed, paragraphOf(closed.lines.map((line) => line.trimStart())));
     }
   }
 
-  private line(whole: string): void {
+  private read(line: string): void {
     this.afterGap = this.gap;
     this.gap = false;
-    let rest = whole;
+    let rest: Rest = { text: line, column: 0 };
     let matched = 1;
     // Which of the open containers go on in this line?
     for (; matched < this.stack.length; matched += 1) {
       const each = this.stack[matched]!;
       if (each.kind === "quote") {
-        const inner = quoted(rest);
+        const inner = insideQuote(rest);
         if (inner === null) break;
         rest = inner;
       } else if (each.kind === "item") {
         if (isBlank(rest)) {
           // An item may begin with one blank line, not with two.
           if (each.children.length === 0) break;
-        } else if (columns(rest) >= each.level) rest = dedent(rest, each.level);
+        } else if (indentOf(rest) >= each.level) rest = dedent(rest, each.level);
         else break;
       } else if (each.kind !== "list") break;
     }
@@ -194,28 +156,28 @@ export class BlockParser {
     this.begin(rest, matched, leaf);
   }
 
-  private inCode(code: Block, rest: string): boolean {
+  private inCode(code: Block, rest: Rest): boolean {
     if (code.fence === "") {
-      if (!isBlank(rest) && columns(rest) < 4) return false;
-      this.push(code, dedent(rest, 4));
+      if (!isBlank(rest) && indentOf(rest) < 4) return false;
+      this.push(code, dedent(rest, 4).text);
       return true;
     }
-    const bare = rest.trim();
-    if (columns(rest) < 4 && bare.startsWith(code.fence) && bare.replace(/^(`+|~+)/, "") === "") {
+    const bare = rest.text.trim();
+    if (indentOf(rest) < 4 && bare.startsWith(code.fence) && bare.replace(/^(`+|~+)/, "") === "") {
       this.closeTo(this.stack.length - 1);
-    } else this.push(code, dedent(rest, code.indent));
+    } else this.push(code, dedent(rest, code.indent).text);
     return true;
   }
 
-  private inMaths(maths: Block, rest: string): boolean {
+  private inMaths(maths: Block, rest: Rest): boolean {
     if (isBlank(rest)) return false;
-    this.push(maths, rest);
-    if (rest.includes(maths.fence)) this.closeTo(this.stack.length - 1);
+    this.push(maths, rest.text);
+    if (rest.text.includes(maths.fence)) this.closeTo(this.stack.length - 1);
     return true;
   }
 
   /** Begin the blocks that a line begins, after `matched` open containers; the rest of it is text. */
-  private begin(line: string, matched: number, leaf: Block | null): void {
+  private begin(line: Rest, matched: number, leaf: Block | null): void {
     let rest = line;
     let length = matched;
     const lazy = this.tip.kind === "paragraph" ? this.tip : null;
@@ -223,13 +185,13 @@ export class BlockParser {
     let fresh = false;
     for (;;) {
       if (isBlank(rest)) return this.blank(length, fresh);
-      const indent = columns(rest);
-      const text = rest.trimStart();
+      const indent = indentOf(rest);
+      const text = rest.text.trimStart();
       if (indent >= 4) {
         if (lazy !== null && !fresh) break;
         this.closeTo(length);
         this.leaveList();
-        this.push(this.add(block("code")), dedent(rest, 4));
+        this.push(this.add(block("code")), dedent(rest, 4).text);
         return;
       }
       if (paragraph !== null && !fresh && this.underline(paragraph, text)) return;
@@ -238,10 +200,10 @@ export class BlockParser {
         this.closeTo(length);
         this.leaveList();
         this.add(block("quote"));
-        rest = quoted(rest)!;
+        rest = insideQuote(rest)!;
       } else if (this.leafBlock(text, indent, length)) return;
       else {
-        const marker = deep ? null : listMarker(text, indent, paragraph !== null && !fresh);
+        const marker = deep ? null : listMarker(rest, paragraph !== null && !fresh);
         if (marker === null) break;
         this.closeTo(length);
         this.beginItem(marker);
@@ -251,12 +213,13 @@ export class BlockParser {
       paragraph = null;
       fresh = true;
     }
-    this.text(rest.trimStart(), length, fresh ? null : lazy, leaf);
+    this.text(rest.text.trimStart(), length, fresh ? null : lazy, leaf);
   }
 
   private blank(length: number, fresh: boolean): void {
-    // A blank line ends a paragraph, a table and maths, and the quotes that it is outside of.
-    this.gap = !fresh;
+    // A blank line ends a paragraph, a table and maths, and the quotes that it is outside of. One within a quote
+    // does not part the items of the list around it.
+    this.gap = !fresh && this.stack[length - 1]!.kind !== "quote";
     if (fresh) return;
     const first = this.stack.findIndex((each, index) => index >= length && (each.kind === "quote" || isLeaf(each)));
     const end = first < 0 ? this.stack.length : first;
@@ -283,9 +246,9 @@ export class BlockParser {
 
   private beginItem(marker: Marker): void {
     const list = this.tip;
-    if (list.kind !== "list" || list.info !== marker.sign) {
+    if (list.kind !== "list" || list.info !== marker.bullet) {
       this.leaveList();
-      this.add(block("list", { ordered: marker.ordered, level: marker.number, info: marker.sign }));
+      this.add(block("list", { ordered: marker.ordered, level: marker.number, info: marker.bullet }));
     }
     this.add(block("item", { level: marker.width }));
   }
@@ -296,7 +259,7 @@ export class BlockParser {
       return this.push(lazy, text);
     }
     if (leaf?.kind === "table" && this.tip === leaf) {
-      this.add(block("row", { cells: cells(text).slice(0, leaf.cells.length) }));
+      this.add(block("row", { cells: cellsOf(text).slice(0, leaf.cells.length) }));
       return this.closeTo(this.stack.length - 1);
     }
     this.closeTo(length);
@@ -308,8 +271,11 @@ export class BlockParser {
   private underline(paragraph: Block, text: string): boolean {
     if (!UNDERLINE.test(text)) return false;
     if (this.table(paragraph, text)) return true;
-    const heading = block("heading", { level: text.startsWith("=") ? 1 : 2, lines: [...paragraph.lines] });
-    this.replace(paragraph, [heading]);
+    const { lines } = paragraph;
+    const defining = definitions(lines).lines;
+    if (defining === lines.length) return false;
+    const heading = block("heading", { level: text.startsWith("=") ? 1 : 2, lines: lines.slice(defining) });
+    this.replace(paragraph, [...paragraphOf(lines.slice(0, defining)), heading]);
     return true;
   }
 
@@ -317,27 +283,31 @@ export class BlockParser {
   private table(paragraph: Block, text: string): boolean {
     if (!text.includes("-") || !/^[|:\- \t]+$/.test(text)) return false;
     const head = paragraph.lines[paragraph.lines.length - 1]!;
-    const dashes = cells(text);
-    const titles = cells(head);
+    const dashes = cellsOf(text);
+    const titles = cellsOf(head);
     if (!(text.includes("|") || head.includes("|")) || dashes.length !== titles.length) return false;
     if (titles.length > WIDEST || !dashes.every((each) => ALIGNMENT.test(each))) return false;
     const alignments = dashes.map((each): Alignment => {
       const right = each.endsWith(":");
       return each.startsWith(":") ? (right ? "center" : "left") : right ? "right" : "";
     });
-    const before = paragraph.lines.slice(0, -1);
-    const made = before.length ? [block("paragraph", { lines: before, open: false })] : [];
-    this.replace(paragraph, [...made, block("table", { cells: titles, alignments })]);
+    this.replace(paragraph, [...paragraphOf(paragraph.lines.slice(0, -1)), block("table", { cells: titles, alignments })]);
     return true;
   }
 
   /** Put other blocks in the place of the paragraph at the tip; a table stays open. */
   private replace(paragraph: Block, blocks: Block[]): void {
     this.closeTo(this.stack.length - 1);
+    this.exchange(paragraph, blocks);
+  }
+
+  /** Put other blocks in the place of a closed one, the last of its parent. */
+  private exchange(former: Block, blocks: Block[]): void {
     const parent = this.tip;
     parent.children.pop();
+    this.changed.add(parent);
     this.undoable(() => {
-      parent.children.push(paragraph);
+      parent.children.push(former);
       this.changed.add(parent);
     });
     for (const each of blocks) {
@@ -351,106 +321,6 @@ function isLeaf(each: Block): boolean {
   return !["document", "quote", "list", "item"].includes(each.kind);
 }
 
-function isBlank(text: string): boolean {
-  return /^[ \t]*$/.test(text);
-}
-
-/** The columns of white space that a line begins with; a tab goes to the next multiple of four. */
-function columns(text: string): number {
-  let width = 0;
-  for (const sign of text) {
-    if (sign === " ") width += 1;
-    else if (sign === "\t") width += 4 - (width % 4);
-    else break;
-  }
-  return width;
-}
-
-/** Take up to `width` columns of white space from the beginning of a line. */
-function dedent(text: string, width: number): string {
-  let taken = 0;
-  let at = 0;
-  for (; at < text.length && taken < width; at += 1) {
-    if (text[at] === " ") taken += 1;
-    else if (text[at] === "\t") taken += 4 - (taken % 4);
-    else break;
-  }
-  return " ".repeat(Math.max(taken - width, 0)) + text.slice(at);
-}
-
-/** What a line holds after the mark of a quote. */
-function quoted(text: string): string | null {
-  if (columns(text) > 3) return null;
-  const bare = text.trimStart();
-  return bare.startsWith(">") ? dedent(bare.slice(1), 1) : null;
-}
-
-function leafOf(text: string, indent: number): Block | null {
-  const heading = HEADING.exec(text);
-  if (heading) {
-    const title = heading[2]!.trimEnd();
-    let end = title.length;
-    while (title[end - 1] === "#") end -= 1;
-    const bare = end === 0 || title[end - 1] === " " || title[end - 1] === "\t" ? title.slice(0, end).trimEnd() : title;
-    return block("heading", { level: heading[1]!.length, lines: [bare] });
-  }
-  const fence = FENCE.exec(text);
-  if (fence) return block("code", { fence: fence[1]!, info: fence[2]!.trim(), indent });
-  if (RULE.test(text)) return block("rule");
-  for (const [opening, closing] of MATHS) {
-    const match = opening.exec(text);
-    if (!match) continue;
-    const end = match[1] === undefined ? closing : `${closing}${match[1]}}`;
-    const at = text.indexOf(end, match[0].length);
-    // A formula with text after it is part of a paragraph.
-    if (at >= 0 && text.slice(at + end.length).trim() !== "") return null;
-    return block("maths", { fence: end, lines: [text], open: at < 0 });
-  }
-  return null;
-}
-
-interface Marker {
-  ordered: boolean;
-  number: number;
-  sign: string;
-  width: number;
-  rest: string;
-}
-
-function listMarker(text: string, indent: number, interrupts: boolean): Marker | null {
-  const bullet = BULLET.exec(text);
-  const number = bullet ? null : NUMBER.exec(text);
-  const mark = (bullet ?? number)?.[0];
-  if (mark === undefined) return null;
-  const after = text.slice(mark.length);
-  const empty = isBlank(after);
-  // CommonMark 5.2: only a list that begins with 1, and not an empty item, interrupts a paragraph.
-  if (interrupts && (empty || (number !== null && number[1] !== "1"))) return null;
-  const gap = columns(after);
-  const padding = empty || gap > 4 ? 1 : gap;
-  return {
-    ordered: number !== null,
-    number: number ? Number(number[1]) : 0,
-    sign: number ? number[2]! : mark,
-    width: indent + mark.length + padding,
-    rest: empty ? "" : dedent(after, padding),
-  };
-}
-
-/** The cells of a table's row; a pipe after a backslash is text. */
-function cells(line: string): string[] {
-  const text = line.trim().replace(/^\|/, "");
-  const found: string[] = [];
-  let cell = "";
-  for (let at = 0; at < text.length; at += 1) {
-    if (text[at] === "\\" && text[at + 1] === "|") {
-      cell += "|";
-      at += 1;
-    } else if (text[at] === "|") {
-      found.push(cell.trim());
-      cell = "";
-    } else cell += text[at];
-  }
-  if (cell.trim() !== "" || found.length === 0) found.push(cell.trim());
-  return found;
+function paragraphOf(lines: string[]): Block[] {
+  return lines.length ? [block("paragraph", { lines })] : [];
 }

@@ -159,10 +159,10 @@ class InlineParser {
     }
     if (following === "(" || following === "[") {
       const end = this.find(following === "(" ? "\\)" : "\\]", this.position + 2);
-      // Left as typed also while its end has not come.
-      return end < 0 ? this.take(2) : this.formula(end + 2 - this.position);
+      if (end >= 0) return this.formula(end + 2 - this.position);
+      // Left as typed while its end may yet come.
+      if (this.open) return this.take(2);
     }
-    if (following === ")" || following === "]") return this.take(2);
     if (this.text.startsWith("\\begin{", this.position)) {
       const name = /^[A-Za-z]{1,20}\*?\}/.exec(this.text.slice(this.position + 7, this.position + 30))?.[0];
       const end = name === undefined ? -1 : this.find(`\\end{${name}`, this.position);
@@ -405,6 +405,8 @@ class InlineParser {
   private bareLink(): void {
     BARE.lastIndex = this.position;
     let address = BARE.exec(this.text)?.[0] ?? "";
+    const bracket = address.search(/\]|\*\*/);
+    if (bracket >= 0) address = address.slice(0, bracket);
     const inLink = this.brackets.some((each) => each.active);
     // GFM: what ends a sentence, and a parenthesis that was opened before, is not part of the address.
     for (;;) {
@@ -413,8 +415,6 @@ class InlineParser {
       address = surplus ? trimmed.slice(0, -1) : trimmed;
       if (!surplus) break;
     }
-    const bracket = address.search(/\]|\*\*/);
-    if (bracket >= 0) address = address.slice(0, bracket);
     const wordBefore = /[\p{L}\p{N}_]/u.test(this.position === 0 ? " " : characterBefore(this.text, this.position));
     const href = inLink || wordBefore ? null : linkAddress(address);
     if (href === null) return this.take(Math.max(address.length, 1));

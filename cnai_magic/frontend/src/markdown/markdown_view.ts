@@ -1,12 +1,14 @@
 /** An answer's Markdown as nodes of the page, made without any HTML, each block drawn again only when it changed. */
 
-import { type Block, BlockParser } from "./blocks";
+import type { Block } from "./block_starts";
+import { BlockParser } from "./blocks";
 import { offerCopy } from "../copy";
 import { type Inline, parseInline, parseLead } from "./inline";
 import { JsonText } from "./json_text";
 import { type Typeset, TypesetQueue } from "./maths";
 import { make } from "../nodes";
 import { definitions } from "./references";
+import { unescaped } from "./url";
 import type { PieceList } from "../answer/store";
 
 // A drawing that is behind, as in a view opened late, catches up over several frames.
@@ -150,13 +152,13 @@ export class MarkdownView {
   }
 
   private drawText(own: Mount, block: Block): void {
-    const defined = block.kind === "paragraph" ? definitions(block.lines) : [];
-    if (!block.open) this.defined.push(...defined);
-    const text = block.lines.slice(defined.length).join("\n").trimEnd();
+    const defined = block.kind === "paragraph" ? definitions(block.lines) : { found: [], lines: 0 };
+    if (!block.open) this.defined.push(...defined.found);
+    const text = block.lines.slice(defined.lines).join("\n").trimEnd();
     const inline = (block.leads ? parseLead : parseInline)(text, block.open, (name) => this.address(name, block));
     drawInline(own.host, own.inline, inline);
     own.inline = inline;
-    if (defined.length || own.host.hidden) own.host.hidden = text === "";
+    if (defined.lines || own.host.hidden) own.host.hidden = text === "";
     if (!block.open) this.typesetIn(own.host);
   }
 
@@ -300,7 +302,7 @@ function row(cells: string[], parent: Block, name: "td" | "th"): HTMLElement {
 
 /** A block of code as the notebook renders it; its button stands above the text and takes no place. */
 function code(block: Block): Mount {
-  const language = block.info.split(/\s/)[0]!.slice(0, 40);
+  const language = unescaped(block.info).split(/\s/)[0]!.slice(0, 40);
   const outer = make("pre", "cnai-code");
   const inner = make("code");
   const own = mount(outer, inner);

@@ -12,7 +12,8 @@ const ESCAPED = /\\([!-/:-@[-`{-~])/g;
 // Whatever a browser would skip in an address, and what makes one look like another.
  
 const UNSEEN = /[\u0000-\u0020\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff9-\uffff]/;
-const LINKED = /^(?:https?:\/\/[^/\\]|mailto:[^/])/i;
+// A browser takes a backslash for a slash, so none may stand where the host's name ends.
+const LINKED = /^(?:https?:\/\/[^/\\?#]+(?:[/?#]|$)|mailto:[^/])/i;
 
 /** The character that an entity stands for, or the entity itself where it is not known. */
 export function decoded(entity: string, hex?: string, decimal?: string, name?: string): string {
@@ -33,7 +34,7 @@ export function unescaped(target: string): string {
 export function linkAddress(target: string): string | null {
   if (UNSEEN.test(target) || !LINKED.test(target)) return null;
   try {
-    const url = new URL(target);
+    const url = new URL(target.replace(/\\/g, "%5C"));
     return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
   } catch {
     return null;

@@ -30,7 +30,7 @@ describe("JSON", () => {
       source.push(sign);
       view.draw(false);
     }
-    view.draw(over);
+    while (view.draw(over));
     return outline(host);
   };
 
