@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from ..money.cost import Spend, usd
@@ -82,6 +82,8 @@ class SpendPlot:
             "scale": {"domain": list(self._by_model), "scheme": "tableau20"},
             "legend": None,
         }
+        times = _with_empty_days(list(dict.fromkeys(time for time, _ in self._parts)))
+        axis = {"labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 8, "title": None}
         tooltip = [
             {"field": field, "type": "nominal", "title": title}
             for field, title in {"model": self._heading, "sum": self._measure, "tokens": "Tokens"}.items()
@@ -97,9 +99,9 @@ class SpendPlot:
                     "data": {"values": over_time},
                     "width": _WIDTH,
                     "height": 180,
-                    "mark": "bar",
+                    "mark": {"type": "bar", "size": max(1, min(44, _WIDTH * 7 // (10 * len(times))))},
                     "encoding": {
-                        "x": self._time(),
+                        "x": {"field": "time", "type": "ordinal", "scale": {"domain": times}, "axis": axis},
                         "y": self._quantity(title=self._measure),
                         "color": colour,
                         "tooltip": [{"field": "time", "type": "nominal", "title": "Time"}, *tooltip],
@@ -121,21 +123,6 @@ class SpendPlot:
             ],
             "config": _CONFIG,
         }
-
-    def _time(self) -> dict[str, Any]:
-        """Return the axis of time: days to scale, other times one after the other."""
-        times = list(dict.fromkeys(time for time, _ in self._parts))
-        axis = {"labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 8}
-        if all(map(_is_day, times)):
-            # A day is read as midnight in UTC, so it is shown in UTC too.
-            return {
-                "field": "time",
-                "type": "temporal",
-                "timeUnit": "utcyearmonthdate",
-                "title": None,
-                "axis": axis,
-            }
-        return {"field": "time", "type": "ordinal", "scale": {"domain": times}, "title": None, "axis": axis}
 
     def _quantity(self, **options: Any) -> dict[str, Any]:
         over_time = _summed((time, spend) for (time, _), spend in self._parts.items())
@@ -193,8 +180,12 @@ def _summed(parts: Iterable[tuple[Any, Spend]]) -> dict[Any, Spend]:
     return sums
 
 
-def _is_day(label: str) -> bool:
+def _with_empty_days(times: list[str]) -> list[str]:
+    """Return times, with the days between them on which nothing was spent, where they are days in order."""
     try:
-        return date.fromisoformat(label).isoformat() == label
+        days = [date.fromisoformat(time) for time in times]
     except ValueError:
-        return False
+        return times
+    if [day.isoformat() for day in sorted(days)] != times:  # newer Pythons read more than YYYY-MM-DD
+        return times
+    return [(days[0] + timedelta(count)).isoformat() for count in range((days[-1] - days[0]).days + 1)]

@@ -103,17 +103,21 @@ def test_a_model_has_one_colour_in_both_views() -> None:
     assert over_time["encoding"]["color"]["scale"]["domain"] == ["moonshot", "deepseek-chat", "qwen-max"]
 
 
-def test_days_are_to_scale_and_stay_the_same_day_in_every_time_zone() -> None:
-    times = _times(_DAYS)
-    assert (times["type"], times["timeUnit"]) == ("temporal", "utcyearmonthdate")
+def test_days_without_spend_leave_a_gap() -> None:
+    assert _times(_DAYS)["scale"]["domain"] == ["2026-11-20", "2026-11-21", "2026-11-22", "2026-11-23"]
 
 
 @pytest.mark.parametrize(
-    "labels", [["2026-11-23 12:00:01", "2026-11-23 12:00:09"], ["b", "a"], ["2026-W01", "2026-W03"]]
+    "labels",
+    [
+        ["2026-11-23 12:00:01", "2026-11-23 12:00:09"],
+        ["b", "a"],
+        ["2026-11-23", "2026-11-20"],
+        ["2026-W01", "2026-W03"],
+    ],
 )
-def test_other_labels_follow_each_other(labels: list[str]) -> None:
-    times = _times({label: {"m": _spend(1)} for label in labels})
-    assert (times["type"], times["scale"]["domain"]) == ("ordinal", labels)
+def test_labels_that_are_not_days_in_order_follow_each_other(labels: list[str]) -> None:
+    assert _times({label: {"m": _spend(1)} for label in labels})["scale"]["domain"] == labels
 
 
 def test_where_nothing_has_a_price_tokens_are_drawn() -> None:
