@@ -39,7 +39,9 @@ FOREIGN_AT = {
 }
 # Modules whose errors are read at one door only.
 ONE_DOOR = {
-    "magics/extension.py": "cell",
+    "magics/ask.py": "cell",
+    "magics/keys.py": "cell",
+    "magics/notebook_file.py": "cell",
     "magics/chat.py": "cell",
     "magics/chat_files.py": "cell",
     "magics/spend.py": "cell",

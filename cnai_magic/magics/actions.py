@@ -1,0 +1,55 @@
+"""What each magic does. Imported when the first magic runs, with all that it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from ..display.outputs import change_output
+from .ask import ask
+from .calling_code import uses_result
+from .chat import CHAT_HELP, run_chat_command
+from .commands import ask_parser, key_parser, models_parser, spend_parser
+from .keys import set_key
+from .models import list_models
+from .shell_session import ShellSession
+from .spend import read_spend, run_spend_command
+
+__all__ = [
+    "ShellSession",
+    "ask",
+    "change_conversations",
+    "help_of",
+    "list_models",
+    "set_key",
+    "show_spend",
+]
+
+_PARSERS = {
+    "cnai": ask_parser,
+    "cnai_models": models_parser,
+    "cnai_spend": spend_parser,
+    "cnai_key": key_parser,
+}
+
+
+def help_of(magic: str) -> str:
+    """Return the help of a magic, as `%cnai?` shows it."""
+    return CHAT_HELP if magic == "cnai_chat" else _PARSERS[magic]().format_help()
+
+
+def change_conversations(shell_session: ShellSession, line: str) -> None:
+    """Carry out a line of `%cnai_chat`."""
+    run = shell_session.cell.run
+    shown = run_chat_command(shell_session.session, line, shell_session.file.find, place=run.command())
+    display_id = uuid4().hex
+    shell_session.show(shown, display_id)
+    run.show(display_id, shown)
+    change_output(shell_session.session, shown)
+
+
+def show_spend(shell_session: ShellSession, line: str) -> Any:
+    """Carry out a line of `%cnai_spend`; return its rows where the code that calls it uses them."""
+    for shown in run_spend_command(shell_session.session, line):
+        shell_session.show(shown)
+    return read_spend(shell_session.session, line) if uses_result(shell_session.shell) else None

@@ -1,0 +1,136 @@
+"""What `%%cnai` and `%cnai` do: ask a question, and show the answer."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from typing import Any
+
+from ..api.interrupts import interrupts_deferred
+from ..chat.reply import Reply
+from ..display import choose_view
+from ..display.outputs import kept_metadata
+from ..errors import InputError, NextStep
+from ..redaction import strip_controls
+from .arguments import leading_options, parameters_of, words
+from .calling_code import uses_result, variables
+from .commands import ask_parser
+from .expansion import expand
+from .hints import check_variable
+from .shell_session import ShellSession
+
+__all__ = ["ask", "body_of"]
+
+
+def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | None:
+    """Ask a model; `cell` is the body of a cell, None for a question in a line.
+
+    Returns the answer where the code that calls `%cnai` uses it.
+    """
+    parser = ask_parser("%cnai" if cell is None else "%%cnai")
+    if cell is None:
+        known = variables(shell_session.shell)
+        options, prompt = leading_options(line, parser)
+        arguments = parser.parse([expand(each, known) for each in options])
+        prompt = expand(prompt, known)
+    else:
+        arguments, prompt = parser.parse(words(line)), body_of(cell)
+    if arguments.help or (arguments.model == "help" and not prompt.strip()):
+        print(parser.format_help())
+        return None
+    chosen = _options(arguments)
+    if not prompt.strip():
+        raise _no_question(line, cell)
+    if arguments.dry_run:
+        _show_dry_run(shell_session, prompt, chosen)
+        return None
+    reply = _ask_and_assign(shell_session, prompt, chosen, arguments.out)
+    return reply if cell is None and uses_result(shell_session.shell) else None
+
+
+def _ask_and_assign(
+    shell_session: ShellSession, prompt: str, chosen: dict[str, Any], variable: str | None
+) -> Reply:
+    """Ask, and assign the answer to `_cnai` and a variable, also what came of one that was interrupted."""
+    before = shell_session.session.latest
+    try:
+        return _ask(shell_session, prompt, chosen)
+    finally:
+        latest = shell_session.session.latest
+        if latest is not before:
+            for name in ("_cnai", variable):
+                if name:
+                    shell_session.shell.user_ns[name] = latest
+
+
+def _ask(shell_session: ShellSession, prompt: str, chosen: dict[str, Any]) -> Reply:
+    shell_session.identify_cell()
+    settings, session = shell_session.settings, shell_session.session
+    run = shell_session.cell.run
+    place = run.ask()
+    about = kept_metadata(session, run.cell)
+    with interrupts_deferred():  # it imports ipywidgets
+        view = choose_view(shell_session.shell, settings.display, about)
+    before = session.latest
+    try:
+        if settings.replay:
+            saved = shell_session.file.answers_to_replay()
+            reply = session.replay(prompt, saved, view=view, place=place, **chosen)
+        else:
+            former = shell_session.file.answers_below_cell()
+            reply = session.ask(prompt, view=view, place=place, former=former, **chosen)
+    finally:
+        if session.latest is not before:
+            run.show(getattr(view, "display_id", ""), session.latest)
+    # An answer without text takes no place: the former one stays in force.
+    if chosen["once"] or reply.turn:
+        run.answer("" if chosen["once"] else reply.conversation, place)
+    return reply
+
+
+def _show_dry_run(shell_session: ShellSession, prompt: str, chosen: dict[str, Any]) -> None:
+    """Print the body of the request, and what it would cost."""
+    shell_session.identify_cell()
+    question = shell_session.session.prepare(prompt, place=shell_session.cell.run.place, **chosen)
+    usage, cost, _ = question.so_far(0)
+    stream = question.options.stream
+    body = question.request.body(stream=stream, include_usage=stream)
+    print(strip_controls(json.dumps(body, ensure_ascii=False, indent=2)))
+    money = f"demo credit {cost}" if question.demo else str(cost)
+    print(f"≈{usage.prompt_tokens:,} prompt tokens · {money} · nothing was sent")
+
+
+def _no_question(line: str, cell: str | None) -> InputError:
+    example = (
+        "%cnai What is a median?" if cell is None else f"%%cnai {line}".rstrip() + ", and the question below"
+    )
+    begin = "; to begin a conversation without one: %cnai_chat new" if "--new" in line.split() else ""
+    why = "" if cell is None else "the body of the cell is empty"
+    return InputError(
+        "there is no question", why=why, next_step=NextStep(cell=f"write one: {example}{begin}")
+    )
+
+
+def body_of(cell: str) -> str:
+    """Return the body of a cell without the end of its last line, which IPython adds where there is none."""
+    return cell.removesuffix("\n").removesuffix("\r") if cell.endswith("\n") else cell
+
+
+def _options(arguments: Namespace) -> dict[str, Any]:
+    """Turn parsed options into those of a question; raises InputError where they contradict each other."""
+    if arguments.model and arguments.model_option:
+        raise InputError("two models are named", why=f"{arguments.model} and {arguments.model_option}")
+    if arguments.once and (arguments.new or arguments.append or arguments.chat):
+        raise InputError("--once asks outside of any conversation", why="--new, --append and --chat name one")
+    if arguments.out:
+        check_variable(arguments.out)
+    return {
+        "model": arguments.model or arguments.model_option or "",
+        "system": arguments.system,
+        **parameters_of(arguments),
+        "chat": arguments.chat,
+        "new": arguments.new,
+        "once": arguments.once,
+        "append": arguments.append,
+        "stream": not arguments.no_stream,
+    }

@@ -1,0 +1,53 @@
+"""What `%cnai_key` does."""
+
+from __future__ import annotations
+
+import os
+from getpass import getpass
+
+from ..errors import InputError
+from ..redaction import ApiKey
+from ..session.endpoint import server_address
+from ..session.keys import forget_key, save_key
+from .arguments import words
+from .commands import key_parser
+from .shell_session import ShellSession
+
+__all__ = ["set_key"]
+
+
+def set_key(shell_session: ShellSession, line: str) -> None:
+    """Set the key of the server that is asked, or forget it."""
+    parser = key_parser()
+    given = words(line)
+    if any(not word.startswith("-") for word in given):
+        raise InputError(
+            "%cnai_key takes no key in its line",
+            why="what is typed there stays in the notebook",
+            next_step="delete it from the cell, run %cnai_key and paste the key at the prompt",
+        )
+    arguments = parser.parse(given)
+    if arguments.help:
+        print(parser.format_help())
+    elif arguments.forget:
+        _forget(shell_session)
+    else:
+        _use(shell_session, save=arguments.save)
+
+
+def _use(shell_session: ShellSession, *, save: bool) -> None:
+    key = ApiKey(getpass("API key: "))
+    if not key:
+        raise InputError("no key was typed", next_step="run %cnai_key again and paste it at the prompt")
+    shell_session.session.use_key(key)
+    if save:
+        save_key(key, server_address(shell_session.settings.base_url))
+    print("The key is set for this kernel" + (" and saved in the keyring." if save else "."))
+
+
+def _forget(shell_session: ShellSession) -> None:
+    shell_session.session.use_key(None)
+    in_keyring = forget_key(server_address(shell_session.settings.base_url))
+    print("The key is forgotten, in the keyring too." if in_keyring else "The key is forgotten.")
+    if os.environ.get("CNAI_API_KEY"):
+        print("The variable CNAI_API_KEY is set and will be used: del os.environ['CNAI_API_KEY']")

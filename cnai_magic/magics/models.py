@@ -1,0 +1,24 @@
+"""What `%cnai_models` does."""
+
+from __future__ import annotations
+
+from ..display.tables import models_table
+from .arguments import words
+from .calling_code import uses_result
+from .commands import models_parser
+from .shell_session import ShellSession
+
+__all__ = ["list_models"]
+
+
+def list_models(shell_session: ShellSession, line: str) -> list[str] | None:
+    """Show the models of the key; return their IDs where the code that calls it uses them."""
+    parser = models_parser()
+    arguments = parser.parse(words(line))
+    if arguments.help:
+        print(parser.format_help())
+        return None
+    session = shell_session.session
+    found = session.models(arguments.pattern, refresh=arguments.refresh)
+    shell_session.show(models_table(found, session))
+    return [model.id for model in found] if uses_result(shell_session.shell) else None

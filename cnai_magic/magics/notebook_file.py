@@ -1,0 +1,78 @@
+"""What the file of the notebook that runs holds for the cell that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..chat.reply import Reply
+from ..errors import InputError
+from ..notebook.cell_ids import may_be_saved
+from ..notebook.notebook_files import find_notebook, possible_notebooks, saved_answers, saved_cells
+from ..notebook.restore import SavedCell, answers_of
+from ..settings import Cnai
+from .notebook_path import is_named_exactly, notebook_name
+from .running_cell import RunningCell
+
+__all__ = ["NotebookFile"]
+
+
+class NotebookFile:
+    """The file of the notebook that runs, as far as it is known."""
+
+    def __init__(self, shell: Any, settings: Cnai, cell: RunningCell) -> None:
+        self._shell = shell
+        self._settings = settings
+        self._cell = cell
+        self._read: dict[str, dict[str, Reply]] = {}
+
+    @property
+    def name(self) -> str:
+        """The path as the front end names it, "" where it does not."""
+        return notebook_name(self._shell, self._settings)
+
+    def find(self) -> Path | None:
+        """Return the path of the file, None where it is not known."""
+        return find_notebook(self.name, **self._hints())
+
+    def cells(self) -> Sequence[SavedCell]:
+        """Return the cells of the file, none where it cannot be read: then none can be lost."""
+        path = Path(self.name).absolute() if self.name else None
+        try:
+            return saved_cells(path) if self._cell.id and path is not None and path.is_file() else ()
+        except (InputError, OSError, ValueError):
+            return ()
+
+    def answers_to_replay(self) -> list[Reply]:
+        """Return the answers that the file holds for this cell, and those that it held before.
+
+        A notebook that is saved after a mistake has lost them: the error stands in their place. Of copies in
+        one folder all are read: an answer is used for exactly its own request only.
+        """
+        paths = possible_notebooks(self.name, **self._hints())
+        if not paths:
+            raise InputError(
+                "the file of this notebook, from which its answers are to be replayed, is unknown",
+                next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
+            )
+        cell, source, nth = self._cell.run.cell, self._cell.source, self._cell.repeated
+        found = {reply.id: reply for path in paths for reply in saved_answers(path, cell, source, nth)}
+        known = self._read.setdefault(cell or source, {})
+        for answer, reply in found.items():
+            known.setdefault(answer, reply)
+        return [*found.values(), *(reply for answer, reply in known.items() if answer not in found)]
+
+    def answers_below_cell(self) -> list[Reply]:
+        """Return what the file holds below this cell: a new answer takes its place, and must not lose it."""
+        cell = self._cell.run.cell
+        return [reply for each in self.cells() if each.id == cell for reply in answers_of(each)]
+
+    def _hints(self) -> dict[str, Any]:
+        """Return what else tells which notebook runs."""
+        cell = self._cell.run.cell
+        return {
+            "exact": is_named_exactly(self._shell, self._settings),
+            "cell": cell if cell and may_be_saved(cell) else None,
+            "source": self._cell.source,
+        }

@@ -1,0 +1,58 @@
+"""What the magics of one shell share: settings, session, the cell that runs, the notebook's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from IPython.display import display
+
+from ..display.outputs import keep_in_outputs
+from ..session.session import Session
+from ..settings import Cnai
+from .notebook_file import NotebookFile
+from .running_cell import RunningCell
+
+__all__ = ["ShellSession"]
+
+
+class ShellSession:
+    """The session of one shell, and where in which notebook it is used."""
+
+    def __init__(self, shell: Any, settings: Cnai) -> None:
+        self.shell = shell
+        self.settings = settings
+        self.cell = RunningCell(shell)
+        self.file = NotebookFile(shell, settings, self.cell)
+        self._session = Session(settings, notify=print, door="cell")
+
+    @property
+    def session(self) -> Session:
+        """The session, which knows the notebook by the name that it has now."""
+        if name := self.file.name:
+            self._session.notebook = str(Path(name).absolute())
+        return self._session
+
+    def identify_cell(self) -> None:
+        """Find the cell that runs among those of the file, where it first asks."""
+        if not self.cell.is_identified:
+            saved = {each.id: each for each in (*self.file.cells(), *self._session.restored_cells)}
+            self.cell.identify(saved.values())
+
+    def show(self, shown: object, display_id: str | None = None) -> None:
+        """Display something below the cell that runs."""
+        display(shown, display_id=display_id)  # type: ignore[no-untyped-call]
+
+    def end_of_cell(self, result: Any) -> None:
+        """Drop the turns that a cell no longer asks; `result` is IPython's ExecutionResult.
+
+        A cell in which anything failed keeps them: a mistake must not take an answer away. Its outputs keep
+        what the notebook's file would lose otherwise. Code that a cell runs as a cell of its own (%rerun,
+        run_cell) is not the end of it.
+        """
+        if result.info.raw_cell != self.cell.source:
+            return
+        run, succeeded = self.cell.run, result.success
+        kept = self._session.end_of_cell(run, succeeded=succeeded)
+        if kept:
+            keep_in_outputs(self._session, run, kept, succeeded=succeeded)
