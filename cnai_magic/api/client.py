@@ -29,6 +29,7 @@ from .billing import Balance, read_balance
 from .cancel import Cancellation
 from .chunks import received
 from .messages import ChatRequest, Chunk, Model
+from .parameters import named_parameters
 from .reader import read_models
 from .requester import Requester
 from .worker import run_in_worker
@@ -44,7 +45,7 @@ _BILLED_DAYS = 100
 # What a model says that can only stream; a relay's "upstream" is no such word.
 _STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
 # What makes a 400 somebody else's fault than that of stream_options.
-_OTHER_PARAMETER = re.compile(r"temperature|top_p|max_tokens|messages|\brole|\bmodel\b")
+_OTHER_FIELD = re.compile(r"messages|\brole|\bmodel\b")
 
 
 _Piece = TypeVar("_Piece")
@@ -241,7 +242,9 @@ class Client:
         except InvalidRequestError as error:
             if exchange.cancelled:
                 return None
-            if type(error) is not InvalidRequestError or _OTHER_PARAMETER.search(error.why):
+            if type(error) is not InvalidRequestError:
+                raise
+            if _OTHER_FIELD.search(error.why) or named_parameters(error.why):
                 raise  # a prompt that is too long is not sent twice
             if not include_usage or error.status not in (400, 422):
                 raise

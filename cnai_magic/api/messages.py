@@ -6,73 +6,231 @@ Nothing here does I/O: values in, dicts out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
+from reprlib import repr as short_repr
 from typing import Any, NamedTuple
 
 from ..errors import LIST_MODELS, InputError
-from .parameters import BY_NAME, PARAMETERS, ParameterValue, checked_parameters
-from .tokens import estimate_tokens, most_tokens
+from ..redaction import well_formed
+from .parameters import BY_NAME, ParameterValue, checked_parameters
+from .tokens import MOST_IMAGE_TOKENS, estimate_tokens, image_tokens, most_tokens
 
 __all__ = [
     "ROLES",
     "ChatRequest",
     "Chunk",
+    "Content",
+    "ImagePart",
     "Message",
     "Model",
+    "Part",
+    "TextPart",
+    "ToolCall",
     "Usage",
     "answering_model",
     "both_models",
     "estimate_usage",
-    "joined_parts",
 ]
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "developer", "user", "assistant", "tool")
 # What is longer is no name of a model, and no notebook would keep it.
 _LONGEST_NAME = 200
+# Other addresses could name a file of the server.
+_IMAGE_URL = re.compile(r"https?://\S+|data:(image/[\w.+-]+);base64,[A-Za-z0-9+/=_-]+")
+_DETAILS = ("auto", "low", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A part of a message that is text."""
+
+    text: str
+
+    def body(self) -> dict[str, Any]:
+        """Return the part as the API reference writes it."""
+        return {"type": "text", "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A part of a message that is an image: its `url` (http, https, or data in base64), and the `detail`.
+
+    `detail` is "auto", "low" or "high", "" where the server decides.
+    """
+
+    url: str
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.url, str) or _IMAGE_URL.fullmatch(self.url) is None:
+            raise _refusal("the address of an image is neither http(s) nor an image as data in base64")
+        if self.detail and self.detail not in _DETAILS:
+            raise _refusal(f"the detail of an image is not one of {', '.join(_DETAILS)}")
+
+    def body(self) -> dict[str, Any]:
+        """Return the part as the API reference writes it."""
+        about = {"url": self.url, "detail": self.detail} if self.detail else {"url": self.url}
+        return {"type": "image_url", "image_url": about}
+
+    @property
+    def text(self) -> str:
+        """Words that stand for the image where only text can stand."""
+        kind = self.url.partition(";")[0].removeprefix("data:") if self.url.startswith("data:") else self.url
+        return f"[image: {kind}]"
+
+
+Part = TextPart | ImagePart
+Content = str | tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a function that a model asks for; `arguments` are JSON as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+    def body(self) -> dict[str, Any]:
+        """Return the call as the API reference writes it."""
+        function = {"name": self.name, "arguments": self.arguments}
+        return {"id": self.id, "type": "function", "function": function}
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a conversation; `role` is system, user or assistant.
+    """One message of a conversation, in one of the `ROLES`.
 
-    `tokens` (estimated) and `digest` are worked out once: a long conversation sends its messages again with
-    each of its turns.
+    `content` is text, or parts: images stand in messages of the user alone. `tool_calls` are those that an
+    assistant asks for, `tool_call_id` names the one that a message of the role tool answers. `name` tells
+    speakers of one role apart. Raises InputError for anything else. `tokens` (estimated) and `digest` are
+    worked out once: a long conversation sends its messages again with each of its turns.
     """
 
     role: str
-    content: str
+    content: Content = ""
+    name: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise InputError(
-                f"a message has the role {self.role!r}",
-                parameter="messages",
-                why=f"roles are {', '.join(ROLES)}",
-            )
+            raise _refusal(f"a message has the role {self.role!r}", f"roles are {', '.join(ROLES)}")
         if not isinstance(self.content, str):
-            raise InputError("the content of a message is not text", parameter="messages")
+            if not isinstance(self.content, tuple) or not self.content:
+                raise _refusal("the content of a message is neither text nor parts")
+            if self.role != "user" and any(isinstance(part, ImagePart) for part in self.content):
+                raise _refusal(f"a message of the role {self.role} holds an image")
+        if self.tool_calls and self.role != "assistant":
+            raise _refusal(f"a message of the role {self.role} calls tools")
+        if bool(self.tool_call_id) != (self.role == "tool"):
+            raise _refusal("a message of the role tool, and no other, has a tool_call_id")
+
+    @property
+    def text(self) -> str:
+        """The content as text; words stand for an image."""
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+    @property
+    def images(self) -> list[ImagePart]:
+        """The images of the content."""
+        return [] if isinstance(self.content, str) else [p for p in self.content if isinstance(p, ImagePart)]
+
+    @property
+    def _words(self) -> str:
+        """All text that a model reads of it."""
+        if isinstance(self.content, str) and not self.tool_calls:
+            return self.content
+        parts = [part for part in self.content if isinstance(part, TextPart)]
+        said = self.content if isinstance(self.content, str) else "".join(part.text for part in parts)
+        return said + "".join(f"{call.name} {call.arguments}" for call in self.tool_calls)
 
     @cached_property
     def tokens(self) -> int:
         """The estimated tokens of the content."""
-        return estimate_tokens(self.content)
+        return estimate_tokens(self._words) + sum(image_tokens(image.detail) for image in self.images)
 
     @cached_property
     def most_tokens(self) -> int:
         """The most tokens that the content can have; see `tokens.most_tokens`."""
-        return most_tokens(self.content)
+        return most_tokens(self._words) + MOST_IMAGE_TOKENS * len(self.images)
+
+    @property
+    def size(self) -> int:
+        """The characters of the content, those of its images too."""
+        return len(self._words) + sum(len(image.url) for image in self.images)
 
     @cached_property
     def digest(self) -> bytes:
         """What tells this message from any other."""
-        return sha256(f"{self.role}\0{self.content}".encode("utf-8", "surrogatepass")).digest()
+        plain = isinstance(self.content, str) and not (self.name or self.tool_calls or self.tool_call_id)
+        said = f"{self.role}\0{self.content}" if plain else json.dumps(self.body(), sort_keys=True)
+        return sha256(said.encode("utf-8", "surrogatepass")).digest()
 
-    def body(self) -> dict[str, str]:
+    def body(self) -> dict[str, Any]:
         """Return the message as the API reference writes it."""
-        return {"role": self.role, "content": self.content}
+        content: object = self.content
+        if not isinstance(self.content, str):
+            content = [part.body() for part in self.content]
+        elif self.tool_calls and not self.content:
+            content = None
+        body = {"role": self.role, "content": content}
+        if self.name:
+            body["name"] = self.name
+        if self.tool_calls:
+            body["tool_calls"] = [call.body() for call in self.tool_calls]
+        if self.tool_call_id:
+            body["tool_call_id"] = self.tool_call_id
+        return body
+
+    @classmethod
+    def from_body(cls, body: object) -> Message:
+        """Read a message as the API reference writes it; raises InputError, with the reason."""
+        if not isinstance(body, Mapping):
+            raise _refusal("a message is not an object")
+        content, calls = body.get("content"), body.get("tool_calls") or []
+        if isinstance(content, list):
+            content = tuple(map(_part, content))
+        elif content is None and calls:
+            content = ""
+        if not isinstance(calls, list):
+            raise _refusal("the tool_calls of a message are not a list")
+        text = {name: _text(body.get(name) or "", name) for name in ("name", "tool_call_id")}
+        return cls(body.get("role", ""), content, tool_calls=tuple(map(_tool_call, calls)), **text)  # type: ignore[arg-type]
+
+
+def _part(raw: object) -> Part:
+    kind = raw.get("type") if isinstance(raw, Mapping) else raw
+    if isinstance(raw, Mapping) and kind == "text":
+        return TextPart(_text(raw.get("text"), "text"))
+    if isinstance(raw, Mapping) and kind == "image_url":
+        image = raw.get("image_url")
+        if not isinstance(image, Mapping):
+            raise _refusal("the image_url of a part is not an object")
+        return ImagePart(_text(image.get("url"), "url"), _text(image.get("detail") or "", "detail"))
+    raise _refusal(f"a part has the type {short_repr(kind)}", "parts are text or image_url")
+
+
+def _tool_call(raw: object) -> ToolCall:
+    function = raw.get("function") if isinstance(raw, Mapping) else None
+    if not isinstance(raw, Mapping) or not isinstance(function, Mapping):
+        raise _refusal("a tool call is not a call of a function")
+    name, arguments = (_text(function.get(each), each) for each in ("name", "arguments"))
+    return ToolCall(_text(raw.get("id"), "id"), name, arguments)
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise _refusal(f"the {name} in a message is {short_repr(value)}, not text")
+    return well_formed(value)
+
+
+def _refusal(what: str, why: str = "") -> InputError:
+    return InputError(what, parameter="messages", why=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +287,6 @@ class ChatRequest:
             if include_usage:
                 body["stream_options"] = {"include_usage": True}
         return body
-
-    @classmethod
-    def from_body(cls, body: Mapping[str, Any]) -> ChatRequest:
-        """Read a request body; raises InputError that names the parameter at fault."""
-        raw = body.get("messages")
-        if not isinstance(raw, list):
-            raise InputError("messages is missing or is not an array", parameter="messages")
-        messages = []
-        for item in raw:
-            if not isinstance(item, Mapping):
-                raise InputError("a message is not an object", parameter="messages")
-            messages.append(Message(item.get("role", ""), joined_parts(item.get("content"))))
-        parameters = checked_parameters({each.name: each.of(body) for each in PARAMETERS})
-        return cls(body.get("model") or "", tuple(messages), parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +382,6 @@ def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = ""
         reasoning_tokens=thought,
         estimated=True,
     )
-
-
-def joined_parts(content: object) -> Any:
-    """Join the text parts of a content array; anything else is returned as it is."""
-    if isinstance(content, Sequence) and not isinstance(content, str):
-        parts = [part.get("text") for part in content if isinstance(part, Mapping)]
-        return "".join(part for part in parts if isinstance(part, str))
-    return content
 
 
 def _digestible(value: ParameterValue | None) -> object:

@@ -11,6 +11,7 @@ Nothing here does I/O.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -26,6 +27,7 @@ __all__ = [
     "Parameter",
     "ParameterValue",
     "checked_parameters",
+    "named_parameters",
     "parameter_text",
     "saved_parameters",
 ]
@@ -85,11 +87,6 @@ class Parameter:
         if self.low > -inf and self.high < inf:
             return f" from {self.low:g} to {self.high:g}"
         return f" of at least {self.low:g}" if self.low > -inf else ""
-
-    def of(self, body: Mapping[str, Any]) -> object:
-        """Return what a request body says for it, not checked yet; None where it says nothing."""
-        said = (body.get(name) for name in (self.field, *self.other_names))
-        return next((value for value in said if value is not None), None)
 
     def check(self, value: object) -> ParameterValue:
         """Return a value as it is sent; raises InputError, which names the parameter, for any other."""
@@ -189,6 +186,18 @@ def checked_parameters(given: Mapping[str, object]) -> dict[str, ParameterValue]
         if name not in BY_NAME:
             raise InputError(f"{short_repr(name)} is not a parameter", parameter="parameters")
     return {name: BY_NAME[name].check(value) for name, value in given.items() if value is not None}
+
+
+def named_parameters(words: str) -> list[str]:
+    """Return the parameters that the words of a server name, by their names in Python."""
+    words = words.lower()
+    # "seed" is a part of the names of some models, "stop" of many words.
+    return [
+        each.name
+        for each in PARAMETERS
+        for name in (each.name, each.field, *each.other_names)
+        if re.search(rf"(?<![a-z0-9-]){name}(?![a-z0-9-])", words)
+    ]
 
 
 def saved_parameters(sent: Mapping[str, ParameterValue]) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["TokenCount", "estimate_tokens", "most_tokens"]
+__all__ = ["MOST_IMAGE_TOKENS", "TokenCount", "estimate_tokens", "image_tokens", "most_tokens"]
+
+# OpenAI's guide "Images and vision" (GPT-4o): 85 tokens at low detail, 765 for 1024 × 1024 pixels at high.
+_LOW_DETAIL_TOKENS, _IMAGE_TOKENS = 85, 765
+MOST_IMAGE_TOKENS = 16_384
+"""The most tokens of an image by the model cards of Qwen2-VL and Qwen2.5-VL, those that take the most."""
 
 # What a run of such characters weighs, and each character of it, in thousandths of a token.
 _ASCII_WEIGHTS = tuple(
@@ -89,6 +94,11 @@ class TokenCount:
 def estimate_tokens(text: str) -> int:
     """Estimate the tokens of a whole text."""
     return -(-_weight(text) // 1000)
+
+
+def image_tokens(detail: str) -> int:
+    """Estimate the tokens of an image, whose size in pixels is not known; `detail` is the API's."""
+    return _LOW_DETAIL_TOKENS if detail == "low" else _IMAGE_TOKENS
 
 
 def most_tokens(text: str) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from ..api.messages import ChatRequest
-from ..api.parameters import PARAMETERS
+from ..api.parameters import PARAMETERS, named_parameters
 from ..errors import (
     LIST_MODELS,
     SET_KEY,
@@ -29,13 +28,8 @@ _ANSWER_TOKENS = 4096
 # Estimates of tokens may be too low by this much.
 _MARGIN = 0.8
 _SEVERAL = 5
-# What can be left out of a request, with its option; and what servers call it.
+# What can be left out of a request, with its option.
 _OPTIONS = {**{each.name: each.option for each in PARAMETERS}, "system": "--system"}
-_NAMES = {
-    **{name: each.name for each in PARAMETERS for name in (each.name, each.field, *each.other_names)},
-    "system": "system",
-    "developer": "system",
-}
 
 
 def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = None) -> None:
@@ -112,9 +106,8 @@ def _sent(request: ChatRequest) -> list[str]:
 def _refused(error: InvalidRequestError) -> list[str]:
     """Return the parameters that the words of an error name, by our names."""
     words = f"{error.why} {error.code}".lower()
-    # "seed" is a part of the names of some models, "stop" of many words.
-    found = [name for name in _NAMES if re.search(rf"(?<![a-z0-9-]){name}(?![a-z0-9-])", words)]
-    return list(dict.fromkeys(_NAMES[name] for name in found))
+    system = ["system"] if "system" in words or "developer" in words else []
+    return list(dict.fromkeys([*named_parameters(words), *system]))
 
 
 def _leave_out(names: Sequence[str]) -> NextStep:

@@ -90,7 +90,7 @@ class Question:
     def system(self) -> str | None:
         """The system message that is sent, if any."""
         first = self.request.messages[0]
-        return first.content if first.role == "system" else None
+        return first.text if first.role == "system" else None
 
     @property
     def price(self) -> Price | None:
