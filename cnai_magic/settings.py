@@ -27,7 +27,7 @@ _SWITCH = {"true": True, "yes": True, "on": True, "1": True}
 _SWITCH |= {"false": False, "no": False, "off": False, "0": False}
 
 
-class ParameterTrait(TraitType[Any, Any]):
+class _ParameterTrait(TraitType[Any, Any]):
     """The setting of a parameter of a request; None leaves it out."""
 
     def __init__(self, parameter: Parameter) -> None:
@@ -64,7 +64,7 @@ class Cnai(Configurable):
         config=True
     )
     # A class body's namespace takes them as if they were written here.
-    vars().update({each.name: ParameterTrait(each) for each in PARAMETERS if each.setting})
+    vars().update({each.name: _ParameterTrait(each) for each in PARAMETERS if each.setting})
     history_tokens = Integer(
         0, min=0, help="Tokens of earlier turns that are sent; 0 sends all. The oldest turns go first."
     ).tag(config=True)
