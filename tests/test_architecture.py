@@ -52,7 +52,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "markdown_it": {"chat.markdown"},
     "nbformat": {"notebook.notebook_files"},
     "platformdirs": {"money.ledger"},
-    "tomli": {"api.vendors", "demo.knowledge", "money.price"},
+    "tomli": {"api.vendors", "demo.knowledge_files", "money.price"},
 }
 # Parts of the standard library that only some packages touch.
 _OWNED = {

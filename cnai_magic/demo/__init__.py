@@ -14,8 +14,8 @@ from ..api.messages import Chunk, Model
 from ..errors import ModelNotFoundError
 from . import echo, guide, ngram, reasoner
 from .delivery import deliver
+from .guide_question import GuideQuestion
 from .model import DemoModel
-from .question import Question
 from .request import DemoMessage, DemoRequest
 from .tokenizer import count_tokens, iterate_tokens, tokenize
 
@@ -23,7 +23,7 @@ __all__ = ["MODELS", "DemoMessage", "DemoRequest", "answer", "check", "count_tok
 
 
 def _guide(request: DemoRequest) -> Iterator[Chunk]:
-    return map(Chunk, iterate_tokens(guide.reply(Question.of(request)).text))
+    return map(Chunk, iterate_tokens(guide.reply(GuideQuestion.of(request)).text))
 
 
 def _ngram(request: DemoRequest) -> Iterator[Chunk]:
@@ -35,7 +35,7 @@ def _echo(request: DemoRequest) -> Iterator[Chunk]:
 
 
 def _reasoner(request: DemoRequest) -> Iterator[Chunk]:
-    question = Question.of(request)
+    question = GuideQuestion.of(request)
     reply = guide.reply(question)
     thoughts = "" if request.effort == "none" else reasoner.think(question, reply)
     return chain(

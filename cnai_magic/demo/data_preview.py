@@ -6,8 +6,8 @@ import csv
 import math
 import re
 
-from .question import Question
-from .subjects import markdown_table
+from .guide_question import GuideQuestion
+from .lookups import markdown_table
 
 __all__ = ["describe_data", "find_data"]
 
@@ -46,25 +46,21 @@ def find_data(text: str) -> list[list[str]] | None:
     return None
 
 
-def describe_data(question: Question) -> str | None:
+def describe_data(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Describe data that stands in the prompt."""
     table = find_data(question.text)
     shape = _SHAPE.search(question.questions[-1])
-    if table is None and shape is None:
-        return None
     if table is None:
-        assert shape is not None
-        return f"I see data of **{shape[1]} rows** and **{shape[2]} columns** in your prompt."
+        return question.say("data_shape", rows=shape[1], columns=shape[2]) if shape else None
     if table[0][0] == "" and len(table[0]) > 1:
         # The index of a DataFrame is printed like a column, but has no name.
         table = [line[1:] for line in table]
     header, rows = table[0], table[1:]
-    size = f"**{_many(len(rows), 'row')}** and **{_many(len(header), 'column')}**"
-    said = f"I see a table of {size} in your prompt"
+    said = question.say("data", rows=_many(len(rows), "row"), columns=_many(len(header), "column"))
     if len(question.text) > _MOST_CHARACTERS or len(rows) >= _MOST_LINES - 1:
-        said += ", or more: I only read the beginning of so much text"
+        said += question.say("data_cut")
     if shape is not None and shape[1] != str(len(rows)):
-        said += f"; it is a part of data of {shape[1]} rows and {shape[2]} columns"
+        said += question.say("data_part", rows=shape[1], columns=shape[2])
     return f"{said}.\n\n{_summary(header, rows)}"
 
 
@@ -102,7 +98,7 @@ def _many(count: int, what: str) -> str:
 def _is_table(block: list[list[str]]) -> bool:
     if len(block) < 3:
         return False
-    # Lines of code and of prose have commas too, but their first cells are no short, plain names.
+    # Lines of code and of prose have commas too, but their first cells are not short, plain names.
     return not any(len(cell.split()) > 5 or _NO_NAME.search(cell) for cell in block[0])
 
 

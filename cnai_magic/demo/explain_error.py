@@ -7,8 +7,8 @@ import keyword
 import re
 
 from ..nearest import nearest
-from .knowledge import read
-from .question import Question
+from .guide_question import GuideQuestion
+from .knowledge_files import read
 
 __all__ = ["explain_error"]
 
@@ -16,7 +16,7 @@ _ERROR = re.compile(r"(?:^|[^a-zA-Z0-9_\n.])([A-Z][a-zA-Z]*Error)\b[:：]?[ \t]*
 _FENCE = re.compile(r"```(?:python|py|ipython)?[ \t]*\n(.*?)\n?```", re.DOTALL)
 
 
-def explain_error(question: Question) -> str | None:
+def explain_error(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Explain the last error of a traceback, and correct the cell where the mistake is a simple one."""
     text = question.questions[-1]
     meanings = read("errors")
@@ -33,19 +33,15 @@ def explain_error(question: Question) -> str | None:
         r"\s*[?？]|[,，.。;；]\s*(?:what|how|why|please|can|是什么|怎么|为什么)|(?<=['\"])\s*(?:是什么|怎么)",
         message,
     )[0]
-    said = f"**{name}**{f' ({message})' if message else ''}: {meanings[name][0]}"
-    if question.in_chinese:
-        said = f"**{name}**{f'（{message}）' if message else ''}：{meanings[name][1]}"
+    shown = question.say("error_message", message=message) if message else ""
+    said = question.say("error", name=name, message=shown, meaning=meanings[name][question.language])
     blocks = [
         block for block in _FENCE.findall(text) if "Traceback" not in block and not _ERROR.search(block)
     ]
     corrected = _corrected(blocks[0], name, message) if blocks else None
     if corrected is None:
-        if question.in_chinese:
-            return said
-        return f"{said}\n\nMy rules explain the common errors; for the rest ask a real model."
-    corrected_is = "改正后的单元格：" if question.in_chinese else "The cell, corrected:"
-    return f"{said}\n\n{corrected_is}\n\n```python\n{corrected}\n```"
+        return f"{said}\n\n{question.say('error_rest')}".rstrip()
+    return f"{said}\n\n{question.say('corrected')}\n\n```python\n{corrected}\n```"
 
 
 def _corrected(code: str, name: str, message: str) -> str | None:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from .arithmetic import Number
-from .memory import facts
-from .question import Question
-from .subjects import find_subject
+from .conversation import facts
+from .guide_question import GuideQuestion
+from .lookups import find_subject
 
 __all__ = ["find_schema", "find_value", "instance_of", "reply_in_json", "wants_json"]
 
@@ -26,14 +26,14 @@ _WANTS = re.compile(
 )
 
 
-def wants_json(question: Question) -> bool:
+def wants_json(question: GuideQuestion) -> bool:
     """Tell whether the question or the system message asks for JSON."""
     return question.json_object or bool(
         _WANTS.search(question.words) or _WANTS.search(question.system.lower())
     )
 
 
-def reply_in_json(question: Question, text: str, value: Number | None) -> str:
+def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> str:
     """Return the answer as JSON only: after a schema in the prompt, of a known subject, or of `text`.
 
     `value` is the number that was worked out, if one was.
@@ -61,7 +61,7 @@ def reply_in_json(question: Question, text: str, value: Number | None) -> str:
     return json.dumps(body, ensure_ascii=False, indent=2)
 
 
-def find_schema(question: Question) -> Mapping[str, Any] | None:
+def find_schema(question: GuideQuestion) -> Mapping[str, Any] | None:
     """Return the JSON Schema that stands in the system message or the question, if one does."""
     decoder = json.JSONDecoder()
     for text in (question.questions[-1], question.system):
@@ -75,7 +75,7 @@ def find_schema(question: Question) -> Mapping[str, Any] | None:
     return None
 
 
-def find_value(question: Question) -> Any:
+def find_value(question: GuideQuestion) -> Any:
     """Return the object or list that stands in the question as JSON or as Python, or its pairs; else None."""
     text = question.questions[-1]
     for place in [found.start() for found in re.finditer(r"[{\[]", text)][:20]:
@@ -145,7 +145,7 @@ def instance_of(schema: object, content: Mapping[str, Any], name: str = "", dept
     return kinds.get(str(kind), text)
 
 
-def _question(question: Question) -> str:
+def _question(question: GuideQuestion) -> str:
     asked = re.sub(
         r",?\s*(?:please )?(?:answer|reply|respond)?\s*(?:only )?(?:in|as) (?:valid )?json[^\n]*$",
         "",

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from . import memory
-from .guide import RULES, Reply
-from .question import Question
+from .conversation import facts
+from .guide import NO_RULE, GuideReply, rules
+from .guide_question import GuideQuestion
 
 __all__ = ["think"]
 
 
-def think(question: Question, reply: Reply) -> str:
+def think(question: GuideQuestion, reply: GuideReply) -> str:
     """Return the reasoning that leads to `reply`: the question, the rules tried, the steps, a check."""
     asked = " ".join(question.text[:1000].split())
     lines = [f"The question is: “{asked[:160]}{'…' if len(asked) > 160 else ''}”."]
-    named, statements = memory.facts(question.questions)
+    named, statements = facts(question.questions)
     before = len(question.questions_before)
     if before:
         lines.append(f"It is question {before + 1} of this conversation.")
     if named or statements:
         told = [*(f"{key}: {value}" for key, value in named.items()), *statements]
         lines.append(f"From the conversation I know {'; '.join(told)}.")
-    names = [name for name, _ in RULES]
+    names = [rule.name for rule in rules()]
     tried = names.index(reply.rule) if reply.rule in names else len(names)
     lines.append(f"I try my rules in order; {tried} of {len(names)} do not fit.")
-    if reply.rule == "no rule":
+    if reply.rule == NO_RULE:
         lines.append("So I have no rule for this, and I should say so rather than guess.")
     else:
         lines.append(f"The one that fits is: {reply.rule}.")

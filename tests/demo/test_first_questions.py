@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cnai_magic.demo import DemoMessage, answer
-from cnai_magic.demo.knowledge import read
+from cnai_magic.demo.knowledge_files import read
 from tests.demo_requests import demo_request
 
 REFUSAL = "not an LLM|不是大语言模型"

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.demo import DemoMessage, answer
-from cnai_magic.demo.guide import RULES
-from cnai_magic.demo.knowledge import read
+from cnai_magic.demo.guide import rules
+from cnai_magic.demo.knowledge_files import read
 from tests.demo_requests import demo_request
 
 # How fast a machine is, is no matter of a test.
@@ -339,4 +339,4 @@ def test_a_request_without_a_question_gets_help() -> None:
 
 
 def test_every_rule_has_a_name_of_its_own() -> None:
-    assert len({name for name, _ in RULES}) == len(RULES)
+    assert len({rule.name for rule in rules()}) == len(rules())

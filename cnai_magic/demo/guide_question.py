@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from .knowledge import CHINESE, ENGLISH
+from .knowledge_files import CHINESE, ENGLISH, read, sentence
 from .request import DemoRequest
 
-__all__ = ["Question"]
+__all__ = ["GuideQuestion"]
 
 # Patterns are tried on this much of a message, so that pasted data cannot make a rule slow.
 _HEAD, _TAIL = 1_000, 2_000
@@ -19,16 +19,10 @@ _WANTED = re.compile(
     r"\b(?:answer|reply|respond|explain|write|speak|talk)\b[^.?!]{0,40}\bin (chinese|english)\b"
     r"|用(中|汉|英)[文语](?:来)?(?:回答|解释|介绍|说明|写|回复)"
 )
-_GET_A_MODEL = (
-    "For a real model get a key and type `%cnai_key`, or run Ollama on this computer and set "
-    '`%config Cnai.base_url = "ollama"`.',
-    "想用真正的模型：取得密钥后输入 `%cnai_key`，"
-    '或在本机运行 Ollama 并设置 `%config Cnai.base_url = "ollama"`。',
-)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class GuideQuestion:
     """One question: its `text`, the user's questions and the answers `before` it, the `system` message.
 
     `forced` is the language that a later question wants; `round` counts how often another answer was wanted.
@@ -50,7 +44,7 @@ class Question:
     json_object: bool = False
 
     @classmethod
-    def of(cls, request: DemoRequest) -> Question:
+    def of(cls, request: DemoRequest) -> GuideQuestion:
         """Read the question of `request`; one without a user message has an empty text."""
         said: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}
         images: tuple[str, ...] = ()
@@ -93,7 +87,7 @@ class Question:
 
     @property
     def written(self) -> int:
-        """The place of the language in which the question is written, in an entry of `knowledge`."""
+        """The place, in an entry, of the language in which the question is written."""
         # What is quoted is what the question is about; two scripts mixed are told by their words.
         words = _QUOTED.sub(" ", self.words)
         if not re.search("[a-z\u4e00-\u9fff]", words):
@@ -107,16 +101,24 @@ class Question:
 
     @property
     def language(self) -> int:
-        """The place of the answer's language in an entry of `knowledge`."""
+        """The place, in an entry, of the language of the answer."""
         return CHINESE if self.in_chinese else ENGLISH
 
     @property
-    def how_to_get_a_model(self) -> str:
-        """One line for somebody who needs more than rules."""
-        return _GET_A_MODEL[self.language]
+    def bare(self) -> str:
+        """The words without what is polite or says how to answer."""
+        courtesy = read("rules")["courtesy"]
+        if self.written == CHINESE:
+            return re.sub(courtesy["chinese_end"], "", re.sub(courtesy["chinese_start"], "", self.words))
+        words = re.sub(courtesy["english_start"], "", f"{self.words.strip(' .!?')} ").strip()
+        return re.sub(courtesy["english_end"], "", words).strip(" .,!?:")
+
+    def say(self, key: str, language: int | None = None, /, **values: object) -> str:
+        """Return a text of `sentences.toml` in the language of the answer, with `{names}` filled in."""
+        return sentence(key, self.language if language is None else language, **values)
 
     @property
-    def before(self) -> Question | None:
+    def before(self) -> GuideQuestion | None:
         """The question before this one, as it was asked then."""
         if not self.questions_before:
             return None
@@ -131,15 +133,15 @@ class Question:
             results=(),
         )
 
-    def with_text(self, text: str) -> Question:
+    def with_text(self, text: str) -> GuideQuestion:
         """Return this question with another text."""
         return replace(self, text=text, words=_words(text))
 
-    def in_language(self, language: str) -> Question:
+    def in_language(self, language: str) -> GuideQuestion:
         """Return this question with its answer wanted in `language`."""
         return replace(self, forced=language)
 
-    def in_round(self, round: int) -> Question:
+    def in_round(self, round: int) -> GuideQuestion:
         """Return this question, asked for the next answer that there is."""
         return replace(self, round=round)
 

@@ -5,25 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .memory import first_sentence
-from .question import Question
+from .conversation import first_sentence
+from .guide_question import GuideQuestion
+from .knowledge_files import read
 
 __all__ = ["apply_style"]
 
 # Code, formulas and links mean something else in capitals or in pirate.
 _VERBATIM = re.compile(r"(```.*?```|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$|\\\[.*?\\\]|\\\(.*?\\\))", re.DOTALL)
-
-_PIRATE = {
-    "hello": "ahoy",
-    "your": "yer",
-    "you": "ye",
-    "my": "me",
-    "is": "be",
-    "are": "be",
-    "am": "be",
-    "friend": "matey",
-    "the": "th'",
-}
 
 _CODE_ONLY = r"\b(?:only (?:with )?(?:the )?(?:python )?code|code only|just (?:the )?code)\b"
 _ENDING = re.compile(
@@ -32,14 +21,14 @@ _ENDING = re.compile(
 )
 
 
-def apply_style(question: Question, text: str) -> str:
+def apply_style(question: GuideQuestion, text: str) -> str:
     """Return `text` as the system message wants it (capitals, one sentence, bullets, pirate and more)."""
     wishes = question.system.lower()
     if question.asks(_CODE_ONLY) or re.search(_CODE_ONLY, wishes):
         text = _only_code(text)
-    for pattern, change in _STYLES:
-        if re.search(pattern, wishes):
-            text = change(text)
+    for style in read("rules")["styles"]:
+        if re.search(style["when"], wishes):
+            text = _CHANGES[style["change"]](text)
     ending = _ENDING.search(question.system)
     return f"{text} {ending[1]}" if ending else text
 
@@ -60,11 +49,14 @@ def _prose(change: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _pirate(text: str) -> str:
+    words = read("rules")["pirate"]
+
     def said(found: re.Match[str]) -> str:
-        word = _PIRATE[found[0].lower()]
+        word: str = words[found[0].lower()]
         return word.capitalize() if found[0][0].isupper() else word
 
-    return re.sub(rf"\b(?:{'|'.join(_PIRATE)})\b", said, text, flags=re.IGNORECASE)
+    spoken = _prose(lambda part: re.sub(rf"\b(?:{'|'.join(words)})\b", said, part, flags=re.IGNORECASE))
+    return f"Arr! {spoken(text)}\n\nYo ho ho!"
 
 
 def _bullets(text: str) -> str:
@@ -75,13 +67,10 @@ def _bullets(text: str) -> str:
     )
 
 
-_STYLES: tuple[tuple[str, Callable[[str], str]], ...] = (
-    (r"one (?:short )?sentence|single sentence|一句话", first_sentence),
-    (r"bullet", _bullets),
-    (
-        r"\bpirate",
-        lambda text: f"Arr! {_prose(_pirate)(text)}\n\nYo ho ho!",
-    ),
-    (r"upper ?case|all caps|capital letters|capitals", _prose(str.upper)),
-    (r"lower ?case|small letters", _prose(str.lower)),
-)
+_CHANGES: dict[str, Callable[[str], str]] = {
+    "first_sentence": first_sentence,
+    "bullets": _bullets,
+    "pirate": _pirate,
+    "upper_case": _prose(str.upper),
+    "lower_case": _prose(str.lower),
+}

@@ -9,18 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .question import Question
+from .guide_question import GuideQuestion
 
-__all__ = [
-    "acknowledge",
-    "count_questions",
-    "facts",
-    "first_sentence",
-    "recall",
-    "recall_statement",
-    "repeat",
-    "shorten",
-]
+__all__ = ["FUNCTIONS", "facts", "first_sentence"]
 
 _MY = re.compile(
     r"\bmy ([a-z][a-z' -]{0,40}?) (?:is|are|was) (?!not\b)"
@@ -41,6 +32,7 @@ _ASKS = re.compile(
     r"\b(?:what|who|when|where|which|how|do you|did i|can you|tell me)\b|\?\s*$", re.IGNORECASE
 )
 _LONGEST = 8_000
+_LONGEST_QUOTE = 200
 _COMMON = re.compile(
     r"what|when|where|which|who|how|the|is|are|was|were|on|in|at|of|an|do|does|did|you|my|me|to|that|it"
     r"|tell|about|and|for|will|be|have|has|not|can|could|please"
@@ -65,107 +57,92 @@ def facts(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     return named, list(statements)
 
 
-def recall(question: Question) -> str | None:
-    """Answer "what is my name?" and "what did I tell you?"."""
-    named, statements = facts(question.questions)
-    if question.asks(
-        r"what (?:did|have) i (?:tell|told|say|said)|what do you (?:know|remember)(?: about me)?\b"
-    ):
-        lines = [f"- your {key} is {value}" for key, value in named.items()]
-        lines += [f"- {_to_you(statement)}" for statement in statements]
-        if not lines:
-            return "You have not told me anything about yourself in this conversation yet."
-        return "In this conversation you told me:\n\n" + "\n".join(lines)
-    if question.asks("我叫什么|我的名字是什么"):
-        return f"你叫**{named['name']}**。" if "name" in named else "你还没有告诉我你的名字。"
-    wanted = question.asks(
-        r"\b(?:what(?:'s| is| are| was)|do you (?:know|remember)|tell me|remind me(?: of| what)?) my "
-        r"([a-z' -]{1,40})"
-    )
-    if wanted:
-        key = _key(re.sub(r" (?:is|are|again|please|now)\b.*", "", wanted[1]))
-    elif question.asks(r"\bwho am i\b"):
-        key = "name"
-    else:
+def show_results(question: GuideQuestion, _: re.Match[str]) -> str | None:
+    """Show the results of tools, which stand after the question."""
+    shown = [f"{question.say('result', tool=tool)}\n\n{_fenced(text)}" for tool, text in question.results]
+    return "\n\n".join(shown) or None
+
+
+def notice_images(question: GuideQuestion, _: re.Match[str]) -> str | None:
+    """Say that there are images, and that rules cannot see them."""
+    if not question.images:
         return None
-    if key in named:
-        return f"Your {key} is **{named[key]}**: you told me so in this conversation."
-    return (
-        f"You have not told me your {key} in this conversation. Write “My {key} is …” in one cell, "
-        "and ask again in the next."
-    )
+    key = "image" if len(question.images) == 1 else "images"
+    return question.say(key, count=len(question.images), listed="; ".join(question.images))
 
 
-def acknowledge(question: Question) -> str | None:
+def recall_all(question: GuideQuestion, _: re.Match[str]) -> str:
+    """Answer "what did I tell you?"."""
+    named, statements = facts(question.questions)
+    lines = [f"- your {key} is {value}" for key, value in named.items()]
+    lines += [f"- {_to_you(statement)}" for statement in statements]
+    return question.say("told_all", lines="\n".join(lines)) if lines else question.say("told_nothing")
+
+
+def recall_chinese_name(question: GuideQuestion, _: re.Match[str]) -> str:
+    """Answer "我叫什么？"."""
+    name = facts(question.questions)[0].get("name")
+    return question.say("chinese_name", name=name) if name else question.say("no_chinese_name")
+
+
+def recall(question: GuideQuestion, found: re.Match[str]) -> str:
+    """Answer "what is my name?"."""
+    key = _key(re.sub(r" (?:is|are|again|please|now)\b.*", "", found[1])) if found[1] else "name"
+    value = facts(question.questions)[0].get(key)
+    return question.say("told", key=key, value=value) if value else question.say("not_told", key=key)
+
+
+def acknowledge(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Answer a question that only tells something: "my name is Ada"."""
     named, statements = facts(question.questions[-1:])
     if "name" in named and question.in_chinese:
-        return f"你好，{named['name']}！在这个对话里我会记住你的名字。"
+        return question.say("meet_chinese", name=named["name"])
     if not named and not statements:
         return None
-    greeting = f"Nice to meet you, {named['name']}! " if "name" in named else ""
+    greeting = question.say("meet", name=named["name"]) if "name" in named else ""
     told = [f"your {key} is {value}" for key, value in named.items() if key != "name"]
-    told += [_to_you(statement) for statement in statements]
-    noted = f"Noted: {'; '.join(told)}. " if told else ""
-    return f"{greeting}{noted}I know this as long as this conversation carries it: ask me in another cell."
+    told += map(_to_you, statements)
+    noted = question.say("noted", told="; ".join(told)) if told else ""
+    return f"{greeting}{noted}{question.say('remembered')}"
 
 
-def recall_statement(question: Question) -> str | None:
+def recall_statement(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Answer a question about something to remember: the statement that shares most words with it."""
     if not _asked(question.questions[-1]):
         return None
     asked = _content_words(question.words)
-    _, statements = facts(question.questions[:-1])
+    _named, statements = facts(question.questions[:-1])
     shared = [(len(asked & _content_words(statement.lower())), statement) for statement in statements]
     best = max(shared, key=lambda item: item[0], default=(0, ""))
-    return f"You told me: {_to_you(best[1])}." if best[0] else None
+    return question.say("told_statement", statement=_to_you(best[1])) if best[0] else None
 
 
-def count_questions(question: Question) -> str | None:
-    """Answer how many questions were asked, and what the first or the last one was."""
+def count_questions(question: GuideQuestion, _: re.Match[str]) -> str:
+    """Answer how many questions were asked."""
+    count = len(question.questions_before) + 1
+    return question.say("questions", count=count) if count > 1 else question.say("one_question")
+
+
+def quote_question(question: GuideQuestion, found: re.Match[str]) -> str:
+    """Answer what the first or the last question was."""
     before = question.questions_before
-    if question.asks(r"how many (?:questions|things|times|messages|prompts)[a-z ]* (?:i|we)\b"):
-        count = len(before) + 1
-        return f"You have asked **{count}** question{'s' if count > 1 else ''} so far, this one included."
-    which = question.asks(
-        r"\bmy (first|last|previous) (?:question|message|prompt)"
-        r"|what did i (?:just )?ask\b(?: you)?(?: first)?"
-    )
-    if which is None:
-        return None
     if not before:
-        return "This is your first question in this conversation."
-    first = "first" in which[0]
+        return question.say("first_question")
+    first = "first" in found[0]
     asked = " ".join(before[0 if first else -1].split())
-    return (
-        f"Your {'first' if first else 'last'} question was: “{asked[:200]}{'…' if len(asked) > 200 else ''}”"
-    )
+    quoted = asked if len(asked) <= _LONGEST_QUOTE else f"{asked[:_LONGEST_QUOTE]}…"
+    return question.say("question_was", which="first" if first else "last", question=quoted)
 
 
-def repeat(question: Question) -> str | None:
+def repeat(question: GuideQuestion, _: re.Match[str]) -> str:
     """Say the last answer again."""
-    if not question.asks(
-        r"\b(?:say|repeat|show)(?: me)? (?:that|it|this|the last answer|your last answer|yourself)(?: once)?"
-        r"(?: more| again)?[.!? ]*$|^(?:again|once more|repeat|pardon)[.!? ]*$|再说一遍"
-    ):
-        return None
-    return (
-        question.answers_before[-1][:_LONGEST]
-        if question.answers_before
-        else "There is no answer to repeat yet."
-    )
+    return question.answers_before[-1][:_LONGEST] if question.answers_before else question.say("no_repeat")
 
 
-def shorten(question: Question) -> str | None:
+def shorten(question: GuideQuestion, _: re.Match[str]) -> str:
     """Say the last answer in one sentence."""
-    if not question.asks(
-        r"\b(?:shorter|tl;?dr|in short|more briefly|be brief)\b"
-        r"|^(?:and |now |please )*(?:summari[sz]e|shorten)\b"
-        r"(?: (?:that|it|this|the last answer|your last answer))?[.!? ]*$"
-    ):
-        return None
     if not question.answers_before:
-        return "There is no answer to shorten yet."
+        return question.say("no_shorten")
     return first_sentence(question.answers_before[-1][:_LONGEST])
 
 
@@ -196,3 +173,24 @@ def _to_you(statement: str) -> str:
 
 def _content_words(text: str) -> set[str]:
     return {word for word in re.findall(r"[^\W_]{2,}", text) if not _COMMON.fullmatch(word)}
+
+
+def _fenced(text: str) -> str:
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+FUNCTIONS = (
+    show_results,
+    notice_images,
+    recall_all,
+    recall_chinese_name,
+    recall,
+    acknowledge,
+    recall_statement,
+    count_questions,
+    quote_question,
+    repeat,
+    shorten,
+)
