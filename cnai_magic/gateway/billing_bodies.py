@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Context, Decimal
+from decimal import Decimal
 
+from ..api.billing import EXACT
 from ..money.price import Price
 
 __all__ = ["dumps", "price_list", "subscription", "usage"]
@@ -18,7 +19,6 @@ _UNLIMITED = 100_000_000
 _NANO_PER_CENT = 10**7
 # One ratio is 2 USD per million tokens.
 _NANO_PER_RATIO = 2 * 10**9
-_EXACT = Context(prec=60)
 
 
 def subscription() -> dict[str, object]:
@@ -35,7 +35,7 @@ def subscription() -> dict[str, object]:
 
 def usage(nano: int) -> dict[str, object]:
     """Return the body of `GET /v1/dashboard/billing/usage`; `total_usage` is in cents."""
-    return {"object": "list", "total_usage": _EXACT.divide(nano, _NANO_PER_CENT)}
+    return {"object": "list", "total_usage": EXACT.divide(nano, _NANO_PER_CENT)}
 
 
 def price_list(prices: Mapping[str, Price]) -> dict[str, object]:
@@ -63,7 +63,7 @@ def _item(model: str, price: Price) -> dict[str, object]:
     item: dict[str, object] = {
         "model_name": model,
         "quota_type": 0,
-        "model_ratio": _EXACT.divide(price.input, _NANO_PER_RATIO),
+        "model_ratio": EXACT.divide(price.input, _NANO_PER_RATIO),
         "model_price": 0,
         "owner_by": "",
         "completion_ratio": _part(price.output, price.input),
@@ -76,4 +76,4 @@ def _item(model: str, price: Price) -> dict[str, object]:
 
 
 def _part(part: int, whole: int) -> Decimal:
-    return _EXACT.divide(part, whole) if whole else Decimal(1)
+    return EXACT.divide(part, whole) if whole else Decimal(1)
