@@ -216,36 +216,36 @@ def _say(line: str) -> None:
 
 def _ask(chosen: argparse.Namespace) -> None:
     from .display.terminal import TerminalView
-    from .session.session import Session
+    from .session.kernel_session import KernelSession
+    from .session.question import Options
 
     question = " ".join(chosen.question)
     if sys.stdin is not None and not sys.stdin.isatty():
         question = "\n\n".join(part for part in (question, sys.stdin.read().strip("\n")) if part)
-    session = Session(notify=_say, door="terminal")
-    session.ask(
-        question,
-        view=TerminalView(alone=True),
+    session = KernelSession(notify=_say, door="terminal")
+    options = Options(
         model=chosen.model,
         system=chosen.system,
-        **parameters_of(chosen),
+        parameters=parameters_of(chosen),
         stream=not chosen.no_stream,
         once=True,
     )
+    session.ask(question, options, view=TerminalView(alone=True))
 
 
 def _models(chosen: argparse.Namespace) -> None:
     from .display.tables import models_table
-    from .session.session import Session
+    from .session.kernel_session import KernelSession
 
-    session = Session(notify=_say, door="terminal")
+    session = KernelSession(notify=_say, door="terminal")
     print(models_table(session.models(chosen.pattern), session))
 
 
 def _spend(chosen: argparse.Namespace) -> None:
     from .magics.spend import spend_in_terminal
-    from .session.session import Session
+    from .session.kernel_session import KernelSession
 
-    session = Session(notify=lambda line: print(line, file=sys.stderr))
+    session = KernelSession(notify=lambda line: print(line, file=sys.stderr))
     for shown in spend_in_terminal(session, chosen):
         print(repr(shown))
 

@@ -224,12 +224,14 @@ def test_importing_the_package_loads_nothing_but_itself() -> None:
 
 
 def test_the_command_line_asks_without_ipython() -> None:
-    loaded = _loaded_after("import cnai_magic.cli, cnai_magic.session.session, cnai_magic.display.terminal")
+    loaded = _loaded_after(
+        "import cnai_magic.cli, cnai_magic.session.kernel_session, cnai_magic.display.terminal"
+    )
     assert loaded & {"IPython", "aiohttp", "ipywidgets", "markdown_it", "nbformat"} == set()
 
 
 def test_a_question_is_shown_before_anything_heavy_is_loaded() -> None:
-    modules = ("magics.extension", "session.session", "notebook.notebook_files")
+    modules = ("magics.extension", "session.kernel_session", "notebook.notebook_files")
     loaded = _loaded_after("import " + ", ".join(f"cnai_magic.{name}" for name in modules))
     assert loaded & {"requests", "urllib3", "sseclient", "aiohttp", "nbformat", "keyring"} == set()
 

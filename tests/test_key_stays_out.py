@@ -14,7 +14,9 @@ from cnai_magic.chat.reply import Reply
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.notebook.record import bundle, metadata
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options
+from cnai_magic.settings import Cnai
 from tests.notebooks import code, execute, new_notebook
 from tests.servers import ScriptedServer, chunked, completion, delta, event, failure, json_response, response
 
@@ -85,7 +87,7 @@ def test_no_file_holds_the_key(fault: str, tmp_path: Path, monkeypatch: pytest.M
 def test_no_view_or_export_of_a_conversation_shows_the_key(unseen: str, tmp_path: Path) -> None:
     ApiKey(KEY)
     split = KEY[:9] + unseen + KEY[9:]
-    session = Session(base_url="demo", ledger="off")
+    session = KernelSession(Cnai(base_url="demo", ledger="off"))
     conversation = session.conversations.in_use
     conversation.system = split
     fields = (
@@ -129,12 +131,12 @@ def test_the_search_would_find_the_key(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_holds_the_key_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnai_magic import Session
+    from cnai_magic import KernelSession
     from cnai_magic.errors import InputError
 
     with ScriptedServer() as server:
-        session = Session(base_url=server.base_url)
+        session = KernelSession(Cnai(base_url=server.base_url))
         session.use_key(ApiKey(KEY))
         with pytest.raises(InputError, match="your own API key"):
-            session.ask(f"Is this key right? {KEY}", model="some-model")
+            session.ask(f"Is this key right? {KEY}", Options(model="some-model"))
         assert server.requests == []

@@ -6,7 +6,7 @@ from traitlets.config import Config
 
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.errors import InputError
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import DEFAULT_BASE_URL, Cnai
 
 
@@ -115,7 +115,7 @@ def test_there_is_no_setting_for_a_key() -> None:
 
 def test_a_setting_that_does_not_exist_names_the_nearest() -> None:
     with pytest.raises(InputError) as caught:
-        Session(temprature=1)
+        KernelSession(Cnai(temprature=1))
     assert "'temprature'" in caught.value.what
     assert caught.value.why == "did you mean temperature?"
     with pytest.raises(InputError) as caught:

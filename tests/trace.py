@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import cnai_magic
 from cnai_magic.display.terminal import TerminalView
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.settings import Cnai
 from tests.servers import KEY, ScriptedServer, sse
 
 _PACKAGE = f"{Path(cnai_magic.__file__).parent}/"
@@ -38,7 +39,7 @@ def trace_question() -> list[Move]:
     """Ask one question and return its moves, each once, in order."""
     with ScriptedServer() as server, contextlib.redirect_stdout(io.StringIO()):
         server.always(sse("The median ", "is the ", "middle value."))
-        session = Session(base_url=server.base_url, model="m", ledger="off")
+        session = KernelSession(Cnai(base_url=server.base_url, model="m", ledger="off"))
         session.use_key(KEY)
         session.ask("What is a mean?", view=TerminalView())
         with _traced() as moves:

@@ -19,8 +19,10 @@ from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.notebook.record import bundle, metadata
 from cnai_magic.notebook.restore import SavedCell
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.question import Unseen
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.view import View
+from cnai_magic.settings import Cnai
+from tests.options import options_of
 from tests.servers import CLOSE, KEY, ScriptedServer, answer, chunked, failure, sse
 
 __all__ = ["Ask", "WorkingNotebook"]
@@ -42,10 +44,10 @@ Step = Ask | str
 class WorkingNotebook:
     """Cells with their outputs, and the session of a kernel that runs them."""
 
-    def __init__(self, server: ScriptedServer, session: Session | None = None) -> None:
+    def __init__(self, server: ScriptedServer, session: KernelSession | None = None) -> None:
         self.server = server
-        self.session = session or Session(
-            base_url=server.base_url, model="m", retries=0, ledger="off", prices={"m": (1, 2)}
+        self.session = session or KernelSession(
+            Cnai(base_url=server.base_url, model="m", retries=0, ledger="off", prices={"m": (1, 2)})
         )
         self.session.use_key(ApiKey(KEY))
         self.outputs: dict[str, dict[str, dict[str, Any]]] = {}
@@ -62,7 +64,7 @@ class WorkingNotebook:
             succeeded = True
         except CnaiError:
             pass
-        kept = self.session.end_of_cell(run, succeeded=succeeded)
+        kept = self.session.cells.end_of_run(run, succeeded=succeeded)
         most = self.session.settings.save_attempts
         if kept and run.outputs and succeeded:
             about = outputs[run.outputs[-1].display_id].setdefault("metadata", {})
@@ -93,7 +95,7 @@ class WorkingNotebook:
         )
         place, view, before = run.ask(), _View(outputs, f"answer {self.count}"), self.session.latest
         try:
-            reply = self.session.ask(prompt, view=view, place=place, **step.options)
+            reply = self.session.ask(prompt, options_of(step.options), view=view, place=place)
         finally:
             if self.session.latest is not before:
                 run.show(view.display_id, self.session.latest)
@@ -112,7 +114,7 @@ class WorkingNotebook:
             name, reply, conversation = shown.changed
             outputs = next(each for each in self.outputs.values() if name in each)
             outputs[name] = {"data": bundle(reply), "metadata": metadata(reply, conversation)}
-            if kept := self.session.kept_beside(reply):
+            if kept := self.session.cells.kept_beside(reply):
                 most = self.session.settings.save_attempts
                 outputs[name]["metadata"]["cnai"]["kept"] = kept.record(most)
 
@@ -126,7 +128,7 @@ class WorkingNotebook:
         return [SavedCell(cell, "", list(saved[cell].values())) for cell in order or saved]
 
 
-class _View(Unseen):
+class _View(View):
     """Writes the final output, as the views of a notebook do."""
 
     def __init__(self, outputs: dict[str, dict[str, Any]], display_id: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..session.question import View
+    from ..session.view import View
 
 __all__ = ["choose_view"]
 

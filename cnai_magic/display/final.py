@@ -14,11 +14,12 @@ from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
 from ..session.stream import Batch
+from ..session.view import View
 
 __all__ = ["StaticView", "Transcript"]
 
 
-class StaticView:
+class StaticView(View):
     """Shows the final output and nothing before it; `display_id` names the output."""
 
     def __init__(self) -> None:

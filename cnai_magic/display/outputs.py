@@ -10,20 +10,20 @@ from ..chat.cell_run import CellOutput, CellRun
 from ..chat.reply import Reply
 from ..notebook.kept import Kept
 from ..notebook.record import bundle, metadata
-from ..session.session import Session
+from ..session.kernel_session import KernelSession
 from .line import Line, Recorded
 
 __all__ = ["change_output", "keep_in_outputs", "kept_metadata"]
 
 
-def change_output(session: Session, shown: object) -> None:
+def change_output(session: KernelSession, shown: object) -> None:
     """Bring an attempt that a command has put into force into the output of its cell."""
     if isinstance(shown, Recorded) and shown.changed is not None:
         display_id, reply, conversation = shown.changed
-        _update(CellOutput(display_id, reply), session, session.kept_beside(reply), conversation)
+        _update(CellOutput(display_id, reply), session, session.cells.kept_beside(reply), conversation)
 
 
-def keep_in_outputs(session: Session, run: CellRun, kept: Kept, *, succeeded: bool) -> None:
+def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeeded: bool) -> None:
     """Keep what a cell did before in its last output, or below an error, which says what is in force."""
     if not kept:
         return
@@ -34,14 +34,14 @@ def keep_in_outputs(session: Session, run: CellRun, kept: Kept, *, succeeded: bo
         display(data, metadata=about, raw=True)  # type: ignore[no-untyped-call]
 
 
-def _update(output: CellOutput, session: Session, kept: Kept | None, conversation: str = "") -> None:
+def _update(output: CellOutput, session: KernelSession, kept: Kept | None, conversation: str = "") -> None:
     if output.display_id:
         data, about = _with(kept, session, output.shown, conversation)
         display(data, metadata=about, raw=True, display_id=output.display_id, update=True)  # type: ignore[no-untyped-call]
 
 
 def _with(
-    kept: Kept | None, session: Session, shown: object, conversation: str = ""
+    kept: Kept | None, session: KernelSession, shown: object, conversation: str = ""
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return an output, its metadata with what is kept beside it."""
     if isinstance(shown, Reply):
@@ -53,12 +53,12 @@ def _with(
     return data, _beside(kept, session, about)
 
 
-def kept_metadata(session: Session, cell: str | None) -> dict[str, Any]:
+def kept_metadata(session: KernelSession, cell: str | None) -> dict[str, Any]:
     """Return the metadata of the output of an answer that is arriving: what its cell did before."""
-    kept = session.kept_meanwhile(cell)
+    kept = session.cells.kept_meanwhile(cell)
     return _beside(kept, session) if kept else {}
 
 
-def _beside(kept: Kept, session: Session, about: dict[str, Any] | None = None) -> dict[str, Any]:
+def _beside(kept: Kept, session: KernelSession, about: dict[str, Any] | None = None) -> dict[str, Any]:
     about = about or kept.alone(session.conversations)
     return {"cnai": {**about["cnai"], "kept": kept.record(session.settings.save_attempts)}}

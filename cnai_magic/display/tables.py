@@ -11,8 +11,8 @@ from ..chat.conversations import Conversations
 from ..money.cost import usd
 from ..money.price import Price
 from ..redaction import clean, one_line
+from ..session.kernel_session import KernelSession
 from ..session.models import takes_demo_credit
-from ..session.session import Session
 
 __all__ = ["Table", "conversations_table", "escaped", "models_table"]
 
@@ -115,7 +115,7 @@ class Table:
         return f"<tr>{''.join(shown)}</tr>"
 
 
-def models_table(models: Sequence[Model], session: Session) -> Table:
+def models_table(models: Sequence[Model], session: KernelSession) -> Table:
     """Return a table of models: ID, owner, prices in USD per million tokens, and where these are from.
 
     The default is marked. One source of all prices stands below the table.

@@ -11,11 +11,12 @@ from ..chat.reply import Reply
 from ..redaction import clean
 from ..session.question import Question
 from ..session.stream import Batch
+from ..session.view import View
 
 __all__ = ["TerminalView", "notice_line"]
 
 
-class TerminalView:
+class TerminalView(View):
     """Writes the answer to standard output while it comes, then its footer.
 
     With `alone`, for an answer outside of a notebook, the footer is about it alone and goes to standard

@@ -25,6 +25,7 @@ from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
 from ..session.stream import PACE, Batch
+from ..session.view import View
 from .kernel import asked_to_stop, kernel_id, let_comm_be_heard, wait_until_settled
 
 __all__ = ["WidgetView"]
@@ -68,7 +69,7 @@ def _loaded_asset() -> _Asset:
     return _asset
 
 
-class WidgetView:
+class WidgetView(View):
     """Shows an answer in a widget while it comes, and as plain Markdown in the same place at the end.
 
     `display_id` names the output. `about` is its metadata until the end.

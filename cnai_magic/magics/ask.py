@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from typing import Any
 
 from ..api.interrupts import interrupts_deferred
 from ..chat.reply import Reply
@@ -12,6 +11,7 @@ from ..display import choose_view
 from ..display.outputs import kept_metadata
 from ..errors import InputError, NextStep
 from ..redaction import strip_controls
+from ..session.question import Options
 from .arguments import leading_options, parameters_of, words
 from .calling_code import uses_result, variables
 from .commands import ask_parser
@@ -48,9 +48,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     return reply if cell is None and uses_result(shell_session.shell) else None
 
 
-def _ask_and_assign(
-    shell_session: ShellSession, prompt: str, chosen: dict[str, Any], variable: str | None
-) -> Reply:
+def _ask_and_assign(shell_session: ShellSession, prompt: str, chosen: Options, variable: str | None) -> Reply:
     """Ask, and assign the answer to `_cnai` and a variable, also what came of one that was interrupted."""
     before = shell_session.session.latest
     try:
@@ -63,7 +61,7 @@ def _ask_and_assign(
                     shell_session.shell.user_ns[name] = latest
 
 
-def _ask(shell_session: ShellSession, prompt: str, chosen: dict[str, Any]) -> Reply:
+def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     shell_session.identify_cell()
     settings, session = shell_session.settings, shell_session.session
     run = shell_session.cell.run
@@ -75,23 +73,23 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: dict[str, Any]) -> Re
     try:
         if settings.replay:
             saved = shell_session.file.answers_to_replay()
-            reply = session.replay(prompt, saved, view=view, place=place, **chosen)
+            reply = session.replay(prompt, saved, chosen, view=view, place=place)
         else:
             former = shell_session.file.answers_below_cell()
-            reply = session.ask(prompt, view=view, place=place, former=former, **chosen)
+            reply = session.ask(prompt, chosen, view=view, place=place, former=former)
     finally:
         if session.latest is not before:
             run.show(getattr(view, "display_id", ""), session.latest)
     # An answer without text takes no place: the former one stays in force.
-    if chosen["once"] or reply.turn:
-        run.answer("" if chosen["once"] else reply.conversation, place)
+    if chosen.once or reply.turn:
+        run.answer("" if chosen.once else reply.conversation, place)
     return reply
 
 
-def _show_dry_run(shell_session: ShellSession, prompt: str, chosen: dict[str, Any]) -> None:
+def _show_dry_run(shell_session: ShellSession, prompt: str, chosen: Options) -> None:
     """Print the body of the request, and what it would cost."""
     shell_session.identify_cell()
-    question = shell_session.session.prepare(prompt, place=shell_session.cell.run.place, **chosen)
+    question = shell_session.session.prepare(prompt, chosen, place=shell_session.cell.run.place)
     usage, cost, _ = question.so_far(0)
     stream = question.options.stream
     body = question.request.body(stream=stream, include_usage=stream)
@@ -116,7 +114,7 @@ def body_of(cell: str) -> str:
     return cell.removesuffix("\n").removesuffix("\r") if cell.endswith("\n") else cell
 
 
-def _options(arguments: Namespace) -> dict[str, Any]:
+def _options(arguments: Namespace) -> Options:
     """Turn parsed options into those of a question; raises InputError where they contradict each other."""
     if arguments.model and arguments.model_option:
         raise InputError("two models are named", why=f"{arguments.model} and {arguments.model_option}")
@@ -124,13 +122,13 @@ def _options(arguments: Namespace) -> dict[str, Any]:
         raise InputError("--once asks outside of any conversation", why="--new, --append and --chat name one")
     if arguments.out:
         check_variable(arguments.out)
-    return {
-        "model": arguments.model or arguments.model_option or "",
-        "system": arguments.system,
-        **parameters_of(arguments),
-        "chat": arguments.chat,
-        "new": arguments.new,
-        "once": arguments.once,
-        "append": arguments.append,
-        "stream": not arguments.no_stream,
-    }
+    return Options(
+        model=arguments.model or arguments.model_option or "",
+        system=arguments.system,
+        parameters=parameters_of(arguments),
+        chat=arguments.chat,
+        new=arguments.new,
+        once=arguments.once,
+        append=arguments.append,
+        stream=not arguments.no_stream,
+    )

@@ -18,7 +18,7 @@ from .commands import chat_parsers
 if TYPE_CHECKING:
     from ..chat.conversation import Turn
     from ..chat.order import CellPosition
-    from ..session.session import Session
+    from ..session.kernel_session import KernelSession
 
 __all__ = ["CHAT_HELP", "run_chat_command"]
 
@@ -46,7 +46,11 @@ _LONGEST_NUMBER = 9
 
 
 def run_chat_command(
-    session: Session, line: str, notebook: Callable[[], Path | None], *, place: CellPosition | None = None
+    session: KernelSession,
+    line: str,
+    notebook: Callable[[], Path | None],
+    *,
+    place: CellPosition | None = None,
 ) -> object:
     """Carry out one line of `%cnai_chat`; raises InputError for what it does not understand.
 

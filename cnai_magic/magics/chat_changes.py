@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..chat.conversations import Conversations
     from ..chat.order import CellPosition
     from ..chat.reply import Reply
-    from ..session.session import Session
+    from ..session.kernel_session import KernelSession
 
 __all__ = ["Command", "begun", "counted"]
 
@@ -24,7 +24,7 @@ class Command:
     `notebook` finds the file of the notebook that runs.
     """
 
-    session: Session
+    session: KernelSession
     notebook: Callable[[], Path | None]
     place: CellPosition
 
@@ -54,12 +54,12 @@ class Command:
         facts = {"ordinal": self.place.index_in_cell, **facts}
         facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
         record = event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)
-        self.session.changes.add(self.place.cell, record["cnai"])
+        self.session.cells.changes.add(self.place.cell, record["cnai"])
         return Recorded(shown, record, changed)
 
     def former(self, kind: str) -> dict[str, Any]:
         """Return the change of this kind that this command made when its cell ran before, {} if none."""
-        changes = reversed(self.session.changes.of(self.place.cell))
+        changes = reversed(self.session.cells.changes.of(self.place.cell))
         index_in_cell = self.place.index_in_cell
         return next((e for e in changes if (e["event"], e.get("ordinal", 0)) == (kind, index_in_cell)), {})
 

@@ -39,7 +39,7 @@ def restore(command: Command, arguments: Namespace) -> object:
         )
     restored = restored_from(path)
     before = session.book.notebook(), session.book.notebook(demo=True)
-    session.restore(restored)
+    session.cells.restore(restored)
     lines = [f"Restored from {path.name}: {counted(restored.conversations.values())}; nothing was sent."]
     if restored.charges and before != (session.book.notebook(), session.book.notebook(demo=True)):
         real, demo = session.book.before(), session.book.before(demo=True)
@@ -124,7 +124,7 @@ def import_(command: Command, arguments: Namespace) -> object:
     else:
         read = (from_markdown if suffix == ".md" else from_messages)(read_text(path), _stem(path))
         conversation, notes = read.conversation, list(read.notes)
-    taken = command.session.take_in(conversation, arguments.name, _stem(path), command.place)
+    taken = command.session.cells.take_in(conversation, arguments.name, _stem(path), command.place)
     assert taken.made_at is not None, "it was just read"
     made = time_text(taken.made_at)
     line = f"Read from {path.name}: {counted([taken])}, now in use."

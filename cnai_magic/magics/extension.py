@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from ..chat.reply import Reply
-    from ..session.session import Session
+    from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
 
 __all__ = ["CnaiMagics", "load", "unload"]
@@ -76,7 +76,7 @@ class CnaiMagics(Magics):
         return self._shell_session
 
     @property
-    def session(self) -> Session:
+    def session(self) -> KernelSession:
         """The session of this shell."""
         return self.shell_session.session
 

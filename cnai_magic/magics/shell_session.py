@@ -8,7 +8,7 @@ from typing import Any
 from IPython.display import display
 
 from ..display.outputs import keep_in_outputs
-from ..session.session import Session
+from ..session.kernel_session import KernelSession
 from ..settings import Cnai
 from .notebook_file import NotebookFile
 from .running_cell import RunningCell
@@ -24,10 +24,10 @@ class ShellSession:
         self.settings = settings
         self.cell = RunningCell(shell)
         self.file = NotebookFile(shell, settings, self.cell)
-        self._session = Session(settings, notify=print, door="cell")
+        self._session = KernelSession(settings, notify=print, door="cell")
 
     @property
-    def session(self) -> Session:
+    def session(self) -> KernelSession:
         """The session, which knows the notebook by the name that it has now."""
         if name := self.file.name:
             self._session.notebook = str(Path(name).absolute())
@@ -36,7 +36,7 @@ class ShellSession:
     def identify_cell(self) -> None:
         """Find the cell that runs among those of the file, where it first asks."""
         if not self.cell.is_identified:
-            saved = {each.id: each for each in (*self.file.cells(), *self._session.restored_cells)}
+            saved = {each.id: each for each in (*self.file.cells(), *self._session.cells.restored)}
             self.cell.identify(saved.values())
 
     def show(self, shown: object, display_id: str | None = None) -> None:
@@ -53,6 +53,6 @@ class ShellSession:
         if result.info.raw_cell != self.cell.source:
             return
         run, succeeded = self.cell.run, result.success
-        kept = self._session.end_of_cell(run, succeeded=succeeded)
+        kept = self._session.cells.end_of_run(run, succeeded=succeeded)
         if kept:
             keep_in_outputs(self._session, run, kept, succeeded=succeeded)

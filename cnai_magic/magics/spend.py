@@ -26,7 +26,7 @@ from .spend_sums import (
 if TYPE_CHECKING:
     from ..money.cost import Record
     from ..money.holds import BudgetStatus
-    from ..session.session import Session
+    from ..session.kernel_session import KernelSession
 
 __all__ = ["read_spend", "run_spend_command", "spend_in_terminal"]
 
@@ -34,7 +34,7 @@ _OFF = ("off", "none")
 _HEADINGS = {"model": "Model", "chat": "Conversation", "day": "Day", "notebook": "Notebook"}
 
 
-def run_spend_command(session: Session, line: str) -> Iterator[object]:
+def run_spend_command(session: KernelSession, line: str) -> Iterator[object]:
     """Carry out one line of `%cnai_spend`, and yield what to show."""
     from ..display.line import Line
 
@@ -57,7 +57,7 @@ def run_spend_command(session: Session, line: str) -> Iterator[object]:
         yield from _overview(session)
 
 
-def spend_in_terminal(session: Session, arguments: Namespace) -> Iterator[object]:
+def spend_in_terminal(session: KernelSession, arguments: Namespace) -> Iterator[object]:
     """Show what was spent today and in all, for a program that has no notebook and no kernel."""
     from ..display.line import Line
     from ..display.spend import budget_table, overview_table
@@ -79,7 +79,7 @@ def spend_in_terminal(session: Session, arguments: Namespace) -> Iterator[object
             yield Line("\n".join(notes))
 
 
-def read_spend(session: Session, line: str) -> Any:
+def read_spend(session: KernelSession, line: str) -> Any:
     """Return what such a line shows as rows: a list of dicts, or a DataFrame where pandas is in use."""
     arguments = spend_parser().parse(words(line))
     by, of = arguments.by, arguments.of
@@ -100,7 +100,7 @@ def read_spend(session: Session, line: str) -> Any:
 _Change = Callable[[], str] | None
 
 
-def _price(session: Session, arguments: Namespace) -> _Change:
+def _price(session: KernelSession, arguments: Namespace) -> _Change:
     if arguments.price is None:
         return None
     if len(arguments.price) not in (3, 4):
@@ -129,7 +129,7 @@ def _price(session: Session, arguments: Namespace) -> _Change:
     return change
 
 
-def _budget(session: Session, arguments: Namespace) -> _Change:
+def _budget(session: KernelSession, arguments: Namespace) -> _Change:
     if arguments.budget is None:
         return None
     nano = _amount(arguments.budget, "--budget")
@@ -141,7 +141,7 @@ def _budget(session: Session, arguments: Namespace) -> _Change:
     return change
 
 
-def _day_budget(session: Session, arguments: Namespace) -> _Change:
+def _day_budget(session: KernelSession, arguments: Namespace) -> _Change:
     if arguments.budget_day is None:
         return None
     nano = _amount(arguments.budget_day, "--budget-day")
@@ -175,7 +175,7 @@ def _no_amount(option: str, error: InputError) -> InputError:
     )
 
 
-def _csv(session: Session, arguments: Namespace) -> _Change:
+def _csv(session: KernelSession, arguments: Namespace) -> _Change:
     if arguments.csv is None:
         return None
     from ..display.spend import charges_csv, rows_csv
@@ -206,7 +206,7 @@ def _csv(session: Session, arguments: Namespace) -> _Change:
     return change
 
 
-def _reset(session: Session, arguments: Namespace) -> _Change:
+def _reset(session: KernelSession, arguments: Namespace) -> _Change:
     if not arguments.reset:
         return None
 
@@ -220,13 +220,13 @@ def _reset(session: Session, arguments: Namespace) -> _Change:
 
 
 # The file is written first: of the changes it alone can fail once all were read.
-_CHANGES: list[Callable[[Session, Namespace], _Change]] = [_csv, _day_budget, _price, _reset, _budget]
+_CHANGES: list[Callable[[KernelSession, Namespace], _Change]] = [_csv, _day_budget, _price, _reset, _budget]
 
 
 # -- shown --------------------------------------------------------------------------------------
 
 
-def _overview(session: Session) -> Iterator[object]:
+def _overview(session: KernelSession) -> Iterator[object]:
     from ..display.line import Line
     from ..display.spend import budget_table, overview_table
 
@@ -240,7 +240,7 @@ def _overview(session: Session) -> Iterator[object]:
         yield Line("\n".join(lines))
 
 
-def _sums(session: Session, by: str | None, of: str | None, door: Door = "cell") -> Iterator[object]:
+def _sums(session: KernelSession, by: str | None, of: str | None, door: Door = "cell") -> Iterator[object]:
     from ..display.line import Line
     from ..display.spend import grouped_table
 
@@ -256,7 +256,7 @@ def _sums(session: Session, by: str | None, of: str | None, door: Door = "cell")
         yield Line(f"Nothing was spent yet: {SCOPES[of]}.")
 
 
-def _plots(session: Session, by: str | None, of: str) -> Iterator[object]:
+def _plots(session: KernelSession, by: str | None, of: str) -> Iterator[object]:
     from ..display.plot import SpendPlot
     from ..money.cost import Spend
 
@@ -278,7 +278,7 @@ def _plots(session: Session, by: str | None, of: str) -> Iterator[object]:
             yield SpendPlot(drawn, title=title, demo=demo and bool(drawn), heading=heading)
 
 
-def _budget_lines(session: Session) -> Iterator[str]:
+def _budget_lines(session: KernelSession) -> Iterator[str]:
     """Say what the column of budgets cannot: that one is no amount."""
     try:
         _ = session.budget
@@ -289,12 +289,12 @@ def _budget_lines(session: Session) -> Iterator[str]:
         )
 
 
-def _kernel_budget_line(session: Session) -> str:
+def _kernel_budget_line(session: KernelSession) -> str:
     status = session.accounts.status(session.budget, demo=session.asks_demo)
     return "" if status is None else _budget_line("this kernel", status, session.asks_demo)
 
 
-def _day_budget_line(session: Session) -> str:
+def _day_budget_line(session: KernelSession) -> str:
     from ..money.cost import account
 
     ledger = session.accounts.ledger_to_read(session.settings.ledger)

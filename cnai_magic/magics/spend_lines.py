@@ -10,12 +10,12 @@ from ..errors import CnaiError, LedgerError
 
 if TYPE_CHECKING:
     from ..session.endpoint import Endpoint
-    from ..session.session import Session
+    from ..session.kernel_session import KernelSession
 
 __all__ = ["balance_lines", "replay_lines"]
 
 
-def replay_lines(session: Session) -> Iterator[str]:
+def replay_lines(session: KernelSession) -> Iterator[str]:
     """Tell what answers that were replayed had cost when they were asked for."""
     for demo in (False, True):
         spend = session.book.replayed(demo=demo)
@@ -26,7 +26,7 @@ def replay_lines(session: Session) -> Iterator[str]:
             yield f"{many} replayed at no cost; when asked for, {they} cost {cost}."
 
 
-def balance_lines(session: Session) -> Iterator[str]:
+def balance_lines(session: KernelSession) -> Iterator[str]:
     """Tell the credit that the server tells, beside what was counted here."""
     from ..money.cost import usd
 
@@ -61,7 +61,7 @@ def balance_lines(session: Session) -> Iterator[str]:
             yield f"The ledger counts {ours.text(exact=True)} for {host} in all, whatever the key."
 
 
-def _comparison(session: Session, endpoint: Endpoint, who: str, used: int) -> str:
+def _comparison(session: KernelSession, endpoint: Endpoint, who: str, used: int) -> str:
     from ..money.cost import usd
 
     since, charged, counted = session.accounts.reconciliation.compared(endpoint.host, endpoint.account, used)

@@ -15,7 +15,7 @@ from ..money.holds import BudgetStatus
 
 if TYPE_CHECKING:
     from ..money.ledger import Ledger
-    from ..session.session import Session
+    from ..session.kernel_session import KernelSession
 
 __all__ = [
     "GROUPS",
@@ -37,7 +37,7 @@ SCOPES = {
 """The scopes, with what each is of."""
 
 
-def overview_scopes(session: Session, *, kernel: bool = True) -> tuple[dict[str, Scope], list[str]]:
+def overview_scopes(session: KernelSession, *, kernel: bool = True) -> tuple[dict[str, Scope], list[str]]:
     """Return the scopes of the overview, and lines that say why those of the ledger are not there.
 
     Without `kernel` only those that another program can know: today, and all.
@@ -58,12 +58,12 @@ def overview_scopes(session: Session, *, kernel: bool = True) -> tuple[dict[str,
     return found, notes
 
 
-def default_scope(session: Session, by: str | None, of: str | None) -> str:
+def default_scope(session: KernelSession, by: str | None, of: str | None) -> str:
     """Return the scope of a table where none is named."""
     return of or ("kernel" if by in (None, "model", "chat") or session.ledger is None else "all")
 
 
-def sum_rows(session: Session, by: str, of: str) -> list[dict[str, object]]:
+def sum_rows(session: KernelSession, by: str, of: str) -> list[dict[str, object]]:
     """Return the sums by model, chat, day or notebook as rows of data, money first."""
     return [
         {by: name, "demo": demo, **spend.row()}
@@ -72,7 +72,7 @@ def sum_rows(session: Session, by: str, of: str) -> list[dict[str, object]]:
     ]
 
 
-def _of_the_ledger(session: Session, kernel: bool) -> dict[str, Scope]:
+def _of_the_ledger(session: KernelSession, kernel: bool) -> dict[str, Scope]:
     if session.ledger is None:
         return {}
     scopes: dict[str, dict[str, str]] = {"today": {"day": date.today().isoformat()}}
@@ -93,7 +93,7 @@ def _of_the_ledger(session: Session, kernel: bool) -> dict[str, Scope]:
     return found
 
 
-def _kernel_budget(session: Session) -> BudgetStatus | None:
+def _kernel_budget(session: KernelSession) -> BudgetStatus | None:
     try:
         budget = session.budget
     except InputError:
@@ -128,7 +128,7 @@ GROUPS: dict[str, Callable[[Charge], str]] = {
 }
 
 
-def grouped(session: Session, by: str, of: str, demo: bool) -> dict[str, Spend]:
+def grouped(session: KernelSession, by: str, of: str, demo: bool) -> dict[str, Spend]:
     """Return the sums by model, chat, day or notebook within a scope."""
     if of == "kernel":
         return session.book.by(GROUPS[by], demo=demo)
@@ -139,7 +139,7 @@ def grouped(session: Session, by: str, of: str, demo: bool) -> dict[str, Spend]:
     return ledger.by(by, demo=demo, notebook=chosen.get("notebook"), day=chosen.get("day"))
 
 
-def charges_of(session: Session, of: str) -> Iterable[Charge]:
+def charges_of(session: KernelSession, of: str) -> Iterable[Charge]:
     """Return the charges within a scope, in order; those of the ledger are read in parts."""
     if of == "kernel":
         return list(session.book.charges)
@@ -148,7 +148,7 @@ def charges_of(session: Session, of: str) -> Iterable[Charge]:
     return [] if ledger is None else ledger.rows(notebook=chosen.get("notebook"), day=chosen.get("day"))
 
 
-def records_of(session: Session, of: str) -> Iterable[Record]:
+def records_of(session: KernelSession, of: str) -> Iterable[Record]:
     """Return the same as records, for a file."""
     if of == "kernel":
         return [Record.of(charge) for charge in session.book.charges]
@@ -157,7 +157,7 @@ def records_of(session: Session, of: str) -> Iterable[Record]:
     return [] if ledger is None else ledger.records(notebook=chosen.get("notebook"), day=chosen.get("day"))
 
 
-def _ledger(session: Session) -> Ledger | None:
+def _ledger(session: KernelSession) -> Ledger | None:
     """Return the ledger, None where nothing was written yet; raises InputError where it is off."""
     if session.ledger is None:
         raise InputError(
@@ -170,7 +170,7 @@ def _ledger(session: Session) -> Ledger | None:
     return session.accounts.ledger_to_read(session.settings.ledger)
 
 
-def _filter(session: Session, of: str) -> dict[str, str]:
+def _filter(session: KernelSession, of: str) -> dict[str, str]:
     if of == "today":
         return {"day": date.today().isoformat()}
     if of == "notebook":

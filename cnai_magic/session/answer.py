@@ -16,8 +16,9 @@ from ..money.budget import TokenBudget
 from ..money.cost import Charge
 from ..money.spending import Spending
 from ..redaction import clean
-from .question import Question, View
+from .question import Question
 from .stream import PACE, StreamedAnswer
+from .view import View
 
 if TYPE_CHECKING:
     from ..api.client import Client

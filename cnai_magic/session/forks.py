@@ -1,34 +1,36 @@
-"""Locks in a forked child: one that another thread held at the fork stays taken there for ever.
-
-So each owner of a lock begins anew in the child, with one of its own.
-"""
+"""Locks in a forked child: one that another thread held at the fork would stay taken there for ever."""
 
 from __future__ import annotations
 
 import os
-from typing import Protocol
+import threading
 from weakref import WeakSet
 
-__all__ = ["begin_anew_after_fork"]
+__all__ = ["ForkSafeLock"]
 
 
-class _Owner(Protocol):
-    def begin_anew(self) -> None:
-        """Go on in a forked child, where no lock is held."""
+class ForkSafeLock:
+    """A lock that is free in a forked child: `with lock.current: …`.
+
+    It is not a context manager itself: an interrupt within an `__enter__` in Python would leave it taken.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+        _locks.add(self)
+
+    def renew(self) -> None:
+        """Replace the lock by one that nobody holds."""
+        self.current = threading.RLock()
 
 
-_owners: WeakSet[_Owner] = WeakSet()
+_locks: WeakSet[ForkSafeLock] = WeakSet()
 
 
-def begin_anew_after_fork(owner: _Owner) -> None:
-    """Call the owner's `begin_anew` in each child that is forked while it lives."""
-    _owners.add(owner)
-
-
-def _begin_anew() -> None:
-    for owner in list(_owners):
-        owner.begin_anew()
+def _renew_all() -> None:
+    for lock in list(_locks):
+        lock.renew()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_renew_all)

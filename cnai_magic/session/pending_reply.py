@@ -13,8 +13,9 @@ from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
 from ..money.spending import Spending
 from .answer import Answer
-from .question import Question, View
+from .question import Question
 from .stream import Batch
+from .view import View
 
 if TYPE_CHECKING:
     from ..api.client import Client

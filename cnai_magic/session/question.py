@@ -1,25 +1,24 @@
-"""One question: what it may set for itself, what is sent of it, and what shows its answer."""
+"""One question: what it may set for itself, and what is sent of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
 
 from ..api.messages import ChatRequest, Usage, estimate_usage
 from ..api.parameters import BY_NAME, ParameterValue, checked_parameters
 from ..chat.conversation import CellPosition, Conversation
+from ..chat.conversations import Conversations
 from ..chat.reply import Reply
-from ..errors import InputError
+from ..errors import InputError, NextStep
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import FREE_LOCAL, Price
 from ..money.price_lookup import PriceLookup
-from ..nearest import nearest
+from ..redaction import well_formed
 from ..settings import Cnai
-from .stream import Batch
 
-__all__ = ["Options", "Question", "Unseen", "View"]
+__all__ = ["Options", "Question", "build_question"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +38,6 @@ class Options:
     once: bool = False
     append: bool = False
     stream: bool = True
-
-    @classmethod
-    def of(cls, given: dict[str, Any]) -> Options:
-        """Make options of keyword arguments; raises InputError for a name that is none of them."""
-        own = [each.name for each in fields(cls) if each.name != "parameters"]
-        names = [*own, *BY_NAME]
-        for name in given:
-            if name not in names:
-                near = nearest(name, names)
-                why = f"did you mean {near[0]}?" if near else f"there are: {', '.join(names)}"
-                raise InputError(f"a question has no option {name!r}", parameter=name, why=why)
-        chosen = {name: given[name] for name in own if name in given}
-        return cls(**chosen, parameters={name: given[name] for name in BY_NAME if name in given})
-
-    def parameters_with(self, settings: Cnai) -> dict[str, ParameterValue]:
-        """Return the parameters of this question; those that it leaves open are those of the settings."""
-        own = checked_parameters(self.parameters)
-        every = {name: own.get(name, getattr(settings, name, None)) for name in BY_NAME}
-        return {name: value for name, value in every.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,40 +94,85 @@ class Question:
         return usage, cost, self.spent + Spend.of(Charge(self.request.model, "", usage, cost, self.demo))
 
 
-class View(Protocol):
-    """Shows one answer while it comes, and what is left of it at the end."""
+def build_question(
+    prompt: str,
+    options: Options,
+    place: CellPosition,
+    *,
+    settings: Cnai,
+    conversations: Conversations,
+    demo: bool,
+    spent: Spend,
+    former: Sequence[Reply] = (),
+) -> Question:
+    """Build a question that stands at `place`, with the turns that are sent before it; changes nothing.
 
-    def begin(self, question: Question, stop: Callable[[], None]) -> None:
-        """Show that the question is sent; `stop` ends the answer early."""
+    The model is that of `options`; other options that are unset are those of the settings. Raises InputError
+    for a prompt that cannot be sent, and for a parameter out of its bounds.
+    """
+    prompt = _checked_prompt(prompt)
+    if options.append or settings.on_rerun == "append":
+        place = replace(place, kind="append")
+    conversation = _choose_conversation(conversations, options, place)
+    # A question that appends stands after all that are answered before it is.
+    first_run = conversations.first_run(place) if place.is_asked_again else None
+    if first_run is not None:
+        first_run = min([first_run, *(each.first_run for each in former if each.first_run)])
+    before = 0 if options.once else conversation.position(place, first_run)
+    own = None if options.once else conversation.system
+    texts = (options.system, own, settings.system)
+    system = well_formed(next((text for text in texts if text is not None), ""))
+    messages, omitted_turns = conversation.messages(
+        prompt, before, system=system, history_tokens=settings.history_tokens
+    )
+    turns = enumerate(conversation.turns[omitted_turns:before], omitted_turns + 1)
+    return Question(
+        request=ChatRequest(options.model, messages, _parameters(options, settings)),
+        prompt=prompt,
+        options=options,
+        conversation=conversation,
+        place=place,
+        turn=0 if options.once else before + 1,
+        attempt=1 if options.once else conversation.next_attempt(place),
+        omitted_turns=omitted_turns,
+        demo=demo,
+        spent=spent,
+        former=former,
+        first_run=first_run,
+        with_former=tuple(number for number, turn in turns if turn.failed),
+    )
 
-    def update(self, batch: Batch) -> None:
-        """Show what arrived."""
 
-    def end(self, reply: Reply) -> None:
-        """Show the final answer, in place of all that was shown of it."""
-
-    def fail(self, reply: Reply | None) -> None:
-        """Take back what was shown of an answer that failed, or show the part of it that arrived."""
-
-    def stopping(self) -> bool:
-        """Tell whether an interrupt that has just come is the Stop of this view, and not the person's own."""
+def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
+    """Return the parameters of a question; those that it leaves open are those of the settings."""
+    own = checked_parameters(options.parameters)
+    every = {name: own.get(name, getattr(settings, name, None)) for name in BY_NAME}
+    return {name: value for name, value in every.items() if value is not None}
 
 
-class Unseen:
-    """The view of a program: it shows nothing."""
+def _choose_conversation(conversations: Conversations, options: Options, place: CellPosition) -> Conversation:
+    if options.new:
+        # A cell that began a conversation and is run again asks its first question anew.
+        return conversations.begun_at(place, options.chat) or conversations.draft(options.chat)
+    again = conversations.asked_again(place)
+    if not options.chat:
+        return again
+    named = conversations.find(options.chat) or conversations.draft(options.chat)
+    # The option moves a cell where it is new; a cell that always had it may be asked in a fork as others.
+    turn = named.turn_at(place)
+    return again if turn is not None and turn.reply.chosen and again.is_fork_of(named) else named
 
-    def begin(self, question: Question, stop: Callable[[], None]) -> None:
-        """Show nothing."""
 
-    def update(self, batch: Batch) -> None:
-        """Show nothing."""
-
-    def end(self, reply: Reply) -> None:
-        """Show nothing."""
-
-    def fail(self, reply: Reply | None) -> None:
-        """Show nothing."""
-
-    def stopping(self) -> bool:
-        """Return False: an interrupt is the person's own."""
-        return False
+def _checked_prompt(prompt: object) -> str:
+    if not isinstance(prompt, str):
+        kind = type(prompt).__name__
+        raise InputError(f"the question is of type {kind}, not text", next_step="write it as str(…)")
+    if not prompt.strip():
+        raise InputError(
+            "there is no question",
+            next_step=NextStep(
+                cell="write it into the cell below %%cnai, or after %cnai",
+                terminal="write it after cnai ask, or pipe it in",
+            ),
+        )
+    return well_formed(prompt)

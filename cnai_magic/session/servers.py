@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
@@ -16,7 +15,7 @@ from ..money.price import FREE_LOCAL, Price, PriceList, read_pricing
 from ..money.price_lookup import PriceLookup
 from .advice import advise
 from .endpoint import Endpoint
-from .forks import begin_anew_after_fork
+from .forks import ForkSafeLock
 
 if TYPE_CHECKING:
     from ..api.client import Client
@@ -39,12 +38,8 @@ class Servers:
         self._price_lists: dict[Hashable, dict[str, Price]] = {}
         self._no_list_at: dict[Hashable, float] = {}
         self._without_list: set[Hashable] = set()
-        self._lock = threading.Lock()
-        begin_anew_after_fork(self)
-
-    def begin_anew(self) -> None:
-        """Go on in a forked child, where no lock is held."""
-        self._lock = threading.Lock()
+        # Held while a price list is asked for.
+        self._lock = ForkSafeLock()
 
     # -- connections ----------------------------------------------------------------------------
 
@@ -138,7 +133,7 @@ class Servers:
     def _ask_for_prices(self, endpoint: Endpoint) -> None:
         """Ask a server for its price list, if that is due; of many questions at once one asks."""
         client, account = self.client(endpoint), endpoint.account
-        with self._lock:
+        with self._lock.current:
             if not self._asks_for_prices(account):
                 return
             listed: dict[str, Any] | None = None

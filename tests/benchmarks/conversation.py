@@ -28,8 +28,9 @@ from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.notebook_files import notebook_of, restored_from
 from cnai_magic.notebook.record import bundle, metadata
 from cnai_magic.session.endpoint import Endpoint
+from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.servers import Servers
-from cnai_magic.session.session import Session
+from cnai_magic.settings import Cnai
 
 from .report import heading, note, row, versions
 
@@ -125,20 +126,22 @@ class _ReadyServers(Servers):
         return _Ready("http://127.0.0.1:9/v1", "sk-benchmark")
 
 
-def _session(folder: Path, turns: int) -> Session:
-    session = Session(
-        base_url="http://127.0.0.1:9/v1",
-        model="deepseek-chat",
-        ledger=str(folder / f"ledger-{turns}.sqlite3"),
-        budget=1000,
-        prices={"deepseek-chat": (1.68, 2.52)},
+def _session(folder: Path, turns: int) -> KernelSession:
+    session = KernelSession(
+        Cnai(
+            base_url="http://127.0.0.1:9/v1",
+            model="deepseek-chat",
+            ledger=str(folder / f"ledger-{turns}.sqlite3"),
+            budget=1000,
+            prices={"deepseek-chat": (1.68, 2.52)},
+        )
     )
     session.servers = _ReadyServers()
     session.conversations.put(_conversation(turns))
     return session
 
 
-def _turn(session: Session) -> None:
+def _turn(session: KernelSession) -> None:
     reply = session.ask("And what is the mean?", place=CellPosition("new"))
     bundle(reply), metadata(reply)
     conversation = session.conversations["main"]

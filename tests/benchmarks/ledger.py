@@ -27,7 +27,9 @@ from cnai_magic.magics.spend_sums import overview_scopes
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.money.sqlite_rows import COLUMNS, row_of
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options
+from cnai_magic.settings import Cnai
 from tests.servers import KEY, ScriptedServer, sse
 
 from .report import heading, note, row, versions
@@ -46,14 +48,14 @@ def main(arguments: list[str]) -> None:
         server.always(sse("yes"))
         path = Path(folder) / "ledger.sqlite3"
         with _session(server, "off") as session:
-            without = _fastest(options.rounds, lambda: session.ask("a", once=True))
+            without = _fastest(options.rounds, lambda: session.ask("a", Options(once=True)))
         with _session(server, str(path)) as session:
-            asked = _fastest(options.rounds, lambda: session.ask("a", once=True))
+            asked = _fastest(options.rounds, lambda: session.ask("a", Options(once=True)))
             row("a question with the ledger", asked, "s", beside=_beside(asked, without))
             other = sqlite3.connect(path, isolation_level=None)
             other.execute("BEGIN EXCLUSIVE")
-            session.ask("a", once=True)
-            locked = _fastest(options.rounds, lambda: session.ask("a", once=True))
+            session.ask("a", Options(once=True))
+            locked = _fastest(options.rounds, lambda: session.ask("a", Options(once=True)))
             other.execute("ROLLBACK")
             other.close()
             row(
@@ -91,7 +93,7 @@ def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: 
     added = _fastest(rounds, lambda: ledger.add(replace(charge, id=f"new-{next(ids)}")))
     row("one charge with a budget of the day", added, "s", at_most=0.02)
     with _session(server, str(path)) as session:
-        asked = _fastest(rounds, lambda: session.ask("a", once=True))
+        asked = _fastest(rounds, lambda: session.ask("a", Options(once=True)))
         row("a question with a budget of the day", asked, "s", beside=_beside(asked, without))
         table = _fastest(rounds, lambda: repr(overview_table(overview_scopes(session)[0])))
         row("the table of %cnai_spend", table, "s", at_most=0.3)
@@ -104,10 +106,10 @@ def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: 
 
 
 @contextmanager
-def _session(server: ScriptedServer, ledger: str) -> Iterator[Session]:
-    session = Session(base_url=server.base_url, model="m", ledger=ledger, prices={"m": (1, 1)})
+def _session(server: ScriptedServer, ledger: str) -> Iterator[KernelSession]:
+    session = KernelSession(Cnai(base_url=server.base_url, model="m", ledger=ledger, prices={"m": (1, 1)}))
     session.notebook = "/1.ipynb"
-    session.ask("a", once=True)
+    session.ask("a", Options(once=True))
     yield session
     session.close()
     if session.ledger is not None:

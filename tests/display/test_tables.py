@@ -6,7 +6,8 @@ from cnai_magic.api.messages import Model
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.display.tables import Table, conversations_table, models_table
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.settings import Cnai
 from tests.display.answers import reply
 from tests.servers import ScriptedServer
 
@@ -68,8 +69,8 @@ def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None
     models = [Model("deepseek-chat", "deepseek"), Model("qwen-max", "ali")]
     with ScriptedServer() as server:
         server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
-        session = Session(
-            base_url=server.base_url, model="deepseek-chat", prices={"deepseek-chat": (1.68, 2.52)}
+        session = KernelSession(
+            Cnai(base_url=server.base_url, model="deepseek-chat", prices={"deepseek-chat": (1.68, 2.52)})
         )
         shown = repr(models_table(models, session)).split("\n")
         session.close()
@@ -80,7 +81,7 @@ def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None
 
 def test_models_of_a_server_on_this_machine_are_free_and_local() -> None:
     with ScriptedServer() as server:
-        session = Session(base_url=server.base_url, model="m")
+        session = KernelSession(Cnai(base_url=server.base_url, model="m"))
         table = models_table([Model("m")], session)
         session.close()
     assert "(free, local)" in table.note or table.rows[0][4] == "free, local"
@@ -90,7 +91,7 @@ def test_prices_of_several_sources_say_where_each_is_from() -> None:
     with ScriptedServer() as server:
         told = {"model_name": "qwen-max", "quota_type": 0, "model_ratio": 0.5, "completion_ratio": 3}
         server.pricing = {"success": True, "data": [told]}
-        session = Session(base_url=server.base_url, prices={"deepseek-chat": (1, 2, "0.25")})
+        session = KernelSession(Cnai(base_url=server.base_url, prices={"deepseek-chat": (1, 2, "0.25")}))
         table = models_table([Model("deepseek-chat"), Model("qwen-max"), Model("other")], session)
         session.close()
     assert table.headings == ["ID", "Input", "Output", "Cached input", "Price from", ""]
@@ -102,7 +103,9 @@ def test_prices_of_several_sources_say_where_each_is_from() -> None:
 
 
 def test_one_model_is_not_called_models() -> None:
-    assert "1 model;" in repr(models_table([Model("x")], Session(base_url="http://127.0.0.1:9/v1")))
+    assert "1 model;" in repr(
+        models_table([Model("x")], KernelSession(Cnai(base_url="http://127.0.0.1:9/v1")))
+    )
 
 
 def test_conversations_are_listed_with_the_one_in_use_marked() -> None:

@@ -13,32 +13,33 @@ from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.errors import InputError
 from cnai_magic.magics.chat import CHAT_HELP, run_chat_command
 from cnai_magic.redaction import ApiKey, strip_controls
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.settings import Cnai
 from tests.display.answers import reply
 
 
 @pytest.fixture
-def session() -> Session:
-    session = Session()
+def session() -> KernelSession:
+    session = KernelSession(Cnai())
     for prompt in ("first", "second", "third"):
         current(session).record(CellPosition(prompt), reply(f"answer to {prompt}", prompt=prompt, id=prompt))
     return session
 
 
-def current(session: Session) -> Conversation:
+def current(session: KernelSession) -> Conversation:
     return session.conversations[session.conversations.current]
 
 
-def prompts(session: Session) -> list[str]:
+def prompts(session: KernelSession) -> list[str]:
     return [turn.reply.prompt for turn in current(session).turns]
 
 
 @pytest.mark.parametrize("line", ["", "list", "  list  "])
-def test_list_shows_all_conversations_and_is_the_default(session: Session, line: str) -> None:
+def test_list_shows_all_conversations_and_is_the_default(session: KernelSession, line: str) -> None:
     assert "main" in repr(run_chat_command(session, line, lambda: None))
 
 
-def test_show_shows_the_conversation_or_one_turn(session: Session) -> None:
+def test_show_shows_the_conversation_or_one_turn(session: KernelSession) -> None:
     everything = repr(run_chat_command(session, "show", lambda: None))
     assert everything.index("first") < everything.index("answer to third")
     one = repr(run_chat_command(session, "show 2", lambda: None))
@@ -46,7 +47,7 @@ def test_show_shows_the_conversation_or_one_turn(session: Session) -> None:
     assert "first" not in one
 
 
-def test_use_goes_on_in_another_conversation_and_begins_none(session: Session) -> None:
+def test_use_goes_on_in_another_conversation_and_begins_none(session: KernelSession) -> None:
     run_chat_command(session, "new plan", lambda: None)
     shown = repr(run_chat_command(session, "use main", lambda: None))
     assert session.conversations.current == "main"
@@ -58,7 +59,7 @@ def test_use_goes_on_in_another_conversation_and_begins_none(session: Session) -
     assert session.conversations.current == "main"
 
 
-def test_new_begins_a_conversation_of_a_name_or_of_a_number(session: Session) -> None:
+def test_new_begins_a_conversation_of_a_name_or_of_a_number(session: KernelSession) -> None:
     run_chat_command(session, "new", lambda: None)
     assert session.conversations.current == "chat-2"
     run_chat_command(session, "new plan", lambda: None)
@@ -67,18 +68,18 @@ def test_new_begins_a_conversation_of_a_name_or_of_a_number(session: Session) ->
         run_chat_command(session, "new plan", lambda: None)
 
 
-def test_undo_takes_the_last_turn_out_and_says_which(session: Session) -> None:
+def test_undo_takes_the_last_turn_out_and_says_which(session: KernelSession) -> None:
     assert "'third'" in repr(run_chat_command(session, "undo", lambda: None))
     assert prompts(session) == ["first", "second"]
 
 
-def test_undo_of_nothing_is_an_error(session: Session) -> None:
+def test_undo_of_nothing_is_an_error(session: KernelSession) -> None:
     run_chat_command(session, "new", lambda: None)
     with pytest.raises(InputError, match="no turn to undo"):
         run_chat_command(session, "undo", lambda: None)
 
 
-def test_drop_takes_one_turn_out(session: Session) -> None:
+def test_drop_takes_one_turn_out(session: KernelSession) -> None:
     run_chat_command(session, "drop 2", lambda: None)
     assert prompts(session) == ["first", "third"]
 
@@ -90,7 +91,9 @@ def test_drop_takes_one_turn_out(session: Session) -> None:
         *("show 9", "show x", "show 0"),
     ],
 )
-def test_a_turn_that_is_not_there_is_an_error_and_nothing_is_dropped(session: Session, line: str) -> None:
+def test_a_turn_that_is_not_there_is_an_error_and_nothing_is_dropped(
+    session: KernelSession, line: str
+) -> None:
     with pytest.raises(InputError) as caught:
         run_chat_command(session, line, lambda: None)
     assert "%cnai_chat show" in caught.value.next_step
@@ -108,12 +111,12 @@ def test_a_turn_that_is_not_there_is_an_error_and_nothing_is_dropped(session: Se
         ('system ""', ""),
     ],
 )
-def test_system_sets_the_system_message(session: Session, line: str, system: str) -> None:
+def test_system_sets_the_system_message(session: KernelSession, line: str, system: str) -> None:
     run_chat_command(session, line, lambda: None)
     assert current(session).system == system
 
 
-def test_system_alone_shows_the_one_that_is_sent(session: Session) -> None:
+def test_system_alone_shows_the_one_that_is_sent(session: KernelSession) -> None:
     assert "no system message" in repr(run_chat_command(session, "system", lambda: None))
     session.settings.system = "From the settings."
     assert "From the settings." in repr(run_chat_command(session, "system", lambda: None))
@@ -121,7 +124,7 @@ def test_system_alone_shows_the_one_that_is_sent(session: Session) -> None:
     assert "no system message" in repr(run_chat_command(session, "system", lambda: None))
 
 
-def test_an_unknown_command_names_the_nearest_or_all(session: Session) -> None:
+def test_an_unknown_command_names_the_nearest_or_all(session: KernelSession) -> None:
     with pytest.raises(InputError) as caught:
         run_chat_command(session, "lsit", lambda: None)
     assert caught.value.why == "did you mean list?"
@@ -130,7 +133,7 @@ def test_an_unknown_command_names_the_nearest_or_all(session: Session) -> None:
     assert "list, show, use" in caught.value.why
 
 
-def test_use_and_rename_without_a_name_ask_which(session: Session) -> None:
+def test_use_and_rename_without_a_name_ask_which(session: KernelSession) -> None:
     for line in ("rename", 'rename ""', 'rename main ""', "rename a b c"):
         with pytest.raises(InputError, match="which new name"):
             run_chat_command(session, line, lambda: None)
@@ -138,7 +141,7 @@ def test_use_and_rename_without_a_name_ask_which(session: Session) -> None:
         run_chat_command(session, "use", lambda: None)
 
 
-def test_the_help_names_every_command(session: Session) -> None:
+def test_the_help_names_every_command(session: KernelSession) -> None:
     with pytest.raises(InputError) as caught:
         run_chat_command(session, "zzz", lambda: None)
     for name in caught.value.why.removeprefix("there are: ").split(", "):
@@ -178,7 +181,9 @@ def record(shown: object) -> dict[str, Any]:
         ('new ""', "chat-2"),
     ],
 )
-def test_a_name_is_read_as_the_option_of_a_question_reads_it(session: Session, line: str, name: str) -> None:
+def test_a_name_is_read_as_the_option_of_a_question_reads_it(
+    session: KernelSession, line: str, name: str
+) -> None:
     run_chat_command(session, line, lambda: None)
     assert session.conversations.current == name
     run_chat_command(session, "new other", lambda: None)
@@ -200,7 +205,7 @@ def test_a_name_is_read_as_the_option_of_a_question_reads_it(session: Session, l
     ],
 )
 def test_a_mistake_is_an_error_in_a_few_lines_that_says_what_to_do_and_changes_nothing(
-    session: Session, line: str
+    session: KernelSession, line: str
 ) -> None:
     with pytest.raises(InputError) as caught:
         run_chat_command(session, line, lambda: None)
@@ -211,7 +216,7 @@ def test_a_mistake_is_an_error_in_a_few_lines_that_says_what_to_do_and_changes_n
     assert [len(turn.attempts) for turn in current(session).turns] == [1, 1, 1]
 
 
-def test_undo_of_a_number_says_how_to_take_out_another_turn(session: Session) -> None:
+def test_undo_of_a_number_says_how_to_take_out_another_turn(session: KernelSession) -> None:
     with pytest.raises(InputError) as caught:
         run_chat_command(session, "undo 2", lambda: None)
     assert "%cnai_chat drop N" in caught.value.next_step
@@ -219,14 +224,14 @@ def test_undo_of_a_number_says_how_to_take_out_another_turn(session: Session) ->
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("command", ["", "list", "show", "use", "new", "undo", "drop", "system"])
-def test_a_simple_command_shows_the_help_of_all(session: Session, command: str, option: str) -> None:
+def test_a_simple_command_shows_the_help_of_all(session: KernelSession, command: str, option: str) -> None:
     assert repr(run_chat_command(session, f"{command} {option}", lambda: None)) == CHAT_HELP
     assert len(prompts(session)) == 3
     assert current(session).system is None
 
 
 @pytest.mark.parametrize("command", ["fork", "versions", "restore", "export", "import"])
-def test_a_command_with_options_has_help_of_its_own(session: Session, command: str) -> None:
+def test_a_command_with_options_has_help_of_its_own(session: KernelSession, command: str) -> None:
     shown = repr(run_chat_command(session, f"{command} --help", lambda: None))
     assert shown.startswith(f"usage: %cnai_chat {command}")
 
@@ -235,12 +240,12 @@ def test_a_command_with_options_has_help_of_its_own(session: Session, command: s
 
 
 @pytest.mark.parametrize("line", ["system one\n  two\n", "system\none\n  two", 'system "one\n  two"'])
-def test_a_system_message_may_have_lines(session: Session, line: str) -> None:
+def test_a_system_message_may_have_lines(session: KernelSession, line: str) -> None:
     run_chat_command(session, line, lambda: None)
     assert current(session).system == "one\n  two"
 
 
-def test_within_quotes_a_system_message_is_exactly_what_stands_there(session: Session) -> None:
+def test_within_quotes_a_system_message_is_exactly_what_stands_there(session: KernelSession) -> None:
     text = '  "quoted"\n\t{{x}} $y \'  '
     run_chat_command(session, f'system "{text}"', lambda: None)
     assert current(session).system == text
@@ -249,7 +254,7 @@ def test_within_quotes_a_system_message_is_exactly_what_stands_there(session: Se
 # -- forks and attempts -------------------------------------------------------------------------
 
 
-def test_fork_goes_on_from_a_turn_and_leaves_the_others(session: Session) -> None:
+def test_fork_goes_on_from_a_turn_and_leaves_the_others(session: KernelSession) -> None:
     shown = run_chat_command(session, "fork other --at 2", lambda: None)
     assert (session.conversations.current, prompts(session)) == ("other", ["first", "second"])
     answers = [turn.reply.id for turn in current(session).turns]
@@ -267,12 +272,12 @@ def test_fork_goes_on_from_a_turn_and_leaves_the_others(session: Session) -> Non
 
 
 @pytest.mark.parametrize(("line", "count"), [("fork", 3), ("fork --at 0", 0), ("fork --at 3", 3)])
-def test_a_fork_needs_no_name(session: Session, line: str, count: int) -> None:
+def test_a_fork_needs_no_name(session: KernelSession, line: str, count: int) -> None:
     run_chat_command(session, line, lambda: None)
     assert (session.conversations.current, len(prompts(session))) == ("chat-2", count)
 
 
-def test_an_empty_conversation_can_be_forked(session: Session) -> None:
+def test_an_empty_conversation_can_be_forked(session: KernelSession) -> None:
     run_chat_command(session, "new plan", lambda: None)
     run_chat_command(session, "system Be brief.", lambda: None)
     shown = run_chat_command(session, "fork", lambda: None)
@@ -280,7 +285,7 @@ def test_an_empty_conversation_can_be_forked(session: Session) -> None:
     assert (session.conversations.current, current(session).system) == ("chat-3", "Be brief.")
 
 
-def test_versions_shows_the_attempts_and_keeps_one(session: Session) -> None:
+def test_versions_shows_the_attempts_and_keeps_one(session: KernelSession) -> None:
     better = reply("better", prompt="second, better", id="better")
     turn = current(session).record(CellPosition("second"), better)
     first = turn.attempts[0]
@@ -301,14 +306,14 @@ def test_versions_shows_the_attempts_and_keeps_one(session: Session) -> None:
     assert caught.value.why == "it has 1, 2"
 
 
-def test_versions_is_of_the_last_turn_unless_one_is_named(session: Session) -> None:
+def test_versions_is_of_the_last_turn_unless_one_is_named(session: KernelSession) -> None:
     assert "Turn 3 of main" in repr(run_chat_command(session, "versions", lambda: None))
     run_chat_command(session, "new", lambda: None)
     with pytest.raises(InputError, match="no turns yet"):
         run_chat_command(session, "versions", lambda: None)
 
 
-def test_a_change_is_recorded_and_a_look_is_not(session: Session) -> None:
+def test_a_change_is_recorded_and_a_look_is_not(session: KernelSession) -> None:
     turns = {turn.reply.prompt: turn.id for turn in current(session).turns}
     changes = {
         "drop 2": {"event": "drop", "conversation": "main", "turn_id": turns["second"]},
@@ -330,7 +335,7 @@ def test_a_change_is_recorded_and_a_look_is_not(session: Session) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".ipynb", ".md", ".json"])
-def test_what_is_exported_is_imported_as_it_was(session: Session, suffix: str, tmp_path: Path) -> None:
+def test_what_is_exported_is_imported_as_it_was(session: KernelSession, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"it's a chat{suffix}"
     shown = repr(run_chat_command(session, f'export "{path}"', lambda: None))
     assert shown == f"Written to {path}: 3 turns in 'main'"
@@ -344,7 +349,7 @@ def test_what_is_exported_is_imported_as_it_was(session: Session, suffix: str, t
     assert all(turn.place.cell is None for turn in current(session).turns)
 
 
-def test_an_import_takes_no_name_that_is_taken(session: Session, tmp_path: Path) -> None:
+def test_an_import_takes_no_name_that_is_taken(session: KernelSession, tmp_path: Path) -> None:
     path = tmp_path / "saved chat.json"
     run_chat_command(session, f"export '{path}'", lambda: None)
     for name in ("saved-chat", "chat-3"):
@@ -355,7 +360,7 @@ def test_an_import_takes_no_name_that_is_taken(session: Session, tmp_path: Path)
     assert [each.name for each in session.conversations] == ["main", "saved-chat", "chat-3"]
 
 
-def test_a_file_is_written_over_only_where_that_is_said(session: Session, tmp_path: Path) -> None:
+def test_a_file_is_written_over_only_where_that_is_said(session: KernelSession, tmp_path: Path) -> None:
     path = tmp_path / "chat.md"
     path.write_text("mine")
     with pytest.raises(InputError) as caught:
@@ -367,7 +372,7 @@ def test_a_file_is_written_over_only_where_that_is_said(session: Session, tmp_pa
 
 
 @pytest.mark.parametrize("how", ["{0}/own.ipynb", "{0}/./sub/../own.ipynb", "{0}/link.ipynb"])
-def test_the_notebook_itself_is_never_written_over(session: Session, how: str, tmp_path: Path) -> None:
+def test_the_notebook_itself_is_never_written_over(session: KernelSession, how: str, tmp_path: Path) -> None:
     own = tmp_path / "own.ipynb"
     own.write_text("the notebook")
     (tmp_path / "sub").mkdir()
@@ -385,7 +390,9 @@ def test_the_notebook_itself_is_never_written_over(session: Session, how: str, t
         *("{0}/folder.md", "{0}/loop.md", "{0}/nul\0.md", "{0}/" + "x" * 300 + ".md", "{0}/pipe.md"),
     ],
 )
-def test_a_path_that_cannot_be_is_an_error(session: Session, command: str, path: str, tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_is_an_error(
+    session: KernelSession, command: str, path: str, tmp_path: Path
+) -> None:
     (tmp_path / "folder.md").mkdir()
     (tmp_path / "loop.md").symlink_to(tmp_path / "loop.md")
     os.mkfifo(tmp_path / "pipe.md")
@@ -395,7 +402,7 @@ def test_a_path_that_cannot_be_is_an_error(session: Session, command: str, path:
     assert session.conversations.current == "main"
 
 
-def test_a_conversation_with_nothing_in_it_is_not_written(session: Session, tmp_path: Path) -> None:
+def test_a_conversation_with_nothing_in_it_is_not_written(session: KernelSession, tmp_path: Path) -> None:
     run_chat_command(session, "new plan", lambda: None)
     with pytest.raises(InputError, match="no turns to write"):
         run_chat_command(session, f"export {tmp_path}/chat.md", lambda: None)
@@ -426,7 +433,7 @@ def test_a_conversation_with_nothing_in_it_is_not_written(session: Session, tmp_
     ],
 )
 def test_a_file_of_something_else_is_not_imported(
-    session: Session, name: str, content: bytes, tmp_path: Path
+    session: KernelSession, name: str, content: bytes, tmp_path: Path
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
@@ -437,14 +444,14 @@ def test_a_file_of_something_else_is_not_imported(
 
 
 @pytest.mark.parametrize("name", ["x.ipynb", "x.json", "x.md"])
-def test_a_file_that_is_too_large_is_not_even_read(session: Session, name: str, tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_not_even_read(session: KernelSession, name: str, tmp_path: Path) -> None:
     with open(tmp_path / name, "wb") as file:
         file.truncate(2**40)
     with pytest.raises(InputError, match="too large"):
         run_chat_command(session, f"import {tmp_path / name}", lambda: None)
 
 
-def test_one_of_several_conversations_of_a_notebook_is_named(session: Session, tmp_path: Path) -> None:
+def test_one_of_several_conversations_of_a_notebook_is_named(session: KernelSession, tmp_path: Path) -> None:
     path = two_conversations(session, tmp_path)
     with pytest.raises(InputError) as caught:
         run_chat_command(session, f"import '{path}'", lambda: None)
@@ -458,7 +465,7 @@ def test_one_of_several_conversations_of_a_notebook_is_named(session: Session, t
         run_chat_command(session, f"import {tmp_path}/x.md -c plan", lambda: None)
 
 
-def two_conversations(session: Session, folder: Path) -> Path:
+def two_conversations(session: KernelSession, folder: Path) -> Path:
     """Write a notebook with the answers of two conversations."""
     path = folder / "two chats.ipynb"
     run_chat_command(session, f"export '{path}'", lambda: None)
@@ -477,7 +484,7 @@ def two_conversations(session: Session, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("suffix", ["ipynb", "md", "json"])
-def test_a_key_is_in_no_export(session: Session, tmp_path: Path, suffix: str) -> None:
+def test_a_key_is_in_no_export(session: KernelSession, tmp_path: Path, suffix: str) -> None:
     key = "sk-" + "t0" * 12
     current(session).record(CellPosition("k"), reply("no idea", prompt=f"what is {key}?"))
     session.use_key(ApiKey(key))
@@ -490,7 +497,7 @@ def test_a_key_is_in_no_export(session: Session, tmp_path: Path, suffix: str) ->
 @pytest.mark.parametrize("suffix", ["ipynb", "md", "json"])
 @pytest.mark.parametrize("unseen", ["\x1b[0m", "\x00", "\u200b", "\x1b]0;title\x07"], ids=ascii)
 def test_a_key_that_is_split_is_in_no_export_and_no_control_sequence(
-    session: Session, tmp_path: Path, suffix: str, unseen: str
+    session: KernelSession, tmp_path: Path, suffix: str, unseen: str
 ) -> None:
     key = "sk-" + "t0" * 12
     session.use_key(ApiKey(key))
@@ -516,7 +523,7 @@ def strings_of(value: object) -> Iterator[str]:
         yield value
 
 
-def test_messages_begin_with_the_system_message_that_is_sent(session: Session, tmp_path: Path) -> None:
+def test_messages_begin_with_the_system_message_that_is_sent(session: KernelSession, tmp_path: Path) -> None:
     current(session).record(CellPosition("s"), reply("yes", prompt="so?", system="Of the settings."))
     run_chat_command(session, f"export {tmp_path / 'talk.json'}", lambda: None)
     body = json.loads((tmp_path / "talk.json").read_text())
@@ -524,7 +531,7 @@ def test_messages_begin_with_the_system_message_that_is_sent(session: Session, t
     assert current(session).system is None
 
 
-def test_a_file_without_attempts_does_not_count_them(session: Session, tmp_path: Path) -> None:
+def test_a_file_without_attempts_does_not_count_them(session: KernelSession, tmp_path: Path) -> None:
     current(session).record(CellPosition("first"), reply("again", prompt="first"))
     counted = {
         suffix: repr(run_chat_command(session, f"export {tmp_path}/talk.{suffix}", lambda: None))

@@ -22,7 +22,9 @@ from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError, ServerError
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.settings import Cnai
+from tests.options import options_of
 from tests.properties import random_examples
 from tests.servers import KEY, ScriptedServer, completion, failure, json_response
 
@@ -343,13 +345,13 @@ def _command_of_the_model(model: _Model, line: str) -> None:
 # -- both together ------------------------------------------------------------------------------
 
 # Asks, or fails to; returns the contents of the messages that were sent, and the answer.
-_Answer = Callable[[Session, str, CellPosition, dict[str, Any], bool], tuple[list[str], Reply | None]]
+_Answer = Callable[[KernelSession, str, CellPosition, dict[str, Any], bool], tuple[list[str], Reply | None]]
 
 
 class _Notebook:
     """Does each step with a session and with the model, and compares them."""
 
-    def __init__(self, session: Session, answer: _Answer) -> None:
+    def __init__(self, session: KernelSession, answer: _Answer) -> None:
         self.session = session
         self.model = _Model()
         self._answer = answer
@@ -387,7 +389,7 @@ class _Notebook:
             asked += [(name, index_in_cell)] if name else []
         if step.breaks:
             return
-        self.session.end_of_cell(run)
+        self.session.cells.end_of_run(run)
         if complete and step.cell is not None:
             self.model.end(step.cell, asked)
 
@@ -402,7 +404,7 @@ class _Notebook:
             expected = self.model.ask(cell, index_in_cell, question, appends)
         except _Refused:
             with pytest.raises(InputError, match="already"):
-                self.session.prepare(prompt, place=place, **options)
+                self.session.prepare(prompt, options_of(options), place=place)
             return None
         sent, reply = self._answer(self.session, prompt, place, options, question.ends == "answered")
         before = [text for each in expected.before for text in (each, f"answer to {each}")]
@@ -454,10 +456,10 @@ _BEGINNING = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def _unsent(
-    session: Session, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
+    session: KernelSession, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
 ) -> tuple[list[str], Reply | None]:
     """Do all that a session does with a question, but for the request: a socket is too slow for thousands."""
-    question = session.prepare(prompt, place=place, **options)
+    question = session.prepare(prompt, options_of(options), place=place)
     sent = [message.content for message in question.request.messages]
     if not answered:
         return sent, None
@@ -478,7 +480,9 @@ def _unsent(
 @random_examples(400, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_any_sequence_of_runs_and_commands_follows_the_rule(steps: list[_Run | str]) -> None:
-    session = Session(base_url="http://127.0.0.1:9/v1", model="m", prices={"m": (1, 2)}, ledger="off")
+    session = KernelSession(
+        Cnai(base_url="http://127.0.0.1:9/v1", model="m", prices={"m": (1, 2)}, ledger="off")
+    )
     session.use_key(ApiKey(KEY))
     notebook = _Notebook(session, _unsent)
     for step in steps:
@@ -489,23 +493,23 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
     with ScriptedServer() as server:
 
         def sent(
-            session: Session, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
+            session: KernelSession, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
         ) -> tuple[list[str], Reply | None]:
             text = f"answer to {prompt}"
             server.reply(json_response(completion(text)) if answered else failure(500, "server_error"))
             reply = None
             if answered:
-                reply = session.ask(prompt, place=place, stream=False, **options)
+                reply = session.ask(prompt, options_of({"stream": False, **options}), place=place)
             else:
                 with pytest.raises(ServerError):
-                    session.ask(prompt, place=place, stream=False, **options)
+                    session.ask(prompt, options_of({"stream": False, **options}), place=place)
             return [each["content"] for each in server.requests[-1].json()["messages"]], reply
 
         @random_examples(150, phases=[Phase.generate])
         @given(_STEPS)
         def follows_the_rule(steps: list[_Run | str]) -> None:
-            session = Session(
-                base_url=server.base_url, model="m", prices={"m": (1, 2)}, ledger="off", retries=0
+            session = KernelSession(
+                Cnai(base_url=server.base_url, model="m", prices={"m": (1, 2)}, ledger="off", retries=0)
             )
             session.use_key(ApiKey(KEY))
             try:

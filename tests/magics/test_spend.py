@@ -25,7 +25,9 @@ from cnai_magic.money.budget import TokenBudget
 from cnai_magic.money.cost import Charge, Cost, usd
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options
+from cnai_magic.settings import Cnai
 from tests.servers import CLOSE, KEY, ScriptedServer, failure, json_response, sse
 
 NOW = datetime.now(timezone.utc)
@@ -75,10 +77,12 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def session(server: ScriptedServer, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+def session(server: ScriptedServer, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KernelSession]:
     """A session that has spent nothing, beside an empty place for a ledger."""
     monkeypatch.setenv("CNAI_API_KEY", KEY)
-    asking = Session(base_url=server.base_url, model="m", retries=0, ledger=str(path), prices={"m": (1, 1)})
+    asking = KernelSession(
+        Cnai(base_url=server.base_url, model="m", retries=0, ledger=str(path), prices={"m": (1, 1)})
+    )
     asking.notebook = HERE
     yield asking
     asking.close()
@@ -87,7 +91,7 @@ def session(server: ScriptedServer, path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def spent(session: Session) -> Session:
+def spent(session: KernelSession) -> KernelSession:
     """The session after it, and others, have spent what is listed above."""
     for each in KERNEL:
         session.accounts.settle([each], TokenBudget())
@@ -98,21 +102,21 @@ def spent(session: Session) -> Session:
     return session
 
 
-def shown(session: Session, line: str = "") -> list[Any]:
+def shown(session: KernelSession, line: str = "") -> list[Any]:
     return list(run_spend_command(session, line))
 
 
-def text(session: Session, line: str = "") -> str:
+def text(session: KernelSession, line: str = "") -> str:
     return "\n".join(map(repr, shown(session, line)))
 
 
-def last_lines(session: Session, line: str = "") -> list[str]:
+def last_lines(session: KernelSession, line: str = "") -> list[str]:
     """Return the lines of plain text below the tables."""
     found = shown(session, line)
     return [] if isinstance(found[-1], Table) else repr(found[-1]).splitlines()
 
 
-def refused(session: Session, line: str) -> CnaiError:
+def refused(session: KernelSession, line: str) -> CnaiError:
     """Return the error of a command that changes nothing."""
     before = (dict(session.settings.prices), session.settings.budget, list(session.book.charges))
     with pytest.raises((InputError, LedgerError)) as caught:
@@ -181,7 +185,7 @@ def nano(amount: str) -> int:
 
 
 @pytest.mark.parametrize(("by", "of"), list(product(_GROUPS, _SCOPES)))
-def test_the_sums_are_those_of_the_charges(spent: Session, by: str, of: str) -> None:
+def test_the_sums_are_those_of_the_charges(spent: KernelSession, by: str, of: str) -> None:
     tables = shown(spent, f"--by {by} --of {of}")
     kinds = [[each for each in _SCOPES[of] if each.demo is demo] for demo in (False, True)]
     assert [table.headings[1] for table in tables] == ["Cost", "Demo credit"]
@@ -204,27 +208,27 @@ def test_the_sums_are_those_of_the_charges(spent: Session, by: str, of: str) -> 
         ("--of notebook", "this notebook, in all its kernels"),
     ],
 )
-def test_each_table_says_what_it_is_of(spent: Session, line: str, scope: str) -> None:
+def test_each_table_says_what_it_is_of(spent: KernelSession, line: str, scope: str) -> None:
     assert {table.note.split(";")[0] for table in shown(spent, line)} == {scope}
 
 
-def test_days_come_in_their_order_and_the_oldest_first(spent: Session) -> None:
+def test_days_come_in_their_order_and_the_oldest_first(spent: KernelSession) -> None:
     days = [row[0] for row in shown(spent, "--by day")[0].rows[:-1]]
     assert days == sorted(days)
     assert len(days) == 3
 
 
-def test_of_without_by_shows_models_and_conversations(spent: Session) -> None:
+def test_of_without_by_shows_models_and_conversations(spent: KernelSession) -> None:
     assert [table.headings[0] for table in shown(spent, "--of all")] == ["Model", "Conversation"] * 2
 
 
-def test_where_nothing_was_spent_a_line_says_so_and_there_are_no_rows(session: Session) -> None:
+def test_where_nothing_was_spent_a_line_says_so_and_there_are_no_rows(session: KernelSession) -> None:
     assert text(session, "--by day") == "Nothing was spent yet: all time, all notebooks."
     assert text(session, "--of kernel") == "Nothing was spent yet: this kernel."
     assert list(read_spend(session, "--by day")) == []
 
 
-def test_the_overview_is_one_table_of_today_this_notebook_this_kernel_and_all(spent: Session) -> None:
+def test_the_overview_is_one_table_of_today_this_notebook_this_kernel_and_all(spent: KernelSession) -> None:
     (table,) = (each for each in shown(spent) if isinstance(each, Table))
     assert table.headings == ["", "Cost", "Demo credit", "Requests", "Unpriced"]
     rows = overview(table)
@@ -240,18 +244,18 @@ def test_the_overview_is_one_table_of_today_this_notebook_this_kernel_and_all(sp
         assert len({len(cells[heading].partition(".")[2]) for cells in rows.values()}) == 1
 
 
-def test_the_overview_leaves_out_money_where_there_is_demo_credit_only(session: Session) -> None:
+def test_the_overview_leaves_out_money_where_there_is_demo_credit_only(session: KernelSession) -> None:
     session.accounts.settle([KERNEL[4]], TokenBudget())
     (table,) = (each for each in shown(session) if isinstance(each, Table))
     assert table.headings == ["", "Demo credit", "Requests"]
 
 
-def test_the_overview_without_a_ledger_is_of_this_kernel(session: Session) -> None:
+def test_the_overview_without_a_ledger_is_of_this_kernel(session: KernelSession) -> None:
     session.settings.ledger = "off"
     assert overview(shown(session)[0]) == {"this kernel": {"Cost": "$0.00", "Requests": "0"}}
 
 
-def test_a_notebook_that_nobody_knows_is_left_out_of_the_overview(spent: Session) -> None:
+def test_a_notebook_that_nobody_knows_is_left_out_of_the_overview(spent: KernelSession) -> None:
     spent.notebook = ""
     assert "this notebook" not in overview(shown(spent)[0])
     error = refused(spent, "--of notebook")
@@ -259,7 +263,7 @@ def test_a_notebook_that_nobody_knows_is_left_out_of_the_overview(spent: Session
     assert "--of kernel" in error.next_step
 
 
-def test_what_was_thought_and_cached_is_told_by_model(spent: Session) -> None:
+def test_what_was_thought_and_cached_is_told_by_model(spent: KernelSession) -> None:
     (money, _) = shown(spent, "--by model --of all")
     assert money.headings[1:7] == ["Cost", "Requests", "Prompt", "Completion", "Thinking", "Cached"]
     rows = {row[0]: row for row in money.rows}
@@ -269,7 +273,7 @@ def test_what_was_thought_and_cached_is_told_by_model(spent: Session) -> None:
 # -- rows ---------------------------------------------------------------------------------------
 
 
-def test_rows_of_the_overview_are_data(spent: Session) -> None:
+def test_rows_of_the_overview_are_data(spent: KernelSession) -> None:
     rows = read_spend(spent, "")
     assert [row["scope"] for row in rows if not row["demo"]] == [
         "today",
@@ -287,7 +291,7 @@ def test_rows_of_the_overview_are_data(spent: Session) -> None:
 
 
 @pytest.mark.parametrize("by", _GROUPS)
-def test_rows_of_sums_are_data_and_a_file_has_the_same(spent: Session, by: str, tmp_path: Path) -> None:
+def test_rows_of_sums_are_data_and_a_file_has_the_same(spent: KernelSession, by: str, tmp_path: Path) -> None:
     rows = read_spend(spent, f"--by {by} --of all")
     for demo in (False, True):
         of_kind = [row for row in rows if row["demo"] is demo]
@@ -302,7 +306,7 @@ def test_rows_of_sums_are_data_and_a_file_has_the_same(spent: Session, by: str, 
 
 
 def test_rows_are_a_data_frame_where_pandas_is_in_use(
-    spent: Session, monkeypatch: pytest.MonkeyPatch
+    spent: KernelSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Frame:
         def __init__(self, rows: list[dict[str, Any]]) -> None:
@@ -315,7 +319,7 @@ def test_rows_are_a_data_frame_where_pandas_is_in_use(
     assert len(frame.rows) == 5
 
 
-def test_options_go_together(spent: Session, tmp_path: Path) -> None:
+def test_options_go_together(spent: KernelSession, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     said, *pictures = shown(spent, f"--by chat --plot --of all --csv {path}")
     assert "Written to" in repr(said)
@@ -329,7 +333,7 @@ def test_options_go_together(spent: Session, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["--of all", "--of today", "--of notebook", "--csv {}/x.csv --of all"])
 def test_without_a_ledger_only_this_kernel_can_be_asked_for(
-    session: Session, tmp_path: Path, line: str
+    session: KernelSession, tmp_path: Path, line: str
 ) -> None:
     session.settings.ledger = "off"
     error = refused(session, line.format(tmp_path))
@@ -338,7 +342,9 @@ def test_without_a_ledger_only_this_kernel_can_be_asked_for(
     assert text(session, "--by day") == "Nothing was spent yet: this kernel."
 
 
-def test_a_ledger_that_fails_leaves_this_kernel_s_sums_and_says_why(session: Session, path: Path) -> None:
+def test_a_ledger_that_fails_leaves_this_kernel_s_sums_and_says_why(
+    session: KernelSession, path: Path
+) -> None:
     session.accounts.settle([KERNEL[0]], TokenBudget())
     path.write_bytes(b"this is no database at all" * 100)
     assert overview(shown(session)[0]) == {"this kernel": {"Cost": "$0.001000", "Requests": "1"}}
@@ -349,7 +355,7 @@ def test_a_ledger_that_fails_leaves_this_kernel_s_sums_and_says_why(session: Ses
     assert read(shown(session, "--by model")[0])["Total"] == expected(KERNEL[:1])
 
 
-def test_a_place_that_is_no_path_leaves_this_kernel_s_sums_too(session: Session) -> None:
+def test_a_place_that_is_no_path_leaves_this_kernel_s_sums_too(session: KernelSession) -> None:
     session.settings.ledger = "~nobody-of-this-name/ledger.sqlite3"
     assert "this kernel" in overview(shown(session)[0])
     assert "~nobody-of-this-name" in text(session)
@@ -360,7 +366,7 @@ def test_a_place_that_is_no_path_leaves_this_kernel_s_sums_too(session: Session)
 
 
 @pytest.mark.parametrize("of", _SCOPES)
-def test_the_plot_has_the_same_totals(spent: Session, of: str) -> None:
+def test_the_plot_has_the_same_totals(spent: KernelSession, of: str) -> None:
     line = "--plot" if of == "kernel" else f"--plot --of {of}"
     pictures = shown(spent, line)
     assert all(isinstance(each, SpendPlot) for each in pictures)
@@ -371,13 +377,13 @@ def test_the_plot_has_the_same_totals(spent: Session, of: str) -> None:
         assert repr(picture).startswith("Demo credit of" if demo else "Spend of")
 
 
-def test_a_plot_of_nothing_says_so(session: Session) -> None:
+def test_a_plot_of_nothing_says_so(session: KernelSession) -> None:
     assert text(session, "--plot") == "Spend of this kernel\nnothing was spent yet"
     assert text(session, "--plot --of all") == "Spend of all time, all notebooks\nnothing was spent yet"
 
 
 @pytest.mark.parametrize("of", [*_SCOPES, ""])
-def test_the_file_has_every_request_of_the_scope(spent: Session, tmp_path: Path, of: str) -> None:
+def test_the_file_has_every_request_of_the_scope(spent: KernelSession, tmp_path: Path, of: str) -> None:
     path = tmp_path / "spend of mine.csv"
     said = text(spent, f'--csv "{path}"' + (f" --of {of}" if of else ""))
     charges = _SCOPES[of or "all"]
@@ -390,7 +396,9 @@ def test_the_file_has_every_request_of_the_scope(spent: Session, tmp_path: Path,
     assert said.startswith(f"Written to {path}: {len(charges)} requests of ")
 
 
-def test_a_file_of_one_request_says_so_and_one_that_is_there_stays(session: Session, tmp_path: Path) -> None:
+def test_a_file_of_one_request_says_so_and_one_that_is_there_stays(
+    session: KernelSession, tmp_path: Path
+) -> None:
     session.accounts.settle([KERNEL[0]], TokenBudget())
     path = tmp_path / "spend.csv"
     assert text(session, f"--csv {path} --of kernel") == f"Written to {path}: 1 request of this kernel."
@@ -401,7 +409,7 @@ def test_a_file_of_one_request_says_so_and_one_that_is_there_stays(session: Sess
     assert path.read_text().count("\n") == 2
 
 
-def test_without_a_ledger_the_file_is_of_this_kernel(session: Session, tmp_path: Path) -> None:
+def test_without_a_ledger_the_file_is_of_this_kernel(session: KernelSession, tmp_path: Path) -> None:
     session.settings.ledger = "off"
     session.accounts.settle([KERNEL[0]], TokenBudget())
     assert "1 request of this kernel" in text(session, f"--csv {tmp_path / 'x.csv'}")
@@ -410,14 +418,14 @@ def test_without_a_ledger_the_file_is_of_this_kernel(session: Session, tmp_path:
 # -- prices and budgets -------------------------------------------------------------------------
 
 
-def test_a_price_is_set_from_the_next_answer_on(server: ScriptedServer, session: Session) -> None:
+def test_a_price_is_set_from_the_next_answer_on(server: ScriptedServer, session: KernelSession) -> None:
     server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
     server.always(sse("yes", tokens=(20, 8)))
-    assert session.ask("a", model="new").cost.nano is None
+    assert session.ask("a", Options(model="new")).cost.nano is None
     assert text(session, "--price new 0.8 2.0") == (
         "new: input $0.80, output $2.00 per million tokens, from the next answer on."
     )
-    assert session.ask("a", model="new").cost.nano == 20 * 800 + 8 * 2000
+    assert session.ask("a", Options(model="new")).cost.nano == 20 * 800 + 8 * 2000
     assert "cached input $0.08" in text(session, "--price new 0.8 2 0.08")
     assert session.settings.prices == {"m": (1, 1), "new": ("0.8", "2", "0.08")}
     assert session.book.total().unpriced_requests == 1
@@ -426,7 +434,7 @@ def test_a_price_is_set_from_the_next_answer_on(server: ScriptedServer, session:
 @pytest.mark.parametrize(
     "price", ["m", "m 1", "m 1 2 3 4", "m one 2", "m 1 -2", "m nan 1", "m 1 inf", "m 1 2 x", "m 1,5 2"]
 )
-def test_a_price_that_is_none_changes_nothing(session: Session, price: str) -> None:
+def test_a_price_that_is_none_changes_nothing(session: KernelSession, price: str) -> None:
     error = refused(session, f"--price {price}")
     assert "example" in error.next_step
     assert "price" in error.what
@@ -434,14 +442,14 @@ def test_a_price_that_is_none_changes_nothing(session: Session, price: str) -> N
 
 @pytest.mark.parametrize("option", ["--budget", "--budget-day"])
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "lots", "1,5", "''", "$5"])
-def test_a_budget_that_is_no_amount_changes_nothing(session: Session, option: str, value: str) -> None:
+def test_a_budget_that_is_no_amount_changes_nothing(session: KernelSession, option: str, value: str) -> None:
     error = refused(session, f"{option} {value}")
     assert error.what.startswith(f"{option}: ")
     assert '"off"' in error.next_step
     assert refused(session, f"{option}").what == f"{option} needs a value after it"
 
 
-def test_a_budget_is_set_shown_and_taken_away(session: Session) -> None:
+def test_a_budget_is_set_shown_and_taken_away(session: KernelSession) -> None:
     assert text(session, "--budget 0.5") == "Budget of this kernel: $0.5000, $0.5000 left."
     assert session.budget == 5 * 10**8
     session.accounts.settle([charge(1, 2 * 10**8)], TokenBudget())
@@ -452,7 +460,7 @@ def test_a_budget_is_set_shown_and_taken_away(session: Session) -> None:
     assert "Budget" not in text(session)
 
 
-def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: Session, path: Path) -> None:
+def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: KernelSession, path: Path) -> None:
     assert text(session, "--budget-day 2") == "Budget of the day, all notebooks: $2.0000, $2.0000 left."
     assert session.ledger is not None
     session.ledger.add(charge(1, 3 * 10**9))
@@ -465,19 +473,19 @@ def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: Session, path:
     assert session.ledger.day.limit() is None
 
 
-def test_a_budget_of_the_day_needs_the_ledger(session: Session) -> None:
+def test_a_budget_of_the_day_needs_the_ledger(session: KernelSession) -> None:
     session.settings.ledger = "off"
     assert 'Cnai.ledger = "on"' in refused(session, "--budget-day 1").next_step
 
 
-def test_a_budget_of_nonsense_from_elsewhere_is_told_with_the_sums(session: Session) -> None:
+def test_a_budget_of_nonsense_from_elsewhere_is_told_with_the_sums(session: KernelSession) -> None:
     session.settings.budget = "lots"
     (line,) = (line for line in last_lines(session) if "budget" in line)
     assert "nothing is sent: the budget is 'lots', which is not an amount in USD" in line
     assert "CNAI_BUDGET" in line
 
 
-def test_several_changes_at_once_are_all_made_or_none(session: Session, tmp_path: Path) -> None:
+def test_several_changes_at_once_are_all_made_or_none(session: KernelSession, tmp_path: Path) -> None:
     path = tmp_path / "spend.csv"
     line = f"--price new 1 2 --budget 1 --budget-day 2 --csv {path} --reset"
     for slip in (" --budget nonsense", " --budget-day nonsense", " --price new 1 x"):
@@ -492,7 +500,7 @@ def test_several_changes_at_once_are_all_made_or_none(session: Session, tmp_path
     assert session.ledger.day.limit() == 2 * 10**9
 
 
-def test_reset_begins_the_kernel_anew_and_keeps_the_ledger(spent: Session) -> None:
+def test_reset_begins_the_kernel_anew_and_keeps_the_ledger(spent: KernelSession) -> None:
     assert text(spent, "--reset") == "The count of this kernel begins anew; the ledger keeps what it has."
     rows = overview(shown(spent)[0])
     assert rows["this kernel"]["Requests"] == "0"
@@ -513,11 +521,11 @@ def test_reset_begins_the_kernel_anew_and_keeps_the_ledger(spent: Session) -> No
         ("--by 'model", "a quote is not closed"),
     ],
 )
-def test_a_slip_is_told_with_the_nearest_word(session: Session, line: str, said: str) -> None:
+def test_a_slip_is_told_with_the_nearest_word(session: KernelSession, line: str, said: str) -> None:
     assert said in str(refused(session, line))
 
 
-def test_help_is_shown(session: Session) -> None:
+def test_help_is_shown(session: KernelSession) -> None:
     assert "--budget-day USD" in text(session, "--help")
 
 
@@ -529,19 +537,19 @@ def bill(server: ScriptedServer, used: float, limit: float = 5) -> None:
     server.billing = {"subscription": {"hard_limit_usd": limit}, "usage": {"total_usage": used}}
 
 
-def test_who_replays_asks_no_server_for_its_credit(session: Session, server: ScriptedServer) -> None:
+def test_who_replays_asks_no_server_for_its_credit(session: KernelSession, server: ScriptedServer) -> None:
     session.settings.replay = True
     list(run_spend_command(session, ""))
     assert server.lookups == []
 
 
-def test_a_server_that_does_not_tell_credit_is_said_to_tell_none(session: Session) -> None:
+def test_a_server_that_does_not_tell_credit_is_said_to_tell_none(session: KernelSession) -> None:
     assert last_lines(session) == ["127.0.0.1 does not tell what credit the key has."]
 
 
 @pytest.mark.parametrize("fault", [[CLOSE], failure(500), json_response({"hard_limit_usd": "much"})])
 def test_credit_that_cannot_be_had_does_not_keep_the_sums(
-    server: ScriptedServer, spent: Session, fault: Any
+    server: ScriptedServer, spent: KernelSession, fault: Any
 ) -> None:
     server.billing = {"subscription": fault}
     assert overview(shown(spent)[0])["all"]["Requests"] == str(len(ALL))
@@ -551,7 +559,7 @@ def test_credit_that_cannot_be_had_does_not_keep_the_sums(
     )
 
 
-def test_a_server_that_is_down_does_not_keep_the_sums(server: ScriptedServer, session: Session) -> None:
+def test_a_server_that_is_down_does_not_keep_the_sums(server: ScriptedServer, session: KernelSession) -> None:
     with ScriptedServer() as gone:
         pass
     session.settings.base_url = gone.base_url
@@ -569,13 +577,13 @@ def test_a_server_that_is_down_does_not_keep_the_sums(server: ScriptedServer, se
     ],
 )
 def test_credit_is_told_with_what_is_left(
-    server: ScriptedServer, session: Session, used: float, limit: float, said: str
+    server: ScriptedServer, session: KernelSession, used: float, limit: float, said: str
 ) -> None:
     bill(server, used, limit)
     assert last_lines(session) == [said, "From now on that is compared with what this kernel counts."]
 
 
-def compared(session: Session) -> str:
+def compared(session: KernelSession) -> str:
     """Return the line that compares, without its time."""
     (line,) = (line for line in last_lines(session) if line.startswith("Since "))
     since, _, rest = line.partition(", ")
@@ -583,7 +591,9 @@ def compared(session: Session) -> str:
     return rest
 
 
-def test_the_two_counts_are_compared_from_the_first_look_on(server: ScriptedServer, session: Session) -> None:
+def test_the_two_counts_are_compared_from_the_first_look_on(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session.ask("a")
     bill(server, 10)
@@ -601,7 +611,7 @@ def test_the_two_counts_are_compared_from_the_first_look_on(server: ScriptedServ
 
 
 def test_what_was_estimated_or_has_no_price_is_told_beside_the_server_s_count(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
     bill(server, 0)
@@ -609,14 +619,14 @@ def test_what_was_estimated_or_has_no_price_is_told_beside_the_server_s_count(
     server.reply(sse("yes", tokens=None))
     server.reply(sse("yes"))
     session.ask("a")
-    session.ask("a", model="new")
+    session.ask("a", Options(model="new"))
     bill(server, 0.004)
     assert compared(session) == (
         "127.0.0.1 charged $0.00004, and this kernel counted ≈$0.000002 + 1 unpriced: $0.000038 more there."
     )
 
 
-def test_a_reset_of_the_kernel_leaves_the_comparison(server: ScriptedServer, session: Session) -> None:
+def test_a_reset_of_the_kernel_leaves_the_comparison(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     bill(server, 0)
     shown(session)
@@ -627,7 +637,7 @@ def test_a_reset_of_the_kernel_leaves_the_comparison(server: ScriptedServer, ses
 
 
 def test_another_key_and_a_count_that_begins_anew_begin_the_comparison_anew(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     bill(server, 10)
@@ -643,7 +653,7 @@ def test_another_key_and_a_count_that_begins_anew_begin_the_comparison_anew(
     assert last_lines(session)[1] == "From now on that is compared with what this kernel counts."
 
 
-def test_the_ledger_s_count_for_the_server_is_told_too(server: ScriptedServer, spent: Session) -> None:
+def test_the_ledger_s_count_for_the_server_is_told_too(server: ScriptedServer, spent: KernelSession) -> None:
     bill(server, 0)
     assert last_lines(spent)[-1] == (
         "The ledger counts ≈$0.021067005 + 2 unpriced for 127.0.0.1 in all, whatever the key."
@@ -651,7 +661,7 @@ def test_the_ledger_s_count_for_the_server_is_told_too(server: ScriptedServer, s
 
 
 def test_the_demo_gateway_agrees_from_its_start_and_is_not_started_for_the_question(
-    session: Session,
+    session: KernelSession,
 ) -> None:
     session.settings.base_url, session.settings.model = "demo", ""
     assert gateway._current is None or not gateway._current.running
@@ -669,7 +679,7 @@ def test_the_demo_gateway_agrees_from_its_start_and_is_not_started_for_the_quest
         running.close()
 
 
-def test_a_budget_of_demo_credit_says_so(session: Session) -> None:
+def test_a_budget_of_demo_credit_says_so(session: KernelSession) -> None:
     session.settings.base_url = "demo"
     assert text(session, "--budget 1") == "Budget of this kernel: $1.0000 of demo credit, $1.0000 left."
     assert "of demo credit" in text(session, "--budget-day 1")
@@ -681,7 +691,7 @@ def test_a_budget_of_demo_credit_says_so(session: Session) -> None:
 @pytest.mark.parametrize(
     "line", ["", "--of all", "--by notebook", "--by day --of today", "--plot", "--plot --of all", "--by chat"]
 )
-def test_nothing_that_is_shown_is_a_value_of_python(spent: Session, line: str) -> None:
+def test_nothing_that_is_shown_is_a_value_of_python(spent: KernelSession, line: str) -> None:
     said = text(spent, line)
     assert "None" not in said
     assert "$-" not in said
@@ -691,7 +701,7 @@ def test_nothing_that_is_shown_is_a_value_of_python(spent: Session, line: str) -
         assert "None" not in html
 
 
-def test_answers_that_were_replayed_are_told_with_what_they_had_cost(session: Session) -> None:
+def test_answers_that_were_replayed_are_told_with_what_they_had_cost(session: KernelSession) -> None:
     session.book.replay(KERNEL[0])
     assert "1 answer was replayed at no cost; when asked for, it cost $0.001000." in last_lines(session)
     session.book.replay(KERNEL[3])
@@ -701,14 +711,14 @@ def test_answers_that_were_replayed_are_told_with_what_they_had_cost(session: Se
     assert any("demo credit $0" in line for line in lines)
 
 
-def test_what_a_restored_notebook_had_spent_is_a_row_of_its_own(session: Session) -> None:
+def test_what_a_restored_notebook_had_spent_is_a_row_of_its_own(session: KernelSession) -> None:
     session.book.restore(KERNEL[:3])
     rows = overview(shown(session)[0])
     assert (rows["restored answers"]["Requests"], rows["restored answers"]["Unpriced"]) == ("3", "1")
     assert rows["this kernel"]["Requests"] == "0"
 
 
-def test_what_is_held_is_not_overspent(session: Session) -> None:
+def test_what_is_held_is_not_overspent(session: KernelSession) -> None:
     session.settings.budget = "0.001"
     assert session.ledger is not None
     session.ledger.day.set_limit(10**6)

@@ -32,8 +32,10 @@ from cnai_magic.gateway.embedded import EmbeddedGateway
 from cnai_magic.money.cost import Charge, Spend
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.notebook.record import bundle, metadata
-from cnai_magic.session.question import Question
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options, Question
+from cnai_magic.settings import Cnai
+from tests.options import options_of
 from tests.servers import (
     CLOSE,
     KEY,
@@ -50,7 +52,7 @@ from tests.servers import (
     failure,
     json_response,
 )
-from tests.session.test_session import Watcher, begun
+from tests.session.test_kernel_session import Watcher, begun
 
 SEED = 20_261_124
 THREADS = 8
@@ -79,10 +81,10 @@ class Impatient(Watcher):
         raise KeyboardInterrupt
 
 
-def ask(session: Session, view: Watcher, prompt: str, **options: Any) -> Reply | None:
+def ask(session: KernelSession, view: Watcher, prompt: str, **options: Any) -> Reply | None:
     """Ask, and return what was shown of the answer in the end, whatever ended it."""
     with suppress(CnaiError, KeyboardInterrupt):
-        session.ask(prompt, view=view, **options)
+        session.ask(prompt, options_of(options), view=view)
     (shown,) = [*view.ended, *view.failed]
     return shown
 
@@ -151,7 +153,7 @@ def assert_shown_as_charged(reply: Reply, charge: Charge) -> None:
     assert bundle(reply)["text/plain"].endswith(reply.footer)
 
 
-def assert_agreed(sessions: list[Session], replies: list[Reply], *, demo: bool) -> None:
+def assert_agreed(sessions: list[KernelSession], replies: list[Reply], *, demo: bool) -> None:
     """Hold the answers, the books of the kernels and the ledger against each other."""
     charges = [charge for session in sessions for charge in session.book.charges if charge.demo is demo]
     by_id = {charge.id: charge for charge in charges}
@@ -210,7 +212,7 @@ class Kind:
     charged: bool = True
     exact: bool = True
 
-    def ask(self, session: Session, number: int, **options: Any) -> Reply | None:
+    def ask(self, session: KernelSession, number: int, **options: Any) -> Reply | None:
         return ask(
             session,
             self.view(self.on_text),
@@ -282,12 +284,12 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Session]]:
+def make(tmp_path: Path) -> Iterator[Callable[..., KernelSession]]:
     """Return a function that makes a session, a kernel of its own, over one ledger."""
-    made: list[Session] = []
+    made: list[KernelSession] = []
 
-    def session(notebook: str, **settings: Any) -> Session:
-        made.append(Session(retries=0, ledger=str(tmp_path / "ledger.sqlite3"), **settings))
+    def session(notebook: str, **settings: Any) -> KernelSession:
+        made.append(KernelSession(Cnai(retries=0, ledger=str(tmp_path / "ledger.sqlite3"), **settings)))
         made[-1].notebook = notebook
         return made[-1]
 
@@ -300,7 +302,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Session]]:
 
 
 def test_the_embedded_gateway_one_request_after_the_other(
-    watched: Watched, make: Callable[..., Session]
+    watched: Watched, make: Callable[..., KernelSession]
 ) -> None:
     session = make("/one.ipynb", base_url="demo")
     kinds = [*COMPLETE * 12, *BROKEN * 6, *REFUSED * 2, *STOPPED * 4, *[ended(press_interrupt)] * 6]
@@ -308,7 +310,9 @@ def test_the_embedded_gateway_one_request_after_the_other(
     replies: list[Reply] = []
     for number, kind in enumerate(kinds):
         before = len(watched.gateway.charges)
-        reply = kind.ask(session, number, chat=f"chat-{number % 5}", place=CellPosition(f"cell-{number % 3}"))
+        reply = kind.ask(
+            session, number, Options(chat=f"chat-{number % 5}"), place=CellPosition(f"cell-{number % 3}")
+        )
         if not kind.charged:
             assert reply is None
             assert watched.charges_after(before) == []
@@ -328,7 +332,9 @@ def test_the_embedded_gateway_one_request_after_the_other(
     assert_the_gateway_agrees(watched.gateway, [session], replies)
 
 
-def test_the_embedded_gateway_many_requests_at_once(watched: Watched, make: Callable[..., Session]) -> None:
+def test_the_embedded_gateway_many_requests_at_once(
+    watched: Watched, make: Callable[..., KernelSession]
+) -> None:
     sessions = [make("/one.ipynb", base_url="demo"), make("/two.ipynb", base_url="demo")]
     kinds = [*COMPLETE * 8, *BROKEN * 4, *REFUSED, *STOPPED * 3]
     Random(SEED).shuffle(kinds)
@@ -336,7 +342,7 @@ def test_the_embedded_gateway_many_requests_at_once(watched: Watched, make: Call
     def job(number: int, kind: Kind) -> Callable[[], Reply | None]:
         session = sessions[number % 2]
         place = CellPosition(f"cell-{number % 3}")
-        return lambda: kind.ask(session, number, chat=f"chat-{number % 5}", place=place)
+        return lambda: kind.ask(session, number, Options(chat=f"chat-{number % 5}"), place=place)
 
     found = in_threads(job(number, kind) for number, kind in enumerate(kinds))
     replies = [reply for reply in found if reply is not None]
@@ -349,7 +355,7 @@ def test_the_embedded_gateway_many_requests_at_once(watched: Watched, make: Call
 
 
 def assert_the_gateway_agrees(
-    running: EmbeddedGateway, sessions: list[Session], replies: list[Reply]
+    running: EmbeddedGateway, sessions: list[KernelSession], replies: list[Reply]
 ) -> None:
     """Hold what was charged here against what the gateway charged, by request and in sum."""
     charges = running.charges
@@ -554,7 +560,7 @@ def expected_charge(pairs: Iterable[tuple[Reply, Script]]) -> int:
 
 
 def test_a_scripted_server_one_request_after_the_other(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     session = make("/one.ipynb", base_url=server.base_url, prices=PRICES)
     chance = Random(SEED)
@@ -584,7 +590,7 @@ def test_a_scripted_server_one_request_after_the_other(
 
 
 def test_a_scripted_server_many_requests_at_once(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     sessions = [make(f"/{name}.ipynb", base_url=server.base_url, prices=PRICES) for name in ("one", "two")]
     scripts = [each for each in mixed(Scripts(SEED + 1), 18) if each.stream]
@@ -622,20 +628,20 @@ def test_a_scripted_server_many_requests_at_once(
 
 
 def test_an_answer_that_ends_as_the_key_begins_is_charged_as_it_was_reported(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     # Such an end is held back until the stream is over, and so until after the usage was told.
     session = make("/one.ipynb", base_url=server.base_url, prices=PRICES)
     usage = Usage(20, 8)
     for end in ("t", "te", "test"):
         server.reply(chunked(answer("so it is a ", end, tokens=(20, 8))))
-        reply = session.ask("question", model="m")
+        reply = session.ask("question", Options(model="m"))
         assert_the_server_s_usage_was_charged(reply, Script([], f"so it is a {end}", usage))
         assert "≈" not in reply.footer
 
 
 def test_a_request_that_is_sent_again_is_charged_once(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     session = make("/one.ipynb", base_url=server.base_url, prices=PRICES)
     session.settings.retries = 2
@@ -649,7 +655,7 @@ def test_a_request_that_is_sent_again_is_charged_once(
             server.reply(refusal)
         script = scripts.reported()
         server.reply(script.steps)
-        reply = session.ask("question", model="odd")
+        reply = session.ask("question", Options(model="odd"))
         assert_the_server_s_usage_was_charged(reply, script)
         pairs.append((reply, script))
     assert len(server.requests) == 5

@@ -22,7 +22,10 @@ from cnai_magic.magics.spend import run_spend_command
 from cnai_magic.money.cost import Spend
 from cnai_magic.money.ledger import Ledger, default_path
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options
+from cnai_magic.settings import Cnai
+from tests.options import options_of
 from tests.servers import (
     CLOSE,
     KEY,
@@ -41,7 +44,7 @@ from tests.servers import (
     json_response,
     sse,
 )
-from tests.session.test_session import Watcher, begun
+from tests.session.test_kernel_session import Watcher, begun
 
 # A token costs 1,000 nano-USD, so that budgets can be read as tokens.
 TOKEN = 1000
@@ -63,15 +66,15 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def make(
     server: ScriptedServer, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Session]]:
+) -> Iterator[Callable[..., KernelSession]]:
     """Return a function that makes a session, as a kernel of its own would have it."""
     monkeypatch.setenv("CNAI_API_KEY", KEY)
-    made: list[Session] = []
+    made: list[KernelSession] = []
 
-    def session(**settings: Any) -> Session:
+    def session(**settings: Any) -> KernelSession:
         usual = {"base_url": server.base_url, "model": "m", "retries": 0, "timeout": PATIENCE}
         usual |= {"ledger": str(path), "prices": {"m": (1, 1), "free": (0, 0)}}
-        made.append(Session(**{**usual, **settings}))
+        made.append(KernelSession(Cnai(**{**usual, **settings})))
         return made[-1]
 
     yield session
@@ -86,35 +89,35 @@ def usd_of(tokens: int) -> str:
     return f"{tokens * TOKEN / 10**9:.9f}"
 
 
-def left(session: Session) -> int | None:
+def left(session: KernelSession) -> int | None:
     """Return the tokens that the kernel's budget leaves."""
     status = session.accounts.status(session.budget, demo=False)
     return None if status is None else status.left // TOKEN
 
 
-def left_today(session: Session) -> int | None:
+def left_today(session: KernelSession) -> int | None:
     """Return the tokens that the day's budget leaves."""
     assert session.ledger is not None
     nano = session.ledger.day.left("money")
     return None if nano is None else nano // TOKEN
 
 
-def set_day_budget(session: Session, tokens: int) -> None:
+def set_day_budget(session: KernelSession, tokens: int) -> None:
     assert session.ledger is not None
     session.ledger.day.set_limit(tokens * TOKEN)
 
 
-def make_impatient(session: Session) -> None:
+def make_impatient(session: KernelSession) -> None:
     """Let the ledger wait for no other writer."""
     assert session.ledger is not None
     session.ledger._store.patience = 0.05
     session.ledger.close()
 
 
-def ask_until_refused(session: Session, **options: Any) -> None:
+def ask_until_refused(session: KernelSession, **options: Any) -> None:
     with suppress(BudgetError):
         while True:
-            session.ask("a", once=True, **options)
+            session.ask("a", options_of({"once": True, **options}))
 
 
 def limits_sent(server: ScriptedServer) -> list[int | None]:
@@ -125,7 +128,7 @@ def limits_sent(server: ScriptedServer) -> list[int | None]:
 
 
 def test_a_question_that_does_not_fit_is_not_sent_and_says_what_is_left_and_what_to_do(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     session = make(budget=usd_of(PROMPT))
     with pytest.raises(BudgetError) as caught:
@@ -139,11 +142,11 @@ def test_a_question_that_does_not_fit_is_not_sent_and_says_what_is_left_and_what
 
 
 def test_a_question_of_which_one_token_can_be_answered_is_sent(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.reply(json_response(completion("yes", (PROMPT, 1))))
     session = make(budget=usd_of(PROMPT + 1))
-    session.ask("a", stream=False)
+    session.ask("a", Options(stream=False))
     assert limits_sent(server) == [1]
     assert left(session) == 0
 
@@ -151,21 +154,23 @@ def test_a_question_of_which_one_token_can_be_answered_is_sent(
 @pytest.mark.parametrize(("asked", "sent"), [(None, 100), (7, 7), (100, 100), (500, 100)])
 @pytest.mark.parametrize("stream", [True, False])
 def test_max_tokens_is_lowered_to_what_is_left_and_never_raised(
-    server: ScriptedServer, make: Callable[..., Session], asked: int | None, sent: int, stream: bool
+    server: ScriptedServer, make: Callable[..., KernelSession], asked: int | None, sent: int, stream: bool
 ) -> None:
     server.reply(sse("yes") if stream else json_response(completion("yes")))
-    reply = make(budget=usd_of(PROMPT + 100)).ask("a", max_tokens=asked, stream=stream)
+    reply = make(budget=usd_of(PROMPT + 100)).ask(
+        "a", Options(stream=stream, parameters={"max_tokens": asked})
+    )
     assert limits_sent(server) == [sent]
     assert reply.parameters == {"max_tokens": sent}
 
 
 def test_what_an_answer_costs_is_taken_from_the_next(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make(budget=usd_of(PROMPT + 100))
     for _ in range(3):
-        session.ask("a", once=True)
+        session.ask("a", Options(once=True))
     assert limits_sent(server) == [100, 72, 44]
     session.ask("a", place=CellPosition("cell"))
     with pytest.raises(BudgetError):
@@ -175,20 +180,20 @@ def test_what_an_answer_costs_is_taken_from_the_next(
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_limit_is_sent_however_much_is_left(
-    server: ScriptedServer, make: Callable[..., Session], stream: bool
+    server: ScriptedServer, make: Callable[..., KernelSession], stream: bool
 ) -> None:
     server.reply(sse("yes") if stream else json_response(completion("yes")))
-    make(budget=usd_of(PROMPT + 10**6)).ask("a", stream=stream)
+    make(budget=usd_of(PROMPT + 10**6)).ask("a", Options(stream=stream))
     assert limits_sent(server) == [8192]
 
 
 def test_without_a_budget_no_limit_is_sent_and_none_is_needed(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes"))
     session = make()
     session.ask("a")
-    session.ask("b", model="unpriced")
+    session.ask("b", Options(model="unpriced"))
     assert limits_sent(server) == [None, None]
     assert left(session) is None
 
@@ -196,7 +201,7 @@ def test_without_a_budget_no_limit_is_sent_and_none_is_needed(
 @pytest.mark.parametrize(("options", "off"), [((1, None), "--budget off"), ((None, 1), "--budget-day off")])
 def test_a_model_without_a_price_is_refused_and_says_how_to_set_one(
     server: ScriptedServer,
-    make: Callable[..., Session],
+    make: Callable[..., KernelSession],
     options: tuple[int | None, int | None],
     off: str,
 ) -> None:
@@ -205,18 +210,18 @@ def test_a_model_without_a_price_is_refused_and_says_how_to_set_one(
     if options[1]:
         set_day_budget(session, 10**6)
     with pytest.raises(BudgetError) as caught:
-        session.ask("a", model="new-model")
+        session.ask("a", Options(model="new-model"))
     assert server.requests == []
     assert "new-model has no price" in caught.value.what
     assert "%cnai_spend --price new-model INPUT OUTPUT" in caught.value.next_step
     assert caught.value.next_step.cell.endswith(off)
     server.reply(sse("yes"))
     list(run_spend_command(session, "--price new-model 1 1"))
-    session.ask("a", model="new-model")
+    session.ask("a", Options(model="new-model"))
 
 
 def test_a_model_that_costs_nothing_is_asked_whatever_is_left(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make()
@@ -224,15 +229,15 @@ def test_a_model_that_costs_nothing_is_asked_whatever_is_left(
     # Less than what was spent.
     session.settings.budget = 0
     set_day_budget(session, 0)
-    session.ask("b", model="free")
+    session.ask("b", Options(model="free"))
     assert limits_sent(server) == [None, None]
     session.settings.prices = {**session.settings.prices, "free": (0, 1)}
     with pytest.raises(BudgetError):
-        session.ask("c", model="free")
+        session.ask("c", Options(model="free"))
 
 
 def test_a_budget_that_is_lowered_below_what_was_spent_leaves_nothing(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.reply(sse("yes"))
     session = make(budget=1)
@@ -248,7 +253,7 @@ def test_a_budget_that_is_lowered_below_what_was_spent_leaves_nothing(
 
 @pytest.mark.parametrize(("value", "nano"), [("0.1", 10**8), (0.1, 10**8), ("0.3", 3 * 10**8), ("", None)])
 def test_a_budget_is_the_exact_amount_that_was_written(
-    make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch, value: str | float, nano: int | None
+    make: Callable[..., KernelSession], monkeypatch: pytest.MonkeyPatch, value: str | float, nano: int | None
 ) -> None:
     assert make(budget=value).budget == nano
     monkeypatch.setenv("CNAI_BUDGET", str(value))
@@ -256,19 +261,19 @@ def test_a_budget_is_the_exact_amount_that_was_written(
 
 
 def test_three_tenths_are_spent_to_the_last_nano_usd(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     # In floats 0.1 + 0.1 + 0.1 is more than 0.3.
     server.always(sse("yes", tokens=(10**5 - 1, 1)))
     session = make(budget="0.3")
     for _ in range(3):
-        session.ask("a", once=True)
+        session.ask("a", Options(once=True))
     assert left(session) == 0
 
 
 @pytest.mark.parametrize("value", ["lots", "nan", "inf", "-1", "1,5", "$5"])
 def test_a_budget_that_is_no_amount_is_refused_before_anything_is_sent(
-    server: ScriptedServer, make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch, value: str
+    server: ScriptedServer, make: Callable[..., KernelSession], monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("CNAI_BUDGET", value)
     with pytest.raises(InputError) as caught:
@@ -281,18 +286,18 @@ def test_a_budget_that_is_no_amount_is_refused_before_anything_is_sent(
 
 
 def test_a_server_that_keeps_to_the_limit_ends_at_the_budget_and_the_footer_says_so(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("so far", finish="length", tokens=(20, 100)))
     reply = make(budget=usd_of(PROMPT + 100)).ask("a")
     assert (reply.finish_reason, reply.usage.estimated) == ("budget", False)
     assert reply.footer.endswith("stopped at the budget")
-    own = make(budget=usd_of(PROMPT + 100)).ask("a", max_tokens=100)
+    own = make(budget=usd_of(PROMPT + 100)).ask("a", Options(parameters={"max_tokens": 100}))
     assert own.footer.endswith("cut at max_tokens")
 
 
 def test_a_server_that_ignores_the_limit_is_stopped_there(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.reply(head(Transfer_Encoding="chunked"), Trickle(http_chunk(event(delta("word ")))))
     session = make(budget=usd_of(PROMPT + 20))
@@ -311,17 +316,17 @@ def test_a_server_that_ignores_the_limit_is_stopped_there(
 
 
 def test_a_whole_answer_within_the_limit_is_complete_however_long_it_seems(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.reply(json_response(completion("x" * 1000, (20, 90))))
-    reply = make(budget=usd_of(PROMPT + 100)).ask("a", stream=False)
+    reply = make(budget=usd_of(PROMPT + 100)).ask("a", Options(stream=False))
     assert (reply.finish_reason, reply.cost.nano, len(reply.text)) == ("stop", 110 * TOKEN, 1000)
 
 
 class Gate(Watcher):
     """A view that lets the next piece of an answer come, and notes what the budget leaves meanwhile."""
 
-    def __init__(self, session: Session, gates: list[threading.Event]) -> None:
+    def __init__(self, session: KernelSession, gates: list[threading.Event]) -> None:
         super().__init__()
         self.left: list[int | None] = []
         self._session = session
@@ -348,7 +353,7 @@ def piecewise(pieces: list[str], end: list[Any]) -> tuple[list[Any], list[thread
 
 
 def test_more_is_held_while_a_long_answer_comes_and_let_go_at_its_end(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     end = [http_chunk(each) for each in (event(delta(finish="stop")), event("[DONE]"))] + [b"0\r\n\r\n"]
     steps, gates = piecewise([PIECE, PIECE, PIECE, "x" * 100], end)
@@ -363,7 +368,7 @@ def test_more_is_held_while_a_long_answer_comes_and_let_go_at_its_end(
 
 
 def test_a_long_answer_is_stopped_where_no_more_can_be_held(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     steps, gates = piecewise([PIECE] * 5, [SILENCE])
     server.reply(steps)
@@ -378,7 +383,7 @@ def test_a_long_answer_is_stopped_where_no_more_can_be_held(
 
 
 def test_what_another_holds_stops_a_long_answer_too(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     steps, gates = piecewise([PIECE] * 2, [SILENCE])
     server.reply(steps)
@@ -398,7 +403,7 @@ def test_what_another_holds_stops_a_long_answer_too(
 
 
 def test_a_ledger_that_fails_stops_an_answer_for_which_more_must_be_held(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     steps, gates = piecewise([PIECE] * 2, [SILENCE])
     server.reply(steps)
@@ -454,7 +459,7 @@ def _break(view: Watcher) -> None:
 )
 def test_however_an_answer_ends_only_its_cost_is_taken_from_the_budgets(
     server: ScriptedServer,
-    make: Callable[..., Session],
+    make: Callable[..., KernelSession],
     steps: list[Any],
     on_text: Callable[[Watcher], None] | None,
     error: type[BaseException] | None,
@@ -474,7 +479,7 @@ def test_however_an_answer_ends_only_its_cost_is_taken_from_the_budgets(
 
 
 def test_a_question_that_cannot_be_sent_holds_nothing(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     session = make(budget=usd_of(10_000))
     set_day_budget(session, 20_000)
@@ -485,7 +490,7 @@ def test_a_question_that_cannot_be_sent_holds_nothing(
 
 
 def test_a_hold_that_cannot_be_let_go_is_let_go_when_the_ledger_works_again(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.reply(failure(500))
     session = make()
@@ -507,7 +512,7 @@ def test_a_hold_that_cannot_be_let_go_is_let_go_when_the_ledger_works_again(
 
 
 def test_another_ledger_chosen_meanwhile_gets_the_charge_and_the_first_its_hold_back(
-    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
     server.reply(sse("yes"))
     session = make()
@@ -530,7 +535,7 @@ def test_another_ledger_chosen_meanwhile_gets_the_charge_and_the_first_its_hold_
 
 
 def test_questions_at_once_in_one_kernel_never_hold_more_than_there_is(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     answer = threading.Event()
     server.always(Wait(answer), sse("yes", tokens=(PROMPT, 10)))
@@ -541,7 +546,7 @@ def test_questions_at_once_in_one_kernel_never_hold_more_than_there_is(
     def ask(number: int) -> None:
         barrier.wait(PATIENCE)
         try:
-            session.ask("a", once=True, max_tokens=10)
+            session.ask("a", Options(once=True, parameters={"max_tokens": 10}))
             ended.put("answered")
         except BudgetError as error:
             ended.put(error.why)
@@ -564,7 +569,7 @@ def test_questions_at_once_in_one_kernel_never_hold_more_than_there_is(
 
 
 def test_threads_spend_a_budget_to_its_end_and_no_further(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make(budget=usd_of(1000))
@@ -585,7 +590,9 @@ def test_threads_spend_a_budget_to_its_end_and_no_further(
     assert len(server.requests) == 35
 
 
-def test_demo_credit_has_a_budget_of_its_own(server: ScriptedServer, make: Callable[..., Session]) -> None:
+def test_demo_credit_has_a_budget_of_its_own(
+    server: ScriptedServer, make: Callable[..., KernelSession]
+) -> None:
     running = gateway.embedded(tokens_per_second=0)
     try:
         session = make(budget="0.001", base_url="demo", model="")
@@ -598,7 +605,7 @@ def test_demo_credit_has_a_budget_of_its_own(server: ScriptedServer, make: Calla
         ask_until_refused(session)
         session.settings.base_url, session.settings.model = server.base_url, "m"
         server.reply(sse("yes"))
-        session.ask("a", once=True)
+        session.ask("a", Options(once=True))
         assert left(session) == left_today(session) == 1000 - 28
     finally:
         running.close()
@@ -608,7 +615,7 @@ def test_demo_credit_has_a_budget_of_its_own(server: ScriptedServer, make: Calla
 
 
 def test_the_budget_that_is_too_small_is_the_one_that_is_named(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     session = make(budget=usd_of(10))
     set_day_budget(session, 1000)
@@ -627,18 +634,20 @@ def test_the_budget_that_is_too_small_is_the_one_that_is_named(
 
 
 def test_the_smaller_of_two_budgets_limits_the_answer(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes"))
     session = make(budget=usd_of(PROMPT + 50))
     set_day_budget(session, PROMPT + 100)
-    session.ask("a", once=True)
+    session.ask("a", Options(once=True))
     session.settings.budget = usd_of(28 + PROMPT + 90)
-    session.ask("a", once=True)
+    session.ask("a", Options(once=True))
     assert limits_sent(server) == [50, 72]
 
 
-def test_what_another_kernel_holds_is_not_left(server: ScriptedServer, make: Callable[..., Session]) -> None:
+def test_what_another_kernel_holds_is_not_left(
+    server: ScriptedServer, make: Callable[..., KernelSession]
+) -> None:
     one, other = make(), make()
     set_day_budget(one, 2 * PROMPT + 100)
     server.reply([*begun("half"), SILENCE])
@@ -646,26 +655,29 @@ def test_what_another_kernel_holds_is_not_left(server: ScriptedServer, make: Cal
 
     def ask_too(view: Watcher) -> None:
         with pytest.raises(BudgetError) as caught:
-            other.ask("a", max_tokens=1)
+            other.ask("a", Options(parameters={"max_tokens": 1}))
         refused.append(caught.value)
         _stop(view)
 
     one.ask("a", view=Watcher(ask_too))
     assert "requests under way hold $0.000166" in refused[0].why
     server.reply(sse("yes"))
-    assert other.ask("a", max_tokens=1).text == "yes"
+    assert other.ask("a", Options(parameters={"max_tokens": 1})).text == "yes"
 
 
 _CHILD = """
 import sys
 from cnai_magic.errors import BudgetError
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options
+from cnai_magic.session.view import View
+from cnai_magic.settings import Cnai
 
 def tell(*words):
     print(*words, flush=True)
 
-session = Session(
-    base_url=sys.argv[1], ledger=sys.argv[2], model="m", prices={"m": (1, 1)}, max_tokens=8, retries=0
+session = KernelSession(
+    Cnai(base_url=sys.argv[1], ledger=sys.argv[2], model="m", prices={"m": (1, 1)}, max_tokens=8, retries=0)
 )
 tell("ready")
 input()
@@ -673,9 +685,7 @@ input()
 
 # Shows the first text; when more comes, the first is noted in the journal, and nothing after it will be.
 _ASK_AND_STAND_STILL = """
-from cnai_magic.session.question import Unseen
-
-class View(Unseen):
+class CountingView(View):
     texts = 0
 
     def update(self, batch):
@@ -685,7 +695,7 @@ class View(Unseen):
             if self.texts > 1:
                 input()
 
-session.ask("a", view=View(), max_tokens=2000)
+session.ask("a", Options(parameters={"max_tokens": 2000}), view=CountingView())
 """
 
 
@@ -731,7 +741,7 @@ def heard(process: subprocess.Popen[str]) -> str:
 
 
 def test_ten_kernels_at_once_spend_the_day_s_budget_and_no_more(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     budget = 28 * 60 + 20
@@ -759,7 +769,7 @@ tell(answers)
 
 
 def test_a_kernel_that_is_killed_frees_what_it_held(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     asked = threading.Event()
     server.reply(head(Transfer_Encoding="chunked"), Tell(asked), SILENCE)
@@ -783,7 +793,7 @@ def test_a_kernel_that_is_killed_frees_what_it_held(
 
 
 def test_what_had_come_of_the_answer_of_a_killed_kernel_counts_in_the_day_s_budget(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     text = "word " * 400
     shown = threading.Event()
@@ -801,7 +811,7 @@ def test_what_had_come_of_the_answer_of_a_killed_kernel_counts_in_the_day_s_budg
 
 
 def test_what_a_killed_kernel_could_not_write_is_entered_exactly(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make()
@@ -817,7 +827,7 @@ def test_what_a_killed_kernel_could_not_write_is_entered_exactly(
 
 
 def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     shown = threading.Event()
     server.reply([*begun("half"), Wait(shown), http_chunk(event(delta("more"))), SILENCE])
@@ -844,7 +854,9 @@ def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
         b'{"grown": "x"}',
     ],
 )
-def test_a_note_that_is_damaged_is_left_out(make: Callable[..., Session], path: Path, damage: bytes) -> None:
+def test_a_note_that_is_damaged_is_left_out(
+    make: Callable[..., KernelSession], path: Path, damage: bytes
+) -> None:
     session = make()
     assert rows(session) == []
     folder = path.with_name(f"{path.name}-owners")
@@ -869,7 +881,7 @@ def unlock(connection: sqlite3.Connection) -> None:
     connection.close()
 
 
-def rows(session: Session) -> list[Any]:
+def rows(session: KernelSession) -> list[Any]:
     assert session.ledger is not None
     return list(session.ledger.rows())
 
@@ -921,7 +933,7 @@ def _behind_a_dead_link(path: Path) -> Callable[[], object]:
     "broken", [_below_a_file, _behind_a_dead_link, _damaged, _of_another_program, _locked, _a_folder]
 )
 def test_a_ledger_that_fails_is_told_once_loses_no_answer_and_is_written_later(
-    server: ScriptedServer, tmp_path: Path, make: Callable[..., Session], broken: Callable[..., Any]
+    server: ScriptedServer, tmp_path: Path, make: Callable[..., KernelSession], broken: Callable[..., Any]
 ) -> None:
     path = tmp_path / "folder" / "ledger.sqlite3"
     path.parent.mkdir()
@@ -948,7 +960,7 @@ def test_a_ledger_that_fails_is_told_once_loses_no_answer_and_is_written_later(
 
 
 def test_a_ledger_that_fails_again_is_told_again(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.always(sse("yes"))
     warnings: list[str] = []
@@ -967,24 +979,24 @@ def test_a_ledger_that_fails_again_is_told_again(
 
 
 def test_what_could_not_be_written_counts_before_the_next_question_is_allowed(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make()
     session.ask("a")
     make_impatient(session)
     connection = locked(path)
-    session.ask("a", once=True)
+    session.ask("a", Options(once=True))
     unlock(connection)
     # The next fits beside one answer, and not beside two.
     set_day_budget(make(), 2 * 28 + PROMPT)
     with pytest.raises(BudgetError):
-        session.ask("a", once=True, max_tokens=1)
+        session.ask("a", Options(once=True, parameters={"max_tokens": 1}))
     assert len(rows(session)) == 2
 
 
 def test_what_could_not_be_written_is_written_when_the_sums_are_looked_at(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.always(sse("yes"))
     session = make()
@@ -1000,7 +1012,7 @@ def test_what_could_not_be_written_is_written_when_the_sums_are_looked_at(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 def test_a_full_disk_is_told_once_and_what_is_missing_is_written_when_there_is_room(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.always(sse("yes"))
     code = """
@@ -1035,7 +1047,7 @@ def test_a_place_where_no_ledger_can_be_is_told_once_and_loses_no_answer(
     monkeypatch.setenv("CNAI_API_KEY", KEY)
     server.always(sse("yes"))
     warnings: list[str] = []
-    session = Session(base_url=server.base_url, model="m", ledger=place, notify=warnings.append)
+    session = KernelSession(Cnai(base_url=server.base_url, model="m", ledger=place), notify=warnings.append)
     assert [session.ask("a").text for _ in range(3)] == ["yes"] * 3
     assert len(warnings) == 1
     assert "choose another file" in warnings[0]
@@ -1044,7 +1056,7 @@ def test_a_place_where_no_ledger_can_be_is_told_once_and_loses_no_answer(
 
 
 def test_where_a_day_s_budget_is_known_and_the_ledger_fails_nothing_is_sent(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.always(sse("yes"))
     session = make()
@@ -1065,7 +1077,7 @@ def test_where_a_day_s_budget_is_known_and_the_ledger_fails_nothing_is_sent(
 
 
 def test_a_lock_that_only_keeps_the_hold_from_being_written_refuses_too(
-    server: ScriptedServer, make: Callable[..., Session], path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     session = make()
     set_day_budget(session, 10**6)
@@ -1085,7 +1097,7 @@ def files(folder: Path) -> set[Path]:
 
 
 def test_with_the_ledger_off_no_file_is_touched(
-    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
     before = files(tmp_path)
     server.always(sse("yes"))
@@ -1097,7 +1109,7 @@ def test_with_the_ledger_off_no_file_is_touched(
 
 
 def test_nothing_is_touched_before_the_first_question_and_to_look_at_the_sums_touches_nothing(
-    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
     before = files(tmp_path)
     session = make(ledger="on")
@@ -1110,12 +1122,12 @@ def test_nothing_is_touched_before_the_first_question_and_to_look_at_the_sums_to
 
 
 def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
-    make: Callable[..., Session], server: ScriptedServer
+    make: Callable[..., KernelSession], server: ScriptedServer
 ) -> None:
     session = make(prices={"m": (1, 1), "dear": (10**9, 10**9)})
     server.reply(sse("yes", tokens=(15 * 10**6, 8)))
     server.always(sse("yes", tokens=(20, 8)))
-    session.ask("a", model="dear")
+    session.ask("a", Options(model="dear"))
     for _ in range(2):
         session.ask("a")
     assert session.ledger is not None
@@ -1125,10 +1137,10 @@ def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
 
 _LAST_QUESTION = """
 import sqlite3, sys
-from cnai_magic import Session
+from cnai_magic import KernelSession
 
 url, ledger = sys.argv[1:]
-session = Session(base_url=url, model="m", ledger=ledger, prices={"m": (1, 1)})
+session = KernelSession(base_url=url, model="m", ledger=ledger, prices={"m": (1, 1)})
 session.ask("first")
 session.ledger._store.patience = 0.05
 session.ledger.close()

@@ -36,7 +36,8 @@ from cnai_magic.notebook.notebook_files import (
 )
 from cnai_magic.notebook.record import bundle, metadata
 from cnai_magic.notebook.restore import restore
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.settings import Cnai
 from tests.display.answers import reply
 from tests.notebooks import code, execute, new_notebook
 from tests.parameters import any_parameters
@@ -398,7 +399,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
     assert asked.chat == ("" if name == "main" else name)
     assert not asked.once
     assert checked_parameters(parameters_of(asked)) == parameters
-    kernel = Session()
+    kernel = KernelSession(Cnai())
     for cell in cells:
         magic, line, _ = run(cell.source)
         assert magic == "cnai_chat"

@@ -23,7 +23,9 @@ from cnai_magic.notebook.kept import kept_of
 from cnai_magic.notebook.merge import merge
 from cnai_magic.notebook.record import bundle, event_metadata, metadata
 from cnai_magic.notebook.restore import Restored, SavedCell, answers_of, restore
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options
+from cnai_magic.settings import Cnai
 from tests.display.answers import reply
 from tests.properties import random_examples
 
@@ -37,7 +39,7 @@ class Document:
     Every answer and every command is a second later than the one before.
     """
 
-    session: Session = field(default_factory=Session)
+    session: KernelSession = field(default_factory=KernelSession)
     outputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     clock: Iterator[datetime] = field(
         default_factory=lambda: (_BEGIN + timedelta(seconds=number) for number in range(10**6))
@@ -126,7 +128,7 @@ def document() -> Document:
 
 
 def test_a_conversation_comes_back_with_its_attempts_places_and_spend(document: Document) -> None:
-    document.ask("b", "question b, better", system="Be brief.")
+    document.ask("b", "question b, better", Options(system="Be brief."))
     restored = document.restored()
     main = restored.conversations["main"]
     assert told(main) == told(document.session.conversations["main"])
@@ -196,7 +198,7 @@ def test_a_system_message_that_was_set_or_removed_comes_back(document: Document)
     assert document.restored().conversations["main"].system == "Be brief."
     document.command("y", 'system ""')
     assert document.restored().conversations["main"].system == ""
-    document.ask("d", "question", system="From the option.")
+    document.ask("d", "question", Options(system="From the option."))
     assert document.restored().conversations["main"].system == ""
 
 
@@ -207,7 +209,7 @@ def test_the_conversation_in_use_comes_back_also_where_it_has_no_turn(document: 
 
 
 def test_a_cell_that_began_a_conversation_is_asked_again_in_it(document: Document) -> None:
-    document.ask("n", "new one", chat="chat-2", began=True)
+    document.ask("n", "new one", Options(chat="chat-2"), began=True)
     restored = document.restored()
     assert restored.current == "chat-2"
     assert restored.conversations["chat-2"].begun_by == CellPosition("n")
@@ -573,7 +575,7 @@ def test_a_fork_has_all_attempts_of_its_turns(document: Document) -> None:
 def test_of_two_forks_of_one_name_the_later_is_the_one(document: Document) -> None:
     """A kernel that has nothing restored may fork under a name that an earlier kernel had."""
     document.command("x", "fork plan")
-    outputs, document.session = document.outputs, Session()
+    outputs, document.session = document.outputs, KernelSession(Cnai())
     document.ask("n", "of another kernel")
     document.command("y", "fork plan")
     assert document.outputs is outputs
@@ -729,26 +731,26 @@ def test_turns_that_are_older_than_the_notebook_come_first(document: Document) -
 
 
 def test_a_turn_that_was_taken_out_here_stays_out_where_the_notebook_tells_of_it(document: Document) -> None:
-    session = Session()
-    session.restore(document.restored())
+    session = KernelSession(Cnai())
+    session.cells.restore(document.restored())
     session.conversations["main"].drop(2)
     document.command("x", "drop 2")
-    session.restore(document.restored())
+    session.cells.restore(document.restored())
     assert [turn.reply.prompt for turn in session.conversations["main"].turns] == ["question a", "question c"]
 
 
 def test_a_turn_that_its_cell_let_go_of_does_not_come_back(document: Document) -> None:
-    session = Session()
-    session.restore(document.restored())
+    session = KernelSession(Cnai())
+    session.cells.restore(document.restored())
     session.conversations["main"].retire("b", [])
-    session.restore(document.restored())
+    session.cells.restore(document.restored())
     assert [turn.reply.prompt for turn in session.conversations["main"].turns] == ["question a", "question c"]
 
 
 def test_to_restore_twice_changes_nothing(document: Document) -> None:
-    session = Session()
+    session = KernelSession(Cnai())
     for _ in range(2):
-        session.restore(document.restored())
+        session.cells.restore(document.restored())
     assert told(session.conversations["main"]) == told(document.session.conversations["main"])
     assert session.book.before().requests == 3
     assert session.book.total() == Spend()
@@ -759,6 +761,6 @@ def test_to_restore_what_the_kernel_itself_asked_charges_nothing_twice(document:
     restored = document.restored()
     for charge in restored.charges:
         session.book.add(charge)
-    session.restore(restored)
+    session.cells.restore(restored)
     assert session.book.before() == Spend()
     assert told(session.conversations["main"]) == told(document.session.conversations["main"])

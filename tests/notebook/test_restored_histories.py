@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cnai_magic.chat.conversation import Conversation, Turn
 from cnai_magic.money.cost import Spend
 from cnai_magic.notebook.restore import Restored, restore
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
 from tests.properties import random_examples
 from tests.servers import ScriptedServer
 from tests.working_notebook import Ask, Step, WorkingNotebook
@@ -120,7 +120,7 @@ def check_next_requests(notebook: WorkingNotebook, order: list[str]) -> None:
     """A kernel that restored the notebook sends what this one would, from each cell and from a new one."""
     other = WorkingNotebook(notebook.server)
     try:
-        other.session.restore(restore(notebook.saved(order)))
+        other.session.cells.restore(restore(notebook.saved(order)))
         for cell in (*"abcd", "new"):
             sent = [_next(each.session, cell) for each in (notebook, other)]
             assert sent[0] == sent[1]
@@ -128,7 +128,7 @@ def check_next_requests(notebook: WorkingNotebook, order: list[str]) -> None:
         other.session.close()
 
 
-def _next(session: Session, cell: str) -> tuple[Any, ...]:
+def _next(session: KernelSession, cell: str) -> tuple[Any, ...]:
     from cnai_magic.chat.order import CellPosition
 
     question = session.prepare("and now?", place=CellPosition(cell))
@@ -139,7 +139,7 @@ def check_restored_where_it_was_asked(notebook: WorkingNotebook, order: list[str
     """A kernel that restores its own notebook has nothing new."""
     session = notebook.session
     before, current = state(session.conversations), session.conversations.current
-    session.restore(restore(notebook.saved(order)))
+    session.cells.restore(restore(notebook.saved(order)))
     assert state(session.conversations) == before
     assert session.book.before() == Spend()
     assert session.conversations.current == current

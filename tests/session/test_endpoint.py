@@ -10,9 +10,9 @@ from cnai_magic.api.addresses import parse_address
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.endpoint import Endpoint, resolve_endpoint, server_address
+from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.keys import Keys
 from cnai_magic.session.servers import Servers
-from cnai_magic.session.session import Session
 from cnai_magic.settings import DEFAULT_BASE_URL, Cnai
 from tests.servers import KEY, ScriptedServer, sse
 
@@ -77,13 +77,13 @@ def test_a_question_resolves_its_endpoint_once(monkeypatch: pytest.MonkeyPatch) 
             keys.append(value)
             super().__init__(value)
 
-    monkeypatch.setattr("cnai_magic.session.session.resolve_endpoint", counted)
+    monkeypatch.setattr("cnai_magic.session.kernel_session.resolve_endpoint", counted)
     monkeypatch.setattr("cnai_magic.session.keys.ApiKey", CountedKey)
     with ScriptedServer() as server:
         server.always(sse("yes"))
         monkeypatch.setenv("CNAI_API_KEY", KEY)
         monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
-        session = Session(base_url=server.base_url, model="m", ledger="off")
+        session = KernelSession(Cnai(base_url=server.base_url, model="m", ledger="off"))
         session.ask("a")
         resolved.clear()
         keys.clear()

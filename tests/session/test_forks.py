@@ -13,7 +13,6 @@ import pytest
 from cnai_magic import Session
 from cnai_magic.api.cancel import Cancellation
 from cnai_magic.demo import ngram
-from cnai_magic.redaction import ApiKey
 from tests.servers import KEY, PATIENCE, ScriptedServer, sse
 
 
@@ -55,8 +54,8 @@ def test_a_child_asks_though_the_locks_of_a_session_were_held_at_the_fork() -> N
     with ScriptedServer() as server:
         server.always(sse("four"))
         session = Session(base_url=server.base_url, model="m", ledger="off")
-        session.use_key(ApiKey(KEY))
-        ends = [held(session._lock), held(session.servers._lock)]
+        session.use_key(KEY)
+        ends = [held(session._kernel._recorder.lock.current), held(session._kernel.servers._lock.current)]
         try:
             assert forked(lambda: session.ask("2 + 2?").text == "four") == 0
         finally:

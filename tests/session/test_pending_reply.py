@@ -14,9 +14,10 @@ import pytest
 
 from cnai_magic.errors import BudgetError, CnaiError, InvalidRequestError, ResponseTimeout
 from cnai_magic.money.cost import Charge
-from cnai_magic.session.question import Question
-from cnai_magic.session.session import Session
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options, Question
 from cnai_magic.session.stream import Batch
+from cnai_magic.settings import Cnai
 from tests.money.test_spending import PROMPT, TOKEN, locked, set_day_budget, unlock, usd_of
 from tests.servers import (
     CLOSE,
@@ -36,7 +37,7 @@ from tests.servers import (
     json_response,
     sse,
 )
-from tests.session.test_session import Watcher, begun
+from tests.session.test_kernel_session import Watcher, begun
 
 
 @pytest.fixture
@@ -47,15 +48,15 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., Session]]:
+def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., KernelSession]]:
     """Return a function that makes a session, a kernel of its own, over one ledger."""
-    made: list[Session] = []
+    made: list[KernelSession] = []
 
-    def session(**settings: Any) -> Session:
+    def session(**settings: Any) -> KernelSession:
         usual: dict[str, Any] = {"base_url": server.base_url, "model": "m", "retries": 0}
         usual |= {"ledger": str(tmp_path / "ledger.sqlite3"), "prices": {"m": (1, 1)}}
         lines: list[str] = []
-        made.append(Session(**{**usual, **settings}, notify=lines.append))
+        made.append(KernelSession(Cnai(**{**usual, **settings}), notify=lines.append))
         made[-1].lines = lines  # type: ignore[attr-defined]
         return made[-1]
 
@@ -66,12 +67,12 @@ def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., Sessi
             each.ledger.close()
 
 
-def rows(session: Session) -> list[Charge]:
+def rows(session: KernelSession) -> list[Charge]:
     assert session.ledger is not None
     return list(session.ledger.rows())
 
 
-def lines(session: Session) -> list[str]:
+def lines(session: KernelSession) -> list[str]:
     return session.lines  # type: ignore[attr-defined, no-any-return]
 
 
@@ -107,7 +108,7 @@ _NOTHING: list[Step] = [head(Transfer_Encoding="chunked"), b"0\r\n\r\n"]
     ],
 )
 def test_each_request_is_a_row_unless_it_was_refused(
-    server: ScriptedServer, make: Callable[..., Session], first: list[Step], rows_of_first: int
+    server: ScriptedServer, make: Callable[..., KernelSession], first: list[Step], rows_of_first: int
 ) -> None:
     session = make(retries=2)
     server.reply(first)
@@ -129,7 +130,7 @@ def test_each_request_is_a_row_unless_it_was_refused(
 
 
 def test_a_stream_option_that_is_refused_costs_nothing(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     session = make()
     server.reply(failure(400, "invalid_request_error", "stream_options is not supported"))
@@ -162,13 +163,13 @@ class Interrupting(Watcher):
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("headers", [[], [head(Transfer_Encoding="chunked")]])
 def test_an_interrupt_while_the_server_works_leaves_a_charge(
-    server: ScriptedServer, make: Callable[..., Session], stream: bool, headers: list[Step]
+    server: ScriptedServer, make: Callable[..., KernelSession], stream: bool, headers: list[Step]
 ) -> None:
     session, asked = make(), threading.Event()
     server.reply(headers, Tell(asked), SILENCE)
     view = Interrupting(asked)
     with pytest.raises(KeyboardInterrupt):
-        session.ask("a long question", view=view, stream=stream)
+        session.ask("a long question", Options(stream=stream), view=view)
     (row,) = rows(session)
     assert (row.finish_reason, row.usage.completion_tokens) == ("interrupted", 0)
     assert row.usage.estimated
@@ -178,17 +179,17 @@ def test_an_interrupt_while_the_server_works_leaves_a_charge(
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_time_out_leaves_a_charge(
-    server: ScriptedServer, make: Callable[..., Session], stream: bool
+    server: ScriptedServer, make: Callable[..., KernelSession], stream: bool
 ) -> None:
     session = make(timeout=0.2)
     server.reply(SILENCE)
     with pytest.raises(ResponseTimeout):
-        session.ask("a", stream=stream)
+        session.ask("a", Options(stream=stream))
     (row,) = rows(session)
     assert (row.finish_reason, row.usage.estimated) == ("failed", True)
 
 
-def test_what_is_not_sent_leaves_no_row(make: Callable[..., Session]) -> None:
+def test_what_is_not_sent_leaves_no_row(make: Callable[..., KernelSession]) -> None:
     session = make(base_url="http://127.0.0.1:9/v1", retries=1)
     with pytest.raises(CnaiError):
         session.ask("a")
@@ -199,45 +200,45 @@ def test_what_is_not_sent_leaves_no_row(make: Callable[..., Session]) -> None:
 
 
 def test_thinking_that_passes_max_tokens_is_told_once_and_held_for_from_then_on(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(json_response(completion("yes", (20, 500))))
     session = make(budget=usd_of(10_000))
     for _ in range(2):
-        session.ask("a", once=True, stream=False, max_tokens=100)
+        session.ask("a", Options(once=True, stream=False, parameters={"max_tokens": 100}))
     (line,) = lines(session)
     assert "m at 127.0.0.1 counted 500 tokens where max_tokens was 100" in line
     assert "hold 400 tokens more" in line
     # The next needs its prompt, one token of answer, and 400 of thinking.
     session.settings.budget = usd_of(2 * 520 + PROMPT + 400)
     with pytest.raises(BudgetError, match="400 tokens of thinking included"):
-        session.ask("a", stream=False)
+        session.ask("a", Options(stream=False))
     session.settings.budget = usd_of(2 * 520 + PROMPT + 401)
-    session.ask("a", stream=False)
+    session.ask("a", Options(stream=False))
     assert server.requests[-1].json()["max_tokens"] == 1
 
 
 @pytest.mark.parametrize("day", [True, False])
 def test_thinking_is_remembered_for_the_kernels_to_come(
-    server: ScriptedServer, make: Callable[..., Session], day: bool
+    server: ScriptedServer, make: Callable[..., KernelSession], day: bool
 ) -> None:
     server.always(json_response(completion("yes", (20, 500))))
-    make().ask("a", stream=False, max_tokens=100)
+    make().ask("a", Options(stream=False, parameters={"max_tokens": 100}))
     later = make(budget=None if day else usd_of(PROMPT + 400))
     if day:
         set_day_budget(later, 520 + PROMPT + 400)
     with pytest.raises(BudgetError):
-        later.ask("a", stream=False)
+        later.ask("a", Options(stream=False))
     assert lines(later) == []
 
 
 @pytest.mark.parametrize("completion_tokens", [99, 100, 101, 110])
 def test_an_end_that_is_counted_otherwise_is_no_thinking(
-    server: ScriptedServer, make: Callable[..., Session], completion_tokens: int
+    server: ScriptedServer, make: Callable[..., KernelSession], completion_tokens: int
 ) -> None:
     server.reply(json_response(completion("yes", (20, completion_tokens))))
     session = make(budget=usd_of(10_000))
-    session.ask("a", stream=False, max_tokens=100)
+    session.ask("a", Options(stream=False, parameters={"max_tokens": 100}))
     assert lines(session) == []
 
 
@@ -252,7 +253,7 @@ def test_an_end_that_is_counted_otherwise_is_no_thinking(
     ],
 )
 def test_a_limit_of_the_budget_that_the_model_refuses_is_lowered(
-    server: ScriptedServer, make: Callable[..., Session], message: str, sent: list[int]
+    server: ScriptedServer, make: Callable[..., KernelSession], message: str, sent: list[int]
 ) -> None:
     server.reply(failure(400, "invalid_parameter_error", message))
     server.always(sse("yes", tokens=(20, 8)))
@@ -264,12 +265,12 @@ def test_a_limit_of_the_budget_that_the_model_refuses_is_lowered(
 
 
 def test_a_limit_of_the_person_that_the_model_refuses_is_an_error(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.reply(failure(400, "invalid_parameter_error", "max_tokens must be at most 4096"))
     session = make(budget=1)
     with pytest.raises(InvalidRequestError):
-        session.ask("a", max_tokens=9000)
+        session.ask("a", Options(parameters={"max_tokens": 9000}))
     assert rows(session) == []
 
 
@@ -278,7 +279,7 @@ def test_a_limit_of_the_person_that_the_model_refuses_is_an_error(
 
 @pytest.mark.parametrize("kernels", [1, 2])
 def test_a_question_waits_a_little_for_what_others_hold(
-    server: ScriptedServer, make: Callable[..., Session], kernels: int
+    server: ScriptedServer, make: Callable[..., KernelSession], kernels: int
 ) -> None:
     first = make(max_tokens=8)
     second = first if kernels == 1 else make(max_tokens=8)
@@ -289,11 +290,11 @@ def test_a_question_waits_a_little_for_what_others_hold(
     asked, go_on = threading.Event(), threading.Event()
     server.reply(head(Transfer_Encoding="chunked"), Tell(asked), Wait(go_on), _pieces("yes"))
     server.reply(sse("yes", tokens=(20, 8)))
-    thread = threading.Thread(target=lambda: first.ask("a", once=True))
+    thread = threading.Thread(target=lambda: first.ask("a", Options(once=True)))
     thread.start()
     assert asked.wait(PATIENCE)
 
-    assert second.ask("a", once=True, view=Seen("holds", go_on.set)).text == "yes"
+    assert second.ask("a", Options(once=True), view=Seen("holds", go_on.set)).text == "yes"
     thread.join(PATIENCE)
     assert go_on.is_set()
     assert len(rows(first)) == 2
@@ -307,7 +308,7 @@ def _pieces(text: str) -> list[bytes]:
 
 
 def test_what_a_locked_ledger_did_not_take_is_written_in_the_background(
-    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make()
@@ -325,7 +326,7 @@ def test_what_a_locked_ledger_did_not_take_is_written_in_the_background(
 
 
 def test_a_hold_waits_a_little_for_a_lock(
-    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make()
@@ -338,7 +339,7 @@ def test_a_hold_waits_a_little_for_a_lock(
 
 
 def test_an_interrupt_ends_the_wait_for_a_lock_at_once(
-    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
     session = make()
     set_day_budget(session, 10_000)
@@ -358,7 +359,7 @@ _LIST = {"data": [{"model_name": "m", "model_ratio": 0.5, "completion_ratio": 1}
 
 
 def test_a_price_list_that_says_nothing_keeps_neither_question_nor_answer_waiting(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     listed = threading.Event()
     server.pricing = [Wait(listed), *json_response(_LIST)]
@@ -375,14 +376,14 @@ def test_a_price_list_that_says_nothing_keeps_neither_question_nor_answer_waitin
     assert session.book.total().unpriced_requests == 0
 
 
-def test_a_price_list_that_comes_is_used(server: ScriptedServer, make: Callable[..., Session]) -> None:
+def test_a_price_list_that_comes_is_used(server: ScriptedServer, make: Callable[..., KernelSession]) -> None:
     server.pricing = _LIST
     server.reply(sse("yes", tokens=(20, 8)))
     assert make(prices={}).ask("a").cost.nano == 28 * TOKEN
 
 
 def test_with_a_budget_the_price_is_waited_for_where_that_is_shown(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     listed = threading.Event()
     server.pricing = [Wait(listed), *json_response(_LIST)]
@@ -396,7 +397,9 @@ def test_with_a_budget_the_price_is_waited_for_where_that_is_shown(
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX")
-def test_an_interrupt_ends_the_wait_for_a_price(server: ScriptedServer, make: Callable[..., Session]) -> None:
+def test_an_interrupt_ends_the_wait_for_a_price(
+    server: ScriptedServer, make: Callable[..., KernelSession]
+) -> None:
     asked = threading.Event()
     server.pricing = [Tell(asked), SILENCE]
     session = make(prices={}, budget=1)
@@ -409,7 +412,7 @@ def test_an_interrupt_ends_the_wait_for_a_price(server: ScriptedServer, make: Ca
 
 
 def test_a_question_that_is_only_prepared_asks_no_server(
-    server: ScriptedServer, make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, make: Callable[..., KernelSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(prices={}).prepare("a")
     assert (server.requests, server.lookups) == ([], [])
@@ -419,7 +422,7 @@ def test_a_question_that_is_only_prepared_asks_no_server(
     assert make(base_url="demo", model="", prices={}).prepare("a").demo
 
 
-def _wait_for_the_writer(session: Session) -> None:
+def _wait_for_the_writer(session: KernelSession) -> None:
     """Wait until the thread that writes into the ledger in the background has nothing left to write."""
     thread = session.accounts._queue._thread
     assert thread is not None
@@ -430,7 +433,7 @@ def _wait_for_the_writer(session: Session) -> None:
 
 
 def test_the_total_of_a_notebook_is_that_of_the_ledger_in_all_its_kernels(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     one, other = make(), make()
@@ -438,7 +441,7 @@ def test_the_total_of_a_notebook_is_that_of_the_ledger_in_all_its_kernels(
     elsewhere = make()
     elsewhere.notebook = "/other.ipynb"
     for session in (one, other, elsewhere, one):
-        reply = session.ask("a", once=True)
+        reply = session.ask("a", Options(once=True))
         assert session.ledger is not None
         assert reply.total == session.ledger.total(notebook=session.notebook) == session.spent(demo=False)
     assert reply.total.nano == 3 * 28 * TOKEN
@@ -452,7 +455,7 @@ def test_the_total_of_a_notebook_is_that_of_the_ledger_in_all_its_kernels(
 
 
 def test_without_a_ledger_the_total_is_what_this_kernel_knows(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make(ledger="off")
@@ -461,7 +464,7 @@ def test_without_a_ledger_the_total_is_what_this_kernel_knows(
 
 
 def test_a_request_is_in_the_journal_until_it_is_in_the_ledger(
-    server: ScriptedServer, make: Callable[..., Session], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
     session = make()
     server.reply([*begun("so far"), SILENCE])
@@ -480,7 +483,7 @@ def test_a_request_is_in_the_journal_until_it_is_in_the_ledger(
 
 
 def test_what_a_notebook_s_outputs_tell_is_not_counted_beside_the_ledger(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make()
@@ -495,7 +498,7 @@ def test_what_a_notebook_s_outputs_tell_is_not_counted_beside_the_ledger(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks of POSIX")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
     session = make()
@@ -541,7 +544,7 @@ def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
     ],
 )
 def test_a_prompt_is_held_for_at_what_its_script_may_cost(
-    server: ScriptedServer, make: Callable[..., Session], prompt: str, most_per_character: float
+    server: ScriptedServer, make: Callable[..., KernelSession], prompt: str, most_per_character: float
 ) -> None:
     server.reply(sse("yes", tokens=(20, 8)))
     session = make(budget=usd_of(int(len(prompt) * most_per_character) + PROMPT))
@@ -549,6 +552,6 @@ def test_a_prompt_is_held_for_at_what_its_script_may_cost(
     assert server.requests[0].json()["max_tokens"] >= 1
 
 
-def test_a_prompt_that_may_cost_more_than_there_is_is_refused(make: Callable[..., Session]) -> None:
+def test_a_prompt_that_may_cost_more_than_there_is_is_refused(make: Callable[..., KernelSession]) -> None:
     with pytest.raises(BudgetError):
         make(budget=usd_of(300)).ask("渡轮几点开？" * 50)

@@ -22,11 +22,13 @@ from cnai_magic.errors import InputError, ReplayError
 from cnai_magic.money.cost import Cost, Spend
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.question import Question
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options, Question
 from cnai_magic.session.replay import same_answer
-from cnai_magic.session.session import Session
+from cnai_magic.settings import Cnai
 from tests.kernels import Kernel, running_kernel
 from tests.notebooks import FrontEnd, code, new_notebook
+from tests.options import options_of
 from tests.servers import KEY, ScriptedServer, sse
 from tests.test_headless import COMMANDS
 
@@ -34,16 +36,22 @@ from tests.test_headless import COMMANDS
 
 
 @pytest.fixture
-def session() -> Session:
+def session() -> KernelSession:
     """A session whose server nobody runs."""
-    session = Session(base_url="http://127.0.0.1:9/v1", prices={"m": (1, 2)}, ledger="off", replay=True)
+    session = KernelSession(
+        Cnai(base_url="http://127.0.0.1:9/v1", prices={"m": (1, 2)}, ledger="off", replay=True)
+    )
     session.use_key(ApiKey(KEY))
     return session
 
 
-def saved(session: Session, prompt: str, text: str = "yes", index_in_cell: int = 0, **options: Any) -> Reply:
+def saved(
+    session: KernelSession, prompt: str, text: str = "yes", index_in_cell: int = 0, **options: Any
+) -> Reply:
     """Return the answer to a question as a notebook has saved it."""
-    question = session.prepare(prompt, place=CellPosition("c", index_in_cell), **{"model": "m", **options})
+    question = session.prepare(
+        prompt, options_of({"model": "m", **options}), place=CellPosition("c", index_in_cell)
+    )
     request = question.request
     return Reply(
         text,
@@ -60,14 +68,19 @@ def saved(session: Session, prompt: str, text: str = "yes", index_in_cell: int =
     )
 
 
-def texts(session: Session, name: str = "main") -> list[str]:
+def texts(session: KernelSession, name: str = "main") -> list[str]:
     return [turn.reply.text for turn in session.conversations[name].turns]
 
 
-def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: Session) -> None:
+def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: KernelSession) -> None:
     answer = saved(session, "Hi?", system="Be brief.", temperature=0)
     for _ in range(2):
-        reply = session.replay("Hi?", [answer], place=CellPosition("c"), system="Be brief.", temperature=0)
+        reply = session.replay(
+            "Hi?",
+            [answer],
+            Options(system="Be brief.", parameters={"temperature": 0}),
+            place=CellPosition("c"),
+        )
     assert (reply.text, reply.replayed, reply.id, reply.turn, reply.attempt) == ("yes", True, answer.id, 1, 1)
     assert "replayed" in reply.footer
     assert texts(session) == ["yes"]
@@ -100,13 +113,13 @@ def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: 
     ],
 )
 def test_another_request_is_an_error_that_says_what_differs(
-    session: Session, options: dict[str, Any], why: str
+    session: KernelSession, options: dict[str, Any], why: str
 ) -> None:
     asked: dict[str, Any] = {"temperature": 0.5, "system": "Be brief."}
     answer = saved(session, "Hi?", **asked)
     changed = {**asked, **options}
     with pytest.raises(ReplayError) as caught:
-        session.replay(changed.pop("prompt", "Hi?"), [answer], place=CellPosition("c"), **changed)
+        session.replay(changed.pop("prompt", "Hi?"), [answer], options_of(changed), place=CellPosition("c"))
     assert caught.value.why == why
     assert "Cnai.replay = False" in caught.value.next_step
     assert len(caught.value.lines()) == 3
@@ -114,7 +127,7 @@ def test_another_request_is_an_error_that_says_what_differs(
     assert session.book.replayed() == Spend()
 
 
-def test_where_two_long_texts_begin_to_differ_is_shown(session: Session) -> None:
+def test_where_two_long_texts_begin_to_differ_is_shown(session: KernelSession) -> None:
     answer = saved(session, "word " * 500 + "before" + " word" * 500)
     with pytest.raises(ReplayError) as caught:
         session.replay("word " * 500 + "after" + " word" * 500, [answer])
@@ -123,7 +136,7 @@ def test_where_two_long_texts_begin_to_differ_is_shown(session: Session) -> None
     assert len(caught.value.why) < 250
 
 
-def test_other_turns_before_it_are_another_request(session: Session) -> None:
+def test_other_turns_before_it_are_another_request(session: KernelSession) -> None:
     answer = saved(session, "Hi?")
     session.replay("First?", [saved(session, "First?")], place=CellPosition("b"))
     with pytest.raises(ReplayError) as caught:
@@ -136,50 +149,57 @@ def test_other_turns_before_it_are_another_request(session: Session) -> None:
     "saved_before", [[], [Reply("half", "Hi?", "m", finish_reason="failed", request="x")]]
 )
 def test_without_a_whole_answer_there_is_nothing_to_replay(
-    session: Session, saved_before: list[Reply]
+    session: KernelSession, saved_before: list[Reply]
 ) -> None:
     with pytest.raises(ReplayError, match="no saved answer") as caught:
         session.replay("Hi?", saved_before)
     assert "save the notebook" in caught.value.next_step
 
 
-def test_an_answer_without_a_digest_cannot_be_compared_and_is_not_taken(session: Session) -> None:
+def test_an_answer_without_a_digest_cannot_be_compared_and_is_not_taken(session: KernelSession) -> None:
     with pytest.raises(ReplayError) as caught:
         session.replay("Hi?", [replace(saved(session, "Hi?"), request="")])
     assert "an earlier version" in caught.value.why
 
 
-def test_each_question_of_a_cell_has_its_own_answer_and_the_order_does_not_matter(session: Session) -> None:
+def test_each_question_of_a_cell_has_its_own_answer_and_the_order_does_not_matter(
+    session: KernelSession,
+) -> None:
     first, second = (saved(session, "Same?", text, n, once=True) for n, text in enumerate(("one", "two")))
     for answers in ([first, second], [second, first]):
         places = [CellPosition("c", n) for n in range(2)]
-        found = [session.replay("Same?", answers, place=place, once=True).text for place in places]
+        found = [session.replay("Same?", answers, Options(once=True), place=place).text for place in places]
         assert found == ["one", "two"]
     # Asked in another order, each request still finds its own.
     other = saved(session, "Other?", "three", 1, once=True)
-    assert session.replay("Other?", [first, other], place=CellPosition("c", 0), once=True).text == "three"
+    assert (
+        session.replay("Other?", [first, other], Options(once=True), place=CellPosition("c", 0)).text
+        == "three"
+    )
 
 
-def test_what_differs_is_told_of_the_question_at_the_same_point_of_the_cell(session: Session) -> None:
+def test_what_differs_is_told_of_the_question_at_the_same_point_of_the_cell(session: KernelSession) -> None:
     answers = [saved(session, "First?"), saved(session, "Second?", index_in_cell=1)]
     with pytest.raises(ReplayError, match="'Second"):
         session.replay("Third?", answers, place=CellPosition("c", 1))
 
 
-def test_a_question_that_names_no_model_takes_that_of_its_answer(session: Session) -> None:
+def test_a_question_that_names_no_model_takes_that_of_its_answer(session: KernelSession) -> None:
     answer = saved(session, "Hi?")
     assert session.replay("Hi?", [answer]).model == "m"
     session.settings.model = "other"
     with pytest.raises(ReplayError, match="the model was m, and is other"):
-        session.replay("Hi?", [answer], once=True)
+        session.replay("Hi?", [answer], Options(once=True))
 
 
-def test_an_answer_outside_of_the_conversation_enters_none(session: Session) -> None:
-    reply = session.replay("Hi?", [saved(session, "Hi?", once=True)], place=CellPosition("c"), once=True)
+def test_an_answer_outside_of_the_conversation_enters_none(session: KernelSession) -> None:
+    reply = session.replay(
+        "Hi?", [saved(session, "Hi?", once=True)], Options(once=True), place=CellPosition("c")
+    )
     assert (reply.turn, texts(session)) == (0, [])
 
 
-def test_the_other_attempts_come_back_with_an_answer(session: Session) -> None:
+def test_the_other_attempts_come_back_with_an_answer(session: KernelSession) -> None:
     earlier = saved(session, "Hello?", "earlier")
     answer = replace(saved(session, "Hi?"), attempt=2, others=(earlier,))
     for _ in range(2):
@@ -190,14 +210,14 @@ def test_the_other_attempts_come_back_with_an_answer(session: Session) -> None:
     turn.keep(1)
 
 
-def test_while_answers_are_replayed_none_is_asked_for(session: Session) -> None:
+def test_while_answers_are_replayed_none_is_asked_for(session: KernelSession) -> None:
     with pytest.raises(InputError, match="none is saved for this question"):
         session.ask("Hi?")
 
 
-def test_the_question_is_returned_as_it_was_asked(session: Session) -> None:
+def test_the_question_is_returned_as_it_was_asked(session: KernelSession) -> None:
     def prepare(answer: Reply) -> Question:
-        return session.prepare("Hi?", model=answer.model)
+        return session.prepare("Hi?", Options(model=answer.model))
 
     answer = saved(session, "Hi?")
     question, found = same_answer([answer], 0, prepare)

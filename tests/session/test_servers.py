@@ -20,9 +20,11 @@ from cnai_magic.magics.spend_lines import balance_lines
 from cnai_magic.money.price import FREE_LOCAL, Price, PriceList
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.endpoint import Endpoint
+from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.models import takes_demo_credit
+from cnai_magic.session.question import Options
 from cnai_magic.session.servers import Servers
-from cnai_magic.session.session import Session
+from cnai_magic.settings import Cnai
 from tests.servers import (
     CLOSE,
     KEY,
@@ -52,15 +54,17 @@ def server() -> Iterator[ScriptedServer]:
 
 
 @pytest.fixture
-def make(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Session]]:
+def make(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., KernelSession]]:
     """Return a function that makes a session which asks the model m of the scripted server."""
     monkeypatch.setenv("CNAI_API_KEY", KEY)
     monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
-    made: list[Session] = []
+    made: list[KernelSession] = []
 
-    def session(**settings: Any) -> Session:
+    def session(**settings: Any) -> KernelSession:
         made.append(
-            Session(**{"base_url": server.base_url, "model": "m", "retries": 0, "ledger": "off", **settings})
+            KernelSession(
+                Cnai(**{"base_url": server.base_url, "model": "m", "retries": 0, "ledger": "off", **settings})
+            )
         )
         return made[-1]
 
@@ -69,11 +73,11 @@ def make(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
         each.close()
 
 
-def price_of(session: Session, model: str) -> Price | None:
+def price_of(session: KernelSession, model: str) -> Price | None:
     return session.servers.price(session.resolve_endpoint(), model, session.settings.prices)
 
 
-def balance_of(session: Session) -> Balance | None:
+def balance_of(session: KernelSession) -> Balance | None:
     return session.servers.balance(session.resolve_endpoint())
 
 
@@ -85,7 +89,7 @@ def lookups(server: ScriptedServer) -> list[str]:
 
 
 def test_a_price_of_ones_own_goes_before_the_server_s_and_the_server_is_not_even_asked(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.pricing = PRICING
     session = make(prices={"m": (5, 5)})
@@ -97,7 +101,7 @@ def test_a_price_of_ones_own_goes_before_the_server_s_and_the_server_is_not_even
 
 
 def test_the_server_s_price_tells_its_source_and_its_day(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.pricing = PRICING
     price = price_of(make(), "m")
@@ -107,7 +111,7 @@ def test_the_server_s_price_tells_its_source_and_its_day(
 
 
 def test_the_server_s_price_goes_before_the_listed_one_and_that_stands_in_where_it_has_none(
-    server: ScriptedServer, make: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, make: Callable[..., KernelSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # prices.toml is by host, and no test may leave this machine: this one is called as the service is.
     monkeypatch.setattr(Endpoint, "host", property(lambda self: "cnaitoken.store"))
@@ -128,7 +132,7 @@ def test_the_server_s_price_goes_before_the_listed_one_and_that_stands_in_where_
 
 
 def test_every_price_stands_in_the_table_of_models_with_its_source(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.pricing = PRICING
     server.reply(json_response({"data": [{"id": "m"}, {"id": "mine"}, {"id": "other"}]}))
@@ -144,7 +148,7 @@ def test_every_price_stands_in_the_table_of_models_with_its_source(
 
 
 def test_a_price_is_the_one_of_the_moment_of_the_question(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     session = make(prices={"m": (1, 1)})
     first = session.ask("a")
@@ -159,7 +163,7 @@ def test_a_price_is_the_one_of_the_moment_of_the_question(
 
 @pytest.mark.parametrize("pricing", [PRICING, None, {"data": []}, {"error": {"message": "no"}}])
 def test_prices_are_asked_for_once_per_address_and_key(
-    server: ScriptedServer, make: Callable[..., Session], pricing: dict[str, Any] | None
+    server: ScriptedServer, make: Callable[..., KernelSession], pricing: dict[str, Any] | None
 ) -> None:
     server.pricing = pricing
     session = make()
@@ -186,7 +190,7 @@ def test_prices_are_asked_for_once_per_address_and_key(
 
 
 def test_of_many_questions_at_once_one_asks_for_the_prices(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.pricing = PRICING
     session = make()
@@ -194,7 +198,7 @@ def test_of_many_questions_at_once_one_asks_for_the_prices(
 
     def ask() -> None:
         barrier.wait(PATIENCE)
-        session.ask("a", once=True)
+        session.ask("a", Options(once=True))
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
@@ -220,7 +224,7 @@ def test_of_many_questions_at_once_one_asks_for_the_prices(
     ],
 )
 def test_a_look_up_that_fails_never_fails_a_question(
-    server: ScriptedServer, make: Callable[..., Session], pricing: Any
+    server: ScriptedServer, make: Callable[..., KernelSession], pricing: Any
 ) -> None:
     server.pricing = pricing
     reply = make().ask("a")
@@ -229,7 +233,7 @@ def test_a_look_up_that_fails_never_fails_a_question(
 
 
 def test_after_a_connection_that_failed_the_server_is_left_alone_for_a_while_but_not_another_one(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.pricing = [CLOSE]
     session = make()
@@ -247,7 +251,7 @@ def test_after_a_connection_that_failed_the_server_is_left_alone_for_a_while_but
 
 @pytest.mark.parametrize("before", [None, [CLOSE]])
 def test_refresh_asks_for_models_and_prices_again(
-    server: ScriptedServer, make: Callable[..., Session], before: Any
+    server: ScriptedServer, make: Callable[..., KernelSession], before: Any
 ) -> None:
     server.pricing = before
     session = make()
@@ -280,7 +284,7 @@ def test_the_demo_is_not_asked_for_prices(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_shown(
-    make: Callable[..., Session], tmp_path: Path
+    make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
     running = gateway.embedded(tokens_per_second=0)
     ledger = str(tmp_path / "ledger.sqlite3")
@@ -314,17 +318,17 @@ def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_sh
     ],
 )
 def test_only_a_server_that_lists_the_model_as_demo_gives_demo_credit(
-    server: ScriptedServer, make: Callable[..., Session], listed: dict[str, str], demo: bool
+    server: ScriptedServer, make: Callable[..., KernelSession], listed: dict[str, str], demo: bool
 ) -> None:
     server.pricing = PRICING
     server.only_model = ""
     server.always(sse("yes"))
     session = make()
     # Of a model that is not called so no server is asked.
-    assert not session.ask("a", model="m").demo
+    assert not session.ask("a", Options(model="m")).demo
     assert len(server.requests) == 1
     server.reply(json_response({"data": [listed]}))
-    assert session.ask("a", model="demo-guide").demo is demo
+    assert session.ask("a", Options(model="demo-guide")).demo is demo
 
 
 def test_a_server_elsewhere_never_gives_demo_credit_whatever_it_says() -> None:
@@ -337,7 +341,7 @@ def test_a_server_elsewhere_never_gives_demo_credit_whatever_it_says() -> None:
 
 
 def test_models_are_found_by_a_part_of_their_name_or_a_pattern(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     names = ["deepseek-chat", "Qwen/Qwen3-Max", "qwen-plus", "glm-4"]
     server.reply(json_response({"data": [{"id": name} for name in names]}))
@@ -361,7 +365,7 @@ def test_models_are_found_by_a_part_of_their_name_or_a_pattern(
 
 
 def test_models_that_could_not_be_listed_are_asked_for_again(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     server.only_model = ""
     server.reply(failure(500))
@@ -372,7 +376,7 @@ def test_models_that_could_not_be_listed_are_asked_for_again(
     assert [model.id for model in session.models()] == ["m"]
 
 
-def test_credit_is_asked_for_each_time(server: ScriptedServer, make: Callable[..., Session]) -> None:
+def test_credit_is_asked_for_each_time(server: ScriptedServer, make: Callable[..., KernelSession]) -> None:
     session = make()
     assert balance_of(session) is None
     server.billing = {"subscription": {"hard_limit_usd": 5}, "usage": {"total_usage": 100}}
@@ -382,7 +386,7 @@ def test_credit_is_asked_for_each_time(server: ScriptedServer, make: Callable[..
 
 
 def test_the_account_tells_addresses_and_keys_apart_and_shows_no_key(
-    server: ScriptedServer, make: Callable[..., Session]
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
     session = make()
     first = session.resolve_endpoint().account

@@ -39,13 +39,15 @@ from cnai_magic.money.cost import Charge, Cost, Spend
 from cnai_magic.notebook.record import bundle, metadata, read_answer
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session import answer as answer_module
-from cnai_magic.session import pending_reply
-from cnai_magic.session import session as session_module
+from cnai_magic.session import kernel_session as session_module
+from cnai_magic.session import pending_reply, recorder
 from cnai_magic.session.answer import Answer
+from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.keys import forget_key, save_key
-from cnai_magic.session.question import Question
-from cnai_magic.session.session import Session
+from cnai_magic.session.question import Options, Question
 from cnai_magic.session.stream import Batch
+from cnai_magic.settings import Cnai
+from tests.options import options_of
 from tests.servers import (
     CLOSE,
     KEY,
@@ -141,10 +143,10 @@ def own_gateway() -> Iterator[None]:
 
 
 @pytest.fixture
-def session(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+def session(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[KernelSession]:
     monkeypatch.setenv("CNAI_API_KEY", KEY)
     monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
-    asking = Session(base_url=server.base_url, retries=0, prices={"deepseek-chat": (1.68, 2.52)})
+    asking = KernelSession(Cnai(base_url=server.base_url, retries=0, prices={"deepseek-chat": (1.68, 2.52)}))
     yield asking
     asking.close()
 
@@ -153,7 +155,7 @@ def sent(server: ScriptedServer, index: int = -1) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in server.requests[index].json()["messages"]]
 
 
-def main(session: Session) -> list[str]:
+def main(session: KernelSession) -> list[str]:
     return [turn.reply.text for turn in session.conversations["main"].turns]
 
 
@@ -165,7 +167,7 @@ def begun(*texts: str) -> list[bytes]:
 # -- what is sent -------------------------------------------------------------------------------
 
 
-def test_a_question_is_sent_as_it_stands_and_answered(server: ScriptedServer, session: Session) -> None:
+def test_a_question_is_sent_as_it_stands_and_answered(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(sse("Hel", "lo"))
     reply = session.ask("Hi {x} {{y}} {% z %} $5")
     assert str(reply) == "Hello"
@@ -180,7 +182,7 @@ def test_a_question_is_sent_as_it_stands_and_answered(server: ScriptedServer, se
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_a_follow_up_sends_the_turns_before_it(server: ScriptedServer, session: Session) -> None:
+def test_a_follow_up_sends_the_turns_before_it(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(sse("one"))
     server.reply(sse("two"))
     session.conversations["main"].system = "Be brief."
@@ -195,7 +197,7 @@ def test_a_follow_up_sends_the_turns_before_it(server: ScriptedServer, session: 
     assert server.connections == 1
 
 
-def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session: Session) -> None:
+def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session: KernelSession) -> None:
     for text in ("one", "two", "one again", "three"):
         server.reply(sse(text))
     session.ask("a", place=CellPosition("A"))
@@ -209,24 +211,26 @@ def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session:
     assert session.book.total().requests == 4
 
 
-def test_append_makes_a_new_turn_of_the_same_cell(server: ScriptedServer, session: Session) -> None:
+def test_append_makes_a_new_turn_of_the_same_cell(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes"))
     session.ask("a", place=CellPosition("A"))
-    reply = session.ask("a", place=CellPosition("A"), append=True)
+    reply = session.ask("a", Options(append=True), place=CellPosition("A"))
     assert (reply.turn, reply.attempt) == (2, 1)
     assert len(sent(server)) == 3
 
 
-def test_on_rerun_append_makes_every_run_a_new_turn(server: ScriptedServer, session: Session) -> None:
+def test_on_rerun_append_makes_every_run_a_new_turn(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes"))
     session.settings.on_rerun = "append"
     assert [session.ask("a", place=CellPosition("A")).turn for _ in range(3)] == [1, 2, 3]
 
 
-def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, session: Session) -> None:
+def test_once_neither_reads_nor_writes_the_conversation(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.always(sse("yes"))
     session.ask("a", place=CellPosition("A"))
-    reply = session.ask("aside", once=True, place=CellPosition("B"), system="Other.")
+    reply = session.ask("aside", Options(once=True, system="Other."), place=CellPosition("B"))
     assert sent(server) == [("system", "Other."), ("user", "aside")]
     assert reply.turn == 0
     assert main(session) == ["yes"]
@@ -235,23 +239,25 @@ def test_once_neither_reads_nor_writes_the_conversation(server: ScriptedServer, 
     assert session.latest is reply
     session.conversations["main"].system = "Of the conversation."
     session.ask("a", place=CellPosition("A"))
-    session.ask("aside", once=True)
+    session.ask("aside", Options(once=True))
     assert sent(server) == [("user", "aside")]
 
 
-def test_parameters_that_are_unset_are_not_sent_and_zero_is(server: ScriptedServer, session: Session) -> None:
+def test_parameters_that_are_unset_are_not_sent_and_zero_is(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.always(sse("yes"))
     session.ask("a")
     assert not BY_NAME.keys() & set(server.requests[0].json())
     sent = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
     assert sent.keys() == BY_NAME.keys()
-    reply = session.ask("b", **sent)
+    reply = session.ask("b", options_of(sent))
     assert sent.items() <= server.requests[1].json().items()
     assert reply.parameters == {**sent, "stop": ("END",)}
     session.settings.temperature = 1.5
     session.ask("c")
     assert server.requests[2].json()["temperature"] == 1.5
-    session.ask("d", temperature=0)
+    session.ask("d", Options(parameters={"temperature": 0}))
     assert server.requests[3].json()["temperature"] == 0
 
 
@@ -268,24 +274,24 @@ def test_parameters_that_are_unset_are_not_sent_and_zero_is(server: ScriptedServ
     ],
 )
 def test_a_parameter_out_of_range_is_refused_and_nothing_sent(
-    session: Session, server: ScriptedServer, options: dict[str, Any], parameter: str
+    session: KernelSession, server: ScriptedServer, options: dict[str, Any], parameter: str
 ) -> None:
     with pytest.raises(InputError) as caught:
-        session.ask("a", **options)
+        session.ask("a", options_of(options))
     assert caught.value.parameter == parameter
     assert server.requests == []
 
 
 def test_a_system_message_of_a_question_is_not_that_of_the_conversation(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
     session.settings.system = "From the settings."
     session.ask("a")
     assert sent(server)[0] == ("system", "From the settings.")
-    session.ask("b", system="Own.")
+    session.ask("b", Options(system="Own."))
     assert sent(server)[0] == ("system", "Own.")
-    session.ask("c", system="")
+    session.ask("c", Options(system=""))
     assert sent(server)[0][0] == "user"
     session.ask("d")
     assert sent(server)[0] == ("system", "From the settings.")
@@ -295,7 +301,7 @@ def test_a_system_message_of_a_question_is_not_that_of_the_conversation(
 
 
 def test_history_tokens_leaves_out_the_oldest_turns_and_says_so(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
     for prompt in ("a", "b", "c"):
@@ -307,10 +313,10 @@ def test_history_tokens_leaves_out_the_oldest_turns_and_says_so(
     assert "2 oldest turns omitted" in reply.footer
 
 
-def test_an_answer_may_be_asked_for_as_a_whole(server: ScriptedServer, session: Session) -> None:
+def test_an_answer_may_be_asked_for_as_a_whole(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(json_response(completion("Hello", (3, 1))))
     view = Watcher()
-    reply = session.ask("Hi", stream=False, view=view)
+    reply = session.ask("Hi", Options(stream=False), view=view)
     assert (reply.text, reply.usage) == ("Hello", Usage(3, 1))
     assert "stream" not in server.requests[0].json()
 
@@ -327,20 +333,20 @@ def test_an_answer_may_be_asked_for_as_a_whole(server: ScriptedServer, session: 
     ],
 )
 def test_whatever_is_in_a_prompt_is_sent_as_it_is(
-    server: ScriptedServer, session: Session, prompt: str
+    server: ScriptedServer, session: KernelSession, prompt: str
 ) -> None:
     server.reply(sse("yes"))
     assert session.ask(prompt).prompt == prompt
     assert sent(server) == [("user", prompt)]
 
 
-def test_half_a_character_in_a_prompt_does_no_harm(server: ScriptedServer, session: Session) -> None:
+def test_half_a_character_in_a_prompt_does_no_harm(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(sse("yes"))
     session.ask("half \ud83d")
     assert sent(server) == [("user", "half �")]
 
 
-def test_a_prompt_of_ten_megabytes_is_sent(server: ScriptedServer, session: Session) -> None:
+def test_a_prompt_of_ten_megabytes_is_sent(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(sse("long", tokens=None))
     prompt = "word " * 2_000_000
     reply = session.ask(prompt)
@@ -349,21 +355,16 @@ def test_a_prompt_of_ten_megabytes_is_sent(server: ScriptedServer, session: Sess
 
 
 @pytest.mark.parametrize("prompt", ["", " ", "\n\t\n"])
-def test_an_empty_prompt_is_refused(server: ScriptedServer, session: Session, prompt: str) -> None:
+def test_an_empty_prompt_is_refused(server: ScriptedServer, session: KernelSession, prompt: str) -> None:
     with pytest.raises(InputError, match="no question"):
         session.ask(prompt)
     assert server.requests == []
 
 
-def test_an_option_that_does_not_exist_names_the_nearest_one(session: Session) -> None:
-    with pytest.raises(InputError, match="did you mean temperature"):
-        session.ask("a", temprature=1)
-
-
 def test_preparing_a_question_sends_nothing_and_changes_nothing(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
-    question = session.prepare("a", model="deepseek-chat", chat="plan", system="S")
+    question = session.prepare("a", Options(model="deepseek-chat", chat="plan", system="S"))
     usage, cost, _ = question.so_far(0)
     assert (question.turn, question.attempt, question.system) == (1, 1, "S")
     assert usage.estimated
@@ -377,47 +378,49 @@ def test_preparing_a_question_sends_nothing_and_changes_nothing(
 
 
 def test_a_named_chat_is_asked_without_leaving_the_one_in_use(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
     session.ask("a")
-    reply = session.ask("b", chat="plan")
+    reply = session.ask("b", Options(chat="plan"))
     assert sent(server) == [("user", "b")]
     assert (reply.conversation, session.conversations.current) == ("plan", "main")
-    session.ask("c", chat="plan")
+    session.ask("c", Options(chat="plan"))
     assert len(sent(server)) == 3
 
 
-def test_new_begins_a_conversation_and_goes_on_in_it(server: ScriptedServer, session: Session) -> None:
+def test_new_begins_a_conversation_and_goes_on_in_it(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes"))
     session.ask("a")
-    assert session.ask("b", new=True).conversation == "chat-2"
+    assert session.ask("b", Options(new=True)).conversation == "chat-2"
     assert session.conversations.current == "chat-2"
     session.ask("c")
     assert [content for _, content in sent(server)] == ["b", "yes", "c"]
-    assert session.ask("d", new=True, chat="plan").conversation == "plan"
+    assert session.ask("d", Options(new=True, chat="plan")).conversation == "plan"
 
 
 def test_a_new_cell_run_again_is_asked_in_the_conversation_that_it_began(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
-    first = session.ask("a", new=True, place=CellPosition("A"))
+    first = session.ask("a", Options(new=True), place=CellPosition("A"))
     session.ask("b", place=CellPosition("B"))
-    again = session.ask("a, better", new=True, place=CellPosition("A"))
+    again = session.ask("a, better", Options(new=True), place=CellPosition("A"))
     assert (again.conversation, again.turn, again.attempt) == (first.conversation, 1, 2)
     assert sent(server) == [("user", "a, better")]
     assert len(list(session.conversations)) == 2
-    named = session.ask("n", new=True, chat="plan", place=CellPosition("N"))
-    again = session.ask("n", new=True, chat="plan", place=CellPosition("N"))
+    named = session.ask("n", Options(new=True, chat="plan"), place=CellPosition("N"))
+    again = session.ask("n", Options(new=True, chat="plan"), place=CellPosition("N"))
     assert (named.conversation, again.conversation, again.attempt) == ("plan", "plan", 2)
 
 
-def test_new_does_not_take_a_name_that_another_cell_began(server: ScriptedServer, session: Session) -> None:
+def test_new_does_not_take_a_name_that_another_cell_began(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.reply(sse("yes"))
-    session.ask("a", new=True, chat="plan", place=CellPosition("A"))
+    session.ask("a", Options(new=True, chat="plan"), place=CellPosition("A"))
     with pytest.raises(InputError, match="already"):
-        session.ask("b", new=True, chat="plan", place=CellPosition("B"))
+        session.ask("b", Options(new=True, chat="plan"), place=CellPosition("B"))
 
 
 # -- failures -----------------------------------------------------------------------------------
@@ -441,19 +444,21 @@ def test_new_does_not_take_a_name_that_another_cell_began(server: ScriptedServer
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_it_may_cost(
     server: ScriptedServer,
-    session: Session,
+    session: KernelSession,
     reply: list[bytes],
     error: type[CnaiError],
     charged: bool,
     stream: bool,
 ) -> None:
     server.reply(sse("one"))
-    first = session.ask("a", place=CellPosition("A"), system="S")
+    first = session.ask("a", Options(system="S"), place=CellPosition("A"))
     before = session.book.total()
     server.reply(reply)
     view = Watcher()
     with pytest.raises(error):
-        session.ask("b", place=CellPosition("A"), system="T", new=True, chat="plan", view=view, stream=stream)
+        session.ask(
+            "b", Options(system="T", new=True, chat="plan", stream=stream), place=CellPosition("A"), view=view
+        )
     assert view.failed == [None]
     assert view.ended == []
     assert main(session) == ["one"]
@@ -473,12 +478,12 @@ def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_i
 
 
 def test_a_failure_after_the_first_token_is_shown_and_charged_but_not_kept(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.reply([*begun("half an "), http_chunk(event(delta("answer"))), CLOSE])
     view = Watcher()
     with pytest.raises(TruncatedError):
-        session.ask("a", view=view, system="S")
+        session.ask("a", Options(system="S"), view=view)
     assert view.text == "half an answer"
     (reply,) = view.failed
     assert reply is not None
@@ -494,46 +499,46 @@ def test_a_failure_after_the_first_token_is_shown_and_charged_but_not_kept(
     assert str(total).startswith("≈$")
 
 
-def test_a_failure_in_the_reasoning_is_charged_too(server: ScriptedServer, session: Session) -> None:
+def test_a_failure_in_the_reasoning_is_charged_too(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(head(Transfer_Encoding="chunked"), http_chunk(event(delta(reasoning_content="hm"))), CLOSE)
     with pytest.raises(TruncatedError):
         session.ask("a")
     assert session.book.total().usage.reasoning_tokens == estimate_tokens("hm")
 
 
-def test_a_model_that_is_unknown_names_the_nearest(server: ScriptedServer, session: Session) -> None:
+def test_a_model_that_is_unknown_names_the_nearest(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(failure(404, "model_not_found", X_Request_Id="req-7"))
     server.reply(json_response({"data": [{"id": "deepseek-chat"}, {"id": "qwen-max"}]}))
     with pytest.raises(ModelNotFoundError) as caught:
-        session.ask("a", model="deepseek-caht")
+        session.ask("a", Options(model="deepseek-caht"))
     assert "did you mean deepseek-chat?" in caught.value.why
     assert caught.value.request_id == "req-7"
     assert "%cnai_models" in caught.value.next_step
 
 
-def test_a_model_like_no_other_lists_some_there_are(server: ScriptedServer, session: Session) -> None:
+def test_a_model_like_no_other_lists_some_there_are(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(failure(404, "model_not_found"))
     server.reply(json_response({"data": [{"id": f"model-{number}"} for number in range(9)]}))
     with pytest.raises(ModelNotFoundError) as caught:
-        session.ask("a", model="zzz")
+        session.ask("a", Options(model="zzz"))
     assert "model-0, model-1, model-2, model-3, model-4" in caught.value.why
     assert "model-5" not in caught.value.why
 
 
 def test_a_model_that_is_unknown_is_told_even_where_models_cannot_be_listed(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.reply(failure(404, "model_not_found", "no such model"))
     server.reply(failure(500))
     with pytest.raises(ModelNotFoundError):
-        session.ask("a", model="zzz")
+        session.ask("a", Options(model="zzz"))
 
 
 def test_no_server_is_an_error_that_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedServer() as gone:
         pass
     monkeypatch.setenv("CNAI_API_KEY", KEY)
-    session = Session(base_url=gone.base_url, retries=0)
+    session = KernelSession(Cnai(base_url=gone.base_url, retries=0))
     with pytest.raises(CnaiError) as caught:
         session.ask("a")
     assert "is the server running" in caught.value.next_step
@@ -544,7 +549,7 @@ def test_no_server_is_an_error_that_names_the_setting(monkeypatch: pytest.Monkey
 
 
 def test_an_interrupt_keeps_the_part_that_arrived_and_charges_it_once(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.reply([*begun("half an answer"), SILENCE])
 
@@ -565,7 +570,7 @@ def test_an_interrupt_keeps_the_part_that_arrived_and_charges_it_once(
     assert [content for _, content in sent(server)] == ["a", "half an answer", "go on"]
 
 
-def test_stop_ends_the_answer_as_if_it_were_complete(server: ScriptedServer, session: Session) -> None:
+def test_stop_ends_the_answer_as_if_it_were_complete(server: ScriptedServer, session: KernelSession) -> None:
     server.reply([*begun("half an answer"), SILENCE])
 
     def stop(view: Watcher) -> None:
@@ -579,7 +584,7 @@ def test_stop_ends_the_answer_as_if_it_were_complete(server: ScriptedServer, ses
     assert session.book.total().requests == 1
 
 
-def test_stop_before_the_first_token_leaves_no_turn(server: ScriptedServer, session: Session) -> None:
+def test_stop_before_the_first_token_leaves_no_turn(server: ScriptedServer, session: KernelSession) -> None:
     arrived = threading.Event()
     server.reply([head(Transfer_Encoding="chunked"), SILENCE])
     view = Watcher()
@@ -604,7 +609,7 @@ def test_stop_before_the_first_token_leaves_no_turn(server: ScriptedServer, sess
     assert main(session) == []
 
 
-def test_a_view_that_breaks_does_not_lose_the_answer(server: ScriptedServer, session: Session) -> None:
+def test_a_view_that_breaks_does_not_lose_the_answer(server: ScriptedServer, session: KernelSession) -> None:
     server.reply([*begun("half an answer"), SILENCE])
 
     def broken(view: Watcher) -> None:
@@ -619,7 +624,9 @@ def test_a_view_that_breaks_does_not_lose_the_answer(server: ScriptedServer, ses
 # -- usage and cost -----------------------------------------------------------------------------
 
 
-def test_usage_that_the_server_reports_is_charged_exactly(server: ScriptedServer, session: Session) -> None:
+def test_usage_that_the_server_reports_is_charged_exactly(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.always(sse("hi", tokens=(20, 8)))
     reply = session.ask("a")
     assert reply.usage == Usage(20, 8)
@@ -628,7 +635,9 @@ def test_usage_that_the_server_reports_is_charged_exactly(server: ScriptedServer
     assert session.ask("b").total.nano == 2 * 53_760
 
 
-def test_usage_that_is_not_reported_is_estimated_and_marked(server: ScriptedServer, session: Session) -> None:
+def test_usage_that_is_not_reported_is_estimated_and_marked(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.reply(sse("hi there", tokens=None))
     reply = session.ask("What?")
     assert reply.usage == Usage(estimate_tokens("What?"), estimate_tokens("hi there"), estimated=True)
@@ -637,7 +646,7 @@ def test_usage_that_is_not_reported_is_estimated_and_marked(server: ScriptedServ
 
 
 def test_the_model_that_answered_is_kept_where_it_is_another(
-    server: ScriptedServer, session: Session, tmp_path: Path
+    server: ScriptedServer, session: KernelSession, tmp_path: Path
 ) -> None:
     session.settings.ledger = str(tmp_path / "ledger.sqlite3")
     named = [event({**delta("4"), "model": name}) for name in ("", "deepseek-chat", "qwen2.5-coder-0.5b", "")]
@@ -653,17 +662,17 @@ def test_the_model_that_answered_is_kept_where_it_is_another(
     assert [charge.answered_by for charge in session.ledger.rows()] == ["qwen2.5-coder-0.5b", ""]
 
 
-def test_a_model_without_a_price_is_unpriced(server: ScriptedServer, session: Session) -> None:
+def test_a_model_without_a_price_is_unpriced(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("hi"))
     server.pricing = {"data": [{"model_name": "another", "model_ratio": 1, "completion_ratio": 1}]}
-    reply = session.ask("a", model="qwen-max")
+    reply = session.ask("a", Options(model="qwen-max"))
     assert reply.cost.nano is None
     assert "unpriced" in reply.footer
     session.settings.prices = {"qwen-max": (1, 2)}
-    assert session.ask("b", model="qwen-max").cost.nano == 20 * 1000 + 8 * 2000
+    assert session.ask("b", Options(model="qwen-max")).cost.nano == 20 * 1000 + 8 * 2000
 
 
-def test_reasoning_is_kept_apart_and_never_sent_back(server: ScriptedServer, session: Session) -> None:
+def test_reasoning_is_kept_apart_and_never_sent_back(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(chunked([event(delta(reasoning_content="hm, 6*7")), *answer("42")]))
     server.reply(sse("yes"))
     view = Watcher()
@@ -673,7 +682,9 @@ def test_reasoning_is_kept_apart_and_never_sent_back(server: ScriptedServer, ses
     assert b"6*7" not in server.requests[1].body
 
 
-def test_an_answer_that_is_empty_is_charged_and_is_no_turn(server: ScriptedServer, session: Session) -> None:
+def test_an_answer_that_is_empty_is_charged_and_is_no_turn(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.reply(sse("", tokens=(5, 0)))
     assert session.ask("a").turn == 0
     assert main(session) == []
@@ -684,7 +695,7 @@ def test_an_answer_that_is_empty_is_charged_and_is_no_turn(server: ScriptedServe
 
 
 def test_an_interrupt_before_the_server_took_the_question_costs_nothing(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     class Impatient(Watcher):
         def begin(self, question: Question, stop: Callable[[], None]) -> None:
@@ -698,7 +709,9 @@ def test_an_interrupt_before_the_server_took_the_question_costs_nothing(
     assert (view.ended, view.failed) == ([], [None])
 
 
-def test_a_stop_while_a_retry_is_waited_for_costs_nothing(server: ScriptedServer, session: Session) -> None:
+def test_a_stop_while_a_retry_is_waited_for_costs_nothing(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     session.settings.retries = 1
     server.reply(failure(429, "rate_limit_exceeded", Retry_After=30))
 
@@ -714,7 +727,7 @@ def test_a_stop_while_a_retry_is_waited_for_costs_nothing(server: ScriptedServer
 
 
 def test_what_arrives_after_an_early_count_is_estimated_and_marked(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     first = event({**delta("a"), "usage": usage(20, 1)})
     server.reply(
@@ -730,7 +743,7 @@ def test_what_arrives_after_an_early_count_is_estimated_and_marked(
 
 
 def test_a_price_that_is_none_is_found_before_anything_is_sent(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     session.settings.prices = {"deepseek-chat": 1.5}
     with pytest.raises(InputError, match="the price of deepseek-chat"):
@@ -739,25 +752,25 @@ def test_a_price_that_is_none_is_found_before_anything_is_sent(
 
 
 def test_demo_answers_of_another_server_are_not_priced_as_money(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.reply(sse("hi"))
-    assert session.ask("a", model="demo-guide").cost == Cost(0, local=True)
+    assert session.ask("a", Options(model="demo-guide")).cost == Cost(0, local=True)
 
 
 def test_a_server_on_this_machine_without_a_price_list_is_free(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("hi"))
-    reply = session.ask("a", model="qwen-local")
+    reply = session.ask("a", Options(model="qwen-local"))
     assert "· free, local ·" in reply.footer
     assert reply.footer.endswith("notebook free")
     session.settings.prices = {"*": (0, 0)}
-    assert "· $0 ·" in session.ask("b", model="qwen-local").footer
+    assert "· $0 ·" in session.ask("b", Options(model="qwen-local")).footer
 
 
 def test_without_a_model_the_only_one_of_the_server_is_asked(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.only_model = "tiny"
     server.always(sse("hi"))
@@ -765,7 +778,9 @@ def test_without_a_model_the_only_one_of_the_server_is_asked(
     assert session.default_model == "tiny"
 
 
-def test_without_a_model_a_server_with_several_names_a_few(server: ScriptedServer, session: Session) -> None:
+def test_without_a_model_a_server_with_several_names_a_few(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.reply(json_response({"data": [{"id": f"model-{number}"} for number in range(9)]}))
     with pytest.raises(InputError, match="no model is named") as caught:
         session.ask("a")
@@ -774,14 +789,16 @@ def test_without_a_model_a_server_with_several_names_a_few(server: ScriptedServe
     assert [request.path for request in server.requests] == ["/v1/models"]
 
 
-def test_without_a_model_a_dry_run_asks_nobody(server: ScriptedServer, session: Session) -> None:
+def test_without_a_model_a_dry_run_asks_nobody(server: ScriptedServer, session: KernelSession) -> None:
     assert "model" in session.prepare("a").request.model
     assert server.requests == server.lookups == []
 
 
 def test_plain_http_to_another_machine_is_told_once_and_never_with_a_key() -> None:
     lines: list[str] = []
-    session = Session(base_url="http://192.0.2.2:8000/v1", model="m", retries=0, notify=lines.append)
+    session = KernelSession(
+        Cnai(base_url="http://192.0.2.2:8000/v1", model="m", retries=0), notify=lines.append
+    )
     session.use_key(ApiKey(KEY))
     with pytest.raises(InputError, match="plain http"):
         session.ask("a")
@@ -792,7 +809,7 @@ def test_plain_http_to_another_machine_is_told_once_and_never_with_a_key() -> No
 
 
 def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(
-    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, session: KernelSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.reply(sse("hi"))
     add = session.book.add
@@ -811,7 +828,7 @@ def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(
 
 
 def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
-    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, session: KernelSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session.settings.budget = 1
     allow = session.accounts.allow
@@ -828,14 +845,14 @@ def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
 
 
 def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
-    saved = session.ask("a", new=True, chat="plan")
+    saved = session.ask("a", Options(new=True, chat="plan"))
     assert saved.began
     session.settings.replay = True
-    fresh = Session(session.settings)
-    outside = fresh.replay("a", [saved], once=True)
+    fresh = KernelSession(session.settings)
+    outside = fresh.replay("a", [saved], Options(once=True))
     within = fresh.replay("a", [saved])
     assert (outside.turn, outside.began, outside.replayed) == (0, False, True)
     assert (within.turn, within.began, within.conversation) == (1, False, "main")
@@ -843,20 +860,20 @@ def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
     assert len(server.requests) == 1
 
 
-def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: Session) -> None:
+def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: KernelSession) -> None:
     read = Conversation("talk", begun_by=CellPosition("A"))
     read.record(CellPosition("A"), Reply("yes", "a", "m"))
-    taken = session.take_in(read, "", "talk")
+    taken = session.cells.take_in(read, "", "talk")
     assert (taken.begun_by, taken.turns[0].place) == (None, CellPosition())
     assert session.conversations.current == "talk"
 
 
-def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Session) -> None:
+def test_many_threads_may_ask_one_session(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes"))
     replies: list[Reply] = []
 
     def ask(number: int) -> None:
-        replies.extend(session.ask(f"{number}.{index}", chat="shared") for index in range(10))
+        replies.extend(session.ask(f"{number}.{index}", Options(chat="shared")) for index in range(10))
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -870,7 +887,7 @@ def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Sessi
 
 
 def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_attempts(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
     first, second = CellPosition("a", 0), CellPosition("a", 1)
@@ -886,30 +903,32 @@ def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_
 
 
 def test_a_cell_that_moves_to_another_conversation_leaves_the_first(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
     place = CellPosition("a")
     session.ask("in main", place=place)
-    session.ask("in plan", place=place, chat="plan")
+    session.ask("in plan", Options(chat="plan"), place=place)
     session.conversations.end_of_cell("a", [("plan", place)])
     session.ask("b", place=CellPosition("b"))
     assert sent(server) == [("user", "b")]
 
 
 def test_new_in_the_first_cell_of_a_conversation_begins_another(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
     session.ask("q1", place=CellPosition("a"))
     session.ask("q2", place=CellPosition("b"))
-    reply = session.ask("fresh", place=CellPosition("a"), new=True)
+    reply = session.ask("fresh", Options(new=True), place=CellPosition("a"))
     assert (reply.conversation, session.conversations.current) == ("chat-2", "chat-2")
     assert sent(server) == [("user", "fresh")]
-    assert session.ask("fresh again", place=CellPosition("a"), new=True).conversation == "chat-2"
+    assert session.ask("fresh again", Options(new=True), place=CellPosition("a")).conversation == "chat-2"
 
 
-def test_a_re_run_tells_how_many_turns_below_are_older(server: ScriptedServer, session: Session) -> None:
+def test_a_re_run_tells_how_many_turns_below_are_older(
+    server: ScriptedServer, session: KernelSession
+) -> None:
     server.always(sse("yes"))
     for cell in "abc":
         session.ask(cell, place=CellPosition(cell))
@@ -923,7 +942,7 @@ def test_a_re_run_tells_how_many_turns_below_are_older(server: ScriptedServer, s
 # -- keys, servers, models ----------------------------------------------------------------------
 
 
-def test_the_prompt_may_not_hold_the_own_key(server: ScriptedServer, session: Session) -> None:
+def test_the_prompt_may_not_hold_the_own_key(server: ScriptedServer, session: KernelSession) -> None:
     with pytest.raises(InputError, match="own API key"):
         session.ask(f"what is {KEY}?")
     assert server.requests == []
@@ -935,7 +954,7 @@ def test_a_key_that_was_typed_wins_over_the_environment_and_that_over_the_keyrin
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, own_keyring: FakeKeyring
 ) -> None:
     server.always(sse("yes"))
-    session = Session(base_url=server.base_url)
+    session = KernelSession(Cnai(base_url=server.base_url))
 
     def key() -> str:
         session.ask("a")
@@ -964,7 +983,7 @@ def test_the_keyring_is_not_asked_for_every_question(
     server: ScriptedServer, own_keyring: FakeKeyring
 ) -> None:
     server.always(sse("yes"))
-    session = Session(base_url=server.base_url)
+    session = KernelSession(Cnai(base_url=server.base_url))
     for _ in range(3):
         session.ask("a")
     assert own_keyring.reads == 1
@@ -980,7 +999,7 @@ def test_a_machine_without_a_keyring_holds_no_key_and_keeps_none(
     for name in ("get_password", "set_password", "delete_password"):
         monkeypatch.setattr(own_keyring, name, none)
     server.reply(sse("yes"))
-    session = Session(base_url=server.base_url)
+    session = KernelSession(Cnai(base_url=server.base_url))
     session.ask("a")
     assert "authorization" not in server.requests[0].headers
     assert not forget_key(parse_address(server.base_url))
@@ -990,7 +1009,7 @@ def test_a_machine_without_a_keyring_holds_no_key_and_keeps_none(
     session.close()
 
 
-def test_models_are_asked_for_once_per_server_and_key(server: ScriptedServer, session: Session) -> None:
+def test_models_are_asked_for_once_per_server_and_key(server: ScriptedServer, session: KernelSession) -> None:
     server.reply(json_response({"data": [{"id": "one", "owned_by": "them"}]}))
     server.reply(json_response({"data": [{"id": "two"}]}))
     assert [model.id for model in session.models()] == ["one"]
@@ -1007,8 +1026,8 @@ def test_models_are_asked_for_once_per_server_and_key(server: ScriptedServer, se
 def test_a_server_of_ones_own_is_asked_without_a_key(server: ScriptedServer) -> None:
     lines: list[str] = []
     server.reply(sse("yes"))
-    session = Session(base_url=server.base_url, notify=lines.append)
-    assert not session.ask("a", model="any-model").demo
+    session = KernelSession(Cnai(base_url=server.base_url), notify=lines.append)
+    assert not session.ask("a", Options(model="any-model")).demo
     assert "authorization" not in server.requests[0].headers
     assert lines == []
     session.close()
@@ -1020,12 +1039,12 @@ def test_the_environment_names_the_server_and_the_model(
     monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
     monkeypatch.setenv("CNAI_MODEL", "glm-4")
     server.always(sse("yes"))
-    session = Session()
+    session = KernelSession(Cnai())
     assert session.default_model == "glm-4"
     session.ask("a")
     session.settings.model = "qwen-max"
     session.ask("b")
-    session.ask("c", model="deepseek-chat")
+    session.ask("c", Options(model="deepseek-chat"))
     assert [request.json()["model"] for request in server.requests] == ["glm-4", "qwen-max", "deepseek-chat"]
     session.close()
 
@@ -1035,13 +1054,13 @@ def test_the_environment_names_the_server_and_the_model(
 
 def test_without_a_key_the_embedded_gateway_answers_offline_and_says_so_once(own_gateway: None) -> None:
     lines: list[str] = []
-    session = Session(notify=lines.append)
+    session = KernelSession(Cnai(), notify=lines.append)
     reply = session.ask("What is 2 + 2?")
     assert reply.demo
     assert reply.model == "demo-guide"
     assert "4" in reply.text
     assert "demo" in reply.footer
-    session.ask("And 3 + 3?", model="demo-echo")
+    session.ask("And 3 + 3?", Options(model="demo-echo"))
     assert len(lines) == 1
     assert "CNAI_API_KEY" in lines[0]
     assert "%" not in lines[0]
@@ -1053,7 +1072,7 @@ def test_without_a_key_the_embedded_gateway_answers_offline_and_says_so_once(own
 
 def test_where_the_demo_was_chosen_nobody_is_told_that_a_key_is_missing(own_gateway: None) -> None:
     lines: list[str] = []
-    session = Session(base_url="demo", notify=lines.append)
+    session = KernelSession(Cnai(base_url="demo"), notify=lines.append)
     assert session.resolve_endpoint().demo
     session.ask("hello")
     assert lines == []
@@ -1061,9 +1080,9 @@ def test_where_the_demo_was_chosen_nobody_is_told_that_a_key_is_missing(own_gate
 
 
 def test_without_a_key_another_model_is_an_error_that_says_how_to_set_one(own_gateway: None) -> None:
-    session = Session()
+    session = KernelSession(Cnai())
     with pytest.raises(InputError) as caught:
-        session.ask("a", model="deepseek-chat")
+        session.ask("a", Options(model="deepseek-chat"))
     assert caught.value.parameter == "model"
     assert caught.value.why == "no API key is set"
     assert "%cnai_key" in caught.value.next_step
@@ -1072,13 +1091,13 @@ def test_without_a_key_another_model_is_an_error_that_says_how_to_set_one(own_ga
 
 def test_with_a_key_the_demo_can_still_be_chosen(monkeypatch: pytest.MonkeyPatch, own_gateway: None) -> None:
     monkeypatch.setenv("CNAI_API_KEY", KEY)
-    session = Session(base_url="demo")
+    session = KernelSession(Cnai(base_url="demo"))
     assert session.ask("hello").demo
     session.close()
 
 
 def test_tokens_that_the_server_counted_before_it_failed_are_charged(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: KernelSession
 ) -> None:
     session.settings.retries = 2
     counted = event({"choices": [], "usage": usage(20, 50)})
@@ -1092,7 +1111,7 @@ def test_tokens_that_the_server_counted_before_it_failed_are_charged(
 
 @pytest.mark.parametrize("presses", [1, 2])
 def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
-    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch, presses: int
+    server: ScriptedServer, session: KernelSession, monkeypatch: pytest.MonkeyPatch, presses: int
 ) -> None:
     """Ctrl-C at each line of the rooms that settle an answer; pressed twice, at the next line too."""
     server.always(sse("yes", tokens=(20, 8)))
@@ -1105,12 +1124,12 @@ def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
             answers.append(self)
 
     monkeypatch.setattr(pending_reply, "Answer", Watched)
-    modules = (session_module, pending_reply, answer_module, interrupts, accounts, budget)
+    modules = (session_module, recorder, pending_reply, answer_module, interrupts, accounts, budget)
     files = {str(module.__file__) for module in modules}
     reached = line = 0
     while reached >= line:
         line += 1
-        reached = _interrupted_at(line, presses, files, lambda: session.ask("a", once=True))
+        reached = _interrupted_at(line, presses, files, lambda: session.ask("a", Options(once=True)))
         total = session.book.total()
         assert total.requests == sum(each.chargeable for each in answers), line
         assert session.accounts.status(session.budget, demo=False) == (10**9, total.nano, 0), line
@@ -1144,6 +1163,6 @@ def _interrupted_at(line: int, presses: int, files: set[str], work: Callable[[],
 
 @pytest.mark.parametrize("prompt", [5, None, b"What is a median?", ["What?"]])
 def test_a_question_that_is_no_text_is_refused_in_words(prompt: Any) -> None:
-    session = Session(base_url="http://127.0.0.1:9/v1", model="m", ledger="off")
+    session = KernelSession(Cnai(base_url="http://127.0.0.1:9/v1", model="m", ledger="off"))
     with pytest.raises(InputError, match=f"of type {type(prompt).__name__}, not text"):
         session.ask(prompt)

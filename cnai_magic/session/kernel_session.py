@@ -1,0 +1,277 @@
+"""The session behind every door: magics, the `cnai` command and `cnai_magic.Session` all ask through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..api.interrupts import interrupts_deferred
+from ..api.messages import ChatRequest, Model
+from ..chat.conversation import CellPosition
+from ..chat.conversations import Conversations
+from ..chat.reply import Reply
+from ..errors import CnaiError, Door, InputError, ModelNotFoundError, setting
+from ..money.book import SpendBook
+from ..money.cost import Spend
+from ..money.ledger import Ledger
+from ..money.price import nano_usd
+from ..money.price_lookup import PriceLookup
+from ..money.spending import Spending
+from ..redaction import ApiKey
+from ..settings import Cnai
+from .advice import advise, explain_model
+from .cells import Cells
+from .endpoint import Endpoint, resolve_endpoint, server_address
+from .keys import Keys
+from .models import choose_model, matching_models, takes_demo_credit
+from .notice import first_notice
+from .pending_reply import PendingReply
+from .question import Options, Question, build_question
+from .recorder import Recorder
+from .replay import same_answer
+from .servers import Servers
+from .view import View
+
+__all__ = ["KernelSession"]
+
+_NOWHERE = CellPosition()
+_DEFAULTS = Options()
+
+
+class KernelSession:
+    """Conversations, spend and settings of one kernel; asks questions, from cells or from anywhere.
+
+    `notify` is called with lines that a person should see once, in the words of `door`. `cells` is what
+    concerns the cells of a notebook alone.
+    """
+
+    def __init__(
+        self,
+        settings: Cnai | None = None,
+        *,
+        notify: Callable[[str], None] | None = None,
+        door: Door = "python",
+    ) -> None:
+        self.settings = settings if settings is not None else Cnai()
+        self.door = door
+        self.servers = Servers()
+        self.conversations = Conversations()
+        self._notify = notify or (lambda line: None)
+        self.accounts = Spending(self._notify, door)
+        self._keys = Keys()
+        self._recorder = Recorder(self.settings, self.conversations, self.accounts)
+        self.cells = Cells(self.conversations, self.accounts.book, self._recorder.lock)
+        self._announced: set[str] = set()
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        prompt: str,
+        options: Options = _DEFAULTS,
+        *,
+        view: View | None = None,
+        place: CellPosition = _NOWHERE,
+        former: Sequence[Reply] = (),
+    ) -> Reply:
+        """Ask a question and return the answer.
+
+        `former` are answers that the notebook's file holds below the same cell: they become earlier attempts.
+        The answer enters the conversation and the accounts. Raises a CnaiError where there is none: the
+        conversation is then as it was. After a KeyboardInterrupt the part that arrived is kept.
+        """
+        if self.settings.replay:
+            raise InputError(
+                "answers are to be replayed, and none is saved for this question",
+                next_step="ask the server: " + setting("replay", False),
+            )
+        endpoint = self.resolve_endpoint()
+        question = self._prepare(endpoint, prompt, options, place, ask=True, former=former)
+        self._announce(endpoint)
+        pending = PendingReply(
+            lambda: self.servers.client(endpoint),
+            question,
+            view or View(),
+            self.accounts,
+            budget=self.budget,
+            place=lambda: self.settings.ledger,
+            notebook=self.notebook,
+            settle=self._recorder.settle,
+            charge=self._recorder.charge,
+        )
+        try:
+            return pending.receive()
+        except CnaiError as error:
+            explained = self._explained(error, endpoint, question.request)
+            if explained is error:
+                raise
+            raise explained from error.__cause__
+
+    def replay(
+        self,
+        prompt: str,
+        saved: Sequence[Reply],
+        options: Options = _DEFAULTS,
+        *,
+        view: View | None = None,
+        place: CellPosition = _NOWHERE,
+    ) -> Reply:
+        """Answer a question from the `saved` answers of its cell, at no cost and without a network.
+
+        Raises ReplayError, which says what differs, where none of them answers exactly this request.
+        """
+
+        def prepare(answer: Reply) -> Question:
+            model = options.model or self.settings.model or answer.model
+            return self._build(prompt, replace(options, model=model), place, demo=answer.demo, former=saved)
+
+        question, answer = same_answer(saved, place.index_in_cell, prepare)
+        view = view or View()
+        view.begin(question, lambda: None)
+        with interrupts_deferred(view.stopping):
+            reply = self._recorder.replay(question, answer)
+            view.end(reply)
+        return reply
+
+    def prepare(
+        self, prompt: str, options: Options = _DEFAULTS, *, place: CellPosition = _NOWHERE
+    ) -> Question:
+        """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
+        return self._prepare(self.resolve_endpoint(), prompt, options, place, ask=False)
+
+    def _prepare(
+        self,
+        endpoint: Endpoint,
+        prompt: str,
+        options: Options,
+        place: CellPosition,
+        *,
+        ask: bool,
+        former: Sequence[Reply] = (),
+    ) -> Question:
+        """Prepare a question; with `ask`, the server is asked for what it alone knows."""
+        servers, own = self.servers, self.settings.prices
+        model = choose_model(servers, endpoint, options.model or self.settings.model, ask=ask)
+        demo = takes_demo_credit(servers, endpoint, model, ask=ask and not self.settings.replay)
+        question = self._build(prompt, replace(options, model=model), place, demo=demo, former=former)
+        if self.settings.replay:
+            return question  # a replayed answer needs no price
+        if ask:
+            lookup = servers.look_up_price(endpoint, model, own)
+        else:
+            lookup = PriceLookup(servers.known_price(endpoint, model, own))
+        return replace(question, host=endpoint.host, lookup=lookup)
+
+    def _build(
+        self, prompt: str, options: Options, place: CellPosition, *, demo: bool, former: Sequence[Reply]
+    ) -> Question:
+        with self._recorder.lock.current:
+            return build_question(
+                prompt,
+                options,
+                place,
+                settings=self.settings,
+                conversations=self.conversations,
+                demo=demo,
+                spent=self.book.notebook(demo=demo),
+                former=former,
+            )
+
+    def _announce(self, endpoint: Endpoint) -> None:
+        """Say once what a person should know of the server before anything is sent to it."""
+        if endpoint.place not in self._announced:
+            self._announced.add(endpoint.place)
+            if line := first_notice(endpoint, self.door):
+                self._notify(line)
+
+    def _explained(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
+        """Return the error of a question with what to do about it at this server."""
+        advise(error, endpoint, request)
+        if not isinstance(error, ModelNotFoundError):
+            return error
+        try:
+            listed = [each.id for each in self.servers.models(endpoint)]
+        except CnaiError:
+            listed = []
+        return explain_model(error, endpoint, request.model, listed)
+
+    # -- servers --------------------------------------------------------------------------------
+
+    def resolve_endpoint(self) -> Endpoint:
+        """Return the endpoint that the settings choose now; the keyring may be read."""
+        return resolve_endpoint(self.settings, self._keys)
+
+    def models(self, pattern: str = "", *, refresh: bool = False) -> list[Model]:
+        """Return the models of the key whose ID holds `pattern`, or matches it where it has `*` or `?`.
+
+        The server is asked once per address and key, or on `refresh`. Raises InputError where none matches.
+        """
+        return matching_models(self.servers.models(self.resolve_endpoint(), refresh=refresh), pattern)
+
+    def use_key(self, key: ApiKey | None) -> None:
+        """Use this key for the server that is set, in place of any other; None looks for one anew."""
+        self._keys.use(key, server_address(self.settings.base_url))
+
+    def close(self) -> None:
+        """Close the connections that are kept alive; the session can still be used."""
+        self.servers.close()
+
+    @property
+    def default_model(self) -> str:
+        """The model that is asked when a question names none; "" where there is none."""
+        return self._default_model(self.resolve_endpoint())
+
+    def _default_model(self, endpoint: Endpoint) -> str:
+        try:
+            return choose_model(self.servers, endpoint, self.settings.model, ask=False)
+        except InputError:
+            return ""
+
+    @property
+    def asks_demo(self) -> bool:
+        """Whether a question that names no model would take demo credit; no server is asked, or started."""
+        endpoint = self.resolve_endpoint()
+        return takes_demo_credit(self.servers, endpoint, self._default_model(endpoint), ask=False)
+
+    # -- answers and money ----------------------------------------------------------------------
+
+    @property
+    def latest(self) -> Reply | None:
+        """The latest answer, also one that was interrupted or broke off."""
+        return self._recorder.latest
+
+    @property
+    def notebook(self) -> str:
+        """The path under which the ledger counts what is spent, "" where it is not known."""
+        return self._recorder.notebook
+
+    @notebook.setter
+    def notebook(self, path: str) -> None:
+        self._recorder.notebook = path
+
+    def spent(self, *, demo: bool) -> Spend:
+        """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
+        return self._recorder.spent(demo=demo)
+
+    @property
+    def book(self) -> SpendBook:
+        """What this kernel has spent."""
+        return self.accounts.book
+
+    @property
+    def budget(self) -> int | None:
+        """The budget of this kernel in nano-USD, None where there is none; raises InputError for nonsense."""
+        value = self.settings.budget
+        try:
+            return None if value in (None, "") else nano_usd(value, parameter="budget")
+        except InputError as error:
+            raise InputError(
+                f"the budget is {value!r}, which is not an amount in USD",
+                parameter="budget",
+                next_step="give it in USD: " + setting("budget", 0.5),
+            ) from error
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The record of what all notebooks spend, None where it is off."""
+        return self.accounts.ledger(self.settings.ledger)

@@ -1,0 +1,33 @@
+"""What shows one answer; the base class shows nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..chat.reply import Reply
+    from .question import Question
+    from .stream import Batch
+
+__all__ = ["View"]
+
+
+class View:
+    """Shows one answer while it arrives, and its final form at the end. This one shows nothing."""
+
+    def begin(self, question: Question, stop: Callable[[], None]) -> None:
+        """Show that the question is sent; `stop` ends the answer early."""
+
+    def update(self, batch: Batch) -> None:
+        """Show what arrived."""
+
+    def end(self, reply: Reply) -> None:
+        """Show the final answer, in place of all that was shown of it."""
+
+    def fail(self, reply: Reply | None) -> None:
+        """Take back what was shown of an answer that failed, or show the part of it that arrived."""
+
+    def stopping(self) -> bool:
+        """Tell whether an interrupt that has just come is the Stop of this view, and not the user's own."""
+        return False
