@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import cnai_magic
 from cnai_magic.display.terminal import TerminalView
+from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.servers import KEY, ScriptedServer, sse
@@ -40,7 +41,7 @@ def trace_question() -> list[Move]:
     with ScriptedServer() as server, contextlib.redirect_stdout(io.StringIO()):
         server.always(sse("The median ", "is the ", "middle value."))
         session = KernelSession(Cnai(base_url=server.base_url, model="m", ledger="off"))
-        session.use_key(KEY)
+        session.use_key(ApiKey(KEY))
         session.ask("What is a mean?", view=TerminalView())
         with _traced() as moves:
             session.ask("What is a median?", view=TerminalView())
