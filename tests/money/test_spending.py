@@ -751,7 +751,7 @@ def test_ten_kernels_at_once_spend_the_day_s_budget_and_no_more(
 answers = 0
 for _ in range(12):
     try:
-        session.ask("a", once=True)
+        session.ask("a", Options(once=True))
         answers += 1
     except BudgetError:
         pass
@@ -1020,13 +1020,13 @@ import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 warnings = []
 session.accounts._notify = warnings.append
-ids = [session.ask("a", once=True).id for _ in range(2)]
+ids = [session.ask("a", Options(once=True)).id for _ in range(2)]
 limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-ids += [session.ask("a", once=True).id for _ in range(3)]
+ids += [session.ask("a", Options(once=True)).id for _ in range(3)]
 tell(len(warnings), session.book.total().nano, warnings)
 resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-ids.append(session.ask("a", once=True).id)
+ids.append(session.ask("a", Options(once=True)).id)
 tell(len(warnings), *ids)
 """
     with kernels(1, code, server, path) as (process,):
