@@ -19,7 +19,7 @@ from .api.parameters import PARAMETERS, Parameter, ParameterValue
 from .errors import InputError, NextStep
 from .nearest import nearest
 
-__all__ = ["DEFAULT_BASE_URL", "Cnai", "ParameterTrait"]
+__all__ = ["DEFAULT_BASE_URL", "Cnai"]
 
 DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
 
