@@ -1,3 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { environment: "jsdom", include: ["tests/**/*.test.ts"] } });
+// One page for all files of a worker: making one costs as much as most of the tests.
+export default defineConfig({
+  test: { environment: "jsdom", include: ["tests/**/*.test.ts"], pool: "threads", isolate: false, testTimeout: 60_000 },
+});

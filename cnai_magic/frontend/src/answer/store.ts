@@ -1,5 +1,6 @@
 /** What is known of one answer. It belongs to the model; every view draws from it. */
 
+import { GrowingText } from "../markdown/growing_text";
 import type { Loss } from "./kernel_watch";
 
 export interface Header {
@@ -34,8 +35,8 @@ export interface Footer {
 const MOST_PENDING = 2000;
 
 export class AnswerStore {
-  readonly texts = new PieceList();
-  readonly thoughts = new PieceList();
+  readonly texts = new GrowingText();
+  readonly thoughts = new GrowingText();
   status: Status = { phase: "waiting" };
   /** When the phase began, in the clock's milliseconds; a status sent again does not begin it anew. */
   since: number;
@@ -148,32 +149,6 @@ export class AnswerStore {
 
   private tell(): void {
     for (const listener of [...this.listeners]) listener();
-  }
-}
-
-/** A growing text in pieces. `edition` changes where it is no longer what it was before, only longer. */
-export class PieceList {
-  edition = 0;
-  readonly pieces: string[] = [];
-
-  get text(): string {
-    return this.pieces.join("");
-  }
-
-  get empty(): boolean {
-    return this.pieces.length === 0;
-  }
-
-  push(piece: string): void {
-    if (piece !== "") this.pieces.push(piece);
-  }
-
-  become(text: string): void {
-    const before = this.text;
-    if (text.startsWith(before)) return this.push(text.slice(before.length));
-    this.edition += 1;
-    this.pieces.length = 0;
-    this.push(text);
   }
 }
 

@@ -1,21 +1,11 @@
 /** The text of a paragraph as nodes: CommonMark's emphasis, code and links; an image is a link to it. */
 
 import { characterBefore, flanking } from "./flanking";
+import { decoded, ENTITY, unescaped } from "./entities";
+import { gather, type Inline, type Item, plainText, shallow } from "./inline_nodes";
+import { bareAddress, linkAddress, type Target, targetAt } from "./links";
 import { label, NONE, type References } from "./references";
-import { decoded, ENTITY, linkAddress, unescaped } from "./url";
 
-export type Inline =
-  | { kind: "text" | "code" | "maths"; text: string }
-  | { kind: "break" }
-  | { kind: "box"; checked: boolean }
-  | { kind: "em" | "strong" | "del"; children: Inline[] }
-  | { kind: "link"; href: string; children: Inline[] };
-
-interface Item {
-  node: Inline;
-  previous: Item | null;
-  next: Item | null;
-}
 interface Delimiter {
   item: Item;
   sign: string;
@@ -33,17 +23,11 @@ interface Bracket {
   at: number;
 }
 
-// Deeper nesting, longer targets and titles are text: no answer means them, and they cost time.
-const DEEPEST = 24;
-const LONGEST_TARGET = 4000;
-const LONGEST_TITLE = 1000;
-const LONGEST_FORMULA = 1000;
 const LONGEST_LABEL = 200;
 
 const SPECIAL = /[\\`*_~[\]!<&$\n]|https?:\/\//g;
 const AUTOLINK = /<((?:https?:\/\/|mailto:)[^\s<>]*)>/iy;
 const MAIL = /<([\w.+-]+@[\w-]+(?:\.[\w-]+)+)>/y;
-const BARE = /https?:\/\/[^\s<>`"]{1,2000}/iy;
 const DOLLAR = /\$(?![\s$])(?:[^$\n\\]|\\[^\n]){0,999}?(?<![\s\\$])\$(?![\d$])/y;
 
 /** Parse the text of one block. With `open`, the text goes on: what has been begun is taken as meant. */
@@ -59,16 +43,6 @@ export function parseLead(text: string, open = false, references = NONE): Inline
   const box = TASK.exec(text);
   if (box === null) return parseInline(text, open, references);
   return [{ kind: "box", checked: box[1] !== " " }, ...parseInline(` ${text.slice(box[0].length)}`, open, references)];
-}
-
-/** The text that a reader sees, for a label. */
-export function plainText(nodes: Inline[]): string {
-  return nodes
-    .map((node) => {
-      if ("text" in node) return node.text;
-      return "children" in node ? plainText(node.children) : " ";
-    })
-    .join("");
 }
 
 class InlineParser {
@@ -273,8 +247,7 @@ class InlineParser {
     end.next = null;
     inner.previous = null;
     const children = gather(inner);
-    const node: Inline = depth(children) > DEEPEST ? { kind: "text", text: plainText(children) } : { kind, children };
-    const item: Item = { node, previous: from, next: to };
+    const item: Item = { node: { kind, children: shallow(children) }, previous: from, next: to };
     from.next = item;
     if (to) to.previous = item;
     else this.last = item;
@@ -307,7 +280,8 @@ class InlineParser {
   private closeBracket(): void {
     const opener = this.brackets.pop();
     if (opener === undefined || !opener.active) return this.take(1);
-    const target = (this.text[this.position + 1] === "(" ? this.target(this.position + 2) : null) ?? this.referenced(opener);
+    const { text, position } = this;
+    const target = (text[position + 1] === "(" ? targetAt(text, position + 2, this.open) : null) ?? this.referenced(opener);
     if (target === null) return this.take(1);
     const address = target.complete ? linkAddress(unescaped(target.address)) : null;
     if (address === null && target.complete) return this.take(1);
@@ -331,7 +305,7 @@ class InlineParser {
   }
 
   /** The target of a link that is defined elsewhere: [text][label], [label][] or [label]. */
-  private referenced(opener: Bracket): { address: string; end: number; complete: boolean } | null {
+  private referenced(opener: Bracket): Target | null {
     if (this.position - opener.at > LONGEST_LABEL) return null;
     LABEL.lastIndex = this.position + 1;
     const other = LABEL.exec(this.text);
@@ -350,48 +324,6 @@ class InlineParser {
     }
   }
 
-  /** The target of a link from after its parenthesis; incomplete only where the text ends inside it. */
-  private target(start: number): { address: string; end: number; complete: boolean } | null {
-    const { text } = this;
-    const partial = (): { address: string; end: number; complete: boolean } | null =>
-      this.open ? { address: "", end: text.length, complete: false } : null;
-    let at = skipSpace(text, start);
-    let address: string;
-    if (text[at] === "<") {
-      const match = /^<((?:\\[^\n]|[^<>\n\\])*)>/.exec(text.slice(at, at + LONGEST_TARGET));
-      if (match === null) return null;
-      address = match[1]!;
-      at += match[0].length;
-    } else {
-      const from = at;
-      let depth = 0;
-      for (; at < text.length && at - from < LONGEST_TARGET; at += 1) {
-        const sign = text[at]!;
-         
-        if (/[\u0000-\u0020\u007f]/.test(sign)) break;
-        if (sign === "\\" && /[!-/:-@[-`{-~]/.test(text[at + 1] ?? "")) at += 1;
-        else if (sign === "(" && ++depth > 32) return null;
-        else if (sign === ")" && --depth < 0) break;
-      }
-      if (at >= text.length) return partial();
-      if (depth > 0) return null;
-      address = text.slice(from, at);
-    }
-    const spaced = skipSpace(text, at);
-    const quote = spaced > at ? text[spaced] : undefined;
-    at = spaced;
-    if (quote === '"' || quote === "'" || quote === "(") {
-      const closing = quote === "(" ? ")" : quote;
-      let end = at + 1;
-      while (end < text.length && end - at < LONGEST_TITLE && text[end] !== closing) end += text[end] === "\\" ? 2 : 1;
-      if (end >= text.length) return partial();
-      if (text[end] !== closing) return null;
-      at = skipSpace(text, end + 1);
-    }
-    if (at >= text.length) return partial();
-    return text[at] === ")" ? { address, end: at + 1, complete: true } : null;
-  }
-
   private angle(): void {
     AUTOLINK.lastIndex = MAIL.lastIndex = this.position;
     const match = AUTOLINK.exec(this.text);
@@ -403,18 +335,8 @@ class InlineParser {
   }
 
   private bareLink(): void {
-    BARE.lastIndex = this.position;
-    let address = BARE.exec(this.text)?.[0] ?? "";
-    const bracket = address.search(/\]|\*\*/);
-    if (bracket >= 0) address = address.slice(0, bracket);
+    const address = bareAddress(this.text, this.position);
     const inLink = this.brackets.some((each) => each.active);
-    // GFM: what ends a sentence, and a parenthesis that was opened before, is not part of the address.
-    for (;;) {
-      const trimmed = address.replace(/[?!.,:;*_~'\]]+$/, "");
-      const surplus = trimmed.endsWith(")") && count(trimmed, ")") > count(trimmed, "(");
-      address = surplus ? trimmed.slice(0, -1) : trimmed;
-      if (!surplus) break;
-    }
     const wordBefore = /[\p{L}\p{N}_]/u.test(this.position === 0 ? " " : characterBefore(this.text, this.position));
     const href = inLink || wordBefore ? null : linkAddress(address);
     if (href === null) return this.take(Math.max(address.length, 1));
@@ -437,7 +359,7 @@ class InlineParser {
     }
     DOLLAR.lastIndex = this.position;
     const match = DOLLAR.exec(this.text);
-    if (match && match[0].length <= LONGEST_FORMULA) this.formula(match[0].length);
+    if (match) this.formula(match[0].length);
     else this.take(1);
   }
 
@@ -467,42 +389,4 @@ function shorten(delimiter: Delimiter, by: number): void {
   delimiter.left -= by;
   const { node } = delimiter.item;
   if (node.kind === "text") node.text = node.text.slice(by);
-}
-
-function gather(item: Item | null): Inline[] {
-  const nodes: Inline[] = [];
-  for (let each = item; each !== null; each = each.next) {
-    const previous = nodes[nodes.length - 1];
-    if (each.node.kind !== "text") nodes.push(each.node);
-    else if (previous?.kind === "text") nodes[nodes.length - 1] = { kind: "text", text: previous.text + each.node.text };
-    else if (each.node.text) nodes.push(each.node);
-  }
-  return nodes;
-}
-
-const depths = new WeakMap<Inline, number>();
-
-function depth(nodes: Inline[]): number {
-  let deepest = 0;
-  for (const node of nodes) {
-    if (!("children" in node)) continue;
-    let own = depths.get(node);
-    if (own === undefined) depths.set(node, (own = 1 + depth(node.children)));
-    deepest = Math.max(deepest, own);
-  }
-  return deepest;
-}
-
-function shallow(children: Inline[]): Inline[] {
-  return depth(children) > DEEPEST ? [{ kind: "text", text: plainText(children) }] : children;
-}
-
-function skipSpace(text: string, from: number): number {
-  let at = from;
-  while (text[at] === " " || text[at] === "\n" || text[at] === "\t") at += 1;
-  return at;
-}
-
-function count(text: string, sign: string): number {
-  return text.split(sign).length - 1;
 }

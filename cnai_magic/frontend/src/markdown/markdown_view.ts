@@ -1,20 +1,17 @@
-/** An answer's Markdown as nodes of the page, made without any HTML, each block drawn again only when it changed. */
+/** An answer's Markdown as nodes of the page, each block drawn again only when it changed. */
 
 import type { Block } from "./block_starts";
 import { BlockParser } from "./blocks";
-import { offerCopy } from "../copy";
-import { type Inline, parseInline, parseLead } from "./inline";
+import { alike, drawInline, drawLines, type Mount, mount, mountFor, shownLines } from "./elements";
+import type { GrowingText } from "./growing_text";
+import { parseInline, parseLead } from "./inline";
 import { JsonText } from "./json_text";
 import { type Typeset, TypesetQueue } from "./maths";
-import { make } from "../nodes";
 import { definitions } from "./references";
-import { unescaped } from "./url";
-import type { PieceList } from "../answer/store";
 
 // A drawing that is behind, as in a view opened late, catches up over several frames.
 const PIECE = 2048;
 const BUDGET = 6;
-const LINES_PER_GROUP = 32;
 
 export interface MarkdownOptions {
   /** The child of the host that all blocks stand before. */
@@ -22,17 +19,6 @@ export interface MarkdownOptions {
   typeset?: Typeset | null;
   /** Show a text that is nothing but JSON as code. */
   asJson?: boolean;
-}
-
-interface Mount {
-  block: Block | null;
-  element: HTMLElement;
-  host: HTMLElement;
-  children: Block[];
-  inline: Inline[];
-  lines: string[];
-  /** The child of the host that its blocks stand before. */
-  before: Node | null;
 }
 
 export class MarkdownView {
@@ -55,7 +41,7 @@ export class MarkdownView {
   private json: JsonText | null = null;
 
   constructor(
-    private readonly source: PieceList,
+    private readonly source: GrowingText,
     private readonly host: HTMLElement,
     { before, typeset, asJson }: MarkdownOptions = {},
   ) {
@@ -215,7 +201,7 @@ export class MarkdownView {
       // A line that has grown is a new block: it goes on in the element of the one that was withdrawn.
       const former = gone.shift();
       const reused = former && alike(former, child) ? this.mounts.get(former) : undefined;
-      const made = reused ?? element(child, block);
+      const made = reused ?? mountFor(child, block);
       if (reused) this.mounts.delete(former!);
       else {
         for (const each of former ? [former, ...gone.splice(0)] : []) this.unmount(each);
@@ -234,179 +220,5 @@ export class MarkdownView {
     this.mounts.delete(block);
     own?.element.remove();
     for (const child of own?.children ?? []) this.unmount(child);
-  }
-}
-
-/** Whether one block's element can serve another. */
-function alike(former: Block, next: Block): boolean {
-  if (!["quote", "list", "item", "paragraph", "heading", "code", "maths"].includes(next.kind)) return false;
-  const levels = next.kind === "item" || former.level === next.level;
-  return former.kind === next.kind && levels && former.ordered === next.ordered && former.info === next.info;
-}
-
-function mount(outer: HTMLElement, host = outer, before: Node | null = null): Mount {
-  return { block: null, element: outer, host, children: [], inline: [], lines: [], before };
-}
-
-function element(block: Block, parent: Block): Mount {
-  switch (block.kind) {
-    case "quote":
-      return mount(make("blockquote"));
-    case "list": {
-      if (!block.ordered) return mount(make("ul"));
-      const list = make("ol");
-      if (block.level !== 1) list.start = block.level;
-      return mount(list);
-    }
-    case "item":
-      return mount(make("li"));
-    case "heading":
-      return mount(make(`h${block.level}` as "h1"));
-    case "rule":
-      return mount(make("hr"));
-    case "code":
-      return code(block);
-    case "maths":
-      return mount(make("p", "cnai-maths"));
-    case "table":
-      return table(block);
-    case "row":
-      return mount(row(block.cells, parent, "td"));
-    default:
-      return mount(make("p"));
-  }
-}
-
-function table(block: Block): Mount {
-  const outer = scroller(make("div", "cnai-table"), "Table");
-  const inner = make("table");
-  const head = make("thead");
-  const body = make("tbody");
-  head.append(row(block.cells, block, "th"));
-  inner.append(head, body);
-  outer.append(inner);
-  return mount(outer, body);
-}
-
-function row(cells: string[], parent: Block, name: "td" | "th"): HTMLElement {
-  const made = make("tr");
-  for (let index = 0; index < parent.cells.length; index += 1) {
-    const alignment = parent.alignments[index];
-    const cell = make(name);
-    if (alignment) cell.align = alignment;
-    drawInline(cell, [], parseInline(cells[index] ?? ""));
-    made.append(cell);
-  }
-  return made;
-}
-
-/** A block of code as the notebook renders it; its button stands above the text and takes no place. */
-function code(block: Block): Mount {
-  const language = unescaped(block.info).split(/\s/)[0]!.slice(0, 40);
-  const outer = make("pre", "cnai-code");
-  const inner = make("code");
-  const own = mount(outer, inner);
-  const button = make("button", "cnai-button cnai-copy");
-  offerCopy(button, language ? `the ${language} code` : "the code", () => shownLines(own.block!).join("\n"));
-  outer.append(inner, button);
-  return own;
-}
-
-/** What scrolls inside can be reached and scrolled by the keyboard. */
-function scroller<Each extends HTMLElement>(each: Each, label: string): Each {
-  each.tabIndex = 0;
-  each.setAttribute("role", "region");
-  each.setAttribute("aria-label", label);
-  return each;
-}
-
-function shownLines(block: Block): string[] {
-  if (block.fence !== "") return block.lines;
-  let end = block.lines.length;
-  while (end > 0 && block.lines[end - 1]!.trim() === "") end -= 1;
-  return block.lines.slice(0, end);
-}
-
-/** Lines as text nodes, in groups: a long program is laid out group by group. */
-function drawLines(own: Mount, lines: string[]): void {
-  const { host } = own;
-  let same = own.lines.length;
-  while (same > 0 && (same > lines.length || own.lines[same - 1] !== lines[same - 1])) {
-    same -= 1;
-    const group = host.lastElementChild!;
-    group.lastChild!.remove();
-    if (group.firstChild === null) group.remove();
-  }
-  own.lines.length = same;
-  for (const line of lines.slice(same)) {
-    if (own.lines.length % LINES_PER_GROUP === 0) host.append(make("span", "cnai-lines"));
-    host.lastElementChild!.append(document.createTextNode(`${line}\n`));
-    own.lines.push(line);
-  }
-}
-
-/** Make a host's nodes those of `after`, keeping as many of `before` as are the same. */
-function drawInline(host: HTMLElement, before: Inline[], after: Inline[]): void {
-  let index = 0;
-  for (; index < Math.min(before.length, after.length); index += 1) {
-    if (!keep(host.childNodes[index]!, before[index]!, after[index]!)) break;
-  }
-  while (host.childNodes.length > index) host.lastChild!.remove();
-  for (const node of after.slice(index)) host.append(inlineNode(node));
-}
-
-/** Turn a node into the next, where that can be done in place. */
-function keep(node: ChildNode, before: Inline, after: Inline): boolean {
-  if (before.kind !== after.kind) return false;
-  if ("text" in before && "text" in after) {
-    if (before.text !== after.text) {
-      if (node instanceof Text) node.data = after.text;
-      else node.textContent = after.text;
-    }
-    return true;
-  }
-  if (before.kind === "box" && after.kind === "box") return before.checked === after.checked;
-  if (before.kind === "link" && after.kind === "link" && before.href !== after.href) return false;
-  if ("children" in before && "children" in after) drawInline(node as HTMLElement, before.children, after.children);
-  return true;
-}
-
-function inlineNode(node: Inline): Node {
-  switch (node.kind) {
-    case "text":
-      return document.createTextNode(node.text);
-    case "break":
-      return make("br");
-    case "code": {
-      const made = make("code");
-      made.textContent = node.text;
-      return made;
-    }
-    case "box": {
-      const made = make("input");
-      made.type = "checkbox";
-      made.disabled = true;
-      // The attribute, as the notebook's renderer writes it.
-      made.toggleAttribute("checked", node.checked);
-      return made;
-    }
-    case "maths": {
-      const made = make("span", "cnai-maths");
-      made.textContent = node.text;
-      return made;
-    }
-    case "link": {
-      const made = make("a");
-      made.href = node.href;
-      made.target = "_blank";
-      made.rel = "noopener noreferrer";
-      drawInline(made, [], node.children);
-      return made;
-    }
-    default: {
-      const made = make(node.kind);
-      drawInline(made, [], node.children);
-      return made;
-    }
   }
 }

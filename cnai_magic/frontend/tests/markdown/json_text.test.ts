@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { JsonText } from "../../src/markdown/json_text";
 import { MarkdownView } from "../../src/markdown/markdown_view";
-import { PieceList } from "../../src/answer/store";
+import { GrowingText } from "../../src/markdown/growing_text";
 import { outline } from "./show";
 
 const isJson = (text: string): boolean => {
@@ -23,7 +23,7 @@ describe("JSON", () => {
   it.each(others)("is not %j", (text) => expect(isJson(text)).toBe(false));
 
   const shown = (text: string, over: boolean): string => {
-    const source = new PieceList();
+    const source = new GrowingText();
     const host = document.createElement("div");
     const view = new MarkdownView(source, host, { asJson: true });
     for (const sign of text) {

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MarkdownView } from "../../src/markdown/markdown_view";
 import { isFormula } from "../../src/markdown/maths";
-import { PieceList } from "../../src/answer/store";
+import { GrowingText } from "../../src/markdown/growing_text";
 
 describe("maths", () => {
   const typeset: string[] = [];
-  let source: PieceList;
+  let source: GrowingText;
   let host: HTMLElement;
   let view: MarkdownView;
 
@@ -19,7 +19,7 @@ describe("maths", () => {
 
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["requestAnimationFrame", "performance"] });
-    source = new PieceList();
+    source = new GrowingText();
     host = document.createElement("div");
     document.body.replaceChildren(host);
     view = new MarkdownView(source, host, {

@@ -1,8 +1,8 @@
 import { MarkdownView } from "../../src/markdown/markdown_view";
-import { PieceList } from "../../src/answer/store";
+import { GrowingText } from "../../src/markdown/growing_text";
 
 export function show(pieces: string[], over = true): HTMLElement {
-  const source = new PieceList();
+  const source = new GrowingText();
   const host = document.createElement("div");
   const view = new MarkdownView(source, host);
   for (const piece of pieces) {

@@ -1,4 +1,4 @@
-/** Which addresses of an answer may be followed. Model output is untrusted. */
+/** Entities and escapes, as characters. */
 
 const NAMED: Record<string, string> = {
   amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0", colon: ":", Tab: "\t", NewLine: "\n",
@@ -9,11 +9,6 @@ const NAMED: Record<string, string> = {
 export const ENTITY = /&(?:#[xX]([0-9a-fA-F]{1,6})|#([0-9]{1,7})|([A-Za-z][A-Za-z0-9]{1,31}));/y;
 const ANY_ENTITY = new RegExp(ENTITY.source, "g");
 const ESCAPED = /\\([!-/:-@[-`{-~])/g;
-// Whatever a browser would skip in an address, and what makes one look like another.
- 
-const UNSEEN = /[\u0000-\u0020\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff9-\uffff]/;
-// A browser takes a backslash for a slash, so none may stand where the host's name ends.
-const LINKED = /^(?:https?:\/\/[^/\\?#]+(?:[/?#]|$)|mailto:[^/])/i;
 
 /** The character that an entity stands for, or the entity itself where it is not known. */
 export function decoded(entity: string, hex?: string, decimal?: string, name?: string): string {
@@ -28,15 +23,4 @@ export function unescaped(target: string): string {
   return target
     .replace(ANY_ENTITY, (entity, hex, decimal, name) => decoded(entity, hex, decimal, name))
     .replace(ESCAPED, "$1");
-}
-
-/** The address of a link, or null where it must not be one: only http, https and mailto, never relative. */
-export function linkAddress(target: string): string | null {
-  if (UNSEEN.test(target) || !LINKED.test(target)) return null;
-  try {
-    const url = new URL(target.replace(/\\/g, "%5C"));
-    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : null;
-  } catch {
-    return null;
-  }
 }
