@@ -1,58 +1,40 @@
-"""Connections that another thread can wake, on top of requests and urllib3.
+"""Requests that another thread can cancel.
 
-A blocked read cannot be closed from outside, but its socket can be shut down: an `Cancellation` knows the
-socket of the request in flight, from before the first byte is sent.
+What is guaranteed: `cancel` returns at once, from any thread and in any state of the request, and whoever
+waits for the server or for a retry goes on at once. A blocked read cannot be closed from outside, but its
+socket can be shut down: a `Cancellation` knows the socket of its request from before the first byte is sent
+until the connection may serve another. An interrupt of the main thread can leave no lock taken.
+
+The price: a short-lived thread for each cancellation, one lock per request (none per token), and a look-up
+of the server's name and the connecting itself cannot be cut short.
 """
 
 from __future__ import annotations
 
 import _thread
-import http.client
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-import requests
-import urllib3
-
-__all__ = [
-    "TRANSPORT_ERRORS",
-    "Body",
-    "Cancellation",
-    "shut_down",
-]
-
-# What requests, urllib3 and the standard library below them raise when a connection fails.
-TRANSPORT_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-)
+__all__ = ["Cancellation", "shut_down"]
 
 
 class Cancellation:
-    """The socket that one request is using now, so that another thread can wake its reader.
+    """One request, and its repetitions, that `cancel` ends.
 
-    `accepted` tells that the server took the request, `begun` that some of the answer has arrived: from
-    then on nothing is sent again. `cancelled` tells that `cancel` was called, `connecting` that there is
-    no socket yet which could be shut down. `posts` counts the chat requests; `sent` tells that the last of
-    them left whole and was not refused, so that it may be charged, `abandoned` which ones before it did too.
+    `cancelled` tells that `cancel` was called, `connecting` that there is no socket yet which could be shut
+    down, `sent` that the last request left whole and was not refused, `begun` that some of the answer has
+    come.
     """
 
-    def __init__(self, on_post: Callable[[int], None] | None = None) -> None:
-        self.posts = 0
-        self.sent = False
-        self.abandoned: list[int] = []
-        self._on_post = on_post
-        self.accepted = False
-        self.begun = False
+    def __init__(self) -> None:
         self.cancelled = False
         self.connecting = False
+        self.sent = False
+        self.begun = False
         self._pid = os.getpid()
         self._lock = threading.Lock()
         # Not an Event: an interrupt in the middle of its set() would leave its lock taken.
@@ -61,17 +43,8 @@ class Cancellation:
         self._deadline = float("inf")
         self._gap: tuple[float | None] | None = None  # the time between two arrivals, once it is changed
 
-    def next_post(self) -> None:
-        """Take note that a chat request is about to be sent, perhaps in place of one that was lost."""
-        if self.sent:
-            self.abandoned.append(self.posts)
-        self.sent = self.accepted = False
-        self.posts += 1
-        if self._on_post is not None:
-            self._on_post(self.posts)
-
     def attach(self, connection: socket.socket) -> None:
-        """Take note of the socket in use; it is shut down at once where the exchange was cancelled before."""
+        """Take the socket that is used from now on; it is shut down if `cancel` was called before."""
         with self._lock:
             self._socket = connection
             self._pid = os.getpid()
@@ -82,7 +55,7 @@ class Cancellation:
 
     @property
     def foreign(self) -> bool:
-        """Whether it is that of the process from which this one was forked, which reads from the socket."""
+        """Whether the request is that of the process from which this one was forked."""
         return self._pid != os.getpid()
 
     def release(self) -> None:
@@ -107,7 +80,7 @@ class Cancellation:
                 shut_down(self._socket)
 
     def wait(self, seconds: float) -> bool:
-        """Wait so many seconds; return True at once when the exchange is cancelled."""
+        """Wait so many seconds, or until `cancel` is called; return whether it was."""
         with suppress(Empty):  # the time is up, and nothing was cancelled
             self._wakes.get(timeout=0.0 if self.cancelled else seconds)
         return self.cancelled
@@ -125,26 +98,6 @@ class Cancellation:
     def overdue(self) -> bool:
         """Whether the time that `expect_end` gave is over."""
         return time.monotonic() > self._deadline
-
-
-class Body:
-    """The decoded bytes of a response, as they arrive."""
-
-    def __init__(self, response: requests.Response, exchange: Cancellation | None) -> None:
-        self._raw = response.raw
-        self._exchange = exchange
-
-    def __iter__(self) -> Iterator[bytes]:
-        # Not iter_content: it waits until its block is full (measured: every token one gap late).
-        exchange, raw = self._exchange, self._raw
-        read: Callable[..., bytes] = raw.read1
-        while data := read(65536, decode_content=True):
-            if exchange is None:
-                yield data
-                continue
-            yield data
-            if exchange.overdue:
-                return
 
 
 def shut_down(connection: socket.socket) -> None:

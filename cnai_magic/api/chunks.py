@@ -1,6 +1,8 @@
-"""What a response amounts to: bytes → events → chunks → without the key → with an end.
+"""What a response amounts to, by generators one after another.
 
-A response is read alike whether events or a whole answer were asked for: servers send either for both.
+bytes → events (`Events`) → chunks (`_read_chunks`) → without the key (`_without_key`) → with an end
+(`_with_end`). A response is read alike whether events or a whole answer were asked for: servers send either
+for both.
 """
 
 from __future__ import annotations
@@ -10,16 +12,17 @@ from collections.abc import Callable, Iterable, Iterator
 import requests
 
 from ..errors import CnaiError, GarbageError, HTMLError, NotAStreamError, TruncatedError
-from ..redaction import ApiKey
-from .cancel import TRANSPORT_ERRORS, Body, Cancellation
+from ..redaction import ApiKey, KeyFilter
+from .cancel import Cancellation
 from .events import Events
-from .key_redactor import KeyRedactor
+from .failures import TRANSPORT_ERRORS
 from .messages import Chunk
 from .reader import StreamReader
-from .responses import request_id_of
+from .requester import Requester
+from .responses import find_request_id, read_body
 from .vendor_errors import excerpt, find_error
 
-__all__ = ["received"]
+__all__ = ["read_answer"]
 
 # How long, in seconds, a server that does not close may be silent once all seems to have come: usage may
 # follow a finish_reason, and more text one that came along with text; nothing follows [DONE].
@@ -29,39 +32,24 @@ _GRACE_AFTER_FINISH = 5.0
 _GRACE_AFTER_TEXT = 8.0
 
 
-def received(
+def read_answer(
     response: requests.Response,
-    exchange: Cancellation,
-    key: ApiKey,
-    translated: Callable[[Exception, bool], CnaiError],
+    cancellation: Cancellation,
+    requester: Requester,
     on_comment: Callable[[], None],
 ) -> Iterator[Chunk]:
-    """Give the chunks of an answer; raises what ended it, after all that came before.
+    """Return the chunks of an answer; they raise what ended it, after all that came before.
 
-    `translated` says what a failure of the network means, which has or has not cut off what had begun.
+    `on_comment` is called for comments before the first event.
     """
-    events = Events(Body(response, exchange), on_comment)
     reader = StreamReader()
-    chunks = _without_key(_read(events, reader, exchange), reader, key)
-    cleanly = False
-    try:
-        yield from chunks
-        cleanly = not exchange.overdue and any(
-            name in response.headers for name in ("Content-Length", "Transfer-Encoding")
-        )
-    except CnaiError as error:
-        if not reader.complete(cleanly=False):
-            raise
-        yield Chunk(note=f"the server reported an error after the end: {error.why or error.what}")
-        return
-    except TRANSPORT_ERRORS as exc:
-        if not (exchange.cancelled or reader.done or reader.complete(cleanly=False)):
-            raise translated(exc, exchange.begun or events.begun) from None
-    if not (exchange.cancelled or reader.complete(cleanly=cleanly)):
-        raise _unfinished(events, reader, response, begun=exchange.begun)
+    events = Events(read_body(response, cancellation), on_comment)
+    chunks = _read_chunks(events, reader, cancellation)
+    chunks = _without_key(chunks, reader, requester.key)
+    return _with_end(chunks, events, reader, response, cancellation, requester)
 
 
-def _read(events: Events, reader: StreamReader, exchange: Cancellation) -> Iterator[Chunk]:
+def _read_chunks(events: Events, reader: StreamReader, cancellation: Cancellation) -> Iterator[Chunk]:
     """Read events to the end of the body; each chunk renews the time that the server has for the rest."""
     read, limited = reader.read, False
     for data, event in events:
@@ -69,14 +57,14 @@ def _read(events: Events, reader: StreamReader, exchange: Cancellation) -> Itera
             continue  # what follows [DONE] is drained, so that the connection can be used again
         chunk = read(data, event)
         if chunk is not None:
-            if not exchange.begun:
+            if not cancellation.begun:
                 # What was counted is charged: it must not be asked for once more.
-                exchange.begun = bool(chunk.text or chunk.reasoning or chunk.usage)
+                cancellation.begun = bool(chunk.text or chunk.reasoning or chunk.usage)
             yield chunk
         if reader.finish_reason or reader.done or limited:
             seconds = _patience(reader)
             if limited or seconds is not None:
-                exchange.expect_end(seconds)
+                cancellation.expect_end(seconds)
             limited = seconds is not None
 
 
@@ -89,33 +77,72 @@ def _patience(reader: StreamReader) -> float | None:
 
 
 def _without_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> Iterator[Chunk]:
-    """Take the key out, also where it is split over chunks; at the end give what was held back."""
-    hidden, model = KeyRedactor(key), ""
-    mark = hidden.mark
+    """Take the key out, also where it is split over chunks; at the end yield what was held back."""
+    texts, thoughts = KeyFilter(key), KeyFilter(key)
+    hide, mark, known_model = key.hide_in, texts.mark, ""
+
+    def redact(chunk: Chunk) -> Chunk:
+        return chunk._replace(
+            text=texts.feed(chunk.text),
+            reasoning=thoughts.feed(chunk.reasoning),
+            finish_reason=hide(chunk.finish_reason),
+            model=hide(chunk.model),
+        )
+
+    held = False
     failure: Exception | None = None
     try:
         for chunk in chunks:
-            text, reasoning, finished, _, named, _, moved = chunk
-            if mark in text or mark in reasoning or hidden.held or finished or named != model or moved:
-                model = named
-                chunk = hidden.of(chunk)
+            # Nearly every chunk passes as it is: these questions cost next to nothing.
+            text, reasoning, finished, _, model, _, moved = chunk
+            if mark in text or mark in reasoning or held or finished or model != known_model or moved:
+                chunk, known_model = redact(chunk), model
+                held = bool(texts.held or thoughts.held)
             yield chunk
     except (CnaiError, *TRANSPORT_ERRORS) as error:
         failure = error
     # Whatever ended the answer: what was held back has arrived, and before the server's last count.
-    counted = reader.usage if reader.counted else None
-    rest = hidden.rest(reader.close())
-    if rest is not None:
-        yield rest._replace(usage=counted)
+    last = reader.close()
+    rest = redact(last or Chunk())
+    rest = rest._replace(text=rest.text + texts.rest(), reasoning=rest.reasoning + thoughts.rest())
+    if rest.text or rest.reasoning or last:
+        yield rest._replace(usage=reader.usage if reader.counted else None)
     if failure is not None:
         raise failure
+
+
+def _with_end(
+    chunks: Iterable[Chunk],
+    events: Events,
+    reader: StreamReader,
+    response: requests.Response,
+    cancellation: Cancellation,
+    requester: Requester,
+) -> Iterator[Chunk]:
+    """Yield the chunks, and raise an error unless the answer is complete or was cancelled."""
+    cleanly = False
+    try:
+        yield from chunks
+        cleanly = not cancellation.overdue and any(
+            name in response.headers for name in ("Content-Length", "Transfer-Encoding")
+        )
+    except CnaiError as error:
+        if not reader.complete(cleanly=False):
+            raise
+        yield Chunk(note=f"the server reported an error after the end: {error.why or error.what}")
+        return
+    except TRANSPORT_ERRORS as exc:
+        if not (cancellation.cancelled or reader.done or reader.complete(cleanly=False)):
+            raise requester.explain(exc, begun=cancellation.begun or events.begun) from None
+    if not (cancellation.cancelled or reader.complete(cleanly=cleanly)):
+        raise _unfinished(events, reader, response, begun=cancellation.begun)
 
 
 def _unfinished(
     events: Events, reader: StreamReader, response: requests.Response, *, begun: bool
 ) -> CnaiError:
     """Return what it means that a body ended without a complete answer."""
-    outside, request_id = events.outside.strip(), request_id_of(response)
+    outside, request_id = events.outside.strip(), find_request_id(response)
     if outside.lower().startswith("error:"):
         error = find_error({"message": excerpt(outside[6:])}, failed=True, request_id=request_id)
         if error is not None:

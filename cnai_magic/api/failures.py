@@ -30,7 +30,15 @@ from ..errors import (
 from .addresses import Address
 from .vendors import by_address, local_servers
 
-__all__ = ["proxy_refuses", "translated"]
+__all__ = ["TRANSPORT_ERRORS", "explain_failure", "proxy_refuses"]
+
+# What requests, urllib3 and the standard library below them raise when a connection fails.
+TRANSPORT_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -68,7 +76,9 @@ _INTERNALS = re.compile(
 )
 
 
-def translated(exc: Exception, address: Address, timeout: tuple[float, float], *, begun: bool) -> CnaiError:
+def explain_failure(
+    exc: Exception, address: Address, timeout: tuple[float, float], *, begun: bool
+) -> CnaiError:
     """Return what a failure means; `begun` tells that part of an answer has arrived."""
     causes = list(_causes(exc))
     connect, gap = timeout

@@ -29,13 +29,13 @@ __all__ = ["Adapter", "Session", "in_flight"]
 _MOST_INTERIM = 100
 _SWITCHING_PROTOCOLS = 101
 
-_current: ContextVar[Cancellation | None] = ContextVar("exchange", default=None)
+_current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)
 
 
 @contextmanager
-def in_flight(exchange: Cancellation | None) -> Iterator[None]:
-    """Attach the sockets of the requests that this thread sends meanwhile to `exchange`."""
-    token = _current.set(exchange)
+def in_flight(cancellation: Cancellation | None) -> Iterator[None]:
+    """Attach the sockets of the requests that this thread sends meanwhile to `cancellation`."""
+    token = _current.set(cancellation)
     try:
         yield
     finally:
@@ -57,7 +57,7 @@ class _Response(http.client.HTTPResponse):
         super().__init__(connection, *args, **kwargs)
         self.fp = io.BufferedReader(self.fp.detach(), _BUFFER_SIZE)
         self._socket = connection
-        self._exchange = _current.get() or Cancellation()
+        self._cancellation = _current.get() or Cancellation()
 
     def begin(self) -> None:
         """Read the head of the final response; interim ones (RFC 9110, 15.2) are skipped."""
@@ -78,9 +78,9 @@ class _Response(http.client.HTTPResponse):
 
     def _close_conn(self) -> None:
         """Give up the body; where it did not end cleanly, the connection with it."""
-        self._exchange.release()  # from here on the connection may serve another thread
-        kept = not (self.will_close or self._exchange.foreign)
-        if kept and (self._exchange.cancelled or _has_more(self._socket, self.fp)):
+        self._cancellation.release()  # from here on the connection may serve another thread
+        kept = not (self.will_close or self._cancellation.foreign)
+        if kept and (self._cancellation.cancelled or _has_more(self._socket, self.fp)):
             shut_down(self._socket)
         super()._close_conn()  # type: ignore[misc]
 
@@ -155,7 +155,7 @@ def _has_more(connection: socket.socket, buffered: Any) -> bool:
 
 
 class _Attaching:
-    """A connection that tells the exchange in flight which socket it uses, before it sends anything."""
+    """A connection that tells the request in flight which socket it uses, before it sends anything."""
 
     sock: Any
 
@@ -163,25 +163,25 @@ class _Attaching:
     debuglevel = 0
 
     def connect(self) -> None:
-        exchange = _current.get() or Cancellation()
-        exchange.connecting = True
+        cancellation = _current.get() or Cancellation()
+        cancellation.connecting = True
         try:
             super().connect()  # type: ignore[misc]
         finally:
-            exchange.connecting = False
+            cancellation.connecting = False
         self._attach()
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._attach()
         super().request(*args, **kwargs)  # type: ignore[misc]
-        exchange = _current.get()
-        if exchange is not None:
-            exchange.sent = True
+        cancellation = _current.get()
+        if cancellation is not None:
+            cancellation.sent = True
 
     def _attach(self) -> None:
-        exchange = _current.get()
-        if exchange is not None and self.sock is not None:
-            exchange.attach(self.sock)
+        cancellation = _current.get()
+        if cancellation is not None and self.sock is not None:
+            cancellation.attach(self.sock)
 
 
 def _pools(classes: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One request and its response: sent with the key, its failures translated.
 
-No exception of a library leaves this room: each becomes a `CnaiError`, and none of them quotes the key.
+No exception of a library leaves this package: each becomes a `CnaiError` that does not quote the key.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .. import __version__
 from ..errors import SET_KEY, APIError, CnaiError, InputError, ProtocolError, RedirectRefused
 from ..redaction import ApiKey
 from .addresses import parse_address
-from .cancel import TRANSPORT_ERRORS, Cancellation
-from .failures import translated
+from .cancel import Cancellation
+from .failures import TRANSPORT_ERRORS, explain_failure
 from .http import Adapter, Session, in_flight
-from .responses import error_of, json_of, refuse_html, text_of
+from .responses import parse_json, read_error, read_text, refuse_html
 
 __all__ = ["Requester"]
 
-# How long, in seconds, a server may take over what it need not know.
+# How long, in seconds, a server may take over what not every server has.
 _LOOKUP_PATIENCE = 5.0
 # A server in between gave up waiting for one that may have answered, and charged for it.
 _GIVEN_UP = (504, 520, 524)
@@ -57,78 +57,72 @@ class Requester:
         self._pid = os.getpid()
         self._http = self._new_session()
 
+    def encode(self, body: dict[str, Any]) -> bytes:
+        """Return a body as JSON; raises InputError where it holds the key."""
+        text = json.dumps(body, ensure_ascii=False)
+        if self.key.hide_in(text) != text:
+            raise InputError(
+                "the prompt holds your own API key, so it was not sent",
+                next_step="take the key out of the text or data that you send",
+            )
+        return text.encode("utf-8", "replace")
+
     def send(
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None,
-        exchange: Cancellation,
+        cancellation: Cancellation,
+        data: bytes | None = None,
         *,
+        stream: bool = False,
         base_url: str = "",
         timeout: tuple[float, float] | None = None,
     ) -> requests.Response:
-        """Send one request and return its response, body unread; raises what an error status means."""
-        timeout = timeout or self._timeout
-        data = None
-        headers = {"Accept": "application/json"}
-        if body is not None:
-            text = json.dumps(body, ensure_ascii=False)
-            data = text.encode("utf-8", "replace")
-            if self.key.hide_in(text) != text:
-                raise InputError(
-                    "the prompt holds your own API key, so it was not sent",
-                    next_step="take the key out of the text or data that you send",
-                )
+        """Send one request and return its response, body unread; raises what an error status means.
+
+        `data` is the JSON that is sent, `stream` tells that it asks for events.
+        """
+        headers = {"Accept": "text/event-stream" if stream else "application/json"}
+        if data is not None:
             headers["Content-Type"] = "application/json"
-            if body.get("stream"):
-                # Compression would hold tokens back until a block is full.
-                headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
-        if method == "POST":
-            exchange.next_post()
+        if stream:
+            # Compression would hold tokens back until a block is full.
+            headers["Accept-Encoding"] = "identity"
         try:
-            with in_flight(exchange):
+            with in_flight(cancellation):
                 response = self._session().request(
                     method,
                     (base_url or self.base_url) + path,
                     data=data,
                     headers=headers,
-                    timeout=timeout,
+                    timeout=timeout or self._timeout,
                     stream=True,
                     allow_redirects=False,
                 )
         except (*TRANSPORT_ERRORS, ValueError) as exc:
-            raise self.translated(exc, begun=False, timeout=timeout) from self.cause(exc)
+            raise self.explain(exc, begun=False, timeout=timeout) from self._cause(exc)
         if 200 <= response.status_code < 300:
-            exchange.accepted = exchange.sent = True
+            cancellation.sent = True
             return response
-        exchange.sent = response.status_code in _GIVEN_UP
+        cancellation.sent = response.status_code in _GIVEN_UP
         try:
-            raise error_of(response, exchange)
+            raise read_error(response, cancellation)
         finally:
-            exchange.release()
+            cancellation.release()
             response.close()
 
-    def text(
-        self, response: requests.Response, exchange: Cancellation, timeout: tuple[float, float] | None = None
-    ) -> str:
-        """Return the whole body of a response as text."""
-        read = bytearray()
-        try:
-            return text_of(response, exchange, read)
-        except TRANSPORT_ERRORS as exc:
-            raise self.translated(exc, begun=bool(read), timeout=timeout) from self.cause(exc)
-
-    def json(self, response: requests.Response, exchange: Cancellation) -> dict[str, Any]:
-        """Return the JSON object that a response holds."""
+    def get(self, path: str, cancellation: Cancellation) -> dict[str, Any]:
+        """Return the JSON object that the server has at a path."""
+        response = self.send("GET", path, cancellation)
         try:
             refuse_html(response, response.headers.get("Content-Type", "").lower())
-            return json_of(self.text(response, exchange))
+            return parse_json(self._read(response, cancellation))
         finally:
-            exchange.release()
+            cancellation.release()
             response.close()
 
-    def told(self, path: str, exchange: Cancellation) -> dict[str, Any] | None:
-        """Return the JSON object at a place that not every server has; None for any other answer.
+    def look_up(self, path: str, cancellation: Cancellation) -> dict[str, Any] | None:
+        """Return the JSON object at a path that not every server has; None for any other answer.
 
         `/api/…` is beside the version of the API, anything else below it.
         """
@@ -136,31 +130,43 @@ class Requester:
         connect, gap = self._timeout
         timeout = (connect, min(gap, _LOOKUP_PATIENCE))
         try:
-            response = self.send("GET", path, None, exchange, base_url=base_url, timeout=timeout)
+            response = self.send("GET", path, cancellation, base_url=base_url, timeout=timeout)
             try:
-                text = self.text(response, exchange, timeout)
+                text = self._read(response, cancellation, timeout)
             finally:
-                exchange.release()
+                cancellation.release()
                 response.close()
         except (APIError, ProtocolError, RedirectRefused):
             return None
         try:
-            told = json.loads(self.key.hide_in(text), parse_float=Decimal)
+            found = json.loads(self.key.hide_in(text), parse_float=Decimal)
         except (ValueError, ArithmeticError, RecursionError):
             return None
-        return told if isinstance(told, dict) else None
+        return found if isinstance(found, dict) else None
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
         self._session().close()
 
-    def translated(
+    def explain(
         self, exc: Exception, *, begun: bool, timeout: tuple[float, float] | None = None
     ) -> CnaiError:
         """Return what a failure of the network means; `begun` tells that part of an answer has arrived."""
-        return translated(exc, self.address, timeout or self._timeout, begun=begun)
+        return explain_failure(exc, self.address, timeout or self._timeout, begun=begun)
 
-    def cause(self, exc: Exception) -> Exception | None:
+    def _read(
+        self,
+        response: requests.Response,
+        cancellation: Cancellation,
+        timeout: tuple[float, float] | None = None,
+    ) -> str:
+        read = bytearray()
+        try:
+            return read_text(response, cancellation, read)
+        except TRANSPORT_ERRORS as exc:
+            raise self.explain(exc, begun=bool(read), timeout=timeout) from self._cause(exc)
+
+    def _cause(self, exc: Exception) -> Exception | None:
         """Return the cause to keep: none where it quotes a server that sent the key back."""
         link: BaseException | None = exc
         while link is not None:

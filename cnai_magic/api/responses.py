@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import requests
 
 from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
-from .cancel import TRANSPORT_ERRORS, Body, Cancellation
-from .failures import proxy_refuses
+from .cancel import Cancellation
+from .failures import TRANSPORT_ERRORS, proxy_refuses
 from .vendor_errors import error_from_response, excerpt
 
-__all__ = ["error_of", "json_of", "refuse_html", "request_id_of", "text_of"]
+__all__ = ["find_request_id", "parse_json", "read_body", "read_error", "read_text", "refuse_html"]
 
+# Bytes to read at once, at most.
+_READ_SIZE = 64 * 1024
 # A whole, unstreamed body may be this large, in bytes.
 _BODY_LIMIT = 64 * 1024 * 1024
 # Of the body of an error so much is read, in bytes, and for so long, in seconds.
@@ -26,43 +29,53 @@ _ERROR_PATIENCE = 5.0
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
 
 
-def text_of(response: requests.Response, exchange: Cancellation, read: bytearray) -> str:
+def read_body(response: requests.Response, cancellation: Cancellation) -> Iterator[bytes]:
+    """Yield the decoded bytes of a body as they arrive, until its end or the end of the server's time."""
+    # Not iter_content: it waits until its block is full (measured: every token one gap late).
+    read: Callable[..., bytes] = response.raw.read1
+    while data := read(_READ_SIZE, decode_content=True):
+        yield data
+        if cancellation.overdue:
+            return
+
+
+def read_text(response: requests.Response, cancellation: Cancellation, read: bytearray) -> str:
     """Read a whole body into `read` and return it as text; invalid UTF-8 is replaced.
 
     Raises GarbageError where it is too large, and TRANSPORT_ERRORS.
     """
-    for part in Body(response, exchange):
+    for part in read_body(response, cancellation):
         read += part
         if len(read) > _BODY_LIMIT:
             raise GarbageError("the server's answer is too large to be one")
     return _decoded(read)
 
 
-def error_of(response: requests.Response, exchange: Cancellation) -> CnaiError:
+def read_error(response: requests.Response, cancellation: Cancellation) -> CnaiError:
     """Return the error that a response with an error status means; a redirect is one too."""
     if 300 <= response.status_code < 400:
-        # Neither is its body read, nor the address parsed. A query may hold what is nobody's business.
+        # Its body is not read, nor the address parsed. A query may hold secrets.
         place = response.headers.get("Location", "another address").partition("?")[0]
         return RedirectRefused("the server redirects the request", why=f"it points to {place}")
     if response.status_code == 407:
         return proxy_refuses()
-    exchange.expect_end(_ERROR_PATIENCE)
+    cancellation.expect_end(_ERROR_PATIENCE)
     read = bytearray()
     # The status says that it failed: where the server's words break off, those that arrived are shown.
     with suppress(*TRANSPORT_ERRORS):
-        for part in Body(response, exchange):
+        for part in read_body(response, cancellation):
             read += part
             if len(read) > _ERROR_LIMIT:
                 break
     text = _decoded(read[:_ERROR_LIMIT])
-    error = error_from_response(response.status_code, text, request_id=request_id_of(response))
+    error = error_from_response(response.status_code, text, request_id=find_request_id(response))
     if isinstance(error, RateLimitError):
         error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
     return error
 
 
-def json_of(text: str) -> dict[str, Any]:
-    """Return the JSON object that a text is; raises GarbageError."""
+def parse_json(text: str) -> dict[str, Any]:
+    """Return the JSON object in a text; raises GarbageError."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -79,11 +92,11 @@ def refuse_html(response: requests.Response, kind: str) -> None:
         raise HTMLError(
             "the server sent a web page in place of an answer",
             why=f"{response.request.method} {response.url}",
-            request_id=request_id_of(response),
+            request_id=find_request_id(response),
         )
 
 
-def request_id_of(response: requests.Response) -> str:
+def find_request_id(response: requests.Response) -> str:
     """Return the ID that the server gave the request, or ""."""
     return next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
 

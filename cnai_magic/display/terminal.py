@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from ..api.client import Notice
+from ..api.retries import Notice
 from ..chat.reply import Reply
 from ..redaction import clean
 from ..session.question import Question

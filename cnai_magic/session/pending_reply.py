@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..api.interrupts import Interrupted, InterruptGate, interrupts_gated
+from ..api.retries import Notice
 from ..chat.reply import Reply
 from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
@@ -154,8 +155,6 @@ class PendingReply:
 
     def _pause(self, kind: str, wait: Callable[[], object]) -> None:
         """Wait a moment for something before the question, where that is shown and may be interrupted."""
-        from ..api.client import Notice
-
         self._interruptible(self._connect)
         self._view.update(Batch(notice=Notice(kind)))
         self._interruptible(wait)

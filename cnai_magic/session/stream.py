@@ -17,7 +17,8 @@ from ..errors import TruncatedError
 from ..redaction import Cleaner
 
 if TYPE_CHECKING:
-    from ..api.client import Client, Notice
+    from ..api.client import Client
+    from ..api.retries import Notice
 
 __all__ = ["PACE", "Batch", "StreamedAnswer"]
 
@@ -92,11 +93,6 @@ class StreamedAnswer:
         return "".join(self._texts[texts:] + self._thoughts[thoughts:])
 
     @property
-    def accepted(self) -> bool:
-        """Whether the server took the request: not before it answers, where it refuses, or before a retry."""
-        return self._stream.accepted
-
-    @property
     def posts(self) -> int:
         """How many requests were sent, or were about to be, for this answer."""
         return self._stream.posts
@@ -104,7 +100,7 @@ class StreamedAnswer:
     @property
     def chargeable(self) -> bool:
         """Whether the server may charge for the last request: it was sent, and not refused."""
-        return self._stream.chargeable
+        return self._stream.sent
 
     @property
     def abandoned(self) -> list[int]:

@@ -20,11 +20,13 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api import chunks as received_module
+from cnai_magic.api import chunks as chunks_module
 from cnai_magic.api import requester, responses
+from cnai_magic.api import retries as retries_module
 from cnai_magic.api.billing import Balance
-from cnai_magic.api.client import Client, Notice
+from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model, Usage
+from cnai_magic.api.retries import Notice
 from cnai_magic.errors import (
     AuthenticationError,
     CnaiError,
@@ -102,15 +104,15 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Retries follow at once; the pauses they would have made are noted."""
     pauses: list[float] = []
 
-    def wait_before(self: Client, attempt: int, error: CnaiError) -> float | None:
-        seconds = decide(self, attempt, error)
+    def wait_before(attempt: int, error: CnaiError, retries: int) -> float | None:
+        seconds = decide(attempt, error, retries)
         if seconds is None:
             return None
         pauses.append(seconds)
         return 0.0
 
-    decide = Client._wait_before
-    monkeypatch.setattr(Client, "_wait_before", wait_before)
+    decide = retries_module._wait_before
+    monkeypatch.setattr(retries_module, "_wait_before", wait_before)
     return pauses
 
 
@@ -293,7 +295,7 @@ def test_done_without_a_finish_reason_on_a_server_that_never_closes_is_truncated
 def test_a_finished_answer_ends_though_the_server_never_closes(
     done: bool, framing: Any, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(received_module, "_GRACE_AFTER_FINISH", 0.2)
+    monkeypatch.setattr(chunks_module, "_GRACE_AFTER_FINISH", 0.2)
     gone = threading.Event()
     events = answer("Hello, 汉字 🙂", done=done)
     server.reply(framing(events)[: 1 + len(events)], SILENCE, Tell(gone))

@@ -17,7 +17,7 @@ import urllib3
 
 from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.client import Client
-from cnai_magic.api.failures import translated
+from cnai_magic.api.failures import explain_failure
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.errors import CnaiError, ConnectionFailed, GarbageError, TruncatedError
 from tests.servers import ScriptedServer, close_delimited, delta, event, json_response
@@ -107,7 +107,7 @@ def test_an_answer_that_cannot_be_read_is_not_asked_for_again(head: bytes, words
     [(11434, "ollama serve"), (1234, "LM Studio"), (8080, "llama-server"), (8000, "vllm serve")],
 )
 def test_a_local_server_is_named_by_its_usual_port(port: int, words: str) -> None:
-    error = translated(
+    error = explain_failure(
         ConnectionRefusedError(111, "Connection refused"),
         parse_address(f"http://localhost:{port}/v1"),
         (1, 1),
@@ -155,7 +155,7 @@ def test_what_is_wrong_with_a_trusted_certificate_is_told(certificate: str, word
     ):
         trusting.wrap_socket(connection, server_hostname="127.0.0.1")
     address = parse_address(f"https://127.0.0.1:{port}/v1")
-    error = translated(requests.exceptions.SSLError(caught.value), address, (1, 1), begun=False)
+    error = explain_failure(requests.exceptions.SSLError(caught.value), address, (1, 1), begun=False)
     assert re.search(words, error.why)
 
 
@@ -219,7 +219,7 @@ def test_a_file_of_certificates_that_is_not_there_is_named(monkeypatch: pytest.M
 )
 def test_a_name_that_leads_nowhere_is_told(number: int, retried: bool) -> None:
     inner = socket.gaierror(number, "Name or service not known")
-    error = translated(requests.ConnectionError(inner), ELSEWHERE, (1, 1), begun=False)
+    error = explain_failure(requests.ConnectionError(inner), ELSEWHERE, (1, 1), begun=False)
     assert error.what == "the name api.example cannot be resolved"
     assert error.retryable is retried
 
@@ -236,7 +236,7 @@ BROKEN = urllib3.exceptions.ProtocolError("Connection broken", ConnectionResetEr
     ids=lambda exc: type(exc).__name__,
 )
 def test_an_answer_that_breaks_off_is_told_without_internals(exc: Exception) -> None:
-    error = translated(exc, ELSEWHERE, (1, 1), begun=True)
+    error = explain_failure(exc, ELSEWHERE, (1, 1), begun=True)
     assert type(error) is TruncatedError
     assert not INTERNAL.search("\n".join(error.lines()))
     assert error.why

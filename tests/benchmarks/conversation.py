@@ -19,9 +19,9 @@ from typing import Any
 
 import nbformat
 
-from cnai_magic.api.cancel import Cancellation
-from cnai_magic.api.client import Client, Stream
+from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Chunk, Usage
+from cnai_magic.api.stream import Stream
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Cost
@@ -109,12 +109,20 @@ def _conversation(turns: int) -> Conversation:
 class _Ready(Client):
     """A client whose answer is there already."""
 
-    def stream(self, request: ChatRequest, on_notice: Any = None, *, whole: bool = False) -> Stream:
-        exchange = Cancellation()
-        exchange.accepted = True
-        return Stream(self._chunks(), exchange)
+    def stream(self, request: ChatRequest, on_notice: Any = None, **options: Any) -> Stream:
+        return _ReadyStream(
+            self._requester,
+            request,
+            whole=False,
+            retries=0,
+            without_usage=set(),
+            on_notice=None,
+            on_post=None,
+        )
 
-    def _chunks(self) -> Iterator[Chunk]:
+
+class _ReadyStream(Stream):
+    def _answer(self) -> Iterator[Chunk]:
         yield Chunk(_text(300, 0))
         yield Chunk(finish_reason="stop", usage=Usage(30, 400))
 

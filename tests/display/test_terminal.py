@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cnai_magic.api.client import Notice
+from cnai_magic.api.retries import Notice
 from cnai_magic.display.terminal import TerminalView, notice_line
 from cnai_magic.errors import ServerError
 from cnai_magic.redaction import ApiKey

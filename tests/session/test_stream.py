@@ -229,9 +229,9 @@ def test_stopping_a_whole_answer_does_not_wait_for_it(
 def test_an_answered_request_was_accepted(stream: bool, server: ScriptedServer, client: Client) -> None:
     server.reply(sse("a") if stream else json_response(completion("a")))
     streamed = StreamedAnswer(client, REQUEST, stream=stream)
-    assert not streamed.accepted
+    assert not streamed.chargeable
     list(streamed.batches())
-    assert streamed.accepted
+    assert streamed.chargeable
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -247,7 +247,7 @@ def test_a_refused_request_was_not_accepted(
     streamed = StreamedAnswer(client, REQUEST, stream=stream)
     with pytest.raises(AuthenticationError):
         list(streamed.batches())
-    assert not streamed.accepted
+    assert not streamed.chargeable
 
 
 def test_a_request_that_waits_for_its_retry_was_not_accepted(server: ScriptedServer, client: Client) -> None:
@@ -256,7 +256,7 @@ def test_a_request_that_waits_for_its_retry_was_not_accepted(server: ScriptedSer
     for batch in streamed.batches():
         assert batch.notice is not None
         streamed.stop()
-    assert not streamed.accepted
+    assert not streamed.chargeable
     assert len(server.requests) == 1
 
 
@@ -265,7 +265,7 @@ def test_an_accepted_request_stays_so_when_the_answer_breaks(server: ScriptedSer
     streamed = StreamedAnswer(client, REQUEST)
     with pytest.raises(TruncatedError):
         list(streamed.batches())
-    assert streamed.accepted
+    assert streamed.chargeable
 
 
 # -- errors -------------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ def test_stop_while_connecting_does_not_wait(
     assert not streamed._worker.ended
     go_on.set()
     assert streamed._worker.wait(PATIENCE), "the worker was left behind"
-    assert (streamed.finish_reason, streamed.accepted, server.requests) == ("stopped", False, [])
+    assert (streamed.finish_reason, streamed.chargeable, server.requests) == ("stopped", False, [])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")

@@ -1,0 +1,82 @@
+"""Sends a request again where it failed by what may pass, and says so while it waits."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
+
+from ..errors import CnaiError, NextStep, RateLimitError
+from .cancel import Cancellation
+
+__all__ = ["Notice", "retried"]
+
+# Servers that ask a client to wait longer than this, in seconds, are not waited for.
+_LONGEST_WAIT = 60.0
+_Piece = TypeVar("_Piece")
+
+
+class Notice(NamedTuple):
+    """What a question waits for before its first token.
+
+    `kind` is "queued" (at the server) or "retry" (in `seconds`, because of `error`; said once a second, so
+    that it can be counted down); before the question is sent, with a budget, "prices" (of the server) or
+    "holds" (what others hold of the budget).
+    """
+
+    kind: str
+    seconds: float = 0.0
+    error: CnaiError | None = None
+
+
+def ignore_notice(notice: Notice) -> None:
+    """Show nothing."""
+
+
+def retried(
+    ask: Callable[[], Iterator[_Piece]],
+    cancellation: Cancellation,
+    retries: int,
+    on_notice: Callable[[Notice], None] = ignore_notice,
+) -> Iterator[_Piece]:
+    """Yield what `ask` yields; ask again, `retries` times at most, after an error that may pass.
+
+    Nothing is asked again once some of an answer has come. Ends without an error when it is cancelled.
+    """
+    attempt = 0
+    while not cancellation.cancelled:
+        try:
+            yield from ask()
+            return
+        except CnaiError as error:
+            if cancellation.cancelled:
+                return
+            seconds = None
+            if not cancellation.begun:
+                seconds = _wait_before(attempt, error, retries)
+            if seconds is None:
+                if attempt:
+                    error.what += f" (tried {attempt + 1} times)"
+                raise
+            reason = error
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            on_notice(Notice("retry", left, reason))
+            if cancellation.wait(min(left, 1.0)):
+                return
+        attempt += 1
+
+
+def _wait_before(attempt: int, error: CnaiError, retries: int) -> float | None:
+    """Return the seconds to wait before the next attempt, None where there is none."""
+    asked = error.retry_after if isinstance(error, RateLimitError) else None
+    if asked is not None and asked > _LONGEST_WAIT:
+        error.next_step = NextStep.of(f"the server asks to wait {asked:.0f} s; ask again then")
+        return None
+    if attempt >= retries or not error.retryable:
+        return None
+    if asked is not None:
+        return asked
+    # Spread, so that a classroom that was refused together does not come back together.
+    return float(0.5 * 2**attempt * (1 + random.random()))
