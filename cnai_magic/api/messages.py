@@ -119,7 +119,7 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise _refusal(f"a message has the role {self.role!r}", f"roles are {', '.join(ROLES)}")
+            raise _refusal(f"a message has the role {short_repr(self.role)}", f"roles are {', '.join(ROLES)}")
         if not isinstance(self.content, str):
             if not isinstance(self.content, tuple) or not self.content:
                 raise _refusal("the content of a message is neither text nor parts")
@@ -195,6 +195,8 @@ class Message:
         content, calls = body.get("content"), body.get("tool_calls") or []
         if isinstance(content, list):
             content = tuple(map(_part, content))
+        elif isinstance(content, str):
+            content = well_formed(content)
         elif content is None and calls:
             content = ""
         if not isinstance(calls, list):

@@ -49,7 +49,7 @@ class Turn:
     first_run: datetime = field(default_factory=_now)
     failed: bool = False
     display_id: str = ""
-    _sent: tuple[Reply, tuple[Message, Message]] | None = field(default=None, repr=False)
+    _sent: tuple[Reply, tuple[Message, ...]] | None = field(default=None, repr=False)
 
     @property
     def reply(self) -> Reply:
@@ -57,11 +57,12 @@ class Turn:
         return self.attempts[self.current]
 
     @property
-    def messages(self) -> tuple[Message, Message]:
-        """The question and the answer as they are sent with later questions."""
+    def messages(self) -> tuple[Message, ...]:
+        """The question, calls of tools and the answer as they are sent with later questions."""
         reply = self.reply
         if self._sent is None or self._sent[0] is not reply:
-            self._sent = reply, (Message("user", reply.prompt), Message("assistant", reply.text))
+            question = Message("user", reply.prompt_parts or reply.prompt)
+            self._sent = reply, (question, *reply.steps, Message("assistant", reply.text))
         return self._sent[1]
 
     @property
@@ -104,7 +105,8 @@ class Turn:
         found: list[Reply] = []
         room = _EARLIER_CHARACTERS
         for each in reversed([each for each in self.attempts if each is not self.reply]):
-            room -= len(each.prompt) + len(each.text) + len(each.reasoning)
+            room -= len(each.text) + len(each.reasoning) + sum(step.size for step in each.steps)
+            room -= Message("user", each.prompt_parts or each.prompt).size
             if len(found) == most or room < 0:
                 break
             found.append(each)

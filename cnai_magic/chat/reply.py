@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
-from ..api.messages import Usage
+from ..api.messages import Message, Part, Usage
 from ..api.parameters import ParameterValue
 from ..errors import InputError
 from ..money.cost import Cost, Spend
@@ -36,10 +36,11 @@ class Reply:
     """One answer: `text`, `reasoning`, `usage` and `cost`, the question, and its place in the conversation.
 
     `finish_reason` is the server's ("stop", "length", "content_filter", …), or "stopped" or "interrupted".
-    `seconds` and `first_token_after` are seconds since the request was sent. `turn` and `attempt` count
-    from 1; `turn` is 0 for an answer outside the conversation. `total` is what the notebook had spent, this
-    answer included. `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `later`
-    the turns below that were asked before this attempt, and so know nothing of it. `id` is the answer's own
+    `prompt_parts` are the question where it is more than text, `steps` the calls of tools and their results
+    between it and the answer. `seconds` and `first_token_after` are seconds since the request was sent.
+    `turn` and `attempt` count from 1; `turn` is 0 for an answer outside the conversation. `total` is what the
+    notebook had spent, this answer included. `omitted_turns` counts the oldest turns that did not fit
+    `history_tokens`, `later` the turns below that were asked before this attempt. `id` is the answer's own
     everywhere: in the notebook, in the ledger. `request` is the digest of all that was sent, by which an
     answer can be `replayed`: shown again from the notebook in place of being asked for. `index_in_cell`
     counts the questions of one run of its cell, from 0; `began` tells that it began its conversation with
@@ -82,6 +83,8 @@ class Reply:
     first_run: datetime | None = field(default=None, compare=False)
     appended: bool = False
     chosen: bool = False
+    prompt_parts: tuple[Part, ...] = ()
+    steps: tuple[Message, ...] = ()
     in_force: int = 0
     with_former: tuple[int, ...] = ()
     others: tuple[Reply, ...] = field(default=(), repr=False, compare=False)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..api.messages import Message, Part, TextPart
 from ..chat.conversation import Conversation
 from ..errors import InputError
-from ..redaction import well_formed
+from ..redaction import redact, well_formed
 from .imported import NO_MODEL, Draft, Read, Unsound, is_name, parsed, short
 
 __all__ = ["from_messages", "to_messages"]
@@ -32,40 +33,86 @@ def from_messages(text: str, name: str) -> Read:
     """
     draft = Draft()
     messages, model = _messages_of(text, draft.notes)
-    prompts: list[str] = []
-    answers: list[str] = []
-
-    def end_turn() -> None:
-        if answers:
-            draft.turns.append({"prompt": "\n\n".join(prompts), "text": "\n\n".join(answers), "model": model})
-            prompts.clear()
-            answers.clear()
-
-    for number, message in enumerate(messages, 1):
+    turns = _Turns(draft, model)
+    for number, raw in enumerate(messages, 1):
         try:
-            role, content = _role(message), _content(message, number, draft.notes)
+            turns.take(_message(raw, number, draft.notes), f"message {number}")
         except Unsound as error:
             draft.notes.append(f"message {number} is left out: {error}")
-            continue
-        if role == "system":
-            draft.set_system(content, f"message {number}")
-        elif role == "user":
-            end_turn()
-            if prompts:
-                draft.notes.append(f"message {number} follows another of the user: joined to it")
-            prompts.append(content)
-        elif not prompts:
-            draft.notes.append(f"message {number} is left out: an answer before any question")
-        elif not content:
-            draft.notes.append(f"message {number} is left out: the answer is empty")
-        else:
-            if answers:
-                draft.notes.append(f"message {number} follows another of the assistant: joined to it")
-            answers.append(content)
-    end_turn()
-    if prompts:
-        draft.notes.append("the last question is left out: it has no answer")
+    turns.end()
     return draft.read(name)
+
+
+class _Turns:
+    """Puts messages into the turns of a draft, in their order."""
+
+    def __init__(self, draft: Draft, model: str) -> None:
+        self._draft, self._model = draft, model
+        self._questions: list[Message] = []
+        self._steps: list[Message] = []
+        self._answers: list[str] = []
+
+    def take(self, message: Message, where: str) -> None:
+        """Take the next message; raises Unsound where no turn has a place for it."""
+        if message.role in ("system", "developer"):
+            self._draft.set_system(message.text, where)
+        elif message.role == "user":
+            self._ask(message, where)
+        elif not self._questions:
+            raise Unsound("an answer before any question")
+        elif message.role == "tool" and not self._steps:
+            raise Unsound("the result of a tool that was not called")
+        elif message.role == "tool" or message.tool_calls:
+            self._steps += [Message("assistant", text) for text in self._answers]
+            self._answers.clear()
+            self._steps.append(message)
+        elif not message.text:
+            raise Unsound("the answer is empty")
+        else:
+            if self._answers:
+                self._draft.notes.append(f"{where} follows another of the assistant: joined to it")
+            self._answers.append(message.text)
+
+    def end(self) -> None:
+        """End the last turn, and tell where it has no answer."""
+        self._end_turn()
+        if self._questions:
+            self._draft.notes.append("the last question is left out: it has no answer")
+
+    def _ask(self, question: Message, where: str) -> None:
+        self._end_turn()
+        if self._steps:
+            self._draft.notes.append(f"before {where}: calls of tools are left out, no answer follows them")
+            self._steps.clear()
+        if self._questions:
+            self._draft.notes.append(f"{where} follows another of the user: joined to it")
+        self._questions.append(question)
+
+    def _end_turn(self) -> None:
+        if not self._answers:
+            return
+        about = {
+            "prompt": "\n\n".join(question.text for question in self._questions),
+            "prompt_parts": _joined_parts(self._questions),
+            "steps": tuple(self._steps),
+            "text": "\n\n".join(self._answers),
+            "model": self._model,
+        }
+        self._draft.turns.append(about)
+        for each in (self._questions, self._steps, self._answers):
+            each.clear()
+
+
+def _joined_parts(questions: Sequence[Message]) -> tuple[Part, ...]:
+    """Return the parts of all questions of a turn; none where all are plain text."""
+    if all(isinstance(question.content, str) for question in questions):
+        return ()
+    parts: list[Part] = []
+    for question in questions:
+        content = question.content
+        parts += [TextPart("\n\n")] if parts else []
+        parts += [TextPart(content)] if isinstance(content, str) else content
+    return tuple(parts)
 
 
 def _messages_of(text: str, notes: list[str]) -> tuple[list[Any], str]:
@@ -85,33 +132,32 @@ def _messages_of(text: str, notes: list[str]) -> tuple[list[Any], str]:
     return messages, model
 
 
-def _role(message: Any) -> str:
-    if not isinstance(message, dict):
-        raise Unsound(f"it is {short(message)}, and no object")
-    role = message.get("role")
-    if role not in ("system", "developer", "user", "assistant"):
-        raise Unsound(f"its role is {short(role)}")
-    return "system" if role == "developer" else str(role)
+def _message(raw: object, number: int, notes: list[str]) -> Message:
+    """Read a message; parts that cannot be kept are left out of it, and told."""
+    if not isinstance(raw, Mapping):
+        raise Unsound(f"it is {short(raw)}, and no object")
+    content, role = raw.get("content"), raw.get("role")
+    if isinstance(content, list) and content:
+        raw = {**raw, "content": _sound_parts(content, role == "user", number, notes)}
+    try:
+        return Message.from_body(raw)
+    except InputError as error:
+        raise Unsound(redact(error.what)) from error
 
 
-def _content(message: Mapping[str, Any], number: int, notes: list[str]) -> str:
-    """Return the text of a message, the parts of a list joined; what else it holds is told."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return well_formed(content)
-    if not isinstance(content, list):
-        raise Unsound(f"its content is {short(content)}, and no text")
-    texts: list[str] = []
+def _sound_parts(parts: list[Any], of_user: bool, number: int, notes: list[str]) -> list[Any]:
+    sound: list[Any] = []
     others: set[str] = set()
-    for part in content:
-        if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        else:
-            kind = part.get("type") if isinstance(part, dict) else part
+    for part in parts:
+        try:
+            Message.from_body({"role": "user" if of_user else "system", "content": [part]})
+            sound.append(part)
+        except InputError:
+            kind = part.get("type") if isinstance(part, Mapping) else part
             others.add(kind if is_name(kind) and len(kind) <= 40 else short(kind))
     held = ", ".join(sorted(others)[:3])
-    if others and not texts:
-        raise Unsound(f"it holds no text but {held}")
+    if not sound:
+        raise Unsound(f"it holds nothing that can be kept: {held}")
     if others:
-        notes.append(f"message {number} is kept without what is not text: {held}")
-    return well_formed("".join(texts))
+        notes.append(f"message {number} is kept without a part that cannot be: {held}")
+    return sound

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from ..api.messages import Usage
+from ..api.messages import Message, Part, Usage
 from ..api.parameters import ParameterValue, checked_parameters, saved_parameters
 from ..chat.conversation import Turn
 from ..chat.markdown import escape_markdown, notebook_markdown
@@ -45,6 +45,7 @@ _LARGEST = 10**15
 _LONGEST_NAME = 200
 _LONGEST_NOTE = 300
 _MOST_OTHERS = 1000
+_MOST_STEPS = 1000
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
 _MOST_KEPT = 1000
 # One for all replies that are read: what the notebook had spent with each is not saved.
@@ -247,6 +248,15 @@ def _hidden(text: str) -> str:
     return text if hide_keys(shown) == shown and hide_keys(text) == text else hide_keys(shown)
 
 
+def _hidden_texts(value: Any) -> Any:
+    """Return a value of JSON with all its texts as `_hidden` has them."""
+    if isinstance(value, dict):
+        return {name: _hidden_texts(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_hidden_texts(each) for each in value]
+    return _hidden(value) if isinstance(value, str) else value
+
+
 def _whole(reply: Reply) -> dict[str, Any]:
     return {**_record(reply), "text": _hidden(reply.text)}
 
@@ -262,7 +272,7 @@ def _record(reply: Reply) -> dict[str, Any]:
         "ordinal": reply.index_in_cell,
         "model": clean(reply.model),
         "system": reply.system and _hidden(reply.system),
-        "parameters": saved_parameters(reply.parameters),
+        "parameters": _hidden_texts(saved_parameters(reply.parameters)),
         "prompt": _hidden(reply.prompt),
         "reasoning": _hidden(reply.reasoning),
         "usage": {
@@ -286,6 +296,10 @@ def _record(reply: Reply) -> dict[str, Any]:
         about["answered_by"] = clean(reply.answered_by)
     if reply.note:
         about["note"] = clean(reply.note)
+    if reply.prompt_parts:
+        about["prompt_parts"] = [_hidden_texts(part.body()) for part in reply.prompt_parts]
+    if reply.steps:
+        about["steps"] = [_hidden_texts(step.body()) for step in reply.steps]
     if reply.first_run is not None:
         about["first_run"] = time_text(reply.first_run)
     for name in ("began", "appended", "chosen"):
@@ -324,6 +338,8 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
         reasoning=_text(about, "reasoning", ""),
         system=None if about.get("system") is None else _text(about, "system"),
         parameters=_parameters(about),
+        prompt_parts=_prompt_parts(about),
+        steps=_messages(about, "steps"),
         usage=usage,
         cost=Cost(
             None if cost is None else _count(about, "cost"),
@@ -437,6 +453,27 @@ def _answers(about: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(listed, list):
         raise InputError("its answers are no list")
     return tuple(each if isinstance(each, str) else "" for each in listed)
+
+
+def _messages(about: Mapping[str, Any], name: str) -> tuple[Message, ...]:
+    """Read a list of messages as the API reference writes them."""
+    listed = about.get(name, [])
+    if not isinstance(listed, list) or len(listed) > _MOST_STEPS:
+        raise InputError(f"its {name} are not a list, or too many")
+    try:
+        return tuple(map(Message.from_body, listed))
+    except InputError as error:
+        raise InputError(f"its {name} are not messages", why=error.what) from error
+
+
+def _prompt_parts(about: Mapping[str, Any]) -> tuple[Part, ...]:
+    parts = about.get("prompt_parts")
+    if parts is None:
+        return ()
+    (question,) = _messages({"prompt_parts": [{"role": "user", "content": parts}]}, "prompt_parts")
+    if isinstance(question.content, str):
+        raise InputError("its prompt_parts are not a list")
+    return question.content
 
 
 def _parameters(about: Mapping[str, Any]) -> dict[str, ParameterValue]:

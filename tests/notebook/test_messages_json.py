@@ -55,7 +55,11 @@ def test_without_a_turn_or_a_known_model_none_is_named() -> None:
     assert "model" not in json.loads(to_messages(bare.conversation))
 
 
-TEXT, IMAGE = {"type": "text", "text": "q"}, {"type": "image_url", "image_url": {"url": "data:"}}
+TEXT, LOST = {"type": "text", "text": "q"}, {"type": "input_audio", "input_audio": {"data": ""}}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+CALLS = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+RESULT = {"role": "tool", "content": "2", "tool_call_id": "c1"}
 
 
 def user(content: object = "q") -> dict[str, object]:
@@ -82,27 +86,72 @@ def read_messages(*messages: object, **body: object) -> Read:
         ([assistant(), user(), assistant()], ("q", "a"), "message 1 is left out: an answer before any q"),
         ([user(), assistant(), user()], ("q", "a"), "the last question is left out: it has no answer"),
         ([user(), assistant(""), assistant()], ("q", "a"), "message 2 is left out: the answer is empty"),
-        ([user(), assistant(None), assistant()], ("q", "a"), "message 2 is left out: its content is null"),
-        ([user(), assistant(), {"role": "tool"}], ("q", "a"), "message 3 is left out: its role is 'tool'"),
-        ([user(), assistant(), {"content": "x"}], ("q", "a"), "message 3 is left out: its role is null"),
-        ([user(), assistant(), "hello"], ("q", "a"), "message 3 is left out: it is 'hello'"),
-        ([user(), assistant(), user([IMAGE])], ("q", "a"), "message 3 is left out: it holds no text but im"),
+        ([user(), assistant(None), assistant()], ("q", "a"), "message 2 is left out: the content of a"),
+        ([user(), assistant(), {"role": "tool"}], ("q", "a"), "message 3 is left out: the content of"),
         (
-            [user([TEXT, IMAGE]), assistant()],
+            [user(), assistant(), {"content": "x"}],
             ("q", "a"),
-            "message 1 is kept without what is not text: image_",
+            "message 3 is left out: a message has",
+        ),
+        ([user(), assistant(), "hello"], ("q", "a"), "message 3 is left out: it is 'hello'"),
+        (
+            [user(), assistant(), user([LOST])],
+            ("q", "a"),
+            "message 3 is left out: it holds nothing that can be kept: input_audio",
+        ),
+        (
+            [user([TEXT, LOST]), assistant([TEXT, IMAGE])],
+            ("q", "q"),
+            ("message 1 is kept without a part that cannot be: in", "message 2 is kept without a part that"),
+        ),
+        ([user(), RESULT, assistant()], ("q", "a"), "message 2 is left out: the result of a tool that was"),
+        ([CALLS, user(), assistant()], ("q", "a"), "message 1 is left out: an answer before any question"),
+        (
+            [user(), CALLS, RESULT, user("r"), assistant()],
+            ("q\n\nr", "a"),
+            ("before message 4: calls of tools are", "message 4"),
         ),
         ([user([TEXT, TEXT]), assistant()], ("qq", "a"), ""),
         ([user("\ud800"), assistant()], ("�", "a"), ""),
     ],
 )
 def test_what_is_not_sound_is_left_out_and_told(
-    messages: list[object], left: tuple[str, str], told: str
+    messages: list[object], left: tuple[str, str], told: str | tuple[str, ...]
 ) -> None:
     read = read_messages(*messages)
     assert pairs(read.conversation) == [left]
-    assert len(read.notes) == bool(told)
-    assert all(note.startswith(told) for note in read.notes), read.notes
+    expected = (told,) if isinstance(told, str) else told
+    assert len(read.notes) == len(list(filter(None, expected)))
+    assert all(map(str.startswith, read.notes, expected)), read.notes
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [user([TEXT, IMAGE]), assistant()],
+        [user([IMAGE]), assistant(), user(), assistant("b")],
+        [user([TEXT, TEXT]), assistant()],
+        [user(), CALLS, RESULT, assistant()],
+        [user(), {**CALLS, "content": "I add."}, RESULT, RESULT, CALLS, RESULT, assistant()],
+        [user(), assistant(), CALLS, RESULT, assistant("b")],
+    ],
+)
+def test_parts_and_calls_of_tools_are_kept(messages: list[dict[str, object]]) -> None:
+    read = read_messages(*messages)
+    assert read.notes == ()
+    assert json.loads(to_messages(read.conversation))["messages"] == messages
+    sent, _ = read.conversation.messages("next", len(read.conversation.turns))
+    assert [message.body() for message in sent] == [*messages, user("next")]
+
+
+def test_the_parts_of_questions_that_are_joined_stay_in_their_order() -> None:
+    read = read_messages(user([TEXT, IMAGE]), user("r"), assistant())
+    reply = read.conversation.turns[0].reply
+    assert reply.prompt == "q[image: image/png]\n\nr"
+    assert [part.body() for part in reply.prompt_parts[2:]] == [
+        {"type": "text", "text": "\n\n"},
+        {"type": "text", "text": "r"},
+    ]
 
 
 def test_the_last_system_message_is_the_conversations() -> None:
@@ -133,8 +182,8 @@ def test_the_model_of_the_object_is_that_of_the_turns() -> None:
         ("3", "3"),
         ('"x"', "'x'"),
         ('{"messages": {"role": "user"}}', "an object"),
-        ('[{"role": "robot", "content": "x"}]', "message 1 is left out: its role is 'robot'"),
-        ('[{"role": "user", "content": 5}]', "message 1 is left out: its content is 5"),
+        ('[{"role": "robot", "content": "x"}]', "message 1 is left out: a message has the role 'robot'"),
+        ('[{"role": "user", "content": 5}]', "message 1 is left out: the content of a message"),
         ('[{"role": "user", "content": "x"}]', "it has no answer"),
         ('[{"role": "assistant", "content": "x"}]', "message 1 is left out: an answer before any question"),
     ],

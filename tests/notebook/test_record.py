@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.messages import ImagePart, Message, TextPart, ToolCall, Usage
 from cnai_magic.chat.markdown import DOLLAR, escape_markdown
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
@@ -176,6 +176,15 @@ _USAGES = st.builds(
     *[_COUNTS] * 4,
     st.booleans(),
 )
+_PARTS = st.builds(TextPart, _TEXTS) | st.just(ImagePart("https://a.example/x.png", "low"))
+
+
+def _steps(text: str) -> tuple[Message, ...]:
+    """Return a call of a tool and its result."""
+    call = Message("assistant", text, tool_calls=(ToolCall("c1", "add", text),))
+    return call, Message("tool", text, tool_call_id="c1")
+
+
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "text": _TEXTS,
     "prompt": _TEXTS,
@@ -198,6 +207,8 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "index_in_cell": st.integers(0, 10**6),
     "began": st.booleans(),
     "total": st.just(Spend()),
+    "prompt_parts": st.just(()) | st.lists(_PARTS, max_size=3).map(tuple),
+    "steps": st.just(()) | _TEXTS.map(_steps),
 }
 _ANSWERS = st.builds(Reply, **_FIELDS)
 
@@ -320,7 +331,9 @@ for _ in range(100_000):
     _DEEP = [_DEEP]
 
 
-@pytest.mark.parametrize("name", [*metadata(reply())["cnai"], "text", "others", "replayed", "began"])
+@pytest.mark.parametrize(
+    "name", [*metadata(reply())["cnai"], "text", "others", "replayed", "began", "prompt_parts", "steps"]
+)
 def test_whatever_stands_in_a_field_is_read_or_refused_with_a_reason(name: str) -> None:
     about, data = saved(reply())
     reasons = []
@@ -446,7 +459,17 @@ def test_a_key_that_was_met_is_in_no_output_whatever_stands_within_it(break_: st
     ApiKey(key)
     echoed = f"use `curl -H 'Bearer {key[:20]}{break_}{key[20:]}' <url>` now"
     other = reply(echoed, id="other", prompt=echoed, reasoning=echoed, system=echoed)
-    written = reply(echoed, prompt=echoed, reasoning=echoed, system=echoed, others=(other,))
+    steps = (Message("assistant", echoed, tool_calls=(ToolCall("c1", echoed, echoed),)),)
+    written = reply(
+        echoed,
+        prompt=echoed,
+        prompt_parts=(TextPart(echoed),),
+        steps=steps,
+        reasoning=echoed,
+        system=echoed,
+        parameters={"stop": (echoed,)},
+        others=(other,),
+    )
     shown = html.unescape(json.dumps([bundle(written), metadata(written)], ensure_ascii=False))
     assert "curl" in shown
     assert key[3:] not in shown
