@@ -19,7 +19,17 @@ from .model import DemoModel
 from .request import DemoMessage, DemoRequest
 from .tokenizer import count_tokens, iterate_tokens, tokenize
 
-__all__ = ["MODELS", "DemoMessage", "DemoRequest", "answer", "check", "count_tokens", "deliver", "tokenize"]
+__all__ = [
+    "MODELS",
+    "DemoMessage",
+    "DemoRequest",
+    "answer",
+    "check",
+    "count_tokens",
+    "deliver",
+    "shows_request",
+    "tokenize",
+]
 
 
 def _guide(request: DemoRequest) -> Iterator[Chunk]:
@@ -53,13 +63,18 @@ _DEMO_MODELS = {
     for model in (
         DemoModel("demo-guide", _guide, json=True, images=True),
         DemoModel("demo-ngram", _ngram, default_max_tokens=ngram.DEFAULT_MAX_TOKENS),
-        DemoModel("demo-echo", _echo, json=True, images=True),
+        DemoModel("demo-echo", _echo, json=True, images=True, shows_request=True),
         DemoModel("demo-reasoner", _reasoner, json=True, images=True, reasons=True),
         DemoModel("demo-faults", _faults),
     )
 }
 
 MODELS: tuple[Model, ...] = tuple(Model(name, "demo") for name in _DEMO_MODELS)
+
+
+def shows_request(name: str) -> bool:
+    """Tell whether the answers of a model show the request, so that it needs its body."""
+    return name in _DEMO_MODELS and _DEMO_MODELS[name].shows_request
 
 
 def check(request: DemoRequest) -> None:

@@ -35,7 +35,7 @@ def show(request: DemoRequest) -> str:
 
 def _without_echo(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a former answer of this model as a note: each would hold all those before it, and double."""
-    content = message["content"]
+    content = message.get("content")
     if message["role"] != "assistant" or not isinstance(content, str):
         return message
     if not content.lstrip().startswith(_OPENING):

@@ -293,7 +293,7 @@ def _cell(value: Cell) -> str:
 
 # -- counts in a question -----------------------------------------------------------------------
 
-_ENGLISH_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_ENGLISH_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _COUNTS = {word: count for count, word in enumerate(_ENGLISH_COUNTS, 1)}
 _COUNTS |= {word: count for count, word in enumerate("一二三四五六七八九十", 1)} | {"两": 2}
 
@@ -315,7 +315,7 @@ def _row_count(words: str) -> int | None:
         found = re.search(pattern, words)
         if found:
             return max(1, min(int(found[1]), _MOST_ROWS))
-    named = re.search(rf"\b({'|'.join(_ENGLISH_COUNTS[:-1])})\b", words)
+    named = re.search(rf"\b({'|'.join(_ENGLISH_COUNTS)})\b", words)
     return _COUNTS[named[1]] if named else None
 
 

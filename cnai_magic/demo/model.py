@@ -16,8 +16,9 @@ __all__ = ["DemoModel"]
 class DemoModel:
     """A demo model: `write` yields its answer with one token in each chunk, of the text or of the reasoning.
 
-    `json` tells that it can answer with one JSON object, `images` that it says something of images, `reasons`
-    that it has reasoning to turn off; `default_max_tokens` ends an answer that has no end.
+    `json`: it can answer with one JSON object. `images`: it says something about images. `reasons`: it has
+    reasoning, which can be turned off. `shows_request`: it needs the body of the request. An answer that does
+    not end by itself ends after `default_max_tokens`.
     """
 
     name: str
@@ -25,6 +26,7 @@ class DemoModel:
     json: bool = False
     images: bool = False
     reasons: bool = False
+    shows_request: bool = False
     default_max_tokens: int | None = None
 
     def check(self, request: DemoRequest) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..demo.request import DemoRequest
+from ..demo import DemoRequest, shows_request
 from ..errors import InputError
 from ..nearest import did_you_mean
 from .field_checks import (
@@ -109,9 +109,11 @@ def _read_integer(digits: str) -> int:
 def _demo_request(body: dict[str, Any]) -> DemoRequest:
     messages = read_messages(body["messages"])
     stop = body.get("stop", ())
-    shown = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
-    # The data of images is not kept while the answer is read.
-    shown["messages"] = without_image_data(body["messages"])
+    shown: dict[str, Any] = {}
+    # Parts are a second copy of the text, and images are large: only who shows them gets them.
+    if shows_request(body["model"]):
+        shown = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
+        shown["messages"] = without_image_data(body["messages"])
     return DemoRequest(
         body["model"],
         messages,

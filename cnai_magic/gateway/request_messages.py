@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..demo.request import DemoMessage
+from ..demo import DemoMessage
 from .field_checks import accepted, fail, one_of, structure, text
 
 __all__ = ["read_messages", "without_image_data"]
 
 _MOST_MESSAGES = 10_000
+_MOST_PARTS = 10_000
 _LONGEST_URL_SHOWN = 100
 
 _COMMON = {"role": text, "content": accepted, "name": text}
@@ -45,6 +46,9 @@ def read_messages(value: object) -> tuple[DemoMessage, ...]:
         fail("messages", "is not an array with at least one message")
     if len(value) > _MOST_MESSAGES:
         fail("messages", f"has more than {_MOST_MESSAGES:,} messages")
+    parts = sum(len(each["content"]) for each in value if _has_parts(each))
+    if parts > _MOST_PARTS:
+        fail("messages", f"has more than {_MOST_PARTS:,} parts")
     open_calls: dict[str, str] = {}
     found = []
     for place, each in enumerate(value):
@@ -67,10 +71,14 @@ def without_image_data(messages: list[Any]) -> list[Any]:
     """Return messages with the long addresses of images cut, as demo-echo shows them."""
     return [
         {**message, "content": [_without_data(part) for part in message["content"]]}
-        if isinstance(message["content"], list)
+        if _has_parts(message)
         else message
-        for message in ({"content": None, **each} for each in messages)
+        for message in messages
     ]
+
+
+def _has_parts(message: object) -> bool:
+    return isinstance(message, Mapping) and isinstance(message.get("content"), list)
 
 
 def _read_message(value: object, where: str) -> DemoMessage:

@@ -149,6 +149,11 @@ ENGLISH = [
     ("How do I start a new conversation?", "--new"),
     ("How do I clear the history?", "--new"),
     ("Name three uses of a median.", "percentile"),
+    ("How can you help me?", LIST),
+    ("Plot a cosine curve", r"np\.cos"),
+    ("How do I drop a column in pandas?", r"df\.drop"),
+    ("What is a p-value?", "probability"),
+    ("Make a table of the first nine primes", r"\| 23 \| 9 \|$"),
 ]
 CHINESE = [
     ("你是谁？", "demo-guide.*不是大语言模型"),
@@ -222,6 +227,9 @@ CHINESE = [
     ("三分之一加三分之一等于多少？", r"\*\*0\.666666666667\*\*"),
     ("冒泡排序的时间复杂度是多少？", "O\\(n²\\)"),
     ("一加到一百等于多少？", r"\*\*5050\*\*"),
+    ("画一条余弦曲线", r"np\.cos"),
+    ("怎么用 pandas 删除一列？", r"df\.drop"),
+    ("什么是 p 值？", "概率"),
 ]
 UNKNOWN = [
     "asdf qwer zxcv",

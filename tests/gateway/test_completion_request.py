@@ -116,6 +116,7 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
         ({"messages": [{"role": "system", "content": [IMAGE]}]}, "messages[0].content[0].type"),
         ({"messages": user([])}, "messages[0].content"),
         ({"messages": user(["text"])}, "messages[0].content[0]"),
+        ({"messages": user([{"type": "text", "text": "a"}] * 10_001)}, "messages"),
         ({"messages": [*user(), {"role": "robot", "content": "a"}]}, "messages[1].role"),
         ({"messages": [{"role": "user", "content": "a", "prefix": True}]}, "messages[0].prefix"),
         ({"messages": [{"role": "assistant", "content": None}]}, "messages[0].content"),

@@ -279,17 +279,19 @@ def test_nonsense_is_refused_in_json_and_kept_out_of_the_log(
 # -- large prompts ------------------------------------------------------------------------------
 
 
-def test_a_reader_that_stops_reading_costs_three_prompts_at_most(start: Any) -> None:
+@pytest.mark.parametrize("parts", [1, 2, 5_000])
+@pytest.mark.parametrize("model", ["demo-echo", "demo-guide"])
+def test_a_reader_that_stops_reading_costs_three_prompts_at_most(start: Any, model: str, parts: int) -> None:
     gateway = start(upstream=demo_upstream(0))
     size, count = 2**20, 4
     # One wide character makes all of a Python string wide.
     text = "\U0001f600" + "words and more words " * (size // 21)
-    body = json.dumps(
-        {"model": "demo-echo", "stream": True, "messages": [{"role": "user", "content": text}]},
-        ensure_ascii=False,
-    ).encode()
+    step = len(text) // parts + 1
+    pieces = [{"type": "text", "text": text[place : place + step]} for place in range(0, len(text), step)]
+    messages = [{"role": "user", "content": pieces if parts > 1 else text}]
+    body = json.dumps({"model": model, "stream": True, "messages": messages}, ensure_ascii=False).encode()
     sent = authorised(gateway, f"Content-Length: {len(body)}\r\n\r\n".encode()) + body
-    gateway.stream(model="demo-echo").chunks()
+    gateway.stream(model=model).chunks()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -298,7 +300,7 @@ def test_a_reader_that_stops_reading_costs_three_prompts_at_most(start: Any) -> 
             gateway.open_sockets.append(connection)
             connection.sendall(sent)
             answer = b""
-            while b'"content":"This"' not in answer:
+            while b'"content":"' not in answer.partition(b'"content":""')[2]:
                 answer += connection.recv(256)
         after, _ = tracemalloc.get_traced_memory()
     finally:
