@@ -1,0 +1,44 @@
+"""Each parameter of the table is a typed argument of the public functions, and is sent from each."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cnai_magic.api.parameters import BY_NAME, PARAMETERS
+from cnai_magic.session.session import Session, ask
+from tests.servers import ScriptedServer, sse
+
+VALUES: dict[str, Any] = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
+
+
+def _stream(base_url: str, **parameters: Any) -> None:
+    assert "".join(Session(base_url=base_url).stream("a", **parameters)) == "yes"
+
+
+CALLS: dict[str, tuple[Any, Callable[..., object]]] = {
+    "Session": (Session, lambda base_url, **given: Session(base_url=base_url, **given).ask("a")),
+    "Session.ask": (Session.ask, lambda base_url, **given: Session(base_url=base_url).ask("a", **given)),
+    "Session.stream": (Session.stream, _stream),
+    "ask": (ask, lambda base_url, **given: ask("a", base_url=base_url, **given)),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_each_parameter_is_a_typed_argument_and_is_sent(name: str) -> None:
+    assert VALUES.keys() == BY_NAME.keys()
+    function, call = CALLS[name]
+    arguments = inspect.signature(function).parameters
+    for row in PARAMETERS if name != "Session" else [row for row in PARAMETERS if row.setting]:
+        argument = arguments[row.name]
+        assert argument.kind is inspect.Parameter.KEYWORD_ONLY
+        assert argument.default is None
+        types = {"str", "Sequence[str]"} if row.most > 1 else {row.type.__name__}
+        assert set(str(argument.annotation).split(" | ")) == {*types, "None"}
+    with ScriptedServer() as server:
+        server.reply(sse("yes"))
+        call(server.base_url, **VALUES)
+    assert VALUES.items() <= server.requests[0].json().items()
