@@ -24,7 +24,6 @@ from cnai_magic.notebook.merge import merge
 from cnai_magic.notebook.record import bundle, event_metadata, metadata
 from cnai_magic.notebook.restore import Restored, SavedCell, answers_of, restore
 from cnai_magic.session.kernel_session import KernelSession
-from cnai_magic.session.question import Options
 from cnai_magic.settings import Cnai
 from tests.display.answers import reply
 from tests.properties import random_examples
@@ -128,7 +127,7 @@ def document() -> Document:
 
 
 def test_a_conversation_comes_back_with_its_attempts_places_and_spend(document: Document) -> None:
-    document.ask("b", "question b, better", Options(system="Be brief."))
+    document.ask("b", "question b, better", system="Be brief.")
     restored = document.restored()
     main = restored.conversations["main"]
     assert told(main) == told(document.session.conversations["main"])
@@ -198,7 +197,7 @@ def test_a_system_message_that_was_set_or_removed_comes_back(document: Document)
     assert document.restored().conversations["main"].system == "Be brief."
     document.command("y", 'system ""')
     assert document.restored().conversations["main"].system == ""
-    document.ask("d", "question", Options(system="From the option."))
+    document.ask("d", "question", system="From the option.")
     assert document.restored().conversations["main"].system == ""
 
 
@@ -209,7 +208,7 @@ def test_the_conversation_in_use_comes_back_also_where_it_has_no_turn(document: 
 
 
 def test_a_cell_that_began_a_conversation_is_asked_again_in_it(document: Document) -> None:
-    document.ask("n", "new one", Options(chat="chat-2"), began=True)
+    document.ask("n", "new one", chat="chat-2", began=True)
     restored = document.restored()
     assert restored.current == "chat-2"
     assert restored.conversations["chat-2"].begun_by == CellPosition("n")
