@@ -1,6 +1,20 @@
-"""Chat magics for Jupyter: `%load_ext cnai_magic`, then `%%cnai` on top of a question.
+"""Chat with language models in a notebook, a terminal, or plain Python.
 
-Everything the magics do is plain Python too: `cnai_magic.Session().ask("…")` returns a `Reply`.
+In a notebook, `%load_ext cnai_magic`, then `%%cnai` on top of a question. In plain Python:
+
+    import cnai_magic
+
+    print(cnai_magic.ask("What is a median?"))
+
+    session = cnai_magic.Session(model="deepseek-chat")
+    print(session.ask("What is a median?"))
+    for piece in session.stream("And of an even number of values?"):
+        print(piece, end="", flush=True)
+    print(session.cost)
+
+`ask` and `Session.ask` return a `Reply` with its `Usage` and `Cost`; `Session.stream` returns a
+`ReplyStream`; a `Session` has a `Conversation`, and lists each `Model` of the key. Settings are those of
+`Cnai`. Every error is a `CnaiError`; `cnai_magic.errors` has the tree of them.
 """
 
 from __future__ import annotations
@@ -8,49 +22,99 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api.client import Client
-    from .api.messages import ChatRequest, Message, Model, Usage
+    from .api.messages import Model, Usage
     from .chat.reply import Reply
-    from .errors import CnaiError
-    from .session.session import Session
+    from .errors import (
+        APIError,
+        AuthenticationError,
+        BudgetError,
+        CnaiError,
+        ConnectionFailed,
+        ContentFilterError,
+        ContextLengthError,
+        EventTooLargeError,
+        GarbageError,
+        HTMLError,
+        InputError,
+        InvalidRequestError,
+        LedgerError,
+        ModelNotFoundError,
+        NetworkError,
+        NotAStreamError,
+        ProtocolError,
+        QuotaError,
+        RateLimitError,
+        RedirectRefused,
+        ReplayError,
+        ResponseTimeout,
+        ServerError,
+        TruncatedError,
+    )
+    from .money.cost import Cost
+    from .session.reply_stream import ReplyStream
+    from .session.session import Conversation, Session, ask
     from .settings import Cnai
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "ChatRequest",
-    "Client",
+    "APIError",
+    "AuthenticationError",
+    "BudgetError",
     "Cnai",
     "CnaiError",
-    "Message",
+    "ConnectionFailed",
+    "ContentFilterError",
+    "ContextLengthError",
+    "Conversation",
+    "Cost",
+    "EventTooLargeError",
+    "GarbageError",
+    "HTMLError",
+    "InputError",
+    "InvalidRequestError",
+    "LedgerError",
     "Model",
+    "ModelNotFoundError",
+    "NetworkError",
+    "NotAStreamError",
+    "ProtocolError",
+    "QuotaError",
+    "RateLimitError",
+    "RedirectRefused",
+    "ReplayError",
     "Reply",
+    "ReplyStream",
+    "ResponseTimeout",
+    "ServerError",
     "Session",
+    "TruncatedError",
     "Usage",
+    "ask",
     "load_ipython_extension",
     "unload_ipython_extension",
 ]
 
-# Loaded when first used: `%load_ext` must not pay for what a notebook may never ask.
+# Loaded when first used: `%load_ext` must not pay for what a notebook may never ask. All others are errors.
 _HOMES = {
-    "ChatRequest": "api.messages",
-    "Client": "api.client",
     "Cnai": "settings",
-    "CnaiError": "errors",
-    "Message": "api.messages",
+    "Conversation": "session.session",
+    "Cost": "money.cost",
     "Model": "api.messages",
     "Reply": "chat.reply",
+    "ReplyStream": "session.reply_stream",
     "Session": "session.session",
     "Usage": "api.messages",
+    "ask": "session.session",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)
 
 
 def __dir__() -> list[str]:

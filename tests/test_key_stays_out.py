@@ -131,7 +131,6 @@ def test_the_search_would_find_the_key(tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_holds_the_key_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnai_magic import KernelSession
     from cnai_magic.errors import InputError
 
     with ScriptedServer() as server:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 import cnai_magic
+from cnai_magic import errors
+from cnai_magic.api.parameters import BY_NAME
+from cnai_magic.gateway.embedded import embedded
 
 _PACKAGE = Path(cnai_magic.__file__).parent
 _MODULES = sorted(
@@ -62,9 +67,124 @@ def test_every_name_that_is_listed_is_there_and_documented(name: str) -> None:
 def test_every_public_name_is_had_from_the_package_itself(name: str) -> None:
     thing = getattr(cnai_magic, name)
     assert thing.__module__.startswith("cnai_magic")
+    assert thing.__name__ == name
     assert name in dir(cnai_magic)
     if not name.endswith("_ipython_extension"):
         assert name in importlib.import_module(thing.__module__).__all__
+
+
+def test_every_error_is_public() -> None:
+    raised = {
+        name
+        for name in errors.__all__
+        if inspect.isclass(thing := getattr(errors, name)) and issubclass(thing, errors.CnaiError)
+    }
+    listed = {
+        name
+        for name in cnai_magic.__all__
+        if inspect.isclass(thing := getattr(cnai_magic, name)) and issubclass(thing, Exception)
+    }
+    assert listed == raised
+    assert errors.__doc__ is not None
+    assert all(name in errors.__doc__ for name in listed)
+
+
+# -- what plain Python sees -----------------------------------------------------------------------
+
+_PLAIN = (cnai_magic.Session, cnai_magic.Conversation, cnai_magic.ReplyStream)
+
+
+def _callables() -> Iterator[tuple[str, Any]]:
+    """Yield what plain Python calls and reads: functions, and the members of classes."""
+    yield "ask", cnai_magic.ask
+    for each in _PLAIN:
+        if each is not cnai_magic.ReplyStream:  # made by Session.stream
+            yield each.__name__, each.__init__
+        for name, member in vars(each).items():
+            if not name.startswith("_"):
+                yield f"{each.__name__}.{name}", getattr(member, "fget", member)
+
+
+_CALLABLES = dict(_callables())
+
+
+def _types(hint: object) -> Iterator[type]:
+    """Yield the classes that a type is made of."""
+    if inspect.isclass(hint) and not get_args(hint):
+        yield hint
+    for each in (get_origin(hint), *get_args(hint)):
+        if each is not None and each is not Ellipsis:
+            yield from _types(list(each) if isinstance(each, list) else each)
+
+
+@pytest.mark.parametrize("name", _CALLABLES)
+def test_what_plain_python_calls_is_typed_with_public_types_only(name: str) -> None:
+    function = _CALLABLES[name]
+    hints = get_type_hints(function)
+    signature = inspect.signature(function)
+    assert [each.kind for each in signature.parameters.values() if each.kind == each.VAR_KEYWORD] == []
+    assert hints.keys() >= {*signature.parameters, "return"} - {"self"}
+    if name == "Conversation":
+        return  # made by a session
+    for hint in hints.values():
+        assert hint is not Any
+        for each in _types(hint):
+            if each.__module__.startswith("cnai_magic"):
+                assert each.__name__ in cnai_magic.__all__
+
+
+def test_every_parameter_of_a_request_is_an_argument() -> None:
+    for function in (cnai_magic.ask, cnai_magic.Session, cnai_magic.Session.ask, cnai_magic.Session.stream):
+        assert inspect.signature(function).parameters.keys() >= BY_NAME.keys()
+
+
+def test_the_arguments_of_a_session_are_settings_and_only_those_of_notebooks_are_missing() -> None:
+    arguments = inspect.signature(cnai_magic.Session).parameters.keys() - {"settings", "notify"}
+    of_notebooks = {"display", "notebook", "on_rerun", "replay", "save_attempts"}
+    assert set(cnai_magic.Cnai.class_trait_names(config=True)) - of_notebooks == arguments
+
+
+def test_a_stream_takes_what_a_question_takes() -> None:
+    asked = inspect.signature(cnai_magic.Session.ask).parameters
+    assert asked.keys() - {"stream"} == inspect.signature(cnai_magic.Session.stream).parameters.keys()
+
+
+def test_the_documentation_of_the_package_names_what_plain_python_uses() -> None:
+    assert cnai_magic.__doc__ is not None
+    every = [getattr(cnai_magic, name) for name in cnai_magic.__all__]
+    named = [each.__name__ for each in every if not (inspect.isclass(each) and issubclass(each, Exception))]
+    for name in [*named, "CnaiError"]:
+        if not name.endswith("_ipython_extension"):
+            assert f"`{name}`" in cnai_magic.__doc__
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [cnai_magic, *_PLAIN, cnai_magic.ask, cnai_magic.Session.ask, cnai_magic.Session.stream],
+    ids=lambda thing: thing.__name__,
+)
+def test_an_example_in_the_documentation_runs(thing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the demo: its models stand in for those that an example names."""
+    doc = inspect.getdoc(thing)
+    assert doc is not None
+    example = "\n".join(line[4:] for line in doc.splitlines() if line.startswith("    ") or not line)
+    assert example.strip()
+    monkeypatch.setenv("CNAI_LEDGER", "off")
+    gateway = embedded(tokens_per_second=0)
+    session = cnai_magic.Session(base_url="demo")
+    for name in ("deepseek-chat", "qwen-plus"):
+        example = example.replace(name, "demo-guide")
+    try:
+        exec(example, {"cnai_magic": cnai_magic, "session": session})
+    finally:
+        session.close()
+        gateway.close()
+
+
+@pytest.mark.parametrize("name", _CALLABLES)
+def test_plain_python_never_reads_of_cells(name: str) -> None:
+    words = {"cell", "cells", "magic", "magics", "%cnai", "%%cnai", "view", "widget"}
+    assert not words & set((inspect.getdoc(_CALLABLES[name]) or "").lower().split())
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error_that_names_it() -> None:

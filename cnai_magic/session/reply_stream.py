@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .question import Question
     from .stream import Batch
 
-__all__ = ["ReplyStream"]
+__all__ = ["Answering", "ReplyStream"]
 
 # Waits end now and then, because on Windows one without an end cannot be interrupted.
 _TURN = 1.0
@@ -33,10 +33,10 @@ class ReplyStream(Iterator[str]):
         print(stream.reply.cost)
     """
 
-    def __init__(self, ask: Callable[[View], Reply]) -> None:
-        self._answering = _Answering(ask)
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
         # The generator does not refer to this object: it is closed as soon as this one is dropped.
-        self._pieces = self._answering.pieces()
+        self._pieces = answering.pieces()
 
     def __iter__(self) -> ReplyStream:
         return self
@@ -60,8 +60,8 @@ class ReplyStream(Iterator[str]):
         return self._answering.reply
 
 
-class _Answering:
-    """One question that is asked in a thread of its own."""
+class Answering:
+    """One question that is asked in a thread of its own; `ask` asks it, and shows the answer in a view."""
 
     def __init__(self, ask: Callable[[View], Reply]) -> None:
         self.reply: Reply | None = None

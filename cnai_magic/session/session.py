@@ -1,4 +1,4 @@
-"""What plain Python uses: a session that asks questions and remembers the conversation."""
+"""What plain Python uses: sessions that ask questions, and their conversations."""
 
 from __future__ import annotations
 
@@ -6,16 +6,61 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..api.messages import Model, Usage
+from ..chat import conversation as chat_conversation
 from ..chat.reply import Reply
 from ..money.cost import Cost
 from ..redaction import ApiKey
 from ..settings import Cnai
 from .kernel_session import KernelSession
 from .question import Options
-from .reply_stream import ReplyStream
+from .reply_stream import Answering, ReplyStream
 from .view import View
 
-__all__ = ["Session", "ask"]
+__all__ = ["Conversation", "Session", "ask"]
+
+
+class Conversation:
+    """One conversation of a session, as `Session.conversation` returns it.
+
+    Its questions and answers are sent with the next question.
+
+        conversation = session.conversation()
+        conversation.system = "Answer in one sentence."
+        for reply in conversation.replies:
+            print(reply.prompt, "→", reply.text)
+    """
+
+    def __init__(self, turns: chat_conversation.Conversation) -> None:
+        self._turns = turns
+
+    @property
+    def name(self) -> str:
+        """Its name, by which `chat=` of `Session.ask` finds it."""
+        return self._turns.name
+
+    @property
+    def system(self) -> str | None:
+        """The system message that leads it; None for that of the settings, "" for none."""
+        return self._turns.system
+
+    @system.setter
+    def system(self, text: str | None) -> None:
+        self._turns.system = text
+
+    @property
+    def replies(self) -> list[Reply]:
+        """The answers, in order; each has its question in `prompt`."""
+        return [turn.reply for turn in self._turns.turns]
+
+    def undo(self) -> Reply:
+        """Take out the latest question with its answer, and return the answer. Raises InputError for none."""
+        return self._turns.drop(len(self._turns.turns)).reply
+
+    def __len__(self) -> int:
+        return len(self._turns.turns)
+
+    def __repr__(self) -> str:
+        return f"<Conversation {self.name!r}, {len(self)} turn{'s' * (len(self) != 1)}>"
 
 
 class Session:
@@ -168,7 +213,20 @@ class Session:
         def answer(view: View) -> Reply:
             return kernel.ask(prompt, options, view=view)
 
-        return ReplyStream(answer)
+        return ReplyStream(Answering(answer))
+
+    def conversation(self, name: str = "") -> Conversation:
+        """Return the conversation of this name, or the one that is in use.
+
+        Raises InputError where there is none of this name.
+        """
+        conversations = self._kernel.conversations
+        return Conversation(conversations[name] if name else conversations.in_use)
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        """All conversations, in the order in which they began."""
+        return [Conversation(each) for each in self._kernel.conversations]
 
     @property
     def latest(self) -> Reply | None:

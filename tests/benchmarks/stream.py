@@ -111,7 +111,8 @@ def _size(server: Server, ours: Contender, rounds: int) -> None:
 
 
 def _connections(server: Server) -> None:
-    from cnai_magic import ChatRequest, Client, Message
+    from cnai_magic.api.client import Client
+    from cnai_magic.api.messages import ChatRequest, Message
 
     client = Client(server.url("chunked", 20), KEY)
     before = server.connections

@@ -91,7 +91,8 @@ def _unchunked(connection: socket.socket, gzip: bool) -> Iterator[bytes]:
 
 
 def ours() -> Client:
-    from cnai_magic import ChatRequest, Client, Message
+    from cnai_magic.api.client import Client
+    from cnai_magic.api.messages import ChatRequest, Message
 
     request = ChatRequest("deepseek-chat", (Message("user", "Hello"),))
 

@@ -1137,10 +1137,11 @@ def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
 
 _LAST_QUESTION = """
 import sqlite3, sys
-from cnai_magic import KernelSession
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.settings import Cnai
 
 url, ledger = sys.argv[1:]
-session = KernelSession(base_url=url, model="m", ledger=ledger, prices={"m": (1, 1)})
+session = KernelSession(Cnai(base_url=url, model="m", ledger=ledger, prices={"m": (1, 1)}))
 session.ask("first")
 session.ledger._store.patience = 0.05
 session.ledger.close()
