@@ -45,6 +45,7 @@ ONE_DOOR = {
     "magics/chat.py": "cell",
     "magics/chat_files.py": "cell",
     "magics/spend.py": "cell",
+    "magics/spend_changes.py": "cell",
     "notebook/notebook_files.py": "cell",
     "notebook/record.py": "cell",
     "magics/arguments.py": "cell",

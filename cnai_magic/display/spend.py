@@ -16,14 +16,22 @@ from ..money.holds import BudgetStatus
 from ..redaction import strip_controls
 from .tables import Table
 
-__all__ = ["Scope", "budget_table", "charges_csv", "grouped_table", "overview_table", "rows_csv", "unpriced"]
+__all__ = [
+    "ScopeTotal",
+    "budget_table",
+    "charges_csv",
+    "grouped_table",
+    "overview_table",
+    "rows_csv",
+    "unpriced",
+]
 
 _CSV_HEADINGS = (
     *("id", "time", "day", "notebook", "conversation", "host", "model", "answered_by"),
     *("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens"),
     *("estimated", "cost_usd", "demo", "finish_reason"),
 )
-_WHERE_THERE_IS_ANY = ("Thinking", "Cached", "of it estimated", "Unpriced")
+_SHOWN_IF_ANY = ("Thinking", "Cached", "of it estimated", "Unpriced")
 _SET_PRICE = NextStep("%cnai_spend --price MODEL IN OUT", """CNAI_PRICES='{"MODEL": [IN, OUT]}'""")
 # What a charge without a name in the group is called.
 _NAMELESS = {"Conversation": "(outside: --once)", "Notebook": "(no notebook)"}
@@ -33,7 +41,7 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ScopeTotal:
     """What was spent within a scope, money and demo credit apart, and its budget where it has one."""
 
     money: Spend = field(default_factory=Spend)
@@ -41,34 +49,34 @@ class Scope:
     budget: BudgetStatus | None = None
 
 
-def overview_table(scopes: Mapping[str, Scope], door: Door = "cell") -> Table:
+def overview_table(totals: Mapping[str, ScopeTotal], door: Door = "cell") -> Table:
     """Return what was spent within each scope ("today", "this kernel", …), one in a row, money first.
 
     Columns that would be empty are left out; sums in one column have the same number of decimals. The note
-    speaks the words of `door`.
+    uses the words of `door`.
     """
-    each = list(scopes.values())
-    demo = any(scope.demo.requests for scope in each)
-    money = any(scope.money.requests for scope in each) or not demo
+    each = list(totals.values())
+    demo = any(total.demo.requests for total in each)
+    money = any(total.money.requests for total in each) or not demo
     columns: list[tuple[str, list[str]]] = []
     if money:
-        columns.append(("Cost", _costs([scope.money for scope in each])))
+        columns.append(("Cost", _costs([total.money for total in each])))
     if demo:
-        columns.append(("Demo credit", _costs([scope.demo for scope in each])))
-    columns.append(("Requests", [f"{scope.money.requests + scope.demo.requests:,}" for scope in each]))
-    without = [scope.money.unpriced_requests + scope.demo.unpriced_requests for scope in each]
+        columns.append(("Demo credit", _costs([total.demo for total in each])))
+    columns.append(("Requests", [f"{total.money.requests + total.demo.requests:,}" for total in each]))
+    without = [total.money.unpriced_requests + total.demo.unpriced_requests for total in each]
     if any(without):
         columns.append(("Unpriced", [f"{count:,}" if count else "" for count in without]))
-    rows = [[name, *(cells[place] for _, cells in columns)] for place, name in enumerate(scopes)]
+    rows = [[name, *(cells[row] for _, cells in columns)] for row, name in enumerate(totals)]
     headings = [heading for heading, _ in columns]
-    spends = [spend for scope in each for spend in (scope.money, scope.demo)]
+    spends = [spend for total in each for spend in (total.money, total.demo)]
     notes = _notes(spends, demo, dict(columns), door)
     return Table(["", *headings], rows, right=headings, note="; ".join(notes))
 
 
-def budget_table(scopes: Mapping[str, Scope], *, demo: bool) -> Table | None:
-    """Return what is left of the budgets that there are, and what answers under way hold of that."""
-    found = {name: scope.budget for name, scope in scopes.items() if scope.budget is not None}
+def budget_table(totals: Mapping[str, ScopeTotal], *, demo: bool) -> Table | None:
+    """Return what is left of each budget, and what answers under way hold of that; None without a budget."""
+    found = {name: total.budget for name, total in totals.items() if total.budget is not None}
     if not found:
         return None
     left = [
@@ -80,7 +88,7 @@ def budget_table(scopes: Mapping[str, Scope], *, demo: bool) -> Table | None:
     held = [usd(each.held) if each.held else "" for each in found.values()]
     columns = {"Left": left, "Of": [usd(each.limit) for each in found.values()], "Held": held}
     shown = {name: cells for name, cells in columns.items() if any(cells)}
-    rows = [[name, *(cells[place] for cells in shown.values())] for place, name in enumerate(found)]
+    rows = [[name, *(cells[row] for cells in shown.values())] for row, name in enumerate(found)]
     return Table(["Budget", *shown], rows, right=list(shown), note="of demo credit" if demo else "")
 
 
@@ -94,7 +102,7 @@ def grouped_table(
 ) -> Table:
     """Return what was spent by model, conversation, day or notebook, with the exact total as the last row.
 
-    `heading` says what the keys of `sums` are, `scope` what the whole is of.
+    `heading` says what the keys of `sums` are, `scope` what the total is of.
     """
     nameless = _NAMELESS.get(heading, "(not known)")
     names = [*(name or nameless for name in sums), "Total"]
@@ -109,8 +117,8 @@ def grouped_table(
         "of it estimated": _amounts([spend.estimated_nano for spend in spends], exact=True),
         "Unpriced": [unpriced(spend) for spend in spends],
     }
-    shown = {name: cells for name, cells in columns.items() if name not in _WHERE_THERE_IS_ANY or any(cells)}
-    rows = [[name, *(cells[place] for cells in shown.values())] for place, name in enumerate(names)]
+    shown = {name: cells for name, cells in columns.items() if name not in _SHOWN_IF_ANY or any(cells)}
+    rows = [[name, *(cells[row] for cells in shown.values())] for row, name in enumerate(names)]
     note = "; ".join(filter(None, [scope, *_notes(spends, demo, shown, door)]))
     return Table([heading, *shown], rows, right=list(shown), note=note, total=True)
 

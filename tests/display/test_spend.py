@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.messages import Usage
-from cnai_magic.display.spend import Scope, budget_table, charges_csv, grouped_table, overview_table, unpriced
+from cnai_magic.display.spend import (
+    ScopeTotal,
+    budget_table,
+    charges_csv,
+    grouped_table,
+    overview_table,
+    unpriced,
+)
 from cnai_magic.money.cost import Charge, Cost, Record, Spend
 from cnai_magic.money.holds import BudgetStatus
 
@@ -24,7 +31,7 @@ def _rows(table: Any) -> list[dict[str, str]]:
 
 
 def test_an_overview_has_a_row_for_each_scope_and_no_total() -> None:
-    table = overview_table({"this kernel": Scope(_PRICED), "all": Scope(_PRICED + _ESTIMATED)})
+    table = overview_table({"this kernel": ScopeTotal(_PRICED), "all": ScopeTotal(_PRICED + _ESTIMATED)})
     assert _rows(table) == [
         {"": "this kernel", "Cost": "$0.000054", "Requests": "1"},
         {"": "all", "Cost": "≈$0.000055", "Requests": "2"},
@@ -32,9 +39,9 @@ def test_an_overview_has_a_row_for_each_scope_and_no_total() -> None:
 
 
 def test_money_comes_first_and_what_is_in_no_row_is_left_out() -> None:
-    assert overview_table({"all": Scope()}).headings == ["", "Cost", "Requests"]
-    assert overview_table({"all": Scope(demo=_PRICED)}).headings == ["", "Demo credit", "Requests"]
-    table = overview_table({"a": Scope(_PRICED + _UNPRICED, _PRICED), "b": Scope(_UNPRICED)})
+    assert overview_table({"all": ScopeTotal()}).headings == ["", "Cost", "Requests"]
+    assert overview_table({"all": ScopeTotal(demo=_PRICED)}).headings == ["", "Demo credit", "Requests"]
+    table = overview_table({"a": ScopeTotal(_PRICED + _UNPRICED, _PRICED), "b": ScopeTotal(_UNPRICED)})
     assert table.headings == ["", "Cost", "Demo credit", "Requests", "Unpriced"]
     mixed, alone = _rows(table)
     assert (mixed["Cost"], mixed["Unpriced"]) == ("$0.000054", "1")
@@ -42,12 +49,12 @@ def test_money_comes_first_and_what_is_in_no_row_is_left_out() -> None:
 
 
 def test_budgets_are_a_table_of_what_is_left_and_held() -> None:
-    assert budget_table({"today": Scope()}, demo=False) is None
+    assert budget_table({"today": ScopeTotal()}, demo=False) is None
     budgets = {
-        "today": Scope(budget=BudgetStatus(10**9, 2 * 10**9, 0)),
-        "this kernel": Scope(budget=BudgetStatus(10**9, 10**8, 10**7)),
+        "today": ScopeTotal(budget=BudgetStatus(10**9, 2 * 10**9, 0)),
+        "this kernel": ScopeTotal(budget=BudgetStatus(10**9, 10**8, 10**7)),
     }
-    table = budget_table({**budgets, "all": Scope()}, demo=True)
+    table = budget_table({**budgets, "all": ScopeTotal()}, demo=True)
     assert table is not None
     assert table.note == "of demo credit"
     assert _rows(table) == [
@@ -66,20 +73,22 @@ def test_budgets_are_a_table_of_what_is_left_and_held() -> None:
     ],
 )
 def test_amounts_in_a_column_have_the_same_decimals(nanos: list[int], written: list[str]) -> None:
-    scopes = {str(n): Scope(Spend(requests=1, nano=nano)) for n, nano in enumerate(nanos)}
+    scopes = {str(n): ScopeTotal(Spend(requests=1, nano=nano)) for n, nano in enumerate(nanos)}
     assert [row["Cost"] for row in _rows(overview_table(scopes))] == written
 
 
 def test_what_was_asked_and_cost_nothing_is_free_and_what_was_not_asked_is_zero() -> None:
     local = Spend.of(Charge("qwen-local", "main", Usage(9, 9, estimated=True), Cost(0, True, local=True)))
-    table = overview_table({"today": Scope(local), "this kernel": Scope(), "all": Scope(local + _PRICED)})
+    table = overview_table(
+        {"today": ScopeTotal(local), "this kernel": ScopeTotal(), "all": ScopeTotal(local + _PRICED)}
+    )
     assert [row["Cost"] for row in _rows(table)] == ["free", "$0.000000", "$0.000054"]
     grouped = grouped_table("Model", {"qwen-local": local}, demo=False)
     assert [row["Cost"] for row in _rows(grouped)] == ["free", "free"]
 
 
 def test_numbers_have_digits_of_one_width_and_are_not_broken() -> None:
-    html = overview_table({"all": Scope(_PRICED)})._repr_html_()
+    html = overview_table({"all": ScopeTotal(_PRICED)})._repr_html_()
     assert html.count("tabular-nums") == html.count("nowrap") == 4
 
 
@@ -91,13 +100,13 @@ def test_thinking_is_told_where_there_is_any() -> None:
 
 
 def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
-    assert overview_table({"a": Scope(_PRICED)}).note == ""
+    assert overview_table({"a": ScopeTotal(_PRICED)}).note == ""
     # Its tokens are estimated, but the overview shows no tokens.
-    assert overview_table({"a": Scope(replace(_PRICED, usage=_ESTIMATED.usage))}).note == ""
-    assert "CNAI_PRICES" in overview_table({"a": Scope(_UNPRICED)}, "terminal").note
-    assert "≈" in overview_table({"a": Scope(_ESTIMATED)}).note
-    assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": Scope(_UNPRICED)}).note
-    assert overview_table({"a": Scope(demo=_PRICED)}).note == "demo credit is not money"
+    assert overview_table({"a": ScopeTotal(replace(_PRICED, usage=_ESTIMATED.usage))}).note == ""
+    assert "CNAI_PRICES" in overview_table({"a": ScopeTotal(_UNPRICED)}, "terminal").note
+    assert "≈" in overview_table({"a": ScopeTotal(_ESTIMATED)}).note
+    assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": ScopeTotal(_UNPRICED)}).note
+    assert overview_table({"a": ScopeTotal(demo=_PRICED)}).note == "demo credit is not money"
 
 
 def test_tokens_that_are_estimated_and_have_no_price_are_explained_too() -> None:

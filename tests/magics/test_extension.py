@@ -461,7 +461,7 @@ def test_a_model_without_a_price_is_unpriced_and_gets_one(kernel: Kernel) -> Non
         ("--budget 0.5", "Budget of this kernel: $0.5000 of demo credit"),
         ("--budget off", "This kernel has no budget."),
         ("--budget-day off", "No daily budget is set."),
-        ("--reset", "begins anew"),
+        ("--reset", "starts again"),
         ("--help", "--budget-day"),
     ],
 )

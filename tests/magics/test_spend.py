@@ -501,7 +501,7 @@ def test_several_changes_at_once_are_all_made_or_none(session: KernelSession, tm
 
 
 def test_reset_begins_the_kernel_anew_and_keeps_the_ledger(spent: KernelSession) -> None:
-    assert text(spent, "--reset") == "The count of this kernel begins anew; the ledger keeps what it has."
+    assert text(spent, "--reset") == "The count of this kernel starts again; the ledger keeps what it has."
     rows = overview(shown(spent)[0])
     assert rows["this kernel"]["Requests"] == "0"
     assert rows["all"]["Requests"] == str(len(ALL))
@@ -544,7 +544,7 @@ def test_who_replays_asks_no_server_for_its_credit(session: KernelSession, serve
 
 
 def test_a_server_that_does_not_tell_credit_is_said_to_tell_none(session: KernelSession) -> None:
-    assert last_lines(session) == ["127.0.0.1 does not tell what credit the key has."]
+    assert last_lines(session) == ["127.0.0.1 does not say what credit the key has."]
 
 
 @pytest.mark.parametrize("fault", [[CLOSE], failure(500), json_response({"hard_limit_usd": "much"})])
@@ -555,7 +555,7 @@ def test_credit_that_cannot_be_had_does_not_keep_the_sums(
     assert overview(shown(spent)[0])["all"]["Requests"] == str(len(ALL))
     line = last_lines(spent)[-1]
     assert line.startswith(
-        ("The server's own count could not be had: ", "127.0.0.1 does not tell what credit the key has.")
+        ("The server's own count is not available: ", "127.0.0.1 does not say what credit the key has.")
     )
 
 
@@ -564,7 +564,7 @@ def test_a_server_that_is_down_does_not_keep_the_sums(server: ScriptedServer, se
         pass
     session.settings.base_url = gone.base_url
     (line,) = last_lines(session)
-    assert line.startswith("The server's own count could not be had: ")
+    assert line.startswith("The server's own count is not available: ")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from cnai_magic.api.messages import Model
 from cnai_magic.display.tables import models_table
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
-from cnai_magic.magics.spend_lines import balance_lines
+from cnai_magic.magics.spend import balance_lines
 from cnai_magic.money.price import FREE_LOCAL, Price, PriceList
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.endpoint import Endpoint
