@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timezone
 from typing import Any, NamedTuple
 
-from ..api.messages import Usage
+from ..api.messages import Message, Usage
 from ..api.parameters import checked_parameters, saved_parameters
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown, notebook_markdown
@@ -65,12 +65,23 @@ def to_markdown(conversation: Conversation) -> str:
     for number, turn in enumerate(conversation.turns, 1):
         reply = turn.reply
         parts.append(_section("user", {}, _heading(2, f"Question {number}"), reply.prompt))
+        for step in reply.steps:
+            title = "Result of a tool" if step.role == "tool" else "Call of a tool"
+            parts.append(_section("tool", {}, _heading(3, title), _step_text(step)))
         if reply.reasoning:
             parts.append(_section("reasoning", {}, _heading(3, "Reasoning"), reply.reasoning))
         facts = _facts_of(reply, conversation.system)
         parts.append(_section("assistant", facts, _heading(3, reply.summary), reply.text))
     parts.append(_marker("end", {}) + "\n")
     return well_formed("".join(parts))
+
+
+def _step_text(step: Message) -> str:
+    texts = [step.text] if step.text else []
+    for call in step.tool_calls:
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", call.arguments)), default=0))
+        texts.append(f"{call.name}\n\n{fence}json\n{call.arguments}\n{fence}")
+    return "\n\n".join(texts)
 
 
 def _section(kind: str, facts: Mapping[str, Any], heading: str, text: str) -> str:

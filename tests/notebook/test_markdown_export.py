@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.messages import ImagePart, Message, TextPart, ToolCall, Usage
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.markdown import DOLLAR
 from cnai_magic.chat.reply import Reply
@@ -198,6 +198,24 @@ def test_lone_surrogates_are_replaced_so_that_the_file_can_be_written() -> None:
     for text in (to_markdown(made), to_messages(made)):
         assert text.encode()
     assert pairs(from_markdown(to_markdown(made)).conversation) == [("q ?", "a ?")]
+
+
+def test_images_and_calls_of_tools_are_shown() -> None:
+    call = ToolCall("c1", "add", '{"text": "```"}')
+    answer = Reply(
+        "Two.",
+        "Look: [image: https://a.example/x.png]",
+        "m",
+        prompt_parts=(TextPart("Look: "), ImagePart("https://a.example/x.png")),
+        steps=(Message("assistant", tool_calls=(call,)), Message("tool", "<b>2</b>", tool_call_id="c1")),
+    )
+    made = Conversation("main")
+    made.record(CellPosition(), answer)
+    text = to_markdown(made)
+    assert "### Call of a tool\n\nadd\n\n````json\n{" in text
+    assert "### Result of a tool\n\n&lt;b>2" in text
+    assert "https://a.example/x.png" in text
+    assert "![" not in text
 
 
 # -- Markdown: edited by hand -------------------------------------------------------------------

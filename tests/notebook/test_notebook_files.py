@@ -26,7 +26,7 @@ from cnai_magic.magics.commands import ask_parser
 from cnai_magic.magics.transform import keep_body, keep_question_mark
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.ipynb import read_notebook
-from cnai_magic.notebook.messages_json import from_messages
+from cnai_magic.notebook.messages_json import from_messages, to_messages
 from cnai_magic.notebook.notebook_files import (
     find_notebook,
     notebook_of,
@@ -508,3 +508,22 @@ def test_a_fork_that_was_exported_is_a_conversation_of_its_own(tmp_path: Path) -
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels run in the folder of the test."""
     monkeypatch.chdir(tmp_path)
+
+
+def test_an_exported_notebook_keeps_the_parts_of_a_question_and_its_calls_of_tools(tmp_path: Path) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "Look: "}, image]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "2", "tool_call_id": "c1"},
+        {"role": "assistant", "content": "Two."},
+    ]
+    read = from_messages(json.dumps(messages), "main").conversation
+    file = tmp_path / "exported.ipynb"
+    file.write_bytes(notebook_of(read))
+    cells, notes = read_notebook(file)
+    assert list(notes) == []
+    assert cells[-1].source.endswith("Look: [image: image/png]")
+    back = restore(cells).conversations["main"]
+    assert json.loads(to_messages(back))["messages"] == messages
