@@ -21,7 +21,7 @@ from typing import Any
 
 from . import __version__
 from .errors import CnaiError, InputError, NextStep
-from .magics.arguments import Parser, add_request_options, parameters_of
+from .magics.arguments import Parser, add_request_options, collect_parameters
 
 __all__ = ["main"]
 
@@ -226,7 +226,7 @@ def _ask(chosen: argparse.Namespace) -> None:
     options = Options(
         model=chosen.model,
         system=chosen.system,
-        parameters=parameters_of(chosen),
+        parameters=collect_parameters(chosen),
         stream=not chosen.no_stream,
         once=True,
     )

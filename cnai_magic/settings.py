@@ -1,7 +1,7 @@
-"""Every setting, once: what it is called, what it means, where it may be set.
+"""Every setting: its name, its meaning, and its values.
 
-An option on the magic wins over `%config Cnai.x = …`, that over the environment, that over
-`ipython_config.py`, that over the default.
+The first that is set holds: an option, `%config Cnai.x = …`, the environment, `ipython_config.py`, the
+default. The parameters of a request are in api/parameters.py.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _ParameterTrait(TraitType[Any, Any]):
             raise TraitError(f"{exc.what}: {exc.why}") from exc
 
     def from_string(self, s: str) -> ParameterValue | None:
-        """Return the value that a text in the environment, or on a command line, stands for."""
+        """Return the value that a text means, from the environment or a command line."""
         return self._parameter.read(s)
 
 
@@ -63,7 +63,7 @@ class Cnai(Configurable):
     system = Unicode(None, allow_none=True, help="System message of new conversations. Unset: none.").tag(
         config=True
     )
-    # A class body's namespace takes them as if they were written here.
+    # In a class body, vars() is the namespace of the class: each becomes a trait as if written here.
     vars().update({each.name: _ParameterTrait(each) for each in PARAMETERS if each.setting})
     history_tokens = Integer(
         0, min=0, help="Tokens of earlier turns that are sent; 0 sends all. The oldest turns go first."
@@ -133,7 +133,7 @@ class Cnai(Configurable):
             self._set(name, value, lambda name, value: value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a setting; a value that it cannot have is a TraitError of one line, which %config shows."""
+        """Set a setting; raises a TraitError of one line, which %config shows, for a wrong value."""
         try:
             super().__setattr__(name, value)
         except TraitError as exc:
@@ -142,7 +142,7 @@ class Cnai(Configurable):
             raise TraitError(f"Cnai.{name} cannot be {reprlib.repr(value)}: {self._allowed(name)}") from exc
 
     def _allowed(self, name: str) -> str:
-        """Say in words which values a setting may have."""
+        """Return in words which values a setting may have."""
         trait = self.traits()[name]
         words = trait.metadata.get("allowed") or _allowed_words(trait)
         return f"it must be {words}{', or None' if trait.allow_none else ''}"
@@ -164,7 +164,7 @@ class Cnai(Configurable):
             ) from exc
 
     def _read(self, name: str, text: str) -> Any:
-        """Return the value that the text of an environment variable stands for."""
+        """Return the value that an environment variable means."""
         trait = self.traits()[name]
         return _SWITCH.get(text.lower(), text) if isinstance(trait, Bool) else trait.from_string(text)
 

@@ -1,4 +1,4 @@
-"""The wire format, as the API reference has it: requests, messages, chunks, usage, and its estimate.
+"""The wire format of the API reference: messages, requests, chunks and usage.
 
 Nothing here does I/O: values in, dicts out.
 """
@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from ..errors import LIST_MODELS, InputError
 from ..redaction import well_formed
-from .parameters import BY_NAME, ParameterValue, checked_parameters
-from .tokens import MOST_IMAGE_TOKENS, estimate_tokens, image_tokens, most_tokens
+from .parameters import BY_NAME, ParameterValue, check_parameters
+from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
 
 __all__ = [
     "ROLES",
@@ -31,13 +31,13 @@ __all__ = [
     "TextPart",
     "ToolCall",
     "Usage",
-    "answering_model",
-    "both_models",
+    "describe_models",
     "estimate_usage",
+    "find_answering_model",
 ]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
-# What is longer is no name of a model, and no notebook would keep it.
+# The longest name of a model that an answer keeps.
 _LONGEST_NAME = 200
 # Other addresses could name a file of the server.
 _IMAGE_URL = re.compile(r"https?://\S+|data:(image/[\w.+-]+);base64,[A-Za-z0-9+/=_-]+")
@@ -67,9 +67,9 @@ class ImagePart:
 
     def __post_init__(self) -> None:
         if not isinstance(self.url, str) or _IMAGE_URL.fullmatch(self.url) is None:
-            raise _refusal("the address of an image is neither http(s) nor an image as data in base64")
+            raise _error("the address of an image is neither http(s) nor an image as data in base64")
         if self.detail and self.detail not in _DETAILS:
-            raise _refusal(f"the detail of an image is not one of {', '.join(_DETAILS)}")
+            raise _error(f"the detail of an image is not one of {', '.join(_DETAILS)}")
 
     def body(self) -> dict[str, Any]:
         """Return the part as the API reference writes it."""
@@ -108,7 +108,7 @@ class Message:
     `content` is text, or parts: images stand in messages of the user alone. `tool_calls` are those that an
     assistant asks for, `tool_call_id` names the one that a message of the role tool answers. `name` tells
     speakers of one role apart. Raises InputError for anything else. `tokens` (estimated) and `digest` are
-    worked out once: a long conversation sends its messages again with each of its turns.
+    computed once: a long conversation sends its messages again with each turn.
     """
 
     role: str
@@ -119,16 +119,16 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise _refusal(f"a message has the role {short_repr(self.role)}", f"roles are {', '.join(ROLES)}")
+            raise _error(f"a message has the role {short_repr(self.role)}", f"roles are {', '.join(ROLES)}")
         if not isinstance(self.content, str):
             if not isinstance(self.content, tuple) or not self.content:
-                raise _refusal("the content of a message is neither text nor parts")
+                raise _error("the content of a message is neither text nor parts")
             if self.role != "user" and any(isinstance(part, ImagePart) for part in self.content):
-                raise _refusal(f"a message of the role {self.role} holds an image")
+                raise _error(f"a message of the role {self.role} holds an image")
         if self.tool_calls and self.role != "assistant":
-            raise _refusal(f"a message of the role {self.role} calls tools")
+            raise _error(f"a message of the role {self.role} calls tools")
         if bool(self.tool_call_id) != (self.role == "tool"):
-            raise _refusal("a message of the role tool, and no other, has a tool_call_id")
+            raise _error("a message of the role tool, and no other, has a tool_call_id")
 
     @property
     def text(self) -> str:
@@ -152,12 +152,14 @@ class Message:
     @cached_property
     def tokens(self) -> int:
         """The estimated tokens of the content."""
-        return estimate_tokens(self._words) + sum(image_tokens(image.detail) for image in self.images)
+        return estimate_tokens(self._words) + sum(
+            estimate_image_tokens(image.detail) for image in self.images
+        )
 
     @cached_property
     def most_tokens(self) -> int:
-        """The most tokens that the content can have; see `tokens.most_tokens`."""
-        return most_tokens(self._words) + MOST_IMAGE_TOKENS * len(self.images)
+        """An upper bound of the tokens of the content; see `tokens.bound_tokens`."""
+        return bound_tokens(self._words) + MOST_IMAGE_TOKENS * len(self.images)
 
     @property
     def size(self) -> int:
@@ -166,7 +168,7 @@ class Message:
 
     @cached_property
     def digest(self) -> bytes:
-        """What tells this message from any other."""
+        """A hash of the message: equal for equal messages only."""
         plain = isinstance(self.content, str) and not (self.name or self.tool_calls or self.tool_call_id)
         said = f"{self.role}\0{self.content}" if plain else json.dumps(self.body(), sort_keys=True)
         return sha256(said.encode("utf-8", "surrogatepass")).digest()
@@ -191,47 +193,49 @@ class Message:
     def from_body(cls, body: object) -> Message:
         """Read a message as the API reference writes it; raises InputError, with the reason."""
         if not isinstance(body, Mapping):
-            raise _refusal("a message is not an object")
+            raise _error("a message is not an object")
         content, calls = body.get("content"), body.get("tool_calls") or []
         if isinstance(content, list):
-            content = tuple(map(_part, content))
+            content = tuple(map(_read_part, content))
         elif isinstance(content, str):
             content = well_formed(content)
         elif content is None and calls:
             content = ""
         if not isinstance(calls, list):
-            raise _refusal("the tool_calls of a message are not a list")
-        text = {name: _text(body.get(name) or "", name) for name in ("name", "tool_call_id")}
-        return cls(body.get("role", ""), content, tool_calls=tuple(map(_tool_call, calls)), **text)  # type: ignore[arg-type]
+            raise _error("the tool_calls of a message are not a list")
+        text = {name: _check_text(body.get(name) or "", name) for name in ("name", "tool_call_id")}
+        return cls(body.get("role", ""), content, tool_calls=tuple(map(_read_tool_call, calls)), **text)  # type: ignore[arg-type]
 
 
-def _part(raw: object) -> Part:
+def _read_part(raw: object) -> Part:
     kind = raw.get("type") if isinstance(raw, Mapping) else raw
     if isinstance(raw, Mapping) and kind == "text":
-        return TextPart(_text(raw.get("text"), "text"))
+        return TextPart(_check_text(raw.get("text"), "text"))
     if isinstance(raw, Mapping) and kind == "image_url":
         image = raw.get("image_url")
         if not isinstance(image, Mapping):
-            raise _refusal("the image_url of a part is not an object")
-        return ImagePart(_text(image.get("url"), "url"), _text(image.get("detail") or "", "detail"))
-    raise _refusal(f"a part has the type {short_repr(kind)}", "parts are text or image_url")
+            raise _error("the image_url of a part is not an object")
+        return ImagePart(
+            _check_text(image.get("url"), "url"), _check_text(image.get("detail") or "", "detail")
+        )
+    raise _error(f"a part has the type {short_repr(kind)}", "parts are text or image_url")
 
 
-def _tool_call(raw: object) -> ToolCall:
+def _read_tool_call(raw: object) -> ToolCall:
     function = raw.get("function") if isinstance(raw, Mapping) else None
     if not isinstance(raw, Mapping) or not isinstance(function, Mapping):
-        raise _refusal("a tool call is not a call of a function")
-    name, arguments = (_text(function.get(each), each) for each in ("name", "arguments"))
-    return ToolCall(_text(raw.get("id"), "id"), name, arguments)
+        raise _error("a tool call is not a call of a function")
+    name, arguments = (_check_text(function.get(each), each) for each in ("name", "arguments"))
+    return ToolCall(_check_text(raw.get("id"), "id"), name, arguments)
 
 
-def _text(value: object, name: str) -> str:
+def _check_text(value: object, name: str) -> str:
     if not isinstance(value, str):
-        raise _refusal(f"the {name} in a message is {short_repr(value)}, not text")
+        raise _error(f"the {name} in a message is {short_repr(value)}, not text")
     return well_formed(value)
 
 
-def _refusal(what: str, why: str = "") -> InputError:
+def _error(what: str, why: str = "") -> InputError:
     return InputError(what, parameter="messages", why=why)
 
 
@@ -252,18 +256,13 @@ class ChatRequest:
             raise InputError("no model is named", parameter="model", next_step=LIST_MODELS)
         if not self.messages:
             raise InputError("there is no message to send", parameter="messages")
-        object.__setattr__(self, "parameters", checked_parameters(self.parameters))
-
-    def number(self, name: str) -> float | None:
-        """Return a parameter that is a number; None where it is not sent."""
-        value = self.parameters.get(name)
-        return value if isinstance(value, int | float) else None
+        object.__setattr__(self, "parameters", check_parameters(self.parameters))
 
     @property
     def max_tokens(self) -> int | None:
-        """The longest answer that is asked for, in tokens; None where the server decides."""
-        limit = self.number("max_tokens")
-        return None if limit is None else int(limit)
+        """The longest answer in tokens; None where the server decides."""
+        limit = self.parameters.get("max_tokens")
+        return limit if isinstance(limit, int) else None
 
     def limited_to(self, max_tokens: int) -> ChatRequest:
         """Return the same request for an answer of at most so many tokens."""
@@ -271,8 +270,8 @@ class ChatRequest:
 
     @property
     def digest(self) -> str:
-        """What tells this request from any other: of model, parameters and messages, in hexadecimal."""
-        parameters = {name: _digestible(value) for name, value in self.parameters.items()}
+        """A hash of model, parameters and messages, in hexadecimal: equal for equal requests only."""
+        parameters = {name: _to_digest(value) for name, value in self.parameters.items()}
         found = sha256(json.dumps([self.model, parameters], sort_keys=True).encode())
         found.update(b"".join(message.digest for message in self.messages))
         return found.hexdigest()[:32]
@@ -319,7 +318,7 @@ class Usage:
         )
 
     def __str__(self) -> str:
-        """Say it in words: "5 → 5,000 tokens (4,990 thinking)", with ≈ where it is estimated."""
+        """Return "5 → 5,000 tokens (4,990 thinking)", with ≈ before estimates."""
         about = "≈" if self.estimated else ""
         thinking = f" ({about}{self.reasoning_tokens:,} thinking)" if self.reasoning_tokens else ""
         return f"{about}{self.prompt_tokens:,} → {about}{self.completion_tokens:,} tokens{thinking}"
@@ -334,11 +333,11 @@ class Usage:
 
 
 class Chunk(NamedTuple):
-    """What one event of a stream adds; a whole answer read at once is one chunk too.
+    """What one event of a stream adds; an answer that comes whole is one chunk.
 
-    `note` is a remark about what followed a complete answer. `all_thought` tells that the text of all chunks
-    before this one was reasoning. A tuple and not a dataclass: one is made for every token, and a frozen
-    dataclass costs three times as much.
+    `note` is a remark about what followed a complete answer. `all_thought` says that the text of all chunks
+    before this one was reasoning. It is a tuple because one is made for every token, and a frozen dataclass
+    costs three times as much.
     """
 
     text: str = ""
@@ -352,17 +351,17 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that a key may ask; `owner` is the server's `owned_by`."""
+    """A model that a server lists for a key; `owner` is the `owned_by` of the API."""
 
     id: str
     owner: str = ""
 
 
-def answering_model(asked: str, named: str) -> str:
-    """Return the model that a server `named` in its answer, "" where it is the one that was `asked` for.
+def find_answering_model(asked: str, named: str) -> str:
+    """Return the model that a server `named` in its answer, "" if it is the one that was `asked`.
 
-    Case, Google's `models/` and a provider's name that the answer leaves out are no difference. A date, an
-    alias (`-latest`) and a provider's name that the answer adds are: they tell which model it was.
+    Differences of case, Google's `models/` and a provider's name that the answer leaves out do not count. A
+    date, an alias (`-latest`) and a provider's name that the answer adds do: they say which model it was.
     """
     named = " ".join("".join(each if each.isprintable() else " " for each in named).split())
     named = named[:_LONGEST_NAME]
@@ -370,13 +369,13 @@ def answering_model(asked: str, named: str) -> str:
     return "" if got == wanted or wanted.endswith(f"/{got}") else named
 
 
-def both_models(model: str, answered_by: str) -> str:
-    """Return the model that was asked and, where that is another, the one that answered."""
+def describe_models(model: str, answered_by: str) -> str:
+    """Return the model that was asked and, if another one answered, that one too."""
     return f"{model}, answered by {answered_by}" if answered_by else model
 
 
 def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:
-    """Estimate the usage of an answer that reported none."""
+    """Estimate the usage of an answer for which the server reported none."""
     thought = estimate_tokens(reasoning)
     return Usage(
         prompt_tokens=sum(message.tokens for message in messages),
@@ -386,7 +385,7 @@ def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = ""
     )
 
 
-def _digestible(value: ParameterValue | None) -> object:
-    """Return what stands for a value in a digest: 1 and 1.0 are one value, to every server."""
+def _to_digest(value: ParameterValue | None) -> object:
+    """Return a value as it enters a digest: 1 and 1.0 are the same to every server."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if number and float(value) == value else value  # type: ignore[arg-type]

@@ -1,9 +1,9 @@
 """The parameters of a request, one row each.
 
 All else is derived from a row: the option of the magics and of `cnai ask`, the setting with its help and its
-environment variable, the argument of `ask`, the field of the request body, the check of what a saved answer
-or a client of the gateway says, the cell that an export writes, the advice where a server refuses it. To add
-a parameter, add its row here, and its typed argument to `Session.ask` (a test names what is missing).
+environment variable, the field of the request body, the check of a saved answer, the cell that an export
+writes, the advice if a server refuses it. To add a parameter, add its row here, and its typed argument to the
+public functions of session/session.py (a test names what is missing).
 
 Nothing here does I/O.
 """
@@ -26,10 +26,10 @@ __all__ = [
     "PARAMETERS",
     "Parameter",
     "ParameterValue",
-    "checked_parameters",
-    "named_parameters",
-    "parameter_text",
-    "saved_parameters",
+    "check_parameters",
+    "dump_parameters",
+    "find_parameters",
+    "format_parameter",
 ]
 
 ParameterValue = float | int | bool | str | tuple[str, ...] | Mapping[str, Any]
@@ -44,9 +44,9 @@ class Parameter:
     """One parameter of a request, under the `name` that it has in Python and in settings.
 
     `type` is float, int, bool, str, or dict (an object of JSON). Numbers go from `low` to `high`. With `most`
-    above 1 the value is a tuple of up to so many texts; one text alone is taken for one of them. `wire_name`
-    is its field in the request body, where that is another; `other_names` are those that servers have for it
-    too. `short` is the short form of its option. `setting` tells that it can be set for good, `saved` that a
+    above 1 the value is a tuple of up to so many texts; a single text counts as a tuple of one. `wire_name`
+    is its field in the request body if that differs from `name`, `other_names` are those that servers use in
+    errors. `short` is the short form of its option. `setting` says that it is a setting too, `saved` that a
     saved answer keeps it.
     """
 
@@ -90,7 +90,7 @@ class Parameter:
 
     def check(self, value: object) -> ParameterValue:
         """Return a value as it is sent; raises InputError, which names the parameter, for any other."""
-        found = self._checked(value)
+        found = self._accept(value)
         if found is None:
             raise InputError(
                 f"{self.name} is {short_repr(value)}", parameter=self.name, why=f"it is {self.allowed}"
@@ -98,12 +98,12 @@ class Parameter:
         return found
 
     def allows(self, value: object) -> bool:
-        """Tell whether it may have a value."""
-        return self._checked(value) is not None
+        """Return whether it may have this value."""
+        return self._accept(value) is not None
 
-    def _checked(self, value: object) -> ParameterValue | None:
+    def _accept(self, value: object) -> ParameterValue | None:
         if self.most > 1:
-            return _texts(value, self.most)
+            return _read_texts(value, self.most)
         if isinstance(value, bool):
             return value if self.type is bool else None
         if self.type in (int, float) and isinstance(value, int if self.type is int else int | float):
@@ -132,8 +132,8 @@ class Parameter:
         readers: dict[type, Callable[[str], object]] = {int: int, float: float, dict: json.loads}
         return readers.get(self.type, str)
 
-    def words(self, value: ParameterValue) -> list[str]:
-        """Return the words of a command line that give this value."""
+    def to_arguments(self, value: ParameterValue) -> list[str]:
+        """Return the arguments of a command line that give this value."""
         texts = value if isinstance(value, tuple) else (value,)
         return [word for each in texts for word in self._option_with(each)]
 
@@ -146,7 +146,7 @@ class Parameter:
         return [f"{self.option}={text}"] if text.startswith("-") else [self.option, text]
 
 
-def _texts(value: object, most: int) -> tuple[str, ...] | None:
+def _read_texts(value: object, most: int) -> tuple[str, ...] | None:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list | tuple) or not 1 <= len(texts) <= most:
         return None
@@ -166,11 +166,11 @@ PARAMETERS: tuple[Parameter, ...] = (
         metavar="N",
         other_names=("max_completion_tokens", "max_new_tokens"),
     ),
-    Parameter("stop", str, "Text before which an answer ends; up to 4 of them.", most=4, metavar="TEXT"),
+    Parameter("stop", str, "The answer ends before this text; up to 4 of them.", most=4, metavar="TEXT"),
     Parameter(
         "seed",
         int,
-        "Seed of the sampling: the same question with it has the same answer, as far as the server can.",
+        "Seed of the sampling: the same seed gives the same answer, as far as the server supports it.",
         metavar="N",
     ),
 )
@@ -180,7 +180,7 @@ BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 """Every parameter by its name in Python."""
 
 
-def checked_parameters(given: Mapping[str, object]) -> dict[str, ParameterValue]:
+def check_parameters(given: Mapping[str, object]) -> dict[str, ParameterValue]:
     """Return parameters by name, without those that are None; raises InputError for what is not one."""
     for name in given:
         if name not in BY_NAME:
@@ -188,8 +188,8 @@ def checked_parameters(given: Mapping[str, object]) -> dict[str, ParameterValue]
     return {name: BY_NAME[name].check(value) for name, value in given.items() if value is not None}
 
 
-def named_parameters(words: str) -> list[str]:
-    """Return the parameters that the words of a server name, by their names in Python."""
+def find_parameters(words: str) -> list[str]:
+    """Return the names of the parameters that an error of a server mentions."""
     words = words.lower()
     # "seed" is a part of the names of some models, "stop" of many words.
     return [
@@ -200,8 +200,8 @@ def named_parameters(words: str) -> list[str]:
     ]
 
 
-def saved_parameters(sent: Mapping[str, ParameterValue]) -> dict[str, Any]:
-    """Return what a saved answer keeps of the parameters that were sent, as JSON has it."""
+def dump_parameters(sent: Mapping[str, ParameterValue]) -> dict[str, Any]:
+    """Return the parameters that a saved answer keeps, as values of JSON."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in sent.items()
@@ -209,7 +209,7 @@ def saved_parameters(sent: Mapping[str, ParameterValue]) -> dict[str, Any]:
     }
 
 
-def parameter_text(value: object) -> str:
+def format_parameter(value: object) -> str:
     """Return the value of a parameter as it is shown, "" for None."""
     if isinstance(value, tuple):
         return ", ".join(json.dumps(each, ensure_ascii=False) for each in value)

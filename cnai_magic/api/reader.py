@@ -17,7 +17,7 @@ from ..redaction import well_formed
 from .choices import FollowedChoice
 from .messages import Chunk, Model, Usage
 from .thinking import ThinkingTags
-from .usage import COUNTED, merged_usage, read_usage
+from .usage import COUNTED, merge_usage, read_usage
 from .vendor_errors import excerpt, find_error, quoted
 
 __all__ = ["StreamReader", "read_completion", "read_models"]
@@ -223,7 +223,7 @@ class StreamReader:
         ):
             usage = read_usage(inner)
         if usage is not None:
-            usage = self.usage = merged_usage(self.usage, usage)
+            usage = self.usage = merge_usage(self.usage, usage)
             self.counted, self._counted_last = True, not adds
         elif not (adds or finish or all_thought):
             return None

@@ -12,7 +12,7 @@ from ..errors import APIError, HTMLError, InvalidRequestError, NextStep, Protoco
 from .cancel import Cancellation
 from .chunks import read_answer
 from .messages import ChatRequest, Chunk
-from .parameters import named_parameters
+from .parameters import find_parameters
 from .requester import Requester
 from .retries import Notice, ignore_notice, retried
 
@@ -116,4 +116,4 @@ def _may_refuse_usage(error: InvalidRequestError) -> bool:
     """Tell whether stream_options may be what was refused; a prompt that is too long is not sent twice."""
     if type(error) is not InvalidRequestError or error.status not in (400, 422):
         return False
-    return not (_OTHER_FIELD.search(error.why) or named_parameters(error.why))
+    return not (_OTHER_FIELD.search(error.why) or find_parameters(error.why))

@@ -1,24 +1,25 @@
-"""How many tokens a text has: an estimate, and a bound for what is held of a budget.
+"""How many tokens a text has: an estimate, and an upper bound, by which budgets hold money.
 
-No tokenizer is shipped: each model has its own, of megabytes. The estimate is a sum of weights, fitted to the
-mean of the tokenizers of DeepSeek (V4) and Qwen on English prose and manuals, Python's standard library,
-Chinese prose, technical Chinese and Vim's tutor in ten languages. On text that was not fitted it was within
-2 % for English, 6 % for Chinese and 5 % for code on both; on the tokenizers of OpenAI (o200k) and Mistral
-(tekken) it is up to 10 % and 30 % low. For other languages it may be off by a third. Nothing here does I/O.
+No tokenizer is included: each model has its own, several megabytes large. The estimate is a sum of weights,
+fitted to the mean of the tokenizers of DeepSeek (V4) and Qwen on English prose and manuals, Python's standard
+library, Chinese prose, technical Chinese and Vim's tutor in ten languages. On other text it was within 2 %
+for English, 6 % for Chinese and 5 % for code on both; on the tokenizers of OpenAI (o200k) and Mistral
+(tekken) it is up to 10 % and 30 % too low. For other languages it may be off by a third. Nothing here does
+I/O.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["MOST_IMAGE_TOKENS", "TokenCount", "estimate_tokens", "image_tokens", "most_tokens"]
+__all__ = ["MOST_IMAGE_TOKENS", "TokenCount", "bound_tokens", "estimate_image_tokens", "estimate_tokens"]
 
 # OpenAI's guide "Images and vision" (GPT-4o): 85 tokens at low detail, 765 for 1024 × 1024 pixels at high.
 _LOW_DETAIL_TOKENS, _IMAGE_TOKENS = 85, 765
 MOST_IMAGE_TOKENS = 16_384
 """The most tokens of an image by the model cards of Qwen2-VL and Qwen2.5-VL, those that take the most."""
 
-# What a run of such characters weighs, and each character of it, in thousandths of a token.
+# The weight of a run of such characters, and of each of its characters, in thousandths of a token.
 _ASCII_WEIGHTS = tuple(
     (re.compile(pattern), run, character)
     for pattern, run, character in (
@@ -45,11 +46,11 @@ _OTHER_WEIGHTS = tuple(
         (f"^\x00-\x7f{_HAN}{_WIDE}{_KANA}{_HANGUL}{_LATIN}{_GREEK}{_CYRILLIC}", 1800),
     )
 )
-# The run at the end of a piece may go on in the next.
+# The run at the end of a piece may continue in the next.
 _OPEN_RUN = re.compile(r"(?:[A-Za-z]{1,64}|[!-/:-@\[-`{-~]{1,64}|\s{1,64})\Z")
 
-# The most tokens per character, in hundredths. Measured on random characters of each script, by which no
-# word is known to a tokenizer, on the four tokenizers of the module; a tenth is added.
+# The most tokens per character, in hundredths. Measured with the four tokenizers named above on random
+# characters of each script, in which no tokenizer finds a word; 10 % is added.
 _MOST = tuple(
     (re.compile(f"[{characters}]"), most)
     for characters, most in (
@@ -64,15 +65,15 @@ _MOST = tuple(
         (_LATIN, 195),
     )
 )
-# Of the characters of GB 2312, which are nearly all that is written, real text has at most 0.8 token each on
-# any of the four, and random ones 1.1 on those of DeepSeek and Qwen.
+# Nearly all Chinese text is written in the characters of GB 2312. They have at most 0.8 tokens each in real
+# text on all four tokenizers, and 1.1 in random text on those of DeepSeek and Qwen.
 _COMMON_HAN_MOST = 120
 _HAN_MOST = 220
 _HAN_ONLY = re.compile("[^\u4e00-\u9fa5]+")
 
 
 class TokenCount:
-    """Estimates the tokens of a text that comes in pieces, wherever it is cut."""
+    """Estimates the tokens of a text that arrives in pieces; where it is cut makes no difference."""
 
     def __init__(self) -> None:
         self._thousandths = 0
@@ -83,29 +84,29 @@ class TokenCount:
         text = self._open + text
         found = _OPEN_RUN.search(text, max(0, len(text) - 64))
         self._open = found[0] if found else ""
-        self._thousandths += _weight(text[: len(text) - len(self._open)])
+        self._thousandths += _weigh(text[: len(text) - len(self._open)])
 
     @property
     def tokens(self) -> int:
         """The tokens so far, rounded up."""
-        return -(-(self._thousandths + _weight(self._open)) // 1000)
+        return -(-(self._thousandths + _weigh(self._open)) // 1000)
 
 
 def estimate_tokens(text: str) -> int:
     """Estimate the tokens of a whole text."""
-    return -(-_weight(text) // 1000)
+    return -(-_weigh(text) // 1000)
 
 
-def image_tokens(detail: str) -> int:
-    """Estimate the tokens of an image, whose size in pixels is not known; `detail` is the API's."""
+def estimate_image_tokens(detail: str) -> int:
+    """Estimate the tokens of an image of unknown size in pixels; `detail` is that of the API."""
     return _LOW_DETAIL_TOKENS if detail == "low" else _IMAGE_TOKENS
 
 
-def most_tokens(text: str) -> int:
-    """Return the most tokens that a text can have on the tokenizers of the module, for what is held.
+def bound_tokens(text: str) -> int:
+    """Return the most tokens that a text can have on the tokenizers named above.
 
-    It is far below the bytes where a script has several a character: 0.4 of them for Chinese. A text made to
-    cost more (rare characters between others) may pass it by a little; no text passes its bytes.
+    That is far less than its bytes where a character has several: 0.4 of them for Chinese. A text made to
+    cost more (rare characters between others) may exceed it by a little; no text exceeds its bytes.
     """
     size = len(text.encode("utf-8", "replace"))
     if text.isascii():
@@ -118,12 +119,12 @@ def most_tokens(text: str) -> int:
         known += count
     common = len(_HAN_ONLY.sub("", text).encode("gb2312", "ignore")) // 2
     hundredths -= common * (_HAN_MOST - _COMMON_HAN_MOST)
-    # What is in no table, emoji among it, has a token for each byte.
+    # Characters of no table, emoji for example, have one token per byte.
     hundredths += 400 * (len(text) - known)
     return min(size, -(-hundredths // 100))
 
 
-def _weight(text: str) -> int:
+def _weigh(text: str) -> int:
     if not text:
         return 0
     weights = _ASCII_WEIGHTS if text.isascii() else _ASCII_WEIGHTS + _OTHER_WEIGHTS

@@ -1,7 +1,7 @@
-"""Token counts under all the names that servers give them, and what is estimated where they make no sense.
+"""Reads token counts under all the names that servers give them, and estimates those that make no sense.
 
-A count that looks exact and is wrong is the worst outcome: what cannot be so is estimated, and marked. 0 is
-never a count of a prompt or of an answer that has text; it means unknown. Nothing here does I/O.
+A count that looks exact and is wrong is the worst outcome: one that is impossible is replaced by an estimate,
+and marked. A prompt, or an answer with text, never has 0 tokens: 0 means unknown. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from .messages import Message, Usage
-from .tokens import estimate_tokens, most_tokens
+from .tokens import bound_tokens, estimate_tokens
 
-__all__ = ["COUNTED", "completed_usage", "merged_usage", "read_usage"]
+__all__ = ["COUNTED", "complete_usage", "merge_usage", "read_usage"]
 
 # Names in lower case, without underscores and hyphens.
 _NAMES = {
@@ -24,12 +24,12 @@ _NAMES = {
     " evalcount predictedn tokenscompletion numcompletiontokens generatedtokens outputtokensnum"
     " responsetokens",
     "total": "totaltokens totaltokencount tokenstotal numtotaltokens",
-    # Part of the prompt, or beside it: the total tells.
+    # Part of the prompt, or counted in addition: the total shows which.
     "cached": "cachedtokens promptcachehittokens cachereadinputtokens cachedcontenttokencount cachereadtokens"
     " cacheread cachedprompttokens promptcachedtokens cachedinputtokens numcachedtokens cachetokens"
     " cachehittokens"
     " cachedinputtokencount cachereadinputtokencount promptcachetokens",
-    # Beside the prompt where it is named (Anthropic, llama.cpp).
+    # In addition to the prompt (Anthropic, llama.cpp).
     "written": "cachecreationinputtokens cachewriteinputtokens cachewriteinputtokencount",
     "before": "cachen",
     "reasoning": "reasoningtokens thoughtstokencount thinkingtokens reasoningtokencount reasoningoutputtokens"
@@ -46,7 +46,7 @@ _DETAILS = (
     "promptTokensDetails",
     "completionTokensDetails",
 )
-# Places of counts beside `usage`, in the event, its choice or its message.
+# Where counts stand in an event, its choice or its message.
 _PLACES = (
     "usage",
     "usageMetadata",
@@ -58,30 +58,30 @@ _PLACES = (
     "meta",
 )
 COUNTED = frozenset({*_PLACES, "prompt_eval_count", "eval_count"})
-"""The names under which counts stand in an event or a choice."""
+"""The fields of an event or a choice that hold counts."""
 
-# No model takes or gives as many.
+# More than any model reads or writes.
 _LONGEST_PROMPT, _LONGEST_ANSWER = 20_000_000, 1_000_000
-# No tokenizer makes so many times fewer tokens of a text than are estimated; short texts may vary more.
+# No tokenizer needs so many times fewer tokens for a text than the estimate; short texts vary more.
 _FEWEST = 5
 _SHORT = 12
 
 
 def read_usage(*places: Mapping[str, Any]) -> Usage | None:
-    """Return what an event, its choice or its message counts; None where nothing is counted.
+    """Return the counts of an event, its choice or its message; None where there are none.
 
-    A half that is not told is 0. Where `estimated` is set and the completion is 0, the prompt is the sum of
-    both; where it is set and neither is 0, the server contradicts itself.
+    A count that is missing is 0. If `estimated` is set and the completion is 0, the prompt is the sum of
+    both; if it is set and neither is 0, the server contradicts itself.
     """
     for place in places:
-        for counted in _counted(place):
-            usage = _usage(counted)
+        for counted in _find_counts(place):
+            usage = _read_counts(counted)
             if usage is not None:
                 return usage
     return None
 
 
-def _counted(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _find_counts(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for name in _PLACES:
         value = place.get(name)
         if isinstance(value, Mapping):
@@ -92,17 +92,17 @@ def _counted(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 @lru_cache(1024)
-def _kind(name: str) -> str:
+def _kind_of(name: str) -> str:
     return _KINDS.get(name.lower().replace("_", "").replace("-", ""), "")
 
 
-def _usage(raw: Mapping[str, Any]) -> Usage | None:
+def _read_counts(raw: Mapping[str, Any]) -> Usage | None:
     found: dict[str, int] = {}
     names = set()
     for source in (raw, *(raw[name] for name in _DETAILS if isinstance(raw.get(name), Mapping))):
         for name, value in source.items():
-            kind = _kind(name) if type(name) is str else ""
-            if kind and (count := _count(value)):
+            kind = _kind_of(name) if type(name) is str else ""
+            if kind and (count := _read_count(value)):
                 found[kind] = max(found.get(kind, 0), count)
                 names.add(name)
     prompt, completion, total = (found.get(kind, 0) for kind in ("prompt", "completion", "total"))
@@ -122,19 +122,19 @@ def _usage(raw: Mapping[str, Any]) -> Usage | None:
     elif total and not prompt and not completion:
         return Usage(total, 0, estimated=True)
     elif prompt and completion:
-        prompt, completion, doubtful = _reconciled(
+        prompt, completion, doubtful = _reconcile(
             prompt, completion, total, cached, written, reasoning, names
         )
     if reasoning > completion and completion:
-        # They are told apart from the answer's own, or make no sense.
+        # They are counted apart from the answer, or make no sense.
         reasoning, doubtful = (reasoning, doubtful) if not completion else (0, True)
     return Usage(prompt, completion, min(reasoning, completion), min(prompt, cached), estimated=doubtful)
 
 
-def _reconciled(
+def _reconcile(
     prompt: int, completion: int, total: int, cached: int, written: int, reasoning: int, names: set[str]
 ) -> tuple[int, int, bool]:
-    """Return prompt and completion with what stands beside them, and whether the sum contradicts them."""
+    """Return prompt and completion with counts given apart, and whether the total contradicts them."""
     beside = {(0, 0), (cached, 0), (cached + written, 0), (written, 0), (0, reasoning)}
     beside |= {(cached, reasoning), (cached + written, reasoning)}
     if total:
@@ -145,7 +145,7 @@ def _reconciled(
             return prompt, completion, False
         if total < prompt + completion:
             return prompt, completion, True
-        # Thinking that is counted in the sum alone, most likely: it is charged.
+        # Most likely thinking that only the total counts: it is charged.
         return prompt, completion + total - prompt - completion, True
     anthropic = "input_tokens" in names and (written or "cache_read_input_tokens" in names)
     if cached > prompt or anthropic:
@@ -155,8 +155,8 @@ def _reconciled(
     return prompt, completion, False
 
 
-def merged_usage(former: Usage | None, usage: Usage) -> Usage:
-    """Return the later count with the half that only an earlier one told."""
+def merge_usage(former: Usage | None, usage: Usage) -> Usage:
+    """Return the later counts, completed with those that only an earlier report had."""
     if (
         former is None
         or former.estimated
@@ -172,8 +172,8 @@ def merged_usage(former: Usage | None, usage: Usage) -> Usage:
     )
 
 
-def completed_usage(reported: Usage, messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:
-    """Return the counts with what is missing or cannot be so estimated, and marked."""
+def complete_usage(reported: Usage, messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:
+    """Return the counts; those that are missing or impossible are estimated, and marked."""
     messages = tuple(messages)
     prompt = sum(message.tokens for message in messages)
     thought = estimate_tokens(reasoning)
@@ -183,21 +183,21 @@ def completed_usage(reported: Usage, messages: Iterable[Message], answer: str, r
         completion = max(min(completion, total - 1), 0)
         return Usage(total - completion, completion, min(thought, completion), estimated=True)
     usage = reported
-    if not _plausible(usage.prompt_tokens, prompt, _LONGEST_PROMPT):
+    if not _is_plausible(usage.prompt_tokens, prompt, _LONGEST_PROMPT):
         cached = min(usage.cached_tokens, prompt)
         usage = replace(usage, prompt_tokens=prompt, cached_tokens=cached, estimated=True)
-    most = _LONGEST_ANSWER + most_tokens(answer) + most_tokens(reasoning)
+    most = _LONGEST_ANSWER + bound_tokens(answer) + bound_tokens(reasoning)
     told = usage.completion_tokens
-    if told > most or (completion and not _plausible(told, completion, most)):
+    if told > most or (completion and not _is_plausible(told, completion, most)):
         usage = replace(usage, completion_tokens=completion, reasoning_tokens=thought, estimated=True)
     return usage
 
 
-def _plausible(count: int, estimate: int, most: int) -> bool:
+def _is_plausible(count: int, estimate: int, most: int) -> bool:
     return 0 < count <= most and (estimate < _SHORT or _FEWEST * count >= estimate)
 
 
-def _count(value: object) -> int:
+def _read_count(value: object) -> int:
     """Read a token count; anything that is not a number of at least 0 counts as 0."""
     if isinstance(value, str) and len(value) < 20:
         try:

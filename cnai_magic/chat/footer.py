@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..api.messages import Usage, both_models
+from ..api.messages import Usage, describe_models
 from ..money.cost import Cost, Spend
 from ..redaction import clean
 
@@ -31,7 +31,7 @@ def footer_line(
 
     A `turn` of 0 and a `notebook` of None are not told. `answered_by` is "" where it is the model itself.
     """
-    parts = [both_models(model, answered_by)]
+    parts = [describe_models(model, answered_by)]
     if turn:
         parts.append(f"turn {turn}, attempt {attempt}" if attempt > 1 else f"turn {turn}")
     money = f"demo credit {cost}" if demo else str(cost)

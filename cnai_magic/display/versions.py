@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import chain
 
-from ..api.parameters import parameter_text
+from ..api.parameters import format_parameter
 from ..chat.conversation import Turn
 from ..chat.reply import Reply
 from ..redaction import clean, one_line
@@ -140,7 +140,7 @@ def _fields(attempts: Sequence[Reply]) -> Iterator[tuple[str, Callable[[Reply], 
     if any(reply.answered_by for reply in attempts):
         yield "Answered by", lambda reply: reply.answered_by
     for name in dict.fromkeys(name for reply in attempts for name in reply.parameters):
-        yield name, lambda reply, name=name: parameter_text(reply.parameters.get(name))  # type: ignore[misc]
+        yield name, lambda reply, name=name: format_parameter(reply.parameters.get(name))  # type: ignore[misc]
 
 
 def _system(reply: Reply) -> str:

@@ -13,13 +13,13 @@ from ..errors import InputError
 from ..nearest import did_you_mean
 from .hints import Quoted, check_word, check_words_of_a_question, elsewhere, setting_of, unclosed_quote
 
-__all__ = ["Parser", "add_request_options", "leading_options", "parameters_of", "words"]
+__all__ = ["Parser", "add_request_options", "collect_parameters", "split_options", "split_words"]
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises InputError, with the nearest option for one that it does not know.
+    """An argument parser that raises InputError, and names the nearest option for an unknown one.
 
-    `asks` tells that it takes the options of a question.
+    `asks` says that it takes the options of a question.
     """
 
     asks = False
@@ -44,28 +44,28 @@ class Parser(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments; raises InputError for any that is unknown."""
         self._typed = arguments
-        return self.parse_args(self._checked(arguments) if self._subparsers is None else list(arguments))
+        return self.parse_args(self._check(arguments) if self._subparsers is None else list(arguments))
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, and refuse what is unknown here and not later, so that a command names its own options."""
+        """Parse, and refuse unknown arguments here, so that the error names the options of this command."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown[0])
         return known, []
 
     def takes_value(self, option: str) -> bool:
-        """Tell whether an option (as typed) is followed by a value; raises InputError for an unknown one."""
-        action, attached = self._action(option)
+        """Return whether a value follows an option (as typed); raises InputError for an unknown one."""
+        action, attached = self._find_action(option)
         if action is None:
             self._refuse(option)
         return action.nargs != 0 and not attached
 
     def check_option(self, word: str) -> None:
-        """Refuse a word that is an option but for its dashes, or begins with a quote that is none."""
+        """Refuse a word with a dash or a quote of word processors, or an option with one dash too few."""
         check_word(word, [*self._option_string_actions])
 
-    def _action(self, word: str) -> tuple[argparse.Action | None, bool]:
-        """Return the option that a word is, and whether its value is a part of the word (-t0, --out=x)."""
+    def _find_action(self, word: str) -> tuple[argparse.Action | None, bool]:
+        """Return the option of a word, and whether the word holds its value too (-t0, --out=x)."""
         name, equals, _ = word.partition("=")
         found = self._option_string_actions.get(name)
         if found is None and word[:1] == "-" != word[1:2]:
@@ -73,15 +73,15 @@ class Parser(argparse.ArgumentParser):
             return (None, False) if found is None or found.nargs == 0 else (found, True)
         return found, bool(equals)
 
-    def _checked(self, arguments: Sequence[str]) -> list[str]:
-        """Return the arguments for argparse; refuse what it would take for something else than was meant."""
+    def _check(self, arguments: Sequence[str]) -> list[str]:
+        """Return the arguments for argparse; refuse those that it would misunderstand."""
         checked: list[str] = []
         given: dict[str, str] = {}
         free: list[tuple[str, str, str]] = []
         option, value, left = "", "", iter(arguments)
         for word in left:
             self.check_option(word)
-            action, attached = self._action(word) if not isinstance(word, Quoted) else (None, False)
+            action, attached = self._find_action(word) if not isinstance(word, Quoted) else (None, False)
             if action is None:
                 checked.append(word)
                 free += [(word, option, value)] if word == "-" or not word.startswith("-") else []
@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
             given[action.dest] = option = word
             value = word.partition("=")[2] if attached else ""
             following = next(left, None) if action.nargs is None and not attached else None
-            checked += [word] if following is None else _joined(action, word, following)
+            checked += [word] if following is None else _join(action, word, following)
             if following is not None:
                 self.check_option(following)
                 value = following
@@ -144,8 +144,8 @@ class Parser(argparse.ArgumentParser):
         return f"{self.prog}?" if magic else f"{self.prog} --help"
 
 
-def _joined(action: argparse.Action, word: str, value: str) -> list[str]:
-    """Write an option and its value so that argparse takes it for one, also where it begins with a dash."""
+def _join(action: argparse.Action, word: str, value: str) -> list[str]:
+    """Return an option and its value so that argparse reads the value, even if it begins with a dash."""
     return [f"{action.option_strings[-1]}={value}"] if isinstance(value, Quoted) else [word, value]
 
 
@@ -169,42 +169,42 @@ def add_request_options(parser: Parser) -> None:
     parser.add_argument("--no-stream", action="store_true", help="Wait for the whole answer.")
 
 
-def parameters_of(arguments: argparse.Namespace) -> dict[str, Any]:
+def collect_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters of a request that were given as options, None for those that were not."""
     return {parameter.name: getattr(arguments, parameter.name) for parameter in PARAMETERS}
 
 
-def words(line: str) -> list[str]:
+def split_words(line: str) -> list[str]:
     """Split a line into words as a shell does; raises InputError for a quote that is not closed.
 
-    A word of which a part stood in quotes is a `Quoted`.
+    A word that was quoted in part is a `Quoted`.
     """
     found, rest = [], line.strip()
     while rest:
-        word, rest = _next_word(rest, line)
+        word, rest = _split_word(rest, line)
         found.append(word)
     return found
 
 
-def leading_options(line: str, parser: Parser) -> tuple[list[str], str]:
-    """Split a line into the options it begins with and the rest, which is left exactly as it was typed."""
+def split_options(line: str, parser: Parser) -> tuple[list[str], str]:
+    """Split a line into the options at its start and the rest, which stays exactly as it was typed."""
     found: list[str] = []
     rest = line.strip()
     parser.check_option(rest.split(None, 1)[0] if rest and rest[0] not in "\"'“”‘’" else "")
     # A dash alone, or before a number, begins a question.
     while re.match(r"-(?![\s\d.]|\Z)", rest):
-        option, rest = _next_word(rest)
+        option, rest = _split_word(rest)
         if option == "--":
             break
         found.append(option)
         parser.check_option(option)
         if parser.takes_value(option) and rest:
-            value, rest = _next_word(rest)
+            value, rest = _split_word(rest)
             found.append(value)
     return found, rest
 
 
-def _next_word(line: str, whole: str = "") -> tuple[str, str]:
+def _split_word(line: str, whole: str = "") -> tuple[str, str]:
     match = re.match(r"""((?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+)(?:\s+|\Z)""", line, re.DOTALL)
     try:
         (word,) = shlex.split(match[1] if match else line)

@@ -12,7 +12,7 @@ from ..display.outputs import kept_metadata
 from ..errors import InputError, NextStep
 from ..redaction import strip_controls
 from ..session.question import Options
-from .arguments import leading_options, parameters_of, words
+from .arguments import collect_parameters, split_options, split_words
 from .calling_code import uses_result, variables
 from .commands import ask_parser
 from .expansion import expand
@@ -30,11 +30,11 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     parser = ask_parser("%cnai" if cell is None else "%%cnai")
     if cell is None:
         known = variables(shell_session.shell)
-        options, prompt = leading_options(line, parser)
+        options, prompt = split_options(line, parser)
         arguments = parser.parse([expand(each, known) for each in options])
         prompt = expand(prompt, known)
     else:
-        arguments, prompt = parser.parse(words(line)), body_of(cell)
+        arguments, prompt = parser.parse(split_words(line)), body_of(cell)
     if arguments.help or (arguments.model == "help" and not prompt.strip()):
         print(parser.format_help())
         return None
@@ -125,7 +125,7 @@ def _options(arguments: Namespace) -> Options:
     return Options(
         model=arguments.model or arguments.model_option or "",
         system=arguments.system,
-        parameters=parameters_of(arguments),
+        parameters=collect_parameters(arguments),
         chat=arguments.chat,
         new=arguments.new,
         once=arguments.once,

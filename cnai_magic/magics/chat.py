@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..nearest import nearest
-from .arguments import words
+from .arguments import split_words
 from .chat_changes import Command, begun, counted
 from .chat_files import export, import_, restore
 from .commands import chat_parsers
@@ -69,7 +69,7 @@ def run_chat_command(
         return _SIMPLE[name](command, rest)
     if name in _PARSED:
         parser = chat_parsers()[name]
-        given = words(rest)
+        given = split_words(rest)
         # Looked for here: argparse would ask for a PATH first.
         if set(given) & set(_HELP):
             return Line(parser.format_help())
@@ -159,7 +159,7 @@ def _drop(command: Command, rest: str) -> object:
 def _rename(command: Command, rest: str) -> object:
     from ..display.line import Line
 
-    given = words(rest)
+    given = split_words(rest)
     if len(given) not in (1, 2) or not given[-1]:
         raise InputError("which new name?", next_step="%cnai_chat rename NEW, or %cnai_chat rename OLD NEW")
     old, new = given if len(given) == 2 else ("", given[0])
@@ -268,7 +268,7 @@ def _table(command: Command) -> object:
 
 def _name(rest: str) -> str:
     """Read the name of a conversation as %%cnai -c does, quotes and all."""
-    return " ".join(words(rest))
+    return " ".join(split_words(rest))
 
 
 def _takes_nothing(command: str, rest: str, next_step: str = "") -> None:

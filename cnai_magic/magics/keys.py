@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..redaction import ApiKey
 from ..session.endpoint import server_address
 from ..session.keys import forget_key, save_key
-from .arguments import words
+from .arguments import split_words
 from .commands import key_parser
 from .shell_session import ShellSession
 
@@ -19,7 +19,7 @@ __all__ = ["set_key"]
 def set_key(shell_session: ShellSession, line: str) -> None:
     """Set the key of the server that is asked, or forget it."""
     parser = key_parser()
-    given = words(line)
+    given = split_words(line)
     if any(not word.startswith("-") for word in given):
         raise InputError(
             "%cnai_key takes no key in its line",

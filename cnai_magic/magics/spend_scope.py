@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ..api.messages import both_models
+from ..api.messages import describe_models
 from ..display.spend import ScopeTotal
 from ..errors import InputError, LedgerError, NextStep
 from ..money.cost import Charge, Record, Spend, account
@@ -27,7 +27,7 @@ _TITLES = {
 }
 
 GROUPS: dict[str, Callable[[Charge], str]] = {
-    "model": lambda charge: both_models(charge.model, charge.answered_by),
+    "model": lambda charge: describe_models(charge.model, charge.answered_by),
     "chat": lambda charge: charge.conversation,
     "day": lambda charge: charge.time.astimezone().date().isoformat(),
     "notebook": lambda charge: charge.notebook,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from ..api.messages import both_models
+from ..api.messages import describe_models
 from ..errors import LedgerError
 from .cost import Charge, Spend
 from .sqlite_rows import (
@@ -81,7 +81,7 @@ def sums_by(
         rows.sort(key=lambda row: row[2])
     if what == "day":
         rows.sort(key=lambda row: str(row[0]))
-    return {both_models(text_of(name), text_of(other)): spend_of(*sums) for name, other, *sums in rows}
+    return {describe_models(text_of(name), text_of(other)): spend_of(*sums) for name, other, *sums in rows}
 
 
 def _other(kind: str) -> str:

@@ -19,7 +19,7 @@ from datetime import timezone
 from typing import Any, NamedTuple
 
 from ..api.messages import Message, Usage
-from ..api.parameters import checked_parameters, saved_parameters
+from ..api.parameters import check_parameters, dump_parameters
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown, notebook_markdown
 from ..chat.reply import Reply
@@ -115,7 +115,7 @@ def _facts_of(reply: Reply, system: str | None) -> dict[str, Any]:
     usage = reply.usage
     facts: dict[str, Any] = {
         "model": reply.model,
-        "parameters": saved_parameters(reply.parameters),
+        "parameters": dump_parameters(reply.parameters),
         "usage": {name: getattr(usage, name) for name in USAGE if getattr(usage, name)},
         "cost": reply.cost.nano,
         "time": reply.started.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
@@ -286,7 +286,7 @@ def _about(facts: Mapping[str, Any], where: str, notes: list[str]) -> dict[str, 
     usage = Usage(**sound(facts.get("usage", {}), USAGE, where, notes))
     about = {
         "model": facts.get("model", NO_MODEL),
-        "parameters": checked_parameters(sound(facts.get("parameters", {}), PARAMETERS, where, notes)),
+        "parameters": check_parameters(sound(facts.get("parameters", {}), PARAMETERS, where, notes)),
         "usage": usage,
         "cost": Cost(facts.get("cost"), facts.get("cost_estimated", usage.estimated)),
         "seconds": float(facts.get("seconds", 0)),

@@ -222,7 +222,7 @@ def _question(reply: Reply, with_system: bool, conversation: str) -> str:
         # In one word: what begins with a dash would be taken for an option.
         options += [f"--system={system}"] if system.startswith("-") else ["-s", system]
     for name, value in reply.parameters.items():
-        options += BY_NAME[name].words(value)
+        options += BY_NAME[name].to_arguments(value)
     line = shlex.join(options)
     if not _CHANGED.search(reply.prompt):
         # The end of the last line is none of the body's.

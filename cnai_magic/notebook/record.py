@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ..api.messages import Message, Part, Usage
-from ..api.parameters import ParameterValue, checked_parameters, saved_parameters
+from ..api.parameters import ParameterValue, check_parameters, dump_parameters
 from ..chat.conversation import Turn
 from ..chat.markdown import escape_markdown, notebook_markdown
 from ..chat.reply import Reply
@@ -272,7 +272,7 @@ def _record(reply: Reply) -> dict[str, Any]:
         "ordinal": reply.index_in_cell,
         "model": clean(reply.model),
         "system": reply.system and _hidden(reply.system),
-        "parameters": _hidden_texts(saved_parameters(reply.parameters)),
+        "parameters": _hidden_texts(dump_parameters(reply.parameters)),
         "prompt": _hidden(reply.prompt),
         "reasoning": _hidden(reply.reasoning),
         "usage": {
@@ -478,6 +478,6 @@ def _prompt_parts(about: Mapping[str, Any]) -> tuple[Part, ...]:
 
 def _parameters(about: Mapping[str, Any]) -> dict[str, ParameterValue]:
     try:
-        return checked_parameters(_mapping(about.get("parameters", {})))
+        return check_parameters(_mapping(about.get("parameters", {})))
     except InputError as error:
         raise InputError("its parameters are not those of a request", why=error.what) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..api.messages import ChatRequest
-from ..api.parameters import PARAMETERS, named_parameters
+from ..api.parameters import PARAMETERS, find_parameters
 from ..errors import (
     LIST_MODELS,
     SET_KEY,
@@ -107,7 +107,7 @@ def _refused(error: InvalidRequestError) -> list[str]:
     """Return the parameters that the words of an error name, by our names."""
     words = f"{error.why} {error.code}".lower()
     system = ["system"] if "system" in words or "developer" in words else []
-    return list(dict.fromkeys([*named_parameters(words), *system]))
+    return list(dict.fromkeys([*find_parameters(words), *system]))
 
 
 def _leave_out(names: Sequence[str]) -> NextStep:

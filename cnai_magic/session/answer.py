@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..api.messages import Usage, answering_model, estimate_usage
+from ..api.messages import Usage, estimate_usage, find_answering_model
 from ..api.tokens import TokenCount
-from ..api.usage import completed_usage
+from ..api.usage import complete_usage
 from ..money.budget import TokenBudget
 from ..money.cost import Charge
 from ..money.spending import Spending
@@ -138,7 +138,7 @@ class Answer:
     @property
     def answered_by(self) -> str:
         """The model that the server names where it is another than the one asked for, else ""."""
-        return answering_model(self.request.model, self._live.model)
+        return find_answering_model(self.request.model, self._live.model)
 
     @property
     def usage(self) -> Usage:
@@ -150,8 +150,8 @@ class Answer:
         if live.usage is None:
             return estimate_usage(messages, live.text, live.reasoning)
         if live.uncounted:
-            return completed_usage(live.usage, messages, "") + estimate_usage((), live.uncounted)
-        return completed_usage(live.usage, messages, live.text, live.reasoning)
+            return complete_usage(live.usage, messages, "") + estimate_usage((), live.uncounted)
+        return complete_usage(live.usage, messages, live.text, live.reasoning)
 
     @property
     def note(self) -> str:

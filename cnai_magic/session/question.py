@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..api.messages import ChatRequest, Usage, estimate_usage
-from ..api.parameters import BY_NAME, ParameterValue, checked_parameters
+from ..api.parameters import BY_NAME, ParameterValue, check_parameters
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
@@ -145,7 +145,7 @@ def build_question(
 
 def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
     """Return the parameters of a question; those that it leaves open are those of the settings."""
-    own = checked_parameters(options.parameters)
+    own = check_parameters(options.parameters)
     every = {name: own.get(name, getattr(settings, name, None)) for name in BY_NAME}
     return {name: value for name, value in every.items() if value is not None}
 

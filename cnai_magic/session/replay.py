@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from ..api.parameters import parameter_text
+from ..api.parameters import format_parameter
 from ..chat.reply import Reply
 from ..errors import NextStep, ReplayError, setting
 from .question import Question
@@ -77,7 +77,7 @@ def _difference(saved: Reply, question: Question) -> str:
 
 
 def _value(value: object) -> str:
-    return "not set" if value is None else parameter_text(value).removesuffix(".0")
+    return "not set" if value is None else format_parameter(value).removesuffix(".0")
 
 
 def _changed(before: str, now: str) -> str:

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import ChatRequest, ImagePart, Message, Usage, answering_model, estimate_usage
+from cnai_magic.api.messages import (
+    ChatRequest,
+    ImagePart,
+    Message,
+    Usage,
+    estimate_usage,
+    find_answering_model,
+)
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.errors import InputError
 
@@ -174,4 +181,4 @@ def test_calls_of_tools_count_as_what_a_model_reads() -> None:
     ],
 )
 def test_the_answering_model_is_told_where_it_is_another(asked: str, named: str, shown: str) -> None:
-    assert answering_model(asked, named) == shown
+    assert find_answering_model(asked, named) == shown

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.api.parameters import BY_NAME, PARAMETERS, Parameter, checked_parameters, parameter_text
+from cnai_magic.api.parameters import BY_NAME, PARAMETERS, Parameter, check_parameters, format_parameter
 from cnai_magic.errors import InputError
 
 HELLO = (Message("user", "hello"),)
@@ -60,7 +60,7 @@ def test_what_is_allowed_is_said_in_words() -> None:
 
 def test_a_name_that_is_no_parameter_is_refused() -> None:
     with pytest.raises(InputError, match="'top_kk' is not a parameter"):
-        checked_parameters({"top_kk": 1})
+        check_parameters({"top_kk": 1})
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_a_row_of_each_type_reads_checks_and_writes_its_values(
     row: Parameter, text: str, value: Any, words: list[str]
 ) -> None:
     assert row.read(text) == row.check(value) == value
-    assert row.words(value) == words
+    assert row.to_arguments(value) == words
     assert row.allows(value)
     assert not row.allows(3.5)
-    assert parameter_text(value)
+    assert format_parameter(value)
 
 
 ROW = """
@@ -130,19 +130,19 @@ row = parameters.Parameter("top_k", int, "Draw from so many tokens.", low=1, wir
 parameters.PARAMETERS += (row,)
 parameters.BY_NAME["top_k"] = row
 
-from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.magics.commands import ask_parser
-from cnai_magic.magics.arguments import parameters_of
+from cnai_magic.magics.arguments import collect_parameters
+from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from cnai_magic.settings import Cnai
 
 parser = ask_parser()
 assert "Draw from so many tokens." in parser.format_help()
-given = parameters_of(parser.parse(["--top-k", "7"]))
-settings = Cnai()
+given = collect_parameters(parser.parse(["--top-k", "7"]))
+settings = Cnai(base_url="http://127.0.0.1:1/v1", model="m")
 assert (settings.top_k, Cnai.class_traits()["top_k"].help) == (9, "Draw from so many tokens.")
 for options, sent in (({}, 9), (given, 7)):
-    request = ChatRequest("m", (Message("user", "a"),), Options.of(options).parameters_with(settings))
+    request = KernelSession(settings).prepare("a", Options(parameters=options)).request
     assert request.body()["k"] == sent
 """
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.api.tokens import TokenCount, estimate_tokens, most_tokens
+from cnai_magic.api.tokens import TokenCount, bound_tokens, estimate_tokens
 
 # None of these was used to fit the estimate: (text, tokens on DeepSeek's, Qwen's, o200k, tekken).
 MEASURED: dict[str, tuple[str, tuple[int, int, int, int]]] = {
@@ -56,17 +56,17 @@ def test_an_estimate_is_within_a_tenth_of_what_deepseek_and_qwen_count(
 def test_no_tokenizer_passes_the_bound_and_it_is_far_below_the_bytes(
     text: str, counts: tuple[int, ...]
 ) -> None:
-    assert max(counts) <= most_tokens(text) < 0.9 * len(text.encode())
+    assert max(counts) <= bound_tokens(text) < 0.9 * len(text.encode())
 
 
 def test_chinese_is_held_at_less_than_half_its_bytes() -> None:
     text, counts = MEASURED["Chinese"]
-    assert max(counts[:2]) <= most_tokens(text) <= 0.45 * len(text.encode())
+    assert max(counts[:2]) <= bound_tokens(text) <= 0.45 * len(text.encode())
 
 
 @given(st.text())
 def test_the_bound_is_never_more_than_the_bytes_nor_less_than_the_estimate_of_them(text: str) -> None:
-    assert 0 <= most_tokens(text) <= len(text.encode("utf-8", "replace"))
+    assert 0 <= bound_tokens(text) <= len(text.encode("utf-8", "replace"))
 
 
 @given(st.lists(st.text(max_size=20)))

@@ -9,7 +9,7 @@ import pytest
 from cnai_magic.api.messages import Message, Usage
 from cnai_magic.api.reader import StreamReader
 from cnai_magic.api.tokens import estimate_tokens
-from cnai_magic.api.usage import completed_usage
+from cnai_magic.api.usage import complete_usage
 
 EVENT = {"id": "1", "choices": []}
 
@@ -196,9 +196,9 @@ SENT, CAME = sum(message.tokens for message in PROMPT), estimate_tokens(ANSWER)
     ],
 )
 def test_what_cannot_be_is_estimated_and_marked(reported: Usage, expected: Usage) -> None:
-    assert completed_usage(reported, PROMPT, ANSWER) == expected
+    assert complete_usage(reported, PROMPT, ANSWER) == expected
 
 
 def test_a_short_text_may_have_few_tokens() -> None:
-    assert completed_usage(Usage(1, 1), (Message("user", "Hello there!"),), "Hello!") == Usage(1, 1)
-    assert completed_usage(Usage(5, 0), (Message("user", "Hello there!"),), "") == Usage(5, 0)
+    assert complete_usage(Usage(1, 1), (Message("user", "Hello there!"),), "Hello!") == Usage(1, 1)
+    assert complete_usage(Usage(5, 0), (Message("user", "Hello there!"),), "") == Usage(5, 0)

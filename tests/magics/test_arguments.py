@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.api.parameters import BY_NAME, checked_parameters
+from cnai_magic.api.parameters import BY_NAME, check_parameters
 from cnai_magic.errors import InputError
-from cnai_magic.magics.arguments import Parser, add_request_options, leading_options, parameters_of, words
+from cnai_magic.magics.arguments import (
+    Parser,
+    add_request_options,
+    collect_parameters,
+    split_options,
+    split_words,
+)
 from cnai_magic.settings import Cnai
 from tests.properties import random_examples
 
@@ -45,7 +51,7 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
     assert vars(short) == vars(long)
     assert short.system == "Be brief."
     given = {"temperature": 0, "top_p": 0.5, "max_tokens": 9, "stop": None, "seed": None}
-    assert parameters_of(short) == given
+    assert collect_parameters(short) == given
 
 
 @pytest.mark.parametrize(
@@ -57,12 +63,14 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
     ],
 )
 def test_the_words_of_a_parameter_are_read_as_the_same_value(parameters: dict[str, Any]) -> None:
-    line = shlex.join(word for name, value in parameters.items() for word in BY_NAME[name].words(value))
-    options, rest = leading_options(f"{line} the question", _parser())
+    line = shlex.join(
+        word for name, value in parameters.items() for word in BY_NAME[name].to_arguments(value)
+    )
+    options, rest = split_options(f"{line} the question", _parser())
     assert rest == "the question"
-    for typed in (options, words(line)):
-        given = parameters_of(_parser().parse(typed))
-        assert checked_parameters(given) == parameters
+    for typed in (options, split_words(line)):
+        given = collect_parameters(_parser().parse(typed))
+        assert check_parameters(given) == parameters
 
 
 def test_an_option_that_is_no_list_is_given_once() -> None:
@@ -73,7 +81,7 @@ def test_an_option_that_is_no_list_is_given_once() -> None:
 def test_options_that_are_not_given_are_unset() -> None:
     parsed = _parser().parse([])
     assert parsed.system is None
-    assert set(parameters_of(parsed).values()) == {None}
+    assert set(collect_parameters(parsed).values()) == {None}
 
 
 def test_the_help_of_an_option_is_that_of_its_setting() -> None:
@@ -162,12 +170,12 @@ def test_a_mistake_in_a_command_s_option_names_that_command() -> None:
 
 
 def test_words_are_split_as_a_shell_does() -> None:
-    assert words("a 'b c' \"d e\" f\\ g") == ["a", "b c", "d e", "f g"]
+    assert split_words("a 'b c' \"d e\" f\\ g") == ["a", "b c", "d e", "f g"]
 
 
 def test_a_quote_that_is_not_closed_is_an_error_that_shows_the_line() -> None:
     with pytest.raises(InputError) as caught:
-        words("-s 'Be brief")
+        split_words("-s 'Be brief")
     assert "-s 'Be brief" in caught.value.why
 
 
@@ -194,22 +202,22 @@ def test_a_quote_that_is_not_closed_is_an_error_that_shows_the_line() -> None:
 def test_options_before_a_question_are_read_and_the_question_left_as_it_is(
     line: str, options: list[str], question: str
 ) -> None:
-    assert leading_options(line, _parser()) == (options, question)
+    assert split_options(line, _parser()) == (options, question)
 
 
 def test_an_unknown_option_before_a_question_names_the_nearest() -> None:
     with pytest.raises(InputError, match="no option --temprature"):
-        leading_options("--temprature 0 hello", _parser())
+        split_options("--temprature 0 hello", _parser())
 
 
 def test_an_option_whose_quote_is_not_closed_is_an_error() -> None:
     with pytest.raises(InputError):
-        _parser().parse(leading_options("-s 'Be brief. What is it?", _parser())[0])
+        _parser().parse(split_options("-s 'Be brief. What is it?", _parser())[0])
 
 
 @random_examples()
 @given(st.text().filter(lambda text: not text.strip().startswith("-")))
 def test_any_question_comes_through_unchanged(question: str) -> None:
-    options, rest = leading_options(f"-t 0 {question}", _parser())
+    options, rest = split_options(f"-t 0 {question}", _parser())
     assert options == ["-t", "0"]
     assert rest == question.strip()

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from cnai_magic.api.messages import Usage, both_models
+from cnai_magic.api.messages import Usage, describe_models
 from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.money import ledger as ledger_module
 from cnai_magic.money import sqlite_store
@@ -92,7 +92,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from cnai_magic.errors import BudgetError, LedgerError
 from cnai_magic.money.ledger import Ledger
-from cnai_magic.api.messages import Usage, both_models
+from cnai_magic.api.messages import Usage, describe_models
 from cnai_magic.money.cost import Charge, Cost
 
 path, name = Path(sys.argv[1]), sys.argv[2]
@@ -1100,7 +1100,7 @@ def test_sums_are_those_of_the_rows_however_many_were_summed_before(ledger: Ledg
                 assert found == _sum_of(row for row in mine if row.notebook == notebook)
             by_model: dict[str, list[Charge]] = {}
             for row in mine:
-                by_model.setdefault(both_models(row.model, row.answered_by), []).append(row)
+                by_model.setdefault(describe_models(row.model, row.answered_by), []).append(row)
             assert ledger.by("model", demo=demo) == {name: _sum_of(each) for name, each in by_model.items()}
 
 

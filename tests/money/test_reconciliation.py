@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import Usage, both_models
+from cnai_magic.api.messages import Usage, describe_models
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import CnaiError
@@ -182,7 +182,7 @@ def assert_agreed(sessions: list[KernelSession], replies: list[Reply], *, demo: 
     assert kept == {charge.id: as_kept(charge) for charge in charges}
     assert ledger.total(demo=demo) == total(charges)
     groups: dict[str, Callable[[Charge], str]] = {
-        "model": lambda charge: both_models(charge.model, charge.answered_by),
+        "model": lambda charge: describe_models(charge.model, charge.answered_by),
         "chat": lambda charge: charge.conversation,
         "notebook": lambda charge: charge.notebook,
         "host": lambda charge: charge.host,

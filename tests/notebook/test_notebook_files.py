@@ -15,11 +15,11 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from cnai_magic.api.messages import Usage
-from cnai_magic.api.parameters import checked_parameters
+from cnai_magic.api.parameters import check_parameters
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
-from cnai_magic.magics.arguments import parameters_of, words
+from cnai_magic.magics.arguments import collect_parameters, split_words
 from cnai_magic.magics.ask import body_of
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.magics.commands import ask_parser
@@ -394,11 +394,11 @@ def test_the_cell_of_a_question_asks_exactly_that(
     cells = nbformat.reads(notebook_of(made).decode(), as_version=4).cells[2:]
     magic, line, body = run(cells.pop().source)
     assert (magic, body_of(body)) == ("cnai", prompt)
-    asked = ask_parser().parse(words(line))
+    asked = ask_parser().parse(split_words(line))
     assert (asked.model or asked.model_option) == model
     assert asked.chat == ("" if name == "main" else name)
     assert not asked.once
-    assert checked_parameters(parameters_of(asked)) == parameters
+    assert check_parameters(collect_parameters(asked)) == parameters
     kernel = KernelSession(Cnai())
     for cell in cells:
         magic, line, _ = run(cell.source)
