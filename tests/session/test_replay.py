@@ -429,7 +429,7 @@ def test_where_the_file_is_not_known_the_error_says_how_to_name_it(
 ) -> None:
     with running_kernel(tmp_path, CNAI_REPLAY="1", CNAI_BASE_URL=nobody.base_url) as kernel:
         error = kernel.run("%cnai Hello?", "unknown").error
-    assert "nobody here knows the file" in error[0]
+    assert "the file of this notebook" in error[0]
     assert "CNAI_NOTEBOOK=PATH" in error[-1]
 
 
