@@ -1,4 +1,4 @@
-"""The system message, honoured: how demo-guide says what it says."""
+"""Applies what the system message wants to an answer: capitals, one sentence, bullets and the like."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Rules of demo-guide about the conversation itself: what you told it, asked it and got from it.
+"""Answers of demo-guide about the conversation itself: what the user said and asked, and what it answered.
 
-A model keeps nothing between requests; all of this is read again each time from the messages that
-the request carries. That is also what there is to see: leave a message out, and it is not known.
+A model keeps nothing between requests: all of this is read anew from the messages of each request. A message
+that is left out is not known.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _COMMON = re.compile(
 
 
 def facts(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """Return what `texts` tell: "my … is …" by name, the latest wins, and statements to remember."""
+    """Return the facts in `texts`: "my … is …" by name (the latest wins), and statements to remember."""
     named: dict[str, str] = {}
     statements: dict[str, None] = {}
     for text in texts:
@@ -48,7 +48,7 @@ def facts(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
         found = [(_key(match[1]), match[2].strip(" ,")) for match in _MY.finditer(text)]
         found += [("name", match[1]) for match in _NAME.finditer(text)]
         found += [("name", match[1]) for match in _CHINESE_NAME.finditer(text)]
-        # "What do you think my name is?" tells nothing.
+        # "What do you think my name is?" is not a fact.
         named.update((key, value) for key, value in found if value and not _asked(value))
         for match in _STATEMENT.finditer(text):
             statement = (match[1] or match[2]).strip(" .,")
@@ -93,7 +93,7 @@ def recall(question: GuideQuestion, found: re.Match[str]) -> str:
 
 
 def acknowledge(question: GuideQuestion, _: re.Match[str]) -> str | None:
-    """Answer a question that only tells something: "my name is Ada"."""
+    """Acknowledge a statement: "my name is Ada"."""
     named, statements = facts(question.questions[-1:])
     if "name" in named and question.in_chinese:
         return question.say("meet_chinese", name=named["name"])
@@ -147,7 +147,7 @@ def shorten(question: GuideQuestion, _: re.Match[str]) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence of a Markdown text, without a list mark; a heading is none."""
+    """Return the first sentence of a Markdown text, without a list mark; headings do not count."""
     lines = [line.strip() for line in text.splitlines() if line.strip(" #>-*|`=_")]
     prose = [line for line in lines if not re.match(r"#|```|\|", line)] or lines or [""]
     line = re.sub(r"^(?:#+|>|[-*]|\d+\.)\s+", "", prose[0])

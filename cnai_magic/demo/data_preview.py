@@ -1,4 +1,4 @@
-"""A rule of demo-guide about data in the prompt: says how many rows and columns it sees, and of what kind."""
+"""Describes data in the prompt: how many rows and columns, and of what kind."""
 
 from __future__ import annotations
 

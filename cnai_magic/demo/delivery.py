@@ -1,4 +1,4 @@
-"""Small generators between a demo model and whoever reads its answer: max_tokens, stop, usage."""
+"""Small generators between a demo model and the reader of its answer: max_tokens, stop, usage."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def show(request: DemoRequest) -> str:
 
 
 def _without_echo(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a former answer of this model as a note: each would hold all those before it, and double."""
+    """Return an earlier answer of this model as a note: each contains all those before it."""
     content = message.get("content")
     if message["role"] != "assistant" or not isinstance(content, str):
         return message

@@ -1,4 +1,4 @@
-"""A rule of demo-guide about a traceback in the prompt: what the error means, and a cell to try."""
+"""Explains an error in the prompt: what it means, and a corrected cell to try."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """demo-guide: answers by rules, for a first lesson without a key. It is not an LLM, and says so.
 
-The rules are data, in `knowledge/rules.toml`, and so is what they say. Here is the engine that tries them in
+The rules are data, in `knowledge/rules.toml`, and so are the texts. This is the engine that tries them in
 order. A rule with `call` names one of `_FUNCTIONS`, which take the question and the match.
 """
 
@@ -27,7 +27,7 @@ NO_RULE = "no rule"
 
 _Function = Callable[[GuideQuestion, re.Match[str]], str | None]
 
-# A match of anything, for rules that look at the question themselves.
+# Matches anything: for rules whose function looks at the question itself.
 _ANY = re.compile("")
 _LONGEST_RAW = 300
 # Rules whose questions go on from the one before them.
@@ -36,7 +36,7 @@ _OTHER_LANGUAGE = ("into another language", "in another language")
 
 @dataclass(frozen=True, slots=True)
 class GuideReply:
-    """What demo-guide answers, the name of the rule that knew it, and the calculation behind it."""
+    """An answer of demo-guide, the name of the rule that gave it, and the calculation behind it."""
 
     text: str
     rule: str
@@ -169,7 +169,7 @@ def _greet(question: GuideQuestion, _: re.Match[str]) -> str:
     name = conversation.facts(question.questions)[0].get("name")
     hello = question.say("hello_name", name=name) if name else question.say("hello")
     beginnings = [question.say("help", language)[:20] for language in (ENGLISH, CHINESE)]
-    # The long list stands once in a conversation.
+    # The long list is shown once in a conversation.
     listed = any(text in answer for answer in question.answers_before for text in beginnings)
     return f"{hello}{question.say('who')}" + ("" if listed else f"\n\n{question.say('help')}")
 

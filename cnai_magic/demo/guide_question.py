@@ -1,4 +1,4 @@
-"""A question to demo-guide: the last user message, and what stands before it."""
+"""A question to demo-guide: the last user message, and what came before it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WANTED = re.compile(
 class GuideQuestion:
     """One question: its `text`, the user's questions and the answers `before` it, the `system` message.
 
-    `forced` is the language that a later question wants; `round` counts how often another answer was wanted.
+    `forced` is the language that a later question asked for, `round` how often another answer was wanted.
     `images` come with the question; `results` of tools, with their names, come after it. `json_object` tells
     that the answer has to be one.
     `words` is what rules match patterns against: the text in lower case with single spaces, and of a
@@ -76,19 +76,19 @@ class GuideQuestion:
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """All that the user said, this question last, each shortened like `words` but in its own case."""
+        """All messages of the user, this one last, each shortened like `words` but in its own case."""
         return tuple(_shortened(text) for text in (*self.questions_before, self.text))
 
     @property
     def in_chinese(self) -> bool:
-        """Whether the answer is to be in Chinese: as it is wanted, else as the question is written."""
+        """Whether the answer is in Chinese: as asked for, else as the question is written."""
         wanted = self.forced or _wanted(self.words) or _wanted(self.system.lower())
         return wanted == "chinese" if wanted else self.written == CHINESE
 
     @property
     def written(self) -> int:
         """The place, in an entry, of the language in which the question is written."""
-        # What is quoted is what the question is about; two scripts mixed are told by their words.
+        # A quotation does not count: the question is about it. In a mix of scripts, words are counted.
         words = _QUOTED.sub(" ", self.words)
         if not re.search("[a-z\u4e00-\u9fff]", words):
             words = self.words

@@ -1,4 +1,4 @@
-"""JSON in place of prose: what demo-guide answers where JSON is asked for, and nothing around it."""
+"""Writes an answer as JSON, with nothing around it, where JSON is asked for."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def wants_json(question: GuideQuestion) -> bool:
 
 
 def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> str:
-    """Return the answer as JSON only: after a schema in the prompt, of a known subject, or of `text`.
+    """Return the answer as JSON: in the shape of a schema in the prompt, of a known subject, or of `text`.
 
-    `value` is the number that was worked out, if one was.
+    `value` is the number that was calculated, if one was.
     """
     plain = " ".join(re.sub(r"\*\*|`", "", text).split())
     content = plain if value is None else value
@@ -62,7 +62,7 @@ def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> s
 
 
 def find_schema(question: GuideQuestion) -> Mapping[str, Any] | None:
-    """Return the JSON Schema that stands in the system message or the question, if one does."""
+    """Return the JSON Schema in the question or the system message, if there is one."""
     decoder = json.JSONDecoder()
     for text in (question.questions[-1], question.system):
         for place in [found.start() for found in re.finditer("{", text)][:20]:
@@ -76,10 +76,10 @@ def find_schema(question: GuideQuestion) -> Mapping[str, Any] | None:
 
 
 def find_value(question: GuideQuestion) -> Any:
-    """Return the object or list that stands in the question as JSON or as Python, or its pairs; else None."""
+    """Return the object or list in the question, written as JSON or Python or as pairs; else None."""
     text = question.questions[-1]
     for place in [found.start() for found in re.finditer(r"[{\[]", text)][:20]:
-        # What begins here may be neither JSON nor Python: then the next place is tried.
+        # What begins here may be neither JSON nor Python; then the next bracket is tried.
         with contextlib.suppress(ValueError, RecursionError):
             return json.JSONDecoder(parse_constant=_refuse).raw_decode(text, place)[0]
         end = text.rfind("}" if text[place] == "{" else "]")
@@ -111,7 +111,7 @@ def _scalar(text: str) -> Any:
 def instance_of(schema: object, content: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
     """Return a value that has the shape of `schema`, with `content` in the places that fit.
 
-    `content` has the answer as `text`, the `value` worked out or None, and the `facts` told so far.
+    `content` has the answer as `text`, the calculated `value` or None, and the `facts` of the conversation.
     """
     if not isinstance(schema, Mapping) or depth > _DEEPEST:
         return content["text"]

@@ -16,7 +16,7 @@ __all__ = ["DemoModel"]
 class DemoModel:
     """A demo model: `write` yields its answer with one token in each chunk, of the text or of the reasoning.
 
-    `json`: it can answer with one JSON object. `images`: it says something about images. `reasons`: it has
+    `json`: it can answer with one JSON object. `images`: it answers to images. `reasons`: it has
     reasoning, which can be turned off. `shows_request`: it needs the body of the request. An answer that does
     not end by itself ends after `default_max_tokens`.
     """

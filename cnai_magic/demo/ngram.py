@@ -107,7 +107,7 @@ _training = threading.Lock()
 
 
 def _begin_anew() -> None:
-    """Go on in a forked child, where no thread trains and none would release the lock."""
+    """Reset the lock in a forked child, where no thread would release it."""
     global _training
     _training = threading.Lock()
 

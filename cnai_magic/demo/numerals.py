@@ -25,7 +25,7 @@ _UNITS = {"十": 10, "百": 100, "千": 1000}
 _MYRIADS = "万亿"
 _FORMAL = str.maketrans("壹贰叁肆伍陆柒捌玖拾佰仟", "一二三四五六七八九十百千")
 _CHINESE = "".join((*_DIGITS, *_UNITS, *_MYRIADS))
-# A part ("百分之", "三分之一") and a half are spelled by those who read sums.
+# Parts ("百分之", "三分之一") and halves are read by `arithmetic`.
 _IN_CHINESE = re.compile(rf"(负?)(?!百分之|一半)([{_CHINESE}]+)(?:点([{''.join(_DIGITS)}]+))?")
 
 

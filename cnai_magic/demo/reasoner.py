@@ -1,4 +1,4 @@
-"""demo-reasoner: reasons aloud, step by step, before it answers as demo-guide does."""
+"""demo-reasoner: shows its reasoning step by step, then answers as demo-guide does."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ..api.messages import Chunk
 from ..redaction import ApiKey
 from . import billing_bodies as billing
 from . import faults
-from .charges import Account, Tab
+from .charges import Account, OpenCharge
 from .cors import Origins
 from .error_middleware import current_request_id, error_middleware, refusal_of
 from .event_stream import EventStream
@@ -129,58 +129,60 @@ class _Routes:
         if not any(known.id == model for known in self._upstream.models):
             raise unknown_model(model, self._upstream.models)
         self._upstream.check(call.chat)
-        with self._account.open(current_request_id(), model, call.prompt_tokens) as tab:
+        with self._account.open(current_request_id(), model, call.prompt_tokens) as charge:
             envelope = Envelope(model, include_usage=call.include_usage, service_tier=call.service_tier)
             if model == faults.MODEL:
-                return await faults.respond(request, call, envelope, tab)
+                return await faults.respond(request, call, envelope, charge)
             chunks = self._upstream.answer(call.chat, prompt_tokens=call.prompt_tokens, paced=call.stream)
             streamed = call.stream
             # The upstream has the prompt now; a slow reader of the answer must not keep a second one here.
             del call
             async with aclosing(chunks):
                 if streamed:
-                    return await self._stream(request, envelope, chunks, tab)
-                return await _send_whole(envelope, chunks, tab)
+                    return await self._stream(request, envelope, chunks, charge)
+                return await _send_whole(envelope, chunks, charge)
 
     async def _stream(
-        self, request: web.Request, envelope: Envelope, chunks: AsyncIterator[Chunk], tab: Tab
+        self, request: web.Request, envelope: Envelope, chunks: AsyncIterator[Chunk], charge: OpenCharge
     ) -> web.StreamResponse:
         async with EventStream(request, keep_alive=self._keep_alive) as stream:
             await stream.send(envelope.opening())
             try:
-                await _send_chunks(stream, envelope, chunks, tab)
+                await _send_chunks(stream, envelope, chunks, charge)
             except ConnectionError:
                 raise
             except Exception as exc:  # noqa: BLE001 - the status is sent: the error has to go into the stream
-                tab.settle()
+                charge.settle()
                 await stream.send(error_event(refusal_of(exc)))
         return stream.response
 
 
-async def _send_whole(envelope: Envelope, chunks: AsyncIterator[Chunk], tab: Tab) -> web.StreamResponse:
+async def _send_whole(
+    envelope: Envelope, chunks: AsyncIterator[Chunk], charge: OpenCharge
+) -> web.StreamResponse:
     whole = Completion()
     try:
         async for chunk in chunks:
             whole.add(chunk)
-            tab.enter(chunk)
+            charge.add(chunk)
         return json_response(envelope.completion(whole))
     except BaseException:
         # Nothing is sent of an answer that fails before its end.
-        tab.discard()
+        charge.discard()
         raise
 
 
 async def _send_chunks(
-    stream: EventStream, envelope: Envelope, chunks: AsyncIterator[Chunk], tab: Tab
+    stream: EventStream, envelope: Envelope, chunks: AsyncIterator[Chunk], charge: OpenCharge
 ) -> None:
     usage = None
     async for chunk in chunks:
         await stream.send(envelope.event_of(chunk))
-        tab.enter(chunk)
+        charge.add(chunk)
         usage = chunk.usage or usage
-    if not tab.finished:
+    if not charge.finished:
         raise ValueError("an answer without a finish_reason")
     # Before the end is sent: a client that then looks up its charges finds this answer among them.
-    tab.settle()
+    charge.settle()
     await stream.send(envelope.closing(usage))
     await stream.send(DONE)

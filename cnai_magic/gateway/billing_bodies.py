@@ -1,6 +1,6 @@
-"""What the gateway tells of credit and prices, in the forms of OpenAI's former API and of new-api.
+"""The bodies of the routes for credit and prices, in the forms of OpenAI's former API and of new-api.
 
-Amounts are exact: each has as many decimals as its nano-USD need.
+Amounts are exact, with as many decimals as nano-USD need.
 """
 
 from __future__ import annotations

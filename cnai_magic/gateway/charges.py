@@ -1,6 +1,7 @@
-"""What the one key of this gateway was charged: counted from zero at each start, kept in memory.
+"""What the one key of this gateway was charged: counted from zero at each start, and kept in memory.
 
-Every answer has a `Tab`: what was sent of it is entered there, and is charged once, whatever ends it.
+Every answer has an `OpenCharge`, which counts what was sent of it and is settled once, however the answer
+ends.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from ..api.messages import Chunk, Model, Usage
 from ..money.price import Price, PriceList
 
-__all__ = ["HOST", "KEPT", "Account", "Settlement", "Tab"]
+__all__ = ["HOST", "KEPT", "Account", "OpenCharge", "Settlement"]
 
 HOST = "demo"
 """The host in `prices.toml` whose prices this gateway takes."""
@@ -25,7 +26,7 @@ KEPT = 10_000
 class Settlement(NamedTuple):
     """What one answer was charged: `nano` USD for `usage`, None where its model has no price.
 
-    `complete` tells that the answer came to its end; the usage is then the reported one.
+    `complete`: the answer came to its end, and `usage` is what was reported with it.
     """
 
     request_id: str
@@ -36,7 +37,7 @@ class Settlement(NamedTuple):
 
 
 class Account:
-    """The charges of one key, in nano-USD; written by the gateway's thread, and read by any."""
+    """The charges of one key, in nano-USD. The gateway's thread writes it, any thread may read it."""
 
     def __init__(self, prices: PriceList | None = None) -> None:
         self.charged = 0
@@ -45,7 +46,7 @@ class Account:
 
     @property
     def settlements(self) -> list[Settlement]:
-        """The latest settlements, in the order in which they were made."""
+        """The latest settlements, oldest first."""
         return list(self._settlements)
 
     def prices(self, models: Iterable[Model]) -> dict[str, Price]:
@@ -53,9 +54,9 @@ class Account:
         found = {model.id: self._prices.find(model.id, HOST) for model in models}
         return {model: price for model, price in found.items() if price is not None}
 
-    def open(self, request_id: str, model: str, prompt_tokens: int) -> Tab:
-        """Return the tab of an answer of `model` that begins now."""
-        return Tab(self, request_id, model, prompt_tokens)
+    def open(self, request_id: str, model: str, prompt_tokens: int) -> OpenCharge:
+        """Return the open charge of an answer of `model` that begins now."""
+        return OpenCharge(self, request_id, model, prompt_tokens)
 
     def settle(self, request_id: str, model: str, usage: Usage, *, complete: bool) -> None:
         """Charge one answer."""
@@ -65,10 +66,10 @@ class Account:
         self._settlements.append(Settlement(request_id, model, usage, nano, complete))
 
 
-class Tab:
-    """What was sent of one answer; left as a context manager, it is settled.
+class OpenCharge:
+    """Counts what is sent of one answer; a context manager that settles at its end.
 
-    Without a token sent nothing is charged, unless the answer was complete without one.
+    Nothing is charged if no token was sent, unless the answer was complete without one.
     """
 
     __slots__ = (
@@ -93,8 +94,8 @@ class Tab:
         self._settled = False
         self.finished = False
 
-    def enter(self, chunk: Chunk) -> None:
-        """Take note of a chunk that was sent."""
+    def add(self, chunk: Chunk) -> None:
+        """Count a chunk that was sent."""
         if chunk.text:
             self._tokens += 1
         elif chunk.reasoning:
@@ -107,24 +108,24 @@ class Tab:
 
     @property
     def usage(self) -> Usage:
-        """The tokens as they were reported with the end of the answer, or as they were counted up to now."""
+        """The tokens that were reported with the end of the answer, or those counted so far."""
         if self.finished and self._reported:
             return self._reported
         return Usage(self._prompt, self._tokens, self._reasoning)
 
     def discard(self) -> None:
-        """Charge nothing: of what was entered nothing was sent."""
+        """Charge nothing: the chunks were not sent after all."""
         self._settled = True
 
     def settle(self) -> None:
-        """Charge what was sent up to now; only the first call does."""
+        """Charge what was sent so far; a second call does nothing."""
         if self._settled:
             return
         self._settled = True
         if self._tokens or self.finished:
             self._account.settle(self._request_id, self._model, self.usage, complete=self.finished)
 
-    def __enter__(self) -> Tab:
+    def __enter__(self) -> OpenCharge:
         return self
 
     def __exit__(

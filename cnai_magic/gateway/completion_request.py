@@ -47,7 +47,7 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 class CompletionRequest(NamedTuple):
     """A chat completion as it was asked for: the request to the model, and how its answer is delivered.
 
-    `service_tier` tells whether one was asked for.
+    `service_tier`: one was asked for.
     """
 
     chat: DemoRequest
@@ -110,7 +110,7 @@ def _demo_request(body: dict[str, Any]) -> DemoRequest:
     messages = read_messages(body["messages"])
     stop = body.get("stop", ())
     shown: dict[str, Any] = {}
-    # Parts are a second copy of the text, and images are large: only who shows them gets them.
+    # Parts are a second copy of the text, and images are large: only a model that shows them gets them.
     if shows_request(body["model"]):
         shown = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
         shown["messages"] = without_image_data(body["messages"])

@@ -17,7 +17,7 @@ from .wire import new_id
 
 __all__ = ["BusyResponder", "Connection"]
 
-# Seconds in which the rest of a refused body is read and thrown away, so that the client reads the refusal.
+# Seconds in which the rest of a refused body is read and discarded, so that the client reads the refusal.
 _LINGER = 3.0
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Connection(RequestHandler):
         """Start the time for the headers of the first request."""
         self._link = cast(asyncio.Transport, transport)
         self._open.add(self)
-        # So that writing is paused, and the time runs, as long as anything waits to be sent.
+        # With any unsent bytes writing is paused, and the time for the client runs.
         self._link.set_write_buffer_limits(high=0)
         self._start_deadline()
         super().connection_made(transport)
@@ -111,7 +111,7 @@ class Connection(RequestHandler):
     def _give_up_headers(self) -> None:
         self._deadline = None
         if self._begun and self._link is not None and not self._link.is_closing():
-            why = f"the headers of a request did not come within {self._limits.headers:g} s"
+            why = f"the headers of a request did not arrive within {self._limits.headers:g} s"
             self._link.write(_raw(Refusal(408, why, code="request_timeout")))
         self.force_close()
 
@@ -169,7 +169,7 @@ class Connection(RequestHandler):
         """Return the response to a request that is not HTTP."""
         self.request_begun()
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer is under way already")
+            raise ConnectionError("an answer was started already")
         if status >= 500:
             request_id = new_id("req-")
             return _json_response(Refusal.of_fault(request_id), request_id)

@@ -15,16 +15,16 @@ _LONGEST = 2_000
 
 
 class Origins:
-    """The origins that are allowed, `*` for all; none by default, and then no header is ever added.
+    """The allowed origins, `*` for all; by default none, and no header is added.
 
-    Raises InputError for what is not an origin.
+    Raises InputError for an invalid origin.
     """
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         self._allowed = frozenset(map(_normal, allowed))
 
     def headers(self, asked: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers that an answer to a request with the headers `asked` has."""
+        """Return the headers for the answer to a request with the headers `asked`."""
         if not self._allowed:
             return {}
         origin = asked.get("Origin", "")
@@ -39,14 +39,14 @@ class Origins:
         return found
 
     def preflight(self, asked: Mapping[str, str], methods: str) -> dict[str, str]:
-        """Return what the answer to a preflight has beside `headers`."""
+        """Return the headers for the answer to a preflight, beside those of `headers`."""
         if "Access-Control-Request-Method" not in asked or "Access-Control-Allow-Origin" not in self.headers(
             asked
         ):
             return {}
         wanted = asked.get("Access-Control-Request-Headers", "").strip()
         found = {"Access-Control-Allow-Methods": methods, "Access-Control-Max-Age": "600"}
-        # All that a page wants to send: the SDKs have headers of their own, and here they mean nothing.
+        # Whatever a page wants to send is allowed: the SDKs add headers that have no effect here.
         if len(wanted) <= _LONGEST and _HEADER_NAMES.fullmatch(wanted):
             found["Access-Control-Allow-Headers"] = wanted
         if asked.get("Access-Control-Request-Private-Network", "").lower() == "true":
@@ -63,18 +63,18 @@ def _normal(origin: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as exc:
-        raise _no_origin(origin) from exc
+        raise _not_an_origin(origin) from exc
     scheme = parts.scheme.lower()
     if not (scheme and parts.hostname and text.lower() == f"{scheme}://{parts.netloc.lower()}"):
-        raise _no_origin(origin)
+        raise _not_an_origin(origin)
     if "@" in parts.netloc or not parts.netloc.isascii() or re.search(r"[\s\\*,]", parts.netloc):
-        raise _no_origin(origin)
+        raise _not_an_origin(origin)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     usual = {"http": 80, "https": 443}.get(scheme)
     return f"{scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
 
 
-def _no_origin(origin: str) -> InputError:
+def _not_an_origin(origin: str) -> InputError:
     return InputError(
         f"{origin!r} is not an origin",
         parameter="allow_origin",

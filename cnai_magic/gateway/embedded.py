@@ -34,7 +34,7 @@ _PATIENCE = 30.0
 class EmbeddedGateway:
     """A gateway in a daemon thread of this process, on a free port of 127.0.0.1, with a random key.
 
-    `base_url` ends in `/v1`; `key` is the key that it takes, `charges` what that was charged.
+    `base_url` ends in `/v1`; `key` is the key that it accepts, `charges` what that key was charged.
     """
 
     def __init__(self, tokens_per_second: float) -> None:
@@ -56,7 +56,7 @@ class EmbeddedGateway:
         def work() -> None:
             try:
                 server.run(app, self._listener, self._begin, grace=_GRACE)
-            except BaseException as exc:  # noqa: BLE001 - it is raised again in the thread that waits
+            except BaseException as exc:  # noqa: BLE001 - raised again in the thread that waits
                 self._failure = exc
             finally:
                 self._listener.close()
@@ -77,35 +77,35 @@ class EmbeddedGateway:
 
     @property
     def charges(self) -> list[Settlement]:
-        """What each of its latest 10,000 answers cost; a whole answer is here before its end is told."""
+        """What each of its latest 10,000 answers cost; an answer is listed before its end is sent."""
         return self._account.settlements
 
     @property
     def running(self) -> bool:
-        """Whether it serves, and in this process: a fork has the object but not the thread."""
+        """Whether it serves in this process: a fork has the object but not the thread."""
         return self._pid == os.getpid() and not self._closing and self._thread.is_alive()
 
     def close(self) -> None:
         """End the streams under way, the thread and the socket; a second call does nothing.
 
-        It stays what it is, the gateway of this process, until the next is started in its place.
+        It remains the gateway of this process until the next one is started.
         """
-        # In a thread where no interrupt is raised: an interrupted end goes on.
+        # In a thread where no interrupt is raised, so that an interrupted close still ends.
         run_in_worker(self.end)
 
     def end(self) -> None:
-        """Do what `close` does, in this thread."""
+        """Close it, in this thread."""
         if self._pid != os.getpid():
             return
         self._closing = True
         if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            # The loop may end by itself between the question and the call.
+            # The loop may end between the check and the call.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(_PATIENCE)
 
     def abandon(self) -> None:
-        """Give up, in the child of a fork, the socket that belongs to the parent."""
+        """Close, in the child of a fork, the copy of the parent's socket."""
         self._listener.close()
 
     def _begin(self, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
@@ -120,15 +120,15 @@ _current: EmbeddedGateway | None = None
 def embedded(tokens_per_second: float = 80) -> EmbeddedGateway:
     """Return the gateway of this process, started by the first call.
 
-    `tokens_per_second` is the pace of streamed demo answers, 0 for as fast as possible; it counts for
-    the call that starts the gateway. Raises CnaiError where it cannot be started.
+    `tokens_per_second` is the pace of streamed demo answers, 0 for as fast as possible; only the
+    call that starts the gateway uses it. Raises CnaiError where it cannot be started.
     """
     _check_pace(tokens_per_second)
     found = _current
     if found is not None and found.running:
         return found
-    # In a thread where no interrupt is raised: one here could leave a gateway that nobody knows. A start
-    # under way goes on to its end, and the next call gets its gateway.
+    # In a thread where no interrupt is raised: an interrupt here could leak a running gateway. A start
+    # under way is finished, and the next call returns its gateway.
     given_up: list[bool] = []
     return run_in_worker(lambda: _started(tokens_per_second, given_up), lambda: given_up.append(True))
 
@@ -190,7 +190,7 @@ def _close_at_exit() -> None:
 
 
 def _after_fork() -> None:
-    """Start anew in the child of a fork, where the thread is gone and the lock may be held for ever."""
+    """Reset the child of a fork, where the thread is gone and the lock may be held for ever."""
     global _lock, _current
     _lock = threading.Lock()
     if _current is not None:

@@ -94,8 +94,8 @@ def _allowed(exc: web.HTTPMethodNotAllowed) -> str:
 
 def _refusal_of_http(exc: web.HTTPException, request: web.Request) -> Refusal:
     messages = {
-        404: f"there is no {request.path[:200]} here; the API is under /v1",
-        405: f"{request.path[:200]} does not take {request.method[:20]}",
+        404: f"{request.path[:200]} does not exist; the API is under /v1",
+        405: f"{request.path[:200]} does not allow {request.method[:20]}",
     }
     return Refusal(
         exc.status,

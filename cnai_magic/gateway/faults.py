@@ -1,7 +1,7 @@
-"""The model `demo-faults`: it fails on request, so that a client can be seen to cope.
+"""The model `demo-faults`: it fails on request, so that clients can be tested.
 
-The first word of the last user message that is the name of a fault chooses it; with none, it answers
-with the list.
+The first word of the last user message that names a fault chooses it; without one, it answers with the
+list.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aiohttp import web
 
 from ..api.messages import Chunk
 from ..demo import deliver, tokenize
-from .charges import Tab
+from .charges import OpenCharge
 from .completion_request import CompletionRequest
 from .event_stream import EventStream
 from .json_response import json_response
@@ -27,7 +27,7 @@ __all__ = ["FAULTS", "MODEL", "respond"]
 MODEL = "demo-faults"
 
 _SLOW_GAP = 0.3
-# A fault is named at the beginning of a message: so much of it is looked at.
+# Only the beginning of a message is searched for the name of a fault.
 _HEAD = 2_000
 _TEXT = "This answer was ordered with a fault and it will not go well"
 
@@ -78,11 +78,11 @@ FAULTS: dict[str, str] = {
 
 
 async def respond(
-    request: web.Request, call: CompletionRequest, envelope: Envelope, tab: Tab
+    request: web.Request, call: CompletionRequest, envelope: Envelope, charge: OpenCharge
 ) -> web.StreamResponse:
-    """Answer with the fault that the request names; raises Refusal for those that are an HTTP status.
+    """Answer with the fault that the request names; raises Refusal for faults that are an HTTP status.
 
-    What is sent is entered into the tab.
+    What is sent is added to the charge.
     """
     name = _find_fault(call)
     if name in _REFUSALS:
@@ -94,14 +94,14 @@ async def respond(
         status = 502 if name == "html" else 200
         return web.Response(status=status, text=_PAGE, content_type="text/html")
     if not call.stream:
-        return await _send_whole(request, call, envelope, tab, name)
+        return await _send_whole(request, call, envelope, charge, name)
     async with EventStream(request, keep_alive=None) as stream:
         await stream.send(envelope.opening())
         if name in _BROKEN:
             for token in tokenize(_TEXT)[:5]:
                 await stream.send(envelope.event_of(Chunk(token)))
-                tab.enter(Chunk(token))
-            tab.settle()
+                charge.add(Chunk(token))
+            charge.settle()
             await _BROKEN[name](request, stream, envelope)
         else:
             chunks = _chunks(call, name)
@@ -109,15 +109,15 @@ async def respond(
                 if name == "slow":
                     await asyncio.sleep(_SLOW_GAP)
                 await stream.send(envelope.event_of(chunk))
-                tab.enter(chunk)
-            tab.settle()
+                charge.add(chunk)
+            charge.settle()
             await stream.send(envelope.closing(chunks[-1].usage))
             await stream.send(DONE)
     return stream.response
 
 
 async def _send_whole(
-    request: web.Request, call: CompletionRequest, envelope: Envelope, tab: Tab, name: str
+    request: web.Request, call: CompletionRequest, envelope: Envelope, charge: OpenCharge, name: str
 ) -> web.StreamResponse:
     """Answer a request that did not ask for a stream."""
     chunks = _chunks(call, name)
@@ -141,7 +141,7 @@ async def _send_whole(
         await response.prepare(request)
         await response.write(data[: len(data) // 2])
         await _hang_up(request)
-    tab.enter(chunks[-1])
+    charge.add(chunks[-1])
     return json_response(body)
 
 

@@ -42,7 +42,7 @@ def accepted(value: object, where: str) -> None:
 
 
 def not_possible(why: str) -> Check:
-    """Return the check of a field that no demo model can obey."""
+    """Return the check for a field that must not be given, and why."""
 
     def check(value: object, where: str) -> None:
         fail(where, "is not possible here", why)
@@ -96,7 +96,7 @@ def one_of(*choices: str) -> Check:
 
 
 def nothing_but(only: object, why: str) -> Check:
-    """Return the check of a field of which the demo models can obey one value."""
+    """Return the check for a field that may have one value only, and why."""
 
     def check(value: object, where: str) -> None:
         if isinstance(value, bool) is not isinstance(only, bool) or value != only:
@@ -108,7 +108,7 @@ def nothing_but(only: object, why: str) -> Check:
 def structure(
     value: object, where: str, fields: Mapping[str, Check], required: tuple[str, ...] = ()
 ) -> Mapping[str, Any]:
-    """Return an object that has the `required` fields, and none beside `fields`; null is not given."""
+    """Return an object with the `required` fields and no others than `fields`; null counts as absent."""
     if not isinstance(value, Mapping):
         fail(where, "is not an object")
     for name in required:
@@ -119,13 +119,13 @@ def structure(
         if each is None:
             continue
         if name not in fields:
-            fail(inner, "is not a field of it", did_you_mean(name[:_LONGEST_SHOWN], fields))
+            fail(inner, "is not a known field", did_you_mean(name[:_LONGEST_SHOWN], fields))
         fields[name](each, inner)
     return value
 
 
 def check_depth(value: object, where: str) -> None:
-    """Refuse a value that is nested so deeply that it could not be written again."""
+    """Refuse a value that is nested too deeply to be written as JSON again."""
     level = [value]
     for _ in range(_DEEPEST):
         level = [

@@ -27,7 +27,7 @@ class SingleKey:
         elif hmac.compare_digest(_digest(given.strip()), self._digest):
             return
         else:
-            message = "the API key is not one of this gateway"
+            message = "the API key is not valid for this gateway"
         raise Refusal(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 

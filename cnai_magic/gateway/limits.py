@@ -1,4 +1,4 @@
-"""How long the gateway waits for a client, and how many clients it has at once."""
+"""How long the gateway waits for a client, and how many connections it accepts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ LARGEST_BODY = 16 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Times in seconds; what takes longer is answered with 408 where that can still be read, and closed.
+    """Times in seconds; what takes longer is answered with 408 where possible, and closed.
 
     `headers`: from the start of a connection, or the first byte of a later request, to the end of its
     headers. `body`: from there to the end of the body. `idle`: between two requests. `write`: how long a
-    client may take nothing of what waits for it. `connections`: how many are open at once; one more is
+    client may leave what was sent unread. `connections`: how many are open at once; one more is
     answered with 503.
     """
 

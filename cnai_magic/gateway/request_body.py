@@ -68,10 +68,10 @@ async def read_body(request: web.Request, seconds: float) -> bytearray:
             await asyncio.wait_for(collect(), seconds)
     except asyncio.TimeoutError as exc:
         raise Refusal(
-            408, f"the request body did not come within {seconds:g} s", code="request_timeout"
+            408, f"the request body did not arrive within {seconds:g} s", code="request_timeout"
         ) from exc
     except web.RequestPayloadError as exc:
-        raise Refusal(400, "the request body is broken") from exc
+        raise Refusal(400, "the framing of the request body is broken") from exc
     return body
 
 
@@ -105,7 +105,7 @@ def decode_body(raw: bytearray, encoding: str) -> bytearray | bytes:
     if len(body) > LARGEST_BODY:
         raise _too_large()
     if not decoder.eof or decoder.unused_data:
-        raise Refusal(400, f"the request body is not {coding}: it is cut, or something follows it")
+        raise Refusal(400, f"the request body is not {coding}: it is incomplete, or something follows it")
     return body
 
 

@@ -68,7 +68,7 @@ def read_messages(value: object) -> tuple[DemoMessage, ...]:
 
 
 def without_image_data(messages: list[Any]) -> list[Any]:
-    """Return messages with the long addresses of images cut, as demo-echo shows them."""
+    """Return messages with long image URLs shortened, as demo-echo shows them."""
     return [
         {**message, "content": [_without_data(part) for part in message["content"]]}
         if _has_parts(message)
@@ -106,7 +106,7 @@ def _says_without_content(message: Mapping[str, Any]) -> bool:
 
 
 def _read_parts(parts: list[Any], role: str, where: str) -> tuple[str, tuple[str, ...]]:
-    """Return the texts of a list of parts joined, and what its images are."""
+    """Return the joined texts of a list of parts, and a description of each image."""
     if not parts:
         fail(where, "has no parts")
     texts: list[str] = []
@@ -132,17 +132,15 @@ def _read_parts(parts: list[Any], role: str, where: str) -> tuple[str, tuple[str
 
 
 def _read_image(value: object, where: str) -> str:
-    """Return what an image is, from its address alone: nothing is fetched."""
+    """Return a description of an image, from its URL alone: nothing is fetched."""
     fields = {"url": text, "detail": one_of("auto", "low", "high", "original")}
     url = structure(value, where, fields, ("url",))["url"]
     data = _DATA_URL.match(url)
     if data is not None:
         return f"{data[1].lower()}, {_size(url, data.end())}"
     if not re.match(r"https?://[^\s/]", url, re.IGNORECASE):
-        fail(
-            f"{where}.url", "is not an address of an image", "it begins with https:// or data:image/…;base64,"
-        )
-    return "an address, which I do not open"
+        fail(f"{where}.url", "is not the URL of an image", "it begins with https:// or data:image/…;base64,")
+    return "a link, which is not opened"
 
 
 def _size(url: str, start: int) -> str:
@@ -171,7 +169,7 @@ def _read_calls(calls: object, where: str) -> dict[str, str]:
     for place, call in enumerate(calls):
         inner = f"{where}[{place}]"
         fields = {"id": text, "type": one_of("function", "custom"), "function": accepted, "custom": accepted}
-        # Some clients send the place of the call in the stream back with it.
+        # Some clients send back the index that the call had in the stream.
         structure(call, inner, fields | {"index": accepted}, ("id", "type"))
         kind, argument = ("function", "arguments") if call["type"] == "function" else ("custom", "input")
         structure(call.get(kind), f"{inner}.{kind}", {"name": text, argument: text}, ("name", argument))

@@ -1,4 +1,4 @@
-"""The fields of a request that are about tools. The demo models call none, which `auto` allows them."""
+"""The fields of a request that are about tools. The demo models call none, which `auto` allows."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def check_tools(value: object, where: str) -> None:
 
 
 def check_functions(value: object, where: str) -> None:
-    """Check `functions`, which came before `tools`."""
+    """Check `functions`, the predecessor of `tools`."""
     for place, function in enumerate(_list(value, where)):
         structure(function, f"{where}[{place}]", _FUNCTION, ("name",))
 
 
 def check_tool_choice(value: object, where: str) -> None:
-    """Check `tool_choice`: whoever demands a call is refused."""
+    """Check `tool_choice`; a choice that demands a call is refused."""
     if isinstance(value, str):
         one_of("none", "auto", "required")(value, where)
         if value == "required":
@@ -53,7 +53,7 @@ def check_tool_choice(value: object, where: str) -> None:
 
 
 def check_function_call(value: object, where: str) -> None:
-    """Check `function_call`, which came before `tool_choice`."""
+    """Check `function_call`, the predecessor of `tool_choice`."""
     if isinstance(value, Mapping):
         fail(where, "names a function", _NO_CALLS)
     one_of("none", "auto")(value, where)

@@ -22,7 +22,7 @@ from .listening_socket import BACKLOG, bind
 
 __all__ = ["bind", "is_loopback", "make_app", "run", "serve_until_signal"]
 
-# Files that the process has open beside its connections.
+# Files that the process opens beside its connections.
 _OTHER_FILES = 20
 
 _log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def serve_until_signal(
 
     def announce(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            # Not there on Windows nor outside the main thread; KeyboardInterrupt ends the loop then.
+            # Not available on Windows or outside the main thread; there KeyboardInterrupt ends the loop.
             with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
                 loop.add_signal_handler(number, stop.set)
         lines = [f"base URL: http://{shown}:{taken}/v1"]
@@ -96,7 +96,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_report)
     stop = asyncio.Event()
-    # Without handler_cancellation a handler would go on for a client that is long gone.
+    # Without handler_cancellation a handler would go on after its client has left.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=grace)
     await runner.setup()
     manager = runner.server
@@ -118,7 +118,7 @@ async def _serve(
 
 
 def _connections_at_once(wanted: int) -> int:
-    """Return how many connections can be open here: each is a file of the process."""
+    """Return how many connections can be open at once: each is a file of the process."""
     try:
         import resource
     except ImportError:
@@ -128,5 +128,5 @@ def _connections_at_once(wanted: int) -> int:
 
 
 def _report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log a failure of the event loop by its class: its message may quote what a client sent."""
+    """Log a failure of the event loop by its class only: its message may quote a request."""
     _log.error("the event loop reports %s", type(context.get("exception")).__name__)

@@ -79,7 +79,7 @@ class DemoUpstream:
         """Return the chunks of an answer; see `Upstream.answer`."""
         model = request.model
         tokens = cast("Generator[Chunk, None, None]", self._answer(request, prompt_tokens))
-        # A model may have to be trained before its first token.
+        # A model may be trained before its first token.
         aside = model not in self._warm or prompt_tokens > _LARGE_PROMPT
         del request
         step = self._executor.submit(next, tokens, None) if aside else None
@@ -103,5 +103,5 @@ class DemoUpstream:
             if step is None or step.done():
                 tokens.close()
             else:
-                # A generator that runs cannot be closed: its thread does so when it has returned.
+                # A running generator cannot be closed from here: its thread closes it at the end.
                 step.add_done_callback(lambda _: tokens.close())

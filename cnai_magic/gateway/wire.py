@@ -19,7 +19,7 @@ _BLOCK = 4096
 
 
 class Completion:
-    """Collects the chunks of an answer that is sent whole; long ones in blocks, not in a list of words."""
+    """Collects the chunks of an answer that is sent whole; a long one in blocks, not as a list of words."""
 
     def __init__(self) -> None:
         self.finish = ""
@@ -61,11 +61,11 @@ class Envelope:
             "model": model,
         }
         if service_tier:
-            # Whichever was asked for, there is one.
+            # There is only one tier, whichever was asked for.
             self._common["service_tier"] = "default"
         self._include_usage = include_usage
         head = {"object": "chat.completion.chunk", **self._common}
-        # All but the delta is the same in every event, so it is written once: this is the hot path.
+        # All but the delta is the same in every event, so it is written once: this runs for every token.
         self._head = f'data: {_dumps(head)[:-1]},"choices":[{{"index":0,"delta":'
         self._tail = ',"usage":null}\n\n' if include_usage else "}\n\n"
 

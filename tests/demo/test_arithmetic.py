@@ -82,7 +82,7 @@ def test_a_large_power_is_refused_before_it_is_worked_out(exponent: int) -> None
 
 
 @pytest.mark.parametrize("expression", ["__import__('os')", "a+1", "[1]*9", "1 if 2 else 3", "'a'*3", "1,2"])
-def test_what_is_no_arithmetic_is_refused(expression: str) -> None:
+def test_text_that_is_not_arithmetic_is_refused(expression: str) -> None:
     with pytest.raises(CalculationError):
         evaluate(expression)
 

@@ -286,7 +286,7 @@ def test_chinese_has_full_width_punctuation() -> None:
 
 
 @pytest.mark.parametrize("question", UNKNOWN)
-def test_what_it_does_not_know_it_says_in_two_lines(question: str) -> None:
+def test_an_unknown_question_gets_two_honest_lines(question: str) -> None:
     [text] = talk(question)
     lines = [line for line in text.splitlines() if line]
     assert len(lines) == 2
@@ -316,7 +316,7 @@ def test_the_date_is_the_real_one(question: str, days: int) -> None:
     assert english or chinese
 
 
-def test_the_time_is_told() -> None:
+def test_the_time_is_answered() -> None:
     for question in ("What time is it?", "现在几点？"):
         assert re.search(r"\b\d\d:\d\d\b", talk(question)[0])
 

@@ -298,7 +298,7 @@ def test_missing_values_are_counted() -> None:
     assert "| b | number | 1 | 2 | 3 | 4 |" in talk("a,b\n1,2\n3,\n5,4")
 
 
-def test_code_and_prose_are_no_data() -> None:
+def test_code_and_prose_are_not_data() -> None:
     for text in (
         "import a, b\nimport c, d\nimport e, f",
         "f(1, 2)\ng(3, 4)\nh(5, 6)",

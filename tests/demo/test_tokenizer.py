@@ -62,5 +62,5 @@ def test_line_breaks_and_indentation_are_runs() -> None:
     assert tokenize("a\n\n    b") == ["a", "\n\n", "   ", " b"]
 
 
-def test_nothing_is_no_token() -> None:
+def test_an_empty_text_has_no_tokens() -> None:
     assert count_tokens("") == 0

@@ -82,7 +82,9 @@ def test_health_needs_no_key(gateway: Any) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/v1/models"), ("GET", "/v1/models/stub"), ("POST", CHAT)]
 )
-def test_without_the_key_nothing_is_had(gateway: Any, stub: Any, method: str, path: str, key: str) -> None:
+def test_a_request_without_the_key_is_refused(
+    gateway: Any, stub: Any, method: str, path: str, key: str
+) -> None:
     body = {"model": "stub", "messages": messages()} if method == "POST" else None
     status, headers, data = gateway.request(method, path, body, headers={"Authorization": key})
     error = json.loads(data)["error"]
@@ -180,7 +182,7 @@ def test_an_unknown_model_gets_the_nearest_names(gateway: Any) -> None:
         ("DELETE", "/v1/models", 405, "method_not_allowed"),
     ],
 )
-def test_unknown_routes_and_methods_are_told_in_json(
+def test_unknown_routes_and_methods_are_refused_in_json(
     gateway: Any, method: str, path: str, expected: int, code: str
 ) -> None:
     status, headers, data = gateway.request(method, path)
@@ -215,7 +217,7 @@ def test_a_body_over_the_limit_is_refused_before_and_while_it_comes(gateway: Any
     assert stub.seen == []
 
 
-def test_what_is_not_http_is_told_in_json_and_kept_out_of_the_log(
+def test_a_request_that_is_not_http_is_refused_in_json_and_not_logged(
     gateway: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     for sent in (
@@ -235,7 +237,7 @@ def test_a_body_broken_in_transfer_is_the_clients_fault(gateway: Any) -> None:
     assert (status, json.loads(data)["error"]["type"]) == (400, "invalid_request_error")
 
 
-def test_a_fault_of_our_own_tells_nothing(gateway: Any, stub: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_reveals_nothing(gateway: Any, stub: Any, caplog: pytest.LogCaptureFixture) -> None:
     stub.fails_after = 1
     with caplog.at_level(logging.DEBUG):
         status, headers, body = gateway.ask(content="my private prompt")
@@ -354,7 +356,7 @@ def test_a_preflight_that_names_nonsense_gets_none_of_it_back(start: Any) -> Non
         "http://a,b",
     ],
 )
-def test_what_is_no_origin_is_refused(origin: str) -> None:
+def test_an_invalid_origin_is_refused(origin: str) -> None:
     with pytest.raises(InputError, match="is not an origin") as caught:
         Origins([origin])
     assert caught.value.parameter == "allow_origin"

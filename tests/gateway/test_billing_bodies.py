@@ -24,7 +24,7 @@ def test_prices_are_read_back_as_they_were_told(prices: dict[str, Price]) -> Non
     }
 
 
-def test_a_free_model_is_told_as_free_and_one_that_ratios_cannot_tell_is_left_out() -> None:
+def test_a_free_model_has_ratio_0_and_a_price_without_a_ratio_is_left_out() -> None:
     listed = billing.price_list({"free": Price(0, 0), "odd": Price(0, 5)})
     told = read_pricing(json.loads(billing.dumps(listed)), "demo", "")
     assert {name: (each.input, each.output) for name, each in told.items()} == {"free": (0, 0)}

@@ -68,7 +68,7 @@ def nano(usage: Usage) -> int:
 # -- answers that end ---------------------------------------------------------------------------
 
 
-def test_a_streamed_answer_is_charged_as_it_was_reported_before_its_end_is_told(gateway: Any) -> None:
+def test_a_streamed_answer_is_charged_as_reported_before_its_end_is_sent(gateway: Any) -> None:
     stream = gateway.stream(stream_options={"include_usage": True})
     while b'"finish_reason":"stop"' not in stream.chunk():
         pass
@@ -85,7 +85,7 @@ def test_a_whole_answer_is_charged_as_it_was_reported(gateway: Any) -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_all_that_a_client_was_told_is_all_that_it_is_charged(start: Any, whole: bool) -> None:
+def test_a_client_is_charged_what_was_reported_to_it(start: Any, whole: bool) -> None:
     gateway = start(upstream=demo_upstream(0))
     client = Client(gateway.base_url, KEY)
     told = Usage()
@@ -109,10 +109,10 @@ def test_what_the_gateway_counts_of_a_demo_model_is_what_the_model_reports(model
     text = "Tell me  about 世界:\n\n    what is 12345 + 3? And what is internationalisation?"
     request = demo_request(model, DemoMessage("system", "Be brief."), DemoMessage("user", text))
     *tokens, end = demo.answer(request)
-    tab = Account().open("req-1", model, end.usage.prompt_tokens)
+    charge = Account().open("req-1", model, end.usage.prompt_tokens)
     for chunk in tokens:
-        tab.enter(chunk)
-    assert tab.usage == end.usage
+        charge.add(chunk)
+    assert charge.usage == end.usage
 
 
 # -- answers that break off ---------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_a_client_that_leaves_while_a_whole_answer_is_made_pays_nothing(start: A
     ],
     ids=["before the first token", "after one", "after a passing report"],
 )
-def test_a_stream_that_fails_is_charged_for_what_was_sent_before_the_error_is_told(
+def test_a_stream_that_fails_is_charged_before_the_error_is_sent(
     start: Any, chunks: tuple[Chunk, ...], usage: Usage | None
 ) -> None:
     gateway = start(upstream=Pausing(*chunks, failure=RuntimeError("no")))
@@ -272,14 +272,14 @@ def test_only_the_latest_settlements_are_kept_and_the_total_is_of_all() -> None:
 
 
 @pytest.mark.parametrize("route", ["subscription", "usage"])
-def test_credit_is_told_to_the_key_only(gateway: Any, route: str) -> None:
+def test_the_credit_is_shown_to_the_key_only(gateway: Any, route: str) -> None:
     place = f"/v1/dashboard/billing/{route}"
     assert gateway.request("GET", place, headers={"Authorization": ""})[0] == 401
     assert gateway.request("GET", place)[0] == 200
 
 
 @pytest.mark.parametrize("charged", [0, 1, 24_360, 10**7, 123_456_789_012_345_678_901])
-def test_what_was_charged_is_told_to_the_nano_usd(gateway: Any, charged: int) -> None:
+def test_the_usage_is_exact_to_the_nano_usd(gateway: Any, charged: int) -> None:
     gateway.account.charged = charged
     _, _, data = gateway.request("GET", "/v1/dashboard/billing/usage?start_date=2026-01-01")
     body = json.loads(data, parse_float=Decimal)

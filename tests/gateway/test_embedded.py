@@ -124,7 +124,7 @@ def test_many_threads_that_ask_at_once_get_the_same() -> None:
     assert len(set(map(id, found))) == 1
 
 
-def test_an_interrupt_at_any_step_leaves_no_gateway_that_nobody_knows() -> None:
+def test_an_interrupt_at_any_step_leaks_no_gateway() -> None:
     sockets = open_sockets()
     for step in itertools.count(1):
         went_on = interrupted_at(step, lambda: gateway.embedded(tokens_per_second=0))
@@ -141,19 +141,19 @@ def test_an_interrupt_at_any_step_leaves_no_gateway_that_nobody_knows() -> None:
     assert open_sockets() == sockets
 
 
-def test_a_start_that_was_given_up_before_it_began_is_none() -> None:
+def test_an_abandoned_start_starts_nothing() -> None:
     with pytest.raises(CnaiError):
         gateway._started(0, [True])
     assert gateway_threads() == []
 
 
 @pytest.mark.parametrize("pace", [-1, float("nan"), float("inf")])
-def test_a_pace_that_is_none_is_refused(pace: float) -> None:
+def test_an_invalid_pace_is_refused(pace: float) -> None:
     with pytest.raises(InputError, match="pace"):
         gateway.embedded(tokens_per_second=pace)
 
 
-def test_to_import_the_gateway_costs_nothing_heavy(spawn: Any) -> None:
+def test_importing_the_gateway_loads_nothing_heavy(spawn: Any) -> None:
     process = spawn(
         "import sys, cnai_magic.gateway.embedded; print('aiohttp' in sys.modules, 'asyncio' in sys.modules)"
     )
@@ -259,7 +259,7 @@ def test_serve_warns_where_others_can_reach_it(spawn: Any) -> None:
     assert err.startswith("warning: 0.0.0.0 can be reached from other machines")
 
 
-def test_a_port_that_is_taken_is_told_with_the_next_step() -> None:
+def test_a_taken_port_is_an_error_with_the_next_step() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 is taken") as caught:
@@ -282,14 +282,14 @@ def test_a_port_that_is_taken_is_told_with_the_next_step() -> None:
         ("", 0, "no host is named"),
     ],
 )
-def test_a_place_that_is_none_is_told_in_words(host: str, port: int, said: str) -> None:
+def test_an_unusable_address_is_explained_in_words(host: str, port: int, said: str) -> None:
     with pytest.raises(InputError) as caught:
         gateway.serve(host=host, port=port)
     assert said in " ".join(caught.value.lines())
     assert "Errno" not in " ".join(caught.value.lines())
 
 
-def test_a_port_for_administrators_is_told(tmp_path: Path) -> None:
+def test_a_reserved_port_is_explained(tmp_path: Path) -> None:
     for number in (errno.EACCES, errno.EPERM):
         found = listening_socket.unusable(OSError(number, "Permission denied"), "127.0.0.1", 80)
         assert found.what == "port 80 of 127.0.0.1 may not be used"
@@ -300,12 +300,12 @@ def test_an_ipv6_address_may_stand_in_brackets() -> None:
     listening_socket.bind("[::1]", 0).close()
 
 
-def test_to_start_it_touches_no_file(tmp_path: Path) -> None:
+def test_starting_it_touches_no_file(tmp_path: Path) -> None:
     gateway.embedded()
     assert [path.name for path in tmp_path.rglob("*")] == ["home"]
 
 
-def test_it_tells_what_it_charged_to_the_nano_usd() -> None:
+def test_it_reports_what_it_charged_to_the_nano_usd() -> None:
     running = gateway.embedded(tokens_per_second=0)
     client = Client(running.base_url, running.key)
     assert (running.charged, running.charges) == (0, [])

@@ -73,7 +73,7 @@ def test_max_tokens_holds_here_too(gateway: Any) -> None:
     assert body["choices"][0]["finish_reason"] == "length"
 
 
-def test_slow_is_whole(gateway: Any) -> None:
+def test_slow_delivers_the_whole_answer(gateway: Any) -> None:
     chunks = gateway.stream(model=MODEL, content="slow").chunks()
     assert chunks[-1] == b"data: [DONE]\n\n"
     assert len(chunks) > 10
@@ -89,7 +89,7 @@ def test_stall_says_some_tokens_and_then_nothing_at_all(start: Any) -> None:
     assert stream.rest() == b""
 
 
-def test_a_stalled_client_that_leaves_is_let_go(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_leaves_a_stall_is_released(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     silent, left = threading.Event(), threading.Event()
 
     async def watched() -> None:

@@ -84,7 +84,7 @@ def authorised(gateway: Any, extra: bytes = b"") -> bytes:
     ],
     ids=["half a line", "half a header", "headers without end", "a line without end", "a second request"],
 )
-def test_headers_that_never_end_are_given_up(start: Any, sent: bytes, more: bytes) -> None:
+def test_headers_that_never_end_time_out(start: Any, sent: bytes, more: bytes) -> None:
     with connected(start(limits=SHORT).port) as connection:
         connection.sendall(sent)
         answer: list[bytes] = []
@@ -102,7 +102,7 @@ def test_headers_that_never_end_are_given_up(start: Any, sent: bytes, more: byte
 
 
 @pytest.mark.parametrize("sent", [b"", HEALTH, HEALTH * 3], ids=["unused", "used", "pipelined"])
-def test_an_idle_connection_is_closed_without_a_word(start: Any, sent: bytes) -> None:
+def test_an_idle_connection_is_closed_silently(start: Any, sent: bytes) -> None:
     with connected(start(limits=SHORT).port) as connection:
         connection.sendall(sent)
         assert statuses(received(connection)) == [200] * sent.count(b"GET")
@@ -118,7 +118,7 @@ def test_an_idle_connection_is_closed_without_a_word(start: Any, sent: bytes) ->
     ],
     ids=["none", "dribbled", "chunked without end", "half a chunk"],
 )
-def test_a_body_that_never_ends_is_given_up(start: Any, head: bytes, more: bytes) -> None:
+def test_a_body_that_never_ends_times_out(start: Any, head: bytes, more: bytes) -> None:
     gateway = start(limits=SHORT)
     with connected(gateway.port) as connection:
         connection.sendall(authorised(gateway, head))
@@ -132,7 +132,7 @@ def test_a_body_that_never_ends_is_given_up(start: Any, head: bytes, more: bytes
     assert refused(answer[0])["code"] == "request_timeout"
 
 
-def test_the_body_of_a_request_that_is_refused_is_not_waited_for(start: Any) -> None:
+def test_the_body_of_a_refused_request_is_not_read(start: Any) -> None:
     with connected(start(limits=SHORT).port) as connection:
         connection.sendall(CHAT + b"Content-Length: 100\r\n\r\n")
         answer = received(connection)
@@ -140,7 +140,7 @@ def test_the_body_of_a_request_that_is_refused_is_not_waited_for(start: Any) -> 
     assert b"Connection: close" in answer
 
 
-def test_a_client_that_reads_nothing_is_given_up(start: Any, stub: Any) -> None:
+def test_a_client_that_reads_nothing_is_disconnected(start: Any, stub: Any) -> None:
     stub.endless = True
     gateway = start(limits=SHORT)
     body = json.dumps({"model": "stub", "stream": True, "messages": [{"role": "user", "content": "x"}]})
@@ -151,7 +151,7 @@ def test_a_client_that_reads_nothing_is_given_up(start: Any, stub: Any) -> None:
         gateway.left_alone()
 
 
-def test_a_client_that_asks_on_and_on_and_reads_nothing_is_given_up(start: Any) -> None:
+def test_a_client_that_only_sends_requests_is_disconnected(start: Any) -> None:
     gateway = start(limits=SHORT)
     with connected(gateway.port, buffer=4096) as connection:
         dribble(connection, HEALTH * 100, lambda: False)
@@ -176,7 +176,7 @@ def test_a_client_that_reads_slowly_gets_all(start: Any) -> None:
 # -- number -------------------------------------------------------------------------------------
 
 
-def test_one_connection_too_many_is_refused_and_one_that_closes_makes_place(start: Any) -> None:
+def test_a_connection_beyond_the_limit_is_refused_until_another_closes(start: Any) -> None:
     gateway = start(limits=Limits(connections=2))
     first, second = connected(gateway.port), connected(gateway.port)
     for connection in (first, second):
