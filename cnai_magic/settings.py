@@ -19,7 +19,7 @@ from .api.parameters import PARAMETERS, Parameter, ParameterValue
 from .errors import InputError, NextStep
 from .nearest import nearest
 
-__all__ = ["DEFAULT_BASE_URL", "Cnai"]
+__all__ = ["DEFAULT_BASE_URL", "Cnai", "Value"]
 
 DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
 
@@ -27,8 +27,8 @@ _SWITCH = {"true": True, "yes": True, "on": True, "1": True}
 _SWITCH |= {"false": False, "no": False, "off": False, "0": False}
 
 
-class _ParameterTrait(TraitType[Any, Any]):
-    """The setting of a parameter of a request; None leaves it out."""
+class Value(TraitType[Any, Any]):
+    """The value of a parameter of a request as a setting; None leaves it out. `%config` shows this name."""
 
     def __init__(self, parameter: Parameter) -> None:
         super().__init__(None, allow_none=True, help=parameter.help)
@@ -64,7 +64,7 @@ class Cnai(Configurable):
         config=True
     )
     # In a class body, vars() is the namespace of the class: each becomes a trait as if written here.
-    vars().update({each.name: _ParameterTrait(each) for each in PARAMETERS if each.setting})
+    vars().update({each.name: Value(each) for each in PARAMETERS if each.setting})
     history_tokens = Integer(
         0, min=0, help="Tokens of earlier turns that are sent; 0 sends all. The oldest turns go first."
     ).tag(config=True)

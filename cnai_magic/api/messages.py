@@ -66,7 +66,8 @@ class ImagePart:
     detail: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.url, str) or _IMAGE_URL.fullmatch(self.url) is None:
+        url = self.url
+        if not isinstance(url, str) or not url.isprintable() or _IMAGE_URL.fullmatch(url) is None:
             raise _error("the address of an image is neither http(s) nor an image as data in base64")
         if self.detail and self.detail not in _DETAILS:
             raise _error(f"the detail of an image is not one of {', '.join(_DETAILS)}")

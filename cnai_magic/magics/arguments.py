@@ -15,6 +15,8 @@ from .hints import Quoted, check_word, check_words_of_a_question, elsewhere, set
 
 __all__ = ["Parser", "add_request_options", "collect_parameters", "split_options", "split_words"]
 
+_REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1}
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises InputError, and names the nearest option for an unknown one.
@@ -87,7 +89,7 @@ class Parser(argparse.ArgumentParser):
                 free += [(word, option, value)] if word == "-" or not word.startswith("-") else []
                 option = value = ""
                 continue
-            if action.dest in given and not isinstance(action, argparse._ExtendAction):
+            if action.dest in given and action.dest not in _REPEATABLE:
                 raise InputError(f"{word.split('=')[0]} is given twice", next_step="leave one out")
             given[action.dest] = option = word
             value = word.partition("=")[2] if attached else ""

@@ -131,7 +131,16 @@ def test_what_is_no_message_is_refused_with_the_reason(body: object, what: str) 
 
 
 @pytest.mark.parametrize(
-    "url", ["", "file:///etc/passwd", "/x.png", "ftp://a/x.png", "data:text/html;base64,eA==", "https://a b"]
+    "url",
+    [
+        "",
+        "file:///etc/passwd",
+        "/x.png",
+        "ftp://a/x.png",
+        "data:text/html;base64,eA==",
+        "https://a b",
+        "https://a\x1b[2J",
+    ],
 )
 def test_an_image_is_at_an_address_of_the_web_or_data(url: str) -> None:
     with pytest.raises(InputError, match="the address of an image"):
