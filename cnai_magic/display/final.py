@@ -13,8 +13,7 @@ from ..chat.reply import Reply
 from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
-from ..session.stream import Batch
-from ..session.view import View
+from ..session.view import Batch, View
 
 __all__ = ["StaticView", "Transcript"]
 

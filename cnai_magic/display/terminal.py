@@ -10,8 +10,7 @@ from ..api.retries import Notice
 from ..chat.reply import Reply
 from ..redaction import clean
 from ..session.question import Question
-from ..session.stream import Batch
-from ..session.view import View
+from ..session.view import Batch, View
 
 __all__ = ["TerminalView", "notice_line"]
 

@@ -24,8 +24,7 @@ from ..chat.reply import Reply
 from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
-from ..session.stream import PACE, Batch
-from ..session.view import View
+from ..session.view import PACE, Batch, View
 from .kernel import asked_to_stop, kernel_id, let_comm_be_heard, wait_until_settled
 
 __all__ = ["WidgetView"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..api.interrupts import interrupts_deferred
 from ..api.messages import ChatRequest, Model
@@ -89,12 +90,12 @@ class KernelSession:
         question = self._prepare(endpoint, prompt, options, place, ask=True, former=former)
         self._announce(endpoint)
         pending = PendingReply(
-            lambda: self.servers.client(endpoint),
+            partial(self.servers.client, endpoint),
             question,
             view or View(),
             self.accounts,
             budget=self.budget,
-            place=lambda: self.settings.ledger,
+            ledger=self.settings.ledger,
             notebook=self.notebook,
             settle=self._recorder.settle,
             charge=self._recorder.charge,

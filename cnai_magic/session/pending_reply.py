@@ -1,22 +1,35 @@
-"""One question under way: its price and its hold, the request, the answer, and what is left of it."""
+"""One question under way: its price and its hold, the request, the answer, and what is left of it.
+
+What is guaranteed: an interrupt, at any step, loses neither what arrived nor its charge nor a hold. So it is
+let through only while the question waits (for a price, for others, for the answer), and waits itself while
+anything is charged, recorded or shown at the end.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from ..api.interrupts import Interrupted, InterruptGate, interrupts_gated
+from ..api.messages import Usage, estimate_usage, find_answering_model
 from ..api.retries import Notice
+from ..api.tokens import TokenCount
+from ..api.usage import complete_usage
 from ..chat.reply import Reply
 from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
+from ..money.cost import Charge, Cost
 from ..money.spending import Spending
-from .answer import Answer
+from ..redaction import clean
 from .question import Question
-from .stream import Batch
-from .view import View
+from .received import Received
+from .reply_reader import ReplyReader
+from .view import PACE, Batch, View
 
 if TYPE_CHECKING:
     from ..api.client import Client
@@ -27,14 +40,17 @@ __all__ = ["PendingReply"]
 # still being looked up.
 _PRICE_PATIENCE, _PRICE_GRACE = 10.0, 0.3
 _POLL = 0.05
+# Seconds between two notes of how much of an answer has come.
+_NOTED_EVERY = 0.2
+_LONGEST_NOTE = 300
 
 
 class PendingReply:
     """Asks one question; `settle` charges and records what has come, and `charge` charges only.
 
     `client` is called when the question is shown: to make the first one imports requests, and may start the
-    demo gateway. `budget` is the kernel's in nano-USD, None for none; `place` tells where the ledger is, and
-    `notebook` under which name it counts.
+    demo gateway. `budget` is the kernel's in nano-USD, None for none; `ledger` is the setting of that name,
+    and `notebook` the name under which it counts.
     """
 
     def __init__(
@@ -45,78 +61,105 @@ class PendingReply:
         accounts: Spending,
         *,
         budget: int | None,
-        place: Callable[[], str],
+        ledger: str,
         notebook: str,
-        settle: Callable[[Answer, str], Reply],
-        charge: Callable[[Answer, str], None],
+        settle: Callable[[Received], Reply],
+        charge: Callable[[Received], None],
     ) -> None:
         self._client = client
         self._question = question
+        self._request = question.request
         self._view = view
         self._accounts = accounts
         self._budget = budget
-        self._place = place
+        self._ledger = ledger
         self._notebook = notebook
         self._settle = settle
         self._charge = charge
-        self._allowance = TokenBudget()
-        self._answer: Answer | None = None
-        self._admission = InterruptGate(None)
+        self._gate = InterruptGate(None)
+        self._started = datetime.now(timezone.utc)
         self._shown = self._stopped = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin an answer: nothing is held or sent for it."""
+        self._tokens = TokenBudget()
+        self._reader: ReplyReader | None = None
+        self._name = uuid4().hex[:16]
+        self._clock = 0.0
+        self._seconds: float | None = None
 
     def receive(self) -> Reply:
         """Send the question and return the answer; see Session.ask."""
-        with interrupts_gated(self._view.stopping) as self._admission:
+        with interrupts_gated(self._view.stopping) as self._gate:
             try:
                 return self._receive()
             finally:
                 # After the answer is shown: a ledger that is locked must not keep it waiting.
-                self._accounts.release(self._allowance)
-                self._accounts.write(self._place())
+                self._accounts.release(self._tokens)
+                self._accounts.write(self._ledger)
 
     def stop(self) -> None:
         """End the answer as if it were complete, from any thread."""
         self._stopped = True
-        if self._answer is not None:
-            self._answer.stop()
+        if self._reader is not None:
+            self._reader.stop()
+
+    @property
+    def chargeable(self) -> bool:
+        """Whether the question was sent and not refused, so that the server may charge for it."""
+        return self._reader is not None and self._reader.stream.sent
+
+    # -- the steps of a question ----------------------------------------------------------------
 
     def _receive(self) -> Reply:
         """Receive the answer, which may be interrupted, and settle it, which may not."""
         while True:
             try:
-                answer = self._send()
+                self._send()
             except BaseException as error:
-                if self._answer is None:
-                    self._fail_unsent(error)
-                    raise
-                if self._asks_again(error, self._answer):
+                reader = self._reader
+                if reader is not None and self._asks_again(error, reader):
+                    self._begin()
                     continue
-                self._fail(error, self._answer)
-                if isinstance(error, KeyboardInterrupt):
+                if reader is None:
+                    self._take_back()
+                else:
+                    self._keep(reader, "failed" if isinstance(error, CnaiError) else "interrupted")
+                if isinstance(error, KeyboardInterrupt) and self._shown:
                     raise Interrupted from None
                 raise
-            reply = self._settled(answer)
+            assert self._reader is not None, "it is made where the question is sent"
+            reply = self._settle(self._sum_up(self._reader))
             self._view.end(reply)
             return reply
 
-    def _send(self) -> Answer:
+    def _send(self) -> None:
+        """Hold what the answer may cost, send the question and show the answer as it comes."""
         question, accounts = self._question, self._accounts
-        limits = accounts.limits(self._budget, self._place(), self._pause_for_others)
-        spent = accounts.notebook(self._place(), self._notebook, demo=question.demo)
+        limits = accounts.limits(self._budget, self._ledger, self._pause_for_others)
+        spent = accounts.notebook(self._ledger, self._notebook, demo=question.demo)
         self._question = question = replace(question, spent=spent)
-        if limits is not None and not question.lookup.done:
-            self._interruptible(self._connect)
-            self._wait_for_price()
-        self._allowance = self._allow(None if self._stopped else limits)
-        answer = self._answer = Answer(question, self._allowance, accounts, self._notebook)
-        self._interruptible(lambda: self._ask(answer))
-        return answer
+        if limits is not None:
+            if not question.lookup.done:
+                self._interruptible(self._connect)
+                self._wait_for_price()
+            if not self._stopped:
+                self._tokens = self._hold(limits)
+        self._request = self._tokens.limited(question.request)
+        self._started = datetime.now(timezone.utc)
+        self._interruptible(self._read)
 
-    def _ask(self, answer: Answer) -> None:
-        client = self._connect()
-        if self._stopped:
-            answer.stop()
-        answer.receive(client, self._view)
+    def _hold(self, limits: Limits) -> TokenBudget:
+        question = self._question
+        return self._accounts.allow(
+            question.request,
+            question.price,
+            limits,
+            host=question.host,
+            demo=question.demo,
+            pause=self._pause_for_others,
+        )
 
     def _connect(self) -> Client:
         """Show the question, and begin to look for its price."""
@@ -127,22 +170,86 @@ class PendingReply:
         self._question.lookup.start()
         return client
 
+    def _read(self) -> None:
+        client = self._connect()
+        self._clock = time.monotonic()
+        self._reader = reader = ReplyReader(
+            client, self._request, stream=self._question.options.stream, on_post=self._note_post
+        )
+        if self._stopped:
+            reader.stop()
+        try:
+            self._show(reader)
+        finally:
+            self._seconds = time.monotonic() - self._clock
+
+    def _show(self, reader: ReplyReader) -> None:
+        """Show the answer as it comes; it ends where what is held for it does."""
+        view, question = self._view, self._question
+        tokens, next_note = TokenCount(), 0.0
+        with closing(reader.batches()) as batches:
+            try:
+                for batch in batches:
+                    view.update(batch)
+                    for text in (batch.reasoning, batch.text):
+                        tokens.add(text)
+                    if time.monotonic() >= next_note:
+                        next_note = time.monotonic() + _NOTED_EVERY
+                        charge_id = self._id(reader.stream.posts)
+                        self._accounts.journal.grow(charge_id, tokens.tokens, question.price)
+                    if not (self._tokens.covers(tokens.tokens) or _ends(reader)):
+                        reader.finish_reason = "budget"
+                        reader.stop()
+            except KeyboardInterrupt:
+                if not view.stopping():
+                    raise
+                reader.finish_reason = "stopped"
+
+    def _asks_again(self, error: BaseException, reader: ReplyReader) -> bool:
+        """Tell whether the server refused a max_tokens that the budget, not the person, has set."""
+        question, limit = self._question, self._tokens.limit
+        if not isinstance(error, InvalidRequestError) or limit is None or _arrived(reader):
+            return False
+        if question.request.max_tokens is not None or self.chargeable:
+            return False
+        if not self._accounts.budget.models.note_refusal(
+            question.host, question.request.model, limit, error.why
+        ):
+            return False
+        self._accounts.journal.forget(self._free(reader))
+        self._accounts.release(self._tokens)
+        return True
+
+    def _take_back(self) -> None:
+        """Take back what is shown of a question that was not sent."""
+        if self._shown:
+            self._view.fail(None)
+
+    def _keep(self, reader: ReplyReader, finish_reason: str) -> None:
+        """Keep and show what has come of an answer that failed or was interrupted, and charge for it."""
+        failed = finish_reason == "failed"
+        received = self._sum_up(reader, finish_reason)
+        if _arrived(reader) or (self.chargeable and not failed):
+            reply = self._settle(received)
+            (self._view.fail if failed else self._view.end)(reply)
+            return
+        self._charge(received)
+        self._view.fail(None)
+
+    # -- waiting --------------------------------------------------------------------------------
+
     def _interruptible(self, work: Callable[[], object]) -> None:
         try:
-            self._admission.open()
+            self._gate.open()
             work()
         finally:
-            self._admission.close()
+            self._gate.close()
 
-    def _allow(self, limits: Limits | None) -> TokenBudget:
-        return self._accounts.allow(
-            self._question.request,
-            self._question.price,
-            limits,
-            host=self._question.host,
-            demo=self._question.demo,
-            pause=self._pause_for_others,
-        )
+    def _pause(self, kind: str, wait: Callable[[], object]) -> None:
+        """Wait a moment for something before the question, where that is shown and may be interrupted."""
+        self._interruptible(self._connect)
+        self._view.update(Batch(notice=Notice(kind)))
+        self._interruptible(wait)
 
     def _pause_for_others(self, seconds: float) -> None:
         self._pause("holds", lambda: time.sleep(seconds))
@@ -153,59 +260,101 @@ class PendingReply:
         while not lookup.done and not self._stopped and time.monotonic() < until:
             self._pause("prices", lambda: lookup.wait(_POLL))
 
-    def _pause(self, kind: str, wait: Callable[[], object]) -> None:
-        """Wait a moment for something before the question, where that is shown and may be interrupted."""
-        self._interruptible(self._connect)
-        self._view.update(Batch(notice=Notice(kind)))
-        self._interruptible(wait)
+    # -- what has arrived, and what it costs ----------------------------------------------------
 
-    def _asks_again(self, error: BaseException, answer: Answer) -> bool:
-        """Tell whether the server refused a max_tokens that the budget, not the person, has set."""
-        question, limit = self._question, answer.allowance.limit
-        if not isinstance(error, InvalidRequestError) or limit is None or answer.arrived:
-            return False
-        if question.request.max_tokens is not None or answer.chargeable:
-            return False
-        if not self._accounts.budget.models.note_refusal(
-            question.host, question.request.model, limit, error.why
-        ):
-            return False
-        self._accounts.journal.forget(answer.free)
-        self._accounts.release(self._allowance)
-        self._answer = None
-        return True
-
-    def _fail_unsent(self, error: BaseException) -> None:
-        """Take back what is shown of a question that was not sent."""
-        if self._shown:
-            self._view.fail(None)
-        if isinstance(error, KeyboardInterrupt) and self._shown:
-            raise Interrupted from None
-
-    def _fail(self, error: BaseException, answer: Answer) -> None:
-        """Keep and show what has come of an answer that failed or was interrupted, and charge for it."""
-        failed = isinstance(error, CnaiError)
-        if answer.arrived or (answer.chargeable and not failed):
-            reply = self._settled(answer, "failed" if failed else "interrupted")
-            (self._view.fail if failed else self._view.end)(reply)
-            return
-        self._wait_for_the_end_of(answer)
-        self._charge(answer, "failed" if failed else "interrupted")
-        self._view.fail(None)
-
-    def _settled(self, answer: Answer, finish_reason: str = "") -> Reply:
-        self._wait_for_the_end_of(answer)
-        return self._settle(answer, finish_reason)
-
-    def _wait_for_the_end_of(self, answer: Answer) -> None:
-        """Have the price where it comes in a moment, and note by how much the answer passed its limit."""
-        self._question.lookup.wait(max(0.0, _PRICE_GRACE - answer.seconds))
-        usage, question = answer.usage, self._question
-        if answer.chargeable and not usage.estimated:
+    def _sum_up(self, reader: ReplyReader, finish_reason: str = "") -> Received:
+        """Return what has come of the answer, with its price if that comes in a moment."""
+        question, request = self._question, self._request
+        seconds = time.monotonic() - self._clock if self._seconds is None else self._seconds
+        question.lookup.wait(max(0.0, _PRICE_GRACE - seconds))
+        usage = self._usage(reader)
+        if request.max_tokens is not None and self.chargeable and not usage.estimated:
             self._accounts.note_length(
-                self._place(),
-                question.host,
-                question.request.model,
-                answer.request.max_tokens,
-                usage.completion_tokens,
+                self._ledger, question.host, request.model, request.max_tokens, usage.completion_tokens
             )
+        reason = finish_reason or reader.finish_reason
+        if reason == "length" and self._tokens.capped:
+            reason = "budget"
+        answered_by = find_answering_model(request.model, reader.model)
+        prompt = self._prompt_usage()
+        charges = [self._charge_of(number, prompt, "failed") for number in reader.stream.abandoned]
+        if self.chargeable:
+            charge = self._charge_of(reader.stream.posts, usage, reason)
+            charges.append(replace(charge, answered_by=answered_by))
+        return Received(
+            question=question,
+            request=request,
+            tokens=self._tokens,
+            id=self._id(reader.stream.posts),
+            text=reader.text,
+            reasoning=reader.reasoning,
+            answered_by=answered_by,
+            note=clean(reader.note)[:_LONGEST_NOTE],
+            finish_reason=reason,
+            usage=usage,
+            cost=charges[-1].cost if self.chargeable else Cost(0),
+            charges=charges,
+            free=self._free(reader),
+            started=self._started,
+            seconds=seconds,
+            first_token_after=reader.first_token_after,
+        )
+
+    def _usage(self, reader: ReplyReader) -> Usage:
+        """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
+        if not self.chargeable:
+            return Usage()
+        messages, usage = self._question.request.messages, reader.usage
+        if usage is None:
+            return estimate_usage(messages, reader.text, reader.reasoning)
+        if reader.uncounted:
+            return complete_usage(usage, messages, "") + estimate_usage((), reader.uncounted)
+        return complete_usage(usage, messages, reader.text, reader.reasoning)
+
+    def _prompt_usage(self) -> Usage:
+        return estimate_usage(self._question.request.messages, "")
+
+    def _free(self, reader: ReplyReader) -> list[str]:
+        """Return the IDs of the requests that the server refused, or never got."""
+        stream = reader.stream
+        charged = {*stream.abandoned, *([stream.posts] if stream.sent else [])}
+        return [self._id(number) for number in range(1, stream.posts + 1) if number not in charged]
+
+    def _note_post(self, number: int) -> None:
+        charge = self._charge_of(number, self._prompt_usage(), "lost")
+        self._accounts.journal.open(charge, self._question.price)
+
+    def _charge_of(self, number: int, usage: Usage, finish_reason: str) -> Charge:
+        question = self._question
+        return Charge(
+            model=self._request.model,
+            conversation="" if question.options.once else question.conversation.name,
+            usage=usage,
+            cost=question.cost(usage),
+            demo=question.demo,
+            id=self._id(number),
+            time=self._started,
+            host=question.host,
+            notebook=self._notebook,
+            finish_reason=finish_reason,
+        )
+
+    def _id(self, number: int) -> str:
+        """Return the ID of a request that was sent; that of the last is the answer's."""
+        return self._name if number <= 1 else f"{self._name}-{number}"
+
+
+def _arrived(reader: ReplyReader) -> bool:
+    """Return whether anything of the answer has arrived: text, reasoning, or the count of its tokens."""
+    return bool(reader.text or reader.reasoning or reader.usage)
+
+
+def _ends(reader: ReplyReader) -> bool:
+    """Return whether the server has said that the answer ends: then only the usage is still to come.
+
+    That is said just after the last token, and is waited for that long.
+    """
+    deadline = time.monotonic() + PACE
+    while not reader.finish_reason and time.monotonic() < deadline:
+        time.sleep(PACE / 10)
+    return bool(reader.finish_reason)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
-from ..money.cost import Charge, Cost, Spend
+from ..money.cost import Charge, Spend
 from ..money.spending import Spending
 from ..settings import Cnai
-from .answer import Answer
 from .forks import ForkSafeLock
 from .question import Question
+from .received import Received
 
 __all__ = ["Recorder"]
 
@@ -32,12 +32,12 @@ class Recorder:
         self._conversations = conversations
         self._accounts = accounts
 
-    def settle(self, answer: Answer, finish_reason: str = "") -> Reply:
+    def settle(self, received: Received) -> Reply:
         """Charge an answer, and record it where it belongs into the conversation."""
-        question = answer.question
-        reply = _reply(answer, finish_reason)
+        question = received.question
+        reply = _reply(received)
         with self.lock.current:
-            self.charge(answer, reply.finish_reason)
+            self.charge(received)
             reply = replace(reply, total=self.spent(demo=question.demo))
             # An empty message is no turn: some vendors refuse a conversation that holds one.
             if reply.text and reply.finish_reason != "failed" and not question.options.once:
@@ -48,13 +48,12 @@ class Recorder:
             self.latest = reply
         return reply
 
-    def charge(self, answer: Answer, finish_reason: str) -> None:
+    def charge(self, received: Received) -> None:
         """Charge for the requests that were sent for an answer, whatever came of it."""
-        lookup = answer.question.lookup
+        lookup = received.question.lookup
         with self.lock.current:
-            charges = answer.charges(finish_reason)
-            self._accounts.settle(charges, answer.allowance, None if lookup.done else lookup)
-            self._accounts.journal.forget(answer.free)
+            self._accounts.settle(received.charges, received.tokens, None if lookup.done else lookup)
+            self._accounts.journal.forget(received.free)
 
     def replay(self, question: Question, answer: Reply) -> Reply:
         """Record a saved answer again, at no cost."""
@@ -108,27 +107,27 @@ class Recorder:
         return replace(turn.reply, others=turn.others(self._settings.save_attempts))
 
 
-def _reply(answer: Answer, finish_reason: str) -> Reply:
-    question, request = answer.question, answer.request
+def _reply(received: Received) -> Reply:
+    question, request = received.question, received.request
     return Reply(
-        text=answer.text,
+        text=received.text,
         prompt=question.prompt,
         model=request.model,
-        answered_by=answer.answered_by,
-        note=answer.note,
+        answered_by=received.answered_by,
+        note=received.note,
         conversation=question.conversation.name,
-        reasoning=answer.reasoning,
+        reasoning=received.reasoning,
         system=question.system,
         parameters=request.parameters,
-        usage=answer.usage,
-        cost=question.cost(answer.usage) if answer.chargeable else Cost(0),
-        finish_reason=finish_reason or answer.finish_reason,
-        started=answer.started,
-        seconds=answer.seconds,
-        first_token_after=answer.first_token_after,
+        usage=received.usage,
+        cost=received.cost,
+        finish_reason=received.finish_reason,
+        started=received.started,
+        seconds=received.seconds,
+        first_token_after=received.first_token_after,
         omitted_turns=question.omitted_turns,
         demo=question.demo,
-        id=answer.id,
+        id=received.id,
         request=question.request.digest,
         index_in_cell=question.place.index_in_cell,
         first_run=question.first_run,

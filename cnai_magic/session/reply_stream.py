@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from ..api.worker import Worker
 from ..chat.reply import Reply
 from ..errors import InputError
-from .view import View
+from .view import Batch, View
 
 if TYPE_CHECKING:
     from .question import Question
-    from .stream import Batch
 
 __all__ = ["Answering", "ReplyStream"]
 

@@ -1,16 +1,27 @@
-"""What shows one answer; the base class shows nothing."""
+"""What shows one answer, and what it is given to show; the base class shows nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from ..api.retries import Notice
     from ..chat.reply import Reply
     from .question import Question
-    from .stream import Batch
 
-__all__ = ["View"]
+__all__ = ["PACE", "Batch", "View"]
+
+PACE = 0.05
+"""Seconds between two batches: twenty a second look continuous."""
+
+
+class Batch(NamedTuple):
+    """What arrived since the last batch, safe to show; `notice` says what is waited for before that."""
+
+    text: str = ""
+    reasoning: str = ""
+    notice: Notice | None = None
 
 
 class View:

@@ -14,7 +14,7 @@ from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.display.widget import WidgetView
 from cnai_magic.session.question import Options, Question
-from cnai_magic.session.stream import PACE, Batch
+from cnai_magic.session.view import PACE, Batch
 from tests.display.answers import reply
 
 __all__ = ["CONTENDERS", "TOKEN", "answer", "run"]

@@ -14,7 +14,7 @@ from cnai_magic.display.final import StaticView, bundle, metadata
 from cnai_magic.display.terminal import TerminalView
 from cnai_magic.display.widget import WidgetView
 from cnai_magic.session.question import Options, Question
-from cnai_magic.session.stream import Batch
+from cnai_magic.session.view import Batch
 from tests.display.answers import reply
 
 

@@ -9,7 +9,7 @@ from cnai_magic.api.retries import Notice
 from cnai_magic.display.terminal import TerminalView, notice_line
 from cnai_magic.errors import ServerError
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.stream import Batch
+from cnai_magic.session.view import Batch
 from tests.display.answers import reply
 
 

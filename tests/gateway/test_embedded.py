@@ -27,7 +27,7 @@ from cnai_magic.gateway import listening_socket
 from cnai_magic.money.price import read_pricing
 from cnai_magic.redaction import ApiKey
 from tests.interrupting import interrupted_at
-from tests.session.test_stream import open_sockets
+from tests.session.test_reply_reader import open_sockets
 
 PATIENCE = 30
 

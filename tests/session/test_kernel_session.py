@@ -38,14 +38,13 @@ from cnai_magic.money import spending as accounts
 from cnai_magic.money.cost import Charge, Cost, Spend
 from cnai_magic.notebook.record import bundle, metadata, read_answer
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session import answer as answer_module
 from cnai_magic.session import kernel_session as session_module
-from cnai_magic.session import pending_reply, recorder
-from cnai_magic.session.answer import Answer
+from cnai_magic.session import pending_reply, recorder, reply_reader
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.keys import forget_key, save_key
+from cnai_magic.session.pending_reply import PendingReply
 from cnai_magic.session.question import Options, Question
-from cnai_magic.session.stream import Batch
+from cnai_magic.session.view import Batch
 from cnai_magic.settings import Cnai
 from tests.options import options_of
 from tests.servers import (
@@ -1113,18 +1112,18 @@ def test_tokens_that_the_server_counted_before_it_failed_are_charged(
 def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
     server: ScriptedServer, session: KernelSession, monkeypatch: pytest.MonkeyPatch, presses: int
 ) -> None:
-    """Ctrl-C at each line of the rooms that settle an answer; pressed twice, at the next line too."""
+    """Ctrl-C at each line that receives and settles an answer; pressed twice, at the next line too."""
     server.always(sse("yes", tokens=(20, 8)))
     session.settings.budget = 1
-    answers: list[Answer] = []
+    answers: list[PendingReply] = []
 
-    class Watched(Answer):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given)
+    class Watched(PendingReply):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
             answers.append(self)
 
-    monkeypatch.setattr(pending_reply, "Answer", Watched)
-    modules = (session_module, recorder, pending_reply, answer_module, interrupts, accounts, budget)
+    monkeypatch.setattr(session_module, "PendingReply", Watched)
+    modules = (session_module, recorder, pending_reply, reply_reader, interrupts, accounts, budget)
     files = {str(module.__file__) for module in modules}
     reached = line = 0
     while reached >= line:

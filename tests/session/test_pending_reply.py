@@ -16,7 +16,7 @@ from cnai_magic.errors import BudgetError, CnaiError, InvalidRequestError, Respo
 from cnai_magic.money.cost import Charge
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options, Question
-from cnai_magic.session.stream import Batch
+from cnai_magic.session.view import Batch
 from cnai_magic.settings import Cnai
 from tests.money.test_spending import PROMPT, TOKEN, locked, set_day_budget, unlock, usd_of
 from tests.servers import (

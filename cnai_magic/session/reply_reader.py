@@ -1,7 +1,11 @@
-"""A response read in a worker thread and handed over in paced batches; stop.
+"""An answer read in a thread of its own, and handed over in paced batches.
 
-The worker waits for the network, the caller's thread waits for the worker: text that arrived is shown
-even when the next token is late, and an interrupt is immediate and shows no frame that knows the key.
+What is guaranteed: text that arrived is shown even if the next token is late; an interrupt or `stop`, at any
+step, takes effect at once, loses nothing that arrived, leaves neither a thread nor a socket behind, and shows
+no frame that knows the key. So the thread that reads is the only one that writes what has arrived, and what
+the two threads share is lists, flags and a queue, each changed in one step.
+
+The price: one thread for each answer, and one entry in a queue for each batch (none per token).
 """
 
 from __future__ import annotations
@@ -9,35 +13,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..api.messages import ChatRequest, Usage
+from ..api.retries import Notice
 from ..api.worker import Worker
 from ..errors import TruncatedError
 from ..redaction import Cleaner
+from .view import PACE, Batch
 
 if TYPE_CHECKING:
     from ..api.client import Client
-    from ..api.retries import Notice
 
-__all__ = ["PACE", "Batch", "StreamedAnswer"]
+__all__ = ["ReplyReader"]
 
-PACE = 0.05
-"""Seconds between two batches: twenty a second look continuous."""
-
+# Seconds to wait for the thread when the stream is cancelled.
 _PATIENCE = 1.0
 
 
-class Batch(NamedTuple):
-    """What arrived since the last batch, safe to show; `notice` tells of waiting before the first token."""
-
-    text: str = ""
-    reasoning: str = ""
-    notice: Notice | None = None
-
-
-class StreamedAnswer:
-    """One answer while it is being read; with `stream=False` it is asked for whole, and comes at once.
+class ReplyReader:
+    """Reads one answer; with `stream=False` it is asked for whole, and comes at once.
 
     Iterate over `batches()` to the end. `text`, `reasoning`, `usage` (None where none was reported),
     `finish_reason`, `model`, `note` and `first_token_after` (seconds, None where there was none) hold what
@@ -64,7 +59,7 @@ class StreamedAnswer:
         # Written by the worker only: an interrupt of the caller's thread can lose nothing.
         self._texts: list[str] = []
         self._thoughts: list[str] = []
-        # So many of the texts were reasoning, as a tag that came after them told.
+        # So many of the texts were reasoning, as a tag that came after them said.
         self._thought = 0
         self._counted = (0, 0)
         self._notice: Notice | None = None
@@ -73,7 +68,7 @@ class StreamedAnswer:
         self._woken = False
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._stopped = False
-        self._stream = client.stream(request, on_notice=self._put, whole=not stream, on_post=on_post)
+        self.stream = client.stream(request, on_notice=self._put, whole=not stream, on_post=on_post)
         self._worker = Worker(self._read)
 
     @property
@@ -92,21 +87,6 @@ class StreamedAnswer:
         texts, thoughts = self._counted
         return "".join(self._texts[texts:] + self._thoughts[thoughts:])
 
-    @property
-    def posts(self) -> int:
-        """How many requests were sent, or were about to be, for this answer."""
-        return self._stream.posts
-
-    @property
-    def chargeable(self) -> bool:
-        """Whether the server may charge for the last request: it was sent, and not refused."""
-        return self._stream.sent
-
-    @property
-    def abandoned(self) -> list[int]:
-        """The numbers of the requests before it that may be charged too."""
-        return self._stream.abandoned
-
     def batches(self) -> Generator[Batch, None, None]:
         """Yield what arrives, at most once in `pace` seconds, the first token at once.
 
@@ -123,7 +103,7 @@ class StreamedAnswer:
                 self._end()
         finally:
             # Again, for an interrupt that comes just before or within the first.
-            self._stream.cancel()
+            self.stream.cancel()
         if self._stopped:
             self.finish_reason = self.finish_reason or "stopped"
         elif self._error is not None:
@@ -132,7 +112,7 @@ class StreamedAnswer:
     def stop(self) -> None:
         """End the answer as if it were complete, from any thread; what arrived is kept."""
         self._stopped = True
-        self._stream.cancel()
+        self.stream.cancel()
         self._wakes.put(None)
 
     def _batches(self) -> Generator[Batch, None, None]:
@@ -173,16 +153,16 @@ class StreamedAnswer:
             return
 
     def _end(self) -> None:
-        self._stream.cancel()
+        self.stream.cancel()
         # The cancelled read returns at once; only a connection that is still being made takes longer, and
         # its thread then ends by itself, at the timeout, with nothing sent.
-        if not self._stream.connecting:
+        if not self.stream.connecting:
             self._worker.wait(_PATIENCE)
 
     def _read(self) -> None:
         texts, thoughts = self._texts, self._thoughts
         try:
-            for text, reasoning, finish_reason, usage, model, note, all_thought in self._stream:
+            for text, reasoning, finish_reason, usage, model, note, all_thought in self.stream:
                 if all_thought:
                     self._thought = len(texts)
                 if text:

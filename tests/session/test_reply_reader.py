@@ -22,8 +22,9 @@ from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Message, Usage
 from cnai_magic.api.worker import Worker
 from cnai_magic.errors import AuthenticationError, CnaiError, QuotaError, RateLimitError, TruncatedError
-from cnai_magic.session import stream as stream_module
-from cnai_magic.session.stream import Batch, StreamedAnswer
+from cnai_magic.session import reply_reader
+from cnai_magic.session.reply_reader import ReplyReader
+from cnai_magic.session.view import Batch
 from tests.interrupting import interrupted_at
 from tests.servers import (
     CLOSE,
@@ -63,7 +64,7 @@ def client(server: ScriptedServer) -> Iterator[Client]:
     asking.close()
 
 
-def batches_of(streamed: StreamedAnswer, into: list[Batch], shown: threading.Event | None = None) -> None:
+def batches_of(streamed: ReplyReader, into: list[Batch], shown: threading.Event | None = None) -> None:
     for batch in streamed.batches():
         into.append(batch)
         if shown is not None and batch.text:
@@ -90,7 +91,7 @@ def text_of(batches: list[Batch]) -> str:
 
 def test_batches_add_up_to_the_answer(server: ScriptedServer, client: Client) -> None:
     server.reply(chunked([event(delta("", reasoning_content="Hm.")), *answer("Hello, ", "汉字 ", "🙂")]))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     batches: list[Batch] = []
     batches_of(streamed, batches)
     assert text_of(batches) == streamed.text == "Hello, 汉字 🙂"
@@ -106,7 +107,7 @@ def test_the_first_token_is_given_before_the_second_is_sent(server: ScriptedServ
     shown = threading.Event()
     begin, first, *rest = chunked(answer("a", "b"))
     server.reply(begin, first, Wait(shown), rest)
-    streamed = StreamedAnswer(client, REQUEST, pace=PATIENCE * 10)
+    streamed = ReplyReader(client, REQUEST, pace=PATIENCE * 10)
     batches: list[Batch] = []
     batches_of(streamed, batches, shown)
     # The pace is longer than any test: the end of the answer cuts it short.
@@ -117,7 +118,7 @@ def test_what_arrives_within_the_pace_comes_as_one_batch(server: ScriptedServer,
     shown = threading.Event()
     begin, first, *rest = chunked(answer("a", *["b"] * 500))
     server.reply(begin, first, Wait(shown), rest)
-    streamed = StreamedAnswer(client, REQUEST, pace=PATIENCE * 10)
+    streamed = ReplyReader(client, REQUEST, pace=PATIENCE * 10)
     batches: list[Batch] = []
     batches_of(streamed, batches, shown)
     assert [batch.text for batch in batches] == ["a", "b" * 500]
@@ -130,7 +131,7 @@ def test_text_is_shown_while_the_next_token_is_late(server: ScriptedServer, clie
     server.reply(
         begin, *[[chunk, Wait(token)] for chunk, token in zip(chunks, shown, strict=True)], rest, end
     )
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     texts = []
     for batch in streamed.batches():
         texts.append(batch.text)
@@ -142,7 +143,7 @@ def test_nothing_is_sent_and_no_thread_made_before_the_batches_are_asked_for(
     server: ScriptedServer, client: Client
 ) -> None:
     before = _thread._count()
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     streamed.batches()
     assert _thread._count() == before
     assert server.connections == 0
@@ -152,7 +153,7 @@ def test_a_retry_is_told_in_a_batch(server: ScriptedServer, client: Client) -> N
     server.reply(failure(429, Retry_After="0.05"))
     server.reply(sse("a"))
     batches: list[Batch] = []
-    batches_of(StreamedAnswer(client, REQUEST), batches)
+    batches_of(ReplyReader(client, REQUEST), batches)
     assert batches[0].notice is not None
     assert batches[0].notice.kind == "retry"
     assert type(batches[0].notice.error) is RateLimitError
@@ -165,7 +166,7 @@ def test_usage_reported_along_the_way_tells_what_it_does_not_count(
     counted = {**delta("Hel", reasoning_content="Hm. "), "usage": usage(20, 1)}
     late = [event(delta("lo, ", reasoning_content="So. ")), event(delta("world"))]
     server.reply(chunked([event(counted), *late, event(delta(finish="stop"))]))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     list(streamed.batches())
     assert streamed.usage == Usage(20, 1)
     assert streamed.uncounted == "lo, worldSo. "
@@ -173,7 +174,7 @@ def test_usage_reported_along_the_way_tells_what_it_does_not_count(
 
 def test_usage_at_the_end_counts_everything(server: ScriptedServer, client: Client) -> None:
     server.reply(sse("Hel", "lo"))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     assert streamed.uncounted == ""
     list(streamed.batches())
     assert streamed.uncounted == ""
@@ -181,7 +182,7 @@ def test_usage_at_the_end_counts_everything(server: ScriptedServer, client: Clie
 
 def test_without_usage_nothing_is_counted(server: ScriptedServer, client: Client) -> None:
     server.reply(sse("Hel", "lo", tokens=None))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     list(streamed.batches())
     assert (streamed.usage, streamed.uncounted) == (None, "Hello")
 
@@ -191,7 +192,7 @@ def test_without_usage_nothing_is_counted(server: ScriptedServer, client: Client
 
 def test_a_whole_answer_is_one_batch(server: ScriptedServer, client: Client) -> None:
     server.reply(json_response(completion("Hello")))
-    streamed = StreamedAnswer(client, REQUEST, stream=False)
+    streamed = ReplyReader(client, REQUEST, stream=False)
     assert [batch.text for batch in streamed.batches()] == ["Hello"]
     assert (streamed.text, streamed.finish_reason, streamed.usage) == ("Hello", "stop", Usage(20, 8))
     assert "stream" not in server.requests[0].json()
@@ -201,7 +202,7 @@ def test_a_whole_answer_tells_of_its_retries(server: ScriptedServer, client: Cli
     server.reply(failure(429, Retry_After="0.05"))
     server.reply(json_response(completion("Hello")))
     batches: list[Batch] = []
-    batches_of(StreamedAnswer(client, REQUEST, stream=False), batches)
+    batches_of(ReplyReader(client, REQUEST, stream=False), batches)
     assert batches[0].notice is not None
     assert batches[0].notice.kind == "retry"
     assert text_of(batches) == "Hello"
@@ -213,7 +214,7 @@ def test_stopping_a_whole_answer_does_not_wait_for_it(
 ) -> None:
     asked, gone = threading.Event(), threading.Event()
     server.reply(arrived, Tell(asked), SILENCE, Tell(gone))
-    streamed = StreamedAnswer(client, REQUEST, stream=False)
+    streamed = ReplyReader(client, REQUEST, stream=False)
     thread = in_thread(lambda: batches_of(streamed, []))
     assert asked.wait(PATIENCE)
     streamed.stop()
@@ -228,10 +229,10 @@ def test_stopping_a_whole_answer_does_not_wait_for_it(
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_answered_request_was_accepted(stream: bool, server: ScriptedServer, client: Client) -> None:
     server.reply(sse("a") if stream else json_response(completion("a")))
-    streamed = StreamedAnswer(client, REQUEST, stream=stream)
-    assert not streamed.chargeable
+    streamed = ReplyReader(client, REQUEST, stream=stream)
+    assert not streamed.stream.sent
     list(streamed.batches())
-    assert streamed.chargeable
+    assert streamed.stream.sent
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -244,28 +245,28 @@ def test_a_refused_request_was_not_accepted(
     refusal: Any, stream: bool, server: ScriptedServer, client: Client
 ) -> None:
     server.reply(refusal)
-    streamed = StreamedAnswer(client, REQUEST, stream=stream)
+    streamed = ReplyReader(client, REQUEST, stream=stream)
     with pytest.raises(AuthenticationError):
         list(streamed.batches())
-    assert not streamed.chargeable
+    assert not streamed.stream.sent
 
 
 def test_a_request_that_waits_for_its_retry_was_not_accepted(server: ScriptedServer, client: Client) -> None:
     server.reply(chunked([event({"error": {"message": "busy", "code": "rate_limit_exceeded"}})]))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     for batch in streamed.batches():
         assert batch.notice is not None
         streamed.stop()
-    assert not streamed.chargeable
+    assert not streamed.stream.sent
     assert len(server.requests) == 1
 
 
 def test_an_accepted_request_stays_so_when_the_answer_breaks(server: ScriptedServer, client: Client) -> None:
     server.reply(chunked([event(delta("a"))])[:2], CLOSE)
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     with pytest.raises(TruncatedError):
         list(streamed.batches())
-    assert streamed.chargeable
+    assert streamed.stream.sent
 
 
 # -- errors -------------------------------------------------------------------------------------
@@ -273,7 +274,7 @@ def test_an_accepted_request_stays_so_when_the_answer_breaks(server: ScriptedSer
 
 def test_an_error_before_the_first_token_is_raised(server: ScriptedServer, client: Client) -> None:
     server.reply(failure(401))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     with pytest.raises(AuthenticationError):
         list(streamed.batches())
     assert (streamed.text, streamed.finish_reason, streamed.first_token_after) == ("", "", None)
@@ -291,7 +292,7 @@ def test_an_error_after_text_is_raised_after_the_text_and_keeps_it(
     ending: Any, kind: type[CnaiError], server: ScriptedServer, client: Client
 ) -> None:
     server.reply(chunked([event(delta("Hel")), event(delta("lo"))])[:-1], ending)
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     batches: list[Batch] = []
     with pytest.raises(kind):
         batches_of(streamed, batches)
@@ -307,7 +308,7 @@ def test_a_fault_of_our_own_reaches_the_caller(
     monkeypatch.setattr("cnai_magic.api.reader.StreamReader.read", broken)
     server.reply(sse("a"))
     with pytest.raises(ZeroDivisionError):
-        list(StreamedAnswer(client, REQUEST).batches())
+        list(ReplyReader(client, REQUEST).batches())
 
 
 # -- stop ---------------------------------------------------------------------------------------
@@ -316,7 +317,7 @@ def test_a_fault_of_our_own_reaches_the_caller(
 def test_stop_before_the_headers_does_not_wait_for_the_server(server: ScriptedServer, client: Client) -> None:
     asked, gone = threading.Event(), threading.Event()
     server.reply(Tell(asked), SILENCE, Tell(gone))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     thread = in_thread(lambda: batches_of(streamed, []))
     assert asked.wait(PATIENCE)
     streamed.stop()
@@ -331,7 +332,7 @@ def test_stop_between_tokens_keeps_the_text_and_does_not_wait(
 ) -> None:
     shown, gone = threading.Event(), threading.Event()
     server.reply(framing([event(delta("Hel")), event(delta("lo"))])[:3], SILENCE, Tell(gone))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     thread = in_thread(lambda: batches_of(streamed, [], shown))
     assert shown.wait(PATIENCE)
     streamed.stop()
@@ -346,7 +347,7 @@ def test_stop_within_an_event_shows_no_half_of_it(server: ScriptedServer, client
     shown = threading.Event()
     half = event(delta("lo"))[:-10]
     server.reply(chunked([event(delta("Hel")), half])[:-1], SILENCE)
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     thread = in_thread(lambda: batches_of(streamed, [], shown))
     assert shown.wait(PATIENCE)
     streamed.stop()
@@ -357,7 +358,7 @@ def test_stop_within_an_event_shows_no_half_of_it(server: ScriptedServer, client
 def test_stop_during_the_wait_for_a_retry_does_not_wait(server: ScriptedServer, client: Client) -> None:
     waiting = threading.Event()
     server.reply(failure(429, Retry_After=55))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
 
     def read() -> None:
         for batch in streamed.batches():
@@ -384,8 +385,8 @@ def test_stop_while_connecting_does_not_wait(
         return look_up(*place)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    monkeypatch.setattr(stream_module, "_PATIENCE", PATIENCE * 10)
-    streamed = StreamedAnswer(client, REQUEST)
+    monkeypatch.setattr(reply_reader, "_PATIENCE", PATIENCE * 10)
+    streamed = ReplyReader(client, REQUEST)
     thread = in_thread(lambda: batches_of(streamed, []))
     assert looked_up.wait(PATIENCE)
     streamed.stop()
@@ -393,7 +394,7 @@ def test_stop_while_connecting_does_not_wait(
     assert not streamed._worker.ended
     go_on.set()
     assert streamed._worker.wait(PATIENCE), "the worker was left behind"
-    assert (streamed.finish_reason, streamed.chargeable, server.requests) == ("stopped", False, [])
+    assert (streamed.finish_reason, streamed.stream.sent, server.requests) == ("stopped", False, [])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -403,7 +404,7 @@ def test_the_child_of_a_fork_is_told_that_it_has_no_part_in_the_answer(
     go_on = threading.Event()
     begin, first, *rest = chunked(answer("a", "b"))
     server.reply(begin, first, Wait(go_on), rest)
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     batches = streamed.batches()
     texts = [next(batches).text]
     pid = os.fork()
@@ -422,14 +423,14 @@ def test_the_child_of_a_fork_is_told_that_it_has_no_part_in_the_answer(
 
 def test_stop_from_within_the_loop_ends_it(server: ScriptedServer, client: Client) -> None:
     server.reply(chunked([event(delta("Hel"))])[:-1], SILENCE)
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     for _ in streamed.batches():
         streamed.stop()
     assert (streamed.text, streamed.finish_reason) == ("Hel", "stopped")
 
 
 def test_stop_before_the_beginning_sends_nothing(server: ScriptedServer, client: Client) -> None:
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     streamed.stop()
     assert list(streamed.batches()) == []
     assert streamed.finish_reason == "stopped"
@@ -438,7 +439,7 @@ def test_stop_before_the_beginning_sends_nothing(server: ScriptedServer, client:
 
 def test_stop_after_the_end_changes_nothing(server: ScriptedServer, client: Client) -> None:
     server.reply(sse("a"))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     list(streamed.batches())
     streamed.stop()
     assert (streamed.text, streamed.finish_reason) == ("a", "stop")
@@ -448,11 +449,11 @@ def test_stopping_one_answer_leaves_another_alone(server: ScriptedServer, client
     go_on, shown = threading.Event(), threading.Event()
     begin, first, *rest = chunked(answer("a", "b"))
     server.reply(begin, first, Wait(go_on), rest)
-    other = StreamedAnswer(client, REQUEST)
+    other = ReplyReader(client, REQUEST)
     thread = in_thread(lambda: batches_of(other, [], shown))
     assert shown.wait(PATIENCE)
     server.reply(begin, first, SILENCE)
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     for _ in streamed.batches():
         streamed.stop()
     go_on.set()
@@ -463,7 +464,7 @@ def test_stopping_one_answer_leaves_another_alone(server: ScriptedServer, client
 def test_leaving_the_loop_ends_the_stream(server: ScriptedServer, client: Client) -> None:
     gone = threading.Event()
     server.reply(chunked([event(delta("Hel"))])[:-1], SILENCE, Tell(gone))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     batches = streamed.batches()
     next(batches)
     batches.close()
@@ -493,7 +494,7 @@ def test_an_interrupt_keeps_what_arrived_and_goes_on(
     server.reply(begin, first, SILENCE, Tell(gone)) if text else server.reply(
         Tell(happened), SILENCE, Tell(gone)
     )
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     thread = interrupt_after(happened)
     with pytest.raises(KeyboardInterrupt):
         batches_of(streamed, [], happened)
@@ -508,7 +509,7 @@ def test_an_interrupt_loses_no_text_that_was_read_but_not_shown(
     shown, gone = threading.Event(), threading.Event()
     begin, first, *rest = chunked([event(delta("a")), *[event(delta("b"))] * 50])
     server.reply(begin, first, Wait(shown), rest[:-1], CLOSE, Tell(gone))
-    streamed = StreamedAnswer(client, REQUEST, pace=0.0)
+    streamed = ReplyReader(client, REQUEST, pace=0.0)
     # Raised in the middle of the handover, and not in the waiting.
     batches = streamed.batches()
     next(batches)
@@ -523,7 +524,7 @@ def test_an_interrupt_loses_no_text_that_was_read_but_not_shown(
 def test_an_interrupt_during_the_wait_for_a_retry_goes_on(server: ScriptedServer, client: Client) -> None:
     happened = threading.Event()
     server.reply(failure(429, Retry_After=55))
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
 
     def read() -> None:
         for _ in streamed.batches():
@@ -540,7 +541,7 @@ def test_a_second_interrupt_while_the_stream_is_ended_loses_nothing(
     server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.reply(chunked([event(delta("Hel"))])[:-1], SILENCE)
-    streamed = StreamedAnswer(client, REQUEST)
+    streamed = ReplyReader(client, REQUEST)
     batches = streamed.batches()
     next(batches)
 
@@ -566,11 +567,11 @@ def test_an_interrupt_at_any_step_ends_the_worker_and_keeps_what_was_shown(
         server.always(json_response(completion("Hel")))
     workers = []
     for step in itertools.count(1):
-        streamed = StreamedAnswer(client, REQUEST, stream=stream, pace=0.0)
+        streamed = ReplyReader(client, REQUEST, stream=stream, pace=0.0)
         workers.append(streamed._worker)
         shown: list[Batch] = []
 
-        def read(streamed: StreamedAnswer = streamed, shown: list[Batch] = shown) -> None:
+        def read(streamed: ReplyReader = streamed, shown: list[Batch] = shown) -> None:
             with contextlib.closing(streamed.batches()) as batches:
                 for batch in batches:
                     shown.append(batch)
@@ -591,8 +592,8 @@ def test_an_interrupt_at_any_step_ends_the_worker_and_keeps_what_was_shown(
     [
         lambda client: client.models(),
         lambda client: client.chat(REQUEST),
-        lambda client: list(StreamedAnswer(client, REQUEST).batches()),
-        lambda client: list(StreamedAnswer(client, REQUEST, stream=False).batches()),
+        lambda client: list(ReplyReader(client, REQUEST).batches()),
+        lambda client: list(ReplyReader(client, REQUEST, stream=False).batches()),
     ],
     ids=["models", "chat", "streamed", "whole"],
 )
@@ -639,7 +640,7 @@ def open_sockets() -> int:
     return found
 
 
-def stop_after(asked: threading.Event, streamed: StreamedAnswer) -> None:
+def stop_after(asked: threading.Event, streamed: ReplyReader) -> None:
     assert asked.wait(PATIENCE)
     streamed.stop()
 
@@ -663,7 +664,7 @@ def test_two_hundred_stopped_streams_leave_neither_thread_nor_socket() -> None:
                 server.reply(Tell(asked), steps)
             elif stop_at != "before":
                 server.reply(Tell(asked), steps[: rng.randint(2, 6)], SILENCE)
-            streamed = StreamedAnswer(client, REQUEST, pace=rng.choice([0.0, 0.001]))
+            streamed = ReplyReader(client, REQUEST, pace=rng.choice([0.0, 0.001]))
             workers.append(streamed._worker)
             stopper = None
             if stop_at == "before":

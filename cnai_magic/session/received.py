@@ -1,0 +1,42 @@
+"""What came of one question, as facts for whoever charges and records it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..api.messages import ChatRequest, Usage
+from ..money.budget import TokenBudget
+from ..money.cost import Charge, Cost
+from .question import Question
+
+__all__ = ["Received"]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer, or what arrived of it, whatever ended it.
+
+    `request` was sent, and `tokens` held for it. `answered_by` is the model that the server names, where it
+    is not the one that was asked. `usage` is estimated where the server reported none. `charges` are to be
+    entered: for the answer, and for requests before it that the server may charge for. The requests with the
+    IDs `free` cost nothing. `first_token_after` and `seconds` count from the sending.
+    """
+
+    question: Question
+    request: ChatRequest
+    tokens: TokenBudget
+    id: str
+    text: str
+    reasoning: str
+    answered_by: str
+    note: str
+    finish_reason: str
+    usage: Usage
+    cost: Cost
+    charges: Sequence[Charge]
+    free: Sequence[str]
+    started: datetime
+    seconds: float
+    first_token_after: float | None
