@@ -6,7 +6,7 @@ It is resolved once, when a question begins, and passed down; nothing below read
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..api.addresses import Address
 from ..api.vendors import Vendor, by_address, resolve
@@ -22,14 +22,21 @@ DEMO = "demo"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server and how it is asked.
+    """A server and how it is asked; as made without arguments it is the embedded gateway.
 
-    `address` is None for the embedded gateway, which has one only while it runs; `lacks_key` tells that it
-    stands in for the default server, for which there is no key. `vendor` is the server's entry in
-    `vendors.toml`, if it has one. Timeouts are in seconds; `retries` counts requests that are sent again.
+    `base_url` is its address, `place` its host and port: all are "demo" for the embedded gateway, which has
+    an address only while it runs. `loopback` is a server on this machine, `in_clear` one that is asked over
+    http across a network. `vendor` is its entry in `vendors.toml`, if it has one. `lacks_key` tells that the
+    embedded gateway stands in for the default server, for which there is no key. Timeouts are in seconds;
+    `retries` counts requests that are sent again.
     """
 
-    address: Address | None
+    base_url: str = DEMO
+    host: str = DEMO
+    place: str = DEMO
+    demo: bool = True
+    loopback: bool = False
+    in_clear: bool = False
     key: ApiKey | None = None
     vendor: Vendor | None = None
     lacks_key: bool = False
@@ -37,30 +44,19 @@ class Endpoint:
     timeout: float = 120.0
     retries: int = 2
 
-    @property
-    def demo(self) -> bool:
-        """Whether the embedded gateway answers."""
-        return self.address is None
-
-    @property
-    def base_url(self) -> str:
-        """The address as it is asked, "demo" for the embedded gateway."""
-        return DEMO if self.address is None else self.address.url
-
-    @property
-    def host(self) -> str:
-        """The host that is asked, "demo" for the embedded gateway."""
-        return DEMO if self.address is None else self.address.host
-
-    @property
-    def place(self) -> str:
-        """Host and port, "demo" for the embedded gateway."""
-        return DEMO if self.address is None else self.address.place
-
-    @property
-    def loopback(self) -> bool:
-        """Whether a server on this machine is asked, and not the embedded gateway."""
-        return self.address is not None and self.address.loopback
+    @classmethod
+    def at(cls, address: Address, key: ApiKey | None = None) -> Endpoint:
+        """Return the endpoint at an address."""
+        return cls(
+            address.url,
+            address.host,
+            address.place,
+            demo=False,
+            loopback=address.loopback,
+            in_clear=address.in_clear,
+            key=key,
+            vendor=by_address(address),
+        )
 
     @property
     def account(self) -> Hashable:
@@ -74,14 +70,18 @@ def resolve_endpoint(settings: Cnai, keys: Keys) -> Endpoint:
     It is the embedded gateway for "demo", and for the default server where there is no key for it. It is not
     started here.
     """
-    patience = (settings.connect_timeout, settings.timeout, settings.retries)
-    if settings.base_url == DEMO:
-        return Endpoint(None, None, None, False, *patience)
-    address = resolve(settings.base_url)
-    key = keys.find(address)
-    if key is None and settings.base_url == DEFAULT_BASE_URL:
-        return Endpoint(None, None, None, True, *patience)
-    return Endpoint(address, key, by_address(address), False, *patience)
+    endpoint = Endpoint()
+    if settings.base_url != DEMO:
+        address = resolve(settings.base_url)
+        key = keys.find(address)
+        lacks_key = key is None and settings.base_url == DEFAULT_BASE_URL
+        endpoint = Endpoint(lacks_key=True) if lacks_key else Endpoint.at(address, key)
+    return replace(
+        endpoint,
+        connect_timeout=settings.connect_timeout,
+        timeout=settings.timeout,
+        retries=settings.retries,
+    )
 
 
 def server_address(base_url: str) -> Address:

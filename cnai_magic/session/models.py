@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 
 from ..api.messages import Model
-from ..api.vendors import resolve
 from ..errors import LIST_MODELS, SET_KEY, APIError, CnaiError, InputError, NetworkError, NextStep
 from ..nearest import did_you_mean, nearest
 from ..settings import DEFAULT_BASE_URL
@@ -52,7 +51,7 @@ def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool 
 
 def _default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> str:
     """Return the model of a question that names none: of another server than the default its only one."""
-    if endpoint.address == resolve(DEFAULT_BASE_URL):
+    if endpoint.base_url == DEFAULT_BASE_URL:
         return _DEFAULT_MODEL
     if not ask and servers.known_models(endpoint) is None:
         return _UNKNOWN_MODEL

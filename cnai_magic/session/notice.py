@@ -26,9 +26,9 @@ def first_notice(endpoint: Endpoint, door: Door) -> str:
             named = setting("base_url", local.name).at(door)
             line += f" {local.title} seems to run on this machine; to ask it: {named}"
         return line
-    if endpoint.address is not None and endpoint.key is None and endpoint.address.in_clear:
+    if endpoint.in_clear and endpoint.key is None:
         return (
-            f"{endpoint.address.place} is asked over plain http: "
+            f"{endpoint.place} is asked over plain http: "
             "everyone on the network path can read questions and answers."
         )
     return ""

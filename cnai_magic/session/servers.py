@@ -50,7 +50,7 @@ class Servers:
         with interrupts_deferred():
             from ..api.client import Client
 
-        base_url, key = endpoint.base_url, endpoint.key
+        base_url, key, account = endpoint.base_url, endpoint.key, endpoint.account
         if endpoint.demo:
             from ..gateway.embedded import embedded
 
@@ -58,12 +58,12 @@ class Servers:
             base_url, key = gateway.base_url, gateway.key
         timeout = (endpoint.connect_timeout, endpoint.timeout)
         wanted = (base_url, key, timeout, endpoint.retries)
-        made_for, client = self._clients.get(endpoint.account, ((), None))
+        made_for, client = self._clients.get(account, ((), None))
         if client is None or made_for != wanted:
             if client is not None:
                 client.close()
             client = Client(base_url, key, timeout=timeout, retries=endpoint.retries)
-            self._clients[endpoint.account] = wanted, client
+            self._clients[account] = wanted, client
         return client
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.vendor_errors import error_from_response
-from cnai_magic.api.vendors import by_address, resolve
+from cnai_magic.api.vendors import resolve
 from cnai_magic.errors import APIError, ContextLengthError, ModelNotFoundError, NextStep
 from cnai_magic.session.advice import advise, explain_model
 from cnai_magic.session.endpoint import Endpoint
@@ -15,8 +15,7 @@ QUESTION = ChatRequest("m", (Message("user", "a question of a few words"),))
 
 
 def endpoint(base_url: str) -> Endpoint:
-    address = resolve(base_url)
-    return Endpoint(address, vendor=by_address(address))
+    return Endpoint.at(resolve(base_url))
 
 
 def advised(

@@ -19,7 +19,7 @@ from tests.servers import KEY, ScriptedServer, sse
 
 def test_a_server_of_ones_own_needs_no_key() -> None:
     endpoint = resolve_endpoint(Cnai(base_url="localhost:9999"), Keys())
-    assert endpoint == Endpoint(parse_address("http://localhost:9999"))
+    assert endpoint == Endpoint.at(parse_address("http://localhost:9999"))
     assert endpoint.loopback
     assert not endpoint.demo
 
@@ -45,14 +45,14 @@ def test_the_demo_answers_where_it_is_chosen_or_the_default_server_has_no_key() 
 
 
 def test_an_endpoint_does_not_change_and_shows_no_key() -> None:
-    endpoint = Endpoint(parse_address("https://gateway.example/v1"), ApiKey(KEY))
+    endpoint = Endpoint.at(parse_address("https://gateway.example/v1"), ApiKey(KEY))
     with pytest.raises(FrozenInstanceError):
         endpoint.key = None  # type: ignore[misc]
     assert KEY not in repr(endpoint) + repr(endpoint.account)
 
 
 def test_a_demo_gateway_that_was_closed_is_started_again() -> None:
-    servers, endpoint = Servers(), Endpoint(None)
+    servers, endpoint = Servers(), Endpoint()
     first = servers.client(endpoint)
     assert servers.client(endpoint) is first
     gateway.embedded().close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.spend import balance_lines
 from cnai_magic.money.price import FREE_LOCAL, Price, PriceList
 from cnai_magic.redaction import ApiKey
+from cnai_magic.session import kernel_session
 from cnai_magic.session.endpoint import Endpoint
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.models import takes_demo_credit
@@ -114,7 +116,10 @@ def test_the_server_s_price_goes_before_the_listed_one_and_that_stands_in_where_
     server: ScriptedServer, make: Callable[..., KernelSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # prices.toml is by host, and no test may leave this machine: this one is called as the service is.
-    monkeypatch.setattr(Endpoint, "host", property(lambda self: "cnaitoken.store"))
+    resolved = kernel_session.resolve_endpoint
+    monkeypatch.setattr(
+        kernel_session, "resolve_endpoint", lambda *given: replace(resolved(*given), host="cnaitoken.store")
+    )
     listed = PriceList().find("deepseek-chat", "cnaitoken.store")
     assert listed is not None
     session = make()
@@ -268,7 +273,7 @@ def test_refresh_asks_for_models_and_prices_again(
 def test_the_demo_is_not_asked_for_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     running = gateway.embedded(tokens_per_second=0)
     asked: list[object] = []
-    servers, endpoint = Servers(), Endpoint(None)
+    servers, endpoint = Servers(), Endpoint()
     try:
         monkeypatch.setattr(servers.client(endpoint), "pricing", lambda: asked.append(1))
         price = servers.price(endpoint, "demo-guide", {})
@@ -332,7 +337,7 @@ def test_only_a_server_that_lists_the_model_as_demo_gives_demo_credit(
 
 
 def test_a_server_elsewhere_never_gives_demo_credit_whatever_it_says() -> None:
-    servers, endpoint = Servers(), Endpoint(parse_address("https://gateway.example/v1"))
+    servers, endpoint = Servers(), Endpoint.at(parse_address("https://gateway.example/v1"))
     servers._models[endpoint.account] = [Model("demo-guide", "demo")]
     assert not takes_demo_credit(servers, endpoint, "demo-guide")
 
