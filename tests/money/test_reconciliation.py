@@ -81,10 +81,12 @@ class Impatient(Watcher):
         raise KeyboardInterrupt
 
 
-def ask(session: KernelSession, view: Watcher, prompt: str, **options: Any) -> Reply | None:
+def ask(
+    session: KernelSession, view: Watcher, prompt: str, *, place: CellPosition, **options: Any
+) -> Reply | None:
     """Ask, and return what was shown of the answer in the end, whatever ended it."""
     with suppress(CnaiError, KeyboardInterrupt):
-        session.ask(prompt, options_of(options), view=view)
+        session.ask(prompt, options_of(options), view=view, place=place)
     (shown,) = [*view.ended, *view.failed]
     return shown
 
@@ -310,9 +312,7 @@ def test_the_embedded_gateway_one_request_after_the_other(
     replies: list[Reply] = []
     for number, kind in enumerate(kinds):
         before = len(watched.gateway.charges)
-        reply = kind.ask(
-            session, number, Options(chat=f"chat-{number % 5}"), place=CellPosition(f"cell-{number % 3}")
-        )
+        reply = kind.ask(session, number, chat=f"chat-{number % 5}", place=CellPosition(f"cell-{number % 3}"))
         if not kind.charged:
             assert reply is None
             assert watched.charges_after(before) == []
@@ -342,7 +342,7 @@ def test_the_embedded_gateway_many_requests_at_once(
     def job(number: int, kind: Kind) -> Callable[[], Reply | None]:
         session = sessions[number % 2]
         place = CellPosition(f"cell-{number % 3}")
-        return lambda: kind.ask(session, number, Options(chat=f"chat-{number % 5}"), place=place)
+        return lambda: kind.ask(session, number, chat=f"chat-{number % 5}", place=place)
 
     found = in_threads(job(number, kind) for number, kind in enumerate(kinds))
     replies = [reply for reply in found if reply is not None]
