@@ -28,7 +28,7 @@ _OPENING = "“”„‟‘‚‛«»‹›「」『』＂＇"
 _DASHES = "—–−―‒‐‑﹣－"
 _MODEL_LIKE = re.compile(r"[\w.:@]*[\d\-/.:][\w./:@-]*")
 # Options whose value is text, which may have several words.
-_TEXTS = {"-s", "--system", "-c", "--chat"}
+_TEXTS = {"-s", "--system", "-c", "--chat", *(each.option for each in PARAMETERS if each.type is str)}
 # Options that are typed as assignments, by their names without underscores.
 _ASSIGNABLE = {each.name.replace("_", ""): each.option for each in PARAMETERS}
 _ASSIGNABLE |= {name: f"--{name}" for name in ("model", "system", "chat", "out", "once", "new", "stream")}

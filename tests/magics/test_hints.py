@@ -177,6 +177,7 @@ def test_in_quotes_all_of_them_are_text(line: str) -> None:
         ("-s You are a pirate", "-s 'You are a pirate'"),
         ("demo-echo -s Answer briefly", "-s 'Answer briefly'"),
         ("--system Be brief.", "--system 'Be brief.'; or name the model first: %%cnai brief. --system Be"),
+        ("--stop The end", "--stop 'The end'; or name the model first: %%cnai end --stop The"),
         ("-c my plan", "-c 'my plan'; or name the model first: %%cnai plan -c my"),
         ("--new -s 请 简短 回答", "-s '请 简短 回答'"),
     ],
