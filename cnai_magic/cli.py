@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,13 +21,73 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .errors import CnaiError, InputError, NextStep
+from .errors import CnaiError, InputError
 from .magics.arguments import Parser, add_request_options, collect_parameters
+from .next_steps import (
+    ChooseHost,
+    ChoosePort,
+    CorrectSetting,
+    CorrectSettings,
+    Door,
+    ListModels,
+    NameModel,
+    OmitParameter,
+    RaiseBudget,
+    ReplaceFile,
+    SeeRequest,
+    SeeSpend,
+    SendLess,
+    SetAnyPrice,
+    SetKey,
+    SetLocalKey,
+    SetPrice,
+    Setting,
+    WriteQuestion,
+)
 
-__all__ = ["main"]
+__all__ = ["TERMINAL", "main"]
 
 _LAB_PORT = 8888
 _LAB_PORTS_TRIED = 50
+
+
+def _option(step: OmitParameter) -> str:
+    return f"--{step.name.replace('_', '-')} (or {_variable(step.name)}, where that is set)"
+
+
+def _assignment(step: Setting) -> str:
+    text = step.value if isinstance(step.value, str) else step.literal
+    return f"{_variable(step.name)}={shlex.quote(text)}"
+
+
+def _variable(setting: str) -> str:
+    return f"CNAI_{setting.upper()}"
+
+
+TERMINAL = Door(
+    "terminal",
+    {
+        Setting: _assignment,
+        CorrectSetting: "{step.variable}",
+        CorrectSettings: "a variable CNAI_…, or an option",
+        SetKey: "set the variable {step.variable}",
+        SetLocalKey: "set CNAI_API_KEY beside CNAI_BASE_URL={step.base_url}",
+        ListModels: "list them with cnai models",
+        NameModel: "cnai ask -m MODEL, or CNAI_MODEL=MODEL",
+        WriteQuestion: "write it after cnai ask, or pipe it in",
+        SeeRequest: "see the options of a question with cnai ask --help",
+        SendLess: "send less: a shorter question",
+        OmitParameter: _option,
+        SeeSpend: "see what was spent with cnai spend",
+        RaiseBudget: lambda step: "" if step.day else "raise the budget with CNAI_BUDGET=USD",
+        SetAnyPrice: """CNAI_PRICES='{{"MODEL": [IN, OUT]}}'""",
+        SetPrice: lambda step: "set its price in USD per million tokens: " + _assignment(step.setting),
+        ReplaceFile: "replace it with --force",
+        ChoosePort: "choose another port: --port {step.example}, or --port 0 for a free one",
+        ChooseHost: "choose --host 127.0.0.1, which is this machine only",
+    },
+)
+"""The words of the command line for what to do next."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parser.parse(typed)
         return int(chosen.run(chosen) or 0)
     except InputError as error:
-        print("\n".join(error.lines("terminal")), file=sys.stderr)
+        print("\n".join(error.lines(TERMINAL)), file=sys.stderr)
         return 2
     except CnaiError as error:
-        print("\n".join(error.lines("terminal")), file=sys.stderr)
+        print("\n".join(error.lines(TERMINAL)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(file=sys.stderr)
@@ -187,7 +248,7 @@ def _lab_port(wanted: int | None) -> int:
             return port
     raise InputError(
         f"the ports from {_LAB_PORT} to {_LAB_PORT + _LAB_PORTS_TRIED - 1} are all taken",
-        next_step=NextStep(terminal="choose one: cnai lab --port PORT"),
+        next_step="choose one: cnai lab --port PORT",
     )
 
 
@@ -222,7 +283,7 @@ def _ask(chosen: argparse.Namespace) -> None:
     question = " ".join(chosen.question)
     if sys.stdin is not None and not sys.stdin.isatty():
         question = "\n\n".join(part for part in (question, sys.stdin.read().strip("\n")) if part)
-    session = KernelSession(notify=_say, door="terminal")
+    session = KernelSession(notify=_say, door=TERMINAL)
     options = Options(
         model=chosen.model,
         system=chosen.system,
@@ -237,7 +298,7 @@ def _models(chosen: argparse.Namespace) -> None:
     from .display.tables import models_table
     from .session.kernel_session import KernelSession
 
-    session = KernelSession(notify=_say, door="terminal")
+    session = KernelSession(notify=_say, door=TERMINAL)
     print(models_table(session.models(chosen.pattern), session))
 
 
@@ -245,7 +306,7 @@ def _spend(chosen: argparse.Namespace) -> None:
     from .magics.spend import spend_in_terminal
     from .session.kernel_session import KernelSession
 
-    session = KernelSession(notify=lambda line: print(line, file=sys.stderr))
+    session = KernelSession(notify=_say, door=TERMINAL)
     for shown in spend_in_terminal(session, chosen):
         print(repr(shown))
 

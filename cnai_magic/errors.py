@@ -28,18 +28,24 @@ CnaiError                      what happened, why, the next step, the request ID
 
 from __future__ import annotations
 
-import json
-import shlex
-from dataclasses import astuple, dataclass
-from typing import Literal
-
-from .redaction import redact, strip_controls
+from .next_steps import (
+    CHECK_ADDRESS,
+    PYTHON,
+    Door,
+    Either,
+    ListModels,
+    NextStep,
+    RaiseBudget,
+    SeeRequest,
+    SeeSpend,
+    SendLess,
+    SetKey,
+    Setting,
+    Step,
+    clean_line,
+)
 
 __all__ = [
-    "CHECK_ADDRESS",
-    "LIST_MODELS",
-    "SEND_LESS",
-    "SET_KEY",
     "APIError",
     "AuthenticationError",
     "BudgetError",
@@ -47,7 +53,6 @@ __all__ = [
     "ConnectionFailed",
     "ContentFilterError",
     "ContextLengthError",
-    "Door",
     "EventTooLargeError",
     "GarbageError",
     "HTMLError",
@@ -56,7 +61,6 @@ __all__ = [
     "LedgerError",
     "ModelNotFoundError",
     "NetworkError",
-    "NextStep",
     "NotAStreamError",
     "ProtocolError",
     "QuotaError",
@@ -66,110 +70,42 @@ __all__ = [
     "ResponseTimeout",
     "ServerError",
     "TruncatedError",
-    "setting",
 ]
-
-# Where a person reads an error: a notebook's cell (or IPython), the `cnai` command, or plain Python.
-Door = Literal["cell", "terminal", "python"]
-
-_LONGEST = 400
-
-
-@dataclass(frozen=True, slots=True)
-class NextStep:
-    """What to do next, in the words of each door; a door without a text shows nothing.
-
-    Parts are added: `"ask again, or wait longer: " + setting("timeout", 300)`.
-    """
-
-    cell: str = ""
-    terminal: str = ""
-    python: str = ""
-
-    @classmethod
-    def of(cls, step: str | NextStep) -> NextStep:
-        """Return a plain text as the next step at every door."""
-        return cls(step, step, step) if isinstance(step, str) else step
-
-    def at(self, door: Door) -> str:
-        """Return the words for one door."""
-        return str(getattr(self, door))
-
-    def __add__(self, other: str | NextStep) -> NextStep:
-        return NextStep(*map("".join, zip(astuple(self), astuple(NextStep.of(other)), strict=True)))
-
-    def __radd__(self, other: str) -> NextStep:
-        return NextStep.of(other) + self
-
-    def __contains__(self, text: str) -> bool:
-        return any(text in words for words in astuple(self))
-
-    def __bool__(self) -> bool:
-        return any(astuple(self))
-
-    def __str__(self) -> str:
-        return self.python
-
-
-def setting(name: str, value: object) -> NextStep:
-    """Return how a setting is given a value at each door, quoted as Python or a shell needs it."""
-    literal = json.dumps(value, ensure_ascii=False) if isinstance(value, str | dict) else repr(value)
-    return NextStep(
-        cell=f"%config Cnai.{name} = {literal}",
-        terminal=f"CNAI_{name.upper()}={shlex.quote(value if isinstance(value, str) else literal)}",
-        python=f"Session({name}={literal})",
-    )
-
-
-# What several errors advise.
-SEND_LESS = NextStep(
-    cell="send less: a shorter prompt, a new conversation with %%cnai --new, or fewer earlier turns with "
-    "%config Cnai.history_tokens = N",
-    terminal="send less: a shorter question",
-    python="send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
-)
-LIST_MODELS = NextStep(
-    "list them with %cnai_models", "list them with cnai models", "list them with Session.models()"
-)
-SET_KEY = NextStep(
-    cell="set a key with %cnai_key, or the variable CNAI_API_KEY",
-    terminal="set the variable CNAI_API_KEY",
-    python="set the variable CNAI_API_KEY, or call Session.use_key",
-)
-CHECK_ADDRESS = "check the address, it usually ends in /v1: " + setting("base_url", "https://HOST/v1")
 
 
 class CnaiError(Exception):
     """Base of every error of this package: catch this one to catch them all.
 
-    `what` happened, `why` (often the server's own words), the `next_step` (what to type or which page to
-    open, in the words of each door) and the server's `request_id`; all text is cleaned of keys and control
-    sequences. `str(error)` is for plain Python.
+    `what` happened, `why` (often the server's own words), the `next_step` and the server's `request_id`; what
+    is shown of them has no keys and no control sequences. `door` is where the error is read, and so has the
+    words of the next step; `str(error)` is for plain Python.
     """
 
     retryable = False
-    default_next_step: str | NextStep = ""
+    default_next_step: str | Step | NextStep = ""
+    door: Door = PYTHON
 
     def __init__(
-        self, what: str, *, why: str = "", next_step: str | NextStep = "", request_id: str = ""
+        self, what: str, *, why: str = "", next_step: str | Step | NextStep = "", request_id: str = ""
     ) -> None:
-        self.what = _clean(what)
-        self.why = _clean(why)
-        self.next_step = NextStep(*map(_clean, astuple(NextStep.of(next_step or self.default_next_step))))
-        self.request_id = _clean(request_id)
+        self.what = clean_line(what)
+        self.why = clean_line(why)
+        self.next_step = NextStep.of(next_step or self.default_next_step)
+        self.request_id = clean_line(request_id)
         super().__init__(self.what)
 
-    def lines(self, door: Door = "python") -> list[str]:
-        """Return the error as the three or four lines that a person reads at this door."""
-        named = [("why", self.why), ("next", self.next_step.at(door)), ("request", self.request_id)]
+    def lines(self, door: Door | None = None) -> list[str]:
+        """Return the error as the three or four lines that a person reads, at `door` where it is given."""
+        next_step = self.next_step.at(door or self.door)
+        named = [("why", self.why), ("next", next_step), ("request", self.request_id)]
         return [f"{type(self).__name__}: {self.what}", *(f"  {name}: {text}" for name, text in named if text)]
 
     def __str__(self) -> str:
-        return "; ".join(part for part in (self.what, self.why, self.next_step.python) if part)
+        return "; ".join(part for part in (self.what, self.why, self.next_step.at(PYTHON)) if part)
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: these lines are shown in place of a traceback, and the cell still fails."""
-        return self.lines("cell")
+        return self.lines()
 
 
 class InputError(CnaiError):
@@ -178,7 +114,7 @@ class InputError(CnaiError):
     default_next_step = "nothing was sent: correct it and ask again"
 
     def __init__(
-        self, what: str, *, parameter: str = "", why: str = "", next_step: str | NextStep = ""
+        self, what: str, *, parameter: str = "", why: str = "", next_step: str | Step | NextStep = ""
     ) -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.parameter = parameter
@@ -190,13 +126,11 @@ class BudgetError(CnaiError):
     `needed` is the least that it may cost, in nano-USD.
     """
 
-    default_next_step = NextStep(
-        cell="see what was spent with %cnai_spend; raise the budget with %cnai_spend --budget USD",
-        terminal="see what was spent with cnai spend; raise the budget with CNAI_BUDGET=USD",
-        python="raise the budget with Session(budget=USD)",
-    )
+    default_next_step = Either((SeeSpend(), RaiseBudget()))
 
-    def __init__(self, what: str, *, why: str = "", next_step: str | NextStep = "", needed: int = 0) -> None:
+    def __init__(
+        self, what: str, *, why: str = "", next_step: str | Step | NextStep = "", needed: int = 0
+    ) -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.needed = needed
 
@@ -204,14 +138,14 @@ class BudgetError(CnaiError):
 class LedgerError(CnaiError):
     """The ledger of what all notebooks spent cannot be read or written; `locked`: by another program, now."""
 
-    default_next_step = "choose another file, or none: " + setting("ledger", "PATH") + ' or "off"'
+    default_next_step = "choose another file, or none: " + Setting("ledger", "PATH") + ' or "off"'
     locked = False
 
 
 class ReplayError(CnaiError):
     """Answers are to be replayed, and the notebook holds none to exactly this request; nothing was sent."""
 
-    default_next_step = "ask the server: " + setting("replay", False) + ", and ask again"
+    default_next_step = "ask the server: " + Setting("replay", False) + ", and ask again"
 
 
 class APIError(CnaiError):
@@ -222,20 +156,20 @@ class APIError(CnaiError):
         what: str,
         *,
         why: str = "",
-        next_step: str | NextStep = "",
+        next_step: str | Step | NextStep = "",
         request_id: str = "",
         status: int = 0,
         code: str = "",
     ) -> None:
         super().__init__(what, why=why, next_step=next_step, request_id=request_id)
         self.status = status
-        self.code = _clean(code)
+        self.code = clean_line(code)
 
 
 class AuthenticationError(APIError):
     """The key is missing, wrong, expired, or not allowed to do this (401, 403)."""
 
-    default_next_step = SET_KEY
+    default_next_step = SetKey()
 
 
 class QuotaError(APIError):
@@ -255,24 +189,20 @@ class RateLimitError(APIError):
 class InvalidRequestError(APIError):
     """The server refuses the request as it stands (400, 422)."""
 
-    default_next_step = NextStep(
-        cell="see the exact request with %%cnai --dry-run",
-        terminal="see the options of a question with cnai ask --help",
-        python="see the exact request with Session.prepare",
-    )
+    default_next_step: str | Step | NextStep = SeeRequest()
 
 
 class ContextLengthError(InvalidRequestError):
     """The request is longer than the model takes; `limit` is how many tokens that is, if the server tells."""
 
-    default_next_step = SEND_LESS
+    default_next_step = SendLess()
     limit: int | None = None
 
 
 class ModelNotFoundError(APIError):
     """The server does not serve this model to this key (404, or 503 in the one-api family)."""
 
-    default_next_step = "ask for another model: " + LIST_MODELS
+    default_next_step = "ask for another model: " + ListModels()
 
 
 class ContentFilterError(APIError):
@@ -296,19 +226,19 @@ class ConnectionFailed(NetworkError):
     """No connection was had, or it broke before the first token."""
 
     retryable = True
-    default_next_step = "check the network, and the address: " + setting("base_url", "https://HOST/v1")
+    default_next_step = "check the network, and the address: " + Setting("base_url", "https://HOST/v1")
 
 
 class ResponseTimeout(NetworkError):
     """Nothing arrived for longer than the timeout."""
 
-    default_next_step = "ask again, or wait longer: " + setting("timeout", 300)
+    default_next_step = "ask again, or wait longer: " + Setting("timeout", 300)
 
 
 class RedirectRefused(NetworkError):
     """The server redirects; to follow would hand the key to another address."""
 
-    default_next_step = "set the final address yourself: " + setting("base_url", "https://HOST/v1")
+    default_next_step = "set the final address yourself: " + Setting("base_url", "https://HOST/v1")
 
 
 class TruncatedError(NetworkError):
@@ -340,10 +270,4 @@ class NotAStreamError(ProtocolError):
 class EventTooLargeError(ProtocolError):
     """One event of the stream is larger than the cap, so the stream was given up."""
 
-    default_next_step = "ask for a shorter answer: " + setting("max_tokens", 2000)
-
-
-def _clean(text: str) -> str:
-    # Control sequences first: one in the middle of a key would hide it from redact.
-    text = " ".join(redact(strip_controls(text)).split()).encode("utf-8", "replace").decode()
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    default_next_step = "ask for a shorter answer: " + Setting("max_tokens", 2000)

@@ -16,8 +16,9 @@ from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, TraitType, U
 from traitlets.config import Configurable
 
 from .api.parameters import PARAMETERS, Parameter, ParameterValue
-from .errors import InputError, NextStep
+from .errors import InputError
 from .nearest import nearest
+from .next_steps import CorrectSetting, CorrectSettings
 
 __all__ = ["DEFAULT_BASE_URL", "Cnai", "Value"]
 
@@ -119,11 +120,7 @@ class Cnai(Configurable):
             raise InputError(
                 "a setting has a value that it cannot have",
                 why=str(exc),
-                next_step=NextStep(
-                    cell="correct it where it is set: %config Cnai, or ipython_config.py",
-                    terminal="correct it where it is set: a variable CNAI_…, or an option",
-                    python="correct it where it is set: Session(…)",
-                ),
+                next_step="correct it where it is set: " + CorrectSettings(),
             ) from exc
         for name in known:
             text = os.environ.get(_variable(name), "").strip()
@@ -155,12 +152,7 @@ class Cnai(Configurable):
                 f"the setting {name} is {value!r}",
                 parameter=name,
                 why=self._allowed(name),
-                next_step="correct it where it is set: "
-                + NextStep(
-                    cell=f"%config Cnai.{name}, or {_variable(name)}",
-                    terminal=_variable(name),
-                    python=f"Session({name}=…), or the variable {_variable(name)}",
-                ),
+                next_step="correct it where it is set: " + CorrectSetting(name, _variable(name)),
             ) from exc
 
     def _read(self, name: str, text: str) -> Any:

@@ -33,10 +33,11 @@ _ARROWS: dict[str, set[str]] = {
     "settings": {"api"},
     "api": set(),
     "errors": set(),
+    "next_steps": set(),
     "nearest": set(),
     "redaction": set(),
 }
-_FOR_ALL = ["errors", "nearest", "redaction"]
+_FOR_ALL = ["errors", "next_steps", "nearest", "redaction"]
 _ORDER = list(_ARROWS)
 
 # Which packages or modules know a library; one that is not named here is a new dependency.

@@ -3,22 +3,24 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from cnai_magic import errors
+from cnai_magic import errors, next_steps
+from cnai_magic.cli import TERMINAL
 from cnai_magic.errors import (
     APIError,
     CnaiError,
     ConnectionFailed,
     InputError,
-    NextStep,
     QuotaError,
     RateLimitError,
     ServerError,
-    setting,
 )
+from cnai_magic.magics.cell_words import CELL
+from cnai_magic.next_steps import PYTHON, ByDoor, Door, Either, ListTurns, NextStep, Setting, Step
 
 FAMILY = [
     value
@@ -37,22 +39,25 @@ FOREIGN_AT = {
     "python": [ONLY_IN_A_CELL, AN_OPTION],
     "every door": [ONLY_IN_A_CELL, ONLY_IN_A_TERMINAL, ONLY_IN_PYTHON, AN_OPTION],
 }
-# Modules whose errors are read at one door only.
-ONE_DOOR = {
-    "magics/ask.py": "cell",
-    "magics/keys.py": "cell",
-    "magics/notebook_file.py": "cell",
-    "magics/chat.py": "cell",
-    "magics/chat_files.py": "cell",
-    "magics/spend.py": "cell",
-    "magics/spend_changes.py": "cell",
-    "notebook/notebook_files.py": "cell",
-    "notebook/record.py": "cell",
-    "magics/arguments.py": "cell",
-    "magics/hints.py": "cell",
-    "session/replay.py": "cell",
-    "magics/transform.py": "cell",
-    "cli.py": "terminal",
+# Modules whose errors are read at one door only; the last two speak of the cells of a notebook.
+ONE_DOOR = {"cli.py": "terminal", "notebook/record.py": "cell", "session/replay.py": "cell"}
+DOORS = {door.name: door for door in (CELL, TERMINAL, PYTHON)}
+STEPS = [
+    value
+    for value in vars(next_steps).values()
+    if isinstance(value, type) and issubclass(value, Step) and value not in (Step, Either, ByDoor)
+]
+EXAMPLES: dict[str, object] = {
+    "name": "top_p",
+    "value": 0.5,
+    "variable": "CNAI_API_KEY",
+    "base_url": "http://localhost:1/v1",
+    "day": True,
+    "kernel": True,
+    "model": "m",
+    "old": "plan",
+    "new": "draft",
+    "example": 8788,
 }
 CONCRETE = [kind for kind in FAMILY if not kind.__subclasses__()]
 
@@ -76,8 +81,7 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
 
 
 def test_every_class_of_the_module_is_listed() -> None:
-    advice = {"CHECK_ADDRESS", "Door", "LIST_MODELS", "NextStep", "SEND_LESS", "SET_KEY", "setting"}
-    assert {kind.__name__ for kind in FAMILY} == {*errors.__all__} - advice
+    assert {kind.__name__ for kind in FAMILY} == {*errors.__all__}
 
 
 @pytest.mark.parametrize("kind", CONCRETE, ids=lambda kind: kind.__name__)
@@ -91,75 +95,86 @@ def test_an_error_is_two_to_four_lines_of_what_why_next_and_request(kind: type[C
         "  next: do this",
         "  request: req-1",
     ]
-    assert full._render_traceback_() == full.lines("cell")
+    assert full._render_traceback_() == full.lines()
 
 
 @pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
 def test_what_an_error_advises_can_be_done_where_it_is_read(kind: type[CnaiError]) -> None:
     step = kind("it failed").next_step
-    assert bool(step.cell) is bool(step.terminal) is bool(step.python)
-    for door in ("cell", "terminal", "python"):
-        assert not [words for words in FOREIGN_AT[door] if words.search(step.at(door))]
+    shown = {name: step.at(door) for name, door in DOORS.items()}
+    assert len({*map(bool, shown.values())}) == 1
+    for name, text in shown.items():
+        assert not [words for words in FOREIGN_AT[name] if words.search(text)]
 
 
-def told_texts(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line, door and text of each text that a module gives to an error, or to what an error advises."""
-    raised = {kind.__name__ for kind in FAMILY}
-    doors = ["cell", "terminal", "python"]
+@pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.__name__)
+def test_the_words_of_a_step_are_those_of_the_door(kind: type[Step]) -> None:
+    step = kind(**{field.name: EXAMPLES[field.name] for field in fields(kind)})
+    for name, door in DOORS.items():
+        assert not [words for words in FOREIGN_AT[name] if words.search(NextStep.of(step).at(door))]
+    assert any(step.at(door) for door in DOORS.values())
 
-    def texts(node: ast.AST, door: str) -> Iterator[tuple[int, str, str]]:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.lineno, door, node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "NextStep":
-            for own, value in [
-                *zip(doors, node.args, strict=False),
-                *((k.arg, k.value) for k in node.keywords),
-            ]:
-                yield from texts(value, str(own))
-        else:
-            for child in ast.iter_child_nodes(node):
-                yield from texts(child, door)
 
+@pytest.mark.parametrize("door", DOORS.values(), ids=lambda door: door.name)
+def test_a_door_has_words_for_known_steps_only(door: Door) -> None:
+    assert {*door.words} <= {*STEPS}
+    assert {kind.__name__ for kind in STEPS} <= {*next_steps.__all__}
+
+
+def shown_texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of each text that a module gives to an error, or to what an error advises."""
+    raised = {kind.__name__ for kind in (*FAMILY, *STEPS, Either)}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        named = node.func if isinstance(node, ast.Call) else None
-        if isinstance(named, ast.Name) and named.id in {*raised, "NextStep"}:
-            yield from texts(node, "every door")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in raised:
+            for each in ast.walk(node):
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    yield each.lineno, each.value
 
 
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_no_error_speaks_of_what_its_reader_does_not_have(path: Path) -> None:
-    only = ONE_DOOR.get(path.relative_to(PACKAGE).as_posix(), "")
-    wrong = [
-        (line, door, text)
-        for line, door, text in told_texts(path)
-        if any(words.search(text) for words in FOREIGN_AT[only or door])
-    ]
-    assert not wrong
+    name = path.relative_to(PACKAGE).as_posix()
+    door = "cell" if name.startswith("magics/") else ONE_DOOR.get(name, "every door")
+    texts = shown_texts(path)
+    assert not [(line, text) for line, text in texts if any(each.search(text) for each in FOREIGN_AT[door])]
 
 
 def test_the_next_step_speaks_the_words_of_each_door() -> None:
-    step = "ask again, or wait longer: " + setting("timeout", 300) + "."
+    step = "ask again, or wait longer: " + Setting("timeout", 300) + "."
     error = CnaiError("it failed", next_step=step)
-    assert error.lines("cell")[-1] == "  next: ask again, or wait longer: %config Cnai.timeout = 300."
-    assert error.lines("terminal")[-1] == "  next: ask again, or wait longer: CNAI_TIMEOUT=300."
-    assert error.lines("python")[-1] == "  next: ask again, or wait longer: Session(timeout=300)."
+    assert error.lines(CELL)[-1] == "  next: ask again, or wait longer: %config Cnai.timeout = 300."
+    assert error.lines(TERMINAL)[-1] == "  next: ask again, or wait longer: CNAI_TIMEOUT=300."
+    assert error.lines(PYTHON)[-1] == "  next: ask again, or wait longer: Session(timeout=300)."
     assert str(error) == "it failed; ask again, or wait longer: Session(timeout=300)."
-    assert f"{error.next_step}" == step.python
 
 
-def test_a_plain_next_step_is_said_at_every_door_and_an_empty_one_at_none() -> None:
-    assert NextStep.of("ask again") == NextStep("ask again", "ask again", "ask again")
-    assert CnaiError("it failed", next_step=NextStep(cell="%cnai_chat")).lines("python") == [
-        "CnaiError: it failed"
+def test_an_error_is_shown_in_the_words_of_plain_python_unless_a_magic_failed() -> None:
+    error = CnaiError("it failed", next_step=Setting("timeout", 300))
+    assert error._render_traceback_()[-1] == "  next: Session(timeout=300)"
+    error.door = CELL
+    assert error._render_traceback_()[-1] == "  next: %config Cnai.timeout = 300"
+
+
+def test_a_plain_next_step_is_said_at_every_door_and_one_without_words_at_none() -> None:
+    assert {NextStep.of("ask again").at(door) for door in DOORS.values()} == {"ask again"}
+    assert CnaiError("it failed", next_step=ListTurns()).lines(PYTHON) == ["CnaiError: it failed"]
+
+
+def test_of_several_steps_those_are_offered_that_the_door_has() -> None:
+    step = Either((ListTurns(), "ask again"))
+    assert step.at(CELL) == "see them with %cnai_chat show, or ask again"
+    assert step.at(PYTHON) == "ask again"
+
+
+def test_the_value_of_a_setting_is_quoted_as_each_door_reads_it() -> None:
+    step = Setting("ledger", "a b")
+    assert [step.at(door) for door in DOORS.values()] == [
+        '%config Cnai.ledger = "a b"',
+        "CNAI_LEDGER='a b'",
+        'Session(ledger="a b")',
     ]
-
-
-def test_a_text_in_a_setting_is_quoted_where_python_reads_it() -> None:
-    assert setting("ledger", "off") == NextStep(
-        '%config Cnai.ledger = "off"', "CNAI_LEDGER=off", 'Session(ledger="off")'
-    )
 
 
 def test_only_what_may_pass_by_itself_is_retryable() -> None:

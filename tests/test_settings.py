@@ -6,6 +6,7 @@ from traitlets.config import Config
 
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.errors import InputError
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import DEFAULT_BASE_URL, Cnai
 
@@ -77,7 +78,7 @@ def test_a_variable_that_is_wrong_is_an_error_that_names_it(monkeypatch: pytest.
         Cnai()
     assert caught.value.parameter == "display"
     assert "hologram" in caught.value.what
-    assert "CNAI_DISPLAY" in caught.value.next_step
+    assert "CNAI_DISPLAY" in caught.value.next_step.at(CELL)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_value_out_of_range_is_an_error_that_names_the_setting(name: str, valu
     with pytest.raises(InputError) as caught:
         Cnai(**{name: value})
     assert caught.value.parameter == name
-    assert f"%config Cnai.{name}" in caught.value.next_step
+    assert f"%config Cnai.{name}" in caught.value.next_step.at(CELL)
 
 
 def test_zero_is_a_value_and_not_unset() -> None:
@@ -127,7 +128,7 @@ def test_a_value_in_a_configuration_file_that_is_wrong_is_an_error_of_a_few_line
     with pytest.raises(InputError, match="has a value that it cannot have") as caught:
         Cnai(config=Config({"Cnai": {"temperature": "hot"}}))
     assert "temperature" in caught.value.why
-    assert "ipython_config.py" in caught.value.next_step
+    assert "ipython_config.py" in caught.value.next_step.at(CELL)
 
 
 @pytest.mark.parametrize(

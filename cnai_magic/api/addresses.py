@@ -13,7 +13,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from ..errors import InputError, setting
+from ..errors import InputError
+from ..next_steps import Setting
 
 __all__ = ["Address", "parse_address"]
 
@@ -82,7 +83,7 @@ def parse_address(text: str) -> Address:
             "the base URL is not the address of an API",
             parameter="base_url",
             why=_FORM,
-            next_step="correct it: " + setting("base_url", "https://HOST/v1"),
+            next_step="correct it: " + Setting("base_url", "https://HOST/v1"),
         )
     scheme = found["scheme"].lower()
     return Address(scheme, _EVERYWHERE.get(host, host), port or _PORTS[scheme], path)

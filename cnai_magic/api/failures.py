@@ -17,16 +17,8 @@ from collections.abc import Iterator
 import requests
 import urllib3
 
-from ..errors import (
-    CHECK_ADDRESS,
-    CnaiError,
-    ConnectionFailed,
-    GarbageError,
-    NextStep,
-    ResponseTimeout,
-    TruncatedError,
-    setting,
-)
+from ..errors import CnaiError, ConnectionFailed, GarbageError, ResponseTimeout, TruncatedError
+from ..next_steps import CHECK_ADDRESS, NextStep, Setting
 from .addresses import Address
 from .vendors import by_address, local_servers
 
@@ -182,7 +174,7 @@ def _of_name(causes: list[BaseException], address: Address) -> CnaiError | None:
             error = ConnectionFailed(
                 f"the name {address.host} cannot be resolved",
                 why="the name is wrong, or there is no network",
-                next_step="check the network, and the name: " + setting("base_url", "https://HOST/v1"),
+                next_step="check the network, and the name: " + Setting("base_url", "https://HOST/v1"),
             )
             number = each.errno if isinstance(each, socket.gaierror) else None
             error.retryable = number == socket.EAI_AGAIN

@@ -14,7 +14,8 @@ from typing import Any
 import requests
 
 from .. import __version__
-from ..errors import SET_KEY, APIError, CnaiError, InputError, ProtocolError, RedirectRefused
+from ..errors import APIError, CnaiError, InputError, ProtocolError, RedirectRefused
+from ..next_steps import SetKey
 from ..redaction import ApiKey
 from .addresses import parse_address
 from .cancel import Cancellation
@@ -44,7 +45,7 @@ class Requester:
         if not all("!" <= character <= "~" for character in key.reveal()):
             raise InputError(
                 "the API key has characters that no key has",
-                next_step="copy it again from where it was made, and " + SET_KEY,
+                next_step="copy it again from where it was made, and " + SetKey(),
             )
         if key and self.address.in_clear:
             raise InputError(

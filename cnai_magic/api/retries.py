@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
-from ..errors import CnaiError, NextStep, RateLimitError
+from ..errors import CnaiError, RateLimitError
+from ..next_steps import NextStep
 from .cancel import Cancellation
 
 __all__ = ["Notice", "retried"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import requests
 
-from ..errors import APIError, HTMLError, InvalidRequestError, NextStep, ProtocolError
+from ..errors import APIError, HTMLError, InvalidRequestError, ProtocolError
+from ..next_steps import NextStep
 from .cancel import Cancellation
 from .chunks import read_answer
 from .messages import ChatRequest, Chunk

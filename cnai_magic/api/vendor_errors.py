@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import (
-    CHECK_ADDRESS,
-    SEND_LESS,
     APIError,
     AuthenticationError,
     CnaiError,
@@ -24,11 +22,11 @@ from ..errors import (
     HTMLError,
     InvalidRequestError,
     ModelNotFoundError,
-    NextStep,
     QuotaError,
     RateLimitError,
     ServerError,
 )
+from ..next_steps import CHECK_ADDRESS, NextStep, SendLess, Step
 from ..redaction import redact, strip_controls
 from .vendor_spellings import BY_STATUS, INVALID_CODES, SPELLINGS
 
@@ -322,10 +320,10 @@ def _why(message: str, status: int, report: _Report) -> str:
     return f"{message} ({detail})" if message and detail else message or detail
 
 
-def _next_step(kind: type[APIError], status: int, message: str) -> str | NextStep:
+def _next_step(kind: type[APIError], status: int, message: str) -> str | Step | NextStep:
     if kind is InvalidRequestError and (status in (404, 405) or _NO_PLACE.search(message)):
         return CHECK_ADDRESS
-    return SEND_LESS if kind is ContextLengthError else ""
+    return SendLess() if kind is ContextLengthError else ""
 
 
 def _limit(message: str) -> int | None:

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta, timezone
 from uuid import uuid4
 
 from ..api.messages import Message
-from ..errors import InputError, NextStep
+from ..errors import InputError
+from ..next_steps import ListAttempts, ListTurns
 from .order import CellPosition
 from .reply import Reply
 
@@ -83,7 +84,7 @@ class Turn:
             raise InputError(
                 f"this turn has no attempt {attempt}",
                 why=f"it has {', '.join(map(str, numbers))}",
-                next_step=NextStep(cell="see them with %cnai_chat versions"),
+                next_step=ListAttempts(),
             )
         self.current = numbers.index(attempt)
         self.failed = False
@@ -323,7 +324,7 @@ class Conversation:
             raise InputError(
                 f"conversation {self.name!r} has no turn {number}",
                 why=f"it has {len(self.turns) or 'no'} turn{'s' * (len(self.turns) != 1)}",
-                next_step=NextStep(cell="see them with %cnai_chat show"),
+                next_step=ListTurns(),
             )
         return self.turns[number - 1]
 

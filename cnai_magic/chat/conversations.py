@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from ..errors import InputError, NextStep
+from ..errors import InputError
 from ..nearest import nearest
+from ..next_steps import BeginConversation, NameConversation, RenameConversation, UseConversation
 from .conversation import Conversation, Turn
 from .order import CellPosition, Clock
 from .reply import Reply
@@ -47,7 +48,7 @@ class Conversations:
             raise InputError(
                 f"there is no conversation {_short(name)!r}",
                 why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",
-                next_step=NextStep(cell=f"begin one with %cnai_chat new {_short(name)}"),
+                next_step=BeginConversation(_short(name)),
             )
         return found
 
@@ -127,13 +128,13 @@ class Conversations:
         if name in self._named:
             raise InputError(
                 f"there is a conversation {name!r} already",
-                next_step=NextStep(cell=f"continue it with %cnai_chat use {name}"),
+                next_step=UseConversation(name),
             )
         if not self.is_name(name):
             raise InputError(
                 f"{_short(name)!r} cannot be the name of a conversation",
                 why=f"a name is one word, of at most {_LONGEST_NAME} characters",
-                next_step=NextStep(cell="for example: %cnai_chat new plan"),
+                next_step=NameConversation(),
             )
         return Conversation(name)
 
@@ -206,7 +207,7 @@ class Conversations:
             raise InputError(
                 f"there is no conversation {_short(name)!r} any more",
                 why=f"it is called {old!r} now",
-                next_step=NextStep(cell=f"%cnai_chat rename {old} {new}"),
+                next_step=RenameConversation(old, new),
             )
         if new == old:
             return new

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from ..money.cost import Spend, usd
+from ..next_steps import PYTHON, Door
 from ..redaction import one_line
 from .spend import grouped_table, unpriced
 
@@ -41,8 +42,15 @@ class SpendPlot:
     """
 
     def __init__(
-        self, by_time: Mapping[str, Mapping[str, Spend]], *, title: str, demo: bool, heading: str = "Model"
+        self,
+        by_time: Mapping[str, Mapping[str, Spend]],
+        *,
+        title: str,
+        demo: bool,
+        heading: str = "Model",
+        door: Door = PYTHON,
     ) -> None:
+        self._door = door
         self._heading, self._title, self._demo = heading, one_line(title), demo
         self._parts = _summed(
             ((one_line(time), one_line(model) or "(not known)"), spend)
@@ -57,7 +65,7 @@ class SpendPlot:
     def __repr__(self) -> str:
         if not self._parts:
             return f"{self._title}\nnothing was spent yet"
-        table = grouped_table(self._heading, self._by_model, demo=self._demo, scope="")
+        table = grouped_table(self._heading, self._by_model, demo=self._demo, scope="", door=self._door)
         return f"{self._title}\n\n{table!r}"
 
     def _repr_mimebundle_(

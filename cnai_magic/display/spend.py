@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..errors import Door, NextStep
 from ..money.cost import Record, Spend, usd
 from ..money.holds import BudgetStatus
+from ..next_steps import PYTHON, Door, SetAnyPrice
 from ..redaction import strip_controls
 from .tables import Table
 
@@ -32,7 +32,6 @@ _CSV_HEADINGS = (
     *("estimated", "cost_usd", "demo", "finish_reason"),
 )
 _SHOWN_IF_ANY = ("Thinking", "Cached", "of it estimated", "Unpriced")
-_SET_PRICE = NextStep("%cnai_spend --price MODEL IN OUT", """CNAI_PRICES='{"MODEL": [IN, OUT]}'""")
 # What a charge without a name in the group is called.
 _NAMELESS = {"Conversation": "(outside: --once)", "Notebook": "(no notebook)"}
 # A cell that begins so is a formula to a spreadsheet, the full-width forms in some languages.
@@ -49,7 +48,7 @@ class ScopeTotal:
     budget: BudgetStatus | None = None
 
 
-def overview_table(totals: Mapping[str, ScopeTotal], door: Door = "cell") -> Table:
+def overview_table(totals: Mapping[str, ScopeTotal], door: Door = PYTHON) -> Table:
     """Return what was spent within each scope ("today", "this kernel", …), one in a row, money first.
 
     Columns that would be empty are left out; sums in one column have the same number of decimals. The note
@@ -98,7 +97,7 @@ def grouped_table(
     *,
     demo: bool,
     scope: str = "this kernel",
-    door: Door = "cell",
+    door: Door = PYTHON,
 ) -> Table:
     """Return what was spent by model, conversation, day or notebook, with the exact total as the last row.
 
@@ -231,7 +230,7 @@ def _notes(spends: Iterable[Spend], demo: bool, shown: Mapping[str, Sequence[str
     if any(cell.startswith("≈") for cells in shown.values() for cell in cells):
         notes.append("≈ marks what no server reported the tokens of")
     if any(spend.unpriced_requests for spend in spends):
-        notes.append(f"set a price, in USD per million tokens, with {_SET_PRICE.at(door)}")
+        notes.append(f"set a price, in USD per million tokens, with {SetAnyPrice().at(door)}")
     return notes
 
 

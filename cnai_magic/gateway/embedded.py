@@ -15,7 +15,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from ..api.worker import run_in_worker
-from ..errors import CnaiError, InputError, setting
+from ..errors import CnaiError, InputError
+from ..next_steps import Setting
 from ..redaction import ApiKey
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class EmbeddedGateway:
         if not self._ready.wait(_PATIENCE) or self._failure is not None:
             raise CnaiError(
                 "the embedded gateway did not start",
-                next_step="ask another server: " + setting("base_url", "https://HOST/v1"),
+                next_step="ask another server: " + Setting("base_url", "https://HOST/v1"),
             ) from self._failure
 
     @property

@@ -6,7 +6,8 @@ import errno
 import re
 import socket
 
-from ..errors import InputError, NextStep
+from ..errors import InputError
+from ..next_steps import ChooseHost, ChoosePort
 
 __all__ = ["BACKLOG", "bind", "unusable"]
 
@@ -47,10 +48,7 @@ def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
             f"port {port} of {host} is taken",
             parameter="port",
             why="another program listens there",
-            next_step=NextStep(
-                terminal=f"choose another port: --port {port + 1}, or --port 0 for a free one",
-                python="choose another port, or 0 for a free one",
-            ),
+            next_step=ChoosePort(port + 1),
         )
     if number in (errno.EACCES, errno.EPERM):
         return InputError(
@@ -59,10 +57,7 @@ def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
             why="ports below 1024 need the rights of an administrator"
             if port < 1024
             else "the system refuses it",
-            next_step=NextStep(
-                terminal="choose a higher one: --port 8787, or --port 0 for a free one",
-                python="choose a port from 1024, or 0 for a free one",
-            ),
+            next_step=ChoosePort(8787),
         )
     reasons = {
         errno.EADDRNOTAVAIL: "it is not an address of this machine",
@@ -80,8 +75,5 @@ def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
         f"the gateway cannot listen on {host!r}",
         parameter="host",
         why=why,
-        next_step=NextStep(
-            terminal="choose --host 127.0.0.1, which is this machine only",
-            python="choose 127.0.0.1, which is this machine only",
-        ),
+        next_step=ChooseHost(),
     )

@@ -9,7 +9,7 @@ from ..api.interrupts import interrupts_deferred
 from ..chat.reply import Reply
 from ..display import choose_view
 from ..display.outputs import kept_metadata
-from ..errors import InputError, NextStep
+from ..errors import InputError
 from ..redaction import strip_controls
 from ..session.question import Options
 from .arguments import collect_parameters, split_options, split_words
@@ -104,9 +104,7 @@ def _no_question(line: str, cell: str | None) -> InputError:
     )
     begin = "; to begin a conversation without one: %cnai_chat new" if "--new" in line.split() else ""
     why = "" if cell is None else "the body of the cell is empty"
-    return InputError(
-        "there is no question", why=why, next_step=NextStep(cell=f"write one: {example}{begin}")
-    )
+    return InputError("there is no question", why=why, next_step=f"write one: {example}{begin}")
 
 
 def body_of(cell: str) -> str:

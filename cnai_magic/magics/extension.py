@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from ..api.interrupts import Interrupted, interrupts_deferred
+from ..errors import CnaiError
 from ..settings import Cnai
+from .cell_words import CELL
 from .notebook_path import holds_answers, notebook_name
 from .transform import keep_body, keep_question_mark
 
@@ -38,7 +42,8 @@ class CnaiMagics(Magics):
     def cnai(self, line: str, cell: str | None = None) -> Reply | None:
         """Ask a model."""
         try:
-            reply: Reply | None = _actions().ask(self.shell_session, line, cell)
+            with _errors_in_cell():
+                reply: Reply | None = _actions().ask(self.shell_session, line, cell)
         except KeyboardInterrupt:
             raise Interrupted from None  # also before anything was sent
         return reply
@@ -47,26 +52,30 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_models(self, line: str) -> list[str] | None:
         """List the models."""
-        models: list[str] | None = _actions().list_models(self.shell_session, line)
+        with _errors_in_cell():
+            models: list[str] | None = _actions().list_models(self.shell_session, line)
         return models
 
     @no_var_expand
     @line_magic
     def cnai_chat(self, line: str) -> None:
         """Show and change the conversations."""
-        _actions().change_conversations(self.shell_session, line)
+        with _errors_in_cell():
+            _actions().change_conversations(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_spend(self, line: str) -> Any:
         """Show what was spent."""
-        return _actions().show_spend(self.shell_session, line)
+        with _errors_in_cell():
+            return _actions().show_spend(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_key(self, line: str) -> None:
         """Set the key."""
-        _actions().set_key(self.shell_session, line)
+        with _errors_in_cell():
+            _actions().set_key(self.shell_session, line)
 
     @property
     def shell_session(self) -> ShellSession:
@@ -89,6 +98,16 @@ class CnaiMagics(Magics):
         """Let the session know that a cell ended (called by IPython after each cell)."""
         if self._shell_session is not None:
             self._shell_session.end_of_cell(result)
+
+
+@contextmanager
+def _errors_in_cell() -> Iterator[None]:
+    """Let an error advise what can be typed in a cell."""
+    try:
+        yield
+    except CnaiError as error:
+        error.door = CELL
+        raise
 
 
 def _actions() -> ModuleType:
@@ -116,7 +135,8 @@ def load(shell: Any) -> None:
     """Register the magics, and `Cnai` for `%config`."""
     magics = _loaded.get(shell)
     if magics is None:
-        magics = _loaded[shell] = CnaiMagics(shell, Cnai(config=shell.config))
+        with _errors_in_cell():
+            magics = _loaded[shell] = CnaiMagics(shell, Cnai(config=shell.config))
     if magics.settings not in shell.configurables:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)

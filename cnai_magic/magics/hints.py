@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 
 from ..api.parameters import PARAMETERS
-from ..errors import LIST_MODELS, SET_KEY, InputError, NextStep, setting
+from ..errors import InputError
+from ..next_steps import ByDoor, ListModels, NextStep, SetKey, Setting, Step
 from ..settings import Cnai
 
 __all__ = [
@@ -40,30 +41,30 @@ class Quoted(str):
     __slots__ = ()
 
 
-_FORMAT = NextStep(
+_FORMAT = ByDoor(
     "ask for the form in the question; with -o answer there are answer.code and answer.json()",
     "ask for the form in the question; the answer is printed as it comes",
 )
-_NEW = NextStep("begin a conversation anew with --new", "every question of cnai ask stands alone")
-_GOES_ON = NextStep(
+_NEW = ByDoor("begin a conversation anew with --new", "every question of cnai ask stands alone")
+_GOES_ON = ByDoor(
     "a question goes on in its conversation by itself; -c NAME chooses another, --new begins one",
     "every question of cnai ask stands alone",
 )
-_ONCE = NextStep("--once asks outside of the conversation", "every question of cnai ask stands alone")
-_DRY_RUN = NextStep("--dry-run shows what would be sent", "see cnai ask --help")
-_FILES = NextStep(
+_ONCE = ByDoor("--once asks outside of the conversation", "every question of cnai ask stands alone")
+_DRY_RUN = ByDoor("--dry-run shows what would be sent", "see cnai ask --help")
+_FILES = ByDoor(
     "files and images cannot be attached: put their text into the question",
     "files and images cannot be attached: pipe their text into cnai ask",
 )
-_QUESTION = NextStep(
+_QUESTION = ByDoor(
     "the question is the body of the cell, or follows the options of %cnai",
     "the question follows the options: cnai ask QUESTION",
 )
-_VARIABLE = NextStep(
+_VARIABLE = ByDoor(
     "put the answer into a variable with -o NAME", "send the answer to a file: cnai ask … > FILE"
 )
 _SYSTEM = "the system message is -s TEXT, in quotes where it has several words"
-_NUMBERS = NextStep(
+_NUMBERS = ByDoor(
     "model, tokens and cost stand below each answer; sums are in %cnai_spend",
     "model, tokens and cost stand below each answer",
 )
@@ -73,13 +74,13 @@ _SAMPLING = "what can be sent is " + ", ".join(
 )
 _THINKING = "thinking cannot be chosen yet: ask another model"
 _TOOLS = "tools and commands are not run: an answer is text"
-_CODE = NextStep(
+_CODE = ByDoor(
     "-o answer puts the answer into a variable; answer.code is its code", "copy it from the answer"
 )
-_ADDRESS = "the server is a setting: " + setting("base_url", "https://HOST/v1")
+_ADDRESS = "the server is a setting: " + Setting("base_url", "https://HOST/v1")
 
 # Options of %%ai (jupyter-ai), llm, aichat, sgpt, mods, ollama and the command line of openai.
-_ELSEWHERE: dict[str, str | NextStep] = {
+_ELSEWHERE: dict[str, str | Step | NextStep] = {
     "-f --format --json --output-format --response-format --schema --markdown --md --no-md --text": _FORMAT,
     "-r --reset --clear --empty-session": _NEW,
     "-C --continue --continue-last --conversation --cid --session --session-id --thread": _GOES_ON,
@@ -102,9 +103,9 @@ _ELSEWHERE: dict[str, str | NextStep] = {
     "--tool --tools --functions --function --td --mcp -e --execute --shell --editor --repl": _TOOLS,
     "--code -x --extract --xl": _CODE,
     "--cache --no-cache": "nothing is cached: every run asks anew",
-    "-k --key --api-key --apikey --api-key-name --token --auth": SET_KEY,
+    "-k --key --api-key --apikey --api-key-name --token --auth": SetKey(),
     "--api-base --base --url --host --endpoint --provider --api --server --region-name": _ADDRESS,
-    "--list-models --models --list": LIST_MODELS,
+    "--list-models --models --list": ListModels(),
     "--raw": "what is typed is always sent as it is: leave it out",
     "--preview --show-prompt --debug --simulate": _DRY_RUN,
 }
@@ -127,7 +128,7 @@ def setting_of(argument: str, typed: Sequence[str]) -> NextStep | None:
     following = [*typed[list(typed).index(argument) + 1 :], ""][0] if argument in typed else ""
     value = value or following
     number = re.fullmatch(r"\d+(\.\d+)?", value)
-    return "it is a setting: " + setting(
+    return "it is a setting: " + Setting(
         name, (float if number[1] else int)(value) if number else value or "…"
     )
 
@@ -192,9 +193,7 @@ def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str)
         raise InputError(
             f"{magic} takes a model and options in its line, not a question",
             why=f"found there: {question[:200]}",
-            next_step=NextStep(
-                cell=f"put it into the body of the cell; or ask in one line: %cnai {question}"
-            ),
+            next_step=ByDoor(cell=f"put it into the body of the cell; or ask in one line: %cnai {question}"),
         )
 
 

@@ -10,6 +10,7 @@ from IPython.display import display
 from ..display.outputs import keep_in_outputs
 from ..session.kernel_session import KernelSession
 from ..settings import Cnai
+from .cell_words import CELL
 from .notebook_file import NotebookFile
 from .running_cell import RunningCell
 
@@ -24,7 +25,7 @@ class ShellSession:
         self.settings = settings
         self.cell = RunningCell(shell)
         self.file = NotebookFile(shell, settings, self.cell)
-        self._session = KernelSession(settings, notify=print, door="cell")
+        self._session = KernelSession(settings, notify=print, door=CELL)
 
     @property
     def session(self) -> KernelSession:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..display.line import Line
 from ..display.plot import SpendPlot
 from ..display.spend import ScopeTotal, budget_table, grouped_table, overview_table
-from ..errors import CnaiError, Door, InputError, LedgerError
+from ..errors import CnaiError, InputError, LedgerError
 from ..money.cost import Spend, usd
 from .arguments import split_words
 from .commands import spend_parser
@@ -57,10 +57,10 @@ def spend_in_terminal(session: KernelSession, arguments: Namespace) -> Iterator[
     if arguments.csv:
         yield Line(write_csv(session, arguments))
     if arguments.by:
-        yield from _tables(session, arguments.by, arguments.of, "terminal")
+        yield from _tables(session, arguments.by, arguments.of)
     elif not arguments.csv:
         totals, notes = overview(session, kernel=False)
-        yield from _overview_tables(session, totals, "terminal")
+        yield from _overview_tables(session, totals)
         if notes:
             yield Line("\n".join(notes))
 
@@ -85,16 +85,14 @@ def read_spend(session: KernelSession, line: str) -> Any:
 # -- tables and pictures ------------------------------------------------------------------------
 
 
-def _overview_tables(
-    session: KernelSession, totals: dict[str, ScopeTotal], door: Door = "cell"
-) -> Iterator[object]:
-    yield overview_table(totals, door)
+def _overview_tables(session: KernelSession, totals: dict[str, ScopeTotal]) -> Iterator[object]:
+    yield overview_table(totals, session.door)
     budgets = budget_table(totals, demo=session.asks_demo)
     if budgets is not None:
         yield budgets
 
 
-def _tables(session: KernelSession, by: str | None, of: str | None, door: Door = "cell") -> Iterator[object]:
+def _tables(session: KernelSession, by: str | None, of: str | None) -> Iterator[object]:
     scope = SpendScope.of_table(session, by, of)
     empty = True
     for demo in (False, True):
@@ -102,7 +100,7 @@ def _tables(session: KernelSession, by: str | None, of: str | None, door: Door =
             sums = scope.sums(each, demo=demo)
             if sums:
                 empty = False
-                yield grouped_table(_HEADINGS[each], sums, demo=demo, scope=scope.title, door=door)
+                yield grouped_table(_HEADINGS[each], sums, demo=demo, scope=scope.title, door=session.door)
     if empty:
         yield Line(f"Nothing was spent yet: {scope.title}.")
 
@@ -120,7 +118,7 @@ def _plots(session: KernelSession, by: str | None, of: str) -> Iterator[object]:
     for demo, drawn in by_time.items():
         if drawn or not (demo or by_time[True]):
             title = f"{'Demo credit' if demo else 'Spend'} of {scope.title}"
-            yield SpendPlot(drawn, title=title, demo=demo, heading=_HEADINGS[stacked_by])
+            yield SpendPlot(drawn, title=title, demo=demo, heading=_HEADINGS[stacked_by], door=session.door)
 
 
 # -- lines below the overview -------------------------------------------------------------------

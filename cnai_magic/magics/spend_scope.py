@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..api.messages import describe_models
 from ..display.spend import ScopeTotal
-from ..errors import InputError, LedgerError, NextStep
+from ..errors import InputError, LedgerError
 from ..money.cost import Charge, Record, Spend, account
 from ..money.holds import BudgetStatus
+from ..next_steps import ByDoor
 
 if TYPE_CHECKING:
     from ..money.ledger import Ledger
@@ -51,9 +52,7 @@ class SpendScope:
             if not session.notebook:
                 raise InputError(
                     "the file of this notebook is unknown",
-                    next_step=NextStep(
-                        cell='name it: %config Cnai.notebook = "PATH", or ask for --of kernel'
-                    ),
+                    next_step=ByDoor(cell='name it: %config Cnai.notebook = "PATH", or ask for --of kernel'),
                 )
             self._notebook = session.notebook
         if name != "kernel":
@@ -104,7 +103,7 @@ def overview(session: KernelSession, *, kernel: bool = True) -> tuple[dict[str, 
     try:
         totals = _ledger_totals(session, kernel)
     except LedgerError as error:
-        totals, notes = {}, error.lines("cell" if kernel else "terminal")
+        totals, notes = {}, error.lines(session.door)
     if kernel:
         book = session.book
         own = {"this kernel": ScopeTotal(book.total(), book.total(demo=True), kernel_status(session))}
@@ -153,7 +152,7 @@ def _ledger(session: KernelSession) -> Ledger | None:
     if session.ledger is None:
         raise InputError(
             "only this kernel is counted: the ledger is off",
-            next_step=NextStep(
+            next_step=ByDoor(
                 cell='turn it on with %config Cnai.ledger = "on", or ask for --of kernel',
                 terminal="turn it on: CNAI_LEDGER=on",
             ),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from IPython.core.inputtransformer2 import cell_magic
 
-from ..errors import InputError, NextStep
+from ..errors import InputError
 
 __all__ = ["keep_body", "keep_question_mark"]
 
@@ -89,7 +89,7 @@ def _misplaced(above: str) -> InputError:
     return InputError(
         "%%cnai must be the first line of its cell",
         why=f"above it stands: {above.strip()[:60]}",
-        next_step=NextStep(cell="move %%cnai to the top, or into a cell of its own; nothing was run"),
+        next_step="move %%cnai to the top, or into a cell of its own; nothing was run",
     )
 
 

@@ -16,7 +16,8 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from ..api.messages import ChatRequest, Message
-from ..errors import BudgetError, CnaiError, LedgerError, NextStep, setting
+from ..errors import BudgetError, CnaiError, LedgerError
+from ..next_steps import Either, RaiseBudget, RemoveBudget, SendLess, SetPrice, Step
 from .book import SpendBook
 from .cost import Charge, account, usd
 from .holds import BudgetStatus, Hold, Holds, MemoryHolds
@@ -257,7 +258,7 @@ class _Words(NamedTuple):
     """How the refusals of one budget name it, and how to raise it."""
 
     name: str
-    next_step: NextStep
+    next_step: Step
 
     def refusal(self, least: int, status: BudgetStatus, overrun: int) -> BudgetError:
         thinking = f", {overrun:,} tokens of thinking included" if overrun >= NOTABLE_OVERRUN else ""
@@ -269,36 +270,15 @@ class _Words(NamedTuple):
         )
 
 
-_SEND_LESS = NextStep(
-    cell="send less: a shorter prompt, %%cnai --once, or %config Cnai.history_tokens",
-    terminal="send less",
-    python="send less: a shorter prompt, once=True, or Session(history_tokens=N)",
-)
-_KERNEL = _Words(
-    "the budget",
-    NextStep(
-        cell="raise it with %cnai_spend --budget USD, or ",
-        terminal="raise it with CNAI_BUDGET=USD, or ",
-        python="raise it with Session(budget=USD), or ",
-    )
-    + _SEND_LESS,
-)
-_DAY = _Words(
-    "the day's budget of all notebooks",
-    NextStep(cell="raise it with %cnai_spend --budget-day USD, or ") + _SEND_LESS,
-)
+_KERNEL = _Words("the budget", Either((RaiseBudget(), SendLess())))
+_DAY = _Words("the day's budget of all notebooks", Either((RaiseBudget(day=True), SendLess())))
 
 
 def _no_price(model: str, limits: Limits) -> BudgetError:
-    price = setting("prices", {model: [1, 2]})
-    off = ["--budget off"] * (limits.kernel is not None) + ["--budget-day off"] * (limits.day is not None)
     return BudgetError(
         f"{model} has no price, so no budget can be kept, and the question was not sent",
-        next_step=NextStep(
-            cell=f"set its price: %cnai_spend --price {model} INPUT OUTPUT (USD per million tokens), "
-            f"or no budget: %cnai_spend {' '.join(off)}",
-            terminal=f"set its price in USD per million tokens: {price.terminal}",
-            python=f"set its price in USD per million tokens: {price.python}",
+        next_step=Either(
+            (SetPrice(model), RemoveBudget(kernel=limits.kernel is not None, day=limits.day is not None))
         ),
     )
 

@@ -17,7 +17,8 @@ from weakref import WeakSet
 
 from ..api.interrupts import interrupts_deferred
 from ..api.messages import ChatRequest
-from ..errors import Door, LedgerError
+from ..errors import LedgerError
+from ..next_steps import PYTHON, Door
 from .book import SpendBook
 from .budget import BRIEF, Budget, Limits, TokenBudget, ledger_failed, retry
 from .cost import Charge, Spend, account
@@ -53,7 +54,7 @@ class Spending:
     `setting` always means the value of `Cnai.ledger`: "on", "off" or the path of a file.
     """
 
-    def __init__(self, notify: Callable[[str], None], door: Door = "python") -> None:
+    def __init__(self, notify: Callable[[str], None], door: Door = PYTHON) -> None:
         self.book = SpendBook()
         self.budget = Budget(self.book, notify)
         self.journal = OpenRequests(self._current_journal)

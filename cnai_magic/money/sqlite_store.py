@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TypeVar
 from weakref import WeakSet
 
-from ..errors import LedgerError, NextStep
+from ..errors import LedgerError
+from ..next_steps import NextStep, Step
 from .sqlite_rows import SUM_COLUMNS
 
 __all__ = ["READ", "WRITE", "SqliteStore"]
@@ -107,7 +108,7 @@ class SqliteStore:
             with suppress(sqlite3.Error):  # it is not used again in any case
                 connection.close()
 
-    def failure(self, why: str, next_step: str | NextStep = "") -> LedgerError:
+    def failure(self, why: str, next_step: str | Step | NextStep = "") -> LedgerError:
         """Return the error for a file that is not used, and why."""
         return LedgerError(_FAILED.format(self.path), why=why, next_step=next_step)
 
@@ -269,7 +270,7 @@ _FULL = ("the disk is full", "free some space; or " + _ELSEWHERE)
 _READ_ONLY = ("it is read-only, or its folder is", "allow to write it; or " + _ELSEWHERE)
 _NO_FOLDER = ("a part of its path is a file, not a folder", _ELSEWHERE)
 # By SQLite's words, since Python 3.10 has no code for them; without a next step: move it away.
-_REASONS: tuple[tuple[str, str, str | NextStep], ...] = (
+_REASONS: tuple[tuple[str, str, str | Step | NextStep], ...] = (
     ("locked", "another program holds it", "close that program and ask again; or " + _ELSEWHERE),
     ("not a database", "it is damaged, or no ledger", ""),
     ("malformed", "it is damaged", ""),

@@ -15,8 +15,9 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from ..errors import InputError, NextStep
+from ..errors import InputError
 from ..nearest import nearest
+from ..next_steps import Either, ReplaceFile
 
 __all__ = ["decode_error", "expanded", "read_bytes", "read_text", "write_new"]
 
@@ -178,7 +179,7 @@ def _exists(path: Path) -> InputError:
     return InputError(
         f"{path} exists already",
         why="a file is replaced only where that is asked for",
-        next_step=NextStep(cell="replace it with --force, or ") + "choose another name",
+        next_step=Either((ReplaceFile(), "choose another name")),
     )
 
 

@@ -7,18 +7,25 @@ from collections.abc import Sequence
 from ..api.messages import ChatRequest
 from ..api.parameters import PARAMETERS, find_parameters
 from ..errors import (
-    LIST_MODELS,
-    SET_KEY,
     AuthenticationError,
     CnaiError,
     ContextLengthError,
     InvalidRequestError,
     ModelNotFoundError,
-    NextStep,
     QuotaError,
-    setting,
 )
 from ..nearest import nearest
+from ..next_steps import (
+    Either,
+    ListModels,
+    NewConversation,
+    NextStep,
+    OmitParameter,
+    SetKey,
+    SetLocalKey,
+    Setting,
+    Step,
+)
 from .endpoint import Endpoint
 
 __all__ = ["advise", "explain_model"]
@@ -54,7 +61,7 @@ def explain_model(
     """Return the error about a model with what the server has; where it lists that one, in its own words."""
     if model in listed:
         later = "the server lists it, but does not give it now: ask again later, or for another model: "
-        error.next_step = later + LIST_MODELS
+        error.next_step = later + ListModels()
         return error
     why = "" if error.why.startswith("HTTP") else f" ({error.why})"
     near = nearest(model, listed)
@@ -63,7 +70,7 @@ def explain_model(
         why = f"did you mean {near[0]}?{'' if near[0] in why else why}"
     elif listed:
         why = f"there are {', '.join(listed[:_SEVERAL])}{' and others' * (len(listed) > _SEVERAL)}{why}"
-    step: NextStep = "ask for another: " + LIST_MODELS
+    step: NextStep = "ask for another: " + ListModels()
     if endpoint.vendor is not None and endpoint.vendor.name == "ollama":
         step = f"get it with ollama pull {model}, or " + step
     return ModelNotFoundError(
@@ -78,21 +85,13 @@ def explain_model(
 
 def _set_key(endpoint: Endpoint) -> NextStep:
     vendor = endpoint.vendor
-    step = SET_KEY
+    step: Step = SetKey()
     if vendor is not None and vendor.keys:
-        variable = vendor.keys[0]
-        step = NextStep(
-            cell=f"set a key with %cnai_key, or the variable {variable}",
-            terminal=f"set the variable {variable}",
-            python=f"set the variable {variable}, or call Session.use_key",
-        )
+        step = SetKey(vendor.keys[0])
     elif endpoint.loopback:
-        step = NextStep(
-            cell="set the key of this server with %cnai_key",
-            terminal=f"set CNAI_API_KEY beside CNAI_BASE_URL={endpoint.base_url}",
-            python="set the key of this server with Session.use_key",
-        )
-    return step + f"; keys are made at {vendor.console}" if vendor is not None and vendor.console else step
+        step = SetLocalKey(endpoint.base_url)
+    console = f"; keys are made at {vendor.console}" if vendor is not None and vendor.console else ""
+    return step + console
 
 
 # -- a parameter ----------------------------------------------------------------------------------
@@ -111,17 +110,9 @@ def _refused(error: InvalidRequestError) -> list[str]:
 
 
 def _leave_out(names: Sequence[str]) -> NextStep:
-    steps = [
-        NextStep(
-            cell=f"{_OPTIONS[name]} (%config Cnai.{name} = None where it is set)",
-            terminal=f"{_OPTIONS[name]} (or CNAI_{name.upper()}, where that is set)",
-            python=f"{name} (in ask or in Session)",
-        )
-        for name in names
-    ]
-    step = "leave out " + steps[0]
-    for more in steps[1:]:
-        step = step + " and " + more
+    step = "leave out " + OmitParameter(names[0])
+    for name in names[1:]:
+        step = step + " and " + OmitParameter(name)
     return step
 
 
@@ -133,10 +124,9 @@ def _send_less(error: ContextLengthError, request: ChatRequest) -> NextStep:
     if len(request.messages) - system <= 1:
         shorten = "shorten the question" + " or the system message" * system
         return NextStep.of(f"{shorten}: no earlier turn was sent, so a smaller history_tokens does not help")
-    new = NextStep(cell="begin a new conversation with %%cnai --new", python="begin anew: ask(…, new=True)")
     fitting = _history_that_fits(error.limit, request)
-    fewer = setting("history_tokens", fitting) if fitting else "a shorter question"
-    return new + ", or send less of this one: " + fewer
+    fewer = Setting("history_tokens", fitting) if fitting else "a shorter question"
+    return NextStep.of(Either((NewConversation(), NextStep.of("send less of this one: ") + fewer)))
 
 
 def _history_that_fits(limit: int | None, request: ChatRequest) -> int:

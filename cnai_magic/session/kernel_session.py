@@ -11,13 +11,14 @@ from ..api.messages import ChatRequest, Model
 from ..chat.conversation import CellPosition
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
-from ..errors import CnaiError, Door, InputError, ModelNotFoundError, setting
+from ..errors import CnaiError, InputError, ModelNotFoundError
 from ..money.book import SpendBook
 from ..money.cost import Spend
 from ..money.ledger import Ledger
 from ..money.price import nano_usd
 from ..money.price_lookup import PriceLookup
 from ..money.spending import Spending
+from ..next_steps import PYTHON, Door, Setting
 from ..redaction import ApiKey
 from ..settings import Cnai
 from .advice import advise, explain_model
@@ -51,7 +52,7 @@ class KernelSession:
         settings: Cnai | None = None,
         *,
         notify: Callable[[str], None] | None = None,
-        door: Door = "python",
+        door: Door = PYTHON,
     ) -> None:
         self.settings = settings if settings is not None else Cnai()
         self.door = door
@@ -84,7 +85,7 @@ class KernelSession:
         if self.settings.replay:
             raise InputError(
                 "answers are to be replayed, and none is saved for this question",
-                next_step="ask the server: " + setting("replay", False),
+                next_step="ask the server: " + Setting("replay", False),
             )
         endpoint = self.resolve_endpoint()
         question = self._prepare(endpoint, prompt, options, place, ask=True, former=former)
@@ -269,7 +270,7 @@ class KernelSession:
             raise InputError(
                 f"the budget is {value!r}, which is not an amount in USD",
                 parameter="budget",
-                next_step="give it in USD: " + setting("budget", 0.5),
+                next_step="give it in USD: " + Setting("budget", 0.5),
             ) from error
 
     @property

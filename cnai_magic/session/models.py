@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 
 from ..api.messages import Model
-from ..errors import LIST_MODELS, SET_KEY, APIError, CnaiError, InputError, NetworkError, NextStep
+from ..errors import APIError, CnaiError, InputError, NetworkError
 from ..nearest import did_you_mean, nearest
+from ..next_steps import ListModels, NameModel, SetKey
 from ..settings import DEFAULT_BASE_URL
 from .endpoint import Endpoint
 from .servers import Servers
@@ -19,11 +20,6 @@ _DEMO_MODEL = "demo-guide"
 _DEMO_PREFIX, _DEMO_OWNER = "demo-", "demo"
 # Stands in what is only shown, where the server is not asked which models it has.
 _UNKNOWN_MODEL = "(the server's only model)"
-_NAME_MODEL = "name one: " + NextStep(
-    cell='%%cnai MODEL, or %config Cnai.model = "MODEL"',
-    terminal="cnai ask -m MODEL, or CNAI_MODEL=MODEL",
-    python='Session(model="MODEL")',
-)
 _SEVERAL = 5
 
 
@@ -44,7 +40,7 @@ def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool 
             f"the embedded demo gateway does not serve {model}",
             parameter="model",
             why=f"did you mean {near[0]}?" if near else without_key,
-            next_step=SET_KEY + "; or ask a demo model: " + LIST_MODELS,
+            next_step=SetKey() + "; or ask a demo model: " + ListModels(),
         )
     return model
 
@@ -70,7 +66,7 @@ def _default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> str:
         "no model is named",
         parameter="model",
         why=f"the server has {few}" if few else "",
-        next_step=_NAME_MODEL,
+        next_step="name one: " + NameModel(),
     )
 
 
@@ -107,6 +103,6 @@ def matching_models(models: Sequence[Model], pattern: str) -> list[Model]:
         raise InputError(
             f"no model matches {pattern!r}",
             why=did_you_mean(pattern, [model.id for model in models]),
-            next_step=f"there are {len(models)}: " + LIST_MODELS,
+            next_step=f"there are {len(models)}: " + ListModels(),
         )
     return found

@@ -11,10 +11,11 @@ from ..api.parameters import BY_NAME, ParameterValue, check_parameters
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
-from ..errors import InputError, NextStep
+from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import FREE_LOCAL, Price
 from ..money.price_lookup import PriceLookup
+from ..next_steps import WriteQuestion
 from ..redaction import well_formed
 from ..settings import Cnai
 
@@ -170,9 +171,6 @@ def _checked_prompt(prompt: object) -> str:
     if not prompt.strip():
         raise InputError(
             "there is no question",
-            next_step=NextStep(
-                cell="write it into the cell below %%cnai, or after %cnai",
-                terminal="write it after cnai ask, or pipe it in",
-            ),
+            next_step=WriteQuestion(),
         )
     return well_formed(prompt)

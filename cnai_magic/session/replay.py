@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from ..api.parameters import format_parameter
 from ..chat.reply import Reply
-from ..errors import NextStep, ReplayError, setting
+from ..errors import ReplayError
+from ..next_steps import Setting
 from .question import Question
 
 __all__ = ["same_answer"]
 
 _SHORT = 60
-_ASK_ONCE = "ask once with " + setting("replay", False) + NextStep(cell=", and save the notebook")
+_ASK_ONCE = "ask once with " + Setting("replay", False) + ", and save the notebook"
 
 
 def same_answer(

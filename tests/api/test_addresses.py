@@ -10,6 +10,7 @@ from urllib3.util import parse_url
 
 from cnai_magic.api.addresses import parse_address
 from cnai_magic.errors import InputError
+from cnai_magic.next_steps import PYTHON
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_what_parsers_read_differently_is_refused_and_not_quoted(text: str) -> N
     with pytest.raises(InputError) as caught:
         parse_address(text)
     assert caught.value.parameter == "base_url"
-    assert "secret" not in "\n".join(caught.value.lines("cell"))
+    assert "secret" not in "\n".join(caught.value.lines(PYTHON))
 
 
 @pytest.mark.parametrize(

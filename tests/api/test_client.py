@@ -46,6 +46,7 @@ from cnai_magic.errors import (
     ServerError,
     TruncatedError,
 )
+from cnai_magic.next_steps import PYTHON
 from cnai_magic.redaction import ApiKey
 from tests.servers import (
     CLOSE,
@@ -739,7 +740,7 @@ def test_a_retry_after_that_is_too_long_is_told_and_not_waited_for(
     client.close()
     assert isinstance(error, RateLimitError)
     assert error.retry_after == 3600
-    assert "3600 s" in error.next_step
+    assert "3600 s" in error.next_step.at(PYTHON)
     assert len(server.requests) == 1
 
 
@@ -1099,7 +1100,7 @@ def test_no_server_at_all_is_a_failed_connection(no_pauses: list[float]) -> None
     assert "refused" in error.why.lower()
     assert "0x" not in error.why
     assert f"127.0.0.1:{port}" in error.what
-    assert "is the server running" in error.next_step
+    assert "is the server running" in error.next_step.at(PYTHON)
     assert len(no_pauses) == 2
     with pytest.raises(ConnectionFailed):
         asking.models()

@@ -20,6 +20,7 @@ from cnai_magic.api.client import Client
 from cnai_magic.api.failures import explain_failure
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.errors import CnaiError, ConnectionFailed, GarbageError, TruncatedError
+from cnai_magic.next_steps import PYTHON
 from tests.servers import ScriptedServer, close_delimited, delta, event, json_response
 
 CERTIFICATES = Path(__file__).parent / "certificates"
@@ -36,8 +37,7 @@ def failure(base_url: str, *, retries: int = 0) -> CnaiError:
             client.models()
     finally:
         client.close()
-    for door in ("cell", "terminal", "python"):
-        assert not INTERNAL.search("\n".join(caught.value.lines(door)))
+    assert not INTERNAL.search("\n".join(caught.value.lines()))
     return caught.value
 
 
@@ -77,8 +77,8 @@ def test_a_refused_connection_on_this_machine_asks_whether_the_server_runs() -> 
     error = failure(f"http://127.0.0.1:{closed_port()}/v1", retries=0)
     assert type(error) is ConnectionFailed
     assert error.why == "the connection was refused: nothing is listening there"
-    assert "is the server running" in error.next_step
-    assert "Ollama 11434" in error.next_step
+    assert "is the server running" in error.next_step.at(PYTHON)
+    assert "Ollama 11434" in error.next_step.at(PYTHON)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_local_server_is_named_by_its_usual_port(port: int, words: str) -> Non
         (1, 1),
         begun=False,
     )
-    assert words in error.next_step
+    assert words in error.next_step.at(PYTHON)
 
 
 def test_the_retries_that_were_made_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_a_certificate_that_does_not_hold_names_the_setting(certificate: str, wo
         error = failure(f"https://127.0.0.1:{port}/v1")
     assert "certificate does not hold" in error.what
     assert re.search(words, error.why)
-    assert "REQUESTS_CA_BUNDLE" in error.next_step
+    assert "REQUESTS_CA_BUNDLE" in error.next_step.at(PYTHON)
     assert not error.retryable
 
 
@@ -163,7 +163,7 @@ def test_https_to_a_server_without_it_says_so() -> None:
     with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         error = failure(f"https://127.0.0.1:{port}/v1")
     assert "does not speak https" in error.what
-    assert "http://" in error.next_step
+    assert "http://" in error.next_step.at(PYTHON)
 
 
 ELSEWHERE = parse_address("https://api.example/v1")
@@ -184,7 +184,7 @@ def test_a_proxy_that_cannot_be_used_is_told_and_no_traceback(
     monkeypatch.setenv("ALL_PROXY", proxy)
     error = failure("https://api.example/v1")
     assert re.search(what, f"{error.what} {error.why}")
-    assert step in error.next_step
+    assert step in error.next_step.at(PYTHON)
 
 
 def test_a_proxy_is_no_concern_of_a_server_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,4 +249,4 @@ def test_garbage_after_text_says_to_ask_again() -> None:
         with pytest.raises(GarbageError) as caught:
             list(client.stream(ChatRequest("m", (Message("user", "a"),))))
         client.close()
-    assert caught.value.next_step.python == "ask again"
+    assert caught.value.next_step.at(PYTHON) == "ask again"

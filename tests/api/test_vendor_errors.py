@@ -18,6 +18,7 @@ from cnai_magic.errors import (
     RateLimitError,
     ServerError,
 )
+from cnai_magic.next_steps import PYTHON
 from cnai_magic.redaction import ApiKey
 
 Row = tuple[str, int, str, type[APIError]]
@@ -1035,11 +1036,11 @@ def test_an_error_keeps_the_servers_words_and_code_and_gives_the_next_step() -> 
     error = error_from_response(402, '{"error":{"message":"no credit","code":"insufficient_quota"}}')
     assert error.code == "insufficient_quota"
     assert error.why == "no credit (HTTP 402, insufficient_quota)"
-    assert "add credit" in error.next_step
+    assert "add credit" in error.next_step.at(PYTHON)
 
 
 def test_an_address_that_is_wrong_leads_to_the_address() -> None:
-    assert "base_url" in error_from_response(404, "<title>404 Not Found</title>").next_step
+    assert "base_url" in error_from_response(404, "<title>404 Not Found</title>").next_step.at(PYTHON)
 
 
 def test_a_web_page_is_told_by_its_title() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.messages import Usage
+from cnai_magic.cli import TERMINAL
 from cnai_magic.display.spend import (
     ScopeTotal,
     budget_table,
@@ -18,6 +19,7 @@ from cnai_magic.display.spend import (
     overview_table,
     unpriced,
 )
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money.cost import Charge, Cost, Record, Spend
 from cnai_magic.money.holds import BudgetStatus
 
@@ -103,9 +105,9 @@ def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
     assert overview_table({"a": ScopeTotal(_PRICED)}).note == ""
     # Its tokens are estimated, but the overview shows no tokens.
     assert overview_table({"a": ScopeTotal(replace(_PRICED, usage=_ESTIMATED.usage))}).note == ""
-    assert "CNAI_PRICES" in overview_table({"a": ScopeTotal(_UNPRICED)}, "terminal").note
+    assert "CNAI_PRICES" in overview_table({"a": ScopeTotal(_UNPRICED)}, TERMINAL).note
     assert "≈" in overview_table({"a": ScopeTotal(_ESTIMATED)}).note
-    assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": ScopeTotal(_UNPRICED)}).note
+    assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": ScopeTotal(_UNPRICED)}, CELL).note
     assert overview_table({"a": ScopeTotal(demo=_PRICED)}).note == "demo credit is not money"
 
 

@@ -16,6 +16,7 @@ from cnai_magic.magics.arguments import (
     split_options,
     split_words,
 )
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.settings import Cnai
 from tests.properties import random_examples
 
@@ -105,7 +106,7 @@ def test_an_unknown_option_names_the_nearest(typed: str, meant: str) -> None:
         _parser().parse([typed])
     assert typed.split("=")[0] in caught.value.what
     assert caught.value.why == f"did you mean {meant}?"
-    assert caught.value.next_step.cell == "see %%cnai?"
+    assert caught.value.next_step.at(CELL) == "see %%cnai?"
 
 
 def test_an_option_like_no_other_is_refused_without_a_guess() -> None:
@@ -123,7 +124,7 @@ def test_a_second_word_on_the_line_is_told_to_go_into_the_body() -> None:
     with pytest.raises(InputError) as caught:
         _parser().parse(["demo-guide", "what"])
     assert caught.value.why == "found there: demo-guide what"
-    assert "the body of the cell" in caught.value.next_step.cell
+    assert "the body of the cell" in caught.value.next_step.at(CELL)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_an_unknown_command_names_the_nearest_one() -> None:
     with pytest.raises(InputError) as caught:
         _commands().parse(["modls"])
     assert caught.value.why == "did you mean models?"
-    assert caught.value.next_step.cell == "see cnai --help"
+    assert caught.value.next_step.at(CELL) == "see cnai --help"
 
 
 def test_a_mistake_in_a_command_s_option_names_that_command() -> None:
@@ -163,7 +164,7 @@ def test_a_mistake_in_a_command_s_option_names_that_command() -> None:
         _commands().parse(["serve", "--prot", "1"])
     assert caught.value.what == "cnai serve has no option --prot"
     assert caught.value.why == "did you mean --port?"
-    assert caught.value.next_step.cell == "see cnai serve --help"
+    assert caught.value.next_step.at(CELL) == "see cnai serve --help"
 
 
 # -- words --------------------------------------------------------------------------------------

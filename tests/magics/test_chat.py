@@ -11,6 +11,7 @@ import pytest
 
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.errors import InputError
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.chat import CHAT_HELP, run_chat_command
 from cnai_magic.redaction import ApiKey, strip_controls
 from cnai_magic.session.kernel_session import KernelSession
@@ -55,7 +56,7 @@ def test_use_goes_on_in_another_conversation_and_begins_none(session: KernelSess
     with pytest.raises(InputError) as caught:
         run_chat_command(session, "use pln", lambda: None)
     assert caught.value.why == "did you mean 'plan'?"
-    assert "%cnai_chat new pln" in caught.value.lines("cell")[-1]
+    assert "%cnai_chat new pln" in caught.value.lines(CELL)[-1]
     assert session.conversations.current == "main"
 
 
@@ -96,7 +97,7 @@ def test_a_turn_that_is_not_there_is_an_error_and_nothing_is_dropped(
 ) -> None:
     with pytest.raises(InputError) as caught:
         run_chat_command(session, line, lambda: None)
-    assert "%cnai_chat show" in caught.value.next_step
+    assert "%cnai_chat show" in caught.value.next_step.at(CELL)
     assert len(prompts(session)) == 3
 
 
@@ -219,7 +220,7 @@ def test_a_mistake_is_an_error_in_a_few_lines_that_says_what_to_do_and_changes_n
 def test_undo_of_a_number_says_how_to_take_out_another_turn(session: KernelSession) -> None:
     with pytest.raises(InputError) as caught:
         run_chat_command(session, "undo 2", lambda: None)
-    assert "%cnai_chat drop N" in caught.value.next_step
+    assert "%cnai_chat drop N" in caught.value.next_step.at(CELL)
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -365,7 +366,7 @@ def test_a_file_is_written_over_only_where_that_is_said(session: KernelSession, 
     path.write_text("mine")
     with pytest.raises(InputError) as caught:
         run_chat_command(session, f"export {path}", lambda: None)
-    assert "--force" in caught.value.next_step
+    assert "--force" in caught.value.next_step.at(CELL)
     assert path.read_text() == "mine"
     run_chat_command(session, f"export {path} --force", lambda: None)
     assert "answer to third" in path.read_text()
@@ -456,7 +457,7 @@ def test_one_of_several_conversations_of_a_notebook_is_named(session: KernelSess
     with pytest.raises(InputError) as caught:
         run_chat_command(session, f"import '{path}'", lambda: None)
     assert caught.value.why == "they are main, plan"
-    assert caught.value.next_step.cell == f"say which: %cnai_chat import '{path}' -c main"
+    assert caught.value.next_step.at(CELL) == f"say which: %cnai_chat import '{path}' -c main"
     with pytest.raises(InputError, match="did you mean 'plan'"):
         run_chat_command(session, f"import '{path}' -c pln", lambda: None)
     run_chat_command(session, f"import '{path}' -c plan --as again", lambda: None)

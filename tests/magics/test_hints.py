@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cnai_magic.cli import TERMINAL
 from cnai_magic.cli import _parser as cli_parser
 from cnai_magic.errors import InputError
 from cnai_magic.magics.arguments import split_options, split_words
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.commands import ask_parser
 from cnai_magic.magics.hints import check_variable
 
@@ -66,13 +68,13 @@ def test_an_option_that_another_tool_has_says_what_to_use_here(options: str, sai
         for error in (refused(f"{option} 5"), refused_in_a_line(f"{option} 5 What?")):
             assert error.what.endswith(f"has no option {option}")
             assert error.why == ""
-            assert said in error.next_step.cell, option
+            assert said in error.next_step.at(CELL), option
 
 
 def test_a_setting_that_is_typed_as_an_option_is_shown_with_its_value() -> None:
-    assert refused("--timeout 5").next_step.cell == "it is a setting: %config Cnai.timeout = 5"
-    assert refused("--base-url=http://localhost:1/v1").next_step.cell.endswith('"http://localhost:1/v1"')
-    assert refused("--timeout").next_step.cell == 'it is a setting: %config Cnai.timeout = "…"'
+    assert refused("--timeout 5").next_step.at(CELL) == "it is a setting: %config Cnai.timeout = 5"
+    assert refused("--base-url=http://localhost:1/v1").next_step.at(CELL).endswith('"http://localhost:1/v1"')
+    assert refused("--timeout").next_step.at(CELL) == 'it is a setting: %config Cnai.timeout = "…"'
 
 
 def test_in_a_terminal_no_hint_speaks_of_cells() -> None:
@@ -89,9 +91,9 @@ def test_in_a_terminal_no_hint_speaks_of_cells() -> None:
     ):
         with pytest.raises(InputError) as caught:
             cli_parser().parse(["ask", option, "5", "hello"])
-        assert caught.value.next_step.terminal
-        assert "%" not in caught.value.next_step.terminal
-        assert "cell" not in caught.value.next_step.terminal
+        assert caught.value.next_step.at(TERMINAL)
+        assert "%" not in caught.value.next_step.at(TERMINAL)
+        assert "cell" not in caught.value.next_step.at(TERMINAL)
 
 
 # -- one option for another -----------------------------------------------------------------------
@@ -119,7 +121,7 @@ def test_an_option_that_is_nearly_right_names_the_one_that_is_meant(line: str, m
 @pytest.mark.parametrize("option", ["-z", "--zebra", "--foo=1"])
 def test_an_option_like_no_other_is_not_guessed_at(option: str) -> None:
     error = refused(option)
-    assert (error.why, error.next_step.cell) == ("", "see %%cnai?")
+    assert (error.why, error.next_step.at(CELL)) == ("", "see %%cnai?")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_an_option_like_no_other_is_not_guessed_at(option: str) -> None:
 def test_a_dash_of_a_word_processor_is_told(line: str, dash: str, right: str) -> None:
     for error in (refused(line), refused_in_a_line(f"{line} hello")):
         assert error.what == f"{dash} begins with a dash that word processors make"
-        assert error.next_step.cell == f"type {right}"
+        assert error.next_step.at(CELL) == f"type {right}"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_a_dash_of_a_word_processor_is_told(line: str, dash: str, right: str) ->
 def test_quotes_of_a_word_processor_are_told(line: str) -> None:
     error = refused(line)
     assert error.what.endswith("is not a quote here")
-    assert "straight quotes" in error.next_step.cell
+    assert "straight quotes" in error.next_step.at(CELL)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_in_quotes_all_of_them_are_text(line: str) -> None:
 def test_a_text_of_several_words_wants_quotes(line: str, right: str) -> None:
     error = refused(line)
     assert error.what.endswith("takes one word, or several in quotes")
-    assert error.next_step.cell == right
+    assert error.next_step.at(CELL) == right
 
 
 @pytest.mark.parametrize(
@@ -221,7 +223,7 @@ def test_a_question_in_the_line_of_a_cell_is_not_lost(question: str) -> None:
     error = refused(question)
     assert error.what == "%%cnai takes a model and options in its line, not a question"
     assert error.why == f"found there: {question}"
-    assert error.next_step.cell.endswith(f"or ask in one line: %cnai {question}")
+    assert error.next_step.at(CELL).endswith(f"or ask in one line: %cnai {question}")
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ def test_the_right_form_is_shown(line: str, right: str | None) -> None:
     if right is None:
         assert ask_parser().parse(split_words(line)).max_tokens == 10_000
     else:
-        assert right in refused(line).next_step.cell
+        assert right in refused(line).next_step.at(CELL)
 
 
 def test_an_apostrophe_in_an_option_of_a_line_is_told_and_none_of_the_question_is_sent() -> None:
@@ -291,7 +293,7 @@ def test_a_name_that_no_variable_should_have_is_refused(name: str, why: str) -> 
     with pytest.raises(InputError) as caught:
         check_variable(name)
     assert why in caught.value.why
-    assert caught.value.next_step.cell == "for example: -o answer"
+    assert caught.value.next_step.at(CELL) == "for example: -o answer"
 
 
 @pytest.mark.parametrize("name", ["answer", "_x", "match", "名字", "réponse", "a1"])

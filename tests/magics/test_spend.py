@@ -20,6 +20,7 @@ from cnai_magic.display.plot import SpendPlot
 from cnai_magic.display.tables import Table
 from cnai_magic.errors import CnaiError, InputError, LedgerError
 from cnai_magic.gateway import embedded as gateway
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.spend import read_spend, run_spend_command
 from cnai_magic.money.budget import TokenBudget
 from cnai_magic.money.cost import Charge, Cost, usd
@@ -259,8 +260,8 @@ def test_a_notebook_that_nobody_knows_is_left_out_of_the_overview(spent: KernelS
     spent.notebook = ""
     assert "this notebook" not in overview(shown(spent)[0])
     error = refused(spent, "--of notebook")
-    assert "Cnai.notebook" in error.next_step
-    assert "--of kernel" in error.next_step
+    assert "Cnai.notebook" in error.next_step.at(CELL)
+    assert "--of kernel" in error.next_step.at(CELL)
 
 
 def test_what_was_thought_and_cached_is_told_by_model(spent: KernelSession) -> None:
@@ -338,7 +339,7 @@ def test_without_a_ledger_only_this_kernel_can_be_asked_for(
     session.settings.ledger = "off"
     error = refused(session, line.format(tmp_path))
     assert "the ledger is off" in error.what
-    assert 'Cnai.ledger = "on"' in error.next_step
+    assert 'Cnai.ledger = "on"' in error.next_step.at(CELL)
     assert text(session, "--by day") == "Nothing was spent yet: this kernel."
 
 
@@ -436,7 +437,7 @@ def test_a_price_is_set_from_the_next_answer_on(server: ScriptedServer, session:
 )
 def test_a_price_that_is_none_changes_nothing(session: KernelSession, price: str) -> None:
     error = refused(session, f"--price {price}")
-    assert "example" in error.next_step
+    assert "example" in error.next_step.at(CELL)
     assert "price" in error.what
 
 
@@ -445,7 +446,7 @@ def test_a_price_that_is_none_changes_nothing(session: KernelSession, price: str
 def test_a_budget_that_is_no_amount_changes_nothing(session: KernelSession, option: str, value: str) -> None:
     error = refused(session, f"{option} {value}")
     assert error.what.startswith(f"{option}: ")
-    assert '"off"' in error.next_step
+    assert '"off"' in error.next_step.at(CELL)
     assert refused(session, f"{option}").what == f"{option} needs a value after it"
 
 

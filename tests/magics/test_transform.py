@@ -6,6 +6,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from cnai_magic.errors import InputError
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.transform import keep_body, keep_question_mark
 
 
@@ -118,7 +119,7 @@ def test_a_question_below_something_else_is_told_to_move(above: str, told: str) 
         transformed(f"{above}%%cnai demo-echo\nhello")
     assert caught.value.what == "%%cnai must be the first line of its cell"
     assert caught.value.why == f"above it stands: {told}"
-    assert "move %%cnai to the top" in caught.value.next_step.cell
+    assert "move %%cnai to the top" in caught.value.next_step.at(CELL)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Usage, describe_models
 from cnai_magic.errors import BudgetError, InputError, LedgerError
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money import ledger as ledger_module
 from cnai_magic.money import sqlite_store
 from cnai_magic.money.cost import Charge, Cost, Spend
@@ -517,7 +518,7 @@ def test_a_newer_schema_is_refused_untouched(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(LedgerError) as caught:
         Ledger(path).add(charge())
-    assert "newer version of cnai_magic" in caught.value.next_step
+    assert "newer version of cnai_magic" in caught.value.next_step.at(CELL)
     assert str(path) in caught.value.what
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == [path.name]
@@ -896,7 +897,7 @@ def _assert_refused(path: Path, *words: str) -> LedgerError:
         assert str(path) in str(caught.value)
         assert caught.value.next_step
         for word in words:
-            assert word in "\n".join(caught.value.lines("cell"))
+            assert word in "\n".join(caught.value.lines(CELL))
     ledger.close()
     return caught.value
 
@@ -1115,7 +1116,7 @@ def test_a_ledger_with_a_second_name_is_refused_untouched(ledger: Ledger, path: 
     with pytest.raises(LedgerError) as caught:
         ledger.add(charge(2))
     assert "a second name (a hard link)" in caught.value.why
-    assert "remove the second name" in caught.value.next_step
+    assert "remove the second name" in caught.value.next_step.at(CELL)
     path.with_name("second").unlink()
     ledger.add(charge(3))
     assert ledger.total().nano == 4

@@ -18,6 +18,7 @@ from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.errors import BudgetError, CnaiError, InputError, LedgerError, ServerError
 from cnai_magic.gateway import embedded as gateway
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.spend import run_spend_command
 from cnai_magic.money.cost import Spend
 from cnai_magic.money.ledger import Ledger, default_path
@@ -135,8 +136,8 @@ def test_a_question_that_does_not_fit_is_not_sent_and_says_what_is_left_and_what
         session.ask("a")
     assert server.requests == []
     assert caught.value.why == "it may cost $0.000034 and more, and $0.000033 is left"
-    assert "%cnai_spend --budget USD" in caught.value.next_step
-    assert "--once" in caught.value.next_step
+    assert "%cnai_spend --budget USD" in caught.value.next_step.at(CELL)
+    assert "--once" in caught.value.next_step.at(CELL)
     assert session.book.charges == []
     assert left(session) == PROMPT
 
@@ -213,8 +214,8 @@ def test_a_model_without_a_price_is_refused_and_says_how_to_set_one(
         session.ask("a", Options(model="new-model"))
     assert server.requests == []
     assert "new-model has no price" in caught.value.what
-    assert "%cnai_spend --price new-model INPUT OUTPUT" in caught.value.next_step
-    assert caught.value.next_step.cell.endswith(off)
+    assert "%cnai_spend --price new-model INPUT OUTPUT" in caught.value.next_step.at(CELL)
+    assert caught.value.next_step.at(CELL).endswith(off)
     server.reply(sse("yes"))
     list(run_spend_command(session, "--price new-model 1 1"))
     session.ask("a", Options(model="new-model"))
@@ -622,14 +623,14 @@ def test_the_budget_that_is_too_small_is_the_one_that_is_named(
     with pytest.raises(BudgetError) as caught:
         session.ask("a")
     assert "the budget," in caught.value.what
-    assert "--budget USD" in caught.value.next_step
+    assert "--budget USD" in caught.value.next_step.at(CELL)
     session.settings.budget = 1
     set_day_budget(session, 20)
     with pytest.raises(BudgetError) as caught:
         session.ask("a")
     assert "day's budget of all notebooks" in caught.value.what
     assert caught.value.why.startswith("it may cost $0.000034 and more, and $0.00002 is left")
-    assert "--budget-day USD" in caught.value.next_step
+    assert "--budget-day USD" in caught.value.next_step.at(CELL)
     assert server.requests == []
 
 

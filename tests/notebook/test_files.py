@@ -17,6 +17,7 @@ from threading import Barrier
 import pytest
 
 from cnai_magic.errors import InputError
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.notebook.files import read_text, write_new
 
 
@@ -75,7 +76,7 @@ def test_a_file_that_exists_is_not_replaced_and_the_error_says_how_to(tmp_path: 
     with pytest.raises(InputError) as caught:
         write_new(path, b"other")
     assert str(path) in caught.value.what
-    assert "--force" in caught.value.next_step
+    assert "--force" in caught.value.next_step.at(CELL)
     assert path.read_text() == "mine"
     assert names(tmp_path) == ["chat.md"]
 
@@ -174,7 +175,7 @@ def test_what_cannot_be_written_says_why_and_what_to_do(
     with pytest.raises(InputError) as caught:
         write_new(tmp_path / name, b"x", force=force)
     assert why in caught.value.why
-    assert next_step in caught.value.next_step
+    assert next_step in caught.value.next_step.at(CELL)
     assert names(tmp_path) == ["file"]
 
 
@@ -213,7 +214,7 @@ def test_without_permission_the_error_says_so() -> None:
     with pytest.raises(InputError) as caught:
         write_new(Path("/sys/cnai-test.md"), b"x")
     assert "permission" in caught.value.why or "only be read" in caught.value.why
-    assert "another folder" in caught.value.next_step
+    assert "another folder" in caught.value.next_step.at(CELL)
 
 
 @pytest.mark.usefixtures("file_system")
@@ -352,7 +353,7 @@ def test_what_is_not_utf_8_says_where(tmp_path: Path, data: bytes, why: str) -> 
     with pytest.raises(InputError) as caught:
         read_text(tmp_path / "chat.md")
     assert why in caught.value.why
-    assert "UTF-8" in caught.value.next_step
+    assert "UTF-8" in caught.value.next_step.at(CELL)
 
 
 def test_a_file_beyond_the_limit_is_refused(tmp_path: Path) -> None:
@@ -404,4 +405,4 @@ def test_an_unknown_home_folder_says_so() -> None:
     for use in (read_text, lambda path: write_new(path, b"x")):
         with pytest.raises(InputError) as caught:
             use(Path("~nobody-of-this-name/chat.md"))
-        assert caught.value.next_step.cell == "write the path out"
+        assert caught.value.next_step.at(CELL) == "write the path out"

@@ -17,6 +17,7 @@ import pytest
 
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.notebook.ipynb import read_notebook
 from cnai_magic.notebook.notebook_files import restored_from
 from cnai_magic.notebook.record import bundle, metadata
@@ -278,7 +279,7 @@ def test_a_damaged_notebook_points_to_its_checkpoint(path: Path) -> None:
     path.write_bytes(whole[:100])
     with pytest.raises(InputError) as caught:
         read_notebook(path)
-    assert f"--from {kept}" in caught.value.next_step
+    assert f"--from {kept}" in caught.value.next_step.at(CELL)
     assert prompts(kept) == GOOD
 
 

@@ -17,6 +17,7 @@ from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.markdown import DOLLAR
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.markdown_export import from_markdown, to_markdown
 from cnai_magic.notebook.messages_json import from_messages, to_messages
@@ -387,7 +388,7 @@ def test_a_document_of_another_kind_says_what_can_be_imported(text: str) -> None
     with pytest.raises(InputError) as caught:
         from_markdown(text)
     for kind in (".ipynb", ".md", ".json"):
-        assert kind in caught.value.next_step
+        assert kind in caught.value.next_step.at(CELL)
 
 
 def test_a_document_that_holds_nothing_sound_says_why() -> None:

@@ -7,7 +7,10 @@ import pytest
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.vendor_errors import error_from_response
 from cnai_magic.api.vendors import resolve
-from cnai_magic.errors import APIError, ContextLengthError, ModelNotFoundError, NextStep
+from cnai_magic.cli import TERMINAL
+from cnai_magic.errors import APIError, ContextLengthError, ModelNotFoundError
+from cnai_magic.magics.cell_words import CELL
+from cnai_magic.next_steps import PYTHON, NextStep
 from cnai_magic.session.advice import advise, explain_model
 from cnai_magic.session.endpoint import Endpoint
 
@@ -54,9 +57,9 @@ def test_key_and_credit_lead_to_the_pages_of_the_server_that_was_asked(
 ) -> None:
     refused = advised(401, "wrong key", base_url)
     broke = advised(402, "no credit", base_url)
-    assert key in refused.next_step.terminal
+    assert key in refused.next_step.at(TERMINAL)
     assert refused.what == "the server asks for an API key, and none is set for it"
-    assert credit in broke.next_step.terminal
+    assert credit in broke.next_step.at(TERMINAL)
     if "cnaitoken" not in base_url:
         assert "cnaitoken" not in "".join(map(str, (refused.lines(), broke.lines())))
 
@@ -79,19 +82,21 @@ def test_a_parameter_that_the_model_refuses_is_to_be_left_out(
     request = ChatRequest("m", messages, sent)  # type: ignore[arg-type]
     step = advised(400, message, "https://gateway.example/v1", request).next_step
     dashed = option.replace("_", "-")
-    assert step.cell == f"leave out --{dashed} (%config Cnai.{option} = None where it is set)"
-    assert step.terminal == f"leave out --{dashed} (or CNAI_{option.upper()}, where that is set)"
-    assert step.python == f"leave out {option} (in ask or in Session)"
+    assert step.at(CELL) == f"leave out --{dashed} (%config Cnai.{option} = None where it is set)"
+    assert step.at(TERMINAL) == f"leave out --{dashed} (or CNAI_{option.upper()}, where that is set)"
+    assert step.at(PYTHON) == f"leave out {option} (in ask or in Session)"
 
 
 def test_a_parameter_that_was_not_sent_is_not_to_be_left_out() -> None:
-    assert "leave out" not in advised(400, "temperature is odd", "https://gateway.example/v1").next_step
+    assert "leave out" not in advised(400, "temperature is odd", "https://gateway.example/v1").next_step.at(
+        CELL
+    )
 
 
 @pytest.mark.parametrize("message", ["doubao-seed-1-6: bad request", "the request was stopped"])
 def test_a_parameter_is_not_found_within_another_word(message: str) -> None:
     request = ChatRequest("m", (Message("user", "a"),), {"stop": "END", "seed": 1})
-    assert "leave out" not in advised(400, message, "https://gateway.example/v1", request).next_step
+    assert "leave out" not in advised(400, message, "https://gateway.example/v1", request).next_step.at(CELL)
 
 
 LONG = "This model's maximum context length is {} tokens. However, you requested 40111 tokens"
@@ -107,18 +112,18 @@ def test_too_long_a_conversation_is_told_how_much_of_it_fits(limit: int) -> None
     request = conversation(100, 1000)
     error = advised(400, LONG.format(limit), "https://gateway.example/v1", request)
     assert isinstance(error, ContextLengthError)
-    cell = error.next_step.cell
+    cell = error.next_step.at(CELL)
     assert "%%cnai --new" in cell
     fitting = int(cell.rpartition("%config Cnai.history_tokens = ")[2])
     assert 0 < fitting < limit
     assert fitting > limit // 3
-    assert f"Session(history_tokens={fitting})" in error.next_step.python
+    assert f"Session(history_tokens={fitting})" in error.next_step.at(PYTHON)
 
 
 def test_where_the_server_tells_no_limit_half_of_the_history_is_a_start() -> None:
     request = conversation(10, 100)
     error = advised(413, "too long", "https://gateway.example/v1", request)
-    fitting = int(error.next_step.cell.rpartition(" = ")[2])
+    fitting = int(error.next_step.at(CELL).rpartition(" = ")[2])
     history = sum(message.tokens for message in request.messages[1:-1])
     assert 0.4 * history < fitting <= history / 2
 
@@ -141,7 +146,7 @@ def test_a_model_that_is_listed_is_never_corrected_to_itself() -> None:
     error = ModelNotFoundError("x", why="No available channel for model m (HTTP 503)", status=503)
     told = explain_model(error, endpoint("https://gateway.example/v1"), "m", ["m", "n"])
     assert told.why == "No available channel for model m (HTTP 503)"
-    assert "ask again later" in told.next_step
+    assert "ask again later" in told.next_step.at(CELL)
     assert "did you mean" not in "".join(told.lines())
 
 
@@ -152,4 +157,4 @@ def test_a_model_that_is_not_listed_gets_the_nearest_or_a_few() -> None:
     assert near.why == "did you mean deepseek-chat?"
     far = explain_model(error, endpoint("https://gateway.example/v1"), "gpt-x", names)
     assert far.why == "there are deepseek-chat, glm-4, qwen-max, qwen-plus, kimi-k2 and others"
-    assert "ollama pull gpt-x" in explain_model(error, endpoint("ollama"), "gpt-x", []).next_step
+    assert "ollama pull gpt-x" in explain_model(error, endpoint("ollama"), "gpt-x", []).next_step.at(CELL)

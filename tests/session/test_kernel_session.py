@@ -33,6 +33,7 @@ from cnai_magic.errors import (
     TruncatedError,
 )
 from cnai_magic.gateway import embedded as gateway
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money import budget
 from cnai_magic.money import spending as accounts
 from cnai_magic.money.cost import Charge, Cost, Spend
@@ -512,7 +513,7 @@ def test_a_model_that_is_unknown_names_the_nearest(server: ScriptedServer, sessi
         session.ask("a", Options(model="deepseek-caht"))
     assert "did you mean deepseek-chat?" in caught.value.why
     assert caught.value.request_id == "req-7"
-    assert "%cnai_models" in caught.value.next_step
+    assert "%cnai_models" in caught.value.next_step.at(CELL)
 
 
 def test_a_model_like_no_other_lists_some_there_are(server: ScriptedServer, session: KernelSession) -> None:
@@ -540,7 +541,7 @@ def test_no_server_is_an_error_that_names_the_setting(monkeypatch: pytest.Monkey
     session = KernelSession(Cnai(base_url=gone.base_url, retries=0))
     with pytest.raises(CnaiError) as caught:
         session.ask("a")
-    assert "is the server running" in caught.value.next_step
+    assert "is the server running" in caught.value.next_step.at(CELL)
     assert session.book.total() == Spend()
 
 
@@ -784,7 +785,7 @@ def test_without_a_model_a_server_with_several_names_a_few(
     with pytest.raises(InputError, match="no model is named") as caught:
         session.ask("a")
     assert caught.value.why == "the server has model-0, model-1, model-2, model-3, model-4 and others"
-    assert "%%cnai MODEL" in caught.value.next_step.cell
+    assert "%%cnai MODEL" in caught.value.next_step.at(CELL)
     assert [request.path for request in server.requests] == ["/v1/models"]
 
 
@@ -1004,7 +1005,7 @@ def test_a_machine_without_a_keyring_holds_no_key_and_keeps_none(
     assert not forget_key(parse_address(server.base_url))
     with pytest.raises(InputError, match="no keyring") as caught:
         save_key(ApiKey(KEY), parse_address(server.base_url))
-    assert "CNAI_API_KEY" in caught.value.next_step
+    assert "CNAI_API_KEY" in caught.value.next_step.at(CELL)
     session.close()
 
 
@@ -1084,8 +1085,8 @@ def test_without_a_key_another_model_is_an_error_that_says_how_to_set_one(own_ga
         session.ask("a", Options(model="deepseek-chat"))
     assert caught.value.parameter == "model"
     assert caught.value.why == "no API key is set"
-    assert "%cnai_key" in caught.value.next_step
-    assert "CNAI_API_KEY" in caught.value.next_step
+    assert "%cnai_key" in caught.value.next_step.at(CELL)
+    assert "CNAI_API_KEY" in caught.value.next_step.at(CELL)
 
 
 def test_with_a_key_the_demo_can_still_be_chosen(monkeypatch: pytest.MonkeyPatch, own_gateway: None) -> None:

@@ -6,25 +6,28 @@ import socket
 
 from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.vendors import Vendor
+from cnai_magic.cli import TERMINAL
+from cnai_magic.magics.cell_words import CELL
+from cnai_magic.next_steps import PYTHON
 from cnai_magic.session.endpoint import Endpoint
 from cnai_magic.session.notice import first_notice, running_server
 
 
 def test_a_missing_key_is_said_in_the_words_of_the_door() -> None:
     endpoint = Endpoint(lacks_key=True)
-    assert "%cnai_key" in first_notice(endpoint, "cell")
-    assert "Session.use_key" in first_notice(endpoint, "python")
-    assert "%" not in first_notice(endpoint, "terminal")
+    assert "%cnai_key" in first_notice(endpoint, CELL)
+    assert "Session.use_key" in first_notice(endpoint, PYTHON)
+    assert "%" not in first_notice(endpoint, TERMINAL)
 
 
 def test_where_the_demo_was_chosen_there_is_nothing_to_say() -> None:
-    assert first_notice(Endpoint(), "cell") == ""
+    assert first_notice(Endpoint(), CELL) == ""
 
 
 def test_plain_http_is_said_of_another_machine_and_not_of_this_one() -> None:
-    assert "plain http" in first_notice(Endpoint.at(parse_address("http://192.0.2.2:8000/v1")), "python")
+    assert "plain http" in first_notice(Endpoint.at(parse_address("http://192.0.2.2:8000/v1")), PYTHON)
     for address in ("http://127.0.0.1:8000/v1", "https://192.0.2.2:8000/v1"):
-        assert first_notice(Endpoint.at(parse_address(address)), "python") == ""
+        assert first_notice(Endpoint.at(parse_address(address)), PYTHON) == ""
 
 
 def test_a_local_server_is_seen_by_its_port() -> None:

@@ -19,6 +19,7 @@ from cnai_magic.api.messages import Usage
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError, ReplayError
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money.cost import Cost, Spend
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.redaction import ApiKey
@@ -121,7 +122,7 @@ def test_another_request_is_an_error_that_says_what_differs(
     with pytest.raises(ReplayError) as caught:
         session.replay(changed.pop("prompt", "Hi?"), [answer], options_of(changed), place=CellPosition("c"))
     assert caught.value.why == why
-    assert "Cnai.replay = False" in caught.value.next_step
+    assert "Cnai.replay = False" in caught.value.next_step.at(CELL)
     assert len(caught.value.lines()) == 3
     assert texts(session) == []
     assert session.book.replayed() == Spend()
@@ -153,7 +154,7 @@ def test_without_a_whole_answer_there_is_nothing_to_replay(
 ) -> None:
     with pytest.raises(ReplayError, match="no saved answer") as caught:
         session.replay("Hi?", saved_before)
-    assert "save the notebook" in caught.value.next_step
+    assert "save the notebook" in caught.value.next_step.at(CELL)
 
 
 def test_an_answer_without_a_digest_cannot_be_compared_and_is_not_taken(session: KernelSession) -> None:

@@ -17,6 +17,7 @@ from cnai_magic.api.messages import Model
 from cnai_magic.display.tables import models_table
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.spend import balance_lines
 from cnai_magic.money.price import FREE_LOCAL, Price, PriceList
 from cnai_magic.redaction import ApiKey
@@ -366,7 +367,7 @@ def test_models_are_found_by_a_part_of_their_name_or_a_pattern(
     }
     with pytest.raises(InputError, match="no model matches 'claude'") as caught:
         session.models("claude")
-    assert "there are 4" in caught.value.next_step
+    assert "there are 4" in caught.value.next_step.at(CELL)
 
 
 def test_models_that_could_not_be_listed_are_asked_for_again(
