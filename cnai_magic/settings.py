@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import reprlib
 from collections.abc import Callable
-from math import inf
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, Integer, TraitError, TraitType, Unicode, Union
 from traitlets.config import Configurable
 
-from .api.parameters import PARAMETERS, Parameter, ParameterValue
+from .api.parameters import PARAMETERS, SWITCH, Parameter, ParameterValue
 from .errors import InputError
 from .nearest import nearest
 from .next_steps import CorrectSetting, CorrectSettings
@@ -23,9 +22,6 @@ from .next_steps import CorrectSetting, CorrectSettings
 __all__ = ["DEFAULT_BASE_URL", "Cnai", "Value"]
 
 DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
-
-_SWITCH = {"true": True, "yes": True, "on": True, "1": True}
-_SWITCH |= {"false": False, "no": False, "off": False, "0": False}
 
 
 class Value(TraitType[Any, Any]):
@@ -38,14 +34,17 @@ class Value(TraitType[Any, Any]):
 
     def validate(self, obj: Any, value: object) -> ParameterValue:
         """Return the value as it is sent."""
-        try:
-            return self._parameter.check(value)
-        except InputError as exc:
-            raise TraitError(f"{exc.what}: {exc.why}") from exc
+        return self._translated(lambda: self._parameter.check(value))
 
     def from_string(self, s: str) -> ParameterValue | None:
         """Return the value that a text means, from the environment or a command line."""
-        return self._parameter.read(s)
+        return self._translated(lambda: self._parameter.read(s))
+
+    def _translated(self, read: Callable[[], ParameterValue]) -> ParameterValue:
+        try:
+            return read()
+        except InputError as exc:
+            raise TraitError(f"{exc.what}: {exc.why}") from exc
 
 
 class Cnai(Configurable):
@@ -158,18 +157,15 @@ class Cnai(Configurable):
     def _read(self, name: str, text: str) -> Any:
         """Return the value that an environment variable means."""
         trait = self.traits()[name]
-        return _SWITCH.get(text.lower(), text) if isinstance(trait, Bool) else trait.from_string(text)
+        return SWITCH.get(text.lower(), text) if isinstance(trait, Bool) else trait.from_string(text)
 
 
 def _allowed_words(trait: Any) -> str:
     if isinstance(trait, Enum):
         *others, last = map(repr, trait.values or ())
         return f"{', '.join(others)} or {last}"
-    if isinstance(trait, Integer):
-        return f"a whole number of at least {trait.min}"
-    if isinstance(trait, Float):
-        upper = f"from {trait.min:g} to {trait.max:g}" if trait.max < inf else f"of at least {trait.min:g}"
-        return f"a number {upper}"
+    if isinstance(trait, Integer | Float):
+        return f"a {'whole ' * isinstance(trait, Integer)}number of at least {trait.min:g}"
     return "True or False" if isinstance(trait, Bool) else "text"
 
 

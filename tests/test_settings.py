@@ -163,8 +163,20 @@ def test_config_says_in_one_line_what_a_setting_may_be(
     assert settings.trait_values() == before
 
 
-def test_a_wrong_variable_says_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CNAI_RETRIES", "many")
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("RETRIES", "many", "it must be a whole number of at least 0"),
+        ("TEMPERATURE", "warm", "it must be a number from 0 to 2, or None"),
+        ("SEED", "1.5", "it must be a whole number, or None"),
+        ("STOP", '["a", 1]', "it must be a text, or a list of up to 4 texts, or None"),
+    ],
+)
+def test_a_wrong_variable_says_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, why: str
+) -> None:
+    monkeypatch.setenv(f"CNAI_{name}", text)
     with pytest.raises(InputError) as caught:
         Cnai()
-    assert caught.value.why == "it must be a whole number of at least 0"
+    assert caught.value.why == why
+    assert f"CNAI_{name}" in caught.value.next_step.at(CELL)

@@ -24,6 +24,7 @@ from ..redaction import well_formed
 __all__ = [
     "BY_NAME",
     "PARAMETERS",
+    "SWITCH",
     "Parameter",
     "ParameterValue",
     "check_parameters",
@@ -36,7 +37,9 @@ ParameterValue = float | int | bool | str | tuple[str, ...] | Mapping[str, Any]
 
 # Whole numbers of 64 bits, as JSON readers and databases have them.
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
-_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+SWITCH = {"true": True, "yes": True, "on": True, "1": True}
+SWITCH |= {"false": False, "no": False, "off": False, "0": False}
+"""What the text of a setting that is True or False may be, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,9 @@ class Parameter:
         return dict(value) if self.type is dict and isinstance(value, Mapping) else None
 
     def read(self, text: str) -> ParameterValue:
-        """Return the value that a text stands for, as it is typed or set in the environment.
+        """Return the value of a text that was typed, or set in the environment; raises InputError.
 
-        Texts may be an array of JSON, as ["END", "\\\\n"]. Raises InputError.
+        Several texts are an array of JSON, as ["END", "\\\\n"].
         """
         try:
             return self.check(self._reader(text))
@@ -128,7 +131,7 @@ class Parameter:
         if self.most > 1:
             return lambda text: json.loads(text) if text.startswith("[") else text
         if self.type is bool:
-            return lambda text: _WORDS.get(text.lower(), text)
+            return lambda text: SWITCH.get(text.lower(), text)
         readers: dict[type, Callable[[str], object]] = {int: int, float: float, dict: json.loads}
         return readers.get(self.type, str)
 

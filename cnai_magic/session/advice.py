@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..api.messages import ChatRequest
-from ..api.parameters import PARAMETERS, find_parameters
+from ..api.parameters import find_parameters
 from ..errors import (
     AuthenticationError,
     CnaiError,
@@ -35,8 +35,6 @@ _ANSWER_TOKENS = 4096
 # Estimates of tokens may be too low by this much.
 _MARGIN = 0.8
 _SEVERAL = 5
-# What can be left out of a request, with its option.
-_OPTIONS = {**{each.name: each.option for each in PARAMETERS}, "system": "--system"}
 
 
 def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = None) -> None:

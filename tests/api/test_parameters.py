@@ -128,7 +128,9 @@ from cnai_magic.api import parameters
 
 row = parameters.Parameter("top_k", int, "Draw from so many tokens.", low=1, wire_name="k")
 parameters.PARAMETERS += (row,)
-parameters.BY_NAME["top_k"] = row
+user = parameters.Parameter("user", str, "Who asks.", setting=False, saved=False)
+parameters.PARAMETERS += (user,)
+parameters.BY_NAME.update({"top_k": row, "user": user})
 
 from cnai_magic.magics.commands import ask_parser
 from cnai_magic.magics.arguments import collect_parameters
@@ -144,6 +146,10 @@ assert (settings.top_k, Cnai.class_traits()["top_k"].help) == (9, "Draw from so 
 for options, sent in (({}, 9), (given, 7)):
     request = KernelSession(settings).prepare("a", Options(parameters=options)).request
     assert request.body()["k"] == sent
+assert not hasattr(settings, "user")
+request = KernelSession(settings).prepare("a", Options(parameters={"user": "ann"})).request
+assert request.body()["user"] == "ann"
+assert parameters.dump_parameters(request.parameters) == {"top_k": 9}
 """
 
 
