@@ -221,7 +221,7 @@ def test_the_committed_conversations_restore_with_fork_attempts_and_the_one_that
     assert main_one.turns[1].reply.model == "demo-guide"
     assert not main_one.system
     assert fork.turns[0].reply == main_one.turns[0].reply
-    assert [each.system for each in fork.turns[1].attempts] == [None, "Answer with JSON only"]
+    assert [each.reply.system for each in fork.turns[1].attempts] == [None, "Answer with JSON only"]
     assert '"answer": 2.61' in fork.turns[1].reply.text
 
 

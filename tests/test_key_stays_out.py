@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.magics.chat import run_chat_command
@@ -102,8 +103,8 @@ def test_no_view_or_export_of_a_conversation_shows_the_key(unseen: str, tmp_path
         "request",
     )
     reply = Reply(**dict.fromkeys(fields, split))  # type: ignore[arg-type]
-    conversation.record(CellPosition("c1"), reply)
-    shown: list[Any] = [reply.markdown, reply.footer, metadata(reply), bundle(reply)]
+    attempt = conversation.record(CellPosition("c1"), Attempt(reply)).attempt
+    shown: list[Any] = [reply.markdown, attempt.footer, metadata(attempt), bundle(attempt)]
     commands = [
         "show",
         "list",

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.cell_run import CellRun
-from cnai_magic.chat.reply import Reply
 from cnai_magic.display.line import Recorded
 from cnai_magic.errors import CnaiError
 from cnai_magic.magics.chat import run_chat_command
@@ -93,15 +93,16 @@ class WorkingNotebook:
                 "broken": [*chunked(answer(text, done=False))[:2], CLOSE],
             }[step.outcome]
         )
-        place, view, before = run.ask(), _View(outputs, f"answer {self.count}"), self.session.latest
+        place, view, before = run.ask(), _View(outputs, f"answer {self.count}"), self.session.latest_attempt
         try:
-            reply = self.session.ask(prompt, options_of(step.options), view=view, place=place)
+            self.session.ask(prompt, options_of(step.options), view=view, place=place)
         finally:
-            if self.session.latest is not before:
-                run.show(view.display_id, self.session.latest)
+            latest = self.session.latest_attempt
+            if latest is not None and latest is not before:
+                run.show(view.display_id, latest)
         once = step.options.get("once")
-        if once or reply.turn:
-            run.answer("" if once else reply.conversation, place)
+        if latest is not None and (once or latest.turn):
+            run.answer("" if once else latest.conversation, place)
 
     def _command(self, run: CellRun, outputs: dict[str, dict[str, Any]], line: str) -> None:
         place = run.command()
@@ -111,10 +112,10 @@ class WorkingNotebook:
         outputs[name] = {"data": data, "metadata": json.loads(json.dumps(about))}
         run.show(name, shown)
         if isinstance(shown, Recorded) and shown.changed is not None:
-            name, reply, conversation = shown.changed
+            name, attempt, conversation = shown.changed
             outputs = next(each for each in self.outputs.values() if name in each)
-            outputs[name] = {"data": bundle(reply), "metadata": metadata(reply, conversation)}
-            if kept := self.session.cells.kept_beside(reply):
+            outputs[name] = {"data": bundle(attempt), "metadata": metadata(attempt, conversation)}
+            if kept := self.session.cells.kept_beside(attempt):
                 most = self.session.settings.save_attempts
                 outputs[name]["metadata"]["cnai"]["kept"] = kept.record(most)
 
@@ -135,9 +136,9 @@ class _View(View):
         self.display_id = display_id
         self._outputs = outputs
 
-    def end(self, reply: Reply) -> None:
-        self._outputs[self.display_id] = {"data": bundle(reply), "metadata": metadata(reply)}
+    def end(self, attempt: Attempt) -> None:
+        self._outputs[self.display_id] = {"data": bundle(attempt), "metadata": metadata(attempt)}
 
-    def fail(self, reply: Reply | None) -> None:
-        if reply is not None:
-            self.end(reply)
+    def fail(self, attempt: Attempt | None) -> None:
+        if attempt is not None:
+            self.end(attempt)

@@ -10,112 +10,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
-from uuid import uuid4
+from datetime import datetime, timedelta
 
 from ..api.messages import Message
 from ..errors import InputError
-from ..next_steps import ListAttempts, ListTurns
-from .order import CellPosition
-from .reply import Reply
+from ..next_steps import ListTurns
+from .attempt import Attempt
+from .order import CellPosition, utc_now
+from .turn import Turn, new_id
 
 __all__ = ["CellPosition", "Conversation", "Turn"]
 
-# Of a turn's earlier attempts its output keeps so much, in characters.
-_EARLIER_CHARACTERS = 200_000
 _TICK = timedelta(microseconds=1)
-
-
-def _new_id() -> str:
-    return uuid4().hex[:12]
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
-@dataclass(slots=True, eq=False)
-class Turn:
-    """A question and its answer: all attempts, of which the `current` one is part of the conversation.
-
-    `first_run` is when its cell first ran. `failed` tells that the last run of the cell had no answer, so
-    that a former one is still in force. `display_id` names the output that shows it, "" where that is not
-    an output of this kernel.
-    """
-
-    place: CellPosition
-    attempts: list[Reply] = field(default_factory=list)
-    current: int = 0
-    id: str = field(default_factory=_new_id)
-    first_run: datetime = field(default_factory=_now)
-    failed: bool = False
-    display_id: str = ""
-    _sent: tuple[Reply, tuple[Message, ...]] | None = field(default=None, repr=False)
-
-    @property
-    def reply(self) -> Reply:
-        """The attempt that is part of the conversation."""
-        return self.attempts[self.current]
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The question, calls of tools and the answer as they are sent with later questions."""
-        reply = self.reply
-        if self._sent is None or self._sent[0] is not reply:
-            question = Message("user", reply.prompt_parts or reply.prompt)
-            self._sent = reply, (question, *reply.steps, Message("assistant", reply.text))
-        return self._sent[1]
-
-    @property
-    def position(self) -> tuple[datetime, int]:
-        """What turns are ordered by."""
-        return self.first_run, self.place.index_in_cell
-
-    def add(self, reply: Reply) -> None:
-        """Take in one more attempt, which becomes the current one."""
-        self.attempts.append(reply)
-        self.current = len(self.attempts) - 1
-        self.failed = False
-
-    def keep(self, attempt: int) -> Reply:
-        """Make an attempt (by its number) the current one; raises InputError where there is none."""
-        numbers = [each.attempt for each in self.attempts]
-        if attempt not in numbers:
-            raise InputError(
-                f"this turn has no attempt {attempt}",
-                why=f"it has {', '.join(map(str, numbers))}",
-                next_step=ListAttempts(),
-            )
-        self.current = numbers.index(attempt)
-        self.failed = False
-        return self.reply
-
-    def learn(self, attempts: Iterable[Reply]) -> None:
-        """Take in attempts that are not known yet, in the order of time; the one in force stays."""
-        known, current = {each.id for each in self.attempts}, self.reply.id
-        unknown = [each for each in attempts if each.id not in known]
-        if unknown:
-            every = sorted((*self.attempts, *unknown), key=lambda each: each.started)
-            self.attempts = [
-                replace(each, attempt=number, turn_id=self.id) for number, each in enumerate(every, 1)
-            ]
-            self.current = next(i for i, each in enumerate(self.attempts) if each.id == current)
-
-    def others(self, most: int) -> tuple[Reply, ...]:
-        """Return at most so many of the attempts that are not the current one, the latest, in their order."""
-        found: list[Reply] = []
-        room = _EARLIER_CHARACTERS
-        for each in reversed([each for each in self.attempts if each is not self.reply]):
-            room -= len(each.text) + len(each.reasoning) + sum(step.size for step in each.steps)
-            room -= Message("user", each.prompt_parts or each.prompt).size
-            if len(found) == most or room < 0:
-                break
-            found.append(each)
-        return tuple(reversed(found))
-
-    def copy(self) -> Turn:
-        """Return a turn of its own with the same attempts."""
-        return replace(self, attempts=list(self.attempts), display_id="")
 
 
 @dataclass(slots=True, eq=False)
@@ -202,7 +108,7 @@ class Conversation:
                 if turn.place.cell == place.cell and turn.place.kind == place.kind:
                     return turn.first_run, place.index_in_cell
         if first_run is None:
-            first_run = max([_now(), *(turn.first_run + _TICK for turn in self.turns[-1:])])
+            first_run = max([utc_now(), *(turn.first_run + _TICK for turn in self.turns[-1:])])
         return first_run, place.index_in_cell
 
     def messages(
@@ -224,21 +130,19 @@ class Conversation:
         kept = [message for turn in self.turns[omitted_turns:before] for message in turn.messages]
         return (*leading, *kept, Message("user", prompt)), omitted_turns
 
-    def record(self, place: CellPosition, reply: Reply) -> Turn:
+    def record(self, place: CellPosition, attempt: Attempt) -> Turn:
         """Put an answer in its place: a new attempt of the turn that stands there, or a new turn.
 
-        The reply of the turn that is returned says which turn and attempt it became.
+        The attempt of the turn that is returned says which turn and number it became.
         """
-        attempt = self.next_attempt(place)
-        turn, index = self._stand(place, reply.first_run)
-        below = self.turns[index + 1 :]
-        turn.add(
-            replace(
-                self._placed(reply, turn, index),
-                attempt=attempt,
-                later=sum(each.reply.started < reply.started for each in below if each.attempts),
-            )
+        turn, index = self._stand(place, attempt.first_run)
+        asked, below = attempt.reply.started, self.turns[index + 1 :]
+        placed = replace(
+            self._placed(attempt, turn, index),
+            number=turn.next_number,
+            newer_below=sum(each.reply.started < asked for each in below if each.attempts),
         )
+        turn.add(placed.with_footer())
         return turn
 
     def _stand(self, place: CellPosition, first_run: datetime | None, turn_id: str = "") -> tuple[Turn, int]:
@@ -247,16 +151,16 @@ class Conversation:
         if standing is not None:
             return standing, self.turns.index(standing)
         order = self._order(place, first_run)
-        turn = self.detached.pop(place, None) or Turn(place, id=turn_id or _new_id())
+        turn = self.detached.pop(place, None) or Turn(place, id=turn_id or new_id())
         turn.first_run = order[0]
         index = bisect_left(self.turns, order, key=lambda each: each.position)
         self.turns.insert(index, turn)
         return turn, index
 
     @staticmethod
-    def _placed(reply: Reply, turn: Turn, index: int) -> Reply:
+    def _placed(attempt: Attempt, turn: Turn, index: int) -> Attempt:
         return replace(
-            reply,
+            attempt,
             turn=index + 1,
             turn_id=turn.id,
             first_run=turn.first_run,
@@ -264,7 +168,7 @@ class Conversation:
             appended=turn.place.kind == "append",
         )
 
-    def remember(self, place: CellPosition, saved: Iterable[Reply]) -> None:
+    def remember(self, place: CellPosition, saved: Iterable[Attempt]) -> None:
         """Take in what a notebook's file holds of the turn at `place`, where no such turn is known.
 
         These are earlier attempts for whoever asks there again: they are not sent.
@@ -274,29 +178,29 @@ class Conversation:
         known = {turn.id for turn in (*self.turns, *self.detached.values())}
         found = {
             each.id: replace(each, others=())
-            for reply in saved
-            for each in (*reply.others, reply)
-            if reply.index_in_cell == place.index_in_cell
-            and not reply.appended
+            for attempt in saved
+            for each in (*attempt.others, attempt)
+            if attempt.index_in_cell == place.index_in_cell
+            and not attempt.appended
             and (each.conversation, each.turn_id in known) == (self.name, False)
             and each.turn
-            and each.text
-            and each.finish_reason != "failed"
+            and each.reply.text
+            and each.reply.finish_reason != "failed"
         }
         if found:
-            attempts = sorted(found.values(), key=lambda each: (each.attempt, each.started))
+            attempts = sorted(found.values(), key=lambda each: (each.number, each.reply.started))
             first = [each.first_run for each in attempts if each.first_run is not None]
-            turn = Turn(place, attempts, len(attempts) - 1, attempts[-1].turn_id or _new_id())
+            turn = Turn(place, attempts, len(attempts) - 1, attempts[-1].turn_id or new_id())
             turn.first_run = min(first, default=turn.first_run)
             self.detached[place] = turn
 
-    def reinstate(self, place: CellPosition, reply: Reply) -> Turn:
+    def reinstate(self, place: CellPosition, attempt: Attempt) -> Turn:
         """Put an answer that was saved in its place again, with its number and its other attempts."""
-        turn, index = self._stand(place, reply.first_run, reply.turn_id)
-        placed = replace(self._placed(reply, turn, index), others=())
-        ids = {each.id for each in (*reply.others, reply)}
+        turn, index = self._stand(place, attempt.first_run, attempt.turn_id)
+        placed = replace(self._placed(attempt, turn, index), others=()).with_footer()
+        ids = {each.id for each in (*attempt.others, attempt)}
         kept = [each for each in turn.attempts if each.id not in ids]
-        turn.attempts = sorted((*kept, *reply.others, placed), key=lambda each: each.attempt)
+        turn.attempts = sorted((*kept, *attempt.others, placed), key=lambda each: each.number)
         turn.current = turn.attempts.index(placed)
         turn.failed = False
         return turn
@@ -304,7 +208,7 @@ class Conversation:
     def next_attempt(self, place: CellPosition) -> int:
         """Return which attempt an answer at `place` would be."""
         turn = self.turn_at(place) or self.detached.get(place)
-        return max((each.attempt for each in turn.attempts), default=0) + 1 if turn else 1
+        return turn.next_number if turn else 1
 
     def retire(self, cell: str, asked: Collection[CellPosition]) -> None:
         """Take out the turns of a cell that its last run did not ask: nobody sees them there any more."""
@@ -342,11 +246,11 @@ class Conversation:
         """
         if at:
             self.turn(at)
-        fork = Conversation(name, self.system, origin=self, made_at=now or _now())
+        fork = Conversation(name, self.system, origin=self, made_at=now or utc_now())
         fork._begin_as(self, at)
         return fork
 
-    def fork_again(self, at: int | None, kin: Iterable[Conversation]) -> list[Reply]:
+    def fork_again(self, at: int | None, kin: Iterable[Conversation]) -> list[Attempt]:
         """Begin anew as the origin does; what the fork was asked since it was made stays.
 
         What cells above the fork were asked again in it, or in another of the `kin`, goes back to the origin
@@ -386,7 +290,7 @@ class Conversation:
         left = [turn for turn in shared[len(self.turns) :] if turn.place.is_asked_again]
         self.detached = {turn.place: turn for turn in left}
 
-    def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Reply]:
+    def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Attempt]:
         """Take in what cells that ran before `made` were asked again in forks, the youngest answers last."""
         asked = [
             turn
@@ -404,11 +308,12 @@ class Conversation:
             if mine is None:
                 mine, _ = self._stand(theirs.place, theirs.first_run, theirs.id)
             known = {each.id for each in mine.attempts}
-            for reply in sorted(theirs.attempts, key=lambda each: (each is theirs.reply, each.started)):
-                if reply.id not in known:
-                    attempt = max((each.attempt for each in mine.attempts), default=0) + 1
-                    mine.add(replace(reply, conversation=self.name, turn_id=mine.id, attempt=attempt))
-            if mine.reply.id == theirs.reply.id:
+            for each in sorted(
+                theirs.attempts, key=lambda each: (each is theirs.attempt, each.reply.started)
+            ):
+                if each.id not in known:
+                    mine.add(replace(each, conversation=self.name, turn_id=mine.id, number=mine.next_number))
+            if mine.attempt.id == theirs.attempt.id:
                 mine.display_id = theirs.display_id
-                returned.append(mine.reply)
+                returned.append(mine.attempt)
         return returned

@@ -13,9 +13,10 @@ from datetime import datetime
 from ..errors import InputError
 from ..nearest import nearest
 from ..next_steps import BeginConversation, NameConversation, RenameConversation, UseConversation
-from .conversation import Conversation, Turn
+from .attempt import Attempt
+from .conversation import Conversation
 from .order import CellPosition, Clock
-from .reply import Reply
+from .turn import Turn
 
 __all__ = ["Conversations"]
 
@@ -175,13 +176,13 @@ class Conversations:
 
     def fork(
         self, name: str = "", at: int | None = None, by: CellPosition = _NOWHERE
-    ) -> tuple[Conversation, list[Reply]]:
+    ) -> tuple[Conversation, list[Attempt]]:
         """Fork the conversation in use, and go on in the fork; see Conversation.fork.
 
         The place that made a fork makes it again: see Conversation.fork_again; its answers are returned too.
         """
         fork = self.begun_at(by, name, fork=True)
-        returned: list[Reply] = []
+        returned: list[Attempt] = []
         if fork is not None:
             # Of one that was deleted it keeps what it has.
             if any(each is fork.origin for each in self):
@@ -218,7 +219,7 @@ class Conversations:
         conversation.former_names = [*(each for each in conversation.former_names if each != new), old]
         for each in self:
             for turn in (*each.turns, *each.detached.values()):
-                turn.attempts = [_renamed(reply, old, new) for reply in turn.attempts]
+                turn.attempts = [_renamed(each, old, new) for each in turn.attempts]
         return old
 
     def delete(self, name: str) -> Conversation | None:
@@ -268,11 +269,11 @@ def _last_asked(conversation: Conversation, place: CellPosition) -> float:
     """Return when a question was last asked in a conversation; an attempt of before a fork was not."""
     turns = _asked_by((*conversation.turns, *conversation.detached.values()), place)
     own = [each for turn in turns for each in turn.attempts if each.conversation == conversation.name]
-    return max((each.started.timestamp() for each in own), default=0.0)
+    return max((each.reply.started.timestamp() for each in own), default=0.0)
 
 
-def _renamed(reply: Reply, old: str, new: str) -> Reply:
-    return replace(reply, conversation=new) if reply.conversation == old else reply
+def _renamed(attempt: Attempt, old: str, new: str) -> Attempt:
+    return replace(attempt, conversation=new) if attempt.conversation == old else attempt
 
 
 def _short(name: str) -> str:

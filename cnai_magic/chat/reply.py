@@ -1,9 +1,9 @@
-"""One answer, with all that is known of it."""
+"""One answer, as its user holds it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -33,30 +33,22 @@ _ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: `text`, `reasoning`, `usage` and `cost`, the question, and its place in the conversation.
+    """One answer: `text`, `reasoning`, `usage` and `cost`, and the question that it answers.
 
-    `finish_reason` is the server's ("stop", "length", "content_filter", …), or "stopped" or "interrupted".
-    `prompt_parts` are the question where it is more than text, `steps` the calls of tools and their results
-    between it and the answer. `seconds` and `first_token_after` are seconds since the request was sent.
-    `turn` and `attempt` count from 1; `turn` is 0 for an answer outside the conversation. `total` is what the
-    notebook had spent, this answer included. `omitted_turns` counts the oldest turns that did not fit
-    `history_tokens`, `later` the turns below that were asked before this attempt. `id` is the answer's own
-    everywhere: in the notebook, in the ledger. `request` is the digest of all that was sent, by which an
-    answer can be `replayed`: shown again from the notebook in place of being asked for. `index_in_cell`
-    counts the questions of one run of its cell, from 0; `began` tells that it began its conversation with
-    --new. `others` are attempts of the same turn that its output keeps, so that they outlive the kernel.
-    `answered_by` is the model that the server names, "" where it is the one that was asked. `note` is a
-    remark where something odd followed the complete answer, "" mostly. `first_run` is when the cell of the
-    turn first ran, by which turns are ordered, `appended` tells that the question made a turn of its own,
-    `chosen` that it named its conversation with -c. Where an answer is no turn, `in_force` is the attempt
-    that the turn of its cell still has; `with_former` are the turns above that were sent with a former
-    answer, because the last run of their cells had none.
+    `model` was asked; `answered_by` is the model that the server names, "" where it is the same. `parameters`
+    are those that were sent. `prompt_parts` are the question where it is more than text, `steps` the calls of
+    tools and their results between it and the answer. `finish_reason` is the server's ("stop", "length",
+    "content_filter", …), or "stopped", "interrupted", "failed" or "budget". `note` is a remark where
+    something odd followed the complete answer, mostly "". `seconds` and `first_token_after` count from
+    `started`, when it was asked. `demo` tells that the answer took demo credit. `id` names the answer in the
+    notebook and in the ledger. `request` is the digest of all that was sent, by which an answer can be
+    `replayed`: shown again from the notebook instead of being asked for. `footer` is the line that was shown
+    below the answer.
     """
 
     text: str
     prompt: str
     model: str
-    conversation: str = "main"
     answered_by: str = ""
     note: str = ""
     reasoning: str = ""
@@ -64,30 +56,17 @@ class Reply:
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     cost: Cost = field(default_factory=lambda: Cost(None))
-    total: Spend = field(default_factory=Spend)
     finish_reason: str = "stop"
     started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     seconds: float = 0.0
     first_token_after: float | None = None
-    turn: int = 0
-    turn_id: str = ""
-    attempt: int = 1
-    omitted_turns: int = 0
-    later: int = 0
     demo: bool = False
     id: str = field(default_factory=lambda: uuid4().hex[:16])
     request: str = ""
     replayed: bool = False
-    index_in_cell: int = 0
-    began: bool = False
-    first_run: datetime | None = field(default=None, compare=False)
-    appended: bool = False
-    chosen: bool = False
     prompt_parts: tuple[Part, ...] = ()
     steps: tuple[Message, ...] = ()
-    in_force: int = 0
-    with_former: tuple[int, ...] = ()
-    others: tuple[Reply, ...] = field(default=(), repr=False, compare=False)
+    footer: str = field(default="", compare=False)
 
     @property
     def code(self) -> str:
@@ -117,18 +96,14 @@ class Reply:
         return notebook_markdown(clean(self.text))
 
     @property
-    def footer(self) -> str:
-        """One line: model, turn, tokens, cost, time, what the notebook has spent, and what else there is."""
-        return self._line(turn=self.turn, attempt=self.attempt, notebook=self.total)
-
-    @property
     def summary(self) -> str:
-        """The part of the footer that is about this answer alone."""
-        return self._line(turn=0, attempt=1, notebook=None, remarks=[self.ended, self.note])
+        """The part of the footer that is about this answer alone: model, tokens, cost and time."""
+        return self.line()
 
-    def _line(
-        self, *, turn: int, attempt: int, notebook: Spend | None, remarks: Sequence[str] | None = None
+    def line(
+        self, *, turn: int = 0, attempt: int = 1, notebook: Spend | None = None, remarks: Iterable[str] = ()
     ) -> str:
+        """Return the footer of this answer as an attempt of a turn, with remarks; see `footer_line`."""
         return footer_line(
             self.model,
             self.usage,
@@ -140,23 +115,8 @@ class Reply:
             demo=self.demo,
             replayed=self.replayed,
             notebook=notebook,
-            remarks=self._remarks if remarks is None else remarks,
+            remarks=(self.ended, self.note, *remarks),
         )
-
-    @property
-    def _remarks(self) -> list[str]:
-        """What else a reader needs to know of the answer's place and its end, in few words."""
-        remarks = [self.ended, self.note]
-        if self.in_force:
-            remarks.append(f"attempt {self.in_force} stays in force")
-        if self.with_former:
-            turns = ", ".join(map(str, self.with_former))
-            remarks.append(f"turn{'s' * (len(self.with_former) > 1)} {turns} sent with the former answer")
-        if self.later:
-            remarks.append("1 below is older" if self.later == 1 else f"{self.later} below are older")
-        if self.omitted_turns:
-            remarks.append(f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted")
-        return remarks
 
     @property
     def ended(self) -> str:

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from IPython.display import display
 
+from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown, notebook_markdown
-from ..chat.reply import Reply
 from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
@@ -30,14 +30,14 @@ class StaticView(View):
     def update(self, batch: Batch) -> None:
         """Show nothing yet."""
 
-    def end(self, reply: Reply) -> None:
+    def end(self, attempt: Attempt) -> None:
         """Show the final output."""
-        display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
+        display(bundle(attempt), metadata=metadata(attempt), raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
 
-    def fail(self, reply: Reply | None) -> None:
+    def fail(self, attempt: Attempt | None) -> None:
         """Show the part of a failed answer that arrived."""
-        if reply is not None:
-            self.end(reply)
+        if attempt is not None:
+            self.end(attempt)
 
     def stopping(self) -> bool:
         """Return False: an interrupt is the person's own here."""
@@ -63,7 +63,7 @@ class Transcript:
             markdown.append("It has no turns yet.")
             plain.append("It has no turns yet.")
         for number, turn in self._turns:
-            answer = bundle(turn.reply, alone=True)
+            answer = bundle(turn.attempt, alone=True)
             prompt = clean(turn.reply.prompt)
             question = notebook_markdown(f"**{number}.**\n\n{prompt}", quoted=True)
             markdown += [question, answer["text/markdown"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..chat.reply import Reply
+from ..chat.attempt import Attempt
 from ..redaction import clean
 from .tables import escaped
 
@@ -34,7 +34,7 @@ class Recorded:
     """
 
     def __init__(
-        self, shown: object, record: dict[str, Any], changed: tuple[str, Reply, str] | None = None
+        self, shown: object, record: dict[str, Any], changed: tuple[str, Attempt, str] | None = None
     ) -> None:
         self._shown = shown
         self._record = record

@@ -6,8 +6,8 @@ from typing import Any
 
 from IPython.display import display
 
+from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
-from ..chat.reply import Reply
 from ..notebook.kept import Kept
 from ..notebook.record import bundle, metadata
 from ..session.kernel_session import KernelSession
@@ -19,8 +19,9 @@ __all__ = ["change_output", "keep_in_outputs", "kept_metadata"]
 def change_output(session: KernelSession, shown: object) -> None:
     """Bring an attempt that a command has put into force into the output of its cell."""
     if isinstance(shown, Recorded) and shown.changed is not None:
-        display_id, reply, conversation = shown.changed
-        _update(CellOutput(display_id, reply), session, session.cells.kept_beside(reply), conversation)
+        display_id, attempt, conversation = shown.changed
+        kept = session.cells.kept_beside(attempt)
+        _update(CellOutput(display_id, attempt), session, kept, conversation)
 
 
 def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeeded: bool) -> None:
@@ -44,7 +45,7 @@ def _with(
     kept: Kept | None, session: KernelSession, shown: object, conversation: str = ""
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return an output, its metadata with what is kept beside it."""
-    if isinstance(shown, Reply):
+    if isinstance(shown, Attempt):
         data, about = bundle(shown), metadata(shown, conversation)
     else:
         data, about = Recorded.of(shown)._repr_mimebundle_()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from ..api.retries import Notice
-from ..chat.reply import Reply
+from ..chat.attempt import Attempt
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import Batch, View
@@ -49,22 +49,23 @@ class TerminalView(View):
             self._shown += len(text)
             self._write(shown)
 
-    def end(self, reply: Reply) -> None:
+    def end(self, attempt: Attempt) -> None:
         """Write what was not shown yet, then the footer."""
-        rest = clean(reply.text)[self._shown :]
+        rest = clean(attempt.reply.text)[self._shown :]
         if rest:
             self.update(Batch(rest))
         if not self._ends_line:
             self._write("\n")
         self._aside("")
         to = sys.stderr if self._alone else sys.stdout
-        print(f"\n{_dim(reply.summary if self._alone else reply.footer, to)}", file=to, flush=True)
+        footer = attempt.reply.summary if self._alone else attempt.footer
+        print(f"\n{_dim(footer, to)}", file=to, flush=True)
 
-    def fail(self, reply: Reply | None) -> None:
+    def fail(self, attempt: Attempt | None) -> None:
         """Write the footer of the part that arrived."""
         self._aside("")
-        if reply is not None:
-            self.end(reply)
+        if attempt is not None:
+            self.end(attempt)
         elif not self._ends_line:
             self._write("\n")
 

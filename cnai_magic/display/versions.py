@@ -8,8 +8,8 @@ from difflib import SequenceMatcher
 from itertools import chain
 
 from ..api.parameters import format_parameter
-from ..chat.conversation import Turn
 from ..chat.reply import Reply
+from ..chat.turn import Turn
 from ..redaction import clean, one_line
 from .tables import escaped
 
@@ -56,7 +56,8 @@ class Versions:
     def __init__(self, turn: Turn, number: int, conversation: str) -> None:
         count = len(turn.attempts)
         shown = [index for index in range(count) if index >= count - _MOST_ATTEMPTS or index == turn.current]
-        self._attempts = [turn.attempts[index] for index in shown]
+        self._replies = [turn.attempts[index].reply for index in shown]
+        self._numbers = [turn.attempts[index].number for index in shown]
         self._current = shown.index(turn.current)
         self._title = f"Turn {number} of {one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
         self._note = "run the cell again, and its attempts are compared here"
@@ -67,7 +68,7 @@ class Versions:
 
     def __repr__(self) -> str:
         lines = [self._title]
-        for index, (before, reply) in enumerate(_with_former(self._attempts)):
+        for index, (before, reply) in enumerate(_with_former(self._replies)):
             lines += ["", f"── {self._name(index)} · {_when(reply)} ──", *_facts(before, reply)]
             lines += ["Prompt:", *_changed_lines(None if before is None else before.prompt, reply.prompt)]
             text = clean(reply.text).strip("\n")
@@ -79,34 +80,34 @@ class Versions:
 
     def _name(self, index: int) -> str:
         # Its own number, as --keep takes it: of a restored turn the first attempts may be missing.
-        return f"Attempt {self._attempts[index].attempt}{' (current)' if index == self._current else ''}"
+        return f"Attempt {self._numbers[index]}{' (current)' if index == self._current else ''}"
 
     def _html(self) -> str:
-        attempts = self._attempts
-        rows = [self._row("When", [escaped(_when(reply)) for reply in attempts])]
-        for name, value in _fields(attempts):
-            rows.append(self._row(name, _by_attempt(attempts, value, _changed_value)))
-        if any(reply.system for reply in attempts):
-            rows.append(self._row("System", _by_attempt(attempts, _system, _changed_text)))
-        rows.append(self._row("Prompt", _by_attempt(attempts, lambda reply: reply.prompt, _changed_text)))
-        rows.append(self._row("Reply", _by_attempt(attempts, lambda reply: reply.text, _whole_text)))
-        rows.append(self._row("Tokens", [escaped(str(reply.usage)) for reply in attempts]))
-        rows.append(self._row("Cost", [escaped(_cost(reply)) for reply in attempts]))
-        rows.append(self._row("Time", [f"{reply.seconds:.1f} s" for reply in attempts]))
-        if any(reply.ended for reply in attempts):
-            rows.append(self._row("Ended", [escaped(reply.ended) for reply in attempts]))
+        replies = self._replies
+        rows = [self._row("When", [escaped(_when(reply)) for reply in replies])]
+        for name, value in _fields(replies):
+            rows.append(self._row(name, _by_attempt(replies, value, _changed_value)))
+        if any(reply.system for reply in replies):
+            rows.append(self._row("System", _by_attempt(replies, _system, _changed_text)))
+        rows.append(self._row("Prompt", _by_attempt(replies, lambda reply: reply.prompt, _changed_text)))
+        rows.append(self._row("Reply", _by_attempt(replies, lambda reply: reply.text, _whole_text)))
+        rows.append(self._row("Tokens", [escaped(str(reply.usage)) for reply in replies]))
+        rows.append(self._row("Cost", [escaped(_cost(reply)) for reply in replies]))
+        rows.append(self._row("Time", [f"{reply.seconds:.1f} s" for reply in replies]))
+        if any(reply.ended for reply in replies):
+            rows.append(self._row("Ended", [escaped(reply.ended) for reply in replies]))
         names = "".join(
             f'<th scope="col" style="{_CELL};{self._mark(index)}">{self._name(index)}</th>'
-            for index in range(len(attempts))
+            for index in range(len(replies))
         )
         legend = f"; {_inserted('new')} and {_deleted('gone')} against the attempt to the left"
-        width = f"width:100%;min-width:{8 + 13 * len(attempts)}em;table-layout:fixed;margin:0"
+        width = f"width:100%;min-width:{8 + 13 * len(replies)}em;table-layout:fixed;margin:0"
         return (
             f"<div><strong>{escaped(self._title)}</strong></div>"
             f'<div style="overflow-x:auto;max-width:100%"><table style="{width}">'
             f'<thead><tr><td style="width:8em;{_STICKY}"></td>{names}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div>"
-            f"<small>{escaped(self._note)}{legend if len(attempts) > 1 else ''}</small>"
+            f"<small>{escaped(self._note)}{legend if len(replies) > 1 else ''}</small>"
         )
 
     def _row(self, name: str, cells: Iterable[str]) -> str:
@@ -121,25 +122,25 @@ class Versions:
 # -- what an attempt is made of ---------------------------------------------------------------------
 
 
-def _with_former(attempts: Sequence[Reply]) -> Iterator[tuple[Reply | None, Reply]]:
-    return zip(chain([None], attempts), attempts, strict=False)
+def _with_former(replies: Sequence[Reply]) -> Iterator[tuple[Reply | None, Reply]]:
+    return zip(chain([None], replies), replies, strict=False)
 
 
 def _by_attempt(
-    attempts: Sequence[Reply], value: Callable[[Reply], str], show: Callable[[str | None, str], str]
+    replies: Sequence[Reply], value: Callable[[Reply], str], show: Callable[[str | None, str], str]
 ) -> list[str]:
     return [
         show(None if before is None else clean(value(before)), clean(value(reply)))
-        for before, reply in _with_former(attempts)
+        for before, reply in _with_former(replies)
     ]
 
 
-def _fields(attempts: Sequence[Reply]) -> Iterator[tuple[str, Callable[[Reply], str]]]:
+def _fields(replies: Sequence[Reply]) -> Iterator[tuple[str, Callable[[Reply], str]]]:
     """Yield the model and each parameter that an attempt was sent with: name, and value or ""."""
     yield "Model", lambda reply: reply.model
-    if any(reply.answered_by for reply in attempts):
+    if any(reply.answered_by for reply in replies):
         yield "Answered by", lambda reply: reply.answered_by
-    for name in dict.fromkeys(name for reply in attempts for name in reply.parameters):
+    for name in dict.fromkeys(name for reply in replies for name in reply.parameters):
         yield name, lambda reply, name=name: format_parameter(reply.parameters.get(name))  # type: ignore[misc]
 
 

@@ -19,8 +19,8 @@ from IPython.display import display
 from traitlets import Dict, Unicode
 
 from ..api.tokens import TokenCount
+from ..chat.attempt import Attempt
 from ..chat.footer import footer_line
-from ..chat.reply import Reply
 from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
@@ -127,16 +127,17 @@ class WidgetView(View):
             widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
         let_comm_be_heard(widget)
 
-    def end(self, reply: Reply) -> None:
+    def end(self, attempt: Attempt) -> None:
         """Put the final Markdown where the widget was, and close the widget."""
-        self._send({"kind": "ended", "footer": reply.footer})
-        display(bundle(reply), metadata=metadata(reply), raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
+        self._send({"kind": "ended", "footer": attempt.footer})
+        data, about = bundle(attempt), metadata(attempt)
+        display(data, metadata=about, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
         self._close()
 
-    def fail(self, reply: Reply | None) -> None:
+    def fail(self, attempt: Attempt | None) -> None:
         """Show the part that arrived; where none did, leave nothing but the error."""
-        if reply is not None:
-            self.end(reply)
+        if attempt is not None:
+            self.end(attempt)
             return
         self._send({"kind": "ended"})
         display({"text/plain": ""}, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]

@@ -69,7 +69,7 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     about = kept_metadata(session, run.cell)
     with interrupts_deferred():  # it imports ipywidgets
         view = choose_view(shell_session.shell, settings.display, about)
-    before = session.latest
+    before = session.latest_attempt
     try:
         if settings.replay:
             saved = shell_session.file.answers_to_replay()
@@ -78,11 +78,12 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
             former = shell_session.file.answers_below_cell()
             reply = session.ask(prompt, chosen, view=view, place=place, former=former)
     finally:
-        if session.latest is not before:
-            run.show(getattr(view, "display_id", ""), session.latest)
+        latest = session.latest_attempt
+        if latest is not None and latest is not before:
+            run.show(getattr(view, "display_id", ""), latest)
     # An answer without text takes no place: the former one stays in force.
-    if chosen.once or reply.turn:
-        run.answer("" if chosen.once else reply.conversation, place)
+    if latest is not None and (chosen.once or latest.turn):
+        run.answer("" if chosen.once else latest.conversation, place)
     return reply
 
 

@@ -16,8 +16,8 @@ from .chat_files import export, import_, restore
 from .commands import chat_parsers
 
 if TYPE_CHECKING:
-    from ..chat.conversation import Turn
     from ..chat.order import CellPosition
+    from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
 
 __all__ = ["CHAT_HELP", "run_chat_command"]
@@ -197,7 +197,7 @@ def _fork(command: Command, arguments: Namespace) -> object:
         fork.origin.name,
         name=fork.name,
         answers=[turn.reply.id for turn in fork.turns if turn.first_run < fork.made_at],
-        returned=[reply.id for reply in returned],
+        returned=[attempt.id for attempt in returned],
         made=time_text(fork.made_at),
         system=fork.system,
         **begun(fork),
@@ -218,13 +218,13 @@ def _versions(command: Command, arguments: Namespace) -> object:
     turn = conversation.turn(number)
     if arguments.keep is None:
         return Versions(turn, number, conversation.name)
-    reply = turn.keep(arguments.keep)
-    where = f"Turn {number} of {conversation.name!r} is now attempt {reply.attempt}: {_quoted(turn)}."
+    attempt = turn.keep(arguments.keep)
+    where = f"Turn {number} of {conversation.name!r} is now attempt {attempt.number}: {_quoted(turn)}."
     changed = None
     # A cell that runs has lost its former outputs.
     if turn.display_id and turn.place.cell != command.place.cell:
         most = command.session.settings.save_attempts
-        changed = turn.display_id, replace(reply, others=turn.others(most)), conversation.name
+        changed = turn.display_id, replace(attempt, others=turn.others(most)), conversation.name
         shown = Line(f"{where} The output of its cell shows it.")
     else:
         cell = f"Its cell ({turn.place.cell})" if turn.place.cell else "Its cell"
@@ -233,7 +233,7 @@ def _versions(command: Command, arguments: Namespace) -> object:
             f"See the attempt with %cnai_chat show {number}"
         )
     return command.recorded(
-        shown, "keep", conversation.name, changed=changed, turn_id=turn.id, answer=reply.id
+        shown, "keep", conversation.name, changed=changed, turn_id=turn.id, answer=attempt.id
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..chat.attempt import Attempt
     from ..chat.conversation import Conversation
     from ..chat.conversations import Conversations
     from ..chat.order import CellPosition
-    from ..chat.reply import Reply
     from ..session.kernel_session import KernelSession
 
 __all__ = ["Command", "begun", "counted"]
@@ -44,7 +44,7 @@ class Command:
         kind: str,
         conversation: str,
         *,
-        changed: tuple[str, Reply, str] | None = None,
+        changed: tuple[str, Attempt, str] | None = None,
         **facts: Any,
     ) -> object:
         """Leave the change in the notebook too, so that it is restored with the answers."""

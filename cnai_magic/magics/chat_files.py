@@ -15,8 +15,8 @@ from ..nearest import nearest
 from .chat_changes import Command, begun, counted
 
 if TYPE_CHECKING:
+    from ..chat.attempt import Attempt
     from ..chat.conversation import Conversation
-    from ..chat.reply import Reply
 
 __all__ = ["export", "import_", "restore"]
 
@@ -85,14 +85,15 @@ def _cleaned(conversation: Conversation) -> Conversation:
     """Return the conversation without control sequences and keys in its texts."""
     from ..redaction import clean
 
-    def cleaned(reply: Reply) -> Reply:
+    def cleaned(attempt: Attempt) -> Attempt:
+        reply = attempt.reply
         system = None if reply.system is None else clean(reply.system)
         texts: dict[str, Any] = {name: clean(getattr(reply, name)) for name in _TEXTS}
-        return replace(reply, system=system, **texts)
+        return replace(attempt, reply=replace(reply, system=system, **texts))
 
     turns = [turn.copy() for turn in conversation.turns]
     for turn in turns:
-        turn.attempts = [cleaned(reply) for reply in turn.attempts]
+        turn.attempts = [cleaned(each) for each in turn.attempts]
     system = None if conversation.system is None else clean(conversation.system)
     return replace(conversation, turns=turns, system=system)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..chat.reply import Reply
+from ..chat.attempt import Attempt
 from ..errors import InputError
 from ..notebook.cell_ids import may_be_saved
 from ..notebook.notebook_files import find_notebook, possible_notebooks, saved_answers, saved_cells
@@ -25,7 +25,7 @@ class NotebookFile:
         self._shell = shell
         self._settings = settings
         self._cell = cell
-        self._read: dict[str, dict[str, Reply]] = {}
+        self._read: dict[str, dict[str, Attempt]] = {}
 
     @property
     def name(self) -> str:
@@ -44,7 +44,7 @@ class NotebookFile:
         except (InputError, OSError, ValueError):
             return ()
 
-    def answers_to_replay(self) -> list[Reply]:
+    def answers_to_replay(self) -> list[Attempt]:
         """Return the answers that the file holds for this cell, and those that it held before.
 
         A notebook that is saved after a mistake has lost them: the error stands in their place. Of copies in
@@ -57,16 +57,16 @@ class NotebookFile:
                 next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
             )
         cell, source, nth = self._cell.run.cell, self._cell.source, self._cell.repeated
-        found = {reply.id: reply for path in paths for reply in saved_answers(path, cell, source, nth)}
+        found = {each.id: each for path in paths for each in saved_answers(path, cell, source, nth)}
         known = self._read.setdefault(cell or source, {})
-        for answer, reply in found.items():
-            known.setdefault(answer, reply)
-        return [*found.values(), *(reply for answer, reply in known.items() if answer not in found)]
+        for answer, attempt in found.items():
+            known.setdefault(answer, attempt)
+        return [*found.values(), *(attempt for answer, attempt in known.items() if answer not in found)]
 
-    def answers_below_cell(self) -> list[Reply]:
+    def answers_below_cell(self) -> list[Attempt]:
         """Return what the file holds below this cell: a new answer takes its place, and must not lose it."""
         cell = self._cell.run.cell
-        return [reply for each in self.cells() if each.id == cell for reply in answers_of(each)]
+        return [attempt for each in self.cells() if each.id == cell for attempt in answers_of(each)]
 
     def _hints(self) -> dict[str, Any]:
         """Return what else tells which notebook runs."""

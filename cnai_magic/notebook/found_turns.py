@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
-from ..chat.conversation import Conversation, Turn
+from ..chat.attempt import Attempt
+from ..chat.conversation import Conversation
 from ..chat.order import CellPosition
-from ..chat.reply import Reply
+from ..chat.turn import Turn
 from .names import Names
 
 __all__ = ["BEGINNING", "FoundTurn", "fill"]
@@ -25,23 +26,23 @@ class FoundTurn:
     """
 
     id: str
-    shown: Reply
+    shown: Attempt
     cell: str | None
     position: int
     latest: datetime
-    attempts: dict[str, Reply] = field(default_factory=dict)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
     detached: bool = False
 
-    def add(self, reply: Reply) -> None:
+    def add(self, attempt: Attempt) -> None:
         """Take in one more attempt."""
-        self.attempts.setdefault(reply.id, reply)
-        self.latest = max(self.latest, reply.started)
+        self.attempts.setdefault(attempt.id, attempt)
+        self.latest = max(self.latest, attempt.reply.started)
 
-    def show(self, reply: Reply, cell: str | None, position: int) -> None:
+    def show(self, attempt: Attempt, cell: str | None, position: int) -> None:
         """Take in an attempt that the document shows: of several, the youngest counts."""
-        self.add(reply)
-        if self.shown.started <= reply.started:
-            self.shown, self.cell, self.position = reply, cell, position
+        self.add(attempt)
+        if self.shown.reply.started <= attempt.reply.started:
+            self.shown, self.cell, self.position = attempt, cell, position
 
     def place(self, index_in_cell: int) -> CellPosition:
         """Return where the turn is asked again."""
@@ -71,19 +72,19 @@ def fill(
             index_in_cell = max(index_in_cell, used.get(each.cell, -1) + 1)
             used[each.cell] = index_in_cell
             place = replace(place, index_in_cell=index_in_cell)
-        attempts = sorted(each.attempts.values(), key=lambda reply: (reply.attempt, reply.started))
-        current = next(index for index, reply in enumerate(attempts) if reply.id == each.shown.id)
+        attempts = sorted(each.attempts.values(), key=lambda attempt: (attempt.number, attempt.reply.started))
+        current = next(index for index, attempt in enumerate(attempts) if attempt.id == each.shown.id)
         number = 0 if each.detached else len(conversation.turns) + 1
         turn = Turn(place, attempts, current, each.id, first_run)
         turn.attempts = [
             replace(
-                reply,
-                turn=number or reply.turn,
+                attempt,
+                turn=number or attempt.turn,
                 first_run=first_run,
-                conversation=_home(reply, homes),
+                conversation=_home(attempt, homes),
                 others=(),
             )
-            for reply in attempts
+            for attempt in attempts
         ]
         if not each.detached:
             conversation.turns.append(turn)
@@ -94,6 +95,6 @@ def fill(
         del conversation.detached[place]
 
 
-def _home(reply: Reply, homes: Mapping[str, tuple[str, str]]) -> str:
-    name = homes[reply.id][0]
-    return reply.conversation if Names.is_gone(name) else name
+def _home(attempt: Attempt, homes: Mapping[str, tuple[str, str]]) -> str:
+    name = homes[attempt.id][0]
+    return attempt.conversation if Names.is_gone(name) else name

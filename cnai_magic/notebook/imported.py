@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, TypeGuard
 
 from ..api import parameters
+from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
@@ -85,8 +86,8 @@ class Draft:
             )
         conversation = Conversation(self._name(names), self.system)
         for about in self.turns:
-            reply = Reply(**{"system": self.system or None, **about, "conversation": conversation.name})
-            conversation.record(CellPosition(), reply)
+            reply = Reply(**{"system": self.system or None, **about})
+            conversation.record(CellPosition(), Attempt(reply, conversation.name))
         notes, more = self.notes[:_MOST_NOTES], len(self.notes) - _MOST_NOTES
         return Read(conversation, (*notes, *([f"and {more:,} more of the kind"] if more > 0 else [])))
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..chat.conversation import Conversation, Turn
+from ..chat.conversation import Conversation
 from ..chat.conversations import Conversations
+from ..chat.turn import Turn
 from .record import SCHEMA, answer_record, time_text
 
 __all__ = ["Changes", "Kept", "kept_of"]
@@ -81,7 +82,7 @@ class Kept:
             elif conversations.asked_again(turn.place) is conversation:
                 number = conversation.turns.index(turn) + 1
                 where = f"turn {number} of {conversation.name!r}"
-                lines.append(f"No new answer: attempt {turn.reply.attempt} stays in force as {where}.")
+                lines.append(f"No new answer: attempt {turn.attempt.number} stays in force as {where}.")
         if appended:
             lines.append(f"{appended} turn{'s' * (appended > 1)} that this cell appended before stay.")
         if self.changes:

@@ -40,7 +40,7 @@ def merge(conversations: Conversations, restored: Restored) -> None:
 
 def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
     own = [*mine.turns, *mine.detached.values()]
-    known = {reply.id for turn in own for reply in turn.attempts}
+    known = {attempt.id for turn in own for attempt in turn.attempts}
     by_id = {turn.id: turn for turn in own}
     by_place = {turn.place: turn for turn in own if turn.place.is_asked_again}
     for turn in (*theirs.turns, *theirs.detached.values()):

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..api.parameters import BY_NAME
-from ..chat.conversation import Conversation, Turn
+from ..chat.attempt import Attempt
+from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown
 from ..chat.reply import Reply
+from ..chat.turn import Turn
 from ..money.cost import Charge, Spend
 from ..redaction import strip_controls
 from .imported import NO_MODEL
@@ -91,7 +93,7 @@ def saved_cells(path: Path) -> tuple[SavedCell, ...]:
     return _cached_cells(path, state.st_mtime_ns, state.st_size)
 
 
-def saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) -> list[Reply]:
+def saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) -> list[Attempt]:
     """Return the answers saved in the cell that runs: the one of this ID, else those of this source.
 
     Of several of this source, those of the `nth` (from 0, and round again) come first.
@@ -102,7 +104,7 @@ def saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) -> li
         same = [each for each in cells if each.source.strip() == source.strip()]
         first = nth % len(same) if same else 0
         own = [*same[first:], *same[:first]]
-    return [reply for each in own for reply in answers_of(each)]
+    return [attempt for each in own for attempt in answers_of(each)]
 
 
 def notebook_of(conversation: Conversation) -> bytes:
@@ -183,7 +185,7 @@ def _cached_cells(path: Path, modified: int, size: int) -> tuple[SavedCell, ...]
 def _cells(conversation: Conversation) -> Iterator[Any]:
     import nbformat
 
-    times = [each.started for turn in conversation.turns for each in turn.attempts]
+    times = [each.reply.started for turn in conversation.turns for each in turn.attempts]
     begin, end = (min(times), max(times)) if times else (datetime.fromtimestamp(0, timezone.utc),) * 2
     yield nbformat.v4.new_markdown_cell(f"# Conversation {escape_markdown(conversation.name)}")
     yield nbformat.v4.new_code_cell("%load_ext cnai_magic")
@@ -200,7 +202,7 @@ def _cells(conversation: Conversation) -> Iterator[Any]:
             yield _system_cell(wanted, conversation.name, reply.started)
             system = wanted
         cell = nbformat.v4.new_code_cell(_question(reply, wanted != system, conversation.name))
-        for each in turn.attempts:
+        for each in (attempt.reply for attempt in turn.attempts):
             spent[each.demo] += Spend.of(Charge(each.model, "", each.usage, each.cost, each.demo))
         cell.outputs = [_output(turn, number, conversation.name, spent[reply.demo])]
         yield cell
@@ -264,17 +266,17 @@ def _command_cell(source: str, shown: str, record: dict[str, Any]) -> Any:
 def _output(turn: Turn, number: int, conversation: str, total: Spend) -> Any:
     import nbformat
 
-    def placed(reply: Reply) -> Reply:
+    def placed(attempt: Attempt) -> Attempt:
         return replace(
-            reply,
+            attempt,
             conversation=conversation,
             turn=number,
             turn_id=turn.id,
             index_in_cell=0,
             began=False,
-            later=0,
+            newer_below=0,
         )
 
-    others = tuple(placed(each) for each in turn.attempts if each is not turn.reply)
-    shown = replace(placed(turn.reply), total=total, others=others)
+    others = tuple(placed(each) for each in turn.attempts if each is not turn.attempt)
+    shown = replace(placed(turn.attempt), total=total, others=others)
     return nbformat.v4.new_output("display_data", bundle(shown), metadata=metadata(shown))

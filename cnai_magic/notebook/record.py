@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from ..api.messages import Message, Part, Usage
 from ..api.parameters import ParameterValue, check_parameters, dump_parameters
-from ..chat.conversation import Turn
+from ..chat.attempt import Attempt
 from ..chat.markdown import escape_markdown, notebook_markdown
 from ..chat.reply import Reply
+from ..chat.turn import Turn
 from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean, hide_keys, strip_controls, well_formed
@@ -38,9 +39,8 @@ __all__ = [
 ]
 
 SCHEMA = 2
-"""Version of the metadata under `cnai`; 1 had no IDs, digests and other attempts."""
+"""Version of the metadata under `cnai`."""
 
-_OLDEST = 1
 _LARGEST = 10**15
 _LONGEST_NAME = 200
 _LONGEST_NOTE = 300
@@ -81,17 +81,18 @@ class Event(NamedTuple):
 class KeptTurn(NamedTuple):
     """A turn of a cell that its outputs no longer show: of which conversation, and whether it is retired."""
 
-    reply: Reply
+    attempt: Attempt
     conversation: str
     detached: bool
 
 
-def bundle(reply: Reply, *, alone: bool = False) -> dict[str, str]:
+def bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
     """Return the final output of an answer, as text/markdown and text/plain, each with the footer.
 
     With `alone` the footer is about this answer only: what the notebook had spent then is of no interest.
     """
-    footer = reply.summary if alone else reply.footer
+    reply = attempt.reply
+    footer = reply.summary if alone else attempt.footer
     parts = [hide_keys(strip_controls(reply.text)).strip("\n")]
     if reply.reasoning:
         thought = notebook_markdown(_shown(reply.reasoning))
@@ -120,7 +121,7 @@ def small(line: str) -> str:
     return f"<small>{escape_markdown(strip_controls(line))}</small>"
 
 
-def metadata(reply: Reply, conversation: str = "") -> dict[str, Any]:
+def metadata(attempt: Attempt, conversation: str = "") -> dict[str, Any]:
     """Return what an output keeps of its answer, under `cnai`: enough to restore the conversation.
 
     `cost` is in nano-USD, null where the model has no price; `seconds` is the time the answer took; `time`
@@ -128,15 +129,16 @@ def metadata(reply: Reply, conversation: str = "") -> dict[str, Any]:
     it is repeated as `text` only where that is not the whole of it to the letter. `conversation` is the one
     that it stands in, where that is a fork of the one that it was asked in.
     """
-    about = {"schema": SCHEMA, **_record(reply), "footer": reply.footer}
-    if conversation not in ("", reply.conversation):
+    reply = attempt.reply
+    about = {"schema": SCHEMA, **_record(attempt), "footer": attempt.footer}
+    if conversation not in ("", attempt.conversation):
         about["fork"] = conversation
     if reply.text != _shown(reply.text):
         about["text"] = _hidden(reply.text)
     if reply.replayed:
         about["replayed"] = True
-    if reply.others:
-        about["others"] = [_whole(each) for each in reply.others[-_MOST_OTHERS:]]
+    if attempt.others:
+        about["others"] = [_whole(each) for each in attempt.others[-_MOST_OTHERS:]]
     return {"cnai": about}
 
 
@@ -154,8 +156,8 @@ def event_metadata(
 def answer_record(conversation: str, turn: Turn, most_attempts: int) -> dict[str, Any]:
     """Return the record of a turn in a conversation that no output shows: all of it is in the metadata."""
     others = turn.others(most_attempts)
-    about = _whole(turn.reply)
-    if conversation != turn.reply.conversation:
+    about = _whole(turn.attempt)
+    if conversation != turn.attempt.conversation:
         about["fork"] = conversation
     return {**about, "others": [_whole(each) for each in others]} if others else about
 
@@ -165,19 +167,19 @@ def time_text(time: datetime) -> str:
     return time.isoformat(timespec="microseconds")
 
 
-def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Reply:
+def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Attempt:
     """Return the answer that an output holds: `about` is what stands under `cnai`, `data` its MIME bundle.
 
     An output whose text was edited by hand has the answer that stands there now. Raises InputError, with the
     reason, for what is no answer of ours; a notebook is untrusted input.
     """
     _check_schema(about)
-    return _reply(about, _answer_text(about, data), _others(about))
+    return _attempt(about, _answer_text(about, data), _others(about))
 
 
-def standing_in(about: Mapping[str, Any], reply: Reply) -> str:
+def standing_in(about: Mapping[str, Any], attempt: Attempt) -> str:
     """Return the conversation in which an answer stands: it may be from before a fork."""
-    return _name(about, "fork", reply.conversation)
+    return _name(about, "fork", attempt.conversation)
 
 
 def read_event(about: Mapping[str, Any]) -> Event:
@@ -224,15 +226,15 @@ def read_kept(
 
 
 def _kept_turn(about: Mapping[str, Any]) -> KeptTurn:
-    reply = _reply(about, about.get("text"), _others(about))
-    return KeptTurn(reply, standing_in(about, reply), _flag(about, "retired"))
+    attempt = _attempt(about, about.get("text"), _others(about))
+    return KeptTurn(attempt, standing_in(about, attempt), _flag(about, "retired"))
 
 
-def _others(about: Mapping[str, Any]) -> tuple[Reply, ...]:
+def _others(about: Mapping[str, Any]) -> tuple[Attempt, ...]:
     others = about.get("others", [])
     if not isinstance(others, list) or len(others) > _MOST_OTHERS:
         raise InputError("its other attempts are no list of them")
-    return tuple(_reply(_mapping(each), _mapping(each).get("text")) for each in others)
+    return tuple(_attempt(_mapping(each), _mapping(each).get("text")) for each in others)
 
 
 # -- written ------------------------------------------------------------------------------------
@@ -257,19 +259,20 @@ def _hidden_texts(value: Any) -> Any:
     return _hidden(value) if isinstance(value, str) else value
 
 
-def _whole(reply: Reply) -> dict[str, Any]:
-    return {**_record(reply), "text": _hidden(reply.text)}
+def _whole(attempt: Attempt) -> dict[str, Any]:
+    return {**_record(attempt), "text": _hidden(attempt.reply.text)}
 
 
-def _record(reply: Reply) -> dict[str, Any]:
+def _record(attempt: Attempt) -> dict[str, Any]:
+    reply = attempt.reply
     usage = reply.usage
     about = {
         "id": reply.id,
-        "conversation": reply.conversation,
-        "turn": reply.turn,
-        "turn_id": reply.turn_id,
-        "attempt": reply.attempt,
-        "ordinal": reply.index_in_cell,
+        "conversation": attempt.conversation,
+        "turn": attempt.turn,
+        "turn_id": attempt.turn_id,
+        "attempt": attempt.number,
+        "ordinal": attempt.index_in_cell,
         "model": clean(reply.model),
         "system": reply.system and _hidden(reply.system),
         "parameters": _hidden_texts(dump_parameters(reply.parameters)),
@@ -300,10 +303,10 @@ def _record(reply: Reply) -> dict[str, Any]:
         about["prompt_parts"] = [_hidden_texts(part.body()) for part in reply.prompt_parts]
     if reply.steps:
         about["steps"] = [_hidden_texts(step.body()) for step in reply.steps]
-    if reply.first_run is not None:
-        about["first_run"] = time_text(reply.first_run)
+    if attempt.first_run is not None:
+        about["first_run"] = time_text(attempt.first_run)
     for name in ("began", "appended", "chosen"):
-        if getattr(reply, name):
+        if getattr(attempt, name):
             about[name] = True
     return about
 
@@ -323,18 +326,33 @@ def _answer_text(about: Mapping[str, Any], data: Mapping[str, Any]) -> object:
     return whole if isinstance(whole, str) and _shown(whole) == shown else shown
 
 
-def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = ()) -> Reply:
+def _attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, ...] = ()) -> Attempt:
+    return Attempt(
+        _reply(about, text),
+        conversation=_name(about, "conversation"),
+        turn=_count(about, "turn"),
+        turn_id=_name(about, "turn_id", ""),
+        number=max(1, _count(about, "attempt", 1)),
+        index_in_cell=_count(about, "ordinal", 0),
+        first_run=_time_or_none(about, "first_run"),
+        appended=_flag(about, "appended"),
+        chosen=_flag(about, "chosen"),
+        began=_flag(about, "began"),
+        total=_NOT_KNOWN,
+        others=others,
+    )
+
+
+def _reply(about: Mapping[str, Any], text: object) -> Reply:
     if not isinstance(text, str):
-        raise InputError("its text is not there")
-    usage, cost, started = _usage(about), about.get("cost"), _time(about)
-    turn_id = _name(about, "turn_id", "")
+        raise InputError("its text is missing")
+    usage, cost = _usage(about), about.get("cost")
     return Reply(
         text=well_formed(text),
         prompt=_text(about, "prompt"),
         model=_name(about, "model"),
         answered_by=_name(about, "answered_by", ""),
         note=_note(about),
-        conversation=_name(about, "conversation"),
         reasoning=_text(about, "reasoning", ""),
         system=None if about.get("system") is None else _text(about, "system"),
         parameters=_parameters(about),
@@ -346,30 +364,19 @@ def _reply(about: Mapping[str, Any], text: object, others: tuple[Reply, ...] = (
             _flag(about, "cost_estimated", usage.estimated),
             local=_flag(about, "cost_local"),
         ),
-        total=_NOT_KNOWN,
         finish_reason=_name(about, "finish_reason", "stop"),
-        started=started,
+        started=_time(about),
         seconds=_seconds(about),
-        turn=_count(about, "turn"),
-        turn_id=turn_id,
-        attempt=max(1, _count(about, "attempt", 1)),
         demo=_flag(about, "demo"),
-        # The first schema had no IDs: what was asked at the same moment in the same turn is the same answer.
-        id=_name(about, "id", "") or f"{turn_id[:100]}@{started.isoformat()}",
+        id=_name(about, "id"),
         request=_name(about, "request", ""),
         replayed=_flag(about, "replayed"),
-        index_in_cell=_count(about, "ordinal", 0),
-        began=_flag(about, "began"),
-        first_run=_time_or_none(about, "first_run"),
-        appended=_flag(about, "appended"),
-        chosen=_flag(about, "chosen"),
-        others=others,
     )
 
 
 def _check_schema(about: Mapping[str, Any]) -> None:
     schema = about.get("schema")
-    if isinstance(schema, bool) or not isinstance(schema, int) or schema < _OLDEST:
+    if isinstance(schema, bool) or not isinstance(schema, int) or schema < SCHEMA:
         raise InputError("it is not a record of cnai_magic")
     if schema > SCHEMA:
         raise InputError("it was written by a newer version of cnai_magic")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
 from ..chat.conversations import Conversations
 from ..chat.order import CellPosition
-from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Charge
 from .found_turns import BEGINNING, FoundTurn, fill
@@ -68,12 +68,12 @@ class Restored:
         return sum(len(each.turns) for each in self.conversations.values())
 
 
-def answers_of(cell: SavedCell) -> list[Reply]:
+def answers_of(cell: SavedCell) -> list[Attempt]:
     """Return the answers in the outputs of one cell, those too that they only keep; unsound ones are not."""
     found = []
     for about, data in _records(cell):
         try:
-            found += [each.reply for each in read_kept(about)[1] if not isinstance(each, InputError)]
+            found += [each.attempt for each in read_kept(about)[1] if not isinstance(each, InputError)]
             if "event" not in about:
                 found.append(read_answer(about, data))
         except InputError:
@@ -90,7 +90,7 @@ class _Saved(NamedTuple):
     """A turn of a conversation that had this name at the moment `known`, when an output was written."""
 
     conversation: str
-    reply: Reply
+    attempt: Attempt
     cell: str | None
     known: datetime
     position: int
@@ -98,7 +98,7 @@ class _Saved(NamedTuple):
 
     @property
     def turn_id(self) -> str:
-        return self.reply.turn_id or self.reply.id
+        return self.attempt.turn_id or self.attempt.id
 
 
 class _Change(NamedTuple):
@@ -111,7 +111,7 @@ class _Restoring:
         self.restored = Restored()
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._answers: dict[str, Reply] = {}
+        self._answers: dict[str, Attempt] = {}
         self._saved: list[_Saved] = []
         # In which conversation each answer was asked, and as which turn.
         self._homes: dict[str, tuple[str, str]] = {}
@@ -147,17 +147,17 @@ class _Restoring:
         if "event" in about:
             self._change(about, cell)
         else:
-            reply = self._answer(about, data, number)
-            if reply.id in self._answers:
+            answer = self._answer(about, data, number)
+            if answer.id in self._answers:
                 raise InputError("it is a copy of another one")
-            self._save(reply, cell, known, KeptTurn(reply, standing_in(about, reply), detached=False))
+            self._save(cell, known, KeptTurn(answer, standing_in(about, answer), detached=False))
         for each in changes:
             self._change(each, cell)
         for turn in turns:
             try:
                 if isinstance(turn, InputError):
                     raise turn
-                self._save(turn.reply, cell, known, turn)
+                self._save(cell, known, turn)
             except InputError as error:
                 self._left_out["{} earlier answer", error.what].append(number)
 
@@ -167,52 +167,52 @@ class _Restoring:
             cell = self._changes.setdefault(event, _Change(event, cell)).cell
             self.restored.changes.setdefault(cell or "", []).append(_plain(about))
 
-    def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Reply:
+    def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Attempt:
         """Read an answer, without its other attempts where these alone are not sound."""
         try:
             return read_answer(about, data)
         except InputError as error:
             if "others" not in about:
                 raise
-            reply = read_answer({**about, "others": []}, data)
+            answer = read_answer({**about, "others": []}, data)
             self._left_out["the other attempts of {} answer", error.what].append(number)
-            return reply
+            return answer
 
-    def _save(self, reply: Reply, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
+    def _save(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
         """Take in an answer and the other attempts of its turn; charge those that were not there before."""
-        name = turn.conversation
-        if not all(map(Conversations.is_name, (name, *(each.conversation for each in _all(reply))))):
+        name, every = turn.conversation, _all(turn.attempt)
+        if not all(map(Conversations.is_name, (name, *(each.conversation for each in every)))):
             raise InputError("its conversation has no proper name")
-        for each in _all(reply):
+        for each in every:
             if each.id not in self._answers:
                 self._answers[each.id] = replace(each, others=()) if each.others else each
                 self.restored.charges.append(_charge(each))
-        latest = max(each.started for each in _all(reply))
+        latest = max(each.reply.started for each in every)
         moment = latest if known is None else max(known, latest)
-        self._saved.append(_Saved(name, reply, cell, moment, len(self._saved), turn.detached))
+        self._saved.append(_Saved(name, turn.attempt, cell, moment, len(self._saved), turn.detached))
 
     def _place(self, saved: _Saved) -> None:
         """Put a turn into its conversation, with its other attempts."""
-        reply = saved.reply
-        for each in _all(reply):
+        attempt = saved.attempt
+        for each in _all(attempt):
             home = self._names.of(each.conversation, saved.known)
             self._homes.setdefault(each.id, (home, each.turn_id or each.id))
         name = self._names.of(saved.conversation, saved.known)
         # An answer outside of any conversation, or one that broke off, is spend and no turn.
-        if not reply.turn or not reply.text or reply.finish_reason == "failed":
+        if not attempt.turn or not attempt.reply.text or attempt.reply.finish_reason == "failed":
             return
         # A fork may have turns of a conversation that was deleted.
         turns = self._turns[name]
         if not self._names.is_gone(name):
             self._conversation(name)
-        shown = self._answers[reply.id]
+        shown = self._answers[attempt.id]
         turn = turns.get(saved.turn_id)
         if turn is None:
             turn = turns[saved.turn_id] = FoundTurn(
-                saved.turn_id, shown, saved.cell, saved.position, reply.started
+                saved.turn_id, shown, saved.cell, saved.position, attempt.reply.started
             )
         turn.show(shown, saved.cell, saved.position)
-        for other in reply.others:
+        for other in attempt.others:
             turn.add(self._answers[other.id])
             origin = self._names.final(other.conversation, saved.known)
             if origin and origin != name and not self._names.is_gone(name):
@@ -235,7 +235,7 @@ class _Restoring:
         """Go through commands and answers in the order of time; at the same moment a command was first."""
         current = self._names.of("main", BEGINNING)
         detached = [each for each in self._saved if each.detached]
-        moments: list[_Change | Reply | _Saved] = [
+        moments: list[_Change | Attempt | _Saved] = [
             *self._changes.values(),
             *self._answers.values(),
             *detached,
@@ -256,12 +256,12 @@ class _Restoring:
             return self._names.of(event.conversation, event.time)
         return self._names.of(event.name, event.time) if event.kind in ("fork", "delete") else ""
 
-    def _begun(self, reply: Reply) -> str:
+    def _begun(self, attempt: Attempt) -> str:
         """Take note that an answer began its conversation, and return that."""
-        name, turn_id = self._homes[reply.id]
+        name, turn_id = self._homes[attempt.id]
         found = self._turns[name].get(turn_id) if name in self._turns else None
         if found is not None and not self._names.is_gone(name):
-            self._conversation(name).begun_by = found.place(reply.index_in_cell)
+            self._conversation(name).begun_by = found.place(attempt.index_in_cell)
         return name
 
     def _change_again(self, change: _Change) -> None:
@@ -311,14 +311,14 @@ class _Restoring:
         gone = 0
         inherited = set()
         for identifier in event.answers:
-            reply = self._answers.get(identifier)
-            _, turn_id = self._homes[identifier] if reply else ("", "")
+            answer = self._answers.get(identifier)
+            _, turn_id = self._homes[identifier] if answer else ("", "")
             before = self._turns[origin].get(turn_id) or self._at_home(identifier)
-            if reply is None or before is None:
+            if answer is None or before is None:
                 gone += 1
                 continue
             inherited.add(turn_id)
-            self._inherit(before, fork, event.time, reply)
+            self._inherit(before, fork, event.time, answer)
         if gone:
             lacks = f"{event.name!r} lacks {gone} of the turns that it was forked with"
             self._note(f"{lacks}: they are not in the notebook")
@@ -333,43 +333,47 @@ class _Restoring:
         name, turn_id = self._homes.get(identifier, ("", ""))
         return self._turns[name].get(turn_id) if name in self._turns else None
 
-    def _inherit(self, before: FoundTurn, fork: str, time: datetime, reply: Reply | None = None) -> None:
-        """Let a fork have a turn of its origin: `reply` is in force, or it is a retired one."""
-        attempts = [each for each in before.attempts.values() if each.started <= time]
+    def _inherit(self, before: FoundTurn, fork: str, time: datetime, answer: Attempt | None = None) -> None:
+        """Let a fork have a turn of its origin: `answer` is in force, or it is a retired one."""
+        attempts = [each for each in before.attempts.values() if each.reply.started <= time]
         if self._inheritable < len(attempts):
             attempts = []
         self._inheritable -= max(1, len(attempts))
-        shown = reply or next(reversed(attempts), None)
+        shown = answer or next(reversed(attempts), None)
         if shown is None:
             return
         turns = self._turns[fork]
         turn = turns.get(before.id)
         if turn is None:
-            turn = turns[before.id] = FoundTurn(before.id, shown, before.cell, before.position, shown.started)
+            turn = turns[before.id] = FoundTurn(
+                before.id, shown, before.cell, before.position, shown.reply.started
+            )
             turn.detached = True
         asked_since = turn.latest > time
         for each in (shown, *attempts):
             turn.add(each)
-        if reply is not None:
+        if answer is not None:
             turn.detached = False
-            turn.shown = turn.shown if asked_since else reply
+            turn.shown = turn.shown if asked_since else answer
 
-    def _return(self, reply: Reply, origin: str, time: datetime) -> None:
+    def _return(self, answer: Attempt, origin: str, time: datetime) -> None:
         """Let the origin of a fork have what its turn was asked again in the fork."""
-        theirs = self._at_home(reply.id)
+        theirs = self._at_home(answer.id)
         if theirs is None:
             return
         turns = self._turns[origin]
         turn = turns.get(theirs.id)
         if turn is None:
-            turn = turns[theirs.id] = FoundTurn(theirs.id, reply, theirs.cell, theirs.position, reply.started)
+            turn = turns[theirs.id] = FoundTurn(
+                theirs.id, answer, theirs.cell, theirs.position, answer.reply.started
+            )
         asked_since = turn.latest > time
-        for each in (reply, *theirs.attempts.values()):
-            if each.started <= time:
+        for each in (answer, *theirs.attempts.values()):
+            if each.reply.started <= time:
                 turn.add(each)
-        self._homes[reply.id] = origin, theirs.id
+        self._homes[answer.id] = origin, theirs.id
         if not asked_since:
-            turn.shown, turn.detached = reply, False
+            turn.shown, turn.detached = answer, False
 
     def _retire(self, name: str, turn_id: str, time: datetime) -> None:
         turn = self._turns[name].get(turn_id) if name in self._turns else None
@@ -418,8 +422,8 @@ def _in_cells(numbers: list[int]) -> str:
     return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
 
 
-def _all(reply: Reply) -> tuple[Reply, ...]:
-    return (*reply.others, reply)
+def _all(attempt: Attempt) -> tuple[Attempt, ...]:
+    return (*attempt.others, attempt)
 
 
 def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -438,10 +442,11 @@ def _named(event: Event) -> Event:
     return event
 
 
-def _charge(reply: Reply) -> Charge:
+def _charge(attempt: Attempt) -> Charge:
+    reply = attempt.reply
     return Charge(
         model=reply.model,
-        conversation=reply.conversation if reply.turn else "",
+        conversation=attempt.conversation if attempt.turn else "",
         usage=reply.usage,
         cost=reply.cost,
         demo=reply.demo,
@@ -452,15 +457,15 @@ def _charge(reply: Reply) -> Charge:
     )
 
 
-def _time(each: _Change | Reply | _Saved) -> datetime:
-    if isinstance(each, Reply):
-        return each.started
+def _time(each: _Change | Attempt | _Saved) -> datetime:
+    if isinstance(each, Attempt):
+        return each.reply.started
     return each.event.time if isinstance(each, _Change) else each.known
 
 
-def _is_older(reply: Reply, moment: datetime | None) -> bool:
+def _is_older(attempt: Attempt, moment: datetime | None) -> bool:
     """Tell whether the cell of an answer ran before a fork was made."""
-    return moment is None or reply.first_run is None or reply.first_run < moment
+    return moment is None or attempt.first_run is None or attempt.first_run < moment
 
 
 def _plain(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..chat.attempt import Attempt
 from ..chat.cell_run import CellRun
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
-from ..chat.reply import Reply
 from ..money.book import SpendBook
 from ..notebook.kept import Changes, Kept, kept_of
 from ..notebook.merge import merge
@@ -39,16 +39,16 @@ class Cells:
             shown = {
                 (each.shown.conversation, each.shown.turn_id): each.display_id
                 for each in run.outputs
-                if isinstance(each.shown, Reply) and each.shown.turn
+                if isinstance(each.shown, Attempt) and each.shown.turn
             }
             for conversation, turn in self._conversations.turns_of(run.cell):
                 turn.display_id = shown.get((conversation.name, turn.id), "")
             made = [getattr(each.shown, "change", None) for each in run.outputs]
             return self.kept(run.cell, made)
 
-    def kept_beside(self, reply: Reply) -> Kept | None:
+    def kept_beside(self, attempt: Attempt) -> Kept | None:
         """Return what the output that shows this answer has to keep of what its cell did before."""
-        turns = (turn for each in self._conversations for turn in each.turns if turn.id == reply.turn_id)
+        turns = (turn for each in self._conversations for turn in each.turns if turn.id == attempt.turn_id)
         cell = next((turn.place.cell for turn in turns), None)
         return self.kept(cell) if cell is not None else None
 

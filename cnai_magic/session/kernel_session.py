@@ -8,6 +8,7 @@ from functools import partial
 
 from ..api.interrupts import interrupts_deferred
 from ..api.messages import ChatRequest, Model
+from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
@@ -74,7 +75,7 @@ class KernelSession:
         *,
         view: View | None = None,
         place: CellPosition = _NOWHERE,
-        former: Sequence[Reply] = (),
+        former: Sequence[Attempt] = (),
     ) -> Reply:
         """Ask a question and return the answer.
 
@@ -102,7 +103,7 @@ class KernelSession:
             charge=self._recorder.charge,
         )
         try:
-            return pending.receive()
+            return pending.receive().reply
         except CnaiError as error:
             explained = self._explained(error, endpoint, question.request)
             if explained is error:
@@ -112,7 +113,7 @@ class KernelSession:
     def replay(
         self,
         prompt: str,
-        saved: Sequence[Reply],
+        saved: Sequence[Attempt],
         options: Options = _DEFAULTS,
         *,
         view: View | None = None,
@@ -127,13 +128,13 @@ class KernelSession:
             model = options.model or self.settings.model or answer.model
             return self._build(prompt, replace(options, model=model), place, demo=answer.demo, former=saved)
 
-        question, answer = same_answer(saved, place.index_in_cell, prepare)
+        question, shown = same_answer(saved, place.index_in_cell, prepare)
         view = view or View()
         view.begin(question, lambda: None)
         with interrupts_deferred(view.stopping):
-            reply = self._recorder.replay(question, answer)
-            view.end(reply)
-        return reply
+            attempt = self._recorder.replay(question, shown)
+            view.end(attempt)
+        return attempt.reply
 
     def prepare(
         self, prompt: str, options: Options = _DEFAULTS, *, place: CellPosition = _NOWHERE
@@ -149,7 +150,7 @@ class KernelSession:
         place: CellPosition,
         *,
         ask: bool,
-        former: Sequence[Reply] = (),
+        former: Sequence[Attempt] = (),
     ) -> Question:
         """Prepare a question; with `ask`, the server is asked for what it alone knows."""
         servers, own = self.servers, self.settings.prices
@@ -165,7 +166,7 @@ class KernelSession:
         return replace(question, host=endpoint.host, lookup=lookup)
 
     def _build(
-        self, prompt: str, options: Options, place: CellPosition, *, demo: bool, former: Sequence[Reply]
+        self, prompt: str, options: Options, place: CellPosition, *, demo: bool, former: Sequence[Attempt]
     ) -> Question:
         with self._recorder.lock.current:
             return build_question(
@@ -240,6 +241,12 @@ class KernelSession:
     @property
     def latest(self) -> Reply | None:
         """The latest answer, also one that was interrupted or broke off."""
+        attempt = self._recorder.latest
+        return None if attempt is None else attempt.reply
+
+    @property
+    def latest_attempt(self) -> Attempt | None:
+        """The latest answer with its place in a conversation."""
         return self._recorder.latest
 
     @property

@@ -20,7 +20,7 @@ from ..api.messages import Usage, estimate_usage, find_answering_model
 from ..api.retries import Notice
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
-from ..chat.reply import Reply
+from ..chat.attempt import Attempt
 from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
 from ..money.cost import Charge, Cost
@@ -63,7 +63,7 @@ class PendingReply:
         budget: int | None,
         ledger: str,
         notebook: str,
-        settle: Callable[[Received], Reply],
+        settle: Callable[[Received], Attempt],
         charge: Callable[[Received], None],
     ) -> None:
         self._client = client
@@ -89,7 +89,7 @@ class PendingReply:
         self._clock = 0.0
         self._seconds: float | None = None
 
-    def receive(self) -> Reply:
+    def receive(self) -> Attempt:
         """Send the question and return the answer; see Session.ask."""
         with interrupts_gated(self._view.stopping) as self._gate:
             try:
@@ -112,7 +112,7 @@ class PendingReply:
 
     # -- the steps of a question ----------------------------------------------------------------
 
-    def _receive(self) -> Reply:
+    def _receive(self) -> Attempt:
         """Receive the answer, which may be interrupted, and settle it, which may not."""
         while True:
             try:
@@ -130,9 +130,9 @@ class PendingReply:
                     raise Interrupted from None
                 raise
             assert self._reader is not None, "it is made where the question is sent"
-            reply = self._settle(self._sum_up(self._reader))
-            self._view.end(reply)
-            return reply
+            attempt = self._settle(self._sum_up(self._reader))
+            self._view.end(attempt)
+            return attempt
 
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""
@@ -230,8 +230,8 @@ class PendingReply:
         failed = finish_reason == "failed"
         received = self._sum_up(reader, finish_reason)
         if _arrived(reader) or (self.chargeable and not failed):
-            reply = self._settle(received)
-            (self._view.fail if failed else self._view.end)(reply)
+            attempt = self._settle(received)
+            (self._view.fail if failed else self._view.end)(attempt)
             return
         self._charge(received)
         self._view.fail(None)

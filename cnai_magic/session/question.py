@@ -8,9 +8,9 @@ from datetime import datetime
 
 from ..api.messages import ChatRequest, Usage, estimate_usage
 from ..api.parameters import BY_NAME, ParameterValue, check_parameters
+from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
-from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import FREE_LOCAL, Price
@@ -63,7 +63,7 @@ class Question:
     host: str = ""
     lookup: PriceLookup = field(default_factory=PriceLookup)
     spent: Spend = field(default_factory=Spend)
-    former: Sequence[Reply] = ()
+    former: Sequence[Attempt] = ()
     first_run: datetime | None = None
     with_former: tuple[int, ...] = ()
 
@@ -104,7 +104,7 @@ def build_question(
     conversations: Conversations,
     demo: bool,
     spent: Spend,
-    former: Sequence[Reply] = (),
+    former: Sequence[Attempt] = (),
 ) -> Question:
     """Build a question that stands at `place`, with the turns that are sent before it; changes nothing.
 
@@ -161,7 +161,7 @@ def _choose_conversation(conversations: Conversations, options: Options, place: 
     named = conversations.find(options.chat) or conversations.draft(options.chat)
     # The option moves a cell where it is new; a cell that always had it may be asked in a fork as others.
     turn = named.turn_at(place)
-    return again if turn is not None and turn.reply.chosen and again.is_fork_of(named) else named
+    return again if turn is not None and turn.attempt.chosen and again.is_fork_of(named) else named
 
 
 def _checked_prompt(prompt: object) -> str:

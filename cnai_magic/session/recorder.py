@@ -1,9 +1,10 @@
-"""What becomes of an answer: its charge, its place in the conversation, and the Reply about it."""
+"""What becomes of an answer: its charge, the Reply about it, and its place in the conversation."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
 from ..money.cost import Charge, Spend
@@ -25,28 +26,38 @@ class Recorder:
     """
 
     def __init__(self, settings: Cnai, conversations: Conversations, accounts: Spending) -> None:
-        self.latest: Reply | None = None
+        self.latest: Attempt | None = None
         self.notebook = ""
         self.lock = ForkSafeLock()
         self._settings = settings
         self._conversations = conversations
         self._accounts = accounts
 
-    def settle(self, received: Received) -> Reply:
+    def settle(self, received: Received) -> Attempt:
         """Charge an answer, and record it where it belongs into the conversation."""
         question = received.question
         reply = _reply(received)
         with self.lock.current:
             self.charge(received)
-            reply = replace(reply, total=self.spent(demo=question.demo))
-            # An empty message is no turn: some vendors refuse a conversation that holds one.
+            attempt = Attempt(
+                reply,
+                conversation=question.conversation.name,
+                index_in_cell=question.place.index_in_cell,
+                first_run=question.first_run,
+                chosen=bool(question.options.chat),
+                omitted_turns=question.omitted_turns,
+                with_former=question.with_former,
+                total=self.spent(demo=question.demo),
+            )
+            # An empty message is not a turn: some vendors refuse a conversation that holds one.
             if reply.text and reply.finish_reason != "failed" and not question.options.once:
-                reply = self._record(question, reply)
-            elif not question.options.once:
-                standing = question.conversation.turn_at(question.place)
-                reply = replace(reply, in_force=standing.reply.attempt if standing else 0)
-            self.latest = reply
-        return reply
+                attempt = self._record(question, attempt)
+            else:
+                standing = None if question.options.once else question.conversation.turn_at(question.place)
+                in_force = standing.attempt.number if standing else 0
+                attempt = replace(attempt, in_force=in_force).with_footer()
+            self.latest = attempt
+        return attempt
 
     def charge(self, received: Received) -> None:
         """Charge for the requests that were sent for an answer, whatever came of it."""
@@ -55,26 +66,25 @@ class Recorder:
             self._accounts.settle(received.charges, received.tokens, None if lookup.done else lookup)
             self._accounts.journal.forget(received.free)
 
-    def replay(self, question: Question, answer: Reply) -> Reply:
+    def replay(self, question: Question, saved: Attempt) -> Attempt:
         """Record a saved answer again, at no cost."""
-        once = question.options.once
+        once, answer = question.options.once, saved.reply
         with self.lock.current:
-            self._accounts.book.replay(self._charge_of(answer, "" if once else answer.conversation))
-            reply = replace(
-                answer,
+            self._accounts.book.replay(self._charge_of(answer, "" if once else saved.conversation))
+            attempt = replace(
+                saved,
+                reply=replace(answer, replayed=True),
                 conversation=question.conversation.name,
-                turn=0 if once else answer.turn,
+                turn=0 if once else saved.turn,
                 began=False,
                 total=self.spent(demo=answer.demo),
                 omitted_turns=question.omitted_turns,
                 first_run=question.first_run,
                 with_former=question.with_former,
-                replayed=True,
             )
-            if answer.text and not once:
-                reply = self._record(question, reply)
-            self.latest = reply
-        return reply
+            attempt = self._record(question, attempt) if answer.text and not once else attempt.with_footer()
+            self.latest = attempt
+        return attempt
 
     def spent(self, *, demo: bool) -> Spend:
         """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
@@ -94,17 +104,17 @@ class Recorder:
             answered_by=reply.answered_by,
         )
 
-    def _record(self, question: Question, reply: Reply) -> Reply:
+    def _record(self, question: Question, attempt: Attempt) -> Attempt:
         conversation = self._conversations.add(question.conversation)
         if question.options.new:
-            reply = replace(reply, began=True)
+            attempt = replace(attempt, began=True)
             conversation.begun_by = question.place
             self._conversations.use(conversation.name)
         conversation.remember(question.place, question.former)
-        put = conversation.reinstate if reply.replayed else conversation.record
-        turn = put(question.place, reply)
+        put = conversation.reinstate if attempt.reply.replayed else conversation.record
+        turn = put(question.place, attempt)
         # Only what is shown has the other attempts with it: they would hold each other otherwise.
-        return replace(turn.reply, others=turn.others(self._settings.save_attempts))
+        return replace(turn.attempt, others=turn.others(self._settings.save_attempts))
 
 
 def _reply(received: Received) -> Reply:
@@ -115,7 +125,6 @@ def _reply(received: Received) -> Reply:
         model=request.model,
         answered_by=received.answered_by,
         note=received.note,
-        conversation=question.conversation.name,
         reasoning=received.reasoning,
         system=question.system,
         parameters=request.parameters,
@@ -125,12 +134,7 @@ def _reply(received: Received) -> Reply:
         started=received.started,
         seconds=received.seconds,
         first_token_after=received.first_token_after,
-        omitted_turns=question.omitted_turns,
         demo=question.demo,
         id=received.id,
         request=question.request.digest,
-        index_in_cell=question.place.index_in_cell,
-        first_run=question.first_run,
-        with_former=question.with_former,
-        chosen=bool(question.options.chat),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ..api.parameters import format_parameter
+from ..chat.attempt import Attempt
 from ..chat.reply import Reply
 from ..errors import ReplayError
 from ..next_steps import Setting
@@ -18,14 +19,15 @@ _ASK_ONCE = "ask once with " + Setting("replay", False) + ", and save the notebo
 
 
 def same_answer(
-    saved: Sequence[Reply], index_in_cell: int, prepare: Callable[[Reply], Question]
-) -> tuple[Question, Reply]:
+    saved: Sequence[Attempt], index_in_cell: int, prepare: Callable[[Reply], Question]
+) -> tuple[Question, Attempt]:
     """Return the question as it was asked then, and its answer.
 
     `saved` are the answers in the cell's outputs, `index_in_cell` counts the questions of this run. `prepare`
     gives the question with, for what it leaves open, the model of a saved answer. Raises ReplayError.
     """
-    whole = [each for reply in saved for each in _attempts(reply) if each.finish_reason != "failed"]
+    every = (each for attempt in saved for each in _attempts(attempt))
+    whole = [each for each in every if each.reply.finish_reason != "failed"]
     if not whole:
         raise ReplayError(
             "this cell has no saved answer to replay",
@@ -33,14 +35,16 @@ def same_answer(
             next_step=_ASK_ONCE,
         )
     # The one that was asked at this point of the cell, then all others.
-    likely = sorted(whole, key=lambda reply: reply.index_in_cell != index_in_cell)
+    likely = sorted(whole, key=lambda attempt: attempt.index_in_cell != index_in_cell)
     prepared: dict[tuple[str, bool], Question] = {}
-    for reply in likely:
+    for attempt in likely:
+        reply = attempt.reply
         open_to_it = reply.model, reply.demo
         question = prepared.get(open_to_it) or prepared.setdefault(open_to_it, prepare(reply))
         if reply.request and reply.request == question.request.digest:
-            return question, reply
-    if not likely[0].request:
+            return question, attempt
+    nearest = likely[0].reply
+    if not nearest.request:
         raise ReplayError(
             "the saved answer cannot be compared with this request",
             why="an earlier version of cnai_magic saved it, without what tells a request from others",
@@ -48,15 +52,15 @@ def same_answer(
         )
     raise ReplayError(
         "the saved answer of this cell is to another request",
-        why=_difference(likely[0], prepare(likely[0])),
+        why=_difference(nearest, prepare(nearest)),
     )
 
 
-def _attempts(reply: Reply) -> Iterator[Reply]:
+def _attempts(attempt: Attempt) -> Iterator[Attempt]:
     """Yield an answer and the other attempts that its output keeps: one that was kept since may be shown."""
-    turn = (reply, *(replace(each, index_in_cell=reply.index_in_cell) for each in reply.others))
-    for attempt in turn:
-        yield replace(attempt, others=tuple(replace(each, others=()) for each in turn if each is not attempt))
+    turn = (attempt, *(replace(each, index_in_cell=attempt.index_in_cell) for each in attempt.others))
+    for shown in turn:
+        yield replace(shown, others=tuple(replace(each, others=()) for each in turn if each is not shown))
 
 
 def _difference(saved: Reply, question: Question) -> str:

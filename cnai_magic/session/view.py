@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..api.retries import Notice
-    from ..chat.reply import Reply
+    from ..chat.attempt import Attempt
     from .question import Question
 
 __all__ = ["PACE", "Batch", "View"]
@@ -33,10 +33,10 @@ class View:
     def update(self, batch: Batch) -> None:
         """Show what arrived."""
 
-    def end(self, reply: Reply) -> None:
+    def end(self, attempt: Attempt) -> None:
         """Show the final answer, in place of all that was shown of it."""
 
-    def fail(self, reply: Reply | None) -> None:
+    def fail(self, attempt: Attempt | None) -> None:
         """Take back what was shown of an answer that failed, or show the part of it that arrived."""
 
     def stopping(self) -> bool:

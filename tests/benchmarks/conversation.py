@@ -22,6 +22,7 @@ import nbformat
 from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Chunk, Usage
 from cnai_magic.api.stream import Stream
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Cost
@@ -102,7 +103,7 @@ def _conversation(turns: int) -> Conversation:
             cost=Cost(30 * 1680 + 400 * 2520),
             request=f"{number:032x}",
         )
-        conversation.record(CellPosition(f"cell-{number}"), reply)
+        conversation.record(CellPosition(f"cell-{number}"), Attempt(reply))
     return conversation
 
 
@@ -150,7 +151,8 @@ def _session(folder: Path, turns: int) -> KernelSession:
 
 
 def _turn(session: KernelSession) -> None:
-    reply = session.ask("And what is the mean?", place=CellPosition("new"))
-    bundle(reply), metadata(reply)
+    session.ask("And what is the mean?", place=CellPosition("new"))
+    assert session.latest_attempt is not None
+    bundle(session.latest_attempt), metadata(session.latest_attempt)
     conversation = session.conversations["main"]
     conversation.drop(len(conversation.turns))

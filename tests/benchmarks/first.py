@@ -15,14 +15,13 @@ import argparse
 import base64
 import random
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 
 from cnai_magic.gateway.embedded import embedded
 from cnai_magic.notebook.record import bundle, metadata
-from tests.display.answers import reply
+from tests.display.answers import attempt
 from tests.kernels import running_kernel
 
 from .report import heading, note, row, versions
@@ -96,8 +95,8 @@ def _notebook(path: Path, kilobytes: int) -> Path:
     number = 0
     while len(nbformat.writes(made)) < kilobytes * 1000:
         about = {"turn": number + 1, "turn_id": f"turn-{number}", "id": f"answer-{number}"}
-        answer = replace(reply("A word in an answer. " * 200, prompt=f"Question {number}?"), **about)
-        question = nbformat.v4.new_code_cell(f"%%cnai\n{answer.prompt}", id=f"question-{number}")
+        answer = attempt("A word in an answer. " * 200, prompt=f"Question {number}?", **about)
+        question = nbformat.v4.new_code_cell(f"%%cnai\n{answer.reply.prompt}", id=f"question-{number}")
         output = nbformat.v4.new_output("display_data", bundle(answer), metadata=metadata(answer))
         question.outputs = [output]
         picture = base64.b64encode(chance.randbytes(12_000)).decode()

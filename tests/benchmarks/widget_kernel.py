@@ -15,7 +15,7 @@ from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.display.widget import WidgetView
 from cnai_magic.session.question import Options, Question
 from cnai_magic.session.view import PACE, Batch
-from tests.display.answers import reply
+from tests.display.answers import attempt
 
 __all__ = ["CONTENDERS", "TOKEN", "answer", "run"]
 
@@ -84,7 +84,7 @@ class _Ours:
         self._view.update(Batch(piece))
 
     def end(self) -> None:
-        self._view.end(reply(self._text))
+        self._view.end(attempt(self._text))
 
 
 class _HTML:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.cell_run import CellRun
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.conversations import Conversations
@@ -10,7 +11,7 @@ def answered(run: CellRun, conversations: Conversations, prompt: str, name: str 
     """Ask and answer a question in a run of a cell."""
     place = run.ask()
     conversation = conversations[name or conversations.current]
-    conversation.record(place, Reply(f"answer to {prompt}", prompt, "m"))
+    conversation.record(place, Attempt(Reply(f"answer to {prompt}", prompt, "m")))
     run.answer(conversation.name, place)
     return place
 

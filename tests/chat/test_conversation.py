@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Message
 from cnai_magic.api.tokens import estimate_tokens
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation, Turn
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.reply import Reply
@@ -22,7 +23,7 @@ def ask(
     """Ask as a session does, and return the contents of the messages that are sent."""
     place = place or CellPosition()
     messages, _ = conversation.messages(prompt, conversation.position(place))
-    conversation.record(place, Reply(answer or f"answer to {prompt}", prompt, "m"))
+    conversation.record(place, Attempt(Reply(answer or f"answer to {prompt}", prompt, "m")))
     return [message.content for message in messages]
 
 
@@ -67,7 +68,7 @@ def test_the_replaced_attempt_is_kept_and_the_turn_keeps_its_id() -> None:
     before = conversation.turns[1].id
     ask(conversation, "b, better", CellPosition("b"))
     turn = conversation.turns[1]
-    assert [attempt.prompt for attempt in turn.attempts] == ["b", "b, better"]
+    assert [attempt.reply.prompt for attempt in turn.attempts] == ["b", "b, better"]
     assert turn.current == 1
     assert {attempt.turn_id for attempt in turn.attempts} == {before} == {turn.id}
 
@@ -106,7 +107,7 @@ def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() ->
     # So a restore may leave it: the notebook was saved before the cell asked a second question.
     conversation = Conversation("main")
     for place in (CellPosition("a", 0), CellPosition("b"), CellPosition("a", 1)):
-        conversation.turns.append(Turn(place, [Reply("yes", str(place.index_in_cell), "m")]))
+        conversation.turns.append(Turn(place, [Attempt(Reply("yes", str(place.index_in_cell), "m"))]))
     assert conversation.position(CellPosition("a", 1)) == 2
     assert ask(conversation, "again", CellPosition("a", 1))[:-1] == ["0", "yes", "0", "yes"]
     assert [turn.reply.prompt for turn in conversation.turns] == ["0", "0", "again"]
@@ -115,7 +116,7 @@ def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() ->
 def test_a_question_that_a_cell_asks_anew_tells_how_many_turns_below_know_nothing_of_it() -> None:
     conversation = three_cells()
     ask(conversation, "a, and more", CellPosition("a", 1))
-    assert conversation.turns[1].reply.later == 2
+    assert conversation.turns[1].attempt.newer_below == 2
 
 
 def test_without_a_cell_id_every_question_appends() -> None:
@@ -191,7 +192,7 @@ def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, 
         before = model.ask(where, index_in_cell, prompt)
         assert sent == [text for each in before for text in (each, f"answer to {each}")] + [prompt]
         got = [
-            (turn.place.cell, turn.place.index_in_cell, [attempt.prompt for attempt in turn.attempts])
+            (turn.place.cell, turn.place.index_in_cell, [attempt.reply.prompt for attempt in turn.attempts])
             for turn in conversation.turns
         ]
         assert got == [(*each.place, each.attempts) for each in model.standing]
@@ -211,7 +212,7 @@ def test_the_system_message_leads_and_an_empty_one_is_not_sent() -> None:
 
 def test_reasoning_is_never_sent_back() -> None:
     conversation = Conversation("main")
-    conversation.record(CellPosition(), Reply("42", "how much?", "m", reasoning="hm, let me think"))
+    conversation.record(CellPosition(), Attempt(Reply("42", "how much?", "m", reasoning="hm, let me think")))
     messages, _ = conversation.messages("why?", 1)
     assert not any("think" in message.content for message in messages)
 
@@ -253,7 +254,7 @@ def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> N
 def test_what_is_left_out_is_the_fewest_oldest_turns(texts: list[str], limit: int) -> None:
     conversation = Conversation("main")
     for text in texts:
-        conversation.record(CellPosition(), Reply(text, text, "m"))
+        conversation.record(CellPosition(), Attempt(Reply(text, text, "m")))
     costs = [2 * estimate_tokens(text) for text in texts]
     messages, omitted_turns = conversation.messages("now", len(texts), history_tokens=limit)
     assert len(messages) == 2 * (len(texts) - omitted_turns) + 1
@@ -273,8 +274,9 @@ def test_a_turn_is_dropped_by_its_number() -> None:
 
 def test_dropping_one_of_two_turns_that_look_alike_drops_that_one() -> None:
     conversation = Conversation("main")
-    reply = Reply("yes", "same", "m")
-    first, second = conversation.record(CellPosition(), reply), conversation.record(CellPosition(), reply)
+    first, second = (
+        conversation.record(CellPosition(), Attempt(Reply("yes", "same", "m"))) for _ in range(2)
+    )
     assert conversation.drop(2) is second
     assert conversation.turns[0] is first
 
@@ -403,7 +405,7 @@ def test_an_attempt_that_is_kept_is_the_one_that_is_sent_and_the_next_one_takes_
     conversation.turns[1].keep(1)
     assert ask(conversation, "d")[2:4] == ["b", "answer to b"]
     ask(conversation, "b, best", CellPosition("b"), "best")
-    assert [each.attempt for each in conversation.turns[1].attempts] == [1, 2, 3]
+    assert [each.number for each in conversation.turns[1].attempts] == [1, 2, 3]
     assert conversation.turns[1].reply.text == "best"
 
 
@@ -420,41 +422,42 @@ def test_an_attempt_that_is_not_there_is_an_error_that_names_those_there_are(att
 def test_the_other_attempts_that_an_output_keeps_are_the_latest_and_not_too_long() -> None:
     conversation = Conversation("main")
     for number in range(5):
-        turn = conversation.record(CellPosition("a"), Reply("x" * 90_000, str(number), "m"))
-    assert [each.prompt for each in turn.others(10)] == ["2", "3"]
-    assert [each.prompt for each in turn.others(1)] == ["3"]
+        turn = conversation.record(CellPosition("a"), Attempt(Reply("x" * 90_000, str(number), "m")))
+    assert [each.reply.prompt for each in turn.others(10)] == ["2", "3"]
+    assert [each.reply.prompt for each in turn.others(1)] == ["3"]
     turn.keep(2)
-    assert [each.prompt for each in turn.others(10)] == ["3", "4"]
+    assert [each.reply.prompt for each in turn.others(10)] == ["3", "4"]
     assert turn.others(0) == ()
 
 
 def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_again() -> None:
-    first, second = Reply("one", "a", "m", attempt=1), Reply("two", "a, better", "m", attempt=2, turn_id="t")
+    first = Attempt(Reply("one", "a", "m"))
+    second = Attempt(Reply("two", "a, better", "m"), number=2, turn_id="t")
     conversation = Conversation("main")
     for _ in range(2):
         turn = conversation.reinstate(CellPosition("a"), replace(second, others=(first,)))
-        assert [each.text for each in turn.attempts] == ["one", "two"]
-        assert (turn.reply.text, turn.reply.attempt, turn.id, turn.reply.others) == ("two", 2, "t", ())
+        assert [each.reply.text for each in turn.attempts] == ["one", "two"]
+        assert (turn.reply.text, turn.attempt.number, turn.id, turn.attempt.others) == ("two", 2, "t", ())
     assert len(conversation.turns) == 1
-    assert conversation.record(CellPosition("a"), Reply("three", "a", "m")).reply.attempt == 3
+    assert conversation.record(CellPosition("a"), Attempt(Reply("three", "a", "m"))).attempt.number == 3
 
 
 # -- what the notebook's file holds -------------------------------------------------------------
 
 
 def test_saved_answers_are_earlier_attempts_of_whoever_asks_there_again_and_are_not_sent() -> None:
-    saved = three_cells().turns[1].reply
+    saved = three_cells().turns[1].attempt
     conversation = Conversation("main")
     conversation.remember(CellPosition("b"), [saved])
     assert conversation.turns == []
-    turn = conversation.record(CellPosition("b"), Reply("new", "b, again", "m"))
-    assert [(each.attempt, each.prompt) for each in turn.attempts] == [(1, "b"), (2, "b, again")]
+    turn = conversation.record(CellPosition("b"), Attempt(Reply("new", "b, again", "m")))
+    assert [(each.number, each.reply.prompt) for each in turn.attempts] == [(1, "b"), (2, "b, again")]
     assert (turn.id, turn.reply.prompt) == (saved.turn_id, "b, again")
 
 
 def test_saved_answers_of_a_known_turn_another_place_or_another_conversation_are_no_attempts() -> None:
     conversation = three_cells()
-    saved = conversation.turns[1].reply
+    saved = conversation.turns[1].attempt
     for place in (CellPosition("b"), CellPosition("copy"), CellPosition("new", 1), CellPosition()):
         conversation.remember(place, [saved])
     Conversation("plan").remember(CellPosition("b"), [saved])

@@ -15,7 +15,7 @@ from cnai_magic.display.terminal import TerminalView
 from cnai_magic.display.widget import WidgetView
 from cnai_magic.session.question import Options, Question
 from cnai_magic.session.view import Batch
-from tests.display.answers import reply
+from tests.display.answers import attempt
 
 
 class Shell:
@@ -75,14 +75,14 @@ def test_a_static_view_shows_the_final_output_only(shown: list[dict[str, Any]]) 
     view.begin(_question(), None)
     view.update(Batch("Fo"))
     assert shown == []
-    view.end(reply())
+    view.end(attempt())
     (output,) = shown
-    assert output["data"] == bundle(reply())
-    assert output["metadata"] == metadata(reply())
+    assert output["data"] == bundle(attempt())
+    assert output["metadata"] == metadata(attempt())
 
 
 def test_the_part_of_a_failed_answer_is_shown(shown: list[dict[str, Any]]) -> None:
     failing = StaticView()
     failing.begin(_question(), None)
-    failing.fail(reply("half", finish_reason="failed"))
-    assert shown[-1]["data"] == bundle(reply("half", finish_reason="failed"))
+    failing.fail(attempt("half", finish_reason="failed"))
+    assert shown[-1]["data"] == bundle(attempt("half", finish_reason="failed"))

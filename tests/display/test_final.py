@@ -4,7 +4,7 @@ import pytest
 
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.display.final import Transcript
-from tests.display.answers import reply
+from tests.display.answers import attempt
 from tests.notebook.test_record import faults_of
 from tests.xss_corpus import PAYLOADS
 
@@ -12,14 +12,14 @@ from tests.xss_corpus import PAYLOADS
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_nothing_in_a_transcript_runs(payload: str) -> None:
     conversation = Conversation("main", system=payload)
-    conversation.record(CellPosition(), reply(payload, reasoning=payload, prompt=payload, model=payload))
+    conversation.record(CellPosition(), attempt(payload, reasoning=payload, prompt=payload, model=payload))
     assert faults_of(Transcript(conversation)._repr_mimebundle_()["text/markdown"]) == []
 
 
 def test_a_transcript_shows_the_turns_in_order_with_their_answers() -> None:
     conversation = Conversation("plan", system="Be brief.")
-    conversation.record(CellPosition("a"), reply("one", prompt="first"))
-    conversation.record(CellPosition("b"), reply("two", prompt="second\nline"))
+    conversation.record(CellPosition("a"), attempt("one", prompt="first"))
+    conversation.record(CellPosition("b"), attempt("two", prompt="second\nline"))
     shown = Transcript(conversation)._repr_mimebundle_()
     plain, markdown = shown["text/plain"], shown["text/markdown"]
     order = ["plan", "Be brief.", "[1] first", "one", "[2] second\nline", "two"]
@@ -32,7 +32,7 @@ def test_a_transcript_shows_the_turns_in_order_with_their_answers() -> None:
 def test_a_transcript_may_show_one_turn_only() -> None:
     conversation = Conversation("plan")
     for number in range(3):
-        conversation.record(CellPosition(), reply(f"answer {number}", prompt=f"question {number}"))
+        conversation.record(CellPosition(), attempt(f"answer {number}", prompt=f"question {number}"))
     plain = repr(Transcript(conversation, 1))
     assert "[2] question 1" in plain
     assert "question 0" not in plain
@@ -47,5 +47,5 @@ def test_a_conversation_without_turns_says_so() -> None:
 def test_no_name_of_a_conversation_changes_what_is_shown_below_it(name: str) -> None:
     code = '```\n\n<img src=x onerror="alert(1)">\n\n<script>alert(1)</script>\n\n```'
     conversation = Conversation(name)
-    conversation.record(CellPosition(), reply(code))
+    conversation.record(CellPosition(), attempt(code))
     assert faults_of(Transcript(conversation)._repr_mimebundle_()["text/markdown"]) == []

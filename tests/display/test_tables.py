@@ -8,7 +8,7 @@ from cnai_magic.chat.conversations import Conversations
 from cnai_magic.display.tables import Table, conversations_table, models_table
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
-from tests.display.answers import reply
+from tests.display.answers import attempt
 from tests.servers import ScriptedServer
 
 
@@ -112,8 +112,8 @@ def test_conversations_are_listed_with_the_one_in_use_marked() -> None:
     conversations = Conversations()
     plan = conversations.new("plan")
     for prompt in ("first", "first, better"):
-        plan.record(CellPosition("a"), reply(prompt=prompt))
-    plan.record(CellPosition("b"), reply(prompt="a very long question " * 9))
+        plan.record(CellPosition("a"), attempt(prompt=prompt))
+    plan.record(CellPosition("b"), attempt(prompt="a very long question " * 9))
     shown = repr(conversations_table(conversations)).split("\n")
     assert shown[2].split() == ["main", "0", "0"]
     assert shown[3].split()[:3] == ["plan", "2", "3"]

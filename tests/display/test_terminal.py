@@ -10,7 +10,7 @@ from cnai_magic.display.terminal import TerminalView, notice_line
 from cnai_magic.errors import ServerError
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.view import Batch
-from tests.display.answers import reply
+from tests.display.answers import attempt
 
 
 class Terminal(io.StringIO):
@@ -26,29 +26,29 @@ def test_text_is_written_as_it_arrives_then_the_footer(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == "Fo"
     view.update(Batch("ur."))
     assert capsys.readouterr().out == "ur."
-    view.end(reply())
-    assert capsys.readouterr().out == f"\n\n{reply().footer}\n"
+    view.end(attempt())
+    assert capsys.readouterr().out == f"\n\n{attempt().footer}\n"
 
 
 def test_an_answer_alone_has_its_own_footer_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     view = TerminalView(alone=True)
     view.update(Batch("Four."))
-    view.end(reply())
+    view.end(attempt())
     out, err = capsys.readouterr()
     assert out == "Four.\n"
-    assert err.strip() == reply().summary
+    assert err.strip() == attempt().reply.summary
     assert "notebook" not in err
 
 
 def test_a_whole_answer_is_written_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
-    TerminalView().end(reply())
-    assert capsys.readouterr().out == f"Four.\n\n{reply().footer}\n"
+    TerminalView().end(attempt())
+    assert capsys.readouterr().out == f"Four.\n\n{attempt().footer}\n"
 
 
 def test_what_was_not_shown_yet_is_written_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     view = TerminalView()
     view.update(Batch("Fo"))
-    view.end(reply())
+    view.end(attempt())
     assert capsys.readouterr().out.startswith("Four.\n")
 
 
@@ -70,7 +70,7 @@ def test_control_sequences_of_an_answer_never_reach_the_terminal(
     view.update(Batch(text))
     for character in text:
         view.update(Batch(character, character))
-    view.end(reply(text * 3))
+    view.end(attempt(text * 3))
     shown = capsys.readouterr().out
     assert not any(character < " " and character not in "\n\t" for character in shown)
     assert not any("\x7f" <= character <= "\x9f" for character in shown)
@@ -88,7 +88,7 @@ def test_reasoning_is_dim_on_a_terminal_and_set_apart(monkeypatch: pytest.Monkey
 def test_no_styles_are_written_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     view = TerminalView()
     view.update(Batch("", "hm"))
-    view.end(reply())
+    view.end(attempt())
     assert "\x1b" not in capsys.readouterr().out
 
 
@@ -114,7 +114,7 @@ def test_waiting_is_told_in_one_line_on_a_terminal_and_once_elsewhere(
 def test_a_failure_ends_the_line_and_shows_the_footer_of_the_part(capsys: pytest.CaptureFixture[str]) -> None:
     view = TerminalView()
     view.update(Batch("half"))
-    view.fail(reply("half", finish_reason="failed"))
+    view.fail(attempt("half", finish_reason="failed"))
     assert capsys.readouterr().out.endswith("broke off\n")
     view = TerminalView()
     view.update(Batch("", "hm"))
@@ -131,7 +131,7 @@ def test_a_key_that_control_characters_split_is_not_written_twice_or_shown(
     text = f"\x1b[31mRed {key.reveal()[:9]}\u200b{key.reveal()[9:]}.\x1b[0m"
     view = TerminalView()
     view.update(Batch(text))
-    view.end(reply(text))
+    view.end(attempt(text))
     out = capsys.readouterr().out
     assert out.startswith("Red ")
     assert out.count("Red") == 1
@@ -141,5 +141,5 @@ def test_a_key_that_control_characters_split_is_not_written_twice_or_shown(
 
 def test_what_the_footer_names_is_clean(capsys: pytest.CaptureFixture[str]) -> None:
     key = ApiKey("sk-in-the-name-of-a-model-1")
-    TerminalView(alone=True).end(reply(model=f"m\x1b[2J\n{key.reveal()[:9]}\x00{key.reveal()[9:]}"))
+    TerminalView(alone=True).end(attempt(model=f"m\x1b[2J\n{key.reveal()[:9]}\x00{key.reveal()[9:]}"))
     assert capsys.readouterr().err.strip().startswith("m sk-… · 20 → 8 tokens")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Usage
-from cnai_magic.chat.conversation import CellPosition, Turn
+from cnai_magic.chat.attempt import Attempt
+from cnai_magic.chat.order import CellPosition
 from cnai_magic.chat.reply import Reply
+from cnai_magic.chat.turn import Turn
 from cnai_magic.display.versions import Versions, _compared
 from cnai_magic.money.cost import Cost
 from tests.display.answers import reply
@@ -21,7 +22,7 @@ from tests.xss_corpus import PAYLOADS
 
 
 def _versions(*attempts: Reply, current: int = -1, conversation: str = "main", first: int = 1) -> Versions:
-    numbered = [replace(each, attempt=number) for number, each in enumerate(attempts, first)]
+    numbered = [Attempt(each, number=number) for number, each in enumerate(attempts, first)]
     turn = Turn(CellPosition("a"), numbered, current=range(len(attempts))[current])
     return Versions(turn, 2, conversation)
 
@@ -239,11 +240,12 @@ def test_a_megabyte_with_one_change_is_compared_exactly(unit: str) -> None:
 _WORST = """
 import random, sys
 from cnai_magic.display.versions import Versions
-from cnai_magic.chat.conversation import CellPosition, Turn
-from tests.display.answers import reply
+from cnai_magic.chat.order import CellPosition
+from cnai_magic.chat.turn import Turn
+from tests.display.answers import attempt
 random.seed(1)
 prompts = ["".join(f"w{random.randrange(300)}%s" for _ in range(200_000)) for _ in range(2)]
-turn = Turn(CellPosition("a"), [reply(prompt=each) for each in prompts])
+turn = Turn(CellPosition("a"), [attempt(prompt=each) for each in prompts])
 shown = Versions(turn, 1, "main")._repr_mimebundle_()
 assert all("are not shown" in text for text in shown.values())
 assert all(len(text) < 300_000 for text in shown.values())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import uuid4
 
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.markdown import escape_markdown, notebook_markdown
 from cnai_magic.chat.reply import Reply
@@ -81,15 +82,16 @@ def written(source: str, way: int) -> str:
     if way == 0:
         return notebook_markdown(source, quoted=True)
     if way == 1:
-        return bundle(reply)["text/markdown"]
+        return bundle(Attempt(reply))["text/markdown"]
     if way == 2:
         made = Conversation(source or "main", source)
-        made.record(CellPosition(), reply)
+        made.record(CellPosition(), Attempt(reply))
         return to_markdown(made)
     if way == 3:
         made = Conversation("main", source)
         for text in (source[: len(source) // 2], source, source[len(source) // 2 :]):
-            made.record(CellPosition(), replace(reply, text=text, reasoning="", id=uuid4().hex))
+            part = replace(reply, text=text, reasoning="", id=uuid4().hex)
+            made.record(CellPosition(), Attempt(part))
         return str(Transcript(made)._repr_mimebundle_()["text/markdown"])
     if way == 4:
         return f"# {escape_markdown(source)}\n\n{small(source)}"

@@ -16,14 +16,16 @@ from cnai_magic.magics.chat import CHAT_HELP, run_chat_command
 from cnai_magic.redaction import ApiKey, strip_controls
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
-from tests.display.answers import reply
+from tests.display.answers import attempt
 
 
 @pytest.fixture
 def session() -> KernelSession:
     session = KernelSession(Cnai())
     for prompt in ("first", "second", "third"):
-        current(session).record(CellPosition(prompt), reply(f"answer to {prompt}", prompt=prompt, id=prompt))
+        current(session).record(
+            CellPosition(prompt), attempt(f"answer to {prompt}", prompt=prompt, id=prompt)
+        )
     return session
 
 
@@ -287,7 +289,7 @@ def test_an_empty_conversation_can_be_forked(session: KernelSession) -> None:
 
 
 def test_versions_shows_the_attempts_and_keeps_one(session: KernelSession) -> None:
-    better = reply("better", prompt="second, better", id="better")
+    better = attempt("better", prompt="second, better", id="better")
     turn = current(session).record(CellPosition("second"), better)
     first = turn.attempts[0]
     shown = repr(run_chat_command(session, "versions 2", lambda: None))
@@ -471,7 +473,7 @@ def two_conversations(session: KernelSession, folder: Path) -> Path:
     path = folder / "two chats.ipynb"
     run_chat_command(session, f"export '{path}'", lambda: None)
     run_chat_command(session, "new plan", lambda: None)
-    other = reply("yes", prompt="of the plan", conversation="plan", id="other")
+    other = attempt("yes", prompt="of the plan", conversation="plan", id="other")
     current(session).record(CellPosition("p"), other)
     run_chat_command(session, f"export {folder}/plan.ipynb", lambda: None)
     notebook, other = (json.loads(each.read_text()) for each in (path, folder / "plan.ipynb"))
@@ -487,7 +489,7 @@ def two_conversations(session: KernelSession, folder: Path) -> Path:
 @pytest.mark.parametrize("suffix", ["ipynb", "md", "json"])
 def test_a_key_is_in_no_export(session: KernelSession, tmp_path: Path, suffix: str) -> None:
     key = "sk-" + "t0" * 12
-    current(session).record(CellPosition("k"), reply("no idea", prompt=f"what is {key}?"))
+    current(session).record(CellPosition("k"), attempt("no idea", prompt=f"what is {key}?"))
     session.use_key(ApiKey(key))
     path = tmp_path / f"talk.{suffix}"
     run_chat_command(session, f"export {path}", lambda: None)
@@ -503,7 +505,7 @@ def test_a_key_that_is_split_is_in_no_export_and_no_control_sequence(
     key = "sk-" + "t0" * 12
     session.use_key(ApiKey(key))
     echo = f"is {key[:9]}{unseen}{key[9:]} it\x1b[2J"
-    current(session).record(CellPosition("k"), reply(echo, prompt=echo, reasoning=echo, system=echo))
+    current(session).record(CellPosition("k"), attempt(echo, prompt=echo, reasoning=echo, system=echo))
     path = tmp_path / f"talk.{suffix}"
     run_chat_command(session, f"export {path}", lambda: None)
     text = path.read_text()
@@ -525,7 +527,7 @@ def strings_of(value: object) -> Iterator[str]:
 
 
 def test_messages_begin_with_the_system_message_that_is_sent(session: KernelSession, tmp_path: Path) -> None:
-    current(session).record(CellPosition("s"), reply("yes", prompt="so?", system="Of the settings."))
+    current(session).record(CellPosition("s"), attempt("yes", prompt="so?", system="Of the settings."))
     run_chat_command(session, f"export {tmp_path / 'talk.json'}", lambda: None)
     body = json.loads((tmp_path / "talk.json").read_text())
     assert body["messages"][0] == {"role": "system", "content": "Of the settings."}
@@ -533,7 +535,7 @@ def test_messages_begin_with_the_system_message_that_is_sent(session: KernelSess
 
 
 def test_a_file_without_attempts_does_not_count_them(session: KernelSession, tmp_path: Path) -> None:
-    current(session).record(CellPosition("first"), reply("again", prompt="first"))
+    current(session).record(CellPosition("first"), attempt("again", prompt="first"))
     counted = {
         suffix: repr(run_chat_command(session, f"export {tmp_path}/talk.{suffix}", lambda: None))
         for suffix in ("ipynb", "md")

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.cell_run import CellRun
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
@@ -345,7 +346,7 @@ def _command_of_the_model(model: _Model, line: str) -> None:
 # -- both together ------------------------------------------------------------------------------
 
 # Asks, or fails to; returns the contents of the messages that were sent, and the answer.
-_Answer = Callable[[KernelSession, str, CellPosition, dict[str, Any], bool], tuple[list[str], Reply | None]]
+_Answer = Callable[[KernelSession, str, CellPosition, dict[str, Any], bool], tuple[list[str], Attempt | None]]
 
 
 class _Notebook:
@@ -406,21 +407,21 @@ class _Notebook:
             with pytest.raises(InputError, match="already"):
                 self.session.prepare(prompt, options_of(options), place=place)
             return None
-        sent, reply = self._answer(self.session, prompt, place, options, question.ends == "answered")
+        sent, attempt = self._answer(self.session, prompt, place, options, question.ends == "answered")
         before = [text for each in expected.before for text in (each, f"answer to {each}")]
         assert sent == [*before, prompt]
-        if reply is None:
+        if attempt is None:
             return None
         self.model.answered(expected, cell, index_in_cell, question, appends, prompt)
-        run.answer("" if question.once else reply.conversation, place)
+        run.answer("" if question.once else attempt.conversation, place)
         if expected.chat is None:
-            assert reply.turn == 0
+            assert attempt.turn == 0
             return ""
         turns = self.model.chats[expected.chat].turns
         turn = turns[expected.index]
-        placed = (reply.conversation, reply.turn, reply.attempt)
+        placed = (attempt.conversation, attempt.turn, attempt.number)
         assert placed == (expected.chat, expected.index + 1, len(turn.attempts))
-        assert reply.later == len(turns) - expected.index - 1
+        assert attempt.newer_below == len(turns) - expected.index - 1
         return expected.chat
 
     def _compare(self) -> None:
@@ -437,9 +438,9 @@ class _Notebook:
 
 
 def _seen(turn: Any) -> tuple[str, int, list[str], str]:
-    assert [each.attempt for each in turn.attempts] == list(range(1, len(turn.attempts) + 1))
+    assert [each.number for each in turn.attempts] == list(range(1, len(turn.attempts) + 1))
     assert {each.turn_id for each in turn.attempts} == {turn.id}
-    prompts = [each.prompt for each in turn.attempts]
+    prompts = [each.reply.prompt for each in turn.attempts]
     # Of one that is not asked again, where it was asked means nothing.
     if not turn.place.is_asked_again:
         return "", 0, prompts, turn.reply.prompt
@@ -457,24 +458,22 @@ _BEGINNING = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 def _unsent(
     session: KernelSession, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
-) -> tuple[list[str], Reply | None]:
+) -> tuple[list[str], Attempt | None]:
     """Do all that a session does with a question, but for the request: a socket is too slow for thousands."""
     question = session.prepare(prompt, options_of(options), place=place)
     sent = [message.content for message in question.request.messages]
     if not answered:
         return sent, None
     number = int(prompt.split()[-1])
-    reply = Reply(
-        f"answer to {prompt}",
-        prompt,
-        "m",
+    started = _BEGINNING + timedelta(seconds=number)
+    attempt = Attempt(
+        Reply(f"answer to {prompt}", prompt, "m", started=started),
         question.conversation.name,
-        started=_BEGINNING + timedelta(seconds=number),
         index_in_cell=question.place.index_in_cell,
         first_run=question.first_run,
         chosen=bool(options["chat"]),
     )
-    return sent, reply if question.options.once else session._record(question, reply)
+    return sent, attempt if question.options.once else session._recorder._record(question, attempt)
 
 
 @random_examples(400, suppress_health_check=[HealthCheck.too_slow])
@@ -494,16 +493,16 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
 
         def sent(
             session: KernelSession, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
-        ) -> tuple[list[str], Reply | None]:
+        ) -> tuple[list[str], Attempt | None]:
             text = f"answer to {prompt}"
             server.reply(json_response(completion(text)) if answered else failure(500, "server_error"))
-            reply = None
             if answered:
-                reply = session.ask(prompt, options_of({"stream": False, **options}), place=place)
+                session.ask(prompt, options_of({"stream": False, **options}), place=place)
             else:
                 with pytest.raises(ServerError):
                     session.ask(prompt, options_of({"stream": False, **options}), place=place)
-            return [each["content"] for each in server.requests[-1].json()["messages"]], reply
+            attempt = session.latest_attempt if answered else None
+            return [each["content"] for each in server.requests[-1].json()["messages"]], attempt
 
         @random_examples(150, phases=[Phase.generate])
         @given(_STEPS)

@@ -52,7 +52,8 @@ def _turn(turn: Turn) -> dict[str, Any]:
         "first_run": turn.first_run.isoformat(),
         "in_force": turn.current,
         "attempts": [
-            [each.attempt, each.id, each.prompt, each.text, each.conversation] for each in turn.attempts
+            [each.number, each.id, each.reply.prompt, each.reply.text, each.conversation]
+            for each in turn.attempts
         ],
     }
 

@@ -8,29 +8,28 @@ import random
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from cnai_magic.chat.reply import Reply
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.notebook.ipynb import read_notebook
 from cnai_magic.notebook.notebook_files import restored_from
 from cnai_magic.notebook.record import bundle, metadata
-from tests.display.answers import reply
+from tests.display.answers import attempt
 from tests.notebooks import code, new_notebook
 
 CELLS = 6
 
 
-def answer(number: int) -> Reply:
+def answer(number: int) -> Attempt:
     """Return the answer that stands in the cell of this number."""
     about = {"turn": number, "turn_id": f"turn-{number}", "id": f"answer-{number}"}
-    return replace(reply(f"Answer {number}.", prompt=f"Question {number}?"), **about)
+    return attempt(f"Answer {number}.", prompt=f"Question {number}?", **about)
 
 
 def notebook() -> dict[str, Any]:
@@ -260,7 +259,7 @@ DAMAGED_FILES: dict[str, tuple[Callable[[bytes], bytes], list[int], str]] = {
 def test_of_a_damaged_file_what_can_be_read_is_restored(path: Path, name: str) -> None:
     damage, kept, note = DAMAGED_FILES[name]
     path.write_bytes(damage(lines_of(notebook()).encode()))
-    found = [turn.reply.turn for turn in restored_from(path).conversations["main"].turns]
+    found = [turn.attempt.turn for turn in restored_from(path).conversations["main"].turns]
     assert len(found) == len(kept)
     texts = [turn.reply.prompt.split()[-1] for turn in restored_from(path).conversations["main"].turns]
     assert texts == [f"{number}?" for number in kept]

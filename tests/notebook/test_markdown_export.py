@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cnai_magic.api.messages import ImagePart, Message, TextPart, ToolCall, Usage
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.markdown import DOLLAR
 from cnai_magic.chat.reply import Reply
@@ -30,7 +31,8 @@ WHEN = datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=timezone.utc)
 def conversation(*turns: tuple[str, str], system: str | None = None, **facts: Any) -> Conversation:
     made = Conversation("main", system)
     for prompt, text in turns:
-        made.record(CellPosition(), Reply(text, prompt, "m", **{"system": system, "started": WHEN, **facts}))
+        reply = Reply(text, prompt, "m", **{"system": system, "started": WHEN, **facts})
+        made.record(CellPosition(), Attempt(reply))
     return made
 
 
@@ -51,7 +53,6 @@ def known(reply: Reply) -> Reply:
         reply,
         started=time.replace(microsecond=time.microsecond // 1000 * 1000),
         system=reply.system or None,
-        turn_id="",
         id="",
     )
 
@@ -107,7 +108,7 @@ _REPLIES = st.builds(
 def test_markdown_comes_back_exactly(system: str | None, replies: list[Reply]) -> None:
     made = Conversation("main", system)
     for reply in replies:
-        made.record(CellPosition(), reply)
+        made.record(CellPosition(), Attempt(reply))
     document = to_markdown(made)
     read = from_markdown(document.encode().decode())
     assert read.notes == ()
@@ -128,15 +129,15 @@ def test_no_text_is_taken_for_structure(text: str) -> None:
 def test_imported_turns_are_numbered_have_no_cell_and_are_of_the_conversation() -> None:
     read = from_markdown(to_markdown(example()), "plan").conversation
     assert [turn.place for turn in read.turns] == [CellPosition(), CellPosition()]
-    assert [turn.reply.turn for turn in read.turns] == [1, 2]
-    assert [turn.reply.turn_id for turn in read.turns] == [turn.id for turn in read.turns]
-    assert {turn.reply.conversation for turn in read.turns} == {"plan"} == {read.name}
+    assert [turn.attempt.turn for turn in read.turns] == [1, 2]
+    assert [turn.attempt.turn_id for turn in read.turns] == [turn.id for turn in read.turns]
+    assert {turn.attempt.conversation for turn in read.turns} == {"plan"} == {read.name}
 
 
 def test_only_the_current_attempt_is_written() -> None:
     made = Conversation("main")
-    made.record(CellPosition("a"), Reply("first", "q", "m"))
-    made.record(CellPosition("a"), Reply("second", "q", "m"))
+    made.record(CellPosition("a"), Attempt(Reply("first", "q", "m")))
+    made.record(CellPosition("a"), Attempt(Reply("second", "q", "m")))
     assert pairs(from_markdown(to_markdown(made)).conversation) == [("q", "second")]
     assert "first" not in to_messages(made)
 
@@ -179,7 +180,8 @@ def test_a_code_fence_left_open_does_not_swallow_what_follows(text: str) -> None
 
 def test_a_model_cannot_write_markup_into_the_headings() -> None:
     made = Conversation("main")
-    made.record(CellPosition(), Reply("a", "q", "x\n\n<script>alert(1)</script>[a](b)\x1b[2J", started=WHEN))
+    hostile = "x\n\n<script>alert(1)</script>[a](b)\x1b[2J"
+    made.record(CellPosition(), Attempt(Reply("a", "q", hostile, started=WHEN)))
     html = MarkdownIt("commonmark").render(to_markdown(made).split("-->\n### ")[1])
     assert "<script>" not in html
     assert "<a" not in html
@@ -188,7 +190,7 @@ def test_a_model_cannot_write_markup_into_the_headings() -> None:
 
 def test_a_comment_never_ends_early() -> None:
     made = conversation(("q", "a"), finish_reason="--> <b>", system="x")
-    made.turns[0].attempts[0] = replace(made.turns[0].reply, system="y --> z")
+    made.turns[0].attempts[0] = Attempt(replace(made.turns[0].reply, system="y --> z"))
     markers = [line for line in to_markdown(made).split("\n") if line.startswith("<!-- cnai:")]
     assert all(line.count(">") == 1 for line in markers)
     assert from_markdown(to_markdown(made)).conversation.turns[0].reply.system == "y --> z"
@@ -211,7 +213,7 @@ def test_images_and_calls_of_tools_are_shown() -> None:
         steps=(Message("assistant", tool_calls=(call,)), Message("tool", "<b>2</b>", tool_call_id="c1")),
     )
     made = Conversation("main")
-    made.record(CellPosition(), answer)
+    made.record(CellPosition(), Attempt(answer))
     text = to_markdown(made)
     assert "### Call of a tool\n\nadd\n\n````json\n{" in text
     assert "### Result of a tool\n\n&lt;b>2" in text

@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from cnai_magic.api.messages import Usage
 from cnai_magic.api.parameters import check_parameters
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
@@ -38,7 +39,7 @@ from cnai_magic.notebook.record import bundle, metadata
 from cnai_magic.notebook.restore import restore
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
-from tests.display.answers import reply
+from tests.display.answers import attempt
 from tests.notebooks import code, execute, new_notebook
 from tests.parameters import any_parameters
 from tests.properties import random_examples
@@ -47,7 +48,7 @@ from tests.properties import random_examples
 def write(path: Path, *cells: tuple[str, str]) -> Path:
     """Write a notebook of cells (ID, source), the first of which holds an answer."""
     made = new_notebook(*(code(source, identifier=identifier) for identifier, source in cells))
-    answer = nbformat.v4.new_output("display_data", bundle(reply()), metadata=metadata(reply()))
+    answer = nbformat.v4.new_output("display_data", bundle(attempt()), metadata=metadata(attempt()))
     made.cells[0].outputs = [answer]
     nbformat.write(made, path)
     return path
@@ -165,8 +166,8 @@ def test_the_home_of_the_person_is_known(tmp_path: Path) -> None:
 
 def test_the_answers_of_the_running_cell_are_found_by_its_id_or_its_source(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"), ("cell-b", "%%cnai\nother"))
-    assert [each.text for each in saved_answers(path, "cell-a", "")] == ["Four."]
-    assert [each.text for each in saved_answers(path, None, "%%cnai\n2+2?\n")] == ["Four."]
+    assert [each.reply.text for each in saved_answers(path, "cell-a", "")] == ["Four."]
+    assert [each.reply.text for each in saved_answers(path, None, "%%cnai\n2+2?\n")] == ["Four."]
     assert saved_answers(path, "cell-b", "") == []
     with pytest.raises(InputError, match="there is no file"):
         saved_answers(tmp_path / "missing.ipynb", "cell-a", "")
@@ -184,13 +185,13 @@ def test_a_notebook_that_was_saved_again_is_read_again(tmp_path: Path) -> None:
 def test_nothing_in_a_notebook_is_executed(tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     hostile = f"open({str(trap)!r}, 'w')"
-    answer = reply(hostile, prompt="{{ " + hostile + " }}", system=f"%%python\n{hostile}")
+    answer = attempt(hostile, prompt="{{ " + hostile + " }}", system=f"%%python\n{hostile}")
     made = new_notebook(hostile)
     data = {**bundle(answer), "text/html": f"<script>{hostile}</script>"}
     made.cells[0].outputs = [nbformat.v4.new_output("display_data", data, metadata=metadata(answer))]
     nbformat.write(made, tmp_path / "a.ipynb")
     (turn,) = restored_from(tmp_path / "a.ipynb").conversations["main"].turns
-    assert turn.reply.prompt == answer.prompt
+    assert turn.reply.prompt == answer.reply.prompt
     assert not trap.exists()
 
 
@@ -247,8 +248,6 @@ def _known(answer: Reply) -> Reply:
         cost=Cost(answer.cost.nano, answer.usage.estimated),
         started=milliseconds,
         seconds=round(answer.seconds, 3),
-        total=Reply("", "", "").total,
-        later=0,
     )
 
 
@@ -260,7 +259,7 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     made = Conversation(name)
     for number, attempts in enumerate(turns):
         for answer in attempts:
-            made.record(CellPosition(f"cell-{number}"), replace(answer, conversation=name))
+            made.record(CellPosition(f"cell-{number}"), Attempt(answer, name))
     path = tmp_path_factory.getbasetemp() / "exported.ipynb"
     path.write_bytes(notebook_of(made))
     restored = restore(read_notebook(path).cells)
@@ -268,13 +267,15 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     back = restored.conversations.get(name, Conversation(name))
     assert len(back.turns) == len(made.turns)
     for mine, theirs in zip(made.turns, back.turns, strict=True):
-        assert list(map(_known, mine.attempts)) == list(map(_known, theirs.attempts))
+        assert [_known(each.reply) for each in mine.attempts] == [
+            _known(each.reply) for each in theirs.attempts
+        ]
         assert theirs.reply.id == mine.reply.id
 
 
 def test_an_exported_notebook_is_valid_and_always_the_same() -> None:
     made = Conversation("main")
-    made.record(CellPosition("a"), reply())
+    made.record(CellPosition("a"), attempt())
     written = notebook_of(made)
     assert written == notebook_of(made)
     notebook = nbformat.reads(written.decode(), as_version=4)
@@ -389,7 +390,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
 ) -> None:
     prompt, system = ((text or "").encode("utf-8", "replace").decode() for text in (prompt, system))
     made = Conversation(name)
-    answer = reply("yes", prompt=prompt, system=system or None, model=model, parameters=parameters)
+    answer = attempt("yes", prompt=prompt, system=system or None, model=model, parameters=parameters)
     made.record(CellPosition("a"), replace(answer, conversation=name))
     cells = nbformat.reads(notebook_of(made).decode(), as_version=4).cells[2:]
     magic, line, body = run(cells.pop().source)
@@ -410,7 +411,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
 
 def test_a_cell_is_written_as_a_person_would() -> None:
     made = Conversation("main")
-    answer = reply(prompt="  indented\n\n%%time\nénd", parameters={}, system="Be brief.")
+    answer = attempt(prompt="  indented\n\n%%time\nénd", parameters={}, system="Be brief.")
     made.record(CellPosition("a"), answer)
     (cell,) = cells_with(made, "%%cnai")
     assert cell.source == "%%cnai deepseek-chat -s 'Be brief.'\n  indented\n\n%%time\nénd"
@@ -419,7 +420,7 @@ def test_a_cell_is_written_as_a_person_would() -> None:
 def test_a_system_message_stands_with_each_question_or_is_set_where_it_does_not_fit() -> None:
     made = Conversation("main")
     for number, system in enumerate(["Be brief.", "Be brief.", None, "two\nlines", "two\nlines"]):
-        made.record(CellPosition(str(number)), reply(prompt=f"q{number}", system=system, parameters={}))
+        made.record(CellPosition(str(number)), attempt(prompt=f"q{number}", system=system, parameters={}))
     sources = [cell.source.split("\n")[0] for cell in cells_with(made, "cnai")][1:]
     assert sources == [
         "%%cnai deepseek-chat -s 'Be brief.'",
@@ -436,7 +437,7 @@ def test_a_system_message_stands_with_each_question_or_is_set_where_it_does_not_
 def test_a_system_message_that_no_question_has_yet_is_kept(tmp_path: Path, system: str, turns: int) -> None:
     made = Conversation("plan", system)
     for _ in range(turns):
-        made.record(CellPosition("a"), reply(system="Another.", conversation="plan"))
+        made.record(CellPosition("a"), attempt(system="Another.", conversation="plan"))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(made))
     restored = restored_from(path)
@@ -465,7 +466,7 @@ def test_half_a_character_does_no_harm() -> None:
 def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None:
     made = Conversation("main")
     for cell in "aab":
-        made.record(CellPosition(cell), reply(id=f"{cell}{len(made.turns)}", demo=cell == "b"))
+        made.record(CellPosition(cell), attempt(id=f"{cell}{len(made.turns)}", demo=cell == "b"))
     footers = [each.outputs[0].metadata.cnai.footer for each in cells_with(made, "%%cnai")]
     assert "notebook $0.000108" in footers[0]
     assert "notebook $0.000054" in footers[1]
@@ -473,7 +474,7 @@ def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None
 
 def test_an_exported_conversation_is_begun_by_its_command_alone(tmp_path: Path) -> None:
     made = Conversation("plan")
-    made.record(CellPosition("a"), reply(conversation="plan", began=True))
+    made.record(CellPosition("a"), attempt(conversation="plan", began=True))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(made))
     begun_by = restored_from(path).conversations["plan"].begun_by
@@ -483,25 +484,25 @@ def test_an_exported_conversation_is_begun_by_its_command_alone(tmp_path: Path) 
 def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> None:
     made = Conversation("main")
     for number in range(1010):
-        made.record(CellPosition("a"), reply(prompt=f"q{number}", id=str(number)))
+        made.record(CellPosition("a"), attempt(prompt=f"q{number}", id=str(number)))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(made))
     (turn,) = restored_from(path).conversations["main"].turns
-    assert [each.attempt for each in turn.attempts] == list(range(10, 1011))
+    assert [each.number for each in turn.attempts] == list(range(10, 1011))
     assert turn.reply.prompt == "q1009"
 
 
 def test_a_fork_that_was_exported_is_a_conversation_of_its_own(tmp_path: Path) -> None:
     made = Conversation("main")
-    made.record(CellPosition("a"), reply(prompt="first"))
+    made.record(CellPosition("a"), attempt(prompt="first"))
     fork = made.fork("plan")
-    fork.record(CellPosition("a"), reply(prompt="otherwise", conversation="plan", id="other"))
+    fork.record(CellPosition("a"), attempt(prompt="otherwise", conversation="plan", id="other"))
     path = tmp_path / "a.ipynb"
     path.write_bytes(notebook_of(fork))
     restored = restored_from(path)
     assert [name for name, each in restored.conversations.items() if each.turns] == ["plan"]
     (turn,) = restored.conversations["plan"].turns
-    assert [(each.attempt, each.prompt) for each in turn.attempts] == [(1, "first"), (2, "otherwise")]
+    assert [(each.number, each.reply.prompt) for each in turn.attempts] == [(1, "first"), (2, "otherwise")]
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cnai_magic.api.messages import ImagePart, Message, TextPart, ToolCall, Usage
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.markdown import DOLLAR, escape_markdown
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
-from cnai_magic.money.cost import Cost, Spend
+from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.record import (
     SCHEMA,
     Event,
@@ -28,7 +29,7 @@ from cnai_magic.notebook.record import (
     small,
 )
 from cnai_magic.redaction import ApiKey
-from tests.display.answers import reply
+from tests.display.answers import attempt
 from tests.page_faults import page_faults
 from tests.parameters import any_parameters
 from tests.properties import random_examples
@@ -46,7 +47,7 @@ def faults_of(markdown: str) -> list[str]:
 
 def test_the_final_output_is_a_valid_output_of_a_notebook() -> None:
     output = nbformat.v4.new_output(
-        "display_data", data=bundle(reply("a $5 `code`")), metadata=metadata(reply("a $5 `code`"))
+        "display_data", data=bundle(attempt("a $5 `code`")), metadata=metadata(attempt("a $5 `code`"))
     )
     cell = nbformat.v4.new_code_cell("%%cnai\n2+2?", outputs=[output])
     notebook = nbformat.v4.new_notebook(cells=[cell])
@@ -56,7 +57,7 @@ def test_the_final_output_is_a_valid_output_of_a_notebook() -> None:
 
 
 def test_the_metadata_holds_what_a_restore_needs() -> None:
-    about = metadata(reply(system="Be brief.", reasoning="hm", demo=True, attempt=2))["cnai"]
+    about = metadata(attempt(system="Be brief.", reasoning="hm", demo=True, number=2))["cnai"]
     assert about == {
         "schema": SCHEMA,
         "id": "0123456789abcdef",
@@ -84,13 +85,13 @@ def test_the_metadata_holds_what_a_restore_needs() -> None:
         "time": "2026-11-23T12:00:00.123456+00:00",
         "seconds": 1.235,
         "request": "",
-        "footer": reply(demo=True, attempt=2).footer,
+        "footer": attempt(demo=True, number=2).footer,
     }
     assert json.loads(json.dumps(about)) == about
 
 
 def test_an_unpriced_answer_has_no_cost_in_the_metadata() -> None:
-    about = metadata(reply(cost=Cost(None), usage=Usage(1, 1, estimated=True)))["cnai"]
+    about = metadata(attempt(cost=Cost(None), usage=Usage(1, 1, estimated=True)))["cnai"]
     assert about["cost"] is None
     assert about["usage"]["estimated"] is True
 
@@ -98,56 +99,56 @@ def test_an_unpriced_answer_has_no_cost_in_the_metadata() -> None:
 @random_examples()
 @given(st.text(st.characters(blacklist_categories=["Cc", "Cs"]) | st.just("\n")))
 def test_the_answer_is_had_back_from_the_plain_text_without_its_footer(text: str) -> None:
-    shown = bundle(reply(text))["text/plain"]
-    footer = metadata(reply(text))["cnai"]["footer"]
+    shown = bundle(attempt(text))["text/plain"]
+    footer = metadata(attempt(text))["cnai"]["footer"]
     assert shown.endswith(footer)
     assert shown.removesuffix(footer).strip() == text.strip()
     assert shown.rsplit("\n", 1)[-1] == footer
 
 
 def test_markdown_ends_with_the_footer_in_which_no_dollar_begins_maths() -> None:
-    assert bundle(reply())["text/markdown"] == f"Four.\n\n{small(reply().footer)}"
+    assert bundle(attempt())["text/markdown"] == f"Four.\n\n{small(attempt().footer)}"
     assert small("$1 · $2") == f"<small>{DOLLAR}1 · {DOLLAR}2</small>"
 
 
 def test_reasoning_is_folded_and_stands_before_the_answer() -> None:
-    markdown = bundle(reply(reasoning="hm <b>"))["text/markdown"]
+    markdown = bundle(attempt(reasoning="hm <b>"))["text/markdown"]
     assert markdown.startswith("<details><summary>Reasoning</summary>\n\nhm &lt;b>\n\n</details>\n\nFour.")
-    assert "hm" not in bundle(reply(reasoning="hm"))["text/plain"]
+    assert "hm" not in bundle(attempt(reasoning="hm"))["text/plain"]
 
 
 @pytest.mark.parametrize("text", ['{"a": 1,\n "b": [2]}', "[1, 2]"])
 def test_an_answer_that_is_json_is_shown_as_code(text: str) -> None:
-    assert bundle(reply(text))["text/markdown"].startswith(f"```json\n{text}\n```\n\n")
-    assert bundle(reply(text))["text/plain"].startswith(text)
+    assert bundle(attempt(text))["text/markdown"].startswith(f"```json\n{text}\n```\n\n")
+    assert bundle(attempt(text))["text/plain"].startswith(text)
 
 
 @pytest.mark.parametrize("text", ["{not json}", "[a link](https://example.org)", '["```"]', '{"a": 1} is it'])
 def test_an_answer_that_is_not_only_json_is_markdown(text: str) -> None:
-    assert "```json" not in bundle(reply(text))["text/markdown"]
+    assert "```json" not in bundle(attempt(text))["text/markdown"]
 
 
 def test_an_empty_answer_is_its_footer() -> None:
-    assert bundle(reply(""))["text/plain"] == reply("").footer
-    assert bundle(reply(""))["text/markdown"] == small(reply("").footer)
+    assert bundle(attempt(""))["text/plain"] == attempt("").footer
+    assert bundle(attempt(""))["text/markdown"] == small(attempt("").footer)
 
 
 def test_control_sequences_are_in_neither_form() -> None:
-    shown = bundle(reply("a\x1b[31mb\x07c\x1b]0;title\x07d", reasoning="e\x9b2Jf"))
+    shown = bundle(attempt("a\x1b[31mb\x07c\x1b]0;title\x07d", reasoning="e\x9b2Jf"))
     assert shown["text/plain"].startswith("abcd\n")
     assert not any(character in text for text in shown.values() for character in "\x1b\x07\x9b")
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_nothing_in_an_output_runs(payload: str) -> None:
-    hostile = reply(payload, reasoning=payload, prompt=payload, model=payload)
+    hostile = attempt(payload, reasoning=payload, prompt=payload, model=payload)
     assert faults_of(bundle(hostile)["text/markdown"]) == []
 
 
 # -- read back ----------------------------------------------------------------------------------
 
 
-def saved(answer: Reply) -> tuple[dict[str, Any], dict[str, Any]]:
+def saved(answer: Attempt) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return metadata and data of an answer's output as a notebook file has them: text as a list of lines."""
     output = nbformat.v4.new_output("display_data", data=bundle(answer), metadata=metadata(answer))
     cell = nbformat.v4.new_code_cell("%%cnai", outputs=[output])
@@ -158,7 +159,7 @@ def saved(answer: Reply) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 _COUNTS = st.integers(min_value=0, max_value=10**15)
-_FOOTER = reply().footer
+_FOOTER = attempt().footer
 _PIECES = st.sampled_from(
     ["\n", "\r\n", "\n\n", "\u2028", "\x85", "\x1b[31m", "\x00", "\t ", "$5", "<b>", "```\n", "漢", _FOOTER]
 )
@@ -185,11 +186,10 @@ def _steps(text: str) -> tuple[Message, ...]:
     return call, Message("tool", text, tool_call_id="c1")
 
 
-_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+_OF_A_REPLY: dict[str, st.SearchStrategy[Any]] = {
     "text": _TEXTS,
     "prompt": _TEXTS,
     "model": _NAMES,
-    "conversation": _NAMES,
     "reasoning": _TEXTS,
     "system": st.none() | _TEXTS,
     "parameters": any_parameters(),
@@ -198,33 +198,36 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "finish_reason": st.sampled_from(["stop", "length", "interrupted", "failed", ""]),
     "started": _TIMES,
     "seconds": st.integers(min_value=0, max_value=10**9).map(lambda number: number / 1000),
-    "turn": st.integers(0, 10**6),
-    "turn_id": st.just("") | _NAMES,
-    "attempt": st.integers(1, 10**6),
     "demo": st.booleans(),
     "id": _NAMES,
     "request": st.just("") | _NAMES,
-    "index_in_cell": st.integers(0, 10**6),
-    "began": st.booleans(),
-    "total": st.just(Spend()),
     "prompt_parts": st.just(()) | st.lists(_PARTS, max_size=3).map(tuple),
     "steps": st.just(()) | _TEXTS.map(_steps),
 }
-_ANSWERS = st.builds(Reply, **_FIELDS)
+_ANSWERS = st.builds(
+    Attempt,
+    st.builds(Reply, **_OF_A_REPLY),
+    conversation=_NAMES,
+    turn=st.integers(0, 10**6),
+    turn_id=st.just("") | _NAMES,
+    number=st.integers(1, 10**6),
+    index_in_cell=st.integers(0, 10**6),
+    began=st.booleans(),
+)
 
 
 @random_examples()
 @given(_ANSWERS, st.lists(_ANSWERS, max_size=3), st.booleans())
 def test_an_answer_comes_back_from_its_output_as_it_was(
-    answer: Reply, others: list[Reply], replayed: bool
+    answer: Attempt, others: list[Attempt], replayed: bool
 ) -> None:
-    answer = replace(answer, others=tuple(others), replayed=replayed)
+    answer = replace(answer, reply=replace(answer.reply, replayed=replayed), others=tuple(others))
     about, data = saved(answer)
     back = read_answer(about, data)
     assert back == answer
     assert back.others == answer.others
-    assert list(map(type, back.parameters.values())) == [
-        type(back.parameters[name]) for name in back.parameters
+    assert list(map(type, back.reply.parameters.values())) == [
+        type(back.reply.parameters[name]) for name in back.reply.parameters
     ]
     assert back.total.requests == 0
 
@@ -245,47 +248,48 @@ def test_an_answer_comes_back_from_its_output_as_it_was(
     ],
 )
 def test_a_text_comes_back_to_the_letter(text: str) -> None:
-    assert read_answer(*saved(reply(text))).text == text
+    assert read_answer(*saved(attempt(text))).reply.text == text
 
 
 def test_an_answer_whose_text_nobody_changed_is_written_once() -> None:
-    about, data = saved(reply("Four.\n\nIndeed."))
+    about, data = saved(attempt("Four.\n\nIndeed."))
     assert "text" not in about
     assert "".join(data["text/plain"]).startswith("Four.\n\nIndeed.\n\n")
 
 
 @pytest.mark.parametrize("whole", ["Four.", "Four.\n\n", "Four.\x07"])
 def test_an_output_that_was_edited_has_what_stands_there_now(whole: str) -> None:
-    about, data = saved(reply(whole))
+    about, data = saved(attempt(whole))
     shown = "".join(data["text/plain"])
-    assert read_answer(about, {"text/plain": shown.replace("Four", "Five")}).text == "Five."
-    assert read_answer(about, {"text/plain": "Five, without its footer."}).text == "Five, without its footer."
-    assert read_answer(about, {"text/plain": ""}).text == ""
+    assert read_answer(about, {"text/plain": shown.replace("Four", "Five")}).reply.text == "Five."
+    alone = "Five, without its footer."
+    assert read_answer(about, {"text/plain": alone}).reply.text == alone
+    assert read_answer(about, {"text/plain": ""}).reply.text == ""
 
 
 def test_an_output_without_plain_text_has_the_text_that_is_saved_with_it() -> None:
-    about, _ = saved(reply("Four.\n\n"))
-    assert read_answer(about, {}).text == "Four.\n\n"
-    with pytest.raises(InputError, match="text is not there"):
-        read_answer(saved(reply("Four."))[0], {})
+    about, _ = saved(attempt("Four.\n\n"))
+    assert read_answer(about, {}).reply.text == "Four.\n\n"
+    with pytest.raises(InputError, match="text is missing"):
+        read_answer(saved(attempt("Four."))[0], {})
 
 
 def test_half_a_character_is_replaced() -> None:
-    about, data = saved(reply("x"))
+    about, data = saved(attempt("x"))
     back = read_answer({**about, "prompt": "a\ud800b", "system": "\udfff"}, data)
-    assert (back.prompt, back.system) == ("a�b", "�")
+    assert (back.reply.prompt, back.reply.system) == ("a�b", "�")
 
 
 def test_a_time_without_a_zone_is_utc_and_one_of_another_zone_is_converted() -> None:
-    about, data = saved(reply())
+    about, data = saved(attempt())
     moment = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
     for text in ("2026-11-23T12:00:00", "2026-11-23T12:00:00Z", "2026-11-23T14:00:00+02:00"):
-        assert read_answer({**about, "time": text}, data).started == moment
+        assert read_answer({**about, "time": text}, data).reply.started == moment
 
 
 def test_of_very_many_other_attempts_the_latest_are_saved() -> None:
-    others = tuple(reply(id=str(number)) for number in range(1005))
-    back = read_answer(*saved(reply(others=others)))
+    others = tuple(attempt(id=str(number)) for number in range(1005))
+    back = read_answer(*saved(attempt(others=others)))
     assert [each.id for each in back.others] == [str(number) for number in range(5, 1005)]
 
 
@@ -332,10 +336,10 @@ for _ in range(100_000):
 
 
 @pytest.mark.parametrize(
-    "name", [*metadata(reply())["cnai"], "text", "others", "replayed", "began", "prompt_parts", "steps"]
+    "name", [*metadata(attempt())["cnai"], "text", "others", "replayed", "began", "prompt_parts", "steps"]
 )
 def test_whatever_stands_in_a_field_is_read_or_refused_with_a_reason(name: str) -> None:
-    about, data = saved(reply())
+    about, data = saved(attempt())
     reasons = []
     for value in [*_ANYTHING, _DEEP]:
         try:
@@ -343,7 +347,8 @@ def test_whatever_stands_in_a_field_is_read_or_refused_with_a_reason(name: str) 
         except InputError as error:
             reasons.append(error.what)
         else:
-            names = (back.model, back.conversation, back.id, back.turn_id, back.request, back.finish_reason)
+            read = back.reply
+            names = (read.model, back.conversation, read.id, back.turn_id, read.request, read.finish_reason)
             assert all(each.isprintable() and len(each) <= 200 for each in names)
             assert read_answer(*saved(back)) == back
     assert reasons or name in ("footer", "text")
@@ -353,14 +358,14 @@ def test_whatever_stands_in_a_field_is_read_or_refused_with_a_reason(name: str) 
 @pytest.mark.parametrize("name", ["id", "model", "conversation", "turn_id", "request", "finish_reason"])
 @pytest.mark.parametrize("value", ["a\nb", "\x1b[2J", "a\u202eb", "a\u200bb", "n" * 201])
 def test_a_name_is_one_short_printable_line(name: str, value: str) -> None:
-    about, data = saved(reply())
+    about, data = saved(attempt())
     with pytest.raises(InputError, match=f"its {name} is not a name"):
         read_answer({**about, name: value}, data)
 
 
 @pytest.mark.parametrize("field", ["prompt", "model", "conversation", "usage", "time", "turn"])
 def test_what_an_answer_cannot_be_without_is_missed(field: str) -> None:
-    about, data = saved(reply())
+    about, data = saved(attempt())
     del about[field]
     with pytest.raises(InputError):
         read_answer(about, data)
@@ -370,20 +375,20 @@ def test_what_an_answer_cannot_be_without_is_missed(field: str) -> None:
     "data", [{"text/plain": 5}, {"text/plain": [1]}, {"text/plain": {}}, {"text/html": "x"}]
 )
 def test_a_text_that_is_none_is_not_there(data: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="text is not there"):
-        read_answer(saved(reply())[0], data)
+    with pytest.raises(InputError, match="text is missing"):
+        read_answer(saved(attempt())[0], data)
 
 
 def test_a_huge_output_is_read() -> None:
     text = "word " * 1_000_000
-    about, data = saved(reply(text))
-    assert read_answer(about, data).text == text
+    about, data = saved(attempt(text))
+    assert read_answer(about, data).reply.text == text
     with pytest.raises(InputError, match="its time is none"):
         read_answer({**about, "time": "Z" * 10**7}, data)
 
 
 def test_a_version_that_is_newer_is_not_guessed_at() -> None:
-    about, data = saved(reply())
+    about, data = saved(attempt())
     with pytest.raises(InputError, match="newer version"):
         read_answer({**about, "schema": SCHEMA + 1}, data)
     with pytest.raises(InputError, match="newer version"):
@@ -458,9 +463,9 @@ def test_a_key_that_was_met_is_in_no_output_whatever_stands_within_it(break_: st
     key = "sk-" + "proj-Ab3d_" * 3
     ApiKey(key)
     echoed = f"use `curl -H 'Bearer {key[:20]}{break_}{key[20:]}' <url>` now"
-    other = reply(echoed, id="other", prompt=echoed, reasoning=echoed, system=echoed)
+    other = attempt(echoed, id="other", prompt=echoed, reasoning=echoed, system=echoed)
     steps = (Message("assistant", echoed, tool_calls=(ToolCall("c1", echoed, echoed),)),)
-    written = reply(
+    written = attempt(
         echoed,
         prompt=echoed,
         prompt_parts=(TextPart(echoed),),

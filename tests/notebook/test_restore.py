@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.conversations import Conversations
-from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.money.cost import Spend
@@ -25,7 +25,7 @@ from cnai_magic.notebook.record import bundle, event_metadata, metadata
 from cnai_magic.notebook.restore import Restored, SavedCell, answers_of, restore
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
-from tests.display.answers import reply
+from tests.display.answers import attempt
 from tests.properties import random_examples
 
 _BEGIN = datetime(2026, 11, 24, 9, 0, tzinfo=timezone.utc)
@@ -54,7 +54,7 @@ class Document:
                 conversations.new(chat)
             conversation = conversations.use(chat) if chat else conversations.in_use
             place = CellPosition(cell, index_in_cell)
-            answer = reply(
+            answer = attempt(
                 f"answer to {prompt}",
                 prompt=prompt,
                 id=f"id-{next(self.clock):%H%M%S}",
@@ -66,7 +66,7 @@ class Document:
             )
             turn = conversation.record(place, answer)
             asked.append((conversation.name, place))
-            self.show(cell, replace(turn.reply, others=turn.others(10)))
+            self.show(cell, replace(turn.attempt, others=turn.others(10)))
             turn.display_id = "shown"
         conversations.end_of_cell(cell, asked)
         self.keep(cell)
@@ -79,7 +79,7 @@ class Document:
         for _, turn in self.session.conversations.turns_of(cell):
             turn.display_id = ""
 
-    def show(self, cell: str, answer: Reply) -> None:
+    def show(self, cell: str, answer: Attempt) -> None:
         self.outputs.setdefault(cell, []).append({"data": bundle(answer), "metadata": metadata(answer)})
 
     def command(self, cell: str, line: str) -> None:
@@ -104,8 +104,8 @@ def told(conversation: Conversation) -> list[tuple[str, int, list[tuple[int, str
     return [
         (
             f"{turn.place.cell}:{turn.place.index_in_cell}",
-            turn.reply.attempt,
-            [(each.attempt, each.prompt, each.text) for each in turn.attempts],
+            turn.attempt.number,
+            [(each.number, each.reply.prompt, each.reply.text) for each in turn.attempts],
         )
         for turn in conversation.turns
     ]
@@ -131,7 +131,7 @@ def test_a_conversation_comes_back_with_its_attempts_places_and_spend(document: 
     restored = document.restored()
     main = restored.conversations["main"]
     assert told(main) == told(document.session.conversations["main"])
-    assert [turn.reply.turn for turn in main.turns] == [1, 2, 3]
+    assert [turn.attempt.turn for turn in main.turns] == [1, 2, 3]
     assert main.system is None
     assert restored.current == "main"
     assert restored.notes == []
@@ -227,8 +227,8 @@ def test_several_questions_of_one_cell_come_back_as_its_turns() -> None:
 
 
 def test_what_is_outside_of_a_conversation_or_broke_off_is_spend_and_no_turn(document: Document) -> None:
-    document.show("x", reply("aside", id="once", turn=0))
-    document.show("x", reply("half an", id="failed", finish_reason="failed", turn=0))
+    document.show("x", attempt("aside", id="once", turn=0))
+    document.show("x", attempt("half an", id="failed", finish_reason="failed", turn=0))
     restored = document.restored()
     assert len(prompts(restored)) == 3
     assert [charge.conversation for charge in restored.charges[-2:]] == ["", ""]
@@ -357,25 +357,11 @@ def test_without_cell_ids_all_comes_back_and_new_questions_append(document: Docu
     assert {turn.place.cell for turn in restored.conversations["main"].turns} == {None}
 
 
-def test_answers_of_the_first_schema_come_back(document: Document) -> None:
-    cells = document.cells()
-    for cell in cells:
-        for output in cell.outputs:
-            about = output["metadata"]["cnai"]
-            about["schema"] = 1
-            for name in ("id", "ordinal", "request"):
-                del about[name]
-    restored = restore(cells)
-    assert prompts(restored) == ["question a", "question b", "question c"]
-    assert len(restored.charges) == 3
-    again = restore([*cells, cells[0]])
-    assert len(again.charges) == 3
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"schema": 3}, "it was written by a newer version of cnai_magic"),
+        ({"schema": 1}, "it is not a record of cnai_magic"),
         ({"schema": "2"}, "it is not a record of cnai_magic"),
         ({"schema": None}, "it is not a record of cnai_magic"),
         ({"prompt": 5}, "its prompt is not text"),
@@ -394,7 +380,7 @@ def test_answers_of_the_first_schema_come_back(document: Document) -> None:
         ({"model": "m" * 10**6}, "its model is not a name"),
         ({"turn": -1}, "its turn is not a count"),
         ({"demo": "yes"}, "its demo is neither true nor false"),
-        ({"footer": None, "text": None}, "its text is not there"),
+        ({"footer": None, "text": None}, "its text is missing"),
     ],
 )
 def test_what_is_not_sound_is_left_out_and_told_and_the_rest_comes_back(
@@ -413,7 +399,7 @@ def test_what_is_not_sound_is_left_out_and_told_and_the_rest_comes_back(
         ([1], "one of its parts is not an object"),
         ({}, "its other attempts are no list of them"),
         ([{}] * 1001, "its other attempts are no list of them"),
-        ([{"prompt": "x"}], "its text is not there"),
+        ([{"prompt": "x"}], "its text is missing"),
     ],
 )
 def test_an_answer_whose_other_attempts_are_not_sound_comes_back_without_them(
@@ -464,55 +450,9 @@ def test_a_hostile_change_of_a_conversation_is_left_out(document: Document) -> N
 def test_answers_of_a_cell_are_those_that_are_sound(document: Document) -> None:
     (cell, *_) = document.cells()
     broken = {"metadata": {"cnai": {"schema": 2}}, "data": {}}
-    assert [each.prompt for each in answers_of(cell._replace(outputs=[broken, *cell.outputs]))] == [
+    assert [each.reply.prompt for each in answers_of(cell._replace(outputs=[broken, *cell.outputs]))] == [
         "question a"
     ]
-
-
-def _older_answer(prompt: str, text: str, turn: int, turn_id: str, time: str) -> dict[str, Any]:
-    """Return an output as version 1 of the schema had it."""
-    footer = "demo-guide · turn 1 · 11 → 9 tokens · demo credit $0.000041 · 0.1 s · notebook $0.000041"
-    usage = {"completion_tokens": 9, "prompt_tokens": 11, "total_tokens": 20}
-    about = {
-        "attempt": 1,
-        "conversation": "main",
-        "cost": 41160,
-        "demo": True,
-        "finish_reason": "stop",
-        "footer": footer,
-        "model": "demo-guide",
-        "parameters": {},
-        "prompt": prompt,
-        "reasoning": "",
-        "schema": 1,
-        "seconds": 0.12,
-        "system": None,
-        "time": time,
-        "turn": turn,
-        "turn_id": turn_id,
-        "usage": {**usage, "cached_tokens": 0, "estimated": False, "reasoning_tokens": 0},
-    }
-    return {"data": {"text/plain": [f"{text}\n", "\n", footer]}, "metadata": {"cnai": about}}
-
-
-def test_a_notebook_of_the_first_version_comes_back_as_it_was_written() -> None:
-    first = _older_answer(
-        "What is 12 * 12?", "12 * 12 = **144**", 1, "a0482524e689", "2026-11-23T07:26:02.252+00:00"
-    )
-    second = _older_answer(
-        "And times 3?", "144 * 3 = **432**", 2, "0dca115002b8", "2026-11-23T07:26:02.382+00:00"
-    )
-    # Outside of the conversation there was no turn, and no ID of one.
-    aside = _older_answer("Hi", "Hello", 0, "", "2026-11-23T07:26:02.724+00:00")
-    other = _older_answer("Hi", "Hello", 0, "", "2026-11-23T07:26:03.574+00:00")
-    restored = restore([SavedCell("a", "", [first]), SavedCell("b", "", [second, aside, other])])
-    assert restored.notes == []
-    turns = restored.conversations["main"].turns
-    assert [(turn.reply.prompt, turn.reply.text, turn.place) for turn in turns] == [
-        ("What is 12 * 12?", "12 * 12 = **144**", CellPosition("a")),
-        ("And times 3?", "144 * 3 = **432**", CellPosition("b")),
-    ]
-    assert [charge.cost.nano for charge in restored.charges] == [41160] * 4
 
 
 def test_a_copy_above_does_not_take_the_place_of_the_cell_that_was_run_again(document: Document) -> None:
@@ -598,8 +538,8 @@ def test_commands_and_answers_of_one_millisecond_stand_in_their_order() -> None:
 
     def ask(name: str) -> None:
         conversation = document.session.conversations[name]
-        answer = reply("yes", id=next(identifiers), started=_BEGIN, conversation=name, turn_id="")
-        document.show("n", conversation.record(place, answer).reply)
+        answer = attempt("yes", id=next(identifiers), started=_BEGIN, conversation=name, turn_id="")
+        document.show("n", conversation.record(place, answer).attempt)
 
     document.command("x", "new one")
     document.command("y", "new two")
@@ -634,8 +574,8 @@ def test_questions_of_one_cell_that_append_are_not_asked_again() -> None:
     main = document.session.conversations["main"]
     place = CellPosition("a", kind="append")
     for prompt in ("two", "three"):
-        answer = reply(prompt, prompt=prompt, id=prompt, turn_id="", started=next(document.clock))
-        document.show("a", main.record(place, answer).reply)
+        answer = attempt(prompt, prompt=prompt, id=prompt, turn_id="", started=next(document.clock))
+        document.show("a", main.record(place, answer).attempt)
     turns = document.restored().conversations["main"].turns
     assert [turn.place for turn in turns] == [CellPosition("a"), place, place]
     assert [turn.reply.prompt for turn in turns] == ["one", "two", "three"]
@@ -684,9 +624,11 @@ def test_a_cell_that_was_run_before_the_restore_keeps_its_new_answer_and_gets_th
     document: Document,
 ) -> None:
     kernel = Conversations()
-    new = reply("new answer", prompt="question b, new", id="new", started=_BEGIN + timedelta(hours=1))
+    new = attempt("new answer", prompt="question b, new", id="new", started=_BEGIN + timedelta(hours=1))
     kernel["main"].record(CellPosition("b"), new)
-    kernel["main"].record(CellPosition("z"), replace(new, prompt="question z", id="newer"))
+    kernel["main"].record(
+        CellPosition("z"), attempt("new answer", prompt="question z", id="newer", started=new.reply.started)
+    )
     merge(kernel, document.restored())
     main = kernel["main"]
     assert [turn.reply.prompt for turn in main.turns] == [
@@ -695,7 +637,7 @@ def test_a_cell_that_was_run_before_the_restore_keeps_its_new_answer_and_gets_th
         "question c",
         "question z",
     ]
-    assert [(each.attempt, each.prompt) for each in main.turns[1].attempts] == [
+    assert [(each.number, each.reply.prompt) for each in main.turns[1].attempts] == [
         (1, "question b"),
         (2, "question b, new"),
     ]
@@ -706,7 +648,7 @@ def test_a_fork_that_comes_back_is_one_of_the_conversation_in_the_kernel(documen
     document.command("x", "fork plan")
     kernel = Conversations()
     merge(kernel, document.restored())
-    answer = reply("otherwise", id="other", conversation="plan", started=_BEGIN + timedelta(hours=1))
+    answer = attempt("otherwise", id="other", conversation="plan", started=_BEGIN + timedelta(hours=1))
     kernel["plan"].record(CellPosition("b"), answer)
     kernel.end_of_cell("b", [("plan", CellPosition("b"))])
     assert [turn.reply.prompt for turn in kernel["main"].turns] == ["question a", "question b", "question c"]
@@ -717,7 +659,7 @@ def test_turns_that_are_older_than_the_notebook_come_first(document: Document) -
     """Such as those of a conversation that was imported again, and had gone on in this notebook."""
     kernel = Conversations()
     for number, prompt in enumerate(("imported", "and more")):
-        old = reply("yes", prompt=prompt, id=prompt, first_run=_BEGIN - timedelta(days=2 - number))
+        old = attempt("yes", prompt=prompt, id=prompt, first_run=_BEGIN - timedelta(days=2 - number))
         kernel["main"].record(CellPosition(), old)
     merge(kernel, document.restored())
     assert [turn.reply.prompt for turn in kernel["main"].turns] == [

@@ -20,6 +20,7 @@ from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.messages import Message, Usage, estimate_usage
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.api.tokens import estimate_tokens
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import (
@@ -69,6 +70,18 @@ from tests.servers import (
 )
 
 
+def latest(session: KernelSession) -> Attempt:
+    """Return the latest attempt of a session."""
+    assert session.latest_attempt is not None
+    return session.latest_attempt
+
+
+def stands(session: KernelSession) -> tuple[str, int, int]:
+    """Return where the latest answer stands: conversation, turn (0: outside), and number of the attempt."""
+    attempt = latest(session)
+    return attempt.conversation, attempt.turn, attempt.number
+
+
 class Watcher:
     """A view that notes what it is told, and may do something when text arrives."""
 
@@ -77,8 +90,8 @@ class Watcher:
         self.stop: Callable[[], None] | None = None
         self.text = ""
         self.reasoning = ""
-        self.ended: list[Reply] = []
-        self.failed: list[Reply | None] = []
+        self.ended: list[Attempt] = []
+        self.failed: list[Attempt | None] = []
         self._on_text = on_text
 
     def begin(self, question: Question, stop: Callable[[], None] | None) -> None:
@@ -90,11 +103,11 @@ class Watcher:
         if batch.text and self._on_text:
             self._on_text(self)
 
-    def end(self, reply: Reply) -> None:
-        self.ended.append(reply)
+    def end(self, attempt: Attempt) -> None:
+        self.ended.append(attempt)
 
-    def fail(self, reply: Reply | None) -> None:
-        self.failed.append(reply)
+    def fail(self, attempt: Attempt | None) -> None:
+        self.failed.append(attempt)
 
     def stopping(self) -> bool:
         return False
@@ -202,9 +215,9 @@ def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session:
         server.reply(sse(text))
     session.ask("a", place=CellPosition("A"))
     session.ask("b", place=CellPosition("B"))
-    again = session.ask("a, better", place=CellPosition("A"))
+    session.ask("a, better", place=CellPosition("A"))
     assert sent(server) == [("user", "a, better")]
-    assert (again.turn, again.attempt) == (1, 2)
+    assert stands(session) == ("main", 1, 2)
     assert main(session) == ["one again", "two"]
     session.ask("c", place=CellPosition("C"))
     assert [content for _, content in sent(server)] == ["a, better", "one again", "b", "two", "c"]
@@ -214,15 +227,17 @@ def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session:
 def test_append_makes_a_new_turn_of_the_same_cell(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes"))
     session.ask("a", place=CellPosition("A"))
-    reply = session.ask("a", Options(append=True), place=CellPosition("A"))
-    assert (reply.turn, reply.attempt) == (2, 1)
+    session.ask("a", Options(append=True), place=CellPosition("A"))
+    assert stands(session) == ("main", 2, 1)
     assert len(sent(server)) == 3
 
 
 def test_on_rerun_append_makes_every_run_a_new_turn(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes"))
     session.settings.on_rerun = "append"
-    assert [session.ask("a", place=CellPosition("A")).turn for _ in range(3)] == [1, 2, 3]
+    for turn in (1, 2, 3):
+        session.ask("a", place=CellPosition("A"))
+        assert stands(session) == ("main", turn, 1)
 
 
 def test_once_neither_reads_nor_writes_the_conversation(
@@ -230,13 +245,13 @@ def test_once_neither_reads_nor_writes_the_conversation(
 ) -> None:
     server.always(sse("yes"))
     session.ask("a", place=CellPosition("A"))
-    reply = session.ask("aside", Options(once=True, system="Other."), place=CellPosition("B"))
+    session.ask("aside", Options(once=True, system="Other."), place=CellPosition("B"))
     assert sent(server) == [("system", "Other."), ("user", "aside")]
-    assert reply.turn == 0
+    assert stands(session)[1] == 0
     assert main(session) == ["yes"]
     assert session.conversations["main"].system is None
     assert session.book.total().requests == 2
-    assert session.latest is reply
+    assert latest(session).reply.prompt == "aside"
     session.conversations["main"].system = "Of the conversation."
     session.ask("a", place=CellPosition("A"))
     session.ask("aside", Options(once=True))
@@ -309,7 +324,7 @@ def test_history_tokens_leaves_out_the_oldest_turns_and_says_so(
     session.settings.history_tokens = estimate_tokens("c") + estimate_tokens("yes")
     reply = session.ask("d")
     assert [content for _, content in sent(server)] == ["c", "yes", "d"]
-    assert reply.omitted_turns == 2
+    assert latest(session).omitted_turns == 2
     assert "2 oldest turns omitted" in reply.footer
 
 
@@ -382,9 +397,9 @@ def test_a_named_chat_is_asked_without_leaving_the_one_in_use(
 ) -> None:
     server.always(sse("yes"))
     session.ask("a")
-    reply = session.ask("b", Options(chat="plan"))
+    session.ask("b", Options(chat="plan"))
     assert sent(server) == [("user", "b")]
-    assert (reply.conversation, session.conversations.current) == ("plan", "main")
+    assert (stands(session)[0], session.conversations.current) == ("plan", "main")
     session.ask("c", Options(chat="plan"))
     assert len(sent(server)) == 3
 
@@ -392,26 +407,29 @@ def test_a_named_chat_is_asked_without_leaving_the_one_in_use(
 def test_new_begins_a_conversation_and_goes_on_in_it(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes"))
     session.ask("a")
-    assert session.ask("b", Options(new=True)).conversation == "chat-2"
+    session.ask("b", Options(new=True))
+    assert stands(session)[0] == "chat-2"
     assert session.conversations.current == "chat-2"
     session.ask("c")
     assert [content for _, content in sent(server)] == ["b", "yes", "c"]
-    assert session.ask("d", Options(new=True, chat="plan")).conversation == "plan"
+    session.ask("d", Options(new=True, chat="plan"))
+    assert stands(session)[0] == "plan"
 
 
 def test_a_new_cell_run_again_is_asked_in_the_conversation_that_it_began(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
-    first = session.ask("a", Options(new=True), place=CellPosition("A"))
+    session.ask("a", Options(new=True), place=CellPosition("A"))
+    first = stands(session)[0]
     session.ask("b", place=CellPosition("B"))
-    again = session.ask("a, better", Options(new=True), place=CellPosition("A"))
-    assert (again.conversation, again.turn, again.attempt) == (first.conversation, 1, 2)
+    session.ask("a, better", Options(new=True), place=CellPosition("A"))
+    assert stands(session) == (first, 1, 2)
     assert sent(server) == [("user", "a, better")]
     assert len(list(session.conversations)) == 2
-    named = session.ask("n", Options(new=True, chat="plan"), place=CellPosition("N"))
-    again = session.ask("n", Options(new=True, chat="plan"), place=CellPosition("N"))
-    assert (named.conversation, again.conversation, again.attempt) == ("plan", "plan", 2)
+    for number in (1, 2):
+        session.ask("n", Options(new=True, chat="plan"), place=CellPosition("N"))
+        assert stands(session) == ("plan", 1, number)
 
 
 def test_new_does_not_take_a_name_that_another_cell_began(
@@ -485,9 +503,10 @@ def test_a_failure_after_the_first_token_is_shown_and_charged_but_not_kept(
     with pytest.raises(TruncatedError):
         session.ask("a", Options(system="S"), view=view)
     assert view.text == "half an answer"
-    (reply,) = view.failed
-    assert reply is not None
-    assert (reply.text, reply.finish_reason, reply.turn) == ("half an answer", "failed", 0)
+    (attempt,) = view.failed
+    assert attempt is not None
+    reply = attempt.reply
+    assert (reply.text, reply.finish_reason, attempt.turn) == ("half an answer", "failed", 0)
     assert reply.usage == Usage(
         estimate_tokens("a") + estimate_tokens("S"), estimate_tokens("half an answer"), estimated=True
     )
@@ -559,8 +578,9 @@ def test_an_interrupt_keeps_the_part_that_arrived_and_charges_it_once(
     view = Watcher(interrupt)
     with pytest.raises(KeyboardInterrupt):
         session.ask("a", view=view)
-    (reply,) = view.ended
-    assert (reply.text, reply.finish_reason, reply.turn) == ("half an answer", "interrupted", 1)
+    (attempt,) = view.ended
+    reply = attempt.reply
+    assert (reply.text, reply.finish_reason, attempt.turn) == ("half an answer", "interrupted", 1)
     assert reply.usage.estimated
     assert main(session) == ["half an answer"]
     assert session.book.total().requests == 1
@@ -605,7 +625,7 @@ def test_stop_before_the_first_token_leaves_no_turn(server: ScriptedServer, sess
     view.begin = begin_and_tell  # type: ignore[method-assign]
     reply = session.ask("a", view=view)
     stopping.join(PATIENCE)
-    assert (reply.text, reply.finish_reason, reply.turn) == ("", "stopped", 0)
+    assert (reply.text, reply.finish_reason, stands(session)[1]) == ("", "stopped", 0)
     assert main(session) == []
 
 
@@ -632,7 +652,8 @@ def test_usage_that_the_server_reports_is_charged_exactly(
     assert reply.usage == Usage(20, 8)
     assert reply.cost.nano == 53_760
     assert "20 → 8 tokens · $0.000054" in reply.footer
-    assert session.ask("b").total.nano == 2 * 53_760
+    session.ask("b")
+    assert latest(session).total.nano == 2 * 53_760
 
 
 def test_usage_that_is_not_reported_is_estimated_and_marked(
@@ -654,8 +675,9 @@ def test_the_model_that_answered_is_kept_where_it_is_another(
     server.reply(sse("6"))
     reply = session.ask("2+2?")
     assert (reply.model, reply.answered_by) == ("deepseek-chat", "qwen2.5-coder-0.5b")
+    attempt = latest(session)
     assert session.ask("3+3?").answered_by == ""
-    assert read_answer(metadata(reply)["cnai"], bundle(reply)).answered_by == "qwen2.5-coder-0.5b"
+    assert read_answer(metadata(attempt)["cnai"], bundle(attempt)).reply.answered_by == "qwen2.5-coder-0.5b"
     expected = ["deepseek-chat, answered by qwen2.5-coder-0.5b", "deepseek-chat"]
     assert session.ledger is not None
     assert list(session.ledger.by("model")) == expected
@@ -686,7 +708,8 @@ def test_an_answer_that_is_empty_is_charged_and_is_no_turn(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.reply(sse("", tokens=(5, 0)))
-    assert session.ask("a").turn == 0
+    session.ask("a")
+    assert stands(session)[1] == 0
     assert main(session) == []
     assert session.book.total().usage == Usage(5, 0)
 
@@ -824,7 +847,7 @@ def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(
         session.ask("a", view=view)
     assert session.book.total().requests == len(session.book.charges) == 1
     assert main(session) == ["hi"]
-    assert [reply.text for reply in view.ended] == ["hi"]
+    assert [attempt.reply.text for attempt in view.ended] == ["hi"]
 
 
 def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
@@ -848,13 +871,16 @@ def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
-    saved = session.ask("a", Options(new=True, chat="plan"))
+    session.ask("a", Options(new=True, chat="plan"))
+    saved = latest(session)
     assert saved.began
     session.settings.replay = True
     fresh = KernelSession(session.settings)
-    outside = fresh.replay("a", [saved], Options(once=True))
-    within = fresh.replay("a", [saved])
-    assert (outside.turn, outside.began, outside.replayed) == (0, False, True)
+    assert fresh.replay("a", [saved], Options(once=True)).replayed
+    outside = latest(fresh)
+    fresh.replay("a", [saved])
+    within = latest(fresh)
+    assert (outside.turn, outside.began) == (0, False)
     assert (within.turn, within.began, within.conversation) == (1, False, "main")
     assert fresh.book.total() == Spend()
     assert len(server.requests) == 1
@@ -862,7 +888,7 @@ def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
 
 def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: KernelSession) -> None:
     read = Conversation("talk", begun_by=CellPosition("A"))
-    read.record(CellPosition("A"), Reply("yes", "a", "m"))
+    read.record(CellPosition("A"), Attempt(Reply("yes", "a", "m")))
     taken = session.cells.take_in(read, "", "talk")
     assert (taken.begun_by, taken.turns[0].place) == (None, CellPosition())
     assert session.conversations.current == "talk"
@@ -882,8 +908,8 @@ def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Kerne
         thread.join(PATIENCE)
     turns = session.conversations["shared"].turns
     assert len(turns) == len(session.book.charges) == session.book.total().requests == 60
-    assert sorted(reply.turn for reply in replies) == list(range(1, 61))
-    assert [turn.reply.turn for turn in turns] == list(range(1, 61))
+    assert {reply.id for reply in replies} == {turn.reply.id for turn in turns}
+    assert [turn.attempt.turn for turn in turns] == list(range(1, 61))
 
 
 def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_attempts(
@@ -897,8 +923,8 @@ def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_
     session.conversations.end_of_cell("a", [("main", first)])
     session.ask("b", place=CellPosition("b"))
     assert [text for role, text in sent(server) if role == "user"] == ["a1", "b"]
-    reply = session.ask("a2 again", place=second)
-    assert (reply.turn, reply.attempt) == (2, 2)
+    session.ask("a2 again", place=second)
+    assert stands(session) == ("main", 2, 2)
     assert [text for role, text in sent(server) if role == "user"] == ["a1", "a2 again"]
 
 
@@ -920,10 +946,11 @@ def test_new_in_the_first_cell_of_a_conversation_begins_another(
     server.always(sse("yes"))
     session.ask("q1", place=CellPosition("a"))
     session.ask("q2", place=CellPosition("b"))
-    reply = session.ask("fresh", Options(new=True), place=CellPosition("a"))
-    assert (reply.conversation, session.conversations.current) == ("chat-2", "chat-2")
+    session.ask("fresh", Options(new=True), place=CellPosition("a"))
+    assert (stands(session)[0], session.conversations.current) == ("chat-2", "chat-2")
     assert sent(server) == [("user", "fresh")]
-    assert session.ask("fresh again", Options(new=True), place=CellPosition("a")).conversation == "chat-2"
+    session.ask("fresh again", Options(new=True), place=CellPosition("a"))
+    assert stands(session)[0] == "chat-2"
 
 
 def test_a_re_run_tells_how_many_turns_below_are_older(
@@ -933,10 +960,11 @@ def test_a_re_run_tells_how_many_turns_below_are_older(
     for cell in "abc":
         session.ask(cell, place=CellPosition(cell))
     again = session.ask("a, changed", place=CellPosition("a"))
-    assert again.later == 2
+    assert latest(session).newer_below == 2
     assert "2 below are older" in again.footer
-    assert session.ask("b", place=CellPosition("b")).later == 1
-    assert session.ask("c", place=CellPosition("c")).later == 0
+    for cell, newer_below in (("b", 1), ("c", 0)):
+        session.ask(cell, place=CellPosition(cell))
+        assert latest(session).newer_below == newer_below
 
 
 # -- keys, servers, models ----------------------------------------------------------------------

@@ -47,6 +47,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
         yield running
 
 
+def _total(session: KernelSession, **options: Any) -> int | None:
+    """Ask, and return what the notebook had spent then, the answer included."""
+    session.ask("a", **options)
+    assert session.latest_attempt is not None
+    return session.latest_attempt.total.nano
+
+
 @pytest.fixture
 def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., KernelSession]]:
     """Return a function that makes a session, a kernel of its own, over one ledger."""
@@ -174,7 +181,7 @@ def test_an_interrupt_while_the_server_works_leaves_a_charge(
     assert (row.finish_reason, row.usage.completion_tokens) == ("interrupted", 0)
     assert row.usage.estimated
     assert row.usage.prompt_tokens > 0
-    assert [reply.finish_reason for reply in view.ended] == ["interrupted"]
+    assert [attempt.reply.finish_reason for attempt in view.ended] == ["interrupted"]
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -316,12 +323,12 @@ def test_what_a_locked_ledger_did_not_take_is_written_in_the_background(
     session.ask("a")
     connection = locked(tmp_path / "ledger.sqlite3")
     # The total goes on counting, from what is read and what waits.
-    assert [session.ask("a").total.nano for _ in range(3)] == [n * 28 * TOKEN for n in (2, 3, 4)]
+    assert [_total(session) for _ in range(3)] == [n * 28 * TOKEN for n in (2, 3, 4)]
     assert len(rows(session)) == 1
     unlock(connection)
     _wait_for_the_writer(session)
     assert len(rows(session)) == 4
-    assert session.ask("a").total.nano == 5 * 28 * TOKEN
+    assert _total(session) == 5 * 28 * TOKEN
     assert len(lines(session)) == 1
 
 
@@ -441,15 +448,17 @@ def test_the_total_of_a_notebook_is_that_of_the_ledger_in_all_its_kernels(
     elsewhere = make()
     elsewhere.notebook = "/other.ipynb"
     for session in (one, other, elsewhere, one):
-        reply = session.ask("a", Options(once=True))
+        session.ask("a", Options(once=True))
         assert session.ledger is not None
-        assert reply.total == session.ledger.total(notebook=session.notebook) == session.spent(demo=False)
-    assert reply.total.nano == 3 * 28 * TOKEN
+        assert session.latest_attempt is not None
+        total = session.latest_attempt.total
+        assert total == session.ledger.total(notebook=session.notebook) == session.spent(demo=False)
+    assert total.nano == 3 * 28 * TOKEN
     # A kernel begun anew knows of it too, before and with its first answer.
     late = make()
     late.notebook = "/report.ipynb"
     view = Watcher()
-    assert late.ask("a", view=view).total.nano == 4 * 28 * TOKEN
+    assert _total(late, view=view) == 4 * 28 * TOKEN
     assert view.question is not None
     assert view.question.spent.nano == 3 * 28 * TOKEN
 
@@ -460,7 +469,7 @@ def test_without_a_ledger_the_total_is_what_this_kernel_knows(
     server.always(sse("yes", tokens=(20, 8)))
     session = make(ledger="off")
     session.notebook = "/report.ipynb"
-    assert [session.ask("a").total.nano for _ in range(2)] == [28 * TOKEN, 2 * 28 * TOKEN]
+    assert [_total(session) for _ in range(2)] == [28 * TOKEN, 2 * 28 * TOKEN]
 
 
 def test_a_request_is_in_the_journal_until_it_is_in_the_ledger(
@@ -492,7 +501,7 @@ def test_what_a_notebook_s_outputs_tell_is_not_counted_beside_the_ledger(
     later = make()
     later.notebook = "/report.ipynb"
     later.book.restore(session.book.charges)
-    assert later.ask("b").total.nano == 2 * 28 * TOKEN
+    assert _total(later) == 2 * 28 * TOKEN
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks of POSIX")

@@ -16,6 +16,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from cnai_magic.api.messages import Usage
+from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError, ReplayError
@@ -48,13 +49,13 @@ def session() -> KernelSession:
 
 def saved(
     session: KernelSession, prompt: str, text: str = "yes", index_in_cell: int = 0, **options: Any
-) -> Reply:
+) -> Attempt:
     """Return the answer to a question as a notebook has saved it."""
     question = session.prepare(
         prompt, options_of({"model": "m", **options}), place=CellPosition("c", index_in_cell)
     )
     request = question.request
-    return Reply(
+    reply = Reply(
         text,
         prompt,
         request.model,
@@ -63,6 +64,9 @@ def saved(
         usage=Usage(20, 8),
         cost=Cost(36_000),
         request=request.digest,
+    )
+    return Attempt(
+        reply,
         turn=0 if question.options.once else 1,
         turn_id="t",
         index_in_cell=index_in_cell,
@@ -82,7 +86,9 @@ def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: 
             Options(system="Be brief.", parameters={"temperature": 0}),
             place=CellPosition("c"),
         )
-    assert (reply.text, reply.replayed, reply.id, reply.turn, reply.attempt) == ("yes", True, answer.id, 1, 1)
+    assert (reply.text, reply.replayed, reply.id) == ("yes", True, answer.id)
+    assert session.latest_attempt is not None
+    assert (session.latest_attempt.turn, session.latest_attempt.number) == (1, 1)
     assert "replayed" in reply.footer
     assert texts(session) == ["yes"]
     assert session.latest is reply
@@ -147,10 +153,10 @@ def test_other_turns_before_it_are_another_request(session: KernelSession) -> No
 
 
 @pytest.mark.parametrize(
-    "saved_before", [[], [Reply("half", "Hi?", "m", finish_reason="failed", request="x")]]
+    "saved_before", [[], [Attempt(Reply("half", "Hi?", "m", finish_reason="failed", request="x"))]]
 )
 def test_without_a_whole_answer_there_is_nothing_to_replay(
-    session: KernelSession, saved_before: list[Reply]
+    session: KernelSession, saved_before: list[Attempt]
 ) -> None:
     with pytest.raises(ReplayError, match="no saved answer") as caught:
         session.replay("Hi?", saved_before)
@@ -158,8 +164,9 @@ def test_without_a_whole_answer_there_is_nothing_to_replay(
 
 
 def test_an_answer_without_a_digest_cannot_be_compared_and_is_not_taken(session: KernelSession) -> None:
+    answer = saved(session, "Hi?")
     with pytest.raises(ReplayError) as caught:
-        session.replay("Hi?", [replace(saved(session, "Hi?"), request="")])
+        session.replay("Hi?", [replace(answer, reply=replace(answer.reply, request=""))])
     assert "an earlier version" in caught.value.why
 
 
@@ -194,20 +201,20 @@ def test_a_question_that_names_no_model_takes_that_of_its_answer(session: Kernel
 
 
 def test_an_answer_outside_of_the_conversation_enters_none(session: KernelSession) -> None:
-    reply = session.replay(
-        "Hi?", [saved(session, "Hi?", once=True)], Options(once=True), place=CellPosition("c")
-    )
-    assert (reply.turn, texts(session)) == (0, [])
+    session.replay("Hi?", [saved(session, "Hi?", once=True)], Options(once=True), place=CellPosition("c"))
+    assert session.latest_attempt is not None
+    assert (session.latest_attempt.turn, texts(session)) == (0, [])
 
 
 def test_the_other_attempts_come_back_with_an_answer(session: KernelSession) -> None:
     earlier = saved(session, "Hello?", "earlier")
-    answer = replace(saved(session, "Hi?"), attempt=2, others=(earlier,))
+    answer = replace(saved(session, "Hi?"), number=2, others=(earlier,))
     for _ in range(2):
-        reply = session.replay("Hi?", [answer], place=CellPosition("c"))
-        assert [each.text for each in reply.others] == ["earlier"]
+        session.replay("Hi?", [answer], place=CellPosition("c"))
+        assert session.latest_attempt is not None
+        assert [each.reply.text for each in session.latest_attempt.others] == ["earlier"]
     (turn,) = session.conversations["main"].turns
-    assert [(each.attempt, each.text) for each in turn.attempts] == [(1, "earlier"), (2, "yes")]
+    assert [(each.number, each.reply.text) for each in turn.attempts] == [(1, "earlier"), (2, "yes")]
     turn.keep(1)
 
 
@@ -222,7 +229,7 @@ def test_the_question_is_returned_as_it_was_asked(session: KernelSession) -> Non
 
     answer = saved(session, "Hi?")
     question, found = same_answer([answer], 0, prepare)
-    assert (question.request.digest, found) == (answer.request, answer)
+    assert (question.request.digest, found) == (answer.reply.request, answer)
 
 
 # -- a lesson -----------------------------------------------------------------------------------

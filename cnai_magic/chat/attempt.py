@@ -1,0 +1,75 @@
+"""An answer at its place in a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ..money.cost import Spend
+from .reply import Reply
+
+__all__ = ["Attempt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a turn: the reply, where it stands, and what its footer says of that.
+
+    `turn` and `number` count from 1; `turn` is 0 for an answer outside of any conversation. `index_in_cell`
+    counts the questions of one run of the cell, from 0. `first_run` is when the cell first ran, by which
+    turns are ordered. `appended` tells that the question made a turn of its own, `chosen` that it named its
+    conversation with -c, `began` that it began the conversation with --new.
+
+    `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `newer_below` the turns below
+    that this attempt is newer than: they were asked without it. `with_former` are the turns above that were
+    sent with a former answer, because the last run of their cells had none. Where a reply is not a turn,
+    `in_force` is the attempt that its cell's turn still has. `total` is what the notebook had spent,
+    this reply included. `others` are attempts of the same turn that an output keeps, so that they
+    outlive the kernel.
+    """
+
+    reply: Reply
+    conversation: str = "main"
+    turn: int = 0
+    turn_id: str = ""
+    number: int = 1
+    index_in_cell: int = 0
+    first_run: datetime | None = field(default=None, compare=False)
+    appended: bool = False
+    chosen: bool = False
+    began: bool = False
+    omitted_turns: int = 0
+    newer_below: int = 0
+    with_former: tuple[int, ...] = ()
+    in_force: int = 0
+    total: Spend = field(default_factory=Spend)
+    others: tuple[Attempt, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def id(self) -> str:
+        """The ID of the reply."""
+        return self.reply.id
+
+    @property
+    def footer(self) -> str:
+        """One line: model, turn, tokens, cost, time, what the notebook has spent, and remarks."""
+        return self.reply.line(
+            turn=self.turn, attempt=self.number, notebook=self.total, remarks=self._remarks()
+        )
+
+    def with_footer(self) -> Attempt:
+        """Return this attempt with its footer in the reply, for whoever holds the reply alone."""
+        return replace(self, reply=replace(self.reply, footer=self.footer))
+
+    def _remarks(self) -> Iterable[str]:
+        """Yield what a reader needs to know of the place, in few words."""
+        if self.in_force:
+            yield f"attempt {self.in_force} stays in force"
+        if self.with_former:
+            turns = ", ".join(map(str, self.with_former))
+            yield f"turn{'s' * (len(self.with_former) > 1)} {turns} sent with the former answer"
+        if self.newer_below:
+            yield "1 below is older" if self.newer_below == 1 else f"{self.newer_below} below are older"
+        if self.omitted_turns:
+            yield f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted"

@@ -1,0 +1,120 @@
+"""A question of a conversation and its answer, with all attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import uuid4
+
+from ..api.messages import Message
+from ..errors import InputError
+from ..next_steps import ListAttempts
+from .attempt import Attempt
+from .order import CellPosition, utc_now
+from .reply import Reply
+
+__all__ = ["Turn", "new_id"]
+
+# Of a turn's earlier attempts its output keeps so much, in characters.
+_EARLIER_CHARACTERS = 200_000
+
+
+def new_id() -> str:
+    """Return an ID for a turn."""
+    return uuid4().hex[:12]
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A question and its answer: all attempts, of which the `current` one is part of the conversation.
+
+    `first_run` is when its cell first ran. `failed` tells that the last run of the cell had no answer, so
+    that a former one is still in force. `display_id` names the output that shows it, "" where that is not
+    an output of this kernel.
+    """
+
+    place: CellPosition
+    attempts: list[Attempt] = field(default_factory=list)
+    current: int = 0
+    id: str = field(default_factory=new_id)
+    first_run: datetime = field(default_factory=utc_now)
+    failed: bool = False
+    display_id: str = ""
+    _sent: tuple[Reply, tuple[Message, ...]] | None = field(default=None, repr=False)
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt that is part of the conversation."""
+        return self.attempts[self.current]
+
+    @property
+    def reply(self) -> Reply:
+        """The answer that is part of the conversation."""
+        return self.attempt.reply
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The question, calls of tools and the answer as they are sent with later questions."""
+        reply = self.reply
+        if self._sent is None or self._sent[0] is not reply:
+            question = Message("user", reply.prompt_parts or reply.prompt)
+            self._sent = reply, (question, *reply.steps, Message("assistant", reply.text))
+        return self._sent[1]
+
+    @property
+    def position(self) -> tuple[datetime, int]:
+        """What turns are ordered by."""
+        return self.first_run, self.place.index_in_cell
+
+    def add(self, attempt: Attempt) -> None:
+        """Take in one more attempt, which becomes the current one."""
+        self.attempts.append(attempt)
+        self.current = len(self.attempts) - 1
+        self.failed = False
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next attempt."""
+        return max((each.number for each in self.attempts), default=0) + 1
+
+    def keep(self, number: int) -> Attempt:
+        """Make an attempt the current one; raises InputError where none has this number."""
+        numbers = [each.number for each in self.attempts]
+        if number not in numbers:
+            raise InputError(
+                f"this turn has no attempt {number}",
+                why=f"it has {', '.join(map(str, numbers))}",
+                next_step=ListAttempts(),
+            )
+        self.current = numbers.index(number)
+        self.failed = False
+        return self.attempt
+
+    def learn(self, attempts: Iterable[Attempt]) -> None:
+        """Take in attempts that are not known yet, in the order of time; the one in force stays."""
+        known, current = {each.id for each in self.attempts}, self.attempt.id
+        unknown = [each for each in attempts if each.id not in known]
+        if unknown:
+            every = sorted((*self.attempts, *unknown), key=lambda each: each.reply.started)
+            self.attempts = [
+                replace(each, number=number, turn_id=self.id) for number, each in enumerate(every, 1)
+            ]
+            self.current = next(i for i, each in enumerate(self.attempts) if each.id == current)
+
+    def others(self, most: int) -> tuple[Attempt, ...]:
+        """Return at most so many of the attempts that are not the current one: the latest, in their order."""
+        found: list[Attempt] = []
+        left = _EARLIER_CHARACTERS
+        for each in reversed([each for each in self.attempts if each is not self.attempt]):
+            reply = each.reply
+            left -= len(reply.text) + len(reply.reasoning) + sum(step.size for step in reply.steps)
+            left -= Message("user", reply.prompt_parts or reply.prompt).size
+            if len(found) == most or left < 0:
+                break
+            found.append(each)
+        return tuple(reversed(found))
+
+    def copy(self) -> Turn:
+        """Return a turn of its own with the same attempts."""
+        return replace(self, attempts=list(self.attempts), display_id="")
