@@ -162,7 +162,9 @@ def running_kernel(folder: Path, **environment: str) -> Iterator[Kernel]:
         assert not loaded.error, loaded.error
         if environment.get("CNAI_BASE_URL") == "demo":
             # Without the pace of a person who reads along.
-            kernel.run("from cnai_magic.gateway.embedded import embedded\nembedded(tokens_per_second=0)")
+            kernel.run(
+                "from cnai_magic.gateway.embedded import start_embedded\nstart_embedded(tokens_per_second=0)"
+            )
         yield kernel
     finally:
         client.stop_channels()

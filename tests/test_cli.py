@@ -202,7 +202,7 @@ def test_without_a_key_the_demo_answers_and_says_so_on_stderr(capsys: pytest.Cap
     assert "144" in out
     assert "No API key is set" in err
     assert "No API key" not in out
-    gateway.embedded().close()
+    gateway.start_embedded().close()
 
 
 # -- as a process -------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from tests.kernels import Kernel, Ran, running_kernel, saved_as
 def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     with running_kernel(tmp_path_factory.mktemp("kernel"), CNAI_BASE_URL="demo") as kernel:
         assert not kernel.run(
-            "from cnai_magic.gateway import embedded as gateway; _ = gateway.embedded(2000)"
+            "from cnai_magic.gateway import embedded as gateway; _ = gateway.start_embedded(2000)"
         ).error
         yield kernel
 

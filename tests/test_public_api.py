@@ -15,7 +15,7 @@ import pytest
 import cnai_magic
 from cnai_magic import errors
 from cnai_magic.api.parameters import BY_NAME
-from cnai_magic.gateway.embedded import embedded
+from cnai_magic.gateway.embedded import start_embedded
 
 _PACKAGE = Path(cnai_magic.__file__).parent
 _MODULES = sorted(
@@ -170,7 +170,7 @@ def test_an_example_in_the_documentation_runs(thing: Any, monkeypatch: pytest.Mo
     example = "\n".join(line[4:] for line in doc.splitlines() if line.startswith("    ") or not line)
     assert example.strip()
     monkeypatch.setenv("CNAI_LEDGER", "off")
-    gateway = embedded(tokens_per_second=0)
+    gateway = start_embedded(tokens_per_second=0)
     session = cnai_magic.Session(base_url="demo")
     for name in ("deepseek-chat", "qwen-plus"):
         example = example.replace(name, "demo-guide")

@@ -1,6 +1,6 @@
 """The gateway: a small server of the same API, embedded in the kernel or stand-alone.
 
-aiohttp is imported by the first call of `embedded` or `serve`, and not before.
+aiohttp is imported by the first call of `start_embedded` or `serve`, and not before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .charges import Settlement
 
-__all__ = ["EmbeddedGateway", "embedded", "serve"]
+__all__ = ["EmbeddedGateway", "serve", "start_embedded"]
 
 _ALPHABET = string.ascii_letters + string.digits
 _GRACE = 0.1
@@ -118,7 +118,7 @@ _lock = threading.Lock()
 _current: EmbeddedGateway | None = None
 
 
-def embedded(tokens_per_second: float = 80) -> EmbeddedGateway:
+def start_embedded(tokens_per_second: float = 80) -> EmbeddedGateway:
     """Return the gateway of this process, started by the first call.
 
     `tokens_per_second` is the pace of streamed demo answers, 0 for as fast as possible; only the
@@ -131,7 +131,7 @@ def embedded(tokens_per_second: float = 80) -> EmbeddedGateway:
     # In a thread where no interrupt is raised: an interrupt here could leak a running gateway. A start
     # under way is finished, and the next call returns its gateway.
     given_up: list[bool] = []
-    return run_in_worker(lambda: _started(tokens_per_second, given_up), lambda: given_up.append(True))
+    return run_in_worker(lambda: _start_once(tokens_per_second, given_up), lambda: given_up.append(True))
 
 
 def serve(
@@ -172,7 +172,7 @@ def _check_pace(tokens_per_second: float) -> None:
         )
 
 
-def _started(tokens_per_second: float, given_up: list[bool]) -> EmbeddedGateway:
+def _start_once(tokens_per_second: float, given_up: list[bool]) -> EmbeddedGateway:
     global _current
     with _lock:
         if given_up:

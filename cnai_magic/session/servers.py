@@ -52,9 +52,9 @@ class Servers:
 
         base_url, key, account = endpoint.base_url, endpoint.key, endpoint.account
         if endpoint.demo:
-            from ..gateway.embedded import embedded
+            from ..gateway.embedded import start_embedded
 
-            gateway = embedded()
+            gateway = start_embedded()
             base_url, key = gateway.base_url, gateway.key
         timeout = (endpoint.connect_timeout, endpoint.timeout)
         wanted = (base_url, key, timeout, endpoint.retries)

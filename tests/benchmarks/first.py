@@ -19,7 +19,7 @@ from pathlib import Path
 
 import nbformat
 
-from cnai_magic.gateway.embedded import embedded
+from cnai_magic.gateway.embedded import start_embedded
 from cnai_magic.notebook.record import bundle, metadata
 from tests.display.answers import attempt
 from tests.kernels import running_kernel
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
             versions("ipykernel", "ipywidgets", "anywidget", "keyring")
             + f"; {size}; the fastest of {options.rounds}"
         )
-        gateway = embedded()
+        gateway = start_embedded()
         servers = {
             "with a key, at a server that lists prices": {
                 "CNAI_BASE_URL": gateway.base_url,

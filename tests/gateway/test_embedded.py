@@ -37,7 +37,7 @@ PATIENCE = 30
 def closed() -> Iterator[None]:
     yield
     if gateway_threads():
-        gateway.embedded().close()
+        gateway.start_embedded().close()
 
 
 @pytest.fixture
@@ -71,27 +71,27 @@ def fetch(base_url: str, path: str, key: str = "") -> bytes:
 
 
 def test_the_embedded_gateway_serves_the_demo_models_to_its_key() -> None:
-    found = gateway.embedded(tokens_per_second=0)
+    found = gateway.start_embedded(tokens_per_second=0)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1", found.base_url)
     assert re.fullmatch(r"sk-[A-Za-z0-9]{48}", found.key.reveal())
     assert b"demo-guide" in fetch(found.base_url, "/models", found.key.reveal())
 
 
 def test_there_is_one_in_a_process_and_a_new_one_after_close() -> None:
-    first = gateway.embedded()
-    assert gateway.embedded() is first
+    first = gateway.start_embedded()
+    assert gateway.start_embedded() is first
     assert len(gateway_threads()) == 1
     first.close()
     first.close()
     assert gateway_threads() == []
-    second = gateway.embedded()
+    second = gateway.start_embedded()
     assert second is not first
     assert second.key != first.key
     assert b"object" in fetch(second.base_url, "/models", second.key.reveal())
 
 
 def test_close_frees_the_port_and_ends_streams_under_way() -> None:
-    found = gateway.embedded()
+    found = gateway.start_embedded()
     port = int(found.base_url.split(":")[2].split("/")[0])
     body = b'{"model": "demo-faults", "stream": true, "messages": [{"role": "user", "content": "stall"}]}'
     head = (
@@ -114,7 +114,7 @@ def test_many_threads_that_ask_at_once_get_the_same() -> None:
 
     def ask() -> None:
         barrier.wait(PATIENCE)
-        found.append(gateway.embedded())
+        found.append(gateway.start_embedded())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -128,13 +128,13 @@ def test_many_threads_that_ask_at_once_get_the_same() -> None:
 def test_an_interrupt_at_any_step_leaks_no_gateway() -> None:
     sockets = open_sockets()
     for step in itertools.count(1):
-        went_on = interrupted_at(step, lambda: gateway.embedded(tokens_per_second=0))
-        found = gateway.embedded(tokens_per_second=0)
+        went_on = interrupted_at(step, lambda: gateway.start_embedded(tokens_per_second=0))
+        found = gateway.start_embedded(tokens_per_second=0)
         assert found.running
         assert len(gateway_threads()) == 1
         went_on = interrupted_at(step, found.close) or went_on
         # The next one sees to it that the one before has ended.
-        gateway.embedded(tokens_per_second=0).close()
+        gateway.start_embedded(tokens_per_second=0).close()
         assert gateway_threads() == []
         if not went_on:
             break
@@ -144,14 +144,14 @@ def test_an_interrupt_at_any_step_leaks_no_gateway() -> None:
 
 def test_an_abandoned_start_starts_nothing() -> None:
     with pytest.raises(CnaiError):
-        gateway._started(0, [True])
+        gateway._start_once(0, [True])
     assert gateway_threads() == []
 
 
 @pytest.mark.parametrize("pace", [-1, float("nan"), float("inf")])
 def test_an_invalid_pace_is_refused(pace: float) -> None:
     with pytest.raises(InputError, match="pace"):
-        gateway.embedded(tokens_per_second=pace)
+        gateway.start_embedded(tokens_per_second=pace)
 
 
 def test_importing_the_gateway_loads_nothing_heavy(spawn: Any) -> None:
@@ -164,9 +164,9 @@ def test_importing_the_gateway_loads_nothing_heavy(spawn: Any) -> None:
 
 def test_a_process_that_never_closes_it_ends_quietly(spawn: Any) -> None:
     process = spawn(
-        "from cnai_magic.gateway.embedded import embedded\n"
+        "from cnai_magic.gateway.embedded import start_embedded\n"
         "import urllib.request\n"
-        "g = embedded()\n"
+        "g = start_embedded()\n"
         "key = {'Authorization': 'Bearer ' + g.key.reveal()}\n"
         "r = urllib.request.Request(g.base_url + '/models', headers=key)\n"
         "print(urllib.request.urlopen(r).status)\n"
@@ -179,20 +179,21 @@ def test_a_process_that_never_closes_it_ends_quietly(spawn: Any) -> None:
 def test_the_child_of_a_fork_gets_its_own(spawn: Any) -> None:
     process = spawn(
         "import os, urllib.request\n"
-        "from cnai_magic.gateway.embedded import embedded\n"
+        "from cnai_magic.gateway.embedded import start_embedded\n"
         "def status(g):\n"
         "    key = {'Authorization': 'Bearer ' + g.key.reveal()}\n"
         "    with urllib.request.urlopen(urllib.request.Request(g.base_url + '/models', headers=key)) as r:\n"
         "        return r.status\n"
-        "parent = embedded()\n"
+        "parent = start_embedded()\n"
         "pid = os.fork()\n"
         "if not pid:\n"
         "    parent.close()\n"
-        "    child = embedded()\n"
+        "    child = start_embedded()\n"
         "    fine = child.base_url != parent.base_url and status(child) == 200\n"
         "    child.close()\n"
         "    os._exit(0 if fine else 3)\n"
-        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), embedded() is parent, status(parent))\n"
+        "code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])\n"
+        "print(code, start_embedded() is parent, status(parent))\n"
     )
     out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (0, "0 True 200\n", "")
@@ -202,8 +203,8 @@ def test_the_child_of_a_fork_gets_its_own(spawn: Any) -> None:
 def test_the_child_of_a_fork_does_not_hold_the_port(spawn: Any) -> None:
     process = spawn(
         "import os, socket\n"
-        "from cnai_magic.gateway.embedded import embedded\n"
-        "parent = embedded()\n"
+        "from cnai_magic.gateway.embedded import start_embedded\n"
+        "parent = start_embedded()\n"
         "port = int(parent.base_url.split(':')[2].split('/')[0])\n"
         "go, stop = os.pipe(), os.pipe()\n"
         "pid = os.fork()\n"
@@ -302,12 +303,12 @@ def test_an_ipv6_address_may_stand_in_brackets() -> None:
 
 
 def test_starting_it_touches_no_file(tmp_path: Path) -> None:
-    gateway.embedded()
+    gateway.start_embedded()
     assert [path.name for path in tmp_path.rglob("*")] == ["home"]
 
 
 def test_it_reports_what_it_charged_to_the_nano_usd() -> None:
-    running = gateway.embedded(tokens_per_second=0)
+    running = gateway.start_embedded(tokens_per_second=0)
     client = Client(running.base_url, running.key)
     assert (running.charged, running.charges) == (0, [])
     usages = []
@@ -327,10 +328,10 @@ def test_it_reports_what_it_charged_to_the_nano_usd() -> None:
 
 
 def test_the_next_gateway_counts_from_zero() -> None:
-    running = gateway.embedded(tokens_per_second=0)
+    running = gateway.start_embedded(tokens_per_second=0)
     client = Client(running.base_url, running.key)
     client.chat(ChatRequest("demo-echo", (Message("user", "hello"),)))
     client.close()
     running.close()
     assert running.charged > 0
-    assert gateway.embedded().charged == 0
+    assert gateway.start_embedded().charged == 0

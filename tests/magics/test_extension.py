@@ -17,7 +17,7 @@ def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     with running_kernel(tmp_path_factory.mktemp("kernel"), CNAI_CONNECT_TIMEOUT="5") as kernel:
         # Nobody reads along here.
         assert not kernel.run(
-            "from cnai_magic.gateway import embedded as gateway; _ = gateway.embedded(2000)"
+            "from cnai_magic.gateway import embedded as gateway; _ = gateway.start_embedded(2000)"
         ).error
         yield kernel
 

@@ -668,7 +668,7 @@ def test_the_demo_gateway_agrees_from_its_start_and_is_not_started_for_the_quest
     assert gateway._current is None or not gateway._current.running
     assert "gateway" not in text(session)
     assert gateway._current is None or not gateway._current.running
-    running = gateway.embedded(tokens_per_second=0)
+    running = gateway.start_embedded(tokens_per_second=0)
     try:
         cost = usd(session.ask("hello").cost.nano or 0, exact=True)
         assert last_lines(session) == [

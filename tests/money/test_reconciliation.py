@@ -273,7 +273,7 @@ class Watched:
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
-    running = gateway.embedded(tokens_per_second=0)
+    running = gateway.start_embedded(tokens_per_second=0)
     settled: SimpleQueue[None] = SimpleQueue()
     settle = running._account.settle
 

@@ -594,7 +594,7 @@ def test_threads_spend_a_budget_to_its_end_and_no_further(
 def test_demo_credit_has_a_budget_of_its_own(
     server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
-    running = gateway.embedded(tokens_per_second=0)
+    running = gateway.start_embedded(tokens_per_second=0)
     try:
         session = make(budget="0.001", base_url="demo", model="")
         assert session.ledger is not None

@@ -55,12 +55,12 @@ def test_a_demo_gateway_that_was_closed_is_started_again() -> None:
     servers, endpoint = Servers(), Endpoint()
     first = servers.client(endpoint)
     assert servers.client(endpoint) is first
-    gateway.embedded().close()
+    gateway.start_embedded().close()
     try:
         assert servers.client(endpoint) is not first
     finally:
         servers.close()
-        gateway.embedded().close()
+        gateway.start_embedded().close()
 
 
 def test_a_question_resolves_its_endpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def own_keyring() -> Iterator[FakeKeyring]:
 @pytest.fixture
 def own_gateway() -> Iterator[None]:
     yield
-    gateway.embedded().close()
+    gateway.start_embedded().close()
 
 
 @pytest.fixture

@@ -425,7 +425,7 @@ def test_a_question_that_is_only_prepared_asks_no_server(
     assert (server.requests, server.lookups) == ([], [])
     from cnai_magic.gateway import embedded as gateway
 
-    monkeypatch.setattr(gateway, "embedded", lambda: pytest.fail("the gateway was started"))
+    monkeypatch.setattr(gateway, "start_embedded", lambda: pytest.fail("the gateway was started"))
     assert make(base_url="demo", model="", prices={}).prepare("a").demo
 
 

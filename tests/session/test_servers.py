@@ -272,7 +272,7 @@ def test_refresh_asks_for_models_and_prices_again(
 
 
 def test_the_demo_is_not_asked_for_prices(monkeypatch: pytest.MonkeyPatch) -> None:
-    running = gateway.embedded(tokens_per_second=0)
+    running = gateway.start_embedded(tokens_per_second=0)
     asked: list[object] = []
     servers, endpoint = Servers(), Endpoint()
     try:
@@ -292,7 +292,7 @@ def test_the_demo_is_not_asked_for_prices(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_shown(
     make: Callable[..., KernelSession], tmp_path: Path
 ) -> None:
-    running = gateway.embedded(tokens_per_second=0)
+    running = gateway.start_embedded(tokens_per_second=0)
     ledger = str(tmp_path / "ledger.sqlite3")
     session = make(base_url=running.base_url, model="demo-guide", prices={}, budget=1, ledger=ledger)
     session.use_key(running.key)
