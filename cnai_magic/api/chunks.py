@@ -1,8 +1,8 @@
-"""What a response amounts to, by generators one after another.
+"""Reads the chunks of an answer by generators, one after another.
 
-bytes → events (`Events`) → chunks (`_read_chunks`) → without the key (`_without_key`) → with an end
-(`_with_end`). A response is read alike whether events or a whole answer were asked for: servers send either
-for both.
+`read_body` yields bytes, `Events` events, `_read_chunks` chunks, `_without_key` takes the key out, and
+`read_answer` sees to the end. Events and a whole answer are read alike: servers send either when asked for
+the other.
 """
 
 from __future__ import annotations
@@ -38,15 +38,29 @@ def read_answer(
     requester: Requester,
     on_comment: Callable[[], None],
 ) -> Iterator[Chunk]:
-    """Return the chunks of an answer; they raise what ended it, after all that came before.
+    """Yield the chunks of an answer, then raise an error unless it is complete or was cancelled.
 
     `on_comment` is called for comments before the first event.
     """
     reader = StreamReader()
     events = Events(read_body(response, cancellation), on_comment)
     chunks = _read_chunks(events, reader, cancellation)
-    chunks = _without_key(chunks, reader, requester.key)
-    return _with_end(chunks, events, reader, response, cancellation, requester)
+    cleanly = False
+    try:
+        yield from _without_key(chunks, reader, requester.key)
+        cleanly = not cancellation.overdue and any(
+            name in response.headers for name in ("Content-Length", "Transfer-Encoding")
+        )
+    except CnaiError as error:
+        if not reader.complete(cleanly=False):
+            raise
+        yield Chunk(note=f"the server reported an error after the end: {error.why or error.what}")
+        return
+    except TRANSPORT_ERRORS as exc:
+        if not (cancellation.cancelled or reader.done or reader.complete(cleanly=False)):
+            raise requester.explain(exc, begun=cancellation.begun or events.begun) from None
+    if not (cancellation.cancelled or reader.complete(cleanly=cleanly)):
+        raise _explain_end(events, reader, response, begun=cancellation.begun)
 
 
 def _read_chunks(events: Events, reader: StreamReader, cancellation: Cancellation) -> Iterator[Chunk]:
@@ -111,37 +125,10 @@ def _without_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> 
         raise failure
 
 
-def _with_end(
-    chunks: Iterable[Chunk],
-    events: Events,
-    reader: StreamReader,
-    response: requests.Response,
-    cancellation: Cancellation,
-    requester: Requester,
-) -> Iterator[Chunk]:
-    """Yield the chunks, and raise an error unless the answer is complete or was cancelled."""
-    cleanly = False
-    try:
-        yield from chunks
-        cleanly = not cancellation.overdue and any(
-            name in response.headers for name in ("Content-Length", "Transfer-Encoding")
-        )
-    except CnaiError as error:
-        if not reader.complete(cleanly=False):
-            raise
-        yield Chunk(note=f"the server reported an error after the end: {error.why or error.what}")
-        return
-    except TRANSPORT_ERRORS as exc:
-        if not (cancellation.cancelled or reader.done or reader.complete(cleanly=False)):
-            raise requester.explain(exc, begun=cancellation.begun or events.begun) from None
-    if not (cancellation.cancelled or reader.complete(cleanly=cleanly)):
-        raise _unfinished(events, reader, response, begun=cancellation.begun)
-
-
-def _unfinished(
+def _explain_end(
     events: Events, reader: StreamReader, response: requests.Response, *, begun: bool
 ) -> CnaiError:
-    """Return what it means that a body ended without a complete answer."""
+    """Return the error of a body that ended without a complete answer."""
     outside, request_id = events.outside.strip(), find_request_id(response)
     if outside.lower().startswith("error:"):
         error = find_error({"message": excerpt(outside[6:])}, failed=True, request_id=request_id)

@@ -1,9 +1,9 @@
-"""Events out of bytes as they come: whole ones for sseclient-py, and the JSON that stands outside of any.
+"""Reads events from bytes as they arrive, and JSON that a server sends outside of any event.
 
-Given pieces of a body, sseclient is late, quadratic in the size of an event, and dispatches the half
-event of a body that was cut. Given whole events it is none of these. What a body is, its own bytes tell and
-not its Content-Type: servers send events as JSON, JSON in place of events, JSON lines, and errors as JSON in
-between. Nothing here does I/O.
+sseclient-py parses the events, and is given whole ones only: given pieces of a body it is late, quadratic in
+the size of an event, and yields half an event where a body was cut. What a body holds is read from its bytes
+and not from its Content-Type: servers send events as JSON, JSON in place of events, JSON lines, and errors as
+JSON in between. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ Event: TypeAlias = tuple[str, str]
 
 
 class Events:
-    """Iterates over the events of a body (WHATWG HTML, 9.2.6); `count` tells how many there were.
+    """Iterates over the events of a body (WHATWG HTML, 9.2.6); `count` is the number of them so far.
 
-    `body` gives bytes in pieces of any size. JSON outside of an event is one, too. `outside` is the other
-    text that stands outside, a web page for example. `on_comment` is called for comments before any.
-    An event that the end of the body cuts off is given only where it is whole JSON, or `[DONE]`. Raises
-    EventTooLargeError. `begun` tells that anything but comments and blank lines came.
+    `body` yields bytes in pieces of any size. JSON outside of an event is an event, too; `outside` is the
+    other text outside, for example a web page. `begun` says that anything but comments and blank lines came.
+    `on_comment` is called for comments before the first event. An event that the end of the body cuts off is
+    yielded only where it is whole JSON, or `[DONE]`. Raises EventTooLargeError.
     """
 
     def __init__(self, body: Iterable[bytes], on_comment: Callable[[], None] | None = None) -> None:
@@ -64,7 +64,7 @@ class Events:
 
     def __iter__(self) -> Iterator[Event]:
         for whole in self._whole_events():
-            # At single line ends: to search for a pair of them costs three times as much.
+            # At single line ends: searching for pairs of them costs three times as much.
             lines = iter(whole.split("\n"))
             for first in filter(None, lines):
                 second = next(lines, "")
@@ -105,7 +105,7 @@ class Events:
             yield event.data, event.event
 
     def _json_outside(self, *, ended: bool) -> Iterator[Event]:
-        """Give the JSON objects among the lines outside of events; `ended`: no more lines follow these."""
+        """Yield the JSON objects among the lines outside of events; `ended`: no more lines follow these."""
         if not self._lines or not (ended or self._may_be_whole()):
             return
         text = "\n".join(self._lines)
@@ -116,7 +116,7 @@ class Events:
                 self._keep_outside(text[:start])
                 text, event = text[start:], "message"
                 if self.outside.startswith("<"):
-                    break  # a web page, and no part of it is an answer
+                    break  # a web page: no part of it is an answer
             try:
                 _, end = _decode(text)
             except (ValueError, RecursionError):
@@ -136,7 +136,7 @@ class Events:
         self._size = len(text)
 
     def _may_be_whole(self) -> bool:
-        """Tell whether the lines may end a JSON value; they are looked at twice as rarely each time."""
+        """Return whether the lines may end a JSON value; they are tried half as often each time."""
         if not self._lines[-1].rstrip().endswith(("}", "]")):
             return False
         if len(self._lines) > 1 and self._size < 2 * self._tried:
@@ -152,9 +152,9 @@ class Events:
                 self.outside = text
 
     def _whole_events(self) -> Iterator[str]:
-        """Give the body in pieces that end with a blank line, or after a line of JSON; lines end in `\\n`.
+        """Yield the body in pieces that end with a blank line, or after a line of JSON; lines end in `\\n`.
 
-        Where data that is whole is followed by more, without a blank line, each is an event.
+        Where whole data is followed by more without a blank line, each is an event.
         """
         buffer = bytearray()
         first_whole: bool | None = None
@@ -182,14 +182,14 @@ class Events:
             yield rest
 
     def _until_broken(self) -> Iterator[bytes]:
-        """Give what came of the body; what broke it is kept, to be raised after the last event."""
+        """Yield what came of the body; what broke it is kept, to be raised after the last event."""
         try:
             yield from self._body
         except Exception as error:  # noqa: BLE001  a body may break in any way
             self._broken = error
 
     def _without_comments(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Drop the lines that are comments as they come: they are told, and count nowhere else."""
+        """Drop comments as they arrive, and call `on_comment` for them."""
         fresh, inside, virtual = True, False, False
         for piece in pieces:
             if inside:
@@ -215,13 +215,13 @@ class Events:
 
 
 def _is_whole(rest: str) -> bool:
-    """Tell whether data without a blank line after it is whole all the same, as one event or as several."""
+    """Return whether data without a blank line after it is whole all the same, as one event or several."""
     data = [line[5:] for line in rest.split("\n") if line.startswith("data:")]
     return _is_object("\n".join(data)) or (len(data) > 1 and all(map(_is_object, data)))
 
 
 def _is_object(text: str) -> bool:
-    """Tell whether text is a whole JSON object, or `[DONE]`."""
+    """Return whether text is a whole JSON object, or `[DONE]`."""
     text = text.strip()
     if _DONE.fullmatch(text):
         return True
@@ -237,7 +237,7 @@ def _too_large(why: str) -> EventTooLargeError:
 
 
 def _as_utf8(body: Iterable[bytes]) -> Iterator[bytes]:
-    """Give a body as UTF-8 without a byte order mark, also where it is compressed and does not say so."""
+    """Yield a body as UTF-8 without a byte order mark, also where it is compressed without saying so."""
     start: bytes | None = b""
     convert: Callable[[bytes], bytes] | None = None
     for piece in body:

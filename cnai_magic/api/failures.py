@@ -1,7 +1,7 @@
-"""What a failure of the network means: the exceptions of requests and what is below it, in plain words.
+"""Explains failures of the network: the exceptions of requests and of the libraries below it, in plain words.
 
-No exception of a library leaves this package. Each is looked at where it began: the innermost cause says
-what happened, the ones around it only which library noticed.
+No exception of a library leaves this package. The innermost cause of each is what counts: those around it say
+only which library noticed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..next_steps import CHECK_ADDRESS, NextStep, Setting
 from .addresses import Address
 from .vendors import by_address, local_servers
 
-__all__ = ["TRANSPORT_ERRORS", "explain_failure", "proxy_refuses"]
+__all__ = ["TRANSPORT_ERRORS", "explain_failure", "explain_proxy_login"]
 
 # What requests, urllib3 and the standard library below them raise when a connection fails.
 TRANSPORT_ERRORS = (
@@ -41,7 +41,7 @@ _CUT = (
 )
 _NO_HTTP = (http.client.BadStatusLine, http.client.UnknownProtocol)
 _PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
-# Of what OpenSSL finds wrong with a certificate (X509_V_ERR_…), what has an answer of its own.
+# What OpenSSL finds wrong with a certificate (X509_V_ERR_…), in our words.
 _CERTIFICATES = {
     9: "the certificate is not valid yet: is the clock of this machine right?",
     10: "the certificate has expired",
@@ -60,7 +60,7 @@ _ERRNOS = {
     errno.ENETUNREACH: "that network cannot be reached",
     errno.ETIMEDOUT: "the other side does not answer",
 }
-# What libraries write around the words that say something.
+# What libraries write around their message.
 _INTERNALS = re.compile(
     r"<[^<>]*object at 0x\w+>:? ?|\[Errno -?\d+\] ?|\[[A-Z]+: \w+\] ?| ?\(_ssl\.c:\d+\)"
     r"|\w*(Pool|Connection)\([^()]*\):? ?|Max retries exceeded with url: \S+ ?"
@@ -71,35 +71,35 @@ _INTERNALS = re.compile(
 def explain_failure(
     exc: Exception, address: Address, timeout: tuple[float, float], *, begun: bool
 ) -> CnaiError:
-    """Return what a failure means; `begun` tells that part of an answer has arrived."""
-    causes = list(_causes(exc))
+    """Return what a failure means; `begun` says that part of an answer has arrived."""
+    causes = list(_find_causes(exc))
     connect, gap = timeout
     if isinstance(exc, requests.ConnectTimeout):
-        return _unreached(f"no connection to {address.place} within {connect:g} s", "", address)
+        return _explain_unreached(f"no connection to {address.place} within {connect:g} s", "", address)
     if isinstance(exc, requests.Timeout | urllib3.exceptions.ReadTimeoutError | TimeoutError):
         return ResponseTimeout(f"nothing came from {address.place} for {gap:g} s")
     if isinstance(exc, urllib3.exceptions.DecodeError):
-        return GarbageError("the server's answer cannot be decompressed", why=_words(causes))
+        return GarbageError("the server's answer cannot be decompressed", why=_describe(causes))
     if begun:
-        return TruncatedError("the answer broke off", why=_words(causes))
-    for explain in (_of_proxy, _of_certificate, _of_name, _of_speech):
+        return TruncatedError("the answer broke off", why=_describe(causes))
+    for explain in (_explain_proxy, _explain_certificate, _explain_name, _explain_protocol):
         error = explain(causes, address)
         if error is not None:
             return error
-    return _unreached(f"the connection to {address.place} failed", _words(causes), address, causes)
+    return _explain_unreached(f"the connection to {address.place} failed", _describe(causes), address, causes)
 
 
-def proxy_refuses() -> CnaiError:
-    """Return the error of a proxy that wants to know who asks (407)."""
-    return _final(
+def explain_proxy_login() -> CnaiError:
+    """Return the error of a proxy that requires a login (407)."""
+    return _permanent(
         "the proxy asks for a user name and a password",
-        f"the proxy is set in {_set(_PROXIES) or 'the settings of this machine'}",
+        f"the proxy is set in {_list_set(_PROXIES) or 'the settings of this machine'}",
         "set it with both: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
     )
 
 
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Give an exception and what is in it, the innermost last."""
+def _find_causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and its causes, the innermost last."""
     seen: set[int] = set()
     pending: list[BaseException | None] = [exc]
     while pending:
@@ -116,59 +116,61 @@ def _is_error(value: object) -> bool:
     return isinstance(value, BaseException)
 
 
-def _of_proxy(causes: list[BaseException], address: Address) -> CnaiError | None:
+def _explain_proxy(causes: list[BaseException], address: Address) -> CnaiError | None:
     text = " ".join(map(str, causes))
     if "SOCKS support" in text:
-        return _final(
-            "the proxy that is set cannot be used: it needs the package PySocks",
-            f"{_set(_PROXIES) or 'the proxy'} names a SOCKS proxy",
+        return _permanent(
+            "the proxy cannot be used: it needs the package PySocks",
+            f"{_list_set(_PROXIES) or 'the proxy'} names a SOCKS proxy",
             "pip install pysocks, or unset the variable and restart",
         )
     if "SOCKS version" in text or any(
         isinstance(each, urllib3.exceptions.ProxySchemeUnknown | requests.exceptions.InvalidProxyURL)
         for each in causes
     ):
-        return _final(
-            "the proxy that is set has no address that can be used",
-            f"it is set in {_set(_PROXIES) or 'the settings of this machine'}",
+        return _permanent(
+            "the address of the proxy cannot be used",
+            f"it is set in {_list_set(_PROXIES) or 'the settings of this machine'}",
             "write it as http://HOST:PORT or socks5h://HOST:PORT, or unset the variable",
         )
     if "407" in text and "roxy" in text:
-        return proxy_refuses()
+        return explain_proxy_login()
     if any(isinstance(each, _PROXY_ERRORS) for each in causes):
         return ConnectionFailed(
-            f"the proxy does not lead to {address.place}",
-            why=f"{_words(causes)} (it is set in {_set(_PROXIES) or 'the settings of this machine'})",
+            f"the proxy cannot reach {address.place}",
+            why=f"{_describe(causes)} (it is set in {_list_set(_PROXIES) or 'the settings of this machine'})",
             next_step=f"check the proxy, or ask this server without it: NO_PROXY={address.host}",
         )
     return None
 
 
-def _of_certificate(causes: list[BaseException], address: Address) -> CnaiError | None:
+def _explain_certificate(causes: list[BaseException], address: Address) -> CnaiError | None:
     text = " ".join(map(str, causes))
     if "CA certificate bundle" in text or "TLS certificate file" in text:
-        return _final(
-            "the file of trusted certificates is not there",
-            f"{_set(_CA_VARIABLES) or 'a setting'} names it",
+        return _permanent(
+            "the file of trusted certificates does not exist",
+            f"{_list_set(_CA_VARIABLES) or 'a setting'} names it",
             "correct the variable to the path of a .pem file, or unset it",
         )
     for each in causes:
         if isinstance(each, ssl.SSLCertVerificationError):
             code = getattr(each, "verify_code", 0)
-            return _final(
-                f"{address.host} cannot be trusted: its certificate does not hold",
+            return _permanent(
+                f"{address.host} cannot be trusted: its certificate is not valid",
                 _CERTIFICATES.get(code) or getattr(each, "verify_message", "") or _clean(str(each)),
                 "check the address; where the certificate is your own organisation's, name the file of its "
                 "authority: REQUESTS_CA_BUNDLE=/path/ca.pem",
             )
     if "WRONG_VERSION_NUMBER" in text or "HTTP_REQUEST" in text:
-        return _final(f"{address.place} does not speak https", "it answers without encryption", "use http://")
+        return _permanent(
+            f"{address.place} does not speak https", "it answers without encryption", "use http://"
+        )
     if any(isinstance(each, ssl.SSLError | requests.exceptions.SSLError) for each in causes):
-        return _final(f"no encrypted connection to {address.place}", _words(causes), "")
+        return _permanent(f"no encrypted connection to {address.place}", _describe(causes), "")
     return None
 
 
-def _of_name(causes: list[BaseException], address: Address) -> CnaiError | None:
+def _explain_name(causes: list[BaseException], address: Address) -> CnaiError | None:
     for each in causes:
         if isinstance(each, socket.gaierror | urllib3.exceptions.NameResolutionError):
             error = ConnectionFailed(
@@ -182,7 +184,7 @@ def _of_name(causes: list[BaseException], address: Address) -> CnaiError | None:
     return None
 
 
-def _of_speech(causes: list[BaseException], address: Address) -> CnaiError | None:
+def _explain_protocol(causes: list[BaseException], address: Address) -> CnaiError | None:
     for each in causes:
         if isinstance(each, http.client.RemoteDisconnected):
             return None
@@ -193,15 +195,19 @@ def _of_speech(causes: list[BaseException], address: Address) -> CnaiError | Non
             error.retryable = not isinstance(each, http.client.UnknownProtocol)
             return error
         if type(each) is http.client.HTTPException or isinstance(each, http.client.LineTooLong):
-            # It answered, and may charge for that: it would answer alike again.
-            return _final(f"the answer of {address.place} cannot be read", _words(causes), CHECK_ADDRESS)
+            # It answered, and may charge for that: it would send the same again.
+            return _permanent(
+                f"the answer of {address.place} cannot be read", _describe(causes), CHECK_ADDRESS
+            )
         if isinstance(each, requests.exceptions.InvalidHeader | UnicodeError):
-            return _final(f"the request to {address.place} cannot be written", _words(causes), "")
+            return _permanent(f"the request to {address.place} cannot be written", _describe(causes), "")
     return None
 
 
-def _unreached(what: str, why: str, address: Address, causes: list[BaseException] | None = None) -> CnaiError:
-    """Return the error of a server that could not be reached; one of this machine may not be running."""
+def _explain_unreached(
+    what: str, why: str, address: Address, causes: list[BaseException] | None = None
+) -> CnaiError:
+    """Return the error of a server that could not be reached; one on this machine may not be running."""
     refused = any(isinstance(each, ConnectionRefusedError) for each in causes or ())
     step: str | NextStep = ""
     if address.loopback and refused:
@@ -214,15 +220,15 @@ def _unreached(what: str, why: str, address: Address, causes: list[BaseException
     return ConnectionFailed(what, why=why, next_step=step)
 
 
-def _final(what: str, why: str, next_step: str | NextStep) -> CnaiError:
-    """Return a failure that is the same a second later."""
+def _permanent(what: str, why: str, next_step: str | NextStep) -> CnaiError:
+    """Return a failure that would be the same on another try."""
     error = ConnectionFailed(what, why=why, next_step=next_step)
     error.retryable = False
     return error
 
 
-def _words(causes: list[BaseException]) -> str:
-    """Return the innermost cause in plain words."""
+def _describe(causes: list[BaseException]) -> str:
+    """Describe the innermost cause in plain words."""
     for each in reversed(causes):
         if isinstance(each, http.client.RemoteDisconnected):
             return "the other side closed the connection without an answer"
@@ -241,6 +247,6 @@ def _clean(text: str) -> str:
     return _INTERNALS.sub("", text).strip(" ()'\",")
 
 
-def _set(names: tuple[str, ...]) -> str:
-    """Return which of some variables are set, in either case."""
+def _list_set(names: tuple[str, ...]) -> str:
+    """Return the names of the variables that are set, in either case."""
     return " and ".join(name for each in names for name in (each, each.lower()) if os.environ.get(name))

@@ -1,8 +1,11 @@
-"""Connections of requests and urllib3 that can be woken, and that are kept alive only after a clean end.
+"""Connections of requests and urllib3 that can be cancelled, and are kept alive only after a clean end.
 
-Each answer must be that of its own question. So interim responses are skipped, and a connection serves
-another request only where the response ended exactly as HTTP says, with no byte left over: else what is
-left would be read as the next answer.
+What is guaranteed: each answer is that of its own question. So interim responses are skipped, and a
+connection serves another request only where the response ended exactly as HTTP says, with no byte left over:
+otherwise that byte would be read as the beginning of the next answer.
+
+The price: classes of http.client, urllib3 and requests are extended, which their updates may break, and a
+connection that could have been used again is closed where that is in doubt.
 """
 
 from __future__ import annotations
@@ -42,15 +45,15 @@ def in_flight(cancellation: Cancellation | None) -> Iterator[None]:
         _current.reset(token)
 
 
-# So much is read at once, in bytes, where so much has arrived: a read costs as much as some tokens.
+# Bytes to read at once, where so many have arrived: one read costs as much as some tokens.
 _BUFFER_SIZE = 32 * 1024
 
 
 class _Response(http.client.HTTPResponse):
     """A final response, whose connection is kept alive only after a clean end.
 
-    Its `read1` gives all chunks that have arrived at once (RFC 9112, 7.1). http.client gives one chunk for
-    each call, which is most of what a token costs where many arrive together.
+    Its `read1` returns all chunks that have arrived (RFC 9112, 7.1). That of http.client returns one chunk at
+    a call, which is most of what a token costs where many arrive together.
     """
 
     def __init__(self, connection: socket.socket, *args: Any, **kwargs: Any) -> None:
@@ -77,7 +80,7 @@ class _Response(http.client.HTTPResponse):
             self.headers.set_payload("")
 
     def _close_conn(self) -> None:
-        """Give up the body; where it did not end cleanly, the connection with it."""
+        """Release the body; where it did not end cleanly, close the connection too."""
         self._cancellation.release()  # from here on the connection may serve another thread
         kept = not (self.will_close or self._cancellation.foreign)
         if kept and (self._cancellation.cancelled or _has_more(self._socket, self.fp)):
@@ -105,7 +108,7 @@ class _Response(http.client.HTTPResponse):
             end = arrived.find(b"\r\n", start)
             digits = arrived[start:end]
             if end < 0 or not digits.isalnum():
-                break  # all else that may stand there is left to http.client: extensions, trailers, faults
+                break  # http.client reads whatever else may stand here: extensions, trailers, faults
             try:
                 size = int(digits, 16)
             except ValueError:
@@ -117,7 +120,7 @@ class _Response(http.client.HTTPResponse):
             position, left = position + 2, None
         self.fp.read(position)
         self.chunk_left = left
-        # Nothing but the beginning of a line, the end of the body, or a fault: http.client's own way.
+        # Only the beginning of a line, the end of the body, or a fault is here: http.client reads that.
         return b"".join(found) or super().read1(n)
 
 
@@ -131,10 +134,10 @@ def _is_ambiguous(status: int, headers: http.client.HTTPMessage) -> bool:
     if headers.defects or status == _SWITCHING_PROTOCOLS:
         return True
     if status in (204, 304):
-        # They have no body, whatever the head says of one.
+        # They have no body, whatever the head says.
         return bool(codings) or any(length.strip() != "0" for length in lengths)
     if len({length.strip() for value in lengths for length in value.split(",")}) > 1:
-        raise http.client.HTTPException("the response tells two lengths of its body")
+        raise http.client.HTTPException("the response gives two lengths of its body")
     if codings:
         return bool(lengths) or [coding.strip().lower() for coding in codings] != ["chunked"]
     return not all(length.isascii() and length.isdigit() for length in lengths)
@@ -155,7 +158,7 @@ def _has_more(connection: socket.socket, buffered: Any) -> bool:
 
 
 class _Attaching:
-    """A connection that tells the request in flight which socket it uses, before it sends anything."""
+    """A connection that gives its socket to the request in flight before anything is sent."""
 
     sock: Any
 
@@ -185,7 +188,7 @@ class _Attaching:
 
 
 def _pools(classes: dict[str, Any]) -> dict[str, Any]:
-    """Return urllib3's pools, direct or through a proxy of any kind, with connections of our own."""
+    """Return urllib3's pools, direct or through a proxy of any kind, with our connections."""
     return {scheme: _pool(kind) for scheme, kind in classes.items()}
 
 
@@ -196,18 +199,18 @@ def _pool(kind: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnection
 
 
 class Session(requests.Session):
-    """A session that knows no redirects.
+    """A session without redirects.
 
-    Told to follow none, requests still parses the address, and reads the body that comes with it to its end.
+    Even with `allow_redirects=False`, requests parses the address and reads the whole body of a redirect.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return None: nothing is a redirect."""
+        """Return None: no response is followed."""
         return None
 
 
 class Adapter(HTTPAdapter):
-    """Requests' own adapter, with connections that can be woken."""
+    """Requests' own adapter, with connections that can be cancelled."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of direct connections."""

@@ -1,4 +1,12 @@
-"""Interrupts at the right moment: not while an answer is being charged and recorded."""
+"""Interrupts at the right moment: not while an answer is being charged and recorded.
+
+What is guaranteed: within `interrupts_gated` an interrupt is raised only while the gate is open, and once at
+most; within `interrupts_deferred` it is raised at the end. One that waits is never lost, unless it is the
+Stop of a view.
+
+The price: SIGINT has another handler within the block, on the main thread alone; elsewhere, and where the
+handler is not Python's, both do nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +20,7 @@ __all__ = ["InterruptGate", "Interrupted", "interrupts_deferred", "interrupts_ga
 
 
 class Interrupted(KeyboardInterrupt):
-    """An answer was interrupted; shown as one line, since there is no fault to look for in a traceback."""
+    """An answer was interrupted; shown as one line, because a traceback would point at nothing wrong."""
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: this line is shown in place of a traceback, and the cell still fails."""
@@ -25,10 +33,7 @@ Interrupted.__name__ = KeyboardInterrupt.__name__
 
 @contextmanager
 def interrupts_deferred(unless: Callable[[], bool] = bool) -> Iterator[None]:
-    """Let an interrupt wait until the block is done, and forget it if `unless()` is then true.
-
-    On any thread but the main one nothing is to be done.
-    """
+    """Let an interrupt wait until the block is done, and drop it if `unless()` is then true."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
@@ -44,7 +49,7 @@ def interrupts_deferred(unless: Callable[[], bool] = bool) -> Iterator[None]:
 
 
 class InterruptGate:
-    """Whether an interrupt is raised now, or waits; the first that is raised shuts the door behind it."""
+    """Raises an interrupt while it is open, else keeps it waiting; the first that is raised closes it."""
 
     def __init__(self, raise_interrupt: Callable[..., object] | None) -> None:
         self._raise = raise_interrupt
@@ -52,13 +57,13 @@ class InterruptGate:
         self.waiting: list[tuple[int, Any]] = []
 
     def open(self) -> None:
-        """Let an interrupt through from now on; one that waits already is raised here."""
+        """Raise interrupts from now on; one that waits already is raised here."""
         self._open = True
         if self.waiting:
             self.take(*self.waiting.pop())
 
     def close(self) -> None:
-        """Let interrupts wait from now on."""
+        """Keep interrupts waiting from now on."""
         self._open = False
 
     def take(self, number: int, frame: Any) -> None:
@@ -74,23 +79,22 @@ class InterruptGate:
 def interrupts_gated(unless: Callable[[], bool] = bool) -> Iterator[InterruptGate]:
     """Raise at most one interrupt within the block, and only while its InterruptGate is open.
 
-    One that waits at the end is raised there, unless one is on its way already or `unless()` is true. So
-    there is no line between what may be interrupted and what cleans up after it. On any thread but the main
-    one nothing is to be done.
+    One that waits at the end is raised there, unless one was raised before or `unless()` is true. So there is
+    no line between what may be interrupted and what cleans up after it.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield InterruptGate(None)
         return
-    admission = InterruptGate(before)
-    signal.signal(signal.SIGINT, admission.take)
+    gate = InterruptGate(before)
+    signal.signal(signal.SIGINT, gate.take)
     interrupted = False
     try:
-        yield admission
+        yield gate
     except KeyboardInterrupt:
         interrupted = True
         raise
     finally:
         signal.signal(signal.SIGINT, before)
-        if admission.waiting and not interrupted and not unless():
-            before(*admission.waiting[0])
+        if gate.waiting and not interrupted and not unless():
+            before(*gate.waiting[0])

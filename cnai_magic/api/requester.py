@@ -1,4 +1,4 @@
-"""One request and its response: sent with the key, its failures translated.
+"""Sends requests with the key, and explains their failures.
 
 No exception of a library leaves this package: each becomes a `CnaiError` that does not quote the key.
 """
@@ -27,7 +27,7 @@ __all__ = ["Requester"]
 
 # How long, in seconds, a server may take over what not every server has.
 _LOOKUP_PATIENCE = 5.0
-# A server in between gave up waiting for one that may have answered, and charged for it.
+# Statuses of a server in between, which gave up waiting for one that may have answered, and charged.
 _GIVEN_UP = (504, 520, 524)
 _VERSION = re.compile(r"(?<=[^/])/v\d[^/]*$")
 
@@ -44,15 +44,15 @@ class Requester:
         self.key = key
         if not all("!" <= character <= "~" for character in key.reveal()):
             raise InputError(
-                "the API key has characters that no key has",
-                next_step="copy it again from where it was made, and " + SetKey(),
+                "the API key has characters that cannot be part of a key",
+                next_step="copy it again from its source, and " + SetKey(),
             )
         if key and self.address.in_clear:
             raise InputError(
-                f"{self.address.host} would be asked over plain http",
+                f"the address of {self.address.host} is plain http",
                 parameter="base_url",
-                why="the API key would cross the network in clear",
-                next_step="use https; over http a server on another machine is asked without a key only",
+                why="the API key would be sent unencrypted",
+                next_step="use https, or ask without a key",
             )
         self._timeout = timeout
         self._pid = os.getpid()
@@ -152,7 +152,7 @@ class Requester:
     def explain(
         self, exc: Exception, *, begun: bool, timeout: tuple[float, float] | None = None
     ) -> CnaiError:
-        """Return what a failure of the network means; `begun` tells that part of an answer has arrived."""
+        """Return what a failure of the network means; `begun` says that part of an answer has arrived."""
         return explain_failure(exc, self.address, timeout or self._timeout, begun=begun)
 
     def _read(
@@ -168,7 +168,7 @@ class Requester:
             raise self.explain(exc, begun=bool(read), timeout=timeout) from self._cause(exc)
 
     def _cause(self, exc: Exception) -> Exception | None:
-        """Return the cause to keep: none where it quotes a server that sent the key back."""
+        """Return the cause to keep: None where it quotes a server that sent the key back."""
         link: BaseException | None = exc
         while link is not None:
             text = str(link)
@@ -179,7 +179,7 @@ class Requester:
 
     def _session(self) -> requests.Session:
         if self._pid != os.getpid():
-            # A fork has a copy of each connection: two processes must not speak on one.
+            # A fork has a copy of each connection, and two processes must not use one.
             self._http, self._pid = self._new_session(), os.getpid()
         return self._http
 

@@ -1,4 +1,4 @@
-"""What a response says before the protocol is read: its text, whether it is a page, what its status means."""
+"""Reads the body of a response: as it arrives, as text, as JSON, or as the error that its status means."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import requests
 
 from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
 from .cancel import Cancellation
-from .failures import TRANSPORT_ERRORS, proxy_refuses
+from .failures import TRANSPORT_ERRORS, explain_proxy_login
 from .vendor_errors import error_from_response, excerpt
 
 __all__ = ["find_request_id", "parse_json", "read_body", "read_error", "read_text", "refuse_html"]
@@ -47,27 +47,27 @@ def read_text(response: requests.Response, cancellation: Cancellation, read: byt
     for part in read_body(response, cancellation):
         read += part
         if len(read) > _BODY_LIMIT:
-            raise GarbageError("the server's answer is too large to be one")
-    return _decoded(read)
+            raise GarbageError("the server's answer is too large")
+    return _decode(read)
 
 
 def read_error(response: requests.Response, cancellation: Cancellation) -> CnaiError:
-    """Return the error that a response with an error status means; a redirect is one too."""
+    """Return the error that a response with an error status means; a redirect is an error too."""
     if 300 <= response.status_code < 400:
         # Its body is not read, nor the address parsed. A query may hold secrets.
         place = response.headers.get("Location", "another address").partition("?")[0]
         return RedirectRefused("the server redirects the request", why=f"it points to {place}")
     if response.status_code == 407:
-        return proxy_refuses()
+        return explain_proxy_login()
     cancellation.expect_end(_ERROR_PATIENCE)
     read = bytearray()
-    # The status says that it failed: where the server's words break off, those that arrived are shown.
+    # The status says that it failed: where the server's message breaks off, the part that arrived is shown.
     with suppress(*TRANSPORT_ERRORS):
         for part in read_body(response, cancellation):
             read += part
             if len(read) > _ERROR_LIMIT:
                 break
-    text = _decoded(read[:_ERROR_LIMIT])
+    text = _decode(read[:_ERROR_LIMIT])
     error = error_from_response(response.status_code, text, request_id=find_request_id(response))
     if isinstance(error, RateLimitError):
         error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
@@ -87,7 +87,7 @@ def parse_json(text: str) -> dict[str, Any]:
 
 
 def refuse_html(response: requests.Response, kind: str) -> None:
-    """Raise HTMLError where `kind`, a media type, is that of a web page."""
+    """Raise HTMLError where the media type `kind` is that of a web page."""
     if "text/html" in kind:
         raise HTMLError(
             "the server sent a web page in place of an answer",
@@ -101,7 +101,7 @@ def find_request_id(response: requests.Response) -> str:
     return next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
 
 
-def _decoded(body: bytearray) -> str:
+def _decode(body: bytearray) -> str:
     return body.decode("utf-8", "replace").removeprefix("\ufeff")
 
 

@@ -1,8 +1,13 @@
 """Threads that an interrupt of their caller cannot break.
 
-An interrupt is raised between any two steps of the main thread, also within `Thread.start` and `Event`,
+What is guaranteed: an interrupt of the caller, at any step, leaves the thread either not started or running
+to its end, takes effect within a second also where waits cannot be interrupted (Windows), and shows no frame
+of the thread. It is raised between any two steps of the main thread, also within `Thread.start` and `Event`,
 which are written in Python: their lock then stays taken, and the other side waits for ever. What is used
 here is written in C: each call is done or not done.
+
+The price: the threads are unknown to `threading` (its hooks, its list of threads), are daemons, and cannot be
+joined but through the queue.
 """
 
 from __future__ import annotations
@@ -18,12 +23,12 @@ __all__ = ["Worker", "run_in_worker"]
 
 _Result = TypeVar("_Result")
 
-# Waits end now and then, because on Windows one without an end cannot be interrupted.
+# Seconds of one wait: on Windows a wait without an end cannot be interrupted.
 _TURN = 1.0
 
 
 class Worker:
-    """Does some work in a daemon thread; `error` is what the work raised, once it has `ended`."""
+    """Does some work in a daemon thread; once it has `ended`, `error` is what it raised."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.ended = False
@@ -34,17 +39,17 @@ class Worker:
 
     @property
     def lost(self) -> bool:
-        """Whether the thread is that of another process: a fork has the object but not the thread."""
+        """Whether the thread belongs to another process: a fork has the object but not the thread."""
         return self._pid not in (0, os.getpid())
 
     def start(self) -> None:
-        """Begin; to be called once."""
+        """Start the thread; to be called once."""
         _thread.start_new_thread(self._run, ())
         # Here and in the thread: an interrupt may come before this line, and a wait before that one.
         self._pid = os.getpid()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end, so many seconds at most, and not for what was never started; return `ended`."""
+        """Wait for the end, at most so many seconds, and not for what was never started; return `ended`."""
         if self._pid and not self.ended and not self.lost:
             with suppress(Empty):  # the time is up, and the work goes on
                 self._end.get(timeout=seconds)
@@ -54,7 +59,7 @@ class Worker:
         self._pid = os.getpid()
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001  whoever waits decides what it means
+        except BaseException as error:  # noqa: BLE001  it is raised where the work is waited for
             self.error = error
         finally:
             self.ended = True
@@ -64,8 +69,8 @@ class Worker:
 def run_in_worker(work: Callable[[], _Result], cancel: Callable[[], object] | None = None) -> _Result:
     """Return what `work` returns, or raise what it raises, done in a thread of its own.
 
-    An interrupt calls `cancel`, waits a moment for the work to end, and goes on: it shows no frame of the
-    work. Without `cancel` the work goes on to its end, unseen.
+    An interrupt calls `cancel`, waits a moment for the work to end, and is raised here. Without `cancel` the
+    work goes on to its end.
     """
     results: list[_Result] = []
     worker = Worker(lambda: results.append(work()))

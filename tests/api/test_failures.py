@@ -135,7 +135,7 @@ def test_a_certificate_that_does_not_hold_names_the_setting(certificate: str, wo
     context.load_cert_chain(CERTIFICATES / certificate, CERTIFICATES / "key.pem")
     with listening(context) as port:
         error = failure(f"https://127.0.0.1:{port}/v1")
-    assert "certificate does not hold" in error.what
+    assert "certificate is not valid" in error.what
     assert re.search(words, error.why)
     assert "REQUESTS_CA_BUNDLE" in error.next_step.at(PYTHON)
     assert not error.retryable
@@ -172,7 +172,7 @@ PROXIES: list[tuple[str, str, str]] = [
     ("socks://127.0.0.1:9", "PySocks|no address that can be used", "unset"),
     ("foo://127.0.0.1:9", "proxy", "http://HOST:PORT"),
     ("http://[half", "proxy|cannot be written|failed", ""),
-    ("http://127.0.0.1:1", "proxy does not lead", "NO_PROXY=api.example"),
+    ("http://127.0.0.1:1", "proxy cannot reach", "NO_PROXY=api.example"),
 ]
 
 
