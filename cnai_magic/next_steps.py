@@ -36,6 +36,7 @@ __all__ = [
     "NextStep",
     "OmitParameter",
     "RaiseBudget",
+    "ReadFile",
     "RemoveBudget",
     "RenameConversation",
     "ReplaceFile",
@@ -317,6 +318,13 @@ class ListAttempts(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFile(Step):
+    """Read this file instead."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplaceFile(Step):
     """Replace a file that is there."""
 
@@ -350,6 +358,7 @@ PYTHON = Door(
         SetAnyPrice: "Session(prices={{MODEL: [IN, OUT]}})",
         SetPrice: "set its price in USD per million tokens: Session(prices={step.setting.literal})",
         NewConversation: "begin anew: ask(…, new=True)",
+        ReadFile: "{step.path}",
         ChoosePort: "choose another port, {step.example} for example, or 0 for a free one",
         ChooseHost: "choose 127.0.0.1, which is this machine only",
     },

@@ -55,6 +55,7 @@ EXAMPLES: dict[str, object] = {
     "day": True,
     "kernel": True,
     "model": "m",
+    "path": "a.ipynb",
     "old": "plan",
     "new": "draft",
     "example": 8788,

@@ -87,7 +87,7 @@ def test_an_answer_that_is_shown_elsewhere_stays_and_leaves_no_widget(
     before = kernel.value("type(session).__name__")
     ran = kernel.run(code, "a", watched=watched)
     assert not ran.error, ran.error
-    assert before == "Session"
+    assert before == "KernelSession"
     shown = answers_below(ran)
     if where:
         assert not shown

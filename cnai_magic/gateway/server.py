@@ -71,7 +71,7 @@ def serve_until_signal(
     if not is_loopback(host):
         print(
             f"warning: {shown} can be reached from other machines, and neither keys nor prompts are "
-            "encrypted on the way; put a server with TLS in front, or use --host 127.0.0.1",
+            "encrypted on the way; put a server with TLS in front, or listen on 127.0.0.1",
             file=sys.stderr,
             flush=True,
         )

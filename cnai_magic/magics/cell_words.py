@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from ..next_steps import (
@@ -17,6 +18,7 @@ from ..next_steps import (
     NewConversation,
     OmitParameter,
     RaiseBudget,
+    ReadFile,
     RemoveBudget,
     RenameConversation,
     ReplaceFile,
@@ -73,6 +75,7 @@ _WORDS: dict[type[Any], Any] = {
     RenameConversation: "%cnai_chat rename {step.old} {step.new}",
     ListTurns: "see them with %cnai_chat show",
     ListAttempts: "see them with %cnai_chat versions",
+    ReadFile: lambda step: f"--from {shlex.quote(step.path)}",
     ReplaceFile: "replace it with --force",
 }
 CELL = Door("cell", _WORDS)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError
+from ..next_steps import ReadFile
 from .files import decode_error, expanded, read_bytes
 from .imported import number, short
 from .restore import SavedCell
 
 __all__ = ["NotebookFile", "read_notebook"]
 
+_KEPT = "Jupyter kept an earlier state"
 _Problem = Callable[[str], None]
 
 _CELLS = re.compile(r'"cells"\s*:\s*\[')
@@ -114,7 +115,7 @@ def _cells_one_by_one(text: str, path: Path, exc: Exception, notes: list[str]) -
         raise _unreadable(path, why)
     lost = [str(place) for place, cell in enumerate(found, 1) if cell is _UNREADABLE]
     which = f"cell {lost[0]} cannot be read" if len(lost) == 1 else f"cells {', '.join(lost)} cannot be read"
-    notes.append(f"{path.name} is damaged ({why})" + (f": {which}" if lost else "") + _checkpoint(path))
+    notes.append(f"{path.name} is damaged ({why})" + (f": {which}" if lost else "") + _kept_state(path))
     return found
 
 
@@ -156,14 +157,21 @@ def _why(text: str, exc: Exception) -> str:
 
 
 def _unreadable(path: Path, why: str) -> InputError:
-    step = _checkpoint(path).strip(" ;") or "name another file: --from PATH"
+    kept = _checkpoint(path)
+    step = f"{_KEPT}: " + ReadFile(str(kept)) if kept else "name another file: " + ReadFile("PATH")
     return InputError(f"{path.name} is not a notebook that can be read", why=why, next_step=step)
 
 
-def _checkpoint(path: Path) -> str:
+def _kept_state(path: Path) -> str:
+    kept = _checkpoint(path)
+    return f"; {_KEPT}: {kept}" if kept else ""
+
+
+def _checkpoint(path: Path) -> Path | None:
+    """Return the file in which Jupyter keeps an earlier state of a notebook, None where there is none."""
     path = expanded(path)
     kept = path.parent / ".ipynb_checkpoints" / f"{path.stem}-checkpoint.ipynb"
-    return f"; Jupyter kept an earlier state: --from {shlex.quote(str(kept))}" if kept.is_file() else ""
+    return kept if kept.is_file() else None
 
 
 # -- one cell -----------------------------------------------------------------------------------

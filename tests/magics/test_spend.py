@@ -404,7 +404,7 @@ def test_a_file_of_one_request_says_so_and_one_that_is_there_stays(
     path = tmp_path / "spend.csv"
     assert text(session, f"--csv {path} --of kernel") == f"Written to {path}: 1 request of this kernel."
     path.write_text("mine")
-    assert "--force" in refused(session, f"--csv {path} --budget 1").next_step
+    assert "--force" in refused(session, f"--csv {path} --budget 1").next_step.at(CELL)
     assert path.read_text() == "mine"
     shown(session, f"--csv {path} --of kernel --force")
     assert path.read_text().count("\n") == 2
@@ -476,7 +476,7 @@ def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: KernelSession,
 
 def test_a_budget_of_the_day_needs_the_ledger(session: KernelSession) -> None:
     session.settings.ledger = "off"
-    assert 'Cnai.ledger = "on"' in refused(session, "--budget-day 1").next_step
+    assert 'Cnai.ledger = "on"' in refused(session, "--budget-day 1").next_step.at(CELL)
 
 
 def test_a_budget_of_nonsense_from_elsewhere_is_told_with_the_sums(session: KernelSession) -> None:

@@ -274,7 +274,7 @@ def test_a_damaged_notebook_points_to_its_checkpoint(path: Path) -> None:
     kept.parent.mkdir()
     kept.write_bytes(whole)
     path.write_bytes(whole[: whole.index(b"Answer 4.")])
-    assert f"--from {kept}" in restored_from(path).notes[0]
+    assert f"an earlier state: {kept}" in restored_from(path).notes[0]
     path.write_bytes(whole[:100])
     with pytest.raises(InputError) as caught:
         read_notebook(path)
