@@ -172,14 +172,14 @@ def balance_lines(session: KernelSession) -> Iterator[str]:
     yield f"{host} counts {'demo credit ' * demo}{usd(balance.used, exact=True)} for this key in all, {left}."
     yield _comparison(session, endpoint, host, balance.used)
     with suppress(LedgerError):  # the overview says why
-        ledger = session.accounts.ledger_to_read(session.settings.ledger)
+        ledger = session.spending.ledger_to_read(session.settings.ledger)
         ours = ledger.by("host", demo=demo).get(host) if ledger is not None else None
         if ours is not None:
             yield f"The ledger counts {ours.text(exact=True)} for {host} in all, whatever the key."
 
 
 def _comparison(session: KernelSession, endpoint: Endpoint, who: str, used: int) -> str:
-    since, charged, counted = session.accounts.reconciliation.compared(endpoint.host, endpoint.account, used)
+    since, charged, counted = session.spending.reconciliation.compared(endpoint.host, endpoint.account, used)
     if not charged and not counted.requests:
         return "From now on that is compared with what this kernel counts."
     when = f"Since {since.astimezone():%H:%M:%S}" if since else "Since its start"

@@ -60,10 +60,10 @@ class KernelSession:
         self.servers = Servers()
         self.conversations = Conversations()
         self._notify = notify or (lambda line: None)
-        self.accounts = Spending(self._notify, door)
+        self.spending = Spending(self._notify, door)
         self._keys = Keys()
-        self._recorder = Recorder(self.settings, self.conversations, self.accounts)
-        self.cells = Cells(self.conversations, self.accounts.book, self._recorder.lock)
+        self._recorder = Recorder(self.settings, self.conversations, self.spending)
+        self.cells = Cells(self.conversations, self.spending.book, self._recorder.lock)
         self._announced: set[str] = set()
 
     # -- asking ---------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ class KernelSession:
         """Ask a question and return the answer.
 
         `former` are answers that the notebook's file holds below the same cell: they become earlier attempts.
-        The answer enters the conversation and the accounts. Raises a CnaiError where there is none: the
+        The answer is recorded in the conversation and charged. Raises a CnaiError where there is none: the
         conversation is then as it was. After a KeyboardInterrupt the part that arrived is kept.
         """
         if self.settings.replay:
@@ -95,7 +95,7 @@ class KernelSession:
             partial(self.servers.client, endpoint),
             question,
             view or View(),
-            self.accounts,
+            self.spending,
             budget=self.budget,
             ledger=self.settings.ledger,
             notebook=self.notebook,
@@ -265,7 +265,7 @@ class KernelSession:
     @property
     def book(self) -> SpendBook:
         """What this kernel has spent."""
-        return self.accounts.book
+        return self.spending.book
 
     @property
     def budget(self) -> int | None:
@@ -283,4 +283,4 @@ class KernelSession:
     @property
     def ledger(self) -> Ledger | None:
         """The record of what all notebooks spend, None where it is off."""
-        return self.accounts.ledger(self.settings.ledger)
+        return self.spending.ledger(self.settings.ledger)

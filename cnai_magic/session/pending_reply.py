@@ -58,7 +58,7 @@ class PendingReply:
         client: Callable[[], Client],
         question: Question,
         view: View,
-        accounts: Spending,
+        spending: Spending,
         *,
         budget: int | None,
         ledger: str,
@@ -70,7 +70,7 @@ class PendingReply:
         self._question = question
         self._request = question.request
         self._view = view
-        self._accounts = accounts
+        self._spending = spending
         self._budget = budget
         self._ledger = ledger
         self._notebook = notebook
@@ -96,8 +96,8 @@ class PendingReply:
                 return self._receive()
             finally:
                 # After the answer is shown: a ledger that is locked must not keep it waiting.
-                self._accounts.release(self._tokens)
-                self._accounts.write(self._ledger)
+                self._spending.release(self._tokens)
+                self._spending.write(self._ledger)
 
     def stop(self) -> None:
         """End the answer as if it were complete, from any thread."""
@@ -136,9 +136,9 @@ class PendingReply:
 
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""
-        question, accounts = self._question, self._accounts
-        limits = accounts.limits(self._budget, self._ledger, self._pause_for_others)
-        spent = accounts.notebook(self._ledger, self._notebook, demo=question.demo)
+        question, spending = self._question, self._spending
+        limits = spending.limits(self._budget, self._ledger, self._pause_for_others)
+        spent = spending.notebook(self._ledger, self._notebook, demo=question.demo)
         self._question = question = replace(question, spent=spent)
         if limits is not None:
             if not question.lookup.done:
@@ -152,7 +152,7 @@ class PendingReply:
 
     def _hold(self, limits: Limits) -> TokenBudget:
         question = self._question
-        return self._accounts.allow(
+        return self._spending.allow(
             question.request,
             question.price,
             limits,
@@ -196,7 +196,7 @@ class PendingReply:
                     if time.monotonic() >= next_note:
                         next_note = time.monotonic() + _NOTED_EVERY
                         charge_id = self._id(reader.stream.posts)
-                        self._accounts.journal.grow(charge_id, tokens.tokens, question.price)
+                        self._spending.journal.grow(charge_id, tokens.tokens, question.price)
                     if not (self._tokens.covers(tokens.tokens) or _ends(reader)):
                         reader.finish_reason = "budget"
                         reader.stop()
@@ -212,12 +212,12 @@ class PendingReply:
             return False
         if question.request.max_tokens is not None or self.chargeable:
             return False
-        if not self._accounts.budget.models.note_refusal(
+        if not self._spending.budget.models.note_refusal(
             question.host, question.request.model, limit, error.why
         ):
             return False
-        self._accounts.journal.forget(self._free(reader))
-        self._accounts.release(self._tokens)
+        self._spending.journal.forget(self._free(reader))
+        self._spending.release(self._tokens)
         return True
 
     def _take_back(self) -> None:
@@ -269,7 +269,7 @@ class PendingReply:
         question.lookup.wait(max(0.0, _PRICE_GRACE - seconds))
         usage = self._usage(reader)
         if request.max_tokens is not None and self.chargeable and not usage.estimated:
-            self._accounts.note_length(
+            self._spending.note_length(
                 self._ledger, question.host, request.model, request.max_tokens, usage.completion_tokens
             )
         reason = finish_reason or reader.finish_reason
@@ -322,7 +322,7 @@ class PendingReply:
 
     def _note_post(self, number: int) -> None:
         charge = self._charge_of(number, self._prompt_usage(), "lost")
-        self._accounts.journal.open(charge, self._question.price)
+        self._spending.journal.open(charge, self._question.price)
 
     def _charge_of(self, number: int, usage: Usage, finish_reason: str) -> Charge:
         question = self._question

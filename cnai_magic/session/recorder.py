@@ -21,17 +21,17 @@ class Recorder:
     """Charges answers, and records them where they belong.
 
     `latest` is the answer that was recorded last, `notebook` the path under which the ledger counts what is
-    spent, "" where it is not known. `lock` is held while conversations and accounts change, and never while
+    spent, "" where it is not known. `lock` is held while conversations and spending change, and never while
     waiting for a server.
     """
 
-    def __init__(self, settings: Cnai, conversations: Conversations, accounts: Spending) -> None:
+    def __init__(self, settings: Cnai, conversations: Conversations, spending: Spending) -> None:
         self.latest: Attempt | None = None
         self.notebook = ""
         self.lock = ForkSafeLock()
         self._settings = settings
         self._conversations = conversations
-        self._accounts = accounts
+        self._spending = spending
 
     def settle(self, received: Received) -> Attempt:
         """Charge an answer, and record it where it belongs into the conversation."""
@@ -63,14 +63,14 @@ class Recorder:
         """Charge for the requests that were sent for an answer, whatever came of it."""
         lookup = received.question.lookup
         with self.lock.current:
-            self._accounts.settle(received.charges, received.tokens, None if lookup.done else lookup)
-            self._accounts.journal.forget(received.free)
+            self._spending.settle(received.charges, received.tokens, None if lookup.done else lookup)
+            self._spending.journal.forget(received.free)
 
     def replay(self, question: Question, saved: Attempt) -> Attempt:
         """Record a saved answer again, at no cost."""
         once, answer = question.options.once, saved.reply
         with self.lock.current:
-            self._accounts.book.replay(self._charge_of(answer, "" if once else saved.conversation))
+            self._spending.book.replay(self._charge_of(answer, "" if once else saved.conversation))
             attempt = replace(
                 saved,
                 reply=replace(answer, replayed=True),
@@ -88,7 +88,7 @@ class Recorder:
 
     def spent(self, *, demo: bool) -> Spend:
         """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
-        return self._accounts.notebook(self._settings.ledger, self.notebook, demo=demo)
+        return self._spending.notebook(self._settings.ledger, self.notebook, demo=demo)
 
     def _charge_of(self, reply: Reply, conversation: str) -> Charge:
         return Charge(

@@ -95,8 +95,8 @@ def session(server: ScriptedServer, path: Path, monkeypatch: pytest.MonkeyPatch)
 def spent(session: KernelSession) -> KernelSession:
     """The session after it, and others, have spent what is listed above."""
     for each in KERNEL:
-        session.accounts.settle([each], TokenBudget())
-    session.accounts.write(session.settings.ledger)
+        session.spending.settle([each], TokenBudget())
+    session.spending.write(session.settings.ledger)
     assert session.ledger is not None
     for each in OTHERS:
         session.ledger.add(each)
@@ -246,7 +246,7 @@ def test_the_overview_is_one_table_of_today_this_notebook_this_kernel_and_all(sp
 
 
 def test_the_overview_leaves_out_money_where_there_is_demo_credit_only(session: KernelSession) -> None:
-    session.accounts.settle([KERNEL[4]], TokenBudget())
+    session.spending.settle([KERNEL[4]], TokenBudget())
     (table,) = (each for each in shown(session) if isinstance(each, Table))
     assert table.headings == ["", "Demo credit", "Requests"]
 
@@ -346,7 +346,7 @@ def test_without_a_ledger_only_this_kernel_can_be_asked_for(
 def test_a_ledger_that_fails_leaves_this_kernel_s_sums_and_says_why(
     session: KernelSession, path: Path
 ) -> None:
-    session.accounts.settle([KERNEL[0]], TokenBudget())
+    session.spending.settle([KERNEL[0]], TokenBudget())
     path.write_bytes(b"this is no database at all" * 100)
     assert overview(shown(session)[0]) == {"this kernel": {"Cost": "$0.001000", "Requests": "1"}}
     assert last_lines(session)[-3].startswith("LedgerError: the ledger")
@@ -400,7 +400,7 @@ def test_the_file_has_every_request_of_the_scope(spent: KernelSession, tmp_path:
 def test_a_file_of_one_request_says_so_and_one_that_is_there_stays(
     session: KernelSession, tmp_path: Path
 ) -> None:
-    session.accounts.settle([KERNEL[0]], TokenBudget())
+    session.spending.settle([KERNEL[0]], TokenBudget())
     path = tmp_path / "spend.csv"
     assert text(session, f"--csv {path} --of kernel") == f"Written to {path}: 1 request of this kernel."
     path.write_text("mine")
@@ -412,7 +412,7 @@ def test_a_file_of_one_request_says_so_and_one_that_is_there_stays(
 
 def test_without_a_ledger_the_file_is_of_this_kernel(session: KernelSession, tmp_path: Path) -> None:
     session.settings.ledger = "off"
-    session.accounts.settle([KERNEL[0]], TokenBudget())
+    session.spending.settle([KERNEL[0]], TokenBudget())
     assert "1 request of this kernel" in text(session, f"--csv {tmp_path / 'x.csv'}")
 
 
@@ -453,7 +453,7 @@ def test_a_budget_that_is_no_amount_changes_nothing(session: KernelSession, opti
 def test_a_budget_is_set_shown_and_taken_away(session: KernelSession) -> None:
     assert text(session, "--budget 0.5") == "Budget of this kernel: $0.5000, $0.5000 left."
     assert session.budget == 5 * 10**8
-    session.accounts.settle([charge(1, 2 * 10**8)], TokenBudget())
+    session.spending.settle([charge(1, 2 * 10**8)], TokenBudget())
     assert overview(shown(session)[1]) == {"this kernel": {"Left": "$0.3000", "Of": "$0.5000"}}
     assert text(session, "--budget 0.1") == "Budget of this kernel: $0.1000, overspent by $0.1000."
     assert text(session, "--budget OFF") == "This kernel has no budget."

@@ -92,7 +92,7 @@ def usd_of(tokens: int) -> str:
 
 def left(session: KernelSession) -> int | None:
     """Return the tokens that the kernel's budget leaves."""
-    status = session.accounts.status(session.budget, demo=False)
+    status = session.spending.status(session.budget, demo=False)
     return None if status is None else status.left // TOKEN
 
 
@@ -410,7 +410,7 @@ def test_a_ledger_that_fails_stops_an_answer_for_which_more_must_be_held(
     server.reply(steps)
     warnings: list[str] = []
     session = make()
-    session.accounts._notify = warnings.append
+    session.spending._notify = warnings.append
     set_day_budget(session, 10**6)
 
     class Breaking(Gate):
@@ -601,7 +601,7 @@ def test_demo_credit_has_a_budget_of_its_own(
         session.ledger.day.set_limit(10**6)
         spent = session.ask("hello").cost.nano or 0
         assert spent > 0
-        assert session.accounts.status(session.budget, demo=True) == (10**6, spent, 0)
+        assert session.spending.status(session.budget, demo=True) == (10**6, spent, 0)
         assert session.ledger.day.left("demo") == 10**6 - spent
         ask_until_refused(session)
         session.settings.base_url, session.settings.model = server.base_url, "m"
@@ -942,12 +942,12 @@ def test_a_ledger_that_fails_is_told_once_loses_no_answer_and_is_written_later(
     server.always(sse("yes"))
     warnings: list[str] = []
     session = make(ledger=str(path))
-    session.accounts._notify = warnings.append
+    session.spending._notify = warnings.append
     make_impatient(session)
     replies = [session.ask("a") for _ in range(3)]
     assert [reply.text for reply in replies] == ["yes"] * 3
     assert session.book.total().nano == 3 * 28 * TOKEN
-    assert session.accounts.ledger_to_read(str(path)), "sums must not say that nothing was spent"
+    assert session.spending.ledger_to_read(str(path)), "sums must not say that nothing was spent"
     assert "notebook $0.000084" in replies[-1].footer
     assert len(warnings) == 1, warnings
     assert warnings[0].startswith(f"The ledger {path} cannot be read or written")
@@ -966,7 +966,7 @@ def test_a_ledger_that_fails_again_is_told_again(
     server.always(sse("yes"))
     warnings: list[str] = []
     session = make()
-    session.accounts._notify = warnings.append
+    session.spending._notify = warnings.append
     session.ask("a")
     make_impatient(session)
     for times in (1, 2):
@@ -1020,7 +1020,7 @@ def test_a_full_disk_is_told_once_and_what_is_missing_is_written_when_there_is_r
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 warnings = []
-session.accounts._notify = warnings.append
+session.spending._notify = warnings.append
 ids = [session.ask("a", Options(once=True)).id for _ in range(2)]
 limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))

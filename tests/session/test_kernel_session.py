@@ -35,8 +35,7 @@ from cnai_magic.errors import (
 )
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.money import budget
-from cnai_magic.money import spending as accounts
+from cnai_magic.money import budget, spending
 from cnai_magic.money.cost import Charge, Cost, Spend
 from cnai_magic.notebook.record import bundle, metadata, read_answer
 from cnai_magic.redaction import ApiKey
@@ -854,17 +853,17 @@ def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
     server: ScriptedServer, session: KernelSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session.settings.budget = 1
-    allow = session.accounts.allow
+    allow = session.spending.allow
 
     def interrupted_allow(*arguments: Any, **options: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
         return allow(*arguments, **options)
 
-    monkeypatch.setattr(session.accounts, "allow", interrupted_allow)
+    monkeypatch.setattr(session.spending, "allow", interrupted_allow)
     with pytest.raises(KeyboardInterrupt):
         session.ask("a")
     assert server.requests == []
-    assert session.accounts.status(session.budget, demo=False) == (10**9, 0, 0)
+    assert session.spending.status(session.budget, demo=False) == (10**9, 0, 0)
 
 
 def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
@@ -1152,7 +1151,7 @@ def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
             answers.append(self)
 
     monkeypatch.setattr(session_module, "PendingReply", Watched)
-    modules = (session_module, recorder, pending_reply, reply_reader, interrupts, accounts, budget)
+    modules = (session_module, recorder, pending_reply, reply_reader, interrupts, spending, budget)
     files = {str(module.__file__) for module in modules}
     reached = line = 0
     while reached >= line:
@@ -1160,7 +1159,7 @@ def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
         reached = _interrupted_at(line, presses, files, lambda: session.ask("a", Options(once=True)))
         total = session.book.total()
         assert total.requests == sum(each.chargeable for each in answers), line
-        assert session.accounts.status(session.budget, demo=False) == (10**9, total.nano, 0), line
+        assert session.spending.status(session.budget, demo=False) == (10**9, total.nano, 0), line
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, line
     assert line > 40
 

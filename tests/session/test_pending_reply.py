@@ -415,7 +415,7 @@ def test_an_interrupt_ends_the_wait_for_a_price(
         session.ask("a", view=view)
     assert server.requests == []
     assert (view.ended, view.failed) == ([], [None])
-    assert session.accounts.status(session.budget, demo=False) == (10**9, 0, 0)
+    assert session.spending.status(session.budget, demo=False) == (10**9, 0, 0)
 
 
 def test_a_question_that_is_only_prepared_asks_no_server(
@@ -431,7 +431,7 @@ def test_a_question_that_is_only_prepared_asks_no_server(
 
 def _wait_for_the_writer(session: KernelSession) -> None:
     """Wait until the thread that writes into the ledger in the background has nothing left to write."""
-    thread = session.accounts._queue._thread
+    thread = session.spending._queue._thread
     assert thread is not None
     assert thread.wait(PATIENCE), "it still writes"
 
@@ -515,8 +515,8 @@ def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
     inside, go_on = threading.Event(), threading.Event()
 
     def hold_the_locks() -> None:
-        accounts = session.accounts
-        with accounts._lock, accounts._queue._writing, accounts.budget._lock:
+        spending = session.spending
+        with spending._lock, spending._queue._writing, spending.budget._lock:
             inside.set()
             go_on.wait(PATIENCE)
 
