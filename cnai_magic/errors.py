@@ -1,29 +1,31 @@
-"""Every error of the package, one family.
+"""The errors of this package, one tree.
+
+Each carries facts; the words of what to do next belong to the door at which it is read (see next_steps).
 
 CnaiError                      what happened, why, the next step, the request ID
-├── InputError                 what was typed cannot be used; nothing was sent
-├── BudgetError                the answer would not fit the budget; nothing was sent
-├── LedgerError                the ledger of what was spent cannot be read or written
-├── ReplayError                the notebook holds no answer to exactly this request
+├── InputError                 the input cannot be used; nothing was sent
+├── BudgetError                the question does not fit the budget; nothing was sent
+├── LedgerError                the ledger of costs cannot be read or written
+├── ReplayError                the notebook has no answer to exactly this request
 ├── APIError                   the server answered with an error
 │   ├── AuthenticationError    the key is missing, wrong or not allowed to do this (401, 403)
-│   ├── QuotaError             no credit left (402 and its other spellings); never retried
+│   ├── QuotaError             no credit is left (402 and its other spellings); never retried
 │   ├── RateLimitError         too many requests (429)
 │   ├── InvalidRequestError    the server refuses the request (400, 422)
-│   │   └── ContextLengthError  the request is longer than the model takes (400, 413)
+│   │   └── ContextLengthError  the request is longer than the model accepts (400, 413)
 │   ├── ModelNotFoundError     the server does not serve this model (404, 503)
 │   ├── ContentFilterError     prompt or answer was stopped by the provider's filter
 │   └── ServerError            the server failed (5xx)
-├── NetworkError               no answer, or not all of it, arrived
-│   ├── ConnectionFailed       no connection, or it broke before the first token
+├── NetworkError               the answer did not arrive, or not completely
+│   ├── ConnectionFailed       no connection was made, or it broke before the first token
 │   ├── ResponseTimeout        nothing arrived for longer than the timeout
 │   ├── RedirectRefused        the server sent the request, and so the key, elsewhere
-│   └── TruncatedError         the answer broke off
+│   └── TruncatedError         the connection ended before the answer did
 └── ProtocolError              what arrived is not an answer of this API
     ├── HTMLError              a web page
     ├── GarbageError           neither JSON nor a stream of events
-    ├── NotAStreamError        JSON of some other kind in place of a stream
-    └── EventTooLargeError     one event beyond the cap
+    ├── NotAStreamError        JSON without an answer in place of a stream
+    └── EventTooLargeError     one event of the stream is larger than the limit
 """
 
 from __future__ import annotations
@@ -109,7 +111,7 @@ class CnaiError(Exception):
 
 
 class InputError(CnaiError):
-    """What was typed cannot be used; `parameter` names the field of the API reference, if one is at fault."""
+    """The input cannot be used; `parameter` names the field of the API reference, if one is at fault."""
 
     default_next_step = "nothing was sent: correct it and ask again"
 
@@ -121,7 +123,7 @@ class InputError(CnaiError):
 
 
 class BudgetError(CnaiError):
-    """The question, or its answer, would not fit the budget; nothing was sent.
+    """The question, or its answer, does not fit the budget; nothing was sent.
 
     `needed` is the least that it may cost, in nano-USD.
     """
@@ -136,14 +138,14 @@ class BudgetError(CnaiError):
 
 
 class LedgerError(CnaiError):
-    """The ledger of what all notebooks spent cannot be read or written; `locked`: by another program, now."""
+    """The ledger of all notebooks' costs cannot be read or written; `locked`: another program holds it."""
 
     default_next_step = "choose another file, or none: " + Setting("ledger", "PATH") + ' or "off"'
     locked = False
 
 
 class ReplayError(CnaiError):
-    """Answers are to be replayed, and the notebook holds none to exactly this request; nothing was sent."""
+    """Answers are replayed, and the notebook has none to exactly this request; nothing was sent."""
 
     default_next_step = "ask the server: " + Setting("replay", False) + ", and ask again"
 
@@ -193,7 +195,7 @@ class InvalidRequestError(APIError):
 
 
 class ContextLengthError(InvalidRequestError):
-    """The request is longer than the model takes; `limit` is how many tokens that is, if the server tells."""
+    """The request is longer than the model accepts: `limit` tokens, None where the server does not say."""
 
     default_next_step = SendLess()
     limit: int | None = None
@@ -215,15 +217,15 @@ class ServerError(APIError):
     """The server failed (5xx), or reported a failure that fits no other class."""
 
     retryable = True
-    default_next_step = "ask again in a moment; if it stays so, report this to whoever runs the server"
+    default_next_step = "ask again in a moment; if it fails again, report it to the operator of the server"
 
 
 class NetworkError(CnaiError):
-    """No answer, or not all of it, arrived."""
+    """The answer did not arrive, or not completely."""
 
 
 class ConnectionFailed(NetworkError):
-    """No connection was had, or it broke before the first token."""
+    """No connection was made, or it broke before the first token."""
 
     retryable = True
     default_next_step = "check the network, and the address: " + Setting("base_url", "https://HOST/v1")
@@ -264,10 +266,10 @@ class GarbageError(ProtocolError):
 
 
 class NotAStreamError(ProtocolError):
-    """JSON that holds no answer arrived in place of a stream."""
+    """JSON without an answer arrived in place of a stream."""
 
 
 class EventTooLargeError(ProtocolError):
-    """One event of the stream is larger than the cap, so the stream was given up."""
+    """One event of the stream is larger than the limit, so reading was stopped."""
 
     default_next_step = "ask for a shorter answer: " + Setting("max_tokens", 2000)

@@ -1,4 +1,4 @@
-"""Names that are near to one that is unknown: near enough to be what was meant."""
+"""Finds the known names that a mistyped one may stand for."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SHORTEST = 3
 
 
 def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
-    """Return the known names that may be meant by a word, the nearest first, at most so many.
+    """Return the known names that may be meant by a word, the nearest first, at most `most`.
 
-    Near is a name in which a letter in four, and at least one, is wrong, missing, too much, or changed places
-    with the next (two where the beginning is right and the length too); and one that goes on where the word
-    ends. Case, dashes and blanks do not count. A word of one or two letters is near to no other.
+    A name is near if one letter in four, and at least one, is wrong, missing, superfluous or swapped with the
+    next (two where the first two letters and the length are right), or if it continues where the word ends.
+    Case, dashes and blanks are ignored. A word of one or two letters is only near to itself.
     """
     wanted = _plain(word)
     found = []
@@ -45,7 +45,7 @@ def _plain(name: str) -> str:
 
 
 def _distance(one: str, other: str, limit: int) -> int:
-    """Count the letters to change from one word to another, up to one more than the limit."""
+    """Count the edits between two words, up to one more than the limit."""
     if abs(len(one) - len(other)) > limit:
         return limit + 1
     before: list[int] = []

@@ -1,7 +1,7 @@
 """Makes foreign text safe to show: control sequences are removed, then keys are hidden.
 
-`clean` does both, and every text that leaves the package goes through it. A key counts as shown also where
-characters that nobody sees stand between its own.
+`clean` does both, and every text that leaves the package goes through it. A key is found also where invisible
+characters stand between its own.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = [
 
 _HIDDEN = "sk-…"
 
-# What is shorter is a placeholder ("EMPTY", "ollama"), no secret; hiding it would garble other words.
+# A shorter key is a placeholder ("EMPTY", "ollama") and not secret; to hide it would garble other words.
 _SHORTEST_SECRET = 8
 
 _KEY_SHAPE = re.compile(r"\bsk-[A-Za-z0-9*_-]{6,}")
 # ECMA-48: OSC, DCS, SOS, PM and APC strings up to their terminator, then CSI, then two-byte escapes. A string
-# does not hold the start of another: so the search stays linear in hostile text.
+# cannot contain the start of another, so the search stays linear in hostile text.
 _STRING = r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
-_OPEN_STRING = r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*\x1b?$"
+_UNENDED_STRING = r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*\x1b?$"
 _ESCAPE = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?"
-_SEQUENCE = re.compile(f"{_STRING}|{_OPEN_STRING}|{_ESCAPE}")
-# What may go on in the next piece of a text.
-_UNFINISHED = re.compile(rf"(?:{_OPEN_STRING}|\x1b[ -/]*$|(?:\x1b\[|\x9b)[0-?]*[ -/]*$)")
+_SEQUENCE = re.compile(f"{_STRING}|{_UNENDED_STRING}|{_ESCAPE}")
+# What may continue in the next piece of a text.
+_UNFINISHED = re.compile(rf"(?:{_UNENDED_STRING}|\x1b[ -/]*$|(?:\x1b\[|\x9b)[0-?]*[ -/]*$)")
 _C1 = re.compile("[\x80-\x9f]")
 _LONGEST_SEQUENCE = 4096
 _LONGEST_SPLIT_KEY = 1024
@@ -44,43 +44,43 @@ _INVISIBLE = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UNSEEN = re.compile(rf"{_STRING}|{_ESCAPE}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]")
+_INVISIBLE_PART = re.compile(rf"{_STRING}|{_ESCAPE}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_INVISIBLE}]")
 
 
 class ApiKey:
     """Holds an API key so that no `repr`, log line, traceback or pickle shows it.
 
-    The key itself is had from `reveal()` and from nowhere else.
+    Only `reveal()` and `bearer()` return the key itself.
     """
 
     __slots__ = ("_secret", "_value")
 
     def __init__(self, value: str) -> None:
-        self._value = _unwrapped(value)
-        # All keys begin alike, and some servers know them without that beginning.
+        self._value = _unwrap(value)
+        # All keys have the same prefix, and some servers quote them without it.
         secret = self._value.removeprefix("sk-")
         if len(secret) < _SHORTEST_SECRET:
             secret = self._value if len(self._value) >= _SHORTEST_SECRET else ""
         self._secret = secret
         if secret:
-            _met.add(self)
+            _known_keys.add(self)
 
     def reveal(self) -> str:
         """Return the key in clear, for the `Authorization` header."""
         return self._value
 
     def bearer(self) -> str:
-        """Return the value of the `Authorization` header, which hides itself from whoever shows variables."""
+        """Return the value of the `Authorization` header, as text whose `repr` does not show it."""
         return _Bearer(f"Bearer {self._value}")
 
     def hide_in(self, text: str) -> str:
-        """Return `text` with this key replaced by `sk-…`, also where unseen characters stand within it."""
+        """Return `text` with this key replaced by `sk-…`, also where invisible characters stand within it."""
         if not self._secret:
             return text
-        # Of `sk-x` only the x is replaced: the result is the same, and an x alone is hidden too.
+        # Of `sk-x` only the x is replaced: so an x without its prefix is hidden too.
         hidden = "…" if self._secret != self._value else _HIDDEN
         text = text.replace(self._secret, hidden)
-        return _replace_seen(text, self._secret, hidden)
+        return _replace_visible(text, self._secret, hidden)
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -95,22 +95,22 @@ class ApiKey:
         return f"ApiKey({_HIDDEN!r})"
 
     def __reduce__(self) -> str:
-        raise TypeError("an API key is not to be pickled")
+        raise TypeError("an API key cannot be pickled")
 
 
-# What is copied along with a key: the name of a variable or a header before it, quotes around it.
+# What people copy together with a key: the name of a variable or a header before it, quotes around it.
 _BEFORE_KEY = re.compile(
     r"(?:(?:export|set|setx|%env)\s+|\$env:|-H\s+)|[\"']?[\w-]*(?:key|token)[\"']?\s*[:=]\s*"
     r"|authorization\s*[:=]\s*|bearer\s+",
     re.IGNORECASE,
 )
 _QUOTES = "\"'`“”‘’„‚«»"
-_PASTED_ALONG = re.compile(f"[{_INVISIBLE}]")
+_INVISIBLE_ONE = re.compile(f"[{_INVISIBLE}]")
 
 
-def _unwrapped(value: str) -> str:
-    """Return a key without what was copied along with it."""
-    before, value = "", _PASTED_ALONG.sub("", value)
+def _unwrap(value: str) -> str:
+    """Return a key without what was copied together with it."""
+    before, value = "", _INVISIBLE_ONE.sub("", value)
     while value != before:
         before, value = value, value.strip().strip(_QUOTES).rstrip(";,").strip()
         found = _BEFORE_KEY.match(value)
@@ -127,15 +127,15 @@ class _Bearer(str):
         return repr(f"Bearer {_HIDDEN}")
 
 
-# All keys that this process met: whoever makes an error need not know which key it might quote.
-_met: set[ApiKey] = set()
+# All keys of this process: code that builds an error need not know which key the text might quote.
+_known_keys: set[ApiKey] = set()
 
 
 class KeyFilter:
     """Hides a key in a text that comes in pieces, also where the key is split over them.
 
-    What may be the beginning of the key is `held` until the next piece. A piece without `mark` needs no
-    look where nothing is held.
+    What may be the beginning of the key is `held` until the next piece. Where nothing is held, a piece
+    without `mark` need not be fed.
     """
 
     def __init__(self, key: ApiKey) -> None:
@@ -150,40 +150,40 @@ class KeyFilter:
         self.held = ""
         if not self._secret:
             return text
-        begun = _unfinished(text)
-        seen = _seen(text if begun is None else text[: begun.start()])
+        begun = _find_unfinished(text)
+        seen = _visible_part(text if begun is None else text[: begun.start()])
         start = seen.find(self.mark, max(0, len(seen) - len(self._secret) + 1))
         while start >= 0 and not self._secret.startswith(seen[start:]):
             start = seen.find(self.mark, start + 1)
         if start < 0:
             return text
-        place = _places(text, [start])[0]
-        # Of very many unseen characters within a key none is kept.
+        place = _locate(text, [start])[0]
+        # Very many invisible characters within a key are dropped.
         self.held = text[place:] if len(text) - place < _LONGEST_SPLIT_KEY else seen[start:]
         return text[:place]
 
     def rest(self) -> str:
-        """Return what is held at the end of the text; so much of the key that it is no chance is hidden."""
+        """Return what is held at the end of the text; a part too long to be a coincidence is hidden."""
         held, self.held = self.held, ""
-        return held if len(_seen(held)) < _SHORTEST_SECRET else "…"
+        return held if len(_visible_part(held)) < _SHORTEST_SECRET else "…"
 
 
 class Cleaner:
-    """Does what `clean` does for a text that comes in pieces, and has been shown by then.
+    """Does what `clean` does, for a text that is shown piece by piece.
 
-    Held back is what may be the beginning of a control sequence or of a key.
+    What may be the beginning of a control sequence or of a key is held back.
     """
 
     def __init__(self) -> None:
         self._sequence = ""
-        self._filters = [KeyFilter(key) for key in list(_met)]
+        self._filters = [KeyFilter(key) for key in list(_known_keys)]
 
     def feed(self, piece: str) -> str:
         """Return what of the text can be shown now."""
         text = self._sequence + piece
         self._sequence = ""
         if not text.isprintable():
-            begun = _unfinished(text)
+            begun = _find_unfinished(text)
             if begun is not None and len(text) - begun.start() < _LONGEST_SEQUENCE:
                 self._sequence = text[begun.start() :]
                 text = text[: begun.start()]
@@ -202,13 +202,13 @@ class Cleaner:
 
 
 def clean(text: str) -> str:
-    """Return `text` as it may be shown or saved: without control sequences and the keys that were met."""
+    """Return `text` as it may be shown or saved: without control sequences and known keys."""
     return hide_keys(strip_controls(text))
 
 
 def hide_keys(text: str) -> str:
-    """Return `text` with every key that was met replaced by `sk-…`, and all else as it is."""
-    for key in list(_met):
+    """Return `text` with every known key replaced by `sk-…`, and everything else as it is."""
+    for key in list(_known_keys):
         text = key.hide_in(text)
     return text
 
@@ -219,12 +219,12 @@ def one_line(text: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return `text` with every key that was met, and all that has the shape of one, replaced by `sk-…`.
+    """Return `text` with every known key, and everything that looks like a key, replaced by `sk-…`.
 
-    Where something has that shape without the characters that nobody sees, those are left out.
+    Where something looks like a key once invisible characters are removed, they are removed.
     """
     text = hide_keys(text)
-    seen = _seen(text)
+    seen = _visible_part(text)
     return _KEY_SHAPE.sub(_HIDDEN, seen if _KEY_SHAPE.search(seen) else text)
 
 
@@ -236,21 +236,21 @@ def strip_controls(text: str) -> str:
 
 
 def well_formed(text: str) -> str:
-    """Join pairs of surrogates, and replace lone ones: no request, terminal, file or message takes them."""
+    """Join pairs of surrogates and replace lone ones, which no request, terminal or file can hold."""
     if text.isascii() or _SURROGATE.search(text) is None:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _replace_seen(text: str, secret: str, hidden: str) -> str:
-    """Replace `secret` where only unseen characters stand between its own."""
-    seen = _seen(text)
+def _replace_visible(text: str, secret: str, hidden: str) -> str:
+    """Replace `secret` where only invisible characters stand between its own."""
+    seen = _visible_part(text)
     if secret not in seen:
         return text
     bounds = [
         bound for found in re.finditer(re.escape(secret), seen) for bound in (found.start(), found.end() - 1)
     ]
-    places = _places(text, bounds)
+    places = _locate(text, bounds)
     parts, end = [], 0
     for first, last in zip(places[::2], places[1::2], strict=True):
         parts += [text[end:first], hidden]
@@ -258,26 +258,26 @@ def _replace_seen(text: str, secret: str, hidden: str) -> str:
     return "".join(parts) + text[end:]
 
 
-def _unfinished(text: str) -> re.Match[str] | None:
-    """Find a control sequence that may go on in the next piece; hardly any text has one."""
+def _find_unfinished(text: str) -> re.Match[str] | None:
+    """Find a control sequence that may continue in the next piece; hardly any text has one."""
     if "\x1b" not in text and (text.isascii() or _C1.search(text) is None):
         return None
     return _UNFINISHED.search(text)
 
 
-def _seen(text: str) -> str:
-    """Return a text without the characters that nobody sees."""
-    # Nearly every text is plain, and this is several times as fast as to look for what is not.
+def _visible_part(text: str) -> str:
+    """Return a text without invisible characters and control sequences."""
+    # Nearly every text is plain, and this test is several times as fast as the substitution.
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return text
-    return _UNSEEN.sub("", text)
+    return _INVISIBLE_PART.sub("", text)
 
 
-def _places(text: str, indexes: list[int]) -> list[int]:
-    """Return where the characters that are seen at `indexes`, in ascending order, stand in all of `text`."""
+def _locate(text: str, indexes: list[int]) -> list[int]:
+    """Return the positions in `text` of characters of its visible part, at `indexes` in ascending order."""
     places: list[int] = []
     shift = 0
-    unseen = _UNSEEN.finditer(text)
+    unseen = _INVISIBLE_PART.finditer(text)
     following = next(unseen, None)
     for index in indexes:
         while following is not None and following.start() <= index + shift:

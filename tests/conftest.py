@@ -49,7 +49,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def keys_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the keys that other tests met: the end of a text that may begin one is held back."""
-    monkeypatch.setattr(safety, "_met", set())
+    monkeypatch.setattr(safety, "_known_keys", set())
 
 
 @pytest.fixture(autouse=True)
