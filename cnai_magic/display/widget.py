@@ -1,8 +1,8 @@
-"""The live answer: an anywidget that gets what arrives, and gives way to plain Markdown at the end.
+"""The live answer: an anywidget that shows text as it arrives, replaced by plain Markdown at the end.
 
-The page's part is in `frontend/`, built into `assets/`. The bundle travels once, in an asset widget; the
-widget of each answer is a small stub that finds it. Text goes as numbered deltas, and whole at times: a
-message that is sent right after the display can come before there is a view to take it.
+Its page side is in `frontend/`, built into `assets/`; `frontend/README.md` lists the messages. The bundle is
+sent once per kernel, in an asset widget; the widget of each answer is a small stub that finds it. Text goes
+as numbered deltas, and whole at times: a message right after the display can come before there is a view.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import PACE, Batch, View
-from .kernel import asked_to_stop, kernel_id, let_comm_be_heard, wait_until_settled
+from .kernel import address_subshell, is_stop_queued, kernel_id, wait_until_settled
 
 __all__ = ["WidgetView"]
 
-# Seconds after which the whole text is sent again, should a view have missed a part and not be heard; so far
-# apart that all of them together are little more than the text once more.
+# Seconds after which the whole text is sent again, for a view that missed a part and cannot ask for it; so
+# far apart that all of them together are little more than the text once more.
 _SNAPSHOTS = (0.5, 4.0, 32.0, 256.0)
-_FOOTER_EVERY = 0.5
+# Seconds between two reports of the progress.
+_PROGRESS_EVERY = 0.5
 
 
 def _asset_text(name: str) -> str:
@@ -40,7 +41,7 @@ def _asset_text(name: str) -> str:
 
 
 class _Asset(anywidget.AnyWidget):
-    """Carries the bundle to the page, once per kernel."""
+    """Holds the bundle for the page, once per kernel."""
 
     _esm = "export default {}"
     bundle = Unicode().tag(sync=True)
@@ -48,7 +49,7 @@ class _Asset(anywidget.AnyWidget):
 
 
 class _Answer(anywidget.AnyWidget):
-    """One answer in the page; see `frontend/` for the messages."""
+    """One answer in the page."""
 
     _esm = _asset_text("stub.js")
     asset = Unicode().tag(sync=True)
@@ -69,9 +70,9 @@ def _loaded_asset() -> _Asset:
 
 
 class WidgetView(View):
-    """Shows an answer in a widget while it comes, and as plain Markdown in the same place at the end.
+    """Shows an answer in a widget while it arrives, and as plain Markdown in the same place at the end.
 
-    `display_id` names the output. `about` is its metadata until the end.
+    `display_id` names the output; `about` is its metadata until the end.
     """
 
     def __init__(self, shell: Any, about: Mapping[str, Any] | None = None) -> None:
@@ -80,39 +81,36 @@ class WidgetView(View):
         self.display_id = uuid4().hex
         self._widget: _Answer | None = None
         self._stop: Callable[[], None] | None = None
-        self._unheard = False
+        self._stop_was_queued = False
         self._question: Question | None = None
         self._texts: list[str] = []
-        self._thoughts: list[str] = []
+        self._reasonings: list[str] = []
         self._tokens = TokenCount()
-        self._thinking = TokenCount()
+        self._reasoning_tokens = TokenCount()
         self._sent = 0
         self._began = time.monotonic()
         self._first_token_after: float | None = None
         self._snapshots = list(_SNAPSHOTS)
-        self._next_footer = 0.0
+        self._next_progress = 0.0
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show the widget, waiting."""
         self._question = question
         self._stop = stop
         self._began = time.monotonic()
-        widget = self._widget = _Answer(
-            asset=_loaded_asset().model_id,
-            header={
-                "model": clean(question.request.model),
-                "turn": question.turn,
-                "attempt": question.attempt,
-                "kernel_id": kernel_id(self._shell),
-                "can_stop": True,
-            },
-        )
-        widget.on_msg(self._heard)
-        plain = f"{question.request.model} is answering …"
+        model = clean(question.request.model)
+        header = {
+            "model": model,
+            "turn": question.turn,
+            "attempt": question.attempt,
+            "kernel_id": kernel_id(self._shell),
+        }
+        widget = self._widget = _Answer(asset=_loaded_asset().model_id, header=header)
+        widget.on_msg(self._receive)
         view, _ = widget._repr_mimebundle_() or ({}, {})
-        shown = {**view, "text/plain": plain}
+        shown = {**view, "text/plain": f"{model} is answering …"}
         display(shown, metadata=self._about, raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
-        let_comm_be_heard(widget)
+        address_subshell(widget)
 
     def update(self, batch: Batch) -> None:
         """Send what arrived."""
@@ -125,17 +123,17 @@ class WidgetView(View):
             notice = batch.notice
             why = clean(notice.error.what) if notice.error else ""
             widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
-        let_comm_be_heard(widget)
+        address_subshell(widget)
 
     def end(self, attempt: Attempt) -> None:
-        """Put the final Markdown where the widget was, and close the widget."""
+        """Replace the widget by the final Markdown, and close it."""
         self._send({"kind": "ended", "footer": attempt.footer})
         data, about = bundle(attempt), metadata(attempt)
         display(data, metadata=about, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
         self._close()
 
     def fail(self, attempt: Attempt | None) -> None:
-        """Show the part that arrived; where none did, leave nothing but the error."""
+        """Show the part that arrived, or nothing."""
         if attempt is not None:
             self.end(attempt)
             return
@@ -144,10 +142,10 @@ class WidgetView(View):
         self._close()
 
     def stopping(self) -> bool:
-        """Tell whether Stop was pressed and the kernel could not hear it."""
-        if self._widget is not None and not self._unheard:
-            self._unheard = asked_to_stop(self._shell, self._widget)
-        return self._unheard
+        """Tell whether Stop was pressed and its message waits for the end of the cell."""
+        if self._widget is not None and not self._stop_was_queued:
+            self._stop_was_queued = is_stop_queued(self._shell, self._widget)
+        return self._stop_was_queued
 
     def _send_text(self, widget: _Answer, text: str, reasoning: str) -> None:
         now = time.monotonic() - self._began
@@ -155,31 +153,31 @@ class WidgetView(View):
             self._first_token_after = now
             widget.status = {"phase": "streaming"}
         self._texts.append(text)
-        self._thoughts.append(reasoning)
+        self._reasonings.append(reasoning)
         self._tokens.add(text)
         self._tokens.add(reasoning)
-        self._thinking.add(reasoning)
+        self._reasoning_tokens.add(reasoning)
         self._sent += 1
         widget.send({"kind": "delta", "seq": self._sent, "text": text, "reasoning": reasoning})
         if self._snapshots and now >= self._snapshots[0]:
             self._snapshots.pop(0)
             self._send_snapshot(widget)
-        if now >= self._next_footer:
+        if now >= self._next_progress:
             # At the beginning more often: what comes first may be all for a while.
-            self._next_footer = now + min(_FOOTER_EVERY, max(PACE, now - self._first_token_after))
-            self._send_footer(widget, now)
+            self._next_progress = now + min(_PROGRESS_EVERY, max(PACE, now - self._first_token_after))
+            self._send_progress(widget, now)
 
     def _send_snapshot(self, widget: _Answer) -> None:
-        text, reasoning = "".join(self._texts), "".join(self._thoughts)
+        text, reasoning = "".join(self._texts), "".join(self._reasonings)
         widget.snapshot = {"seq": self._sent, "text": text, "reasoning": reasoning}
 
-    def _send_footer(self, widget: _Answer, now: float) -> None:
+    def _send_progress(self, widget: _Answer, now: float) -> None:
         question = self._question
         assert question is not None, "an answer arrives after its question began"
         first = self._first_token_after or 0.0
-        tokens, thinking = self._tokens.tokens, self._thinking.tokens
+        tokens, thinking = self._tokens.tokens, self._reasoning_tokens.tokens
         usage, cost, total = question.so_far(tokens, thinking)
-        line = footer_line(
+        footer = footer_line(
             question.request.model,
             usage,
             cost,
@@ -191,17 +189,17 @@ class WidgetView(View):
         )
         widget.send(
             {
-                "kind": "footer",
+                "kind": "progress",
                 "tokens": tokens,
                 "thinking": thinking,
                 "rate": round(tokens / (now - first), 1) if now > first else 0,
                 "cost": f"demo credit {cost}" if question.demo else str(cost),
-                "line": line,
+                "footer": footer,
             }
         )
 
-    def _heard(self, widget: object, message: dict[str, Any], buffers: object) -> None:
-        """Take a message of the page; it may come on a thread of its own while the answer is read."""
+    def _receive(self, widget: object, message: dict[str, Any], buffers: object) -> None:
+        """Act on a message of the page, perhaps on a thread of its own while the answer is read."""
         kind = message.get("kind")
         if kind == "stop" and self._stop is not None:
             self._send({"kind": "stopping"})
@@ -209,7 +207,7 @@ class WidgetView(View):
         elif kind in ("resync", "ready") and self._sent and self._widget is not None:
             self._send_snapshot(self._widget)
         if self._widget is not None:
-            let_comm_be_heard(self._widget)
+            address_subshell(self._widget)
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._widget is not None:

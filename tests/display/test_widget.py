@@ -80,14 +80,16 @@ def test_a_key_that_comes_in_parts_never_reaches_the_page(
     assert re.fullmatch(r"It is: Before sk-…\S* after", shown), shown
 
 
-def test_the_page_is_told_what_the_footer_will_say(kernel: Kernel, upstream: ScriptedServer) -> None:
+def test_the_page_gets_the_footer_that_the_answer_would_have_now(
+    kernel: Kernel, upstream: ScriptedServer
+) -> None:
     thought, text = delta(reasoning_content="So it must be four. "), delta("Four.")
     ran = ask(kernel, upstream, thought, text)
-    first, *_ = footers = sent(ran, "footer")
+    first, *_ = reports = sent(ran, "progress")
     assert first["thinking"] == first["tokens"] > 0
     assert re.fullmatch(
         r"deepseek-chat · ≈\d+ → ≈\d+ tokens \(≈\d+ thinking\) · free, local · \d\.\d s · notebook free",
-        footers[-1]["line"],
+        reports[-1]["footer"],
     )
     [ended] = sent(ran, "ended")
     assert ended["footer"] == ran.final["footer"]

@@ -1,6 +1,6 @@
 /** Copy buttons. A page that is served over plain http has no clipboard API: then the older way is taken. */
 
-import { say } from "./nodes";
+import { setText } from "./nodes";
 
 const SHOWN = 1500;
 
@@ -22,12 +22,12 @@ export function offerCopy(button: HTMLButtonElement, what: string, text: () => s
   let timer: ReturnType<typeof setTimeout> | undefined;
   button.addEventListener("click", () => {
     void copyText(text()).then((done) => {
-      say(button, done ? "Copied" : "Not copied");
-      // A name of its own would hide the words from who hears the page.
+      setText(button, done ? "Copied" : "Not copied");
+      // The label is what a screen reader says, whatever the text.
       button.setAttribute("aria-label", done ? `Copied ${what}` : `Could not copy ${what}`);
       clearTimeout(timer);
       timer = setTimeout(() => {
-        say(button, "Copy");
+        setText(button, "Copy");
         button.setAttribute("aria-label", `Copy ${what}`);
       }, SHOWN);
     });

@@ -6,7 +6,7 @@ export function make<Name extends keyof HTMLElementTagNameMap>(name: Name, class
   return made;
 }
 
-/** Set an element's text, where it is another. */
-export function say(element: HTMLElement, text: string): void {
+/** Set an element's text where that changes it. */
+export function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

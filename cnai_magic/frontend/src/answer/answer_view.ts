@@ -1,33 +1,28 @@
 /** One view of an answer: reasoning and text as they come, below them the status line. */
 
-import { OutputHold } from "./handover";
 import { MarkdownView } from "../markdown/markdown_view";
 import type { Typeset } from "../markdown/maths";
 import { make } from "../nodes";
-import { openBoxes, Reader } from "./scrolling";
+import { Handover } from "./handover";
 import { FrameSchedule } from "./schedule";
+import { EndFollower, keepBoxesFromScrolling } from "./scrolling";
 import { StatusLine } from "./status_line";
 import type { StopControl } from "./stop";
 import type { AnswerStore, Header } from "./store";
 
+/** What all views of an answer share. */
 export interface AnswerModel {
+  header: Header;
   store: AnswerStore;
   stop: StopControl;
-  header(): Partial<Header>;
   clock(): number;
-  /** Typesets the maths in an element as the notebook does; null where that is not to be had. */
+  /** Typesets the maths in an element as the notebook does; null where the notebook cannot. */
   typeset: Typeset | null;
-  /** Call back when the header or the state of Stop changed. */
-  watch(listener: () => void): () => void;
 }
 
-/** Show an answer in an element; returns what takes it down again. */
-export function showAnswer(model: AnswerModel, element: HTMLElement): () => void {
-  const view = new AnswerView(model, element);
-  return () => view.close();
-}
+const TICK = 250;
 
-class AnswerView {
+export class AnswerView {
   private readonly root = make("section", "cnai-answer");
   // As the notebook renders the final Markdown: the reasoning and each block stand in it side by side.
   private readonly body = make("div", "cnai-text jp-RenderedHTMLCommon jp-RenderedMarkdown");
@@ -36,13 +31,13 @@ class AnswerView {
   private readonly end = make("div", "cnai-end");
   private readonly status: StatusLine;
 
-  private readonly markdown: MarkdownView;
+  private readonly text: MarkdownView;
   private readonly reasoning: MarkdownView;
   private readonly schedule = new FrameSchedule(() => this.draw());
-  private readonly hold: OutputHold;
-  private readonly reader: Reader;
-  private readonly leave: (() => void)[];
-  private closeBoxes: (() => void) | undefined;
+  private readonly handover: Handover;
+  private readonly follower: EndFollower;
+  private readonly unsubscribe: (() => void)[];
+  private letBoxesScroll: (() => void) | undefined;
   private ticking: ReturnType<typeof setInterval> | undefined;
   private wasOver: boolean;
 
@@ -51,87 +46,81 @@ class AnswerView {
     element: HTMLElement,
   ) {
     const { root, body } = this;
-    const { store } = model;
-    root.setAttribute("aria-label", "Answer");
-    this.status = new StatusLine(store, model.stop);
-    const summary = make("summary");
-    summary.textContent = "Reasoning";
-    // Thoughts are drawn only while they are seen.
-    summary.addEventListener("click", () => this.schedule.request());
-    this.fold.append(summary, this.thoughts);
+    const { header, store, stop, typeset } = model;
+    this.status = new StatusLine(header, store, stop);
+    this.build();
     // The last block is not the last of its element: the footer follows in the final Markdown.
     const last = make("span");
     last.hidden = true;
     body.append(last);
-    this.end.setAttribute("aria-hidden", "true");
-    root.append(body, this.status.element, this.end, this.status.spoken);
     element.append(root);
 
-    this.markdown = new MarkdownView(store.texts, body, { before: last, typeset: model.typeset, asJson: true });
-    this.reasoning = new MarkdownView(store.thoughts, this.thoughts, { typeset: model.typeset });
-    this.hold = new OutputHold(root);
-    this.reader = new Reader(root);
+    this.text = new MarkdownView(store.text, body, { before: last, typeset, asJson: true });
+    this.reasoning = new MarkdownView(store.reasoning, this.thoughts, { typeset });
+    this.handover = new Handover(root);
+    this.follower = new EndFollower(root);
     this.wasOver = store.over;
-    this.leave = [store.subscribe(() => this.changed()), model.watch(() => this.pressed()), this.watchEnd()];
+    this.unsubscribe = [store.subscribe(() => this.changed()), stop.subscribe(() => this.drawStatus()), this.watchEnd()];
     this.changed();
   }
 
+  /** Take the view down; what was read stays in sight until the final Markdown is there. */
   close(): void {
     this.schedule.stop();
     clearInterval(this.ticking);
-    for (const each of this.leave) each();
-    const { texts, thoughts, lost } = this.model.store;
-    // Only what was read is left in sight; where nothing came, an error takes the place, and where the kernel
-    // was lost, whatever the person does next.
-    if (lost || (texts.empty && thoughts.empty)) {
-      this.hold.hold();
-      this.hold.stop();
-      this.root.remove();
-      this.closeBoxes?.();
-    } else this.hold.handOver(this.fold.open, () => this.closeBoxes?.());
+    for (const each of this.unsubscribe) each();
+    const { empty, lost } = this.model.store;
+    const done = (): void => this.letBoxesScroll?.();
+    // Where nothing came, an error takes the place, and where the kernel was lost, whatever the user runs next.
+    if (lost || empty) this.handover.skip(done);
+    else this.handover.leave(this.fold.open, done);
+  }
+
+  private build(): void {
+    const { root, body, fold, status } = this;
+    root.setAttribute("aria-label", "Answer");
+    const summary = make("summary");
+    summary.textContent = "Reasoning";
+    // Reasoning is drawn only while it is seen.
+    summary.addEventListener("click", () => this.schedule.request());
+    fold.append(summary, this.thoughts);
+    this.end.setAttribute("aria-hidden", "true");
+    root.append(body, status.element, this.end, status.spoken);
   }
 
   private changed(): void {
-    const { over, lost } = this.model.store;
-    if (over && !this.wasOver && !lost) this.hold.hold();
+    const { ended, over } = this.model.store;
+    if (ended && !this.wasOver) this.handover.keepHeight();
     this.wasOver = over;
     this.schedule.request();
   }
 
-  /** What was pressed is answered at once, however slow the text is to draw. */
-  private pressed(): void {
-    this.drawStatus();
-    this.schedule.request();
-  }
-
-  /** Returns whether more text is left than one frame takes. */
+  /** Draw what came; returns whether more is left than one frame takes. */
   private draw(): boolean {
-    return this.reader.follow(() => {
+    return this.follower.follow(() => {
       const { store } = this.model;
       // A view is made before it stands in the page.
-      if (this.root.isConnected) this.closeBoxes ??= openBoxes(this.root);
-      if (!store.thoughts.empty && !this.fold.isConnected) this.body.prepend(this.fold);
-      const more = this.markdown.draw(store.over);
-      const thoughtsLeft = this.fold.open ? this.reasoning.draw(store.over) : false;
+      if (this.root.isConnected) this.letBoxesScroll ??= keepBoxesFromScrolling(this.root);
+      if (!store.reasoning.empty && !this.fold.isConnected) this.body.prepend(this.fold);
+      const textLeft = this.text.draw(store.over);
+      const reasoningLeft = this.fold.open && this.reasoning.draw(store.over);
       this.drawStatus();
-      this.root.dataset.phase = store.over ? "done" : store.status.phase;
-      return more || thoughtsLeft;
+      this.root.classList.toggle("cnai-over", store.over);
+      return textLeft || reasoningLeft;
     });
   }
 
   private drawStatus(): void {
-    const { store } = this.model;
-    this.status.draw(this.model.header(), this.model.clock() - store.since);
-    if (store.waiting && this.ticking === undefined) this.ticking = setInterval(() => this.drawStatus(), 250);
-    else if (!store.waiting) {
+    const { store, clock } = this.model;
+    this.status.draw(clock() - store.since);
+    if (!store.waiting) {
       clearInterval(this.ticking);
       this.ticking = undefined;
-    }
+    } else this.ticking ??= setInterval(() => this.drawStatus(), TICK);
   }
 
-  /** A line sets the status apart while text passes below it. */
+  /** Set the status line apart while text passes below it. */
   private watchEnd(): () => void {
-    if (typeof IntersectionObserver === "undefined") return () => undefined;
     const observer = new IntersectionObserver(([entry]) => {
       this.root.classList.toggle("cnai-stuck", !entry!.isIntersecting);
     });

@@ -1,11 +1,12 @@
 /**
- * Keeps what is seen across the swap for the final Markdown, whose output is empty until the notebook has
- * rendered it: the output's height, the answer as it was last drawn, and an open reasoning.
+ * The change from the live answer to the final Markdown, whose output is empty until the notebook has rendered it:
+ * until then the output keeps its height and the answer stays as it was last drawn; an open reasoning stays open.
  */
 
-export const HOLD = 1000;
+// Milliseconds after which the answer goes even where nothing has taken its place.
+export const PATIENCE = 1000;
 
-interface Place {
+interface Position {
   area: HTMLElement;
   height: number;
   index: number;
@@ -14,71 +15,78 @@ interface Place {
   width: number;
 }
 
-export class OutputHold {
-  private place: Place | null = null;
-  private observer: ResizeObserver | null = null;
+export class Handover {
+  private position: Position | null = null;
+  private readonly observer: ResizeObserver;
 
   constructor(private readonly element: HTMLElement) {
-    if (typeof ResizeObserver === "undefined") return;
-    // The view is told of its removal when it is gone already, so its place is noted as it grows.
+    // The view hears of its removal when it is already gone, so its position is noted as it grows.
     this.observer = new ResizeObserver(() => this.measure());
     this.observer.observe(element);
   }
 
-  measure(): void {
-    const { element } = this;
-    const area = element.isConnected ? element.closest<HTMLElement>(".jp-OutputArea, .output_area, .cell-output") : null;
-    const height = area?.offsetHeight ?? 0;
-    if (area === null || height === 0) return;
-    const [own, outer] = [element.getBoundingClientRect(), area.getBoundingClientRect()];
-    const index = outputs(area).findIndex((each) => each.contains(element));
-    const top = own.top - outer.top + area.scrollTop;
-    this.place = { area, height, index, top, left: own.left - outer.left, width: own.width };
-  }
-
   /** Keep the output's height for a moment. */
-  hold(): void {
+  keepHeight(): void {
     this.measure();
-    if (this.place?.area.isConnected) holdHeight(this.place.area, this.place.height);
-  }
-
-  stop(): void {
-    this.observer?.disconnect();
+    if (this.position?.area.isConnected) keepHeight(this.position.area, this.position.height);
   }
 
   /** Leave the answer in sight until what replaces it is there; calls back then. */
-  handOver(open: boolean, done: () => void): void {
-    this.stop();
-    this.hold();
-    const { element, place } = this;
-    if (place === null || !place.area.isConnected || place.index < 0) {
-      element.remove();
-      return done();
-    }
-    const { area } = place;
-    element.setAttribute("inert", "");
-    element.setAttribute("aria-hidden", "true");
-    const { top, left, width } = place;
-    Object.assign(element.style, { position: "absolute", top: `${top}px`, left: `${left}px`, width: `${width}px` });
-    const unplaced = area.style.position;
-    area.style.position = "relative";
-    area.append(element);
-    const next = (): HTMLElement | undefined => outputs(area)[place.index];
-    const observer = new MutationObserver(() => {
-      if (next()?.textContent?.trim()) finish();
-    });
-    const timer = setTimeout(() => finish(), HOLD);
+  leave(reasoningOpen: boolean, done: () => void): void {
+    this.observer.disconnect();
+    this.keepHeight();
+    const { element, position } = this;
+    if (position === null || !position.area.isConnected || position.index < 0) return this.remove(done);
+    const { area, index } = position;
+    const restore = pinTo(position, element);
+    const next = (): HTMLElement | undefined => outputs(area)[index];
     const finish = (): void => {
       observer.disconnect();
       clearTimeout(timer);
-      element.remove();
-      area.style.position = unplaced;
+      restore();
       const fold = next()?.querySelector("details");
-      if (open && fold) fold.open = true;
-      done();
+      if (reasoningOpen && fold) fold.open = true;
+      this.remove(done);
     };
+    const observer = new MutationObserver(() => {
+      if (next()?.textContent?.trim()) finish();
+    });
+    const timer = setTimeout(finish, PATIENCE);
     observer.observe(area, { childList: true, subtree: true });
   }
+
+  /** Take the answer away at once, and keep the output's height for a moment. */
+  skip(done: () => void): void {
+    this.observer.disconnect();
+    this.keepHeight();
+    this.remove(done);
+  }
+
+  private remove(done: () => void): void {
+    this.element.remove();
+    done();
+  }
+
+  private measure(): void {
+    const { element } = this;
+    const area = element.closest<HTMLElement>(".jp-OutputArea");
+    if (!element.isConnected || area === null || area.offsetHeight === 0) return;
+    const [own, outer] = [element.getBoundingClientRect(), area.getBoundingClientRect()];
+    const index = outputs(area).findIndex((each) => each.contains(element));
+    const top = own.top - outer.top + area.scrollTop;
+    this.position = { area, height: area.offsetHeight, index, top, left: own.left - outer.left, width: own.width };
+  }
+}
+
+/** Show the answer where it was, without a part in the layout; returns what undoes that for the area. */
+function pinTo({ area, top, left, width }: Position, element: HTMLElement): () => void {
+  element.setAttribute("inert", "");
+  element.setAttribute("aria-hidden", "true");
+  Object.assign(element.style, { position: "absolute", top: `${top}px`, left: `${left}px`, width: `${width}px` });
+  const before = area.style.position;
+  area.style.position = "relative";
+  area.append(element);
+  return () => void (area.style.position = before);
 }
 
 /** The outputs of an area, each with its prompt. */
@@ -88,7 +96,7 @@ function outputs(area: HTMLElement): HTMLElement[] {
 
 const timers = new WeakMap<HTMLElement, ReturnType<typeof setTimeout>>();
 
-function holdHeight(area: HTMLElement, height: number): void {
+function keepHeight(area: HTMLElement, height: number): void {
   clearTimeout(timers.get(area));
   area.style.minHeight = `${height}px`;
   timers.set(
@@ -96,6 +104,6 @@ function holdHeight(area: HTMLElement, height: number): void {
     setTimeout(() => {
       area.style.removeProperty("min-height");
       timers.delete(area);
-    }, HOLD),
+    }, PATIENCE),
   );
 }

@@ -11,11 +11,12 @@ export interface KernelModel {
   widget_manager?: { kernel?: { id: string; status?: string } | null };
 }
 
-export const LOOK_EVERY = 2000;
+// Milliseconds between two looks at the kernel.
+const LOOK_EVERY = 2000;
 
 /** Call back, perhaps more than once, when the kernel has restarted or is gone; returns what ends the watch. */
 export function watchKernel(model: KernelModel, lost: (how: Loss) => void): () => void {
-  // The event comes when the manager marks the comms of a kernel that restarts as dead, and in no other case.
+  // The event comes only when the manager marks the comms of a kernel that restarts as dead.
   model.on("comm_live_update", () => lost("restarted"));
   const id = kernel(model)?.id;
   if (id === undefined) return () => undefined;

@@ -1,19 +1,20 @@
 /**
- * Where the reader is: an answer that grows takes along only who was at its end. And the status line stays in
- * the window, for which the output areas around it must not be scrolling boxes of their own.
+ * Scrolling while an answer grows: a reader at its end stays at its end, and the status line stays in the window, for
+ * which the output boxes around the answer must not scroll by themselves.
  */
 
 // So many pixels below the window's edge still count as being at the end.
 const NEAR = 8;
-const HOLDER = "cnai-holder";
+const UNSCROLLED = "cnai-holder";
 
-export class Reader {
+/** Keeps the end of an answer in sight where it was. */
+export class EndFollower {
   private top = 0;
   private left = false;
 
   constructor(private readonly element: HTMLElement) {}
 
-  /** Let the answer grow, and keep its end in sight where it was. */
+  /** Let the answer grow, and scroll to its end if that was in sight. */
   follow<Result>(grow: () => Result): Result {
     const follows = this.isAtEnd();
     const result = grow();
@@ -22,8 +23,8 @@ export class Reader {
   }
 
   private isAtEnd(): boolean {
+    if (!this.element.isConnected) return false;
     const box = scrollingBox(this.element);
-    if (box === null || !this.element.isConnected) return false;
     const inSight = this.element.getBoundingClientRect().bottom <= lowerEdge(box) + NEAR;
     // A page that scrolls smoothly is still near its end when the reader has already left.
     if (box.scrollTop < this.top - 1) this.left = true;
@@ -34,37 +35,36 @@ export class Reader {
 
   private showEnd(): void {
     const box = scrollingBox(this.element);
-    if (box === null) return;
-    const hidden = this.element.getBoundingClientRect().bottom - lowerEdge(box);
-    if (hidden > 0) box.scrollTop += Math.ceil(hidden);
+    const below = this.element.getBoundingClientRect().bottom - lowerEdge(box);
+    if (below > 0) box.scrollTop += Math.ceil(below);
     this.top = box.scrollTop;
   }
 }
 
-/** Keep the boxes of a notebook's output from scrolling by themselves; returns what undoes it. */
-export function openBoxes(element: HTMLElement): () => void {
+/** Keep the output boxes around an element from scrolling by themselves; returns what undoes it. */
+export function keepBoxesFromScrolling(element: HTMLElement): () => void {
   const boxes: HTMLElement[] = [];
   for (let each = element.parentElement; each !== null; each = each.parentElement) {
     if (each.matches(".jp-OutputArea-output, .jp-OutputArea-child, .jp-OutputArea")) {
-      each.classList.add(HOLDER);
+      each.classList.add(UNSCROLLED);
       boxes.push(each);
     }
     if (each.classList.contains("jp-OutputArea")) break;
   }
   return () => {
-    for (const each of boxes) if (each.querySelector(".cnai-answer") === null) each.classList.remove(HOLDER);
+    for (const each of boxes) if (each.querySelector(".cnai-answer") === null) each.classList.remove(UNSCROLLED);
   };
 }
 
 /** The nearest box around an element that scrolls up and down. */
-function scrollingBox(element: HTMLElement): HTMLElement | null {
+function scrollingBox(element: HTMLElement): Element {
   for (let each = element.parentElement; each !== null; each = each.parentElement) {
     if (each.scrollHeight > each.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(each).overflowY)) return each;
   }
-  return (document.scrollingElement as HTMLElement | null) ?? null;
+  return document.scrollingElement ?? document.documentElement;
 }
 
-function lowerEdge(box: HTMLElement): number {
+function lowerEdge(box: Element): number {
   if (box === document.scrollingElement) return window.innerHeight;
   return box.getBoundingClientRect().top + box.clientTop + box.clientHeight;
 }

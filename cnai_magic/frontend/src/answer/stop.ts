@@ -5,6 +5,7 @@
 
 export type StopState = "idle" | "asked" | "interrupting" | "stopping" | "unreachable" | "over";
 
+// Milliseconds that the kernel has to acknowledge.
 export const PATIENCE = 400;
 
 export interface StopEffects {
@@ -13,17 +14,24 @@ export interface StopEffects {
   interrupt(): Promise<boolean> | null;
   /** Tell the kernel that whatever interrupt there was has gone out, and that none will follow. */
   settled(): void;
+  /** Act later; returns what cancels that. */
   after(milliseconds: number, action: () => void): () => void;
-  changed(): void;
 }
 
 export class StopControl {
   state: StopState = "idle";
   private cancel: () => void = () => undefined;
-  private heard = false;
+  private acknowledged = false;
   private interruption: Promise<boolean> = Promise.resolve(false);
+  private readonly listeners = new Set<() => void>();
 
   constructor(private readonly effects: StopEffects) {}
+
+  /** Call back after each change; returns what ends that. */
+  subscribe(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
 
   /** Stop was pressed. Pressing it again does nothing, except where the kernel could not be reached. */
   press(): void {
@@ -37,7 +45,7 @@ export class StopControl {
   acknowledge(): void {
     if (this.state === "over" || this.state === "stopping") return;
     this.cancel();
-    this.heard = true;
+    this.acknowledged = true;
     this.become("stopping");
   }
 
@@ -46,7 +54,7 @@ export class StopControl {
     if (this.state === "over") return;
     this.cancel();
     // The kernel waits for this: an interrupt that is on its way must not meet its next cell.
-    if (this.state !== "idle" && !this.heard) void this.interruption.then(() => this.effects.settled());
+    if (this.state !== "idle" && !this.acknowledged) void this.interruption.then(() => this.effects.settled());
     this.become("over");
   }
 
@@ -63,6 +71,6 @@ export class StopControl {
 
   private become(state: StopState): void {
     this.state = state;
-    this.effects.changed();
+    for (const listener of [...this.listeners]) listener();
   }
 }

@@ -3,53 +3,62 @@
 import { GrowingText } from "../markdown/growing_text";
 import type { Loss } from "./kernel_watch";
 
+/** What is known from the beginning. */
 export interface Header {
   model: string;
   turn: number;
   attempt: number;
   kernel_id: string;
-  can_stop: boolean;
 }
-export interface Snapshot {
-  seq: number;
-  text: string;
-  reasoning: string;
-}
-export type Phase = "waiting" | "queued" | "retry" | "streaming" | "stopping" | "done";
+
+// The kernel is waiting for an answer's beginning, for prices, for what other questions hold of the budget, in the
+// server's queue, before another try; or text is arriving.
+const PHASES = ["waiting", "prices", "holds", "queued", "retry", "streaming"] as const;
 export interface Status {
-  phase: Phase;
+  phase: (typeof PHASES)[number];
+  /** Seconds until the next try. */
   seconds?: number;
+  /** Why there is another try. */
   why?: string;
 }
-export interface Footer {
+
+export interface Progress {
   tokens: number;
   /** How many of the tokens are thinking. */
   thinking: number;
-  rate: number | null;
+  /** Tokens per second. */
+  rate: number;
   cost: string;
-  /** The footer that the answer would have if it ended now. */
-  line: string;
+}
+
+interface Delta {
+  seq: number;
+  text: string;
+  reasoning: string;
 }
 
 // A gap that lasts is more than messages out of order; what came since is dropped for the snapshot.
 const MOST_PENDING = 2000;
 
 export class AnswerStore {
-  readonly texts = new GrowingText();
-  readonly thoughts = new GrowingText();
+  readonly text = new GrowingText();
+  readonly reasoning = new GrowingText();
   status: Status = { phase: "waiting" };
   /** When the phase began, in the clock's milliseconds; a status sent again does not begin it anew. */
   since: number;
-  footer: Footer | null = null;
+  progress: Progress | null = null;
+  /** The footer that the answer would have if it ended now. */
+  footer = "";
   ended = false;
   /** How the kernel was lost before the answer ended. */
   lost: Loss | null = null;
   /** The kernel has said that it stops. */
   acknowledged = false;
+  /** The number of the last delta that is part of the text. */
   private seq = 0;
-  private pending = new Map<number, Snapshot>();
+  private readonly pending = new Map<number, Delta>();
   private asked = false;
-  private listeners = new Set<() => void>();
+  private readonly listeners = new Set<() => void>();
 
   constructor(
     private readonly resync: () => void,
@@ -59,84 +68,85 @@ export class AnswerStore {
   }
 
   get over(): boolean {
-    return this.ended || this.lost !== null || this.status.phase === "done";
+    return this.ended || this.lost !== null;
   }
 
-  /** Whether nothing of the answer has come yet. */
+  /** Whether nothing has arrived. */
+  get empty(): boolean {
+    return this.text.empty && this.reasoning.empty;
+  }
+
+  /** Whether the answer is still to begin. */
   get waiting(): boolean {
-    return !this.over && this.texts.empty && this.thoughts.empty;
+    return !this.over && this.empty;
   }
 
-  /** What will stand below the answer, as far as it is known. */
-  get finalLine(): string {
-    return this.footer?.line ?? "";
-  }
-
+  /** Call back after each change; returns what ends that. */
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
   }
 
-  snapshot(value: unknown): void {
-    const snapshot = asSnapshot(value);
+  takeSnapshot(value: unknown): void {
+    const snapshot = asDelta(value);
     if (snapshot === null || snapshot.seq <= this.seq) return;
-    this.texts.become(snapshot.text);
-    this.thoughts.become(snapshot.reasoning);
+    this.text.become(snapshot.text);
+    this.reasoning.become(snapshot.reasoning);
     this.seq = snapshot.seq;
     this.drain();
-    this.tell();
+    this.notify();
   }
 
-  setStatus(value: unknown): void {
-    const status = value as Partial<Status> | null | undefined;
-    if (!status || !isPhase(status.phase)) return;
+  takeStatus(value: unknown): void {
+    const status = (value ?? {}) as Status;
+    if (!PHASES.includes(status.phase)) return;
     if (status.phase !== this.status.phase || status.phase === "retry") this.since = this.clock();
-    this.status = status as Status;
-    if (status.phase === "stopping") this.acknowledged = true;
-    this.tell();
+    this.status = status;
+    this.notify();
   }
 
-  message(value: unknown): void {
-    const message = value as { kind?: unknown } | null | undefined;
-    switch (message?.kind) {
+  takeMessage(value: unknown): void {
+    const message = (value ?? {}) as { kind?: unknown };
+    switch (message.kind) {
       case "delta": {
-        const delta = asSnapshot(message);
+        const delta = asDelta(message);
         if (delta === null || delta.seq <= this.seq) return;
         if (this.pending.size < MOST_PENDING) this.pending.set(delta.seq, delta);
         this.drain();
         break;
       }
-      case "footer":
-        this.footer = message as unknown as Footer;
+      case "progress": {
+        const { footer, ...progress } = message as Progress & { kind: unknown; footer: string };
+        this.progress = progress;
+        this.footer = footer;
         break;
+      }
       case "stopping":
         this.acknowledged = true;
         break;
-      case "ended": {
-        const { footer: line } = message as { footer?: unknown };
-        if (typeof line === "string") this.footer = { ...this.footer, line } as Footer;
+      case "ended":
+        this.footer = (message as { footer?: string }).footer ?? this.footer;
         this.ended = true;
         break;
-      }
       default:
         return;
     }
-    this.tell();
+    this.notify();
   }
 
-  /** The kernel is no more: what has arrived is all that will. */
-  lose(how: Loss): void {
+  /** The kernel is gone: what has arrived is all that will. */
+  loseKernel(how: Loss): void {
     if (this.over) return;
     this.lost = how;
-    this.tell();
+    this.notify();
   }
 
-  /** Take in the pieces that follow; ask for the whole, once, where one is missing. */
+  /** Take in the deltas that follow; ask for the whole, once, where one is missing. */
   private drain(): void {
     for (let next = this.pending.get(this.seq + 1); next; next = this.pending.get(this.seq + 1)) {
       this.pending.delete(next.seq);
-      this.texts.push(next.text);
-      this.thoughts.push(next.reasoning);
+      this.text.push(next.text);
+      this.reasoning.push(next.reasoning);
       this.seq = next.seq;
     }
     for (const seq of this.pending.keys()) if (seq <= this.seq) this.pending.delete(seq);
@@ -147,17 +157,13 @@ export class AnswerStore {
     }
   }
 
-  private tell(): void {
+  private notify(): void {
     for (const listener of [...this.listeners]) listener();
   }
 }
 
-function asSnapshot(value: unknown): Snapshot | null {
-  const { seq, text, reasoning } = (value ?? {}) as Partial<Snapshot>;
+function asDelta(value: unknown): Delta | null {
+  const { seq, text, reasoning } = (value ?? {}) as Partial<Delta>;
   if (typeof seq !== "number" || !Number.isInteger(seq)) return null;
   return { seq, text: typeof text === "string" ? text : "", reasoning: typeof reasoning === "string" ? reasoning : "" };
-}
-
-function isPhase(phase: unknown): phase is Phase {
-  return ["waiting", "queued", "retry", "streaming", "stopping", "done"].includes(phase as string);
 }

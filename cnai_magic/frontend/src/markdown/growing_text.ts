@@ -3,7 +3,7 @@ export class GrowingText {
   edition = 0;
   readonly pieces: string[] = [];
 
-  get text(): string {
+  get whole(): string {
     return this.pieces.join("");
   }
 
@@ -16,7 +16,7 @@ export class GrowingText {
   }
 
   become(text: string): void {
-    const before = this.text;
+    const before = this.whole;
     if (text.startsWith(before)) return this.push(text.slice(before.length));
     this.edition += 1;
     this.pieces.length = 0;

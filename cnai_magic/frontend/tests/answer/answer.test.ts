@@ -6,7 +6,7 @@ class FakeModel implements WidgetModel {
   sent: unknown[] = [];
   traits: Record<string, unknown> = {
     asset: "asset-id",
-    header: { model: "demo-guide", turn: 2, attempt: 1, kernel_id: "k-1", can_stop: true },
+    header: { model: "demo-guide", turn: 2, attempt: 1, kernel_id: "k-1" },
     snapshot: { seq: 0, text: "", reasoning: "" },
     status: { phase: "waiting" },
   };
@@ -72,7 +72,7 @@ describe("a view of an answer", () => {
     expect(part("facts").textContent).toBe("demo-guide · turn 2");
     expect(part("text").querySelector("strong")!.textContent).toBe("you");
     expect(part("status").classList).not.toContain("cnai-as-final");
-    model.message({ kind: "footer", tokens: 3, thinking: 0, rate: 12, cost: "", line: "the end, about" });
+    model.message({ kind: "progress", tokens: 3, thinking: 0, rate: 12, cost: "", footer: "the end, about" });
     frame();
     expect(part("facts").textContent).toBe("demo-guide · turn 2 · 3 tokens · 12/s");
     expect([part("status").classList.contains("cnai-as-final"), part("final").textContent]).toEqual([true, "the end, about"]);
@@ -200,7 +200,7 @@ describe("a view of an answer", () => {
       start();
       model.set("status", { phase: "streaming" });
       model.message({ kind: "delta", seq: 1, text: "half an *ans", reasoning: "" });
-      model.message({ kind: "footer", tokens: 3, thinking: 0, rate: 12, cost: "", line: "the end, about" });
+      model.message({ kind: "progress", tokens: 3, thinking: 0, rate: 12, cost: "", footer: "the end, about" });
       frame();
     };
     const ways: [string, string, () => void][] = [
@@ -236,12 +236,6 @@ describe("a view of an answer", () => {
     });
   });
 
-  it("has no Stop where the kernel cannot", () => {
-    model.traits.header = { model: "m", can_stop: false };
-    start();
-    expect(part("stop").hidden).toBe(true);
-  });
-
   describe("in the output of a notebook", () => {
     let area: HTMLElement;
     let child: HTMLElement;
@@ -268,7 +262,7 @@ describe("a view of an answer", () => {
     });
 
     it("holds the height for the swap, for a second", () => {
-      model.set("status", { phase: "done" });
+      model.message({ kind: "ended" });
       expect(area.style.minHeight).toBe("321px");
       vi.advanceTimersByTime(600);
       replace("");

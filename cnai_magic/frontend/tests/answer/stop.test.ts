@@ -14,7 +14,6 @@ function made(interrupt: () => Promise<boolean> | null = () => Promise.resolve(t
       pending = action;
       return () => (pending = null);
     },
-    changed: vi.fn(),
   };
   const pass = async (): Promise<void> => {
     pending?.();

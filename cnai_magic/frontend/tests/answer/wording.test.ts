@@ -1,33 +1,34 @@
 import { expect, it } from "vitest";
-import { AnswerStore, type Footer, type Header, type Status } from "../../src/answer/store";
-import { announcement, facts } from "../../src/answer/wording";
+import { AnswerStore, type Header, type Progress, type Status } from "../../src/answer/store";
+import { announcement, statusText } from "../../src/answer/wording";
 
-const header: Header = { model: "m", turn: 2, attempt: 1, kernel_id: "", can_stop: true };
-const footer: Footer = { tokens: 1031, thinking: 0, rate: 42.4, cost: "≈$0.0001", line: "the end" };
+const header: Header = { model: "m", turn: 2, attempt: 1, kernel_id: "" };
+const progress: Progress = { tokens: 1031, thinking: 0, rate: 42.4, cost: "≈$0.0001" };
 
 function store(status: Status, text = "", reasoning = ""): AnswerStore {
   const made = new AnswerStore(() => undefined, () => 0);
-  made.setStatus(status);
-  made.message({ kind: "delta", seq: 1, text, reasoning });
+  made.takeStatus(status);
+  made.takeMessage({ kind: "delta", seq: 1, text, reasoning });
   return made;
 }
 
-function said(made: AnswerStore, more?: Partial<Footer>, elapsed = 0): string {
-  if (more) made.message({ kind: "footer", ...footer, ...more });
-  return facts(header, made, elapsed);
+function said(made: AnswerStore, more?: Partial<Progress>, elapsed = 0): string {
+  if (more) made.takeMessage({ kind: "progress", footer: "the end", ...progress, ...more });
+  return statusText(header, made, elapsed);
 }
 
 it("names the model and the turn", () => {
   const waiting = store({ phase: "waiting" });
-  expect(facts(header, waiting, 0)).toBe("m · turn 2 · waiting 0 s");
-  expect(facts({ ...header, attempt: 3 }, waiting, 0)).toBe("m · turn 2, attempt 3 · waiting 0 s");
-  expect(facts({ ...header, turn: 0 }, waiting, 0)).toBe("m · waiting 0 s");
-  expect(facts({}, waiting, 0)).toBe("waiting 0 s");
+  expect(statusText(header, waiting, 0)).toBe("m · turn 2 · waiting 0 s");
+  expect(statusText({ ...header, attempt: 3 }, waiting, 0)).toBe("m · turn 2, attempt 3 · waiting 0 s");
+  expect(statusText({ ...header, turn: 0 }, waiting, 0)).toBe("m · waiting 0 s");
 });
 
 it("counts what is waited for", () => {
   expect(said(store({ phase: "waiting" }), undefined, 3200)).toContain("waiting 3 s");
   expect(said(store({ phase: "queued" }))).toContain("queued 0 s");
+  expect(said(store({ phase: "prices" }))).toContain("waiting for prices 0 s");
+  expect(said(store({ phase: "holds" }))).toContain("waiting for the budget 0 s");
   const retry = store({ phase: "retry", seconds: 4, why: "too many requests" });
   expect(said(retry, undefined, 0)).toContain("too many requests; trying again in 4 s");
   expect(said(retry, undefined, 3500)).toContain("too many requests; trying again in 1 s");
@@ -48,24 +49,26 @@ it("sums up what has come, only what is known", () => {
 
 it("is the footer at the end", () => {
   const ended = store({ phase: "streaming" }, "text");
-  ended.message({ kind: "ended", footer: "all of it" });
+  ended.takeMessage({ kind: "ended", footer: "all of it" });
   expect(said(ended)).toBe("all of it");
 });
 
 it("reads out each phase, without seconds that change", () => {
   expect(announcement(store({ phase: "waiting" }), "idle")).toBe("Waiting for the answer");
+  const retry = store({ phase: "retry", seconds: 4, why: "too many requests" });
+  expect(announcement(retry, "idle")).toBe("too many requests; trying again");
   const streaming = store({ phase: "streaming" });
   expect(announcement(streaming, "asked")).toBe("Stopping");
   expect(announcement(streaming, "unreachable")).toContain("Interrupt button");
-  streaming.message({ kind: "ended" });
+  streaming.takeMessage({ kind: "ended" });
   expect(announcement(streaming, "unreachable")).toBe("The answer is complete");
 });
 
 it("says what is left where the kernel was lost", () => {
   const [some, none] = [store({ phase: "streaming" }, "text"), store({ phase: "waiting" })];
-  some.message({ kind: "footer", ...footer });
-  some.lose("restarted");
-  none.lose("gone");
-  expect(facts(header, some, 0)).toBe("m · turn 2 · kernel restarted: the answer above is all that arrived");
-  expect([facts(header, none, 0), announcement(none, "over")]).toEqual(["m · turn 2 · kernel gone: nothing had arrived", "kernel gone: nothing had arrived"]);
+  some.takeMessage({ kind: "progress", footer: "the end", ...progress });
+  some.loseKernel("restarted");
+  none.loseKernel("gone");
+  expect(statusText(header, some, 0)).toBe("m · turn 2 · kernel restarted: the answer above is all that arrived");
+  expect([statusText(header, none, 0), announcement(none, "over")]).toEqual(["m · turn 2 · kernel gone: nothing had arrived", "kernel gone: nothing had arrived"]);
 });
