@@ -152,11 +152,14 @@ class Message:
         return said + "".join(f"{call.name} {call.arguments}" for call in self.tool_calls)
 
     @cached_property
+    def text_tokens(self) -> int:
+        """The estimated tokens of the content without its images."""
+        return estimate_tokens(self._words)
+
+    @cached_property
     def tokens(self) -> int:
         """The estimated tokens of the content."""
-        return estimate_tokens(self._words) + sum(
-            estimate_image_tokens(image.detail) for image in self.images
-        )
+        return self.text_tokens + sum(estimate_image_tokens(image.detail) for image in self.images)
 
     @cached_property
     def most_tokens(self) -> int:

@@ -183,12 +183,15 @@ def complete_usage(reported: Usage, messages: Iterable[Message], answer: str, re
         completion = max(min(completion, total - 1), 0)
         return Usage(total - completion, completion, min(thought, completion), estimated=True)
     usage = reported
-    if not _is_plausible(usage.prompt_tokens, prompt, _LONGEST_PROMPT):
+    # An image may have far fewer tokens than are estimated for one of unknown size.
+    if not _is_plausible(usage.prompt_tokens, sum(each.text_tokens for each in messages), _LONGEST_PROMPT):
         cached = min(usage.cached_tokens, prompt)
         usage = replace(usage, prompt_tokens=prompt, cached_tokens=cached, estimated=True)
     most = _LONGEST_ANSWER + bound_tokens(answer) + bound_tokens(reasoning)
-    told = usage.completion_tokens
-    if told > most or (completion and not _is_plausible(told, completion, most)):
+    reported_completion = usage.completion_tokens
+    if reported_completion > most or (
+        completion and not _is_plausible(reported_completion, completion, most)
+    ):
         usage = replace(usage, completion_tokens=completion, reasoning_tokens=thought, estimated=True)
     return usage
 

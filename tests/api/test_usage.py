@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import Message, Usage
+from cnai_magic.api.messages import ImagePart, Message, TextPart, Usage
 from cnai_magic.api.reader import StreamReader
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.api.usage import complete_usage
@@ -202,3 +202,10 @@ def test_what_cannot_be_is_estimated_and_marked(reported: Usage, expected: Usage
 def test_a_short_text_may_have_few_tokens() -> None:
     assert complete_usage(Usage(1, 1), (Message("user", "Hello there!"),), "Hello!") == Usage(1, 1)
     assert complete_usage(Usage(5, 0), (Message("user", "Hello there!"),), "") == Usage(5, 0)
+
+
+def test_images_that_cost_less_than_their_estimate_are_counted_as_reported() -> None:
+    images = tuple(ImagePart(f"https://a.example/{number}.png") for number in range(10))
+    question = Message("user", (*images, TextPart("What is the difference between these pictures?")))
+    assert complete_usage(Usage(650, 9), (question,), "None.") == Usage(650, 9)
+    assert complete_usage(Usage(1, 9), (question,), "None.") == Usage(question.tokens, 9, estimated=True)
