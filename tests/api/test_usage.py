@@ -206,6 +206,6 @@ def test_a_short_text_may_have_few_tokens() -> None:
 
 def test_images_that_cost_less_than_their_estimate_are_counted_as_reported() -> None:
     images = tuple(ImagePart(f"https://a.example/{number}.png") for number in range(10))
-    question = Message("user", (*images, TextPart("What is the difference between these pictures?")))
+    question = Message("user", (*images, TextPart("What differs from picture to picture? " * 9)))
     assert complete_usage(Usage(650, 9), (question,), "None.") == Usage(650, 9)
     assert complete_usage(Usage(1, 9), (question,), "None.") == Usage(question.tokens, 9, estimated=True)
