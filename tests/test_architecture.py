@@ -9,6 +9,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -114,8 +115,13 @@ def _modules() -> dict[str, Path]:
 _MODULES = _modules()
 
 
-def _imports(module: str) -> Iterator[str]:
-    """Yield what a module imports, wherever in it: own modules as `.session`, foreign ones as `os`."""
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Return what a module imports, wherever in it: own modules as `.session`, foreign ones as `os`."""
+    return frozenset(_read_imports(module))
+
+
+def _read_imports(module: str) -> Iterator[str]:
     path = _MODULES[module]
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -188,7 +194,7 @@ def test_a_library_is_known_to_its_own_packages_only(module: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(name for name in _MODULES if name and _matches(name, _PURE)))
 def test_pure_modules_do_no_io(module: str) -> None:
-    names = set(_imports(module))
+    names = _imports(module)
     assert not (names | {name.split(".")[0] for name in names}) & _IMPURE
 
 

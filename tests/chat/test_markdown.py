@@ -31,11 +31,11 @@ _ENGINES["markdown-it"].__self__.validateLink = lambda url: True  # type: ignore
 # -- nothing runs -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", _ENGINES)
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_no_answer_runs_code_loads_or_links_elsewhere(payload: str, engine: str) -> None:
+def test_no_answer_runs_code_loads_or_links_elsewhere(payload: str) -> None:
     safe = notebook_markdown(payload)
-    assert page_faults(_ENGINES[engine](safe)) == [], safe
+    faults = {name: found for name, render in _ENGINES.items() if (found := page_faults(render(safe)))}
+    assert faults == {}, safe
 
 
 _FRAGMENTS = [

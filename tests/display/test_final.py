@@ -6,10 +6,10 @@ from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.display.final import Transcript
 from tests.display.answers import attempt
 from tests.notebook.test_record import faults_of
-from tests.xss_corpus import PAYLOADS
+from tests.xss_corpus import NAMED
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", NAMED)
 def test_nothing_in_a_transcript_runs(payload: str) -> None:
     conversation = Conversation("main", system=payload)
     conversation.record(CellPosition(), attempt(payload, reasoning=payload, prompt=payload, model=payload))

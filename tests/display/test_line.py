@@ -4,14 +4,14 @@ import pytest
 
 from cnai_magic.display.line import Line, Recorded
 from cnai_magic.display.tables import Table
-from tests.xss_corpus import PAYLOADS
+from tests.xss_corpus import NAMED
 
 
 def test_a_line_is_shown_without_quotes_and_control_sequences() -> None:
     assert repr(Line("a 'quoted'\x1b[2J\nline")) == "a 'quoted'\nline"
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", NAMED)
 def test_nothing_in_a_line_is_html_or_maths(payload: str) -> None:
     shown = Line(payload)._repr_html_()
     inner = shown.removesuffix("</pre>").partition(">")[2]

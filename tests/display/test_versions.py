@@ -18,7 +18,7 @@ from cnai_magic.chat.turn import Turn
 from cnai_magic.display.versions import Versions, _compared
 from cnai_magic.money.cost import Cost
 from tests.display.answers import reply
-from tests.xss_corpus import PAYLOADS
+from tests.xss_corpus import NAMED
 
 
 def _versions(*attempts: Reply, current: int = -1, conversation: str = "main", first: int = 1) -> Versions:
@@ -289,7 +289,7 @@ def test_a_long_answer_is_cut_and_says_so() -> None:
 _OWN = {"div", "strong", "table", "thead", "tbody", "tr", "th", "td", "span", "em", "small", "ins", "del"}
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", NAMED)
 def test_no_payload_survives_as_html(payload: str) -> None:
     everywhere = reply(
         payload,

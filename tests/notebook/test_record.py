@@ -33,7 +33,7 @@ from tests.display.answers import attempt
 from tests.page_faults import page_faults
 from tests.parameters import any_parameters
 from tests.properties import random_examples
-from tests.xss_corpus import PAYLOADS
+from tests.xss_corpus import NAMED
 
 _render = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render
 
@@ -139,7 +139,7 @@ def test_control_sequences_are_in_neither_form() -> None:
     assert not any(character in text for text in shown.values() for character in "\x1b\x07\x9b")
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", NAMED)
 def test_nothing_in_an_output_runs(payload: str) -> None:
     hostile = attempt(payload, reasoning=payload, prompt=payload, model=payload)
     assert faults_of(bundle(hostile)["text/markdown"]) == []
