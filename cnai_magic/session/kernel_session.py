@@ -97,7 +97,7 @@ class KernelSession:
             view or View(),
             self.spending,
             budget=self.budget,
-            ledger=self.settings.ledger,
+            ledger=lambda: self.settings.ledger,
             notebook=self.notebook,
             settle=self._recorder.settle,
             charge=self._recorder.charge,

@@ -49,8 +49,8 @@ class PendingReply:
     """Asks one question; `settle` charges and records what has come, and `charge` charges only.
 
     `client` is called when the question is shown: to make the first one imports requests, and may start the
-    demo gateway. `budget` is the kernel's in nano-USD, None for none; `ledger` is the setting of that name,
-    and `notebook` the name under which it counts.
+    demo gateway. `budget` is the kernel's in nano-USD, None for none; `ledger` returns the setting of that
+    name, which may change meanwhile, and `notebook` the name under which it counts.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class PendingReply:
         spending: Spending,
         *,
         budget: int | None,
-        ledger: str,
+        ledger: Callable[[], str],
         notebook: str,
         settle: Callable[[Received], Attempt],
         charge: Callable[[Received], None],
@@ -97,7 +97,7 @@ class PendingReply:
             finally:
                 # After the answer is shown: a ledger that is locked must not keep it waiting.
                 self._spending.release(self._tokens)
-                self._spending.write(self._ledger)
+                self._spending.write(self._ledger())
 
     def stop(self) -> None:
         """End the answer as if it were complete, from any thread."""
@@ -137,8 +137,8 @@ class PendingReply:
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""
         question, spending = self._question, self._spending
-        limits = spending.limits(self._budget, self._ledger, self._pause_for_others)
-        spent = spending.notebook(self._ledger, self._notebook, demo=question.demo)
+        limits = spending.limits(self._budget, self._ledger(), self._pause_for_others)
+        spent = spending.notebook(self._ledger(), self._notebook, demo=question.demo)
         self._question = question = replace(question, spent=spent)
         if limits is not None:
             if not question.lookup.done:
@@ -270,7 +270,7 @@ class PendingReply:
         usage = self._usage(reader)
         if request.max_tokens is not None and self.chargeable and not usage.estimated:
             self._spending.note_length(
-                self._ledger, question.host, request.model, request.max_tokens, usage.completion_tokens
+                self._ledger(), question.host, request.model, request.max_tokens, usage.completion_tokens
             )
         reason = finish_reason or reader.finish_reason
         if reason == "length" and self._tokens.capped:
