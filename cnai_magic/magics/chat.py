@@ -8,15 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..chat.order import CellPosition
+from ..display.final import Transcript
+from ..display.line import Line
+from ..display.tables import conversations_table
+from ..display.versions import Versions
 from ..errors import InputError
 from ..nearest import nearest
+from ..notebook.record import time_text
 from .arguments import split_words
 from .chat_changes import Command, begun, counted
 from .chat_files import export, import_, restore
 from .commands import chat_parsers
 
 if TYPE_CHECKING:
-    from ..chat.order import CellPosition
     from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
 
@@ -56,9 +61,6 @@ def run_chat_command(
 
     `notebook` finds the file of the notebook that runs, `place` is where in it the command stands.
     """
-    from ..chat.order import CellPosition
-    from ..display.line import Line
-
     command = Command(session, notebook, place or CellPosition(kind="command"))
 
     name, rest = (*line.split(None, 1), "", "")[:2]
@@ -92,8 +94,6 @@ def _list(command: Command, rest: str) -> object:
 
 
 def _show(command: Command, rest: str) -> object:
-    from ..display.final import Transcript
-
     conversation = command.in_use
     if rest:
         number = _number(rest)
@@ -117,8 +117,6 @@ def _new(command: Command, rest: str) -> object:
 
 
 def _system(command: Command, rest: str) -> object:
-    from ..display.line import Line
-
     conversation = command.in_use
     quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'"
     if rest:
@@ -148,8 +146,6 @@ def _undo(command: Command, rest: str) -> object:
 
 
 def _drop(command: Command, rest: str) -> object:
-    from ..display.line import Line
-
     conversation = command.in_use
     turn = conversation.drop(_number(rest))
     shown = Line(f"Taken out of {conversation.name!r}: {_quoted(turn)}")
@@ -157,8 +153,6 @@ def _drop(command: Command, rest: str) -> object:
 
 
 def _rename(command: Command, rest: str) -> object:
-    from ..display.line import Line
-
     given = split_words(rest)
     if len(given) not in (1, 2) or not given[-1]:
         raise InputError("which new name?", next_step="%cnai_chat rename NEW, or %cnai_chat rename OLD NEW")
@@ -171,8 +165,6 @@ def _rename(command: Command, rest: str) -> object:
 
 
 def _delete(command: Command, rest: str) -> object:
-    from ..display.line import Line
-
     name = _name(rest)
     if not name:
         raise InputError(
@@ -186,8 +178,6 @@ def _delete(command: Command, rest: str) -> object:
 
 
 def _fork(command: Command, arguments: Namespace) -> object:
-    from ..notebook.record import time_text
-
     fork, returned = command.conversations.fork(arguments.name, arguments.at, command.place)
     assert fork.origin is not None, "a fork has one"
     assert fork.made_at is not None, "a fork was made"
@@ -205,9 +195,6 @@ def _fork(command: Command, arguments: Namespace) -> object:
 
 
 def _versions(command: Command, arguments: Namespace) -> object:
-    from ..display.line import Line
-    from ..display.versions import Versions
-
     conversation = command.in_use
     if not conversation.turns:
         raise InputError(
@@ -261,8 +248,6 @@ _HELP = ("-h", "--help")
 
 
 def _table(command: Command) -> object:
-    from ..display.tables import conversations_table
-
     return conversations_table(command.conversations)
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..display.line import Recorded
+from ..notebook.record import event_metadata
+
 if TYPE_CHECKING:
     from ..chat.attempt import Attempt
     from ..chat.conversation import Conversation
@@ -48,9 +51,6 @@ class Command:
         **facts: Any,
     ) -> object:
         """Leave the change in the notebook too, so that it is restored with the answers."""
-        from ..display.line import Recorded
-        from ..notebook.record import event_metadata
-
         facts = {"ordinal": self.place.index_in_cell, **facts}
         facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
         record = event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)

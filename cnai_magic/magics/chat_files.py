@@ -10,8 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..display.line import Line
 from ..errors import InputError
 from ..nearest import nearest
+from ..notebook.files import read_text, write_new
+from ..notebook.markdown_export import from_markdown, to_markdown
+from ..notebook.messages_json import from_messages, to_messages
+from ..notebook.notebook_files import notebook_of, restored_from
+from ..notebook.record import time_text
+from ..redaction import clean, hide_keys
 from .chat_changes import Command, begun, counted
 
 if TYPE_CHECKING:
@@ -26,9 +33,6 @@ _TEXTS = ("text", "reasoning", "prompt", "model", "answered_by", "note", "finish
 
 def restore(command: Command, arguments: Namespace) -> object:
     """Have the conversations of a notebook file again."""
-    from ..display.line import Line
-    from ..notebook.notebook_files import restored_from
-
     session = command.session
     path = Path(arguments.path) if arguments.path else command.notebook()
     if path is None:
@@ -52,13 +56,6 @@ def restore(command: Command, arguments: Namespace) -> object:
 
 def export(command: Command, arguments: Namespace) -> object:
     """Write the conversation in use to a file."""
-    from ..display.line import Line
-    from ..notebook.files import write_new
-    from ..notebook.markdown_export import to_markdown
-    from ..notebook.messages_json import to_messages
-    from ..notebook.notebook_files import notebook_of
-    from ..redaction import hide_keys
-
     conversation = command.in_use
     path = Path(arguments.path)
     write: dict[str, Callable[[Conversation], str]] = {
@@ -83,7 +80,6 @@ def export(command: Command, arguments: Namespace) -> object:
 
 def _cleaned(conversation: Conversation) -> Conversation:
     """Return the conversation without control sequences and keys in its texts."""
-    from ..redaction import clean
 
     def cleaned(attempt: Attempt) -> Attempt:
         reply = attempt.reply
@@ -107,12 +103,6 @@ def _as_sent(conversation: Conversation) -> Conversation:
 
 def import_(command: Command, arguments: Namespace) -> object:
     """Read a conversation from a file, and go on in it."""
-    from ..display.line import Line
-    from ..notebook.files import read_text
-    from ..notebook.markdown_export import from_markdown
-    from ..notebook.messages_json import from_messages
-    from ..notebook.record import time_text
-
     path = Path(arguments.path)
     suffix = _suffix(path)
     if suffix == ".ipynb":
@@ -135,8 +125,6 @@ def import_(command: Command, arguments: Namespace) -> object:
 
 
 def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]]:
-    from ..notebook.notebook_files import restored_from
-
     restored = restored_from(path)
     found = {name: each for name, each in restored.conversations.items() if each.turns}
     if not found:
