@@ -80,7 +80,7 @@ export function dedent({ text, column }: Rest, width: number): Rest {
 }
 
 /** What a line holds after the mark of a quote, or null where it has none. */
-export function insideQuote(rest: Rest): Rest | null {
+export function stripQuoteMark(rest: Rest): Rest | null {
   const indent = indentOf(rest);
   const bare = rest.text.trimStart();
   if (indent > 3 || !bare.startsWith(">")) return null;
@@ -88,12 +88,12 @@ export function insideQuote(rest: Rest): Rest | null {
 }
 
 /** The heading, fence, rule or formula that a line begins, without its indentation. */
-export function leafOf(text: string, indent: number): Block | null {
+export function readLeaf(text: string, indent: number): Block | null {
   const heading = HEADING.exec(text);
   if (heading) return block("heading", { level: heading[1]!.length, lines: [withoutClosingHashes(heading[2]!)] });
   const fence = FENCE.exec(text);
   if (fence) return block("code", { fence: fence[1]!, info: fence[2]!.trim(), indent });
-  return RULE.test(text) ? block("rule") : formulaOf(text);
+  return RULE.test(text) ? block("rule") : readFormula(text);
 }
 
 function withoutClosingHashes(text: string): string {
@@ -103,7 +103,7 @@ function withoutClosingHashes(text: string): string {
   return end === 0 || /[ \t]/.test(title[end - 1]!) ? title.slice(0, end).trimEnd() : title;
 }
 
-function formulaOf(text: string): Block | null {
+function readFormula(text: string): Block | null {
   for (const [opening, closing] of MATHS) {
     const match = opening.exec(text);
     if (!match) continue;
@@ -131,7 +131,7 @@ export interface Marker {
 }
 
 /** The mark of a list's item that a line begins; `interrupts` where it would end a paragraph. */
-export function listMarker(line: Rest, interrupts: boolean): Marker | null {
+export function readMarker(line: Rest, interrupts: boolean): Marker | null {
   const indent = indentOf(line);
   const text = line.text.trimStart();
   const bullet = BULLET.exec(text);
@@ -154,7 +154,7 @@ export function listMarker(line: Rest, interrupts: boolean): Marker | null {
 }
 
 /** The cells of a table's row; a pipe after a backslash is text. */
-export function cellsOf(line: string): string[] {
+export function splitCells(line: string): string[] {
   const text = line.trim().replace(/^\|/, "");
   const found: string[] = [];
   let cell = "";

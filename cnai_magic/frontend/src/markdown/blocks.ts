@@ -6,8 +6,22 @@
  * identity; `touched` says which of them changed since it was last asked.
  */
 
-import { type Alignment, type Block, block, cellsOf, dedent, indentOf, insideQuote, isBlank, isComplete, leafOf, listMarker, type Marker, type Rest } from "./block_starts";
-import { definitions } from "./references";
+import {
+  type Alignment,
+  type Block,
+  block,
+  dedent,
+  indentOf,
+  isBlank,
+  isComplete,
+  type Marker,
+  readLeaf,
+  readMarker,
+  type Rest,
+  splitCells,
+  stripQuoteMark,
+} from "./block_starts";
+import { readDefinitions } from "./references";
 
 // Deeper nesting is text: no answer means it, and pages grow slow.
 const DEEPEST = 24;
@@ -125,7 +139,7 @@ export class BlockParser {
         this.changed.add(closed);
       });
       // What began as a formula and has no end was text.
-      if (closed.kind === "maths" && !isComplete(closed)) this.exchange(closed, paragraphOf(closed.lines.map((line) => line.trimStart())));
+      if (closed.kind === "maths" && !isComplete(closed)) this.exchange(closed, paragraphsOf(closed.lines.map((line) => line.trimStart())));
     }
   }
 
@@ -138,7 +152,7 @@ export class BlockParser {
     for (; matched < this.stack.length; matched += 1) {
       const each = this.stack[matched]!;
       if (each.kind === "quote") {
-        const inner = insideQuote(rest);
+        const inner = stripQuoteMark(rest);
         if (inner === null) break;
         rest = inner;
       } else if (each.kind === "item") {
@@ -151,12 +165,12 @@ export class BlockParser {
     }
     const tip = this.tip;
     const leaf = matched === this.stack.length - 1 && isLeaf(tip) ? tip : null;
-    if (leaf?.kind === "code" && this.inCode(leaf, rest)) return;
-    if (leaf?.kind === "maths" && this.inMaths(leaf, rest)) return;
-    this.begin(rest, matched, leaf);
+    if (leaf?.kind === "code" && this.continueCode(leaf, rest)) return;
+    if (leaf?.kind === "maths" && this.continueMaths(leaf, rest)) return;
+    this.beginBlocks(rest, matched, leaf);
   }
 
-  private inCode(code: Block, rest: Rest): boolean {
+  private continueCode(code: Block, rest: Rest): boolean {
     if (code.fence === "") {
       if (!isBlank(rest) && indentOf(rest) < 4) return false;
       this.push(code, dedent(rest, 4).text);
@@ -169,7 +183,7 @@ export class BlockParser {
     return true;
   }
 
-  private inMaths(maths: Block, rest: Rest): boolean {
+  private continueMaths(maths: Block, rest: Rest): boolean {
     if (isBlank(rest)) return false;
     this.push(maths, rest.text);
     if (rest.text.includes(maths.fence)) this.closeTo(this.stack.length - 1);
@@ -177,14 +191,14 @@ export class BlockParser {
   }
 
   /** Begin the blocks that a line begins, after `matched` open containers; the rest of it is text. */
-  private begin(line: Rest, matched: number, leaf: Block | null): void {
+  private beginBlocks(line: Rest, matched: number, leaf: Block | null): void {
     let rest = line;
     let length = matched;
     const lazy = this.tip.kind === "paragraph" ? this.tip : null;
     let paragraph = leaf?.kind === "paragraph" ? leaf : null;
     let fresh = false;
     for (;;) {
-      if (isBlank(rest)) return this.blank(length, fresh);
+      if (isBlank(rest)) return this.endAtBlank(length, fresh);
       const indent = indentOf(rest);
       const text = rest.text.trimStart();
       if (indent >= 4) {
@@ -194,16 +208,16 @@ export class BlockParser {
         this.push(this.add(block("code")), dedent(rest, 4).text);
         return;
       }
-      if (paragraph !== null && !fresh && this.underline(paragraph, text)) return;
+      if (paragraph !== null && !fresh && this.makeHeading(paragraph, text)) return;
       const deep = length > DEEPEST;
       if (text.startsWith(">") && !deep) {
         this.closeTo(length);
         this.leaveList();
         this.add(block("quote"));
-        rest = insideQuote(rest)!;
-      } else if (this.leafBlock(text, indent, length)) return;
+        rest = stripQuoteMark(rest)!;
+      } else if (this.beginLeaf(text, indent, length)) return;
       else {
-        const marker = deep ? null : listMarker(rest, paragraph !== null && !fresh);
+        const marker = deep ? null : readMarker(rest, paragraph !== null && !fresh);
         if (marker === null) break;
         this.closeTo(length);
         this.beginItem(marker);
@@ -213,10 +227,10 @@ export class BlockParser {
       paragraph = null;
       fresh = true;
     }
-    this.text(rest.text.trimStart(), length, fresh ? null : lazy, leaf);
+    this.addText(rest.text.trimStart(), length, fresh ? null : lazy, leaf);
   }
 
-  private blank(length: number, fresh: boolean): void {
+  private endAtBlank(length: number, fresh: boolean): void {
     // A blank line ends a paragraph, a table and maths, and the quotes that it is outside of. One within a quote
     // does not part the items of the list around it.
     this.gap = !fresh && this.stack[length - 1]!.kind !== "quote";
@@ -232,8 +246,8 @@ export class BlockParser {
     while (this.tip.kind === "list") this.closeTo(this.stack.length - 1);
   }
 
-  private leafBlock(text: string, indent: number, length: number): boolean {
-    const made = leafOf(text, indent);
+  private beginLeaf(text: string, indent: number, length: number): boolean {
+    const made = readLeaf(text, indent);
     if (made === null) return false;
     this.closeTo(length);
     this.leaveList();
@@ -253,13 +267,13 @@ export class BlockParser {
     this.add(block("item", { level: marker.width }));
   }
 
-  private text(text: string, length: number, lazy: Block | null, leaf: Block | null): void {
+  private addText(text: string, length: number, lazy: Block | null, leaf: Block | null): void {
     if (lazy !== null && this.tip === lazy) {
-      if (leaf === lazy && this.table(lazy, text)) return;
+      if (leaf === lazy && this.makeTable(lazy, text)) return;
       return this.push(lazy, text);
     }
     if (leaf?.kind === "table" && this.tip === leaf) {
-      this.add(block("row", { cells: cellsOf(text).slice(0, leaf.cells.length) }));
+      this.add(block("row", { cells: splitCells(text).slice(0, leaf.cells.length) }));
       return this.closeTo(this.stack.length - 1);
     }
     this.closeTo(length);
@@ -268,30 +282,30 @@ export class BlockParser {
   }
 
   /** Turn a paragraph into a heading, where a line underlines it. */
-  private underline(paragraph: Block, text: string): boolean {
+  private makeHeading(paragraph: Block, text: string): boolean {
     if (!UNDERLINE.test(text)) return false;
-    if (this.table(paragraph, text)) return true;
+    if (this.makeTable(paragraph, text)) return true;
     const { lines } = paragraph;
-    const defining = definitions(lines).lines;
+    const defining = readDefinitions(lines).lines;
     if (defining === lines.length) return false;
     const heading = block("heading", { level: text.startsWith("=") ? 1 : 2, lines: lines.slice(defining) });
-    this.replace(paragraph, [...paragraphOf(lines.slice(0, defining)), heading]);
+    this.replace(paragraph, [...paragraphsOf(lines.slice(0, defining)), heading]);
     return true;
   }
 
   /** Turn the last line of a paragraph into a table's head, where a line of dashes follows. */
-  private table(paragraph: Block, text: string): boolean {
+  private makeTable(paragraph: Block, text: string): boolean {
     if (!text.includes("-") || !/^[|:\- \t]+$/.test(text)) return false;
     const head = paragraph.lines[paragraph.lines.length - 1]!;
-    const dashes = cellsOf(text);
-    const titles = cellsOf(head);
+    const dashes = splitCells(text);
+    const titles = splitCells(head);
     if (!(text.includes("|") || head.includes("|")) || dashes.length !== titles.length) return false;
     if (titles.length > WIDEST || !dashes.every((each) => ALIGNMENT.test(each))) return false;
     const alignments = dashes.map((each): Alignment => {
       const right = each.endsWith(":");
       return each.startsWith(":") ? (right ? "center" : "left") : right ? "right" : "";
     });
-    this.replace(paragraph, [...paragraphOf(paragraph.lines.slice(0, -1)), block("table", { cells: titles, alignments })]);
+    this.replace(paragraph, [...paragraphsOf(paragraph.lines.slice(0, -1)), block("table", { cells: titles, alignments })]);
     return true;
   }
 
@@ -321,6 +335,6 @@ function isLeaf(each: Block): boolean {
   return !["document", "quote", "list", "item"].includes(each.kind);
 }
 
-function paragraphOf(lines: string[]): Block[] {
+function paragraphsOf(lines: string[]): Block[] {
   return lines.length ? [block("paragraph", { lines })] : [];
 }

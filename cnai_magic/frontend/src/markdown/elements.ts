@@ -3,7 +3,7 @@
 import { offerCopy } from "../copy";
 import { make } from "../nodes";
 import type { Block } from "./block_starts";
-import { unescaped } from "./entities";
+import { unescapeTarget } from "./entities";
 import { parseInline } from "./inline";
 import type { Inline } from "./inline_nodes";
 
@@ -21,7 +21,7 @@ export interface Mount {
 }
 
 /** Whether one block's element can serve another. */
-export function alike(former: Block, next: Block): boolean {
+export function canReuse(former: Block, next: Block): boolean {
   if (!["quote", "list", "item", "paragraph", "heading", "code", "maths"].includes(next.kind)) return false;
   const levels = next.kind === "item" || former.level === next.level;
   return former.kind === next.kind && levels && former.ordered === next.ordered && former.info === next.info;
@@ -32,7 +32,7 @@ export function mount(outer: HTMLElement, host = outer, before: Node | null = nu
   return { block: null, element: outer, host, children: [], inline: [], lines: [], before };
 }
 
-export function mountFor(block: Block, parent: Block): Mount {
+export function makeMount(block: Block, parent: Block): Mount {
   switch (block.kind) {
     case "quote":
       return mount(make("blockquote"));
@@ -49,30 +49,30 @@ export function mountFor(block: Block, parent: Block): Mount {
     case "rule":
       return mount(make("hr"));
     case "code":
-      return code(block);
+      return makeCode(block);
     case "maths":
       return mount(make("p", "cnai-maths"));
     case "table":
-      return table(block);
+      return makeTable(block);
     case "row":
-      return mount(row(block.cells, parent, "td"));
+      return mount(makeRow(block.cells, parent, "td"));
     default:
       return mount(make("p"));
   }
 }
 
-function table(block: Block): Mount {
-  const outer = scroller(make("div", "cnai-table"), "Table");
+function makeTable(block: Block): Mount {
+  const outer = makeScrollable(make("div", "cnai-table"), "Table");
   const inner = make("table");
   const head = make("thead");
   const body = make("tbody");
-  head.append(row(block.cells, block, "th"));
+  head.append(makeRow(block.cells, block, "th"));
   inner.append(head, body);
   outer.append(inner);
   return mount(outer, body);
 }
 
-function row(cells: string[], parent: Block, name: "td" | "th"): HTMLElement {
+function makeRow(cells: string[], parent: Block, name: "td" | "th"): HTMLElement {
   const made = make("tr");
   for (let index = 0; index < parent.cells.length; index += 1) {
     const alignment = parent.alignments[index];
@@ -85,8 +85,8 @@ function row(cells: string[], parent: Block, name: "td" | "th"): HTMLElement {
 }
 
 /** Make a block of code as the notebook renders it; its button lies over the text and takes no space. */
-function code(block: Block): Mount {
-  const language = unescaped(block.info).split(/\s/)[0]!.slice(0, 40);
+function makeCode(block: Block): Mount {
+  const language = unescapeTarget(block.info).split(/\s/)[0]!.slice(0, 40);
   const outer = make("pre", "cnai-code");
   const inner = make("code");
   const own = mount(outer, inner);
@@ -96,8 +96,8 @@ function code(block: Block): Mount {
   return own;
 }
 
-/** Let what scrolls inside be reached and scrolled by the keyboard. */
-function scroller<Each extends HTMLElement>(each: Each, label: string): Each {
+/** Let the keyboard reach and scroll what scrolls inside. */
+function makeScrollable<Each extends HTMLElement>(each: Each, label: string): Each {
   each.tabIndex = 0;
   each.setAttribute("role", "region");
   each.setAttribute("aria-label", label);
@@ -134,14 +134,14 @@ export function drawLines(own: Mount, lines: string[]): void {
 export function drawInline(host: HTMLElement, before: Inline[], after: Inline[]): void {
   let index = 0;
   for (; index < Math.min(before.length, after.length); index += 1) {
-    if (!keep(host.childNodes[index]!, before[index]!, after[index]!)) break;
+    if (!updateInPlace(host.childNodes[index]!, before[index]!, after[index]!)) break;
   }
   while (host.childNodes.length > index) host.lastChild!.remove();
-  for (const node of after.slice(index)) host.append(inlineNode(node));
+  for (const node of after.slice(index)) host.append(makeInline(node));
 }
 
 /** Turn a node into the next, where that can be done in place. */
-function keep(node: ChildNode, before: Inline, after: Inline): boolean {
+function updateInPlace(node: ChildNode, before: Inline, after: Inline): boolean {
   if (before.kind !== after.kind) return false;
   if ("text" in before && "text" in after) {
     if (before.text !== after.text) {
@@ -156,7 +156,7 @@ function keep(node: ChildNode, before: Inline, after: Inline): boolean {
   return true;
 }
 
-function inlineNode(node: Inline): Node {
+function makeInline(node: Inline): Node {
   switch (node.kind) {
     case "text":
       return document.createTextNode(node.text);

@@ -11,7 +11,7 @@ const ANY_ENTITY = new RegExp(ENTITY.source, "g");
 const ESCAPED = /\\([!-/:-@[-`{-~])/g;
 
 /** The character that an entity stands for, or the entity itself where it is not known. */
-export function decoded(entity: string, hex?: string, decimal?: string, name?: string): string {
+export function decodeEntity(entity: string, hex?: string, decimal?: string, name?: string): string {
   if (name !== undefined) return Object.prototype.hasOwnProperty.call(NAMED, name) ? NAMED[name]! : entity;
   const code = hex !== undefined ? parseInt(hex, 16) : parseInt(decimal ?? "", 10);
   const valid = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
@@ -19,8 +19,8 @@ export function decoded(entity: string, hex?: string, decimal?: string, name?: s
 }
 
 /** A link's target as Markdown writes it, without its escapes and entities. */
-export function unescaped(target: string): string {
+export function unescapeTarget(target: string): string {
   return target
-    .replace(ANY_ENTITY, (entity, hex, decimal, name) => decoded(entity, hex, decimal, name))
+    .replace(ANY_ENTITY, (entity, hex, decimal, name) => decodeEntity(entity, hex, decimal, name))
     .replace(ESCAPED, "$1");
 }

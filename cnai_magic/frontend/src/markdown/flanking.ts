@@ -10,12 +10,12 @@ const PUNCTUATION = /[!-/:-@[-`{-~\p{P}\p{S}]/u;
 const CJK =
   /[\u1100-\u11ff\u2329\u232a\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uffee\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}\u{e0100}-\u{e01ef}]/u;
 
-/** Judge a run of `sign` that stands between two characters; the ends of a text are line breaks. */
-export function flanking(sign: string, before: string, after: string): { opens: boolean; closes: boolean } {
+/** Judge a run of `character` that stands between two characters; the ends of a text are line breaks. */
+export function flanking(character: string, before: string, after: string): { opens: boolean; closes: boolean } {
   const [left, right] = [side(before), side(after)];
   const leftFlanking = !right.space && (!right.mark || right.cjk || left.apart);
   const rightFlanking = !left.space && (!left.mark || left.cjk || right.apart);
-  const inWord = sign === "_";
+  const inWord = character === "_";
   return {
     opens: leftFlanking && (!inWord || !rightFlanking || left.mark),
     closes: rightFlanking && (!inWord || !leftFlanking || right.mark),

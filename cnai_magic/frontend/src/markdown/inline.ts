@@ -1,14 +1,14 @@
 /** The text of a paragraph as nodes: CommonMark's emphasis, code and links; an image is a link to it. */
 
 import { characterBefore, flanking } from "./flanking";
-import { decoded, ENTITY, unescaped } from "./entities";
+import { decodeEntity, ENTITY, unescapeTarget } from "./entities";
 import { gather, type Inline, type Item, plainText, shallow } from "./inline_nodes";
-import { bareAddress, linkAddress, type Target, targetAt } from "./links";
-import { label, NONE, type References } from "./references";
+import { linkAddress, readBareAddress, readTarget, type Target } from "./links";
+import { NONE, normalizeLabel, type References } from "./references";
 
 interface Delimiter {
   item: Item;
-  sign: string;
+  character: string;
   left: number;
   original: number;
   opens: boolean;
@@ -70,26 +70,26 @@ class InlineParser {
       }
       if (match.index > this.position) this.push(text.slice(this.position, match.index));
       this.position = match.index;
-      this.special(match[0]);
+      this.parseSpecial(match[0]);
     }
-    this.emphasise(0);
+    this.processEmphasis(0);
     if (this.open) this.closeWhatIsBegun();
     return gather(this.first);
   }
 
-  private special(sign: string): void {
-    switch (sign) {
-      case "\\": return this.backslash();
-      case "`": return this.code();
-      case "*": case "_": case "~": return this.delimiter(sign);
-      case "[": return this.bracket(false);
-      case "!": return this.text[this.position + 1] === "[" ? this.bracket(true) : this.take(1);
+  private parseSpecial(character: string): void {
+    switch (character) {
+      case "\\": return this.parseBackslash();
+      case "`": return this.parseCode();
+      case "*": case "_": case "~": return this.parseDelimiter(character);
+      case "[": return this.openBracket(false);
+      case "!": return this.text[this.position + 1] === "[" ? this.openBracket(true) : this.take(1);
       case "]": return this.closeBracket();
-      case "<": return this.angle();
-      case "&": return this.entity();
-      case "$": return this.dollar();
-      case "\n": return this.newline();
-      default: return this.bareLink();
+      case "<": return this.parseAngle();
+      case "&": return this.parseEntity();
+      case "$": return this.parseDollar();
+      case "\n": return this.parseNewline();
+      default: return this.parseBareLink();
     }
   }
 
@@ -119,12 +119,12 @@ class InlineParser {
     this.position += length;
   }
 
-  private formula(length: number): void {
+  private takeFormula(length: number): void {
     this.append({ kind: "maths", text: this.text.slice(this.position, this.position + length) });
     this.position += length;
   }
 
-  private backslash(): void {
+  private parseBackslash(): void {
     const following = this.text[this.position + 1] ?? "";
     if (following === "\n") {
       this.append({ kind: "break" });
@@ -133,14 +133,14 @@ class InlineParser {
     }
     if (following === "(" || following === "[") {
       const end = this.find(following === "(" ? "\\)" : "\\]", this.position + 2);
-      if (end >= 0) return this.formula(end + 2 - this.position);
+      if (end >= 0) return this.takeFormula(end + 2 - this.position);
       // Left as typed while its end may yet come.
       if (this.open) return this.take(2);
     }
     if (this.text.startsWith("\\begin{", this.position)) {
       const name = /^[A-Za-z]{1,20}\*?\}/.exec(this.text.slice(this.position + 7, this.position + 30))?.[0];
       const end = name === undefined ? -1 : this.find(`\\end{${name}`, this.position);
-      if (end >= 0) return this.formula(end + 5 + name!.length - this.position);
+      if (end >= 0) return this.takeFormula(end + 5 + name!.length - this.position);
     }
     if (/[!-/:-@[-`{-~]/.test(following)) {
       this.push(following);
@@ -158,7 +158,7 @@ class InlineParser {
     return found;
   }
 
-  private code(): void {
+  private parseCode(): void {
     const { text, position } = this;
     let start = position;
     while (text[start] === "`") start += 1;
@@ -185,34 +185,34 @@ class InlineParser {
     this.position = end + ticks.length;
   }
 
-  private delimiter(sign: string): void {
+  private parseDelimiter(character: string): void {
     const { text, position } = this;
     let end = position;
-    while (text[end] === sign) end += 1;
+    while (text[end] === character) end += 1;
     const length = end - position;
-    if (sign === "~" && length !== 2) return this.take(length);
+    if (character === "~" && length !== 2) return this.take(length);
     const before = position === 0 ? "\n" : characterBefore(text, position);
     const after = end >= text.length ? "\n" : String.fromCodePoint(text.codePointAt(end)!);
     const item = this.append({ kind: "text", text: text.slice(position, end) });
     this.position = end;
     this.delimiters.push({
       item,
-      sign,
+      character,
       left: length,
       original: length,
-      ...flanking(sign, before, after),
+      ...flanking(character, before, after),
     });
   }
 
   /** CommonMark's "process emphasis" for the delimiters from `bottom` on. */
-  private emphasise(bottom: number): void {
+  private processEmphasis(bottom: number): void {
     const stack = this.delimiters.slice(bottom);
     const kept: Delimiter[] = [];
     // Where no opener was found for a kind of closer, none is below either: this keeps the search linear.
     const floors = new Map<string, number>();
     for (const closer of stack) {
       while (closer.closes && closer.left > 0) {
-        const kind = `${closer.sign}${closer.opens}${closer.original % 3}`;
+        const kind = `${closer.character}${closer.opens}${closer.original % 3}`;
         let index = kept.length - 1;
         const floor = floors.get(kind) ?? 0;
         while (index >= floor && !pairs(kept[index]!, closer)) index -= 1;
@@ -223,8 +223,8 @@ class InlineParser {
         const opener = kept[index]!;
         kept.length = index + 1;
         for (const [each, at] of floors) if (at > kept.length) floors.set(each, kept.length);
-        const width = closer.sign === "~" ? 2 : opener.left >= 2 && closer.left >= 2 ? 2 : 1;
-        const name = closer.sign === "~" ? "del" : width === 2 ? "strong" : "em";
+        const width = closer.character === "~" ? 2 : opener.left >= 2 && closer.left >= 2 ? 2 : 1;
+        const name = closer.character === "~" ? "del" : width === 2 ? "strong" : "em";
         this.wrap(opener.item, closer.item, name);
         shorten(opener, width);
         shorten(closer, width);
@@ -265,12 +265,12 @@ class InlineParser {
     for (const opener of this.delimiters.slice(-2).reverse()) {
       if (!opener.opens || opener.left > 3 || opener.item.next === null) continue;
       const strong = opener.left >= 2;
-      this.wrap(opener.item, null, opener.sign === "~" ? "del" : strong ? "strong" : "em");
+      this.wrap(opener.item, null, opener.character === "~" ? "del" : strong ? "strong" : "em");
       this.remove(opener.item);
     }
   }
 
-  private bracket(image: boolean): void {
+  private openBracket(image: boolean): void {
     const length = image ? 2 : 1;
     const item = this.append({ kind: "text", text: image ? "![" : "[" });
     this.position += length;
@@ -281,11 +281,11 @@ class InlineParser {
     const opener = this.brackets.pop();
     if (opener === undefined || !opener.active) return this.take(1);
     const { text, position } = this;
-    const target = (text[position + 1] === "(" ? targetAt(text, position + 2, this.open) : null) ?? this.referenced(opener);
+    const target = (text[position + 1] === "(" ? readTarget(text, position + 2, this.open) : null) ?? this.resolveReference(opener);
     if (target === null) return this.take(1);
-    const address = target.complete ? linkAddress(unescaped(target.address)) : null;
+    const address = target.complete ? linkAddress(unescapeTarget(target.address)) : null;
     if (address === null && target.complete) return this.take(1);
-    this.emphasise(opener.delimiters);
+    this.processEmphasis(opener.delimiters);
     this.delimiters.length = opener.delimiters;
     const inner = opener.item.next;
     const before = opener.item.previous;
@@ -305,12 +305,12 @@ class InlineParser {
   }
 
   /** The target of a link that is defined elsewhere: [text][label], [label][] or [label]. */
-  private referenced(opener: Bracket): Target | null {
+  private resolveReference(opener: Bracket): Target | null {
     if (this.position - opener.at > LONGEST_LABEL) return null;
     LABEL.lastIndex = this.position + 1;
     const other = LABEL.exec(this.text);
     const name = other?.[1] || this.text.slice(opener.at, this.position);
-    const address = /(?<!\\)[[\]]/.test(name) ? undefined : this.references(label(name));
+    const address = /(?<!\\)[[\]]/.test(name) ? undefined : this.references(normalizeLabel(name));
     if (address === undefined) return null;
     return { address, end: this.position + 1 + (other?.[0].length ?? 0), complete: true };
   }
@@ -324,7 +324,7 @@ class InlineParser {
     }
   }
 
-  private angle(): void {
+  private parseAngle(): void {
     AUTOLINK.lastIndex = MAIL.lastIndex = this.position;
     const match = AUTOLINK.exec(this.text);
     const mail = match ? null : MAIL.exec(this.text);
@@ -334,8 +334,8 @@ class InlineParser {
     this.position += (match ?? mail)![0].length;
   }
 
-  private bareLink(): void {
-    const address = bareAddress(this.text, this.position);
+  private parseBareLink(): void {
+    const address = readBareAddress(this.text, this.position);
     const inLink = this.brackets.some((each) => each.active);
     const wordBefore = /[\p{L}\p{N}_]/u.test(this.position === 0 ? " " : characterBefore(this.text, this.position));
     const href = inLink || wordBefore ? null : linkAddress(address);
@@ -344,26 +344,26 @@ class InlineParser {
     this.position += address.length;
   }
 
-  private entity(): void {
+  private parseEntity(): void {
     ENTITY.lastIndex = this.position;
     const match = ENTITY.exec(this.text);
     if (match === null) return this.take(1);
-    this.push(decoded(match[0], match[1], match[2], match[3]));
+    this.push(decodeEntity(match[0], match[1], match[2], match[3]));
     this.position += match[0].length;
   }
 
-  private dollar(): void {
+  private parseDollar(): void {
     if (this.text.startsWith("$$", this.position)) {
       const end = this.find("$$", this.position + 2);
-      return end < 0 ? this.take(2) : this.formula(end + 2 - this.position);
+      return end < 0 ? this.take(2) : this.takeFormula(end + 2 - this.position);
     }
     DOLLAR.lastIndex = this.position;
     const match = DOLLAR.exec(this.text);
-    if (match) this.formula(match[0].length);
+    if (match) this.takeFormula(match[0].length);
     else this.take(1);
   }
 
-  private newline(): void {
+  private parseNewline(): void {
     const node = this.last?.node;
     let trailing = 0;
     if (node?.kind === "text") {
@@ -377,9 +377,9 @@ class InlineParser {
   }
 }
 
-/** CommonMark's rules of three: whether two runs of the same sign belong together. */
+/** CommonMark's rules of three: whether two runs of the same character belong together. */
 function pairs(opener: Delimiter, closer: Delimiter): boolean {
-  if (opener.sign !== closer.sign) return false;
+  if (opener.character !== closer.character) return false;
   const either = opener.closes || closer.opens;
   const sum = opener.original + closer.original;
   return !(either && sum % 3 === 0 && !(opener.original % 3 === 0 && closer.original % 3 === 0));

@@ -26,10 +26,10 @@ export class JsonText {
     for (let at = 0; at < piece.length && this.possible; at += 1) this.possible = this.take(piece[at]!);
   }
 
-  private take(sign: string): boolean {
-    if (this.inString) return this.inText(sign);
-    if (/[\w+\-.]/.test(sign)) {
-      this.word += sign;
+  private take(character: string): boolean {
+    if (this.inString) return this.inText(character);
+    if (/[\w+\-.]/.test(character)) {
+      this.word += character;
       const { word } = this;
       return this.begun && this.takes("value") && (LITERALS.some((each) => each.startsWith(word)) || BEGUN_NUMBER.test(word));
     }
@@ -38,14 +38,14 @@ export class JsonText {
       this.word = "";
       this.ended();
     }
-    return SPACE.test(sign) ? this.begun : this.mark(sign);
+    return SPACE.test(character) ? this.begun : this.mark(character);
   }
 
-  private inText(sign: string): boolean {
-    if (sign < " ") return false;
+  private inText(character: string): boolean {
+    if (character < " ") return false;
     if (this.escaped) this.escaped = false;
-    else if (sign === "\\") this.escaped = true;
-    else if (sign === '"') {
+    else if (character === "\\") this.escaped = true;
+    else if (character === '"') {
       this.inString = false;
       if (this.takes("key")) this.expected = "colon";
       else this.ended();
@@ -53,8 +53,8 @@ export class JsonText {
     return true;
   }
 
-  private mark(sign: string): boolean {
-    switch (sign) {
+  private mark(character: string): boolean {
+    switch (character) {
       case '"':
         this.inString = this.begun && (this.takes("value") || this.takes("key"));
         return this.inString;
@@ -62,12 +62,12 @@ export class JsonText {
       case "[":
         if (!this.takes("value")) return false;
         this.begun = true;
-        this.open.push(sign);
-        this.expected = sign === "{" ? "key or end" : "value or end";
+        this.open.push(character);
+        this.expected = character === "{" ? "key or end" : "value or end";
         return true;
       case "}":
       case "]":
-        if (!this.expected.endsWith("or end") || this.open.pop() !== (sign === "}" ? "{" : "[")) return false;
+        if (!this.expected.endsWith("or end") || this.open.pop() !== (character === "}" ? "{" : "[")) return false;
         this.ended();
         return true;
       case ":":

@@ -31,15 +31,15 @@ export interface Target {
 }
 
 /** Read the target of a link from after its parenthesis. With `open`, the text goes on after its end. */
-export function targetAt(text: string, start: number, open: boolean): Target | null {
+export function readTarget(text: string, start: number, open: boolean): Target | null {
   const partial = open ? { address: "", end: text.length, complete: false } : null;
   const from = skipSpace(text, start);
-  const written = text[from] === "<" ? bracketed(text, from) : bare(text, from);
+  const written = text[from] === "<" ? readBracketed(text, from) : readBare(text, from);
   if (written === null || written.end >= text.length) return written && partial;
   const { address } = written;
   let end = skipSpace(text, written.end);
   if (end > written.end && /["'(]/.test(text[end] ?? "")) {
-    const title = titleEnd(text, end);
+    const title = findTitleEnd(text, end);
     if (title === null) return null;
     end = skipSpace(text, title);
   }
@@ -52,13 +52,13 @@ interface Written {
   end: number;
 }
 
-function bracketed(text: string, start: number): Written | null {
+function readBracketed(text: string, start: number): Written | null {
   const match = /^<((?:\\[^\n]|[^<>\n\\])*)>/.exec(text.slice(start, start + LONGEST_TARGET));
   return match && { address: match[1]!, end: start + match[0].length };
 }
 
 /** An address without brackets, whose own parentheses are balanced. */
-function bare(text: string, start: number): Written | null {
+function readBare(text: string, start: number): Written | null {
   let depth = 0;
   let end = start;
   for (; end < text.length && end - start < LONGEST_TARGET; end += 1) {
@@ -72,7 +72,7 @@ function bare(text: string, start: number): Written | null {
 }
 
 /** Where the title that begins at `start` ends; the text's end where it does not, null where it is too long. */
-function titleEnd(text: string, start: number): number | null {
+function findTitleEnd(text: string, start: number): number | null {
   const closing = text[start] === "(" ? ")" : text[start];
   let end = start + 1;
   while (end < text.length && end - start < LONGEST_TITLE && text[end] !== closing) end += text[end] === "\\" ? 2 : 1;
@@ -87,7 +87,7 @@ function skipSpace(text: string, from: number): number {
 }
 
 /** The address that begins at `position` without any brackets (GFM 6.9), "" where there is none. */
-export function bareAddress(text: string, position: number): string {
+export function readBareAddress(text: string, position: number): string {
   BARE.lastIndex = position;
   let address = BARE.exec(text)?.[0] ?? "";
   const bracket = address.search(/\]|\*\*/);

@@ -2,12 +2,12 @@
 
 import type { Block } from "./block_starts";
 import { BlockParser } from "./blocks";
-import { alike, drawInline, drawLines, type Mount, mount, mountFor, shownLines } from "./elements";
+import { canReuse, drawInline, drawLines, type Mount, mount, makeMount, shownLines } from "./elements";
 import type { GrowingText } from "./growing_text";
 import { parseInline, parseLead } from "./inline";
 import { JsonText } from "./json_text";
 import { type Typeset, TypesetQueue } from "./maths";
-import { definitions } from "./references";
+import { readDefinitions } from "./references";
 
 // A drawing that is behind, as in a view opened late, catches up over several frames.
 const PIECE = 2048;
@@ -138,7 +138,7 @@ export class MarkdownView {
   }
 
   private drawText(own: Mount, block: Block): void {
-    const defined = block.kind === "paragraph" ? definitions(block.lines) : { found: [], lines: 0 };
+    const defined = block.kind === "paragraph" ? readDefinitions(block.lines) : { found: [], lines: 0 };
     if (!block.open) this.defined.push(...defined.found);
     const text = block.lines.slice(defined.lines).join("\n").trimEnd();
     const inline = (block.leads ? parseLead : parseInline)(text, block.open, (name) => this.address(name, block));
@@ -200,8 +200,8 @@ export class MarkdownView {
     for (const child of block.children.slice(same)) {
       // A line that has grown is a new block: it goes on in the element of the one that was withdrawn.
       const former = gone.shift();
-      const reused = former && alike(former, child) ? this.mounts.get(former) : undefined;
-      const made = reused ?? mountFor(child, block);
+      const reused = former && canReuse(former, child) ? this.mounts.get(former) : undefined;
+      const made = reused ?? makeMount(child, block);
       if (reused) this.mounts.delete(former!);
       else {
         for (const each of former ? [former, ...gone.splice(0)] : []) this.unmount(each);

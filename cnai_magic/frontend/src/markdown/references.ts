@@ -12,7 +12,7 @@ const SPACE = String.raw`[ \t]*(?:\n[ \t]*)?`;
 const DEFINITION = new RegExp(`${LABEL}:${SPACE}${ADDRESS}(?:(?=\\s)${SPACE}${TITLE})?[ \\t]*(?:\\n|$)`, "y");
 
 /** The definitions that a paragraph begins with, each a label and an address, and how many lines they take. */
-export function definitions(lines: string[]): { found: [string, string][]; lines: number } {
+export function readDefinitions(lines: string[]): { found: [string, string][]; lines: number } {
   const found: [string, string][] = [];
   if (!lines[0]?.startsWith("[")) return { found, lines: 0 };
   const text = lines.join("\n");
@@ -20,7 +20,7 @@ export function definitions(lines: string[]): { found: [string, string][]; lines
   for (;;) {
     DEFINITION.lastIndex = end;
     const match = DEFINITION.exec(text);
-    const name = match && label(match[1]!);
+    const name = match && normalizeLabel(match[1]!);
     if (!match || !name) break;
     found.push([name, match[2] ?? match[3]!]);
     end = DEFINITION.lastIndex;
@@ -29,6 +29,6 @@ export function definitions(lines: string[]): { found: [string, string][]; lines
 }
 
 /** Labels are the same whatever their case and white space. */
-export function label(text: string): string {
+export function normalizeLabel(text: string): string {
   return text.trim().replace(/\s+/g, " ").toLowerCase().toUpperCase();
 }

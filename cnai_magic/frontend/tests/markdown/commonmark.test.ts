@@ -39,7 +39,7 @@ it("reads each example of the specification as it says, but for those listed", (
   expect([examples.length, different]).toEqual([652, listed.sort((one, other) => one - other)]);
 });
 
-it("reads each of them alike in pieces", () => {
+it("reads each of them canReuse in pieces", () => {
   for (const { text, number } of examples) {
     const pieces = text.match(/[^]{1,4}/g)!;
     expect(show(pieces).isEqualNode(whole(text)), String(number)).toBe(true);
