@@ -8,7 +8,7 @@ from IPython.display import display
 
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
-from ..notebook.kept import Kept
+from ..notebook.cell_history import Kept
 from ..notebook.record import bundle, metadata
 from ..session.kernel_session import KernelSession
 from .line import Line, Recorded

@@ -45,7 +45,7 @@ Show and change the conversations of this notebook.
   system [TEXT]      show or set the system message; "" removes it
   restore            have the conversations of the notebook file again, after a restart; --from PATH
   export PATH        write the conversation to a file: .ipynb, .md or .json; --force: over another
-  import PATH        read one from such a file; --as NAME"""
+  import PATH        read one from a file: .ipynb or .json; --as NAME"""
 
 _LONGEST_NUMBER = 9
 

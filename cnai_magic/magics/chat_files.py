@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from ..display.line import Line
 from ..errors import InputError
 from ..nearest import nearest
 from ..notebook.files import read_text, write_new
-from ..notebook.markdown_export import from_markdown, to_markdown
+from ..notebook.markdown_export import to_markdown
 from ..notebook.messages_json import from_messages, to_messages
 from ..notebook.notebook_files import notebook_of, restored_from
 from ..notebook.record import time_text
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "import_", "restore"]
 
-_SUFFIXES = (".ipynb", ".md", ".json")
+_EXPORTED = (".ipynb", ".md", ".json")
+_IMPORTED = (".ipynb", ".json")
 _TEXTS = ("text", "reasoning", "prompt", "model", "answered_by", "note", "finish_reason", "request")
 
 
@@ -63,7 +64,7 @@ def export(command: Command, arguments: Namespace) -> object:
         ".md": lambda each: to_markdown(_cleaned(_as_sent(each))),
         ".json": lambda each: to_messages(_cleaned(_as_sent(each))),
     }
-    suffix = _suffix(path)
+    suffix = _suffix(path, _EXPORTED)
     if not conversation.turns and not conversation.system:
         raise InputError(
             f"conversation {conversation.name!r} has no turns to write yet",
@@ -104,8 +105,7 @@ def _as_sent(conversation: Conversation) -> Conversation:
 def import_(command: Command, arguments: Namespace) -> object:
     """Read a conversation from a file, and go on in it."""
     path = Path(arguments.path)
-    suffix = _suffix(path)
-    if suffix == ".ipynb":
+    if _suffix(path, _IMPORTED) == ".ipynb":
         conversation, notes = _one_of_a_notebook(path, arguments.chat)
     elif arguments.chat:
         raise InputError(
@@ -113,7 +113,7 @@ def import_(command: Command, arguments: Namespace) -> object:
             why="-c chooses one of a notebook's; what it is called here is --as NAME",
         )
     else:
-        read = (from_markdown if suffix == ".md" else from_messages)(read_text(path), _stem(path))
+        read = from_messages(read_text(path), _stem(path))
         conversation, notes = read.conversation, list(read.notes)
     taken = command.session.cells.take_in(conversation, arguments.name, _stem(path), command.place)
     assert taken.made_at is not None, "it was just read"
@@ -149,13 +149,19 @@ def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]
     return found[chosen or next(iter(found))], restored.notes
 
 
-def _suffix(path: Path) -> str:
-    if path.suffix.lower() not in _SUFFIXES:
+def _suffix(path: Path, allowed: Sequence[str]) -> str:
+    suffix = path.suffix.lower()
+    if suffix in allowed:
+        return suffix
+    kinds = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+    if suffix in _EXPORTED:
         raise InputError(
-            f"the name {path.name!r} does not say what kind of file it is",
-            next_step=f"end it with {', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}",
+            f"{path.name} cannot be imported: Markdown is written for people to read",
+            next_step="import a notebook (.ipynb) or messages (.json)",
         )
-    return path.suffix.lower()
+    raise InputError(
+        f"the name {path.name!r} does not say what kind of file it is", next_step=f"end it with {kinds}"
+    )
 
 
 def _is_same(one: Path, other: Path) -> bool:

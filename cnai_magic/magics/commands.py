@@ -115,7 +115,7 @@ def chat_parsers() -> dict[str, Parser]:
     export = Parser("%cnai_chat export", "Write the conversation in use to a file: .ipynb, .md or .json.")
     export.add_argument("path", metavar="PATH")
     export.add_argument("--force", action="store_true", help="Write over a file that is there.")
-    imports = Parser("%cnai_chat import", "Read a conversation from a file: .ipynb, .md or .json.")
+    imports = Parser("%cnai_chat import", "Read a conversation from a file: .ipynb or .json.")
     imports.add_argument("path", metavar="PATH")
     imports.add_argument("--as", dest="name", default="", metavar="NAME", help="Call it so.")
     imports.add_argument("-c", "--chat", default="", metavar="NAME", help="Which one of a notebook's.")

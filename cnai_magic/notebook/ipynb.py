@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from ..next_steps import ReadFile
 from .files import decode_error, expanded, read_bytes
-from .imported import number, short
 from .restore import SavedCell
+from .untrusted import decode_number, describe
 
 __all__ = ["NotebookFile", "read_notebook"]
 
@@ -143,7 +143,7 @@ def _decoded(text: str, position: int) -> tuple[Any, int]:
         raise
     except ValueError:
         # Python refuses numbers of thousands of digits.
-        return json.JSONDecoder(strict=False, parse_int=number).raw_decode(text, position)
+        return json.JSONDecoder(strict=False, parse_int=decode_number).raw_decode(text, position)
 
 
 def _why(text: str, exc: Exception) -> str:
@@ -195,7 +195,7 @@ def _code_cells(cells: Sequence[Any], notes: list[str]) -> list[SavedCell]:
 def _code_cell(cell: object, place: int, used: set[str], problem: _Problem) -> SavedCell | None:
     if not isinstance(cell, dict):
         if cell is not _UNREADABLE:
-            problem(f"it is {short(cell)}")
+            problem(f"it is {describe(cell)}")
         return None
     if cell.get("cell_type", "code") != "code" and "outputs" not in cell:
         return None
@@ -210,13 +210,13 @@ def _source(given: object, problem: _Problem) -> str:
         return given
     lines = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
     if not isinstance(given, list) or len(lines) < len(given):
-        problem(f"its source is {short(given)}, and no text")
+        problem(f"its source is {describe(given)}, not text")
     return "".join(lines)
 
 
 def _outputs(given: object, problem: _Problem) -> list[Mapping[str, Any]]:
     if not isinstance(given, list):
-        problem(f"its outputs are {short(given)}")
+        problem(f"its outputs are {describe(given)}")
         return []
     found: list[Mapping[str, Any]] = [each for each in given if isinstance(each, dict)]
     if len(found) < len(given):

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..api.messages import Message, Part, TextPart
-from ..chat.conversation import Conversation
+from ..chat.attempt import Attempt
+from ..chat.conversation import CellPosition, Conversation
+from ..chat.conversations import Conversations
+from ..chat.reply import Reply
 from ..errors import InputError
 from ..redaction import redact, well_formed
-from .imported import NO_MODEL, Draft, Read, Unsound, is_name, parsed, short
+from .untrusted import Unsound, decode_json, describe, is_name
 
-__all__ = ["from_messages", "to_messages"]
+__all__ = ["NO_MODEL", "Read", "from_messages", "to_messages"]
 
+NO_MODEL = "unknown"
+"""The model of an answer that does not tell it."""
+
+_NO_NAME = "imported"
+_MOST_NOTES = 20
 _NEXT_STEP = 'write [{"role": "user", "content": "…"}, …], or an object with that under "messages"'
 
 
@@ -29,31 +38,74 @@ def to_messages(conversation: Conversation) -> str:
 def from_messages(text: str, name: str) -> Read:
     """Read a conversation from JSON: a list of messages, or an object that has it under `messages`.
 
-    Raises InputError where no question with its answer, and no system message, can be had of it.
+    Raises InputError where no question with its answer, and no system message, can be read from it.
     """
-    draft = Draft()
+    draft = _Draft()
     messages, model = _messages_of(text, draft.notes)
     turns = _Turns(draft, model)
     for number, raw in enumerate(messages, 1):
         try:
-            turns.take(_message(raw, number, draft.notes), f"message {number}")
+            turns.add(_message(raw, number, draft.notes), f"message {number}")
         except Unsound as error:
             draft.notes.append(f"message {number} is left out: {error}")
     turns.end()
     return draft.read(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A conversation that was read, and `notes`: what was left out or changed, a short line for each."""
+
+    conversation: Conversation
+    notes: tuple[str, ...] = ()
+
+
+class _Draft:
+    """A conversation while it is read: its turns as the fields of a Reply, and what was left out."""
+
+    def __init__(self) -> None:
+        self.system: str | None = None
+        self.turns: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+
+    def set_system(self, text: str, where: str) -> None:
+        """Set the system message; the last one is the conversation's."""
+        if self.system is not None:
+            self.notes.append(f"{where}: this system message takes the place of the one before")
+        self.system = text
+
+    def read(self, name: str) -> Read:
+        """Return the conversation of this name, or of another where it cannot be one."""
+        if not self.turns and self.system is None and self.notes:
+            raise InputError(
+                "no conversation is left of this", why="; ".join(self.notes[:3]), next_step=_NEXT_STEP
+            )
+        conversation = Conversation(self._name(name), self.system)
+        for about in self.turns:
+            reply = Reply(**{"system": self.system or None, **about})
+            conversation.record(CellPosition(), Attempt(reply, conversation.name))
+        notes, more = self.notes[:_MOST_NOTES], len(self.notes) - _MOST_NOTES
+        return Read(conversation, (*notes, *([f"and {more:,} more of the kind"] if more > 0 else [])))
+
+    def _name(self, name: str) -> str:
+        if Conversations.is_name(name):
+            return name
+        # First of all: where there are many notes, this one is not among those that are counted only.
+        self.notes.insert(0, f"a conversation cannot be called {describe(name)}")
+        return _NO_NAME
+
+
 class _Turns:
     """Puts messages into the turns of a draft, in their order."""
 
-    def __init__(self, draft: Draft, model: str) -> None:
+    def __init__(self, draft: _Draft, model: str) -> None:
         self._draft, self._model = draft, model
         self._questions: list[Message] = []
         self._steps: list[Message] = []
         self._answers: list[str] = []
 
-    def take(self, message: Message, where: str) -> None:
-        """Take the next message; raises Unsound where no turn has a place for it."""
+    def add(self, message: Message, where: str) -> None:
+        """Add the next message; raises Unsound where no turn has a place for it."""
         if message.role in ("system", "developer"):
             self._draft.set_system(message.text, where)
         elif message.role == "user":
@@ -74,7 +126,7 @@ class _Turns:
             self._answers.append(message.text)
 
     def end(self) -> None:
-        """End the last turn, and tell where it has no answer."""
+        """End the last turn, and note where it has no answer."""
         self._end_turn()
         if self._questions:
             self._draft.notes.append("the last question is left out: it has no answer")
@@ -118,24 +170,24 @@ def _joined_parts(questions: Sequence[Message]) -> tuple[Part, ...]:
 def _messages_of(text: str, notes: list[str]) -> tuple[list[Any], str]:
     """Return the messages of a JSON text, not checked yet, and the model that it names."""
     try:
-        body = parsed(well_formed(text.removeprefix("\ufeff")))
+        body = decode_json(well_formed(text.removeprefix("\ufeff")))
     except Unsound as exc:
         raise InputError("this is not JSON that can be read", why=str(exc), next_step=_NEXT_STEP) from exc
     about = body if isinstance(body, dict) else {"messages": body}
     messages, model = about.get("messages"), about.get("model", NO_MODEL)
     if not isinstance(messages, list) or not messages:
-        found = "an empty list" if messages == [] else short(messages)
+        found = "an empty list" if messages == [] else describe(messages)
         raise InputError("there are no messages", why=f"in their place is {found}", next_step=_NEXT_STEP)
     if not is_name(model):
-        notes.append(f"the model is left out: {short(model)} names none")
+        notes.append(f"the model is left out: {describe(model)} names none")
         model = NO_MODEL
     return messages, model
 
 
 def _message(raw: object, number: int, notes: list[str]) -> Message:
-    """Read a message; parts that cannot be kept are left out of it, and told."""
+    """Read a message; parts that cannot be kept are left out of it, with a note."""
     if not isinstance(raw, Mapping):
-        raise Unsound(f"it is {short(raw)}, and no object")
+        raise Unsound(f"it is {describe(raw)}, not an object")
     content, role = raw.get("content"), raw.get("role")
     if isinstance(content, list) and content:
         raw = {**raw, "content": _sound_parts(content, role == "user", number, notes)}
@@ -154,7 +206,7 @@ def _sound_parts(parts: list[Any], of_user: bool, number: int, notes: list[str])
             sound.append(part)
         except InputError:
             kind = part.get("type") if isinstance(part, Mapping) else part
-            others.add(kind if is_name(kind) and len(kind) <= 40 else short(kind))
+            others.add(kind if is_name(kind) and len(kind) <= 40 else describe(kind))
     held = ", ".join(sorted(others)[:3])
     if not sound:
         raise Unsound(f"it holds nothing that can be kept: {held}")

@@ -23,8 +23,8 @@ from ..chat.reply import Reply
 from ..chat.turn import Turn
 from ..money.cost import Charge, Spend
 from ..redaction import strip_controls
-from .imported import NO_MODEL
 from .ipynb import read_notebook
+from .messages_json import NO_MODEL
 from .record import bundle, event_metadata, metadata
 from .restore import Restored, SavedCell, answers_of, restore
 

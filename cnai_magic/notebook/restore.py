@@ -19,9 +19,9 @@ from ..chat.conversations import Conversations
 from ..chat.order import CellPosition
 from ..errors import InputError
 from ..money.cost import Charge
-from .found_turns import BEGINNING, FoundTurn, fill
-from .names import Names
-from .record import Event, KeptTurn, read_answer, read_event, read_kept, standing_in
+from .conversation_names import Names
+from .read_record import Event, KeptTurn, read_answer, read_event, read_kept, standing_in
+from .turn_building import BEGINNING, FoundTurn, fill
 
 __all__ = ["Restored", "SavedCell", "answers_of", "restore"]
 

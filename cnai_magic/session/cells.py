@@ -9,7 +9,7 @@ from ..chat.cell_run import CellRun
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..money.book import SpendBook
-from ..notebook.kept import Changes, Kept, kept_of
+from ..notebook.cell_history import Changes, Kept, kept_of
 from ..notebook.merge import merge
 from ..notebook.restore import Restored, SavedCell
 from .forks import ForkSafeLock

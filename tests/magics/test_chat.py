@@ -337,7 +337,7 @@ def test_a_change_is_recorded_and_a_look_is_not(session: KernelSession) -> None:
 # -- files --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", [".ipynb", ".md", ".json"])
+@pytest.mark.parametrize("suffix", [".ipynb", ".json"])
 def test_what_is_exported_is_imported_as_it_was(session: KernelSession, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"it's a chat{suffix}"
     shown = repr(run_chat_command(session, f'export "{path}"', lambda: None))
@@ -350,6 +350,17 @@ def test_what_is_exported_is_imported_as_it_was(session: KernelSession, suffix: 
         f"answer to {prompt}" for prompt in ("first", "second", "third")
     ]
     assert all(turn.place.cell is None for turn in current(session).turns)
+
+
+def test_markdown_is_not_imported_and_the_error_says_what_is(session: KernelSession, tmp_path: Path) -> None:
+    path = tmp_path / "chat.md"
+    run_chat_command(session, f"export {path}", lambda: None)
+    with pytest.raises(InputError, match="Markdown is written for people to read") as caught:
+        run_chat_command(session, f"import {path}", lambda: None)
+    assert caught.value.next_step.at(CELL) == "import a notebook (.ipynb) or messages (.json)"
+    with pytest.raises(InputError, match="does not say what kind of file") as caught:
+        run_chat_command(session, f"import {tmp_path}/chat.pdf", lambda: None)
+    assert caught.value.next_step.at(CELL) == "end it with .ipynb or .json"
 
 
 def test_an_import_takes_no_name_that_is_taken(session: KernelSession, tmp_path: Path) -> None:
@@ -410,8 +421,8 @@ def test_a_conversation_with_nothing_in_it_is_not_written(session: KernelSession
     with pytest.raises(InputError, match="no turns to write"):
         run_chat_command(session, f"export {tmp_path}/chat.md", lambda: None)
     run_chat_command(session, "system Be brief.", lambda: None)
-    run_chat_command(session, f"export {tmp_path}/chat.md", lambda: None)
-    run_chat_command(session, f"import {tmp_path}/chat.md", lambda: None)
+    run_chat_command(session, f"export {tmp_path}/chat.json", lambda: None)
+    run_chat_command(session, f"import {tmp_path}/chat.json", lambda: None)
     assert (session.conversations.current, current(session).system) == ("chat", "Be brief.")
 
 
@@ -430,9 +441,7 @@ def test_a_conversation_with_nothing_in_it_is_not_written(session: KernelSession
         ("x.json", b'{"messages": []}'),
         ("x.json", b'{"messages": [{"role": "user", "content": "only a question"}]}'),
         ("x.json", b"\x80"),
-        ("x.md", b""),
-        ("x.md", b"# Only a heading"),
-        ("x.md", b"\x00" * 100),
+        ("x.md", b"# Conversation main"),
     ],
 )
 def test_a_file_of_something_else_is_not_imported(
@@ -446,7 +455,7 @@ def test_a_file_of_something_else_is_not_imported(
     assert [each.name for each in session.conversations] == ["main"]
 
 
-@pytest.mark.parametrize("name", ["x.ipynb", "x.json", "x.md"])
+@pytest.mark.parametrize("name", ["x.ipynb", "x.json"])
 def test_a_file_that_is_too_large_is_not_even_read(session: KernelSession, name: str, tmp_path: Path) -> None:
     with open(tmp_path / name, "wb") as file:
         file.truncate(2**40)
@@ -465,7 +474,7 @@ def test_one_of_several_conversations_of_a_notebook_is_named(session: KernelSess
     run_chat_command(session, f"import '{path}' -c plan --as again", lambda: None)
     assert (session.conversations.current, prompts(session)) == ("again", ["of the plan"])
     with pytest.raises(InputError, match="one conversation only"):
-        run_chat_command(session, f"import {tmp_path}/x.md -c plan", lambda: None)
+        run_chat_command(session, f"import {tmp_path}/x.json -c plan", lambda: None)
 
 
 def two_conversations(session: KernelSession, folder: Path) -> Path:

@@ -104,14 +104,14 @@ DAMAGED: dict[str, tuple[Callable[[Cell], object], bool, str]] = {
         "cell 4 is damaged: one of its outputs is not an object",
     ),
     "no outputs": (_without("outputs"), True, ""),
-    "source a number": (_set("source", 5), False, "cell 4 is damaged: its source is 5, and no text"),
-    "source null": (_set("source", None), False, "cell 4 is damaged: its source is null, and no text"),
+    "source a number": (_set("source", 5), False, "cell 4 is damaged: its source is 5, not text"),
+    "source null": (_set("source", None), False, "cell 4 is damaged: its source is null, not text"),
     "source of numbers": (
         _set("source", ["a", 5, None]),
         False,
         "cell 4 is damaged: its source is a list, and",
     ),
-    "no source": (_without("source"), False, "cell 4 is damaged: its source is null, and no text"),
+    "no source": (_without("source"), False, "cell 4 is damaged: its source is null, not text"),
     "no type": (_without("cell_type"), False, ""),
     "type a number": (_set("cell_type", 5), False, ""),
     "no ID": (_without("id"), False, ""),
@@ -189,7 +189,7 @@ def test_numbers_that_are_none_are_left_out(path: Path) -> None:
     assert seconds in whole
     for number in ("NaN", "-Infinity", "1e999", "9" * 400, "9" * 5000, "-" + "9" * 5000):
         path.write_text(whole.replace(seconds, f'"seconds": {number}', 1))
-        notes = ["left out: 1 output in cell 2, because its seconds are no time"]
+        notes = ["left out: 1 output in cell 2, because its seconds are not a duration"]
         assert restored_from(path).notes == notes
         assert prompts(path) == GOOD[1:]
 

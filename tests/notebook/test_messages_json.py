@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -9,10 +10,41 @@ from hypothesis import strategies as st
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.chat.conversation import Conversation
 from cnai_magic.errors import InputError
-from cnai_magic.notebook.imported import Read
-from cnai_magic.notebook.messages_json import from_messages, to_messages
-from tests.notebook.test_markdown_export import _TEXTS, conversation, example, pairs, repeated
+from cnai_magic.notebook.messages_json import Read, from_messages, to_messages
+from tests.notebook.test_markdown_export import conversation, example, pairs
 from tests.properties import random_examples
+
+_PIECES = st.sampled_from(
+    [
+        *(
+            "\n",
+            "\n\n",
+            "\r\n",
+            "\r",
+            " ",
+            "\t",
+            "\\",
+            "\\\\",
+            "\0",
+            "\x1b[31m",
+            "\x7f",
+            "\x0b",
+            "\x0c",
+            "\x85",
+        ),
+        *("#", "# Title\n", "## Question 1\n\n", "> ", "- ", "|", "$x$", "{{ 1 }}", "a", "word "),
+        *("```", "~~~", "```py\n", "    ```\n", "  ~~~\n", "\u2028", "\ufeff", "😀", "né"),
+        *("<!--", "-->", "<!-- cnai:", "cnai:end", "<!-- cnai:user -->", "<!-- cnai:user -->\n"),
+        *("\\<!-- cnai:end -->\n", '<!--\tcnai:assistant {"model": "x"} -->\r\n'),
+    ]
+)
+_TEXTS = st.lists(_PIECES | st.text(max_size=4), max_size=14).map("".join)
+SIZE = 3 * 2**20
+
+
+def repeated(piece: str) -> str:
+    return piece * (SIZE // len(piece))
+
 
 _SOUND = st.lists(st.tuples(_TEXTS, _TEXTS.filter(bool)), min_size=1, max_size=4)
 
@@ -219,3 +251,48 @@ def test_large_hostile_messages_are_read_in_linear_time(piece: str) -> None:
         except InputError:
             continue
         assert len(read.notes) <= 21
+
+
+# -- hostile files ------------------------------------------------------------------------------
+
+
+def test_a_file_damaged_anywhere_is_read_or_refused() -> None:
+    chance = random.Random(7)
+    for _ in range(3000):
+        text = to_messages(example())
+        for _ in range(chance.randint(1, 4)):
+            at, other = chance.randrange(len(text)), chance.randrange(len(text))
+            inserted = chance.choice(["", text[other : other + 40], "\n", "{", '"', "\\", "\0", "\ud800"])
+            text = text[:at] + inserted + text[at + chance.randint(0, 30) :]
+        try:
+            found = from_messages(text, "x")
+        except InputError:
+            continue
+        assert to_messages(found.conversation).encode()
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    | st.sampled_from(["user", "assistant", "system", "text", "main", "m"]),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(
+        st.sampled_from(
+            ["role", "content", "messages", "model", "type", "text", "usage", "cost", "time", "seconds",
+             "parameters", "temperature", "name", "version", "fence", "system", "prompt_tokens", "estimated"]
+        ),
+        inner,
+        max_size=6,
+    ),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@random_examples()
+@given(_JSON, _JSON)
+def test_any_json_in_any_place_is_read_or_refused(one: object, two: object) -> None:
+    sound = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    try:
+        read = from_messages(json.dumps([one, two, *sound]), "x")
+    except InputError:
+        return
+    assert read.conversation.turns

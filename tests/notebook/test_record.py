@@ -18,16 +18,8 @@ from cnai_magic.chat.markdown import DOLLAR, escape_markdown
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.money.cost import Cost
-from cnai_magic.notebook.record import (
-    SCHEMA,
-    Event,
-    bundle,
-    event_metadata,
-    metadata,
-    read_answer,
-    read_event,
-    small,
-)
+from cnai_magic.notebook.read_record import Event, read_answer, read_event
+from cnai_magic.notebook.record import SCHEMA, bundle, event_metadata, metadata, small
 from cnai_magic.redaction import ApiKey
 from tests.display.answers import attempt
 from tests.page_faults import page_faults
@@ -383,7 +375,7 @@ def test_a_huge_output_is_read() -> None:
     text = "word " * 1_000_000
     about, data = saved(attempt(text))
     assert read_answer(about, data).reply.text == text
-    with pytest.raises(InputError, match="its time is none"):
+    with pytest.raises(InputError, match="its time is not a time"):
         read_answer({**about, "time": "Z" * 10**7}, data)
 
 

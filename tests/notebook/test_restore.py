@@ -19,7 +19,7 @@ from cnai_magic.chat.conversations import Conversations
 from cnai_magic.errors import InputError
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.money.cost import Spend
-from cnai_magic.notebook.kept import kept_of
+from cnai_magic.notebook.cell_history import kept_of
 from cnai_magic.notebook.merge import merge
 from cnai_magic.notebook.record import bundle, event_metadata, metadata
 from cnai_magic.notebook.restore import Restored, SavedCell, answers_of, restore
@@ -374,9 +374,9 @@ def test_without_cell_ids_all_comes_back_and_new_questions_append(document: Docu
         ({"usage": {"prompt_tokens": True, "completion_tokens": 1}}, "its prompt_tokens is not a count"),
         ({"parameters": {"temperature": "hot"}}, "its parameters are not those of a request"),
         ({"parameters": {"api_key": "x"}}, "its parameters are not those of a request"),
-        ({"time": "yesterday"}, "its time is none"),
-        ({"time": "0001-01-01T00:00:00+23:59"}, "its time is none"),
-        ({"seconds": float("nan")}, "its seconds are no time"),
+        ({"time": "yesterday"}, "its time is not a time"),
+        ({"time": "0001-01-01T00:00:00+23:59"}, "its time is not a time"),
+        ({"seconds": float("nan")}, "its seconds are not a duration"),
         ({"model": "m" * 10**6}, "its model is not a name"),
         ({"turn": -1}, "its turn is not a count"),
         ({"demo": "yes"}, "its demo is neither true nor false"),
@@ -397,8 +397,8 @@ def test_what_is_not_sound_is_left_out_and_told_and_the_rest_comes_back(
     ("others", "reason"),
     [
         ([1], "one of its parts is not an object"),
-        ({}, "its other attempts are no list of them"),
-        ([{}] * 1001, "its other attempts are no list of them"),
+        ({}, "its other attempts are not a list, or too many"),
+        ([{}] * 1001, "its other attempts are not a list, or too many"),
         ([{"prompt": "x"}], "its text is missing"),
     ],
 )

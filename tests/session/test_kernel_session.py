@@ -37,7 +37,8 @@ from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money import budget, spending
 from cnai_magic.money.cost import Charge, Cost, Spend
-from cnai_magic.notebook.record import bundle, metadata, read_answer
+from cnai_magic.notebook.read_record import read_answer
+from cnai_magic.notebook.record import bundle, metadata
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session import kernel_session as session_module
 from cnai_magic.session import pending_reply, recorder, reply_reader

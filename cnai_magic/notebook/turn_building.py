@@ -10,7 +10,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
 from ..chat.order import CellPosition
 from ..chat.turn import Turn
-from .names import Names
+from .conversation_names import Names
 
 __all__ = ["BEGINNING", "FoundTurn", "fill"]
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
-from .record import Event
+from .read_record import Event
 
 __all__ = ["Names"]
 

@@ -1,0 +1,248 @@
+"""Records of answers and changes read back from the outputs of a notebook; see `record` for their form.
+
+A notebook is untrusted input: what is not sound is an InputError that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ..api.messages import Message, Part
+from ..api.parameters import ParameterValue, check_parameters
+from ..chat.attempt import Attempt
+from ..chat.reply import Reply
+from ..errors import InputError
+from ..money.cost import Cost, Spend
+from ..redaction import well_formed
+from .record import MOST_OTHERS, SCHEMA, shown_text
+from .untrusted import (
+    read_count,
+    read_flag,
+    read_mapping,
+    read_name,
+    read_note,
+    read_seconds,
+    read_text,
+    read_time,
+    read_time_or_none,
+    read_usage,
+)
+
+__all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "standing_in"]
+
+_EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
+_MOST_KEPT = 1000
+_MOST_STEPS = 1000
+# One for all replies that are read: what the notebook had spent with each is not saved.
+_UNKNOWN = Spend()
+
+
+class Event(NamedTuple):
+    """A change that a command made to a conversation, as its output keeps it.
+
+    `kind` is use, fork, drop, keep, system, import, rename, delete, or kept, which changed nothing. Of a
+    fork, `conversation` is the origin, `name` the new one, `answers` the IDs of those that it began with (""
+    for one that cannot be read), `returned` those that went back to the origin, and `made` when it was first
+    made. A conversation is renamed to `name`; when it
+    is deleted, `name` is in use then. `turn_id` is the one of a turn that was dropped, or of which
+    `answer` was kept. `system` is the message that was set, or that the fork began with. `began` tells that
+    the command began the conversation, as the one with the number `index_in_cell` in its cell.
+    """
+
+    time: datetime
+    kind: str
+    conversation: str
+    name: str = ""
+    turn_id: str = ""
+    answer: str = ""
+    answers: tuple[str, ...] = ()
+    system: str | None = None
+    returned: tuple[str, ...] = ()
+    made: datetime | None = None
+    began: bool = False
+    index_in_cell: int = 0
+
+
+class KeptTurn(NamedTuple):
+    """A turn of a cell that its outputs no longer show: of which conversation, and whether it is retired."""
+
+    attempt: Attempt
+    conversation: str
+    detached: bool
+
+
+def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Attempt:
+    """Return the answer that an output holds: `about` is what stands under `cnai`, `data` its MIME bundle.
+
+    An output whose text was edited by hand has the answer that stands there now. Raises InputError, with the
+    reason, for what is no answer of ours; a notebook is untrusted input.
+    """
+    _check_schema(about)
+    return _attempt(about, _answer_text(about, data), _others(about))
+
+
+def standing_in(about: Mapping[str, Any], attempt: Attempt) -> str:
+    """Return the conversation in which an answer stands: it may be from before a fork."""
+    return read_name(about, "fork", attempt.conversation)
+
+
+def read_event(about: Mapping[str, Any]) -> Event:
+    """Return the change that an output holds; raises InputError, with the reason, where it is none."""
+    _check_schema(about)
+    kind = about.get("event")
+    if kind not in _EVENTS:
+        raise InputError("its change is unknown")
+    event = Event(read_time(about), kind, read_name(about, "conversation"))
+    event = event._replace(began=read_flag(about, "began"), index_in_cell=read_count(about, "ordinal", 0))
+    system = None if about.get("system") is None else read_text(about, "system")
+    if kind == "fork":
+        event = event._replace(
+            name=read_name(about, "name"), system=system, made=read_time_or_none(about, "made")
+        )
+        returned = _answers({"returned": [], **about}, "returned")
+        return event._replace(answers=_answers(about, "answers"), returned=returned)
+    if kind in ("rename", "delete"):
+        return event._replace(name=read_name(about, "name"))
+    if kind in ("drop", "keep"):
+        answer = read_name(about, "answer") if kind == "keep" else ""
+        return event._replace(turn_id=read_name(about, "turn_id"), answer=answer)
+    return event._replace(system=system, made=read_time_or_none(about, "made"))
+
+
+def read_kept(
+    about: Mapping[str, Any],
+) -> tuple[datetime | None, list[KeptTurn | InputError], list[Mapping[str, Any]]]:
+    """Return what an output keeps of what its cell did before: when, turns, and changes, not read yet.
+
+    In place of a turn that is not sound stands the reason.
+    """
+    if "kept" not in about:
+        return None, [], []
+    kept = read_mapping(about["kept"])
+    turns, changes = kept.get("turns", []), kept.get("changes", [])
+    if not isinstance(turns, list) or not isinstance(changes, list):
+        raise InputError("what its cell did before is not a list")
+    found: list[KeptTurn | InputError] = []
+    for each in turns[:_MOST_KEPT]:
+        try:
+            found.append(_kept_turn(read_mapping(each)))
+        except InputError as error:
+            found.append(error)
+    return read_time(kept), found, [each for each in changes[:_MOST_KEPT] if isinstance(each, Mapping)]
+
+
+def _kept_turn(about: Mapping[str, Any]) -> KeptTurn:
+    attempt = _attempt(about, about.get("text"), _others(about))
+    return KeptTurn(attempt, standing_in(about, attempt), read_flag(about, "retired"))
+
+
+def _others(about: Mapping[str, Any]) -> tuple[Attempt, ...]:
+    others = about.get("others", [])
+    if not isinstance(others, list) or len(others) > MOST_OTHERS:
+        raise InputError("its other attempts are not a list, or too many")
+    return tuple(_attempt(read_mapping(each), read_mapping(each).get("text")) for each in others)
+
+
+def _answer_text(about: Mapping[str, Any], data: Mapping[str, Any]) -> object:
+    """Return the text of the answer: what stands above the footer, or `text`, which has it to the letter."""
+    whole, shown, footer = about.get("text"), data.get("text/plain"), about.get("footer")
+    if isinstance(shown, list) and all(isinstance(line, str) for line in shown):
+        shown = "".join(shown)
+    if not isinstance(shown, str) or not isinstance(footer, str):
+        return whole
+    if shown.endswith(footer):
+        shown = shown.removesuffix(footer).removesuffix("\n\n")
+    return whole if isinstance(whole, str) and shown_text(whole) == shown else shown
+
+
+def _attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, ...] = ()) -> Attempt:
+    return Attempt(
+        _reply(about, text),
+        conversation=read_name(about, "conversation"),
+        turn=read_count(about, "turn"),
+        turn_id=read_name(about, "turn_id", ""),
+        number=max(1, read_count(about, "attempt", 1)),
+        index_in_cell=read_count(about, "ordinal", 0),
+        first_run=read_time_or_none(about, "first_run"),
+        appended=read_flag(about, "appended"),
+        chosen=read_flag(about, "chosen"),
+        began=read_flag(about, "began"),
+        total=_UNKNOWN,
+        others=others,
+    )
+
+
+def _reply(about: Mapping[str, Any], text: object) -> Reply:
+    if not isinstance(text, str):
+        raise InputError("its text is missing")
+    usage, cost = read_usage(about), about.get("cost")
+    return Reply(
+        text=well_formed(text),
+        prompt=read_text(about, "prompt"),
+        model=read_name(about, "model"),
+        answered_by=read_name(about, "answered_by", ""),
+        note=read_note(about),
+        reasoning=read_text(about, "reasoning", ""),
+        system=None if about.get("system") is None else read_text(about, "system"),
+        parameters=_parameters(about),
+        prompt_parts=_prompt_parts(about),
+        steps=_messages(about, "steps"),
+        usage=usage,
+        cost=Cost(
+            None if cost is None else read_count(about, "cost"),
+            read_flag(about, "cost_estimated", usage.estimated),
+            local=read_flag(about, "cost_local"),
+        ),
+        finish_reason=read_name(about, "finish_reason", "stop"),
+        started=read_time(about),
+        seconds=read_seconds(about),
+        demo=read_flag(about, "demo"),
+        id=read_name(about, "id"),
+        request=read_name(about, "request", ""),
+        replayed=read_flag(about, "replayed"),
+    )
+
+
+def _check_schema(about: Mapping[str, Any]) -> None:
+    schema = about.get("schema")
+    if isinstance(schema, bool) or not isinstance(schema, int) or schema < SCHEMA:
+        raise InputError("it is not a record of cnai_magic")
+    if schema > SCHEMA:
+        raise InputError("it was written by a newer version of cnai_magic")
+
+
+def _answers(about: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    listed = about.get(name)
+    if not isinstance(listed, list):
+        raise InputError("its answers are not a list")
+    return tuple(each if isinstance(each, str) else "" for each in listed)
+
+
+def _messages(about: Mapping[str, Any], name: str) -> tuple[Message, ...]:
+    """Read a list of messages as the API reference writes them."""
+    listed = about.get(name, [])
+    if not isinstance(listed, list) or len(listed) > _MOST_STEPS:
+        raise InputError(f"its {name} are not a list, or too many")
+    try:
+        return tuple(map(Message.from_body, listed))
+    except InputError as error:
+        raise InputError(f"its {name} are not messages", why=error.what) from error
+
+
+def _prompt_parts(about: Mapping[str, Any]) -> tuple[Part, ...]:
+    parts = about.get("prompt_parts")
+    if parts is None:
+        return ()
+    (question,) = _messages({"prompt_parts": [{"role": "user", "content": parts}]}, "prompt_parts")
+    if isinstance(question.content, str):
+        raise InputError("its prompt_parts are not a list")
+    return question.content
+
+
+def _parameters(about: Mapping[str, Any]) -> dict[str, ParameterValue]:
+    try:
+        return check_parameters(read_mapping(about.get("parameters", {})))
+    except InputError as error:
+        raise InputError("its parameters are not those of a request", why=error.what) from error
