@@ -78,7 +78,7 @@ bodies = st.fixed_dictionaries(
 
 
 def refused_field(body: dict[str, Any]) -> str:
-    """Return the field by whose name a body is refused, "" where it is answered with text that can be sent."""
+    """Return the field that is named when a body is refused, "" where it is answered."""
     try:
         call = read_request(json.dumps(body).encode())
         demo.check(call.chat)
