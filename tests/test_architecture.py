@@ -84,6 +84,7 @@ _PURE = {
     "notebook.conversation_names",
     "notebook.record",
     "notebook.restore",
+    "notebook.saved_outputs",
     "notebook.untrusted",
     "redaction",
     "session.replay",

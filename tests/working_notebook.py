@@ -17,7 +17,7 @@ from cnai_magic.display.line import Recorded
 from cnai_magic.errors import CnaiError
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.notebook.record import bundle, metadata
-from cnai_magic.notebook.restore import SavedCell
+from cnai_magic.notebook.saved_outputs import SavedCell
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.view import View

@@ -10,7 +10,7 @@ from ..chat.attempt import Attempt
 from ..errors import InputError
 from ..notebook.cell_ids import may_be_saved
 from ..notebook.notebook_files import find_notebook, possible_notebooks, saved_answers, saved_cells
-from ..notebook.restore import SavedCell, answers_of
+from ..notebook.saved_outputs import SavedCell, answers_of
 from ..settings import Cnai
 from .notebook_path import is_named_exactly, notebook_name
 from .running_cell import RunningCell

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..chat.cell_run import CellRun
 from ..notebook.cell_ids import CellIds
-from ..notebook.restore import SavedCell
+from ..notebook.saved_outputs import SavedCell
 
 __all__ = ["RunningCell"]
 

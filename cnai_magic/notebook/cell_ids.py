@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .restore import SavedCell
+    from .saved_outputs import SavedCell
 
 __all__ = ["CellIds", "may_be_saved"]
 

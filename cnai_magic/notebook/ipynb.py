@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from ..next_steps import ReadFile
 from .files import decode_error, expanded, read_bytes
-from .restore import SavedCell
+from .saved_outputs import SavedCell
 from .untrusted import decode_number, describe
 
 __all__ = ["NotebookFile", "read_notebook"]

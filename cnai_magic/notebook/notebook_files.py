@@ -26,7 +26,8 @@ from ..redaction import strip_controls
 from .ipynb import read_notebook
 from .messages_json import NO_MODEL
 from .record import bundle, event_metadata, metadata
-from .restore import Restored, SavedCell, answers_of, restore
+from .restore import Restored, restore
+from .saved_outputs import SavedCell, answers_of
 
 __all__ = [
     "find_notebook",

@@ -8,41 +8,27 @@ commands, and are made again in the order of time. Turns stand in the order in w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
-from ..chat.conversations import Conversations
 from ..chat.order import CellPosition
-from ..errors import InputError
 from ..money.cost import Charge
 from .conversation_names import Names
-from .read_record import Event, KeptTurn, read_answer, read_event, read_kept, standing_in
+from .read_record import Event
+from .saved_outputs import SavedCell, SavedChange, SavedOutputs, SavedTurn, all_attempts
 from .turn_building import BEGINNING, FoundTurn, fill
 
-__all__ = ["Restored", "SavedCell", "answers_of", "restore"]
+__all__ = ["Restored", "restore"]
 
 _MOST_NOTES = 20
-_MOST_CELLS = 5
 # Forks may hold the same attempts again and again; a notebook that was made for it could fill the memory so.
 _MOST_INHERITED = 100_000
 # Forks of forks; each question looks through them.
 _DEEPEST = 100
-
-
-class SavedCell(NamedTuple):
-    """A code cell of a notebook file: its ID (None where it has none of its own), source and outputs.
-
-    `number` counts the cells of the document from 1; 0 where it is unknown.
-    """
-
-    id: str | None
-    source: str
-    outputs: Sequence[Mapping[str, Any]]
-    number: int = 0
 
 
 @dataclass(slots=True)
@@ -68,133 +54,35 @@ class Restored:
         return sum(len(each.turns) for each in self.conversations.values())
 
 
-def answers_of(cell: SavedCell) -> list[Attempt]:
-    """Return the answers in the outputs of one cell, those too that they only keep; unsound ones are not."""
-    found = []
-    for about, data in _records(cell):
-        try:
-            found += [each.attempt for each in read_kept(about)[1] if not isinstance(each, InputError)]
-            if "event" not in about:
-                found.append(read_answer(about, data))
-        except InputError:
-            continue
-    return found
-
-
 def restore(cells: Iterable[SavedCell]) -> Restored:
     """Rebuild the conversations of a notebook; see the module."""
     return _Restoring(cells).restored
 
 
-class _Saved(NamedTuple):
-    """A turn of a conversation that had this name at the moment `known`, when an output was written."""
-
-    conversation: str
-    attempt: Attempt
-    cell: str | None
-    known: datetime
-    position: int
-    detached: bool
-
-    @property
-    def turn_id(self) -> str:
-        return self.attempt.turn_id or self.attempt.id
-
-
-class _Change(NamedTuple):
-    event: Event
-    cell: str | None
-
-
 class _Restoring:
     def __init__(self, cells: Iterable[SavedCell]) -> None:
-        self.restored = Restored()
-        # What was left out, in words with a place for how many, and why; each time, the number of its cell.
-        self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._answers: dict[str, Attempt] = {}
-        self._saved: list[_Saved] = []
+        self._outputs = outputs = SavedOutputs(cells)
+        self._answers = outputs.answers
+        self.restored = Restored(charges=outputs.charges, changes=outputs.changes_of_cells)
         # In which conversation each answer was asked, and as which turn.
         self._homes: dict[str, tuple[str, str]] = {}
-        self._changes: dict[Event, _Change] = {}
         # By the names that their conversations have in the end, and their own IDs.
         self._turns: dict[str, dict[str, FoundTurn]] = defaultdict(dict)
         # An attempt of another conversation is from before a fork.
         self._forks: list[tuple[str, str]] = []
         self._inheritable = _MOST_INHERITED
-        used: set[str] = set()
-        for cell in cells:
-            # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
-            identifier = None if cell.id in used else cell.id
-            used |= {identifier} if identifier is not None else set()
-            for about, data in _records(cell):
-                try:
-                    self._read(about, data, identifier, cell.number)
-                except InputError as error:
-                    self._left_out["{} output", error.what].append(cell.number)
-        self._names = Names(self._changes)
-        for saved in self._saved:
+        self._names = Names(outputs.changes)
+        for saved in outputs.turns:
             self._place(saved)
         self._repeat()
         for fork, origin in self._forks:
             self._be_fork(self._conversation(fork), self._conversation(origin))
         self._finish()
 
-    # -- what the outputs hold ------------------------------------------------------------------
-
-    def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
-        """Read one output: the change or the answer, and what it keeps of what its cell did before."""
-        known, turns, changes = read_kept(about)
-        if "event" in about:
-            self._change(about, cell)
-        else:
-            answer = self._answer(about, data, number)
-            if answer.id in self._answers:
-                raise InputError("it is a copy of another one")
-            self._save(cell, known, KeptTurn(answer, standing_in(about, answer), detached=False))
-        for each in changes:
-            self._change(each, cell)
-        for turn in turns:
-            try:
-                if isinstance(turn, InputError):
-                    raise turn
-                self._save(cell, known, turn)
-            except InputError as error:
-                self._left_out["{} earlier answer", error.what].append(number)
-
-    def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
-        event = _named(read_event(about))
-        if event.kind != "kept":
-            cell = self._changes.setdefault(event, _Change(event, cell)).cell
-            self.restored.changes.setdefault(cell or "", []).append(_plain(about))
-
-    def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Attempt:
-        """Read an answer, without its other attempts where these alone are not sound."""
-        try:
-            return read_answer(about, data)
-        except InputError as error:
-            if "others" not in about:
-                raise
-            answer = read_answer({**about, "others": []}, data)
-            self._left_out["the other attempts of {} answer", error.what].append(number)
-            return answer
-
-    def _save(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
-        """Take in an answer and the other attempts of its turn; charge those that were not there before."""
-        name, every = turn.conversation, _all(turn.attempt)
-        if not all(map(Conversations.is_name, (name, *(each.conversation for each in every)))):
-            raise InputError("its conversation has no proper name")
-        for each in every:
-            if each.id not in self._answers:
-                self._answers[each.id] = replace(each, others=()) if each.others else each
-                self.restored.charges.append(_charge(each))
-        latest = max(each.reply.started for each in every)
-        moment = latest if known is None else max(known, latest)
-        self._saved.append(_Saved(name, turn.attempt, cell, moment, len(self._saved), turn.detached))
-
-    def _place(self, saved: _Saved) -> None:
+    def _place(self, saved: SavedTurn) -> None:
         """Put a turn into its conversation, with its other attempts."""
         attempt = saved.attempt
-        for each in _all(attempt):
+        for each in all_attempts(attempt):
             home = self._names.of(each.conversation, saved.known)
             self._homes.setdefault(each.id, (home, each.turn_id or each.id))
         name = self._names.of(saved.conversation, saved.known)
@@ -234,16 +122,16 @@ class _Restoring:
     def _repeat(self) -> None:
         """Go through commands and answers in the order of time; at the same moment a command was first."""
         current = self._names.of("main", BEGINNING)
-        detached = [each for each in self._saved if each.detached]
-        moments: list[_Change | Attempt | _Saved] = [
-            *self._changes.values(),
+        detached = [each for each in self._outputs.turns if each.detached]
+        moments: list[SavedChange | Attempt | SavedTurn] = [
+            *self._outputs.changes.values(),
             *self._answers.values(),
             *detached,
         ]
         for each in sorted(moments, key=_time):
-            if isinstance(each, _Saved):
+            if isinstance(each, SavedTurn):
                 self._retire(self._names.of(each.conversation, each.known), each.turn_id, each.known)
-            elif isinstance(each, _Change):
+            elif isinstance(each, SavedChange):
                 current = self._used(each.event) or current
                 self._change_again(each)
             elif each.began:
@@ -264,7 +152,7 @@ class _Restoring:
             self._conversation(name).begun_by = found.place(attempt.index_in_cell)
         return name
 
-    def _change_again(self, change: _Change) -> None:
+    def _change_again(self, change: SavedChange) -> None:
         """Make a change again in its conversation, if that is there in the end."""
         event, cell = change
         told = event.name if event.kind == "rename" else event.conversation
@@ -401,11 +289,8 @@ class _Restoring:
         for name, turns in self._turns.items():
             if name in self.restored.conversations:
                 fill(self.restored.conversations[name], turns.values(), self._homes)
-        for (what, why), numbers in self._left_out.items():
-            because = ", because" if len(numbers) == 1 else ", each because"
-            many = f"{what.format(len(numbers))}{'s' * (len(numbers) > 1)}"
-            self._note(f"left out: {many}{_in_cells(numbers)}{because} {why}")
         notes = self.restored.notes
+        notes += self._outputs.notes
         if len(notes) > _MOST_NOTES:
             notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
 
@@ -413,60 +298,12 @@ class _Restoring:
         self.restored.notes.append(line)
 
 
-def _in_cells(numbers: list[int]) -> str:
-    """Name the cells of these numbers, where they are known: the first few."""
-    known = [str(number) for number in dict.fromkeys(numbers) if number]
-    if not known:
-        return ""
-    more = ", …" if len(known) > _MOST_CELLS else ""
-    return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
-
-
-def _all(attempt: Attempt) -> tuple[Attempt, ...]:
-    return (*attempt.others, attempt)
-
-
-def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Yield what the outputs of a cell have under `cnai`, and their data."""
-    for output in cell.outputs:
-        metadata, data = output.get("metadata"), output.get("data")
-        about = metadata.get("cnai") if isinstance(metadata, Mapping) else None
-        if isinstance(about, Mapping):
-            yield about, data if isinstance(data, Mapping) else {}
-
-
-def _named(event: Event) -> Event:
-    names = [event.conversation, *([event.name] if event.name else [])]
-    if not all(map(Conversations.is_name, names)):
-        raise InputError("its conversation has no proper name")
-    return event
-
-
-def _charge(attempt: Attempt) -> Charge:
-    reply = attempt.reply
-    return Charge(
-        model=reply.model,
-        conversation=attempt.conversation if attempt.turn else "",
-        usage=reply.usage,
-        cost=reply.cost,
-        demo=reply.demo,
-        id=reply.id,
-        time=reply.started,
-        finish_reason=reply.finish_reason,
-        answered_by=reply.answered_by,
-    )
-
-
-def _time(each: _Change | Attempt | _Saved) -> datetime:
+def _time(each: SavedChange | Attempt | SavedTurn) -> datetime:
     if isinstance(each, Attempt):
         return each.reply.started
-    return each.event.time if isinstance(each, _Change) else each.known
+    return each.event.time if isinstance(each, SavedChange) else each.known
 
 
 def _is_older(attempt: Attempt, moment: datetime | None) -> bool:
     """Tell whether the cell of an answer ran before a fork was made."""
     return moment is None or attempt.first_run is None or attempt.first_run < moment
-
-
-def _plain(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in about.items() if name != "kept"}

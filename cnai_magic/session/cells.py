@@ -11,7 +11,8 @@ from ..chat.conversations import Conversations
 from ..money.book import SpendBook
 from ..notebook.cell_history import Changes, Kept, kept_of
 from ..notebook.merge import merge
-from ..notebook.restore import Restored, SavedCell
+from ..notebook.restore import Restored
+from ..notebook.saved_outputs import SavedCell
 from .forks import ForkSafeLock
 
 __all__ = ["Cells"]

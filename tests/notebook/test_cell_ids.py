@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cnai_magic.notebook.cell_ids import CellIds, may_be_saved
-from cnai_magic.notebook.restore import SavedCell
+from cnai_magic.notebook.saved_outputs import SavedCell
 
 SAVED = [
     SavedCell("a", "%%cnai\none", ()),

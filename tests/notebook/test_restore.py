@@ -22,7 +22,8 @@ from cnai_magic.money.cost import Spend
 from cnai_magic.notebook.cell_history import kept_of
 from cnai_magic.notebook.merge import merge
 from cnai_magic.notebook.record import bundle, event_metadata, metadata
-from cnai_magic.notebook.restore import Restored, SavedCell, answers_of, restore
+from cnai_magic.notebook.restore import Restored, restore
+from cnai_magic.notebook.saved_outputs import SavedCell, answers_of
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.display.answers import attempt
@@ -365,7 +366,7 @@ def test_without_cell_ids_all_comes_back_and_new_questions_append(document: Docu
         ({"schema": "2"}, "it is not a record of cnai_magic"),
         ({"schema": None}, "it is not a record of cnai_magic"),
         ({"prompt": 5}, "its prompt is not text"),
-        ({"conversation": "two words"}, "its conversation has no proper name"),
+        ({"conversation": "two words"}, "its conversation has a name that cannot be one"),
         ({"conversation": "../../etc\x1b[2J"}, "its conversation is not a name"),
         ({"cost": -1}, "its cost is not a count"),
         ({"cost": 1.5}, "its cost is not a count"),

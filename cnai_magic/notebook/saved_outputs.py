@@ -1,0 +1,204 @@
+"""What the outputs of a notebook hold: answers, turns that cells had before, and changes of commands.
+
+Nothing of it is believed: what is not sound is left out and noted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ..chat.attempt import Attempt
+from ..chat.conversations import Conversations
+from ..errors import InputError
+from ..money.cost import Charge
+from .read_record import Event, KeptTurn, read_answer, read_event, read_kept, standing_in
+
+__all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "all_attempts", "answers_of"]
+
+_MOST_CELLS = 5
+
+
+class SavedCell(NamedTuple):
+    """A code cell of a notebook file: its ID (None where it has none of its own), source and outputs.
+
+    `number` counts the cells of the document from 1; 0 where it is unknown.
+    """
+
+    id: str | None
+    source: str
+    outputs: Sequence[Mapping[str, Any]]
+    number: int = 0
+
+
+class SavedTurn(NamedTuple):
+    """A turn of a conversation that had this name at the moment `known`, when an output was written."""
+
+    conversation: str
+    attempt: Attempt
+    cell: str | None
+    known: datetime
+    position: int
+    detached: bool
+
+    @property
+    def turn_id(self) -> str:
+        """The ID of the turn."""
+        return self.attempt.turn_id or self.attempt.id
+
+
+class SavedChange(NamedTuple):
+    """A change that a command made, and the cell of the command."""
+
+    event: Event
+    cell: str | None
+
+
+def answers_of(cell: SavedCell) -> list[Attempt]:
+    """Return the answers in the outputs of one cell, those too that they only keep; unsound ones are not."""
+    found = []
+    for about, data in _records(cell):
+        try:
+            found += [each.attempt for each in read_kept(about)[1] if not isinstance(each, InputError)]
+            if "event" not in about:
+                found.append(read_answer(about, data))
+        except InputError:
+            continue
+    return found
+
+
+class SavedOutputs:
+    """The sound records in the outputs of all cells, in document order.
+
+    `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
+    keep. `changes` are those of commands, each once; `changes_of_cells` the same as their outputs keep them.
+    """
+
+    def __init__(self, cells: Iterable[SavedCell]) -> None:
+        self.answers: dict[str, Attempt] = {}
+        self.charges: list[Charge] = []
+        self.turns: list[SavedTurn] = []
+        self.changes: dict[Event, SavedChange] = {}
+        self.changes_of_cells: dict[str, list[dict[str, Any]]] = {}
+        # What was left out, in words with a place for how many, and why; each time, the number of its cell.
+        self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
+        used: set[str] = set()
+        for cell in cells:
+            # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
+            identifier = None if cell.id in used else cell.id
+            used |= {identifier} if identifier is not None else set()
+            for about, data in _records(cell):
+                try:
+                    self._read(about, data, identifier, cell.number)
+                except InputError as error:
+                    self._left_out["{} output", error.what].append(cell.number)
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """A line for each kind of what was left out: how many, in which cells, and why."""
+        for (what, why), numbers in self._left_out.items():
+            because = ", because" if len(numbers) == 1 else ", each because"
+            many = f"{what.format(len(numbers))}{'s' * (len(numbers) > 1)}"
+            yield f"left out: {many}{_in_cells(numbers)}{because} {why}"
+
+    def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
+        """Read one output: the change or the answer, and what it keeps of what its cell did before."""
+        known, turns, changes = read_kept(about)
+        if "event" in about:
+            self._change(about, cell)
+        else:
+            answer = self._answer(about, data, number)
+            if answer.id in self.answers:
+                raise InputError("it is a copy of another one")
+            self._save(cell, known, KeptTurn(answer, standing_in(about, answer), detached=False))
+        for each in changes:
+            self._change(each, cell)
+        for turn in turns:
+            try:
+                if isinstance(turn, InputError):
+                    raise turn
+                self._save(cell, known, turn)
+            except InputError as error:
+                self._left_out["{} earlier answer", error.what].append(number)
+
+    def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
+        event = _named(read_event(about))
+        if event.kind != "kept":
+            cell = self.changes.setdefault(event, SavedChange(event, cell)).cell
+            self.changes_of_cells.setdefault(cell or "", []).append(_plain(about))
+
+    def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Attempt:
+        """Read an answer, without its other attempts where these alone are not sound."""
+        try:
+            return read_answer(about, data)
+        except InputError as error:
+            if "others" not in about:
+                raise
+            answer = read_answer({**about, "others": []}, data)
+            self._left_out["the other attempts of {} answer", error.what].append(number)
+            return answer
+
+    def _save(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
+        """Take in an answer and the other attempts of its turn; charge those that were not there before."""
+        name, every = turn.conversation, all_attempts(turn.attempt)
+        if not all(map(Conversations.is_name, (name, *(each.conversation for each in every)))):
+            raise InputError("its conversation has a name that cannot be one")
+        for each in every:
+            if each.id not in self.answers:
+                self.answers[each.id] = replace(each, others=()) if each.others else each
+                self.charges.append(_charge(each))
+        latest = max(each.reply.started for each in every)
+        moment = latest if known is None else max(known, latest)
+        self.turns.append(SavedTurn(name, turn.attempt, cell, moment, len(self.turns), turn.detached))
+
+
+def all_attempts(attempt: Attempt) -> tuple[Attempt, ...]:
+    """Return the other attempts of a turn, and the one that its output shows."""
+    return (*attempt.others, attempt)
+
+
+def _in_cells(numbers: list[int]) -> str:
+    """Name the cells of these numbers, where they are known: the first few."""
+    known = [str(number) for number in dict.fromkeys(numbers) if number]
+    if not known:
+        return ""
+    more = ", …" if len(known) > _MOST_CELLS else ""
+    return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
+
+
+def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield what the outputs of a cell have under `cnai`, and their data."""
+    for output in cell.outputs:
+        metadata, data = output.get("metadata"), output.get("data")
+        about = metadata.get("cnai") if isinstance(metadata, Mapping) else None
+        if isinstance(about, Mapping):
+            yield about, data if isinstance(data, Mapping) else {}
+
+
+def _named(event: Event) -> Event:
+    names = [event.conversation, *([event.name] if event.name else [])]
+    if not all(map(Conversations.is_name, names)):
+        raise InputError("its conversation has a name that cannot be one")
+    return event
+
+
+def _charge(attempt: Attempt) -> Charge:
+    reply = attempt.reply
+    return Charge(
+        model=reply.model,
+        conversation=attempt.conversation if attempt.turn else "",
+        usage=reply.usage,
+        cost=reply.cost,
+        demo=reply.demo,
+        id=reply.id,
+        time=reply.started,
+        finish_reason=reply.finish_reason,
+        answered_by=reply.answered_by,
+    )
+
+
+def _plain(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in about.items() if name != "kept"}
