@@ -11,7 +11,7 @@ from ..errors import CnaiError, RateLimitError
 from ..next_steps import NextStep
 from .cancel import Cancellation
 
-__all__ = ["Notice", "retried"]
+__all__ = ["Notice", "ignore_notice", "retried"]
 
 # Servers that ask a client to wait longer than this, in seconds, are not waited for.
 _LONGEST_WAIT = 60.0

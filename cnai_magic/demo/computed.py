@@ -10,7 +10,16 @@ from .arithmetic import Calculation, CalculationError, Number, calculate, expres
 from .guide_question import GuideQuestion
 from .knowledge_files import read
 
-__all__ = ["FUNCTIONS", "calculation"]
+__all__ = [
+    "FUNCTIONS",
+    "calculation",
+    "convert",
+    "count_up",
+    "tell_date",
+    "tell_time",
+    "work_out",
+    "write_long",
+]
 
 _MOST_COUNTED = 5_000
 _MOST_WORDS = 5_000

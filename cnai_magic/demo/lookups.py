@@ -11,7 +11,24 @@ from typing import Any
 from .guide_question import GuideQuestion
 from .knowledge_files import entries, find_by_pattern, joined, plain, read
 
-__all__ = ["FUNCTIONS", "Cell", "Subject", "find_subject", "markdown_table", "text_of", "translation_of"]
+__all__ = [
+    "FUNCTIONS",
+    "Cell",
+    "Subject",
+    "find_subject",
+    "markdown_table",
+    "show_how",
+    "suggest_names",
+    "tell_capital",
+    "tell_country",
+    "tell_how_to_install",
+    "text_of",
+    "translate",
+    "translation_of",
+    "write_code",
+    "write_poem",
+    "write_table",
+]
 
 Cell = str | int | float
 
