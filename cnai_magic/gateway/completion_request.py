@@ -59,8 +59,14 @@ class CompletionRequest(NamedTuple):
 
 def read_request(raw: bytes | bytearray) -> CompletionRequest:
     """Read the body of a chat completion; raises InputError that names the field at fault."""
-    body = _read_json(raw)
+    try:
+        decoded = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InputError("the request body is not UTF-8") from exc
+    # One copy of a large body at a time.
     del raw
+    body = _read_json(decoded)
+    del decoded
     body = {name: value for name, value in body.items() if value is not None}
     for name in ("model", "messages"):
         if name not in body:
@@ -85,13 +91,9 @@ def read_request(raw: bytes | bytearray) -> CompletionRequest:
     )
 
 
-def _read_json(raw: bytes | bytearray) -> dict[str, Any]:
+def _read_json(decoded: str) -> dict[str, Any]:
     try:
-        decoded = raw.decode("utf-8-sig")
-        del raw
         body = json.loads(decoded, parse_int=_read_integer)
-    except UnicodeDecodeError as exc:
-        raise InputError("the request body is not UTF-8") from exc
     except (ValueError, RecursionError) as exc:
         raise InputError("the request body is not JSON") from exc
     if not isinstance(body, dict):
