@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from ..errors import InputError
 from ..next_steps import Setting
@@ -41,33 +42,31 @@ _ENDPOINT = re.compile(r"/chat/completions/*$")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address that was checked; `url` is what is asked, without a slash at its end."""
+    """An address that was checked.
+
+    `url` is what is asked, without a slash at its end; `place` is host and port, without the usual port of
+    the scheme. `loopback` says that nothing that is sent leaves this machine, `in_clear` that it crosses a
+    network unencrypted.
+    """
 
     scheme: str
     host: str
     port: int
     path: str
+    url: str = field(init=False)
+    place: str = field(init=False)
+    loopback: bool = field(init=False)
+    in_clear: bool = field(init=False)
 
-    @property
-    def url(self) -> str:
-        """The address as it is asked."""
-        return f"{self.scheme}://{self.place}{self.path}"
-
-    @property
-    def place(self) -> str:
-        """Host and port, without the port that the scheme has by itself."""
+    def __post_init__(self) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        """Whether it points to this machine, and nothing of what is sent leaves it."""
-        return self.host == "localhost" or _is_loopback(self.host)
-
-    @property
-    def in_clear(self) -> bool:
-        """Whether what is sent crosses a network unencrypted."""
-        return self.scheme == "http" and not self.loopback
+        place = host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        loopback = self.host == "localhost" or _is_loopback(self.host)
+        put = partial(object.__setattr__, self)  # as a frozen dataclass does it
+        put("place", place)
+        put("url", f"{self.scheme}://{place}{self.path}")
+        put("loopback", loopback)
+        put("in_clear", self.scheme == "http" and not loopback)
 
 
 def parse_address(text: str) -> Address:

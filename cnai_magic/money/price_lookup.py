@@ -17,7 +17,7 @@ class PriceLookup:
     """
 
     def __init__(self, price: Price | None = None, *, find: Callable[[], Price | None] | None = None) -> None:
-        self._price = price
+        self.price = price
         self._find = find
         self._worker: Worker | None = None
 
@@ -25,11 +25,6 @@ class PriceLookup:
     def done(self) -> bool:
         """Whether the price is known, or known not to be there."""
         return self._find is None or (self._worker is not None and (self._worker.ended or self._worker.lost))
-
-    @property
-    def price(self) -> Price | None:
-        """The price as far as it is known."""
-        return self._price
 
     def start(self) -> None:
         """Begin to look; to be called once the question itself may be sent."""
@@ -45,4 +40,4 @@ class PriceLookup:
 
     def _look(self) -> None:
         if self._find is not None:
-            self._price = self._find()
+            self.price = self._find()

@@ -176,7 +176,6 @@ class KernelSession:
                 settings=self.settings,
                 conversations=self.conversations,
                 demo=demo,
-                spent=self.book.notebook(demo=demo),
                 former=former,
             )
 

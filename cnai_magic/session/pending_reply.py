@@ -266,7 +266,7 @@ class PendingReply:
         """Return what has come of the answer, with its price if that comes in a moment."""
         question, request = self._question, self._request
         seconds = time.monotonic() - self._clock if self._seconds is None else self._seconds
-        question.lookup.wait(max(0.0, _PRICE_GRACE - seconds))
+        priced = question.lookup.wait(max(0.0, _PRICE_GRACE - seconds))
         usage = self._usage(reader)
         if request.max_tokens is not None and self.chargeable and not usage.estimated:
             self._spending.note_length(
@@ -295,6 +295,7 @@ class PendingReply:
             cost=charges[-1].cost if self.chargeable else Cost(0),
             charges=charges,
             free=self._free(reader),
+            lookup=None if priced else question.lookup,
             started=self._started,
             seconds=seconds,
             first_token_after=reader.first_token_after,

@@ -45,7 +45,7 @@ class Options:
 class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
-    `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent so far.
+    `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent when it is sent.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
     first ran; `with_former` are the turns that are sent with a former answer, because the last run of their
     cells had none.
@@ -103,7 +103,6 @@ def build_question(
     settings: Cnai,
     conversations: Conversations,
     demo: bool,
-    spent: Spend,
     former: Sequence[Attempt] = (),
 ) -> Question:
     """Build a question that stands at `place`, with the turns that are sent before it; changes nothing.
@@ -137,7 +136,6 @@ def build_question(
         attempt=1 if options.once else conversation.next_attempt(place),
         omitted_turns=omitted_turns,
         demo=demo,
-        spent=spent,
         former=former,
         first_run=first_run,
         with_former=tuple(number for number, turn in turns if turn.failed),

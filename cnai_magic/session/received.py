@@ -9,6 +9,7 @@ from datetime import datetime
 from ..api.messages import ChatRequest, Usage
 from ..money.budget import TokenBudget
 from ..money.cost import Charge, Cost
+from ..money.price_lookup import PriceLookup
 from .question import Question
 
 __all__ = ["Received"]
@@ -21,7 +22,8 @@ class Received:
     `request` was sent, and `tokens` held for it. `answered_by` is the model that the server names, where it
     is not the one that was asked. `usage` is estimated where the server reported none. `charges` are to be
     entered: for the answer, and for requests before it that the server may charge for. The requests with the
-    IDs `free` cost nothing. `first_token_after` and `seconds` count from the sending.
+    IDs `free` cost nothing. `lookup` finds the price, where it is not known yet. `first_token_after` and
+    `seconds` count from the sending.
     """
 
     question: Question
@@ -37,6 +39,7 @@ class Received:
     cost: Cost
     charges: Sequence[Charge]
     free: Sequence[str]
+    lookup: PriceLookup | None
     started: datetime
     seconds: float
     first_token_after: float | None

@@ -61,9 +61,8 @@ class Recorder:
 
     def charge(self, received: Received) -> None:
         """Charge for the requests that were sent for an answer, whatever came of it."""
-        lookup = received.question.lookup
         with self.lock.current:
-            self._spending.settle(received.charges, received.tokens, None if lookup.done else lookup)
+            self._spending.settle(received.charges, received.tokens, received.lookup)
             self._spending.journal.forget(received.free)
 
     def replay(self, question: Question, saved: Attempt) -> Attempt:
