@@ -45,7 +45,7 @@ class Options:
 class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
-    `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent when it is sent.
+    `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
     first ran; `with_former` are the turns that are sent with a former answer, because the last run of their
     cells had none.
