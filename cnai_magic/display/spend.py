@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..money.cost import Record, Spend, usd
+from ..money.cost import Record, Spend, dollars, usd
 from ..money.holds import BudgetStatus
 from ..next_steps import PYTHON, Door, SetAnyPrice
 from ..redaction import strip_controls
@@ -34,8 +34,8 @@ _CSV_HEADINGS = (
 _SHOWN_IF_ANY = ("Thinking", "Cached", "of it estimated", "Unpriced")
 # What a charge without a name in the group is called.
 _NAMELESS = {"Conversation": "(outside: --once)", "Notebook": "(no notebook)"}
-# A cell that begins so is a formula to a spreadsheet, the full-width forms in some languages.
 _PLAIN = re.compile("[0-9A-Za-z][0-9A-Za-z_./:-]*").fullmatch
+# What begins a formula in a spreadsheet; the full-width forms do in some languages.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
@@ -131,7 +131,7 @@ def rows_csv(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
             yield _csv_line(headings)
         nano = row["nano_usd"]
         assert isinstance(nano, int)
-        exact = {**row, "cost_usd": _decimal(nano)}
+        exact = {**row, "cost_usd": f"{dollars(nano):f}"}
         yield _csv_line(
             _csv_text(value)
             if isinstance(value, str)
@@ -143,7 +143,7 @@ def rows_csv(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
 
 
 def unpriced(spend: Spend) -> str:
-    """Say how much has no price: "2 requests, 1,234 tokens", or "" where all has."""
+    """Say how much has no price: "2 requests, 1,234 tokens", or "" where everything has one."""
     count = spend.unpriced_requests
     return f"{count:,} request{'s' * (count != 1)}, {spend.unpriced_tokens:,} tokens" if count else ""
 
@@ -162,7 +162,7 @@ def charges_csv(records: Iterable[Record]) -> Iterator[str]:
         hour, first, day = _quarter(quarter)
         second, within = divmod(within, 1000)
         shown_id = charge_id if _PLAIN(charge_id) else _csv_cells(charge_id)
-        cost = "" if nano is None else f"{nano // 10**9}.{nano % 10**9:09d}" if nano >= 0 else _decimal(nano)
+        cost = "" if nano is None else f"{dollars(nano):f}"
         yield (
             f"{shown_id},{hour}:{first + second // 60:02d}:{second % 60:02d}.{within:03d}+00:00,{day},"
             f"{_csv_known_cells(notebook, conversation, host, model, answered_by)},"
@@ -173,16 +173,16 @@ def charges_csv(records: Iterable[Record]) -> Iterator[str]:
 
 @functools.lru_cache(4096)
 def _quarter(number: int) -> tuple[str, int, str]:
-    """Return of a quarter of an hour since 1970 the hour in UTC, its first minute, and the day here.
+    """Return the hour in UTC, the first minute and the local day of a quarter of an hour since 1970.
 
-    Clocks are set by whole quarters of an hour, so the day is that of all of its minutes.
+    Time zones differ by whole quarters of an hour, so all of its minutes are of the same day.
     """
     time = datetime.fromtimestamp(number * 900, timezone.utc)
     return time.strftime("%Y-%m-%dT%H"), time.minute, time.astimezone().date().isoformat()
 
 
 def _costs(spends: Sequence[Spend], *, exact: bool = False) -> list[str]:
-    """Return what sums cost, all with the same number of decimals, or in a word."""
+    """Return what sums cost, all with the same number of decimals, or as a word."""
     amounts = _aligned([spend.nano for spend in spends], exact=exact)
     return [_cost(spend, amount) for spend, amount in zip(spends, amounts, strict=True)]
 
@@ -201,19 +201,7 @@ def _amounts(nanos: Sequence[int], *, exact: bool) -> list[str]:
 def _aligned(nanos: Sequence[int], *, exact: bool) -> list[str]:
     written = [usd(nano, exact=exact) for nano in nanos if nano]
     decimals = max((len(text.partition(".")[2]) for text in written), default=2)
-    return [f"${_decimal(_rounded(nano, decimals), decimals)}" for nano in nanos]
-
-
-def _rounded(nano: int, decimals: int) -> int:
-    step: int = 10 ** (9 - decimals)
-    return (nano + step // 2) // step * step
-
-
-def _decimal(nano: int, decimals: int = 9) -> str:
-    """Return nano-USD as dollars with so many decimals; a float would not be exact."""
-    sign, size = ("-", -nano) if nano < 0 else ("", nano)
-    whole = f"{size // 10**9:,}" if decimals < 9 else f"{size // 10**9}"
-    return f"{sign}{whole}.{size % 10**9:09d}"[: len(sign) + len(whole) + 1 + decimals]
+    return [f"${dollars(nano):,.{decimals}f}" for nano in nanos]
 
 
 def _tokens(spends: Sequence[Spend], name: str) -> list[str]:
@@ -225,10 +213,10 @@ def _tokens(spends: Sequence[Spend], name: str) -> list[str]:
 
 
 def _notes(spends: Iterable[Spend], demo: bool, shown: Mapping[str, Sequence[str]], door: Door) -> list[str]:
-    """Return what explains the marks in the columns that are `shown`, and how to set a price."""
+    """Return notes that explain the marks in the columns `shown`, and how to set a price."""
     notes = ["demo credit is not money"] if demo else []
     if any(cell.startswith("≈") for cells in shown.values() for cell in cells):
-        notes.append("≈ marks what no server reported the tokens of")
+        notes.append("≈ marks sums whose tokens no server reported")
     if any(spend.unpriced_requests for spend in spends):
         notes.append(f"set a price, in USD per million tokens, with {SetAnyPrice().at(door)}")
     return notes
@@ -242,7 +230,7 @@ def _csv_line(cells: Iterable[object]) -> str:
 
 def _csv_cells(*texts: str) -> str:
     """Return texts as cells of one line of CSV, commas between them."""
-    # An only cell without text would be quoted.
+    # A single cell without text would be quoted.
     return _csv_line([*map(_csv_text, texts), ""]).removesuffix(",\r\n")
 
 
@@ -252,6 +240,6 @@ _csv_known_cells = functools.lru_cache(4096)(_csv_cells)  # for texts that come 
 def _csv_text(text: str) -> str:
     if _PLAIN(text):
         return text
-    # A path may hold bytes that are no text, which no file in UTF-8 can.
+    # A path may hold bytes that are not text, which a file in UTF-8 cannot.
     text = strip_controls(text).encode("utf-8", "replace").decode()
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..api.messages import Usage
 
-__all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "account", "usd"]
+__all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "account", "dollars", "usd"]
 
 MONEY, DEMO = "money", "demo"
 """The two accounts that a budget limits: demo credit is not money, and never added to it."""
@@ -24,9 +24,14 @@ def account(demo: bool) -> str:
     return DEMO if demo else MONEY
 
 
+def dollars(nano: int) -> Decimal:
+    """Return nano-USD as dollars with nine decimals, exactly, whatever precision a notebook has set."""
+    return Decimal(f"{nano}E-9")
+
+
 def usd(nano: int, *, exact: bool = False) -> str:
     """Write nano-USD as dollars: rounded to what is worth reading, or `exact`, as sums must be."""
-    amount = Decimal(f"{nano}E-9")  # exact, whatever precision a notebook has set
+    amount = dollars(nano)
     if exact:
         whole, _, part = f"{amount:,.9f}".partition(".")
         return f"${whole}.{part.rstrip('0').ljust(2, '0')}"

@@ -23,21 +23,21 @@ class PriceLookup:
 
     @property
     def done(self) -> bool:
-        """Whether the price is known, or known not to be there."""
+        """Whether the price is known, or is known not to exist."""
         return self._find is None or (self._worker is not None and (self._worker.ended or self._worker.lost))
 
     def start(self) -> None:
-        """Begin to look; to be called once the question itself may be sent."""
+        """Start the thread; to be called once the question itself may be sent."""
         if self._find is not None and self._worker is None:
-            self._worker = Worker(self._look)
+            self._worker = Worker(self._run)
             self._worker.start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end, so many seconds at most; return `done`."""
+        """Wait for the end, but at most so many seconds; return `done`."""
         if not self.done and self._worker is not None:
             self._worker.wait(seconds)
         return self.done
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         if self._find is not None:
             self.price = self._find()

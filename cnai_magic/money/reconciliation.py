@@ -1,4 +1,4 @@
-"""A server's own count of what was spent, compared with what was counted here since it was first told."""
+"""Compares what a server says it charged with what this kernel counted in the same time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Reconciliation"]
 
 @dataclass(slots=True)
 class _Count:
-    """When and for which account a server first told its own count, and what was counted here since."""
+    """A server's own count when it was first read, for which account, and what was counted here since."""
 
     account: Hashable
     since: datetime | None
@@ -30,7 +30,7 @@ class Reconciliation:
     def add(self, charge: Charge) -> None:
         """Count a charge."""
         if charge.host == "demo":
-            # The embedded gateway begins with the kernel: its count is compared from the start.
+            # The embedded gateway starts with the kernel: its count is compared from the start.
             self._counts.setdefault(charge.host, _Count(None, None, 0, Spend()))
         if charge.host in self._counts:
             self._counts[charge.host].spend += Spend.of(charge)
@@ -47,14 +47,14 @@ class Reconciliation:
             )
 
     def compared(self, host: str, account: Hashable, used: int) -> tuple[datetime | None, int, Spend]:
-        """Compare a server's own count with this kernel's, since it was first told for this account.
+        """Compare a server's own count with this kernel's, since it was first read for this account.
 
-        `used` is what it tells now, in nano-USD. Returns since when, what it has charged since, and what
-        was counted here. The embedded gateway's is compared from its start, None.
+        `used` is the server's count now, in nano-USD. Returns since when, what the server charged since, and
+        what was counted here. The embedded gateway is compared from its start: since None.
         """
         count = self._counts.get(host)
         another = count is not None and count.since is not None and count.account != account
-        # A count that shrinks was begun anew.
+        # A count that shrinks was started again by the server.
         if count is None or another or used < count.used:
             count = self._counts[host] = _Count(account, datetime.now(timezone.utc), used, Spend())
         return count.since, used - count.used, count.spend

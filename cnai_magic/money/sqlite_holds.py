@@ -86,7 +86,7 @@ class SqliteHolds(Holds):
         if not charge.id:
             raise LedgerError(
                 f"a charge without an ID cannot be entered in the ledger {self._store.path}",
-                why="it could not be told from another one",
+                why="it could not be distinguished from another one",
             )
 
         def write(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Charges as rows of the ledger, and the SQL of their sums. Knows the columns, and no database."""
+"""Charges as rows of the ledger, and the SQL of their sums: the columns, without the database."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def charge_of(row: tuple[object, ...]) -> Charge:
 
 
 def day_of(day: str) -> int:
-    """Return when a day begins in UTC, in milliseconds since 1970; raises ValueError for what is no day."""
+    """Return when a day begins in UTC, in milliseconds since 1970; raises ValueError for another text."""
     return (datetime.fromisoformat(day).replace(tzinfo=timezone.utc) - _EPOCH) // _MILLISECOND
 
 
@@ -148,7 +148,7 @@ def text_of(value: object) -> str:
 
 
 def where(demo: bool | None, notebook: str | None, day: str | None) -> tuple[str, list[object]]:
-    """Return the condition that the given ones of the three make, and its values."""
+    """Return the SQL condition for those of the three that are given, and its values."""
     wanted: dict[str, object] = {}
     if demo is not None:
         wanted["demo"] = int(demo)
@@ -177,7 +177,7 @@ def spend_of(
 
 
 def value_of(text: str) -> str | bytes:
-    """Return a text as SQLite can hold it: a file name that is no Unicode has lone surrogates."""
+    """Return a text as SQLite can hold it: a file name that is not Unicode has lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -187,5 +187,5 @@ def value_of(text: str) -> str | bytes:
 
 def _int(value: object) -> int:
     if not isinstance(value, int):
-        raise ValueError(f"{value!r} is no whole number")
+        raise ValueError(f"{value!r} is not a whole number")
     return value

@@ -26,16 +26,16 @@ __all__ = ["READ", "WRITE", "SqliteStore"]
 
 _Result = TypeVar("_Result")
 
-_APPLICATION_ID = 0x636E6169  # "cnai": tells a ledger from any other SQLite database
+_APPLICATION_ID = 0x636E6169  # "cnai": marks a ledger among other SQLite databases
 
-# A reader waits for no writer; of those who mean to write there is one at a time, from its first look on.
+# A reader waits for no writer; of those who will write there is one at a time, from its first read on.
 READ, WRITE = "BEGIN", "BEGIN IMMEDIATE"
 
 # Seconds between two tries at a file that another process has locked. SQLite itself never waits: an
 # interrupt would not end that.
 _PAUSE = (0.002, 0.015)
 
-# All ledgers of the process share one lock, so that a fork has one thing to wait for.
+# All stores of the process share one lock, so that a fork waits for one lock only.
 _lock = threading.Lock()
 _connected: WeakSet[SqliteStore] = WeakSet()
 
@@ -43,8 +43,8 @@ _connected: WeakSet[SqliteStore] = WeakSet()
 class SqliteStore:
     """One SQLite file; nothing is opened or created before the first `run`.
 
-    `patience` is how many seconds a call waits for another writer. `folder` is where the journals of the
-    processes are, None until the file was opened once.
+    `patience` is how many seconds a call waits for another writer. `folder` is where the files of the owners
+    of holds are, None until the store was opened once.
     """
 
     def __init__(self, path: Path, patience: float) -> None:
@@ -88,7 +88,7 @@ class SqliteStore:
             except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError) as exc:
                 if not _is_locked(exc) or time.monotonic() >= deadline:
                     raise _translated(self.path, exc) from exc
-            # Of many that wait for each other none is always the last.
+            # A random pause: of many that wait for each other, none is always the last.
             time.sleep(random.uniform(*_PAUSE))
 
     def open(self, patience: float | None = None) -> None:
@@ -118,7 +118,7 @@ class SqliteStore:
             if _identity(self.path) == self._file:
                 return self._connection
             self.disconnect()
-        # What stands beside the file stands beside the real one, whatever links lead to it.
+        # The files beside it are beside the real one, whatever links lead to it.
         path = Path(os.path.realpath(self.path))
         if not path.parent.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -126,9 +126,9 @@ class SqliteStore:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
             if not path.is_file():
-                raise self.failure("it is a folder, or no file") from None
+                raise self.failure("it is a folder, or not a regular file") from None
             if path.stat().st_nlink > 1:
-                # Its log stands beside each name: written under two names, the file would be damaged.
+                # SQLite's log has the name of the file: written under two names, the file would be damaged.
                 raise self.failure("the file has a second name (a hard link)", _SECOND_NAME) from None
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
@@ -143,7 +143,7 @@ class SqliteStore:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Bring the database to the newest schema; what is no ledger of ours is refused untouched."""
+        """Bring the database to the newest schema; what is not a ledger of ours is refused untouched."""
         version = _transact(connection, self._checked_version, READ)
         # A file system that cannot have a write-ahead log keeps the other journal.
         connection.execute("PRAGMA journal_mode = WAL")
@@ -158,7 +158,7 @@ class SqliteStore:
             raise self.failure("it is the database of another program")
         ours = "SELECT COUNT(*) FROM sqlite_master WHERE type IN ('trigger', 'view')"
         if connection.execute(ours).fetchone() != (0,):
-            raise self.failure("somebody changed how it counts")
+            raise self.failure("it holds triggers or views, which would change what it counts")
         if version > len(_MIGRATIONS):
             raise self.failure(
                 f"a newer cnai_magic made it: its schema is {version}, not {len(_MIGRATIONS)}",
@@ -191,7 +191,7 @@ def _first_schema(connection: sqlite3.Connection) -> None:
     numbers = ("time", "demo", *counts, "usage_estimated", "cost_estimated")
     checks = [f"CHECK (typeof({name}) IN ('text', 'blob'))" for name in text]
     checks += [f"CHECK (typeof({name}) = 'integer')" for name in numbers]
-    # One row a request that was sent. Rows are added, never changed: `sums` rests on it.
+    # One row for each request that was sent. Rows are added, never changed: `sums` relies on it.
     connection.execute(
         "CREATE TABLE charges ("
         "id TEXT NOT NULL PRIMARY KEY,"
@@ -272,7 +272,7 @@ _NO_FOLDER = ("a part of its path is a file, not a folder", _ELSEWHERE)
 # By SQLite's words, since Python 3.10 has no code for them; without a next step: move it away.
 _REASONS: tuple[tuple[str, str, str | Step | NextStep], ...] = (
     ("locked", "another program holds it", "close that program and ask again; or " + _ELSEWHERE),
-    ("not a database", "it is damaged, or no ledger", ""),
+    ("not a database", "it is damaged, or not a ledger", ""),
     ("malformed", "it is damaged", ""),
     ("decode", "it is damaged", ""),
     ("no such", "it is damaged, or of a development version", ""),

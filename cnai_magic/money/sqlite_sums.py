@@ -1,7 +1,7 @@
 """Sums of charges that cost the same at ten rows and at a million: kept in a table, and brought up to date.
 
 The table `sums` holds what all charges up to a rowid add up to, by day, notebook, model, conversation and
-host. The few rows beyond are added when it is read, and now and then when one is written.
+host. The few rows beyond it are added when it is read, and from time to time when one is written.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["GROUPS", "add_charge", "read_sums", "sums_by", "total"]
 _Result = TypeVar("_Result")
 
 GROUPS = {"model": "model", "chat": "conversation", "day": "day", "notebook": "notebook", "host": "host"}
-# So many rows may stand beyond what is summed: a read adds them in less than a millisecond.
+# So many rows may be not summed yet: a read adds them in less than a millisecond.
 _MOST_LEFT = 256
 
 
@@ -70,7 +70,7 @@ def total(connection: sqlite3.Connection, demo: bool, notebook: str | None, day:
 def sums_by(
     connection: sqlite3.Connection, what: str, demo: bool, notebook: str | None, day: str | None
 ) -> dict[str, Spend]:
-    """Return the sums by one of GROUPS, in the order of first use, days in their own."""
+    """Return the sums by one of GROUPS, in the order of first use; days in their own order."""
     if notebook is None and day is None:
         rows = _joined(connection, what, demo, None)
     else:

@@ -911,7 +911,7 @@ def test_a_folder_in_its_place_is_refused(path: Path) -> None:
 def test_a_pipe_in_its_place_is_refused_without_waiting(path: Path) -> None:
     path.parent.mkdir()
     os.mkfifo(path)
-    _assert_refused(path, "no file")
+    _assert_refused(path, "not a regular file")
 
 
 def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
@@ -1059,7 +1059,7 @@ def test_a_ledger_that_somebody_taught_to_count_otherwise_is_refused(ledger: Led
         connection.execute("CREATE TRIGGER t AFTER INSERT ON holds BEGIN UPDATE holds SET nano = 0; END")
     with pytest.raises(LedgerError, match="ledger") as caught:
         ledger.day.hold("money", 10)
-    assert "changed how it counts" in caught.value.why
+    assert "change what it counts" in caught.value.why
 
 
 def test_a_key_that_names_a_conversation_is_in_no_row(ledger: Ledger, path: Path) -> None:
