@@ -341,11 +341,19 @@ class ChooseHost(Step):
     """Listen on this machine's own address."""
 
 
+# What `Session` does not take: it has no cells.
+_OF_NOTEBOOKS = ("display", "notebook", "on_rerun", "replay", "save_attempts")
+
+
+def _python_setting(name: str, literal: str) -> str:
+    return f"session.settings.{name} = {literal}" if name in _OF_NOTEBOOKS else f"Session({name}={literal})"
+
+
 PYTHON = Door(
     "python",
     {
-        Setting: "Session({step.name}={step.literal})",
-        CorrectSetting: "Session({step.name}=…), or the variable {step.variable}",
+        Setting: lambda step: _python_setting(step.name, step.literal),
+        CorrectSetting: lambda step: f"{_python_setting(step.name, '…')}, or the variable {step.variable}",
         CorrectSettings: "Session(…)",
         SetKey: "set the variable {step.variable}, or call Session.use_key",
         SetLocalKey: "set the key of this server with Session.use_key",

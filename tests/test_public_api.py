@@ -16,6 +16,7 @@ import cnai_magic
 from cnai_magic import errors
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.gateway.embedded import start_embedded
+from cnai_magic.next_steps import PYTHON, Setting
 
 _PACKAGE = Path(cnai_magic.__file__).parent
 _MODULES = sorted(
@@ -141,12 +142,18 @@ def test_every_parameter_of_a_request_is_an_argument() -> None:
 def test_the_arguments_of_a_session_are_settings_and_only_those_of_notebooks_are_missing() -> None:
     arguments = inspect.signature(cnai_magic.Session).parameters.keys() - {"settings", "notify"}
     of_notebooks = {"display", "notebook", "on_rerun", "replay", "save_attempts"}
-    assert set(cnai_magic.Cnai.class_trait_names(config=True)) - of_notebooks == arguments
+    settings = set(cnai_magic.Cnai.class_trait_names(config=True))
+    assert settings - of_notebooks == arguments
+    # What an error says to do can be done.
+    for name in settings:
+        words = Setting(name, 1).at(PYTHON)
+        assert words == (f"Session({name}=1)" if name in arguments else f"session.settings.{name} = 1")
 
 
-def test_a_stream_takes_what_a_question_takes() -> None:
+@pytest.mark.parametrize("function", [cnai_magic.Session.stream, cnai_magic.Session.prepare])
+def test_a_question_takes_the_same_arguments_however_it_is_asked(function: Any) -> None:
     asked = inspect.signature(cnai_magic.Session.ask).parameters
-    assert asked.keys() - {"stream"} == inspect.signature(cnai_magic.Session.stream).parameters.keys()
+    assert asked.keys() - {"stream"} == inspect.signature(function).parameters.keys()
 
 
 def test_the_documentation_of_the_package_names_what_plain_python_uses() -> None:

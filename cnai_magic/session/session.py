@@ -153,20 +153,13 @@ class Session:
         where the server refuses or fails, and NetworkError where no answer arrives: all are CnaiErrors. The
         conversation is then as it was.
         """
-        options = Options(
-            model=model or "",
-            system=system,
-            parameters={
-                "temperature": temperature,
-                "top_p": top_p,
-                "max_tokens": max_tokens,
-                "stop": _texts(stop),
-                "seed": seed,
-            },
-            chat=chat,
-            new=new,
-            once=once,
-            stream=stream,
+        options = _options(
+            *(model, system, chat, new, once, stream),
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            stop=stop,
+            seed=seed,
         )
         return self._kernel.ask(prompt, options)
 
@@ -194,19 +187,13 @@ class Session:
                 print(piece, end="", flush=True)
             print(stream.reply.usage)
         """
-        options = Options(
-            model=model or "",
-            system=system,
-            parameters={
-                "temperature": temperature,
-                "top_p": top_p,
-                "max_tokens": max_tokens,
-                "stop": _texts(stop),
-                "seed": seed,
-            },
-            chat=chat,
-            new=new,
-            once=once,
+        options = _options(
+            *(model, system, chat, new, once, True),
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            stop=stop,
+            seed=seed,
         )
         kernel = self._kernel
 
@@ -214,6 +201,37 @@ class Session:
             return kernel.ask(prompt, options, view=view)
 
         return ReplyStream(Answering(answer))
+
+    def prepare(
+        self,
+        prompt: str,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        chat: str = "",
+        new: bool = False,
+        once: bool = False,
+    ) -> dict[str, Any]:
+        """Return the body of the request that `stream` would send, as JSON has it; sends nothing.
+
+        Arguments are those of `ask`. Raises InputError for what cannot be sent.
+
+            session.prepare("What is a median?")["messages"]
+        """
+        options = _options(
+            *(model, system, chat, new, once, True),
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=max_tokens,
+            stop=stop,
+            seed=seed,
+        )
+        return self._kernel.prepare(prompt, options).request.body(stream=True, include_usage=True)
 
     def conversation(self, name: str = "") -> Conversation:
         """Return the conversation of this name, or the one that is in use.
@@ -276,8 +294,18 @@ class Session:
         self.close()
 
 
-def _texts(stop: str | Sequence[str] | None) -> tuple[str, ...] | str | None:
-    return stop if stop is None or isinstance(stop, str) else tuple(stop)
+def _options(
+    model: str | None, system: str | None, chat: str, new: bool, once: bool, stream: bool, **parameters: Any
+) -> Options:
+    return Options(
+        model=model or "",
+        system=system,
+        parameters=parameters,
+        chat=chat,
+        new=new,
+        once=once,
+        stream=stream,
+    )
 
 
 def ask(

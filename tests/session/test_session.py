@@ -71,6 +71,14 @@ def test_every_argument_of_a_question_is_sent(session: Session, server: Scripted
     assert (reply.model, reply.system, reply.parameters) == ("n", "Be brief.", {**sent, "stop": ("END",)})
 
 
+def test_a_request_can_be_seen_without_being_sent(session: Session, server: ScriptedServer) -> None:
+    body = session.prepare("Hi?", system="Be brief.", temperature=0)
+    assert [each["content"] for each in body["messages"]] == ["Be brief.", "Hi?"]
+    assert server.requests == []
+    session.ask("Hi?", system="Be brief.", temperature=0)
+    assert server.requests[0].json() == body
+
+
 def test_a_whole_answer_may_be_asked_for_at_once(session: Session, server: ScriptedServer) -> None:
     server.reply(json_response(completion("Hello", (3, 1))))
     assert session.ask("Hi", stream=False).text == "Hello"
