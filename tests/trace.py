@@ -88,9 +88,13 @@ def _file(frame: FrameType) -> str:
 
 
 def packages_of(moves: list[Move]) -> dict[str, int]:
-    """Return into how many moves each package is entered, or called within."""
-    names = [move.to.split("/")[0].removesuffix(".py") for move in moves]
+    """Return how many moves lead to each package."""
+    names = [_package(move.to) for move in moves]
     return {name: names.count(name) for name in sorted(names, key=names.count, reverse=True)}
+
+
+def _package(file: str) -> str:
+    return file.split("/")[0].removesuffix(".py")
 
 
 def main() -> None:
@@ -101,7 +105,10 @@ def main() -> None:
     packages = packages_of(moves)
     files = {file for move in moves for file in move[:2]}
     print("\n" + " · ".join(f"{name} {count}" for name, count in packages.items()))
-    print(f"{len(moves)} moves between {len(files)} files of {len(packages)} packages")
+    across = sum(_package(move.of) != _package(move.to) for move in moves)
+    print(
+        f"{len(moves)} moves between {len(files)} files of {len(packages)} packages, {across} across packages"
+    )
 
 
 if __name__ == "__main__":
