@@ -23,27 +23,7 @@ from typing import Any
 from . import __version__
 from .errors import CnaiError, InputError
 from .magics.arguments import Parser, add_request_options, collect_parameters
-from .next_steps import (
-    ChooseHost,
-    ChoosePort,
-    CorrectSetting,
-    CorrectSettings,
-    Door,
-    ListModels,
-    NameModel,
-    OmitParameter,
-    RaiseBudget,
-    ReplaceFile,
-    SeeRequest,
-    SeeSpend,
-    SendLess,
-    SetAnyPrice,
-    SetKey,
-    SetLocalKey,
-    SetPrice,
-    Setting,
-    WriteQuestion,
-)
+from .next_steps import Door
 
 __all__ = ["TERMINAL", "main"]
 
@@ -51,40 +31,43 @@ _LAB_PORT = 8888
 _LAB_PORTS_TRIED = 50
 
 
-def _option(step: OmitParameter) -> str:
-    return f"--{step.name.replace('_', '-')} (or {_variable(step.name)}, where that is set)"
-
-
-def _assignment(step: Setting) -> str:
-    text = step.value if isinstance(step.value, str) else step.literal
-    return f"{_variable(step.name)}={shlex.quote(text)}"
-
-
-def _variable(setting: str) -> str:
+def _name_variable(setting: str) -> str:
     return f"CNAI_{setting.upper()}"
+
+
+def _omit_parameter(name: str) -> str:
+    return f"--{name.replace('_', '-')} (or {_name_variable(name)}, where that is set)"
+
+
+def _change_setting(name: str, value: object, literal: str) -> str:
+    return f"{_name_variable(name)}={shlex.quote(value if isinstance(value, str) else literal)}"
+
+
+def _set_price(model: str, prices: str) -> str:
+    return f"set the price of {model} in USD per million tokens: CNAI_PRICES={shlex.quote(prices)}"
 
 
 TERMINAL = Door(
     "terminal",
     {
-        Setting: _assignment,
-        CorrectSetting: "{step.variable}",
-        CorrectSettings: "a variable CNAI_…, or an option",
-        SetKey: "set the variable {step.variable}",
-        SetLocalKey: "set CNAI_API_KEY beside CNAI_BASE_URL={step.base_url}",
-        ListModels: "list them with cnai models",
-        NameModel: "cnai ask -m MODEL, or CNAI_MODEL=MODEL",
-        WriteQuestion: "write it after cnai ask, or pipe it in",
-        SeeRequest: "see the options of a question with cnai ask --help",
-        SendLess: "send less: a shorter question",
-        OmitParameter: _option,
-        SeeSpend: "see what was spent with cnai spend",
-        RaiseBudget: lambda step: "" if step.day else "raise the budget with CNAI_BUDGET=USD",
-        SetAnyPrice: """CNAI_PRICES='{{"MODEL": [IN, OUT]}}'""",
-        SetPrice: lambda step: "set its price in USD per million tokens: " + _assignment(step.setting),
-        ReplaceFile: "replace it with --force",
-        ChoosePort: "choose another port: --port {step.example}, or --port 0 for a free one",
-        ChooseHost: "choose --host 127.0.0.1, which is this machine only",
+        "change_setting": _change_setting,
+        "correct_setting": "{variable}",
+        "correct_settings": "a variable CNAI_…, or an option",
+        "set_key": "set the variable {variable}",
+        "set_local_key": "set CNAI_API_KEY beside CNAI_BASE_URL={base_url}",
+        "list_models": "list them with cnai models",
+        "name_model": "cnai ask -m MODEL, or CNAI_MODEL=MODEL",
+        "write_question": "write it after cnai ask, or pipe it in",
+        "see_request": "see the options of a question with cnai ask --help",
+        "send_less": "send less: a shorter question",
+        "omit_parameter": _omit_parameter,
+        "see_spend": "see what was spent with cnai spend",
+        "raise_budget": lambda day: "" if day else "raise the budget with CNAI_BUDGET=USD",
+        "set_price": _set_price,
+        "set_any_price": """CNAI_PRICES='{{"MODEL": [IN, OUT]}}'""",
+        "replace_file": "replace it with --force",
+        "choose_port": "choose another port: --port {example}, or --port 0 for a free one",
+        "choose_host": "choose --host 127.0.0.1, which is this machine only",
     },
 )
 """The words of the command line for what to do next."""

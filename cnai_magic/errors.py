@@ -34,17 +34,17 @@ from .next_steps import (
     CHECK_ADDRESS,
     PYTHON,
     Door,
-    Either,
-    ListModels,
     NextStep,
-    RaiseBudget,
-    SeeRequest,
-    SeeSpend,
-    SendLess,
-    SetKey,
-    Setting,
     Step,
+    change_setting,
     clean_line,
+    either,
+    list_models,
+    raise_budget,
+    see_request,
+    see_spend,
+    send_less,
+    set_key,
 )
 
 __all__ = [
@@ -128,7 +128,7 @@ class BudgetError(CnaiError):
     `needed` is the least that it may cost, in nano-USD.
     """
 
-    default_next_step = Either((SeeSpend(), RaiseBudget()))
+    default_next_step = either(see_spend(), raise_budget())
 
     def __init__(
         self, what: str, *, why: str = "", next_step: str | Step | NextStep = "", needed: int = 0
@@ -140,14 +140,14 @@ class BudgetError(CnaiError):
 class LedgerError(CnaiError):
     """The ledger of all notebooks' costs cannot be read or written; `locked`: another program holds it."""
 
-    default_next_step = "choose another file, or none: " + Setting("ledger", "PATH") + ' or "off"'
+    default_next_step = "choose another file, or none: " + change_setting("ledger", "PATH") + ' or "off"'
     locked = False
 
 
 class ReplayError(CnaiError):
     """Answers are replayed, and the notebook has none to exactly this request; nothing was sent."""
 
-    default_next_step = "ask the server: " + Setting("replay", False) + ", and ask again"
+    default_next_step = "ask the server: " + change_setting("replay", False) + ", and ask again"
 
 
 class APIError(CnaiError):
@@ -171,7 +171,7 @@ class APIError(CnaiError):
 class AuthenticationError(APIError):
     """The key is missing, wrong, expired, or not allowed to do this (401, 403)."""
 
-    default_next_step = SetKey()
+    default_next_step = set_key()
 
 
 class QuotaError(APIError):
@@ -191,20 +191,20 @@ class RateLimitError(APIError):
 class InvalidRequestError(APIError):
     """The server refuses the request as it stands (400, 422)."""
 
-    default_next_step: str | Step | NextStep = SeeRequest()
+    default_next_step: str | Step | NextStep = see_request()
 
 
 class ContextLengthError(InvalidRequestError):
     """The request is longer than the model accepts: `limit` tokens, None where the server does not say."""
 
-    default_next_step = SendLess()
+    default_next_step = send_less()
     limit: int | None = None
 
 
 class ModelNotFoundError(APIError):
     """The server does not serve this model to this key (404, or 503 in the one-api family)."""
 
-    default_next_step = "ask for another model: " + ListModels()
+    default_next_step = "ask for another model: " + list_models()
 
 
 class ContentFilterError(APIError):
@@ -228,19 +228,19 @@ class ConnectionFailed(NetworkError):
     """No connection was made, or it broke before the first token."""
 
     retryable = True
-    default_next_step = "check the network, and the address: " + Setting("base_url", "https://HOST/v1")
+    default_next_step = "check the network, and the address: " + change_setting("base_url", "https://HOST/v1")
 
 
 class ResponseTimeout(NetworkError):
     """Nothing arrived for longer than the timeout."""
 
-    default_next_step = "ask again, or wait longer: " + Setting("timeout", 300)
+    default_next_step = "ask again, or wait longer: " + change_setting("timeout", 300)
 
 
 class RedirectRefused(NetworkError):
     """The server redirects; to follow would hand the key to another address."""
 
-    default_next_step = "set the final address yourself: " + Setting("base_url", "https://HOST/v1")
+    default_next_step = "set the final address yourself: " + change_setting("base_url", "https://HOST/v1")
 
 
 class TruncatedError(NetworkError):
@@ -272,4 +272,4 @@ class NotAStreamError(ProtocolError):
 class EventTooLargeError(ProtocolError):
     """One event of the stream is larger than the limit, so reading was stopped."""
 
-    default_next_step = "ask for a shorter answer: " + Setting("max_tokens", 2000)
+    default_next_step = "ask for a shorter answer: " + change_setting("max_tokens", 2000)

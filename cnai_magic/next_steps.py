@@ -2,9 +2,8 @@
 
 A person meets this package in a notebook's cell, at the `cnai` command or in plain Python, and does the same
 thing by other words there: `%cnai_key`, a variable, `Session.use_key`. So whoever raises an error names the
-step (`SetKey()`) or adds steps to plain text (`"ask again, or wait longer: " + Setting("timeout", 300)`), and
-each `Door` has a table with its words: `PYTHON` stands here, `CELL` in magics/cell_words.py, `TERMINAL` in
-cli.py.
+step (`set_key()`), or adds steps to plain text: `"wait longer: " + change_setting("timeout", 300)`. Each
+`Door` has a table with its words: `PYTHON` is here, `CELL` in magics/cell_words.py, `TERMINAL` in cli.py.
 """
 
 from __future__ import annotations
@@ -19,39 +18,39 @@ from .redaction import redact, strip_controls
 __all__ = [
     "CHECK_ADDRESS",
     "PYTHON",
-    "BeginConversation",
-    "ByDoor",
-    "ChooseHost",
-    "ChoosePort",
-    "CorrectSetting",
-    "CorrectSettings",
     "Door",
-    "Either",
-    "ListAttempts",
-    "ListModels",
-    "ListTurns",
-    "NameConversation",
-    "NameModel",
-    "NewConversation",
     "NextStep",
-    "OmitParameter",
-    "RaiseBudget",
-    "ReadFile",
-    "RemoveBudget",
-    "RenameConversation",
-    "ReplaceFile",
-    "SeeRequest",
-    "SeeSpend",
-    "SendLess",
-    "SetAnyPrice",
-    "SetKey",
-    "SetLocalKey",
-    "SetPrice",
-    "Setting",
     "Step",
-    "UseConversation",
-    "WriteQuestion",
+    "begin_conversation",
+    "by_door",
+    "change_setting",
+    "choose_host",
+    "choose_port",
     "clean_line",
+    "correct_setting",
+    "correct_settings",
+    "either",
+    "list_attempts",
+    "list_models",
+    "list_turns",
+    "name_conversation",
+    "name_model",
+    "new_conversation",
+    "omit_parameter",
+    "raise_budget",
+    "read_file",
+    "remove_budget",
+    "rename_conversation",
+    "replace_file",
+    "see_request",
+    "see_spend",
+    "send_less",
+    "set_any_price",
+    "set_key",
+    "set_local_key",
+    "set_price",
+    "use_conversation",
+    "write_question",
 ]
 
 _LONGEST = 400
@@ -59,14 +58,14 @@ _LONGEST = 400
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Door:
-    """Where a person reads and types: a name, and the words of each step there.
+    """Where a person reads and types: a name, and the words of each step there, by the step's name.
 
-    Words are a format with the fields of the step (`{step.name}`), or a function of it. A step without words
-    is not shown: it cannot be done there.
+    Words are a format of the step's facts ("%cnai_chat use {name}"), or a function of them. A step without
+    words is not shown: it cannot be done there.
     """
 
     name: str
-    words: Mapping[type[Step], str | Callable[[Any], str]]
+    words: Mapping[str, str | Callable[..., str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +98,45 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Base of all steps; its docstring says what is done."""
+    """One thing to do: its name, and the facts that the words of a door may use."""
+
+    name: str
+    facts: Mapping[str, Any]
 
     def at(self, door: Door) -> str:
         """Return the words for this step at a door, "" where it cannot be done there."""
-        words = door.words.get(type(self), "")
-        return words(self) if callable(words) else words.format(step=self)
+        words = door.words.get(self.name, "")
+        return words.format(**self.facts) if isinstance(words, str) else words(**self.facts)
 
     def __add__(self, other: str | Step | NextStep) -> NextStep:
         return NextStep.of(self) + other
 
     def __radd__(self, other: str) -> NextStep:
         return NextStep.of(other) + self
+
+
+class _Either(Step):
+    __slots__ = ()
+
+    def at(self, door: Door) -> str:
+        return ", or ".join(filter(None, (NextStep.of(step).at(door) for step in self.facts["steps"])))
+
+
+class _ByDoor(Step):
+    __slots__ = ()
+
+    def at(self, door: Door) -> str:
+        return str(self.facts.get(door.name, ""))
+
+
+def either(*steps: str | Step | NextStep) -> Step:
+    """Do one of these; what cannot be done at a door is not offered there."""
+    return _Either("either", {"steps": steps})
+
+
+def by_door(cell: str = "", terminal: str = "") -> Step:
+    """Read these words: for advice that `magics` and `cli` themselves give."""
+    return _ByDoor("by door", {"cell": cell, "terminal": terminal})
 
 
 def clean_line(text: str) -> str:
@@ -120,254 +146,195 @@ def clean_line(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-# -- composed -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Either(Step):
-    """Do one of these; what cannot be done at a door is not offered there."""
-
-    steps: tuple[str | Step | NextStep, ...]
-
-    def at(self, door: Door) -> str:
-        """Return what can be done at a door, joined by "or"."""
-        return ", or ".join(filter(None, (NextStep.of(step).at(door) for step in self.steps)))
-
-
-@dataclass(frozen=True, slots=True)
-class ByDoor(Step):
-    """Read these words: for advice that is given by `magics` and `cli` themselves."""
-
-    cell: str = ""
-    terminal: str = ""
-
-    def at(self, door: Door) -> str:
-        """Return the words of a cell or of the terminal; plain Python has none."""
-        return {"cell": self.cell, "terminal": self.terminal}.get(door.name, "")
-
-
 # -- settings, keys, models ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Setting(Step):
+def change_setting(name: str, value: object) -> Step:
     """Give a setting this value."""
-
-    name: str
-    value: object
-
-    @property
-    def literal(self) -> str:
-        """The value as Python reads it."""
-        if isinstance(self.value, str | dict):
-            return json.dumps(self.value, ensure_ascii=False)
-        return repr(self.value)
+    return Step("change_setting", {"name": name, "value": value, "literal": _literal(value)})
 
 
-@dataclass(frozen=True, slots=True)
-class CorrectSetting(Step):
+def _literal(value: object) -> str:
+    """Return a value as Python reads it."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | dict) else repr(value)
+
+
+def correct_setting(name: str, variable: str) -> Step:
     """Correct a setting where it is set: it may be in this environment variable."""
-
-    name: str
-    variable: str
+    return Step("correct_setting", {"name": name, "variable": variable})
 
 
-@dataclass(frozen=True, slots=True)
-class CorrectSettings(Step):
+def correct_settings() -> Step:
     """Correct a setting of unknown name where it is set."""
+    return Step("correct_settings", {})
 
 
-@dataclass(frozen=True, slots=True)
-class SetKey(Step):
+def set_key(variable: str = "CNAI_API_KEY") -> Step:
     """Set the API key, which this environment variable may hold too."""
+    return Step("set_key", {"variable": variable})
 
-    variable: str = "CNAI_API_KEY"
 
-
-@dataclass(frozen=True, slots=True)
-class SetLocalKey(Step):
+def set_local_key(base_url: str) -> Step:
     """Set the API key of a server on this machine."""
+    return Step("set_local_key", {"base_url": base_url})
 
-    base_url: str
 
-
-@dataclass(frozen=True, slots=True)
-class ListModels(Step):
+def list_models() -> Step:
     """List the models of the server."""
+    return Step("list_models", {})
 
 
-@dataclass(frozen=True, slots=True)
-class NameModel(Step):
+def name_model() -> Step:
     """Name the model of a question, or the one that is asked where none is named."""
+    return Step("name_model", {})
 
 
-CHECK_ADDRESS = "check the address, it usually ends in /v1: " + Setting("base_url", "https://HOST/v1")
+CHECK_ADDRESS = "check the address, it usually ends in /v1: " + change_setting("base_url", "https://HOST/v1")
 
 
 # -- a question ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class WriteQuestion(Step):
+def write_question() -> Step:
     """Write a question where it is expected."""
+    return Step("write_question", {})
 
 
-@dataclass(frozen=True, slots=True)
-class SeeRequest(Step):
+def see_request() -> Step:
     """Look at the request without sending it."""
+    return Step("see_request", {})
 
 
-@dataclass(frozen=True, slots=True)
-class SendLess(Step):
+def send_less() -> Step:
     """Shorten what is sent."""
+    return Step("send_less", {})
 
 
-@dataclass(frozen=True, slots=True)
-class OmitParameter(Step):
+def omit_parameter(name: str) -> Step:
     """Leave a parameter out of the request."""
-
-    name: str
+    return Step("omit_parameter", {"name": name})
 
 
 # -- money --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SeeSpend(Step):
+def see_spend() -> Step:
     """Look at what was spent."""
+    return Step("see_spend", {})
 
 
-@dataclass(frozen=True, slots=True)
-class RaiseBudget(Step):
+def raise_budget(*, day: bool = False) -> Step:
     """Raise the budget of this kernel, or that of the day."""
+    return Step("raise_budget", {"day": day})
 
-    day: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class RemoveBudget(Step):
+def remove_budget(*, kernel: bool, day: bool) -> Step:
     """Go on without these budgets."""
-
-    kernel: bool
-    day: bool
+    return Step("remove_budget", {"kernel": kernel, "day": day})
 
 
-@dataclass(frozen=True, slots=True)
-class SetAnyPrice(Step):
-    """Set the price of whichever model has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetPrice(Step):
+def set_price(model: str) -> Step:
     """Set the price of a model, in USD per million tokens."""
+    return Step("set_price", {"model": model, "prices": _literal({model: [1, 2]})})
 
-    model: str
 
-    @property
-    def setting(self) -> Setting:
-        """The setting, with an example of a price."""
-        return Setting("prices", {self.model: [1, 2]})
+def set_any_price() -> Step:
+    """Set the price of whichever model has none."""
+    return Step("set_any_price", {})
 
 
 # -- conversations ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NewConversation(Step):
+def new_conversation() -> Step:
     """Begin a conversation with the next question."""
+    return Step("new_conversation", {})
 
 
-@dataclass(frozen=True, slots=True)
-class BeginConversation(Step):
+def begin_conversation(name: str) -> Step:
     """Begin a conversation of this name."""
+    return Step("begin_conversation", {"name": name})
 
-    name: str
 
-
-@dataclass(frozen=True, slots=True)
-class UseConversation(Step):
+def use_conversation(name: str) -> Step:
     """Go on in another conversation."""
+    return Step("use_conversation", {"name": name})
 
-    name: str
 
-
-@dataclass(frozen=True, slots=True)
-class NameConversation(Step):
+def name_conversation() -> Step:
     """Give a conversation a name that it can have."""
+    return Step("name_conversation", {})
 
 
-@dataclass(frozen=True, slots=True)
-class RenameConversation(Step):
+def rename_conversation(old: str, new: str) -> Step:
     """Give a conversation another name."""
-
-    old: str
-    new: str
+    return Step("rename_conversation", {"old": old, "new": new})
 
 
-@dataclass(frozen=True, slots=True)
-class ListTurns(Step):
+def list_turns() -> Step:
     """Look at the turns of the conversation."""
+    return Step("list_turns", {})
 
 
-@dataclass(frozen=True, slots=True)
-class ListAttempts(Step):
+def list_attempts() -> Step:
     """Look at the attempts of a turn."""
+    return Step("list_attempts", {})
 
 
 # -- files and servers --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ReadFile(Step):
+def read_file(path: str) -> Step:
     """Read this file instead."""
+    return Step("read_file", {"path": path})
 
-    path: str
 
-
-@dataclass(frozen=True, slots=True)
-class ReplaceFile(Step):
+def replace_file() -> Step:
     """Replace a file that is there."""
+    return Step("replace_file", {})
 
 
-@dataclass(frozen=True, slots=True)
-class ChoosePort(Step):
+def choose_port(example: int) -> Step:
     """Listen on another port, this one for example."""
+    return Step("choose_port", {"example": example})
 
-    example: int
 
-
-@dataclass(frozen=True, slots=True)
-class ChooseHost(Step):
+def choose_host() -> Step:
     """Listen on this machine's own address."""
+    return Step("choose_host", {})
 
 
 # What `Session` does not take: it has no cells.
-_OF_NOTEBOOKS = ("display", "notebook", "on_rerun", "replay", "save_attempts")
+_OF_NOTEBOOKS = {"display", "notebook", "on_rerun", "replay", "save_attempts"}
 
 
 def _python_setting(name: str, literal: str) -> str:
     return f"session.settings.{name} = {literal}" if name in _OF_NOTEBOOKS else f"Session({name}={literal})"
 
 
+def _correct_setting(name: str, variable: str) -> str:
+    return f"{_python_setting(name, '…')}, or the variable {variable}"
+
+
 PYTHON = Door(
     "python",
     {
-        Setting: lambda step: _python_setting(step.name, step.literal),
-        CorrectSetting: lambda step: f"{_python_setting(step.name, '…')}, or the variable {step.variable}",
-        CorrectSettings: "Session(…)",
-        SetKey: "set the variable {step.variable}, or call Session.use_key",
-        SetLocalKey: "set the key of this server with Session.use_key",
-        ListModels: "list them with Session.models()",
-        NameModel: 'Session(model="MODEL")',
-        SeeRequest: "see the exact request with Session.prepare",
-        SendLess: "send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
-        OmitParameter: "{step.name} (in ask or in Session)",
-        RaiseBudget: lambda step: "" if step.day else "raise the budget with Session(budget=USD)",
-        SetAnyPrice: "Session(prices={{MODEL: [IN, OUT]}})",
-        SetPrice: "set its price in USD per million tokens: Session(prices={step.setting.literal})",
-        NewConversation: "begin anew: ask(…, new=True)",
-        ReadFile: "{step.path}",
-        ChoosePort: "choose another port, {step.example} for example, or 0 for a free one",
-        ChooseHost: "choose 127.0.0.1, which is this machine only",
+        "change_setting": lambda name, value, literal: _python_setting(name, literal),
+        "correct_setting": _correct_setting,
+        "correct_settings": "Session(…)",
+        "set_key": "set the variable {variable}, or call Session.use_key",
+        "set_local_key": "set the key of this server with Session.use_key",
+        "list_models": "list them with Session.models()",
+        "name_model": 'Session(model="MODEL")',
+        "see_request": "see the exact request with Session.prepare",
+        "send_less": "send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
+        "omit_parameter": "{name} (in ask or in Session)",
+        "raise_budget": lambda day: "" if day else "raise the budget with Session(budget=USD)",
+        "set_price": "set its price in USD per million tokens: Session(prices={prices})",
+        "set_any_price": "Session(prices={{MODEL: [IN, OUT]}})",
+        "new_conversation": "begin anew: ask(…, new=True)",
+        "read_file": "{path}",
+        "choose_port": "choose another port, {example} for example, or 0 for a free one",
+        "choose_host": "choose 127.0.0.1, which is this machine only",
     },
 )

@@ -17,7 +17,7 @@ from traitlets.config import Configurable
 from .api.parameters import PARAMETERS, SWITCH, Parameter, ParameterValue
 from .errors import InputError
 from .nearest import nearest
-from .next_steps import CorrectSetting, CorrectSettings
+from .next_steps import correct_setting, correct_settings
 
 __all__ = ["DEFAULT_BASE_URL", "Cnai", "Value"]
 
@@ -119,7 +119,7 @@ class Cnai(Configurable):
             raise InputError(
                 "a setting has a value that it cannot have",
                 why=str(exc),
-                next_step="correct it where it is set: " + CorrectSettings(),
+                next_step="correct it where it is set: " + correct_settings(),
             ) from exc
         for name in known:
             text = os.environ.get(_variable(name), "").strip()
@@ -151,7 +151,7 @@ class Cnai(Configurable):
                 f"the setting {name} is {value!r}",
                 parameter=name,
                 why=self._allowed(name),
-                next_step="correct it where it is set: " + CorrectSetting(name, _variable(name)),
+                next_step="correct it where it is set: " + correct_setting(name, _variable(name)),
             ) from exc
 
     def _read(self, name: str, text: str) -> Any:

@@ -16,7 +16,7 @@ import cnai_magic
 from cnai_magic import errors
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.gateway.embedded import start_embedded
-from cnai_magic.next_steps import PYTHON, Setting
+from cnai_magic.next_steps import PYTHON, change_setting
 
 _PACKAGE = Path(cnai_magic.__file__).parent
 _MODULES = sorted(
@@ -146,7 +146,7 @@ def test_the_arguments_of_a_session_are_settings_and_only_those_of_notebooks_are
     assert settings - of_notebooks == arguments
     # What an error says to do can be done.
     for name in settings:
-        words = Setting(name, 1).at(PYTHON)
+        words = change_setting(name, 1).at(PYTHON)
         assert words == (f"Session({name}=1)" if name in arguments else f"session.settings.{name} = 1")
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ..errors import InputError
-from ..next_steps import Setting
+from ..next_steps import change_setting
 
 __all__ = ["Address", "parse_address"]
 
@@ -82,7 +82,7 @@ def parse_address(text: str) -> Address:
             "the base URL is not the address of an API",
             parameter="base_url",
             why=_FORM,
-            next_step="correct it: " + Setting("base_url", "https://HOST/v1"),
+            next_step="correct it: " + change_setting("base_url", "https://HOST/v1"),
         )
     scheme = found["scheme"].lower()
     return Address(scheme, _EVERYWHERE.get(host, host), port or _PORTS[scheme], path)

@@ -18,7 +18,7 @@ import requests
 import urllib3
 
 from ..errors import CnaiError, ConnectionFailed, GarbageError, ResponseTimeout, TruncatedError
-from ..next_steps import CHECK_ADDRESS, NextStep, Setting
+from ..next_steps import CHECK_ADDRESS, NextStep, change_setting
 from .addresses import Address
 from .vendors import by_address, local_servers
 
@@ -176,7 +176,7 @@ def _explain_name(causes: list[BaseException], address: Address) -> CnaiError | 
             error = ConnectionFailed(
                 f"the name {address.host} cannot be resolved",
                 why="the name is wrong, or there is no network",
-                next_step="check the network, and the name: " + Setting("base_url", "https://HOST/v1"),
+                next_step="check the network, and the name: " + change_setting("base_url", "https://HOST/v1"),
             )
             number = each.errno if isinstance(each, socket.gaierror) else None
             error.retryable = number == socket.EAI_AGAIN

@@ -15,7 +15,7 @@ from reprlib import repr as short_repr
 from typing import Any, NamedTuple
 
 from ..errors import InputError
-from ..next_steps import ListModels
+from ..next_steps import list_models
 from ..redaction import well_formed
 from .parameters import BY_NAME, ParameterValue, check_parameters
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
@@ -258,7 +258,7 @@ class ChatRequest:
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
-            raise InputError("no model is named", parameter="model", next_step=ListModels())
+            raise InputError("no model is named", parameter="model", next_step=list_models())
         if not self.messages:
             raise InputError("there is no message to send", parameter="messages")
         object.__setattr__(self, "parameters", check_parameters(self.parameters))

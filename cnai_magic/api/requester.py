@@ -15,7 +15,7 @@ import requests
 
 from .. import __version__
 from ..errors import APIError, CnaiError, InputError, ProtocolError, RedirectRefused
-from ..next_steps import SetKey
+from ..next_steps import set_key
 from ..redaction import ApiKey
 from .addresses import parse_address
 from .cancel import Cancellation
@@ -45,7 +45,7 @@ class Requester:
         if not all("!" <= character <= "~" for character in key.reveal()):
             raise InputError(
                 "the API key has characters that cannot be part of a key",
-                next_step="copy it again from its source, and " + SetKey(),
+                next_step="copy it again from its source, and " + set_key(),
             )
         if key and self.address.in_clear:
             raise InputError(

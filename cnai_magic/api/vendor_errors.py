@@ -26,7 +26,7 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
-from ..next_steps import CHECK_ADDRESS, NextStep, SendLess, Step
+from ..next_steps import CHECK_ADDRESS, NextStep, Step, send_less
 from ..redaction import redact, strip_controls
 from .vendor_spellings import BY_STATUS, INVALID_CODES, SPELLINGS
 
@@ -323,7 +323,7 @@ def _why(message: str, status: int, report: _Report) -> str:
 def _next_step(kind: type[APIError], status: int, message: str) -> str | Step | NextStep:
     if kind is InvalidRequestError and (status in (404, 405) or _NO_PLACE.search(message)):
         return CHECK_ADDRESS
-    return SendLess() if kind is ContextLengthError else ""
+    return send_less() if kind is ContextLengthError else ""
 
 
 def _limit(message: str) -> int | None:

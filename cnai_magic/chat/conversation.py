@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from ..api.messages import Message
 from ..errors import InputError
-from ..next_steps import ListTurns
+from ..next_steps import list_turns
 from .attempt import Attempt
 from .order import CellPosition, utc_now
 from .turn import Turn, new_id
@@ -228,7 +228,7 @@ class Conversation:
             raise InputError(
                 f"conversation {self.name!r} has no turn {number}",
                 why=f"it has {len(self.turns) or 'no'} turn{'s' * (len(self.turns) != 1)}",
-                next_step=ListTurns(),
+                next_step=list_turns(),
             )
         return self.turns[number - 1]
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from ..errors import InputError
 from ..nearest import nearest
-from ..next_steps import BeginConversation, NameConversation, RenameConversation, UseConversation
+from ..next_steps import begin_conversation, name_conversation, rename_conversation, use_conversation
 from .attempt import Attempt
 from .conversation import Conversation
 from .order import CellPosition, Clock
@@ -49,7 +49,7 @@ class Conversations:
             raise InputError(
                 f"there is no conversation {_short(name)!r}",
                 why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",
-                next_step=BeginConversation(_short(name)),
+                next_step=begin_conversation(_short(name)),
             )
         return found
 
@@ -129,13 +129,13 @@ class Conversations:
         if name in self._named:
             raise InputError(
                 f"there is a conversation {name!r} already",
-                next_step=UseConversation(name),
+                next_step=use_conversation(name),
             )
         if not self.is_name(name):
             raise InputError(
                 f"{_short(name)!r} cannot be the name of a conversation",
                 why=f"a name is one word, of at most {_LONGEST_NAME} characters",
-                next_step=NameConversation(),
+                next_step=name_conversation(),
             )
         return Conversation(name)
 
@@ -208,7 +208,7 @@ class Conversations:
             raise InputError(
                 f"there is no conversation {_short(name)!r} any more",
                 why=f"it is called {old!r} now",
-                next_step=RenameConversation(old, new),
+                next_step=rename_conversation(old, new),
             )
         if new == old:
             return new

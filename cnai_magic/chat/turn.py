@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from ..api.messages import Message
 from ..errors import InputError
-from ..next_steps import ListAttempts
+from ..next_steps import list_attempts
 from .attempt import Attempt
 from .order import CellPosition, utc_now
 from .reply import Reply
@@ -85,7 +85,7 @@ class Turn:
             raise InputError(
                 f"this turn has no attempt {number}",
                 why=f"it has {', '.join(map(str, numbers))}",
-                next_step=ListAttempts(),
+                next_step=list_attempts(),
             )
         self.current = numbers.index(number)
         self.failed = False

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 from ..money.cost import Record, Spend, dollars, usd
 from ..money.holds import BudgetStatus
-from ..next_steps import PYTHON, Door, SetAnyPrice
+from ..next_steps import PYTHON, Door, set_any_price
 from ..redaction import strip_controls
 from .tables import Table
 
@@ -218,7 +218,7 @@ def _notes(spends: Iterable[Spend], demo: bool, shown: Mapping[str, Sequence[str
     if any(cell.startswith("≈") for cells in shown.values() for cell in cells):
         notes.append("≈ marks sums whose tokens no server reported")
     if any(spend.unpriced_requests for spend in spends):
-        notes.append(f"set a price, in USD per million tokens, with {SetAnyPrice().at(door)}")
+        notes.append(f"set a price, in USD per million tokens, with {set_any_price().at(door)}")
     return notes
 
 

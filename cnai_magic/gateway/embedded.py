@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..api.worker import run_in_worker
 from ..errors import CnaiError, InputError
-from ..next_steps import Setting
+from ..next_steps import change_setting
 from ..redaction import ApiKey
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class EmbeddedGateway:
         if not self._ready.wait(_PATIENCE) or self._failure is not None:
             raise CnaiError(
                 "the embedded gateway did not start",
-                next_step="ask another server: " + Setting("base_url", "https://HOST/v1"),
+                next_step="ask another server: " + change_setting("base_url", "https://HOST/v1"),
             ) from self._failure
 
     @property

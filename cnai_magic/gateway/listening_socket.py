@@ -7,7 +7,7 @@ import re
 import socket
 
 from ..errors import InputError
-from ..next_steps import ChooseHost, ChoosePort
+from ..next_steps import choose_host, choose_port
 
 __all__ = ["BACKLOG", "bind", "unusable"]
 
@@ -48,7 +48,7 @@ def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
             f"port {port} of {host} is taken",
             parameter="port",
             why="another program listens there",
-            next_step=ChoosePort(port + 1),
+            next_step=choose_port(port + 1),
         )
     if number in (errno.EACCES, errno.EPERM):
         return InputError(
@@ -57,7 +57,7 @@ def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
             why="ports below 1024 need the rights of an administrator"
             if port < 1024
             else "the system refuses it",
-            next_step=ChoosePort(8787),
+            next_step=choose_port(8787),
         )
     reasons = {
         errno.EADDRNOTAVAIL: "it is not an address of this machine",
@@ -75,5 +75,5 @@ def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
         f"the gateway cannot listen on {host!r}",
         parameter="host",
         why=why,
-        next_step=ChooseHost(),
+        next_step=choose_host(),
     )

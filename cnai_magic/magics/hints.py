@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ..api.parameters import PARAMETERS
 from ..errors import InputError
-from ..next_steps import ByDoor, ListModels, NextStep, SetKey, Setting, Step
+from ..next_steps import NextStep, Step, by_door, change_setting, list_models, set_key
 from ..settings import Cnai
 
 __all__ = [
@@ -41,30 +41,30 @@ class Quoted(str):
     __slots__ = ()
 
 
-_FORMAT = ByDoor(
+_FORMAT = by_door(
     "ask for the form in the question; with -o answer there are answer.code and answer.json()",
     "ask for the form in the question; the answer is printed as it comes",
 )
-_NEW = ByDoor("begin a conversation anew with --new", "every question of cnai ask stands alone")
-_GOES_ON = ByDoor(
+_NEW = by_door("begin a conversation anew with --new", "every question of cnai ask stands alone")
+_GOES_ON = by_door(
     "a question goes on in its conversation by itself; -c NAME chooses another, --new begins one",
     "every question of cnai ask stands alone",
 )
-_ONCE = ByDoor("--once asks outside of the conversation", "every question of cnai ask stands alone")
-_DRY_RUN = ByDoor("--dry-run shows what would be sent", "see cnai ask --help")
-_FILES = ByDoor(
+_ONCE = by_door("--once asks outside of the conversation", "every question of cnai ask stands alone")
+_DRY_RUN = by_door("--dry-run shows what would be sent", "see cnai ask --help")
+_FILES = by_door(
     "files and images cannot be attached: put their text into the question",
     "files and images cannot be attached: pipe their text into cnai ask",
 )
-_QUESTION = ByDoor(
+_QUESTION = by_door(
     "the question is the body of the cell, or follows the options of %cnai",
     "the question follows the options: cnai ask QUESTION",
 )
-_VARIABLE = ByDoor(
+_VARIABLE = by_door(
     "put the answer into a variable with -o NAME", "send the answer to a file: cnai ask … > FILE"
 )
 _SYSTEM = "the system message is -s TEXT, in quotes where it has several words"
-_NUMBERS = ByDoor(
+_NUMBERS = by_door(
     "model, tokens and cost stand below each answer; sums are in %cnai_spend",
     "model, tokens and cost stand below each answer",
 )
@@ -74,10 +74,10 @@ _SAMPLING = "what can be sent is " + ", ".join(
 )
 _THINKING = "thinking cannot be chosen yet: ask another model"
 _TOOLS = "tools and commands are not run: an answer is text"
-_CODE = ByDoor(
+_CODE = by_door(
     "-o answer puts the answer into a variable; answer.code is its code", "copy it from the answer"
 )
-_ADDRESS = "the server is a setting: " + Setting("base_url", "https://HOST/v1")
+_ADDRESS = "the server is a setting: " + change_setting("base_url", "https://HOST/v1")
 
 # Options of %%ai (jupyter-ai), llm, aichat, sgpt, mods, ollama and the command line of openai.
 _ELSEWHERE: dict[str, str | Step | NextStep] = {
@@ -103,9 +103,9 @@ _ELSEWHERE: dict[str, str | Step | NextStep] = {
     "--tool --tools --functions --function --td --mcp -e --execute --shell --editor --repl": _TOOLS,
     "--code -x --extract --xl": _CODE,
     "--cache --no-cache": "nothing is cached: every run asks anew",
-    "-k --key --api-key --apikey --api-key-name --token --auth": SetKey(),
+    "-k --key --api-key --apikey --api-key-name --token --auth": set_key(),
     "--api-base --base --url --host --endpoint --provider --api --server --region-name": _ADDRESS,
-    "--list-models --models --list": ListModels(),
+    "--list-models --models --list": list_models(),
     "--raw": "what is typed is always sent as it is: leave it out",
     "--preview --show-prompt --debug --simulate": _DRY_RUN,
 }
@@ -128,7 +128,7 @@ def setting_of(argument: str, typed: Sequence[str]) -> NextStep | None:
     following = [*typed[list(typed).index(argument) + 1 :], ""][0] if argument in typed else ""
     value = value or following
     number = re.fullmatch(r"\d+(\.\d+)?", value)
-    return "it is a setting: " + Setting(
+    return "it is a setting: " + change_setting(
         name, (float if number[1] else int)(value) if number else value or "…"
     )
 
@@ -193,7 +193,7 @@ def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str)
         raise InputError(
             f"{magic} takes a model and options in its line, not a question",
             why=f"found there: {question[:200]}",
-            next_step=ByDoor(cell=f"put it into the body of the cell; or ask in one line: %cnai {question}"),
+            next_step=by_door(cell=f"put it into the body of the cell; or ask in one line: %cnai {question}"),
         )
 
 

@@ -12,7 +12,7 @@ from ..display.spend import ScopeTotal
 from ..errors import InputError, LedgerError
 from ..money.cost import Charge, Record, Spend, account
 from ..money.holds import BudgetStatus
-from ..next_steps import ByDoor
+from ..next_steps import by_door
 
 if TYPE_CHECKING:
     from ..money.ledger import Ledger
@@ -52,7 +52,7 @@ class SpendScope:
             if not session.notebook:
                 raise InputError(
                     "the file of this notebook is unknown",
-                    next_step=ByDoor(cell='name it: %config Cnai.notebook = "PATH", or ask for --of kernel'),
+                    next_step=by_door(cell='name it: %config Cnai.notebook = "PATH", or ask for --of kernel'),
                 )
             self._notebook = session.notebook
         if name != "kernel":
@@ -152,7 +152,7 @@ def _ledger(session: KernelSession) -> Ledger | None:
     if session.ledger is None:
         raise InputError(
             "only this kernel is counted: the ledger is off",
-            next_step=ByDoor(
+            next_step=by_door(
                 cell='turn it on with %config Cnai.ledger = "on", or ask for --of kernel',
                 terminal="turn it on: CNAI_LEDGER=on",
             ),

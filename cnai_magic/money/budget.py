@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from ..api.messages import ChatRequest, Message
 from ..errors import BudgetError, CnaiError, LedgerError
-from ..next_steps import Either, RaiseBudget, RemoveBudget, SendLess, SetPrice, Step
+from ..next_steps import Step, either, raise_budget, remove_budget, send_less, set_price
 from .book import SpendBook
 from .cost import Charge, account, usd
 from .holds import BudgetStatus, Hold, Holds, MemoryHolds
@@ -270,15 +270,15 @@ class _Words(NamedTuple):
         )
 
 
-_KERNEL = _Words("the budget", Either((RaiseBudget(), SendLess())))
-_DAY = _Words("the day's budget of all notebooks", Either((RaiseBudget(day=True), SendLess())))
+_KERNEL = _Words("the budget", either(raise_budget(), send_less()))
+_DAY = _Words("the day's budget of all notebooks", either(raise_budget(day=True), send_less()))
 
 
 def _no_price(model: str, limits: Limits) -> BudgetError:
     return BudgetError(
         f"{model} has no price, so no budget can be kept, and the question was not sent",
-        next_step=Either(
-            (SetPrice(model), RemoveBudget(kernel=limits.kernel is not None, day=limits.day is not None))
+        next_step=either(
+            set_price(model), remove_budget(kernel=limits.kernel is not None, day=limits.day is not None)
         ),
     )
 

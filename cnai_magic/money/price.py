@@ -18,7 +18,7 @@ from typing import Any
 from ..api.billing import HIGHEST_PRICE, read_price_list, to_nano
 from ..api.messages import Usage
 from ..errors import InputError
-from ..next_steps import Setting
+from ..next_steps import change_setting
 
 __all__ = ["FREE_LOCAL", "Price", "PriceList", "nano_usd", "read_pricing"]
 
@@ -118,7 +118,7 @@ def _own_price(model: str, value: object) -> Price:
         f"the price of {model} is {value!r}",
         parameter="prices",
         why="a price is (input, output) or (input, output, cached input) in USD per million tokens",
-        next_step="for example: " + Setting("prices", {model: [1.68, 2.52]}),
+        next_step="for example: " + change_setting("prices", {model: [1.68, 2.52]}),
     )
 
 

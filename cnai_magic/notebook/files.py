@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..nearest import nearest
-from ..next_steps import Either, ReplaceFile
+from ..next_steps import either, replace_file
 
 __all__ = ["decode_error", "expanded", "read_bytes", "read_text", "write_new"]
 
@@ -179,7 +179,7 @@ def _exists(path: Path) -> InputError:
     return InputError(
         f"{path} exists already",
         why="a file is replaced only where that is asked for",
-        next_step=Either((ReplaceFile(), "choose another name")),
+        next_step=either(replace_file(), "choose another name"),
     )
 
 

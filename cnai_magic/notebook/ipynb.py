@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError
-from ..next_steps import ReadFile
+from ..next_steps import read_file
 from .files import decode_error, expanded, read_bytes
 from .saved_outputs import SavedCell
 from .untrusted import decode_number, describe
@@ -158,7 +158,7 @@ def _why(text: str, exc: Exception) -> str:
 
 def _unreadable(path: Path, why: str) -> InputError:
     kept = _checkpoint(path)
-    step = f"{_KEPT}: " + ReadFile(str(kept)) if kept else "name another file: " + ReadFile("PATH")
+    step = f"{_KEPT}: " + read_file(str(kept)) if kept else "name another file: " + read_file("PATH")
     return InputError(f"{path.name} is not a notebook that can be read", why=why, next_step=step)
 
 

@@ -16,15 +16,15 @@ from ..errors import (
 )
 from ..nearest import nearest
 from ..next_steps import (
-    Either,
-    ListModels,
-    NewConversation,
     NextStep,
-    OmitParameter,
-    SetKey,
-    SetLocalKey,
-    Setting,
     Step,
+    change_setting,
+    either,
+    list_models,
+    new_conversation,
+    omit_parameter,
+    set_key,
+    set_local_key,
 )
 from .endpoint import Endpoint
 
@@ -59,7 +59,7 @@ def explain_model(
     """Return the error about a model with what the server has; where it lists that one, in its own words."""
     if model in listed:
         later = "the server lists it, but does not give it now: ask again later, or for another model: "
-        error.next_step = later + ListModels()
+        error.next_step = later + list_models()
         return error
     why = "" if error.why.startswith("HTTP") else f" ({error.why})"
     near = nearest(model, listed)
@@ -68,7 +68,7 @@ def explain_model(
         why = f"did you mean {near[0]}?{'' if near[0] in why else why}"
     elif listed:
         why = f"there are {', '.join(listed[:_SEVERAL])}{' and others' * (len(listed) > _SEVERAL)}{why}"
-    step: NextStep = "ask for another: " + ListModels()
+    step: NextStep = "ask for another: " + list_models()
     if endpoint.vendor is not None and endpoint.vendor.name == "ollama":
         step = f"get it with ollama pull {model}, or " + step
     return ModelNotFoundError(
@@ -83,11 +83,11 @@ def explain_model(
 
 def _set_key(endpoint: Endpoint) -> NextStep:
     vendor = endpoint.vendor
-    step: Step = SetKey()
+    step: Step = set_key()
     if vendor is not None and vendor.keys:
-        step = SetKey(vendor.keys[0])
+        step = set_key(vendor.keys[0])
     elif endpoint.loopback:
-        step = SetLocalKey(endpoint.base_url)
+        step = set_local_key(endpoint.base_url)
     console = f"; keys are made at {vendor.console}" if vendor is not None and vendor.console else ""
     return step + console
 
@@ -108,9 +108,9 @@ def _refused(error: InvalidRequestError) -> list[str]:
 
 
 def _leave_out(names: Sequence[str]) -> NextStep:
-    step = "leave out " + OmitParameter(names[0])
+    step = "leave out " + omit_parameter(names[0])
     for name in names[1:]:
-        step = step + " and " + OmitParameter(name)
+        step = step + " and " + omit_parameter(name)
     return step
 
 
@@ -123,8 +123,8 @@ def _send_less(error: ContextLengthError, request: ChatRequest) -> NextStep:
         shorten = "shorten the question" + " or the system message" * system
         return NextStep.of(f"{shorten}: no earlier turn was sent, so a smaller history_tokens does not help")
     fitting = _history_that_fits(error.limit, request)
-    fewer = Setting("history_tokens", fitting) if fitting else "a shorter question"
-    return NextStep.of(Either((NewConversation(), NextStep.of("send less of this one: ") + fewer)))
+    fewer = change_setting("history_tokens", fitting) if fitting else "a shorter question"
+    return NextStep.of(either(new_conversation(), NextStep.of("send less of this one: ") + fewer))
 
 
 def _history_that_fits(limit: int | None, request: ChatRequest) -> int:

@@ -19,7 +19,7 @@ from ..money.ledger import Ledger
 from ..money.price import nano_usd
 from ..money.price_lookup import PriceLookup
 from ..money.spending import Spending
-from ..next_steps import PYTHON, Door, Setting
+from ..next_steps import PYTHON, Door, change_setting
 from ..redaction import ApiKey
 from ..settings import Cnai
 from .advice import advise, explain_model
@@ -86,7 +86,7 @@ class KernelSession:
         if self.settings.replay:
             raise InputError(
                 "answers are to be replayed, and none is saved for this question",
-                next_step="ask the server: " + Setting("replay", False),
+                next_step="ask the server: " + change_setting("replay", False),
             )
         endpoint = self.resolve_endpoint()
         question = self._prepare(endpoint, prompt, options, place, ask=True, former=former)
@@ -276,7 +276,7 @@ class KernelSession:
             raise InputError(
                 f"the budget is {value!r}, which is not an amount in USD",
                 parameter="budget",
-                next_step="give it in USD: " + Setting("budget", 0.5),
+                next_step="give it in USD: " + change_setting("budget", 0.5),
             ) from error
 
     @property

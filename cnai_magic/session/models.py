@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from ..api.messages import Model
 from ..errors import APIError, CnaiError, InputError, NetworkError
 from ..nearest import did_you_mean, nearest
-from ..next_steps import ListModels, NameModel, SetKey
+from ..next_steps import list_models, name_model, set_key
 from ..settings import DEFAULT_BASE_URL
 from .endpoint import Endpoint
 from .servers import Servers
@@ -40,7 +40,7 @@ def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool 
             f"the embedded demo gateway does not serve {model}",
             parameter="model",
             why=f"did you mean {near[0]}?" if near else without_key,
-            next_step=SetKey() + "; or ask a demo model: " + ListModels(),
+            next_step=set_key() + "; or ask a demo model: " + list_models(),
         )
     return model
 
@@ -66,7 +66,7 @@ def _default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> str:
         "no model is named",
         parameter="model",
         why=f"the server has {few}" if few else "",
-        next_step="name one: " + NameModel(),
+        next_step="name one: " + name_model(),
     )
 
 
@@ -103,6 +103,6 @@ def matching_models(models: Sequence[Model], pattern: str) -> list[Model]:
         raise InputError(
             f"no model matches {pattern!r}",
             why=did_you_mean(pattern, [model.id for model in models]),
-            next_step=f"there are {len(models)}: " + ListModels(),
+            next_step=f"there are {len(models)}: " + list_models(),
         )
     return found

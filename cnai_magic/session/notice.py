@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ..api.vendors import Vendor, local_servers
-from ..next_steps import Door, SetKey, Setting
+from ..next_steps import Door, change_setting, set_key
 from .endpoint import Endpoint
 
 __all__ = ["first_notice", "running_server"]
@@ -20,10 +20,10 @@ def first_notice(endpoint: Endpoint, door: Door) -> str:
     """Return a line to be shown once, "" where there is nothing to say; `door` is where it is read."""
     if endpoint.lacks_key:
         line = "No API key is set: the embedded demo gateway answers, offline and free. "
-        line += f"For a real model: {SetKey().at(door)}."
+        line += f"For a real model: {set_key().at(door)}."
         local = running_server(local_servers())
         if local is not None:
-            named = Setting("base_url", local.name).at(door)
+            named = change_setting("base_url", local.name).at(door)
             line += f" {local.title} seems to run on this machine; to ask it: {named}"
         return line
     if endpoint.in_clear and endpoint.key is None:

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import FREE_LOCAL, Price
 from ..money.price_lookup import PriceLookup
-from ..next_steps import WriteQuestion
+from ..next_steps import write_question
 from ..redaction import well_formed
 from ..settings import Cnai
 
@@ -169,6 +169,6 @@ def _checked_prompt(prompt: object) -> str:
     if not prompt.strip():
         raise InputError(
             "there is no question",
-            next_step=WriteQuestion(),
+            next_step=write_question(),
         )
     return well_formed(prompt)

@@ -9,13 +9,13 @@ from ..api.parameters import format_parameter
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply
 from ..errors import ReplayError
-from ..next_steps import Setting
+from ..next_steps import change_setting
 from .question import Question
 
 __all__ = ["same_answer"]
 
 _SHORT = 60
-_ASK_ONCE = "ask once with " + Setting("replay", False) + ", and save the notebook"
+_ASK_ONCE = "ask once with " + change_setting("replay", False) + ", and save the notebook"
 
 
 def same_answer(

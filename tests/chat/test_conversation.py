@@ -13,7 +13,7 @@ from cnai_magic.chat.conversation import CellPosition, Conversation, Turn
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
-from cnai_magic.next_steps import ListTurns, NextStep, UseConversation
+from cnai_magic.next_steps import NextStep, list_turns, use_conversation
 from tests.properties import random_examples
 
 
@@ -286,7 +286,7 @@ def test_a_turn_that_is_not_there_is_an_error_that_counts_them(number: int) -> N
     with pytest.raises(InputError) as caught:
         three_cells().drop(number)
     assert "3 turns" in caught.value.why
-    assert caught.value.next_step == NextStep.of(ListTurns())
+    assert caught.value.next_step == NextStep.of(list_turns())
 
 
 def test_there_is_a_conversation_from_the_start() -> None:
@@ -330,7 +330,7 @@ def test_add_does_not_take_the_place_of_a_conversation_that_is_there() -> None:
 def test_a_second_draft_of_a_name_in_use_says_how_to_continue_it() -> None:
     with pytest.raises(InputError) as caught:
         Conversations().draft("main")
-    assert caught.value.next_step == NextStep.of(UseConversation("main"))
+    assert caught.value.next_step == NextStep.of(use_conversation("main"))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.gateway import listening_socket
 from cnai_magic.money.price import read_pricing
-from cnai_magic.next_steps import ChoosePort, NextStep
+from cnai_magic.next_steps import NextStep, choose_port
 from cnai_magic.redaction import ApiKey
 from tests.interrupting import interrupted_at
 from tests.session.test_reply_reader import open_sockets
@@ -266,7 +266,7 @@ def test_a_taken_port_is_an_error_with_the_next_step() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 is taken") as caught:
             gateway.serve(port=port, key=ApiKey("sk-mine"))
-    assert caught.value.next_step == NextStep.of(ChoosePort(port + 1))
+    assert caught.value.next_step == NextStep.of(choose_port(port + 1))
     assert caught.value.parameter == "port"
 
 
