@@ -139,11 +139,6 @@ def _model(value: object, where: str) -> None:
         fail(where, "is blank", "GET /v1/models lists the models")
 
 
-def _messages(value: object, where: str) -> None:
-    if not isinstance(value, list):
-        fail(where, "is not an array")
-
-
 def _stop(value: object, where: str) -> None:
     if isinstance(value, list) and len(value) > _MOST_STOPS:
         fail(where, f"has {len(value)} texts", f"at most {_MOST_STOPS} are possible")
@@ -181,7 +176,7 @@ def _logit_bias(value: object, where: str) -> None:
 
 _FIELDS: dict[str, Check] = {
     "model": _model,
-    "messages": _messages,
+    "messages": accepted,  # `read_messages` checks them
     # sampling
     "temperature": number(0, 2),
     "top_p": number(0, 1),
