@@ -137,8 +137,8 @@ def test_the_committed_notebook_holds_the_outputs_of_every_cell(name: str) -> No
 @EVERY
 def test_the_committed_notebook_tells_nothing_of_the_machine_it_ran_on(name: str) -> None:
     text = (FOLDER / f"{name}.ipynb").read_text()
-    for place in (FOLDER.parent, Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix)):
-        assert f"{place}{os.sep}" not in text
+    for position in (FOLDER.parent, Path.home(), Path(tempfile.gettempdir()), Path(sys.prefix)):
+        assert f"{position}{os.sep}" not in text
     assert not re.search(r"/home/|/Users/|/root/|/tmp/|[A-Z]:\\\\|\bsk-\w{8}", text)
 
 

@@ -93,22 +93,26 @@ class WorkingNotebook:
                 "broken": [*chunked(answer(text, done=False))[:2], CLOSE],
             }[step.outcome]
         )
-        place, view, before = run.ask(), _View(outputs, f"answer {self.count}"), self.session.latest_attempt
+        position, view, before = (
+            run.ask(),
+            _View(outputs, f"answer {self.count}"),
+            self.session.latest_attempt,
+        )
         try:
-            self.session.ask(prompt, options_of(step.options), view=view, place=place)
+            self.session.ask(prompt, options_of(step.options), view=view, position=position)
         finally:
             latest = self.session.latest_attempt
             if latest is not None and latest is not before:
                 run.show(view.display_id, latest)
         once = step.options.get("once")
         if latest is not None and (once or latest.turn):
-            run.answer("" if once else latest.conversation, place)
+            run.answer("" if once else latest.conversation, position)
 
     def _command(self, run: CellRun, outputs: dict[str, dict[str, Any]], line: str) -> None:
-        place = run.command()
-        shown = run_chat_command(self.session, line, lambda: None, place=place)
+        position = run.command()
+        shown = run_chat_command(self.session, line, lambda: None, position=position)
         data, about = Recorded.of(shown)._repr_mimebundle_()
-        name = f"command {place.index_in_cell}"
+        name = f"command {position.index_in_cell}"
         outputs[name] = {"data": data, "metadata": json.loads(json.dumps(about))}
         run.show(name, shown)
         if isinstance(shown, Recorded) and shown.changed is not None:

@@ -35,25 +35,25 @@ class CellRun:
     outputs: list[CellOutput] = field(default_factory=list)
 
     @property
-    def place(self) -> CellPosition:
+    def position(self) -> CellPosition:
         """Where the next question stands."""
         return CellPosition(self.cell, self.asked)
 
     def ask(self) -> CellPosition:
         """Count a question, and return where it stands."""
-        place = self.place
+        position = self.position
         self.asked += 1
-        return place
+        return position
 
     def command(self) -> CellPosition:
         """Count a command, and return where it stands."""
         self.commands += 1
         return CellPosition(self.cell, self.commands - 1, "command")
 
-    def answer(self, conversation: str, place: CellPosition) -> None:
+    def answer(self, conversation: str, position: CellPosition) -> None:
         """Take note that a question was answered in a conversation ("": outside of any)."""
         if conversation:
-            self.answered.append((conversation, place))
+            self.answered.append((conversation, position))
         else:
             self.outside += 1
 
@@ -71,5 +71,5 @@ class CellRun:
         if succeeded and self.asked == len(self.answered) + self.outside:
             conversations.end_of_cell(self.cell, self.answered)
         for conversation, turn in conversations.turns_of(self.cell):
-            if turn.place.is_asked_again and (conversation.name, turn.place) not in self.answered:
-                turn.failed = conversations.asked_again(turn.place) is conversation
+            if turn.position.is_asked_again and (conversation.name, turn.position) not in self.answered:
+                turn.failed = conversations.asked_again(turn.position) is conversation

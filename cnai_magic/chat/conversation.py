@@ -77,39 +77,39 @@ class Conversation:
             yield origin
             origin = origin.origin
 
-    def turn_at(self, place: CellPosition) -> Turn | None:
-        """Return the turn that belongs to `place`, if there is one."""
-        if not place.is_asked_again:
+    def turn_at(self, position: CellPosition) -> Turn | None:
+        """Return the turn that belongs to `position`, if there is one."""
+        if not position.is_asked_again:
             return None
         for turn in reversed(self.turns):
             # Two texts compare faster than two places, and a long conversation has many.
-            if turn.place.cell == place.cell and turn.place == place:
+            if turn.position.cell == position.cell and turn.position == position:
                 return turn
         return None
 
     def turns_of(self, cell: str) -> list[Turn]:
         """Return all turns that a cell asked, those too that it no longer asks."""
-        return [each for each in (*self.turns, *self.detached.values()) if each.place.cell == cell]
+        return [each for each in (*self.turns, *self.detached.values()) if each.position.cell == cell]
 
-    def position(self, place: CellPosition, first_run: datetime | None = None) -> int:
-        """Return how many turns stand before `place`: before its turn, or before the one it would make.
+    def turns_before(self, position: CellPosition, first_run: datetime | None = None) -> int:
+        """Return how many turns stand before `position`: before its turn, or before the one it would make.
 
         `first_run` is when its cell first ran; None is after all that stands here.
         """
-        return bisect_left(self.turns, self._order(place, first_run), key=lambda turn: turn.position)
+        return bisect_left(self.turns, self._order(position, first_run), key=lambda turn: turn.order)
 
-    def _order(self, place: CellPosition, first_run: datetime | None) -> tuple[datetime, int]:
-        """Return what orders the turn at `place`, next to the other turns of its cell where it has any."""
-        if place.is_asked_again:
-            standing = self.turn_at(place) or self.detached.get(place)
+    def _order(self, position: CellPosition, first_run: datetime | None) -> tuple[datetime, int]:
+        """Return what orders the turn at `position`, next to the other turns of its cell where it has any."""
+        if position.is_asked_again:
+            standing = self.turn_at(position) or self.detached.get(position)
             if standing is not None:
-                return standing.position
+                return standing.order
             for turn in (*self.turns, *self.detached.values()):
-                if turn.place.cell == place.cell and turn.place.kind == place.kind:
-                    return turn.first_run, place.index_in_cell
+                if turn.position.cell == position.cell and turn.position.kind == position.kind:
+                    return turn.first_run, position.index_in_cell
         if first_run is None:
             first_run = max([utc_now(), *(turn.first_run + _TICK for turn in self.turns[-1:])])
-        return first_run, place.index_in_cell
+        return first_run, position.index_in_cell
 
     def messages(
         self, prompt: str, before: int, *, system: str | None = None, history_tokens: int = 0
@@ -130,12 +130,12 @@ class Conversation:
         kept = [message for turn in self.turns[omitted_turns:before] for message in turn.messages]
         return (*leading, *kept, Message("user", prompt)), omitted_turns
 
-    def record(self, place: CellPosition, attempt: Attempt) -> Turn:
+    def record(self, position: CellPosition, attempt: Attempt) -> Turn:
         """Put an answer in its place: a new attempt of the turn that stands there, or a new turn.
 
         The attempt of the turn that is returned says which turn and number it became.
         """
-        turn, index = self._stand(place, attempt.first_run)
+        turn, index = self._stand(position, attempt.first_run)
         asked, below = attempt.reply.started, self.turns[index + 1 :]
         placed = replace(
             self._placed(attempt, turn, index),
@@ -145,15 +145,17 @@ class Conversation:
         turn.add(placed.with_footer())
         return turn
 
-    def _stand(self, place: CellPosition, first_run: datetime | None, turn_id: str = "") -> tuple[Turn, int]:
-        """Let the turn at `place` stand among the others; return it, and how many stand before it."""
-        standing = self.turn_at(place)
+    def _stand(
+        self, position: CellPosition, first_run: datetime | None, turn_id: str = ""
+    ) -> tuple[Turn, int]:
+        """Let the turn at `position` stand among the others; return it, and how many stand before it."""
+        standing = self.turn_at(position)
         if standing is not None:
             return standing, self.turns.index(standing)
-        order = self._order(place, first_run)
-        turn = self.detached.pop(place, None) or Turn(place, id=turn_id or new_id())
+        order = self._order(position, first_run)
+        turn = self.detached.pop(position, None) or Turn(position, id=turn_id or new_id())
         turn.first_run = order[0]
-        index = bisect_left(self.turns, order, key=lambda each: each.position)
+        index = bisect_left(self.turns, order, key=lambda each: each.order)
         self.turns.insert(index, turn)
         return turn, index
 
@@ -164,23 +166,23 @@ class Conversation:
             turn=index + 1,
             turn_id=turn.id,
             first_run=turn.first_run,
-            index_in_cell=turn.place.index_in_cell,
-            appended=turn.place.kind == "append",
+            index_in_cell=turn.position.index_in_cell,
+            appended=turn.position.kind == "append",
         )
 
-    def remember(self, place: CellPosition, saved: Iterable[Attempt]) -> None:
-        """Take in what a notebook's file holds of the turn at `place`, where no such turn is known.
+    def remember(self, position: CellPosition, saved: Iterable[Attempt]) -> None:
+        """Take in what a notebook's file holds of the turn at `position`, where no such turn is known.
 
         These are earlier attempts for whoever asks there again: they are not sent.
         """
-        if not place.is_asked_again or self.turn_at(place) is not None or place in self.detached:
+        if not position.is_asked_again or self.turn_at(position) is not None or position in self.detached:
             return
         known = {turn.id for turn in (*self.turns, *self.detached.values())}
         found = {
             each.id: replace(each, others=())
             for attempt in saved
             for each in (*attempt.others, attempt)
-            if attempt.index_in_cell == place.index_in_cell
+            if attempt.index_in_cell == position.index_in_cell
             and not attempt.appended
             and (each.conversation, each.turn_id in known) == (self.name, False)
             and each.turn
@@ -190,13 +192,13 @@ class Conversation:
         if found:
             attempts = sorted(found.values(), key=lambda each: (each.number, each.reply.started))
             first = [each.first_run for each in attempts if each.first_run is not None]
-            turn = Turn(place, attempts, len(attempts) - 1, attempts[-1].turn_id or new_id())
+            turn = Turn(position, attempts, len(attempts) - 1, attempts[-1].turn_id or new_id())
             turn.first_run = min(first, default=turn.first_run)
-            self.detached[place] = turn
+            self.detached[position] = turn
 
-    def reinstate(self, place: CellPosition, attempt: Attempt) -> Turn:
+    def reinstate(self, position: CellPosition, attempt: Attempt) -> Turn:
         """Put an answer that was saved in its place again, with its number and its other attempts."""
-        turn, index = self._stand(place, attempt.first_run, attempt.turn_id)
+        turn, index = self._stand(position, attempt.first_run, attempt.turn_id)
         placed = replace(self._placed(attempt, turn, index), others=()).with_footer()
         ids = {each.id for each in (*attempt.others, attempt)}
         kept = [each for each in turn.attempts if each.id not in ids]
@@ -205,22 +207,22 @@ class Conversation:
         turn.failed = False
         return turn
 
-    def next_attempt(self, place: CellPosition) -> int:
-        """Return which attempt an answer at `place` would be."""
-        turn = self.turn_at(place) or self.detached.get(place)
+    def next_attempt(self, position: CellPosition) -> int:
+        """Return which attempt an answer at `position` would be."""
+        turn = self.turn_at(position) or self.detached.get(position)
         return turn.next_number if turn else 1
 
     def retire(self, cell: str, asked: Collection[CellPosition]) -> None:
         """Take out the turns of a cell that its last run did not ask: nobody sees them there any more."""
-        gone = [each for each in self.turns if each.place.cell == cell and each.place not in asked]
+        gone = [each for each in self.turns if each.position.cell == cell and each.position not in asked]
         for turn in gone:
-            if turn.place.is_asked_again:
+            if turn.position.is_asked_again:
                 self._retire(turn)
 
     def _retire(self, turn: Turn) -> None:
         self.turns.remove(turn)
-        if turn.place.is_asked_again:
-            self.detached[turn.place] = turn
+        if turn.position.is_asked_again:
+            self.detached[turn.position] = turn
 
     def turn(self, number: int) -> Turn:
         """Return turn `number` (from 1); raises InputError where there is none."""
@@ -263,7 +265,7 @@ class Conversation:
             origin.turn(at)
         returned = origin._take_back([each for each in kin if each.is_fork_of(origin)], made)
         own = [turn for turn in self.turns if turn.first_run >= made]
-        detached = {place: turn for place, turn in self.detached.items() if turn.first_run >= made}
+        detached = {position: turn for position, turn in self.detached.items() if turn.first_run >= made}
         before = {turn.id: turn for turn in (*self.turns, *self.detached.values())}
         self._begin_as(origin, at)
         for turn in (*self.turns, *self.detached.values()):
@@ -275,11 +277,11 @@ class Conversation:
     def take_in(self, other: Conversation, made: datetime) -> None:
         """Take in the turns of a conversation that was read at `made`, in place of those read before."""
         turns = [
-            replace(turn, place=CellPosition(None, number), first_run=made)
+            replace(turn, position=CellPosition(None, number), first_run=made)
             for number, turn in enumerate(other.turns)
         ]
         own = [turn for turn in self.turns if turn.first_run != made]
-        self.turns = sorted((*turns, *own), key=lambda turn: turn.position)
+        self.turns = sorted((*turns, *own), key=lambda turn: turn.order)
         self.system, self.made_at = other.system, made
 
     def _begin_as(self, origin: Conversation, at: int | None) -> None:
@@ -287,8 +289,8 @@ class Conversation:
         shared = [turn.copy() for turn in origin.turns if made is None or turn.first_run < made]
         self.turns = shared[:at]
         # They come back with their attempts where their cells are asked in the fork.
-        left = [turn for turn in shared[len(self.turns) :] if turn.place.is_asked_again]
-        self.detached = {turn.place: turn for turn in left}
+        left = [turn for turn in shared[len(self.turns) :] if turn.position.is_asked_again]
+        self.detached = {turn.position: turn for turn in left}
 
     def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Attempt]:
         """Take in what cells that ran before `made` were asked again in forks, the youngest answers last."""
@@ -296,17 +298,17 @@ class Conversation:
             turn
             for fork in forks
             for turn in fork.turns
-            if turn.first_run < made <= turn.reply.started and turn.place.is_asked_again
+            if turn.first_run < made <= turn.reply.started and turn.position.is_asked_again
         ]
         returned = []
         for theirs in sorted(asked, key=lambda turn: turn.reply.started):
-            mine = self.turn_at(theirs.place)
+            mine = self.turn_at(theirs.position)
             if mine is not None and mine.reply.started >= theirs.reply.started:
                 continue
             if mine is None and self.is_fork and self.made_at and theirs.first_run < self.made_at:
                 continue  # it was left out when this was forked
             if mine is None:
-                mine, _ = self._stand(theirs.place, theirs.first_run, theirs.id)
+                mine, _ = self._stand(theirs.position, theirs.first_run, theirs.id)
             known = {each.id for each in mine.attempts}
             for each in sorted(
                 theirs.attempts, key=lambda each: (each is theirs.attempt, each.reply.started)

@@ -66,41 +66,46 @@ class Conversations:
 
     # -- which one is asked ---------------------------------------------------------------------
 
-    def asked_again(self, place: CellPosition) -> Conversation:
+    def asked_again(self, position: CellPosition) -> Conversation:
         """Return the conversation in which a question is asked: the one of its turn, if it has one.
 
         Where a fork of that one is in use, made after the cell had its turn, the question is asked in the
         fork. Without a turn it is asked in the conversation in use.
         """
-        holding = [each for each in self if _asked_by(each.turns, place)]
-        holding = holding or [each for each in self if _asked_by(each.detached.values(), place)]
+        holding = [each for each in self if _asked_by(each.turns, position)]
+        holding = holding or [each for each in self if _asked_by(each.detached.values(), position)]
         in_use = self.in_use
         if not holding or in_use in holding:
             return in_use
         for each in holding:
-            turns = _asked_by((*each.turns, *each.detached.values()), place)
+            turns = _asked_by((*each.turns, *each.detached.values()), position)
             if any(in_use.took_over(each, turn) for turn in turns):
                 return in_use
-        return max(holding, key=lambda each: _last_asked(each, place))
+        return max(holding, key=lambda each: _last_asked(each, position))
 
-    def first_run(self, place: CellPosition) -> datetime:
+    def first_run(self, position: CellPosition) -> datetime:
         """Return when the cell of a question first ran, by which its turn is ordered; now, if it has none.
 
         This is the order of the first runs. The order of the document would take its place here.
         """
-        cell = place.cell or ""
-        runs = [turn.first_run for _, turn in self.turns_of(cell) if turn.place.is_asked_again]
+        cell = position.cell or ""
+        runs = [turn.first_run for _, turn in self.turns_of(cell) if turn.position.is_asked_again]
         if cell in self._deleted_runs:
             runs.append(self._deleted_runs[cell])
         return min(runs, default=None) or self.clock.now()
 
-    def begun_at(self, place: CellPosition, name: str = "", *, fork: bool = False) -> Conversation | None:
+    def begun_at(self, position: CellPosition, name: str = "", *, fork: bool = False) -> Conversation | None:
         """Return the conversation that a place began, so that it goes on in it when it is run again."""
         for each in self:
             begun = each.begun_by
-            if begun is None or place.cell is None or place.kind == "append" or each.is_fork is not fork:
+            if (
+                begun is None
+                or position.cell is None
+                or position.kind == "append"
+                or each.is_fork is not fork
+            ):
                 continue
-            if begun == place if not name else begun.cell == place.cell and name in _names(each):
+            if begun == position if not name else begun.cell == position.cell and name in _names(each):
                 return each
         return None
 
@@ -115,7 +120,7 @@ class Conversations:
             asked_in.append(self.in_use)
         for conversation in self:
             if conversation in asked_in or not any(map(conversation.is_kin_of, asked_in)):
-                conversation.retire(cell, [place for name, place in asked if name == conversation.name])
+                conversation.retire(cell, [position for name, position in asked if name == conversation.name])
 
     # -- begun, used, removed -------------------------------------------------------------------
 
@@ -233,8 +238,8 @@ class Conversations:
         del self._named[conversation.name]
         self._deleted.add(conversation.name)
         for turn in conversation.turns:
-            if turn.place.cell is not None and turn.place.is_asked_again:
-                self._deleted_runs.setdefault(turn.place.cell, turn.first_run)
+            if turn.position.cell is not None and turn.position.is_asked_again:
+                self._deleted_runs.setdefault(turn.position.cell, turn.first_run)
         if self.current == conversation.name:
             self.current = self.add(Conversation("main")).name
         return conversation
@@ -254,20 +259,20 @@ def _names(conversation: Conversation) -> Sequence[str]:
     return conversation.name, *conversation.former_names
 
 
-def _asked_by(turns: Iterable[Turn], place: CellPosition) -> list[Turn]:
-    """Return the turns that a question at `place` has made: those of its cell, where it appends."""
-    if place.cell is None:
+def _asked_by(turns: Iterable[Turn], position: CellPosition) -> list[Turn]:
+    """Return the turns that a question at `position` has made: those of its cell, where it appends."""
+    if position.cell is None:
         return []
     return [
         turn
         for turn in turns
-        if turn.place.cell == place.cell and (turn.place == place or place.kind == "append")
+        if turn.position.cell == position.cell and (turn.position == position or position.kind == "append")
     ]
 
 
-def _last_asked(conversation: Conversation, place: CellPosition) -> float:
+def _last_asked(conversation: Conversation, position: CellPosition) -> float:
     """Return when a question was last asked in a conversation; an attempt of before a fork was not."""
-    turns = _asked_by((*conversation.turns, *conversation.detached.values()), place)
+    turns = _asked_by((*conversation.turns, *conversation.detached.values()), position)
     own = [each for turn in turns for each in turn.attempts if each.conversation == conversation.name]
     return max((each.reply.started.timestamp() for each in own), default=0.0)
 

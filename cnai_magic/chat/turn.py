@@ -34,7 +34,7 @@ class Turn:
     an output of this kernel.
     """
 
-    place: CellPosition
+    position: CellPosition
     attempts: list[Attempt] = field(default_factory=list)
     current: int = 0
     id: str = field(default_factory=new_id)
@@ -63,9 +63,9 @@ class Turn:
         return self._sent[1]
 
     @property
-    def position(self) -> tuple[datetime, int]:
+    def order(self) -> tuple[datetime, int]:
         """What turns are ordered by."""
-        return self.first_run, self.place.index_in_cell
+        return self.first_run, self.position.index_in_cell
 
     def add(self, attempt: Attempt) -> None:
         """Take in one more attempt, which becomes the current one."""

@@ -65,7 +65,7 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     shell_session.identify_cell()
     settings, session = shell_session.settings, shell_session.session
     run = shell_session.cell.run
-    place = run.ask()
+    position = run.ask()
     about = kept_metadata(session, run.cell)
     with interrupts_deferred():  # it imports ipywidgets
         view = choose_view(shell_session.shell, settings.display, about)
@@ -73,24 +73,24 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     try:
         if settings.replay:
             saved = shell_session.file.answers_to_replay()
-            reply = session.replay(prompt, saved, chosen, view=view, place=place)
+            reply = session.replay(prompt, saved, chosen, view=view, position=position)
         else:
             former = shell_session.file.answers_below_cell()
-            reply = session.ask(prompt, chosen, view=view, place=place, former=former)
+            reply = session.ask(prompt, chosen, view=view, position=position, former=former)
     finally:
         latest = session.latest_attempt
         if latest is not None and latest is not before:
             run.show(getattr(view, "display_id", ""), latest)
     # An answer without text takes no place: the former one stays in force.
     if latest is not None and (chosen.once or latest.turn):
-        run.answer("" if chosen.once else latest.conversation, place)
+        run.answer("" if chosen.once else latest.conversation, position)
     return reply
 
 
 def _show_dry_run(shell_session: ShellSession, prompt: str, chosen: Options) -> None:
     """Print the body of the request, and what it would cost."""
     shell_session.identify_cell()
-    question = shell_session.session.prepare(prompt, chosen, place=shell_session.cell.run.place)
+    question = shell_session.session.prepare(prompt, chosen, position=shell_session.cell.run.position)
     usage, cost, _ = question.so_far(0)
     stream = question.options.stream
     body = question.request.body(stream=stream, include_usage=stream)

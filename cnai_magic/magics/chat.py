@@ -55,13 +55,13 @@ def run_chat_command(
     line: str,
     notebook: Callable[[], Path | None],
     *,
-    place: CellPosition | None = None,
+    position: CellPosition | None = None,
 ) -> object:
     """Carry out one line of `%cnai_chat`; raises InputError for what it does not understand.
 
-    `notebook` finds the file of the notebook that runs, `place` is where in it the command stands.
+    `notebook` finds the file of the notebook that runs, `position` is where in it the command stands.
     """
-    command = Command(session, notebook, place or CellPosition(kind="command"))
+    command = Command(session, notebook, position or CellPosition(kind="command"))
 
     name, rest = (*line.split(None, 1), "", "")[:2]
     name, rest = name or "list", rest.strip()
@@ -112,7 +112,7 @@ def _use(command: Command, rest: str) -> object:
 
 
 def _new(command: Command, rest: str) -> object:
-    new = command.conversations.new(_name(rest), command.place)
+    new = command.conversations.new(_name(rest), command.position)
     return command.recorded(_table(command), "use", new.name, **begun(new))
 
 
@@ -157,7 +157,7 @@ def _rename(command: Command, rest: str) -> object:
     if len(given) not in (1, 2) or not given[-1]:
         raise InputError("which new name?", next_step="%cnai_chat rename NEW, or %cnai_chat rename OLD NEW")
     old, new = given if len(given) == 2 else ("", given[0])
-    former = command.conversations.rename(old, new, command.place)
+    former = command.conversations.rename(old, new, command.position)
     if former == new:
         return Line(f"The conversation is called {new!r}.")
     shown = Line(f"The conversation {former!r} is called {new!r} now.")
@@ -178,7 +178,7 @@ def _delete(command: Command, rest: str) -> object:
 
 
 def _fork(command: Command, arguments: Namespace) -> object:
-    fork, returned = command.conversations.fork(arguments.name, arguments.at, command.place)
+    fork, returned = command.conversations.fork(arguments.name, arguments.at, command.position)
     assert fork.origin is not None, "a fork has one"
     assert fork.made_at is not None, "a fork was made"
     return command.recorded(
@@ -209,12 +209,12 @@ def _versions(command: Command, arguments: Namespace) -> object:
     where = f"Turn {number} of {conversation.name!r} is now attempt {attempt.number}: {_quoted(turn)}."
     changed = None
     # A cell that runs has lost its former outputs.
-    if turn.display_id and turn.place.cell != command.place.cell:
+    if turn.display_id and turn.position.cell != command.position.cell:
         most = command.session.settings.save_attempts
         changed = turn.display_id, replace(attempt, others=turn.others(most)), conversation.name
         shown = Line(f"{where} The output of its cell shows it.")
     else:
-        cell = f"Its cell ({turn.place.cell})" if turn.place.cell else "Its cell"
+        cell = f"Its cell ({turn.position.cell})" if turn.position.cell else "Its cell"
         shown = Line(
             f"{where} {cell} still shows what it did: its output is not of this kernel, or was cleared. "
             f"See the attempt with %cnai_chat show {number}"

@@ -29,7 +29,7 @@ class Command:
 
     session: KernelSession
     notebook: Callable[[], Path | None]
-    place: CellPosition
+    position: CellPosition
 
     @property
     def conversations(self) -> Conversations:
@@ -51,16 +51,16 @@ class Command:
         **facts: Any,
     ) -> object:
         """Leave the change in the notebook too, so that it is restored with the answers."""
-        facts = {"ordinal": self.place.index_in_cell, **facts}
+        facts = {"ordinal": self.position.index_in_cell, **facts}
         facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
         record = event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)
-        self.session.cells.changes.add(self.place.cell, record["cnai"])
+        self.session.cells.changes.add(self.position.cell, record["cnai"])
         return Recorded(shown, record, changed)
 
     def former(self, kind: str) -> dict[str, Any]:
         """Return the change of this kind that this command made when its cell ran before, {} if none."""
-        changes = reversed(self.session.cells.changes.of(self.place.cell))
-        index_in_cell = self.place.index_in_cell
+        changes = reversed(self.session.cells.changes.of(self.position.cell))
+        index_in_cell = self.position.index_in_cell
         return next((e for e in changes if (e["event"], e.get("ordinal", 0)) == (kind, index_in_cell)), {})
 
 

@@ -115,7 +115,7 @@ def import_(command: Command, arguments: Namespace) -> object:
     else:
         read = from_messages(read_text(path), _stem(path))
         conversation, notes = read.conversation, list(read.notes)
-    taken = command.session.cells.take_in(conversation, arguments.name, _stem(path), command.place)
+    taken = command.session.cells.take_in(conversation, arguments.name, _stem(path), command.position)
     assert taken.made_at is not None, "it was just read"
     made = time_text(taken.made_at)
     line = f"Read from {path.name}: {counted([taken])}, now in use."

@@ -77,9 +77,9 @@ class Kept:
         for conversation, turn, detached in self.turns:
             if detached:
                 continue
-            if turn.place.kind == "append":
+            if turn.position.kind == "append":
                 appended += 1
-            elif conversations.asked_again(turn.place) is conversation:
+            elif conversations.asked_again(turn.position) is conversation:
                 number = conversation.turns.index(turn) + 1
                 where = f"turn {number} of {conversation.name!r}"
                 lines.append(f"No new answer: attempt {turn.attempt.number} stays in force as {where}.")
@@ -109,7 +109,7 @@ def kept_of(
     """
     turns: list[tuple[Conversation, Turn, bool]] = []
     for conversation, turn in conversations.turns_of(cell):
-        detached = conversation.detached.get(turn.place) is turn
+        detached = conversation.detached.get(turn.position) is turn
         own = any(each.conversation == conversation.name for each in turn.attempts)
         if (runs or not turn.display_id) and (own or (detached and conversation.is_fork)):
             turns.append((conversation, turn, detached))

@@ -42,14 +42,14 @@ def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
     own = [*mine.turns, *mine.detached.values()]
     known = {attempt.id for turn in own for attempt in turn.attempts}
     by_id = {turn.id: turn for turn in own}
-    by_place = {turn.place: turn for turn in own if turn.place.is_asked_again}
+    by_place = {turn.position: turn for turn in own if turn.position.is_asked_again}
     for turn in (*theirs.turns, *theirs.detached.values()):
-        standing = by_id.get(turn.id) or by_place.get(turn.place)
+        standing = by_id.get(turn.id) or by_place.get(turn.position)
         if standing is not None:
             standing.first_run = min(standing.first_run, turn.first_run)
             standing.learn(each for each in turn.attempts if each.id not in known)
-        elif theirs.detached.get(turn.place) is turn:
-            mine.detached[turn.place] = turn
+        elif theirs.detached.get(turn.position) is turn:
+            mine.detached[turn.position] = turn
         else:
             mine.turns.append(turn)
-    mine.turns.sort(key=lambda turn: turn.position)
+    mine.turns.sort(key=lambda turn: turn.order)

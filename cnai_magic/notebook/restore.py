@@ -73,13 +73,13 @@ class _Restoring:
         self._inheritable = _MOST_INHERITED
         self._names = Names(outputs.changes)
         for saved in outputs.turns:
-            self._place(saved)
+            self._add_turn(saved)
         self._repeat()
         for fork, origin in self._forks:
             self._be_fork(self._conversation(fork), self._conversation(origin))
         self._finish()
 
-    def _place(self, saved: SavedTurn) -> None:
+    def _add_turn(self, saved: SavedTurn) -> None:
         """Put a turn into its conversation, with its other attempts."""
         attempt = saved.attempt
         for each in all_attempts(attempt):
@@ -97,9 +97,9 @@ class _Restoring:
         turn = turns.get(saved.turn_id)
         if turn is None:
             turn = turns[saved.turn_id] = FoundTurn(
-                saved.turn_id, shown, saved.cell, saved.position, attempt.reply.started
+                saved.turn_id, shown, saved.cell, saved.document_index, attempt.reply.started
             )
-        turn.show(shown, saved.cell, saved.position)
+        turn.show(shown, saved.cell, saved.document_index)
         for other in attempt.others:
             turn.add(self._answers[other.id])
             origin = self._names.final(other.conversation, saved.known)
@@ -149,7 +149,7 @@ class _Restoring:
         name, turn_id = self._homes[attempt.id]
         found = self._turns[name].get(turn_id) if name in self._turns else None
         if found is not None and not self._names.is_gone(name):
-            self._conversation(name).begun_by = found.place(attempt.index_in_cell)
+            self._conversation(name).begun_by = found.position(attempt.index_in_cell)
         return name
 
     def _change_again(self, change: SavedChange) -> None:
@@ -234,7 +234,7 @@ class _Restoring:
         turn = turns.get(before.id)
         if turn is None:
             turn = turns[before.id] = FoundTurn(
-                before.id, shown, before.cell, before.position, shown.reply.started
+                before.id, shown, before.cell, before.document_index, shown.reply.started
             )
             turn.detached = True
         asked_since = turn.latest > time
@@ -253,7 +253,7 @@ class _Restoring:
         turn = turns.get(theirs.id)
         if turn is None:
             turn = turns[theirs.id] = FoundTurn(
-                theirs.id, answer, theirs.cell, theirs.position, answer.reply.started
+                theirs.id, answer, theirs.cell, theirs.document_index, answer.reply.started
             )
         asked_since = turn.latest > time
         for each in (answer, *theirs.attempts.values()):

@@ -41,7 +41,7 @@ class SavedTurn(NamedTuple):
     attempt: Attempt
     cell: str | None
     known: datetime
-    position: int
+    document_index: int
     detached: bool
 
     @property

@@ -28,7 +28,7 @@ class FoundTurn:
     id: str
     shown: Attempt
     cell: str | None
-    position: int
+    document_index: int
     latest: datetime
     attempts: dict[str, Attempt] = field(default_factory=dict)
     detached: bool = False
@@ -38,13 +38,13 @@ class FoundTurn:
         self.attempts.setdefault(attempt.id, attempt)
         self.latest = max(self.latest, attempt.reply.started)
 
-    def show(self, attempt: Attempt, cell: str | None, position: int) -> None:
+    def show(self, attempt: Attempt, cell: str | None, document_index: int) -> None:
         """Take in an attempt that the document shows: of several, the youngest counts."""
         self.add(attempt)
         if self.shown.reply.started <= attempt.reply.started:
-            self.shown, self.cell, self.position = attempt, cell, position
+            self.shown, self.cell, self.document_index = attempt, cell, document_index
 
-    def place(self, index_in_cell: int) -> CellPosition:
+    def position(self, index_in_cell: int) -> CellPosition:
         """Return where the turn is asked again."""
         return CellPosition(self.cell, index_in_cell, "append" if self.shown.appended else "question")
 
@@ -58,24 +58,24 @@ def fill(
     """
     last = BEGINNING
     placed: list[tuple[datetime, FoundTurn]] = []
-    for each in sorted(found, key=lambda each: each.position):
+    for each in sorted(found, key=lambda each: each.document_index):
         # Where nothing tells when a cell first ran, it is where it stands in the document.
         last = each.shown.first_run or last
         placed.append((last, each))
-    placed.sort(key=lambda each: (each[0], each[1].shown.index_in_cell, each[1].position))
+    placed.sort(key=lambda each: (each[0], each[1].shown.index_in_cell, each[1].document_index))
     used: dict[str | None, int] = {}
     for first_run, each in placed:
         index_in_cell = each.shown.index_in_cell
-        place = CellPosition(each.cell, index_in_cell, "append" if each.shown.appended else "question")
-        if place.is_asked_again and not each.detached:
+        position = CellPosition(each.cell, index_in_cell, "append" if each.shown.appended else "question")
+        if position.is_asked_again and not each.detached:
             # Two turns cannot be asked again at one place.
             index_in_cell = max(index_in_cell, used.get(each.cell, -1) + 1)
             used[each.cell] = index_in_cell
-            place = replace(place, index_in_cell=index_in_cell)
+            position = replace(position, index_in_cell=index_in_cell)
         attempts = sorted(each.attempts.values(), key=lambda attempt: (attempt.number, attempt.reply.started))
         current = next(index for index, attempt in enumerate(attempts) if attempt.id == each.shown.id)
         number = 0 if each.detached else len(conversation.turns) + 1
-        turn = Turn(place, attempts, current, each.id, first_run)
+        turn = Turn(position, attempts, current, each.id, first_run)
         turn.attempts = [
             replace(
                 attempt,
@@ -88,11 +88,11 @@ def fill(
         ]
         if not each.detached:
             conversation.turns.append(turn)
-        elif place.is_asked_again:
-            conversation.detached.setdefault(place, turn)
-    standing = {turn.place for turn in conversation.turns}
-    for place in standing & set(conversation.detached):
-        del conversation.detached[place]
+        elif position.is_asked_again:
+            conversation.detached.setdefault(position, turn)
+    standing = {turn.position for turn in conversation.turns}
+    for position in standing & set(conversation.detached):
+        del conversation.detached[position]
 
 
 def _home(attempt: Attempt, homes: Mapping[str, tuple[str, str]]) -> str:

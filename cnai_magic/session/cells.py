@@ -50,7 +50,7 @@ class Cells:
     def kept_beside(self, attempt: Attempt) -> Kept | None:
         """Return what the output that shows this answer has to keep of what its cell did before."""
         turns = (turn for each in self._conversations for turn in each.turns if turn.id == attempt.turn_id)
-        cell = next((turn.place.cell for turn in turns), None)
+        cell = next((turn.position.cell for turn in turns), None)
         return self.kept(cell) if cell is not None else None
 
     def kept_meanwhile(self, cell: str | None) -> Kept:

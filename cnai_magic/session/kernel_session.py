@@ -74,7 +74,7 @@ class KernelSession:
         options: Options = _DEFAULTS,
         *,
         view: View | None = None,
-        place: CellPosition = _NOWHERE,
+        position: CellPosition = _NOWHERE,
         former: Sequence[Attempt] = (),
     ) -> Reply:
         """Ask a question and return the answer.
@@ -89,7 +89,7 @@ class KernelSession:
                 next_step="ask the server: " + change_setting("replay", False),
             )
         endpoint = self.resolve_endpoint()
-        question = self._prepare(endpoint, prompt, options, place, ask=True, former=former)
+        question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
         self._announce(endpoint)
         pending = PendingReply(
             partial(self.servers.client, endpoint),
@@ -117,7 +117,7 @@ class KernelSession:
         options: Options = _DEFAULTS,
         *,
         view: View | None = None,
-        place: CellPosition = _NOWHERE,
+        position: CellPosition = _NOWHERE,
     ) -> Reply:
         """Answer a question from the `saved` answers of its cell, at no cost and without a network.
 
@@ -126,9 +126,11 @@ class KernelSession:
 
         def prepare(answer: Reply) -> Question:
             model = options.model or self.settings.model or answer.model
-            return self._build(prompt, replace(options, model=model), place, demo=answer.demo, former=saved)
+            return self._build(
+                prompt, replace(options, model=model), position, demo=answer.demo, former=saved
+            )
 
-        question, shown = same_answer(saved, place.index_in_cell, prepare)
+        question, shown = same_answer(saved, position.index_in_cell, prepare)
         view = view or View()
         view.begin(question, lambda: None)
         with interrupts_deferred(view.stopping):
@@ -137,17 +139,17 @@ class KernelSession:
         return attempt.reply
 
     def prepare(
-        self, prompt: str, options: Options = _DEFAULTS, *, place: CellPosition = _NOWHERE
+        self, prompt: str, options: Options = _DEFAULTS, *, position: CellPosition = _NOWHERE
     ) -> Question:
         """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
-        return self._prepare(self.resolve_endpoint(), prompt, options, place, ask=False)
+        return self._prepare(self.resolve_endpoint(), prompt, options, position, ask=False)
 
     def _prepare(
         self,
         endpoint: Endpoint,
         prompt: str,
         options: Options,
-        place: CellPosition,
+        position: CellPosition,
         *,
         ask: bool,
         former: Sequence[Attempt] = (),
@@ -156,7 +158,7 @@ class KernelSession:
         servers, own = self.servers, self.settings.prices
         model = choose_model(servers, endpoint, options.model or self.settings.model, ask=ask)
         demo = takes_demo_credit(servers, endpoint, model, ask=ask and not self.settings.replay)
-        question = self._build(prompt, replace(options, model=model), place, demo=demo, former=former)
+        question = self._build(prompt, replace(options, model=model), position, demo=demo, former=former)
         if self.settings.replay:
             return question  # a replayed answer needs no price
         if ask:
@@ -166,13 +168,13 @@ class KernelSession:
         return replace(question, host=endpoint.host, lookup=lookup)
 
     def _build(
-        self, prompt: str, options: Options, place: CellPosition, *, demo: bool, former: Sequence[Attempt]
+        self, prompt: str, options: Options, position: CellPosition, *, demo: bool, former: Sequence[Attempt]
     ) -> Question:
         with self._recorder.lock.current:
             return build_question(
                 prompt,
                 options,
-                place,
+                position,
                 settings=self.settings,
                 conversations=self.conversations,
                 demo=demo,

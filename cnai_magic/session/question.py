@@ -55,7 +55,7 @@ class Question:
     prompt: str
     options: Options
     conversation: Conversation
-    place: CellPosition
+    position: CellPosition
     turn: int
     attempt: int
     omitted_turns: int
@@ -98,27 +98,27 @@ class Question:
 def build_question(
     prompt: str,
     options: Options,
-    place: CellPosition,
+    position: CellPosition,
     *,
     settings: Cnai,
     conversations: Conversations,
     demo: bool,
     former: Sequence[Attempt] = (),
 ) -> Question:
-    """Build a question that stands at `place`, with the turns that are sent before it; changes nothing.
+    """Build a question that stands at `position`, with the turns that are sent before it; changes nothing.
 
     The model is that of `options`; other options that are unset are those of the settings. Raises InputError
     for a prompt that cannot be sent, and for a parameter out of its bounds.
     """
     prompt = _checked_prompt(prompt)
     if options.append or settings.on_rerun == "append":
-        place = replace(place, kind="append")
-    conversation = _choose_conversation(conversations, options, place)
+        position = replace(position, kind="append")
+    conversation = _choose_conversation(conversations, options, position)
     # A question that appends stands after all that are answered before it is.
-    first_run = conversations.first_run(place) if place.is_asked_again else None
+    first_run = conversations.first_run(position) if position.is_asked_again else None
     if first_run is not None:
         first_run = min([first_run, *(each.first_run for each in former if each.first_run)])
-    before = 0 if options.once else conversation.position(place, first_run)
+    before = 0 if options.once else conversation.turns_before(position, first_run)
     own = None if options.once else conversation.system
     texts = (options.system, own, settings.system)
     system = well_formed(next((text for text in texts if text is not None), ""))
@@ -131,9 +131,9 @@ def build_question(
         prompt=prompt,
         options=options,
         conversation=conversation,
-        place=place,
+        position=position,
         turn=0 if options.once else before + 1,
-        attempt=1 if options.once else conversation.next_attempt(place),
+        attempt=1 if options.once else conversation.next_attempt(position),
         omitted_turns=omitted_turns,
         demo=demo,
         former=former,
@@ -149,16 +149,18 @@ def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
     return {name: value for name, value in every.items() if value is not None}
 
 
-def _choose_conversation(conversations: Conversations, options: Options, place: CellPosition) -> Conversation:
+def _choose_conversation(
+    conversations: Conversations, options: Options, position: CellPosition
+) -> Conversation:
     if options.new:
         # A cell that began a conversation and is run again asks its first question anew.
-        return conversations.begun_at(place, options.chat) or conversations.draft(options.chat)
-    again = conversations.asked_again(place)
+        return conversations.begun_at(position, options.chat) or conversations.draft(options.chat)
+    again = conversations.asked_again(position)
     if not options.chat:
         return again
     named = conversations.find(options.chat) or conversations.draft(options.chat)
     # The option moves a cell where it is new; a cell that always had it may be asked in a fork as others.
-    turn = named.turn_at(place)
+    turn = named.turn_at(position)
     return again if turn is not None and turn.attempt.chosen and again.is_fork_of(named) else named
 
 

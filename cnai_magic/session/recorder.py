@@ -42,7 +42,7 @@ class Recorder:
             attempt = Attempt(
                 reply,
                 conversation=question.conversation.name,
-                index_in_cell=question.place.index_in_cell,
+                index_in_cell=question.position.index_in_cell,
                 first_run=question.first_run,
                 chosen=bool(question.options.chat),
                 omitted_turns=question.omitted_turns,
@@ -53,7 +53,7 @@ class Recorder:
             if reply.text and reply.finish_reason != "failed" and not question.options.once:
                 attempt = self._record(question, attempt)
             else:
-                standing = None if question.options.once else question.conversation.turn_at(question.place)
+                standing = None if question.options.once else question.conversation.turn_at(question.position)
                 in_force = standing.attempt.number if standing else 0
                 attempt = replace(attempt, in_force=in_force).with_footer()
             self.latest = attempt
@@ -107,11 +107,11 @@ class Recorder:
         conversation = self._conversations.add(question.conversation)
         if question.options.new:
             attempt = replace(attempt, began=True)
-            conversation.begun_by = question.place
+            conversation.begun_by = question.position
             self._conversations.use(conversation.name)
-        conversation.remember(question.place, question.former)
+        conversation.remember(question.position, question.former)
         put = conversation.reinstate if attempt.reply.replayed else conversation.record
-        turn = put(question.place, attempt)
+        turn = put(question.position, attempt)
         # Only what is shown has the other attempts with it: they would hold each other otherwise.
         return replace(turn.attempt, others=turn.others(self._settings.save_attempts))
 

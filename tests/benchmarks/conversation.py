@@ -151,7 +151,7 @@ def _session(folder: Path, turns: int) -> KernelSession:
 
 
 def _turn(session: KernelSession) -> None:
-    session.ask("And what is the mean?", place=CellPosition("new"))
+    session.ask("And what is the mean?", position=CellPosition("new"))
     assert session.latest_attempt is not None
     bundle(session.latest_attempt), metadata(session.latest_attempt)
     conversation = session.conversations["main"]

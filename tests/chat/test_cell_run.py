@@ -9,11 +9,11 @@ from cnai_magic.chat.reply import Reply
 
 def answered(run: CellRun, conversations: Conversations, prompt: str, name: str = "") -> CellPosition:
     """Ask and answer a question in a run of a cell."""
-    place = run.ask()
+    position = run.ask()
     conversation = conversations[name or conversations.current]
-    conversation.record(place, Attempt(Reply(f"answer to {prompt}", prompt, "m")))
-    run.answer(conversation.name, place)
-    return place
+    conversation.record(position, Attempt(Reply(f"answer to {prompt}", prompt, "m")))
+    run.answer(conversation.name, position)
+    return position
 
 
 def prompts(conversations: Conversations, name: str = "main") -> list[str]:
@@ -31,7 +31,7 @@ def two_questions() -> Conversations:
 
 def test_the_questions_of_a_run_are_counted_from_0() -> None:
     run = CellRun(1, "a")
-    assert run.place == CellPosition("a", 0), "to look at the next place counts nothing"
+    assert run.position == CellPosition("a", 0), "to look at the next place counts nothing"
     assert [run.ask() for _ in range(3)] == [CellPosition("a", 0), CellPosition("a", 1), CellPosition("a", 2)]
 
 

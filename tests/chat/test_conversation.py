@@ -18,12 +18,12 @@ from tests.properties import random_examples
 
 
 def ask(
-    conversation: Conversation, prompt: str, place: CellPosition | None = None, answer: str = ""
+    conversation: Conversation, prompt: str, position: CellPosition | None = None, answer: str = ""
 ) -> list[str]:
     """Ask as a session does, and return the contents of the messages that are sent."""
-    place = place or CellPosition()
-    messages, _ = conversation.messages(prompt, conversation.position(place))
-    conversation.record(place, Attempt(Reply(answer or f"answer to {prompt}", prompt, "m")))
+    position = position or CellPosition()
+    messages, _ = conversation.messages(prompt, conversation.turns_before(position))
+    conversation.record(position, Attempt(Reply(answer or f"answer to {prompt}", prompt, "m")))
     return [message.content for message in messages]
 
 
@@ -106,9 +106,9 @@ def test_a_turn_that_was_dropped_comes_back_between_its_neighbours_of_the_cell()
 def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() -> None:
     # So a restore may leave it: the notebook was saved before the cell asked a second question.
     conversation = Conversation("main")
-    for place in (CellPosition("a", 0), CellPosition("b"), CellPosition("a", 1)):
-        conversation.turns.append(Turn(place, [Attempt(Reply("yes", str(place.index_in_cell), "m"))]))
-    assert conversation.position(CellPosition("a", 1)) == 2
+    for position in (CellPosition("a", 0), CellPosition("b"), CellPosition("a", 1)):
+        conversation.turns.append(Turn(position, [Attempt(Reply("yes", str(position.index_in_cell), "m"))]))
+    assert conversation.turns_before(CellPosition("a", 1)) == 2
     assert ask(conversation, "again", CellPosition("a", 1))[:-1] == ["0", "yes", "0", "yes"]
     assert [turn.reply.prompt for turn in conversation.turns] == ["0", "0", "again"]
 
@@ -130,7 +130,7 @@ def test_without_a_cell_id_every_question_appends() -> None:
 def test_a_question_without_a_cell_id_never_stands_before_a_turn() -> None:
     conversation = three_cells()
     assert conversation.turn_at(CellPosition()) is None
-    assert conversation.position(CellPosition()) == 3
+    assert conversation.turns_before(CellPosition()) == 3
 
 
 @dataclass
@@ -143,7 +143,7 @@ class _Model:
     def ask(self, cell: str | None, index_in_cell: int, prompt: str) -> list[str]:
         count = len(self.turns)
         rank = count if cell is None else self.first.setdefault(cell, count)
-        turn = next((each for each in self.turns if cell and each.place == (cell, index_in_cell)), None)
+        turn = next((each for each in self.turns if cell and each.position == (cell, index_in_cell)), None)
         if turn is None:
             turn = _ModelTurn((cell, index_in_cell), (rank, index_in_cell if cell else 0))
             self.turns.append(turn)
@@ -158,7 +158,7 @@ class _Model:
 
 @dataclass(eq=False)
 class _ModelTurn:
-    place: tuple[str | None, int]
+    position: tuple[str | None, int]
     rank: tuple[int, int]
     attempts: list[str] = field(default_factory=list)
     sent: bool = False
@@ -192,10 +192,14 @@ def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, 
         before = model.ask(where, index_in_cell, prompt)
         assert sent == [text for each in before for text in (each, f"answer to {each}")] + [prompt]
         got = [
-            (turn.place.cell, turn.place.index_in_cell, [attempt.reply.prompt for attempt in turn.attempts])
+            (
+                turn.position.cell,
+                turn.position.index_in_cell,
+                [attempt.reply.prompt for attempt in turn.attempts],
+            )
             for turn in conversation.turns
         ]
-        assert got == [(*each.place, each.attempts) for each in model.standing]
+        assert got == [(*each.position, each.attempts) for each in model.standing]
     assert len({turn.id for turn in conversation.turns}) == len(conversation.turns)
 
 
@@ -458,8 +462,8 @@ def test_saved_answers_are_earlier_attempts_of_whoever_asks_there_again_and_are_
 def test_saved_answers_of_a_known_turn_another_place_or_another_conversation_are_no_attempts() -> None:
     conversation = three_cells()
     saved = conversation.turns[1].attempt
-    for place in (CellPosition("b"), CellPosition("copy"), CellPosition("new", 1), CellPosition()):
-        conversation.remember(place, [saved])
+    for position in (CellPosition("b"), CellPosition("copy"), CellPosition("new", 1), CellPosition()):
+        conversation.remember(position, [saved])
     Conversation("plan").remember(CellPosition("b"), [saved])
     assert conversation.detached == {}
     assert [len(turn.attempts) for turn in conversation.turns] == [1, 1, 1]

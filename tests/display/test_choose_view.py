@@ -45,7 +45,7 @@ def _question() -> Question:
         prompt="2+2?",
         options=Options(),
         conversation=Conversation("main"),
-        place=CellPosition(),
+        position=CellPosition(),
         turn=1,
         attempt=1,
         omitted_turns=0,

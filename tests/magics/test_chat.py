@@ -349,7 +349,7 @@ def test_what_is_exported_is_imported_as_it_was(session: KernelSession, suffix: 
     assert [turn.reply.text for turn in current(session).turns] == [
         f"answer to {prompt}" for prompt in ("first", "second", "third")
     ]
-    assert all(turn.place.cell is None for turn in current(session).turns)
+    assert all(turn.position.cell is None for turn in current(session).turns)
 
 
 def test_markdown_is_not_imported_and_the_error_says_what_is(session: KernelSession, tmp_path: Path) -> None:

@@ -379,7 +379,7 @@ def test_what_the_file_of_a_notebook_holds_is_restored_in_a_new_session(
     cells.append(("g", "%cnai_chat drop 4", kernel.run("%cnai_chat drop 4", "g")))
     saved_as(tmp_path / "saved.ipynb", *cells)
     everything = (
-        "{each.name: [(turn.place.cell, turn.place.index_in_cell, turn.id, turn.current, "
+        "{each.name: [(turn.position.cell, turn.position.index_in_cell, turn.id, turn.current, "
         "[(r.id, r.prompt, r.text, r.attempt, r.turn) for r in turn.attempts]) for turn in each.turns] "
         "for each in session.conversations}"
     )

@@ -398,22 +398,22 @@ class _Notebook:
         """Ask; return the conversation, "" where it is outside of any, and None where there is no answer."""
         self._count += 1
         prompt = f"question {self._count}"
-        place = run.ask()
+        position = run.ask()
         options = {name: getattr(question, name) for name in ("once", "append", "new", "chat")}
         appends = question.append or self._appends
         try:
             expected = self.model.ask(cell, index_in_cell, question, appends)
         except _Refused:
             with pytest.raises(InputError, match="already"):
-                self.session.prepare(prompt, options_of(options), place=place)
+                self.session.prepare(prompt, options_of(options), position=position)
             return None
-        sent, attempt = self._answer(self.session, prompt, place, options, question.ends == "answered")
+        sent, attempt = self._answer(self.session, prompt, position, options, question.ends == "answered")
         before = [text for each in expected.before for text in (each, f"answer to {each}")]
         assert sent == [*before, prompt]
         if attempt is None:
             return None
         self.model.answered(expected, cell, index_in_cell, question, appends, prompt)
-        run.answer("" if question.once else attempt.conversation, place)
+        run.answer("" if question.once else attempt.conversation, position)
         if expected.chat is None:
             assert attempt.turn == 0
             return ""
@@ -442,9 +442,9 @@ def _seen(turn: Any) -> tuple[str, int, list[str], str]:
     assert {each.turn_id for each in turn.attempts} == {turn.id}
     prompts = [each.reply.prompt for each in turn.attempts]
     # Of one that is not asked again, where it was asked means nothing.
-    if not turn.place.is_asked_again:
+    if not turn.position.is_asked_again:
         return "", 0, prompts, turn.reply.prompt
-    return turn.place.cell, turn.place.index_in_cell, prompts, turn.reply.prompt
+    return turn.position.cell, turn.position.index_in_cell, prompts, turn.reply.prompt
 
 
 def _expected(turn: _Turn) -> tuple[str, int, list[str], str]:
@@ -457,10 +457,10 @@ _BEGINNING = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def _unsent(
-    session: KernelSession, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
+    session: KernelSession, prompt: str, position: CellPosition, options: dict[str, Any], answered: bool
 ) -> tuple[list[str], Attempt | None]:
     """Do all that a session does with a question, but for the request: a socket is too slow for thousands."""
-    question = session.prepare(prompt, options_of(options), place=place)
+    question = session.prepare(prompt, options_of(options), position=position)
     sent = [message.content for message in question.request.messages]
     if not answered:
         return sent, None
@@ -469,7 +469,7 @@ def _unsent(
     attempt = Attempt(
         Reply(f"answer to {prompt}", prompt, "m", started=started),
         question.conversation.name,
-        index_in_cell=question.place.index_in_cell,
+        index_in_cell=question.position.index_in_cell,
         first_run=question.first_run,
         chosen=bool(options["chat"]),
     )
@@ -492,15 +492,19 @@ def test_the_same_rule_holds_where_questions_are_really_sent() -> None:
     with ScriptedServer() as server:
 
         def sent(
-            session: KernelSession, prompt: str, place: CellPosition, options: dict[str, Any], answered: bool
+            session: KernelSession,
+            prompt: str,
+            position: CellPosition,
+            options: dict[str, Any],
+            answered: bool,
         ) -> tuple[list[str], Attempt | None]:
             text = f"answer to {prompt}"
             server.reply(json_response(completion(text)) if answered else failure(500, "server_error"))
             if answered:
-                session.ask(prompt, options_of({"stream": False, **options}), place=place)
+                session.ask(prompt, options_of({"stream": False, **options}), position=position)
             else:
                 with pytest.raises(ServerError):
-                    session.ask(prompt, options_of({"stream": False, **options}), place=place)
+                    session.ask(prompt, options_of({"stream": False, **options}), position=position)
             attempt = session.latest_attempt if answered else None
             return [each["content"] for each in server.requests[-1].json()["messages"]], attempt
 

@@ -83,11 +83,11 @@ class Impatient(Watcher):
 
 
 def ask(
-    session: KernelSession, view: Watcher, prompt: str, *, place: CellPosition, **options: Any
+    session: KernelSession, view: Watcher, prompt: str, *, position: CellPosition, **options: Any
 ) -> Reply | None:
     """Ask, and return what was shown of the answer in the end, whatever ended it."""
     with suppress(CnaiError, KeyboardInterrupt):
-        session.ask(prompt, options_of(options), view=view, place=place)
+        session.ask(prompt, options_of(options), view=view, position=position)
     (shown,) = [*view.ended, *view.failed]
     return None if shown is None else shown.reply
 
@@ -313,7 +313,9 @@ def test_the_embedded_gateway_one_request_after_the_other(
     replies: list[Reply] = []
     for number, kind in enumerate(kinds):
         before = len(watched.gateway.charges)
-        reply = kind.ask(session, number, chat=f"chat-{number % 5}", place=CellPosition(f"cell-{number % 3}"))
+        reply = kind.ask(
+            session, number, chat=f"chat-{number % 5}", position=CellPosition(f"cell-{number % 3}")
+        )
         if not kind.charged:
             assert reply is None
             assert watched.charges_after(before) == []
@@ -342,8 +344,8 @@ def test_the_embedded_gateway_many_requests_at_once(
 
     def job(number: int, kind: Kind) -> Callable[[], Reply | None]:
         session = sessions[number % 2]
-        place = CellPosition(f"cell-{number % 3}")
-        return lambda: kind.ask(session, number, chat=f"chat-{number % 5}", place=place)
+        position = CellPosition(f"cell-{number % 3}")
+        return lambda: kind.ask(session, number, chat=f"chat-{number % 5}", position=position)
 
     found = in_threads(job(number, kind) for number, kind in enumerate(kinds))
     replies = [reply for reply in found if reply is not None]
@@ -577,7 +579,7 @@ def test_a_scripted_server_one_request_after_the_other(
             stream=script.stream,
             once=chance.random() < 0.2,
             chat=f"chat-{number % 4}",
-            place=CellPosition(f"cell-{number % 3}"),
+            position=CellPosition(f"cell-{number % 3}"),
         )
         assert (reply is None) is (not script.text)
         if reply is not None:
@@ -611,7 +613,7 @@ def test_a_scripted_server_many_requests_at_once(
             f"question {number}",
             model=MODELS[number % 4],
             chat=f"chat-{number % 4}",
-            place=CellPosition(f"cell-{number % 3}"),
+            position=CellPosition(f"cell-{number % 3}"),
         )
 
     found = in_threads(job(number) for number in range(len(scripts)))

@@ -173,9 +173,9 @@ def test_what_an_answer_costs_is_taken_from_the_next(
     for _ in range(3):
         session.ask("a", Options(once=True))
     assert limits_sent(server) == [100, 72, 44]
-    session.ask("a", place=CellPosition("cell"))
+    session.ask("a", position=CellPosition("cell"))
     with pytest.raises(BudgetError):
-        session.ask("a", place=CellPosition("cell"))
+        session.ask("a", position=CellPosition("cell"))
     assert session.book.total().nano == 4 * 28 * TOKEN
 
 

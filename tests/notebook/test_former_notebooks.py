@@ -46,9 +46,9 @@ def _conversation(conversation: Conversation) -> dict[str, Any]:
 def _turn(turn: Turn) -> dict[str, Any]:
     return {
         "id": turn.id,
-        "cell": turn.place.cell,
-        "index": turn.place.index_in_cell,
-        "kind": turn.place.kind,
+        "cell": turn.position.cell,
+        "index": turn.position.index_in_cell,
+        "kind": turn.position.kind,
         "first_run": turn.first_run.isoformat(),
         "in_force": turn.current,
         "attempts": [

@@ -54,7 +54,7 @@ class Document:
             if chat and chat not in conversations:
                 conversations.new(chat)
             conversation = conversations.use(chat) if chat else conversations.in_use
-            place = CellPosition(cell, index_in_cell)
+            position = CellPosition(cell, index_in_cell)
             answer = attempt(
                 f"answer to {prompt}",
                 prompt=prompt,
@@ -65,8 +65,8 @@ class Document:
                 parameters={},
                 **facts,
             )
-            turn = conversation.record(place, answer)
-            asked.append((conversation.name, place))
+            turn = conversation.record(position, answer)
+            asked.append((conversation.name, position))
             self.show(cell, replace(turn.attempt, others=turn.others(10)))
             turn.display_id = "shown"
         conversations.end_of_cell(cell, asked)
@@ -104,7 +104,7 @@ def told(conversation: Conversation) -> list[tuple[str, int, list[tuple[int, str
     """Return what a conversation is made of: for each turn its cell, its current attempt, all attempts."""
     return [
         (
-            f"{turn.place.cell}:{turn.place.index_in_cell}",
+            f"{turn.position.cell}:{turn.position.index_in_cell}",
             turn.attempt.number,
             [(each.number, each.reply.prompt, each.reply.text) for each in turn.attempts],
         )
@@ -295,11 +295,11 @@ def test_any_history_of_a_notebook_comes_back(steps: list[tuple[str, Any, int]])
             assert not any(turn.attempts[-1].id in shown for turn in mine.turns)
             continue
         theirs = restored.conversations[mine.name]
-        by_place = {turn.place: turn for turn in theirs.turns}
+        by_place = {turn.position: turn for turn in theirs.turns}
         for turn in mine.turns:
             last = turn.attempts[-1]
             if last.id in shown and last.conversation == mine.name:
-                found = by_place[turn.place]
+                found = by_place[turn.position]
                 assert found.reply.id == turn.reply.id
                 assert [each.id for each in found.attempts] == [each.id for each in turn.attempts]
 
@@ -348,14 +348,14 @@ def test_two_notebooks_in_one_file_are_one_after_the_other(document: Document) -
 def test_cells_of_one_id_are_not_run_in_each_others_place(document: Document) -> None:
     cells = document.cells()
     restored = restore([cells[0], cells[1]._replace(id="a"), cells[2]])
-    places = [turn.place.cell for turn in restored.conversations["main"].turns]
+    places = [turn.position.cell for turn in restored.conversations["main"].turns]
     assert places == ["a", None, "c"]
 
 
 def test_without_cell_ids_all_comes_back_and_new_questions_append(document: Document) -> None:
     restored = restore([cell._replace(id=None) for cell in document.cells()])
     assert prompts(restored) == ["question a", "question b", "question c"]
-    assert {turn.place.cell for turn in restored.conversations["main"].turns} == {None}
+    assert {turn.position.cell for turn in restored.conversations["main"].turns} == {None}
 
 
 @pytest.mark.parametrize(
@@ -461,7 +461,7 @@ def test_a_copy_above_does_not_take_the_place_of_the_cell_that_was_run_again(doc
     document.ask("b", "question b, better")
     restored = document.restored("copy", "a", "b", "c")
     assert prompts(restored) == ["question a", "question b, better", "question c"]
-    assert [turn.place.cell for turn in restored.conversations["main"].turns] == ["a", "b", "c"]
+    assert [turn.position.cell for turn in restored.conversations["main"].turns] == ["a", "b", "c"]
 
 
 def test_one_notebook_twice_in_one_file_is_one(document: Document) -> None:
@@ -535,12 +535,12 @@ def test_an_attempt_that_was_kept_and_is_gone_is_told(document: Document) -> Non
 def test_commands_and_answers_of_one_millisecond_stand_in_their_order() -> None:
     document = Document(clock=iter([_BEGIN] * 100))
     identifiers = iter("abcdef")
-    place = CellPosition("n")
+    position = CellPosition("n")
 
     def ask(name: str) -> None:
         conversation = document.session.conversations[name]
         answer = attempt("yes", id=next(identifiers), started=_BEGIN, conversation=name, turn_id="")
-        document.show("n", conversation.record(place, answer).attempt)
+        document.show("n", conversation.record(position, answer).attempt)
 
     document.command("x", "new one")
     document.command("y", "new two")
@@ -573,12 +573,12 @@ def test_questions_of_one_cell_that_append_are_not_asked_again() -> None:
     document = Document()
     document.ask("a", "one")
     main = document.session.conversations["main"]
-    place = CellPosition("a", kind="append")
+    position = CellPosition("a", kind="append")
     for prompt in ("two", "three"):
         answer = attempt(prompt, prompt=prompt, id=prompt, turn_id="", started=next(document.clock))
-        document.show("a", main.record(place, answer).attempt)
+        document.show("a", main.record(position, answer).attempt)
     turns = document.restored().conversations["main"].turns
-    assert [turn.place for turn in turns] == [CellPosition("a"), place, place]
+    assert [turn.position for turn in turns] == [CellPosition("a"), position, position]
     assert [turn.reply.prompt for turn in turns] == ["one", "two", "three"]
 
 

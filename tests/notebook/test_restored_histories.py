@@ -98,7 +98,7 @@ def _state(conversation: Conversation, known: list[str]) -> dict[str, Any]:
 
 
 def _turn(turn: Turn) -> tuple[Any, ...]:
-    return turn.id, turn.place, turn.first_run, turn.reply.id, turn.reply.prompt, turn.reply.text
+    return turn.id, turn.position, turn.first_run, turn.reply.id, turn.reply.prompt, turn.reply.text
 
 
 def check_attempts(notebook: WorkingNotebook, restored: Restored) -> None:
@@ -131,7 +131,7 @@ def check_next_requests(notebook: WorkingNotebook, order: list[str]) -> None:
 def _next(session: KernelSession, cell: str) -> tuple[Any, ...]:
     from cnai_magic.chat.order import CellPosition
 
-    question = session.prepare("and now?", place=CellPosition(cell))
+    question = session.prepare("and now?", position=CellPosition(cell))
     return question.conversation.name, question.request.messages
 
 

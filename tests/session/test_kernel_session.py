@@ -213,21 +213,21 @@ def test_a_follow_up_sends_the_turns_before_it(server: ScriptedServer, session: 
 def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session: KernelSession) -> None:
     for text in ("one", "two", "one again", "three"):
         server.reply(sse(text))
-    session.ask("a", place=CellPosition("A"))
-    session.ask("b", place=CellPosition("B"))
-    session.ask("a, better", place=CellPosition("A"))
+    session.ask("a", position=CellPosition("A"))
+    session.ask("b", position=CellPosition("B"))
+    session.ask("a, better", position=CellPosition("A"))
     assert sent(server) == [("user", "a, better")]
     assert stands(session) == ("main", 1, 2)
     assert main(session) == ["one again", "two"]
-    session.ask("c", place=CellPosition("C"))
+    session.ask("c", position=CellPosition("C"))
     assert [content for _, content in sent(server)] == ["a, better", "one again", "b", "two", "c"]
     assert session.book.total().requests == 4
 
 
 def test_append_makes_a_new_turn_of_the_same_cell(server: ScriptedServer, session: KernelSession) -> None:
     server.always(sse("yes"))
-    session.ask("a", place=CellPosition("A"))
-    session.ask("a", Options(append=True), place=CellPosition("A"))
+    session.ask("a", position=CellPosition("A"))
+    session.ask("a", Options(append=True), position=CellPosition("A"))
     assert stands(session) == ("main", 2, 1)
     assert len(sent(server)) == 3
 
@@ -236,7 +236,7 @@ def test_on_rerun_append_makes_every_run_a_new_turn(server: ScriptedServer, sess
     server.always(sse("yes"))
     session.settings.on_rerun = "append"
     for turn in (1, 2, 3):
-        session.ask("a", place=CellPosition("A"))
+        session.ask("a", position=CellPosition("A"))
         assert stands(session) == ("main", turn, 1)
 
 
@@ -244,8 +244,8 @@ def test_once_neither_reads_nor_writes_the_conversation(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
-    session.ask("a", place=CellPosition("A"))
-    session.ask("aside", Options(once=True, system="Other."), place=CellPosition("B"))
+    session.ask("a", position=CellPosition("A"))
+    session.ask("aside", Options(once=True, system="Other."), position=CellPosition("B"))
     assert sent(server) == [("system", "Other."), ("user", "aside")]
     assert stands(session)[1] == 0
     assert main(session) == ["yes"]
@@ -253,7 +253,7 @@ def test_once_neither_reads_nor_writes_the_conversation(
     assert session.book.total().requests == 2
     assert latest(session).reply.prompt == "aside"
     session.conversations["main"].system = "Of the conversation."
-    session.ask("a", place=CellPosition("A"))
+    session.ask("a", position=CellPosition("A"))
     session.ask("aside", Options(once=True))
     assert sent(server) == [("user", "aside")]
 
@@ -420,15 +420,15 @@ def test_a_new_cell_run_again_is_asked_in_the_conversation_that_it_began(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
-    session.ask("a", Options(new=True), place=CellPosition("A"))
+    session.ask("a", Options(new=True), position=CellPosition("A"))
     first = stands(session)[0]
-    session.ask("b", place=CellPosition("B"))
-    session.ask("a, better", Options(new=True), place=CellPosition("A"))
+    session.ask("b", position=CellPosition("B"))
+    session.ask("a, better", Options(new=True), position=CellPosition("A"))
     assert stands(session) == (first, 1, 2)
     assert sent(server) == [("user", "a, better")]
     assert len(list(session.conversations)) == 2
     for number in (1, 2):
-        session.ask("n", Options(new=True, chat="plan"), place=CellPosition("N"))
+        session.ask("n", Options(new=True, chat="plan"), position=CellPosition("N"))
         assert stands(session) == ("plan", 1, number)
 
 
@@ -436,9 +436,9 @@ def test_new_does_not_take_a_name_that_another_cell_began(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.reply(sse("yes"))
-    session.ask("a", Options(new=True, chat="plan"), place=CellPosition("A"))
+    session.ask("a", Options(new=True, chat="plan"), position=CellPosition("A"))
     with pytest.raises(InputError, match="already"):
-        session.ask("b", Options(new=True, chat="plan"), place=CellPosition("B"))
+        session.ask("b", Options(new=True, chat="plan"), position=CellPosition("B"))
 
 
 # -- failures -----------------------------------------------------------------------------------
@@ -469,13 +469,16 @@ def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_i
     stream: bool,
 ) -> None:
     server.reply(sse("one"))
-    first = session.ask("a", Options(system="S"), place=CellPosition("A"))
+    first = session.ask("a", Options(system="S"), position=CellPosition("A"))
     before = session.book.total()
     server.reply(reply)
     view = Watcher()
     with pytest.raises(error):
         session.ask(
-            "b", Options(system="T", new=True, chat="plan", stream=stream), place=CellPosition("A"), view=view
+            "b",
+            Options(system="T", new=True, chat="plan", stream=stream),
+            position=CellPosition("A"),
+            view=view,
         )
     assert view.failed == [None]
     assert view.ended == []
@@ -890,7 +893,7 @@ def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: KernelSessi
     read = Conversation("talk", begun_by=CellPosition("A"))
     read.record(CellPosition("A"), Attempt(Reply("yes", "a", "m")))
     taken = session.cells.take_in(read, "", "talk")
-    assert (taken.begun_by, taken.turns[0].place) == (None, CellPosition())
+    assert (taken.begun_by, taken.turns[0].position) == (None, CellPosition())
     assert session.conversations.current == "talk"
 
 
@@ -917,13 +920,13 @@ def test_turns_that_a_cell_no_longer_asks_are_not_sent_and_come_back_with_their_
 ) -> None:
     server.always(sse("yes"))
     first, second = CellPosition("a", 0), CellPosition("a", 1)
-    session.ask("a1", place=first)
-    session.ask("a2", place=second)
-    session.ask("a1", place=first)
+    session.ask("a1", position=first)
+    session.ask("a2", position=second)
+    session.ask("a1", position=first)
     session.conversations.end_of_cell("a", [("main", first)])
-    session.ask("b", place=CellPosition("b"))
+    session.ask("b", position=CellPosition("b"))
     assert [text for role, text in sent(server) if role == "user"] == ["a1", "b"]
-    session.ask("a2 again", place=second)
+    session.ask("a2 again", position=second)
     assert stands(session) == ("main", 2, 2)
     assert [text for role, text in sent(server) if role == "user"] == ["a1", "a2 again"]
 
@@ -932,11 +935,11 @@ def test_a_cell_that_moves_to_another_conversation_leaves_the_first(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
-    place = CellPosition("a")
-    session.ask("in main", place=place)
-    session.ask("in plan", Options(chat="plan"), place=place)
-    session.conversations.end_of_cell("a", [("plan", place)])
-    session.ask("b", place=CellPosition("b"))
+    position = CellPosition("a")
+    session.ask("in main", position=position)
+    session.ask("in plan", Options(chat="plan"), position=position)
+    session.conversations.end_of_cell("a", [("plan", position)])
+    session.ask("b", position=CellPosition("b"))
     assert sent(server) == [("user", "b")]
 
 
@@ -944,12 +947,12 @@ def test_new_in_the_first_cell_of_a_conversation_begins_another(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
-    session.ask("q1", place=CellPosition("a"))
-    session.ask("q2", place=CellPosition("b"))
-    session.ask("fresh", Options(new=True), place=CellPosition("a"))
+    session.ask("q1", position=CellPosition("a"))
+    session.ask("q2", position=CellPosition("b"))
+    session.ask("fresh", Options(new=True), position=CellPosition("a"))
     assert (stands(session)[0], session.conversations.current) == ("chat-2", "chat-2")
     assert sent(server) == [("user", "fresh")]
-    session.ask("fresh again", Options(new=True), place=CellPosition("a"))
+    session.ask("fresh again", Options(new=True), position=CellPosition("a"))
     assert stands(session)[0] == "chat-2"
 
 
@@ -958,12 +961,12 @@ def test_a_re_run_tells_how_many_turns_below_are_older(
 ) -> None:
     server.always(sse("yes"))
     for cell in "abc":
-        session.ask(cell, place=CellPosition(cell))
-    again = session.ask("a, changed", place=CellPosition("a"))
+        session.ask(cell, position=CellPosition(cell))
+    again = session.ask("a, changed", position=CellPosition("a"))
     assert latest(session).newer_below == 2
     assert "2 below are older" in again.footer
     for cell, newer_below in (("b", 1), ("c", 0)):
-        session.ask(cell, place=CellPosition(cell))
+        session.ask(cell, position=CellPosition(cell))
         assert latest(session).newer_below == newer_below
 
 

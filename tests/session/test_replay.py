@@ -52,7 +52,7 @@ def saved(
 ) -> Attempt:
     """Return the answer to a question as a notebook has saved it."""
     question = session.prepare(
-        prompt, options_of({"model": "m", **options}), place=CellPosition("c", index_in_cell)
+        prompt, options_of({"model": "m", **options}), position=CellPosition("c", index_in_cell)
     )
     request = question.request
     reply = Reply(
@@ -84,7 +84,7 @@ def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: 
             "Hi?",
             [answer],
             Options(system="Be brief.", parameters={"temperature": 0}),
-            place=CellPosition("c"),
+            position=CellPosition("c"),
         )
     assert (reply.text, reply.replayed, reply.id) == ("yes", True, answer.id)
     assert session.latest_attempt is not None
@@ -126,7 +126,9 @@ def test_another_request_is_an_error_that_says_what_differs(
     answer = saved(session, "Hi?", **asked)
     changed = {**asked, **options}
     with pytest.raises(ReplayError) as caught:
-        session.replay(changed.pop("prompt", "Hi?"), [answer], options_of(changed), place=CellPosition("c"))
+        session.replay(
+            changed.pop("prompt", "Hi?"), [answer], options_of(changed), position=CellPosition("c")
+        )
     assert caught.value.why == why
     assert "Cnai.replay = False" in caught.value.next_step.at(CELL)
     assert len(caught.value.lines()) == 3
@@ -145,9 +147,9 @@ def test_where_two_long_texts_begin_to_differ_is_shown(session: KernelSession) -
 
 def test_other_turns_before_it_are_another_request(session: KernelSession) -> None:
     answer = saved(session, "Hi?")
-    session.replay("First?", [saved(session, "First?")], place=CellPosition("b"))
+    session.replay("First?", [saved(session, "First?")], position=CellPosition("b"))
     with pytest.raises(ReplayError) as caught:
-        session.replay("Hi?", [answer], place=CellPosition("c"))
+        session.replay("Hi?", [answer], position=CellPosition("c"))
     assert caught.value.why.startswith("the turns before it are not those that were sent then")
     assert texts(session) == ["yes"]
 
@@ -176,12 +178,15 @@ def test_each_question_of_a_cell_has_its_own_answer_and_the_order_does_not_matte
     first, second = (saved(session, "Same?", text, n, once=True) for n, text in enumerate(("one", "two")))
     for answers in ([first, second], [second, first]):
         places = [CellPosition("c", n) for n in range(2)]
-        found = [session.replay("Same?", answers, Options(once=True), place=place).text for place in places]
+        found = [
+            session.replay("Same?", answers, Options(once=True), position=position).text
+            for position in places
+        ]
         assert found == ["one", "two"]
     # Asked in another order, each request still finds its own.
     other = saved(session, "Other?", "three", 1, once=True)
     assert (
-        session.replay("Other?", [first, other], Options(once=True), place=CellPosition("c", 0)).text
+        session.replay("Other?", [first, other], Options(once=True), position=CellPosition("c", 0)).text
         == "three"
     )
 
@@ -189,7 +194,7 @@ def test_each_question_of_a_cell_has_its_own_answer_and_the_order_does_not_matte
 def test_what_differs_is_told_of_the_question_at_the_same_point_of_the_cell(session: KernelSession) -> None:
     answers = [saved(session, "First?"), saved(session, "Second?", index_in_cell=1)]
     with pytest.raises(ReplayError, match="'Second"):
-        session.replay("Third?", answers, place=CellPosition("c", 1))
+        session.replay("Third?", answers, position=CellPosition("c", 1))
 
 
 def test_a_question_that_names_no_model_takes_that_of_its_answer(session: KernelSession) -> None:
@@ -201,7 +206,7 @@ def test_a_question_that_names_no_model_takes_that_of_its_answer(session: Kernel
 
 
 def test_an_answer_outside_of_the_conversation_enters_none(session: KernelSession) -> None:
-    session.replay("Hi?", [saved(session, "Hi?", once=True)], Options(once=True), place=CellPosition("c"))
+    session.replay("Hi?", [saved(session, "Hi?", once=True)], Options(once=True), position=CellPosition("c"))
     assert session.latest_attempt is not None
     assert (session.latest_attempt.turn, texts(session)) == (0, [])
 
@@ -210,7 +215,7 @@ def test_the_other_attempts_come_back_with_an_answer(session: KernelSession) -> 
     earlier = saved(session, "Hello?", "earlier")
     answer = replace(saved(session, "Hi?"), number=2, others=(earlier,))
     for _ in range(2):
-        session.replay("Hi?", [answer], place=CellPosition("c"))
+        session.replay("Hi?", [answer], position=CellPosition("c"))
         assert session.latest_attempt is not None
         assert [each.reply.text for each in session.latest_attempt.others] == ["earlier"]
     (turn,) = session.conversations["main"].turns

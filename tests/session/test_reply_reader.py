@@ -379,10 +379,10 @@ def test_stop_while_connecting_does_not_wait(
     looked_up, go_on = threading.Event(), threading.Event()
     look_up = socket.getaddrinfo
 
-    def slow(*place: Any) -> Any:
+    def slow(*position: Any) -> Any:
         looked_up.set()
         assert go_on.wait(PATIENCE * 10)
-        return look_up(*place)
+        return look_up(*position)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     monkeypatch.setattr(reply_reader, "_PATIENCE", PATIENCE * 10)
