@@ -23,6 +23,7 @@ from typing import Any
 from . import __version__
 from .errors import CnaiError, InputError
 from .magics.arguments import Parser, add_request_options, collect_parameters
+from .magics.commands import add_pattern, add_spend_tables
 from .next_steps import Door
 
 __all__ = ["TERMINAL", "main"]
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # An answer may hold characters that the encoding of a console or a pipe does not have.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
-    parser = _parser()
+    parser = _build_parser()
     typed = sys.argv[1:] if arguments is None else arguments
     if not typed:
         parser.print_help(sys.stderr)
@@ -87,14 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = parser.parse(typed)
         return int(chosen.run(chosen) or 0)
-    except InputError as error:
-        print("\n".join(error.lines(TERMINAL)), file=sys.stderr)
-        return 2
     except CnaiError as error:
-        print("\n".join(error.lines(TERMINAL)), file=sys.stderr)
-        return 1
+        _print_note("\n".join(error.lines(TERMINAL)))
+        return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
-        print(file=sys.stderr)
+        _print_note("")
         return 130
     except BrokenPipeError:
         # The reader of our output went away, as `head` does; Python must not flush into it at exit.
@@ -102,15 +100,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         _give_up_output()
-        print(f"The answer cannot be written: {error.strerror or error}", file=sys.stderr)
+        _print_note(f"The answer cannot be written: {error.strerror or error}")
         return 1
+
+
+def _print_note(line: str) -> None:
+    """Print what is not part of an answer, and must not get into a pipe."""
+    print(line, file=sys.stderr)
 
 
 def _give_up_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> Parser:
+# -- options ------------------------------------------------------------------------------------
+
+
+def _build_parser() -> Parser:
     parser = Parser("cnai", "Ask the models of an OpenAI-compatible API, in JupyterLab or from here.")
     parser.add_argument("--version", action="version", version=f"cnai_magic {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_CommandParser)
@@ -134,29 +140,24 @@ def _add_lab(lab: Parser) -> None:
         metavar="FOLDER",
         help="Folder for the notebook (default: this one).",
     )
-    lab.set_defaults(run=_lab)
+    lab.set_defaults(run=_run_lab)
 
 
 def _add_ask(ask: Parser) -> None:
     ask.add_argument("question", nargs="*", help="The question; what is piped in is added below it.")
     ask.add_argument("-m", "--model", default="", metavar="MODEL", help="Model to ask: see cnai models.")
     add_request_options(ask)
-    ask.set_defaults(run=_ask)
+    ask.set_defaults(run=_run_ask)
 
 
 def _add_models(models: Parser) -> None:
-    models.add_argument("pattern", nargs="?", default="", help="Part of an ID, or a pattern: 'qwen*'.")
-    models.set_defaults(run=_models)
+    add_pattern(models)
+    models.set_defaults(run=_run_models)
 
 
 def _add_spend(spend: Parser) -> None:
-    spend.add_argument("--by", choices=["model", "chat", "day", "notebook"], help="Show these sums.")
-    spend.add_argument("--of", choices=["today", "all"], help="Of what (default: all there is).")
-    spend.add_argument(
-        "--csv", metavar="PATH", help="Write a line for each request to a file; with --by, for each sum."
-    )
-    spend.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
-    spend.set_defaults(run=_spend)
+    add_spend_tables(spend, ["today", "all"], "Of what (default: all there is).")
+    spend.set_defaults(run=_run_spend)
 
 
 def _add_serve(serve: Parser) -> None:
@@ -176,7 +177,7 @@ def _add_serve(serve: Parser) -> None:
         metavar="ORIGIN",
         help="Let web pages of this origin use it, http://localhost:3000 for example; may be repeated.",
     )
-    serve.set_defaults(run=_serve)
+    serve.set_defaults(run=_run_serve)
 
 
 class _CommandParser(Parser):
@@ -186,26 +187,16 @@ class _CommandParser(Parser):
         super().__init__(settings["prog"], settings.get("description") or "")
 
 
-def _lab(chosen: argparse.Namespace) -> int:
+# -- cnai lab -----------------------------------------------------------------------------------
+
+
+def _run_lab(chosen: argparse.Namespace) -> int:
     """Put the quickstart notebook into the folder, if it is not there yet, and start JupyterLab on it."""
     if find_spec("jupyterlab") is None:
         raise InputError("JupyterLab is not installed", next_step="pip install jupyterlab")
-    port = _lab_port(chosen.port)
+    port = _choose_lab_port(chosen.port)
     folder = chosen.dir.resolve()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        notebook = folder / "quickstart.ipynb"
-        if notebook.exists():
-            print(f"Opening {notebook}, which was there already", file=sys.stderr)
-        else:
-            shutil.copyfile(_quickstart(), notebook)
-            print(f"Opening {notebook}, a copy of the quickstart notebook", file=sys.stderr)
-    except OSError as exc:
-        raise InputError(
-            f"the notebook cannot be put into {folder}",
-            why=exc.strerror or str(exc),
-            next_step="name a folder of yours: cnai lab --dir FOLDER",
-        ) from exc
+    notebook = _copy_quickstart(folder)
     command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={folder}"]
     # So that the address that is printed leads to the notebook too.
     command.append(f"--LabApp.default_url=/lab/tree/{notebook.name}")
@@ -216,8 +207,27 @@ def _lab(chosen: argparse.Namespace) -> int:
     return _run_until_interrupted(command)
 
 
-def _lab_port(wanted: int | None) -> int:
-    """Return the port for JupyterLab: the wanted one, else 8888, else the next free one, which is said."""
+def _copy_quickstart(folder: Path) -> Path:
+    """Copy the quickstart notebook into the folder unless it is there, and return its path."""
+    notebook = folder / "quickstart.ipynb"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if notebook.exists():
+            _print_note(f"Opening {notebook}, which was there already")
+        else:
+            shutil.copyfile(_find_quickstart(), notebook)
+            _print_note(f"Opening {notebook}, a copy of the quickstart notebook")
+    except OSError as exc:
+        raise InputError(
+            f"the notebook cannot be put into {folder}",
+            why=exc.strerror or str(exc),
+            next_step="name a folder of yours: cnai lab --dir FOLDER",
+        ) from exc
+    return notebook
+
+
+def _choose_lab_port(wanted: int | None) -> int:
+    """Return the port for JupyterLab: the wanted one, else 8888, else the next free one, with a note."""
     from .gateway.listening_socket import bind
 
     if wanted is not None:
@@ -227,7 +237,7 @@ def _lab_port(wanted: int | None) -> int:
         with suppress(InputError):  # it is taken: try the next
             bind("127.0.0.1", port).close()
             if port != _LAB_PORT:
-                print(f"Port {_LAB_PORT} is taken, JupyterLab gets port {port}", file=sys.stderr)
+                _print_note(f"Port {_LAB_PORT} is taken, JupyterLab gets port {port}")
             return port
     raise InputError(
         f"the ports from {_LAB_PORT} to {_LAB_PORT + _LAB_PORTS_TRIED - 1} are all taken",
@@ -235,11 +245,11 @@ def _lab_port(wanted: int | None) -> int:
     )
 
 
-def _quickstart() -> Path:
-    """Return the notebook that the wheel carries, or in a checkout the one that it is made of."""
+def _find_quickstart() -> Path:
+    """Return the path of the notebook in the wheel, or in a checkout of the one that it is made from."""
     package = Path(__file__).parent
-    carried = package / "quickstart.ipynb"
-    return carried if carried.exists() else package.parent / "example_notebooks" / "quickstart.ipynb"
+    installed = package / "quickstart.ipynb"
+    return installed if installed.exists() else package.parent / "example_notebooks" / "quickstart.ipynb"
 
 
 def _run_until_interrupted(command: list[str]) -> int:
@@ -254,11 +264,11 @@ def _run_until_interrupted(command: list[str]) -> int:
                 continue
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+# -- the other commands -------------------------------------------------------------------------
+# Each imports what it needs, so that `cnai --help` and `cnai lab` start at once.
 
 
-def _ask(chosen: argparse.Namespace) -> None:
+def _run_ask(chosen: argparse.Namespace) -> None:
     from .display.terminal import TerminalView
     from .session.kernel_session import KernelSession
     from .session.question import Options
@@ -266,7 +276,7 @@ def _ask(chosen: argparse.Namespace) -> None:
     question = " ".join(chosen.question)
     if sys.stdin is not None and not sys.stdin.isatty():
         question = "\n\n".join(part for part in (question, sys.stdin.read().strip("\n")) if part)
-    session = KernelSession(notify=_say, door=TERMINAL)
+    session = KernelSession(notify=_print_note, door=TERMINAL)
     options = Options(
         model=chosen.model,
         system=chosen.system,
@@ -277,24 +287,24 @@ def _ask(chosen: argparse.Namespace) -> None:
     session.ask(question, options, view=TerminalView(alone=True))
 
 
-def _models(chosen: argparse.Namespace) -> None:
+def _run_models(chosen: argparse.Namespace) -> None:
     from .display.tables import models_table
     from .session.kernel_session import KernelSession
 
-    session = KernelSession(notify=_say, door=TERMINAL)
+    session = KernelSession(notify=_print_note, door=TERMINAL)
     print(models_table(session.models(chosen.pattern), session))
 
 
-def _spend(chosen: argparse.Namespace) -> None:
+def _run_spend(chosen: argparse.Namespace) -> None:
     from .magics.spend import spend_in_terminal
     from .session.kernel_session import KernelSession
 
-    session = KernelSession(notify=_say, door=TERMINAL)
+    session = KernelSession(notify=_print_note, door=TERMINAL)
     for shown in spend_in_terminal(session, chosen):
         print(repr(shown))
 
 
-def _serve(chosen: argparse.Namespace) -> None:
+def _run_serve(chosen: argparse.Namespace) -> None:
     from .gateway.embedded import serve
     from .redaction import ApiKey
 

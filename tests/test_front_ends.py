@@ -181,7 +181,7 @@ def test_a_comment_above_the_magic_is_told_to_move_and_nothing_runs(kernel: Kern
     ran = kernel.run("ran = True\n# ask\n%%cnai\nhello", "a")
     assert ran.error == [
         "InputError: %%cnai must be the first line of its cell",
-        "  why: above it stands: ran = True",
+        "  why: above it is: ran = True",
         "  next: move %%cnai to the top, or into a cell of its own; nothing was run",
     ]
     assert not kernel.value("'ran' in globals()")

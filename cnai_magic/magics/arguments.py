@@ -11,7 +11,14 @@ from typing import Any, NoReturn
 from ..api.parameters import PARAMETERS
 from ..errors import InputError
 from ..nearest import did_you_mean
-from .hints import Quoted, check_word, check_words_of_a_question, elsewhere, setting_of, unclosed_quote
+from .hints import (
+    Quoted,
+    check_word,
+    check_words_of_a_question,
+    explain_open_quote,
+    replace_option,
+    suggest_setting,
+)
 
 __all__ = ["Parser", "add_request_options", "collect_parameters", "split_options", "split_words"]
 
@@ -133,10 +140,10 @@ class Parser(argparse.ArgumentParser):
         name = argument.split("=")[0]
         if not name.startswith("-"):
             raise InputError(f"{self.prog} does not take {argument!r}", next_step=f"see {self._help()}")
-        step = elsewhere(name) if self.asks else None
+        step = replace_option(name) if self.asks else None
         meant = "" if step else did_you_mean(name, self._option_string_actions)
         if self.asks and not (step or meant):
-            step = setting_of(argument, self._typed)
+            step = suggest_setting(argument, self._typed)
         raise InputError(
             f"{self.prog} has no option {name}", why=meant, next_step=step or f"see {self._help()}"
         )
@@ -211,6 +218,6 @@ def _split_word(line: str, whole: str = "") -> tuple[str, str]:
     try:
         (word,) = shlex.split(match[1] if match else line)
     except ValueError as exc:
-        raise unclosed_quote(whole or line) from exc
+        raise explain_open_quote(whole or line) from exc
     assert match is not None, "a word that shlex splits off is one"
     return Quoted(word) if re.search(r"[\"'\\]", match[1]) else word, line[match.end() :]

@@ -13,13 +13,13 @@ from ..errors import InputError
 from ..redaction import strip_controls
 from ..session.question import Options
 from .arguments import collect_parameters, split_options, split_words
-from .calling_code import uses_result, variables
+from .calling_code import collect_variables, uses_result
 from .commands import ask_parser
 from .expansion import expand
 from .hints import check_variable
 from .shell_session import ShellSession
 
-__all__ = ["ask", "body_of"]
+__all__ = ["ask", "read_body"]
 
 
 def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | None:
@@ -29,18 +29,18 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     """
     parser = ask_parser("%cnai" if cell is None else "%%cnai")
     if cell is None:
-        known = variables(shell_session.shell)
+        known = collect_variables(shell_session.shell)
         options, prompt = split_options(line, parser)
         arguments = parser.parse([expand(each, known) for each in options])
         prompt = expand(prompt, known)
     else:
-        arguments, prompt = parser.parse(split_words(line)), body_of(cell)
+        arguments, prompt = parser.parse(split_words(line)), read_body(cell)
     if arguments.help or (arguments.model == "help" and not prompt.strip()):
         print(parser.format_help())
         return None
-    chosen = _options(arguments)
+    chosen = _read_options(arguments)
     if not prompt.strip():
-        raise _no_question(line, cell)
+        raise _explain_no_question(line, cell)
     if arguments.dry_run:
         _show_dry_run(shell_session, prompt, chosen)
         return None
@@ -99,7 +99,7 @@ def _show_dry_run(shell_session: ShellSession, prompt: str, chosen: Options) -> 
     print(f"≈{usage.prompt_tokens:,} prompt tokens · {money} · nothing was sent")
 
 
-def _no_question(line: str, cell: str | None) -> InputError:
+def _explain_no_question(line: str, cell: str | None) -> InputError:
     example = (
         "%cnai What is a median?" if cell is None else f"%%cnai {line}".rstrip() + ", and the question below"
     )
@@ -108,12 +108,12 @@ def _no_question(line: str, cell: str | None) -> InputError:
     return InputError("there is no question", why=why, next_step=f"write one: {example}{begin}")
 
 
-def body_of(cell: str) -> str:
+def read_body(cell: str) -> str:
     """Return the body of a cell without the end of its last line, which IPython adds where there is none."""
     return cell.removesuffix("\n").removesuffix("\r") if cell.endswith("\n") else cell
 
 
-def _options(arguments: Namespace) -> Options:
+def _read_options(arguments: Namespace) -> Options:
     """Turn parsed options into those of a question; raises InputError where they contradict each other."""
     if arguments.model and arguments.model_option:
         raise InputError("two models are named", why=f"{arguments.model} and {arguments.model_option}")

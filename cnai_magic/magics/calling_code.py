@@ -1,4 +1,4 @@
-"""The code that calls a magic: what its names mean, and whether it uses what the magic returns."""
+"""Looks at the code that calls a magic: its variables, and whether it uses what the magic returns."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["uses_result", "variables"]
+__all__ = ["collect_variables", "uses_result"]
 
 
 def uses_result(shell: Any) -> bool:
     """Tell whether the code that runs uses what a line magic returns; else it would be shown twice."""
-    frame = _frame(shell)
+    frame = _find_frame(shell)
     if frame is None:
         return True
     file = frame.f_code.co_filename
@@ -24,13 +24,13 @@ def uses_result(shell: Any) -> bool:
     return not (alone or file == "<timed eval>")
 
 
-def variables(shell: Any) -> dict[str, Any]:
-    """Return what names mean in the code that runs: also those of a function."""
-    frame = _frame(shell)
+def collect_variables(shell: Any) -> dict[str, Any]:
+    """Return the variables of the code that runs, also those of a function."""
+    frame = _find_frame(shell)
     return {**shell.user_ns, **(frame.f_locals if frame is not None else {})}
 
 
-def _frame(shell: Any) -> FrameType | None:
+def _find_frame(shell: Any) -> FrameType | None:
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_globals is not shell.user_global_ns:
         frame = frame.f_back

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .arguments import Parser, add_request_options
 
-__all__ = ["ask_parser", "chat_parsers", "key_parser", "models_parser", "spend_parser"]
+__all__ = [
+    "add_pattern",
+    "add_spend_tables",
+    "ask_parser",
+    "chat_parsers",
+    "key_parser",
+    "models_parser",
+    "spend_parser",
+]
 
 
 def ask_parser(magic: str = "%%cnai") -> Parser:
@@ -46,11 +56,16 @@ def models_parser() -> Parser:
     parser = Parser(
         "%cnai_models", "List the models of your key, with their prices; returns the list of IDs."
     )
-    parser.add_argument(
-        "pattern", nargs="?", default="", metavar="PATTERN", help="Part of an ID, or a pattern: qwen*."
-    )
+    add_pattern(parser)
     parser.add_argument("--refresh", action="store_true", help="Ask the server again.")
     return parser
+
+
+def add_pattern(parser: Parser) -> None:
+    """Add the pattern that chooses models."""
+    parser.add_argument(
+        "pattern", nargs="?", default="", metavar="PATTERN", help="Part of an ID, or a pattern: 'qwen*'."
+    )
 
 
 def key_parser() -> Parser:
@@ -68,26 +83,19 @@ def spend_parser() -> Parser:
     parser = Parser(
         "%cnai_spend",
         "Show what was spent today, by this notebook, by this kernel and in all; what a budget leaves; the\n"
-        "credit at the server. Money is USD; demo credit is none, and counted apart.",
+        "credit at the server. Money is USD; demo credit is not money, and is counted apart.",
         epilog="rows = %cnai_spend --by model    (the rows: a list, or a DataFrame where pandas is imported)",
     )
-    parser.add_argument("--by", choices=["model", "chat", "day", "notebook"], help="Show these sums.")
-    parser.add_argument(
-        "--of",
-        choices=["kernel", "notebook", "today", "all"],
-        help="Of what: this kernel, this notebook in all its kernels, all notebooks today, or all there is.",
+    add_spend_tables(
+        parser,
+        ["kernel", "notebook", "today", "all"],
+        "Of what: this kernel, this notebook in all its kernels, all notebooks today, or all there is.",
     )
     parser.add_argument(
         "--plot",
         action="store_true",
         help="Draw it over time, and by model unless --by (of this kernel unless --of).",
     )
-    parser.add_argument(
-        "--csv",
-        metavar="PATH",
-        help="Write a line for each request to a file, with --by for each sum (of all there is unless --of).",
-    )
-    parser.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
     parser.add_argument(
         "--price",
         nargs="+",
@@ -100,6 +108,18 @@ def spend_parser() -> Parser:
     )
     parser.add_argument("--reset", action="store_true", help="Begin this kernel's count anew.")
     return parser
+
+
+def add_spend_tables(parser: Parser, scopes: Sequence[str], scopes_help: str) -> None:
+    """Add the options for tables of what was spent, and for a file of them."""
+    parser.add_argument("--by", choices=["model", "chat", "day", "notebook"], help="Show these sums.")
+    parser.add_argument("--of", choices=scopes, help=scopes_help)
+    parser.add_argument(
+        "--csv",
+        metavar="PATH",
+        help="Write a line for each request to a file, with --by for each sum (of all there is unless --of).",
+    )
+    parser.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
 
 
 def chat_parsers() -> dict[str, Parser]:

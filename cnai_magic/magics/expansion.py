@@ -1,7 +1,7 @@
-"""`{name}` and `$name` in a line, replaced as in IPython's own line magics, each by itself.
+"""Replaces `{name}` and `$name` in a line as IPython's own line magics do, but each by itself.
 
-IPython leaves the whole line as it is where one brace of it cannot be replaced. A question may hold JSON,
-LaTeX or a price beside a name, so here each is looked at alone, and what names no variable is text.
+IPython leaves the whole line as it is if one brace cannot be replaced. A question may have JSON, LaTeX or a
+price beside a name, so here each is looked at alone, and what does not name a variable is text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["expand"]
 
-_PLACE = re.compile(
+_REFERENCE = re.compile(
     r"(?<!\{)\{(?P<field>[^{}]+)\}(?!\})"
     r"|(?<![\w$\\])\$(?P<name>[A-Za-z_]\w*)(?P<attributes>(?:\.[A-Za-z_]\w*)*)"
 )
@@ -30,37 +30,36 @@ _CONVERSIONS: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": as
 def expand(line: str, variables: Mapping[str, Any]) -> str:
     """Return a line with the values of these variables in place of `{name}`, `{expression}` and `$name`.
 
-    An expression is evaluated only where it names a variable, and all of its names are known. What fails, and
-    what is no such thing (`{"a": 1}`, `\\frac{a}{b}`, `$x^2$`, `$5`, `{{name}}`) stays as it is. So do braces
-    and dollars in a value.
+    An expression is evaluated only if it names a variable and all of its names are known. What fails, and
+    all else (`{"a": 1}`, `\\frac{a}{b}`, `$x^2$`, `$5`, `{{name}}`), stays. Values are not expanded again.
     """
     maths = [match.span() for match in _MATHS.finditer(line)]
 
-    def value(match: re.Match[str]) -> str:
+    def replace(match: re.Match[str]) -> str:
         if any(begin <= match.start() < end for begin, end in maths):
             return match[0]
         try:
-            found = _field(match["field"], variables) if match["field"] else _dollar(match, variables)
+            found = _format_field(match["field"], variables) if match["field"] else _look_up(match, variables)
         except Exception:  # noqa: BLE001  whatever a variable raises, the text stays
             found = None
         return match[0] if found is None else found
 
-    return _PLACE.sub(value, line)
+    return _REFERENCE.sub(replace, line)
 
 
-def _field(field: str, variables: Mapping[str, Any]) -> str | None:
-    code = _compiled(field, variables)
+def _format_field(field: str, variables: Mapping[str, Any]) -> str | None:
+    code = _compile(field, variables)
     if code is not None:
         return format(eval(code, {**variables}))
     formatted = _FORMATTED.match(field)
-    if formatted is None or (code := _compiled(formatted[1], variables)) is None:
+    if formatted is None or (code := _compile(formatted[1], variables)) is None:
         return None
     value = eval(code, {**variables})
     return format(_CONVERSIONS[formatted[2]](value) if formatted[2] else value, formatted[3] or "")
 
 
-def _compiled(expression: str, variables: Mapping[str, Any]) -> Any:
-    """Compile an expression that names a variable, and none that is unknown; else return None."""
+def _compile(expression: str, variables: Mapping[str, Any]) -> Any:
+    """Compile an expression that names a variable and no unknown name; else return None."""
     try:
         tree = ast.parse(expression.strip(), mode="eval")
     except (SyntaxError, ValueError):
@@ -72,7 +71,7 @@ def _compiled(expression: str, variables: Mapping[str, Any]) -> Any:
     return compile(tree, "<line>", "eval") if used & variables.keys() and used <= known else None
 
 
-def _dollar(match: re.Match[str], variables: Mapping[str, Any]) -> str | None:
+def _look_up(match: re.Match[str], variables: Mapping[str, Any]) -> str | None:
     """Return the value of a name, with as many of the attributes after it as there are."""
     if match["name"] not in variables:
         return None

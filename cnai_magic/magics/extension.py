@@ -13,7 +13,7 @@ from ..api.interrupts import Interrupted, interrupts_deferred
 from ..errors import CnaiError
 from ..settings import Cnai
 from .cell_words import CELL
-from .notebook_path import holds_answers, notebook_name
+from .notebook_path import find_notebook_name, holds_answers
 from .transform import keep_body, keep_question_mark
 
 if TYPE_CHECKING:
@@ -144,7 +144,9 @@ def load(shell: Any) -> None:
     # The first sees a cell before IPython's own transformers, the other after them.
     shell.input_transformers_cleanup.insert(0, keep_body)
     shell.input_transformers_cleanup.append(keep_question_mark)
-    if not (magics.begun or magics.settings.replay) and holds_answers(notebook_name(shell, magics.settings)):
+    if not (magics.begun or magics.settings.replay) and holds_answers(
+        find_notebook_name(shell, magics.settings)
+    ):
         print("This notebook holds answers of an earlier kernel. To go on from them: %cnai_chat restore")
 
 

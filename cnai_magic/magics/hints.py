@@ -1,7 +1,4 @@
-"""What to type in place of what other tools, word processors or plain habit would have.
-
-Every function raises an InputError that says it, or returns None; nothing of what was typed is lost.
-"""
+"""Says what to type here in place of what other tools accept, or word processors make of it."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ __all__ = [
     "check_variable",
     "check_word",
     "check_words_of_a_question",
-    "elsewhere",
-    "setting_of",
-    "unclosed_quote",
+    "explain_open_quote",
+    "replace_option",
+    "suggest_setting",
 ]
 
 _OPENING = "“”„‟‘‚‛«»‹›「」『』＂＇"
@@ -45,9 +42,9 @@ _FORMAT = by_door(
     "ask for the form in the question; with -o answer there are answer.code and answer.json()",
     "ask for the form in the question; the answer is printed as it comes",
 )
-_NEW = by_door("begin a conversation anew with --new", "every question of cnai ask stands alone")
+_NEW = by_door("begin a new conversation with --new", "every question of cnai ask stands alone")
 _GOES_ON = by_door(
-    "a question goes on in its conversation by itself; -c NAME chooses another, --new begins one",
+    "a question continues its conversation; -c NAME chooses another one, --new begins one",
     "every question of cnai ask stands alone",
 )
 _ONCE = by_door("--once asks outside of the conversation", "every question of cnai ask stands alone")
@@ -88,7 +85,7 @@ _ELSEWHERE: dict[str, str | Step | NextStep] = {
     "-a --attachment --attach --file --files --fragment --image --input-file --rag": _FILES,
     "-q --question --prompt --message --user --query -g -i --input --ask": _QUESTION,
     "--output --save --variable --var --store --name -O": _VARIABLE,
-    "--stream --streaming": "answers stream by themselves; --no-stream waits for the whole",
+    "--stream --streaming": "answers stream by default; --no-stream waits for the whole answer",
     "-S --nostream": "--no-stream waits for the whole answer",
     "--role --agent --template --persona --instructions --system-prompt --sys-prompt --sp": _SYSTEM,
     "-u --usage -v --verbose --info --log --no-log --stats --cost --quiet --timings": _NUMBERS,
@@ -102,25 +99,25 @@ _ELSEWHERE: dict[str, str | Step | NextStep] = {
     "--think --thinking --reasoning --reasoning-effort --effort --no-think": _THINKING,
     "--tool --tools --functions --function --td --mcp -e --execute --shell --editor --repl": _TOOLS,
     "--code -x --extract --xl": _CODE,
-    "--cache --no-cache": "nothing is cached: every run asks anew",
+    "--cache --no-cache": "nothing is cached: every run asks again",
     "-k --key --api-key --apikey --api-key-name --token --auth": set_key(),
     "--api-base --base --url --host --endpoint --provider --api --server --region-name": _ADDRESS,
     "--list-models --models --list": list_models(),
-    "--raw": "what is typed is always sent as it is: leave it out",
+    "--raw": "text is always sent as it was typed: leave it out",
     "--preview --show-prompt --debug --simulate": _DRY_RUN,
 }
 _STEPS = {name: NextStep.of(step) for names, step in _ELSEWHERE.items() for name in names.split()}
 
 
-def elsewhere(option: str) -> NextStep | None:
-    """Return what to use here for an option that another tool has."""
+def replace_option(option: str) -> NextStep | None:
+    """Return what to use here for an option of another tool, None for an unknown one."""
     return _STEPS.get(option) or (
         _STEPS.get(option.replace("_", "-").lower()) if option[:2] == "--" else None
     )
 
 
-def setting_of(argument: str, typed: Sequence[str]) -> NextStep | None:
-    """Return how a setting is set that was typed as an option, with the value that follows it."""
+def suggest_setting(argument: str, typed: Sequence[str]) -> NextStep | None:
+    """Return how to set a setting that was typed as an option, with the value that follows it."""
     option, _, value = argument.partition("=")
     name = option.lstrip("-").replace("-", "_")
     if name not in Cnai.class_trait_names(config=True):
@@ -134,13 +131,13 @@ def setting_of(argument: str, typed: Sequence[str]) -> NextStep | None:
 
 
 def check_word(word: str, options: Sequence[str]) -> None:
-    """Refuse quotes and dashes of word processors, and a long option behind one dash."""
+    """Refuse the quotes and dashes of word processors, and a long option after one dash."""
     if isinstance(word, Quoted):
         return
     if word[:1] and word[0] in _OPENING:
         raise InputError(
             f"{word[0]} is not a quote here",
-            why=f"word processors and chats make such quotes: {word}",
+            why=f"word processors and chat programs make such quotes: {word}",
             next_step="type straight quotes: \" or '",
         )
     name = word.split("=")[0].lstrip(_DASHES + "-")
@@ -149,7 +146,7 @@ def check_word(word: str, options: Sequence[str]) -> None:
             continue
         if word[0] in _DASHES:
             raise InputError(
-                f"{word.split('=')[0]} begins with a dash that word processors make", next_step=f"type {long}"
+                f"{word.split('=')[0]} begins with a dash of a word processor", next_step=f"type {long}"
             )
         if word[0] == "-" and len(name) > 1:
             raise InputError(f"there is no option -{name}", why=f"did you mean {long}?")
@@ -158,7 +155,7 @@ def check_word(word: str, options: Sequence[str]) -> None:
 def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str) -> None:
     """Check the words in the line of `%%cnai` that belong to no option: at most one, the model.
 
-    Each comes with the option that stands before it and the value that this took, "" where there is none.
+    Each comes with the option before it and the value of that option, "" where there is none.
     """
     typed = [word for word, _, _ in words]
     for number, (word, option, value) in enumerate(words):
@@ -198,7 +195,7 @@ def check_words_of_a_question(words: Sequence[tuple[str, str, str]], magic: str)
 
 
 def check_variable(name: str) -> str:
-    """Return a name that a variable can have; raises InputError for one that it cannot, or should not."""
+    """Return a name that a variable can have; raises InputError for one that it cannot or should not have."""
     why = ""
     if keyword.iskeyword(name):
         why = "it is a keyword of Python"
@@ -207,7 +204,7 @@ def check_variable(name: str) -> str:
     elif name.startswith("__"):
         why = "such names are Python's own"
     elif hasattr(builtins, name) or name in ("In", "Out", "get_ipython", "exit", "quit"):
-        why = "it would hide what Python or IPython has under this name"
+        why = "it would hide a name of Python or IPython"
     if why:
         raise InputError(
             f"{name!r} cannot be the name of a variable", why=why, next_step="for example: -o answer"
@@ -215,8 +212,8 @@ def check_variable(name: str) -> str:
     return name
 
 
-def unclosed_quote(line: str) -> InputError:
-    """Return the error about a line in which a quote is not closed."""
+def explain_open_quote(line: str) -> InputError:
+    """Return the error for a line in which a quote is not closed."""
     if line.rstrip().endswith("\\"):
         return InputError(
             "a line ends in a backslash", why=line[:200], next_step="type all options in one line"

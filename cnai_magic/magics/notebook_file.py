@@ -12,7 +12,7 @@ from ..notebook.cell_ids import may_be_saved
 from ..notebook.notebook_files import find_notebook, possible_notebooks, saved_answers, saved_cells
 from ..notebook.saved_outputs import SavedCell, answers_of
 from ..settings import Cnai
-from .notebook_path import is_named_exactly, notebook_name
+from .notebook_path import find_notebook_name, is_named_exactly
 from .running_cell import RunningCell
 
 __all__ = ["NotebookFile"]
@@ -30,7 +30,7 @@ class NotebookFile:
     @property
     def name(self) -> str:
         """The path as the front end names it, "" where it does not."""
-        return notebook_name(self._shell, self._settings)
+        return find_notebook_name(self._shell, self._settings)
 
     def find(self) -> Path | None:
         """Return the path of the file, None where it is not known."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..settings import Cnai
 
-__all__ = ["holds_answers", "is_named_exactly", "notebook_name"]
+__all__ = ["find_notebook_name", "holds_answers", "is_named_exactly"]
 
 # A larger file is not searched when the extension is loaded.
 _LARGEST = 64 * 2**20
@@ -16,7 +16,7 @@ _LARGEST = 64 * 2**20
 _MARK = b'"turn_id": "'
 
 
-def notebook_name(shell: Any, settings: Cnai) -> str:
+def find_notebook_name(shell: Any, settings: Cnai) -> str:
     """Return the path of the notebook that a setting, VS Code or Jupyter names, "" where none does."""
     named = settings.notebook or shell.user_ns.get("__vsc_ipynb_file__", "")
     return str(named or os.environ.get("JPY_SESSION_NAME", ""))

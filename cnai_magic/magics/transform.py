@@ -1,7 +1,7 @@
-"""Input transformers: a question reaches its magic as it was typed.
+"""Input transformers: they pass a question to its magic as it was typed.
 
-IPython takes prompts (`>>> `, `In [1]: `), common indentation and blank lines out of a cell before it looks
-for a magic, and takes `What is this?` for a request for help. Both suit code, and spoil a question.
+IPython removes prompts (`>>> `, `In [1]: `), common indentation and blank lines from a cell before it looks
+for a magic, and reads `What is this?` as a request for help. That is right for code, not for a question.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["keep_body", "keep_question_mark"]
 
 _CELL = re.compile(r"[ \t]*%%cnai(?=\s|\Z)")
 _OTHER = re.compile(r"[ \t]*%%(?!cnai(?:\s|\Z))")
-# Blanks after which IPython sees no end of a magic's name: of a keyboard for Chinese, of a web page, a tab.
+# Blanks that do not end the name of a magic for IPython: a tab, those of Chinese keyboards and web pages.
 _LINE = re.compile(r"\A([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai)[^\S \r\n]")
 _LINE_QUESTION = re.compile(r"\A([ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*%cnai[ \t]+\S.*\?)(?=\r?\n?\Z)")
-# Lines that are no Python: magics, shell commands, help.
+# Lines that are not Python: magics, shell commands, help.
 _NO_PYTHON = re.compile(r"[ \t]*(?:[\w.,\[\]'\" \t]+=)?[ \t]*[%!?]")
 _QUOTED = re.compile(
     r"""#.*|'''|\"\"\"|'(?:\\.|[^'\\\n])*'?|"(?:\\.|[^"\\\n])*"?""",
@@ -30,7 +30,7 @@ _QUOTED = re.compile(
 def keep_body(lines: list[str]) -> list[str]:
     """Call `%%cnai` with its body as it was typed, before IPython changes anything in it.
 
-    Raises InputError where `%%cnai` stands below something else: IPython knows it in the first line only.
+    Raises InputError where `%%cnai` is below something else: IPython finds it in the first line only.
     """
     if not any(_CELL.match(line) for line in lines):
         return lines
@@ -38,32 +38,34 @@ def keep_body(lines: list[str]) -> list[str]:
     # Also under %%capture and its like, which run their body as a cell.
     below = next((line for line in lines[first:] if line.strip() and not _OTHER.match(line)), "")
     if _CELL.match(below):
-        # An empty body too: IPython would refuse it with words of its own.
+        # Also with an empty body, which IPython would refuse with a message of its own.
         head = lines[first].strip()
         if own := _CELL.match(head):
             head = f"%%cnai {head[own.end() :].strip()}".rstrip()
         called: list[str] = cell_magic([f"{head}\n", *(lines[first + 1 :] or ["\n"])])  # type: ignore[no-untyped-call]
         return called
-    if not _OTHER.match(lines[first]) and any(_CELL.match(lines[number]) for number in _code_lines(lines)):
-        raise _misplaced(lines[first])
+    if not _OTHER.match(lines[first]) and any(
+        _CELL.match(lines[number]) for number in _find_code_lines(lines)
+    ):
+        raise _explain_misplaced(lines[first])
     return lines
 
 
 def keep_question_mark(lines: list[str]) -> list[str]:
-    """Keep IPython from taking `%cnai What is this?` for a request for help: a blank after it is enough.
+    """Keep IPython from reading `%cnai What is this?` as a request for help: a blank after it is enough.
 
-    Other blanks than its own between magic and question become such a one.
+    A blank that IPython does not know, between magic and question, becomes a space.
     """
     if not any("%cnai" in line for line in lines) or lines[0].startswith("%%"):
         return lines
     lines = lines.copy()
-    for number in _code_lines(lines):
+    for number in _find_code_lines(lines):
         lines[number] = _LINE_QUESTION.sub(r"\1 ", _LINE.sub(r"\1 ", lines[number]))
     return lines
 
 
-def _code_lines(lines: list[str]) -> Iterator[int]:
-    """Yield the numbers of the lines that do not begin within a text of several lines."""
+def _find_code_lines(lines: list[str]) -> Iterator[int]:
+    """Yield the numbers of the lines that do not begin within a string of several lines."""
     quote = ""
     for number, line in enumerate(lines):
         position = 0
@@ -85,13 +87,13 @@ def _code_lines(lines: list[str]) -> Iterator[int]:
             quote = found[0] if found[0] in ("'''", '"""') else ""
 
 
-def _misplaced(above: str) -> InputError:
+def _explain_misplaced(above: str) -> InputError:
     return InputError(
         "%%cnai must be the first line of its cell",
-        why=f"above it stands: {above.strip()[:60]}",
+        why=f"above it is: {above.strip()[:60]}",
         next_step="move %%cnai to the top, or into a cell of its own; nothing was run",
     )
 
 
-# In a terminal, IPython tries transformers on what is not yet typed to its end, but not these.
+# In a terminal, IPython tries transformers on unfinished input, but not these.
 keep_body.has_side_effects = True  # type: ignore[attr-defined]

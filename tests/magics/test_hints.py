@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cnai_magic.cli import TERMINAL
-from cnai_magic.cli import _parser as cli_parser
+from cnai_magic.cli import _build_parser as cli_parser
 from cnai_magic.errors import InputError
 from cnai_magic.magics.arguments import split_options, split_words
 from cnai_magic.magics.cell_words import CELL
@@ -51,11 +51,11 @@ def refused_in_a_line(line: str) -> InputError:
         ("--think --reasoning-effort", "thinking cannot be chosen"),
         ("--tools --functions --shell -e", "an answer is text"),
         ("--code -x", "answer.code"),
-        ("--cache --no-cache", "every run asks anew"),
+        ("--cache --no-cache", "every run asks again"),
         ("-k --key --api-key --api-key-name", "%cnai_key"),
         ("--api-base --host --provider", "Cnai.base_url"),
         ("--models --list-models", "%cnai_models"),
-        ("--raw", "always sent as it is"),
+        ("--raw", "always sent as it was typed"),
         ("--debug --show-prompt", "--dry-run"),
         (
             "--timeout --retries --budget --prices --ledger --replay --on-rerun --history_tokens",
@@ -135,7 +135,7 @@ def test_an_option_like_no_other_is_not_guessed_at(option: str) -> None:
 )
 def test_a_dash_of_a_word_processor_is_told(line: str, dash: str, right: str) -> None:
     for error in (refused(line), refused_in_a_line(f"{line} hello")):
-        assert error.what == f"{dash} begins with a dash that word processors make"
+        assert error.what == f"{dash} begins with a dash of a word processor"
         assert error.next_step.at(CELL) == f"type {right}"
 
 

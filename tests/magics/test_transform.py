@@ -118,7 +118,7 @@ def test_a_question_below_something_else_is_told_to_move(above: str, told: str) 
     with pytest.raises(InputError) as caught:
         transformed(f"{above}%%cnai demo-echo\nhello")
     assert caught.value.what == "%%cnai must be the first line of its cell"
-    assert caught.value.why == f"above it stands: {told}"
+    assert caught.value.why == f"above it is: {told}"
     assert "move %%cnai to the top" in caught.value.next_step.at(CELL)
 
 

@@ -21,7 +21,7 @@ from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.magics.arguments import collect_parameters, split_words
-from cnai_magic.magics.ask import body_of
+from cnai_magic.magics.ask import read_body
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.magics.commands import ask_parser
 from cnai_magic.magics.transform import keep_body, keep_question_mark
@@ -394,7 +394,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
     made.record(CellPosition("a"), replace(answer, conversation=name))
     cells = nbformat.reads(notebook_of(made).decode(), as_version=4).cells[2:]
     magic, line, body = run(cells.pop().source)
-    assert (magic, body_of(body)) == ("cnai", prompt)
+    assert (magic, read_body(body)) == ("cnai", prompt)
     asked = ask_parser().parse(split_words(line))
     assert (asked.model or asked.model_option) == model
     assert asked.chat == ("" if name == "main" else name)
