@@ -176,7 +176,7 @@ class WidgetView(View):
         assert question is not None, "an answer arrives after its question began"
         first = self._first_token_after or 0.0
         tokens, thinking = self._tokens.tokens, self._reasoning_tokens.tokens
-        usage, cost, total = question.so_far(tokens, thinking)
+        usage, cost, total = question.estimate(tokens, thinking)
         footer = footer_line(
             question.request.model,
             usage,

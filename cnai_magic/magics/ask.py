@@ -91,7 +91,7 @@ def _show_dry_run(shell_session: ShellSession, prompt: str, chosen: Options) -> 
     """Print the body of the request, and what it would cost."""
     shell_session.identify_cell()
     question = shell_session.session.prepare(prompt, chosen, position=shell_session.cell.run.position)
-    usage, cost, _ = question.so_far(0)
+    usage, cost, _ = question.estimate(0)
     stream = question.options.stream
     body = question.request.body(stream=stream, include_usage=stream)
     print(strip_controls(json.dumps(body, ensure_ascii=False, indent=2)))

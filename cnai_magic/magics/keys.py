@@ -7,7 +7,7 @@ from getpass import getpass
 
 from ..errors import InputError
 from ..redaction import ApiKey
-from ..session.endpoint import server_address
+from ..session.endpoint import resolve_server
 from ..session.keys import forget_key, save_key
 from .arguments import split_words
 from .commands import key_parser
@@ -41,13 +41,13 @@ def _use(shell_session: ShellSession, *, save: bool) -> None:
         raise InputError("no key was typed", next_step="run %cnai_key again and paste it at the prompt")
     shell_session.session.use_key(key)
     if save:
-        save_key(key, server_address(shell_session.settings.base_url))
+        save_key(key, resolve_server(shell_session.settings.base_url))
     print("The key is set for this kernel" + (" and saved in the keyring." if save else "."))
 
 
 def _forget(shell_session: ShellSession) -> None:
     shell_session.session.use_key(None)
-    in_keyring = forget_key(server_address(shell_session.settings.base_url))
+    in_keyring = forget_key(resolve_server(shell_session.settings.base_url))
     print("The key is forgotten, in the keyring too." if in_keyring else "The key is forgotten.")
     if os.environ.get("CNAI_API_KEY"):
         print("The variable CNAI_API_KEY is set and will be used: del os.environ['CNAI_API_KEY']")

@@ -42,7 +42,7 @@ def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = N
     if isinstance(error, ContextLengthError) and request is not None:
         error.next_step = _send_less(error, request)
     elif isinstance(error, InvalidRequestError) and request is not None:
-        named = [name for name in _refused(error) if name in _sent(request)]
+        named = [name for name in _find_refused(error) if name in _list_sent(request)]
         if named:
             error.next_step = _leave_out(named)
     elif isinstance(error, AuthenticationError):
@@ -95,12 +95,12 @@ def _set_key(endpoint: Endpoint) -> NextStep:
 # -- a parameter ----------------------------------------------------------------------------------
 
 
-def _sent(request: ChatRequest) -> list[str]:
+def _list_sent(request: ChatRequest) -> list[str]:
     system = ["system"] if request.messages[0].role == "system" else []
     return [*request.parameters, *system]
 
 
-def _refused(error: InvalidRequestError) -> list[str]:
+def _find_refused(error: InvalidRequestError) -> list[str]:
     """Return the parameters that the words of an error name, by our names."""
     words = f"{error.why} {error.code}".lower()
     system = ["system"] if "system" in words or "developer" in words else []
@@ -128,9 +128,9 @@ def _send_less(error: ContextLengthError, request: ChatRequest) -> NextStep:
 
 
 def _history_that_fits(limit: int | None, request: ChatRequest) -> int:
-    """Return how many tokens of earlier turns fit beside the question, rounded down; 0 where none do.
+    """Return how many tokens of earlier turns fit with the question, rounded down; 0 where none do.
 
-    Where the server does not tell what it takes, half of what was sent is a start.
+    Where the server does not say what it takes, half of what was sent is a start.
     """
     sizes = [message.tokens for message in request.messages]
     own = sizes[-1] + (sizes[0] if request.messages[0].role == "system" else 0)

@@ -64,7 +64,7 @@ class Cells:
         return kept_of(self._conversations, cell, changes, self._conversations.clock.now())
 
     def restore(self, restored: Restored) -> None:
-        """Add the conversations and the spend of a notebook, in so far as they are not known here."""
+        """Add the conversations and the spend of a notebook that are not known here."""
         with self._lock.current:
             merge(self._conversations, restored)
             self.restored = restored.cells

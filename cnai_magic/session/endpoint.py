@@ -14,7 +14,7 @@ from ..redaction import ApiKey
 from ..settings import DEFAULT_BASE_URL, Cnai
 from .keys import Keys
 
-__all__ = ["DEMO", "Endpoint", "resolve_endpoint", "server_address"]
+__all__ = ["DEMO", "Endpoint", "resolve_endpoint", "resolve_server"]
 
 DEMO = "demo"
 """The name of the embedded gateway as a base URL, and as a host in the ledger."""
@@ -26,8 +26,8 @@ class Endpoint:
 
     `base_url` is its address, `place` its host and port: all are "demo" for the embedded gateway, which has
     an address only while it runs. `loopback` is a server on this machine, `in_clear` one that is asked over
-    http across a network. `vendor` is its entry in `vendors.toml`, if it has one. `lacks_key` tells that the
-    embedded gateway stands in for the default server, for which there is no key. Timeouts are in seconds;
+    http across a network. `vendor` is its entry in `vendors.toml`, if it has one. `lacks_key` means that the
+    embedded gateway replaces the default server, for which there is no key. Timeouts are in seconds;
     `retries` counts requests that are sent again.
     """
 
@@ -84,6 +84,6 @@ def resolve_endpoint(settings: Cnai, keys: Keys) -> Endpoint:
     )
 
 
-def server_address(base_url: str) -> Address:
+def resolve_server(base_url: str) -> Address:
     """Return the address of the server that a key is typed or saved for; for "demo" the default server's."""
     return resolve(DEFAULT_BASE_URL if base_url == DEMO else base_url)

@@ -24,14 +24,14 @@ from ..redaction import ApiKey
 from ..settings import Cnai
 from .advice import advise, explain_model
 from .cells import Cells
-from .endpoint import Endpoint, resolve_endpoint, server_address
+from .endpoint import Endpoint, resolve_endpoint, resolve_server
 from .keys import Keys
-from .models import choose_model, matching_models, takes_demo_credit
-from .notice import first_notice
+from .models import choose_model, match_models, takes_demo_credit
+from .notice import write_notice
 from .pending_reply import PendingReply
 from .question import Options, Question, build_question
 from .recorder import Recorder
-from .replay import same_answer
+from .replay import find_saved_answer
 from .servers import Servers
 from .view import View
 
@@ -130,7 +130,7 @@ class KernelSession:
                 prompt, replace(options, model=model), position, demo=answer.demo, former=saved
             )
 
-        question, shown = same_answer(saved, position.index_in_cell, prepare)
+        question, shown = find_saved_answer(saved, position.index_in_cell, prepare)
         view = view or View()
         view.begin(question, lambda: None)
         with interrupts_deferred(view.stopping):
@@ -185,7 +185,7 @@ class KernelSession:
         """Say once what a person should know of the server before anything is sent to it."""
         if endpoint.place not in self._announced:
             self._announced.add(endpoint.place)
-            if line := first_notice(endpoint, self.door):
+            if line := write_notice(endpoint, self.door):
                 self._notify(line)
 
     def _explained(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
@@ -210,11 +210,11 @@ class KernelSession:
 
         The server is asked once per address and key, or on `refresh`. Raises InputError where none matches.
         """
-        return matching_models(self.servers.models(self.resolve_endpoint(), refresh=refresh), pattern)
+        return match_models(self.servers.models(self.resolve_endpoint(), refresh=refresh), pattern)
 
     def use_key(self, key: ApiKey | None) -> None:
-        """Use this key for the server that is set, in place of any other; None looks for one anew."""
-        self._keys.use(key, server_address(self.settings.base_url))
+        """Use this key for the server that is set, instead of any other; None looks for one again."""
+        self._keys.use(key, resolve_server(self.settings.base_url))
 
     def close(self) -> None:
         """Close the connections that are kept alive; the session can still be used."""

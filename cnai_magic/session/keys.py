@@ -27,7 +27,7 @@ class Keys:
         self._stored: dict[str, ApiKey | None] = {}
 
     def use(self, key: ApiKey | None, address: Address) -> None:
-        """Use this key for a server, in place of any other; None forgets it, and looks for one anew."""
+        """Use this key for a server, instead of any other; None forgets it, and looks for one again."""
         self._stored.pop(address.place, None)
         self._typed.pop(address.place, None)
         if key:
@@ -59,8 +59,8 @@ def _variables(address: Address) -> tuple[str, ...]:
     """Return the variables that may hold a key for a server; the first that is set counts."""
     vendor = by_address(address)
     own = vendor.keys if vendor is not None else ()
-    beside = os.environ.get("CNAI_BASE_URL", "")
-    if address.loopback and not (beside and resolve(beside).place == address.place):
+    named = os.environ.get("CNAI_BASE_URL", "")
+    if address.loopback and not (named and resolve(named).place == address.place):
         return own
     return (*own, "CNAI_API_KEY")
 

@@ -13,7 +13,7 @@ from ..settings import DEFAULT_BASE_URL
 from .endpoint import Endpoint
 from .servers import Servers
 
-__all__ = ["choose_model", "matching_models", "takes_demo_credit"]
+__all__ = ["choose_model", "match_models", "takes_demo_credit"]
 
 _DEFAULT_MODEL = "deepseek-chat"
 _DEMO_MODEL = "demo-guide"
@@ -92,7 +92,7 @@ def takes_demo_credit(servers: Servers, endpoint: Endpoint, model: str, *, ask: 
     return any(each.id == model and each.owner == _DEMO_OWNER for each in listed or ())
 
 
-def matching_models(models: Sequence[Model], pattern: str) -> list[Model]:
+def match_models(models: Sequence[Model], pattern: str) -> list[Model]:
     """Return the models whose ID holds `pattern`, or matches it where it has `*` or `?`.
 
     Raises InputError where none matches.

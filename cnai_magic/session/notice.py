@@ -10,18 +10,18 @@ from ..api.vendors import Vendor, local_servers
 from ..next_steps import Door, change_setting, set_key
 from .endpoint import Endpoint
 
-__all__ = ["first_notice", "running_server"]
+__all__ = ["find_running_server", "write_notice"]
 
 # Seconds that a port of this machine has to answer: a closed one refuses at once.
 _GLANCE = 0.01
 
 
-def first_notice(endpoint: Endpoint, door: Door) -> str:
+def write_notice(endpoint: Endpoint, door: Door) -> str:
     """Return a line to be shown once, "" where there is nothing to say; `door` is where it is read."""
     if endpoint.lacks_key:
         line = "No API key is set: the embedded demo gateway answers, offline and free. "
         line += f"For a real model: {set_key().at(door)}."
-        local = running_server(local_servers())
+        local = find_running_server(local_servers())
         if local is not None:
             named = change_setting("base_url", local.name).at(door)
             line += f" {local.title} seems to run on this machine; to ask it: {named}"
@@ -34,7 +34,7 @@ def first_notice(endpoint: Endpoint, door: Door) -> str:
     return ""
 
 
-def running_server(servers: Iterable[Vendor]) -> Vendor | None:
+def find_running_server(servers: Iterable[Vendor]) -> Vendor | None:
     """Return the first of these servers whose port accepts connections on this machine, None for none."""
     for each in servers:
         with suppress(OSError), socket.create_connection((each.address.host, each.address.port), _GLANCE):

@@ -75,7 +75,7 @@ class Question:
 
     @property
     def price(self) -> Price | None:
-        """The price as far as it is known: it is looked up beside the question."""
+        """The price, None while it is not known: it is looked up while the question is asked."""
         return self.lookup.price
 
     def cost(self, usage: Usage) -> Cost:
@@ -84,7 +84,7 @@ class Question:
             return Cost(None, estimated=usage.estimated)
         return Cost(self.price.cost(usage), estimated=usage.estimated, local=self.price == FREE_LOCAL)
 
-    def so_far(self, completion_tokens: int, reasoning_tokens: int = 0) -> tuple[Usage, Cost, Spend]:
+    def estimate(self, completion_tokens: int, reasoning_tokens: int = 0) -> tuple[Usage, Cost, Spend]:
         """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
         usage = replace(
             estimate_usage(self.request.messages, ""),
@@ -153,7 +153,7 @@ def _choose_conversation(
     conversations: Conversations, options: Options, position: CellPosition
 ) -> Conversation:
     if options.new:
-        # A cell that began a conversation and is run again asks its first question anew.
+        # A cell that began a conversation and is run again asks its first question again.
         return conversations.begun_at(position, options.chat) or conversations.draft(options.chat)
     again = conversations.asked_again(position)
     if not options.chat:

@@ -12,13 +12,13 @@ from ..errors import ReplayError
 from ..next_steps import change_setting
 from .question import Question
 
-__all__ = ["same_answer"]
+__all__ = ["find_saved_answer"]
 
 _SHORT = 60
 _ASK_ONCE = "ask once with " + change_setting("replay", False) + ", and save the notebook"
 
 
-def same_answer(
+def find_saved_answer(
     saved: Sequence[Attempt], index_in_cell: int, prepare: Callable[[Reply], Question]
 ) -> tuple[Question, Attempt]:
     """Return the question as it was asked then, and its answer.
@@ -26,7 +26,7 @@ def same_answer(
     `saved` are the answers in the cell's outputs, `index_in_cell` counts the questions of this run. `prepare`
     gives the question with, for what it leaves open, the model of a saved answer. Raises ReplayError.
     """
-    every = (each for attempt in saved for each in _attempts(attempt))
+    every = (each for attempt in saved for each in _list_attempts(attempt))
     whole = [each for each in every if each.reply.finish_reason != "failed"]
     if not whole:
         raise ReplayError(
@@ -44,26 +44,20 @@ def same_answer(
         if reply.request and reply.request == question.request.digest:
             return question, attempt
     nearest = likely[0].reply
-    if not nearest.request:
-        raise ReplayError(
-            "the saved answer cannot be compared with this request",
-            why="an earlier version of cnai_magic saved it, without what tells a request from others",
-            next_step=_ASK_ONCE,
-        )
     raise ReplayError(
         "the saved answer of this cell is to another request",
-        why=_difference(nearest, prepare(nearest)),
+        why=_describe_difference(nearest, prepare(nearest)),
     )
 
 
-def _attempts(attempt: Attempt) -> Iterator[Attempt]:
-    """Yield an answer and the other attempts that its output keeps: one that was kept since may be shown."""
+def _list_attempts(attempt: Attempt) -> Iterator[Attempt]:
+    """Yield an answer and the other attempts that its output keeps: any of them may be the one in force."""
     turn = (attempt, *(replace(each, index_in_cell=attempt.index_in_cell) for each in attempt.others))
     for shown in turn:
         yield replace(shown, others=tuple(replace(each, others=()) for each in turn if each is not shown))
 
 
-def _difference(saved: Reply, question: Question) -> str:
+def _describe_difference(saved: Reply, question: Question) -> str:
     """Say what differs between the request of a saved answer and this one."""
     request = question.request
     found = []
@@ -73,30 +67,30 @@ def _difference(saved: Reply, question: Question) -> str:
     for name in names:
         before, now = saved.parameters.get(name), request.parameters.get(name)
         if before != now:
-            found.append(f"{name} was {_value(before)}, and is {_value(now)}")
+            found.append(f"{name} was {_format(before)}, and is {_format(now)}")
     if (saved.system or "") != (question.system or ""):
-        found.append("the system message " + _changed(saved.system or "", question.system or ""))
+        found.append("the system message " + _describe_change(saved.system or "", question.system or ""))
     if saved.prompt != question.prompt:
-        found.append("the prompt " + _changed(saved.prompt, question.prompt))
+        found.append("the prompt " + _describe_change(saved.prompt, question.prompt))
     return "; ".join(found) or "the turns before it are not those that were sent then: run their cells first"
 
 
-def _value(value: object) -> str:
+def _format(value: object) -> str:
     return "not set" if value is None else format_parameter(value).removesuffix(".0")
 
 
-def _changed(before: str, now: str) -> str:
+def _describe_change(before: str, now: str) -> str:
     """Show the first place where two texts differ."""
-    start = _common(before, now)
-    return f"had {_excerpt(before, start)!r}, and has {_excerpt(now, start)!r}"
+    start = _count_common(before, now)
+    return f"had {_cut_out(before, start)!r}, and has {_cut_out(now, start)!r}"
 
 
-def _common(before: str, now: str) -> int:
+def _count_common(before: str, now: str) -> int:
     pairs = enumerate(zip(before, now, strict=False))
     return next((index for index, (one, other) in pairs if one != other), min(len(before), len(now)))
 
 
-def _excerpt(text: str, start: int) -> str:
+def _cut_out(text: str, start: int) -> str:
     begin = max(0, start - 20)
     part = text[begin : begin + _SHORT]
     return ("…" if begin else "") + part + ("…" if begin + _SHORT < len(text) else "")

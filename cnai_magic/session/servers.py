@@ -105,7 +105,7 @@ class Servers:
         return self.known_price(endpoint, model, own)
 
     def known_price(self, endpoint: Endpoint, model: str, own: Mapping[str, object]) -> Price | None:
-        """Return the price of a model as far as it is known without asking its server."""
+        """Return the price of a model that is known without asking its server."""
         # The embedded gateway charges by prices.toml.
         listed = {} if endpoint.demo else self._price_lists.get(endpoint.account, {})
         price = PriceList(own, listed).find(model, endpoint.host)

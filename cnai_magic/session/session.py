@@ -8,6 +8,7 @@ from typing import Any
 from ..api.messages import Model, Usage
 from ..chat import conversation as chat_conversation
 from ..chat.reply import Reply
+from ..errors import InputError
 from ..money.cost import Cost
 from ..redaction import ApiKey
 from ..settings import Cnai
@@ -67,7 +68,7 @@ class Session:
     """Asks questions, remembers the conversation, and counts what it costs.
 
     Arguments are settings; one that is None is that of the environment (`CNAI_MODEL`, …), else its default.
-    `settings` is for all of them at once, in place of the others. `notify` is called with lines that a
+    `settings` has all of them, and is given alone. `notify` is called with lines that a
     person should see once: that no key is set, or that the ledger cannot be written.
 
         session = cnai_magic.Session(model="deepseek-chat", temperature=0.2)
@@ -118,6 +119,8 @@ class Session:
             "ledger": ledger,
         }
         chosen = {name: value for name, value in given.items() if value is not None}
+        if settings is not None and chosen:
+            raise InputError("settings are given twice", why=f"as settings= and as {', '.join(chosen)}=")
         self._kernel = KernelSession(settings or Cnai(**chosen), notify=notify)
 
     @property
@@ -277,9 +280,9 @@ class Session:
         return self._kernel.models(pattern, refresh=refresh)
 
     def use_key(self, key: str | None) -> None:
-        """Use this API key for the server that is set, in place of any other.
+        """Use this API key for the server that is set, instead of any other.
 
-        None looks for a key anew: in the environment, then in the keyring of the operating system.
+        None looks for a key again: in the environment, then in the keyring of the operating system.
         """
         self._kernel.use_key(None if key is None else ApiKey(key))
 

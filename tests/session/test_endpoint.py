@@ -9,7 +9,7 @@ import pytest
 from cnai_magic.api.addresses import parse_address
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.endpoint import Endpoint, resolve_endpoint, server_address
+from cnai_magic.session.endpoint import Endpoint, resolve_endpoint, resolve_server
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.keys import Keys
 from cnai_magic.session.servers import Servers
@@ -39,7 +39,7 @@ def test_the_demo_answers_where_it_is_chosen_or_the_default_server_has_no_key() 
     assert (chosen.demo, chosen.lacks_key) == (True, False)
     assert (standing_in.demo, standing_in.lacks_key) == (True, True)
     assert chosen.base_url == chosen.host == "demo"
-    keys.use(ApiKey(KEY), server_address("demo"))
+    keys.use(ApiKey(KEY), resolve_server("demo"))
     assert resolve_endpoint(Cnai(base_url="demo"), keys).demo
     assert resolve_endpoint(Cnai(), keys).key == ApiKey(KEY)
 

@@ -380,7 +380,7 @@ def test_preparing_a_question_sends_nothing_and_changes_nothing(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     question = session.prepare("a", Options(model="deepseek-chat", chat="plan", system="S"))
-    usage, cost, _ = question.so_far(0)
+    usage, cost, _ = question.estimate(0)
     assert (question.turn, question.attempt, question.system) == (1, 1, "S")
     assert usage.estimated
     assert cost.nano is not None

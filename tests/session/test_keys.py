@@ -14,7 +14,7 @@ import pytest
 
 from cnai_magic.errors import InputError
 from cnai_magic.redaction import ApiKey
-from cnai_magic.session.endpoint import server_address
+from cnai_magic.session.endpoint import resolve_server
 from cnai_magic.session.keys import Keys, forget_key, save_key
 from cnai_magic.settings import DEFAULT_BASE_URL
 
@@ -49,7 +49,7 @@ class FakeKeyring(keyring.backend.KeyringBackend):
 
 
 def key_of(base_url: str, typed: ApiKey | None = None) -> ApiKey | None:
-    keys, address = Keys(), server_address(base_url)
+    keys, address = Keys(), resolve_server(base_url)
     keys.use(typed, address)
     return keys.find(address)
 
@@ -64,7 +64,7 @@ def own_keyring() -> Iterator[FakeKeyring]:
 
 
 def test_a_key_is_kept_for_its_server_alone(own_keyring: FakeKeyring) -> None:
-    save_key(KEY, server_address(DEFAULT_BASE_URL))
+    save_key(KEY, resolve_server(DEFAULT_BASE_URL))
     assert key_of(DEFAULT_BASE_URL) == KEY
     for other in (
         "https://elsewhere.example/v1",
@@ -73,20 +73,20 @@ def test_a_key_is_kept_for_its_server_alone(own_keyring: FakeKeyring) -> None:
     ):
         assert key_of(other) is None
         assert key_of(other) is None
-        assert not forget_key(server_address(other))
+        assert not forget_key(resolve_server(other))
     other_key = ApiKey("sk-other-9876543210")
-    save_key(other_key, server_address("http://localhost:8000/v1"))
+    save_key(other_key, resolve_server("http://localhost:8000/v1"))
     assert key_of("http://localhost:8000/v1") == other_key
     assert key_of("http://localhost:8001/v1") is None
-    assert forget_key(server_address(DEFAULT_BASE_URL))
-    assert not forget_key(server_address(DEFAULT_BASE_URL))
+    assert forget_key(resolve_server(DEFAULT_BASE_URL))
+    assert not forget_key(resolve_server(DEFAULT_BASE_URL))
     assert key_of(DEFAULT_BASE_URL) is None
     assert key_of("http://localhost:8000/v1") == other_key
 
 
 @pytest.mark.parametrize("url", ["https://CNAItoken.store:443/v1/", " https://cnaitoken.store/other "])
 def test_a_server_is_the_same_however_its_address_is_written(url: str, own_keyring: FakeKeyring) -> None:
-    save_key(KEY, server_address(DEFAULT_BASE_URL))
+    save_key(KEY, resolve_server(DEFAULT_BASE_URL))
     assert key_of(url) == KEY
 
 
@@ -189,10 +189,10 @@ FAILURES = [
 def test_a_keyring_that_fails_is_told_and_never_raises_raw(
     failure: Exception, own_keyring: FakeKeyring
 ) -> None:
-    save_key(KEY, server_address(DEFAULT_BASE_URL))
+    save_key(KEY, resolve_server(DEFAULT_BASE_URL))
     calls: dict[str, Callable[[], Any]] = {
-        "set": lambda: save_key(KEY, server_address(DEFAULT_BASE_URL)),
-        "delete": lambda: forget_key(server_address(DEFAULT_BASE_URL)),
+        "set": lambda: save_key(KEY, resolve_server(DEFAULT_BASE_URL)),
+        "delete": lambda: forget_key(resolve_server(DEFAULT_BASE_URL)),
     }
     for name, call in calls.items():
         own_keyring.failures = {name: failure}
@@ -203,12 +203,12 @@ def test_a_keyring_that_fails_is_told_and_never_raises_raw(
     own_keyring.failures = {"get": failure}
     assert key_of(DEFAULT_BASE_URL) is None
     with pytest.raises(InputError, match="deleted"):
-        forget_key(server_address(DEFAULT_BASE_URL))
+        forget_key(resolve_server(DEFAULT_BASE_URL))
 
 
 def test_a_machine_without_a_keyring_has_nothing_to_forget(own_keyring: FakeKeyring) -> None:
     own_keyring.failures = {"get": keyring.errors.NoKeyringError("none")}
-    assert not forget_key(server_address(DEFAULT_BASE_URL))
+    assert not forget_key(resolve_server(DEFAULT_BASE_URL))
 
 
 def test_an_interrupt_while_the_keyring_waits_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def test_an_interrupt_while_the_keyring_waits_shows_no_key(monkeypatch: pytest.M
     keyring.set_keyring(waiting)
     try:
         with pytest.raises(KeyboardInterrupt) as caught:
-            save_key(KEY, server_address(DEFAULT_BASE_URL))
+            save_key(KEY, resolve_server(DEFAULT_BASE_URL))
     finally:
         keyring.set_keyring(before)
     frames = traceback.walk_tb(caught.value.__traceback__)

@@ -10,24 +10,24 @@ from cnai_magic.cli import TERMINAL
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.next_steps import PYTHON
 from cnai_magic.session.endpoint import Endpoint
-from cnai_magic.session.notice import first_notice, running_server
+from cnai_magic.session.notice import find_running_server, write_notice
 
 
 def test_a_missing_key_is_said_in_the_words_of_the_door() -> None:
     endpoint = Endpoint(lacks_key=True)
-    assert "%cnai_key" in first_notice(endpoint, CELL)
-    assert "Session.use_key" in first_notice(endpoint, PYTHON)
-    assert "%" not in first_notice(endpoint, TERMINAL)
+    assert "%cnai_key" in write_notice(endpoint, CELL)
+    assert "Session.use_key" in write_notice(endpoint, PYTHON)
+    assert "%" not in write_notice(endpoint, TERMINAL)
 
 
 def test_where_the_demo_was_chosen_there_is_nothing_to_say() -> None:
-    assert first_notice(Endpoint(), CELL) == ""
+    assert write_notice(Endpoint(), CELL) == ""
 
 
 def test_plain_http_is_said_of_another_machine_and_not_of_this_one() -> None:
-    assert "plain http" in first_notice(Endpoint.at(parse_address("http://192.0.2.2:8000/v1")), PYTHON)
+    assert "plain http" in write_notice(Endpoint.at(parse_address("http://192.0.2.2:8000/v1")), PYTHON)
     for address in ("http://127.0.0.1:8000/v1", "https://192.0.2.2:8000/v1"):
-        assert first_notice(Endpoint.at(parse_address(address)), PYTHON) == ""
+        assert write_notice(Endpoint.at(parse_address(address)), PYTHON) == ""
 
 
 def test_a_local_server_is_seen_by_its_port() -> None:
@@ -36,5 +36,5 @@ def test_a_local_server_is_seen_by_its_port() -> None:
         running = Vendor("running", parse_address(f"http://127.0.0.1:{port}/v1"))
         with socket.create_server(("127.0.0.1", 0)) as other:
             closed = Vendor("closed", parse_address(f"http://127.0.0.1:{other.getsockname()[1]}/v1"))
-        assert running_server([closed, running]) == running
-        assert running_server([closed]) is None
+        assert find_running_server([closed, running]) == running
+        assert find_running_server([closed]) is None

@@ -59,6 +59,8 @@ def test_arguments_are_settings_and_none_leaves_them_to_the_environment(
         assert session.ask("Hi?").model == "m"
     with pytest.raises(InputError, match="temperature"):
         Session(temperature=3)
+    with pytest.raises(InputError, match="given twice"):
+        Session(Cnai(), model="m")
 
 
 def test_every_argument_of_a_question_is_sent(session: Session, server: ScriptedServer) -> None:
