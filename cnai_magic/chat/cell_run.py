@@ -51,18 +51,18 @@ class CellRun:
         return CellPosition(self.cell, self.commands - 1, "command")
 
     def answer(self, conversation: str, position: CellPosition) -> None:
-        """Take note that a question was answered in a conversation ("": outside of any)."""
+        """Note that a question was answered in a conversation ("": outside of any)."""
         if conversation:
             self.answered.append((conversation, position))
         else:
             self.outside += 1
 
     def show(self, display_id: str, shown: object) -> None:
-        """Take note of an output."""
+        """Note an output."""
         self.outputs.append(CellOutput(display_id, shown))
 
     def end(self, conversations: Conversations, *, succeeded: bool = True) -> None:
-        """Retire the turns that the cell no longer asks, now that all of it ran.
+        """Detach the turns that the cell no longer asks, now that all of it ran.
 
         Where it failed, or a question had no answer, the cell keeps its turns, with their former answers.
         """

@@ -29,7 +29,7 @@ class Conversation:
     """Turns in order, and the system message that leads them.
 
     `detached` holds the turns that their cells no longer ask: they are not sent any more, and come back with
-    all attempts when they are asked again. `begun_by` is the place that began the conversation: a question
+    all attempts when they are asked again. `begun_by` is where the conversation was begun: a question
     with --new, or a command. A fork has an `origin`; a fork or an import was made at `made_at`.
     `former_names` are those that it had before it was renamed, by the cell `renamed_by`.
     """
@@ -114,16 +114,16 @@ class Conversation:
     def messages(
         self, prompt: str, before: int, *, system: str | None = None, history_tokens: int = 0
     ) -> tuple[tuple[Message, ...], int]:
-        """Return the messages that ask `prompt` after the first `before` turns, and how many were left out.
+        """Return the messages that ask `prompt` after `before` turns, and how many turns were omitted.
 
-        With `history_tokens` above 0, the oldest whole turns beyond so many (estimated) tokens are left out.
+        With `history_tokens` above 0, the oldest whole turns beyond that many (estimated) tokens are omitted.
         """
         omitted_turns = 0
         if history_tokens:
-            room = history_tokens
+            left = history_tokens
             for index in range(before - 1, -1, -1):
-                room -= sum(message.tokens for message in self.turns[index].messages)
-                if room < 0:
+                left -= sum(message.tokens for message in self.turns[index].messages)
+                if left < 0:
                     omitted_turns = index + 1
                     break
         leading = [Message("system", system)] if system else []
@@ -171,7 +171,7 @@ class Conversation:
         )
 
     def remember(self, position: CellPosition, saved: Iterable[Attempt]) -> None:
-        """Take in what a notebook's file holds of the turn at `position`, where no such turn is known.
+        """Keep what a notebook's file holds of the turn at `position`, where no such turn is known.
 
         These are earlier attempts for whoever asks there again: they are not sent.
         """
@@ -213,7 +213,7 @@ class Conversation:
         return turn.next_number if turn else 1
 
     def retire(self, cell: str, asked: Collection[CellPosition]) -> None:
-        """Take out the turns of a cell that its last run did not ask: nobody sees them there any more."""
+        """Detach the turns of a cell that its last run did not ask: its outputs no longer show them."""
         gone = [each for each in self.turns if each.position.cell == cell and each.position not in asked]
         for turn in gone:
             if turn.position.is_asked_again:
@@ -275,7 +275,7 @@ class Conversation:
         return returned
 
     def take_in(self, other: Conversation, made: datetime) -> None:
-        """Take in the turns of a conversation that was read at `made`, in place of those read before."""
+        """Add the turns of a conversation that was read at `made`; they replace those read before."""
         turns = [
             replace(turn, position=CellPosition(None, number), first_run=made)
             for number, turn in enumerate(other.turns)
@@ -293,7 +293,7 @@ class Conversation:
         self.detached = {turn.position: turn for turn in left}
 
     def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Attempt]:
-        """Take in what cells that ran before `made` were asked again in forks, the youngest answers last."""
+        """Add what cells that ran before `made` asked again in forks, the latest answers last."""
         asked = [
             turn
             for fork in forks

@@ -1,6 +1,6 @@
 """The named conversations of a kernel: which one a question is asked in, and the commands that change them.
 
-A command that a cell runs again leads to the same state as before: a conversation belongs to the place that
+A command that a cell runs again leads to the same state as before: a conversation belongs to the cell that
 began it, and a turn to the cell that asked it.
 """
 
@@ -20,7 +20,7 @@ from .turn import Turn
 
 __all__ = ["Conversations"]
 
-# What an output says is read back only where its names are no longer.
+# As in saved outputs, where longer names are refused.
 _LONGEST_NAME = 200
 _NOWHERE = CellPosition(kind="command")
 
@@ -86,7 +86,7 @@ class Conversations:
     def first_run(self, position: CellPosition) -> datetime:
         """Return when the cell of a question first ran, by which its turn is ordered; now, if it has none.
 
-        This is the order of the first runs. The order of the document would take its place here.
+        Turns are in the order of first runs, not of the document.
         """
         cell = position.cell or ""
         runs = [turn.first_run for _, turn in self.turns_of(cell) if turn.position.is_asked_again]
@@ -95,7 +95,7 @@ class Conversations:
         return min(runs, default=None) or self.clock.now()
 
     def begun_at(self, position: CellPosition, name: str = "", *, fork: bool = False) -> Conversation | None:
-        """Return the conversation that a place began, so that it goes on in it when it is run again."""
+        """Return the conversation that was begun at a position: a cell that runs again goes on in it."""
         for each in self:
             begun = each.begun_by
             if (
@@ -110,9 +110,9 @@ class Conversations:
         return None
 
     def end_of_cell(self, cell: str, asked: Collection[tuple[str, CellPosition]]) -> None:
-        """Retire the turns of a cell that its run, which asked at these places, has not asked again.
+        """Detach the turns of a cell that its run, which asked at these positions, has not asked again.
 
-        A place comes with the name of its conversation. What was asked in a fork leaves that which it was
+        A position comes with the name of its conversation. What was asked in a fork leaves that which it was
         forked from, and its other forks, as they are; so does a run that asks nothing while a fork is in use.
         """
         asked_in = [each for each in self if any(name == each.name for name, _ in asked)]
@@ -151,7 +151,7 @@ class Conversations:
         return is_word and len(name) <= _LONGEST_NAME
 
     def add(self, conversation: Conversation) -> Conversation:
-        """Take a conversation in, unless there is one of its name; return the one that is here."""
+        """Add a conversation, unless there is one of its name; return the one that stays."""
         self._deleted.discard(conversation.name)
         return self._named.setdefault(conversation.name, conversation)
 
@@ -160,7 +160,7 @@ class Conversations:
         return self.is_name(name) and not (name in self._named and self._named[name].turns)
 
     def put(self, conversation: Conversation) -> None:
-        """Take a conversation in, in place of an empty one; raises InputError where its name is taken."""
+        """Add a conversation, or replace an empty one; raises InputError where its name is taken."""
         if not self.is_free(conversation.name):
             self.draft(conversation.name)
         self._named[conversation.name] = conversation
@@ -172,7 +172,7 @@ class Conversations:
         return found
 
     def new(self, name: str = "", by: CellPosition = _NOWHERE) -> Conversation:
-        """Begin a conversation and go on in it; the place that began it goes on in it again."""
+        """Begin a conversation and go on in it; the command that began it goes on in it again."""
         conversation = self.begun_at(by, name)
         if conversation is None:
             conversation = self.add(self.draft(name))
@@ -184,7 +184,7 @@ class Conversations:
     ) -> tuple[Conversation, list[Attempt]]:
         """Fork the conversation in use, and go on in the fork; see Conversation.fork.
 
-        The place that made a fork makes it again: see Conversation.fork_again; its answers are returned too.
+        The command that made a fork makes it again; which also returns answers: see Conversation.fork_again.
         """
         fork = self.begun_at(by, name, fork=True)
         returned: list[Attempt] = []
@@ -245,7 +245,7 @@ class Conversations:
         return conversation
 
     def forget(self, names: Iterable[str]) -> None:
-        """Take note that conversations of these names were deleted, in so far as there are none."""
+        """Note that conversations of these names were deleted, except those that exist."""
         self._deleted.update(name for name in names if name not in self._named)
 
     # -- what a cell's output has to keep -------------------------------------------------------

@@ -29,7 +29,7 @@ def footer_line(
 ) -> str:
     """Return "deepseek-chat · turn 3 · 20 → 8 tokens · $0.000054 · 1.2 s · notebook $0.0132" and the remarks.
 
-    A `turn` of 0 and a `notebook` of None are not told. `answered_by` is "" where it is the model itself.
+    A `turn` of 0 and a `notebook` of None are left out. `answered_by` is "" where it is the model itself.
     """
     parts = [describe_models(model, answered_by)]
     if turn:

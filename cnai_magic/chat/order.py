@@ -11,7 +11,7 @@ __all__ = ["CellPosition", "Clock", "utc_now"]
 
 @dataclass(frozen=True, slots=True)
 class CellPosition:
-    """Where a question or a command stands: its cell, and the how manieth of one run of it, from 0.
+    """Where a question or a command stands: its cell, and its index in one run of the cell, from 0.
 
     Without a cell ID (`cell` is None), and with the kind "append", every question is a new turn. Commands are
     counted apart from questions.

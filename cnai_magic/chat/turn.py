@@ -16,7 +16,7 @@ from .reply import Reply
 
 __all__ = ["Turn", "new_id"]
 
-# Of a turn's earlier attempts its output keeps so much, in characters.
+# How many characters of a turn's earlier attempts its output keeps.
 _EARLIER_CHARACTERS = 200_000
 
 
@@ -68,7 +68,7 @@ class Turn:
         return self.first_run, self.position.index_in_cell
 
     def add(self, attempt: Attempt) -> None:
-        """Take in one more attempt, which becomes the current one."""
+        """Add an attempt, which becomes the current one."""
         self.attempts.append(attempt)
         self.current = len(self.attempts) - 1
         self.failed = False
@@ -92,7 +92,7 @@ class Turn:
         return self.attempt
 
     def learn(self, attempts: Iterable[Attempt]) -> None:
-        """Take in attempts that are not known yet, in the order of time; the one in force stays."""
+        """Add attempts that are not known yet, in the order of time; the one in force stays."""
         known, current = {each.id for each in self.attempts}, self.attempt.id
         unknown = [each for each in attempts if each.id not in known]
         if unknown:
@@ -103,7 +103,7 @@ class Turn:
             self.current = next(i for i, each in enumerate(self.attempts) if each.id == current)
 
     def others(self, most: int) -> tuple[Attempt, ...]:
-        """Return at most so many of the attempts that are not the current one: the latest, in their order."""
+        """Return the latest attempts that are not the current one, at most `most`, in their order."""
         found: list[Attempt] = []
         left = _EARLIER_CHARACTERS
         for each in reversed([each for each in self.attempts if each is not self.attempt]):

@@ -185,16 +185,16 @@ def _changed_text(before: str | None, text: str) -> str:
         return "<em>unchanged</em>" if text else "<em>none</em>"
     pieces, whole = _compared(before, text)
     shown = []
-    room = 2 * _LONGEST
+    left = 2 * _LONGEST
     for index, (kind, piece) in enumerate(pieces):
-        if room <= 0:
+        if left <= 0:
             shown.append("<em>… what changed below is not shown</em>")
             break
         if kind == "=":
             shown.append(_folded(piece, first=not index, last=index == len(pieces) - 1))
         else:
             shown.append((_inserted if kind == "+" else _deleted)(escaped(_cut(piece))))
-            room -= len(piece)
+            left -= len(piece)
     said = "" if whole else f"<div><em>{_TOO_LONG}</em></div>"
     return said + _scrolling("".join(shown))
 
@@ -205,8 +205,8 @@ def _folded(text: str, *, first: bool, last: bool) -> str:
     # At a blank, if there is one.
     begin = "" if first else _BROKEN_WORD.sub("", text[:_END][::-1])[::-1]
     end = "" if last else _BROKEN_WORD.sub("", text[-_END:])
-    omitted_turns = len(text) - len(begin) - len(end)
-    return f'{escaped(begin)}<em title="{omitted_turns:,} unchanged characters">…</em>{escaped(end)}'
+    omitted = len(text) - len(begin) - len(end)
+    return f'{escaped(begin)}<em title="{omitted:,} unchanged characters">…</em>{escaped(end)}'
 
 
 def _inserted(content: str) -> str:
@@ -248,9 +248,9 @@ def _changed_lines(before: str | None, text: str) -> list[str]:
         return ["  (unchanged)"]
     pieces, whole = _by_units(_lines(before), _lines(text), _MOST_LINES)
     shown = [] if whole else [f"  ({_TOO_LONG})"]
-    room = 2 * _LONGEST
+    left = 2 * _LONGEST
     for kind, lines in pieces:
-        if room <= 0:
+        if left <= 0:
             return [*shown, "  … what changed below is not shown"]
         if kind == "=":
             begin = lines[: 0 if lines is pieces[0][1] else _CONTEXT_LINES]
@@ -260,7 +260,7 @@ def _changed_lines(before: str | None, text: str) -> list[str]:
         else:
             piece = "\n".join(lines)
             shown += [f"{kind} {line}" for line in _cut(piece).split("\n")]
-            room -= len(piece)
+            left -= len(piece)
     return shown
 
 

@@ -33,13 +33,13 @@ _TEXTS = ("text", "reasoning", "prompt", "model", "answered_by", "note", "finish
 
 
 def restore(command: Command, arguments: Namespace) -> object:
-    """Have the conversations of a notebook file again."""
+    """Restore the conversations of a notebook file."""
     session = command.session
     path = Path(arguments.path) if arguments.path else command.notebook()
     if path is None:
         raise InputError(
-            "nobody here knows the file of this notebook",
-            why="Jupyter has not told it, and no notebook in this folder holds this cell",
+            "the file of this notebook is unknown",
+            why="Jupyter does not name it, and no notebook in this folder holds this cell",
             next_step="save the notebook, and name it: %cnai_chat restore --from PATH",
         )
     restored = restored_from(path)
@@ -73,7 +73,7 @@ def export(command: Command, arguments: Namespace) -> object:
     own = command.notebook()
     if own is not None and _is_same(own, path):
         raise InputError("that is the file of this notebook itself", next_step="choose another name")
-    # A key that was no key of ours yet when it was typed into a prompt is one now.
+    # A key may have been set after it was typed into a prompt.
     text = hide_keys(write[suffix](conversation))
     write_new(path, text.encode("utf-8", "replace"), force=arguments.force)
     return Line(f"Written to {path}: {counted([conversation], attempts=suffix == '.ipynb')}")
@@ -168,7 +168,7 @@ def _is_same(one: Path, other: Path) -> bool:
     try:
         return os.path.realpath(one.expanduser()) == os.path.realpath(other.expanduser())
     except (OSError, ValueError, RuntimeError):
-        # What is wrong with the path is told when it is written to.
+        # The error is raised when the file is written.
         return False
 
 

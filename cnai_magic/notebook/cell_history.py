@@ -31,7 +31,7 @@ class Changes:
         self._of: dict[str, list[dict[str, Any]]] = {}
 
     def add(self, cell: str | None, change: dict[str, Any]) -> None:
-        """Take in a change, in place of the same one of an earlier run."""
+        """Keep a change; it replaces the same one of an earlier run."""
         if cell is not None:
             others = [each for each in self.of(cell) if _kind(each) != _kind(change)]
             self._of[cell] = [*others, change][-_MOST_CHANGES:]
@@ -58,7 +58,7 @@ class Kept:
         return bool(self.turns or self.changes)
 
     def record(self, most_attempts: int) -> dict[str, Any]:
-        """Return what an output keeps of it, with at most so many earlier attempts of a turn."""
+        """Return what an output keeps of it, with at most `most_attempts` earlier ones of a turn."""
         turns: list[dict[str, Any]] = []
         left = _MOST_CHARACTERS
         for conversation, turn, detached in self.turns:

@@ -24,7 +24,7 @@ def may_be_saved(cell: str) -> bool:
 class CellIds:
     """The IDs in the file of the cells that have run, by those that the front end gives.
 
-    A cell whose own ID is not in the file is told by its source, cells of one source in their order. It must
+    A cell whose own ID is not in the file is found by its source, cells of one source in their order. It must
     not be a copy of a saved cell: the front end's IDs are never in a file, or the saved cell has none. What
     was found once stays so, also where the source changes.
     """
@@ -45,8 +45,8 @@ class CellIds:
         saved, taken = list(saved), {*self._found.values()}
         if cell not in {each.id for each in saved}:
             for each in saved:
-                told_by_source = each.id is not None and not (may_be_saved(cell) and may_be_saved(each.id))
-                if told_by_source and each.id not in taken and each.source.strip() == source.strip():
+                found_by_source = each.id is not None and not (may_be_saved(cell) and may_be_saved(each.id))
+                if found_by_source and each.id not in taken and each.source.strip() == source.strip():
                     self._found[cell] = str(each.id)
                     return
         self._found[cell] = cell

@@ -1,4 +1,4 @@
-"""What the conversations of a notebook are called in the end: names change, and conversations are deleted."""
+"""The last names of the conversations of a notebook, through renames and deletions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Names"]
 
 
 class Names:
-    """Follows a name that was told at one time through all that was renamed and deleted after it."""
+    """Follows a name of one moment through all later renames and deletions."""
 
     def __init__(self, events: Iterable[Event]) -> None:
         changes = [each for each in events if each.kind in ("rename", "delete")]

@@ -23,7 +23,7 @@ __all__ = ["decode_error", "expanded", "read_bytes", "read_text", "write_new"]
 
 _BINARY: int = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
-# A FIFO that nobody writes to would block the opening, and a terminal must not become the process's own.
+# A FIFO without a writer would block the opening, and a terminal must not become the process's own.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | _BINARY
 # A folder with more files is not looked through for a similar name.
 _MOST_NEIGHBOURS = 2000
@@ -43,8 +43,8 @@ _REASONS = {
     errno.EACCES: ("there is no permission for it", _ELSEWHERE),
     errno.EPERM: ("there is no permission for it", _ELSEWHERE),
     errno.EROFS: ("its disk can only be read", _ELSEWHERE),
-    errno.ENOSPC: ("the disk is full", "make room, or choose another disk"),
-    errno.EDQUOT: ("the disk quota is used up", "make room, or choose another disk"),
+    errno.ENOSPC: ("the disk is full", "free some space, or choose another disk"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, or choose another disk"),
     errno.EFBIG: ("it is larger than a file may be there", "choose another disk, or raise the limit"),
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter name"),
     errno.ELOOP: ("it is a link that leads back to itself", _ELSEWHERE),
@@ -77,7 +77,7 @@ def write_new(path: Path, data: bytes | Iterable[bytes], *, force: bool = False)
 def read_text(path: Path, *, limit: int = _LARGEST) -> str:
     """Read a file of UTF-8 text, at most `limit` bytes; line ends stay as they are, a BOM is taken off.
 
-    Raises InputError where there is no such file, or it cannot be read, or is no text.
+    Raises InputError where there is no such file, or it cannot be read, or is not text.
     """
     data = read_bytes(path, limit=limit)
     try:

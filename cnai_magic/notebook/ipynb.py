@@ -72,7 +72,7 @@ def read_notebook(path: Path) -> NotebookFile:
 
 
 def _cells(text: str, path: Path, notes: list[str]) -> list[Any]:
-    """Return all cells of a notebook, _UNREADABLE for one that is no JSON."""
+    """Return all cells of a notebook, _UNREADABLE for one that is not JSON."""
     try:
         body, end = _decoded(text, len(text) - len(text.lstrip()))
     except (ValueError, RecursionError) as exc:
@@ -178,7 +178,7 @@ def _checkpoint(path: Path) -> Path | None:
 
 
 def _code_cells(cells: Sequence[Any], notes: list[str]) -> list[SavedCell]:
-    """Return the code cells; what is wrong with one is told once."""
+    """Return the code cells; each fault of a cell is noted once."""
     found: list[SavedCell] = []
     used: set[str] = set()
     for place, cell in enumerate(cells, 1):

@@ -61,7 +61,7 @@ class Read:
 
 
 class _Draft:
-    """A conversation while it is read: its turns as the fields of a Reply, and what was left out."""
+    """A conversation while it is read: its turns as fields of a Reply, and notes of what was left out."""
 
     def __init__(self) -> None:
         self.system: str | None = None
@@ -105,7 +105,7 @@ class _Turns:
         self._answers: list[str] = []
 
     def add(self, message: Message, where: str) -> None:
-        """Add the next message; raises Unsound where no turn has a place for it."""
+        """Add the next message; raises Unsound where it fits into no turn."""
         if message.role in ("system", "developer"):
             self._draft.set_system(message.text, where)
         elif message.role == "user":

@@ -38,7 +38,7 @@ __all__ = [
     "saved_cells",
 ]
 
-# A folder is searched for the notebook of a cell: so many notebooks, each up to so many bytes.
+# Limits of the search for the notebook of a cell in a folder: notebooks, and bytes of each.
 _MOST_NOTEBOOKS = 200
 _LARGEST_SEARCHED = 64 * 2**20
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -49,24 +49,24 @@ _CHANGED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 def find_notebook(
     named: str, *, exact: bool = False, cell: str | None = None, source: str = ""
 ) -> Path | None:
-    """Return the file of the notebook that runs, or None where nobody knows it.
+    """Return the file of the notebook that runs, or None where it is unknown.
 
-    `named` is what is told of it; `exact` says that a person or the front end did, not the environment of the
+    `named` is its given name; `exact` says that the user or the front end gave it, not the environment of the
     kernel, which is stale after a rename and tells nothing in a headless run. Then it is the one notebook of
-    the folder that holds the running cell, told by its ID or else by its source.
+    the folder that holds the running cell, by its ID or else by its source.
     """
     found = possible_notebooks(named, exact=exact, cell=cell, source=source)
     if len(found) == 1:
         return found[0]
-    told = _told(named)
-    return told if told is not None and told.is_file() else None
+    path = _named_path(named)
+    return path if path is not None and path.is_file() else None
 
 
 def possible_notebooks(
     named: str, *, exact: bool = False, cell: str | None = None, source: str = ""
 ) -> list[Path]:
     """Return the files that may be the notebook that runs: more than one where copies lie in its folder."""
-    path = _told(named)
+    path = _named_path(named)
     if path is not None and (exact or (path.is_file() and (cell is None or _holds(path, cell, "")))):
         return [path]
     folder = path.parent if path is not None and path.parent.is_dir() else Path.cwd()
@@ -160,7 +160,7 @@ def _forms(line: str) -> Iterator[bytes]:
         yield written + b"\\n"
 
 
-def _told(named: str) -> Path | None:
+def _named_path(named: str) -> Path | None:
     return _expanded(Path(named)).absolute() if named else None
 
 
@@ -168,7 +168,7 @@ def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        # The home of nobody who is known: a name like any other.
+        # An unknown home folder: a name like any other.
         return path
 
 

@@ -77,7 +77,7 @@ def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Attempt:
     """Return the answer that an output holds: `about` is what stands under `cnai`, `data` its MIME bundle.
 
     An output whose text was edited by hand has the answer that stands there now. Raises InputError, with the
-    reason, for what is no answer of ours; a notebook is untrusted input.
+    reason, for anything else than a record of cnai_magic.
     """
     _check_schema(about)
     return _attempt(about, _answer_text(about, data), _others(about))

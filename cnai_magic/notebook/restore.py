@@ -1,6 +1,6 @@
 """Conversations and spend rebuilt from what the outputs of a notebook say.
 
-Nothing of a notebook is executed, and none of it is believed: what is not sound is left out and told. The
+Nothing of a notebook is executed or trusted: what is not sound is left out, with a note. The
 changes that commands made (a fork, a turn taken out, an attempt kept) stand in the outputs of these
 commands, and are made again in the order of time. Turns stand in the order in which their cells first ran.
 """
@@ -145,7 +145,7 @@ class _Restoring:
         return self._names.of(event.name, event.time) if event.kind in ("fork", "delete") else ""
 
     def _begun(self, attempt: Attempt) -> str:
-        """Take note that an answer began its conversation, and return that."""
+        """Note that an answer began its conversation, and return the conversation's name."""
         name, turn_id = self._homes[attempt.id]
         found = self._turns[name].get(turn_id) if name in self._turns else None
         if found is not None and not self._names.is_gone(name):
@@ -155,13 +155,13 @@ class _Restoring:
     def _change_again(self, change: SavedChange) -> None:
         """Make a change again in its conversation, if that is there in the end."""
         event, cell = change
-        told = event.name if event.kind == "rename" else event.conversation
-        name = self._names.final(told, event.time)
+        named = event.name if event.kind == "rename" else event.conversation
+        name = self._names.final(named, event.time)
         by = CellPosition(cell, event.index_in_cell, "command") if event.began and cell is not None else None
         if event.kind == "delete":
             self.restored.deleted.add(event.conversation)
         elif event.kind == "fork":
-            fork, origin = self._names.of(event.name, event.time), self._names.of(told, event.time)
+            fork, origin = self._names.of(event.name, event.time), self._names.of(named, event.time)
             if fork != origin:
                 self._fork(event, origin, fork)
             if name and fork != origin and not self._names.is_gone(fork):
@@ -171,7 +171,7 @@ class _Restoring:
                 conversation.begun_by = by or conversation.begun_by
                 conversation.made_at, conversation.system = event.made, event.system
         elif event.kind in ("drop", "keep"):
-            self._drop_or_keep(self._names.of(told, event.time), event)
+            self._drop_or_keep(self._names.of(named, event.time), event)
         elif not name:
             return
         else:

@@ -1,6 +1,6 @@
 """What the outputs of a notebook hold: answers, turns that cells had before, and changes of commands.
 
-Nothing of it is believed: what is not sound is left out and noted.
+What is not sound is left out and noted.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class SavedOutputs:
             return answer
 
     def _save(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
-        """Take in an answer and the other attempts of its turn; charge those that were not there before."""
+        """Add an answer and the other attempts of its turn, and a charge for each that is new."""
         name, every = turn.conversation, all_attempts(turn.attempt)
         if not all(map(Conversations.is_name, (name, *(each.conversation for each in every)))):
             raise InputError("its conversation has a name that cannot be one")

@@ -34,12 +34,12 @@ class FoundTurn:
     detached: bool = False
 
     def add(self, attempt: Attempt) -> None:
-        """Take in one more attempt."""
+        """Add an attempt."""
         self.attempts.setdefault(attempt.id, attempt)
         self.latest = max(self.latest, attempt.reply.started)
 
     def show(self, attempt: Attempt, cell: str | None, document_index: int) -> None:
-        """Take in an attempt that the document shows: of several, the youngest counts."""
+        """Add an attempt that the document shows; the latest of several counts."""
         self.add(attempt)
         if self.shown.reply.started <= attempt.reply.started:
             self.shown, self.cell, self.document_index = attempt, cell, document_index

@@ -134,7 +134,7 @@ def _is_line(value: object) -> TypeGuard[str]:
 
 
 def decode_json(text: str) -> Any:
-    """Return what a JSON text holds; raises Unsound with the place where it is none."""
+    """Return what a JSON text holds; raises Unsound, with line and column, where it is not JSON."""
     try:
         return json.loads(text, parse_int=decode_number, parse_float=decode_number)
     except json.JSONDecodeError as exc:
