@@ -25,7 +25,7 @@ __all__ = ["Cancellation", "shut_down"]
 class Cancellation:
     """One request, and its repetitions, that `cancel` ends.
 
-    `cancelled` tells that `cancel` was called, `connecting` that there is no socket yet which could be shut
+    `cancelled` says that `cancel` was called, `connecting` that there is no socket yet which could be shut
     down, `sent` that the last request left whole and was not refused, `begun` that some of the answer has
     come.
     """

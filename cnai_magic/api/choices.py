@@ -1,4 +1,4 @@
-"""Which of the choices of an event is the answer. Nothing here does I/O."""
+"""Finds the answer among the choices of an event. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _NOT_YET = object()
 
 
 class FollowedChoice:
-    """Follows one choice through the events of an answer: the first that came, of several the lowest.
+    """Follows one choice through the events of an answer: the first that came; of several, the lowest.
 
     Some servers (TGI before 2.0, Foundry Local) count their chunks in `index`, others start at 1: a choice
-    of another index is another answer only where both come by turns, or in one event.
+    with another index is another answer only where both come in turns, or in one event.
     """
 
     def __init__(self) -> None:
         self._index: object = _NOT_YET
         self._others = self._several = False
 
-    def among(self, choices: list[Any]) -> dict[str, Any]:
-        """Return the choice that is followed, {} where only others are there."""
+    def find(self, choices: list[Any]) -> dict[str, Any]:
+        """Return the choice that is followed, {} where there are only others."""
         choice = choices[0]
         if type(choice) is dict and not self._others and len(choices) == 1:
             if choice.get("index") == self._index:

@@ -52,14 +52,14 @@ def read_answer(
             name in response.headers for name in ("Content-Length", "Transfer-Encoding")
         )
     except CnaiError as error:
-        if not reader.complete(cleanly=False):
+        if not reader.is_complete(cleanly=False):
             raise
         yield Chunk(note=f"the server reported an error after the end: {error.why or error.what}")
         return
     except TRANSPORT_ERRORS as exc:
-        if not (cancellation.cancelled or reader.done or reader.complete(cleanly=False)):
+        if not (cancellation.cancelled or reader.done or reader.is_complete(cleanly=False)):
             raise requester.explain(exc, begun=cancellation.begun or events.begun) from None
-    if not (cancellation.cancelled or reader.complete(cleanly=cleanly)):
+    if not (cancellation.cancelled or reader.is_complete(cleanly=cleanly)):
         raise _explain_end(events, reader, response, begun=cancellation.begun)
 
 

@@ -71,17 +71,17 @@ class Events:
                 if not second and first.startswith("data: "):
                     # Nearly every event is one such line; sseclient takes three times as long to see that.
                     if self._lines:
-                        yield from self._json_outside(ended=True)
+                        yield from self._take_json(ended=True)
                     self.count += 1
                     yield first[6:], "message"
                 else:
                     rest = takewhile(bool, lines) if second else ()
-                    yield from self._parsed([first, second, *rest])
-        yield from self._json_outside(ended=True)
+                    yield from self._parse_lines([first, second, *rest])
+        yield from self._take_json(ended=True)
         if self._broken is not None:
             raise self._broken
 
-    def _parsed(self, lines: Iterable[str]) -> Iterator[Event]:
+    def _parse_lines(self, lines: Iterable[str]) -> Iterator[Event]:
         fields: list[str] = []
         for line in lines:
             if _FIELD.match(line):
@@ -89,14 +89,14 @@ class Events:
             elif line:
                 self._lines.append(line)
                 self._size += len(line)
-                yield from self._json_outside(ended=False)
+                yield from self._take_json(ended=False)
         if not fields:
             return
-        yield from self._json_outside(ended=True)
+        yield from self._take_json(ended=True)
         data = [line for line in fields if line.startswith("data:")]
         if len(data) > 1 and _is_whole(data[0]):
             for line in data:
-                yield from self._parsed([line])
+                yield from self._parse_lines([line])
             return
         if len(fields) > _LINE_LIMIT:
             raise _too_large(f"it has more than {_LINE_LIMIT} lines")
@@ -104,7 +104,7 @@ class Events:
             self.count += 1
             yield event.data, event.event
 
-    def _json_outside(self, *, ended: bool) -> Iterator[Event]:
+    def _take_json(self, *, ended: bool) -> Iterator[Event]:
         """Yield the JSON objects among the lines outside of events; `ended`: no more lines follow these."""
         if not self._lines or not (ended or self._may_be_whole()):
             return
@@ -127,7 +127,7 @@ class Events:
             rest = text.lstrip()
             if _FIELD.match(rest.partition("\n")[0]):
                 self._lines, self._size = [], 0
-                yield from self._parsed(rest.split("\n"))
+                yield from self._parse_lines(rest.split("\n"))
                 return
         if ended:
             self._keep_outside(text)

@@ -125,7 +125,7 @@ class _Response(http.client.HTTPResponse):
 
 
 def _is_ambiguous(status: int, headers: http.client.HTTPMessage) -> bool:
-    """Tell whether two readers may disagree about where a body ends (RFC 9112, 6.3).
+    """Return whether two readers may disagree about where a body ends (RFC 9112, 6.3).
 
     Raises HTTPException where the head contradicts itself.
     """
@@ -144,7 +144,7 @@ def _is_ambiguous(status: int, headers: http.client.HTTPMessage) -> bool:
 
 
 def _has_more(connection: socket.socket, buffered: Any) -> bool:
-    """Tell whether bytes have arrived that belong to no response."""
+    """Return whether bytes have arrived that belong to no response."""
     timeout = connection.gettimeout()
     try:
         connection.settimeout(0)

@@ -58,18 +58,18 @@ _REASONING_NAMES = (
     "thinking_blocks",
 )
 _HAS_REASONING = frozenset(_REASONING_NAMES)
-# Parts of a content array that are no answer.
+# Parts of a content array that are not the answer.
 _THOUGHT_PARTS = ("thinking", "reasoning", "reasoning_text", "thought", "reasoning.text", "reasoning.summary")
 _SECRET_PARTS = ("redacted_thinking", "reasoning.encrypted")
 
 
 class StreamReader:
-    """Reads the events of one answer, in order, and tells whether it is complete.
+    """Reads the events of one answer, in order, and knows whether it is complete.
 
-    `done` tells that `[DONE]` was seen, `finish_reason` the last one that means something, `usage` the
-    last one reported: servers that report in every chunk count cumulatively. `answered` tells that some of an
-    answer came, `counted` that the last count takes in all of it, `valid` that an event was part of one,
-    `ignored` is the first that was not.
+    `done` says that `[DONE]` was seen. `finish_reason` is the last one that means something, `usage` the last
+    one reported: servers that report in every chunk count cumulatively. `answered` says that some of an
+    answer came, `counted` that the last count includes all of it, `valid` that an event was part of one;
+    `ignored` is the first event that was not.
 
     Only `[DONE]` or the end of the body ends an answer. It is complete:
 
@@ -110,8 +110,8 @@ class StreamReader:
         """Whether a finish_reason came with the last text, so that more may come."""
         return bool(self.finish_reason) and self.answered and not self._early
 
-    def complete(self, *, cleanly: bool) -> bool:
-        """Tell whether the answer is complete; `cleanly`: all of the body came, as its framing shows."""
+    def is_complete(self, *, cleanly: bool) -> bool:
+        """Return whether the answer is complete; `cleanly`: all of the body came, as its framing shows."""
         counted = self._counted_last and self.answered
         if self._whole or (self.done and (self.finish_reason or counted)):
             return True
@@ -131,19 +131,19 @@ class StreamReader:
             if _DONE.fullmatch(data):
                 self.done = True
                 return None
-            told = _ERROR_LINE.match(data)
-            if told:
-                data, event = data[told.end() :], "error"
+            error = _ERROR_LINE.match(data)
+            if error:
+                data, event = data[error.end() :], "error"
             if not data:
                 return None
             if event == "error" and not data.startswith("{"):
-                raise _failure({"message": excerpt(data)})
+                raise _make_error({"message": excerpt(data)})
             if data.startswith("[{"):
-                data = _only_of(data)
+                data = _unwrap(data)
             if not data.startswith("{"):
                 self.ignored = self.ignored or excerpt(data)
                 return None
-        return self.add(_parsed(data), failed=event == "error")
+        return self.add(_parse(data), failed=event == "error")
 
     def add(self, body: Mapping[str, Any], *, failed: bool = False) -> Chunk | None:
         """Return what the JSON of one event adds; see `read`."""
@@ -163,26 +163,26 @@ class StreamReader:
                 raise error
         self.valid = True
         # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
-        choice = self._choice.among(choices) if type(choices) is list and choices else {}
+        choice = self._choice.find(choices) if type(choices) is list and choices else {}
         delta = in_delta = choice.get("delta")
         if not in_delta or "message" in choice:
             if not (in_delta or self.answered) and choice.get("message"):
                 self._whole = body.get("object") == "chat.completion" or bool(choice.get("finish_reason"))
-            delta = self._without_repetition(choice)
+            delta = self._drop_repetition(choice)
         if not isinstance(delta, dict):
             delta = {}
         text = delta.get("content") or (choice.get("text") if not delta else delta.get("refusal")) or ""
         reasoning = ""
         if type(text) is not str:
-            text, reasoning = _told_apart(text)
+            text, reasoning = _split_parts(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
-            text, self._half = _mended(self._half + text)
+            text, self._half = _join_surrogates(self._half + text)
         if (len(delta) > 1 and not _HAS_REASONING.isdisjoint(delta)) or not text:
             reasoning = _reasoning_of(delta) or reasoning
         all_thought = False
         if reasoning:
             if self._half_thought or not reasoning.isascii():
-                reasoning, self._half_thought = _mended(self._half_thought + reasoning)
+                reasoning, self._half_thought = _join_surrogates(self._half_thought + reasoning)
             if in_delta:
                 self._reasoning_came += len(reasoning)
         if text:
@@ -191,9 +191,9 @@ class StreamReader:
             if self._thinking.watching and not self._thinking.passes(text):
                 text, thought, all_thought = self._thinking.split(text)
                 reasoning += thought
-        return self._chunk(body, choice, text, reasoning, all_thought)
+        return self._make_chunk(body, choice, text, reasoning, all_thought)
 
-    def _chunk(
+    def _make_chunk(
         self, body: Mapping[str, Any], choice: dict[str, Any], text: str, reasoning: str, all_thought: bool
     ) -> Chunk | None:
         adds = bool(text or reasoning)
@@ -233,14 +233,14 @@ class StreamReader:
         )
 
     def close(self) -> Chunk | None:
-        """Return text that was held back: half a character, or what might have begun a tag."""
+        """Return the text that was held back: half a character, or the possible beginning of a tag."""
         text, thought, all_thought = self._thinking.rest()
         text += well_formed(self._half)
         thought += well_formed(self._half_thought)
         self._half = self._half_thought = ""
         return Chunk(text, thought, all_thought=all_thought) if text or thought or all_thought else None
 
-    def _without_repetition(self, choice: dict[str, Any]) -> dict[str, Any]:
+    def _drop_repetition(self, choice: dict[str, Any]) -> dict[str, Any]:
         """Return what is new in a choice that has a `message`.
 
         Some servers write all text there, MiniMax repeats the whole answer there at the end, after its
@@ -291,9 +291,9 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
 
 @lru_cache(256)
 def _finish_reason(reason: str) -> str:
-    """Return the reason as OpenAI names it, "" for a word that means none.
+    """Return the reason by its name at OpenAI, "" for a word that means none.
 
-    What is no word is not kept, since it is shown and saved.
+    What is not a word is replaced, because it is shown and saved.
     """
     reason = reason.strip()
     low = reason.lower().removeprefix("finish_reason_").removeprefix("finishreason.")
@@ -305,7 +305,7 @@ def _finish_reason(reason: str) -> str:
 
 
 def _is_success(body: Mapping[str, Any]) -> bool:
-    """Tell whether a body says that there is no error, as some servers do in every event."""
+    """Return whether a body says that there is no error, as some servers do in every event."""
     if body.get("error") or body.get("error_code") or "Response" in body or "base_resp" in body:
         return False
     code = str(body.get("code", "")).strip().lower()
@@ -314,13 +314,13 @@ def _is_success(body: Mapping[str, Any]) -> bool:
     return code in ("0", "200", "ok", "success")
 
 
-def _failure(body: Mapping[str, Any]) -> CnaiError:
+def _make_error(body: Mapping[str, Any]) -> CnaiError:
     error = find_error(body, failed=True)
     assert error is not None, "a failure is always an error"
     return error
 
 
-def _only_of(data: str) -> str:
+def _unwrap(data: str) -> str:
     """Return the JSON of the only object of an array, as Google wraps its errors."""
     try:
         found = json.loads(data)
@@ -334,18 +334,18 @@ def _reasoning_of(delta: Mapping[str, Any]) -> str:
     for name in _REASONING_NAMES:
         value = delta.get(name)
         if value:
-            text = value if type(value) is str else "".join(_told_apart(value, thought=True))
+            text = value if type(value) is str else "".join(_split_parts(value, thought=True))
             if text:
                 return text
     return ""
 
 
-def _told_apart(content: object, *, thought: bool = False) -> tuple[str, str]:
+def _split_parts(content: object, *, thought: bool = False) -> tuple[str, str]:
     """Return the text and the reasoning of a content array, of one part of it, or of nested ones."""
     if isinstance(content, str):
         return ("", content) if thought else (content, "")
     if isinstance(content, list):
-        pairs = [_told_apart(part, thought=thought) for part in content if isinstance(part, dict | str)]
+        pairs = [_split_parts(part, thought=thought) for part in content if isinstance(part, dict | str)]
         return "".join(text for text, _ in pairs), "".join(reasoning for _, reasoning in pairs)
     if not isinstance(content, dict) or content.get("type") in _SECRET_PARTS:
         return "", ""
@@ -354,10 +354,10 @@ def _told_apart(content: object, *, thought: bool = False) -> tuple[str, str]:
         ("text", "thinking", "summary", "reasoning", "reasoning_text", "content") if thought else ("text",)
     )
     value = next((content[name] for name in names if content.get(name)), "")
-    return _told_apart(value, thought=thought) if isinstance(value, str | list | dict) else ("", "")
+    return _split_parts(value, thought=thought) if isinstance(value, str | list | dict) else ("", "")
 
 
-def _parsed(data: str) -> dict[str, Any]:
+def _parse(data: str) -> dict[str, Any]:
     try:
         body, end = _scan(data, 0)
         if end < len(data) and data[end:].strip():
@@ -369,7 +369,7 @@ def _parsed(data: str) -> dict[str, Any]:
     return body
 
 
-def _mended(text: str) -> tuple[str, str]:
+def _join_surrogates(text: str) -> tuple[str, str]:
     """Return a text with its pairs of surrogates joined, and half a character that it ends with."""
     half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
     return well_formed(text.removesuffix(half)), half

@@ -81,7 +81,7 @@ class Requester:
     ) -> requests.Response:
         """Send one request and return its response, body unread; raises what an error status means.
 
-        `data` is the JSON that is sent, `stream` tells that it asks for events.
+        `data` is the JSON that is sent, `stream` says that it asks for events.
         """
         headers = {"Accept": "text/event-stream" if stream else "application/json"}
         if data is not None:

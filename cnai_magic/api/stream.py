@@ -114,7 +114,7 @@ class Stream(Cancellation):
 
 
 def _may_refuse_usage(error: InvalidRequestError) -> bool:
-    """Tell whether stream_options may be what was refused; a prompt that is too long is not sent twice."""
+    """Return whether stream_options may be what was refused; a prompt that is too long is not sent twice."""
     if type(error) is not InvalidRequestError or error.status not in (400, 422):
         return False
     return not (_OTHER_FIELD.search(error.why) or find_parameters(error.why))

@@ -1,8 +1,9 @@
-"""Reasoning that stands in the content of an answer, told from the answer by its tags.
+"""Separates reasoning from the answer where both come as content, by the tags around the reasoning.
 
-Models put their thought before the answer, between tags of their own making. Some chat templates write the
-first tag themselves, so that only the last one arrives. An answer may also speak of such tags: one without
-the other counts only where it ends a line or a sentence, outside of code. Nothing here does I/O.
+Models put their reasoning before the answer, between tags that each family names its own way. Some chat
+templates write the first tag themselves, so that only the last one arrives. An answer may also mention such
+tags: one without the other counts only where it ends a line or a sentence, outside of code. Nothing here
+does I/O.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ _CLOSER = re.compile("|".join(re.escape(tag) for tag in _CLOSERS if tag != "<|en
 _OPENER = re.compile("|".join(map(re.escape, _OPENERS)), re.IGNORECASE)
 _BEGINS_TAG = "<◁["
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
-# Tags without their pair are looked at so often in one answer.
+# So many tags without their pair are looked at in one answer.
 _MOST_LOOKS = 8
 _PIECES = 256
 _LONGEST_LINE = 1024
 
 
 class Split(NamedTuple):
-    """What of a text is answer and what thought; `all_thought`: so was all answer given before."""
+    """The answer and the reasoning in a text; `all_thought`: the answer so far was reasoning too."""
 
     text: str = ""
     thought: str = ""
@@ -54,7 +55,7 @@ class Split(NamedTuple):
 class ThinkingTags:
     """Splits the content of one answer, which comes in pieces; holds back what may be half a tag.
 
-    `watching` is false once no tag can come any more.
+    `watching` is False once no tag can come any more.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,7 @@ class ThinkingTags:
         self._left = False
         self._begun = False
         self._held = ""
-        # What was given as answer: the last pieces, and what is to be known of all before them.
+        # What was returned as answer: the last pieces, and what has to be known of those before them.
         self._given: list[str] = []
         self._opened = self._begun_lines = False
         self._fences = 0
@@ -72,7 +73,7 @@ class ThinkingTags:
     def passes(self, text: str) -> bool:
         """Take a text that is all answer and holds no sign of a tag; return False for any other.
 
-        It is what `split` would say, at a tenth of the cost: nearly every piece is of that kind.
+        `split` would say the same at ten times the cost, and nearly every piece is of that kind.
         """
         if not self._begun or self._closer or self._held or "<" in text or "[" in text or "◁" in text:
             return False
@@ -82,7 +83,7 @@ class ThinkingTags:
         return True
 
     def split(self, text: str) -> Split:
-        """Return what can be told of the text so far."""
+        """Return as much of the text so far as is decided."""
         text = self._held + text
         self._held = ""
         if self._left:
@@ -139,7 +140,7 @@ class ThinkingTags:
         start = answer.lstrip()
         low = start.lower()
         tag = next((tag for tag in _OPENERS if low.startswith(tag)), "")
-        if tag:  # one thought more
+        if tag:  # more reasoning
             self._closer, self._left = _PAIRS[tag], False
             return self._within(start[len(tag) :])
         if start and any(tag.startswith(low) for tag in _OPENERS):
@@ -173,7 +174,7 @@ class ThinkingTags:
         return Split(text[: len(text) - kept])
 
     def _fold(self) -> None:
-        """Keep of the pieces only the last line, and of what is before it what is to be known."""
+        """Keep only the last line of the pieces, and what has to be known of the text before it."""
         text = "".join(self._given)
         end = text.rfind("\n") + 1
         self._opened = self._opened or _OPENER.search(text) is not None
@@ -181,13 +182,13 @@ class ThinkingTags:
         self._begun_lines = self._begun_lines or bool(text[:end].strip())
         line = text[end:]
         cut, kept = line[:-_LONGEST_LINE], line[-_LONGEST_LINE:]
-        # An odd backtick in what is forgotten of a long line still opens code.
+        # An odd backtick in the part of a long line that is dropped still opens code.
         self._given = ["`" * (cut.count("`") % 2) + kept]
 
     def _ends_thought(self, before: str, after: str) -> bool:
-        """Tell whether a closing tag without its opening one ends a thought, and is not spoken of.
+        """Return whether a closing tag without its opening one ends reasoning, and is not only mentioned.
 
-        `before` is what stands before it from the beginning of the line that was not folded away.
+        `before` is the text before it, from the beginning of the line that was not folded away.
         """
         if not before.strip() and not self._begun_lines:
             return True
@@ -199,7 +200,7 @@ class ThinkingTags:
             return False
         if not line.strip():
             return len(line) < 4 and not after.startswith((" ", "\t"))
-        # Where it is glued to what stands before and behind, as no prose writes it.
+        # Where it touches the text on both sides, as prose never writes it.
         last = line[-1:]
         return not (last.isspace() or last in "(<[{“‘「『（\"'" or after.startswith((" ", "\t")))
 

@@ -122,10 +122,10 @@ class PendingReply:
                 if reader is not None and self._asks_again(error, reader):
                     self._begin()
                     continue
-                if reader is None:
-                    self._take_back()
-                else:
+                if reader is not None:
                     self._keep(reader, "failed" if isinstance(error, CnaiError) else "interrupted")
+                elif self._shown:
+                    self._view.fail(None)
                 if isinstance(error, KeyboardInterrupt) and self._shown:
                     raise Interrupted from None
                 raise
@@ -206,7 +206,7 @@ class PendingReply:
                 reader.finish_reason = "stopped"
 
     def _asks_again(self, error: BaseException, reader: ReplyReader) -> bool:
-        """Tell whether the server refused a max_tokens that the budget, not the person, has set."""
+        """Return whether the server refused a max_tokens that the budget, not the person, has set."""
         question, limit = self._question, self._tokens.limit
         if not isinstance(error, InvalidRequestError) or limit is None or _arrived(reader):
             return False
@@ -219,11 +219,6 @@ class PendingReply:
         self._spending.journal.forget(self._free(reader))
         self._spending.release(self._tokens)
         return True
-
-    def _take_back(self) -> None:
-        """Take back what is shown of a question that was not sent."""
-        if self._shown:
-            self._view.fail(None)
 
     def _keep(self, reader: ReplyReader, finish_reason: str) -> None:
         """Keep and show what has come of an answer that failed or was interrupted, and charge for it."""

@@ -40,5 +40,5 @@ class View:
         """Take back what was shown of an answer that failed, or show the part of it that arrived."""
 
     def stopping(self) -> bool:
-        """Tell whether an interrupt that has just come is the Stop of this view, and not the user's own."""
+        """Return whether an interrupt that has just come is the Stop of this view, and not the user's own."""
         return False

@@ -470,7 +470,7 @@ def test_a_complete_answer_is_told_from_a_cut_one(events: list[Any], cut: bool, 
     reader = StreamReader()
     for each in events:
         reader.read(each if isinstance(each, str) else json.dumps(each))
-    assert (reader.complete(cleanly=False), reader.complete(cleanly=True)) == (cut, clean)
+    assert (reader.is_complete(cleanly=False), reader.is_complete(cleanly=True)) == (cut, clean)
 
 
 @pytest.mark.parametrize(
