@@ -62,7 +62,6 @@ class Spending:
         self._notify = notify
         self._door = door
         self._ledger: Ledger | None = None
-        self._ledgers: dict[str, Ledger] = {}
         self._setting: str | None = None
         self._path = Path()
         self._lock = threading.RLock()
@@ -90,11 +89,9 @@ class Spending:
             if setting != self._setting:
                 word = setting.strip().lower()
                 path = default_path() if word == "on" else Path(setting)
-                ledger = None if word in _OFF else self._ledgers.get(setting) or Ledger(path)
+                ledger = None if word in _OFF else Ledger(path)
                 if self._ledger is not None:
-                    self._ledger.close()  # it opens again for a question that began with it
-                if ledger is not None:
-                    self._ledgers[setting] = ledger
+                    self._ledger.close()
                 self._ledger, self._setting = ledger, setting
                 self._path = path.expanduser().absolute() if ledger is not None else Path()
                 self._warned = self._queue.blocked = self._day_budget_seen = False

@@ -118,7 +118,7 @@ def test_a_note_is_kept_with_the_turn_and_shown(server: ScriptedServer) -> None:
     session = Session(base_url=server.base_url, model="deepseek-chat", ledger="off")
     reply = session.ask("hello")
     assert "no log could be written" in reply.note
-    assert len(session.conversations.in_use.turns) == 1
+    assert len(session.conversation().replies) == 1
     assert "the server reported an error" in reply.footer
 
 
