@@ -6,7 +6,7 @@ began it, and a turn to the cell that asked it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -244,9 +244,14 @@ class Conversations:
             self.current = self.add(Conversation("main")).name
         return conversation
 
-    def forget(self, names: Iterable[str]) -> None:
-        """Note that conversations of these names were deleted, except those that exist."""
+    def forget(self, names: Iterable[str], first_runs: Mapping[str, datetime] | None = None) -> None:
+        """Note that conversations of these names were deleted, except those that exist.
+
+        `first_runs` tells when the cells first ran whose turns were deleted with them.
+        """
         self._deleted.update(name for name in names if name not in self._named)
+        for cell, first_run in (first_runs or {}).items():
+            self._deleted_runs.setdefault(cell, first_run)
 
     # -- what a cell's output has to keep -------------------------------------------------------
 

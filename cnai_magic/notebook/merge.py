@@ -33,7 +33,7 @@ def merge(conversations: Conversations, restored: Restored) -> None:
         origin = taken_for.get(id(theirs.origin))
         if origin is not None and origin is not mine and not origin.is_fork_of(mine):
             mine.origin = origin
-    conversations.forget(restored.deleted)
+    conversations.forget(restored.deleted, restored.deleted_runs)
     if fresh and restored.current in conversations:
         conversations.use(restored.current)
 

@@ -36,8 +36,8 @@ class Restored:
     """What a notebook holds: conversations, the one in use, a charge for each answer, and what was left out.
 
     `changes` are those that the commands of each cell made, as their outputs keep them; `deleted` are names
-    of conversations that were deleted; `notes` are lines for a person; `cells` are the IDs and sources of all
-    code cells, without their outputs.
+    of conversations that were deleted, `deleted_runs` when the cells first ran whose turns went with them.
+    `notes` are lines for a person; `cells` are the IDs and sources of all code cells, without their outputs.
     """
 
     conversations: dict[str, Conversation] = field(default_factory=dict)
@@ -47,6 +47,7 @@ class Restored:
     cells: list[SavedCell] = field(default_factory=list)
     changes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    deleted_runs: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def turns(self) -> int:
@@ -289,10 +290,20 @@ class _Restoring:
         for name, turns in self._turns.items():
             if name in self.restored.conversations:
                 fill(self.restored.conversations[name], turns.values(), self._homes)
+            elif self._names.is_gone(name):
+                self._note_deleted_runs(turns.values())
         notes = self.restored.notes
         notes += self._outputs.notes
         if len(notes) > _MOST_NOTES:
             notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
+
+    def _note_deleted_runs(self, turns: Iterable[FoundTurn]) -> None:
+        """Keep when the cells of deleted turns first ran: what they ask anew stands there."""
+        runs = self.restored.deleted_runs
+        for turn in turns:
+            first_run = turn.shown.first_run
+            if turn.cell is not None and first_run is not None and not (turn.detached or turn.shown.appended):
+                runs[turn.cell] = min(first_run, runs.get(turn.cell, first_run))
 
     def _note(self, line: str) -> None:
         self.restored.notes.append(line)

@@ -80,6 +80,16 @@ def test_a_document_brings_back_all_that_the_kernel_had(
         notebook.session.close()
 
 
+def test_a_cell_whose_conversation_was_deleted_asks_where_it_first_ran(server: ScriptedServer) -> None:
+    notebook = WorkingNotebook(server)
+    for cell, step in (("c", Ask({"chat": "plan"})), ("a", Ask()), ("z", "delete plan")):
+        notebook.run(cell, step)
+    try:
+        check_next_requests(notebook, ["c", "a", "z"])
+    finally:
+        notebook.session.close()
+
+
 def state(conversations: Any) -> dict[str, Any]:
     """Return what conversations are, but for those that are as if they had just been begun."""
     conversations = list(conversations)
