@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -188,10 +189,31 @@ def test_an_example_in_the_documentation_runs(thing: Any, monkeypatch: pytest.Mo
         gateway.close()
 
 
-@pytest.mark.parametrize("name", _CALLABLES)
-def test_plain_python_never_reads_of_cells(name: str) -> None:
-    words = {"cell", "cells", "magic", "magics", "%cnai", "%%cnai", "view", "widget"}
-    assert not words & set((inspect.getdoc(_CALLABLES[name]) or "").lower().split())
+_FACTS = (cnai_magic.Reply, cnai_magic.Usage, cnai_magic.Cost, cnai_magic.Model)
+
+
+def _documentation() -> Iterator[tuple[str, str]]:
+    for name, function in _CALLABLES.items():
+        yield name, inspect.getdoc(function) or ""
+    for each in (*_PLAIN, *_FACTS):
+        yield each.__name__, inspect.getdoc(each) or ""
+    for each in _FACTS:
+        for name, member in vars(each).items():
+            if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property)):
+                yield f"{each.__name__}.{name}", inspect.getdoc(member) or ""
+
+
+def test_plain_python_never_reads_of_cells() -> None:
+    words = re.compile(r"\b(cells?|magics?|views?|widgets?|notebook cell)\b|%cnai", re.IGNORECASE)
+    assert [(name, found[0]) for name, text in _documentation() if (found := words.search(text))] == []
+
+
+def test_what_a_reply_holds_stays_by_name() -> None:
+    kept = {"text", "reasoning", "usage", "cost", "finish_reason", "model", "footer", "markdown"}
+    kept |= {"answered_by", "note", "prompt", "system", "parameters", "started", "seconds", "id"}
+    assert kept <= set(dir(cnai_magic.Reply("text", "prompt", "m")))
+    counts = {"prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "total_tokens"}
+    assert counts | {"estimated"} <= set(dir(cnai_magic.Usage()))
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error_that_names_it() -> None:

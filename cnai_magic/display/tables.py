@@ -122,7 +122,7 @@ def models_table(models: Sequence[Model], session: KernelSession) -> Table:
     """
     endpoint, servers, own = session.resolve_endpoint(), session.servers, session.settings.prices
     found = [(model, servers.price(endpoint, model.id, own)) for model in models]
-    default = session.default_model
+    default = session.find_default_model()
     sources = {_source(price) for _, price in found if price is not None}
     rows = [
         [

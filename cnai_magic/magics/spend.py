@@ -87,7 +87,7 @@ def read_spend(session: KernelSession, line: str) -> Any:
 
 def _overview_tables(session: KernelSession, totals: dict[str, ScopeTotal]) -> Iterator[object]:
     yield overview_table(totals, session.door)
-    budgets = budget_table(totals, demo=session.asks_demo)
+    budgets = budget_table(totals, demo=session.asks_demo())
     if budgets is not None:
         yield budgets
 
@@ -168,7 +168,7 @@ def balance_lines(session: KernelSession) -> Iterator[str]:
     left = "without a limit" if balance.left is None else f"with {usd(balance.left)} left"
     if balance.left is not None and balance.left < 0:
         left = f"{usd(-balance.left)} more than it was granted"
-    demo = session.asks_demo
+    demo = session.asks_demo()
     yield f"{host} counts {'demo credit ' * demo}{usd(balance.used, exact=True)} for this key in all, {left}."
     yield _comparison(session, endpoint, host, balance.used)
     with suppress(LedgerError):  # the overview says why

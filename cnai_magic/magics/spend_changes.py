@@ -168,7 +168,7 @@ def _budget_line(of: str, status: BudgetStatus | None, session: KernelSession) -
     """Say what is left of a budget beside what was spent, and what answers under way hold of that."""
     if status is None:
         return ""
-    credit = " of demo credit" if session.asks_demo else ""
+    credit = " of demo credit" if session.asks_demo() else ""
     unspent = status.limit - status.spent
     left = f"{usd(unspent)} left" if unspent >= 0 else f"overspent by {usd(-unspent)}"
     held = f", of which answers under way hold {usd(status.held)}" if status.held and unspent >= 0 else ""

@@ -121,13 +121,13 @@ def kernel_status(session: KernelSession) -> BudgetStatus | None:
         budget = session.budget
     except InputError:
         return None
-    return session.spending.status(budget, demo=session.asks_demo)
+    return session.spending.status(budget, demo=session.asks_demo())
 
 
 def day_status(session: KernelSession) -> BudgetStatus | None:
     """Return the budget of the day of all notebooks, None where there is none."""
     ledger = session.spending.ledger_to_read(session.settings.ledger)
-    return None if ledger is None else ledger.day.status(account(session.asks_demo))
+    return None if ledger is None else ledger.day.status(account(session.asks_demo()))
 
 
 def _ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal]:

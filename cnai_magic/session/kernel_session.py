@@ -105,7 +105,7 @@ class KernelSession:
         try:
             return pending.receive().reply
         except CnaiError as error:
-            explained = self._explained(error, endpoint, question.request)
+            explained = self._explain(error, endpoint, question.request)
             if explained is error:
                 raise
             raise explained from error.__cause__
@@ -188,7 +188,7 @@ class KernelSession:
             if line := write_notice(endpoint, self.door):
                 self._notify(line)
 
-    def _explained(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
+    def _explain(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
         """Return the error of a question with what to do about it at this server."""
         advise(error, endpoint, request)
         if not isinstance(error, ModelNotFoundError):
@@ -220,22 +220,20 @@ class KernelSession:
         """Close the connections that are kept alive; the session can still be used."""
         self.servers.close()
 
-    @property
-    def default_model(self) -> str:
-        """The model that is asked when a question names none; "" where there is none."""
-        return self._default_model(self.resolve_endpoint())
+    def find_default_model(self) -> str:
+        """Return the model that is asked when a question names none; "" where there is none."""
+        return self._find_default_model(self.resolve_endpoint())
 
-    def _default_model(self, endpoint: Endpoint) -> str:
+    def _find_default_model(self, endpoint: Endpoint) -> str:
         try:
             return choose_model(self.servers, endpoint, self.settings.model, ask=False)
         except InputError:
             return ""
 
-    @property
     def asks_demo(self) -> bool:
-        """Whether a question that names no model would take demo credit; no server is asked, or started."""
+        """Return whether a question that names no model would take demo credit; no server is asked."""
         endpoint = self.resolve_endpoint()
-        return takes_demo_credit(self.servers, endpoint, self._default_model(endpoint), ask=False)
+        return takes_demo_credit(self.servers, endpoint, self._find_default_model(endpoint), ask=False)
 
     # -- answers and money ----------------------------------------------------------------------
 

@@ -801,7 +801,7 @@ def test_without_a_model_the_only_one_of_the_server_is_asked(
     server.only_model = "tiny"
     server.always(sse("hi"))
     assert session.ask("a").model == "tiny"
-    assert session.default_model == "tiny"
+    assert session.find_default_model() == "tiny"
 
 
 def test_without_a_model_a_server_with_several_names_a_few(
@@ -1071,7 +1071,7 @@ def test_the_environment_names_the_server_and_the_model(
     monkeypatch.setenv("CNAI_MODEL", "glm-4")
     server.always(sse("yes"))
     session = KernelSession(Cnai())
-    assert session.default_model == "glm-4"
+    assert session.find_default_model() == "glm-4"
     session.ask("a")
     session.settings.model = "qwen-max"
     session.ask("b")
