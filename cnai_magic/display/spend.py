@@ -162,7 +162,14 @@ def charges_csv(records: Iterable[Record]) -> Iterator[str]:
         hour, first, day = _quarter(quarter)
         second, within = divmod(within, 1000)
         shown_id = charge_id if _PLAIN(charge_id) else _csv_cells(charge_id)
-        cost = "" if nano is None else f"{dollars(nano):f}"
+        # A million rows: written from integers, which takes half the time of a Decimal.
+        cost = (
+            ""
+            if nano is None
+            else f"{nano // 10**9}.{nano % 10**9:09d}"
+            if nano >= 0
+            else f"{dollars(nano):f}"
+        )
         yield (
             f"{shown_id},{hour}:{first + second // 60:02d}:{second % 60:02d}.{within:03d}+00:00,{day},"
             f"{_csv_known_cells(notebook, conversation, host, model, answered_by)},"

@@ -13,7 +13,8 @@ import re
 import stat
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["dead_owners", "has_file", "own_file", "own_name", "remove_owner"]
+__all__ = ["dead_owners", "has_file", "own_file", "own_name"]
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 # Another process may find a new file before it is locked, and take its owner for dead.
@@ -63,6 +64,8 @@ class _OwnerFile:
 
 _own_files: dict[Path, _OwnerFile] = {}
 _guard = threading.Lock()
+# Held by the one thread that looks for dead owners.
+_recovering = threading.Lock()
 
 
 def own_name(folder: Path) -> str:
@@ -86,52 +89,65 @@ def _own(folder: Path) -> _OwnerFile:
         return own
 
 
-def dead_owners(folder: Path) -> list[Path]:
-    """Return the files in a folder whose owners are dead."""
+@contextmanager
+def dead_owners(folder: Path) -> Iterator[list[Path]]:
+    """Yield the files in a folder whose owners are dead.
+
+    Within the block they are locked, so that a process which just made one of them takes another name: what
+    is found dead stays dead. While another thread is in such a block none are found.
+    """
+    if not _recovering.acquire(blocking=False):
+        yield []
+        return
     try:
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            return []
-        # Our own are never tried, nor one that is just being made: POSIX grants a process its lock twice, and
-        # drops it at the first close.
-        with _guard:
-            own = {file.name for file in _own_files.values()}
-            return [path for path in folder.iterdir() if path.name not in own and _is_dead(path)]
+        found = _lock_dead(folder)
+        try:
+            yield list(found)
+        finally:
+            for file in found.values():
+                os.close(file)
+    finally:
+        _recovering.release()
+
+
+def _lock_dead(folder: Path) -> dict[Path, int]:
+    """Return the files of dead owners, locked, with their descriptors."""
+    found: dict[Path, int] = {}
+    try:
+        if stat.S_ISDIR(folder.lstat().st_mode):
+            # Our own are never tried, nor one that is just being made: POSIX grants a process its lock twice,
+            # and drops it at the first close.
+            with _guard:
+                own = {file.name for file in _own_files.values()}
+                for path in folder.iterdir():
+                    file = None if path.name in own else _open_dead(path)
+                    if file is not None:
+                        found[path] = file
     except OSError:
-        return []
+        pass  # the next call looks again
+    return found
+
+
+def _open_dead(path: Path) -> int | None:
+    if not _NAME.fullmatch(path.name):
+        return None  # not a name of ours: what it leads to is left alone
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return None
+        file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return None
+    try:
+        _lock(file)
+    except OSError:
+        os.close(file)
+        return None
+    return file
 
 
 def has_file(folder: Path, owner: object) -> bool:
     """Return whether an owner's file is in the folder: it is removed once the owner is recovered."""
     return isinstance(owner, str) and _NAME.fullmatch(owner) is not None and (folder / owner).exists()
-
-
-def _is_dead(path: Path) -> bool:
-    if not _NAME.fullmatch(path.name):
-        return False  # not a name of ours: what it leads to is left alone
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return False
-        file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:
-        return False
-    try:
-        _lock(file)
-    except OSError:
-        return False
-    finally:
-        os.close(file)
-    return True
-
-
-def remove_owner(path: Path) -> None:
-    """Remove the file of a dead owner; it is locked meanwhile, so that no other process uses it."""
-    with suppress(OSError):  # another process removes it now, or its owner is alive
-        file = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-        try:
-            _lock(file)
-            path.unlink()
-        finally:
-            os.close(file)
 
 
 def _lock(file: int) -> None:
@@ -144,8 +160,8 @@ def _lock(file: int) -> None:
 
 def _reset_after_fork() -> None:
     """Start a forked child without files: those that it knows are its parent's."""
-    global _guard
-    _guard = threading.Lock()
+    global _guard, _recovering
+    _guard, _recovering = threading.Lock(), threading.Lock()
     for own in _own_files.values():
         with suppress(OSError):  # the parent had closed it already
             os.close(own.file)

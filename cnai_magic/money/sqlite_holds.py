@@ -12,7 +12,7 @@ from ..errors import LedgerError
 from .cost import DEMO, Charge
 from .holds import BudgetStatus, Hold, Holds, over_budget
 from .journal import read_journal
-from .owners import dead_owners, has_file, own_name, remove_owner
+from .owners import dead_owners, has_file, own_name
 from .sqlite_store import READ, SqliteStore
 from .sqlite_sums import add_charge, read_sums, total
 
@@ -114,9 +114,11 @@ class SqliteHolds(Holds):
         """
         if self._store.folder is None:
             self._store.open(patience)
-        dead = dead_owners(self._owners)
-        if not dead:
-            return
+        with dead_owners(self._owners) as dead:
+            if dead:
+                self._recover(dead, 0.1 if patience is None else patience)
+
+    def _recover(self, dead: list[Path], patience: float) -> None:
         charges = [charge for path in dead for charge in read_journal(path)]
 
         def write(connection: sqlite3.Connection) -> None:
@@ -127,10 +129,11 @@ class SqliteHolds(Holds):
                 connection.execute("DELETE FROM holds WHERE owner = ?", (path.name,))
 
         with suppress(LedgerError):
-            self._store.run(write, patience=0.1 if patience is None else patience)
+            self._store.run(write, patience=patience)
             # Only now: if this process dies too, the next one enters the same IDs again.
             for path in dead:
-                remove_owner(path)
+                with suppress(OSError):  # it is found again
+                    path.unlink()
 
     def _status(self, connection: sqlite3.Connection, account: str, day: str) -> BudgetStatus | None:
         limit = _limit(connection)

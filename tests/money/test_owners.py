@@ -1,0 +1,52 @@
+"""Owners of holds; what a death leaves behind is tested in test_ledger and test_spending."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from cnai_magic.money.owners import dead_owners, has_file, own_name
+
+_NAME = "0123456789abcdef" * 2
+_OTHER_PROCESS = """
+import sys
+from pathlib import Path
+from cnai_magic.money.owners import dead_owners
+
+folder = Path(sys.argv[1])
+with dead_owners(folder) as dead:
+    print(*(path.name for path in dead))
+"""
+
+
+def found_by_another_process(folder: Path) -> list[str]:
+    command = [sys.executable, "-c", _OTHER_PROCESS, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.split()
+
+
+def test_an_owner_that_is_alive_is_found_by_nobody(tmp_path: Path) -> None:
+    name = own_name(tmp_path)
+    assert has_file(tmp_path, name)
+    assert found_by_another_process(tmp_path) == []
+    with dead_owners(tmp_path) as dead:
+        assert dead == []
+
+
+def test_a_dead_owner_is_recovered_by_one_process_and_one_thread(tmp_path: Path) -> None:
+    (tmp_path / _NAME).touch()
+    assert found_by_another_process(tmp_path) == [_NAME]
+    # As long as it is recovered its file is locked: a process that just made it would take another name.
+    with dead_owners(tmp_path) as dead, dead_owners(tmp_path) as again:
+        assert dead == [tmp_path / _NAME]
+        assert again == []
+        assert found_by_another_process(tmp_path) == []
+    assert found_by_another_process(tmp_path) == [_NAME]
+
+
+def test_a_file_that_is_not_an_owner_s_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes").touch()
+    (tmp_path / ("f" * 32)).mkdir()
+    (tmp_path / _NAME).symlink_to(tmp_path / "notes")
+    assert found_by_another_process(tmp_path) == []
