@@ -119,7 +119,8 @@ class WorkingNotebook:
             name, attempt, conversation = shown.changed
             outputs = next(each for each in self.outputs.values() if name in each)
             outputs[name] = {"data": bundle(attempt), "metadata": metadata(attempt, conversation)}
-            if kept := self.session.cells.kept_beside(attempt):
+            kept = self.session.cells.kept_beside(attempt)
+            if kept is not None:
                 most = self.session.settings.save_attempts
                 outputs[name]["metadata"]["cnai"]["kept"] = kept.record(most)
 

@@ -44,12 +44,15 @@ def _update(output: CellOutput, session: KernelSession, kept: Kept | None, conve
 def _with(
     kept: Kept | None, session: KernelSession, shown: object, conversation: str = ""
 ) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return an output, its metadata with what is kept beside it."""
+    """Return an output, its metadata with what is kept beside it.
+
+    Also where nothing is: the time tells by which names its conversations were known.
+    """
     if isinstance(shown, Attempt):
         data, about = bundle(shown), metadata(shown, conversation)
     else:
         data, about = Recorded.of(shown)._repr_mimebundle_()
-    if not kept:
+    if kept is None:
         return data, about
     return data, _beside(kept, session, about)
 

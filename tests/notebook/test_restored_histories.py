@@ -90,6 +90,22 @@ def test_a_cell_whose_conversation_was_deleted_asks_where_it_first_ran(server: S
         notebook.session.close()
 
 
+def test_an_attempt_kept_after_a_rename_to_a_deleted_name_is_of_the_renamed_conversation(
+    server: ScriptedServer,
+) -> None:
+    notebook = WorkingNotebook(server)
+    try:
+        for cell, step in (
+            *(("b", Ask({"chat": "plan"})), ("a", Ask()), ("a", Ask()), ("v", "delete plan")),
+            *(("y", "rename main plan"), ("w", "versions 1 --keep 1")),
+        ):
+            notebook.run(cell, step)
+        restored = restore(notebook.saved())
+        assert state(restored.conversations.values()) == state(notebook.session.conversations)
+    finally:
+        notebook.session.close()
+
+
 def state(conversations: Any) -> dict[str, Any]:
     """Return what conversations are, but for those that are as if they had just been begun."""
     conversations = list(conversations)
