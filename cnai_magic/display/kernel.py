@@ -62,10 +62,11 @@ def _is_queued(shell: Any, widget: Any, kind: str) -> bool:
         return False
     stream.flush()
     identifier = widget.comm.comm_id
-    return any(_is(kind, kernel.session, arguments, identifier) for _, _, arguments in list(queued))
+    return any(_carries(kind, kernel.session, arguments, identifier) for _, _, arguments in list(queued))
 
 
-def _is(kind: str, session: Any, arguments: tuple[Any, ...], comm_id: str) -> bool:
+def _carries(kind: str, session: Any, arguments: tuple[Any, ...], comm_id: str) -> bool:
+    """Tell whether the arguments of a queued call are a message of this kind to this comm."""
     if not arguments or not isinstance(arguments[0], list):
         return False
     _, frames = session.feed_identities(arguments[0], copy=False)

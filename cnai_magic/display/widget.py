@@ -61,7 +61,7 @@ class _Answer(anywidget.AnyWidget):
 _asset: _Asset | None = None
 
 
-def _loaded_asset() -> _Asset:
+def _load_asset() -> _Asset:
     global _asset
     if _asset is None or _asset.comm is None:
         text = _asset_text("answer.js")
@@ -105,7 +105,7 @@ class WidgetView(View):
             "attempt": question.attempt,
             "kernel_id": kernel_id(self._shell),
         }
-        widget = self._widget = _Answer(asset=_loaded_asset().model_id, header=header)
+        widget = self._widget = _Answer(asset=_load_asset().model_id, header=header)
         widget.on_msg(self._receive)
         view, _ = widget._repr_mimebundle_() or ({}, {})
         shown = {**view, "text/plain": f"{model} is answering …"}
