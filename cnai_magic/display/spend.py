@@ -33,7 +33,7 @@ _CSV_HEADINGS = (
 )
 _SHOWN_IF_ANY = ("Thinking", "Cached", "of it estimated", "Unpriced")
 # What a charge without a name in the group is called.
-_NAMELESS = {"Conversation": "(outside: --once)", "Notebook": "(no notebook)"}
+_NAMELESS = {"Conversation": "(in no conversation)", "Notebook": "(no notebook)"}
 _PLAIN = re.compile("[0-9A-Za-z][0-9A-Za-z_./:-]*").fullmatch
 # What begins a formula in a spreadsheet; the full-width forms do in some languages.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")

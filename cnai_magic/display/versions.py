@@ -50,19 +50,18 @@ _Piece = tuple[str, str]
 class Versions:
     """Shows the attempts of a turn: when, with which model and parameters, the prompt, the answer, the cost.
 
-    What changed against the attempt before is marked, in prompt and system message word by word.
+    What changed against the attempt before is marked, in prompt and system message word by word. `go_back`
+    says how another attempt is chosen.
     """
 
-    def __init__(self, turn: Turn, number: int, conversation: str) -> None:
+    def __init__(self, turn: Turn, number: int, conversation: str, go_back: str = "") -> None:
         count = len(turn.attempts)
         shown = [index for index in range(count) if index >= count - _MOST_ATTEMPTS or index == turn.current]
         self._replies = [turn.attempts[index].reply for index in shown]
         self._numbers = [turn.attempts[index].number for index in shown]
         self._current = shown.index(turn.current)
         self._title = f"Turn {number} of {one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
-        self._note = "run the cell again, and its attempts are compared here"
-        if count > 1:
-            self._note = f"go back to attempt K with %cnai_chat versions {number} --keep K"
+        self._note = go_back if count > 1 else "run the cell again, and its attempts are compared here"
         if len(shown) < count:
             self._note = f"{count - len(shown)} earlier attempts are not shown; {self._note}"
 

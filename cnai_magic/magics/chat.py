@@ -204,7 +204,8 @@ def _versions(command: Command, arguments: Namespace) -> object:
     number = len(conversation.turns) if arguments.number is None else arguments.number
     turn = conversation.turn(number)
     if arguments.keep is None:
-        return Versions(turn, number, conversation.name)
+        go_back = f"go back to attempt K with %cnai_chat versions {number} --keep K"
+        return Versions(turn, number, conversation.name, go_back)
     attempt = turn.keep(arguments.keep)
     where = f"Turn {number} of {conversation.name!r} is now attempt {attempt.number}: {_quoted(turn)}."
     changed = None

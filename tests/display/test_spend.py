@@ -138,7 +138,7 @@ def test_a_grouped_table_ends_with_the_exact_total() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "name"),
-    [("Conversation", "(outside: --once)"), ("Notebook", "(no notebook)"), ("Model", "(not known)")],
+    [("Conversation", "(in no conversation)"), ("Notebook", "(no notebook)"), ("Model", "(not known)")],
 )
 def test_what_has_no_name_is_given_one(heading: str, name: str) -> None:
     table = grouped_table(heading, {"": _PRICED, name: _PRICED}, demo=False)

@@ -24,7 +24,7 @@ from tests.xss_corpus import NAMED
 def _versions(*attempts: Reply, current: int = -1, conversation: str = "main", first: int = 1) -> Versions:
     numbered = [Attempt(each, number=number) for number, each in enumerate(attempts, first)]
     turn = Turn(CellPosition("a"), numbered, current=range(len(attempts))[current])
-    return Versions(turn, 2, conversation)
+    return Versions(turn, 2, conversation, "go back to attempt K: K of 2")
 
 
 def _text(*attempts: Reply, **about: Any) -> str:
@@ -123,8 +123,8 @@ def test_how_an_attempt_ended_is_shown_where_one_did_not_simply_stop() -> None:
 
 def test_the_note_says_how_to_go_back() -> None:
     for shown in (_html(reply(), reply()), _text(reply(), reply())):
-        assert "%cnai_chat versions 2 --keep K" in shown
-    assert "--keep" not in _html(reply())
+        assert "go back to attempt K" in shown
+    assert "go back" not in _html(reply())
     assert "1 attempt" in _text(reply())
 
 
@@ -159,7 +159,7 @@ def test_text_shows_one_attempt_under_another() -> None:
         "  4",
         second.summary,
         "",
-        "go back to attempt K with %cnai_chat versions 2 --keep K",
+        "go back to attempt K: K of 2",
     ]
 
 

@@ -295,6 +295,7 @@ def test_versions_shows_the_attempts_and_keeps_one(session: KernelSession) -> No
     shown = repr(run_chat_command(session, "versions 2", lambda: None))
     assert "Turn 2 of main: 2 attempts" in shown
     assert "second, better" in shown
+    assert shown.endswith("go back to attempt K with %cnai_chat versions 2 --keep K")
     kept = run_chat_command(session, "versions 2 --keep 1", lambda: None)
     assert "is now attempt 1: 'second'" in repr(kept)
     assert record(kept) == {

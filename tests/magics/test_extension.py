@@ -451,7 +451,7 @@ def test_a_model_without_a_price_is_unpriced_and_gets_one(kernel: Kernel) -> Non
     [
         ("", "this kernel"),
         ("--by model", "demo-guide"),
-        ("--by chat", "(outside: --once)"),
+        ("--by chat", "(in no conversation)"),
         ("--by day", "Day"),
         ("--by notebook", "(no notebook)"),
         ("--of today", "today, all notebooks"),

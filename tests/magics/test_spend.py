@@ -132,7 +132,7 @@ def refused(session: KernelSession, line: str) -> CnaiError:
 
 _GROUPS: dict[str, Callable[[Charge], str]] = {
     "model": lambda charge: charge.model,
-    "chat": lambda charge: charge.conversation or "(outside: --once)",
+    "chat": lambda charge: charge.conversation or "(in no conversation)",
     "day": lambda charge: charge.time.astimezone().date().isoformat(),
     "notebook": lambda charge: charge.notebook or "(no notebook)",
 }
