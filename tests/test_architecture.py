@@ -58,13 +58,14 @@ _LIBRARIES: dict[str, set[str]] = {
 }
 # Parts of the standard library that only some packages touch.
 _OWNED = {
-    "sqlite3": {"money"},
+    "sqlite3": {"money.ledger", "money.sqlite_holds", "money.sqlite_store", "money.sqlite_sums"},
     "socket": {"api", "gateway", "session.notice"},
     "asyncio": {"gateway"},
     "http": {"api"},
 }
 # Pure packages and modules do no I/O: they open nothing, and know neither clock nor network nor threads.
 _PURE = {
+    "api.billing",
     "api.choices",
     "api.messages",
     "api.reader",
@@ -73,6 +74,7 @@ _PURE = {
     "api.usage",
     "api.vendor_errors",
     "chat",
+    "money.book",
     "money.cost",
     "money.price",
     "notebook.turn_building",
