@@ -23,7 +23,7 @@ from typing import Any
 from . import __version__
 from .errors import CnaiError, InputError
 from .magics.arguments import Parser, add_request_options, collect_parameters
-from .magics.commands import add_pattern, add_spend_tables
+from .magics.parsers import add_pattern, add_spend_tables
 from .next_steps import Door
 
 __all__ = ["TERMINAL", "main"]

@@ -9,9 +9,9 @@ from ..display.outputs import change_output
 from .ask import ask
 from .calling_code import uses_result
 from .chat import CHAT_HELP, run_chat_command
-from .commands import ask_parser, key_parser, models_parser, spend_parser
 from .keys import set_key
 from .models import list_models
+from .parsers import build_ask_parser, build_key_parser, build_models_parser, build_spend_parser
 from .shell_session import ShellSession
 from .spend import read_spend, run_spend_command
 
@@ -26,10 +26,10 @@ __all__ = [
 ]
 
 _PARSERS = {
-    "cnai": ask_parser,
-    "cnai_models": models_parser,
-    "cnai_spend": spend_parser,
-    "cnai_key": key_parser,
+    "cnai": build_ask_parser,
+    "cnai_models": build_models_parser,
+    "cnai_spend": build_spend_parser,
+    "cnai_key": build_key_parser,
 }
 
 

@@ -14,9 +14,9 @@ from ..redaction import strip_controls
 from ..session.question import Options
 from .arguments import collect_parameters, split_options, split_words
 from .calling_code import collect_variables, uses_result
-from .commands import ask_parser
 from .expansion import expand
 from .hints import check_variable
+from .parsers import build_ask_parser
 from .shell_session import ShellSession
 
 __all__ = ["ask", "read_body"]
@@ -27,7 +27,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
 
     Returns the answer where the code that calls `%cnai` uses it.
     """
-    parser = ask_parser("%cnai" if cell is None else "%%cnai")
+    parser = build_ask_parser("%cnai" if cell is None else "%%cnai")
     if cell is None:
         known = collect_variables(shell_session.shell)
         options, prompt = split_options(line, parser)

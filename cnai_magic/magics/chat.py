@@ -19,7 +19,7 @@ from ..notebook.record import time_text
 from .arguments import split_words
 from .chat_changes import Command, begun, counted
 from .chat_files import export, import_, restore
-from .commands import chat_parsers
+from .parsers import build_chat_parsers
 
 if TYPE_CHECKING:
     from ..chat.turn import Turn
@@ -70,7 +70,7 @@ def run_chat_command(
     if name in _SIMPLE:
         return _SIMPLE[name](command, rest)
     if name in _PARSED:
-        parser = chat_parsers()[name]
+        parser = build_chat_parsers()[name]
         given = split_words(rest)
         # Looked for here: argparse would ask for a PATH first.
         if set(given) & set(_HELP):

@@ -10,7 +10,7 @@ from ..redaction import ApiKey
 from ..session.endpoint import resolve_server
 from ..session.keys import forget_key, save_key
 from .arguments import split_words
-from .commands import key_parser
+from .parsers import build_key_parser
 from .shell_session import ShellSession
 
 __all__ = ["set_key"]
@@ -18,7 +18,7 @@ __all__ = ["set_key"]
 
 def set_key(shell_session: ShellSession, line: str) -> None:
     """Set the key of the server that is asked, or forget it."""
-    parser = key_parser()
+    parser = build_key_parser()
     given = split_words(line)
     if any(not word.startswith("-") for word in given):
         raise InputError(

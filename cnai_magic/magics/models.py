@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..display.tables import models_table
 from .arguments import split_words
 from .calling_code import uses_result
-from .commands import models_parser
+from .parsers import build_models_parser
 from .shell_session import ShellSession
 
 __all__ = ["list_models"]
@@ -13,7 +13,7 @@ __all__ = ["list_models"]
 
 def list_models(shell_session: ShellSession, line: str) -> list[str] | None:
     """Show the models of the key; return their IDs where the code that calls it uses them."""
-    parser = models_parser()
+    parser = build_models_parser()
     arguments = parser.parse(split_words(line))
     if arguments.help:
         print(parser.format_help())

@@ -14,7 +14,7 @@ from ..display.spend import ScopeTotal, budget_table, grouped_table, overview_ta
 from ..errors import CnaiError, InputError, LedgerError
 from ..money.cost import Spend, usd
 from .arguments import split_words
-from .commands import spend_parser
+from .parsers import build_spend_parser
 from .spend_changes import make_changes, write_csv
 from .spend_scope import GROUPS, SpendScope, overview
 
@@ -29,7 +29,7 @@ _HEADINGS = {"model": "Model", "chat": "Conversation", "day": "Day", "notebook":
 
 def run_spend_command(session: KernelSession, line: str) -> Iterator[object]:
     """Carry out one line of `%cnai_spend`, and yield what to show."""
-    parser = spend_parser()
+    parser = build_spend_parser()
     arguments = parser.parse(split_words(line))
     if arguments.help:
         yield Line(parser.format_help())
@@ -67,7 +67,7 @@ def spend_in_terminal(session: KernelSession, arguments: Namespace) -> Iterator[
 
 def read_spend(session: KernelSession, line: str) -> Any:
     """Return what such a line shows as rows: a list of dicts, or a DataFrame where pandas is in use."""
-    arguments = spend_parser().parse(split_words(line))
+    arguments = build_spend_parser().parse(split_words(line))
     by, of = arguments.by, arguments.of
     if by is None and of is None:
         rows = [

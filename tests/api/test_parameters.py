@@ -132,13 +132,13 @@ user = parameters.Parameter("user", str, "Who asks.", setting=False, saved=False
 parameters.PARAMETERS += (user,)
 parameters.BY_NAME.update({"top_k": row, "user": user})
 
-from cnai_magic.magics.commands import ask_parser
+from cnai_magic.magics.parsers import build_ask_parser
 from cnai_magic.magics.arguments import collect_parameters
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from cnai_magic.settings import Cnai
 
-parser = ask_parser()
+parser = build_ask_parser()
 assert "Draw from so many tokens." in parser.format_help()
 given = collect_parameters(parser.parse(["--top-k", "7"]))
 settings = Cnai(base_url="http://127.0.0.1:1/v1", model="m")

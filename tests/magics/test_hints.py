@@ -9,18 +9,18 @@ from cnai_magic.cli import _build_parser as cli_parser
 from cnai_magic.errors import InputError
 from cnai_magic.magics.arguments import split_options, split_words
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.magics.commands import ask_parser
 from cnai_magic.magics.hints import check_variable
+from cnai_magic.magics.parsers import build_ask_parser
 
 
 def refused(line: str) -> InputError:
     with pytest.raises(InputError) as caught:
-        ask_parser().parse(split_words(line))
+        build_ask_parser().parse(split_words(line))
     return caught.value
 
 
 def refused_in_a_line(line: str) -> InputError:
-    parser = ask_parser("%cnai")
+    parser = build_ask_parser("%cnai")
     with pytest.raises(InputError) as caught:
         parser.parse(split_options(line, parser)[0])
     return caught.value
@@ -161,12 +161,12 @@ def test_quotes_of_a_word_processor_are_told(line: str) -> None:
     ],
 )
 def test_a_question_may_begin_with_such_characters(line: str) -> None:
-    assert split_options(line, ask_parser("%cnai")) == ([], line.removeprefix("-- "))
+    assert split_options(line, build_ask_parser("%cnai")) == ([], line.removeprefix("-- "))
 
 
 @pytest.mark.parametrize("line", ["-s '“Be brief” is the rule'", '-s "—new"', "-s '-new'"])
 def test_in_quotes_all_of_them_are_text(line: str) -> None:
-    assert ask_parser().parse(split_words(line)).system == line[4:-1]
+    assert build_ask_parser().parse(split_words(line)).system == line[4:-1]
 
 
 # -- several words --------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_a_text_of_several_words_wants_quotes(line: str, right: str) -> None:
     ],
 )
 def test_a_model_may_follow_an_option(line: str, model: str) -> None:
-    assert ask_parser().parse(split_words(line)).model == model
+    assert build_ask_parser().parse(split_words(line)).model == model
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_other_mistakes_are_told(line: str, what: str) -> None:
 )
 def test_the_right_form_is_shown(line: str, right: str | None) -> None:
     if right is None:
-        assert ask_parser().parse(split_words(line)).max_tokens == 10_000
+        assert build_ask_parser().parse(split_words(line)).max_tokens == 10_000
     else:
         assert right in refused(line).next_step.at(CELL)
 

@@ -23,7 +23,7 @@ from cnai_magic.errors import InputError
 from cnai_magic.magics.arguments import collect_parameters, split_words
 from cnai_magic.magics.ask import read_body
 from cnai_magic.magics.chat import run_chat_command
-from cnai_magic.magics.commands import ask_parser
+from cnai_magic.magics.parsers import build_ask_parser
 from cnai_magic.magics.transform import keep_body, keep_question_mark
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.ipynb import read_notebook
@@ -395,7 +395,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
     cells = nbformat.reads(notebook_of(made).decode(), as_version=4).cells[2:]
     magic, line, body = run(cells.pop().source)
     assert (magic, read_body(body)) == ("cnai", prompt)
-    asked = ask_parser().parse(split_words(line))
+    asked = build_ask_parser().parse(split_words(line))
     assert (asked.model or asked.model_option) == model
     assert asked.chat == ("" if name == "main" else name)
     assert not asked.once

@@ -1,4 +1,4 @@
-"""The options of each magic, with their help."""
+"""Builds the parser of each magic: its options, with their help."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from .arguments import Parser, add_request_options
 __all__ = [
     "add_pattern",
     "add_spend_tables",
-    "ask_parser",
-    "chat_parsers",
-    "key_parser",
-    "models_parser",
-    "spend_parser",
+    "build_ask_parser",
+    "build_chat_parsers",
+    "build_key_parser",
+    "build_models_parser",
+    "build_spend_parser",
 ]
 
 
-def ask_parser(magic: str = "%%cnai") -> Parser:
+def build_ask_parser(magic: str = "%%cnai") -> Parser:
     """Return the parser of %%cnai, or of %cnai."""
     parser = Parser(
         magic,
@@ -37,13 +37,11 @@ def ask_parser(magic: str = "%%cnai") -> Parser:
     )
     add_request_options(parser)
     parser.add_argument("-c", "--chat", default="", metavar="NAME", help="Conversation to ask in.")
-    parser.add_argument("--new", action="store_true", help="Begin a new conversation, and go on in it.")
+    parser.add_argument("--new", action="store_true", help="Begin a new conversation, and use it.")
     parser.add_argument(
         "--once", action="store_true", help="Ask outside of the conversation: it is neither sent nor kept."
     )
-    parser.add_argument(
-        "--append", action="store_true", help="Run again, make a new turn; keep the former one."
-    )
+    parser.add_argument("--append", action="store_true", help="Run again as a new turn; keep the former one.")
     parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
     parser.add_argument(
         "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."
@@ -51,7 +49,7 @@ def ask_parser(magic: str = "%%cnai") -> Parser:
     return parser
 
 
-def models_parser() -> Parser:
+def build_models_parser() -> Parser:
     """Return the parser of %cnai_models."""
     parser = Parser(
         "%cnai_models", "List the models of your key, with their prices; returns the list of IDs."
@@ -68,7 +66,7 @@ def add_pattern(parser: Parser) -> None:
     )
 
 
-def key_parser() -> Parser:
+def build_key_parser() -> Parser:
     """Return the parser of %cnai_key."""
     parser = Parser("%cnai_key", "Set the API key for this kernel, at a prompt that does not show it.")
     parser.add_argument(
@@ -78,7 +76,7 @@ def key_parser() -> Parser:
     return parser
 
 
-def spend_parser() -> Parser:
+def build_spend_parser() -> Parser:
     """Return the parser of %cnai_spend."""
     parser = Parser(
         "%cnai_spend",
@@ -106,7 +104,7 @@ def spend_parser() -> Parser:
     parser.add_argument(
         "--budget-day", metavar="USD", help='What all notebooks may spend in a day; "off": no limit.'
     )
-    parser.add_argument("--reset", action="store_true", help="Begin this kernel's count anew.")
+    parser.add_argument("--reset", action="store_true", help="Reset the sums of this kernel to zero.")
     return parser
 
 
@@ -122,21 +120,21 @@ def add_spend_tables(parser: Parser, scopes: Sequence[str], scopes_help: str) ->
     parser.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
 
 
-def chat_parsers() -> dict[str, Parser]:
+def build_chat_parsers() -> dict[str, Parser]:
     """Return the parsers of the commands of %cnai_chat that take more than a name or a number."""
-    fork = Parser("%cnai_chat fork", "Begin a conversation that goes on from this one, and go on in it.")
+    fork = Parser("%cnai_chat fork", "Begin a conversation that continues this one, and use it.")
     fork.add_argument("name", nargs="?", default="", metavar="NAME")
     fork.add_argument("--at", type=int, metavar="N", help="Keep the turns up to this one (default: all).")
     versions = Parser("%cnai_chat versions", "Show all attempts of a turn side by side.")
     versions.add_argument("number", nargs="?", type=int, metavar="N", help="The turn (default: the last).")
-    versions.add_argument("--keep", type=int, metavar="K", help="Make attempt K the one that counts.")
-    restore = Parser("%cnai_chat restore", "Have the conversations of the notebook file again.")
+    versions.add_argument("--keep", type=int, metavar="K", help="Put attempt K in force.")
+    restore = Parser("%cnai_chat restore", "Restore the conversations of the notebook file.")
     restore.add_argument("--from", dest="path", default="", metavar="PATH", help="Another notebook file.")
     export = Parser("%cnai_chat export", "Write the conversation in use to a file: .ipynb, .md or .json.")
     export.add_argument("path", metavar="PATH")
     export.add_argument("--force", action="store_true", help="Write over a file that is there.")
     imports = Parser("%cnai_chat import", "Read a conversation from a file: .ipynb or .json.")
     imports.add_argument("path", metavar="PATH")
-    imports.add_argument("--as", dest="name", default="", metavar="NAME", help="Call it so.")
-    imports.add_argument("-c", "--chat", default="", metavar="NAME", help="Which one of a notebook's.")
+    imports.add_argument("--as", dest="name", default="", metavar="NAME", help="Its name here.")
+    imports.add_argument("-c", "--chat", default="", metavar="NAME", help="Which conversation of a notebook.")
     return {"fork": fork, "versions": versions, "restore": restore, "export": export, "import": imports}
