@@ -211,6 +211,30 @@ def test_the_notebook_side_imports_the_gateway_late() -> None:
             assert late, module
 
 
+# Where own modules are imported late, because what they need is heavy or optional, and nowhere else.
+_LATE = {
+    "": "plain `import cnai_magic` loads nothing but itself",
+    "chat.markdown": "the parser of Markdown",
+    "cli": "each command loads what it runs",
+    "display": "ipywidgets",
+    "gateway.embedded": "aiohttp",
+    "magics.extension": "all that the magics do, for a fast %load_ext",
+    "session.servers": "requests, and the gateway",
+}
+
+
+def test_own_modules_are_imported_late_only_where_they_are_heavy() -> None:
+    late = {
+        module
+        for module, path in _MODULES.items()
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and node.level
+    }
+    assert late == set(_LATE)
+
+
 def _loaded_after(statement: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter has loaded after a statement."""
     code = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
