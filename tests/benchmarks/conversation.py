@@ -1,4 +1,4 @@
-"""Long conversations: what it costs to restore one, and to ask one question more.
+"""Long conversations: what it costs to restore one, to ask one question more, and to export one.
 
     python -m tests.benchmarks conversation [--rounds N] [--turns N]
 
@@ -26,6 +26,8 @@ from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Cost
+from cnai_magic.notebook.markdown_export import to_markdown
+from cnai_magic.notebook.messages_json import to_messages
 from cnai_magic.notebook.notebook_files import notebook_of, restored_from
 from cnai_magic.notebook.record import bundle, metadata
 from cnai_magic.session.endpoint import Endpoint
@@ -50,6 +52,7 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         _restore(Path(folder) / "long.ipynb", options.turns, options.rounds)
         _ask(Path(folder), options.turns, options.rounds)
+        _export(5 * options.turns)
 
 
 def _restore(path: Path, turns: int, rounds: int) -> None:
@@ -74,6 +77,20 @@ def _ask(folder: Path, turns: int, rounds: int) -> None:
     row(f"one turn more after {_SHORT}", at_short * 1000, "ms")
     row(f"one turn more after {turns:,}", at_long * 1000, "ms")
     row("the long one over the short one", at_long / at_short, "×", at_most=2)
+
+
+def _export(turns: int) -> None:
+    """Write a long conversation in each form; once, since it takes seconds."""
+    conversation = _conversation(turns)
+    forms: dict[str, Callable[[Conversation], object]] = {
+        ".ipynb": notebook_of,
+        ".md": to_markdown,
+        ".json": to_messages,
+    }
+    for form, write in forms.items():
+        began = time.perf_counter()
+        write(conversation)
+        row(f"{turns:,} turns exported as {form}", time.perf_counter() - began, "s", at_most=5)
 
 
 def _fastest(rounds: int, *works: Callable[[], None]) -> list[float]:
