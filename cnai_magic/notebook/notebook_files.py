@@ -115,13 +115,10 @@ def notebook_of(conversation: Conversation) -> bytes:
     """
     import nbformat
 
-    notebook = nbformat.v4.new_notebook()
-    notebook.metadata["kernelspec"] = dict(_KERNEL)
-    notebook.metadata["language_info"] = {"name": "python"}
-    notebook.cells = list(_cells(conversation))
-    for number, cell in enumerate(notebook.cells):
-        # Not nbformat's random ones.
-        cell["id"] = f"cnai-{number}"
+    # Not nbformat's functions, which check each cell and each output apart; all are checked once below.
+    cells = [{**cell, "id": f"cnai-{number}"} for number, cell in enumerate(_cells(conversation))]
+    about = {"kernelspec": dict(_KERNEL), "language_info": {"name": "python"}}
+    notebook = nbformat.from_dict({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5})
     nbformat.validate(notebook)
     return f"{nbformat.writes(notebook)}\n".encode("utf-8", "replace")
 
@@ -183,13 +180,15 @@ def _cached_cells(path: Path, modified: int, size: int) -> tuple[SavedCell, ...]
 # -- written ------------------------------------------------------------------------------------
 
 
-def _cells(conversation: Conversation) -> Iterator[Any]:
-    import nbformat
-
+def _cells(conversation: Conversation) -> Iterator[dict[str, Any]]:
     times = [each.reply.started for turn in conversation.turns for each in turn.attempts]
     begin, end = (min(times), max(times)) if times else (datetime.fromtimestamp(0, timezone.utc),) * 2
-    yield nbformat.v4.new_markdown_cell(f"# Conversation {escape_markdown(conversation.name)}")
-    yield nbformat.v4.new_code_cell("%load_ext cnai_magic")
+    yield {
+        "cell_type": "markdown",
+        "metadata": {},
+        "source": f"# Conversation {escape_markdown(conversation.name)}",
+    }
+    yield _code_cell("%load_ext cnai_magic")
     if conversation.name != "main":
         yield _use_cell(conversation.name, begin)
     system = conversation.system or ""
@@ -202,11 +201,10 @@ def _cells(conversation: Conversation) -> Iterator[Any]:
         if wanted != system and _is_long(wanted):
             yield _system_cell(wanted, conversation.name, reply.started)
             system = wanted
-        cell = nbformat.v4.new_code_cell(_question(reply, wanted != system, conversation.name))
         for each in (attempt.reply for attempt in turn.attempts):
             spent[each.demo] += Spend.of(Charge(each.model, "", each.usage, each.cost, each.demo))
-        cell.outputs = [_output(turn, number, conversation.name, spent[reply.demo])]
-        yield cell
+        source = _question(reply, wanted != system, conversation.name)
+        yield _code_cell(source, _output(turn, number, conversation.name, spent[reply.demo]))
     if conversation.system is not None and conversation.system != system:
         # A question was asked with another one that does not fit its line.
         later = end + timedelta(milliseconds=1) if end.year < datetime.max.year else end
@@ -239,7 +237,7 @@ def _is_long(system: str) -> bool:
     return not system.isprintable() or system == "--"
 
 
-def _use_cell(name: str, time: datetime) -> Any:
+def _use_cell(name: str, time: datetime) -> dict[str, Any]:
     return _command_cell(
         f"%cnai_chat new {shlex.quote(name)}",
         f"Conversation {name!r} is in use.",
@@ -247,7 +245,7 @@ def _use_cell(name: str, time: datetime) -> Any:
     )
 
 
-def _system_cell(system: str, conversation: str, time: datetime) -> Any:
+def _system_cell(system: str, conversation: str, time: datetime) -> dict[str, Any]:
     # In quotes: the command takes off one pair, and with it the blanks around.
     line = f'system "{system}"'
     source = (
@@ -257,16 +255,25 @@ def _system_cell(system: str, conversation: str, time: datetime) -> Any:
     return _command_cell(source, shown, event_metadata("system", conversation, time=time, system=system))
 
 
-def _command_cell(source: str, shown: str, record: dict[str, Any]) -> Any:
-    import nbformat
+def _code_cell(source: str, *outputs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": list(outputs),
+        "source": source,
+    }
 
-    output = nbformat.v4.new_output("display_data", {"text/plain": strip_controls(shown)}, metadata=record)
-    return nbformat.v4.new_code_cell(source, outputs=[output])
+
+def _display(data: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:
+    return {"output_type": "display_data", "data": data, "metadata": about}
 
 
-def _output(turn: Turn, number: int, conversation: str, total: Spend) -> Any:
-    import nbformat
+def _command_cell(source: str, shown: str, record: dict[str, Any]) -> dict[str, Any]:
+    return _code_cell(source, _display({"text/plain": strip_controls(shown)}, record))
 
+
+def _output(turn: Turn, number: int, conversation: str, total: Spend) -> dict[str, Any]:
     def placed(attempt: Attempt) -> Attempt:
         return replace(
             attempt,
@@ -280,4 +287,4 @@ def _output(turn: Turn, number: int, conversation: str, total: Spend) -> Any:
 
     others = tuple(placed(each) for each in turn.attempts if each is not turn.attempt)
     shown = replace(placed(turn.attempt), total=total, others=others)
-    return nbformat.v4.new_output("display_data", bundle(shown), metadata=metadata(shown))
+    return _display(bundle(shown), metadata(shown))
