@@ -36,7 +36,7 @@ const RULE = /^(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const BULLET = /^([-*+])(?=[ \t]|$)/;
 const NUMBER = /^(\d{1,9})([.)])(?=[ \t]|$)/;
 const MATHS: [RegExp, string][] = [[/^\$\$/, "$$"], [/^\\\[/, "\\]"], [/^\\begin\{([A-Za-z]{1,20}\*?)\}/, "\\end{"]];
-// As long as "$$" and "\\[" are.
+// The length of "$$" and of "\[".
 const OPENING = 2;
 
 export function block(kind: BlockKind, more: Partial<Block> = {}): Block {
