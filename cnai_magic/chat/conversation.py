@@ -212,14 +212,14 @@ class Conversation:
         turn = self.turn_at(position) or self.detached.get(position)
         return turn.next_number if turn else 1
 
-    def retire(self, cell: str, asked: Collection[CellPosition]) -> None:
+    def detach(self, cell: str, asked: Collection[CellPosition]) -> None:
         """Detach the turns of a cell that its last run did not ask: its outputs no longer show them."""
         gone = [each for each in self.turns if each.position.cell == cell and each.position not in asked]
         for turn in gone:
             if turn.position.is_asked_again:
-                self._retire(turn)
+                self._detach(turn)
 
-    def _retire(self, turn: Turn) -> None:
+    def _detach(self, turn: Turn) -> None:
         self.turns.remove(turn)
         if turn.position.is_asked_again:
             self.detached[turn.position] = turn
@@ -237,7 +237,7 @@ class Conversation:
     def drop(self, number: int) -> Turn:
         """Take turn `number` (from 1) out of the conversation; raises InputError where there is none."""
         turn = self.turn(number)
-        self._retire(turn)
+        self._detach(turn)
         return turn
 
     def fork(self, name: str, at: int | None = None, now: datetime | None = None) -> Conversation:

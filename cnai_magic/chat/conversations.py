@@ -120,7 +120,7 @@ class Conversations:
             asked_in.append(self.in_use)
         for conversation in self:
             if conversation in asked_in or not any(map(conversation.is_kin_of, asked_in)):
-                conversation.retire(cell, [position for name, position in asked if name == conversation.name])
+                conversation.detach(cell, [position for name, position in asked if name == conversation.name])
 
     # -- begun, used, removed -------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ def _kind(change: dict[str, Any]) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Turns of a cell, each with its conversation and whether it is retired; and changes that it made."""
+    """Turns of a cell, each with its conversation and whether it is detached; and changes that it made."""
 
     time: datetime
     turns: Sequence[tuple[Conversation, Turn, bool]] = ()

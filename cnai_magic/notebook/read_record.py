@@ -66,7 +66,7 @@ class Event(NamedTuple):
 
 
 class KeptTurn(NamedTuple):
-    """A turn of a cell that its outputs no longer show: of which conversation, and whether it is retired."""
+    """A turn of a cell that its outputs no longer show: of which conversation, and whether it is detached."""
 
     attempt: Attempt
     conversation: str

@@ -131,7 +131,7 @@ class _Restoring:
         ]
         for each in sorted(moments, key=_time):
             if isinstance(each, SavedTurn):
-                self._retire(self._names.of(each.conversation, each.known), each.turn_id, each.known)
+                self._detach(self._names.of(each.conversation, each.known), each.turn_id, each.known)
             elif isinstance(each, SavedChange):
                 current = self._used(each.event) or current
                 self._change_again(each)
@@ -223,7 +223,7 @@ class _Restoring:
         return self._turns[name].get(turn_id) if name in self._turns else None
 
     def _inherit(self, before: FoundTurn, fork: str, time: datetime, answer: Attempt | None = None) -> None:
-        """Let a fork have a turn of its origin: `answer` is in force, or it is a retired one."""
+        """Let a fork have a turn of its origin: `answer` is in force, or it is a detached one."""
         attempts = [each for each in before.attempts.values() if each.reply.started <= time]
         if self._inheritable < len(attempts):
             attempts = []
@@ -264,7 +264,7 @@ class _Restoring:
         if not asked_since:
             turn.shown, turn.detached = answer, False
 
-    def _retire(self, name: str, turn_id: str, time: datetime) -> None:
+    def _detach(self, name: str, turn_id: str, time: datetime) -> None:
         turn = self._turns[name].get(turn_id) if name in self._turns else None
         if turn is not None and turn.latest <= time:
             turn.detached = True
@@ -276,7 +276,7 @@ class _Restoring:
         """
         turn = self._turns[name].get(event.turn_id) if name in self._turns else None
         if event.kind == "drop":
-            self._retire(name, event.turn_id, event.time)
+            self._detach(name, event.turn_id, event.time)
         elif turn is None or turn.latest >= event.time:
             return
         elif event.answer in turn.attempts:

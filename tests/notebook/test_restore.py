@@ -684,7 +684,7 @@ def test_a_turn_that_was_taken_out_here_stays_out_where_the_notebook_tells_of_it
 def test_a_turn_that_its_cell_let_go_of_does_not_come_back(document: Document) -> None:
     session = KernelSession(Cnai())
     session.cells.restore(document.restored())
-    session.conversations["main"].retire("b", [])
+    session.conversations["main"].detach("b", [])
     session.cells.restore(document.restored())
     assert [turn.reply.prompt for turn in session.conversations["main"].turns] == ["question a", "question c"]
 
