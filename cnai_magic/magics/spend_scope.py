@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..api.messages import describe_models
 from ..display.spend import ScopeTotal
 from ..errors import InputError, LedgerError
-from ..money.cost import Charge, Record, Spend, account
+from ..money.cost import Charge, Record, Spend, account_of
 from ..money.holds import BudgetStatus
 from ..next_steps import by_door
 
@@ -127,7 +127,7 @@ def kernel_status(session: KernelSession) -> BudgetStatus | None:
 def day_status(session: KernelSession) -> BudgetStatus | None:
     """Return the budget of the day of all notebooks, None where there is none."""
     ledger = session.spending.ledger_to_read(session.settings.ledger)
-    return None if ledger is None else ledger.day.status(account(session.asks_demo()))
+    return None if ledger is None else ledger.day.status(account_of(session.asks_demo()))
 
 
 def _ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal]:

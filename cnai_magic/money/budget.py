@@ -19,7 +19,7 @@ from ..api.messages import ChatRequest, Message
 from ..errors import BudgetError, CnaiError, LedgerError
 from ..next_steps import Step, either, raise_budget, remove_budget, send_less, set_price
 from .book import SpendBook
-from .cost import Charge, account, usd
+from .cost import Charge, account_of, usd
 from .holds import BudgetStatus, Hold, Holds, MemoryHolds
 from .model_limits import NOTABLE_OVERRUN, ModelLimits
 from .price import Price
@@ -119,13 +119,13 @@ class Budget:
         """
         if price is None:
             raise _no_price(request.model, limits)
-        of = account(demo)
+        account = account_of(demo)
 
         try:
             return retry(
-                lambda: self._hold(request, price, limits, host, of),
+                lambda: self._hold(request, price, limits, host, account),
                 pause,
-                may_pass=lambda error: self._fits_without_holds(limits, of, error.needed),
+                may_pass=lambda error: self._fits_without_holds(limits, account, error.needed),
             )
         except LedgerError as error:
             raise ledger_failed(error) from error
@@ -144,14 +144,16 @@ class Budget:
                 self.kernel.release(kernel.hold)
             return day
 
-    def _hold(self, request: ChatRequest, price: Price, limits: Limits, host: str, of: str) -> TokenBudget:
+    def _hold(
+        self, request: ChatRequest, price: Price, limits: Limits, host: str, account: str
+    ) -> TokenBudget:
         prompt = _cost(_most_prompt_tokens(request.messages), max(price.input, price.cached or 0))
         overrun = self.models.overrun(host, request.model)
         least = prompt + _cost(1 + overrun, price.output)
         wanted = request.max_tokens or self.models.longest(host, request.model) or _TOKENS_AT_A_TIME
         for _ in range(_TRIES):
             with self._lock:
-                left = self._left(limits, of, least, overrun)
+                left = self._left(limits, account, least, overrun)
                 tokens = max(1, min(wanted, _tokens_for(left - prompt, price) - overrun))
                 limit: int | None = tokens
                 if not price.output:
@@ -159,38 +161,38 @@ class Budget:
                     tokens, limit = _UNLIMITED, request.max_tokens
                 budget = TokenBudget(tokens + overrun, limit, tokens < wanted)
                 try:
-                    self._hold_each(budget, limits, of, prompt + _cost(tokens + overrun, price.output))
+                    self._hold_each(budget, limits, account, prompt + _cost(tokens + overrun, price.output))
                 except BudgetError:
                     continue  # another process took it in between: look again at what is left
                 budget.extend = partial(self._extend, budget, price)
                 return budget
         raise BudgetError("requests under way hold the rest of the day's budget", next_step="ask again")
 
-    def _left(self, limits: Limits, of: str, least: int, overrun: int) -> int:
+    def _left(self, limits: Limits, account: str, least: int, overrun: int) -> int:
         """Return what is left of the smaller budget; raise BudgetError where `least` does not fit it."""
         left = _UNLIMITED
         for store, words in zip(limits, (_KERNEL, _DAY), strict=True):
-            status = None if store is None else store.status(of, patience=BRIEF)
+            status = None if store is None else store.status(account, patience=BRIEF)
             if status is not None:
                 if least > max(0, status.left):
                     raise words.refusal(least, status, overrun)
                 left = min(left, status.left)
         return left
 
-    def _hold_each(self, budget: TokenBudget, limits: Limits, of: str, nano: int) -> None:
+    def _hold_each(self, budget: TokenBudget, limits: Limits, account: str, nano: int) -> None:
         if not nano:
             return
-        budget.kernel = _held(limits.kernel, of, nano)
+        budget.kernel = _held(limits.kernel, account, nano)
         try:
-            budget.day = _held(limits.day, of, nano)
+            budget.day = _held(limits.day, account, nano)
         except CnaiError:
             self.settle(budget)
             raise
 
-    def _fits_without_holds(self, limits: Limits, of: str, needed: int) -> bool:
+    def _fits_without_holds(self, limits: Limits, account: str, needed: int) -> bool:
         """Return whether an amount would fit the budgets if no request held anything."""
         with self._lock:
-            found = [store.status(of, patience=BRIEF) for store in limits if store is not None]
+            found = [store.status(account, patience=BRIEF) for store in limits if store is not None]
         return all(needed <= status.limit - status.spent for status in found if status is not None)
 
     def _extend(self, budget: TokenBudget, price: Price, needed: int) -> int:
@@ -232,8 +234,8 @@ def retry(
         pause(_POLL)
 
 
-def _held(store: Holds | None, of: str, nano: int) -> Held | None:
-    hold = None if store is None else store.hold(of, nano, patience=BRIEF)
+def _held(store: Holds | None, account: str, nano: int) -> Held | None:
+    hold = None if store is None else store.hold(account, nano, patience=BRIEF)
     return None if store is None or hold is None else Held(store, hold)
 
 

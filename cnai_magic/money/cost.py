@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..api.messages import Usage
 
-__all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "account", "dollars", "usd"]
+__all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "account_of", "dollars", "usd"]
 
 MONEY, DEMO = "money", "demo"
 """The two accounts that a budget limits: demo credit is not money, and never added to it."""
@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def account(demo: bool) -> str:
+def account_of(demo: bool) -> str:
     """Return the account that a charge is of."""
     return DEMO if demo else MONEY
 

@@ -21,7 +21,7 @@ from ..errors import LedgerError
 from ..next_steps import PYTHON, Door
 from .book import SpendBook
 from .budget import BRIEF, Budget, Limits, TokenBudget, ledger_failed, retry
-from .cost import Charge, Spend, account
+from .cost import Charge, Spend, account_of
 from .holds import BudgetStatus, Holds
 from .journal import Journal, OpenRequests
 from .ledger import Ledger, default_path
@@ -243,7 +243,7 @@ class Spending:
         """Return the kernel's budget, and what is spent and held of it, in nano-USD; None for no budget."""
         if budget is None:
             return None
-        held = self.budget.kernel.held(account(demo))
+        held = self.budget.kernel.held(account_of(demo))
         return BudgetStatus(budget, self.book.total(demo=demo).nano, held)
 
     def notebook(self, setting: str, notebook: str, *, demo: bool) -> Spend:
