@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,20 @@ def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hours_from_midnight() -> Iterator[None]:
+    """Begin about noon in local time, here and in processes that tests start: no test meets another day."""
+    if not hasattr(time, "tzset"):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        # In POSIX what is added to local time for UTC: from -12 to +11, so each hour tries another time zone.
+        patch.setenv("TZ", f"NOON{time.gmtime().tm_hour - 12:+d}")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)
