@@ -380,7 +380,8 @@ def test_what_the_file_of_a_notebook_holds_is_restored_in_a_new_session(
     saved_as(tmp_path / "saved.ipynb", *cells)
     everything = (
         "{each.name: [(turn.position.cell, turn.position.index_in_cell, turn.id, turn.current, "
-        "[(a.id, a.reply.prompt, a.reply.text, a.number, a.turn) for a in turn.attempts]) for turn in each.turns] "
+        "[(a.id, a.reply.prompt, a.reply.text, a.number, a.turn) for a in turn.attempts]) "
+        "for turn in each.turns] "
         "for each in session.conversations}"
     )
     before = kernel.value(everything)
