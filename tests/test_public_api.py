@@ -177,6 +177,20 @@ def test_an_example_in_the_documentation_runs(thing: Any, monkeypatch: pytest.Mo
     assert doc is not None
     example = "\n".join(line[4:] for line in doc.splitlines() if line.startswith("    ") or not line)
     assert example.strip()
+    _run_on_the_demo(example, monkeypatch)
+
+
+def test_the_readme_of_plain_python_runs_and_names_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (_PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("### In plain Python")[2].partition("\n#")[0]
+    _run_on_the_demo(section.partition("```python\n")[2].partition("```")[0], monkeypatch)
+    assert set(re.findall(r"\bcnai_magic\.(\w+)", section)) <= set(cnai_magic.__all__)
+    assert set(re.findall(r"\b([A-Z]\w+Error)\b", section)) <= set(cnai_magic.__all__)
+    members = set(re.findall(r"\bsession\.(\w+)", section))
+    assert {"ask", "stream", "conversation", "prepare"} <= members <= set(dir(cnai_magic.Session))
+
+
+def _run_on_the_demo(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNAI_LEDGER", "off")
     gateway = start_embedded(tokens_per_second=0)
     session = cnai_magic.Session(base_url="demo")
