@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -100,21 +99,12 @@ def spent(*cells: NotebookNode) -> int:
     return sum(costs.values())
 
 
-def run_by_jupyter(name: str, folder: Path, **variables: str) -> NotebookNode:
-    """Run a copy of an example with `jupyter execute`, and return what that saved."""
-    source, out = folder / f"{name}.ipynb", folder / "out" / "executed.ipynb"
-    out.parent.mkdir()
+def run_headless(name: str, folder: Path, **variables: str) -> NotebookNode:
+    """Run a copy of an example as a program does, in a kernel that is sent no cell IDs, and return it."""
+    source = folder / f"{name}.ipynb"
     nbformat.write(example(name), source)
-    ran = subprocess.run(
-        [sys.executable, "-m", "jupyter", "execute", f"--output={out}", str(source)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**environment(folder / "home"), **variables},
-    )
-    assert ran.returncode == 0, ran.stderr
-    notebook = nbformat.read(out, as_version=4)
+    front_end = FrontEnd(example(name), watched=False, resources={"metadata": {"path": str(folder)}})
+    notebook = front_end.execute(env={**environment(folder / "home"), **variables})
     nbformat.validate(notebook)
     return notebook
 
@@ -153,7 +143,7 @@ def test_a_run_gives_the_outputs_that_are_committed(name: str, front_end: FrontE
 def test_a_program_runs_it_too(tmp_path: Path) -> None:
     # Each cell once, without cell IDs: one attempt of everything.
     name = "prompt_iteration"
-    notebook = run_by_jupyter(name, tmp_path)
+    notebook = run_headless(name, tmp_path)
     assert "widgets" not in notebook.metadata
     for committed, cell in zip(example(name).cells, notebook.cells, strict=True):
         then, now = records(committed), records(cell)
@@ -166,7 +156,7 @@ def test_a_program_runs_it_too(tmp_path: Path) -> None:
 
 @EVERY
 def test_it_is_replayed_as_a_whole(name: str, tmp_path: Path) -> None:
-    notebook = run_by_jupyter(name, tmp_path, CNAI_REPLAY="1")
+    notebook = run_headless(name, tmp_path, CNAI_REPLAY="1")
     asked = [cell["id"] for cell in notebook.cells if any("replayed" not in each for each in records(cell))]
     assert asked == (["ask-live", "ask-reasoner"] if name == "lesson" else [])
     for committed, cell in zip(example(name).cells, notebook.cells, strict=True):

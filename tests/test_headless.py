@@ -59,7 +59,7 @@ def test_a_headless_run_goes_on_from_what_another_notebook_holds(tmp_path: Path)
         "%%cnai demo-echo\nWhat is my name?",
         "%cnai_chat show",
     ]
-    notebook = run("jupyter execute", new_notebook(*cells), tmp_path)
+    notebook = FrontEnd(new_notebook(*cells), watched=False).execute()
     (restored,) = notebook.cells[1].outputs
     assert "2 turns in 'main'; nothing was sent." in restored.data["text/plain"]
     answer = notebook.cells[2].outputs[-1]

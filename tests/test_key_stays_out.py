@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from cnai_magic.settings import Cnai
-from tests.notebooks import code, execute, new_notebook
+from tests.notebooks import FrontEnd, code, new_notebook
 from tests.servers import ScriptedServer, chunked, completion, delta, event, failure, json_response, response
 
 # Put together here, so that the source holds nothing of the shape of a key.
@@ -29,6 +30,21 @@ import logging, http.client
 logging.basicConfig(filename="everything.log", level=logging.DEBUG, force=True)
 %xmode Verbose
 """
+
+
+FAULTS = ["none", "401 that echoes the key", "500", "redirect", "stream error"]
+QUESTIONS = [
+    "%%cnai some-model\nWhat is 2+2?",
+    "%%cnai some-model --no-stream\nWhat is 2+2?",
+    "%cnai_models --refresh",
+]
+LOOK_EVERYWHERE = [
+    "session = get_ipython().magics_manager.registry['CnaiMagics'].session",
+    "vars(session), vars(session.servers), vars(session._keys), session.resolve_endpoint()",
+    "1 / 0",
+    "%cnai_spend",
+    "%config Cnai",
+]
 
 
 def places_of(key: str, folder: Path) -> list[str]:
@@ -52,33 +68,32 @@ def script(server: ScriptedServer, fault: str) -> None:
     server.always(replies.get(fault, json_response(completion("4"))))
 
 
-@pytest.mark.parametrize(
-    "fault", ["none", "401 that echoes the key", "500", "redirect", "nobody", "stream error"]
-)
-def test_no_file_holds_the_key(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CNAI_API_KEY", KEY)
+def test_no_file_holds_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with ScriptedServer() as server:
-        address = "http://127.0.0.1:9/v1" if fault == "nobody" else server.base_url
-        monkeypatch.setenv("CNAI_BASE_URL", address)
-        script(server, fault)
-        notebook = execute(
-            new_notebook(
-                LOGS,
-                "%load_ext cnai_magic\n%config Cnai.retries = 0",
-                code("%%cnai some-model\nWhat is 2+2?", fails=True),
-                code("%%cnai some-model --no-stream\nWhat is 2+2?", fails=True),
-                code("%cnai_models", fails=True),
-                "session = get_ipython().magics_manager.registry['CnaiMagics'].session",
-                "vars(session), vars(session.servers), vars(session._keys), session.resolve_endpoint()",
-                code("1 / 0", fails=True),
-                "%cnai_spend",
-                "%config Cnai",
-            )
-        )
-        if fault != "nobody":
-            assert any(KEY in str(request.headers) for request in server.requests), "the key was never used"
-            assert not any(KEY.encode() in request.body for request in server.requests)
+    monkeypatch.setenv("CNAI_API_KEY", KEY)
+    notebook = new_notebook()
+    front_end = FrontEnd(notebook)
+
+    def run(*sources: str) -> None:
+        for source in sources:
+            notebook.cells.append(code(source, fails=True))
+            front_end.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
+
+    with ExitStack() as running:
+        server = running.enter_context(ScriptedServer())
+        monkeypatch.setenv("CNAI_BASE_URL", server.base_url)
+        with front_end.setup_kernel():
+            run(LOGS, "%load_ext cnai_magic\n%config Cnai.retries = 0")
+            for fault in FAULTS:
+                before = len(server.requests)
+                script(server, fault)
+                run(*QUESTIONS)
+                sent = server.requests[before:]
+                assert any(KEY in str(request.headers) for request in sent), "the key was never used"
+                assert not any(KEY.encode() in request.body for request in sent)
+            # From here on nobody listens at the address.
+            running.close()
+            run(*QUESTIONS, *LOOK_EVERYWHERE)
     nbformat.write(notebook, tmp_path / "executed.ipynb")
     assert (tmp_path / "everything.log").stat().st_size > 0
     assert places_of(KEY, tmp_path) == []

@@ -307,7 +307,7 @@ _CHARGES = st.builds(
 )
 
 
-@random_examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@random_examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(charges=st.lists(_CHARGES, max_size=12))
 def test_rows_come_back_and_sums_are_exact(path: Path, charges: list[Charge]) -> None:
     with_space = path.with_name(f"{next(_IDS)}.sqlite3")

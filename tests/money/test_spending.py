@@ -741,7 +741,7 @@ def heard(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def test_ten_kernels_at_once_spend_the_day_s_budget_and_no_more(
+def test_five_kernels_at_once_spend_the_day_s_budget_and_no_more(
     server: ScriptedServer, make: Callable[..., KernelSession], path: Path
 ) -> None:
     server.always(sse("yes", tokens=(20, 8)))
@@ -750,7 +750,7 @@ def test_ten_kernels_at_once_spend_the_day_s_budget_and_no_more(
     set_day_budget(session, budget)
     ask_on = """
 answers = 0
-for _ in range(12):
+for _ in range(24):
     try:
         session.ask("a", Options(once=True))
         answers += 1
@@ -758,7 +758,7 @@ for _ in range(12):
         pass
 tell(answers)
 """
-    with kernels(10, ask_on, server, path) as running:
+    with kernels(5, ask_on, server, path) as running:
         for process in running:
             go(process)
         answered = sum(int(heard(process)) for process in running)

@@ -39,7 +39,7 @@ _PIECES = st.sampled_from(
     ]
 )
 _TEXTS = st.lists(_PIECES | st.text(max_size=4), max_size=14).map("".join)
-SIZE = 3 * 2**20
+SIZE = 2**20
 
 
 def repeated(piece: str) -> str:

@@ -251,7 +251,7 @@ def _known(answer: Reply) -> Reply:
     )
 
 
-@random_examples()
+@random_examples(100)
 @given(st.lists(st.lists(_REPLIES, min_size=1, max_size=3), max_size=3), st.sampled_from(["main", "plan"]))
 def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     tmp_path_factory: pytest.TempPathFactory, turns: list[list[Reply]], name: str
