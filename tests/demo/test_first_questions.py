@@ -370,8 +370,10 @@ def test_the_code_of_every_answer_runs(title: str, tmp_path: Path, monkeypatch: 
     if all(find_spec(name) for name in needed):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("MPLBACKEND", "agg")
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(code, {})
+        names: dict[str, object] = {}
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(code, names)
+        assert printed.getvalue() or names.keys() > {"__builtins__"}
 
 
 def test_every_pattern_and_entry_of_the_data_can_be_used() -> None:

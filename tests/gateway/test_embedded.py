@@ -299,7 +299,8 @@ def test_a_reserved_port_is_explained(tmp_path: Path) -> None:
 
 
 def test_an_ipv6_address_may_stand_in_brackets() -> None:
-    listening_socket.bind("[::1]", 0).close()
+    with listening_socket.bind("[::1]", 0) as bound:
+        assert bound.getsockname()[0] == "::1"
 
 
 def test_starting_it_touches_no_file(tmp_path: Path) -> None:

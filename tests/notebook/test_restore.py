@@ -585,7 +585,7 @@ def test_questions_of_one_cell_that_append_are_not_asked_again() -> None:
 def test_what_was_made_to_take_long_or_fill_the_memory_does_not(document: Document) -> None:
     """Thousands of attempts of one turn, of questions of one cell, of drops, keeps, forks and reasons."""
     (template,) = document.outputs["a"]
-    facts, later, many = template["metadata"]["cnai"], _BEGIN + timedelta(days=1), 6000
+    facts, later, many = template["metadata"]["cnai"], _BEGIN + timedelta(days=1), 2000
     turn_id = facts["turn_id"]
     outputs: list[dict[str, Any]] = []
     for number in range(many):
