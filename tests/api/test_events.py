@@ -407,7 +407,13 @@ def test_no_stream_of_bytes_gives_half_an_event_or_a_foreign_exception(
     )
 )
 def test_any_bytes_at_all_end_in_an_answer_or_in_an_error_of_the_family(pieces: list[bytes]) -> None:
-    shown(read_all(pieces), [])
+    outcomes = []
+    # However the bytes were cut on their way.
+    for cut in (pieces, [b"".join(pieces)]):
+        texts: list[str] = []
+        failure = shown(read_all(cut), texts)
+        outcomes.append(("".join(texts), type(failure)))
+    assert outcomes[0] == outcomes[1]
 
 
 def test_the_same_holds_over_a_real_socket() -> None:
