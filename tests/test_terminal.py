@@ -46,7 +46,7 @@ def test_control_c_keeps_what_arrived(terminal: pexpect.spawn) -> None:
     terminal.sendline("print(_cnai if '_cnai' in globals() else 'none')")
     terminal.expect_exact("In [4]: ")
     terminal.sendline("%cnai_chat")
-    terminal.expect("main +1 +1")
+    terminal.expect("main +1 +stall +in use")
 
 
 def test_an_error_is_a_few_lines(terminal: pexpect.spawn) -> None:

@@ -109,7 +109,7 @@ DAMAGED: dict[str, tuple[Callable[[Cell], object], bool, str]] = {
     "source of numbers": (
         _set("source", ["a", 5, None]),
         False,
-        "cell 4 is damaged: its source is a list, and",
+        "cell 4 is damaged: its source is a list, not text",
     ),
     "no source": (_without("source"), False, "cell 4 is damaged: its source is null, not text"),
     "no type": (_without("cell_type"), False, ""),
@@ -148,7 +148,7 @@ DAMAGED: dict[str, tuple[Callable[[Cell], object], bool, str]] = {
     "parameters a list": (
         _about("parameters", [1]),
         True,
-        "in cell 4, because one of its parts is not an object",
+        "in cell 4, because its parameters are not those of a request",
     ),
     "parameter a list": (_about("parameters", {"top_p": []}), True, "in cell 4, because its parameters"),
     "time a word": (_about("time", "now"), True, "in cell 4, because its time"),
