@@ -90,9 +90,12 @@ class Conversations:
         """
         cell = position.cell or ""
         runs = [turn.first_run for _, turn in self.turns_of(cell) if turn.position.is_asked_again]
-        if cell in self._deleted_runs:
-            runs.append(self._deleted_runs[cell])
-        return min(runs, default=None) or self.clock.now()
+        deleted = self.deleted_run(cell)
+        return min([*runs, deleted] if deleted else runs, default=None) or self.clock.now()
+
+    def deleted_run(self, cell: str) -> datetime | None:
+        """Return when a cell first ran whose turns were deleted with their conversation, else None."""
+        return self._deleted_runs.get(cell)
 
     def begun_at(self, position: CellPosition, name: str = "", *, fork: bool = False) -> Conversation | None:
         """Return the conversation that was begun at a position: a cell that runs again goes on in it."""

@@ -8,6 +8,7 @@ commands made in earlier runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,14 +49,18 @@ def _kind(change: dict[str, Any]) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Turns of a cell, each with its conversation and whether it is detached; and changes that it made."""
+    """Turns of a cell, each with its conversation and whether it is detached; and changes that it made.
+
+    `first_run` is when the cell first ran, where its turns were deleted with their conversation.
+    """
 
     time: datetime
     turns: Sequence[tuple[Conversation, Turn, bool]] = ()
     changes: Sequence[dict[str, Any]] = field(default=())
+    first_run: datetime | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.turns or self.changes)
+        return bool(self.turns or self.changes or self.first_run)
 
     def record(self, most_attempts: int) -> dict[str, Any]:
         """Return what an output keeps of it, with at most `most_attempts` earlier ones of a turn."""
@@ -68,7 +73,8 @@ class Kept:
             if left < 0 and turns:
                 break
             turns.append({**about, "retired": True} if detached else about)
-        return {"time": time_text(self.time), "turns": turns, "changes": list(self.changes)}
+        about = {"time": time_text(self.time), "turns": turns, "changes": list(self.changes)}
+        return about if self.first_run is None else {**about, "first_run": time_text(self.first_run)}
 
     def note(self, conversations: Conversations) -> str:
         """Return what is said below a run that failed: which answers are still in force."""
@@ -105,12 +111,15 @@ def kept_of(
 ) -> Kept:
     """Return what a cell did before, and none of its outputs shows; while it `runs` again, none is there.
 
-    A turn that stands as a fork was made with it needs no record: that of the fork tells of it.
+    A turn that stands as a fork was made with it needs no record: that of the fork tells of it, if it still
+    stands elsewhere.
     """
+    stand = Counter(turn.id for _, turn in conversations.turns_of(cell))
     turns: list[tuple[Conversation, Turn, bool]] = []
     for conversation, turn in conversations.turns_of(cell):
         detached = conversation.detached.get(turn.position) is turn
         own = any(each.conversation == conversation.name for each in turn.attempts)
-        if (runs or not turn.display_id) and (own or (detached and conversation.is_fork)):
+        lone = stand[turn.id] == 1
+        if (runs or not turn.display_id) and (own or lone or (detached and conversation.is_fork)):
             turns.append((conversation, turn, detached))
-    return Kept(time, turns, changes)
+    return Kept(time, turns, changes, None if stand else conversations.deleted_run(cell))

@@ -30,7 +30,7 @@ from .untrusted import (
     read_usage,
 )
 
-__all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "standing_in"]
+__all__ = ["Event", "KeptTurn", "read_answer", "read_deleted_run", "read_event", "read_kept", "standing_in"]
 
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
 _MOST_KEPT = 1000
@@ -131,6 +131,11 @@ def read_kept(
         except InputError as error:
             found.append(error)
     return read_time(kept), found, [each for each in changes[:_MOST_KEPT] if isinstance(each, Mapping)]
+
+
+def read_deleted_run(about: Mapping[str, Any]) -> datetime | None:
+    """Return when a cell first ran whose turns were deleted with their conversation, None for any other."""
+    return read_time_or_none(read_mapping(about["kept"]), "first_run") if "kept" in about else None
 
 
 def _kept_turn(about: Mapping[str, Any]) -> KeptTurn:

@@ -64,7 +64,11 @@ class _Restoring:
     def __init__(self, cells: Iterable[SavedCell]) -> None:
         self._outputs = outputs = SavedOutputs(cells)
         self._answers = outputs.answers
-        self.restored = Restored(charges=outputs.charges, changes=outputs.changes_of_cells)
+        self.restored = Restored(
+            charges=outputs.charges,
+            changes=outputs.changes_of_cells,
+            deleted_runs=outputs.deleted_runs,
+        )
         # In which conversation each answer was asked, and as which turn.
         self._homes: dict[str, tuple[str, str]] = {}
         # By the names that their conversations have in the end, and their own IDs.
@@ -84,7 +88,7 @@ class _Restoring:
         """Put a turn into its conversation, with its other attempts."""
         attempt = saved.attempt
         for each in all_attempts(attempt):
-            home = self._names.of(each.conversation, saved.known)
+            home = self._names.of_older(each.conversation, each.reply.started, saved.known)
             self._homes.setdefault(each.id, (home, each.turn_id or each.id))
         name = self._names.of(saved.conversation, saved.known)
         # An answer outside of any conversation, or one that broke off, is spend and no turn.
@@ -103,8 +107,8 @@ class _Restoring:
         turn.show(shown, saved.cell, saved.document_index)
         for other in attempt.others:
             turn.add(self._answers[other.id])
-            origin = self._names.final(other.conversation, saved.known)
-            if origin and origin != name and not self._names.is_gone(name):
+            origin = self._names.of_older(other.conversation, other.reply.started, saved.known)
+            if origin != name and not (self._names.is_gone(origin) or self._names.is_gone(name)):
                 self._forks.append((name, origin))
 
     def _conversation(self, name: str) -> Conversation:
@@ -157,12 +161,14 @@ class _Restoring:
         """Make a change again in its conversation, if that is there in the end."""
         event, cell = change
         named = event.name if event.kind == "rename" else event.conversation
-        name = self._names.final(named, event.time)
+        # A fork that is made again may have the name of an origin that is deleted.
+        origin = self._names.of_older(named, event.made or event.time, event.time)
+        name = "" if self._names.is_gone(origin) else origin
         by = CellPosition(cell, event.index_in_cell, "command") if event.began and cell is not None else None
         if event.kind == "delete":
             self.restored.deleted.add(event.conversation)
         elif event.kind == "fork":
-            fork, origin = self._names.of(event.name, event.time), self._names.of(named, event.time)
+            fork = self._names.of(event.name, event.time)
             if fork != origin:
                 self._fork(event, origin, fork)
             if name and fork != origin and not self._names.is_gone(fork):

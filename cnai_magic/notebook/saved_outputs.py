@@ -15,7 +15,15 @@ from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
 from ..errors import InputError
 from ..money.cost import Charge
-from .read_record import Event, KeptTurn, read_answer, read_event, read_kept, standing_in
+from .read_record import (
+    Event,
+    KeptTurn,
+    read_answer,
+    read_deleted_run,
+    read_event,
+    read_kept,
+    standing_in,
+)
 
 __all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "all_attempts", "answers_of"]
 
@@ -75,6 +83,7 @@ class SavedOutputs:
 
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
     keep. `changes` are those of commands, each once; `changes_of_cells` the same as their outputs keep them.
+    `deleted_runs` tells when the cells first ran whose turns were deleted with their conversations.
     """
 
     def __init__(self, cells: Iterable[SavedCell]) -> None:
@@ -83,6 +92,7 @@ class SavedOutputs:
         self.turns: list[SavedTurn] = []
         self.changes: dict[Event, SavedChange] = {}
         self.changes_of_cells: dict[str, list[dict[str, Any]]] = {}
+        self.deleted_runs: dict[str, datetime] = {}
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         used: set[str] = set()
@@ -107,6 +117,9 @@ class SavedOutputs:
     def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
         """Read one output: the change or the answer, and what it keeps of what its cell did before."""
         known, turns, changes = read_kept(about)
+        first_run = read_deleted_run(about)
+        if cell is not None and first_run is not None:
+            self.deleted_runs[cell] = first_run
         if "event" in about:
             self._change(about, cell)
         else:

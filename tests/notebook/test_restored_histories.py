@@ -106,6 +106,34 @@ def test_an_attempt_kept_after_a_rename_to_a_deleted_name_is_of_the_renamed_conv
         notebook.session.close()
 
 
+def test_a_conversation_that_was_deleted_stays_so_where_a_fork_has_its_turns(server: ScriptedServer) -> None:
+    notebook = WorkingNotebook(server)
+    try:
+        for cell, *steps in (
+            *(("a", Ask()), ("a", Ask()), ("a", "rename plan"), ("a", Ask()), ("v", "fork")),
+            ("a", "delete plan", Ask()),
+        ):
+            notebook.run(cell, *steps)
+        assert set(restore(notebook.saved()).conversations) == {"chat-2"}
+    finally:
+        notebook.session.close()
+
+
+def test_a_cell_of_a_deleted_conversation_stands_where_it_first_ran_also_as_a_command(
+    server: ScriptedServer,
+) -> None:
+    notebook = WorkingNotebook(server)
+    try:
+        for cell, step in (
+            *(("a", Ask()), ("a", Ask()), ("v", "rename plan"), ("v", "delete plan")),
+            *(("b", Ask()), ("a", "fork")),
+        ):
+            notebook.run(cell, step)
+        check_next_requests(notebook, ["a", "b", "v"])
+    finally:
+        notebook.session.close()
+
+
 def state(conversations: Any) -> dict[str, Any]:
     """Return what conversations are, but for those that are as if they had just been begun."""
     conversations = list(conversations)
