@@ -208,7 +208,8 @@ class _Restoring:
         for identifier in event.answers:
             answer = self._answers.get(identifier)
             _, turn_id = self._homes[identifier] if answer else ("", "")
-            before = self._turns[origin].get(turn_id) or self._at_home(identifier)
+            # Its own, where the origin no longer has the turn.
+            before = self._turns[origin].get(turn_id) or self._at_home(identifier) or turns.get(turn_id)
             if answer is None or before is None:
                 gone += 1
                 continue

@@ -119,6 +119,25 @@ def test_a_conversation_that_was_deleted_stays_so_where_a_fork_has_its_turns(ser
         notebook.session.close()
 
 
+def test_a_fork_keeps_a_turn_that_its_origin_lost(server: ScriptedServer) -> None:
+    notebook = WorkingNotebook(server)
+    try:
+        for cell, *steps in (
+            *(
+                ("a", Ask()),
+                ("a", Ask({"append": True})),
+                ("a", "fork", "use main"),
+                ("v", "undo"),
+                ("a", Ask()),
+            ),
+        ):
+            notebook.run(cell, *steps)
+        restored = restore(notebook.saved())
+        assert state(restored.conversations.values()) == state(notebook.session.conversations)
+    finally:
+        notebook.session.close()
+
+
 def test_a_cell_of_a_deleted_conversation_stands_where_it_first_ran_also_as_a_command(
     server: ScriptedServer,
 ) -> None:
