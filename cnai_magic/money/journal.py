@@ -132,15 +132,15 @@ class Journal:
         os.write(own_file(self._folder), b"\n" + json.dumps(note).encode())
 
 
-def read_journal(path: Path) -> list[Charge]:
-    """Return the charges in the journal of a dead process; a damaged note is left out.
+def read_journal(descriptor: int) -> list[Charge]:
+    """Return the charges in the journal of a dead process, an open file; a damaged note is left out.
 
     A request that was open is a charge of what is known of it, estimated, with the finish_reason "lost".
     """
     charges: dict[str, Charge] = {}
     prices: dict[str, Price | None] = {}
     try:
-        with path.open("rb") as file:
+        with open(descriptor, "rb", closefd=False) as file:
             lines = file.read(_LARGEST).splitlines()
     except OSError:
         return []

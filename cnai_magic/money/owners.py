@@ -13,7 +13,7 @@ import re
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -90,19 +90,20 @@ def _own(folder: Path) -> _OwnerFile:
 
 
 @contextmanager
-def dead_owners(folder: Path) -> Iterator[list[Path]]:
-    """Yield the files in a folder whose owners are dead.
+def dead_owners(folder: Path) -> Iterator[Mapping[Path, int]]:
+    """Yield the files in a folder whose owners are dead, with their descriptors.
 
     Within the block they are locked, so that a process which just made one of them takes another name: what
-    is found dead stays dead. While another thread is in such a block none are found.
+    is found dead stays dead. A file may only be read by its descriptor: POSIX drops a lock as soon as its
+    process closes any descriptor of the file. While another thread is in such a block none are found.
     """
     if not _recovering.acquire(blocking=False):
-        yield []
+        yield {}
         return
     try:
         found = _lock_dead(folder)
         try:
-            yield list(found)
+            yield found
         finally:
             for file in found.values():
                 os.close(file)

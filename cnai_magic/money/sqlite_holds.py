@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -118,8 +119,8 @@ class SqliteHolds(Holds):
             if dead:
                 self._recover(dead, 0.1 if patience is None else patience)
 
-    def _recover(self, dead: list[Path], patience: float) -> None:
-        charges = [charge for path in dead for charge in read_journal(path)]
+    def _recover(self, dead: Mapping[Path, int], patience: float) -> None:
+        charges = [charge for file in dead.values() for charge in read_journal(file)]
 
         def write(connection: sqlite3.Connection) -> None:
             for charge in charges:

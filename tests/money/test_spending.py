@@ -834,7 +834,12 @@ def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
     server.reply([*begun("half"), Wait(shown), http_chunk(event(delta("more"))), SILENCE])
     with kernels(1, _ASK_AND_STAND_STILL, server, path) as (process,):
         kill_in_mid_answer(process, shown)
-    with kernels(4, "tell(len(list(session.ledger.rows())))", server, path) as running:
+    # One of them enters the request; the others may read while it does.
+    count = "tell(len(list(session.ledger.rows()))); input()\n"
+    with kernels(4, count * 2, server, path) as running:
+        for process in running:
+            go(process)
+        assert {heard(process) for process in running} <= {"0", "1"}
         for process in running:
             go(process)
         assert [heard(process) for process in running] == ["1"] * 4
