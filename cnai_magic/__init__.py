@@ -51,8 +51,9 @@ if TYPE_CHECKING:
         TruncatedError,
     )
     from .money.cost import Cost
-    from .session.reply_stream import ReplyStream
-    from .session.session import Conversation, Session, ask
+    from .plain_python.conversation import Conversation
+    from .plain_python.reply_stream import ReplyStream
+    from .plain_python.session import Session, ask
     from .settings import Cnai
 
 __version__ = "0.1.0"
@@ -98,14 +99,14 @@ __all__ = [
 # Loaded when first used: `%load_ext` must not pay for what a notebook may never ask. All others are errors.
 _HOMES = {
     "Cnai": "settings",
-    "Conversation": "session.session",
+    "Conversation": "plain_python.conversation",
     "Cost": "money.cost",
     "Model": "api.messages",
     "Reply": "chat.reply",
-    "ReplyStream": "session.reply_stream",
-    "Session": "session.session",
+    "ReplyStream": "plain_python.reply_stream",
+    "Session": "plain_python.session",
     "Usage": "api.messages",
-    "ask": "session.session",
+    "ask": "plain_python.session",
 }
 
 

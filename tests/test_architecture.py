@@ -23,6 +23,7 @@ _PACKAGE = Path(cnai_magic.__file__).parent
 # imported by all above it.
 _ARROWS: dict[str, set[str]] = {
     "cli": {"magics", "display", "session", "gateway"},
+    "plain_python": {"session", "chat", "money", "api", "settings"},
     "magics": {"display", "session", "notebook", "chat", "money", "api", "settings"},
     "display": {"session", "notebook", "chat", "money", "api"},
     "session": {"notebook", "gateway", "chat", "money", "api", "settings"},

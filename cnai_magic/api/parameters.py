@@ -3,7 +3,7 @@
 All else is derived from a row: the option of the magics and of `cnai ask`, the setting with its help and its
 environment variable, the field of the request body, the check of a saved answer, the cell that an export
 writes, the advice if a server refuses it. To add a parameter, add its row here, and its typed argument to the
-public functions of session/session.py (a test names what is missing).
+signatures in plain_python/session.py (a test names what is missing).
 
 Nothing here does I/O.
 """

@@ -1,4 +1,8 @@
-"""What plain Python uses: sessions that ask questions, and their conversations."""
+"""What plain Python uses: a session that asks questions, and `ask` for a single one.
+
+Their arguments are written out in each signature, because that is what `help` and completion show; the tests
+hold them to the table of parameters and to the settings.
+"""
 
 from __future__ import annotations
 
@@ -6,70 +10,28 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..api.messages import Model, Usage
-from ..chat import conversation as chat_conversation
+from ..api.parameters import BY_NAME
 from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Cost
 from ..redaction import ApiKey
+from ..session.kernel_session import KernelSession
+from ..session.question import Options
+from ..session.view import View
 from ..settings import Cnai
-from .kernel_session import KernelSession
-from .question import Options
+from .conversation import Conversation
 from .reply_stream import Answering, ReplyStream
-from .view import View
 
-__all__ = ["Conversation", "Session", "ask"]
-
-
-class Conversation:
-    """One conversation of a session, as `Session.conversation` returns it.
-
-    Its questions and answers are sent with the next question.
-
-        conversation = session.conversation()
-        conversation.system = "Answer in one sentence."
-        for reply in conversation.replies:
-            print(reply.prompt, "→", reply.text)
-    """
-
-    def __init__(self, turns: chat_conversation.Conversation) -> None:
-        self._turns = turns
-
-    @property
-    def name(self) -> str:
-        """Its name, by which `chat=` of `Session.ask` finds it."""
-        return self._turns.name
-
-    @property
-    def system(self) -> str | None:
-        """The system message that leads it; None for that of the settings, "" for none."""
-        return self._turns.system
-
-    @system.setter
-    def system(self, text: str | None) -> None:
-        self._turns.system = text
-
-    @property
-    def replies(self) -> list[Reply]:
-        """The answers, in order; each has its question in `prompt`."""
-        return [turn.reply for turn in self._turns.turns]
-
-    def undo(self) -> Reply:
-        """Take out the latest question with its answer, and return the answer. Raises InputError for none."""
-        return self._turns.drop(len(self._turns.turns)).reply
-
-    def __len__(self) -> int:
-        return len(self._turns.turns)
-
-    def __repr__(self) -> str:
-        return f"<Conversation {self.name!r}, {len(self)} turn{'s' * (len(self) != 1)}>"
+__all__ = ["Session", "ask"]
 
 
 class Session:
     """Asks questions, remembers the conversation, and counts what it costs.
 
     Arguments are settings; one that is None is that of the environment (`CNAI_MODEL`, …), else its default.
-    `settings` has all of them, and is given alone. `notify` is called with lines that a
-    person should see once: that no key is set, or that the ledger cannot be written.
+    `settings` has all of them, and is given alone; those that are no arguments (`on_rerun`, `replay`,
+    `display`, `notebook`, `save_attempts`) are about notebooks. `notify` is called with lines that a person
+    should see once: that no key is set, or that the ledger cannot be written.
 
         session = cnai_magic.Session(model="deepseek-chat", temperature=0.2)
         reply = session.ask("What is a median?")
@@ -101,24 +63,10 @@ class Session:
         ledger: str | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
-        given: dict[str, Any] = {
-            "base_url": base_url,
-            "model": model,
-            "system": system,
-            "temperature": temperature,
-            "top_p": top_p,
-            "max_tokens": max_tokens,
-            "stop": stop,
-            "seed": seed,
-            "history_tokens": history_tokens,
-            "connect_timeout": connect_timeout,
-            "timeout": timeout,
-            "retries": retries,
-            "prices": prices if prices is None else dict(prices),
-            "budget": budget,
-            "ledger": ledger,
-        }
-        chosen = {name: value for name, value in given.items() if value is not None}
+        arguments = {name: value for name, value in locals().items() if value is not None}
+        chosen = {name: arguments[name] for name in Cnai.class_trait_names(config=True) if name in arguments}
+        if prices is not None:
+            chosen["prices"] = dict(prices)
         if settings is not None and chosen:
             raise InputError("settings are given twice", why=f"as settings= and as {', '.join(chosen)}=")
         self._kernel = KernelSession(settings or Cnai(**chosen), notify=notify)
@@ -156,15 +104,7 @@ class Session:
         where the server refuses or fails, and NetworkError where no answer arrives: all are CnaiErrors. The
         conversation is then as it was.
         """
-        options = _options(
-            *(model, system, chat, new, once, stream),
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            stop=stop,
-            seed=seed,
-        )
-        return self._kernel.ask(prompt, options)
+        return self._kernel.ask(prompt, _read_options(locals()))
 
     def stream(
         self,
@@ -190,14 +130,7 @@ class Session:
                 print(piece, end="", flush=True)
             print(stream.reply.usage)
         """
-        options = _options(
-            *(model, system, chat, new, once, True),
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            stop=stop,
-            seed=seed,
-        )
+        options = _read_options(locals())
         kernel = self._kernel
 
         def answer(view: View) -> Reply:
@@ -226,14 +159,7 @@ class Session:
 
             session.prepare("What is a median?")["messages"]
         """
-        options = _options(
-            *(model, system, chat, new, once, True),
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            stop=stop,
-            seed=seed,
-        )
+        options = _read_options(locals())
         return self._kernel.prepare(prompt, options).request.body(stream=True, include_usage=True)
 
     def conversation(self, name: str = "") -> Conversation:
@@ -297,17 +223,16 @@ class Session:
         self.close()
 
 
-def _options(
-    model: str | None, system: str | None, chat: str, new: bool, once: bool, stream: bool, **parameters: Any
-) -> Options:
+def _read_options(arguments: Mapping[str, Any]) -> Options:
+    """Return the options of a question; `arguments` are those of the method that asks it, by name."""
     return Options(
-        model=model or "",
-        system=system,
-        parameters=parameters,
-        chat=chat,
-        new=new,
-        once=once,
-        stream=stream,
+        model=arguments["model"] or "",
+        system=arguments["system"],
+        parameters={name: arguments[name] for name in BY_NAME},
+        chat=arguments["chat"],
+        new=arguments["new"],
+        once=arguments["once"],
+        stream=arguments.get("stream", True),
     )
 
 
@@ -330,15 +255,6 @@ def ask(
 
         print(cnai_magic.ask("What is a median?", model="deepseek-chat"))
     """
-    with Session(base_url=base_url) as session:
-        return session.ask(
-            prompt,
-            model=model,
-            system=system,
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            stop=stop,
-            seed=seed,
-            once=True,
-        )
+    arguments = locals()
+    with Session(base_url=arguments.pop("base_url")) as session:
+        return session.ask(**arguments, once=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ..api.worker import Worker
 from ..chat.reply import Reply
 from ..errors import InputError
-from .view import Batch, View
+from ..session.view import Batch, View
 
 if TYPE_CHECKING:
-    from .question import Question
+    from ..session.question import Question
 
 __all__ = ["Answering", "ReplyStream"]
 

@@ -1,0 +1,1 @@
+"""The door of plain Python: sessions that ask questions, without a notebook."""
