@@ -66,6 +66,7 @@ _OWNED = {
 }
 # Pure packages and modules do no I/O: they open nothing, and know neither clock nor network nor threads.
 _PURE = {
+    "api.answering_model",
     "api.billing",
     "api.choices",
     "api.messages",

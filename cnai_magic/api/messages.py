@@ -32,14 +32,10 @@ __all__ = [
     "TextPart",
     "ToolCall",
     "Usage",
-    "describe_models",
     "estimate_usage",
-    "find_answering_model",
 ]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
-# The longest name of a model that an answer keeps.
-_LONGEST_NAME = 200
 # Other addresses could name a file of the server.
 _IMAGE_URL = re.compile(r"https?://\S+|data:(image/[\w.+-]+);base64,[A-Za-z0-9+/=_-]+")
 _DETAILS = ("auto", "low", "high")
@@ -360,23 +356,6 @@ class Model:
 
     id: str
     owner: str = ""
-
-
-def find_answering_model(asked: str, named: str) -> str:
-    """Return the model that a server `named` in its answer, "" if it is the one that was `asked`.
-
-    Differences of case, Google's `models/` and a provider's name that the answer leaves out do not count. A
-    date, an alias (`-latest`) and a provider's name that the answer adds do: they say which model it was.
-    """
-    named = " ".join("".join(each if each.isprintable() else " " for each in named).split())
-    named = named[:_LONGEST_NAME]
-    wanted, got = (name.strip().casefold().removeprefix("models/") for name in (asked, named))
-    return "" if got == wanted or wanted.endswith(f"/{got}") else named
-
-
-def describe_models(model: str, answered_by: str) -> str:
-    """Return the model that was asked and, if another one answered, that one too."""
-    return f"{model}, answered by {answered_by}" if answered_by else model
 
 
 def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..api.messages import Usage, describe_models
+from ..api.answering_model import describe_models
+from ..api.messages import Usage
 from ..money.cost import Cost, Spend
 from ..redaction import clean
 

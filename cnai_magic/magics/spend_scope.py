@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from ..api.messages import describe_models
+from ..api.answering_model import describe_models
 from ..display.spend import ScopeTotal
 from ..errors import InputError, LedgerError
 from ..money.cost import Charge, Record, Spend, account_of

@@ -15,8 +15,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from ..api.answering_model import find_answering_model
 from ..api.interrupts import Interrupted, InterruptGate, interrupts_gated
-from ..api.messages import Usage, estimate_usage, find_answering_model
+from ..api.messages import Usage, estimate_usage
 from ..api.retries import Notice
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
