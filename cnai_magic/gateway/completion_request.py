@@ -7,8 +7,9 @@ name and never silently ignored, and so is a field that the reference does not h
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from ..demo import DemoRequest, shows_request
 from ..errors import InputError
@@ -16,12 +17,16 @@ from ..nearest import did_you_mean
 from .field_checks import (
     Check,
     accepted,
-    check_depth,
+    array,
+    check_size,
+    check_unicode,
     fail,
+    filled,
     flag,
     not_possible,
     nothing_but,
     number,
+    object_,
     one_of,
     structure,
     text,
@@ -78,7 +83,7 @@ def read_request(raw: bytes | bytearray) -> CompletionRequest:
                 parameter=name[:100],
                 why=did_you_mean(name[:100], _FIELDS),
             )
-        check_depth(value, name)
+        check_size(value, name)
         _FIELDS[name](value, name)
     _check_together(body)
     chat = _demo_request(body)
@@ -93,12 +98,32 @@ def read_request(raw: bytes | bytearray) -> CompletionRequest:
 
 def _read_json(decoded: str) -> dict[str, Any]:
     try:
-        body = json.loads(decoded, parse_int=_read_integer)
+        body = json.loads(
+            decoded,
+            parse_int=_read_integer,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_read_object,
+        )
     except (ValueError, RecursionError) as exc:
         raise InputError("the request body is not JSON") from exc
     if not isinstance(body, dict):
         raise InputError("the request body is not a JSON object")
     return body
+
+
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Read an object of JSON; of a name that it has twice only one value could be obeyed."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        name = name[:100]
+        raise InputError(f"{name!r} is given twice in one object", parameter=name)
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(name)
 
 
 def _read_integer(digits: str) -> int:
@@ -133,12 +158,6 @@ def _demo_request(body: dict[str, Any]) -> DemoRequest:
 # -- fields -------------------------------------------------------------------------------------
 
 
-def _model(value: object, where: str) -> None:
-    text(value, where)
-    if not str(value).strip():
-        fail(where, "is blank", "GET /v1/models lists the models")
-
-
 def _stop(value: object, where: str) -> None:
     if isinstance(value, list) and len(value) > _MOST_STOPS:
         fail(where, f"has {len(value)} texts", f"at most {_MOST_STOPS} are possible")
@@ -147,10 +166,12 @@ def _stop(value: object, where: str) -> None:
             fail(where, "is neither a text nor a list of texts", "an empty text is not possible either")
         elif len(each) > _LONGEST_STOP:
             fail(where, "is too long", f"each text has at most {_LONGEST_STOP:,} characters")
+        check_unicode(each, where)
 
 
 def _stream_options(value: object, where: str) -> None:
-    structure(value, where, {"include_usage": flag, "include_obfuscation": flag})
+    padding = nothing_but(False, "the events here are not padded")
+    structure(value, where, {"include_usage": flag, "include_obfuscation": padding})
 
 
 def _response_format(value: object, where: str) -> None:
@@ -159,6 +180,18 @@ def _response_format(value: object, where: str) -> None:
     one_of("text", "json_object", "json_schema")(value.get("type"), f"{where}.type")
     if value["type"] == "json_schema":
         fail(where, "is json_schema", "the demo models follow no schema; json_object is possible")
+    structure(value, where, {"type": accepted})
+
+
+def _prediction(value: object, where: str) -> None:
+    fields = {"type": one_of("content"), "content": accepted}
+    content = structure(value, where, fields, ("type", "content"))["content"]
+    if isinstance(content, str):
+        text(content, f"{where}.content")
+        return
+    array(content, f"{where}.content")
+    for place, part in enumerate(content):
+        structure(part, f"{where}.content[{place}]", {"type": one_of("text"), "text": text}, ("type", "text"))
 
 
 def _metadata(value: object, where: str) -> None:
@@ -167,6 +200,7 @@ def _metadata(value: object, where: str) -> None:
     for name, each in value.items():
         if len(name) > 64 or not isinstance(each, str) or len(each) > 512:
             fail(f"{where}.{name[:64]}", "is not a pair of texts of at most 64 and 512 characters")
+        check_unicode(name + each, f"{where}.{name}")
 
 
 def _logit_bias(value: object, where: str) -> None:
@@ -175,7 +209,7 @@ def _logit_bias(value: object, where: str) -> None:
 
 
 _FIELDS: dict[str, Check] = {
-    "model": _model,
+    "model": filled,
     "messages": accepted,  # `read_messages` checks them
     # sampling
     "temperature": number(0, 2),
@@ -207,14 +241,14 @@ _FIELDS: dict[str, Check] = {
     "web_search_options": not_possible("the demo models are offline"),
     "moderation": not_possible("nothing is moderated here"),
     # accepted, and without an effect on the answer of a demo model
-    "prediction": accepted,
+    "prediction": _prediction,
     "service_tier": one_of("auto", "default", "flex", "scale", "priority", "fast"),
     "store": flag,
     "metadata": _metadata,
     "user": text,
     "safety_identifier": text,
     "prompt_cache_key": text,
-    "prompt_cache_options": accepted,
+    "prompt_cache_options": object_,
     "prompt_cache_retention": one_of("in_memory", "24h"),
 }
 

@@ -14,12 +14,16 @@ from ..nearest import did_you_mean
 __all__ = [
     "Check",
     "accepted",
-    "check_depth",
+    "array",
+    "check_size",
+    "check_unicode",
     "fail",
+    "filled",
     "flag",
     "not_possible",
     "nothing_but",
     "number",
+    "object_",
     "one_of",
     "structure",
     "text",
@@ -29,6 +33,8 @@ __all__ = [
 Check = Callable[[object, str], None]
 
 _DEEPEST = 100
+# A request of so many values would keep others waiting, whatever is done with it.
+_MOST_VALUES = 200_000
 _LONGEST_SHOWN = 100
 
 
@@ -38,7 +44,7 @@ def fail(where: str, what: str, why: str = "") -> NoReturn:
 
 
 def accepted(value: object, where: str) -> None:
-    """Accept any value."""
+    """Accept any value: it is checked elsewhere."""
 
 
 def not_possible(why: str) -> Check:
@@ -54,6 +60,36 @@ def text(value: object, where: str) -> None:
     """Accept a text."""
     if not isinstance(value, str):
         fail(where, "is not text")
+    check_unicode(value, where)
+
+
+def filled(value: object, where: str) -> None:
+    """Accept a text that is not blank."""
+    text(value, where)
+    if not str(value).strip():
+        fail(where, "is blank")
+
+
+def check_unicode(value: str, where: str) -> None:
+    """Refuse lone surrogates, which JSON can spell and no model, file or socket can hold."""
+    try:
+        # To encode ASCII would cost a copy and find nothing.
+        if not value.isascii():
+            value.encode()
+    except UnicodeEncodeError:
+        fail(where, "is not valid Unicode", "it holds one half of a surrogate pair")
+
+
+def array(value: object, where: str) -> None:
+    """Accept a list."""
+    if not isinstance(value, list):
+        fail(where, "is not an array")
+
+
+def object_(value: object, where: str) -> None:
+    """Accept an object."""
+    if not isinstance(value, Mapping):
+        fail(where, "is not an object")
 
 
 def flag(value: object, where: str) -> None:
@@ -124,9 +160,9 @@ def structure(
     return value
 
 
-def check_depth(value: object, where: str) -> None:
-    """Refuse a value that is nested too deeply to be written as JSON again."""
-    level = [value]
+def check_size(value: object, where: str) -> None:
+    """Refuse a value that is nested too deeply to be written as JSON again, or holds too many others."""
+    level, count = [value], 0
     for _ in range(_DEEPEST):
         level = [
             inner
@@ -136,6 +172,9 @@ def check_depth(value: object, where: str) -> None:
         ]
         if not level:
             return
+        count += len(level)
+        if count > _MOST_VALUES:
+            fail(where, f"holds more than {_MOST_VALUES:,} values")
     fail(where, f"is nested more than {_DEEPEST} levels deep")
 
 

@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..demo import DemoMessage
-from .field_checks import accepted, fail, one_of, structure, text
+from .field_checks import (
+    accepted,
+    array,
+    check_unicode,
+    fail,
+    filled,
+    object_,
+    one_of,
+    structure,
+    text,
+    whole_number,
+)
+from .request_tools import read_kind
 
 __all__ = ["read_messages", "without_image_data"]
 
@@ -17,14 +29,14 @@ _LONGEST_URL_SHOWN = 100
 
 _COMMON = {"role": text, "content": accepted, "name": text}
 # Some servers send their thinking in a message, and clients send it back.
-_THINKING = {"reasoning_content": text, "reasoning": text, "reasoning_details": accepted}
+_THINKING = {"reasoning_content": text, "reasoning": text, "reasoning_details": array}
 _FIELDS = {
     "system": _COMMON,
     "developer": _COMMON,
     "user": _COMMON,
     "assistant": _COMMON
     | _THINKING
-    | {"refusal": text, "annotations": accepted, "tool_calls": accepted, "function_call": accepted},
+    | {"refusal": text, "annotations": array, "tool_calls": array, "function_call": object_},
     "tool": _COMMON | {"tool_call_id": text},
     "function": _COMMON,
 }
@@ -36,8 +48,10 @@ _PARTS = {
     "tool": ("text",),
     "function": ("text",),
 }
-_PART_FIELDS = {"type": text, "prompt_cache_breakpoint": accepted}
+_PART_FIELDS = {"type": text, "prompt_cache_breakpoint": object_}
 _DATA_URL = re.compile(r"data:(image/[\w.+-]{1,40});base64,", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_LINK = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 
 
 def read_messages(value: object) -> tuple[DemoMessage, ...]:
@@ -95,14 +109,22 @@ def _read_message(value: object, where: str) -> DemoMessage:
         content, images = _read_parts(content, role, f"{where}.content")
     elif not isinstance(content, str):
         fail(f"{where}.content", "is neither text nor a list of parts")
-    _check_unicode(content, f"{where}.content")
+    else:
+        check_unicode(content, f"{where}.content")
+    if value.get("function_call") is not None:
+        structure(
+            value["function_call"],
+            f"{where}.function_call",
+            {"name": filled, "arguments": text},
+            ("name", "arguments"),
+        )
     if role == "function":
         return DemoMessage("tool", content, tool=str(value["name"]))
     return DemoMessage("system" if role == "developer" else role, content, images)
 
 
 def _says_without_content(message: Mapping[str, Any]) -> bool:
-    return any(message.get(name) is not None for name in ("tool_calls", "function_call", "refusal"))
+    return any(message.get(name) for name in ("tool_calls", "function_call", "refusal"))
 
 
 def _read_parts(parts: list[Any], role: str, where: str) -> tuple[str, tuple[str, ...]]:
@@ -137,8 +159,10 @@ def _read_image(value: object, where: str) -> str:
     url = structure(value, where, fields, ("url",))["url"]
     data = _DATA_URL.match(url)
     if data is not None:
+        if _BASE64.fullmatch(url, data.end()) is None:
+            fail(f"{where}.url", "holds no image", "what follows base64, is not base64, or nothing")
         return f"{data[1].lower()}, {_size(url, data.end())}"
-    if not re.match(r"https?://[^\s/]", url, re.IGNORECASE):
+    if _LINK.fullmatch(url) is None:
         fail(f"{where}.url", "is not the URL of an image", "it begins with https:// or data:image/…;base64,")
     return "a link, which is not opened"
 
@@ -168,11 +192,10 @@ def _read_calls(calls: object, where: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for place, call in enumerate(calls):
         inner = f"{where}[{place}]"
-        fields = {"id": text, "type": one_of("function", "custom"), "function": accepted, "custom": accepted}
         # Some clients send back the index that the call had in the stream.
-        structure(call, inner, fields | {"index": accepted}, ("id", "type"))
-        kind, argument = ("function", "arguments") if call["type"] == "function" else ("custom", "input")
-        structure(call.get(kind), f"{inner}.{kind}", {"name": text, argument: text}, ("name", argument))
+        kind = read_kind(call, inner, {"id": filled, "index": whole_number(0)}, ("id",))
+        argument = "arguments" if kind == "function" else "input"
+        structure(call[kind], f"{inner}.{kind}", {"name": filled, argument: text}, ("name", argument))
         if call["id"] in found:
             fail(f"{inner}.id", "is that of an earlier call")
         found[call["id"]] = call[kind]["name"]
@@ -191,13 +214,3 @@ def _answered_tool(message: Mapping[str, Any], open_calls: dict[str, str], where
 
 def _missing(open_calls: Mapping[str, str]) -> str:
     return f"no tool message has the tool_call_id {next(iter(open_calls))[:100]!r}"
-
-
-def _check_unicode(content: str, where: str) -> None:
-    """Refuse lone surrogates, which JSON can spell and no model, file or socket can hold."""
-    try:
-        # To encode ASCII would cost a copy and find nothing.
-        if not content.isascii():
-            content.encode()
-    except UnicodeEncodeError:
-        fail(where, "is not valid Unicode", "it holds one half of a surrogate pair")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .field_checks import accepted, fail, flag, one_of, structure, text
+from .field_checks import Check, fail, filled, flag, object_, one_of, structure, text
 
 __all__ = [
     "check_function_call",
@@ -13,11 +13,12 @@ __all__ = [
     "check_tool_choice",
     "check_tools",
     "check_tools_together",
+    "read_kind",
 ]
 
 _NO_CALLS = "the demo models call no tools; auto and none are possible"
-_FUNCTION = {"name": text, "description": text, "parameters": accepted, "strict": flag}
-_CUSTOM = {"name": text, "description": text, "format": accepted}
+_FUNCTION = {"name": filled, "description": text, "parameters": object_, "strict": flag}
+_CUSTOM = {"name": filled, "description": text, "format": object_}
 
 
 def check_tools(value: object, where: str) -> None:
@@ -44,12 +45,11 @@ def check_tool_choice(value: object, where: str) -> None:
     one_of("function", "custom", "allowed_tools")(value.get("type"), f"{where}.type")
     if value["type"] != "allowed_tools":
         fail(where, "names a tool", _NO_CALLS)
+    structure(value, where, {"type": text, "allowed_tools": object_}, ("allowed_tools",))
     inner = f"{where}.allowed_tools"
-    fields = {"mode": one_of("auto", "required"), "tools": accepted}
-    allowed = structure(value.get("allowed_tools"), inner, fields, ("mode", "tools"))
-    if allowed["mode"] == "required":
+    fields = {"mode": one_of("auto", "required"), "tools": check_tools}
+    if structure(value["allowed_tools"], inner, fields, ("mode", "tools"))["mode"] == "required":
         fail(f"{inner}.mode", "is required", _NO_CALLS)
-    _list(allowed["tools"], f"{inner}.tools")
 
 
 def check_function_call(value: object, where: str) -> None:
@@ -70,11 +70,24 @@ def check_tools_together(body: Mapping[str, Any]) -> None:
             fail(choice, "is given", f"{needed} is not")
 
 
-def _check_tool(tool: object, where: str) -> None:
-    fields = {"type": one_of("function", "custom"), "function": accepted, "custom": accepted}
-    checked = structure(tool, where, fields, ("type",))
-    kind = checked["type"]
-    structure(checked.get(kind), f"{where}.{kind}", _FUNCTION if kind == "function" else _CUSTOM, ("name",))
+def read_kind(
+    value: Any, where: str, fields: Mapping[str, Check] | None = None, required: tuple[str, ...] = ()
+) -> str:
+    """Return the type of a tool, or of a call of one, which stands in the field of that name.
+
+    It may have `fields` beside it, and has those that are `required`.
+    """
+    if not isinstance(value, Mapping):
+        fail(where, "is not an object")
+    one_of("function", "custom")(value.get("type"), f"{where}.type")
+    kind = str(value["type"])
+    structure(value, where, {"type": text, kind: object_, **(fields or {})}, (kind, *required))
+    return kind
+
+
+def _check_tool(tool: Any, where: str) -> None:
+    kind = read_kind(tool, where)
+    structure(tool[kind], f"{where}.{kind}", _FUNCTION if kind == "function" else _CUSTOM, ("name",))
 
 
 def _list(value: object, where: str) -> list[Any]:

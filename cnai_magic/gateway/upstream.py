@@ -79,8 +79,8 @@ class DemoUpstream:
         """Return the chunks of an answer; see `Upstream.answer`."""
         model = request.model
         tokens = cast("Generator[Chunk, None, None]", self._answer(request, prompt_tokens))
-        # A model may be trained before its first token.
-        aside = model not in self._warm or prompt_tokens > _LARGE_PROMPT
+        # A model may be trained before its first token, and a body may be large where its prompt is not.
+        aside = model not in self._warm or prompt_tokens > _LARGE_PROMPT or bool(request.body)
         del request
         step = self._executor.submit(next, tokens, None) if aside else None
         try:

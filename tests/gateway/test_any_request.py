@@ -10,33 +10,10 @@ from hypothesis import strategies as st
 
 from cnai_magic import demo
 from cnai_magic.errors import InputError
-from cnai_magic.gateway.completion_request import read_request
+from cnai_magic.gateway.completion_request import _FIELDS, read_request
 from tests.properties import random_examples
 
-FIELDS = [
-    *(
-        "model",
-        "messages",
-        "temperature",
-        "top_p",
-        "seed",
-        "stop",
-        "max_tokens",
-        "max_completion_tokens",
-        "n",
-    ),
-    *(
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "reasoning_effort",
-        "verbosity",
-        "tools",
-    ),
-    *("response_format", "modalities", "audio", "stream", "stream_options", "tool_choice", "functions"),
-    *("function_call", "parallel_tool_calls", "metadata", "store", "prediction", "service_tier", "top_k"),
-]
+FIELDS = [*_FIELDS, "top_k"]
 NAMES = [
     *("type", "role", "content", "text", "image_url", "url", "detail", "refusal", "name", "function", "id"),
     *("tool_calls", "tool_call_id", "arguments", "mode", "allowed_tools", "include_usage", "custom", "input"),
@@ -48,7 +25,12 @@ WORDS = [
     *("demo-reasoner", "demo-faults", "", "\ud800", "What is 2+2?", "你好"),
 ]
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(WORDS)
+    | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)

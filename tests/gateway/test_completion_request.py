@@ -28,6 +28,10 @@ def user(content: Any = "hello") -> list[dict[str, Any]]:
     return [{"role": "user", "content": content}]
 
 
+def image(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
 def called(*after: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a conversation in which a tool is called."""
     return [*user("How warm is it?"), {"role": "assistant", "content": None, "tool_calls": [CALL]}, *after]
@@ -82,6 +86,8 @@ def result(**changes: Any) -> dict[str, Any]:
         {"metadata": {"a": "b"}, "store": True, "user": "u", "safety_identifier": "s"},
         {"prompt_cache_key": "k", "prompt_cache_retention": "24h", "prompt_cache_options": {"ttl": "30m"}},
         {"prediction": {"type": "content", "content": "x"}},
+        {"prediction": {"type": "content", "content": [{"type": "text", "text": "x"}]}},
+        {"stream": True, "stream_options": {"include_usage": True, "include_obfuscation": False}},
         {"stream": False, "stream_options": None},
         {"audio": None, "web_search_options": None, "tools": None, "of_some_vendor": None},
     ],
@@ -90,6 +96,9 @@ def result(**changes: Any) -> dict[str, Any]:
 def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> None:
     status, _, answered = demo.request("POST", "/v1/chat/completions", _with_defaults(body))
     assert status == 200, answered
+    if body.get("stream"):
+        assert answered.endswith(b"data: [DONE]\n\n")
+        return
     assert json.loads(answered)["choices"][0]["finish_reason"] in ("stop", "length")
 
 
@@ -184,6 +193,63 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
         ({"user": 7}, "user"),
         ({"stream": True, "stream_options": {"usage": True}}, "stream_options.usage"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
+        (
+            {"stream": True, "stream_options": {"include_obfuscation": True}},
+            "stream_options.include_obfuscation",
+        ),
+        ({"response_format": {"type": "json_object", "json_schema": {}}}, "response_format.json_schema"),
+        ({"tools": [{**TOOL, "custom": {"name": "x"}}]}, "tools[0].custom"),
+        ({"tools": [{"type": "function", "function": {"name": " "}}]}, "tools[0].function.name"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": "{}"}}]},
+            "tools[0].function.parameters",
+        ),
+        (
+            {"tools": [{"type": "custom", "custom": {"name": "f", "format": "text"}}]},
+            "tools[0].custom.format",
+        ),
+        (
+            {
+                "tools": [TOOL],
+                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [5]}},
+            },
+            "tool_choice.allowed_tools.tools[0]",
+        ),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "allowed_tools", "mode": "auto"}},
+            "tool_choice.allowed_tools",
+        ),
+        ({"prediction": 5}, "prediction"),
+        ({"prediction": {"type": "content", "content": 5}}, "prediction.content"),
+        ({"prediction": {"type": "content", "content": [{"type": "text"}]}}, "prediction.content[0].text"),
+        ({"prompt_cache_options": 5}, "prompt_cache_options"),
+        ({"messages": [{"role": "assistant", "content": None, "tool_calls": []}]}, "messages[0].content"),
+        ({"messages": [{"role": "assistant", "content": "a", "annotations": 5}]}, "messages[0].annotations"),
+        (
+            {"messages": [{"role": "assistant", "content": None, "function_call": {"name": "f"}}]},
+            "messages[0].function_call.arguments",
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": None, "tool_calls": [{**CALL, "custom": {}}]}]},
+            "messages[0].tool_calls[0].custom",
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": None, "tool_calls": [{**CALL, "id": ""}]}]},
+            "messages[0].tool_calls[0].id",
+        ),
+        ({"messages": user([image("data:image/png;base64,")])}, "messages[0].content[0].image_url.url"),
+        ({"messages": user([image("data:image/png;base64,<b>")])}, "messages[0].content[0].image_url.url"),
+        ({"messages": user([image("https://a/b c")])}, "messages[0].content[0].image_url.url"),
+        # one half of a surrogate pair, wherever text can stand
+        ({"messages": user("\ud800")}, "messages[0].content"),
+        ({"messages": user([{"type": "text", "text": "\ud800"}])}, "messages[0].content[0].text"),
+        ({"messages": [{"role": "user", "content": "a", "name": "\ud800"}]}, "messages[0].name"),
+        ({"stop": ["a", "\udfff"]}, "stop"),
+        ({"user": "\ud800"}, "user"),
+        ({"metadata": {"a": "\ud800"}}, "metadata.a"),
+        ({"model": "\ud800"}, "model"),
+        ({"model": " "}, "model"),
+        ({"prediction": {"type": "content", "content": [[]] * 200_001}}, "prediction"),
         ({"top_k": 5}, "top_k"),
         ({"temprature": 1}, "temprature"),
         ({"metadata": {"a": [[]]}, "prediction": json.loads("[" * 200 + "]" * 200)}, "metadata.a"),
@@ -206,6 +272,25 @@ def test_what_is_not_possible_is_refused_by_the_name_of_its_field(
         assert len(error["message"]) < 400
         assert headers["x-request-id"].startswith("req-")
     assert demo.account.settlements == []
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "param"),
+    [
+        ('"seed": 1, "seed": 2', "'seed' is given twice in one object", "seed"),
+        ('"model": "demo-guide"', "'model' is given twice in one object", "model"),
+        ('"metadata": {"a": "1", "b": "2", "a": "3"}', "'a' is given twice in one object", "a"),
+        ('"prediction": NaN', "the request body is not JSON", None),
+        ('"temperature": -Infinity', "the request body is not JSON", None),
+    ],
+)
+def test_what_json_does_not_have_or_says_twice_is_refused(
+    demo: Any, written: str, message: str, param: str | None
+) -> None:
+    body = f'{{"model": "demo-echo", "messages": {json.dumps(user())}, {written}}}'
+    status, _, answered = demo.request("POST", "/v1/chat/completions", body.encode())
+    error = json.loads(answered)["error"]
+    assert (status, error["message"], error["param"]) == (400, message, param)
 
 
 def _with_defaults(body: dict[str, Any]) -> dict[str, Any]:

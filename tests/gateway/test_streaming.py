@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from cnai_magic import demo
+from cnai_magic.api.messages import Chunk
+from cnai_magic.demo import DemoRequest
+from cnai_magic.gateway.upstream import DemoUpstream
 
 PATIENCE = 20
 CHAT = "/v1/chat/completions"
@@ -193,3 +200,19 @@ def test_a_large_prompt_is_answered_off_the_loop(gateway: Any, stub: Any) -> Non
     status, _, body = gateway.ask(content="long " * 10_000)
     assert (status, body["choices"][0]["finish_reason"]) == (200, "stop")
     assert len(stub.seen[0].messages[0].text) == 50_000
+
+
+def test_a_model_that_shows_a_large_request_works_off_the_loop(start: Any) -> None:
+    """Of a prompt of one word: what is large may stand in any other field."""
+    threads = []
+
+    def answer(request: DemoRequest, prompt_tokens: int) -> Iterator[Chunk]:
+        threads.append(threading.current_thread().name)
+        yield from demo.answer(request, prompt_tokens)
+
+    gateway = start(upstream=DemoUpstream(demo.MODELS, answer, demo.check, tokens_per_second=0))
+    for _ in range(2):
+        assert (
+            gateway.ask(model="demo-echo", prediction={"type": "content", "content": "x" * 40_000})[0] == 200
+        )
+    assert [name.rpartition("_")[0] for name in threads] == ["cnai-gateway-demo"] * 2
