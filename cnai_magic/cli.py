@@ -275,7 +275,7 @@ def _run_ask(chosen: argparse.Namespace) -> None:
 
     question = " ".join(chosen.question)
     if sys.stdin is not None and not sys.stdin.isatty():
-        question = "\n\n".join(part for part in (question, sys.stdin.read().strip("\n")) if part)
+        question = "\n\n".join(part for part in (question, _read_input()) if part)
     session = KernelSession(notify=_print_note, door=TERMINAL)
     options = Options(
         model=chosen.model,
@@ -285,6 +285,18 @@ def _run_ask(chosen: argparse.Namespace) -> None:
         once=True,
     )
     session.ask(question, options, view=TerminalView(alone=True))
+
+
+def _read_input() -> str:
+    """Return what is piped in; raises InputError where it is not text."""
+    try:
+        return sys.stdin.read().strip("\n")
+    except UnicodeDecodeError as exc:
+        raise InputError(
+            f"what is piped in is not text in {exc.encoding}",
+            why=f"byte {exc.start + 1:,} cannot stand there",
+            next_step="convert it first: iconv -f ENCODING -t utf-8",
+        ) from exc
 
 
 def _run_models(chosen: argparse.Namespace) -> None:

@@ -114,6 +114,17 @@ def test_what_is_piped_in_is_added_below_the_question(
     assert contents == ["Explain:\n\nline one\nline two", "the question itself"]
 
 
+def test_what_is_piped_in_and_is_not_text_is_an_error(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), "utf-8"))
+    assert cli.main(["ask", "Explain:"]) == 2
+    assert (
+        "what is piped in is not text in utf-8\n  why: byte 4 cannot stand there" in capsys.readouterr().err
+    )
+    assert not server.requests
+
+
 def test_an_error_of_the_server_is_one_and_goes_to_stderr(
     server: ScriptedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,8 @@ from .lookups import find_subject
 __all__ = ["find_schema", "find_value", "instance_of", "reply_in_json", "wants_json"]
 
 _DEEPEST = 8
+# Of a text in Python's quotes; of others Python would warn.
+_ESCAPES = "\\'\"abfnrtvxuUN01234567\n"
 _WANTS = re.compile(
     r"\b(?:in|as|valid|only|into|to|return|respond with|reply with|answer with|output|give me)\b"
     r"[^.?!]{0,25}\bjson\b"
@@ -63,11 +66,10 @@ def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> s
 
 def find_schema(question: GuideQuestion) -> Mapping[str, Any] | None:
     """Return the JSON Schema in the question or the system message, if there is one."""
-    decoder = json.JSONDecoder()
     for text in (question.questions[-1], question.system):
         for place in [found.start() for found in re.finditer("{", text)][:20]:
             try:
-                value, _ = decoder.raw_decode(text, place)
+                value, _ = _DECODER.raw_decode(text, place)
             except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict) and ("properties" in value or isinstance(value.get("type"), str)):
@@ -81,8 +83,10 @@ def find_value(question: GuideQuestion) -> Any:
     for place in [found.start() for found in re.finditer(r"[{\[]", text)][:20]:
         # What begins here may be neither JSON nor Python; then the next bracket is tried.
         with contextlib.suppress(ValueError, RecursionError):
-            return json.JSONDecoder(parse_constant=_refuse).raw_decode(text, place)[0]
+            return _DECODER.raw_decode(text, place)[0]
         end = text.rfind("}" if text[place] == "{" else "]")
+        if any(escaped not in _ESCAPES for escaped in re.findall(r"\\(.)", text[place:end])):
+            continue
         with contextlib.suppress(ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             value = ast.literal_eval(text[place : end + 1])
             json.dumps(value, allow_nan=False)
@@ -101,9 +105,20 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _read_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        _refuse(digits)
+    return number
+
+
+# What it reads can be written as JSON again: Python's own reader takes 1e999 and NaN.
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_read_float)
+
+
 def _scalar(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return text.strip("\"'“”")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,15 +61,18 @@ def _format_field(field: str, variables: Mapping[str, Any]) -> str | None:
 
 def _compile(expression: str, variables: Mapping[str, Any]) -> Any:
     """Compile an expression that names a variable and no unknown name; else return None."""
-    try:
-        tree = ast.parse(expression.strip(), mode="eval")
-    except (SyntaxError, ValueError):
-        return None
-    named = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    own = {node.id for node in named if isinstance(node.ctx, ast.Store)}
-    used = {node.id for node in named} - own
-    known = variables.keys() | vars(builtins).keys()
-    return compile(tree, "<line>", "eval") if used & variables.keys() and used <= known else None
+    with warnings.catch_warnings():
+        # Python warns of what is odd in code: here it is likely to be text.
+        warnings.simplefilter("ignore")
+        try:
+            tree = ast.parse(expression.strip(), mode="eval")
+        except (SyntaxError, ValueError):
+            return None
+        named = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        own = {node.id for node in named if isinstance(node.ctx, ast.Store)}
+        used = {node.id for node in named} - own
+        known = variables.keys() | vars(builtins).keys()
+        return compile(tree, "<line>", "eval") if used & variables.keys() and used <= known else None
 
 
 def _look_up(match: re.Match[str], variables: Mapping[str, Any]) -> str | None:

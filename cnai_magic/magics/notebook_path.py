@@ -34,5 +34,5 @@ def holds_answers(name: str) -> bool:
     path = Path(name)
     try:
         return path.stat().st_size <= _LARGEST and _MARK in path.read_bytes()
-    except OSError:
+    except (OSError, ValueError):
         return False

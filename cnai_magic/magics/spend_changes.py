@@ -64,7 +64,7 @@ def _read_csv(session: KernelSession, arguments: Namespace) -> _Change:
 
     def change() -> str:
         data = (line.encode("utf-8", "replace") for line in lines)
-        write_new(Path(arguments.csv).expanduser(), data, force=arguments.force)
+        write_new(Path(arguments.csv), data, force=arguments.force)
         return f"Written to {arguments.csv}: {count:,} {what}{'s' * (count != 1)} of {scope.title}."
 
     return change

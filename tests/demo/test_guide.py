@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+import warnings
 from typing import Any
 
 import pytest
@@ -194,6 +195,19 @@ def test_json_is_only_json() -> None:
     assert json.loads(talk("a table of the planets in JSON"))[2]["planet"] == "Earth"
     assert json.loads(talk("Why?", system="Answer with valid JSON only."))["question"] == "Why?"
     assert json.loads(talk("2+3", "Now answer in JSON"))["answer"] == "2 + 3 = 5"
+
+
+@pytest.mark.parametrize(
+    "asked", ['{"a": 1e999}', "[NaN]", "x=1e999, y=2", '{"type": "number", "default": 1e999}', r"['\d', 1]"]
+)
+def test_json_holds_no_number_that_json_cannot_hold(asked: str) -> None:
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        json.loads(talk(f"As JSON: {asked}"), parse_constant=refuse)
+    assert not shown
 
 
 def test_json_follows_a_schema() -> None:

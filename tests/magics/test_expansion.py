@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,6 +74,13 @@ def test_variables_are_replaced_as_in_ipython_s_own_magics(line: str, expected: 
 )
 def test_what_names_no_variable_or_fails_is_text(text: str) -> None:
     assert expand(text, VARIABLES) == text
+
+
+def test_python_s_warnings_about_text_are_not_shown() -> None:
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        assert expand(r"{name + '\d'} {n is 5}", VARIABLES) == r"Ada\d True"
+    assert not shown
 
 
 def test_one_that_fails_leaves_the_others() -> None:

@@ -410,6 +410,11 @@ def test_a_file_of_one_request_says_so_and_one_that_is_there_stays(
     assert path.read_text().count("\n") == 2
 
 
+def test_a_file_in_an_unknown_home_folder_is_refused(session: KernelSession) -> None:
+    error = refused(session, "--csv ~nobody-of-this-name/x.csv")
+    assert error.what == "~nobody-of-this-name/x.csv names an unknown home folder"
+
+
 def test_without_a_ledger_the_file_is_of_this_kernel(session: KernelSession, tmp_path: Path) -> None:
     session.settings.ledger = "off"
     session.spending.settle([KERNEL[0]], TokenBudget())
