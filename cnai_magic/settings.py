@@ -16,7 +16,7 @@ from traitlets.config import Configurable
 
 from .api.parameters import PARAMETERS, SWITCH, Parameter, ParameterValue
 from .errors import InputError
-from .nearest import nearest
+from .nearest import did_you_mean
 from .next_steps import correct_setting, correct_settings
 
 __all__ = ["DEFAULT_BASE_URL", "Cnai", "Value"]
@@ -108,10 +108,9 @@ class Cnai(Configurable):
         known = self.class_trait_names(config=True)
         chosen = {name: settings.pop(name) for name in list(settings) if name in known}
         for name in settings.keys() - set(self.class_trait_names()):
-            near = nearest(name, known)
             raise InputError(
                 f"there is no setting {name!r}",
-                why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
+                why=did_you_mean(name, known) or f"there are: {', '.join(known)}",
             )
         try:
             super().__init__(**settings)

@@ -56,7 +56,7 @@ class Client:
         return run_in_worker(lambda: next(retried(ask, cancellation, self._retries)), cancellation.cancel)
 
     def pricing(self) -> dict[str, Any] | None:
-        """Return the server's price list as it stands, for `prices.read_pricing`; None where it has none.
+        """Return the server's price list as it stands, None where it has none; see `billing.read_price_list`.
 
         new-api has one at `/api/pricing`, beside the version of the API. Numbers with a fraction are
         Decimal. Asked once, for a few seconds; raises NetworkError where no answer arrives.

@@ -20,7 +20,7 @@ from .thinking import ThinkingTags
 from .usage import COUNTED, merge_usage, read_usage
 from .vendor_errors import excerpt, find_error, quoted
 
-__all__ = ["StreamReader", "read_completion", "read_models"]
+__all__ = ["StreamReader", "read_models"]
 
 # What json.loads and raw_decode are made of: they cost as much again, to look for white space at both ends.
 # Some servers leave control characters in strings as they are.
@@ -259,19 +259,6 @@ class StreamReader:
                 if not (came.get(name) and value == message.get(name) and len(str(value)) >= came[name])
             }
         return {name: value for name, value in message.items() if not came.get(name)}
-
-
-def read_completion(body: Mapping[str, Any]) -> Chunk:
-    """Return a whole, unstreamed answer; raises the error that it carries, or NotAStreamError."""
-    error = None if _is_success(body) else find_error(body)
-    if error is not None:
-        raise error
-    if not isinstance(body.get("choices"), list):
-        raise NotAStreamError("the server sent JSON that holds no answer", why=quoted(body))
-    reader = StreamReader()
-    chunk = reader.add(body) or Chunk()
-    rest = reader.close() or Chunk()
-    return chunk._replace(text=chunk.text + rest.text, reasoning=chunk.reasoning + rest.reasoning)
 
 
 def read_models(body: Mapping[str, Any]) -> list[Model]:

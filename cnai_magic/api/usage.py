@@ -125,9 +125,8 @@ def _read_counts(raw: Mapping[str, Any]) -> Usage | None:
         prompt, completion, doubtful = _reconcile(
             prompt, completion, total, cached, written, reasoning, names
         )
-    if reasoning > completion and completion:
-        # They are counted apart from the answer, or make no sense.
-        reasoning, doubtful = (reasoning, doubtful) if not completion else (0, True)
+    if reasoning > completion > 0:
+        reasoning, doubtful = 0, True
     return Usage(prompt, completion, min(reasoning, completion), min(prompt, cached), estimated=doubtful)
 
 
@@ -146,7 +145,7 @@ def _reconcile(
         if total < prompt + completion:
             return prompt, completion, True
         # Most likely thinking that only the total counts: it is charged.
-        return prompt, completion + total - prompt - completion, True
+        return prompt, total - prompt, True
     anthropic = "input_tokens" in names and (written or "cache_read_input_tokens" in names)
     if cached > prompt or anthropic:
         prompt += cached + written

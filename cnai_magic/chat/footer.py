@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..api.answering_model import describe_models
 from ..api.messages import Usage
 from ..money.cost import Cost, Spend
-from ..redaction import clean
+from ..redaction import one_line
 
 __all__ = ["footer_line"]
 
@@ -39,7 +39,7 @@ def footer_line(
     parts += [str(usage), f"replayed, had cost {money}" if replayed else money, f"{seconds:.1f} s"]
     if notebook is not None:
         parts.append(f"notebook {'free' if notebook.free else notebook}")
-    return " ".join(clean(" · ".join([*parts, *(_short(each) for each in remarks if each)])).split())
+    return one_line(" · ".join([*parts, *(_short(each) for each in remarks if each)]))
 
 
 def _short(remark: str) -> str:

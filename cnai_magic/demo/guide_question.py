@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from ..redaction import well_formed
 from .knowledge_files import CHINESE, ENGLISH, read, sentence
 from .request import DemoRequest
 
@@ -50,7 +51,7 @@ class GuideQuestion:
         images: tuple[str, ...] = ()
         results: list[tuple[str, str]] = []
         for message in request.messages:
-            text = _sendable(message.text)
+            text = well_formed(message.text)
             if message.role == "tool":
                 results.append((message.tool, text))
                 continue
@@ -152,15 +153,6 @@ def _wanted(words: str) -> str:
     if found is None:
         return ""
     return "chinese" if (found[1] or found[2]) in ("chinese", "中", "汉") else "english"
-
-
-def _sendable(text: str) -> str:
-    """Replace each half of a surrogate pair: it could not be sent back as UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode("utf-8")
-    return text
 
 
 def _shortened(text: str) -> str:

@@ -14,7 +14,7 @@ from ..display.line import Line
 from ..display.tables import conversations_table
 from ..display.versions import Versions
 from ..errors import InputError
-from ..nearest import nearest
+from ..nearest import did_you_mean
 from ..notebook.record import time_text
 from .arguments import split_words
 from .chat_changes import Command, begun, counted
@@ -77,10 +77,9 @@ def run_chat_command(
             return Line(parser.format_help())
         return _PARSED[name](command, parser.parse(given))
     known = [*_SIMPLE, *_PARSED]
-    near = nearest(name, known)
     raise InputError(
         f"%cnai_chat has no command {name[:60]!r}",
-        why=f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}",
+        why=did_you_mean(name, known) or f"there are: {', '.join(known)}",
         next_step="see %cnai_chat?",
     )
 

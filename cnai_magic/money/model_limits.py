@@ -61,9 +61,7 @@ class ModelLimits:
         """Remember the longest answer of a model that refuses `limit`; return False if none can be found."""
         if "max_tokens" not in message and "max_completion_tokens" not in message:
             return False
-        numbers = [
-            int(each) for each in re.findall(r"(?<![\w.])\d{1,9}(?![\w.]*\w)", message.replace(",", ""))
-        ]
+        numbers = map(int, _NUMBER.findall(message.replace(",", "")))
         longest = max((each for each in numbers if _LEAST_LIMIT <= each < limit), default=limit // 2)
         if longest < _LEAST_LIMIT:
             return False

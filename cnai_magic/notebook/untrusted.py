@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from ..api.messages import Usage
 from ..errors import InputError
-from ..redaction import clean, redact, well_formed
+from ..redaction import one_line, redact, well_formed
 
 __all__ = [
     "Unsound",
@@ -68,7 +68,7 @@ def read_name(about: Mapping[str, Any], name: str, default: str | None = None) -
 
 def read_note(about: Mapping[str, Any]) -> str:
     """Read the remark on an answer, as one line that is not too long."""
-    return " ".join(clean(read_text(about, "note", "")).split())[:_LONGEST_NOTE]
+    return one_line(read_text(about, "note", ""))[:_LONGEST_NOTE]
 
 
 def read_count(about: Mapping[str, Any], name: str, default: int | None = None) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from cnai_magic.api.events import Events
 from cnai_magic.api.messages import Chunk, Model, Usage
-from cnai_magic.api.reader import StreamReader, read_completion, read_models
+from cnai_magic.api.reader import StreamReader, read_models
 from cnai_magic.errors import (
     CnaiError,
     ContentFilterError,
@@ -394,14 +394,17 @@ def test_usage_in_every_chunk_is_cumulative_and_zero_or_null_does_not_erase_it()
 
 
 def test_a_whole_answer_is_one_chunk() -> None:
-    body = completion("<think>so</think>\n\n2 + 2 equals 4.")
-    assert read_completion(body) == Chunk("2 + 2 equals 4.", "so", "stop", Usage(20, 8), "deepseek-chat")
+    reader = StreamReader()
+    chunk = reader.add(completion("<think>so</think>\n\n2 + 2 equals 4."))
+    assert chunk == Chunk("2 + 2 equals 4.", "so", "stop", Usage(20, 8), "deepseek-chat")
+    assert reader.close() is None
 
 
 @pytest.mark.parametrize("body", [{}, {"choices": None}, {"choices": "x"}, {"object": "list", "data": []}])
-def test_json_that_holds_no_answer_is_refused(body: dict[str, object]) -> None:
-    with pytest.raises(NotAStreamError):
-        read_completion(body)
+def test_json_that_holds_no_answer_adds_nothing(body: dict[str, object]) -> None:
+    reader = StreamReader()
+    assert reader.add(body) is None
+    assert not reader.answered
 
 
 def test_models_are_read_once_each_in_order_whatever_else_the_items_carry() -> None:
