@@ -52,12 +52,12 @@ class SpendPlot:
     ) -> None:
         self._door = door
         self._heading, self._title, self._demo = heading, one_line(title), demo
-        self._parts = _summed(
+        self._parts = _sum_by_name(
             ((one_line(time), one_line(model) or "(not known)"), spend)
             for time, models in by_time.items()
             for model, spend in models.items()
         )
-        totals = _summed((model, spend) for (_, model), spend in self._parts.items())
+        totals = _sum_by_name((model, spend) for (_, model), spend in self._parts.items())
         self._total = sum(totals.values(), Spend())
         self._in_money = self._total.nano > 0
         self._by_model = dict(sorted(totals.items(), key=lambda item: (-self._size(item[1]), item[0])))
@@ -75,79 +75,78 @@ class SpendPlot:
             return {"text/plain": repr(self)}
         # Without the entry of the menu that would send the figures to an editor in the web.
         actions = {"export": True, "source": False, "compiled": False, "editor": False}
-        return {_VEGA: self._vega(), "text/plain": repr(self)}, {
+        return {_VEGA: self._build_vega(), "text/plain": repr(self)}, {
             _VEGA: {"embed_options": {"actions": actions}}
         }
 
-    def _vega(self) -> dict[str, Any]:
-        over_time = [
-            {"time": time, **self._datum(model, spend)} for (time, model), spend in self._parts.items()
-        ]
-        by_model = [self._datum(model, spend) for model, spend in self._by_model.items()]
+    def _build_vega(self) -> dict[str, Any]:
         colour = {
             "field": "model",
             "type": "nominal",
             "scale": {"domain": list(self._by_model), "scheme": "tableau20"},
             "legend": None,
         }
-        times = _with_empty_days(list(dict.fromkeys(time for time, _ in self._parts)))
-        axis = {"labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 8, "title": None}
         tooltip = [
             {"field": field, "type": "nominal", "title": title}
             for field, title in {"model": self._heading, "sum": self._measure, "tokens": "Tokens"}.items()
         ]
-        of_model = {"field": "model", "type": "nominal", "sort": list(self._by_model), "title": None}
-        words = {"type": "text", "align": "left", "dx": 5, "color": _INK}
         return {
             "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-            "title": {"text": self._title, "subtitle": self._subtitle(), "anchor": "start"},
+            "title": {"text": self._title, "subtitle": self._list_notes(), "anchor": "start"},
             "background": "transparent",
-            "vconcat": [
-                {
-                    "data": {"values": over_time},
-                    "width": _WIDTH,
-                    "height": 180,
-                    "mark": {"type": "bar", "size": max(1, min(44, _WIDTH * 7 // (10 * len(times))))},
-                    "encoding": {
-                        "x": {"field": "time", "type": "ordinal", "scale": {"domain": times}, "axis": axis},
-                        "y": self._quantity(title=self._measure),
-                        "color": colour,
-                        "tooltip": [{"field": "time", "type": "nominal", "title": "Time"}, *tooltip],
-                    },
-                },
-                {
-                    "data": {"values": by_model},
-                    "width": _WIDTH,
-                    "height": {"step": 26},
-                    "encoding": {"y": of_model, "x": self._quantity(axis=None)},
-                    "layer": [
-                        {
-                            "mark": {"type": "bar", "height": 16},
-                            "encoding": {"color": colour, "tooltip": tooltip},
-                        },
-                        {"mark": words, "encoding": {"text": {"field": "sum", "type": "nominal"}}},
-                    ],
-                },
-            ],
+            "vconcat": [self._draw_time(colour, tooltip), self._draw_models(colour, tooltip)],
             "config": _CONFIG,
         }
 
-    def _quantity(self, **options: Any) -> dict[str, Any]:
-        over_time = _summed((time, spend) for (time, _), spend in self._parts.items())
+    def _draw_time(self, colour: dict[str, Any], tooltip: list[dict[str, Any]]) -> dict[str, Any]:
+        times = _fill_days(list(dict.fromkeys(time for time, _ in self._parts)))
+        axis = {"labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 8, "title": None}
+        parts = [
+            {"time": time, **self._describe_bar(model, spend)} for (time, model), spend in self._parts.items()
+        ]
+        return {
+            "data": {"values": parts},
+            "width": _WIDTH,
+            "height": 180,
+            "mark": {"type": "bar", "size": max(1, min(44, _WIDTH * 7 // (10 * len(times))))},
+            "encoding": {
+                "x": {"field": "time", "type": "ordinal", "scale": {"domain": times}, "axis": axis},
+                "y": self._measure_bars(title=self._measure),
+                "color": colour,
+                "tooltip": [{"field": "time", "type": "nominal", "title": "Time"}, *tooltip],
+            },
+        }
+
+    def _draw_models(self, colour: dict[str, Any], tooltip: list[dict[str, Any]]) -> dict[str, Any]:
+        models = {"field": "model", "type": "nominal", "sort": list(self._by_model), "title": None}
+        words = {"type": "text", "align": "left", "dx": 5, "color": _INK}
+        return {
+            "data": {"values": [self._describe_bar(*each) for each in self._by_model.items()]},
+            "width": _WIDTH,
+            "height": {"step": 26},
+            "encoding": {"y": models, "x": self._measure_bars(axis=None)},
+            "layer": [
+                {"mark": {"type": "bar", "height": 16}, "encoding": {"color": colour, "tooltip": tooltip}},
+                {"mark": words, "encoding": {"text": {"field": "sum", "type": "nominal"}}},
+            ],
+        }
+
+    def _measure_bars(self, **options: Any) -> dict[str, Any]:
+        over_time = _sum_by_name((time, spend) for (time, _), spend in self._parts.items())
         largest = max(map(self._size, over_time.values()))
         # So many decimals tell the ticks apart.
         decimals = min(9, max(2, 10 - len(str(largest // 4))))
         axis = {"format": f"$,.{decimals}f" if self._in_money else ",d", "tickCount": 4}
         return {"field": "size", "type": "quantitative", "axis": axis, **options}
 
-    def _datum(self, model: str, spend: Spend) -> dict[str, Any]:
+    def _describe_bar(self, model: str, spend: Spend) -> dict[str, Any]:
         usage, about = spend.usage, "≈" if spend.usage.estimated else ""
         size = self._size(spend)
         return {
             "model": model,
             # A float, for drawing only: what is read are the exact texts.
             "size": size / 10**9 if self._in_money else size,
-            "sum": _words(spend),
+            "sum": _write_sum(spend),
             "tokens": f"{about}{usage.prompt_tokens:,} → {about}{usage.completion_tokens:,}",
         }
 
@@ -159,8 +158,8 @@ class SpendPlot:
     def _measure(self) -> str:
         return ("Demo credit" if self._demo else "Cost in USD") if self._in_money else "Tokens"
 
-    def _subtitle(self) -> list[str]:
-        notes = [f"Total {_words(self._total)}"]
+    def _list_notes(self) -> list[str]:
+        notes = [f"Total {_write_sum(self._total)}"]
         notes += ["demo credit is not money"] * self._demo
         if not self._in_money:
             why = "all of it was free" if self._total.free else "nothing of it has a price"
@@ -170,7 +169,7 @@ class SpendPlot:
         return notes
 
 
-def _words(spend: Spend) -> str:
+def _write_sum(spend: Spend) -> str:
     """Write a sum exactly; estimates are marked, and what is unpriced is named."""
     without_price = unpriced(spend)
     if spend.requests and spend.unpriced_requests == spend.requests:
@@ -181,14 +180,14 @@ def _words(spend: Spend) -> str:
     return f"{cost} + unpriced: {without_price}" if without_price else cost
 
 
-def _summed(parts: Iterable[tuple[Any, Spend]]) -> dict[Any, Spend]:
+def _sum_by_name(parts: Iterable[tuple[Any, Spend]]) -> dict[Any, Spend]:
     sums: dict[Any, Spend] = {}
     for name, spend in parts:
         sums[name] = sums.get(name, Spend()) + spend
     return sums
 
 
-def _with_empty_days(times: list[str]) -> list[str]:
+def _fill_days(times: list[str]) -> list[str]:
     """Return times, with the days between them on which nothing was spent, where they are days in order."""
     try:
         days = [date.fromisoformat(time) for time in times]

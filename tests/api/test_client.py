@@ -395,9 +395,9 @@ def test_a_json_error_in_place_of_a_stream_is_that_error(
     kind: str, server: ScriptedServer, client: Client
 ) -> None:
     server.reply(response('{"error":{"message":"该令牌额度已用尽","type":"one_api_error"}}', kind=kind))
-    broken_off(client, QuotaError)
+    assert broken_off(client, QuotaError)[0] == ""
     server.reply(response('{"error_code":110,"error_msg":"Access token invalid"}', kind=kind))
-    broken_off(client, AuthenticationError)
+    assert broken_off(client, AuthenticationError)[0] == ""
 
 
 def test_an_error_in_mid_stream_is_raised_after_the_text(server: ScriptedServer, client: Client) -> None:
@@ -446,7 +446,8 @@ def test_a_server_that_speaks_no_http_is_a_failed_connection(
     line: bytes, server: ScriptedServer, client: Client, no_pauses: list[float]
 ) -> None:
     server.always(line, CLOSE)
-    broken_off(client, ConnectionFailed)
+    text, error = broken_off(client, ConnectionFailed)
+    assert (text, error.retryable) == ("", True)
 
 
 def test_an_event_too_large_is_refused(

@@ -44,14 +44,15 @@ def received(connection: socket.socket) -> bytes:
     return data
 
 
-def dribble(connection: socket.socket, piece: bytes, received: Callable[[], bool]) -> None:
-    """Send a little again and again, until the other side has had enough."""
+def dribble(connection: socket.socket, piece: bytes, received: Callable[[], bool]) -> bool:
+    """Send a little again and again; return whether the other side closed the connection meanwhile."""
     try:
         while not received():
             connection.sendall(piece)
             threading.Event().wait(0.001)
     except OSError:
-        pass
+        return True
+    return False
 
 
 def statuses(answer: bytes) -> list[int]:
@@ -154,7 +155,7 @@ def test_a_client_that_reads_nothing_is_disconnected(start: Any, stub: Any) -> N
 def test_a_client_that_only_sends_requests_is_disconnected(start: Any) -> None:
     gateway = start(limits=SHORT)
     with connected(gateway.port, buffer=4096) as connection:
-        dribble(connection, HEALTH * 100, lambda: False)
+        assert dribble(connection, HEALTH * 100, lambda: False)
     gateway.left_alone()
 
 

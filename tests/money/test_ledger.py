@@ -906,14 +906,16 @@ def _assert_refused(path: Path, *words: str) -> LedgerError:
 
 def test_a_folder_in_its_place_is_refused(path: Path) -> None:
     path.mkdir(parents=True)
-    _assert_refused(path, "folder", "%config Cnai.ledger")
+    error = _assert_refused(path, "folder", "%config Cnai.ledger")
+    assert error.why == "it is a folder, or not a regular file"
 
 
 @POSIX
 def test_a_pipe_in_its_place_is_refused_without_waiting(path: Path) -> None:
     path.parent.mkdir()
     os.mkfifo(path)
-    _assert_refused(path, "not a regular file")
+    error = _assert_refused(path, "not a regular file")
+    assert not error.locked
 
 
 def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
@@ -925,7 +927,8 @@ def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is of Linux")
 def test_a_folder_that_takes_no_file_is_refused() -> None:
-    _assert_refused(Path("/proc/ledger.sqlite3"), 'or "off"')
+    error = _assert_refused(Path("/proc/ledger.sqlite3"), 'or "off"')
+    assert not error.locked
 
 
 def test_a_path_that_is_no_path_is_refused() -> None:
