@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from ..demo import DemoRequest, shows_request
 from ..errors import InputError
@@ -18,8 +18,8 @@ from .field_checks import (
     Check,
     accepted,
     array,
-    check_size,
     check_unicode,
+    check_values,
     fail,
     filled,
     flag,
@@ -83,7 +83,7 @@ def read_request(raw: bytes | bytearray) -> CompletionRequest:
                 parameter=name[:100],
                 why=did_you_mean(name[:100], _FIELDS),
             )
-        check_size(value, name)
+        check_values(value, name)
         _FIELDS[name](value, name)
     _check_together(body)
     chat = _demo_request(body)
@@ -98,12 +98,7 @@ def read_request(raw: bytes | bytearray) -> CompletionRequest:
 
 def _read_json(decoded: str) -> dict[str, Any]:
     try:
-        body = json.loads(
-            decoded,
-            parse_int=_read_integer,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_read_object,
-        )
+        body = json.loads(decoded, parse_int=_read_integer, object_pairs_hook=_read_object)
     except (ValueError, RecursionError) as exc:
         raise InputError("the request body is not JSON") from exc
     if not isinstance(body, dict):
@@ -119,11 +114,6 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         name = name[:100]
         raise InputError(f"{name!r} is given twice in one object", parameter=name)
     return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
-    raise ValueError(name)
 
 
 def _read_integer(digits: str) -> int:

@@ -6,6 +6,7 @@ A check is called with a value and the name of its field, such as `messages[0].c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, NoReturn
 
 from ..errors import InputError
@@ -15,8 +16,8 @@ __all__ = [
     "Check",
     "accepted",
     "array",
-    "check_size",
     "check_unicode",
+    "check_values",
     "fail",
     "filled",
     "flag",
@@ -102,7 +103,6 @@ def number(low: float, high: float) -> Check:
     """Return the check for a number from `low` to `high`."""
 
     def check(value: object, where: str) -> None:
-        # A NaN fails the comparison, as it should.
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             fail(where, f"is {_shown(value)}", f"it is a number from {low} to {high}")
 
@@ -160,10 +160,12 @@ def structure(
     return value
 
 
-def check_size(value: object, where: str) -> None:
-    """Refuse a value that is nested too deeply to be written as JSON again, or holds too many others."""
+def check_values(value: object, where: str) -> None:
+    """Refuse a value that JSON does not have, as NaN, is nested too deeply, or holds too many others."""
     level, count = [value], 0
     for _ in range(_DEEPEST):
+        if any(isinstance(each, float) and not isfinite(each) for each in level):
+            fail(where, "holds NaN, Infinity or a number that is too large", "JSON has finite numbers only")
         level = [
             inner
             for each in level

@@ -274,18 +274,22 @@ def test_what_is_not_possible_is_refused_by_the_name_of_its_field(
     assert demo.account.settlements == []
 
 
+_INFINITE = "{} holds NaN, Infinity or a number that is too large: JSON has finite numbers only"
+
+
 @pytest.mark.parametrize(
     ("written", "message", "param"),
     [
         ('"seed": 1, "seed": 2', "'seed' is given twice in one object", "seed"),
         ('"model": "demo-guide"', "'model' is given twice in one object", "model"),
         ('"metadata": {"a": "1", "b": "2", "a": "3"}', "'a' is given twice in one object", "a"),
-        ('"prediction": NaN', "the request body is not JSON", None),
-        ('"temperature": -Infinity', "the request body is not JSON", None),
+        ('"temperature": NaN', _INFINITE.format("temperature"), "temperature"),
+        ('"prediction": {"content": [-Infinity]}', _INFINITE.format("prediction"), "prediction"),
+        ('"seed": 1e999', _INFINITE.format("seed"), "seed"),
     ],
 )
 def test_what_json_does_not_have_or_says_twice_is_refused(
-    demo: Any, written: str, message: str, param: str | None
+    demo: Any, written: str, message: str, param: str
 ) -> None:
     body = f'{{"model": "demo-echo", "messages": {json.dumps(user())}, {written}}}'
     status, _, answered = demo.request("POST", "/v1/chat/completions", body.encode())
