@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ..api.messages import Message
+from ..api.messages import Content, Message
 from ..errors import InputError
 from ..next_steps import list_turns
 from .attempt import Attempt
@@ -112,7 +112,7 @@ class Conversation:
         return first_run, position.index_in_cell
 
     def messages(
-        self, prompt: str, before: int, *, system: str | None = None, history_tokens: int = 0
+        self, prompt: Content, before: int, *, system: str | None = None, history_tokens: int = 0
     ) -> tuple[tuple[Message, ...], int]:
         """Return the messages that ask `prompt` after `before` turns, and how many turns were omitted.
 

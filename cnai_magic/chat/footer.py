@@ -26,11 +26,13 @@ def footer_line(
     demo: bool = False,
     replayed: bool = False,
     notebook: Spend | None = None,
+    attached: Iterable[str] = (),
     remarks: Iterable[str] = (),
 ) -> str:
     """Return "deepseek-chat · turn 3 · 20 → 8 tokens · $0.000054 · 1.2 s · notebook $0.0132" and the remarks.
 
     A `turn` of 0 and a `notebook` of None are left out. `answered_by` is "" where it is the model itself.
+    `attached` is what was sent with the question.
     """
     parts = [describe_models(model, answered_by)]
     if turn:
@@ -39,7 +41,9 @@ def footer_line(
     parts += [str(usage), f"replayed, had cost {money}" if replayed else money, f"{seconds:.1f} s"]
     if notebook is not None:
         parts.append(f"notebook {'free' if notebook.free else notebook}")
-    return one_line(" · ".join([*parts, *(_short(each) for each in remarks if each)]))
+    with_question = ", ".join(attached)
+    told = [f"with {with_question}" if with_question else "", *remarks]
+    return one_line(" · ".join([*parts, *(_short(each) for each in told if each)]))
 
 
 def _short(remark: str) -> str:

@@ -36,14 +36,14 @@ class Reply:
     """One answer: `text`, `reasoning`, `usage` and `cost`, and the question that it answers.
 
     `model` was asked; `answered_by` is the model that the server names, "" where it is the same. `parameters`
-    are those that were sent. `prompt_parts` are the question where it is more than text, `steps` the calls of
-    tools and their results between it and the answer. `finish_reason` is the server's ("stop", "length",
-    "content_filter", …), or "stopped", "interrupted", "failed" or "budget". `note` is a remark where
-    something odd followed the complete answer, mostly "". `seconds` and `first_token_after` count from
-    `started`, when it was asked. `demo` tells that the answer took demo credit. `id` names the answer in the
-    notebook and in the ledger. `request` is the digest of all that was sent, by which an answer can be
-    `replayed`: shown again from the notebook instead of being asked for. `footer` is the line that was shown
-    below the answer.
+    are those that were sent. `prompt_parts` are the question where it is more than text, `attached` says what
+    was sent with it, `steps` are the calls of tools and their results between it and the answer.
+    `finish_reason` is the server's ("stop", "length", "content_filter", …), or "stopped", "interrupted",
+    "failed" or "budget". `note` is a remark where something odd followed the complete answer, mostly "".
+    `seconds` and `first_token_after` count from `started`, when it was asked. `demo` tells that the answer
+    took demo credit. `id` names the answer in the notebook and in the ledger. `request` is the digest of all
+    that was sent, by which an answer can be `replayed`: shown again from the notebook instead of being asked
+    for. `footer` is the line that was shown below the answer.
     """
 
     text: str
@@ -65,6 +65,7 @@ class Reply:
     request: str = ""
     replayed: bool = False
     prompt_parts: tuple[Part, ...] = ()
+    attached: tuple[str, ...] = ()
     steps: tuple[Message, ...] = ()
     footer: str = field(default="", compare=False)
 
@@ -115,6 +116,7 @@ class Reply:
             demo=self.demo,
             replayed=self.replayed,
             notebook=notebook,
+            attached=self.attached,
             remarks=(self.ended, self.note, *remarks),
         )
 

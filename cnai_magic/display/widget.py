@@ -186,6 +186,7 @@ class WidgetView(View):
             attempt=question.attempt,
             demo=question.demo,
             notebook=total,
+            attached=question.attached,
         )
         widget.send(
             {

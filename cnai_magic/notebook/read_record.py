@@ -15,7 +15,7 @@ from ..chat.attempt import Attempt
 from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Cost, Spend
-from ..redaction import well_formed
+from ..redaction import clean, well_formed
 from .record import MOST_OTHERS, SCHEMA, shown_text
 from .untrusted import (
     read_count,
@@ -35,6 +35,7 @@ __all__ = ["Event", "KeptTurn", "read_answer", "read_deleted_run", "read_event",
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
 _MOST_KEPT = 1000
 _MOST_STEPS = 1000
+_MOST_ATTACHED, _LONGEST_LABEL = 100, 200
 # One for all replies that are read: what the notebook had spent with each is not saved.
 _UNKNOWN = Spend()
 
@@ -193,6 +194,7 @@ def _reply(about: Mapping[str, Any], text: object) -> Reply:
         system=None if about.get("system") is None else read_text(about, "system"),
         parameters=_parameters(about),
         prompt_parts=_prompt_parts(about),
+        attached=_attached(about),
         steps=_messages(about, "steps"),
         usage=usage,
         cost=Cost(
@@ -234,6 +236,13 @@ def _messages(about: Mapping[str, Any], name: str) -> tuple[Message, ...]:
         return tuple(map(Message.from_body, listed))
     except InputError as error:
         raise InputError(f"its {name} are not messages", why=error.what) from error
+
+
+def _attached(about: Mapping[str, Any]) -> tuple[str, ...]:
+    labels = about.get("attached", [])
+    if not isinstance(labels, list) or not all(isinstance(each, str) for each in labels):
+        raise InputError("its attachments are not a list of texts")
+    return tuple(" ".join(clean(each).split())[:_LONGEST_LABEL] for each in labels[:_MOST_ATTACHED])
 
 
 def _prompt_parts(about: Mapping[str, Any]) -> tuple[Part, ...]:

@@ -181,6 +181,8 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         about["note"] = clean(reply.note)
     if reply.prompt_parts:
         about["prompt_parts"] = [_hidden_texts(part.body()) for part in reply.prompt_parts]
+    if reply.attached:
+        about["attached"] = [clean(each) for each in reply.attached]
     if reply.steps:
         about["steps"] = [_hidden_texts(step.body()) for step in reply.steps]
     if attempt.first_run is not None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..api.messages import ChatRequest, Usage, estimate_usage
+from ..api.messages import ChatRequest, Part, Usage, estimate_usage
 from ..api.parameters import BY_NAME, ParameterValue, check_parameters
+from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
@@ -28,7 +29,8 @@ class Options:
 
     `system` holds for this question alone. `parameters` are those of a request, by name. `chat` names the
     conversation, `new` begins one (of that name, if any), `once` asks outside of any, `append` makes a new
-    turn even where the cell has one, `stream` False waits for the whole answer.
+    turn even where the cell has one, `stream` False waits for the whole answer. `attachments` are sent with
+    the question.
     """
 
     model: str = ""
@@ -39,6 +41,7 @@ class Options:
     once: bool = False
     append: bool = False
     stream: bool = True
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,18 @@ class Question:
     former: Sequence[Attempt] = ()
     first_run: datetime | None = None
     with_former: tuple[int, ...] = ()
+    prompt_parts: tuple[Part, ...] = ()
 
     @property
     def system(self) -> str | None:
         """The system message that is sent, if any."""
         first = self.request.messages[0]
         return first.text if first.role == "system" else None
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """What is sent with the question, in words."""
+        return tuple(each.label for each in self.options.attachments)
 
     @property
     def price(self) -> Price | None:
@@ -110,7 +119,7 @@ def build_question(
     The model is that of `options`; other options that are unset are those of the settings. Raises InputError
     for a prompt that cannot be sent, and for a parameter out of its bounds.
     """
-    prompt = _checked_prompt(prompt)
+    prompt, parts = attach(_checked_prompt(prompt), options.attachments)
     if options.append or settings.on_rerun == "append":
         position = replace(position, kind="append")
     conversation = _choose_conversation(conversations, options, position)
@@ -123,7 +132,7 @@ def build_question(
     texts = (options.system, own, settings.system)
     system = well_formed(next((text for text in texts if text is not None), ""))
     messages, omitted_turns = conversation.messages(
-        prompt, before, system=system, history_tokens=settings.history_tokens
+        parts or prompt, before, system=system, history_tokens=settings.history_tokens
     )
     turns = enumerate(conversation.turns[omitted_turns:before], omitted_turns + 1)
     return Question(
@@ -139,6 +148,7 @@ def build_question(
         former=former,
         first_run=first_run,
         with_former=tuple(number for number, turn in turns if turn.failed),
+        prompt_parts=parts,
     )
 
 

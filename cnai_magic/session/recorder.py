@@ -121,6 +121,8 @@ def _reply(received: Received) -> Reply:
     return Reply(
         text=received.text,
         prompt=question.prompt,
+        prompt_parts=question.prompt_parts,
+        attached=question.attached,
         model=request.model,
         answered_by=received.answered_by,
         note=received.note,

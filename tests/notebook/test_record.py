@@ -194,6 +194,7 @@ _OF_A_REPLY: dict[str, st.SearchStrategy[Any]] = {
     "id": _NAMES,
     "request": st.just("") | _NAMES,
     "prompt_parts": st.just(()) | st.lists(_PARTS, max_size=3).map(tuple),
+    "attached": st.just(()) | st.tuples(_NAMES, _NAMES),
     "steps": st.just(()) | _TEXTS.map(_steps),
 }
 _ANSWERS = st.builds(
@@ -328,7 +329,17 @@ for _ in range(100_000):
 
 
 @pytest.mark.parametrize(
-    "name", [*metadata(attempt())["cnai"], "text", "others", "replayed", "began", "prompt_parts", "steps"]
+    "name",
+    [
+        *metadata(attempt())["cnai"],
+        "text",
+        "others",
+        "replayed",
+        "began",
+        "prompt_parts",
+        "attached",
+        "steps",
+    ],
 )
 def test_whatever_stands_in_a_field_is_read_or_refused_with_a_reason(name: str) -> None:
     about, data = saved(attempt())
