@@ -68,6 +68,9 @@ class Cnai(Configurable):
     history_tokens = Integer(
         0, min=0, help="Tokens of earlier turns that are sent; 0 sends all. The oldest turns go first."
     ).tag(config=True)
+    see_tokens = Integer(
+        8000, min=100, help="Tokens of cells that --see sends; the newest are sent if not all fit."
+    ).tag(config=True)
     on_rerun = Enum(
         ["replace", "append"],
         default_value="replace",

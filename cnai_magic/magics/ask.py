@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 
 from ..api.interrupts import interrupts_deferred
 from ..chat.reply import Reply
@@ -17,6 +18,7 @@ from .calling_code import collect_variables, uses_result
 from .expansion import expand
 from .hints import check_variable
 from .parsers import build_ask_parser
+from .see import attach_cells
 from .shell_session import ShellSession
 
 __all__ = ["ask", "read_body"]
@@ -41,6 +43,9 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     chosen = _read_options(arguments)
     if not prompt.strip():
         raise _explain_no_question(line, cell)
+    if arguments.see is not None:
+        cells = attach_cells(shell_session, arguments.see)
+        chosen = replace(chosen, attachments=(*chosen.attachments, cells))
     if arguments.dry_run:
         _show_dry_run(shell_session, prompt, chosen)
         return None

@@ -36,6 +36,7 @@ class CnaiMagics(Magics):
         super().__init__(shell)
         self.settings = settings
         self._shell_session: ShellSession | None = None
+        self._cells_of_runs: dict[int, str | None] = {}
 
     @no_var_expand
     @line_cell_magic
@@ -81,7 +82,7 @@ class CnaiMagics(Magics):
     def shell_session(self) -> ShellSession:
         """What the magics share; made when it is first needed."""
         if self._shell_session is None:
-            self._shell_session = _actions().ShellSession(self.shell, self.settings)
+            self._shell_session = _actions().ShellSession(self.shell, self.settings, self._cells_of_runs)
         return self._shell_session
 
     @property
@@ -96,6 +97,7 @@ class CnaiMagics(Magics):
 
     def end_of_cell(self, result: Any) -> None:
         """Let the session know that a cell ended (called by IPython after each cell)."""
+        self._cells_of_runs[result.execution_count] = getattr(result.info, "cell_id", None)
         if self._shell_session is not None:
             self._shell_session.end_of_cell(result)
 

@@ -42,6 +42,11 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         "--once", action="store_true", help="Ask outside of the conversation: it is neither sent nor kept."
     )
     parser.add_argument("--append", action="store_true", help="Run again as a new turn; keep the former one.")
+    parser.add_argument(
+        "--see",
+        metavar="CELLS",
+        help="Send cells with the question, with what they showed as text: above, or numbers as 3-5,7.",
+    )
     parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
     parser.add_argument(
         "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,14 @@ __all__ = ["ShellSession"]
 
 
 class ShellSession:
-    """The session of one shell, and where in which notebook it is used."""
+    """The session of one shell, and where in which notebook it is used.
 
-    def __init__(self, shell: Any, settings: Cnai) -> None:
+    `cells_of_runs` are the IDs of the cells that ran, by the number of the run (None where it has none).
+    """
+
+    def __init__(self, shell: Any, settings: Cnai, cells_of_runs: Mapping[int, str | None]) -> None:
         self.shell = shell
+        self.cells_of_runs = cells_of_runs
         self.settings = settings
         self.cell = RunningCell(shell)
         self.file = NotebookFile(shell, settings, self.cell)

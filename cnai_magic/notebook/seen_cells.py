@@ -1,0 +1,156 @@
+"""Cells of the notebook as a model sees them with `--see`: what they hold, and what they showed as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..api.tokens import estimate_tokens
+from ..redaction import clean
+from .saved_outputs import SavedCell
+
+__all__ = ["CellRun", "SeenCells", "choose_by_number", "fit", "place_above", "read_outputs"]
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+# What a cell may take of all that is shown, so that one long table leaves something for the others.
+_SHARE = 4
+_ASKS = re.compile(r"\s*%%?cnai\b")
+
+
+@dataclass(frozen=True, slots=True)
+class CellRun:
+    """A cell as it is: the `count` of its last run in this kernel (0: none), its ID, source and output."""
+
+    count: int
+    cell: str | None
+    source: str
+    output: str
+
+    @property
+    def text(self) -> str:
+        """The cell as a model is shown it."""
+        number = self.count or " "
+        shown = f"In [{number}]:\n{self.source.strip()}"
+        return f"{shown}\n\nOut [{number}]:\n{self.output.strip()}" if self.output.strip() else shown
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCells:
+    """The `cells` that are shown, in order, of so many that were `wanted`; `where` is "above" or ""."""
+
+    cells: tuple[CellRun, ...]
+    wanted: int
+    where: str = ""
+
+    @property
+    def text(self) -> str:
+        """What a model is sent of them."""
+        of = "" if len(self.cells) == self.wanted else f", the last {len(self.cells)} of {self.wanted}"
+        head = f"Cells of the notebook in which this is asked{of}:"
+        return "\n\n".join([head, *(each.text for each in self.cells), "The question:"])
+
+    @property
+    def label(self) -> str:
+        """What a footer says of them: "7 cells above (2,310 tokens)"."""
+        count = len(self.cells)
+        of = "" if count == self.wanted else f" of {self.wanted}"
+        where = f" {self.where}" if self.where else ""
+        return f"{count}{of} cell{'s' * (self.wanted > 1)}{where} ({estimate_tokens(self.text):,} tokens)"
+
+
+def place_above(saved: Sequence[SavedCell], runs: Iterable[CellRun], asking: str | None) -> list[CellRun]:
+    """Return the cells above the one that asks, in the order of the document as far as it is known.
+
+    `saved` are the cells of the notebook's file, `runs` all runs of this kernel. A cell that the file does
+    not hold yet stands after the one that ran before it. Where the file does not hold the asking cell, all
+    cells count as above it. Cells that ask a model are left out: their turns are the conversation.
+    """
+    latest = _latest(runs, asking)
+    placed: list[CellRun] = []
+    for each in saved:
+        if each.id == asking:
+            break
+        placed.append(_take(latest, each))
+    below = {each.id for each in saved[len(placed) :]}
+    for run in latest:
+        if run.cell is None or run.cell not in below:
+            before = [index for index, other in enumerate(placed) if 0 < other.count < run.count]
+            placed.insert(before[-1] + 1 if before else len(placed), run)
+    return [each for each in placed if each.source.strip() and not _ASKS.match(each.source)]
+
+
+def choose_by_number(runs: Iterable[CellRun], numbers: Iterable[int]) -> list[CellRun]:
+    """Return the runs with these numbers, in their order; raises KeyError with a number that there is not."""
+    known = {run.count: run for run in runs}
+    chosen: dict[int, CellRun] = {}
+    for number in numbers:
+        chosen[number] = known[number]
+    return list(chosen.values())
+
+
+def fit(cells: Sequence[CellRun], tokens: int, where: str = "") -> SeenCells:
+    """Return the newest cells whose texts fit so many tokens; a long output is shortened in its middle."""
+    kept: list[CellRun] = []
+    left = tokens
+    for cell in reversed(cells):
+        shown = replace(
+            cell,
+            source=_shortened(clean(cell.source), tokens // _SHARE),
+            output=_shortened(clean(cell.output), tokens // _SHARE),
+        )
+        left -= estimate_tokens(shown.text)
+        if left < 0:
+            break
+        kept.insert(0, shown)
+    return SeenCells(tuple(kept), len(cells), where)
+
+
+def read_outputs(outputs: Iterable[Mapping[str, Any]]) -> str:
+    """Return the text of outputs as a notebook file holds them: streams, results, displays, errors."""
+    return "\n".join(filter(None, (_read_output(each).strip("\n") for each in outputs)))
+
+
+def _read_output(output: Mapping[str, Any]) -> str:
+    data = output.get("data")
+    if isinstance(data, Mapping):
+        return _text(data.get("text/plain"))
+    if output.get("output_type") == "error":
+        return _ESCAPES.sub("", f"{_text(output.get('ename'))}: {_text(output.get('evalue'))}")
+    return _ESCAPES.sub("", _text(output.get("text")))
+
+
+def _text(given: object) -> str:
+    """Return a text of a notebook file, which may be a list of lines."""
+    lines = given if isinstance(given, list) else [given]
+    return "".join(each for each in lines if isinstance(each, str))
+
+
+def _latest(runs: Iterable[CellRun], asking: str | None) -> list[CellRun]:
+    """Return the last run of each cell, in the order of these runs."""
+    last: dict[str, CellRun] = {}
+    for run in runs:
+        key = run.cell or f" {run.source.strip()}"
+        last.pop(key, None)
+        last[key] = run
+    return [run for run in last.values() if asking is None or run.cell != asking]
+
+
+def _take(latest: list[CellRun], saved: SavedCell) -> CellRun:
+    """Return a cell of the file as it last ran in this kernel, and take it from these runs."""
+    for run in latest:
+        same = run.cell == saved.id if run.cell else run.source.strip() == saved.source.strip()
+        if same:
+            latest.remove(run)
+            unchanged = run.source.strip() == saved.source.strip()
+            return run if run.output or not unchanged else replace(run, output=read_outputs(saved.outputs))
+    return CellRun(0, saved.id, saved.source, read_outputs(saved.outputs))
+
+
+def _shortened(text: str, tokens: int) -> str:
+    """Return a text of at most about so many tokens, without what is in its middle."""
+    if (estimate := estimate_tokens(text)) <= tokens:
+        return text
+    half = max(1, len(text) * tokens // estimate // 2)
+    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
