@@ -247,6 +247,14 @@ class Conversations:
             self.current = self.add(Conversation("main")).name
         return conversation
 
+    def discard_unused(self, name: str) -> None:
+        """Remove a conversation of this name that nothing was done with, as if it had never been there."""
+        found = self._named.get(name)
+        if found is None or name == self.current or found.system is not None:
+            return
+        if not (found.turns or found.detached or found.begun_by or found.made_at):
+            del self._named[name]
+
     def forget(self, names: Iterable[str], first_runs: Mapping[str, datetime] | None = None) -> None:
         """Note that conversations of these names were deleted, except those that exist.
 

@@ -36,6 +36,9 @@ def merge(conversations: Conversations, restored: Restored) -> None:
     conversations.forget(restored.deleted, restored.deleted_runs)
     if fresh and restored.current in conversations:
         conversations.use(restored.current)
+        for former in {name for each in restored.conversations.values() for name in each.former_names}:
+            # By this name the renamed conversation is found again, not the empty one of the start.
+            conversations.discard_unused(former)
 
 
 def _merge_turns(mine: Conversation, theirs: Conversation) -> None:

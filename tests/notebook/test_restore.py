@@ -621,6 +621,23 @@ def test_a_kernel_that_has_asked_nothing_takes_all_over(document: Document) -> N
     assert told(kernel["main"]) == told(document.session.conversations["main"])
 
 
+def test_by_its_former_name_a_renamed_conversation_is_found_again(document: Document) -> None:
+    document.command("x", "rename talk")
+    kernel = Conversations()
+    merge(kernel, document.restored())
+    assert [each.name for each in kernel] == ["talk"]
+    assert kernel["main"] is kernel["talk"]
+
+
+def test_what_a_kernel_did_by_a_former_name_stays(document: Document) -> None:
+    document.command("x", "rename talk")
+    document.command("y", "new plan")
+    kernel = Conversations()
+    kernel["main"].system = "Be brief."
+    merge(kernel, document.restored())
+    assert [each.name for each in kernel] == ["main", "talk", "plan"]
+
+
 def test_a_cell_that_was_run_before_the_restore_keeps_its_new_answer_and_gets_the_former_ones(
     document: Document,
 ) -> None:
