@@ -50,6 +50,11 @@ def restore(command: Command, arguments: Namespace) -> object:
         real, demo = session.book.before(), session.book.before(demo=True)
         money = [*([str(real)] if real.requests else []), *([f"demo credit {demo}"] if demo.requests else [])]
         lines.append(f"Cost of its answers: {' and '.join(money)}.")
+    in_use = session.conversations.in_use
+    if not in_use.turns:
+        lines.append(
+            f"In use is {in_use.name!r}, which has no turns: choose another with %cnai_chat use NAME."
+        )
     if not restored.turns:
         lines = [f"{path.name} holds no conversation: was the notebook saved since the answers came?"]
     return Line("\n".join([*lines, *restored.notes]))

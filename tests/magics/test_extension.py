@@ -360,6 +360,14 @@ def test_a_conversation_is_exported_and_imported_and_goes_on(kernel: Kernel, suf
     assert kernel.value("session.book.total(demo=True).requests") == 3, "what is imported was not spent here"
 
 
+def test_a_restore_says_where_the_conversation_in_use_is_empty(kernel: Kernel, tmp_path: Path) -> None:
+    cells = [("a", "%%cnai\nWhat is 2+2?"), ("b", "%cnai_chat new plan")]
+    saved_as(tmp_path / "saved.ipynb", *((name, source, kernel.run(source, name)) for name, source in cells))
+    renew(kernel)
+    restored = kernel.run(f"%cnai_chat restore --from {tmp_path}/saved.ipynb", "c")
+    assert "In use is 'plan', which has no turns" in restored.shown
+
+
 def test_what_the_file_of_a_notebook_holds_is_restored_in_a_new_session(
     kernel: Kernel, tmp_path: Path
 ) -> None:
