@@ -87,7 +87,7 @@ class Reply:
                 continue
         raise InputError(
             "the answer is not JSON",
-            why=self.text[:200],
+            why=f"it begins: {self.text[:200]}{'…' * (len(self.text) > 200)}" if self.text else "it is empty",
             next_step="ask for JSON and nothing else, or read .text",
         )
 
