@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,8 @@ from ..nearest import did_you_mean
 from .addresses import Address, parse_address
 
 __all__ = ["Vendor", "by_address", "by_name", "local_servers", "resolve"]
+
+_NAME = re.compile(r"[a-z]+([ ._-][a-z]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,15 @@ def resolve(base_url: str) -> Address:
         address = parse_address(base_url)
     except InputError as error:
         # What was typed is not quoted: it may be a key.
-        near = did_you_mean(base_url.strip().lower(), [each.name for each in _vendors()])
+        typed = base_url.strip().lower()
+        names = [each.name for each in _vendors()]
+        near = did_you_mean(typed, names)
         if near:
             error.why = f"it is not the name of a server either; {near}"
+        elif not typed:
+            error.why = "it is empty"
+        elif _NAME.fullmatch(typed):
+            error.why = f"it is not the name of a server either: there are demo, {', '.join(names)}"
         raise
     vendor = None if address.path else by_address(address)
     return (

@@ -28,10 +28,10 @@ _REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1}
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises InputError, and names the nearest option for an unknown one.
 
-    `asks` says that it takes the options of a question.
+    `asks` says that it takes the options of a question, `asks_server` that the settings of the server hold.
     """
 
-    asks = False
+    asks = asks_server = False
     _typed: Sequence[str] = ()
 
     def __init__(
@@ -142,7 +142,7 @@ class Parser(argparse.ArgumentParser):
             raise InputError(f"{self.prog} does not take {argument!r}", next_step=f"see {self._help()}")
         step = replace_option(name) if self.asks else None
         meant = "" if step else did_you_mean(name, self._option_string_actions)
-        if self.asks and not (step or meant):
+        if (self.asks or self.asks_server) and not (step or meant):
             step = suggest_setting(argument, self._typed)
         raise InputError(
             f"{self.prog} has no option {name}", why=meant, next_step=step or f"see {self._help()}"

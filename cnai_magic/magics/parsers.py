@@ -66,6 +66,7 @@ def build_models_parser() -> Parser:
 
 def add_pattern(parser: Parser) -> None:
     """Add the pattern that chooses models."""
+    parser.asks_server = True
     parser.add_argument(
         "pattern", nargs="?", default="", metavar="PATTERN", help="Part of an ID, or a pattern: 'qwen*'."
     )

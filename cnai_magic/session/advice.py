@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from ..api.messages import ChatRequest
 from ..api.parameters import find_parameters
@@ -16,6 +17,7 @@ from ..errors import (
 )
 from ..nearest import nearest
 from ..next_steps import (
+    CHECK_ADDRESS,
     NextStep,
     Step,
     change_setting,
@@ -39,6 +41,7 @@ _SEVERAL = 5
 
 def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = None) -> None:
     """Set the next step of the error that a request met; `request` is the question, if it was one."""
+    error.next_step = _complete_address(error.next_step, endpoint)
     if isinstance(error, ContextLengthError) and request is not None:
         error.next_step = _send_less(error, request)
     elif isinstance(error, InvalidRequestError) and request is not None:
@@ -79,6 +82,15 @@ def explain_model(
         status=error.status,
         code=error.code,
     )
+
+
+def _complete_address(step: NextStep, endpoint: Endpoint) -> NextStep:
+    """Name the address to try instead of one without a path, where the step is to check the address."""
+    count = len(CHECK_ADDRESS.parts)
+    if step.parts[:count] != CHECK_ADDRESS.parts or endpoint.demo or urlsplit(endpoint.base_url).path:
+        return step
+    tried = "try the address with /v1: " + change_setting("base_url", f"{endpoint.base_url}/v1")
+    return tried + NextStep(step.parts[count:])
 
 
 def _set_key(endpoint: Endpoint) -> NextStep:

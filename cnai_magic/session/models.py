@@ -65,7 +65,7 @@ def _default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> str:
     raise InputError(
         "no model is named",
         parameter="model",
-        why=f"the server has {few}" if few else "",
+        why=f"the server has {few}" if few else "the server lists none",
         next_step="name one: " + name_model(),
     )
 

@@ -104,7 +104,13 @@ def test_an_answer_that_cannot_be_read_is_not_asked_for_again(head: bytes, words
 
 @pytest.mark.parametrize(
     ("port", "words"),
-    [(11434, "ollama serve"), (1234, "LM Studio"), (8080, "llama-server"), (8000, "vllm serve")],
+    [
+        (11434, "ollama serve"),
+        (1234, "LM Studio"),
+        (8080, "llama-server"),
+        (8787, "cnai serve"),
+        (8000, "vllm serve"),
+    ],
 )
 def test_a_local_server_is_named_by_its_usual_port(port: int, words: str) -> None:
     error = explain_failure(

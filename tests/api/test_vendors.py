@@ -30,7 +30,7 @@ def test_names_aliases_and_hosts_are_each_those_of_one_server() -> None:
 
 def test_the_local_servers_are_found_at_their_usual_ports() -> None:
     found = {each.name: each.address.port for each in local_servers()}
-    assert found == {"ollama": 11434, "lmstudio": 1234, "llamacpp": 8080, "vllm": 8000}
+    assert found == {"ollama": 11434, "lmstudio": 1234, "llamacpp": 8080, "gateway": 8787, "vllm": 8000}
     assert all(each.start and each.title and not each.keys for each in local_servers())
 
 
@@ -43,6 +43,7 @@ def test_the_local_servers_are_found_at_their_usual_ports() -> None:
         ("ark", "https://ark.cn-beijing.volces.com/api/v3"),
         ("cnaitoken", "https://cnaitoken.store/v1"),
         # A path that the address of a named server lacks.
+        ("localhost:8787", "http://localhost:8787/v1"),
         ("localhost:11434", "http://localhost:11434/v1"),
         ("http://localhost:1234", "http://localhost:1234/v1"),
         ("api.deepseek.com", "https://api.deepseek.com/v1"),
@@ -64,6 +65,22 @@ def test_a_name_that_is_nearly_one_is_corrected(typed: str, meant: str) -> None:
         resolve(typed)
     assert f"did you mean {meant}?" in caught.value.why
     assert typed not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [("openai", "there are demo, cnaitoken, deepseek"), ("Open AI", "there are demo"), ("", "it is empty")],
+)
+def test_an_unknown_name_is_answered_with_the_known_ones(typed: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        resolve(typed)
+    assert words in caught.value.why
+
+
+def test_what_may_be_a_key_is_answered_with_the_form_of_an_address() -> None:
+    with pytest.raises(InputError) as caught:
+        resolve("sk-1234abcd")
+    assert caught.value.why.startswith("it has the form https://host/v1")
 
 
 def test_a_server_is_known_by_its_host_or_its_usual_port() -> None:

@@ -8,7 +8,7 @@ from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.vendor_errors import error_from_response
 from cnai_magic.api.vendors import resolve
 from cnai_magic.cli import TERMINAL
-from cnai_magic.errors import APIError, ContextLengthError, ModelNotFoundError
+from cnai_magic.errors import APIError, ContextLengthError, HTMLError, ModelNotFoundError
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.next_steps import PYTHON, NextStep
 from cnai_magic.session.advice import advise, explain_model
@@ -62,6 +62,24 @@ def test_key_and_credit_lead_to_the_pages_of_the_server_that_was_asked(
     assert credit in broke.next_step.at(TERMINAL)
     if "cnaitoken" not in base_url:
         assert "cnaitoken" not in "".join(map(str, (refused.lines(), broke.lines())))
+
+
+@pytest.mark.parametrize("request_", [QUESTION, None])
+def test_an_address_without_a_path_is_completed(request_: ChatRequest | None) -> None:
+    error = error_from_response(404, '{"detail":"Not Found"}')
+    advise(error, endpoint("localhost:9999"), request_)
+    assert error.next_step.at(TERMINAL) == (
+        "try the address with /v1: CNAI_BASE_URL=http://localhost:9999/v1"
+    )
+    page = HTMLError("a web page came")
+    advise(page, endpoint("localhost:9999"), request_)
+    assert page.next_step.at(CELL).startswith(
+        'try the address with /v1: %config Cnai.base_url = "http://localhost:9999/v1"; where the page'
+    )
+
+
+def test_an_address_with_a_path_is_to_be_checked() -> None:
+    assert "it usually ends in /v1" in advised(404, "no such page", "localhost:9999/v2").next_step.at(CELL)
 
 
 @pytest.mark.parametrize(
