@@ -200,6 +200,16 @@ def write_question() -> Step:
     return Step("write_question", {})
 
 
+def keep_as_text() -> Step:
+    """Send braces as they were typed."""
+    return Step("keep_as_text", {})
+
+
+def assign_first() -> Step:
+    """Put a value into a variable before the prompt names it."""
+    return Step("assign_first", {})
+
+
 def see_request() -> Step:
     """Look at the request without sending it."""
     return Step("see_request", {})

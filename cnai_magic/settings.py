@@ -76,6 +76,9 @@ class Cnai(Configurable):
         default_value="replace",
         help="A cell that is run again replaces its turn, or appends a new one.",
     ).tag(config=True)
+    value_tokens = Integer(
+        2000, min=0, help="Tokens of each value that {{ }} puts into a prompt, at most; 0 sends all of it."
+    ).tag(config=True)
     connect_timeout = Float(10.0, min=0.1, help="Seconds to wait for a connection.").tag(config=True)
     timeout = Float(120.0, min=0.1, help="Seconds to wait for the next piece of an answer.").tag(config=True)
     retries = Integer(

@@ -52,6 +52,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "anywidget": {"display.widget"},
     "aiohttp": {"gateway"},
     "keyring": {"session.keys"},
+    "jinja2": {"chat.expressions"},
     "markdown_it": {"chat.markdown"},
     "nbformat": {"notebook.notebook_files"},
     "platformdirs": {"money.ledger"},
@@ -217,6 +218,7 @@ def test_the_notebook_side_imports_the_gateway_late() -> None:
 _LATE = {
     "": "plain `import cnai_magic` loads nothing but itself",
     "chat.markdown": "the parser of Markdown",
+    "chat.prompt": "jinja2, for a prompt that has braces",
     "cli": "each command loads what it runs",
     "display": "ipywidgets",
     "gateway.embedded": "aiohttp",
@@ -247,7 +249,7 @@ def _loaded_after(statement: str) -> set[str]:
 
 
 def test_loading_the_extension_loads_nothing_heavy() -> None:
-    heavy = {"aiohttp", "anywidget", "ipywidgets", "keyring", "markdown_it", "nbformat", "requests"}
+    heavy = {"aiohttp", "anywidget", "ipywidgets", "jinja2", "keyring", "markdown_it", "nbformat", "requests"}
     heavy |= {"sseclient", "urllib3"}
     loaded = _loaded_after("import cnai_magic, cnai_magic.magics.extension, cnai_magic.display")
     assert "IPython" in loaded

@@ -7,17 +7,20 @@ from argparse import Namespace
 from dataclasses import replace
 
 from ..api.interrupts import interrupts_deferred
+from ..chat.prompt import render_prompt
+from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..chat.reply import Reply
 from ..display import choose_view
 from ..display.outputs import kept_metadata
 from ..errors import InputError
-from ..redaction import strip_controls
+from ..redaction import one_line, strip_controls
 from ..session.question import Options
 from .arguments import collect_parameters, split_options, split_words
 from .calling_code import collect_variables, uses_result
 from .expansion import expand
 from .hints import check_variable
 from .parsers import build_ask_parser
+from .prompt_names import collect_names
 from .see import attach_cells
 from .shell_session import ShellSession
 
@@ -34,7 +37,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
         known = collect_variables(shell_session.shell)
         options, prompt = split_options(line, parser)
         arguments = parser.parse([expand(each, known) for each in options])
-        prompt = expand(prompt, known)
+        prompt = prompt if arguments.raw else expand(prompt, known)
     else:
         arguments, prompt = parser.parse(split_words(line)), read_body(cell)
     if arguments.help or (arguments.model == "help" and not prompt.strip()):
@@ -46,11 +49,23 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     if arguments.see is not None:
         cells = attach_cells(shell_session, arguments.see)
         chosen = replace(chosen, attachments=(*chosen.attachments, cells))
+    rendered = RenderedPrompt([Piece(prompt)])
+    if cell is not None and not arguments.raw:
+        rendered = _render(shell_session, prompt)
     if arguments.dry_run:
-        _show_dry_run(shell_session, prompt, chosen)
+        _show_dry_run(shell_session, rendered.text, chosen)
         return None
-    reply = _ask_and_assign(shell_session, prompt, chosen, arguments.out)
+    reply = _ask_and_assign(shell_session, rendered.text, chosen, arguments.out)
     return reply if cell is None and uses_result(shell_session.shell) else None
+
+
+def _render(shell_session: ShellSession, body: str) -> RenderedPrompt:
+    """Return a body with the values of the notebook; say what of them is not as a reader would expect."""
+    names = collect_names(shell_session)
+    rendered = render_prompt(body, names, shell_session.settings.value_tokens)
+    for remark in rendered.remarks:
+        print(one_line(remark))
+    return rendered
 
 
 def _ask_and_assign(shell_session: ShellSession, prompt: str, chosen: Options, variable: str | None) -> Reply:

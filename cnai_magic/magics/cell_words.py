@@ -32,6 +32,8 @@ CELL = Door(
         "list_models": "list them with %cnai_models",
         "name_model": '%%cnai MODEL, or %config Cnai.model = "MODEL"',
         "write_question": "write it into the cell below %%cnai, or after %cnai",
+        "keep_as_text": r"send it as text with \{{{{ … }}}} or %%cnai --raw",
+        "assign_first": "assign it to a variable in a cell above, and name that",
         "see_request": "see the exact request with %%cnai --dry-run",
         "send_less": "send less: a shorter prompt, %%cnai --new or --once, "
         "or fewer earlier turns with %config Cnai.history_tokens = N",

@@ -103,7 +103,7 @@ _ELSEWHERE: dict[str, str | Step | NextStep] = {
     "-k --key --api-key --apikey --api-key-name --token --auth": set_key(),
     "--api-base --base --url --host --endpoint --provider --api --server --region-name": _ADDRESS,
     "--list-models --models --list": list_models(),
-    "--raw": "text is always sent as it was typed: leave it out",
+    "--raw": by_door(terminal="text is always sent as it was typed: leave it out"),
     "--preview --show-prompt --debug --simulate": _DRY_RUN,
 }
 _STEPS = {name: NextStep.of(step) for names, step in _ELSEWHERE.items() for name in names.split()}

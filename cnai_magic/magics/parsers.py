@@ -48,6 +48,7 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         help="Send cells with the question, with what they showed as text: above, or numbers as 3-5,7.",
     )
     parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
+    parser.add_argument("--raw", action="store_true", help="Send the question as typed: braces are text.")
     parser.add_argument(
         "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from IPython.display import display
 
 from ..display.outputs import keep_in_outputs
+from ..errors import CnaiError
 from ..session.kernel_session import KernelSession
 from ..settings import Cnai
 from .cell_words import CELL
@@ -31,6 +33,9 @@ class ShellSession:
         self.cell = RunningCell(shell)
         self.file = NotebookFile(shell, settings, self.cell)
         self._session = KernelSession(settings, notify=print, door=CELL)
+        self.last_error: Exception | None = None
+        """The last exception that a cell raised; errors of these magics are none of the notebook's."""
+        self._note_error(getattr(sys, "last_value", None))
 
     @property
     def session(self) -> KernelSession:
@@ -56,9 +61,14 @@ class ShellSession:
         what the notebook's file would lose otherwise. Code that a cell runs as a cell of its own (%rerun,
         run_cell) is not the end of it.
         """
+        self._note_error(result.error_in_exec or result.error_before_exec)
         if result.info.raw_cell != self.cell.source:
             return
         run, succeeded = self.cell.run, result.success
         kept = self._session.cells.end_of_run(run, succeeded=succeeded)
         if kept:
             keep_in_outputs(self._session, run, kept, succeeded=succeeded)
+
+    def _note_error(self, error: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, CnaiError):
+            self.last_error = error

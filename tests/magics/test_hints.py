@@ -55,7 +55,6 @@ def refused_in_a_line(line: str) -> InputError:
         ("-k --key --api-key --api-key-name", "%cnai_key"),
         ("--api-base --host --provider", "Cnai.base_url"),
         ("--models --list-models", "%cnai_models"),
-        ("--raw", "always sent as it was typed"),
         ("--debug --show-prompt", "--dry-run"),
         (
             "--timeout --retries --budget --prices --ledger --replay --on-rerun --history_tokens",

@@ -1,0 +1,47 @@
+"""Calls the `repr` of foreign objects: it may raise, return anything, or never end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+__all__ = ["bounded_repr"]
+
+# Lines of Python: far more than a repr has that is worth reading; they take about a second.
+_MOST_LINES = 1_000_000
+
+
+class _TooLong(BaseException):
+    """Raised inside of a repr that does not end; no `except Exception` of its stops it."""
+
+
+def bounded_repr(value: object) -> str:
+    """Return the repr of a value, or words that say why it has none."""
+    kind = type(value).__name__
+    try:
+        text = _trace_repr(value) if sys.gettrace() is None else repr(value)
+        return str.__str__(text)
+    except _TooLong:
+        return f"<{kind}: its repr does not end>"
+    except RecursionError:
+        return f"<{kind}: its repr calls itself>"
+    except Exception as error:  # noqa: BLE001  whatever a repr raises
+        return f"<{kind}: its repr raises {type(error).__name__}>"
+
+
+def _trace_repr(value: object) -> str:
+    """Call repr and count the lines of Python that it runs: unlike a clock, that stops at the same place."""
+    left = _MOST_LINES
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _TooLong
+        return trace
+
+    sys.settrace(trace)
+    try:
+        return repr(value)
+    finally:
+        sys.settrace(None)

@@ -1,0 +1,57 @@
+"""Masks what looks like a password or a key in the text of a value, before a model reads it."""
+
+from __future__ import annotations
+
+import re
+
+from ...redaction import hide_keys
+
+__all__ = ["MASK", "is_secret_name", "mask_secrets"]
+
+MASK = "[secret masked]"
+
+_NAME = (
+    r"(?:password|passwd|passphrase|pwd|secret|secret_?key|client_?secret|api_?key|access_?key|private_?key"
+    r"|auth_?token|access_?token|refresh_?token|bearer_?token|credentials?)"
+)
+_SECRET_NAME = re.compile(rf"(?:.*[_\W])?{_NAME}(?:[_\W]*\d*)", re.IGNORECASE)
+# Keys by the forms that their makers document, and private keys in PEM.
+_FORMS = re.compile(
+    r"\bsk-[A-Za-z0-9*_-]{12,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}"
+    r"|\bxox[abeoprs]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bhf_[A-Za-z0-9]{20,}|\bnpm_[A-Za-z0-9]{30,}"
+    r"|\bpypi-[\w-]{30,}|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.|\n)*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+)
+# The password of a URL, and what is assigned to a name: password="…", 'api_key': '…', SECRET_KEY = …
+_IN_URL = re.compile(r"(?<=://)([^\s:/@\"']*:)([^\s/@\"']+)(?=@)")
+_ASSIGNED = re.compile(
+    rf"((?<![A-Za-z])[\w.-]*?{_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*)"
+    r"(\"(?:\\.|[^\"\\\n]){4,}\"|'(?:\\.|[^'\\\n]){4,}')",
+    re.IGNORECASE,
+)
+_AUTHORIZATION = re.compile(
+    r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)([^\s\"']{8,})", re.IGNORECASE
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a name (of a column, a key, a variable) is that of a secret."""
+    return _SECRET_NAME.fullmatch(name) is not None
+
+
+def mask_secrets(text: str) -> tuple[str, int]:
+    """Return a text with `MASK` in place of what looks like a secret, and how many there were.
+
+    Known API keys are masked wherever and in whatever form they stand.
+    """
+    text, count = _FORMS.subn(MASK, text)
+    hidden = hide_keys(text)
+    count += hidden != text
+    for pattern, replacement in (
+        (_IN_URL, rf"\1{MASK}"),
+        (_ASSIGNED, rf"\1{MASK}"),
+        (_AUTHORIZATION, rf"\1{MASK}"),
+    ):
+        hidden, found = pattern.subn(replacement, hidden)
+        count += found
+    return hidden, count

@@ -1,0 +1,131 @@
+"""Renders a body that has braces, and refuses those that mean a value and have none.
+
+Imported only for such a body, because jinja2 comes with it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import InputError
+from ..nearest import did_you_mean
+from ..next_steps import Step, assign_first, either, keep_as_text
+from .braces import Brace, find_braces, holds_template
+from .expressions import Expression, ExpressionError, parse_expression
+from .formatters import FormatError, show_value
+from .prompt_filters import FILTERS
+from .python_code import suggest_filter, works_on
+from .rendered_prompt import Piece
+
+__all__ = ["render_pieces"]
+
+_LONGEST_NAME = 60
+_NO_EXPRESSION = "no expression"
+# A name at the start of braces; in JSX a colon follows.
+_FIRST_NAME = re.compile(r"\{+\s*([^\W\d]\w*)\b(?!\s*:)")
+
+
+def render_pieces(body: str, variables: Mapping[str, Any], value_tokens: int) -> list[Piece]:
+    """Return the pieces of a body; see `prompt.render_prompt`."""
+    return _Renderer(body, variables, value_tokens).render()
+
+
+class _Renderer:
+    """Renders one body."""
+
+    def __init__(self, body: str, variables: Mapping[str, Any], value_tokens: int) -> None:
+        self._body = body
+        self._variables = variables
+        self._value_tokens = value_tokens
+        self._holds_template = holds_template(body)
+
+    def render(self) -> list[Piece]:
+        """Return the pieces of the body."""
+        pieces, position = [], 0
+        for brace in find_braces(self._body):
+            pieces += [Piece(self._body[position : brace.start]), self._render(brace)]
+            position = brace.end
+        pieces.append(Piece(self._body[position:]))
+        return list(_separate_blocks(piece for piece in pieces if piece.text or piece.source))
+
+    def _render(self, brace: Brace) -> Piece:
+        source = self._body[brace.start : brace.end]
+        if brace.foreign:
+            return self._keep(source, brace.foreign)
+        expression = parse_expression(brace.inside)
+        if brace.escaped:
+            # A backslash before what is text anyway belongs to that text: \\{{a}, {b}\\} of LaTeX.
+            escaped = expression is not None or works_on(brace.inside, self._variables)
+            note = "after a backslash" if escaped else _NO_EXPRESSION
+            return Piece(source[escaped:], source, note)
+        if expression is None:
+            if works_on(brace.inside, self._variables):
+                raise _refuse(source, "this Python is not evaluated in braces", next_step=assign_first())
+            return self._keep(source, _NO_EXPRESSION)
+        unknown = sorted(expression.names - self._variables.keys())
+        if expression.calls and expression.names & self._variables.keys():
+            unknown = [name for name in unknown if not hasattr(builtins, name)]
+        if unknown:
+            return self._keep_unknown(source, expression, unknown)
+        if expression.calls:
+            instead = suggest_filter(brace.inside)
+            why = f"a filter does it: {{{{ … | {instead} }}}}" if instead else "a call may do anything"
+            raise _refuse(source, "nothing is called in braces", why, next_step=assign_first())
+        if expression.unknown_filter:
+            near = did_you_mean(expression.unknown_filter, expression.known_filters)
+            why = near or f"there are {', '.join(FILTERS)}, and some of jinja2"
+            raise _refuse(source, f"there is no filter {expression.unknown_filter}", why)
+        return self._evaluate(source, brace.inside, expression)
+
+    def _keep(self, source: str, note: str) -> Piece:
+        """Keep braces as text; it is doubtful where they begin with a name of the notebook."""
+        first = _FIRST_NAME.match(source)
+        return Piece(source, source, note, doubtful=first is not None and first[1] in self._variables)
+
+    def _keep_unknown(self, source: str, expression: Expression, unknown: Sequence[str]) -> Piece:
+        """Keep braces with unknown names that another language may mean; else raise InputError."""
+        public = [name for name in self._variables if not name.startswith("_")]
+        meant = next(filter(None, (did_you_mean(name, public) for name in unknown)), "")
+        what = f"there is no {' and no '.join(unknown)} in the notebook"
+        calls_foreign = expression.calls and not expression.names & self._variables.keys()
+        if self._holds_template or (calls_foreign and not meant):
+            return Piece(source, source, f"{what}, {meant}".rstrip(", "), doubtful=bool(meant))
+        raise _refuse(source, what, meant)
+
+    def _evaluate(self, source: str, inside: str, expression: Expression) -> Piece:
+        name = " ".join(inside.split())
+        name = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
+        try:
+            value = expression.evaluate(self._variables)
+            shown = show_value(value, name, self._value_tokens)
+        except ExpressionError as error:
+            raise _refuse(source, error.what, error.meant) from error
+        except FormatError as error:
+            raise _refuse(source, str(error)) from error
+        return Piece(shown.text, source, shown.note, shown, value)
+
+
+def _refuse(source: str, what: str, why: str = "", *, next_step: Step | str = "") -> InputError:
+    """Return the error for braces that mean a value and have none."""
+    line = " ".join(source.split())
+    line = line if len(line) <= _LONGEST_NAME else line[:_LONGEST_NAME] + "…"
+    step = either(next_step or "correct it", keep_as_text())
+    return InputError(f"{line}: {what}", why=why, next_step="nothing was sent: " + step)
+
+
+def _separate_blocks(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield the pieces with a line break before and after each block that has text beside it."""
+    line, after_block = "", False
+    for piece in pieces:
+        is_block = piece.shown is not None and piece.shown.block
+        text = piece.text
+        text_follows = bool(text.strip(" \t")) and not text.startswith(("\n", "\r"))
+        if (is_block and line.strip()) or (after_block and text_follows and line):
+            text = "\n" + text.lstrip(" \t")
+        line = text.rpartition("\n")[2] if "\n" in text else line + text
+        after_block = is_block or (after_block and not text.strip(" \t"))
+        yield replace(piece, text=text)
