@@ -144,12 +144,16 @@ class KeyFilter:
         self.mark = self._secret[:1] or "\0"
         self.held = ""
 
-    def feed(self, piece: str) -> str:
-        """Return what of the text can be shown now."""
+    def feed(self, piece: str, *, ended: bool = False) -> str:
+        """Return what of the text can be shown now: all of it where it has `ended`."""
         text = self._key.hide_in(self.held + piece)
         self.held = ""
         if not self._secret:
             return text
+        shown = self._hold_back(text)
+        return shown + self._rest() if ended else shown
+
+    def _hold_back(self, text: str) -> str:
         begun = _find_unfinished(text)
         seen = _visible_part(text if begun is None else text[: begun.start()])
         start = seen.find(self.mark, max(0, len(seen) - len(self._secret) + 1))
@@ -162,7 +166,7 @@ class KeyFilter:
         self.held = text[place:] if len(text) - place < _LONGEST_SPLIT_KEY else seen[start:]
         return text[:place]
 
-    def rest(self) -> str:
+    def _rest(self) -> str:
         """Return what is held at the end of the text; a part too long to be a coincidence is hidden."""
         held, self.held = self.held, ""
         return held if len(_visible_part(held)) < _SHORTEST_SECRET else "…"
@@ -178,26 +182,19 @@ class Cleaner:
         self._sequence = ""
         self._filters = [KeyFilter(key) for key in list(_known_keys)]
 
-    def feed(self, piece: str) -> str:
-        """Return what of the text can be shown now."""
+    def feed(self, piece: str, *, ended: bool = False) -> str:
+        """Return what of the text can be shown now: all that may be shown where it has `ended`."""
         text = self._sequence + piece
         self._sequence = ""
         if not text.isprintable():
             begun = _find_unfinished(text)
-            if begun is not None and len(text) - begun.start() < _LONGEST_SEQUENCE:
+            if begun is not None and not ended and len(text) - begun.start() < _LONGEST_SEQUENCE:
                 self._sequence = text[begun.start() :]
                 text = text[: begun.start()]
             text = strip_controls(text)
         for each in self._filters:
             if each.held or each.mark in text:
-                text = each.feed(text)
-        return text
-
-    def rest(self) -> str:
-        """Return what is held at the end of the text, as far as it may be shown."""
-        text, self._sequence = strip_controls(self._sequence), ""
-        for each in self._filters:
-            text = each.feed(text) + each.rest()
+                text = each.feed(text, ended=ended)
         return text
 
 

@@ -31,7 +31,7 @@ _ARROWS: dict[str, set[str]] = {
     "gateway": {"demo", "money", "api"},
     "chat": {"money", "api"},
     "demo": {"api"},
-    "money": {"api"},
+    "money": {"settings", "api"},
     "settings": {"api"},
     "api": set(),
     "errors": set(),

@@ -60,7 +60,7 @@ def filtered(pieces: list[str], key: ApiKey) -> str:
     for piece in pieces:
         text += hidden.feed(piece) if hidden.held or hidden.mark in piece else piece
         assert len(hidden.held) < max(1, len(key.reveal())) or not hidden.held.isprintable()
-    return text + hidden.rest()
+    return text + hidden.feed("", ended=True)
 
 
 @given(st.text("sk-tes0x", max_size=30), st.text("sk-tes0x", max_size=30), st.data())
@@ -223,7 +223,7 @@ def test_a_split_key_is_hidden_wherever_the_text_is_cut(unseen: str) -> None:
         for second in (first, first + 1, first + 7, len(text)):
             pieces = [text[:first], text[first:second], text[second:]]
             cleaner = Cleaner()
-            shown = "".join(map(cleaner.feed, pieces)) + cleaner.rest()
+            shown = "".join(map(cleaner.feed, pieces)) + cleaner.feed("", ended=True)
             assert shown == "the sk-… end", (pieces, shown)
             assert strip_controls(filtered(pieces, ApiKey(KEY))).count("0123") == 0, pieces
 
@@ -235,7 +235,7 @@ CUT = [*"\x1b\x9b\x9d\x90[]0;m\x07\\ a\n", KEY, KEY[:9], KEY[9:], "\u200b"]
 def test_neither_control_nor_key_survives_any_cut(pieces: list[str]) -> None:
     ApiKey(KEY)
     cleaner = Cleaner()
-    shown = "".join(map(cleaner.feed, pieces)) + cleaner.rest()
+    shown = "".join(map(cleaner.feed, pieces)) + cleaner.feed("", ended=True)
     assert strip_controls(shown) == shown
     assert KEY not in shown.replace("\u200b", "")
 
@@ -251,7 +251,7 @@ def test_invisible_characters_stay_where_they_split_no_key() -> None:
     text = "👩\u200d👩\u200d👧 می\u200cخواهم ❤\ufe0f soft\xadhyphen"
     assert clean(text) == text
     cleaner = Cleaner()
-    assert "".join(map(cleaner.feed, text)) + cleaner.rest() == text
+    assert "".join(map(cleaner.feed, text)) + cleaner.feed("", ended=True) == text
 
 
 @pytest.mark.parametrize(

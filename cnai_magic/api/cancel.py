@@ -54,22 +54,26 @@ class Cancellation:
                 shut_down(connection)
 
     @property
-    def foreign(self) -> bool:
+    def _foreign(self) -> bool:
         """Whether the request is that of the process from which this one was forked."""
         return self._pid != os.getpid()
 
-    def release(self) -> None:
-        """Forget the socket: it may serve another request from now on."""
-        if self.foreign:  # another thread may have held the lock at the fork
-            return
+    def release(self) -> bool:
+        """Forget the socket: it may serve another request from now on, unless it is the parent's of a fork.
+
+        Returns whether it is of this process.
+        """
+        if self._foreign:  # another thread may have held the lock at the fork
+            return False
         with self._lock:
             self._socket = None
+        return True
 
     def cancel(self) -> None:
         """Wake whoever reads from the socket or waits for a retry; from any thread."""
         self.cancelled = True
         self._wakes.put(None)
-        if self._socket is not None and not self.foreign:  # a fork leaves the parent's alone
+        if self._socket is not None and not self._foreign:  # a fork leaves the parent's alone
             # In a thread of its own, where no interrupt is raised: one here could leave the lock taken.
             _thread.start_new_thread(self._wake_reader, ())
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import requests
 
 from ..errors import CnaiError, GarbageError, HTMLError, NotAStreamError, TruncatedError
-from ..redaction import ApiKey, KeyFilter
+from ..redaction import ApiKey, KeyFilter, clean
 from .cancel import Cancellation
 from .events import Events
 from .failures import TRANSPORT_ERRORS
@@ -30,6 +30,7 @@ _GRACE_AFTER_DONE = 0.2
 _GRACE_AFTER_COUNT = 2.0
 _GRACE_AFTER_FINISH = 5.0
 _GRACE_AFTER_TEXT = 8.0
+_LONGEST_NOTE = 300
 
 
 def read_answer(
@@ -54,7 +55,8 @@ def read_answer(
     except CnaiError as error:
         if not reader.is_complete(cleanly=False):
             raise
-        yield Chunk(note=f"the server reported an error after the end: {error.why or error.what}")
+        note = f"the server reported an error after the end: {error.why or error.what}"
+        yield Chunk(note=clean(note)[:_LONGEST_NOTE])
         return
     except TRANSPORT_ERRORS as exc:
         if not (cancellation.cancelled or reader.done or reader.is_complete(cleanly=False)):
@@ -95,10 +97,10 @@ def _without_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> 
     texts, thoughts = KeyFilter(key), KeyFilter(key)
     hide, mark, known_model = key.hide_in, texts.mark, ""
 
-    def redact(chunk: Chunk) -> Chunk:
+    def redact(chunk: Chunk, *, ended: bool = False) -> Chunk:
         return chunk._replace(
-            text=texts.feed(chunk.text),
-            reasoning=thoughts.feed(chunk.reasoning),
+            text=texts.feed(chunk.text, ended=ended),
+            reasoning=thoughts.feed(chunk.reasoning, ended=ended),
             finish_reason=hide(chunk.finish_reason),
             model=hide(chunk.model),
         )
@@ -117,8 +119,7 @@ def _without_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> 
         failure = error
     # Whatever ended the answer: what was held back has arrived, and before the server's last count.
     last = reader.close()
-    rest = redact(last or Chunk())
-    rest = rest._replace(text=rest.text + texts.rest(), reasoning=rest.reasoning + thoughts.rest())
+    rest = redact(last or Chunk(), ended=True)
     if rest.text or rest.reasoning or last:
         yield rest._replace(usage=reader.usage if reader.counted else None)
     if failure is not None:

@@ -81,8 +81,8 @@ class _Response(http.client.HTTPResponse):
 
     def _close_conn(self) -> None:
         """Release the body; where it did not end cleanly, close the connection too."""
-        self._cancellation.release()  # from here on the connection may serve another thread
-        kept = not (self.will_close or self._cancellation.foreign)
+        own = self._cancellation.release()  # from here on the connection may serve another thread
+        kept = own and not self.will_close
         if kept and (self._cancellation.cancelled or _has_more(self._socket, self.fp)):
             shut_down(self._socket)
         super()._close_conn()  # type: ignore[misc]

@@ -56,15 +56,16 @@ class InterruptGate:
         self._open = False
         self.waiting: list[tuple[int, Any]] = []
 
-    def open(self) -> None:
-        """Raise interrupts from now on; one that waits already is raised here."""
-        self._open = True
-        if self.waiting:
-            self.take(*self.waiting.pop())
-
-    def close(self) -> None:
-        """Keep interrupts waiting from now on."""
-        self._open = False
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Raise interrupts within the block, and at its begin one that waits already."""
+        try:
+            self._open = True
+            if self.waiting:
+                self.take(*self.waiting.pop())
+            yield
+        finally:
+            self._open = False
 
     def take(self, number: int, frame: Any) -> None:
         """Handle SIGINT."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -32,7 +32,6 @@ __all__ = [
     "TextPart",
     "ToolCall",
     "Usage",
-    "estimate_usage",
 ]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -244,13 +243,15 @@ def _error(what: str, why: str = "") -> InputError:
 class ChatRequest:
     """One chat completion request.
 
-    `parameters` are those of `parameters.PARAMETERS`, by name; one that is None is not sent, 0 is. Raises
-    InputError, which names the parameter, for a value that it cannot have.
+    `parameters` are those of `parameters.PARAMETERS`, by name; one that is None is not sent, 0 is.
+    `max_tokens` of them is the longest answer, None where the server decides. Raises InputError, which names
+    the parameter, for a value that it cannot have.
     """
 
     model: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    max_tokens: int | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
@@ -258,12 +259,7 @@ class ChatRequest:
         if not self.messages:
             raise InputError("there is no message to send", parameter="messages")
         object.__setattr__(self, "parameters", check_parameters(self.parameters))
-
-    @property
-    def max_tokens(self) -> int | None:
-        """The longest answer in tokens; None where the server decides."""
-        limit = self.parameters.get("max_tokens")
-        return limit if isinstance(limit, int) else None
+        object.__setattr__(self, "max_tokens", self.parameters.get("max_tokens"))
 
     def limited_to(self, max_tokens: int) -> ChatRequest:
         """Return the same request for an answer of at most so many tokens."""
@@ -356,17 +352,6 @@ class Model:
 
     id: str
     owner: str = ""
-
-
-def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:
-    """Estimate the usage of an answer for which the server reported none."""
-    thought = estimate_tokens(reasoning)
-    return Usage(
-        prompt_tokens=sum(message.tokens for message in messages),
-        completion_tokens=estimate_tokens(answer) + thought,
-        reasoning_tokens=thought,
-        estimated=True,
-    )
 
 
 def _to_digest(value: ParameterValue | None) -> object:

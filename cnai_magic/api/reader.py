@@ -17,7 +17,7 @@ from ..redaction import well_formed
 from .choices import FollowedChoice
 from .messages import Chunk, Model, Usage
 from .thinking import ThinkingTags
-from .usage import COUNTED, merge_usage, read_usage
+from .usage import COUNTED, read_usage
 from .vendor_errors import excerpt, find_error, quoted
 
 __all__ = ["StreamReader", "read_models"]
@@ -188,7 +188,7 @@ class StreamReader:
         if text:
             if in_delta:
                 self._came += len(text)
-            if self._thinking.watching and not self._thinking.passes(text):
+            if self._thinking.watching:
                 text, thought, all_thought = self._thinking.split(text)
                 reasoning += thought
         return self._make_chunk(body, choice, text, reasoning, all_thought)
@@ -217,13 +217,13 @@ class StreamReader:
         # Under its odd names it comes at the end: to look for those in each token would cost a tenth of it.
         last = finish or not adds or "delta" not in choice
         if "usage" in body or "usage" in choice or (last and not COUNTED.isdisjoint(body)):
-            usage = read_usage(body, choice)
+            usage = read_usage(self.usage, body, choice)
         elif (
             last and type(inner := choice.get("delta") or choice.get("message")) is dict and "usage" in inner
         ):
-            usage = read_usage(inner)
+            usage = read_usage(self.usage, inner)
         if usage is not None:
-            usage = self.usage = merge_usage(self.usage, usage)
+            self.usage = usage
             self.counted, self._counted_last = True, not adds
         elif not (adds or finish or all_thought):
             return None
@@ -235,8 +235,9 @@ class StreamReader:
     def close(self) -> Chunk | None:
         """Return the text that was held back: half a character, or the possible beginning of a tag."""
         text, thought, all_thought = self._thinking.rest()
-        text += well_formed(self._half)
-        thought += well_formed(self._half_thought)
+        # Half a character that the other half never followed.
+        text += "\ufffd" * len(self._half)
+        thought += "\ufffd" * len(self._half_thought)
         self._half = self._half_thought = ""
         return Chunk(text, thought, all_thought=all_thought) if text or thought or all_thought else None
 

@@ -54,11 +54,12 @@ class Requester:
                 why="the API key would be sent unencrypted",
                 next_step="use https, or ask without a key",
             )
+        self._bearer = key.bearer() if key else ""
         self._timeout = timeout
         self._pid = os.getpid()
         self._http = self._new_session()
 
-    def encode(self, body: dict[str, Any]) -> bytes:
+    def _encode(self, body: dict[str, Any]) -> bytes:
         """Return a body as JSON; raises InputError where it holds the key."""
         text = json.dumps(body, ensure_ascii=False)
         if self.key.hide_in(text) != text:
@@ -73,16 +74,17 @@ class Requester:
         method: str,
         path: str,
         cancellation: Cancellation,
-        data: bytes | None = None,
+        body: dict[str, Any] | None = None,
         *,
-        stream: bool = False,
         base_url: str = "",
         timeout: tuple[float, float] | None = None,
     ) -> requests.Response:
         """Send one request and return its response, body unread; raises what an error status means.
 
-        `data` is the JSON that is sent, `stream` says that it asks for events.
+        `body` is sent as JSON; raises InputError where it holds the key.
         """
+        stream = body is not None and bool(body.get("stream"))
+        data = None if body is None else self._encode(body)
         headers = {"Accept": "text/event-stream" if stream else "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
@@ -109,7 +111,6 @@ class Requester:
         try:
             raise read_error(response, cancellation)
         finally:
-            cancellation.release()
             response.close()
 
     def get(self, path: str, cancellation: Cancellation) -> dict[str, Any]:
@@ -119,7 +120,6 @@ class Requester:
             refuse_html(response, response.headers.get("Content-Type", "").lower())
             return parse_json(self._read(response, cancellation))
         finally:
-            cancellation.release()
             response.close()
 
     def look_up(self, path: str, cancellation: Cancellation) -> dict[str, Any] | None:
@@ -135,7 +135,6 @@ class Requester:
             try:
                 text = self._read(response, cancellation, timeout)
             finally:
-                cancellation.release()
                 response.close()
         except (APIError, ProtocolError, RedirectRefused):
             return None
@@ -196,6 +195,6 @@ class Requester:
 
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         # As `auth`, and not as a session header: a matching .netrc entry would replace the header.
-        if self.key:
-            prepared.headers["Authorization"] = self.key.bearer()
+        if self._bearer:
+            prepared.headers["Authorization"] = self._bearer
         return prepared

@@ -79,7 +79,6 @@ class Stream(Cancellation):
                 self.sent = False
             raise
         finally:
-            self.release()
             response.close()
 
     def _open(self) -> requests.Response:
@@ -103,14 +102,13 @@ class Stream(Cancellation):
         return response
 
     def _post(self, body: dict[str, Any]) -> requests.Response:
-        data = self._requester.encode(body)
         if self.sent:
             self.abandoned.append(self.posts)
         self.sent = False
         self.posts += 1
         if self._on_post is not None:
             self._on_post(self.posts)
-        return self._requester.send("POST", "/chat/completions", self, data, stream=bool(body.get("stream")))
+        return self._requester.send("POST", "/chat/completions", self, body)
 
 
 def _may_refuse_usage(error: InvalidRequestError) -> bool:

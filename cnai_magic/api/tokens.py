@@ -73,9 +73,13 @@ _HAN_ONLY = re.compile("[^\u4e00-\u9fa5]+")
 
 
 class TokenCount:
-    """Estimates the tokens of a text that arrives in pieces; where it is cut makes no difference."""
+    """Estimates the tokens of a text that arrives in pieces; where it is cut makes no difference.
+
+    `tokens` are those so far, rounded up.
+    """
 
     def __init__(self) -> None:
+        self.tokens = 0
         self._thousandths = 0
         self._open = ""
 
@@ -85,11 +89,7 @@ class TokenCount:
         found = _OPEN_RUN.search(text, max(0, len(text) - 64))
         self._open = found[0] if found else ""
         self._thousandths += _weigh(text[: len(text) - len(self._open)])
-
-    @property
-    def tokens(self) -> int:
-        """The tokens so far, rounded up."""
-        return -(-(self._thousandths + _weigh(self._open)) // 1000)
+        self.tokens = -(-(self._thousandths + _weigh(self._open)) // 1000)
 
 
 def estimate_tokens(text: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from .messages import Message, Usage
 from .tokens import bound_tokens, estimate_tokens
 
-__all__ = ["COUNTED", "complete_usage", "merge_usage", "read_usage"]
+__all__ = ["COUNTED", "complete_usage", "estimate_usage", "read_usage"]
 
 # Names in lower case, without underscores and hyphens.
 _NAMES = {
@@ -67,17 +67,18 @@ _FEWEST = 5
 _SHORT = 12
 
 
-def read_usage(*places: Mapping[str, Any]) -> Usage | None:
+def read_usage(former: Usage | None, *places: Mapping[str, Any]) -> Usage | None:
     """Return the counts of an event, its choice or its message; None where there are none.
 
-    A count that is missing is 0. If `estimated` is set and the completion is 0, the prompt is the sum of
-    both; if it is set and neither is 0, the server contradicts itself.
+    What only a `former` report had is added. A count that is missing is 0. If `estimated` is set and the
+    completion is 0, the prompt is the sum of both; if it is set and neither is 0, the server contradicts
+    itself.
     """
     for place in places:
         for counted in _find_counts(place):
             usage = _read_counts(counted)
             if usage is not None:
-                return usage
+                return _merge(former, usage)
     return None
 
 
@@ -154,7 +155,7 @@ def _reconcile(
     return prompt, completion, False
 
 
-def merge_usage(former: Usage | None, usage: Usage) -> Usage:
+def _merge(former: Usage | None, usage: Usage) -> Usage:
     """Return the later counts, completed with those that only an earlier report had."""
     if (
         former is None
@@ -171,12 +172,27 @@ def merge_usage(former: Usage | None, usage: Usage) -> Usage:
     )
 
 
-def complete_usage(reported: Usage, messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:
+def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = "") -> Usage:
+    """Estimate the usage of an answer for which the server reported none."""
+    thought = estimate_tokens(reasoning)
+    return Usage(
+        prompt_tokens=sum(message.tokens for message in messages),
+        completion_tokens=estimate_tokens(answer) + thought,
+        reasoning_tokens=thought,
+        estimated=True,
+    )
+
+
+def complete_usage(
+    reported: Usage | None, messages: Iterable[Message], answer: str, reasoning: str = ""
+) -> Usage:
     """Return the counts; those that are missing or impossible are estimated, and marked."""
     messages = tuple(messages)
-    prompt = sum(message.tokens for message in messages)
-    thought = estimate_tokens(reasoning)
-    completion = estimate_tokens(answer) + thought
+    estimated = estimate_usage(messages, answer, reasoning)
+    if reported is None:
+        return estimated
+    prompt, completion = estimated.prompt_tokens, estimated.completion_tokens
+    thought = estimated.reasoning_tokens
     if reported.estimated and not reported.completion_tokens:
         total = reported.prompt_tokens
         completion = max(min(completion, total - 1), 0)

@@ -10,18 +10,33 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 from ..api.messages import Content, Message
 from ..errors import InputError
 from ..next_steps import list_turns
 from .attempt import Attempt
-from .order import CellPosition, utc_now
-from .turn import Turn, new_id
+from .order import CellPosition
+from .turn import Turn
 
-__all__ = ["CellPosition", "Conversation", "Turn"]
+__all__ = ["CellPosition", "Context", "Conversation", "Turn"]
 
 _TICK = timedelta(microseconds=1)
+
+
+class Context(NamedTuple):
+    """What is sent with a question, and where its answer will stand.
+
+    `turn` and `attempt` count from 1. `with_former` are the turns that are sent with a former answer, because
+    the last run of their cells had none.
+    """
+
+    messages: tuple[Message, ...]
+    turn: int
+    attempt: int
+    omitted_turns: int
+    with_former: tuple[int, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -91,12 +106,30 @@ class Conversation:
         """Return all turns that a cell asked, those too that it no longer asks."""
         return [each for each in (*self.turns, *self.detached.values()) if each.position.cell == cell]
 
-    def turns_before(self, position: CellPosition, first_run: datetime | None = None) -> int:
-        """Return how many turns stand before `position`: before its turn, or before the one it would make.
+    def context(
+        self,
+        prompt: Content,
+        position: CellPosition,
+        first_run: datetime | None = None,
+        *,
+        system: str = "",
+        history_tokens: int = 0,
+    ) -> Context:
+        """Return what is sent with a question at `position`: the turns before its own, which may be new.
 
-        `first_run` is when its cell first ran; None is after all that stands here.
+        `first_run` is when its cell first ran; None is after all that stands here. See `messages`.
         """
-        return bisect_left(self.turns, self._order(position, first_run), key=lambda turn: turn.order)
+        before = bisect_left(self.turns, self._order(position, first_run), key=lambda turn: turn.order)
+        messages, omitted_turns = self.messages(prompt, before, system=system, history_tokens=history_tokens)
+        turn = self.turn_at(position) or self.detached.get(position)
+        sent = enumerate(self.turns[omitted_turns:before], omitted_turns + 1)
+        return Context(
+            messages,
+            turn=before + 1,
+            attempt=turn.next_number if turn else 1,
+            omitted_turns=omitted_turns,
+            with_former=tuple(number for number, each in sent if each.failed),
+        )
 
     def _order(self, position: CellPosition, first_run: datetime | None) -> tuple[datetime, int]:
         """Return what orders the turn at `position`, next to the other turns of its cell where it has any."""
@@ -108,7 +141,9 @@ class Conversation:
                 if turn.position.cell == position.cell and turn.position.kind == position.kind:
                     return turn.first_run, position.index_in_cell
         if first_run is None:
-            first_run = max([utc_now(), *(turn.first_run + _TICK for turn in self.turns[-1:])])
+            first_run = max(
+                [datetime.now(timezone.utc), *(turn.first_run + _TICK for turn in self.turns[-1:])]
+            )
         return first_run, position.index_in_cell
 
     def messages(
@@ -153,7 +188,7 @@ class Conversation:
         if standing is not None:
             return standing, self.turns.index(standing)
         order = self._order(position, first_run)
-        turn = self.detached.pop(position, None) or Turn(position, id=turn_id or new_id())
+        turn = self.detached.pop(position, None) or Turn(position, id=turn_id)
         turn.first_run = order[0]
         index = bisect_left(self.turns, order, key=lambda each: each.order)
         self.turns.insert(index, turn)
@@ -192,7 +227,7 @@ class Conversation:
         if found:
             attempts = sorted(found.values(), key=lambda each: (each.number, each.reply.started))
             first = [each.first_run for each in attempts if each.first_run is not None]
-            turn = Turn(position, attempts, len(attempts) - 1, attempts[-1].turn_id or new_id())
+            turn = Turn(position, attempts, len(attempts) - 1, attempts[-1].turn_id)
             turn.first_run = min(first, default=turn.first_run)
             self.detached[position] = turn
 
@@ -206,11 +241,6 @@ class Conversation:
         turn.current = turn.attempts.index(placed)
         turn.failed = False
         return turn
-
-    def next_attempt(self, position: CellPosition) -> int:
-        """Return which attempt an answer at `position` would be."""
-        turn = self.turn_at(position) or self.detached.get(position)
-        return turn.next_number if turn else 1
 
     def detach(self, cell: str, asked: Collection[CellPosition]) -> None:
         """Detach the turns of a cell that its last run did not ask: its outputs no longer show them."""
@@ -248,7 +278,7 @@ class Conversation:
         """
         if at:
             self.turn(at)
-        fork = Conversation(name, self.system, origin=self, made_at=now or utc_now())
+        fork = Conversation(name, self.system, origin=self, made_at=now or datetime.now(timezone.utc))
         fork._begin_as(self, at)
         return fork
 

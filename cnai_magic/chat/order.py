@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
-__all__ = ["CellPosition", "Clock", "utc_now"]
+__all__ = ["CellPosition", "Clock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,6 @@ class CellPosition:
         return self.cell is not None and self.kind == "question"
 
 
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(timezone.utc)
-
-
 class Clock:
     """Moments by which questions and changes are ordered: each is later than the one before."""
 
@@ -40,5 +35,5 @@ class Clock:
 
     def now(self) -> datetime:
         """Return the present moment."""
-        self._last = max(utc_now(), self._last + timedelta(microseconds=1))
+        self._last = max(datetime.now(timezone.utc), self._last + timedelta(microseconds=1))
         return self._last

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
+from functools import partial
 from uuid import uuid4
 
 from ..api.messages import Message
 from ..errors import InputError
 from ..next_steps import list_attempts
 from .attempt import Attempt
-from .order import CellPosition, utc_now
+from .order import CellPosition
 from .reply import Reply
 
-__all__ = ["Turn", "new_id"]
+__all__ = ["Turn"]
 
 # How many characters of a turn's earlier attempts its output keeps.
 _EARLIER_CHARACTERS = 200_000
-
-
-def new_id() -> str:
-    """Return an ID for a turn."""
-    return uuid4().hex[:12]
 
 
 @dataclass(slots=True, eq=False)
@@ -37,11 +33,14 @@ class Turn:
     position: CellPosition
     attempts: list[Attempt] = field(default_factory=list)
     current: int = 0
-    id: str = field(default_factory=new_id)
-    first_run: datetime = field(default_factory=utc_now)
+    id: str = ""
+    first_run: datetime = field(default_factory=partial(datetime.now, timezone.utc))
     failed: bool = False
     display_id: str = ""
     _sent: tuple[Reply, tuple[Message, ...]] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.id = self.id or uuid4().hex[:12]
 
     @property
     def attempt(self) -> Attempt:

@@ -172,7 +172,7 @@ def balance_lines(session: KernelSession) -> Iterator[str]:
     yield f"{host} counts {'demo credit ' * demo}{usd(balance.used, exact=True)} for this key in all, {left}."
     yield _comparison(session, endpoint, host, balance.used)
     with suppress(LedgerError):  # the overview says why
-        ledger = session.spending.ledger_to_read(session.settings.ledger)
+        ledger = session.spending.ledger_to_read()
         ours = ledger.by("host", demo=demo).get(host) if ledger is not None else None
         if ours is not None:
             yield f"The ledger counts {ours.text(exact=True)} for {host} in all, whatever the key."

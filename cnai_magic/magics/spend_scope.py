@@ -126,7 +126,7 @@ def kernel_status(session: KernelSession) -> BudgetStatus | None:
 
 def day_status(session: KernelSession) -> BudgetStatus | None:
     """Return the budget of the day of all notebooks, None where there is none."""
-    ledger = session.spending.ledger_to_read(session.settings.ledger)
+    ledger = session.spending.ledger_to_read()
     return None if ledger is None else ledger.day.status(account_of(session.asks_demo()))
 
 
@@ -137,7 +137,7 @@ def _ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal
     if kernel and session.notebook:
         scopes["this notebook"] = (session.notebook, None)
     scopes["all"] = (None, None)
-    ledger = session.spending.ledger_to_read(session.settings.ledger)
+    ledger = session.spending.ledger_to_read()
     if ledger is None:
         return {name: ScopeTotal() for name in scopes}
     totals = {}
@@ -157,4 +157,4 @@ def _ledger(session: KernelSession) -> Ledger | None:
                 terminal="turn it on: CNAI_LEDGER=on",
             ),
         )
-    return session.spending.ledger_to_read(session.settings.ledger)
+    return session.spending.ledger_to_read()

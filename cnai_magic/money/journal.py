@@ -21,7 +21,7 @@ from ..api.messages import Usage
 from ..redaction import hide_keys
 from .cost import Charge, Cost
 from .owners import own_file
-from .price import Price
+from .price import Price, cost_of
 
 __all__ = ["Journal", "OpenRequests", "read_journal"]
 
@@ -169,8 +169,7 @@ def read_journal(descriptor: int) -> list[Charge]:
 
 def _lost(charge: Charge, price: Price | None) -> Charge:
     usage = replace(charge.usage, estimated=True)
-    cost = Cost(None if price is None else price.cost(usage), estimated=True)
-    return replace(charge, usage=usage, cost=cost, finish_reason="lost")
+    return replace(charge, usage=usage, cost=cost_of(usage, price), finish_reason="lost")
 
 
 def _record(charge: Charge) -> dict[str, Any]:

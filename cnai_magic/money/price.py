@@ -19,8 +19,9 @@ from ..api.billing import HIGHEST_PRICE, read_price_list, to_nano
 from ..api.messages import Usage
 from ..errors import InputError
 from ..next_steps import change_setting
+from .cost import Cost
 
-__all__ = ["FREE_LOCAL", "Price", "PriceList", "nano_usd", "read_pricing"]
+__all__ = ["FREE_LOCAL", "Price", "PriceList", "cost_of", "nano_usd", "read_pricing"]
 
 _MILLION = 10**6
 
@@ -70,6 +71,13 @@ class Price:
 
 FREE_LOCAL = Price(0, 0, source="free, local")
 """The price of a server on this machine that has no price list."""
+
+
+def cost_of(usage: Usage, price: Price | None) -> Cost:
+    """Return what `usage` costs at a price, None where it is unknown."""
+    if price is None:
+        return Cost(None, usage.estimated)
+    return Cost(price.cost(usage), usage.estimated, local=price == FREE_LOCAL)
 
 
 class PriceList:

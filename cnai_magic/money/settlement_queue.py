@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from ..api.worker import Worker
 from ..errors import LedgerError
 from .budget import BRIEF, Held
-from .cost import Charge, Cost
+from .cost import Charge
 from .holds import Holds
+from .price import cost_of
 from .price_lookup import PriceLookup
 
 __all__ = ["Entry", "SettlementQueue"]
@@ -127,9 +128,8 @@ class SettlementQueue:
         lookup, entry.lookup = entry.lookup, None
         charge = entry.charge
         if charge is not None and lookup is not None and lookup.price is not None:
-            cost = Cost(lookup.price.cost(charge.usage), charge.usage.estimated)
             with self._lock:
-                entry.charge = replace(charge, cost=cost)
+                entry.charge = replace(charge, cost=cost_of(charge.usage, lookup.price))
                 self._on_price(charge, entry.charge)
 
     def _write_later(self) -> None:

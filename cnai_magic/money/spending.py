@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from ..api.interrupts import interrupts_deferred
@@ -22,13 +23,16 @@ from ..next_steps import PYTHON, Door
 from .book import SpendBook
 from .budget import BRIEF, Budget, Limits, TokenBudget, ledger_failed, retry
 from .cost import Charge, Spend, account_of
-from .holds import BudgetStatus, Holds
+from .holds import BudgetStatus
 from .journal import Journal, OpenRequests
 from .ledger import Ledger, default_path
 from .price import Price
 from .price_lookup import PriceLookup
 from .reconciliation import Reconciliation
 from .settlement_queue import Entry, SettlementQueue
+
+if TYPE_CHECKING:
+    from ..settings import Cnai
 
 __all__ = ["Spending"]
 
@@ -51,10 +55,11 @@ if hasattr(os, "register_at_fork"):
 class Spending:
     """The money of one kernel; `notify` is called with a line that the person at `door` should see.
 
-    `setting` always means the value of `Cnai.ledger`: "on", "off" or the path of a file.
+    The ledger is the one that the `settings` name at the time: "on", "off" or the path of a file.
     """
 
-    def __init__(self, notify: Callable[[str], None], door: Door = PYTHON) -> None:
+    def __init__(self, settings: Cnai, notify: Callable[[str], None], door: Door = PYTHON) -> None:
+        self._settings = settings
         self.book = SpendBook()
         self.budget = Budget(self.book, notify)
         self.journal = OpenRequests(self._current_journal)
@@ -80,11 +85,12 @@ class Spending:
 
     # -- the ledger -----------------------------------------------------------------------------
 
-    def ledger(self, setting: str) -> Ledger | None:
-        """Return the ledger that a setting names, None for "off"; opens nothing yet.
+    def ledger(self) -> Ledger | None:
+        """Return the ledger that is set now, None where it is off; opens nothing yet.
 
         Raises LedgerError for what is not a path.
         """
+        setting: str = self._settings.ledger
         with self._lock:
             if setting != self._setting:
                 word = setting.strip().lower()
@@ -98,12 +104,12 @@ class Spending:
                 self._notebooks.clear()
             return self._ledger
 
-    def ledger_to_read(self, setting: str) -> Ledger | None:
+    def ledger_to_read(self) -> Ledger | None:
         """Return the ledger with all that is known, None where no file exists: reading creates none."""
         if self._queue.waiting:
             with interrupts_deferred():
-                self.write(setting)
-        ledger = self.ledger(setting)
+                self.write()
+        ledger = self.ledger()
         try:
             self._path.stat()
         except FileNotFoundError:
@@ -117,17 +123,15 @@ class Spending:
 
     # -- before a request -----------------------------------------------------------------------
 
-    def limits(
-        self, budget: int | None, setting: str, pause: Callable[[float], None] = time.sleep
-    ) -> Limits | None:
+    def limits(self, budget: int | None, pause: Callable[[float], None] = time.sleep) -> Limits | None:
         """Return the budgets that apply now, None where there is none; `budget` is the kernel's.
 
         Raises LedgerError where there is a budget of the day that cannot be looked up, also after a little
         waiting, by `pause`, for the process that has locked it.
         """
-        day = retry(lambda: self._has_day_budget(setting), pause)
+        day = retry(lambda: self._has_day_budget(), pause)
         self.budget.kernel.limit = budget
-        ledger = self.ledger(setting) if day else None
+        ledger = self.ledger() if day else None
         if budget is None and ledger is None:
             return None
         return Limits(self.budget.kernel if budget is not None else None, ledger.day if ledger else None)
@@ -148,18 +152,18 @@ class Spending:
         self.budget.models.learn(host, request.model, None if self._queue.blocked else self._ledger)
         return self.budget.allow(request, price, limits, host=host, demo=demo, pause=pause)
 
-    def _has_day_budget(self, setting: str) -> bool:
+    def _has_day_budget(self) -> bool:
         """Return whether the day has a budget; where the ledger fails, only if one was seen before."""
         if self._queue.waiting:
-            self.write(setting)
+            self.write()
         with self._lock:
             try:
-                ledger = self.ledger(setting)
+                ledger = self.ledger()
                 patience = 0.0 if self._queue.blocked and not self._day_budget_seen else BRIEF
                 limit = None if ledger is None else ledger.day.limit(patience=patience)
                 self._day_budget_seen = limit is not None
             except LedgerError as error:
-                if self._day_budget_seen and setting == self._setting:
+                if self._day_budget_seen and self._settings.ledger == self._setting:
                     raise ledger_failed(error) from error
                 self._queue.blocked = True
                 self._warn(error)
@@ -169,11 +173,17 @@ class Spending:
     # -- after a request ------------------------------------------------------------------------
 
     def settle(
-        self, charges: Iterable[Charge], tokens: TokenBudget, lookup: PriceLookup | None = None
+        self,
+        charges: Iterable[Charge],
+        tokens: TokenBudget,
+        lookup: PriceLookup | None = None,
+        *,
+        free: Iterable[str] = (),
     ) -> None:
         """Enter what an answer cost into the book, in place of what was held for it; `write` is to follow.
 
-        `lookup` is given where the price is not known yet: the charges are priced when it is.
+        `lookup` is given where the price is not known yet: the charges are priced when it is. `free` are the
+        IDs of requests that cost nothing.
         """
         with self._lock:
             charges = list(charges)
@@ -185,37 +195,31 @@ class Spending:
                 held = None
             if held is not None:
                 self._queue.waiting.append(Entry(None, held))
+            self.journal.forget(free)
 
-    def release(self, tokens: TokenBudget) -> None:
-        """End what is still held for an answer: it cost nothing."""
-        with interrupts_deferred():
-            held = self.budget.settle(tokens)
-            if held is not None:
-                self._queue.waiting.append(Entry(None, held))
-                self.write(self._setting or "off")
+    def finish(self, tokens: TokenBudget) -> None:
+        """End what is still held for an answer, which cost nothing more, and write what was settled."""
+        held = self.budget.settle(tokens)
+        if held is not None:
+            self._queue.waiting.append(Entry(None, held))
+        self.write()
 
-    def write(self, setting: str) -> None:
+    def write(self) -> None:
         """Write what was settled to the ledger; where that fails, warn once, and try again later."""
         try:
-            self._queue.write(self._store(setting))
+            ledger = self.ledger()
+            self._queue.write(None if ledger is None else ledger.day)
         except LedgerError as error:
             self._warn(error)
         else:
             self._warned = self._warned and self._queue.blocked
 
-    def note_length(
-        self, setting: str, host: str, model: str, limit: int | None, completion_tokens: int
-    ) -> None:
+    def note_length(self, host: str, model: str, limit: int, completion_tokens: int) -> None:
         """Remember by how much an answer passed the max_tokens that was sent; say so once."""
-        if limit is not None and completion_tokens > limit:
-            ledger = None
-            with suppress(LedgerError):  # it is reported where something is written
-                ledger = self.ledger(setting)
-            self.budget.models.note_length(host, model, limit, completion_tokens, ledger)
-
-    def _store(self, setting: str) -> Holds | None:
-        ledger = self.ledger(setting)
-        return None if ledger is None else ledger.day
+        ledger = None
+        with suppress(LedgerError):  # it is reported where something is written
+            ledger = self.ledger()
+        self.budget.models.note_length(host, model, limit, completion_tokens, ledger)
 
     def _note_written(self, charge: Charge) -> None:
         self.journal.forget([charge.id])
@@ -246,14 +250,14 @@ class Spending:
         held = self.budget.kernel.held(account_of(demo))
         return BudgetStatus(budget, self.book.total(demo=demo).nano, held)
 
-    def notebook(self, setting: str, notebook: str, *, demo: bool) -> Spend:
+    def notebook(self, notebook: str, *, demo: bool) -> Spend:
         """Return what a notebook has spent in all its kernels: what the ledger has, and what waits for it.
 
         Without a ledger, or for a notebook whose file is unknown, it is what this kernel knows of it.
         """
         ledger = None
         with suppress(LedgerError):  # it is reported where something is written
-            ledger = self.ledger(setting) if notebook else None
+            ledger = self.ledger() if notebook else None
         if ledger is None:
             return self.book.notebook(demo=demo)
         self._read_sum(ledger, notebook, demo)

@@ -6,7 +6,7 @@ It is resolved once, when a question begins, and passed down; nothing below read
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..api.addresses import Address
 from ..api.vendors import Vendor, by_address, resolve
@@ -28,7 +28,8 @@ class Endpoint:
     an address only while it runs. `loopback` is a server on this machine, `in_clear` one that is asked over
     http across a network. `vendor` is its entry in `vendors.toml`, if it has one. `lacks_key` means that the
     embedded gateway replaces the default server, for which there is no key. Timeouts are in seconds;
-    `retries` counts requests that are sent again.
+    `retries` counts requests that are sent again. `account` is whose credit is spent, the address and the
+    key, for comparing only: it shows no key.
     """
 
     base_url: str = DEMO
@@ -43,6 +44,10 @@ class Endpoint:
     connect_timeout: float = 10.0
     timeout: float = 120.0
     retries: int = 2
+    account: Hashable = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "account", (self.base_url, self.key))
 
     @classmethod
     def at(cls, address: Address, key: ApiKey | None = None) -> Endpoint:
@@ -57,11 +62,6 @@ class Endpoint:
             key=key,
             vendor=by_address(address),
         )
-
-    @property
-    def account(self) -> Hashable:
-        """Whose credit is spent: the address and the key, for comparing only. It shows no key."""
-        return self.base_url, self.key
 
 
 def resolve_endpoint(settings: Cnai, keys: Keys) -> Endpoint:

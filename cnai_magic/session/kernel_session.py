@@ -60,7 +60,7 @@ class KernelSession:
         self.servers = Servers()
         self.conversations = Conversations()
         self._notify = notify or (lambda line: None)
-        self.spending = Spending(self._notify, door)
+        self.spending = Spending(self.settings, self._notify, door)
         self._keys = Keys()
         self._recorder = Recorder(self.settings, self.conversations, self.spending)
         self.cells = Cells(self.conversations, self.spending.book, self._recorder.lock)
@@ -97,7 +97,6 @@ class KernelSession:
             view or View(),
             self.spending,
             budget=self.budget,
-            ledger=lambda: self.settings.ledger,
             notebook=self.notebook,
             settle=self._recorder.settle,
             charge=self._recorder.charge,
@@ -282,4 +281,4 @@ class KernelSession:
     @property
     def ledger(self) -> Ledger | None:
         """The record of what all notebooks spend, None where it is off."""
-        return self.spending.ledger(self.settings.ledger)
+        return self.spending.ledger()

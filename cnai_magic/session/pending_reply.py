@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from ..api.answering_model import find_answering_model
 from ..api.interrupts import Interrupted, InterruptGate, interrupts_gated
-from ..api.messages import Usage, estimate_usage
+from ..api.messages import Usage
 from ..api.retries import Notice
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
@@ -25,11 +25,11 @@ from ..chat.attempt import Attempt
 from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
 from ..money.cost import Charge, Cost
+from ..money.price import cost_of
 from ..money.spending import Spending
-from ..redaction import clean
 from .question import Question
 from .received import Received
-from .reply_reader import ReplyReader
+from .reply_reader import Arrived, ReplyReader
 from .view import PACE, Batch, View
 
 if TYPE_CHECKING:
@@ -43,15 +43,14 @@ _PRICE_PATIENCE, _PRICE_GRACE = 10.0, 0.3
 _POLL = 0.05
 # Seconds between two notes of how much of an answer has come.
 _NOTED_EVERY = 0.2
-_LONGEST_NOTE = 300
 
 
 class PendingReply:
     """Asks one question; `settle` charges and records what has come, and `charge` charges only.
 
     `client` is called when the question is shown: to make the first one imports requests, and may start the
-    demo gateway. `budget` is the kernel's in nano-USD, None for none; `ledger` returns the setting of that
-    name, which may change meanwhile, and `notebook` the name under which it counts.
+    demo gateway. `budget` is the kernel's in nano-USD, None for none, `notebook` the name under which the
+    ledger counts what is spent.
     """
 
     def __init__(
@@ -62,18 +61,15 @@ class PendingReply:
         spending: Spending,
         *,
         budget: int | None,
-        ledger: Callable[[], str],
         notebook: str,
         settle: Callable[[Received], Attempt],
         charge: Callable[[Received], None],
     ) -> None:
         self._client = client
         self._question = question
-        self._request = question.request
         self._view = view
         self._spending = spending
         self._budget = budget
-        self._ledger = ledger
         self._notebook = notebook
         self._settle = settle
         self._charge = charge
@@ -84,6 +80,7 @@ class PendingReply:
 
     def _begin(self) -> None:
         """Begin an answer: nothing is held or sent for it."""
+        self._request = self._question.request
         self._tokens = TokenBudget()
         self._reader: ReplyReader | None = None
         self._name = uuid4().hex[:16]
@@ -97,8 +94,7 @@ class PendingReply:
                 return self._receive()
             finally:
                 # After the answer is shown: a ledger that is locked must not keep it waiting.
-                self._spending.release(self._tokens)
-                self._spending.write(self._ledger())
+                self._spending.finish(self._tokens)
 
     def stop(self) -> None:
         """End the answer as if it were complete, from any thread."""
@@ -138,24 +134,26 @@ class PendingReply:
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""
         question, spending = self._question, self._spending
-        limits = spending.limits(self._budget, self._ledger(), self._pause_for_others)
-        spent = spending.notebook(self._ledger(), self._notebook, demo=question.demo)
+        limits = spending.limits(self._budget, self._pause_for_others)
+        spent = spending.notebook(self._notebook, demo=question.demo)
         self._question = question = replace(question, spent=spent)
         if limits is not None:
             if not question.lookup.done:
-                self._interruptible(self._connect)
+                with self._gate.opened():
+                    self._connect()
                 self._wait_for_price()
             if not self._stopped:
                 self._tokens = self._hold(limits)
-        self._request = self._tokens.limited(question.request)
+                self._request = self._tokens.limited(question.request)
         self._started = datetime.now(timezone.utc)
-        self._interruptible(self._read)
+        with self._gate.opened():
+            self._read()
 
     def _hold(self, limits: Limits) -> TokenBudget:
         question = self._question
         return self._spending.allow(
             question.request,
-            question.price,
+            question.lookup.price,
             limits,
             host=question.host,
             demo=question.demo,
@@ -197,7 +195,7 @@ class PendingReply:
                     if time.monotonic() >= next_note:
                         next_note = time.monotonic() + _NOTED_EVERY
                         charge_id = self._id(reader.stream.posts)
-                        self._spending.journal.grow(charge_id, tokens.tokens, question.price)
+                        self._spending.journal.grow(charge_id, tokens.tokens, question.lookup.price)
                     if not (self._tokens.covers(tokens.tokens) or _ends(reader)):
                         reader.finish_reason = "budget"
                         reader.stop()
@@ -217,8 +215,7 @@ class PendingReply:
             question.host, question.request.model, limit, error.why
         ):
             return False
-        self._spending.journal.forget(self._free(reader))
-        self._spending.release(self._tokens)
+        self._spending.settle((), self._tokens, free=self._free(reader))
         return True
 
     def _keep(self, reader: ReplyReader, finish_reason: str) -> None:
@@ -234,18 +231,13 @@ class PendingReply:
 
     # -- waiting --------------------------------------------------------------------------------
 
-    def _interruptible(self, work: Callable[[], object]) -> None:
-        try:
-            self._gate.open()
-            work()
-        finally:
-            self._gate.close()
-
     def _pause(self, kind: str, wait: Callable[[], object]) -> None:
         """Wait a moment for something before the question, where that is shown and may be interrupted."""
-        self._interruptible(self._connect)
+        with self._gate.opened():
+            self._connect()
         self._view.update(Batch(notice=Notice(kind)))
-        self._interruptible(wait)
+        with self._gate.opened():
+            wait()
 
     def _pause_for_others(self, seconds: float) -> None:
         self._pause("holds", lambda: time.sleep(seconds))
@@ -263,16 +255,16 @@ class PendingReply:
         question, request = self._question, self._request
         seconds = time.monotonic() - self._clock if self._seconds is None else self._seconds
         priced = question.lookup.wait(max(0.0, _PRICE_GRACE - seconds))
-        usage = self._usage(reader)
-        if request.max_tokens is not None and self.chargeable and not usage.estimated:
-            self._spending.note_length(
-                self._ledger(), question.host, request.model, request.max_tokens, usage.completion_tokens
-            )
+        arrived = reader.arrived()
+        usage = self._count(arrived, reader.usage)
+        limit, tokens = request.max_tokens, usage.completion_tokens
+        if limit is not None and tokens > limit and self.chargeable and not usage.estimated:
+            self._spending.note_length(question.host, request.model, limit, tokens)
         reason = finish_reason or reader.finish_reason
         if reason == "length" and self._tokens.capped:
             reason = "budget"
         answered_by = find_answering_model(request.model, reader.model)
-        prompt = self._prompt_usage()
+        prompt = self._count_prompt()
         charges = [self._charge_of(number, prompt, "failed") for number in reader.stream.abandoned]
         if self.chargeable:
             charge = self._charge_of(reader.stream.posts, usage, reason)
@@ -282,10 +274,10 @@ class PendingReply:
             request=request,
             tokens=self._tokens,
             id=self._id(reader.stream.posts),
-            text=reader.text,
-            reasoning=reader.reasoning,
+            text=arrived.text,
+            reasoning=arrived.reasoning,
             answered_by=answered_by,
-            note=clean(reader.note)[:_LONGEST_NOTE],
+            note=reader.note,
             finish_reason=reason,
             usage=usage,
             cost=charges[-1].cost if self.chargeable else Cost(0),
@@ -297,19 +289,17 @@ class PendingReply:
             first_token_after=reader.first_token_after,
         )
 
-    def _usage(self, reader: ReplyReader) -> Usage:
+    def _count(self, arrived: Arrived, reported: Usage | None) -> Usage:
         """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
         if not self.chargeable:
             return Usage()
-        messages, usage = self._question.request.messages, reader.usage
-        if usage is None:
-            return estimate_usage(messages, reader.text, reader.reasoning)
-        if reader.uncounted:
-            return complete_usage(usage, messages, "") + estimate_usage((), reader.uncounted)
-        return complete_usage(usage, messages, reader.text, reader.reasoning)
+        messages = self._question.request.messages
+        if reported is not None and arrived.uncounted:
+            return complete_usage(reported, messages, "") + complete_usage(None, (), arrived.uncounted)
+        return complete_usage(reported, messages, arrived.text, arrived.reasoning)
 
-    def _prompt_usage(self) -> Usage:
-        return estimate_usage(self._question.request.messages, "")
+    def _count_prompt(self) -> Usage:
+        return complete_usage(None, self._question.request.messages, "")
 
     def _free(self, reader: ReplyReader) -> list[str]:
         """Return the IDs of the requests that the server refused, or never got."""
@@ -318,8 +308,8 @@ class PendingReply:
         return [self._id(number) for number in range(1, stream.posts + 1) if number not in charged]
 
     def _note_post(self, number: int) -> None:
-        charge = self._charge_of(number, self._prompt_usage(), "lost")
-        self._spending.journal.open(charge, self._question.price)
+        charge = self._charge_of(number, self._count_prompt(), "lost")
+        self._spending.journal.open(charge, self._question.lookup.price)
 
     def _charge_of(self, number: int, usage: Usage, finish_reason: str) -> Charge:
         question = self._question
@@ -327,7 +317,7 @@ class PendingReply:
             model=self._request.model,
             conversation="" if question.options.once else question.conversation.name,
             usage=usage,
-            cost=question.cost(usage),
+            cost=cost_of(usage, question.lookup.price),
             demo=question.demo,
             id=self._id(number),
             time=self._started,
@@ -343,7 +333,7 @@ class PendingReply:
 
 def _arrived(reader: ReplyReader) -> bool:
     """Return whether anything of the answer has arrived: text, reasoning, or the count of its tokens."""
-    return bool(reader.text or reader.reasoning or reader.usage)
+    return any(reader.arrived()) or reader.usage is not None
 
 
 def _ends(reader: ReplyReader) -> bool:

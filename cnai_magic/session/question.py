@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..api.messages import ChatRequest, Part, Usage, estimate_usage
-from ..api.parameters import BY_NAME, ParameterValue, check_parameters
+from ..api.messages import ChatRequest, Part, Usage
+from ..api.parameters import BY_NAME, ParameterValue
+from ..api.usage import estimate_usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
-from ..money.price import FREE_LOCAL, Price
+from ..money.price import cost_of
 from ..money.price_lookup import PriceLookup
 from ..next_steps import write_question
 from ..redaction import well_formed
@@ -48,7 +49,8 @@ class Options:
 class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
-    `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
+    `system` is the system message that is sent, None for none. `host` is asked; `lookup` finds the price that
+    holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
     first ran; `with_former` are the turns that are sent with a former answer, because the last run of their
     cells had none.
@@ -56,6 +58,7 @@ class Question:
 
     request: ChatRequest
     prompt: str
+    system: str | None
     options: Options
     conversation: Conversation
     position: CellPosition
@@ -72,26 +75,9 @@ class Question:
     prompt_parts: tuple[Part, ...] = ()
 
     @property
-    def system(self) -> str | None:
-        """The system message that is sent, if any."""
-        first = self.request.messages[0]
-        return first.text if first.role == "system" else None
-
-    @property
     def attached(self) -> tuple[str, ...]:
         """What is sent with the question, in words."""
         return tuple(each.label for each in self.options.attachments)
-
-    @property
-    def price(self) -> Price | None:
-        """The price, None while it is not known: it is looked up while the question is asked."""
-        return self.lookup.price
-
-    def cost(self, usage: Usage) -> Cost:
-        """Return what `usage` costs at the price of this question."""
-        if self.price is None:
-            return Cost(None, estimated=usage.estimated)
-        return Cost(self.price.cost(usage), estimated=usage.estimated, local=self.price == FREE_LOCAL)
 
     def estimate(self, completion_tokens: int, reasoning_tokens: int = 0) -> tuple[Usage, Cost, Spend]:
         """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
@@ -100,7 +86,7 @@ class Question:
             completion_tokens=completion_tokens,
             reasoning_tokens=reasoning_tokens,
         )
-        cost = self.cost(usage)
+        cost = cost_of(usage, self.lookup.price)
         return usage, cost, self.spent + Spend.of(Charge(self.request.model, "", usage, cost, self.demo))
 
 
@@ -127,35 +113,35 @@ def build_question(
     first_run = conversations.first_run(position) if position.is_asked_again else None
     if first_run is not None:
         first_run = min([first_run, *(each.first_run for each in former if each.first_run)])
-    before = 0 if options.once else conversation.turns_before(position, first_run)
-    own = None if options.once else conversation.system
-    texts = (options.system, own, settings.system)
+    # A question outside of any conversation has an empty one to itself.
+    before = Conversation(conversation.name) if options.once else conversation
+    texts = (options.system, before.system, settings.system)
     system = well_formed(next((text for text in texts if text is not None), ""))
-    messages, omitted_turns = conversation.messages(
-        parts or prompt, before, system=system, history_tokens=settings.history_tokens
+    context = before.context(
+        parts or prompt, position, first_run, system=system, history_tokens=settings.history_tokens
     )
-    turns = enumerate(conversation.turns[omitted_turns:before], omitted_turns + 1)
     return Question(
-        request=ChatRequest(options.model, messages, _parameters(options, settings)),
+        request=ChatRequest(options.model, context.messages, _parameters(options, settings)),
         prompt=prompt,
+        system=system or None,
         options=options,
         conversation=conversation,
         position=position,
-        turn=0 if options.once else before + 1,
-        attempt=1 if options.once else conversation.next_attempt(position),
-        omitted_turns=omitted_turns,
+        turn=0 if options.once else context.turn,
+        attempt=context.attempt,
+        omitted_turns=context.omitted_turns,
         demo=demo,
         former=former,
         first_run=first_run,
-        with_former=tuple(number for number, turn in turns if turn.failed),
+        with_former=context.with_former,
         prompt_parts=parts,
     )
 
 
 def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
     """Return the parameters of a question; those that it leaves open are those of the settings."""
-    own = check_parameters(options.parameters)
-    every = {name: own.get(name, getattr(settings, name, None)) for name in BY_NAME}
+    every = {name: getattr(settings, name, None) for name in BY_NAME}
+    every |= {name: value for name, value in options.parameters.items() if value is not None}
     return {name: value for name, value in every.items() if value is not None}
 
 

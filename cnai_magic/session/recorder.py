@@ -62,8 +62,7 @@ class Recorder:
     def charge(self, received: Received) -> None:
         """Charge for the requests that were sent for an answer, whatever came of it."""
         with self.lock.current:
-            self._spending.settle(received.charges, received.tokens, received.lookup)
-            self._spending.journal.forget(received.free)
+            self._spending.settle(received.charges, received.tokens, received.lookup, free=received.free)
 
     def replay(self, question: Question, saved: Attempt) -> Attempt:
         """Record a saved answer again, at no cost."""
@@ -87,7 +86,7 @@ class Recorder:
 
     def spent(self, *, demo: bool) -> Spend:
         """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
-        return self._spending.notebook(self._settings.ledger, self.notebook, demo=demo)
+        return self._spending.notebook(self.notebook, demo=demo)
 
     def _charge_of(self, reply: Reply, conversation: str) -> Charge:
         return Charge(
@@ -109,7 +108,8 @@ class Recorder:
             attempt = replace(attempt, began=True)
             conversation.begun_by = question.position
             self._conversations.use(conversation.name)
-        conversation.remember(question.position, question.former)
+        if question.former:
+            conversation.remember(question.position, question.former)
         put = conversation.reinstate if attempt.reply.replayed else conversation.record
         turn = put(question.position, attempt)
         # Only what is shown has the other attempts with it: they would hold each other otherwise.

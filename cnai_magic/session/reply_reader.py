@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.messages import ChatRequest, Usage
 from ..api.retries import Notice
@@ -25,18 +25,26 @@ from .view import PACE, Batch
 if TYPE_CHECKING:
     from ..api.client import Client
 
-__all__ = ["ReplyReader"]
+__all__ = ["Arrived", "ReplyReader"]
 
 # Seconds to wait for the thread when the stream is cancelled.
 _PATIENCE = 1.0
 
 
+class Arrived(NamedTuple):
+    """What has arrived of an answer; `uncounted` is the part that came after usage was last reported."""
+
+    text: str
+    reasoning: str
+    uncounted: str
+
+
 class ReplyReader:
     """Reads one answer; with `stream=False` it is asked for whole, and comes at once.
 
-    Iterate over `batches()` to the end. `text`, `reasoning`, `usage` (None where none was reported),
-    `finish_reason`, `model`, `note` and `first_token_after` (seconds, None where there was none) hold what
-    has arrived so far, at any moment, whatever ended it. `finish_reason` is the server's, or "stopped" after
+    Iterate over `batches()` to the end. `arrived()`, `usage` (None where none was reported), `finish_reason`,
+    `model`, `note` and `first_token_after` (seconds, None where there was none) hold what has arrived so far,
+    at any moment, whatever ended it. `finish_reason` is the server's, or "stopped" after
     `stop()`, or "interrupted". `on_post` is called before each request that is sent, on the reading thread.
     A failure is raised by `batches()` after all text that came before it.
     """
@@ -71,21 +79,14 @@ class ReplyReader:
         self.stream = client.stream(request, on_notice=self._put, whole=not stream, on_post=on_post)
         self._worker = Worker(self._read)
 
-    @property
-    def text(self) -> str:
-        """The text that has arrived."""
-        return "".join(self._texts[self._thought :])
-
-    @property
-    def reasoning(self) -> str:
-        """The reasoning that has arrived."""
-        return "".join(self._thoughts + self._texts[: self._thought])
-
-    @property
-    def uncounted(self) -> str:
-        """Text and reasoning that came after `usage` was last reported: what it does not count."""
+    def arrived(self) -> Arrived:
+        """Return what has arrived so far."""
         texts, thoughts = self._counted
-        return "".join(self._texts[texts:] + self._thoughts[thoughts:])
+        return Arrived(
+            text="".join(self._texts[self._thought :]),
+            reasoning="".join(self._thoughts + self._texts[: self._thought]),
+            uncounted="".join(self._texts[texts:] + self._thoughts[thoughts:]),
+        )
 
     def batches(self) -> Generator[Batch, None, None]:
         """Yield what arrives, at most once in `pace` seconds, the first token at once.
@@ -130,9 +131,8 @@ class ReplyReader:
             if (texts or thoughts) and self.first_token_after is None:
                 self.first_token_after = time.monotonic() - started
             ends = self._stopped or over
-            text, reasoning = clean.feed("".join(texts)), clean_thought.feed("".join(thoughts))
-            if ends:
-                text, reasoning = text + clean.rest(), reasoning + clean_thought.rest()
+            text = clean.feed("".join(texts), ended=ends)
+            reasoning = clean_thought.feed("".join(thoughts), ended=ends)
             if text or reasoning or notice:
                 yield Batch(text, reasoning, notice)
             if ends:

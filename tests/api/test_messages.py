@@ -10,9 +10,7 @@ from cnai_magic.api.messages import (
     ImagePart,
     Message,
     Usage,
-    estimate_usage,
 )
-from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.errors import InputError
 
 HELLO = (Message("user", "hello"),)
@@ -25,15 +23,6 @@ def test_usages_add_up_and_an_estimate_stays_marked() -> None:
     total = Usage(1, 2, 1, 1) + Usage(10, 20, estimated=True)
     assert total == Usage(11, 22, 1, 1, estimated=True)
     assert total.body() == {"prompt_tokens": 11, "completion_tokens": 22, "total_tokens": 33}
-
-
-def test_an_estimate_counts_prompt_answer_and_reasoning_and_says_so() -> None:
-    messages = (Message("system", "Be brief."), Message("user", "汉" * 10))
-    prompt, thought = estimate_tokens("Be brief.") + estimate_tokens("汉" * 10), estimate_tokens("Hm, so.")
-    answer = estimate_tokens("It is four.")
-    assert estimate_usage(messages, "It is four.", "Hm, so.") == Usage(
-        prompt, answer + thought, thought, estimated=True
-    )
 
 
 # -- requests -------------------------------------------------------------------------------------

@@ -91,10 +91,10 @@ def split(pieces: list[str]) -> tuple[str, str]:
     """What the pieces amount to: answer and reasoning."""
     tags = ThinkingTags()
     answer, thought = "", ""
-    for found in [*(tags.split(piece) for piece in pieces), tags.rest()]:
-        if found.all_thought:
-            thought, answer = answer + thought + found.thought, found.text
+    for text, reasoning, all_thought in [*(tags.split(piece) for piece in pieces), tags.rest()]:
+        if all_thought:
+            thought, answer = answer + thought + reasoning, text
             continue
-        answer += found.text
-        thought += found.thought
+        answer += text
+        thought += reasoning
     return answer, thought

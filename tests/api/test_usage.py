@@ -9,7 +9,7 @@ import pytest
 from cnai_magic.api.messages import ImagePart, Message, TextPart, Usage
 from cnai_magic.api.reader import StreamReader
 from cnai_magic.api.tokens import estimate_tokens
-from cnai_magic.api.usage import complete_usage
+from cnai_magic.api.usage import complete_usage, estimate_usage
 
 EVENT = {"id": "1", "choices": []}
 
@@ -209,3 +209,13 @@ def test_images_that_cost_less_than_their_estimate_are_counted_as_reported() -> 
     question = Message("user", (*images, TextPart("What differs from picture to picture? " * 9)))
     assert complete_usage(Usage(650, 9), (question,), "None.") == Usage(650, 9)
     assert complete_usage(Usage(1, 9), (question,), "None.") == Usage(question.tokens, 9, estimated=True)
+
+
+def test_an_estimate_counts_prompt_answer_and_reasoning_and_says_so() -> None:
+    messages = (Message("system", "Be brief."), Message("user", "汉" * 10))
+    prompt, thought = estimate_tokens("Be brief.") + estimate_tokens("汉" * 10), estimate_tokens("Hm, so.")
+    answer = estimate_tokens("It is four.")
+    assert estimate_usage(messages, "It is four.", "Hm, so.") == Usage(
+        prompt, answer + thought, thought, estimated=True
+    )
+    assert complete_usage(None, messages, "It is four.") == estimate_usage(messages, "It is four.")

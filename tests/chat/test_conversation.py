@@ -22,7 +22,7 @@ def ask(
 ) -> list[str]:
     """Ask as a session does, and return the contents of the messages that are sent."""
     position = position or CellPosition()
-    messages, _ = conversation.messages(prompt, conversation.turns_before(position))
+    messages = conversation.context(prompt, position).messages
     conversation.record(position, Attempt(Reply(answer or f"answer to {prompt}", prompt, "m")))
     return [message.content for message in messages]
 
@@ -108,7 +108,7 @@ def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() ->
     conversation = Conversation("main")
     for position in (CellPosition("a", 0), CellPosition("b"), CellPosition("a", 1)):
         conversation.turns.append(Turn(position, [Attempt(Reply("yes", str(position.index_in_cell), "m"))]))
-    assert conversation.turns_before(CellPosition("a", 1)) == 2
+    assert conversation.context("again", CellPosition("a", 1)).turn == 3
     assert ask(conversation, "again", CellPosition("a", 1))[:-1] == ["0", "yes", "0", "yes"]
     assert [turn.reply.prompt for turn in conversation.turns] == ["0", "0", "again"]
 
@@ -130,7 +130,7 @@ def test_without_a_cell_id_every_question_appends() -> None:
 def test_a_question_without_a_cell_id_never_stands_before_a_turn() -> None:
     conversation = three_cells()
     assert conversation.turn_at(CellPosition()) is None
-    assert conversation.turns_before(CellPosition()) == 3
+    assert conversation.context("d", CellPosition()).turn == 4
 
 
 @dataclass

@@ -96,7 +96,7 @@ def spent(session: KernelSession) -> KernelSession:
     """The session after it, and others, have spent what is listed above."""
     for each in KERNEL:
         session.spending.settle([each], TokenBudget())
-    session.spending.write(session.settings.ledger)
+    session.spending.write()
     assert session.ledger is not None
     for each in OTHERS:
         session.ledger.add(each)

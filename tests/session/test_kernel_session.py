@@ -17,9 +17,10 @@ import pytest
 
 from cnai_magic.api import interrupts
 from cnai_magic.api.addresses import parse_address
-from cnai_magic.api.messages import Message, Usage, estimate_usage
+from cnai_magic.api.messages import Message, Usage
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.api.tokens import estimate_tokens
+from cnai_magic.api.usage import estimate_usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply

@@ -94,8 +94,8 @@ def test_batches_add_up_to_the_answer(server: ScriptedServer, client: Client) ->
     streamed = ReplyReader(client, REQUEST)
     batches: list[Batch] = []
     batches_of(streamed, batches)
-    assert text_of(batches) == streamed.text == "Hello, 汉字 🙂"
-    assert "".join(batch.reasoning for batch in batches) == streamed.reasoning == "Hm."
+    assert text_of(batches) == streamed.arrived().text == "Hello, 汉字 🙂"
+    assert "".join(batch.reasoning for batch in batches) == streamed.arrived().reasoning == "Hm."
     assert streamed.usage == Usage(20, 8)
     assert streamed.finish_reason == "stop"
     assert streamed.model == "deepseek-chat"
@@ -169,22 +169,22 @@ def test_usage_reported_along_the_way_tells_what_it_does_not_count(
     streamed = ReplyReader(client, REQUEST)
     list(streamed.batches())
     assert streamed.usage == Usage(20, 1)
-    assert streamed.uncounted == "lo, worldSo. "
+    assert streamed.arrived().uncounted == "lo, worldSo. "
 
 
 def test_usage_at_the_end_counts_everything(server: ScriptedServer, client: Client) -> None:
     server.reply(sse("Hel", "lo"))
     streamed = ReplyReader(client, REQUEST)
-    assert streamed.uncounted == ""
+    assert streamed.arrived().uncounted == ""
     list(streamed.batches())
-    assert streamed.uncounted == ""
+    assert streamed.arrived().uncounted == ""
 
 
 def test_without_usage_nothing_is_counted(server: ScriptedServer, client: Client) -> None:
     server.reply(sse("Hel", "lo", tokens=None))
     streamed = ReplyReader(client, REQUEST)
     list(streamed.batches())
-    assert (streamed.usage, streamed.uncounted) == (None, "Hello")
+    assert (streamed.usage, streamed.arrived().uncounted) == (None, "Hello")
 
 
 # -- a whole answer -----------------------------------------------------------------------------
@@ -194,7 +194,11 @@ def test_a_whole_answer_is_one_batch(server: ScriptedServer, client: Client) -> 
     server.reply(json_response(completion("Hello")))
     streamed = ReplyReader(client, REQUEST, stream=False)
     assert [batch.text for batch in streamed.batches()] == ["Hello"]
-    assert (streamed.text, streamed.finish_reason, streamed.usage) == ("Hello", "stop", Usage(20, 8))
+    assert (streamed.arrived().text, streamed.finish_reason, streamed.usage) == (
+        "Hello",
+        "stop",
+        Usage(20, 8),
+    )
     assert "stream" not in server.requests[0].json()
 
 
@@ -220,7 +224,7 @@ def test_stopping_a_whole_answer_does_not_wait_for_it(
     streamed.stop()
     joined(thread)
     assert gone.wait(PATIENCE), "the connection was left open"
-    assert (streamed.text, streamed.finish_reason) == ("", "stopped")
+    assert (streamed.arrived().text, streamed.finish_reason) == ("", "stopped")
 
 
 # -- accepted -----------------------------------------------------------------------------------
@@ -277,7 +281,7 @@ def test_an_error_before_the_first_token_is_raised(server: ScriptedServer, clien
     streamed = ReplyReader(client, REQUEST)
     with pytest.raises(AuthenticationError):
         list(streamed.batches())
-    assert (streamed.text, streamed.finish_reason, streamed.first_token_after) == ("", "", None)
+    assert (streamed.arrived().text, streamed.finish_reason, streamed.first_token_after) == ("", "", None)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +300,7 @@ def test_an_error_after_text_is_raised_after_the_text_and_keeps_it(
     batches: list[Batch] = []
     with pytest.raises(kind):
         batches_of(streamed, batches)
-    assert text_of(batches) == streamed.text == "Hello"
+    assert text_of(batches) == streamed.arrived().text == "Hello"
 
 
 def test_a_fault_of_our_own_reaches_the_caller(
@@ -323,7 +327,7 @@ def test_stop_before_the_headers_does_not_wait_for_the_server(server: ScriptedSe
     streamed.stop()
     joined(thread)
     assert gone.wait(PATIENCE), "the connection was left open"
-    assert (streamed.text, streamed.finish_reason) == ("", "stopped")
+    assert (streamed.arrived().text, streamed.finish_reason) == ("", "stopped")
 
 
 @pytest.mark.parametrize("framing", [chunked, close_delimited], ids=lambda f: f.__name__)
@@ -338,8 +342,8 @@ def test_stop_between_tokens_keeps_the_text_and_does_not_wait(
     streamed.stop()
     joined(thread)
     assert gone.wait(PATIENCE), "the connection was left open"
-    assert "Hello".startswith(streamed.text)
-    assert streamed.text.startswith("Hel")
+    assert "Hello".startswith(streamed.arrived().text)
+    assert streamed.arrived().text.startswith("Hel")
     assert streamed.finish_reason == "stopped"
 
 
@@ -352,7 +356,7 @@ def test_stop_within_an_event_shows_no_half_of_it(server: ScriptedServer, client
     assert shown.wait(PATIENCE)
     streamed.stop()
     joined(thread)
-    assert (streamed.text, streamed.finish_reason) == ("Hel", "stopped")
+    assert (streamed.arrived().text, streamed.finish_reason) == ("Hel", "stopped")
 
 
 def test_stop_during_the_wait_for_a_retry_does_not_wait(server: ScriptedServer, client: Client) -> None:
@@ -426,7 +430,7 @@ def test_stop_from_within_the_loop_ends_it(server: ScriptedServer, client: Clien
     streamed = ReplyReader(client, REQUEST)
     for _ in streamed.batches():
         streamed.stop()
-    assert (streamed.text, streamed.finish_reason) == ("Hel", "stopped")
+    assert (streamed.arrived().text, streamed.finish_reason) == ("Hel", "stopped")
 
 
 def test_stop_before_the_beginning_sends_nothing(server: ScriptedServer, client: Client) -> None:
@@ -442,7 +446,7 @@ def test_stop_after_the_end_changes_nothing(server: ScriptedServer, client: Clie
     streamed = ReplyReader(client, REQUEST)
     list(streamed.batches())
     streamed.stop()
-    assert (streamed.text, streamed.finish_reason) == ("a", "stop")
+    assert (streamed.arrived().text, streamed.finish_reason) == ("a", "stop")
 
 
 def test_stopping_one_answer_leaves_another_alone(server: ScriptedServer, client: Client) -> None:
@@ -458,7 +462,7 @@ def test_stopping_one_answer_leaves_another_alone(server: ScriptedServer, client
         streamed.stop()
     go_on.set()
     joined(thread)
-    assert (other.text, other.finish_reason) == ("ab", "stop")
+    assert (other.arrived().text, other.finish_reason) == ("ab", "stop")
 
 
 def test_leaving_the_loop_ends_the_stream(server: ScriptedServer, client: Client) -> None:
@@ -469,7 +473,7 @@ def test_leaving_the_loop_ends_the_stream(server: ScriptedServer, client: Client
     next(batches)
     batches.close()
     assert gone.wait(PATIENCE), "the connection was left open"
-    assert (streamed.text, streamed.finish_reason) == ("Hel", "interrupted")
+    assert (streamed.arrived().text, streamed.finish_reason) == ("Hel", "interrupted")
 
 
 # -- interrupt ----------------------------------------------------------------------------------
@@ -500,7 +504,7 @@ def test_an_interrupt_keeps_what_arrived_and_goes_on(
         batches_of(streamed, [], happened)
     joined(thread)
     assert gone.wait(PATIENCE), "the connection was left open"
-    assert (streamed.text, streamed.finish_reason) == (text, "interrupted")
+    assert (streamed.arrived().text, streamed.finish_reason) == (text, "interrupted")
 
 
 def test_an_interrupt_loses_no_text_that_was_read_but_not_shown(
@@ -517,7 +521,7 @@ def test_an_interrupt_loses_no_text_that_was_read_but_not_shown(
     assert streamed._worker.wait(PATIENCE)
     with pytest.raises(KeyboardInterrupt):
         batches.throw(KeyboardInterrupt())
-    assert streamed.text == "a" + "b" * 50
+    assert streamed.arrived().text == "a" + "b" * 50
     assert streamed.finish_reason == "interrupted"
 
 
@@ -552,7 +556,7 @@ def test_a_second_interrupt_while_the_stream_is_ended_loses_nothing(
         patch.setattr(Worker, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             batches.throw(KeyboardInterrupt())
-    assert (streamed.text, streamed.finish_reason) == ("Hel", "interrupted")
+    assert (streamed.arrived().text, streamed.finish_reason) == ("Hel", "interrupted")
     assert streamed._worker.wait(PATIENCE), "the worker waits for ever"
 
 
@@ -580,7 +584,7 @@ def test_an_interrupt_at_any_step_ends_the_worker_and_keeps_what_was_shown(
                     streamed.stop()
 
         went_on = interrupted_at(step, read)
-        assert streamed.text.startswith(text_of(shown))
+        assert streamed.arrived().text.startswith(text_of(shown))
         if not went_on:
             break
     assert step > 20
