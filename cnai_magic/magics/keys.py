@@ -7,7 +7,7 @@ from getpass import getpass
 
 from ..errors import InputError
 from ..redaction import ApiKey
-from ..session.endpoint import resolve_server
+from ..session.endpoint import DEMO, resolve_server
 from ..session.keys import forget_key, save_key
 from .arguments import split_words
 from .parsers import build_key_parser
@@ -36,13 +36,18 @@ def set_key(shell_session: ShellSession, line: str) -> None:
 
 
 def _use(shell_session: ShellSession, *, save: bool) -> None:
-    key = ApiKey(getpass("API key: "))
+    server = resolve_server(shell_session.settings.base_url)
+    key = ApiKey(getpass(f"API key of {server.place}: "))
     if not key:
         raise InputError("no key was typed", next_step="run %cnai_key again and paste it at the prompt")
     shell_session.session.use_key(key)
     if save:
-        save_key(key, resolve_server(shell_session.settings.base_url))
-    print("The key is set for this kernel" + (" and saved in the keyring." if save else "."))
+        save_key(key, server)
+    print(
+        f"The key of {server.place} is set for this kernel" + (" and saved in the keyring." if save else ".")
+    )
+    if shell_session.settings.base_url == DEMO:
+        print(f'The demo models answer until you choose that server: %config Cnai.base_url = "{server.url}"')
 
 
 def _forget(shell_session: ShellSession) -> None:

@@ -597,11 +597,18 @@ def test_config_lists_the_settings_with_their_help(kernel: Kernel) -> None:
 def test_a_key_is_typed_unseen_and_used(kernel: Kernel) -> None:
     key = "sk-" + "typed" * 5
     ran = kernel.run("%cnai_key", typed=key)
-    assert "set for this kernel" in ran.stdout
+    assert "The key of cnaitoken.store is set for this kernel." in ran.stdout
+    assert "demo" not in ran.stdout
     assert key not in json.dumps(ran.messages, default=str)
     assert kernel.value("session.resolve_endpoint().key.reveal()") == key
     kernel.run("%cnai_key --forget")
     assert kernel.value("session.resolve_endpoint().demo")
+
+
+def test_a_key_that_the_demo_models_do_not_need_says_how_to_use_it(kernel: Kernel) -> None:
+    kernel.run('%config Cnai.base_url = "demo"')
+    ran = kernel.run("%cnai_key", typed="sk-" + "typed" * 5)
+    assert 'choose that server: %config Cnai.base_url = "https://cnaitoken.store/v1"' in ran.stdout
 
 
 # -- bad input ------------------------------------------------------------------------------------
