@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -160,6 +161,7 @@ def test_an_answer_that_breaks_off_is_one_and_what_arrived_stays(
         ([], "COMMAND"),
         (["serve", "--port", "99999"], "99999 is not a port"),
         (["serve", "--port", "x"], "--port"),
+        (["models", "--base-url", "ollama"], "it is a setting: CNAI_BASE_URL=ollama"),
         (["serve", "--tokens-per-second", "-1"], "the pace is -1.0"),
         (["serve", "--tokens-per-second", "fast"], "--tokens-per-second"),
         (["serve", "--allow-origin", "localhost"], "is not an origin"),
@@ -442,3 +444,7 @@ def test_spend_shows_what_all_notebooks_spent(
     assert "1 request of all time" in capsys.readouterr().out
     assert len(path.read_text().splitlines()) == 2
     assert cli.main(["spend", "--csv", str(path)]) == 2
+    capsys.readouterr()
+    for by in ([], ["--by", "model"]):
+        assert cli.main(["spend", "--csv", "-", *by]) == 0
+        assert [row["model"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["m"]

@@ -57,6 +57,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse unknown arguments here, so that the error names the options of this command."""
+        self._typed = self._typed or args or ()  # a command of cnai is parsed by its own parser
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown[0])

@@ -122,7 +122,8 @@ def add_spend_tables(parser: Parser, scopes: Sequence[str], scopes_help: str) ->
     parser.add_argument(
         "--csv",
         metavar="PATH",
-        help="Write a line for each request to a file, with --by for each sum (of all there is unless --of).",
+        help="Write a line for each request to a file, with --by for each sum (of all there is unless --of); "
+        "- shows them.",
     )
     parser.add_argument("--force", action="store_true", help="With --csv: write over a file that is there.")
 

@@ -56,7 +56,7 @@ def spend_in_terminal(session: KernelSession, arguments: Namespace) -> Iterator[
     arguments.of = arguments.of or "all"
     if arguments.csv:
         yield Line(write_csv(session, arguments))
-    if arguments.by:
+    if arguments.by and arguments.csv != "-":
         yield from _tables(session, arguments.by, arguments.of)
     elif not arguments.csv:
         totals, notes = overview(session, kernel=False)

@@ -37,7 +37,7 @@ def make_changes(session: KernelSession, arguments: Namespace) -> list[str]:
 
 
 def write_csv(session: KernelSession, arguments: Namespace) -> str:
-    """Write the file of `--csv`, and return the line that says so."""
+    """Write the file of `--csv`, and return the line that says so; for "-" return what it would hold."""
     return _read_csv(session, arguments)()
 
 
@@ -63,6 +63,8 @@ def _read_csv(session: KernelSession, arguments: Namespace) -> _Change:
         what, lines = "row", rows_csv(rows)
 
     def change() -> str:
+        if arguments.csv == "-":
+            return "".join(lines).rstrip()
         data = (line.encode("utf-8", "replace") for line in lines)
         write_new(Path(arguments.csv), data, force=arguments.force)
         return f"Written to {arguments.csv}: {count:,} {what}{'s' * (count != 1)} of {scope.title}."
