@@ -125,7 +125,12 @@ def _build_parser() -> Parser:
     _add_models(commands.add_parser("models", help="List the models of your key."))
     _add_spend(commands.add_parser("spend", help="Show what all notebooks spent: today, and in all."))
     _add_serve(
-        commands.add_parser("serve", help="Run the gateway with its demo models, for other programs to ask.")
+        commands.add_parser(
+            "serve",
+            help="Run the gateway with its demo models, for other programs to ask.",
+            description="Run the gateway with its demo models until Ctrl-C. It prints its address and key:\n"
+            "set CNAI_BASE_URL and CNAI_API_KEY to them in another terminal, and cnai ask asks it.",
+        )
     )
     return parser
 

@@ -23,8 +23,9 @@ _TURN = 1.0
 class ReplyStream(Iterator[str]):
     """The text of an answer, in pieces as they arrive; `reply` is the whole answer.
 
-    The question is sent when the first piece is asked for. A loop that is left early, and an interrupt, end
-    the answer: what arrived until then is kept in the conversation, and is charged.
+    The question is sent when the first piece is asked for. `close()`, and an interrupt, end the answer: what
+    arrived until then is kept in the conversation, and is charged. A loop that is left early ends it as soon
+    as nothing refers to the stream any more; `reply` waits for the rest.
 
         stream = session.stream("Count to three.")
         for piece in stream:
