@@ -32,19 +32,19 @@ __all__ = [
 ]
 
 
-def _guide(request: DemoRequest) -> Iterator[Chunk]:
+def _answer_as_guide(request: DemoRequest) -> Iterator[Chunk]:
     return map(Chunk, iterate_tokens(guide.reply(GuideQuestion.of(request)).text))
 
 
-def _ngram(request: DemoRequest) -> Iterator[Chunk]:
+def _answer_as_ngram(request: DemoRequest) -> Iterator[Chunk]:
     return map(Chunk, ngram.generate(request))
 
 
-def _echo(request: DemoRequest) -> Iterator[Chunk]:
+def _answer_as_echo(request: DemoRequest) -> Iterator[Chunk]:
     return map(Chunk, iterate_tokens(echo.show(request)))
 
 
-def _reasoner(request: DemoRequest) -> Iterator[Chunk]:
+def _answer_as_reasoner(request: DemoRequest) -> Iterator[Chunk]:
     question = GuideQuestion.of(request)
     reply = guide.reply(question)
     thoughts = "" if request.effort == "none" else reasoner.think(question, reply)
@@ -54,18 +54,18 @@ def _reasoner(request: DemoRequest) -> Iterator[Chunk]:
     )
 
 
-def _faults(request: DemoRequest) -> Iterator[Chunk]:
-    raise _unknown(request.model)
+def _refuse_faults(request: DemoRequest) -> Iterator[Chunk]:
+    raise _explain_unknown(request.model)
 
 
 _DEMO_MODELS = {
     model.name: model
     for model in (
-        DemoModel("demo-guide", _guide, json=True, images=True),
-        DemoModel("demo-ngram", _ngram, default_max_tokens=ngram.DEFAULT_MAX_TOKENS),
-        DemoModel("demo-echo", _echo, json=True, images=True, shows_request=True),
-        DemoModel("demo-reasoner", _reasoner, json=True, images=True, reasons=True),
-        DemoModel("demo-faults", _faults),
+        DemoModel("demo-guide", _answer_as_guide, json=True, images=True),
+        DemoModel("demo-ngram", _answer_as_ngram, default_max_tokens=ngram.DEFAULT_MAX_TOKENS),
+        DemoModel("demo-echo", _answer_as_echo, json=True, images=True, shows_request=True),
+        DemoModel("demo-reasoner", _answer_as_reasoner, json=True, images=True, reasons=True),
+        DemoModel("demo-faults", _refuse_faults),
     )
 }
 
@@ -81,7 +81,7 @@ def check(request: DemoRequest) -> None:
     """Raise InputError, which names the field, for what the model of `request` cannot do."""
     model = _DEMO_MODELS.get(request.model)
     if model is None:
-        raise _unknown(request.model)
+        raise _explain_unknown(request.model)
     model.check(request)
 
 
@@ -93,8 +93,8 @@ def answer(request: DemoRequest, prompt_tokens: int | None = None) -> Iterator[C
     answered here.
     """
     model = _DEMO_MODELS.get(request.model)
-    if model is None or model.write is _faults:
-        raise _unknown(request.model)
+    if model is None or model.write is _refuse_faults:
+        raise _explain_unknown(request.model)
     return _write(request, model, request.prompt_tokens if prompt_tokens is None else prompt_tokens)
 
 
@@ -106,7 +106,7 @@ def _write(request: DemoRequest, model: DemoModel, prompt_tokens: int) -> Iterat
     yield from chunks
 
 
-def _unknown(name: str) -> ModelNotFoundError:
+def _explain_unknown(name: str) -> ModelNotFoundError:
     return ModelNotFoundError(
         f"{name!r} is not a demo model that can be asked here", status=404, code="model_not_found"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .conversation import first_sentence
+from .conversation import find_first_sentence
 from .guide_question import GuideQuestion
 from .knowledge_files import read
 
@@ -25,7 +25,7 @@ def apply_style(question: GuideQuestion, text: str) -> str:
     """Return `text` as the system message wants it (capitals, one sentence, bullets, pirate and more)."""
     wishes = question.system.lower()
     if question.asks(_CODE_ONLY) or re.search(_CODE_ONLY, wishes):
-        text = _only_code(text)
+        text = _keep_code(text)
     for style in read("rules")["styles"]:
         if re.search(style["when"], wishes):
             text = _CHANGES[style["change"]](text)
@@ -33,33 +33,33 @@ def apply_style(question: GuideQuestion, text: str) -> str:
     return f"{text} {ending[1]}" if ending else text
 
 
-def _only_code(text: str) -> str:
+def _keep_code(text: str) -> str:
     blocks = re.findall(r"```.*?```", text, re.DOTALL)
     return "\n\n".join(blocks) or text
 
 
-def _prose(change: Callable[[str], str]) -> Callable[[str], str]:
+def _change_prose(change: Callable[[str], str]) -> Callable[[str], str]:
     """Return `change` for the prose of a text only."""
 
-    def changed(text: str) -> str:
+    def change_parts(text: str) -> str:
         parts = _VERBATIM.split(text)
         return "".join(part if place % 2 else change(part) for place, part in enumerate(parts))
 
-    return changed
+    return change_parts
 
 
-def _pirate(text: str) -> str:
+def _speak_as_pirate(text: str) -> str:
     words = read("rules")["pirate"]
 
-    def said(found: re.Match[str]) -> str:
+    def say(found: re.Match[str]) -> str:
         word: str = words[found[0].lower()]
         return word.capitalize() if found[0][0].isupper() else word
 
-    spoken = _prose(lambda part: re.sub(rf"\b(?:{'|'.join(words)})\b", said, part, flags=re.IGNORECASE))
+    spoken = _change_prose(lambda part: re.sub(rf"\b(?:{'|'.join(words)})\b", say, part, flags=re.IGNORECASE))
     return f"Arr! {spoken(text)}\n\nYo ho ho!"
 
 
-def _bullets(text: str) -> str:
+def _write_bullets(text: str) -> str:
     if "```" in text or "|" in text or text.lstrip().startswith(("-", "#", "{", "[")):
         return text
     return "\n".join(
@@ -68,9 +68,9 @@ def _bullets(text: str) -> str:
 
 
 _CHANGES: dict[str, Callable[[str], str]] = {
-    "first_sentence": first_sentence,
-    "bullets": _bullets,
-    "pirate": _pirate,
-    "upper_case": _prose(str.upper),
-    "lower_case": _prose(str.lower),
+    "first_sentence": find_first_sentence,
+    "bullets": _write_bullets,
+    "pirate": _speak_as_pirate,
+    "upper_case": _change_prose(str.upper),
+    "lower_case": _change_prose(str.lower),
 }

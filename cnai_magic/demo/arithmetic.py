@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .numerals import with_digits
+from .numerals import write_digits
 
 __all__ = [
     "Calculation",
@@ -22,8 +22,8 @@ __all__ = [
     "Number",
     "calculate",
     "evaluate",
-    "expression_in_chinese",
-    "shown",
+    "show_number",
+    "translate_expression",
 ]
 
 Number = int | float
@@ -71,12 +71,12 @@ _LISTS: dict[str, Callable[[list[Number]], Number]] = {
 }
 
 
-def _factorial(found: re.Match[str]) -> str:
+def _write_factorial(found: re.Match[str]) -> str:
     number = int(found[1] or found[2] or found[3])
     return " * ".join(map(str, range(number, 0, -1))) if 2 <= number <= 20 else found[0]
 
 
-def _part(found: re.Match[str]) -> str:
+def _write_part(found: re.Match[str]) -> str:
     whole = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "tenth": 10}[found[2]]
     return f" {found[1]} / {whole} * {found[3]}"
 
@@ -107,7 +107,7 @@ _SPELLINGS = (
     (rf"({_NUMBER})\s*(?:%|percent) off (?:of )?\$?({_NUMBER})", r" \2 * (1 - \1 / 100)"),
     (rf"({_NUMBER})\s*的\s*({_NUMBER})\s*[%％]", r" \2 / 100 * \1"),
     (rf"({_NUMBER})\s*的百分之\s*({_NUMBER})", r" \2 / 100 * \1"),
-    (rf"(\d+) (half|third|quarter|fifth|tenth)s? of ({_NUMBER})", _part),
+    (rf"(\d+) (half|third|quarter|fifth|tenth)s? of ({_NUMBER})", _write_part),
     (rf"({_NUMBER})\s*的一半|\bhalf of ({_NUMBER})", r" \1\2 / 2"),
     (r"从?\s*(\d{1,9})\s*(?:一直)?加到\s*(\d{1,9})", _sum_up),
     (r"\bsum of (?:all )?(?:the )?(?:numbers |integers )?(?:from )?(\d{1,9}) to (\d{1,9})\b", _sum_up),
@@ -118,7 +118,7 @@ _SPELLINGS = (
     (rf"({_NUMBER})\s*的\s*({_NUMBER})\s*次[方幂]", r" \1 ** \2"),
     (rf"({_NUMBER})\s*的平方根|根号\s*({_NUMBER})", r" sqrt(\1\2)"),
     (r"的立方", " ** 3 "),
-    (r"\b(\d{1,2})!(?!=)|\bfactorial of (\d{1,2})\b|\b(\d{1,2})\s*的阶乘", _factorial),
+    (r"\b(\d{1,2})!(?!=)|\bfactorial of (\d{1,2})\b|\b(\d{1,2})\s*的阶乘", _write_factorial),
     (r"(?<=\d),(?=\d{3}(?!\d))", ""),
     (r"[×✕·⋅]|乘以|乘|\bmultiplied by\b|\btimes\b", " * "),
     (r"÷|除以|\bdivided by\b|\bover\b", " / "),
@@ -167,23 +167,23 @@ def calculate(sentence: str, previous: Number | None = None) -> Calculation | No
     """
     if len(sentence) > _LONGEST_SENTENCE or "\n\n" in sentence:
         return None
-    text = with_digits(sentence.lower().replace("’", "'"))
+    text = write_digits(sentence.lower().replace("’", "'"))
     listed = re.search(rf"((?:{_NUMBER}\s*[、，,和]\s*)+{_NUMBER})\s*的({'|'.join(_CHINESE_LISTS)})", text)
     if listed is not None:
         text = f"{_CHINESE_LISTS[listed[2]]} of {', '.join(re.findall(_NUMBER, listed[1]))}"
-    found = _of_list(text)
+    found = _calculate_list(text)
     if found is not None:
         return found
     for pattern, spelling in _SPELLINGS:
         text = re.sub(pattern, spelling, text)
     if previous is not None:
-        follow_up = _follow_up(" ".join(text.split()), f"({_exact(previous)})")
+        follow_up = _follow_up(" ".join(text.split()), f"({_write_exactly(previous)})")
         if follow_up is not None:
             return evaluate(follow_up)
-    return _in_sentence(text)
+    return _calculate_sentence(text)
 
 
-def expression_in_chinese(expression: str) -> str:
+def translate_expression(expression: str) -> str:
     """Return an expression with the name of what is done to a list in Chinese."""
     name, of, numbers = expression.partition(" of ")
     chinese = {english: word for word, english in reversed(_CHINESE_LISTS.items())}.get(name)
@@ -197,7 +197,7 @@ def evaluate(expression: str) -> Calculation:
     steps: list[str] = []
     try:
         tree = ast.parse(expression.strip(), mode="eval")
-        value = _value(tree.body, steps)
+        value = _compute(tree.body, steps)
         return Calculation(ast.unparse(tree), value, tuple(steps))
     except (SyntaxError, RecursionError, MemoryError) as exc:
         raise CalculationError("that is not a complete expression") from exc
@@ -207,36 +207,36 @@ def evaluate(expression: str) -> Calculation:
         raise CalculationError("the result is too large for me") from exc
 
 
-def shown(value: Number) -> str:
+def show_number(value: Number) -> str:
     """Return a number as it is shown: twelve significant digits, no `.0`."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
     return str(value)
 
 
-def _value(node: ast.expr, steps: list[str]) -> Number:
+def _compute(node: ast.expr, steps: list[str]) -> Number:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return _bounded(node.value)
+        return _check_size(node.value)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        operand = _value(node.operand, steps)
+        operand = _compute(node.operand, steps)
         return -operand if isinstance(node.op, ast.USub) else operand
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        left, right = _value(node.left, steps), _value(node.right, steps)
+        left, right = _compute(node.left, steps), _compute(node.right, steps)
         sign, work = _OPERATORS[type(node.op)]
         if isinstance(node.op, ast.Pow):
             _check_power(left, right)
-        value = _bounded(work(left, right))
-        base = f"({shown(left)})" if left < 0 and sign == "**" else shown(left)
-        steps.append(f"{base} {sign} {shown(right)} = {shown(value)}")
+        value = _check_size(work(left, right))
+        base = f"({show_number(left)})" if left < 0 and sign == "**" else show_number(left)
+        steps.append(f"{base} {sign} {show_number(right)} = {show_number(value)}")
         return value
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sqrt":
         if len(node.args) != 1 or node.keywords:
             raise CalculationError("sqrt takes one number")
-        operand = _value(node.args[0], steps)
+        operand = _compute(node.args[0], steps)
         if operand < 0:
             raise CalculationError("a negative number has no real square root")
         value = math.sqrt(operand)
-        steps.append(f"sqrt({shown(operand)}) = {shown(value)}")
+        steps.append(f"sqrt({show_number(operand)}) = {show_number(value)}")
         return value
     raise CalculationError("that is not an expression of numbers")
 
@@ -249,7 +249,7 @@ def _check_power(base: Number, exponent: Number) -> None:
         raise CalculationError("a negative number to a fractional power is not a real number")
 
 
-def _bounded(value: Number) -> Number:
+def _check_size(value: Number) -> Number:
     if isinstance(value, int):
         if value.bit_length() > _MOST_BITS:
             raise OverflowError
@@ -258,7 +258,7 @@ def _bounded(value: Number) -> Number:
     return value
 
 
-def _of_list(text: str) -> Calculation | None:
+def _calculate_list(text: str) -> Calculation | None:
     found = re.search(
         rf"\b({'|'.join(_LISTS)}) of (?:the )?(?:numbers? |values? )?"
         rf"({_NUMBER}(?:(?:\s*,\s*(?:and )?|\s+and\s+|\s+){_NUMBER})+)",
@@ -267,20 +267,20 @@ def _of_list(text: str) -> Calculation | None:
     if found is None:
         return None
     name = found[1]
-    numbers: list[Number] = [_number(item) for item in re.findall(_NUMBER, found[2])]
+    numbers: list[Number] = [_read_number(item) for item in re.findall(_NUMBER, found[2])]
     try:
-        value = _bounded(_LISTS[name](numbers))
+        value = _check_size(_LISTS[name](numbers))
     except OverflowError as exc:
         raise CalculationError("the result is too large for me") from exc
-    listed = ", ".join(map(shown, numbers))
-    return Calculation(f"{name} of {listed}", value, (f"{name} of {listed} = {shown(value)}",))
+    listed = ", ".join(map(show_number, numbers))
+    return Calculation(f"{name} of {listed}", value, (f"{name} of {listed} = {show_number(value)}",))
 
 
-def _number(text: str) -> Number:
-    return _bounded(float(text) if "." in text else int(text))
+def _read_number(text: str) -> Number:
+    return _check_size(float(text) if "." in text else int(text))
 
 
-def _exact(value: Number) -> str:
+def _write_exactly(value: Number) -> str:
     """Return a number as it is calculated with: no digit of a float is lost, and no exponent is written."""
     if isinstance(value, int):
         return str(value)
@@ -299,7 +299,7 @@ def _follow_up(text: str, previous: str) -> str | None:
     return replaced if replaced != text and _RUN.fullmatch(replaced) else None
 
 
-def _in_sentence(text: str) -> Calculation | None:
+def _calculate_sentence(text: str) -> Calculation | None:
     for run in _RUN.findall(text):
         if _DATE.search(run) or not _OPERATION.search(run):
             continue

@@ -6,15 +6,15 @@ import datetime
 import functools
 import re
 
-from .arithmetic import Calculation, CalculationError, Number, calculate, expression_in_chinese, shown
+from .arithmetic import Calculation, CalculationError, Number, calculate, show_number, translate_expression
 from .guide_question import GuideQuestion
 from .knowledge_files import read
 
 __all__ = [
     "FUNCTIONS",
-    "calculation",
     "convert",
     "count_up",
+    "find_calculation",
     "tell_date",
     "tell_time",
     "work_out",
@@ -33,24 +33,24 @@ _NUMBER = r"(-?\d{1,12}(?:\.\d{1,6})?)"
 def work_out(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Answer a calculation: "What is 2+2?", "And times 3?"."""
     try:
-        found = calculation(question)
+        found = find_calculation(question)
     except CalculationError as exc:
         return question.say("no_sum", why=exc)
     if found is None:
         return None
-    expression = expression_in_chinese(found.expression) if question.in_chinese else found.expression
-    return question.say("sum", expression=expression, value=shown(found.value))
+    expression = translate_expression(found.expression) if question.in_chinese else found.expression
+    return question.say("sum", expression=expression, value=show_number(found.value))
 
 
-def calculation(question: GuideQuestion) -> Calculation | None:
+def find_calculation(question: GuideQuestion) -> Calculation | None:
     """Return the calculation that the question asks for, going on from the last result before it.
 
     Raises CalculationError where it has no value.
     """
-    return calculate(question.text, _previous(question))
+    return calculate(question.text, _find_previous(question))
 
 
-def _previous(question: GuideQuestion) -> Number | None:
+def _find_previous(question: GuideQuestion) -> Number | None:
     """Return the last result of the conversation: of the user's questions, else the last number answered."""
     previous: Number | None = None
     for asked in question.questions_before:
@@ -71,13 +71,13 @@ def _previous(question: GuideQuestion) -> Number | None:
 
 
 @functools.cache
-def _units() -> dict[str, tuple[str, float]]:
+def _read_units() -> dict[str, tuple[str, float]]:
     return {name: (kind, size) for names, kind, size in read("units")["units"] for name in names}
 
 
 @functools.cache
-def _unit_pattern() -> str:
-    names = "|".join(sorted(map(re.escape, _units()), key=len, reverse=True))
+def _build_unit_pattern() -> str:
+    names = "|".join(sorted(map(re.escape, _read_units()), key=len, reverse=True))
     return (
         rf"{_NUMBER} ?({names}) (?:to|in|into|as) ({names})(?![a-z])"
         rf"|how many ({names}) (?:are|is)(?: there)?(?: in)? (?:{_NUMBER}|an?|one) ?({names})(?![a-z])"
@@ -87,7 +87,7 @@ def _unit_pattern() -> str:
 
 def convert(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Convert a number from one unit to another of its kind."""
-    found = question.asks(_unit_pattern())
+    found = question.asks(_build_unit_pattern())
     if found is None:
         return None
     if found[2]:
@@ -96,19 +96,19 @@ def convert(question: GuideQuestion, _: re.Match[str]) -> str | None:
         number, source, target = found[5] or "1", found[6], found[4]
     else:
         number, source, target = found[7], found[8], found[9]
-    value = _converted(float(number), _units()[source], _units()[target])
+    value = _convert_number(float(number), _read_units()[source], _read_units()[target])
     if value is None:
         return None
-    result = shown(round(value, 2 if abs(value) >= 10 else 4))
-    names = {"source": _shown_unit(source), "target": _shown_unit(target)}
+    result = show_number(round(value, 2 if abs(value) >= 10 else 4))
+    names = {"source": _show_unit(source), "target": _show_unit(target)}
     return question.say("conversion", number=number, result=result, **names)
 
 
-def _shown_unit(unit: str) -> str:
+def _show_unit(unit: str) -> str:
     return {"c": "°C", "f": "°F", "°c": "°C", "°f": "°F"}.get(unit, unit)
 
 
-def _converted(number: float, source: tuple[str, float], target: tuple[str, float]) -> float | None:
+def _convert_number(number: float, source: tuple[str, float], target: tuple[str, float]) -> float | None:
     kinds = (source[0], target[0])
     if kinds == ("celsius", "fahrenheit"):
         return number * 9 / 5 + 32

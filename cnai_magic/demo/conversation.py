@@ -15,8 +15,8 @@ __all__ = [
     "FUNCTIONS",
     "acknowledge",
     "count_questions",
-    "facts",
-    "first_sentence",
+    "find_facts",
+    "find_first_sentence",
     "notice_images",
     "quote_question",
     "recall",
@@ -54,27 +54,27 @@ _COMMON = re.compile(
 )
 
 
-def facts(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+def find_facts(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     """Return the facts in `texts`: "my … is …" by name (the latest wins), and statements to remember."""
     named: dict[str, str] = {}
     statements: dict[str, None] = {}
     for text in texts:
         text = text.replace("’", "'")
-        found = [(_key(match[1]), match[2].strip(" ,")) for match in _MY.finditer(text)]
+        found = [(_normalize_key(match[1]), match[2].strip(" ,")) for match in _MY.finditer(text)]
         found += [("name", match[1]) for match in _NAME.finditer(text)]
         found += [("name", match[1]) for match in _CHINESE_NAME.finditer(text)]
         # "What do you think my name is?" is not a fact.
-        named.update((key, value) for key, value in found if value and not _asked(value))
+        named.update((key, value) for key, value in found if value and not _is_question(value))
         for match in _STATEMENT.finditer(text):
             statement = (match[1] or match[2]).strip(" .,")
-            if not _asked(text) or match[1]:
+            if not _is_question(text) or match[1]:
                 statements[statement] = None
     return named, list(statements)
 
 
 def show_results(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Show the results of tools, which stand after the question."""
-    shown = [f"{question.say('result', tool=tool)}\n\n{_fenced(text)}" for tool, text in question.results]
+    shown = [f"{question.say('result', tool=tool)}\n\n{_fence(text)}" for tool, text in question.results]
     return "\n\n".join(shown) or None
 
 
@@ -88,7 +88,7 @@ def notice_images(question: GuideQuestion, _: re.Match[str]) -> str | None:
 
 def recall_all(question: GuideQuestion, _: re.Match[str]) -> str:
     """Answer "what did I tell you?"."""
-    named, statements = facts(question.questions)
+    named, statements = find_facts(question.questions)
     lines = [f"- your {key} is {value}" for key, value in named.items()]
     lines += [f"- {_to_you(statement)}" for statement in statements]
     return question.say("told_all", lines="\n".join(lines)) if lines else question.say("told_nothing")
@@ -96,20 +96,20 @@ def recall_all(question: GuideQuestion, _: re.Match[str]) -> str:
 
 def recall_chinese_name(question: GuideQuestion, _: re.Match[str]) -> str:
     """Answer "我叫什么？"."""
-    name = facts(question.questions)[0].get("name")
+    name = find_facts(question.questions)[0].get("name")
     return question.say("chinese_name", name=name) if name else question.say("no_chinese_name")
 
 
 def recall(question: GuideQuestion, found: re.Match[str]) -> str:
     """Answer "what is my name?"."""
-    key = _key(re.sub(r" (?:is|are|again|please|now)\b.*", "", found[1])) if found[1] else "name"
-    value = facts(question.questions)[0].get(key)
+    key = _normalize_key(re.sub(r" (?:is|are|again|please|now)\b.*", "", found[1])) if found[1] else "name"
+    value = find_facts(question.questions)[0].get(key)
     return question.say("told", key=key, value=value) if value else question.say("not_told", key=key)
 
 
 def acknowledge(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Acknowledge a statement: "my name is Ada"."""
-    named, statements = facts(question.questions[-1:])
+    named, statements = find_facts(question.questions[-1:])
     if "name" in named and question.in_chinese:
         return question.say("meet_chinese", name=named["name"])
     if not named and not statements:
@@ -123,11 +123,11 @@ def acknowledge(question: GuideQuestion, _: re.Match[str]) -> str | None:
 
 def recall_statement(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Answer a question about something to remember: the statement that shares most words with it."""
-    if not _asked(question.questions[-1]):
+    if not _is_question(question.questions[-1]):
         return None
-    asked = _content_words(question.words)
-    _named, statements = facts(question.questions[:-1])
-    shared = [(len(asked & _content_words(statement.lower())), statement) for statement in statements]
+    asked = _find_content_words(question.words)
+    _named, statements = find_facts(question.questions[:-1])
+    shared = [(len(asked & _find_content_words(statement.lower())), statement) for statement in statements]
     best = max(shared, key=lambda item: item[0], default=(0, ""))
     return question.say("told_statement", statement=_to_you(best[1])) if best[0] else None
 
@@ -158,10 +158,10 @@ def shorten(question: GuideQuestion, _: re.Match[str]) -> str:
     """Say the last answer in one sentence."""
     if not question.answers_before:
         return question.say("no_shorten")
-    return first_sentence(question.answers_before[-1][:_LONGEST])
+    return find_first_sentence(question.answers_before[-1][:_LONGEST])
 
 
-def first_sentence(text: str) -> str:
+def find_first_sentence(text: str) -> str:
     """Return the first sentence of a Markdown text, without a list mark; headings do not count."""
     lines = [line.strip() for line in text.splitlines() if line.strip(" #>-*|`=_")]
     prose = [line for line in lines if not re.match(r"#|```|\|", line)] or lines or [""]
@@ -170,12 +170,12 @@ def first_sentence(text: str) -> str:
     return found[0] if found else line
 
 
-def _key(text: str) -> str:
+def _normalize_key(text: str) -> str:
     key = re.sub(r"\bfavorite\b", "favourite", text.strip().lower())
     return re.sub(r"\bcolor\b", "colour", key)
 
 
-def _asked(text: str) -> bool:
+def _is_question(text: str) -> bool:
     return bool(_ASKS.search(text))
 
 
@@ -186,11 +186,11 @@ def _to_you(statement: str) -> str:
     return re.sub(r"\bmy\b", "your", turned, flags=re.IGNORECASE)
 
 
-def _content_words(text: str) -> set[str]:
+def _find_content_words(text: str) -> set[str]:
     return {word for word in re.findall(r"[^\W_]{2,}", text) if not _COMMON.fullmatch(word)}
 
 
-def _fenced(text: str) -> str:
+def _fence(text: str) -> str:
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{text}\n{fence}"

@@ -7,7 +7,7 @@ import math
 import re
 
 from .guide_question import GuideQuestion
-from .lookups import markdown_table
+from .lookups import write_markdown_table
 
 __all__ = ["describe_data", "find_data"]
 
@@ -30,7 +30,7 @@ def find_data(text: str) -> list[list[str]] | None:
     a Markdown table, or columns set apart by two spaces or more.
     """
     lines = text[:_MOST_CHARACTERS].splitlines()[:_MOST_LINES]
-    for split in (_pipes, _tabs, _commas, _semicolons, _spaces):
+    for split in (_split_at_pipes, _split_at_tabs, _split_at_commas, _split_at_semicolons, _split_at_spaces):
         block: list[list[str]] = []
         for line in [*lines, ""]:
             if _RULE_LINE.match(line):
@@ -56,21 +56,23 @@ def describe_data(question: GuideQuestion, _: re.Match[str]) -> str | None:
         # The index of a DataFrame is printed like a column, but has no name.
         table = [line[1:] for line in table]
     header, rows = table[0], table[1:]
-    said = question.say("data", rows=_many(len(rows), "row"), columns=_many(len(header), "column"))
+    said = question.say(
+        "data", rows=_write_count(len(rows), "row"), columns=_write_count(len(header), "column")
+    )
     if len(question.text) > _MOST_CHARACTERS or len(rows) >= _MOST_LINES - 1:
         said += question.say("data_cut")
     if shape is not None and shape[1] != str(len(rows)):
         said += question.say("data_part", rows=shape[1], columns=shape[2])
-    return f"{said}.\n\n{_summary(header, rows)}"
+    return f"{said}.\n\n{_summarize(header, rows)}"
 
 
-def _summary(header: list[str], rows: list[list[str]]) -> str:
+def _summarize(header: list[str], rows: list[list[str]]) -> str:
     lines: list[tuple[str, ...]] = []
     for column, name in enumerate(header[:_MOST_COLUMNS_SHOWN]):
         cells = [row[column] for row in rows]
         filled = [cell for cell in cells if cell.strip().lower() not in ("", "nan", "none", "null", "na")]
         missing = str(len(cells) - len(filled))
-        numbers = [value for value in map(_number, filled) if value is not None]
+        numbers = [value for value in map(_read_number, filled) if value is not None]
         title = name[:40] or "(index)"
         if numbers and len(numbers) == len(filled):
             mean = math.fsum(numbers) / len(numbers)
@@ -79,10 +81,10 @@ def _summary(header: list[str], rows: list[list[str]]) -> str:
             )
         else:
             lines.append((title, f"text, {len(set(filled))} different", missing, "", "", ""))
-    return markdown_table(("column", "holds", "missing", "smallest", "mean", "largest"), tuple(lines))
+    return write_markdown_table(("column", "holds", "missing", "smallest", "mean", "largest"), tuple(lines))
 
 
-def _number(cell: str) -> float | None:
+def _read_number(cell: str) -> float | None:
     try:
         value = float(cell.strip()[:40])
     except ValueError:
@@ -91,7 +93,7 @@ def _number(cell: str) -> float | None:
     return value if abs(value) < 1e300 else None
 
 
-def _many(count: int, what: str) -> str:
+def _write_count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
@@ -102,13 +104,13 @@ def _is_table(block: list[list[str]]) -> bool:
     return not any(len(cell.split()) > 5 or _NO_NAME.search(cell) for cell in block[0])
 
 
-def _pipes(line: str) -> list[str] | None:
+def _split_at_pipes(line: str) -> list[str] | None:
     if "|" not in line:
         return None
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def _separated(line: str, delimiter: str) -> list[str] | None:
+def _split_at(line: str, delimiter: str) -> list[str] | None:
     if delimiter not in line or len(line) > 10_000:
         return None
     try:
@@ -117,19 +119,19 @@ def _separated(line: str, delimiter: str) -> list[str] | None:
         return None
 
 
-def _tabs(line: str) -> list[str] | None:
-    return _separated(line, "\t")
+def _split_at_tabs(line: str) -> list[str] | None:
+    return _split_at(line, "\t")
 
 
-def _commas(line: str) -> list[str] | None:
-    return _separated(line, ",")
+def _split_at_commas(line: str) -> list[str] | None:
+    return _split_at(line, ",")
 
 
-def _semicolons(line: str) -> list[str] | None:
-    return _separated(line, ";")
+def _split_at_semicolons(line: str) -> list[str] | None:
+    return _split_at(line, ";")
 
 
-def _spaces(line: str) -> list[str] | None:
+def _split_at_spaces(line: str) -> list[str] | None:
     """Split a line of a printed table; its header has no name above the index."""
     if len(line) > 10_000:
         return None

@@ -16,11 +16,11 @@ def deliver(
 
     It ends after `max_tokens` (finish reason "length"), before the first text of `stop`, or by itself.
     """
-    chunks = _up_to(tokens, max_tokens)
-    return _with_usage(_before_stop(chunks, stop) if stop else chunks, prompt_tokens)
+    chunks = _limit(tokens, max_tokens)
+    return _add_usage(_end_at_stop(chunks, stop) if stop else chunks, prompt_tokens)
 
 
-def _up_to(tokens: Iterable[Chunk], limit: int | None) -> Iterator[Chunk]:
+def _limit(tokens: Iterable[Chunk], limit: int | None) -> Iterator[Chunk]:
     """Yield at most `limit` chunks, and then one with the finish reason."""
     for count, chunk in enumerate(tokens):
         if count == limit:
@@ -30,7 +30,7 @@ def _up_to(tokens: Iterable[Chunk], limit: int | None) -> Iterator[Chunk]:
     yield Chunk(finish_reason="stop")
 
 
-def _before_stop(chunks: Iterable[Chunk], stop: Sequence[str]) -> Iterator[Chunk]:
+def _end_at_stop(chunks: Iterable[Chunk], stop: Sequence[str]) -> Iterator[Chunk]:
     """Yield the chunks up to the first text of `stop`; what may be its beginning is held back."""
     held: list[Chunk] = []
     for chunk in chunks:
@@ -66,7 +66,7 @@ def _cut(chunks: Iterable[Chunk], size: int) -> Iterator[Chunk]:
         size -= len(chunk.text)
 
 
-def _with_usage(chunks: Iterable[Chunk], prompt_tokens: int) -> Iterator[Chunk]:
+def _add_usage(chunks: Iterable[Chunk], prompt_tokens: int) -> Iterator[Chunk]:
     """Yield the chunks, the last one with the tokens of all."""
     reasoning = 0
     for count, chunk in enumerate(chunks):

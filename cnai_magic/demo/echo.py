@@ -18,7 +18,7 @@ def show(request: DemoRequest) -> str:
 
     No fence can be closed from inside: JSON writes a line break in a message as `\\n`.
     """
-    body = {**request.body, "messages": [_without_echo(each) for each in request.body["messages"]]}
+    body = {**request.body, "messages": [_shorten_echo(each) for each in request.body["messages"]]}
     text = json.dumps(body, ensure_ascii=False, indent=2)
     try:
         text.encode("utf-8")
@@ -33,7 +33,7 @@ def show(request: DemoRequest) -> str:
     return f"{_OPENING} {messages}, {', '.join(parameters) or 'no parameters'}.\n\n```json\n{text}\n```\n"
 
 
-def _without_echo(message: Mapping[str, Any]) -> Mapping[str, Any]:
+def _shorten_echo(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an earlier answer of this model as a note: each contains all those before it."""
     content = message.get("content")
     if message["role"] != "assistant" or not isinstance(content, str):

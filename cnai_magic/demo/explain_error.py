@@ -38,15 +38,15 @@ def explain_error(question: GuideQuestion, _: re.Match[str]) -> str | None:
     blocks = [
         block for block in _FENCE.findall(text) if "Traceback" not in block and not _ERROR.search(block)
     ]
-    corrected = _corrected(blocks[0], name, message) if blocks else None
+    corrected = _correct(blocks[0], name, message) if blocks else None
     if corrected is None:
         return f"{said}\n\n{question.say('error_rest')}".rstrip()
     return f"{said}\n\n{question.say('corrected')}\n\n```python\n{corrected}\n```"
 
 
-def _corrected(code: str, name: str, message: str) -> str | None:
+def _correct(code: str, name: str, message: str) -> str | None:
     if name == "NameError":
-        return _respelt(code, message)
+        return _correct_name(code, message)
     if name == "SyntaxError" and "':'" in message:
         return re.sub(
             r"^([ \t]*(?:if|elif|for|while|def|class|except|with)\b[^\n#:]*[^\n#: \t]"
@@ -61,7 +61,7 @@ def _corrected(code: str, name: str, message: str) -> str | None:
     return None
 
 
-def _respelt(code: str, message: str) -> str | None:
+def _correct_name(code: str, message: str) -> str | None:
     """Return the code with the unknown name replaced by the nearest known one."""
     found = re.search(r"name '(\w+)' is not defined", message)
     if found is None:

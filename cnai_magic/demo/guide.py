@@ -19,9 +19,18 @@ from .data_preview import describe_data
 from .explain_error import explain_error
 from .guide_question import GuideQuestion
 from .json_reply import find_value, reply_in_json, wants_json
-from .knowledge_files import CHINESE, ENGLISH, entries, find_by_name, find_by_pattern, joined, plain, read
+from .knowledge_files import (
+    CHINESE,
+    ENGLISH,
+    find_by_name,
+    find_by_pattern,
+    join_patterns,
+    normalize_name,
+    read,
+    read_entries,
+)
 
-__all__ = ["NO_RULE", "GuideReply", "Rule", "reply", "rules"]
+__all__ = ["NO_RULE", "GuideReply", "Rule", "read_rules", "reply"]
 
 NO_RULE = "no rule"
 
@@ -81,36 +90,36 @@ class Rule:
     def _look_up(self, question: GuideQuestion, found: re.Match[str]) -> str | None:
         table, by = self.options["table"], self.options.get("by", "pattern")
         if by == "all":
-            return "\n\n".join(lookups.text_of(entry, question.language) for entry in entries(table))
+            return "\n\n".join(lookups.write_entry(entry, question.language) for entry in read_entries(table))
         if by == "pattern":
             entry = find_by_pattern(table, question.words, question.written)
         else:
             entry = self._find_by_name(table, [part for part in found.groups() if part])
-        return None if entry is None else lookups.text_of(entry, question.language)
+        return None if entry is None else lookups.write_entry(entry, question.language)
 
     def _find_by_name(self, table: str, names: list[str]) -> list[Any] | None:
-        entry = find_by_name(table, *map(plain, names))
+        entry = find_by_name(table, *map(normalize_name, names))
         for form in self.options.get("forms", ()):
             if entry is not None:
                 break
             names = [re.sub(form, "", name) for name in names]
-            entry = find_by_name(table, *map(plain, names))
+            entry = find_by_name(table, *map(normalize_name, names))
         return entry
 
 
 @functools.cache
-def rules() -> tuple[Rule, ...]:
+def read_rules() -> tuple[Rule, ...]:
     """Return the rules in the order in which they are tried."""
     return tuple(_read_rule(options) for options in read("rules")["rules"])
 
 
 def _read_rule(options: Mapping[str, Any]) -> Rule:
-    when = joined(options.get("when", ""))
-    english, chinese = (joined(options.get(language, when)) for language in ("english", "chinese"))
+    when = join_patterns(options.get("when", ""))
+    english, chinese = (join_patterns(options.get(language, when)) for language in ("english", "chinese"))
     return Rule(
         options["name"],
         (english, chinese),
-        joined(options.get("also", "")),
+        join_patterns(options.get("also", "")),
         bare=options.get("bare", False),
         raw=options.get("raw", False),
         options=options,
@@ -131,11 +140,11 @@ def reply(question: GuideQuestion) -> GuideReply:
 
 
 def _reply(question: GuideQuestion) -> GuideReply:
-    for rule in rules():
+    for rule in read_rules():
         text = rule.answer(question)
         if text is not None:
             known = rule.name == "arithmetic" and "=" in text
-            return GuideReply(text, rule.name, computed.calculation(question) if known else None)
+            return GuideReply(text, rule.name, computed.find_calculation(question) if known else None)
     return GuideReply(_refuse(question), NO_RULE)
 
 
@@ -154,7 +163,7 @@ def _refuse_several_lines(question: GuideQuestion, _: re.Match[str]) -> str | No
 # -- who it is ----------------------------------------------------------------------------------
 
 
-def _help(question: GuideQuestion, _: re.Match[str]) -> str:
+def _show_help(question: GuideQuestion, _: re.Match[str]) -> str:
     return question.say("help")
 
 
@@ -166,7 +175,7 @@ def _introduce(question: GuideQuestion, _: re.Match[str]) -> str:
 
 
 def _greet(question: GuideQuestion, _: re.Match[str]) -> str:
-    name = conversation.facts(question.questions)[0].get("name")
+    name = conversation.find_facts(question.questions)[0].get("name")
     hello = question.say("hello_name", name=name) if name else question.say("hello")
     beginnings = [question.say("help", language)[:20] for language in (ENGLISH, CHINESE)]
     # The long list is shown once in a conversation.
@@ -177,15 +186,15 @@ def _greet(question: GuideQuestion, _: re.Match[str]) -> str:
 # -- questions that go on from the last one -----------------------------------------------------
 
 
-def _rule(name: str) -> Rule:
-    return next(rule for rule in rules() if rule.name == name)
+def _find_rule(name: str) -> Rule:
+    return next(rule for rule in read_rules() if rule.name == name)
 
 
-def _last_question(question: GuideQuestion, *passed_over: str) -> GuideQuestion | None:
+def _find_last_question(question: GuideQuestion, *passed_over: str) -> GuideQuestion | None:
     """Return the last question that none of these rules match."""
     before = question.before
     for _ in range(20):
-        if before is None or not any(_rule(name).match(before) for name in passed_over):
+        if before is None or not any(_find_rule(name).match(before) for name in passed_over):
             return before
         before = before.before
     return None
@@ -193,11 +202,11 @@ def _last_question(question: GuideQuestion, *passed_over: str) -> GuideQuestion 
 
 def _translate_again(question: GuideQuestion, found: re.Match[str]) -> str | None:
     """Translate what the last question wanted translated into another language."""
-    before = _last_question(question, *_OTHER_LANGUAGE)
-    asked = None if before is None else _rule("a translation").match(before)
+    before = _find_last_question(question, *_OTHER_LANGUAGE)
+    asked = None if before is None else _find_rule("a translation").match(before)
     if before is None or asked is None:
         return None
-    text, language = lookups.translation_of(asked)
+    text, language = lookups.find_translation(asked)
     if language is None:
         return None
     return _reply(before.with_text(f'translate "{text}" into {found[1]}')).text
@@ -205,7 +214,7 @@ def _translate_again(question: GuideQuestion, found: re.Match[str]) -> str | Non
 
 def _ask_in_other_language(question: GuideQuestion, found: re.Match[str]) -> str | None:
     """Answer the last question in the language that is named."""
-    before = _last_question(question, *_OTHER_LANGUAGE)
+    before = _find_last_question(question, *_OTHER_LANGUAGE)
     if before is None:
         return None
     language = found[1] or found[2]
@@ -214,7 +223,7 @@ def _ask_in_other_language(question: GuideQuestion, found: re.Match[str]) -> str
 
 def _ask_again(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Give another poem, or other names."""
-    again = _rule("another one")
+    again = _find_rule("another one")
     rounds, before = 1, question.before
     while before is not None and again.match(before):
         rounds, before = rounds + 1, before.before
@@ -223,7 +232,7 @@ def _ask_again(question: GuideQuestion, _: re.Match[str]) -> str | None:
 
 def _ask_of_another(question: GuideQuestion, found: re.Match[str]) -> str | None:
     """Ask the last question of another thing: "And Germany?" after "What is the capital of France?"."""
-    before = _last_question(question, *_OTHER_LANGUAGE, "another one", "of another thing")
+    before = _find_last_question(question, *_OTHER_LANGUAGE, "another one", "of another thing")
     if before is None:
         return None
     other = next(part for part in found.groups() if part)
@@ -241,7 +250,7 @@ _FUNCTIONS: dict[str, _Function] = {
     "describe_data": describe_data,
     "explain_error": explain_error,
     "refuse_several_lines": _refuse_several_lines,
-    "help": _help,
+    "help": _show_help,
     "introduce": _introduce,
     "greet": _greet,
     "translate_again": _translate_again,

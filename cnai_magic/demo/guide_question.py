@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ..redaction import well_formed
-from .knowledge_files import CHINESE, ENGLISH, read, sentence
+from .knowledge_files import CHINESE, ENGLISH, read, write_sentence
 from .request import DemoRequest
 
 __all__ = ["GuideQuestion"]
@@ -62,7 +62,7 @@ class GuideQuestion:
         text = said["user"].pop() if said["user"] else ""
         return cls(
             text.strip("\r\n").rstrip(),
-            _words(text),
+            _normalize(text),
             tuple(said["user"]),
             tuple(said["assistant"]),
             "\n".join(said["system"])[:_TAIL],
@@ -78,12 +78,14 @@ class GuideQuestion:
     @property
     def questions(self) -> tuple[str, ...]:
         """All messages of the user, this one last, each shortened like `words` but in its own case."""
-        return tuple(_shortened(text) for text in (*self.questions_before, self.text))
+        return tuple(_shorten(text) for text in (*self.questions_before, self.text))
 
     @property
     def in_chinese(self) -> bool:
         """Whether the answer is in Chinese: as asked for, else as the question is written."""
-        wanted = self.forced or _wanted(self.words) or _wanted(self.system.lower())
+        wanted = (
+            self.forced or _find_wanted_language(self.words) or _find_wanted_language(self.system.lower())
+        )
         return wanted == "chinese" if wanted else self.written == CHINESE
 
     @property
@@ -116,7 +118,7 @@ class GuideQuestion:
 
     def say(self, key: str, language: int | None = None, /, **values: object) -> str:
         """Return a text of `sentences.toml` in the language of the answer, with `{names}` filled in."""
-        return sentence(key, self.language if language is None else language, **values)
+        return write_sentence(key, self.language if language is None else language, **values)
 
     @property
     def before(self) -> GuideQuestion | None:
@@ -136,7 +138,7 @@ class GuideQuestion:
 
     def with_text(self, text: str) -> GuideQuestion:
         """Return this question with another text."""
-        return replace(self, text=text, words=_words(text))
+        return replace(self, text=text, words=_normalize(text))
 
     def in_language(self, language: str) -> GuideQuestion:
         """Return this question with its answer wanted in `language`."""
@@ -147,7 +149,7 @@ class GuideQuestion:
         return replace(self, round=round)
 
 
-def _wanted(words: str) -> str:
+def _find_wanted_language(words: str) -> str:
     """Return the language that a text asks for, "" for none."""
     found = _WANTED.search(words)
     if found is None:
@@ -155,11 +157,11 @@ def _wanted(words: str) -> str:
     return "chinese" if (found[1] or found[2]) in ("chinese", "中", "汉") else "english"
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     if len(text) <= _HEAD + _TAIL:
         return text
     return f"{text[:_HEAD]}\n{text[-_TAIL:]}"
 
 
-def _words(text: str) -> str:
-    return " ".join(_shortened(text).lower().replace("’", "'").split())
+def _normalize(text: str) -> str:
+    return " ".join(_shorten(text).lower().replace("’", "'").split())

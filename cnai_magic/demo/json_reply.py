@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from .arithmetic import Number
-from .conversation import facts
+from .conversation import find_facts
 from .guide_question import GuideQuestion
 from .lookups import find_subject
 
-__all__ = ["find_schema", "find_value", "instance_of", "reply_in_json", "wants_json"]
+__all__ = ["find_schema", "find_value", "make_instance", "reply_in_json", "wants_json"]
 
 _DEEPEST = 8
 # Of a text in Python's quotes; of others Python would warn.
@@ -44,7 +44,7 @@ def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> s
     plain = " ".join(re.sub(r"\*\*|`", "", text).split())
     content = plain if value is None else value
     schema = find_schema(question)
-    told, _ = facts(question.questions)
+    told, _ = find_facts(question.questions)
     subject = find_subject(question.words)
     listed = question.asks(r"\b(?:list|array)\b|列表")
     body: Any
@@ -52,13 +52,13 @@ def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> s
     if given is not None:
         body = given
     elif schema is not None:
-        body = instance_of(schema, {"text": plain, "value": value, "facts": told})
+        body = make_instance(schema, {"text": plain, "value": value, "facts": told})
     elif subject is not None and value is None:
         body = [row[0] for row in subject.rows] if listed else subject.records()
     elif listed:
         body = [content]
     else:
-        body = {"question": _question(question), "answer": content}
+        body = {"question": _find_question(question), "answer": content}
     if question.json_object and not isinstance(body, dict):
         body = {"answer": body}
     return json.dumps(body, ensure_ascii=False, indent=2)
@@ -98,7 +98,7 @@ def find_value(question: GuideQuestion) -> Any:
         pairs[-1][0],
         re.sub(r"\s+(?:as|to|in|into)\s+(?:valid )?json.*$", "", pairs[-1][1], flags=re.I),
     )
-    return {name: _scalar(value.strip(" .。")) for name, value in pairs}
+    return {name: _read_scalar(value.strip(" .。")) for name, value in pairs}
 
 
 def _refuse(name: str) -> None:
@@ -116,14 +116,14 @@ def _read_float(digits: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_read_float)
 
 
-def _scalar(text: str) -> Any:
+def _read_scalar(text: str) -> Any:
     try:
         return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return text.strip("\"'“”")
 
 
-def instance_of(schema: object, content: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
+def make_instance(schema: object, content: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
     """Return a value that has the shape of `schema`, with `content` in the places that fit.
 
     `content` has the answer as `text`, the calculated `value` or None, and the `facts` of the conversation.
@@ -139,16 +139,16 @@ def instance_of(schema: object, content: Mapping[str, Any], name: str = "", dept
     for union in ("anyOf", "oneOf", "allOf"):
         options = schema.get(union)
         if isinstance(options, list) and options:
-            return instance_of(options[0], content, name, depth + 1)
+            return make_instance(options[0], content, name, depth + 1)
     kind = schema.get("type", "object" if "properties" in schema else "string")
     if isinstance(kind, list):
         kind = kind[0] if kind else "string"
     if kind == "object":
         properties = schema.get("properties")
         named = properties if isinstance(properties, Mapping) else {}
-        return {key: instance_of(part, content, key, depth + 1) for key, part in named.items()}
+        return {key: make_instance(part, content, key, depth + 1) for key, part in named.items()}
     if kind == "array":
-        return [instance_of(schema.get("items", {}), content, name, depth + 1)]
+        return [make_instance(schema.get("items", {}), content, name, depth + 1)]
     value = content["value"] or 0
     text = content["facts"].get(name.replace("_", " ").lower(), content["text"])
     kinds = {
@@ -160,7 +160,7 @@ def instance_of(schema: object, content: Mapping[str, Any], name: str = "", dept
     return kinds.get(str(kind), text)
 
 
-def _question(question: GuideQuestion) -> str:
+def _find_question(question: GuideQuestion) -> str:
     asked = re.sub(
         r",?\s*(?:please )?(?:answer|reply|respond)?\s*(?:only )?(?:in|as) (?:valid )?json[^\n]*$",
         "",

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from .guide_question import GuideQuestion
-from .knowledge_files import entries, find_by_pattern, joined, plain, read
+from .knowledge_files import find_by_pattern, join_patterns, normalize_name, read, read_entries
 
 __all__ = [
     "FUNCTIONS",
     "Cell",
     "Subject",
     "find_subject",
-    "markdown_table",
+    "find_translation",
     "show_how",
     "suggest_names",
     "tell_capital",
     "tell_country",
     "tell_how_to_install",
-    "text_of",
     "translate",
-    "translation_of",
     "write_code",
+    "write_entry",
+    "write_markdown_table",
     "write_poem",
     "write_table",
 ]
@@ -38,7 +38,7 @@ _USUAL_NAMES = 3
 _LONGEST_PHRASE = 60
 
 
-def text_of(entry: list[Any], language: int) -> str:
+def write_entry(entry: list[Any], language: int) -> str:
     """Return what an entry says in a language, English where it has one text, with its code in a fence.
 
     An entry is two names or patterns, the texts in English and in Chinese, and code.
@@ -52,7 +52,7 @@ def text_of(entry: list[Any], language: int) -> str:
 
 
 @functools.cache
-def _countries() -> dict[str, tuple[str, str, str, str]]:
+def _read_countries() -> dict[str, tuple[str, str, str, str]]:
     """Return country, capital, and both in Chinese by the names of the country."""
     found: dict[str, tuple[str, str, str, str]] = {}
     for line in read("texts")["capitals"].split("\n"):
@@ -73,14 +73,14 @@ def tell_capital(question: GuideQuestion, found: re.Match[str]) -> str | None:
     """Tell the capital of a country."""
     name = next(part for part in found.groups() if part)
     courtesy = r"^(?:what(?:'s| is)|which is) |^(?:请问|你知道|告诉我)|(?: in [a-z ]+| please| now| called)$"
-    country = _countries().get(plain(re.sub(courtesy, "", name.strip())))
+    country = _read_countries().get(normalize_name(re.sub(courtesy, "", name.strip())))
     return None if country is None else _say_capital(question, "capital", country)
 
 
 def tell_country(question: GuideQuestion, found: re.Match[str]) -> str | None:
     """Tell the country of a capital."""
-    wanted = plain(re.sub(r"^.*\b(?:which|what) ", "", found[1] or found[2]))
-    for country in _countries().values():
+    wanted = normalize_name(re.sub(r"^.*\b(?:which|what) ", "", found[1] or found[2]))
+    for country in _read_countries().values():
         if wanted in (country[1].lower(), country[3]):
             return _say_capital(question, "country", country)
     return None
@@ -98,12 +98,12 @@ def _say_capital(question: GuideQuestion, key: str, country: tuple[str, str, str
 
 def translate(question: GuideQuestion, found: re.Match[str]) -> str | None:
     """Translate a phrase of everyday life."""
-    text, target = translation_of(found)
+    text, target = find_translation(found)
     if target is None:
         return None
     texts = read("texts")
     for phrase in texts["phrases"]:
-        if plain(text) in (plain(word) for word in phrase):
+        if normalize_name(text) in (normalize_name(word) for word in phrase):
             language = texts["language_names"][question.language][target]
             return question.say("translation", text=text, language=language, said=phrase[target])
     shown = text if len(text) <= _LONGEST_PHRASE else f"{text[:_LONGEST_PHRASE]}…"
@@ -111,7 +111,7 @@ def translate(question: GuideQuestion, found: re.Match[str]) -> str | None:
     return f"{question.say('no_translation', text=shown, **counts)}\n\n{question.say('get_a_model')}"
 
 
-def translation_of(found: re.Match[str]) -> tuple[str, int | None]:
+def find_translation(found: re.Match[str]) -> tuple[str, int | None]:
     """Return what is to be translated, and the place of the language; None for an unknown language."""
     text, language = [part for part in found.groups() if part is not None]
     if found[9] is not None:
@@ -125,7 +125,9 @@ def translation_of(found: re.Match[str]) -> tuple[str, int | None]:
 
 def suggest_names(question: GuideQuestion, _: re.Match[str]) -> str:
     """Suggest names, for a cat or for what else."""
-    found = find_by_pattern("texts.names", question.words, question.written) or entries("texts.names")[-1]
+    found = (
+        find_by_pattern("texts.names", question.words, question.written) or read_entries("texts.names")[-1]
+    )
     names = found[2 + question.language]
     count = min(_count(question.words) or _USUAL_NAMES, len(names))
     start = question.round * count
@@ -134,7 +136,7 @@ def suggest_names(question: GuideQuestion, _: re.Match[str]) -> str:
 
 def write_poem(question: GuideQuestion, _: re.Match[str]) -> str:
     """Write a haiku, or in Chinese four short lines."""
-    poems = entries("texts.poems")
+    poems = read_entries("texts.poems")
     found = find_by_pattern("texts.poems", question.words, question.written)
     place = (poems.index(found) if found else 0) + question.round
     opening = ""
@@ -150,17 +152,17 @@ def write_poem(question: GuideQuestion, _: re.Match[str]) -> str:
 
 def tell_how_to_install(question: GuideQuestion, asked: re.Match[str]) -> str | None:
     """Tell how a well-known package or program is installed, or a package updated or removed."""
-    packages = dict.fromkeys(str(entry[1]) for entry in _named_in(question, "packages.packages"))
+    packages = dict.fromkeys(str(entry[1]) for entry in _find_named(question, "packages.packages"))
     if not packages:
-        programs = _named_in(question, "packages.programs")
+        programs = _find_named(question, "packages.programs")
         return str(programs[0][1 + question.language]) if programs and not asked[2] else None
     action = "install --upgrade" if asked[1] else "uninstall --yes" if asked[2] else "install"
     return question.say("pip", action=action, packages=" ".join(packages))
 
 
-def _named_in(question: GuideQuestion, table: str) -> list[list[Any]]:
+def _find_named(question: GuideQuestion, table: str) -> list[list[Any]]:
     """Return the entries of a table whose names stand in the question, in their order there."""
-    named = {plain(name): entry for entry in entries(table) for name in entry[0]}
+    named = {normalize_name(name): entry for entry in read_entries(table) for name in entry[0]}
     names = "|".join(re.escape(name) for name in sorted(named, key=len, reverse=True))
     # "In Jupyter" says only where, and a Python package is not Python.
     other = r"(?<!in )(?<!在)(?<!在 )(?!python (?:package|module|librar)|python ?的?[包库])"
@@ -171,41 +173,41 @@ def _named_in(question: GuideQuestion, table: str) -> list[list[Any]]:
 def show_how(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Show how something is done, unless a function is wanted that is known, or a way to sort."""
     words = read("rules")["code"]
-    if _wants_code(question) and question.asks(words["function"]) and _function(question):
+    if _wants_code(question) and question.asks(words["function"]) and _find_function(question):
         return None
     if _names_a_sort(question):
         return None
     found = find_by_pattern("howtos.entries", question.words, question.written)
-    return None if found is None else text_of(found, question.language)
+    return None if found is None else write_entry(found, question.language)
 
 
 def write_code(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Write a Python function that runs as it stands."""
-    explained = question.asks(joined(read("rules")["code"]["explained"]))
+    explained = question.asks(join_patterns(read("rules")["code"]["explained"]))
     if not _wants_code(question) and (explained or not _names_a_sort(question)):
         return None
-    found = _function(question)
+    found = _find_function(question)
     if found is not None:
         return question.say("function", title=found[question.language], code=found[3].strip())
-    titles = [entry[question.language] for entry in entries("functions.entries")]
+    titles = [entry[question.language] for entry in read_entries("functions.entries")]
     return question.say("no_function", titles=("、" if question.in_chinese else ", ").join(titles))
 
 
 def _wants_code(question: GuideQuestion) -> bool:
-    return bool(question.asks(joined(read("rules")["code"]["asked"])))
+    return bool(question.asks(join_patterns(read("rules")["code"]["asked"])))
 
 
 def _names_a_sort(question: GuideQuestion) -> bool:
     """Tell whether a known sorting algorithm is named, and not just sorting."""
-    found = _function(question)
+    found = _find_function(question)
     if found is None or not found[0].endswith("sort"):
         return False
     # The insertion sort also stands for sorting in general.
     return found[0] != "insertion sort" or bool(question.asks("insertion|插入"))
 
 
-def _function(question: GuideQuestion) -> list[Any] | None:
-    return next((entry for entry in entries("functions.entries") if question.asks(entry[2])), None)
+def _find_function(question: GuideQuestion) -> list[Any] | None:
+    return next((entry for entry in read_entries("functions.entries") if question.asks(entry[2])), None)
 
 
 # -- lists and tables ---------------------------------------------------------------------------
@@ -245,7 +247,7 @@ def write_table(question: GuideQuestion, _: re.Match[str]) -> str | None:
         return question.say("no_table", names=f"{', '.join(names)} and {last}")
     subject = subject.in_chinese() if question.in_chinese else subject
     shown = (
-        markdown_table(subject.header, subject.rows)
+        write_markdown_table(subject.header, subject.rows)
         if wants_table
         else "\n".join(f"- {row[0]}" for row in subject.rows)
     )
@@ -256,7 +258,7 @@ def find_subject(words: str) -> Subject | None:
     """Return the subject that `words` name, with as many rows as they ask for, or None."""
     for entry in read("subjects")["subjects"]:
         if re.search(entry["when"], words):
-            count = _row_count(words)
+            count = _count_rows(words)
             compute = _COMPUTED.get(entry.get("compute"))
             rows = compute(count or _USUAL_ROWS) if compute else [tuple(row) for row in entry["rows"][:count]]
             return Subject(entry["title"], tuple(entry["header"]), tuple(rows))
@@ -268,11 +270,11 @@ def find_subject(words: str) -> Subject | None:
     return Subject(f"The multiplication table of {factor}", ("product", "value"), tuple(products))
 
 
-def _squares(count: int) -> list[tuple[Cell, ...]]:
+def _compute_squares(count: int) -> list[tuple[Cell, ...]]:
     return [(n, n**2, n**3) for n in range(1, count + 1)]
 
 
-def _primes(count: int) -> list[tuple[Cell, ...]]:
+def _compute_primes(count: int) -> list[tuple[Cell, ...]]:
     found: list[int] = []
     number = 2
     while len(found) < count:
@@ -282,7 +284,7 @@ def _primes(count: int) -> list[tuple[Cell, ...]]:
     return [(prime, place) for place, prime in enumerate(found, 1)]
 
 
-def _fibonacci(count: int) -> list[tuple[Cell, ...]]:
+def _compute_fibonacci(count: int) -> list[tuple[Cell, ...]]:
     numbers = [0, 1]
     while len(numbers) < count:
         numbers.append(numbers[-1] + numbers[-2])
@@ -290,20 +292,20 @@ def _fibonacci(count: int) -> list[tuple[Cell, ...]]:
 
 
 _COMPUTED: dict[str | None, Callable[[int], list[tuple[Cell, ...]]]] = {
-    "squares": _squares,
-    "primes": _primes,
-    "fibonacci": _fibonacci,
+    "squares": _compute_squares,
+    "primes": _compute_primes,
+    "fibonacci": _compute_fibonacci,
 }
 
 
-def markdown_table(header: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> str:
+def write_markdown_table(header: tuple[str, ...], rows: tuple[tuple[Cell, ...], ...]) -> str:
     """Return a Markdown table; columns of numbers are aligned to the right."""
     numeric = [all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))]
     lines = [header, tuple("---:" if right else "---" for right in numeric), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(_write_cell(cell) for cell in line) + " |" for line in lines)
 
 
-def _cell(value: Cell) -> str:
+def _write_cell(value: Cell) -> str:
     text = f"{value:g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
     return text.replace("|", "\\|").replace("\n", " ")
 
@@ -326,7 +328,7 @@ def _count(words: str) -> int | None:
     return max(1, int(text) if text.isdecimal() else _COUNTS[text])
 
 
-def _row_count(words: str) -> int | None:
+def _count_rows(words: str) -> int | None:
     """Return how many rows are asked for: "first 12", "1 to 12", "three planets"."""
     for pattern in (r"\bto (\d{1,4})\b", r"\b(?:first|up to|top) (\d{1,4})\b", r"\b(\d{1,3}) [a-z]"):
         found = re.search(pattern, words)

@@ -23,7 +23,7 @@ from random import Random
 from .request import DemoRequest
 from .tokenizer import tokenize
 
-__all__ = ["DEFAULT_MAX_TOKENS", "LanguageModel", "choose", "generate", "trained_model"]
+__all__ = ["DEFAULT_MAX_TOKENS", "LanguageModel", "choose", "generate", "load_model"]
 
 DEFAULT_MAX_TOKENS = 120
 
@@ -74,8 +74,8 @@ class LanguageModel:
         likely = self._shares.get(second_number)
         if likely is None:
             # All of them together are no more than the different bigrams of the text.
-            likely = self._shares[second_number] = self._followers(second_number)
-        triples = self._triples(self._numbers.get(first, -1), second_number)
+            likely = self._shares[second_number] = self._count_followers(second_number)
+        triples = self._count_triples(self._numbers.get(first, -1), second_number)
         if triples:
             seen = triples.total()
             kept = _DISCOUNT * len(triples) / seen
@@ -85,7 +85,7 @@ class LanguageModel:
         ranked = sorted(likely.items(), key=lambda item: (-item[1], item[0]))
         return {self._vocabulary[number]: share for number, share in ranked}
 
-    def _followers(self, second: int) -> dict[int, float]:
+    def _count_followers(self, second: int) -> dict[int, float]:
         low, high = (bisect_left(self._bigrams, number << 2 * _BITS) for number in (second, second + 1))
         mask = (1 << _BITS) - 1
         found = Counter((bigram >> _BITS) & mask for bigram in self._bigrams[low:high])
@@ -93,7 +93,7 @@ class LanguageModel:
         found = found or Counter([self._text[0]])
         return {number: count / found.total() for number, count in found.items()}
 
-    def _triples(self, first: int, second: int) -> Counter[int]:
+    def _count_triples(self, first: int, second: int) -> Counter[int]:
         if first < 0:
             return Counter()
         pair = first << _BITS | second
@@ -116,7 +116,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
-def trained_model() -> LanguageModel:
+def load_model() -> LanguageModel:
     """Return the model, trained at the first call in this process."""
     # Without the lock, two first requests at once would both train.
     with _training:
@@ -139,10 +139,10 @@ def generate(request: DemoRequest) -> Iterator[str]:
     draws depend on the messages and the seed alone, so the same request gets the same text, and a smaller
     max_tokens the beginning of it.
     """
-    model = trained_model()
+    model = load_model()
     prompt = next((item.text for item in reversed(request.messages) if item.role == "user"), "")
-    random = Random(_seed(request))
-    first, second = _context(model, prompt[-2000:])
+    random = Random(_make_seed(request))
+    first, second = _find_context(model, prompt[-2000:])
     temperature, top_p, endless = request.temperature, request.top_p, request.max_tokens is not None
     # A large prompt is not kept for as long as its answer is read.
     del request, prompt
@@ -183,7 +183,7 @@ def choose(
     return random.choices(tokens, weights)[0]
 
 
-def _seed(request: DemoRequest) -> int:
+def _make_seed(request: DemoRequest) -> int:
     digest = hashlib.sha256(b"[")
     for place, message in enumerate(request.messages):
         said = f"{', ' if place else ''}{(message.role, message.text)!r}"
@@ -194,7 +194,7 @@ def _seed(request: DemoRequest) -> int:
     return int.from_bytes(digest.digest()[:8], "big")
 
 
-def _context(model: LanguageModel, prompt: str) -> tuple[str, str]:
+def _find_context(model: LanguageModel, prompt: str) -> tuple[str, str]:
     """Return the last two tokens of the prompt that the model knows as neighbours, or the last one."""
     known = []
     for token in tokenize(" " + prompt.rstrip(" \n\t.,;:?!…。？！")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["with_digits"]
+__all__ = ["write_digits"]
 
 _ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
@@ -29,7 +29,7 @@ _CHINESE = "".join((*_DIGITS, *_UNITS, *_MYRIADS))
 _IN_CHINESE = re.compile(rf"(负?)(?!百分之|一半)([{_CHINESE}]+)(?:点([{''.join(_DIGITS)}]+))?")
 
 
-def with_digits(text: str) -> str:
+def write_digits(text: str) -> str:
     """Return a text in lower case with digits for its numbers in words: "twenty-one", "三点五"."""
     text = _IN_ENGLISH.sub(lambda found: str(_read_english(found[0])), text)
     return _IN_CHINESE.sub(_read_chinese, text.translate(_FORMAL))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .conversation import facts
-from .guide import NO_RULE, GuideReply, rules
+from .conversation import find_facts
+from .guide import NO_RULE, GuideReply, read_rules
 from .guide_question import GuideQuestion
 
 __all__ = ["think"]
@@ -13,14 +13,14 @@ def think(question: GuideQuestion, reply: GuideReply) -> str:
     """Return the reasoning that leads to `reply`: the question, the rules tried, the steps, a check."""
     asked = " ".join(question.text[:1000].split())
     lines = [f"The question is: “{asked[:160]}{'…' if len(asked) > 160 else ''}”."]
-    named, statements = facts(question.questions)
+    named, statements = find_facts(question.questions)
     before = len(question.questions_before)
     if before:
         lines.append(f"It is question {before + 1} of this conversation.")
     if named or statements:
         told = [*(f"{key}: {value}" for key, value in named.items()), *statements]
         lines.append(f"From the conversation I know {'; '.join(told)}.")
-    names = [rule.name for rule in rules()]
+    names = [rule.name for rule in read_rules()]
     tried = names.index(reply.rule) if reply.rule in names else len(names)
     lines.append(f"I try my rules in order; {tried} of {len(names)} do not fit.")
     if reply.rule == NO_RULE:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["count_tokens", "iterate_tokens", "tokenize", "tokens_by_block"]
+__all__ = ["count_tokens", "iterate_tokens", "tokenize", "tokenize_blocks"]
 
 _BLOCK = 8192
 _LONGEST_RUN = 16
@@ -46,17 +46,17 @@ def iterate_tokens(text: str) -> Iterator[str]:
     """
     blocks = [text[place : place + _BLOCK] for place in range(0, len(text), _BLOCK)]
     del text
-    for tokens in tokens_by_block(blocks):
+    for tokens in tokenize_blocks(blocks):
         yield from tokens
 
 
 def count_tokens(text: str) -> int:
     """Return how many tokens the demo models count in `text`; other threads can run meanwhile."""
     blocks = (text[place : place + _BLOCK] for place in range(0, len(text), _BLOCK))
-    return sum(map(len, tokens_by_block(blocks)))
+    return sum(map(len, tokenize_blocks(blocks)))
 
 
-def tokens_by_block(blocks: Iterable[str]) -> Iterator[list[str]]:
+def tokenize_blocks(blocks: Iterable[str]) -> Iterator[list[str]]:
     """Yield the tokens of a text that comes in blocks."""
     rest = ""
     for block in blocks:

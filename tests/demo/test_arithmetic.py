@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.demo import arithmetic
-from cnai_magic.demo.arithmetic import CalculationError, calculate, evaluate, shown
-from cnai_magic.demo.numerals import with_digits
+from cnai_magic.demo.arithmetic import CalculationError, calculate, evaluate, show_number
+from cnai_magic.demo.numerals import write_digits
 
 # How fast a machine is, is no matter of a test.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -160,7 +160,7 @@ def test_steps_show_one_operation_each() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(4.0, "4"), (0.1 + 0.2, "0.3"), (7, "7"), (1e20, "1e+20")])
 def test_a_number_is_shown_without_noise(value: float, text: str) -> None:
-    assert shown(value) == text
+    assert show_number(value) == text
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_a_number_is_shown_without_noise(value: float, text: str) -> None:
     ],
 )
 def test_numbers_in_words_are_digits(words: str, digits: str) -> None:
-    assert with_digits(words) == digits
+    assert write_digits(words) == digits

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.demo import DemoMessage, answer
-from cnai_magic.demo.guide import rules
+from cnai_magic.demo.guide import read_rules
 from cnai_magic.demo.knowledge_files import read
 from tests.demo_requests import demo_request
 
@@ -353,4 +353,4 @@ def test_a_request_without_a_question_gets_help() -> None:
 
 
 def test_every_rule_has_a_name_of_its_own() -> None:
-    assert len({rule.name for rule in rules()}) == len(rules())
+    assert len({rule.name for rule in read_rules()}) == len(read_rules())

@@ -34,7 +34,7 @@ def test_an_unseen_pair_backs_off_to_the_last_token() -> None:
 
 
 def test_probabilities_add_up_everywhere() -> None:
-    model = ngram.trained_model()
+    model = ngram.load_model()
     first, second = "\n\n", "\n\n"
     for token in islice(ngram.generate(demo_request("demo-ngram", DemoMessage("user", "The list"))), 50):
         assert sum(model.after(first, second).values()) == pytest.approx(1)
@@ -109,7 +109,7 @@ def test_the_text_begins_with_a_word_for_any_prompt() -> None:
 def test_many_threads_train_one_model() -> None:
     found: list[ngram.LanguageModel] = []
     ngram._train.cache_clear()
-    threads = [threading.Thread(target=lambda: found.append(ngram.trained_model())) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(ngram.load_model())) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

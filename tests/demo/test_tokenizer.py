@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cnai_magic.demo import count_tokens
-from cnai_magic.demo.tokenizer import iterate_tokens, tokenize, tokens_by_block
+from cnai_magic.demo.tokenizer import iterate_tokens, tokenize, tokenize_blocks
 
 # How fast a machine is, is no matter of a test.
 untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,7 +37,7 @@ def test_mixed_text_joins_back(parts: list[str]) -> None:
 def test_a_text_in_blocks_has_the_same_tokens(parts: list[str], size: int) -> None:
     text = "".join(parts)
     blocks = [text[place : place + size] for place in range(0, len(text), size)]
-    assert [token for tokens in tokens_by_block(blocks) for token in tokens] == tokenize(text)
+    assert [token for tokens in tokenize_blocks(blocks) for token in tokens] == tokenize(text)
 
 
 def test_a_long_text_is_counted_as_it_is_split() -> None:

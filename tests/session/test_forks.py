@@ -69,7 +69,7 @@ def test_a_child_neither_waits_for_the_exchange_of_its_parent_nor_trains_behind_
     exchange = Cancellation()
     ends = [held(exchange._lock), held(ngram._training)]
     try:
-        assert forked(lambda: exchange.release() is False and ngram.trained_model() is not None) == 0
+        assert forked(lambda: exchange.release() is False and ngram.load_model() is not None) == 0
     finally:
         for end in ends:
             end()
