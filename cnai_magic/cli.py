@@ -305,11 +305,11 @@ def _read_input() -> str:
 
 
 def _run_models(chosen: argparse.Namespace) -> None:
-    from .display.tables import models_table
+    from .display.tables import build_models_table
     from .session.kernel_session import KernelSession
 
     session = KernelSession(notify=_print_note, door=TERMINAL)
-    print(models_table(session.models(chosen.pattern), session))
+    print(build_models_table(session.models(chosen.pattern), session))
 
 
 def _run_spend(chosen: argparse.Namespace) -> None:

@@ -23,8 +23,8 @@ def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | No
     outputs are taken elsewhere, since nothing that was shown there can be replaced at the end.
     """
     if display == "auto":
-        display = "text" if not hasattr(shell, "kernel") else "widget" if _watched(shell) else "markdown"
-    if display == "widget" and _redirected(shell):
+        display = "text" if not hasattr(shell, "kernel") else "widget" if _is_watched(shell) else "markdown"
+    if display == "widget" and _is_redirected(shell):
         display = "markdown"
     if display == "text":
         from .terminal import TerminalView
@@ -39,7 +39,7 @@ def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | No
     return StaticView()
 
 
-def _watched(shell: Any) -> bool:
+def _is_watched(shell: Any) -> bool:
     """Tell whether a notebook's front end runs the cell, with a person before it.
 
     Programs (jupyter execute, papermill, nbconvert) take no input; consoles name no cell; Colab takes
@@ -50,7 +50,7 @@ def _watched(shell: Any) -> bool:
     return bool(asks and (parent.get("metadata", {}).get("cellId") or "google.colab" in sys.modules))
 
 
-def _redirected(shell: Any) -> bool:
+def _is_redirected(shell: Any) -> bool:
     """Tell whether outputs go elsewhere than below the cell that runs.
 
     Under %%capture they are kept; in an Output widget (so in interact too) they are shown, and an update of

@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["address_subshell", "is_stop_queued", "kernel_id", "wait_until_settled"]
+__all__ = ["address_subshell", "find_kernel_id", "is_stop_queued", "wait_until_settled"]
 
 # Seconds to wait for the page; only one that was closed lets all of them pass.
 _PATIENCE = 5.0
 
 
-def kernel_id(shell: Any) -> str:
+def find_kernel_id(shell: Any) -> str:
     """Return the ID of the kernel, by which the page can interrupt it; "" where it is unknown."""
     connection = str(shell.config.get("IPKernelApp", {}).get("connection_file", ""))
     name = Path(connection).stem

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..chat.attempt import Attempt
 from ..redaction import clean
-from .tables import escaped
+from .tables import escape_html
 
 __all__ = ["Line", "Recorded"]
 
@@ -23,7 +23,7 @@ class Line:
     def _repr_html_(self) -> str:
         # JupyterLab breaks plain text in the middle of words, and sets blocks of code apart.
         style = "margin: 0; padding: 0; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
-        return f'<pre style="{style}">{escaped(self._text)}</pre>'
+        return f'<pre style="{style}">{escape_html(self._text)}</pre>'
 
 
 class Recorded:

@@ -13,7 +13,7 @@ from ..notebook.record import bundle, metadata
 from ..session.kernel_session import KernelSession
 from .line import Line, Recorded
 
-__all__ = ["change_output", "keep_in_outputs", "kept_metadata"]
+__all__ = ["build_kept_metadata", "change_output", "keep_in_outputs"]
 
 
 def change_output(session: KernelSession, shown: object) -> None:
@@ -31,17 +31,17 @@ def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeed
     if run.outputs and succeeded:
         _update(run.outputs[-1], session, kept)
     elif note := kept.note(session.conversations):
-        data, about = _with(kept, session, Line(note))
+        data, about = _build_output(kept, session, Line(note))
         display(data, metadata=about, raw=True)  # type: ignore[no-untyped-call]
 
 
 def _update(output: CellOutput, session: KernelSession, kept: Kept | None, conversation: str = "") -> None:
     if output.display_id:
-        data, about = _with(kept, session, output.shown, conversation)
+        data, about = _build_output(kept, session, output.shown, conversation)
         display(data, metadata=about, raw=True, display_id=output.display_id, update=True)  # type: ignore[no-untyped-call]
 
 
-def _with(
+def _build_output(
     kept: Kept | None, session: KernelSession, shown: object, conversation: str = ""
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return an output, its metadata with what is kept beside it.
@@ -54,15 +54,15 @@ def _with(
         data, about = Recorded.of(shown)._repr_mimebundle_()
     if kept is None:
         return data, about
-    return data, _beside(kept, session, about)
+    return data, _keep_beside(kept, session, about)
 
 
-def kept_metadata(session: KernelSession, cell: str | None) -> dict[str, Any]:
+def build_kept_metadata(session: KernelSession, cell: str | None) -> dict[str, Any]:
     """Return the metadata of the output of an answer that is arriving: what its cell did before."""
     kept = session.cells.kept_meanwhile(cell)
-    return _beside(kept, session) if kept else {}
+    return _keep_beside(kept, session) if kept else {}
 
 
-def _beside(kept: Kept, session: KernelSession, about: dict[str, Any] | None = None) -> dict[str, Any]:
+def _keep_beside(kept: Kept, session: KernelSession, about: dict[str, Any] | None = None) -> dict[str, Any]:
     about = about or kept.alone(session.conversations)
     return {"cnai": {**about["cnai"], "kept": kept.record(session.settings.save_attempts)}}

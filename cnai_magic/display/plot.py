@@ -9,7 +9,7 @@ from typing import Any
 from ..money.cost import Spend, usd
 from ..next_steps import PYTHON, Door
 from ..redaction import one_line
-from .spend import grouped_table, unpriced
+from .spend import build_grouped_table, describe_unpriced
 
 __all__ = ["SpendPlot"]
 
@@ -65,7 +65,7 @@ class SpendPlot:
     def __repr__(self) -> str:
         if not self._parts:
             return f"{self._title}\nnothing was spent yet"
-        table = grouped_table(self._heading, self._by_model, demo=self._demo, scope="", door=self._door)
+        table = build_grouped_table(self._heading, self._by_model, demo=self._demo, scope="", door=self._door)
         return f"{self._title}\n\n{table!r}"
 
     def _repr_mimebundle_(
@@ -171,7 +171,7 @@ class SpendPlot:
 
 def _write_sum(spend: Spend) -> str:
     """Write a sum exactly; estimates are marked, and what is unpriced is named."""
-    without_price = unpriced(spend)
+    without_price = describe_unpriced(spend)
     if spend.requests and spend.unpriced_requests == spend.requests:
         return f"unpriced: {without_price}"
     if spend.free:

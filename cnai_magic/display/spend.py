@@ -18,12 +18,12 @@ from .tables import Table
 
 __all__ = [
     "ScopeTotal",
-    "budget_table",
-    "charges_csv",
-    "grouped_table",
-    "overview_table",
-    "rows_csv",
-    "unpriced",
+    "build_budget_table",
+    "build_grouped_table",
+    "build_overview_table",
+    "describe_unpriced",
+    "write_charges_csv",
+    "write_rows_csv",
 ]
 
 _CSV_HEADINGS = (
@@ -48,7 +48,7 @@ class ScopeTotal:
     budget: BudgetStatus | None = None
 
 
-def overview_table(totals: Mapping[str, ScopeTotal], door: Door = PYTHON) -> Table:
+def build_overview_table(totals: Mapping[str, ScopeTotal], door: Door = PYTHON) -> Table:
     """Return what was spent within each scope ("today", "this kernel", …), one in a row, money first.
 
     Columns that would be empty are left out; sums in one column have the same number of decimals. The note
@@ -59,9 +59,9 @@ def overview_table(totals: Mapping[str, ScopeTotal], door: Door = PYTHON) -> Tab
     money = any(total.money.requests for total in each) or not demo
     columns: list[tuple[str, list[str]]] = []
     if money:
-        columns.append(("Cost", _costs([total.money for total in each])))
+        columns.append(("Cost", _write_costs([total.money for total in each])))
     if demo:
-        columns.append(("Demo credit", _costs([total.demo for total in each])))
+        columns.append(("Demo credit", _write_costs([total.demo for total in each])))
     columns.append(("Requests", [f"{total.money.requests + total.demo.requests:,}" for total in each]))
     without = [total.money.unpriced_requests + total.demo.unpriced_requests for total in each]
     if any(without):
@@ -69,11 +69,11 @@ def overview_table(totals: Mapping[str, ScopeTotal], door: Door = PYTHON) -> Tab
     rows = [[name, *(cells[row] for _, cells in columns)] for row, name in enumerate(totals)]
     headings = [heading for heading, _ in columns]
     spends = [spend for total in each for spend in (total.money, total.demo)]
-    notes = _notes(spends, demo, dict(columns), door)
+    notes = _write_notes(spends, demo, dict(columns), door)
     return Table(["", *headings], rows, right=headings, note="; ".join(notes))
 
 
-def budget_table(totals: Mapping[str, ScopeTotal], *, demo: bool) -> Table | None:
+def build_budget_table(totals: Mapping[str, ScopeTotal], *, demo: bool) -> Table | None:
     """Return what is left of each budget, and what answers under way hold of that; None without a budget."""
     found = {name: total.budget for name, total in totals.items() if total.budget is not None}
     if not found:
@@ -91,7 +91,7 @@ def budget_table(totals: Mapping[str, ScopeTotal], *, demo: bool) -> Table | Non
     return Table(["Budget", *shown], rows, right=list(shown), note="of demo credit" if demo else "")
 
 
-def grouped_table(
+def build_grouped_table(
     heading: str,
     sums: Mapping[str, Spend],
     *,
@@ -107,33 +107,33 @@ def grouped_table(
     names = [*(name or nameless for name in sums), "Total"]
     spends = [*sums.values(), sum(sums.values(), Spend())]
     columns = {
-        "Demo credit" if demo else "Cost": _costs(spends, exact=True),
+        "Demo credit" if demo else "Cost": _write_costs(spends, exact=True),
         "Requests": [f"{spend.requests:,}" for spend in spends],
-        "Prompt": _tokens(spends, "prompt_tokens"),
-        "Completion": _tokens(spends, "completion_tokens"),
-        "Thinking": _tokens(spends, "reasoning_tokens"),
-        "Cached": _tokens(spends, "cached_tokens"),
-        "of it estimated": _amounts([spend.estimated_nano for spend in spends], exact=True),
-        "Unpriced": [unpriced(spend) for spend in spends],
+        "Prompt": _write_tokens(spends, "prompt_tokens"),
+        "Completion": _write_tokens(spends, "completion_tokens"),
+        "Thinking": _write_tokens(spends, "reasoning_tokens"),
+        "Cached": _write_tokens(spends, "cached_tokens"),
+        "of it estimated": _write_amounts([spend.estimated_nano for spend in spends], exact=True),
+        "Unpriced": [describe_unpriced(spend) for spend in spends],
     }
     shown = {name: cells for name, cells in columns.items() if name not in _SHOWN_IF_ANY or any(cells)}
     rows = [[name, *(cells[row] for cells in shown.values())] for row, name in enumerate(names)]
-    note = "; ".join(filter(None, [scope, *_notes(spends, demo, shown, door)]))
+    note = "; ".join(filter(None, [scope, *_write_notes(spends, demo, shown, door)]))
     return Table([heading, *shown], rows, right=list(shown), note=note, total=True)
 
 
-def rows_csv(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
+def write_rows_csv(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
     """Yield rows of sums as lines of CSV, headings first; `cost_usd` is exact."""
     headings: list[str] = []
     for row in rows:
         if not headings:
             headings = [name for name in row if name != "nano_usd"]
-            yield _csv_line(headings)
+            yield _write_csv_line(headings)
         nano = row["nano_usd"]
         assert isinstance(nano, int)
         exact = {**row, "cost_usd": f"{dollars(nano):f}"}
-        yield _csv_line(
-            _csv_text(value)
+        yield _write_csv_line(
+            _escape_csv(value)
             if isinstance(value, str)
             else str(value).lower()
             if isinstance(value, bool)
@@ -142,26 +142,26 @@ def rows_csv(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
         )
 
 
-def unpriced(spend: Spend) -> str:
+def describe_unpriced(spend: Spend) -> str:
     """Say how much has no price: "2 requests, 1,234 tokens", or "" where everything has one."""
     count = spend.unpriced_requests
     return f"{count:,} request{'s' * (count != 1)}, {spend.unpriced_tokens:,} tokens" if count else ""
 
 
-def charges_csv(records: Iterable[Record]) -> Iterator[str]:
+def write_charges_csv(records: Iterable[Record]) -> Iterator[str]:
     r"""Yield charges as lines of CSV (RFC 4180: commas, `\r\n`, quotes where needed), headings first.
 
     `time` is ISO 8601 in UTC, `day` the day of it where this program runs. `cost_usd` is exact, and empty
     where the model has no price. Text that a spreadsheet would take for a formula begins with an apostrophe.
     """
-    yield _csv_line(_CSV_HEADINGS)
+    yield _write_csv_line(_CSV_HEADINGS)
     for record in records:
         charge_id, milliseconds, notebook, conversation, host, model, answered_by = record[:7]
         prompt, completion, reasoning, cached, estimated, nano, demo, finish_reason = record[7:]
         quarter, within = divmod(milliseconds, 900_000)
-        hour, first, day = _quarter(quarter)
+        hour, first, day = _format_quarter(quarter)
         second, within = divmod(within, 1000)
-        shown_id = charge_id if _PLAIN(charge_id) else _csv_cells(charge_id)
+        shown_id = charge_id if _PLAIN(charge_id) else _write_csv_cells(charge_id)
         # A million rows: written from integers, which takes half the time of a Decimal.
         cost = (
             ""
@@ -172,14 +172,14 @@ def charges_csv(records: Iterable[Record]) -> Iterator[str]:
         )
         yield (
             f"{shown_id},{hour}:{first + second // 60:02d}:{second % 60:02d}.{within:03d}+00:00,{day},"
-            f"{_csv_known_cells(notebook, conversation, host, model, answered_by)},"
+            f"{_write_known_cells(notebook, conversation, host, model, answered_by)},"
             f"{prompt},{completion},{reasoning},{cached},{'true' if estimated else 'false'},{cost},"
-            f"{'true' if demo else 'false'},{_csv_known_cells(finish_reason)}\r\n"
+            f"{'true' if demo else 'false'},{_write_known_cells(finish_reason)}\r\n"
         )
 
 
 @functools.lru_cache(4096)
-def _quarter(number: int) -> tuple[str, int, str]:
+def _format_quarter(number: int) -> tuple[str, int, str]:
     """Return the hour in UTC, the first minute and the local day of a quarter of an hour since 1970.
 
     Time zones differ by whole quarters of an hour, so all of its minutes are of the same day.
@@ -188,30 +188,30 @@ def _quarter(number: int) -> tuple[str, int, str]:
     return time.strftime("%Y-%m-%dT%H"), time.minute, time.astimezone().date().isoformat()
 
 
-def _costs(spends: Sequence[Spend], *, exact: bool = False) -> list[str]:
+def _write_costs(spends: Sequence[Spend], *, exact: bool = False) -> list[str]:
     """Return what sums cost, all with the same number of decimals, or as a word."""
-    amounts = _aligned([spend.nano for spend in spends], exact=exact)
-    return [_cost(spend, amount) for spend, amount in zip(spends, amounts, strict=True)]
+    amounts = _align([spend.nano for spend in spends], exact=exact)
+    return [_write_cost(spend, amount) for spend, amount in zip(spends, amounts, strict=True)]
 
 
-def _cost(spend: Spend, amount: str) -> str:
+def _write_cost(spend: Spend, amount: str) -> str:
     if spend.requests and spend.unpriced_requests == spend.requests:
         return "unpriced"
     return "free" if spend.free else f"{'≈' if spend.estimated_nano else ''}{amount}"
 
 
-def _amounts(nanos: Sequence[int], *, exact: bool) -> list[str]:
+def _write_amounts(nanos: Sequence[int], *, exact: bool) -> list[str]:
     """Return amounts with the same number of decimals; "" for none."""
-    return [text if nano else "" for nano, text in zip(nanos, _aligned(nanos, exact=exact), strict=True)]
+    return [text if nano else "" for nano, text in zip(nanos, _align(nanos, exact=exact), strict=True)]
 
 
-def _aligned(nanos: Sequence[int], *, exact: bool) -> list[str]:
+def _align(nanos: Sequence[int], *, exact: bool) -> list[str]:
     written = [usd(nano, exact=exact) for nano in nanos if nano]
     decimals = max((len(text.partition(".")[2]) for text in written), default=2)
     return [f"${dollars(nano):,.{decimals}f}" for nano in nanos]
 
 
-def _tokens(spends: Sequence[Spend], name: str) -> list[str]:
+def _write_tokens(spends: Sequence[Spend], name: str) -> list[str]:
     zero = "" if name in ("reasoning_tokens", "cached_tokens") else "0"
     return [
         f"{'≈' if spend.usage.estimated else ''}{count:,}" if (count := getattr(spend.usage, name)) else zero
@@ -219,7 +219,9 @@ def _tokens(spends: Sequence[Spend], name: str) -> list[str]:
     ]
 
 
-def _notes(spends: Iterable[Spend], demo: bool, shown: Mapping[str, Sequence[str]], door: Door) -> list[str]:
+def _write_notes(
+    spends: Iterable[Spend], demo: bool, shown: Mapping[str, Sequence[str]], door: Door
+) -> list[str]:
     """Return notes that explain the marks in the columns `shown`, and how to set a price."""
     notes = ["demo credit is not money"] if demo else []
     if any(cell.startswith("≈") for cells in shown.values() for cell in cells):
@@ -229,22 +231,22 @@ def _notes(spends: Iterable[Spend], demo: bool, shown: Mapping[str, Sequence[str
     return notes
 
 
-def _csv_line(cells: Iterable[object]) -> str:
+def _write_csv_line(cells: Iterable[object]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue()
 
 
-def _csv_cells(*texts: str) -> str:
+def _write_csv_cells(*texts: str) -> str:
     """Return texts as cells of one line of CSV, commas between them."""
     # A single cell without text would be quoted.
-    return _csv_line([*map(_csv_text, texts), ""]).removesuffix(",\r\n")
+    return _write_csv_line([*map(_escape_csv, texts), ""]).removesuffix(",\r\n")
 
 
-_csv_known_cells = functools.lru_cache(4096)(_csv_cells)  # for texts that come again and again
+_write_known_cells = functools.lru_cache(4096)(_write_csv_cells)  # for texts that come again and again
 
 
-def _csv_text(text: str) -> str:
+def _escape_csv(text: str) -> str:
     if _PLAIN(text):
         return text
     # A path may hold bytes that are not text, which a file in UTF-8 cannot.

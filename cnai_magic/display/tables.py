@@ -14,7 +14,7 @@ from ..redaction import clean, one_line
 from ..session.kernel_session import KernelSession
 from ..session.models import takes_demo_credit
 
-__all__ = ["Table", "conversations_table", "escaped", "models_table"]
+__all__ = ["Table", "build_conversations_table", "build_models_table", "escape_html"]
 
 _PADDING = "padding:.5em .25em;"
 # Digits of one width, so that amounts stand below each other; a number is never broken.
@@ -28,7 +28,7 @@ _WORD = re.compile(r"([!-.0-~]+)")
 _BEGINS_MATHS = str.maketrans({"$": "<span>$</span>", "\\": "<span>\\</span>"})
 
 
-def escaped(text: str) -> str:
+def escape_html(text: str) -> str:
     """Return foreign text as HTML that shows it as it is: no tag, no maths, no control sequence.
 
     What begins maths stands in an element of its own: a notebook looks for maths, but not across elements.
@@ -36,11 +36,11 @@ def escaped(text: str) -> str:
     return html.escape(clean(text)).translate(_BEGINS_MATHS)
 
 
-def _wrapped(text: str, longest: int, *, name: bool) -> str:
+def _wrap(text: str, longest: int, *, name: bool) -> str:
     """Return the text of a cell, or the name in it, as HTML that breaks where a reader would break it."""
     parts = []
     for part in _WORD.split(text):
-        shown = escaped(part)
+        shown = escape_html(part)
         if part == "/" and name:
             shown = "/<wbr>"
         elif len(part) > longest and part.isascii():
@@ -81,41 +81,40 @@ class Table:
     def __repr__(self) -> str:
         widths = [max(len(cell) for cell in column) for column in zip(self.headings, *self.rows, strict=True)]
         rule = "  ".join("─" * width for width in widths)
-        lines = [self._aligned(self.headings, widths), rule]
-        lines += [self._aligned(row, widths) for row in self.rows]
+        lines = [self._align(self.headings, widths), rule]
+        lines += [self._align(row, widths) for row in self.rows]
         if self._total:
             lines.insert(-1, rule)
         return "\n".join([*lines, self.note] if self.note else lines)
 
     def _repr_html_(self) -> str:
-        rows = [self._row("td", row) for row in self.rows]
-        foot = f"<tfoot>{self._row('th', self.rows[-1])}</tfoot>" if self._total else ""
-        body = "".join(rows[:-1] if self._total else rows)
-        note = f"<small>{escaped(self.note)}</small>" if self.note else ""
-        return (
-            f"<table><thead>{self._row('th', self.headings)}</thead><tbody>{body}</tbody>{foot}</table>{note}"
-        )
+        rows = [self._write_row("td", row) for row in self.rows]
+        foot = f"<tfoot>{self._write_row('th', self.rows[-1])}</tfoot>" if self._total else ""
+        head = f"<thead>{self._write_row('th', self.headings)}</thead>"
+        body = f"<tbody>{''.join(rows[:-1] if self._total else rows)}</tbody>"
+        note = f"<small>{escape_html(self.note)}</small>" if self.note else ""
+        return f"<table>{head}{body}{foot}</table>{note}"
 
-    def _aligned(self, cells: Sequence[str], widths: Sequence[int]) -> str:
+    def _align(self, cells: Sequence[str], widths: Sequence[int]) -> str:
         aligned = (
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(cells, widths, self._right, strict=True)
         )
         return "  ".join(aligned).rstrip()
 
-    def _row(self, tag: str, cells: Sequence[str]) -> str:
+    def _write_row(self, tag: str, cells: Sequence[str]) -> str:
         *cells, mark = cells if self._has_marks else (*cells, "")
         shown = []
         for place, (cell, right) in enumerate(zip(cells, self._right, strict=False)):
             longest = _LONGEST_WORD if place else self._longest_name
-            text = escaped(cell) if right else _wrapped(cell, longest, name=not place)
+            text = escape_html(cell) if right else _wrap(cell, longest, name=not place)
             if mark and not place:
-                text += f"<br><small>{escaped(mark)}</small>"
+                text += f"<br><small>{escape_html(mark)}</small>"
             shown.append(f'<{tag} style="{_NUMBER if right else _TEXT}">{text}</{tag}>')
         return f"<tr>{''.join(shown)}</tr>"
 
 
-def models_table(models: Sequence[Model], session: KernelSession) -> Table:
+def build_models_table(models: Sequence[Model], session: KernelSession) -> Table:
     """Return a table of models: ID, owner, prices in USD per million tokens, and where these are from.
 
     The default is marked. One source of all prices stands below the table.
@@ -123,13 +122,13 @@ def models_table(models: Sequence[Model], session: KernelSession) -> Table:
     endpoint, servers, own = session.resolve_endpoint(), session.servers, session.settings.prices
     found = [(model, servers.price(endpoint, model.id, own)) for model in models]
     default = session.find_default_model()
-    sources = {_source(price) for _, price in found if price is not None}
+    sources = {_write_source(price) for _, price in found if price is not None}
     rows = [
         [
             model.id,
             model.owner,
-            *(["unpriced", "unpriced", ""] if price is None else _amounts(price)),
-            _source(price) if price is not None else "",
+            *(["unpriced", "unpriced", ""] if price is None else _write_amounts(price)),
+            _write_source(price) if price is not None else "",
             "default" if model.id == default else "",
         ]
         for model, price in found
@@ -153,23 +152,23 @@ def models_table(models: Sequence[Model], session: KernelSession) -> Table:
     )
 
 
-def _amounts(price: Price) -> list[str]:
+def _write_amounts(price: Price) -> list[str]:
     cached = "" if price.cached is None else usd(price.cached, exact=True)
     return [usd(price.input, exact=True), usd(price.output, exact=True), cached]
 
 
-def _source(price: Price) -> str:
+def _write_source(price: Price) -> str:
     return f"{price.source}{f', {price.date}' if price.date else ''}"
 
 
-def conversations_table(conversations: Conversations) -> Table:
+def build_conversations_table(conversations: Conversations) -> Table:
     """Return a table of conversations, the one in use marked."""
     rows = []
     for each in conversations:
         last = each.turns[-1].reply.prompt if each.turns else ""
         attempts = sum(len(turn.attempts) for turn in each.turns)
         mark = "in use" if each.name == conversations.current else ""
-        rows.append([each.name, len(each.turns), attempts, _short(each.system or ""), _short(last), mark])
+        rows.append([each.name, len(each.turns), attempts, _shorten(each.system or ""), _shorten(last), mark])
     headings = ["Conversation", "Turns", "Answers", "System", "Last question", ""]
     # Where each question was answered once, and nothing was said beforehand, the columns would say nothing.
     shown = {"Answers": any(row[1] != row[2] for row in rows), "System": any(row[3] for row in rows)}
@@ -183,6 +182,6 @@ def conversations_table(conversations: Conversations) -> Table:
     )
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= 48 else text[:47] + "…"

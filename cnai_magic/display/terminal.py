@@ -12,7 +12,7 @@ from ..redaction import clean
 from ..session.question import Question
 from ..session.view import Batch, View
 
-__all__ = ["TerminalView", "notice_line"]
+__all__ = ["TerminalView", "write_notice"]
 
 
 class TerminalView(View):
@@ -36,7 +36,7 @@ class TerminalView(View):
     def update(self, batch: Batch) -> None:
         """Write what arrived."""
         if batch.notice is not None:
-            self._aside(notice_line(batch.notice))
+            self._write_aside(write_notice(batch.notice))
         if batch.reasoning:
             self._thinking = True
             self._write(_dim(clean(batch.reasoning), sys.stdout))
@@ -56,14 +56,14 @@ class TerminalView(View):
             self.update(Batch(rest))
         if not self._ends_line:
             self._write("\n")
-        self._aside("")
+        self._write_aside("")
         to = sys.stderr if self._alone else sys.stdout
         footer = attempt.reply.summary if self._alone else attempt.footer
         print(f"\n{_dim(footer, to)}", file=to, flush=True)
 
     def fail(self, attempt: Attempt | None) -> None:
         """Write the footer of the part that arrived."""
-        self._aside("")
+        self._write_aside("")
         if attempt is not None:
             self.end(attempt)
         elif not self._ends_line:
@@ -75,12 +75,12 @@ class TerminalView(View):
 
     def _write(self, text: str) -> None:
         if text:
-            self._aside("")
+            self._write_aside("")
             self._ends_line = text.endswith("\n")
             sys.stdout.write(text)
             sys.stdout.flush()
 
-    def _aside(self, line: str) -> None:
+    def _write_aside(self, line: str) -> None:
         """Say what is waited for: on a terminal in one line that is replaced, elsewhere once."""
         before, self._waiting = self._waiting, line
         if sys.stderr.isatty():
@@ -97,7 +97,7 @@ _WAITS = {
 }
 
 
-def notice_line(notice: Notice) -> str:
+def write_notice(notice: Notice) -> str:
     """Say what is being waited for."""
     if notice.kind == "retry" and notice.error is not None:
         return f"{notice.error.what}; trying again in {notice.seconds:.0f} s"

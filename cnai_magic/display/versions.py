@@ -11,7 +11,7 @@ from ..api.parameters import format_parameter
 from ..chat.reply import Reply
 from ..chat.turn import Turn
 from ..redaction import clean, one_line
-from .tables import escaped
+from .tables import escape_html
 
 __all__ = ["Versions"]
 
@@ -67,50 +67,52 @@ class Versions:
 
     def __repr__(self) -> str:
         lines = [self._title]
-        for index, (before, reply) in enumerate(_with_former(self._replies)):
-            lines += ["", f"── {self._name(index)} · {_when(reply)} ──", *_facts(before, reply)]
-            lines += ["Prompt:", *_changed_lines(None if before is None else before.prompt, reply.prompt)]
+        for index, (before, reply) in enumerate(_pair_with_former(self._replies)):
+            lines += ["", f"── {self._name(index)} · {_write_time(reply)} ──", *_list_facts(before, reply)]
+            lines += ["Prompt:", *_list_changes(None if before is None else before.prompt, reply.prompt)]
             text = clean(reply.text).strip("\n")
-            lines += ["Reply:", *_indented(_cut(text)), one_line(reply.summary)]
+            lines += ["Reply:", *_indent(_cut(text)), one_line(reply.summary)]
         return "\n".join([*lines, "", self._note])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/html": self._html(), "text/plain": repr(self)}
+        return {"text/html": self._build_html(), "text/plain": repr(self)}
 
     def _name(self, index: int) -> str:
         # Its own number, as --keep takes it: of a restored turn the first attempts may be missing.
         return f"Attempt {self._numbers[index]}{' (current)' if index == self._current else ''}"
 
-    def _html(self) -> str:
+    def _build_html(self) -> str:
         replies = self._replies
-        rows = [self._row("When", [escaped(_when(reply)) for reply in replies])]
-        for name, value in _fields(replies):
-            rows.append(self._row(name, _by_attempt(replies, value, _changed_value)))
+        rows = [self._build_row("When", [escape_html(_write_time(reply)) for reply in replies])]
+        for name, value in _list_fields(replies):
+            rows.append(self._build_row(name, _show_each(replies, value, _show_value)))
         if any(reply.system for reply in replies):
-            rows.append(self._row("System", _by_attempt(replies, _system, _changed_text)))
-        rows.append(self._row("Prompt", _by_attempt(replies, lambda reply: reply.prompt, _changed_text)))
-        rows.append(self._row("Reply", _by_attempt(replies, lambda reply: reply.text, _whole_text)))
-        rows.append(self._row("Tokens", [escaped(str(reply.usage)) for reply in replies]))
-        rows.append(self._row("Cost", [escaped(_cost(reply)) for reply in replies]))
-        rows.append(self._row("Time", [f"{reply.seconds:.1f} s" for reply in replies]))
+            rows.append(self._build_row("System", _show_each(replies, _get_system, _show_text)))
+        rows.append(self._build_row("Prompt", _show_each(replies, lambda reply: reply.prompt, _show_text)))
+        rows.append(self._build_row("Reply", _show_each(replies, lambda reply: reply.text, _show_whole)))
+        rows.append(self._build_row("Tokens", [escape_html(str(reply.usage)) for reply in replies]))
+        rows.append(self._build_row("Cost", [escape_html(_write_cost(reply)) for reply in replies]))
+        rows.append(self._build_row("Time", [f"{reply.seconds:.1f} s" for reply in replies]))
         if any(reply.ended for reply in replies):
-            rows.append(self._row("Ended", [escaped(reply.ended) for reply in replies]))
+            rows.append(self._build_row("Ended", [escape_html(reply.ended) for reply in replies]))
         names = "".join(
             f'<th scope="col" style="{_CELL};{self._mark(index)}">{self._name(index)}</th>'
             for index in range(len(replies))
         )
-        legend = f"; {_inserted('new')} and {_deleted('gone')} against the attempt to the left"
+        legend = f"; {_mark_inserted('new')} and {_mark_deleted('gone')} against the attempt to the left"
         width = f"width:100%;min-width:{8 + 13 * len(replies)}em;table-layout:fixed;margin:0"
         return (
-            f"<div><strong>{escaped(self._title)}</strong></div>"
+            f"<div><strong>{escape_html(self._title)}</strong></div>"
             f'<div style="overflow-x:auto;max-width:100%"><table style="{width}">'
             f'<thead><tr><td style="width:8em;{_STICKY}"></td>{names}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div>"
-            f"<small>{escaped(self._note)}{legend if len(replies) > 1 else ''}</small>"
+            f"<small>{escape_html(self._note)}{legend if len(replies) > 1 else ''}</small>"
         )
 
-    def _row(self, name: str, cells: Iterable[str]) -> str:
-        heading = f'<th scope="row" style="text-align:left;vertical-align:top;{_STICKY}">{escaped(name)}</th>'
+    def _build_row(self, name: str, cells: Iterable[str]) -> str:
+        heading = (
+            f'<th scope="row" style="text-align:left;vertical-align:top;{_STICKY}">{escape_html(name)}</th>'
+        )
         shown = (f'<td style="{_CELL};{self._mark(index)}">{cell}</td>' for index, cell in enumerate(cells))
         return f"<tr>{heading}{''.join(shown)}</tr>"
 
@@ -121,20 +123,20 @@ class Versions:
 # -- what an attempt is made of ---------------------------------------------------------------------
 
 
-def _with_former(replies: Sequence[Reply]) -> Iterator[tuple[Reply | None, Reply]]:
+def _pair_with_former(replies: Sequence[Reply]) -> Iterator[tuple[Reply | None, Reply]]:
     return zip(chain([None], replies), replies, strict=False)
 
 
-def _by_attempt(
+def _show_each(
     replies: Sequence[Reply], value: Callable[[Reply], str], show: Callable[[str | None, str], str]
 ) -> list[str]:
     return [
         show(None if before is None else clean(value(before)), clean(value(reply)))
-        for before, reply in _with_former(replies)
+        for before, reply in _pair_with_former(replies)
     ]
 
 
-def _fields(replies: Sequence[Reply]) -> Iterator[tuple[str, Callable[[Reply], str]]]:
+def _list_fields(replies: Sequence[Reply]) -> Iterator[tuple[str, Callable[[Reply], str]]]:
     """Yield the model and each parameter that an attempt was sent with: name, and value or ""."""
     yield "Model", lambda reply: reply.model
     if any(reply.answered_by for reply in replies):
@@ -143,15 +145,15 @@ def _fields(replies: Sequence[Reply]) -> Iterator[tuple[str, Callable[[Reply], s
         yield name, lambda reply, name=name: format_parameter(reply.parameters.get(name))  # type: ignore[misc]
 
 
-def _system(reply: Reply) -> str:
+def _get_system(reply: Reply) -> str:
     return reply.system or ""
 
 
-def _when(reply: Reply) -> str:
+def _write_time(reply: Reply) -> str:
     return reply.started.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _cost(reply: Reply) -> str:
+def _write_cost(reply: Reply) -> str:
     return f"demo credit {reply.cost}" if reply.demo else str(reply.cost)
 
 
@@ -165,24 +167,24 @@ def _cut(text: str) -> str:
 # -- a comparison as HTML -----------------------------------------------------------------------------
 
 
-def _changed_value(before: str | None, value: str) -> str:
-    shown = escaped(value) if value else "<em>not sent</em>"
+def _show_value(before: str | None, value: str) -> str:
+    shown = escape_html(value) if value else "<em>not sent</em>"
     if before is None or before == value:
         return shown
-    former = escaped(before) if before else "<em>not sent</em>"
-    return f"{_deleted(former)} {_inserted(shown)}"
+    former = escape_html(before) if before else "<em>not sent</em>"
+    return f"{_mark_deleted(former)} {_mark_inserted(shown)}"
 
 
-def _whole_text(before: str | None, text: str) -> str:
-    return _scrolling(escaped(_cut(text.strip("\n"))))
+def _show_whole(before: str | None, text: str) -> str:
+    return _wrap_scrolling(escape_html(_cut(text.strip("\n"))))
 
 
-def _changed_text(before: str | None, text: str) -> str:
+def _show_text(before: str | None, text: str) -> str:
     if before is None:
-        return _scrolling(escaped(_cut(text))) if text else "<em>none</em>"
+        return _wrap_scrolling(escape_html(_cut(text))) if text else "<em>none</em>"
     if before == text:
         return "<em>unchanged</em>" if text else "<em>none</em>"
-    pieces, whole = _compared(before, text)
+    pieces, whole = _compare(before, text)
     shown = []
     left = 2 * _LONGEST
     for index, (kind, piece) in enumerate(pieces):
@@ -190,62 +192,62 @@ def _changed_text(before: str | None, text: str) -> str:
             shown.append("<em>… what changed below is not shown</em>")
             break
         if kind == "=":
-            shown.append(_folded(piece, first=not index, last=index == len(pieces) - 1))
+            shown.append(_fold(piece, first=not index, last=index == len(pieces) - 1))
         else:
-            shown.append((_inserted if kind == "+" else _deleted)(escaped(_cut(piece))))
+            shown.append((_mark_inserted if kind == "+" else _mark_deleted)(escape_html(_cut(piece))))
             left -= len(piece)
     said = "" if whole else f"<div><em>{_TOO_LONG}</em></div>"
-    return said + _scrolling("".join(shown))
+    return said + _wrap_scrolling("".join(shown))
 
 
-def _folded(text: str, *, first: bool, last: bool) -> str:
+def _fold(text: str, *, first: bool, last: bool) -> str:
     if len(text) <= _LONGEST_SAME:
-        return escaped(text)
+        return escape_html(text)
     # At a blank, if there is one.
     begin = "" if first else _BROKEN_WORD.sub("", text[:_END][::-1])[::-1]
     end = "" if last else _BROKEN_WORD.sub("", text[-_END:])
     omitted = len(text) - len(begin) - len(end)
-    return f'{escaped(begin)}<em title="{omitted:,} unchanged characters">…</em>{escaped(end)}'
+    return f'{escape_html(begin)}<em title="{omitted:,} unchanged characters">…</em>{escape_html(end)}'
 
 
-def _inserted(content: str) -> str:
+def _mark_inserted(content: str) -> str:
     return f'<ins style="{_INSERTED}">{content}</ins>'
 
 
-def _deleted(content: str) -> str:
+def _mark_deleted(content: str) -> str:
     return f'<del style="{_DELETED}">{content}</del>'
 
 
-def _scrolling(content: str) -> str:
+def _wrap_scrolling(content: str) -> str:
     return f'<div style="{_SCROLL}">{content}</div>'
 
 
 # -- a comparison as text -----------------------------------------------------------------------------
 
 
-def _facts(before: Reply | None, reply: Reply) -> list[str]:
+def _list_facts(before: Reply | None, reply: Reply) -> list[str]:
     lines = []
-    for name, value in _fields([reply] if before is None else [before, reply]):
+    for name, value in _list_fields([reply] if before is None else [before, reply]):
         former, now = before and one_line(value(before)), one_line(value(reply))
         if former is None or former == now:
             lines.append(f"  {name}: {now or 'not sent'}")
         else:
             lines += [f"- {name}: {former or 'not sent'}", f"+ {name}: {now or 'not sent'}"]
-    systems = [_system(each) for each in (before, reply) if each is not None]
+    systems = [_get_system(each) for each in (before, reply) if each is not None]
     if any(systems):
-        lines += ["System:", *_changed_lines(None if before is None else systems[0], systems[-1])]
+        lines += ["System:", *_list_changes(None if before is None else systems[0], systems[-1])]
     return lines
 
 
-def _changed_lines(before: str | None, text: str) -> list[str]:
+def _list_changes(before: str | None, text: str) -> list[str]:
     """Return a text in lines, or the lines that changed with a few around them: "- " gone, "+ " new."""
     text = clean(text).strip("\n")
     if before is None:
-        return _indented(_cut(text) or "(none)")
+        return _indent(_cut(text) or "(none)")
     before = clean(before).strip("\n")
     if before == text:
         return ["  (unchanged)"]
-    pieces, whole = _by_units(_lines(before), _lines(text), _MOST_LINES)
+    pieces, whole = _compare_units(_split_lines(before), _split_lines(text), _MOST_LINES)
     shown = [] if whole else [f"  ({_TOO_LONG})"]
     left = 2 * _LONGEST
     for kind, lines in pieces:
@@ -255,7 +257,7 @@ def _changed_lines(before: str | None, text: str) -> list[str]:
             begin = lines[: 0 if lines is pieces[0][1] else _CONTEXT_LINES]
             end = lines[len(lines) - (0 if lines is pieces[-1][1] else _CONTEXT_LINES) :]
             short = len(lines) <= len(begin) + len(end) + 1
-            shown += _indented("\n".join(lines if short else [*begin, "…", *end]))
+            shown += _indent("\n".join(lines if short else [*begin, "…", *end]))
         else:
             piece = "\n".join(lines)
             shown += [f"{kind} {line}" for line in _cut(piece).split("\n")]
@@ -263,23 +265,23 @@ def _changed_lines(before: str | None, text: str) -> list[str]:
     return shown
 
 
-def _lines(text: str) -> list[str]:
+def _split_lines(text: str) -> list[str]:
     return text.split("\n") if text else []
 
 
-def _indented(text: str) -> list[str]:
+def _indent(text: str) -> list[str]:
     return [f"  {line}".rstrip() for line in text.split("\n")]
 
 
 # -- comparing ----------------------------------------------------------------------------------------
 
 
-def _compared(before: str, text: str) -> tuple[list[_Piece], bool]:
+def _compare(before: str, text: str) -> tuple[list[_Piece], bool]:
     """Compare two texts word by word, line by line where they are long; and tell whether it was possible."""
-    words, whole = _by_units(_WORD.findall(before), _WORD.findall(text), _MOST_WORDS)
+    words, whole = _compare_units(_WORD.findall(before), _WORD.findall(text), _MOST_WORDS)
     if whole:
-        return _joined((kind, "".join(units)) for kind, units in words), True
-    lines, whole = _by_units(before.splitlines(True), text.splitlines(True), _MOST_LINES)
+        return _join((kind, "".join(units)) for kind, units in words), True
+    lines, whole = _compare_units(before.splitlines(True), text.splitlines(True), _MOST_LINES)
     pieces: list[_Piece] = []
     left = _WORDS_IN_ALL
     for index, (kind, units) in enumerate(lines):
@@ -287,15 +289,17 @@ def _compared(before: str, text: str) -> tuple[list[_Piece], bool]:
         if kind == "+" and index and lines[index - 1][0] == "-":
             gone, new = _WORD.findall(pieces.pop()[1]), _WORD.findall(piece)
             left -= len(gone) + len(new)
-            within, fits = _by_units(gone, new, _MOST_WORDS if left > 0 else 0)
+            within, fits = _compare_units(gone, new, _MOST_WORDS if left > 0 else 0)
             pieces += [(each, "".join(words)) for each, words in within]
             whole = whole and fits
         else:
             pieces.append((kind, piece))
-    return _joined(pieces), whole
+    return _join(pieces), whole
 
 
-def _by_units(before: list[str], after: list[str], most: int) -> tuple[list[tuple[str, list[str]]], bool]:
+def _compare_units(
+    before: list[str], after: list[str], most: int
+) -> tuple[list[tuple[str, list[str]]], bool]:
     """Compare two lists of words or lines; of what is equal at both ends none counts towards `most`.
 
     What is longer counts as replaced, and the second value is False.
@@ -319,7 +323,7 @@ def _by_units(before: list[str], after: list[str], most: int) -> tuple[list[tupl
     return [piece for piece in pieces if piece[1]], whole
 
 
-def _joined(pieces: Iterable[_Piece]) -> list[_Piece]:
+def _join(pieces: Iterable[_Piece]) -> list[_Piece]:
     """Join what belongs together: words that changed one after another are one change, with their blanks."""
     joined: list[_Piece] = []
     changed = {"-": "", "+": ""}

@@ -25,7 +25,7 @@ from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import PACE, Batch, View
-from .kernel import address_subshell, is_stop_queued, kernel_id, wait_until_settled
+from .kernel import address_subshell, find_kernel_id, is_stop_queued, wait_until_settled
 
 __all__ = ["WidgetView"]
 
@@ -36,7 +36,7 @@ _SNAPSHOTS = (0.5, 4.0, 32.0, 256.0)
 _PROGRESS_EVERY = 0.5
 
 
-def _asset_text(name: str) -> str:
+def _read_asset(name: str) -> str:
     return files(__package__).joinpath("assets").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -51,7 +51,7 @@ class _Asset(anywidget.AnyWidget):
 class _Answer(anywidget.AnyWidget):
     """One answer in the page."""
 
-    _esm = _asset_text("stub.js")
+    _esm = _read_asset("stub.js")
     asset = Unicode().tag(sync=True)
     header = Dict().tag(sync=True)
     snapshot = Dict({"seq": 0, "text": "", "reasoning": ""}).tag(sync=True)
@@ -64,7 +64,7 @@ _asset: _Asset | None = None
 def _load_asset() -> _Asset:
     global _asset
     if _asset is None or _asset.comm is None:
-        text = _asset_text("answer.js")
+        text = _read_asset("answer.js")
         _asset = _Asset(bundle=text, digest=sha256(text.encode()).hexdigest()[:16])
     return _asset
 
@@ -103,7 +103,7 @@ class WidgetView(View):
             "model": model,
             "turn": question.turn,
             "attempt": question.attempt,
-            "kernel_id": kernel_id(self._shell),
+            "kernel_id": find_kernel_id(self._shell),
         }
         widget = self._widget = _Answer(asset=_load_asset().model_id, header=header)
         widget.on_msg(self._receive)

@@ -11,7 +11,7 @@ from ..chat.prompt import render_prompt
 from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..chat.reply import Reply
 from ..display import choose_view
-from ..display.outputs import kept_metadata
+from ..display.outputs import build_kept_metadata
 from ..errors import InputError
 from ..redaction import one_line, strip_controls
 from ..session.question import Options
@@ -86,7 +86,7 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     settings, session = shell_session.settings, shell_session.session
     run = shell_session.cell.run
     position = run.ask()
-    about = kept_metadata(session, run.cell)
+    about = build_kept_metadata(session, run.cell)
     with interrupts_deferred():  # it imports ipywidgets
         view = choose_view(shell_session.shell, settings.display, about)
     before = session.latest_attempt

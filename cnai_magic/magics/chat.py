@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..chat.order import CellPosition
 from ..display.final import Transcript
 from ..display.line import Line
-from ..display.tables import conversations_table
+from ..display.tables import build_conversations_table
 from ..display.versions import Versions
 from ..errors import InputError
 from ..nearest import did_you_mean
@@ -248,7 +248,7 @@ _HELP = ("-h", "--help")
 
 
 def _table(command: Command) -> object:
-    return conversations_table(command.conversations)
+    return build_conversations_table(command.conversations)
 
 
 def _name(rest: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..display.tables import models_table
+from ..display.tables import build_models_table
 from .arguments import split_words
 from .calling_code import uses_result
 from .parsers import build_models_parser
@@ -20,5 +20,5 @@ def list_models(shell_session: ShellSession, line: str) -> list[str] | None:
         return None
     session = shell_session.session
     found = session.models(arguments.pattern, refresh=arguments.refresh)
-    shell_session.show(models_table(found, session))
+    shell_session.show(build_models_table(found, session))
     return [model.id for model in found] if uses_result(shell_session.shell) else None

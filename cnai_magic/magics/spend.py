@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..display.line import Line
 from ..display.plot import SpendPlot
-from ..display.spend import ScopeTotal, budget_table, grouped_table, overview_table
+from ..display.spend import ScopeTotal, build_budget_table, build_grouped_table, build_overview_table
 from ..errors import CnaiError, InputError, LedgerError
 from ..money.cost import Spend, usd
 from .arguments import split_words
@@ -86,8 +86,8 @@ def read_spend(session: KernelSession, line: str) -> Any:
 
 
 def _overview_tables(session: KernelSession, totals: dict[str, ScopeTotal]) -> Iterator[object]:
-    yield overview_table(totals, session.door)
-    budgets = budget_table(totals, demo=session.asks_demo())
+    yield build_overview_table(totals, session.door)
+    budgets = build_budget_table(totals, demo=session.asks_demo())
     if budgets is not None:
         yield budgets
 
@@ -100,7 +100,9 @@ def _tables(session: KernelSession, by: str | None, of: str | None) -> Iterator[
             sums = scope.sums(each, demo=demo)
             if sums:
                 empty = False
-                yield grouped_table(_HEADINGS[each], sums, demo=demo, scope=scope.title, door=session.door)
+                yield build_grouped_table(
+                    _HEADINGS[each], sums, demo=demo, scope=scope.title, door=session.door
+                )
     if empty:
         yield Line(f"Nothing was spent yet: {scope.title}.")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..display.spend import charges_csv, rows_csv
+from ..display.spend import write_charges_csv, write_rows_csv
 from ..errors import InputError
 from ..money.cost import Record, usd
 from ..money.holds import BudgetStatus
@@ -56,11 +56,11 @@ def _read_csv(session: KernelSession, arguments: Namespace) -> _Change:
             yield record
 
     if by is None:
-        what, lines = "request", charges_csv(counted(scope.records()))
+        what, lines = "request", write_charges_csv(counted(scope.records()))
     else:
         rows = scope.rows(by)
         count = len(rows)
-        what, lines = "row", rows_csv(rows)
+        what, lines = "row", write_rows_csv(rows)
 
     def change() -> str:
         if arguments.csv == "-":

@@ -13,11 +13,11 @@ from cnai_magic.api.messages import Usage
 from cnai_magic.cli import TERMINAL
 from cnai_magic.display.spend import (
     ScopeTotal,
-    budget_table,
-    charges_csv,
-    grouped_table,
-    overview_table,
-    unpriced,
+    build_budget_table,
+    build_grouped_table,
+    build_overview_table,
+    describe_unpriced,
+    write_charges_csv,
 )
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money.cost import Charge, Cost, Record, Spend
@@ -33,7 +33,9 @@ def _rows(table: Any) -> list[dict[str, str]]:
 
 
 def test_an_overview_has_a_row_for_each_scope_and_no_total() -> None:
-    table = overview_table({"this kernel": ScopeTotal(_PRICED), "all": ScopeTotal(_PRICED + _ESTIMATED)})
+    table = build_overview_table(
+        {"this kernel": ScopeTotal(_PRICED), "all": ScopeTotal(_PRICED + _ESTIMATED)}
+    )
     assert _rows(table) == [
         {"": "this kernel", "Cost": "$0.000054", "Requests": "1"},
         {"": "all", "Cost": "≈$0.000055", "Requests": "2"},
@@ -41,9 +43,9 @@ def test_an_overview_has_a_row_for_each_scope_and_no_total() -> None:
 
 
 def test_money_comes_first_and_what_is_in_no_row_is_left_out() -> None:
-    assert overview_table({"all": ScopeTotal()}).headings == ["", "Cost", "Requests"]
-    assert overview_table({"all": ScopeTotal(demo=_PRICED)}).headings == ["", "Demo credit", "Requests"]
-    table = overview_table({"a": ScopeTotal(_PRICED + _UNPRICED, _PRICED), "b": ScopeTotal(_UNPRICED)})
+    assert build_overview_table({"all": ScopeTotal()}).headings == ["", "Cost", "Requests"]
+    assert build_overview_table({"all": ScopeTotal(demo=_PRICED)}).headings == ["", "Demo credit", "Requests"]
+    table = build_overview_table({"a": ScopeTotal(_PRICED + _UNPRICED, _PRICED), "b": ScopeTotal(_UNPRICED)})
     assert table.headings == ["", "Cost", "Demo credit", "Requests", "Unpriced"]
     mixed, alone = _rows(table)
     assert (mixed["Cost"], mixed["Unpriced"]) == ("$0.000054", "1")
@@ -51,12 +53,12 @@ def test_money_comes_first_and_what_is_in_no_row_is_left_out() -> None:
 
 
 def test_budgets_are_a_table_of_what_is_left_and_held() -> None:
-    assert budget_table({"today": ScopeTotal()}, demo=False) is None
+    assert build_budget_table({"today": ScopeTotal()}, demo=False) is None
     budgets = {
         "today": ScopeTotal(budget=BudgetStatus(10**9, 2 * 10**9, 0)),
         "this kernel": ScopeTotal(budget=BudgetStatus(10**9, 10**8, 10**7)),
     }
-    table = budget_table({**budgets, "all": ScopeTotal()}, demo=True)
+    table = build_budget_table({**budgets, "all": ScopeTotal()}, demo=True)
     assert table is not None
     assert table.note == "of demo credit"
     assert _rows(table) == [
@@ -76,57 +78,59 @@ def test_budgets_are_a_table_of_what_is_left_and_held() -> None:
 )
 def test_amounts_in_a_column_have_the_same_decimals(nanos: list[int], written: list[str]) -> None:
     scopes = {str(n): ScopeTotal(Spend(requests=1, nano=nano)) for n, nano in enumerate(nanos)}
-    assert [row["Cost"] for row in _rows(overview_table(scopes))] == written
+    assert [row["Cost"] for row in _rows(build_overview_table(scopes))] == written
 
 
 def test_what_was_asked_and_cost_nothing_is_free_and_what_was_not_asked_is_zero() -> None:
     local = Spend.of(Charge("qwen-local", "main", Usage(9, 9, estimated=True), Cost(0, True, local=True)))
-    table = overview_table(
+    table = build_overview_table(
         {"today": ScopeTotal(local), "this kernel": ScopeTotal(), "all": ScopeTotal(local + _PRICED)}
     )
     assert [row["Cost"] for row in _rows(table)] == ["free", "$0.000000", "$0.000054"]
-    grouped = grouped_table("Model", {"qwen-local": local}, demo=False)
+    grouped = build_grouped_table("Model", {"qwen-local": local}, demo=False)
     assert [row["Cost"] for row in _rows(grouped)] == ["free", "free"]
 
 
 def test_numbers_have_digits_of_one_width_and_are_not_broken() -> None:
-    html = overview_table({"all": ScopeTotal(_PRICED)})._repr_html_()
+    html = build_overview_table({"all": ScopeTotal(_PRICED)})._repr_html_()
     assert html.count("tabular-nums") == html.count("nowrap") == 4
 
 
 def test_thinking_is_told_where_there_is_any() -> None:
     thinking = Spend.of(Charge("deepseek-reasoner", "main", Usage(5, 5000, 4990), Cost(12_600_000)))
-    table = grouped_table("Model", {"deepseek-chat": _PRICED, "deepseek-reasoner": thinking}, demo=False)
+    table = build_grouped_table(
+        "Model", {"deepseek-chat": _PRICED, "deepseek-reasoner": thinking}, demo=False
+    )
     assert table.headings == ["Model", "Cost", "Requests", "Prompt", "Completion", "Thinking"]
     assert [row["Thinking"] for row in _rows(table)] == ["", "4,990", "4,990"]
 
 
 def test_notes_explain_the_marks_that_are_there_and_no_others() -> None:
-    assert overview_table({"a": ScopeTotal(_PRICED)}).note == ""
+    assert build_overview_table({"a": ScopeTotal(_PRICED)}).note == ""
     # Its tokens are estimated, but the overview shows no tokens.
-    assert overview_table({"a": ScopeTotal(replace(_PRICED, usage=_ESTIMATED.usage))}).note == ""
-    assert "CNAI_PRICES" in overview_table({"a": ScopeTotal(_UNPRICED)}, TERMINAL).note
-    assert "≈" in overview_table({"a": ScopeTotal(_ESTIMATED)}).note
-    assert "%cnai_spend --price MODEL IN OUT" in overview_table({"a": ScopeTotal(_UNPRICED)}, CELL).note
-    assert overview_table({"a": ScopeTotal(demo=_PRICED)}).note == "demo credit is not money"
+    assert build_overview_table({"a": ScopeTotal(replace(_PRICED, usage=_ESTIMATED.usage))}).note == ""
+    assert "CNAI_PRICES" in build_overview_table({"a": ScopeTotal(_UNPRICED)}, TERMINAL).note
+    assert "≈" in build_overview_table({"a": ScopeTotal(_ESTIMATED)}).note
+    assert "%cnai_spend --price MODEL IN OUT" in build_overview_table({"a": ScopeTotal(_UNPRICED)}, CELL).note
+    assert build_overview_table({"a": ScopeTotal(demo=_PRICED)}).note == "demo credit is not money"
 
 
 def test_tokens_that_are_estimated_and_have_no_price_are_explained_too() -> None:
     spend = Spend.of(Charge("qwen-max", "main", Usage(10, 1, estimated=True), Cost(None, True)))
-    table = grouped_table("Model", {"qwen-max": spend}, demo=False)
+    table = build_grouped_table("Model", {"qwen-max": spend}, demo=False)
     assert _rows(table)[0]["Prompt"] == "≈10"
     assert "≈ marks" in table.note
 
 
 def test_demo_credit_is_not_called_a_cost() -> None:
-    table = grouped_table("Model", {"demo-guide": _PRICED}, demo=True)
+    table = build_grouped_table("Model", {"demo-guide": _PRICED}, demo=True)
     assert table.headings[1] == "Demo credit"
     assert table.note == "this kernel; demo credit is not money"
 
 
 def test_a_grouped_table_ends_with_the_exact_total() -> None:
     sums = {"deepseek-chat": _PRICED + _ESTIMATED, "qwen-max": _UNPRICED}
-    table = grouped_table("Model", sums, demo=False, scope="all notebooks")
+    table = build_grouped_table("Model", sums, demo=False, scope="all notebooks")
     total = _rows(table)[-1]
     assert (total["Model"], total["Requests"]) == ("Total", "3")
     assert (total["Cost"], total["Unpriced"]) == ("≈$0.000054761", "1 request, 1,234 tokens")
@@ -141,21 +145,21 @@ def test_a_grouped_table_ends_with_the_exact_total() -> None:
     [("Conversation", "(in no conversation)"), ("Notebook", "(no notebook)"), ("Model", "(not known)")],
 )
 def test_what_has_no_name_is_given_one(heading: str, name: str) -> None:
-    table = grouped_table(heading, {"": _PRICED, name: _PRICED}, demo=False)
+    table = build_grouped_table(heading, {"": _PRICED, name: _PRICED}, demo=False)
     assert [row[heading] for row in _rows(table)] == [name, name, "Total"]
 
 
 def test_a_table_of_nothing_is_a_total_of_nothing() -> None:
-    assert _rows(grouped_table("Day", {}, demo=False))[-1]["Cost"] == "$0.00"
+    assert _rows(build_grouped_table("Day", {}, demo=False))[-1]["Cost"] == "$0.00"
 
 
 def test_html_in_a_name_is_escaped() -> None:
-    assert "<img" not in grouped_table("Notebook", {"<img src=x>": _PRICED}, demo=False)._repr_html_()
+    assert "<img" not in build_grouped_table("Notebook", {"<img src=x>": _PRICED}, demo=False)._repr_html_()
 
 
 def test_unpriced_is_told_only_where_there_is_any() -> None:
-    assert unpriced(_PRICED) == ""
-    assert unpriced(_UNPRICED) == "1 request, 1,234 tokens"
+    assert describe_unpriced(_PRICED) == ""
+    assert describe_unpriced(_UNPRICED) == "1 request, 1,234 tokens"
 
 
 # -- CSV ----------------------------------------------------------------------------------------
@@ -178,14 +182,14 @@ def _charge(**fields: Any) -> Charge:
 
 
 def _read(*charges: Charge) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO("".join(charges_csv(map(Record.of, charges))), newline="")))
+    return list(csv.DictReader(io.StringIO("".join(write_charges_csv(map(Record.of, charges))), newline="")))
 
 
 def test_a_charge_is_one_line_of_csv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
     try:
-        head, line = charges_csv([Record.of(_charge())])
+        head, line = write_charges_csv([Record.of(_charge())])
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -235,5 +239,5 @@ def test_lines_are_made_as_they_are_read() -> None:
         while True:
             yield Record.of(_charge())
 
-    lines = charges_csv(endless())
+    lines = write_charges_csv(endless())
     assert [next(lines).split(",")[0] for _ in range(3)] == ["id", "0123456789abcdef", "0123456789abcdef"]

@@ -5,7 +5,7 @@ import pytest
 from cnai_magic.api.messages import Model
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.conversations import Conversations
-from cnai_magic.display.tables import Table, conversations_table, models_table
+from cnai_magic.display.tables import Table, build_conversations_table, build_models_table
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.display.answers import attempt
@@ -72,7 +72,7 @@ def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None
         session = KernelSession(
             Cnai(base_url=server.base_url, model="deepseek-chat", prices={"deepseek-chat": (1.68, 2.52)})
         )
-        shown = repr(models_table(models, session)).split("\n")
+        shown = repr(build_models_table(models, session)).split("\n")
         session.close()
     assert shown[2].split() == ["deepseek-chat", "deepseek", "$1.68", "$2.52", "default"]
     assert shown[3].split() == ["qwen-max", "ali", "unpriced", "unpriced"]
@@ -82,7 +82,7 @@ def test_models_are_listed_with_their_prices_and_the_default_is_marked() -> None
 def test_models_of_a_server_on_this_machine_are_free_and_local() -> None:
     with ScriptedServer() as server:
         session = KernelSession(Cnai(base_url=server.base_url, model="m"))
-        table = models_table([Model("m")], session)
+        table = build_models_table([Model("m")], session)
         session.close()
     assert "(free, local)" in table.note or table.rows[0][4] == "free, local"
 
@@ -92,7 +92,7 @@ def test_prices_of_several_sources_say_where_each_is_from() -> None:
         told = {"model_name": "qwen-max", "quota_type": 0, "model_ratio": 0.5, "completion_ratio": 3}
         server.pricing = {"success": True, "data": [told]}
         session = KernelSession(Cnai(base_url=server.base_url, prices={"deepseek-chat": (1, 2, "0.25")}))
-        table = models_table([Model("deepseek-chat"), Model("qwen-max"), Model("other")], session)
+        table = build_models_table([Model("deepseek-chat"), Model("qwen-max"), Model("other")], session)
         session.close()
     assert table.headings == ["ID", "Input", "Output", "Cached input", "Price from", ""]
     assert table.rows[0][1:5] == ["$1.00", "$2.00", "$0.25", "set in this notebook"]
@@ -104,7 +104,7 @@ def test_prices_of_several_sources_say_where_each_is_from() -> None:
 
 def test_one_model_is_not_called_models() -> None:
     assert "1 model;" in repr(
-        models_table([Model("x")], KernelSession(Cnai(base_url="http://127.0.0.1:9/v1")))
+        build_models_table([Model("x")], KernelSession(Cnai(base_url="http://127.0.0.1:9/v1")))
     )
 
 
@@ -114,7 +114,7 @@ def test_conversations_are_listed_with_the_one_in_use_marked() -> None:
     for prompt in ("first", "first, better"):
         plan.record(CellPosition("a"), attempt(prompt=prompt))
     plan.record(CellPosition("b"), attempt(prompt="a very long question " * 9))
-    shown = repr(conversations_table(conversations)).split("\n")
+    shown = repr(build_conversations_table(conversations)).split("\n")
     assert shown[2].split() == ["main", "0", "0"]
     assert shown[3].split()[:3] == ["plan", "2", "3"]
     assert "…" in shown[3]

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cnai_magic.api.retries import Notice
-from cnai_magic.display.terminal import TerminalView, notice_line
+from cnai_magic.display.terminal import TerminalView, write_notice
 from cnai_magic.errors import ServerError
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.view import Batch
@@ -108,7 +108,7 @@ def test_waiting_is_told_in_one_line_on_a_terminal_and_once_elsewhere(
     view.update(Batch("Four."))
     assert err.getvalue().endswith("\r\x1b[K")
     assert capsys.readouterr().out == "Four."
-    assert notice_line(Notice("queued")) == "queued at the server"
+    assert write_notice(Notice("queued")) == "queued at the server"
 
 
 def test_a_failure_ends_the_line_and_shows_the_footer_of_the_part(capsys: pytest.CaptureFixture[str]) -> None:

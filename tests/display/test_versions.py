@@ -15,7 +15,7 @@ from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.order import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.chat.turn import Turn
-from cnai_magic.display.versions import Versions, _compared
+from cnai_magic.display.versions import Versions, _compare
 from cnai_magic.money.cost import Cost
 from tests.display.answers import reply
 from tests.xss_corpus import NAMED
@@ -175,7 +175,7 @@ def test_words_of_the_prompt_that_changed_are_marked() -> None:
 
 
 def test_words_that_changed_one_after_another_are_one_change() -> None:
-    assert _compared("see red cats run", "see two dogs run") == (
+    assert _compare("see red cats run", "see two dogs run") == (
         [("=", "see "), ("-", "red cats"), ("+", "two dogs"), ("=", " run")],
         True,
     )
@@ -223,7 +223,7 @@ _PROSE = st.text("ab \n.é", max_size=60)
 
 @given(_PROSE, _PROSE)
 def test_a_comparison_holds_both_texts_wholly(before: str, after: str) -> None:
-    pieces, _ = _compared(before, after)
+    pieces, _ = _compare(before, after)
     assert "".join(text for kind, text in pieces if kind != "+") == before
     assert "".join(text for kind, text in pieces if kind != "-") == after
 
@@ -232,7 +232,7 @@ def test_a_comparison_holds_both_texts_wholly(before: str, after: str) -> None:
 def test_a_megabyte_with_one_change_is_compared_exactly(unit: str) -> None:
     text = "".join(unit % number for number in range(120_000))
     changed = text.replace(unit % 60_000, "another ")
-    pieces, whole = _compared(text, changed)
+    pieces, whole = _compare(text, changed)
     assert whole
     assert sum(len(piece) for kind, piece in pieces if kind == "+") < 30
 
@@ -271,7 +271,7 @@ def test_what_is_too_long_to_be_compared_is_said_to_be(prompts: tuple[str, str],
 
 
 def test_in_a_script_without_blanks_characters_are_compared() -> None:
-    assert _compared("用三句话总结收入", "用两句话总结收入") == (
+    assert _compare("用三句话总结收入", "用两句话总结收入") == (
         [("=", "用"), ("-", "三"), ("+", "两"), ("=", "句话总结收入")],
         True,
     )

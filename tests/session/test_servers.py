@@ -14,7 +14,7 @@ import pytest
 from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.billing import Balance
 from cnai_magic.api.messages import Model
-from cnai_magic.display.tables import models_table
+from cnai_magic.display.tables import build_models_table
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.cell_words import CELL
@@ -143,7 +143,7 @@ def test_every_price_stands_in_the_table_of_models_with_its_source(
     server.pricing = PRICING
     server.reply(json_response({"data": [{"id": "m"}, {"id": "mine"}, {"id": "other"}]}))
     session = make(prices={"mine": (5, 5, 1)})
-    shown = repr(models_table(session.models(), session))
+    shown = repr(build_models_table(session.models(), session))
     lines = {line.split()[0]: line for line in shown.splitlines()}
     assert "$1.00" in lines["m"]
     assert "$3.00" in lines["m"]
@@ -305,7 +305,7 @@ def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_sh
         assert session.ledger.by("host", demo=False) == {}
         assert list(session.ledger.by("host", demo=True)) == ["127.0.0.1"]
         assert session.spending.status(session.budget, demo=False) == (10**9, 0, 0)
-        assert "demo credit (not money)" in models_table(session.models(), session).note
+        assert "demo credit (not money)" in build_models_table(session.models(), session).note
         told = list(balance_lines(session))
         assert told[0].startswith("127.0.0.1 counts demo credit $0.")
         assert told[2].startswith("The ledger counts $0.")
