@@ -51,6 +51,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "traitlets": {"settings", "display.widget"},
     "anywidget": {"display.widget"},
     "aiohttp": {"gateway"},
+    "jsonschema": {"chat.json_answer", "chat.schemas"},
     "keyring": {"session.keys"},
     "jinja2": {"chat.expressions"},
     "markdown_it": {"chat.markdown"},
@@ -70,6 +71,7 @@ _PURE = {
     "api.answering_model",
     "api.billing",
     "api.choices",
+    "api.json_format",
     "api.messages",
     "api.reader",
     "api.thinking",
@@ -250,7 +252,7 @@ def _loaded_after(statement: str) -> set[str]:
 
 def test_loading_the_extension_loads_nothing_heavy() -> None:
     heavy = {"aiohttp", "anywidget", "ipywidgets", "jinja2", "keyring", "markdown_it", "nbformat", "requests"}
-    heavy |= {"sseclient", "urllib3"}
+    heavy |= {"jsonschema", "sseclient", "urllib3"}
     loaded = _loaded_after("import cnai_magic, cnai_magic.magics.extension, cnai_magic.display")
     assert "IPython" in loaded
     assert loaded & heavy == set()
@@ -272,7 +274,9 @@ def test_the_command_line_asks_without_ipython() -> None:
 def test_a_question_is_shown_before_anything_heavy_is_loaded() -> None:
     modules = ("magics.extension", "session.kernel_session", "notebook.notebook_files")
     loaded = _loaded_after("import " + ", ".join(f"cnai_magic.{name}" for name in modules))
-    assert loaded & {"requests", "urllib3", "sseclient", "aiohttp", "nbformat", "keyring"} == set()
+    assert (
+        loaded & {"requests", "urllib3", "sseclient", "aiohttp", "nbformat", "keyring", "jsonschema"} == set()
+    )
 
 
 def test_the_gateway_starts_without_the_notebook_side() -> None:

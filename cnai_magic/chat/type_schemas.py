@@ -1,0 +1,228 @@
+"""JSON Schemas of Python types: of annotations, dataclasses, TypedDicts and models of pydantic.
+
+pydantic is never imported: whatever has a method `model_json_schema` describes itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import inspect
+import types
+import typing
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import InputError
+
+__all__ = ["describes_itself", "is_record", "schema_of_type"]
+
+_DEEPEST = 20
+_PLAIN: dict[object, dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    decimal.Decimal: {"type": "number"},
+    bool: {"type": "boolean"},
+    None: {"type": "null"},
+    type(None): {"type": "null"},
+    datetime.datetime: {"type": "string", "format": "date-time"},
+    datetime.date: {"type": "string", "format": "date"},
+    datetime.time: {"type": "string", "format": "time"},
+    uuid.UUID: {"type": "string", "format": "uuid"},
+    dict: {"type": "object"},
+    list: {"type": "array"},
+    tuple: {"type": "array"},
+    set: {"type": "array", "uniqueItems": True},
+    Any: {},
+    object: {},
+}
+_ARRAYS = ("list", "Sequence", "Iterable", "Collection", "MutableSequence", "deque")
+_SETS = ("set", "frozenset", "Set", "AbstractSet", "MutableSet")
+_MAPPINGS = ("dict", "Mapping", "MutableMapping", "OrderedDict", "defaultdict")
+# typing_extensions has its own on Python 3.10.
+_WRAPPERS = ("Required", "NotRequired", "ReadOnly", "Annotated", "Final", "ClassVar")
+
+
+def describes_itself(kind: object) -> bool:
+    """Tell whether a class is a model of pydantic, or another that writes its own JSON Schema."""
+    return isinstance(kind, type) and callable(getattr(kind, "model_json_schema", None))
+
+
+def is_record(kind: object) -> bool:
+    """Tell whether a class has fields with types: a dataclass, a TypedDict or a NamedTuple."""
+    if not isinstance(kind, type):
+        return False
+    named = issubclass(kind, tuple) and hasattr(kind, "_fields")
+    return dataclasses.is_dataclass(kind) or _is_typed_dict(kind) or named
+
+
+def schema_of_type(kind: Any) -> dict[str, Any]:
+    """Return the JSON Schema of a type; classes that hold themselves stand under `$defs`.
+
+    Raises InputError, which names the type, for one that JSON cannot hold.
+    """
+    writer = _Writer()
+    schema = writer.write(kind)
+    if not writer.repeated:
+        return schema
+    kept = {name: body for name, body in writer.definitions.items() if name in writer.repeated}
+    return {**schema, "$defs": kept}
+
+
+class _Writer:
+    """Writes the schema of one type; `repeated` are the names of classes that hold themselves."""
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, dict[str, Any]] = {}
+        self.repeated: set[str] = set()
+        self._open: list[object] = []
+
+    def write(self, kind: Any) -> dict[str, Any]:
+        if len(self._open) > _DEEPEST:
+            raise InputError("a type is nested too deep for a JSON Schema", parameter="schema")
+        if isinstance(kind, typing.Hashable) and kind in _PLAIN:
+            return dict(_PLAIN[kind])
+        if isinstance(kind, typing.TypeVar) or kind is inspect.Parameter.empty:
+            return {}
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            return _choices([each.value for each in kind], kind)
+        if describes_itself(kind):
+            return _checked_own(kind)
+        if is_record(kind):
+            return self._record(kind)
+        if callable(getattr(kind, "__supertype__", None)):
+            return self.write(kind.__supertype__)  # a NewType
+        return self._generic(kind)
+
+    def _generic(self, kind: Any) -> dict[str, Any]:
+        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+        name = getattr(origin, "__name__", "") or getattr(origin, "_name", "") or ""
+        if name in _WRAPPERS:
+            return self._annotated(arguments)
+        if origin is typing.Literal or name == "Literal":
+            return _choices(list(arguments), kind)
+        if origin in (typing.Union, types.UnionType):
+            return _either([self.write(each) for each in arguments])
+        if name in _ARRAYS and arguments:
+            return {"type": "array", "items": self.write(arguments[0])}
+        if name in _SETS and arguments:
+            return {"type": "array", "items": self.write(arguments[0]), "uniqueItems": True}
+        if name in _MAPPINGS and len(arguments) == 2:
+            return {"type": "object", "additionalProperties": self.write(arguments[1])}
+        if name == "tuple":
+            return self._tuple(arguments)
+        if isinstance(kind, type) and issubclass(kind, (str, int, float)):
+            return self.write(next(base for base in (bool, str, int, float) if issubclass(kind, base)))
+        raise InputError(
+            f"{_name(kind)} has no form in JSON",
+            parameter="schema",
+            why="str, int, float, bool, None, list, dict, tuple, Literal, enums, unions, dataclasses, "
+            "TypedDicts and models of pydantic have one",
+        )
+
+    def _annotated(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        schema = self.write(arguments[0])
+        words = [each for each in arguments[1:] if isinstance(each, str)]
+        return {**schema, "description": words[0]} if words else schema
+
+    def _tuple(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        if len(arguments) == 2 and arguments[1] is ...:
+            return {"type": "array", "items": self.write(arguments[0])}
+        each = [self.write(argument) for argument in arguments if argument != ()]
+        return {"type": "array", "prefixItems": each, "minItems": len(each), "maxItems": len(each)}
+
+    def _record(self, kind: type) -> dict[str, Any]:
+        if kind in self._open:
+            self.repeated.add(kind.__name__)
+            return {"$ref": f"#/$defs/{kind.__name__}"}
+        self._open.append(kind)
+        try:
+            hints = _hints(kind)
+            fields = [(name, hints[name], needed) for name, needed in _fields(kind) if name in hints]
+            schema: dict[str, Any] = {
+                "type": "object",
+                "properties": {name: self.write(hint) for name, hint, _ in fields},
+                "required": [name for name, _, needed in fields if needed],
+                "additionalProperties": False,
+            }
+        finally:
+            self._open.pop()
+        words = _docstring(kind)
+        schema = {"description": words, **schema} if words else schema
+        self.definitions[kind.__name__] = schema
+        if kind.__name__ in self.repeated and self._open:
+            return {"$ref": f"#/$defs/{kind.__name__}"}
+        return schema
+
+
+def _is_typed_dict(kind: type) -> bool:
+    return issubclass(kind, dict) and hasattr(kind, "__total__") and hasattr(kind, "__required_keys__")
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(kind, include_extras=True)
+    except Exception as exc:  # whatever an annotation raises when it is read
+        raise InputError(
+            f"the types of {kind.__name__} cannot be read",
+            parameter="schema",
+            why=f"{type(exc).__name__}: {exc}",
+            next_step="define the types that its fields name first",
+        ) from exc
+
+
+def _fields(kind: type) -> Iterator[tuple[str, bool]]:
+    """Yield the name of each field, and whether it has no default."""
+    if dataclasses.is_dataclass(kind):
+        missing = dataclasses.MISSING
+        for each in dataclasses.fields(kind):
+            if each.init:
+                yield each.name, each.default is missing and each.default_factory is missing
+    elif _is_typed_dict(kind):
+        required: frozenset[str] = kind.__required_keys__  # type: ignore[attr-defined]
+        for name, hint in kind.__annotations__.items():
+            # Under `from __future__ import annotations` the keys that are not required are not known as such.
+            words = hint if isinstance(hint, str) else getattr(hint, "__forward_arg__", "")
+            yield name, name in required and "NotRequired[" not in words
+    else:
+        defaults: Mapping[str, Any] = kind._field_defaults  # type: ignore[attr-defined]
+        for name in kind._fields:  # type: ignore[attr-defined]
+            yield name, name not in defaults
+
+
+def _docstring(kind: type) -> str:
+    """Return what a class says of itself; dataclasses and NamedTuples without words repeat their fields."""
+    words = kind.__dict__.get("__doc__") or ""
+    generated = words.startswith((f"{kind.__name__}(", "dict("))
+    return "" if generated else inspect.cleandoc(words)
+
+
+def _checked_own(kind: Any) -> dict[str, Any]:
+    try:
+        schema = kind.model_json_schema()
+    except Exception as exc:  # whatever a model raises that has no schema
+        raise InputError(
+            f"{kind.__name__} has no JSON Schema", parameter="schema", why=f"{type(exc).__name__}: {exc}"
+        ) from exc
+    return dict(schema)
+
+
+def _choices(values: list[Any], kind: object) -> dict[str, Any]:
+    kinds = {type(value) for value in values}
+    if not values or not kinds <= {str, int, float, bool, type(None)}:
+        raise InputError(f"the values of {_name(kind)} have no form in JSON", parameter="schema")
+    named = _PLAIN[kinds.pop()] if len(kinds) == 1 else {}
+    return {**named, "enum": values}
+
+
+def _either(options: list[dict[str, Any]]) -> dict[str, Any]:
+    plain = [each["type"] for each in options if set(each) == {"type"} and isinstance(each["type"], str)]
+    return {"type": plain} if len(plain) == len(options) else {"anyOf": options}
+
+
+def _name(kind: object) -> str:
+    return getattr(kind, "__name__", None) or str(kind)
