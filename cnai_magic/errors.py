@@ -7,6 +7,8 @@ CnaiError                      what happened, why, the next step, the request ID
 ├── BudgetError                the question does not fit the budget; nothing was sent
 ├── LedgerError                the ledger of costs cannot be read or written
 ├── ReplayError                the notebook has no answer to exactly this request
+├── JSONAnswerError            the answer is not the JSON that was asked for; it was charged, its text is kept
+│   └── JSONCutError           the answer ended before its JSON did
 ├── APIError                   the server answered with an error
 │   ├── AuthenticationError    the key is missing, wrong or not allowed to do this (401, 403)
 │   ├── QuotaError             no credit is left (402 and its other spellings); never retried
@@ -60,6 +62,8 @@ __all__ = [
     "HTMLError",
     "InputError",
     "InvalidRequestError",
+    "JSONAnswerError",
+    "JSONCutError",
     "LedgerError",
     "ModelNotFoundError",
     "NetworkError",
@@ -148,6 +152,29 @@ class ReplayError(CnaiError):
     """Answers are replayed, and the notebook has none to exactly this request; nothing was sent."""
 
     default_next_step = "ask the server: " + change_setting("replay", False) + ", and ask again"
+
+
+class JSONAnswerError(CnaiError):
+    """The answer is not the JSON that was asked for, and a request to correct it did not help.
+
+    `text` is the answer as it came. It was charged, and is not part of the conversation.
+    """
+
+    default_next_step: str | Step | NextStep = (
+        "ask in other words, for fewer or simpler fields, or ask another model"
+    )
+
+    def __init__(
+        self, what: str, *, why: str = "", next_step: str | Step | NextStep = "", text: str = ""
+    ) -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.text = text
+
+
+class JSONCutError(JSONAnswerError):
+    """The answer reached a limit of its length before its JSON ended."""
+
+    default_next_step = "ask for less, or for a longer answer: " + change_setting("max_tokens", 8000)
 
 
 class APIError(CnaiError):

@@ -222,7 +222,7 @@ class Conversation:
             and (each.conversation, each.turn_id in known) == (self.name, False)
             and each.turn
             and each.reply.text
-            and each.reply.finish_reason != "failed"
+            and not each.reply.failed
         }
         if found:
             attempts = sorted(found.values(), key=lambda each: (each.number, each.reply.started))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -15,7 +17,10 @@ from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean
 from .footer import footer_line
-from .markdown import code_blocks, notebook_markdown
+from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
+from .json_table import find_rows, write_table
+from .markdown import code_blocks, fenced_blocks, notebook_markdown
+from .schemas import check_schema
 
 __all__ = ["Reply"]
 
@@ -25,6 +30,7 @@ _ENDS = {
     "stopped": "stopped",
     "interrupted": "interrupted",
     "failed": "broke off",
+    "invalid": "not the JSON that was asked for",
     "budget": "stopped at the budget",
     "insufficient_system_resource": "cut by the server: out of resources",
     "network_error": "cut by the server: network error",
@@ -39,11 +45,12 @@ class Reply:
     are those that were sent. `prompt_parts` are the question where it is more than text, `attached` says what
     was sent with it, `steps` are the calls of tools and their results between it and the answer.
     `finish_reason` is the server's ("stop", "length", "content_filter", …), or "stopped", "interrupted",
-    "failed" or "budget". `note` is a remark where something odd followed the complete answer, mostly "".
-    `seconds` and `first_token_after` count from `started`, when it was asked. `demo` tells that the answer
-    took demo credit. `id` names the answer in the notebook and in the ledger. `request` is the digest of all
-    that was sent, by which an answer can be `replayed`: shown again from the notebook instead of being asked
-    for. `footer` is the line that was shown below the answer.
+    "failed", "budget", or "invalid" for what is not the JSON that was asked for. `note` is a remark where
+    something odd followed the complete answer, mostly "". `seconds` and `first_token_after` count from
+    `started`, when it was asked. `demo` tells that the answer took demo credit. `id` names the answer in the
+    notebook and in the ledger. `request` is the digest of all that was sent, by which an answer can be
+    `replayed`: shown again from the notebook instead of being asked for. `footer` is the line that was shown
+    below the answer.
     """
 
     text: str
@@ -68,33 +75,90 @@ class Reply:
     attached: tuple[str, ...] = ()
     steps: tuple[Message, ...] = ()
     footer: str = field(default="", compare=False)
+    _data: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def code(self) -> str:
-        """The first fenced code block of the answer, or "" where it has none."""
+        """The first block of code in the answer, or "" where it has none."""
         return next(iter(self.code_blocks()), "")
 
     def code_blocks(self, language: str = "") -> list[str]:
-        """Return the fenced code blocks, only those in `language` where one is named."""
-        return code_blocks(self.text, language)
+        """Return the fenced blocks of code, only those in `language` where one is named.
+
+        Blocks of JSON are data, not code: they are returned where "json" is named.
+        """
+        if language:
+            return code_blocks(self.text, language)
+        return [code for info, code in fenced_blocks(self.text) if info.lower() not in DATA_LANGUAGES]
 
     def json(self) -> Any:
-        """Return the answer read as JSON, bare or in a fenced block; raises InputError where it is none."""
-        for text in (self.text, *self.code_blocks("json"), *self.code_blocks()):
-            try:
-                return json.loads(text)
-            except ValueError:
-                continue
-        raise InputError(
-            "the answer is not JSON",
-            why=f"it begins: {self.text[:200]}{'…' * (len(self.text) > 200)}" if self.text else "it is empty",
-            next_step="ask for JSON and nothing else, or read .text",
-        )
+        """Return the JSON of the answer: bare, in a fenced block, or alone among other words.
+
+        Raises InputError where there is none, or more than one.
+        """
+        return self._read(None)
+
+    @property
+    def data(self) -> Any:
+        """The answer as a value of Python that fits the schema that was asked for; without one, `json()`.
+
+        It is read once, and the same object each time. Raises InputError where the answer does not fit.
+        """
+        if not self._data:
+            self._data.append(self._read(self.schema))
+        return self._data[0]
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The JSON Schema that was asked for, {} for any JSON, None where no JSON was asked for."""
+        schema = self.parameters.get("schema")
+        return schema if isinstance(schema, Mapping) else None
+
+    def _read(self, schema: Mapping[str, Any] | None) -> Any:
+        if schema:
+            check_schema(schema)
+        try:
+            return read_json(self.text, schema)
+        except JSONProblem as problem:
+            begins = f"; it begins: {self.text[:200]}{'…' * (len(self.text) > 200)}" if self.text else ""
+            fits = not (problem.found and schema)
+            raise InputError(
+                "the answer is not JSON" if fits else "the answer does not fit its schema",
+                why=f"{problem}{begins}",
+                next_step="ask for JSON and nothing else, or read .text",
+            ) from problem
+
+    def to_frame(self) -> Any:
+        """Return the rows of the answer, a list of flat objects, as a DataFrame.
+
+        It is one of polars where polars is imported and pandas is not, else one of pandas. Raises InputError
+        where the answer is anything else, or neither can be imported.
+        """
+        rows = find_rows(self.data)
+        if not rows:
+            raise InputError(
+                "the answer is not a list of flat objects",
+                why="only such a list is a table",
+                next_step="use .data, or ask for such a list: 'list[name, age int]'",
+            )
+        polars = sys.modules.get("polars") if "pandas" not in sys.modules else None
+        try:
+            library = polars or importlib.import_module("pandas")
+        except ImportError as exc:
+            raise InputError(
+                "pandas is not there", why=str(exc), next_step="install it, or use .data"
+            ) from exc
+        return library.DataFrame(list(rows))
 
     @property
     def markdown(self) -> str:
-        """The answer as Markdown that is safe in a notebook, with maths that it typesets."""
-        return notebook_markdown(clean(self.text))
+        """The answer as Markdown that is safe in a notebook, with maths that it typesets.
+
+        A list of flat objects that was asked for as JSON is a table, other JSON a block of code.
+        """
+        text = clean(self.text).strip("\n")
+        rows = find_rows(_read_or_none(text)) if self.schema is not None and not self.failed else []
+        return write_table(rows) if rows else notebook_markdown(_fenced(text))
 
     @property
     def summary(self) -> str:
@@ -119,6 +183,11 @@ class Reply:
             attached=self.attached,
             remarks=(self.ended, self.note, *remarks),
         )
+
+    @property
+    def failed(self) -> bool:
+        """Whether it broke off, or is not the JSON that was asked for; it is then no turn."""
+        return self.finish_reason in ("failed", "invalid")
 
     @property
     def ended(self) -> str:
@@ -146,3 +215,21 @@ class Reply:
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(clean(self.text))
+
+
+def _read_or_none(text: str) -> Any:
+    try:
+        return read_json(text)
+    except JSONProblem:
+        return None
+
+
+def _fenced(text: str) -> str:
+    """Return an answer that is nothing but JSON as a block of code: Markdown would run its lines together."""
+    if text[:1] not in ("{", "[") or "```" in text:
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return f"```json\n{text}\n```"

@@ -7,7 +7,6 @@ bottom is all that is needed to have the conversations again.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import Any
 
@@ -42,27 +41,15 @@ def bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
     """
     reply = attempt.reply
     footer = reply.summary if alone else attempt.footer
-    parts = [hide_keys(strip_controls(reply.text)).strip("\n")]
+    parts = [reply.markdown]
     if reply.reasoning:
         thought = notebook_markdown(shown_text(reply.reasoning))
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
-    parts[-1] = notebook_markdown(_fenced(parts[-1]))
     parts.append(small(footer))
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
         "text/plain": f"{shown_text(reply.text)}\n\n{footer}".lstrip("\n"),
     }
-
-
-def _fenced(text: str) -> str:
-    """Return an answer that is nothing but JSON as a block of code: Markdown would run its lines together."""
-    if text[:1] not in ("{", "[") or "```" in text:
-        return text
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return f"```json\n{text}\n```"
 
 
 def small(line: str) -> str:

@@ -92,7 +92,7 @@ class _Restoring:
             self._homes.setdefault(each.id, (home, each.turn_id or each.id))
         name = self._names.of(saved.conversation, saved.known)
         # An answer outside of any conversation, or one that broke off, is spend and no turn.
-        if not attempt.turn or not attempt.reply.text or attempt.reply.finish_reason == "failed":
+        if not attempt.turn or not attempt.reply.text or attempt.reply.failed:
             return
         # A fork may have turns of a conversation that was deleted.
         turns = self._turns[name]

@@ -50,7 +50,7 @@ class Recorder:
                 total=self.spent(demo=question.demo),
             )
             # An empty message is not a turn: some vendors refuse a conversation that holds one.
-            if reply.text and reply.finish_reason != "failed" and not question.options.once:
+            if reply.text and not reply.failed and not question.options.once:
                 attempt = self._record(question, attempt)
             else:
                 standing = None if question.options.once else question.conversation.turn_at(question.position)

@@ -27,7 +27,7 @@ def find_saved_answer(
     gives the question with, for what it leaves open, the model of a saved answer. Raises ReplayError.
     """
     every = (each for attempt in saved for each in _list_attempts(attempt))
-    whole = [each for each in every if each.reply.finish_reason != "failed"]
+    whole = [each for each in every if not each.reply.failed]
     if not whole:
         raise ReplayError(
             "this cell has no saved answer to replay",

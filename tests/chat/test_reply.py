@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+import sys
+from types import ModuleType
+
 import pytest
 
 from cnai_magic.api.messages import Usage
 from cnai_magic.chat.footer import footer_line
 from cnai_magic.chat.reply import Reply
+from cnai_magic.chat.schemas import find_schema
 from cnai_magic.errors import InputError
 from cnai_magic.money.cost import Cost
 
@@ -44,6 +49,14 @@ def test_an_answer_without_code_has_none() -> None:
     assert reply("no `code` here").code == ""
 
 
+def test_json_is_no_code_unless_it_is_named() -> None:
+    answer = reply('```json\n{"a": 1}\n```\n\n```py\nx\n```\n\n```JSONL\n{}\n```\n\n```\ny\n```')
+    assert answer.code == "x"
+    assert answer.code_blocks() == ["x", "y"]
+    assert answer.code_blocks("json") == ['{"a": 1}']
+    assert reply('```json\n{"a": 1}\n```').code == ""
+
+
 def test_code_in_a_list_is_dedented_with_its_fence() -> None:
     assert reply("- so:\n  ```py\n  if x:\n      y\n  ```").code == "if x:\n    y"
 
@@ -59,6 +72,7 @@ def test_code_that_was_cut_is_code() -> None:
         ' {"a": [1, 2]}\n',
         '```json\n{"a": [1, 2]}\n```',
         'So:\n\n```\n{"a": [1, 2]}\n```\nDone.',
+        'It is {"a": [1, 2],} as you see.',
     ],
 )
 def test_json_is_read_bare_or_fenced(text: str) -> None:
@@ -79,6 +93,88 @@ def test_an_answer_that_is_not_json_is_an_error_that_shows_it() -> None:
     with pytest.raises(InputError) as caught:
         reply("").json()
     assert caught.value.why == "it is empty"
+
+
+# -- data, frames and tables --------------------------------------------------------------------
+
+_PEOPLE = '{"items": [{"name": "Ada", "age": 36}, {"name": "Bob", "age": null}]}'
+
+
+def asked(text: str, schema: str = "list[name, age int?]", **fields: object) -> Reply:
+    return reply(text, parameters={"schema": find_schema(schema)}, **fields)
+
+
+def test_data_fits_the_schema_and_is_one_object() -> None:
+    answer = asked(_PEOPLE)
+    assert answer.data == [{"name": "Ada", "age": 36}, {"name": "Bob"}]
+    assert answer.data is answer.data
+    assert answer.json() == json.loads(_PEOPLE)
+    assert reply("[1]").data == [1]
+    assert reply("[1]").schema is None
+
+
+def test_data_that_does_not_fit_is_an_error_that_says_where() -> None:
+    with pytest.raises(InputError, match="does not fit its schema") as caught:
+        _ = asked('[{"name": "Ada", "age": "old"}]').data
+    assert "[0].age: 'old' is not of type 'integer'" in caught.value.why
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "http://127.0.0.1:9/x"}, {"type": "nonsense"}])
+def test_a_schema_of_a_foreign_notebook_is_checked_before_it_is_used(schema: dict[str, str]) -> None:
+    with pytest.raises(InputError):
+        _ = reply("[1]", parameters={"schema": schema}).data
+
+
+def test_a_list_of_flat_objects_becomes_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pandas", "polars"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    # The library that is there counts; none of them is a dependency.
+    polars = ModuleType("polars")
+    monkeypatch.setattr(polars, "DataFrame", lambda rows: ("polars", rows), raising=False)
+    monkeypatch.setitem(sys.modules, "polars", polars)
+    rows = [{"name": "Ada", "age": 36}, {"name": "Bob"}]
+    assert asked(_PEOPLE).to_frame() == ("polars", rows)
+    pandas = ModuleType("pandas")
+    monkeypatch.setattr(pandas, "DataFrame", lambda rows: ("pandas", rows), raising=False)
+    monkeypatch.setitem(sys.modules, "pandas", pandas)
+    assert asked(_PEOPLE).to_frame() == ("pandas", rows)
+    assert reply('Rows: [{"a": 1}]').to_frame() == ("pandas", [{"a": 1}])
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "b": 2}', "[1, 2]", "[]", '[{"a": {"b": 1}}]', '[{"a": 1}, 2]'])
+def test_only_a_list_of_flat_objects_becomes_a_frame(text: str) -> None:
+    with pytest.raises(InputError, match="not a list of flat objects"):
+        reply(text).to_frame()
+
+
+def test_a_frame_without_a_library_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InputError, match="pandas is not there"):
+        reply('[{"a": 1}]').to_frame()
+
+
+def test_rows_that_were_asked_for_are_shown_as_a_table() -> None:
+    assert asked(_PEOPLE)._repr_markdown_() == "| name | age |\n| --- | ---: |\n| Ada | 36 |\n| Bob |   |"
+    # Only where they were asked for, and are what was asked for.
+    assert reply(_PEOPLE)._repr_markdown_().startswith("```json\n")
+    assert asked(_PEOPLE, finish_reason="invalid")._repr_markdown_().startswith("```json\n")
+    assert asked('{"name": "Ada"}', "name")._repr_markdown_() == '```json\n{"name": "Ada"}\n```'
+
+
+def test_a_table_shows_characters_and_nothing_else() -> None:
+    rows = [{"a|b": "<img src=x>", "c": "x|y\n*z*"}, {"a|b": True, "c": None}, {"a|b": 1.5, "d": "$x$"}]
+    table = asked(json.dumps(rows))._repr_markdown_()
+    assert table.split("\n")[1] == "| --- | --- | --- |"
+    assert all(line.count("|") == 4 for line in table.split("\n"))
+    assert "<img" not in table
+    assert "| true |" in table
+
+
+def test_a_long_table_shows_its_first_rows_and_says_so() -> None:
+    table = asked(json.dumps([{"n": n, "x": "y" * 1000} for n in range(1234)]))._repr_markdown_()
+    assert table.endswith("\n\n… 200 of 1,234 rows")
+    assert len(table.split("\n")) == 204
+    assert "y" * 499 + "…" in table
 
 
 def test_a_reply_is_its_text() -> None:

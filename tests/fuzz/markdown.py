@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -95,6 +96,10 @@ def written(source: str, way: int) -> str:
         return str(Transcript(made)._repr_mimebundle_()["text/markdown"])
     if way == 4:
         return f"# {escape_markdown(source)}\n\n{small(source)}"
+    if way == 5:
+        rows = json.dumps([{source: source, "b": source[::-1]}, {"b": f"{source} {source}"}])
+        asked = replace(reply, text=rows, reasoning="", parameters={"schema": {}})
+        return bundle(Attempt(asked))["text/markdown"]
     return notebook_markdown(source)
 
 

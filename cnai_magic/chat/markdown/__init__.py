@@ -14,7 +14,7 @@ import re
 
 from .escape import DOLLAR, escape_markdown
 
-__all__ = ["DOLLAR", "code_blocks", "escape_markdown", "notebook_markdown"]
+__all__ = ["DOLLAR", "code_blocks", "escape_markdown", "fenced_blocks", "notebook_markdown"]
 
 # One line of letters, digits and harmless marks is the same to every renderer.
 _PLAIN = re.compile(
@@ -38,9 +38,14 @@ def notebook_markdown(text: str, *, quoted: bool = False) -> str:
 
 def code_blocks(text: str, language: str = "") -> list[str]:
     """Return the fenced code blocks of an answer, only those in `language` where one is named."""
+    wanted = language.lower()
+    return [code for info, code in fenced_blocks(text) if not wanted or info.lower() == wanted]
+
+
+def fenced_blocks(text: str) -> list[tuple[str, str]]:
+    """Return language and content of each fenced block of an answer."""
     if "```" not in text and "~~~" not in text:
         return []
     from .parser import fences
 
-    wanted = language.lower()
-    return [code for info, code in fences(text) if not wanted or info.lower() == wanted]
+    return fences(text)

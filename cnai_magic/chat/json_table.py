@@ -1,0 +1,56 @@
+"""A list of flat objects as a table of Markdown that shows its characters, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..redaction import clean
+from .markdown import escape_markdown
+
+__all__ = ["find_rows", "write_table"]
+
+_MOST_ROWS = 200
+_LONGEST_CELL = 500
+
+
+def find_rows(value: Any) -> list[Mapping[str, Any]]:
+    """Return the rows of a list of objects that hold no others, also alone in an object; [] for all else."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        (value,) = value.values()
+    if not isinstance(value, list) or not value:
+        return []
+    flat = all(isinstance(row, Mapping) and row and not _nested(row) for row in value)
+    return value if flat else []
+
+
+def _nested(row: Mapping[str, Any]) -> bool:
+    return any(isinstance(each, dict | list) for each in row.values())
+
+
+def write_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a table of Markdown, numbers to the right; of a long one, the first rows and a note."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    shown = rows[:_MOST_ROWS]
+    rules = ["---:" if _is_number_column(shown, name) else "---" for name in names]
+    cells = [[_cell(row.get(name)) for name in names] for row in shown]
+    lines = [f"| {' | '.join(line)} |" for line in ([_cell(name) for name in names], rules, *cells)]
+    if len(rows) > len(shown):
+        lines += ["", f"… {len(shown):,} of {len(rows):,} rows"]
+    return "\n".join(lines)
+
+
+def _is_number_column(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    values = [row.get(name) for row in rows if row.get(name) is not None]
+    return bool(values) and all(
+        isinstance(each, int | float) and not isinstance(each, bool) for each in values
+    )
+
+
+def _cell(value: Any) -> str:
+    """Return a value as a cell; a text that is cut says so."""
+    text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
+    text = " ".join(clean(text).split())
+    text = text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+    return escape_markdown(text) or " "
