@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cnai_magic.api.parameters import PARAMETERS, Parameter
+from cnai_magic.chat.schemas import find_schema
 
 __all__ = ["any_parameters"]
 
@@ -21,6 +22,15 @@ def _values(row: Parameter) -> st.SearchStrategy[Any]:
         odd = st.sampled_from(["-a", "--", "[", '["x"]', "two words", "it's", "\n", "#", "$x {y}"])
         text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
         return st.lists(text | odd, min_size=1, max_size=row.most).map(tuple)
+    if row.type is dict:
+        words = [
+            "",
+            "name, age int?",
+            "list[name]",
+            "kind 'a'|'b', at {x float}",
+            "首 list[int]: 文 -- it's $x",
+        ]
+        return st.sampled_from([find_schema(each) if each else {} for each in words])
     if row.type is int:
         return st.integers(int(max(row.low, -(2**63))), int(min(row.high, 2**63 - 1)))
     return st.floats(row.low, row.high) | st.integers(int(row.low), int(row.high))

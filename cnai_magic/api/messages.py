@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from ..next_steps import list_models
 from ..redaction import well_formed
+from .json_format import JsonMode, describe_schema, response_format
 from .parameters import BY_NAME, ParameterValue, check_parameters
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
 
@@ -166,6 +167,12 @@ class Message:
         """The characters of the content, those of its images too."""
         return len(self._words) + sum(len(image.url) for image in self.images)
 
+    def adding(self, words: str) -> Message:
+        """Return the same message with words below its content."""
+        if isinstance(self.content, str):
+            return replace(self, content=f"{self.content}\n\n{words}" if self.content else words)
+        return replace(self, content=(*self.content, TextPart(words)))
+
     @cached_property
     def digest(self) -> bytes:
         """A hash of the message: equal for equal messages only."""
@@ -243,14 +250,15 @@ def _error(what: str, why: str = "") -> InputError:
 class ChatRequest:
     """One chat completion request.
 
-    `parameters` are those of `parameters.PARAMETERS`, by name; one that is None is not sent, 0 is.
-    `max_tokens` of them is the longest answer, None where the server decides. Raises InputError, which names
-    the parameter, for a value that it cannot have.
+    `parameters` are those of `parameters.PARAMETERS`, by name; one that is None is not sent, 0 is. With a
+    `schema` among them, `json_mode` is how it asks for JSON. `max_tokens` of them is the longest answer, None
+    where the server decides. Raises InputError, which names the parameter, for a value that it cannot have.
     """
 
     model: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    json_mode: JsonMode = "json_schema"
     max_tokens: int | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -266,6 +274,20 @@ class ChatRequest:
         return replace(self, parameters={**self.parameters, "max_tokens": max_tokens})
 
     @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The JSON Schema of the answer, {} for any JSON, None where no JSON is asked for."""
+        schema = self.parameters.get("schema")
+        return schema if isinstance(schema, Mapping) else None
+
+    def asking_for_json(self, mode: JsonMode) -> ChatRequest:
+        """Return the same request in this mode, with the words that it needs; itself without a schema."""
+        if self.schema is None:
+            return self
+        words = describe_schema(self.schema, mode)
+        messages = (*self.messages[:-1], self.messages[-1].adding(words)) if words else self.messages
+        return replace(self, messages=messages, json_mode=mode)
+
+    @property
     def digest(self) -> str:
         """A hash of model, parameters and messages, in hexadecimal: equal for equal requests only."""
         parameters = {name: _to_digest(value) for name, value in self.parameters.items()}
@@ -278,8 +300,10 @@ class ChatRequest:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [message.body() for message in self.messages],
-            **{BY_NAME[name].field: value for name, value in self.parameters.items()},
+            **{BY_NAME[name].field: value for name, value in self.parameters.items() if name != "schema"},
         }
+        if self.schema is not None and (asked := response_format(self.schema, self.json_mode)):
+            body[BY_NAME["schema"].field] = asked
         if stream:
             body["stream"] = True
             if include_usage:

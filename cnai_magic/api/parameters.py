@@ -49,8 +49,8 @@ class Parameter:
     `type` is float, int, bool, str, or dict (an object of JSON). Numbers go from `low` to `high`. With `most`
     above 1 the value is a tuple of up to so many texts; a single text counts as a tuple of one. `wire_name`
     is its field in the request body if that differs from `name`, `other_names` are those that servers use in
-    errors. `short` is the short form of its option. `setting` says that it is a setting too, `saved` that a
-    saved answer keeps it.
+    errors. `short` is the short form of its option, `long` the long one if that is not its name. `setting`
+    says that it is a setting too, `saved` that a saved answer keeps it.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Parameter:
     high: float = inf
     most: int = 1
     short: str = ""
+    long: str = ""
     metavar: str = "VALUE"
     wire_name: str = ""
     other_names: tuple[str, ...] = ()
@@ -69,7 +70,7 @@ class Parameter:
     @property
     def option(self) -> str:
         """The option of the magics and of `cnai ask`."""
-        return f"--{self.name.replace('_', '-')}"
+        return self.long or f"--{self.name.replace('_', '-')}"
 
     @property
     def field(self) -> str:
@@ -175,6 +176,17 @@ PARAMETERS: tuple[Parameter, ...] = (
         int,
         "Seed of the sampling: the same seed gives the same answer, as far as the server supports it.",
         metavar="N",
+    ),
+    Parameter(
+        "schema",
+        dict,
+        "Answer with JSON that fits a schema: a variable (JSON Schema, dataclass, TypedDict, pydantic "
+        "model) or words: 'name, age int, tags list[str]'. Any JSON without one.",
+        long="--json",
+        metavar="SCHEMA",
+        wire_name="response_format",
+        other_names=("json_schema", "json_object"),
+        setting=False,
     ),
 )
 """Every parameter, in the order in which they are sent and shown."""

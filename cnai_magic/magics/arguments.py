@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
-from ..api.parameters import PARAMETERS
+from ..api.parameters import PARAMETERS, Parameter
 from ..errors import InputError
 from ..nearest import did_you_mean
 from .hints import (
@@ -19,6 +20,7 @@ from .hints import (
     replace_option,
     suggest_setting,
 )
+from .schema_option import is_schema_name, resolve_schema
 
 __all__ = ["Parser", "add_request_options", "collect_parameters", "split_options", "split_words"]
 
@@ -70,6 +72,11 @@ class Parser(argparse.ArgumentParser):
             self._refuse(option)
         return action.nargs != 0 and not attached
 
+    def may_stand_alone(self, option: str) -> bool:
+        """Return whether an option can do without the value that may follow it."""
+        action, _ = self._find_action(option)
+        return action is not None and action.nargs == "?"
+
     def check_option(self, word: str) -> None:
         """Refuse a word with a dash or a quote of word processors, or an option with one dash too few."""
         check_word(word, [*self._option_string_actions])
@@ -88,7 +95,7 @@ class Parser(argparse.ArgumentParser):
         checked: list[str] = []
         given: dict[str, str] = {}
         free: list[tuple[str, str, str]] = []
-        option, value, left = "", "", iter(arguments)
+        option, value, left = "", "", _Words(arguments)
         for word in left:
             self.check_option(word)
             action, attached = self._find_action(word) if not isinstance(word, Quoted) else (None, False)
@@ -102,6 +109,8 @@ class Parser(argparse.ArgumentParser):
             given[action.dest] = option = word
             value = word.partition("=")[2] if attached else ""
             following = next(left, None) if action.nargs is None and not attached else None
+            if action.nargs == "?" and not attached:
+                following = next(left, None) if self._is_value(left.peek()) else None
             checked += [word] if following is None else _join(action, word, following)
             if following is not None:
                 self.check_option(following)
@@ -109,6 +118,10 @@ class Parser(argparse.ArgumentParser):
         if self.asks and self.prog == "%%cnai":
             check_words_of_a_question(free, self.prog)
         return checked
+
+    def _is_value(self, word: str | None) -> bool:
+        """Return whether a word can be the value of an option that may stand without one."""
+        return word is not None and (isinstance(word, Quoted) or not word.startswith("-"))
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print before it exits."""
@@ -154,9 +167,25 @@ class Parser(argparse.ArgumentParser):
         return f"{self.prog}?" if magic else f"{self.prog} --help"
 
 
+class _Words(Iterator[str]):
+    """Words from first to last; `peek` is the next one, None at the end."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = deque(words)
+
+    def __next__(self) -> str:
+        if not self._words:
+            raise StopIteration
+        return self._words.popleft()
+
+    def peek(self) -> str | None:
+        return self._words[0] if self._words else None
+
+
 def _join(action: argparse.Action, word: str, value: str) -> list[str]:
     """Return an option and its value so that argparse reads the value, even if it begins with a dash."""
-    return [f"{action.option_strings[-1]}={value}"] if isinstance(value, Quoted) else [word, value]
+    joined = isinstance(value, Quoted) or action.nargs == "?"
+    return [f"{action.option_strings[-1]}={value}"] if joined else [word, value]
 
 
 def add_request_options(parser: Parser) -> None:
@@ -167,21 +196,36 @@ def add_request_options(parser: Parser) -> None:
     for parameter in PARAMETERS:
         names = [name for name in (parameter.short, parameter.option) if name]
         # What is not a number is an error of argparse, which `Parser.error` explains.
-        kind = parameter.type if parameter.type in (int, float) else parameter.read
         several = parameter.most > 1
         parser.add_argument(
             *names,
-            type=kind,
+            dest=parameter.name,
             action="extend" if several else "store",
             metavar=parameter.metavar,
             help=parameter.help + " May be repeated." * several,
+            **_read_as(parameter),
         )
     parser.add_argument("--no-stream", action="store_true", help="Wait for the whole answer.")
 
 
-def collect_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the parameters of a request that were given as options, None for those that were not."""
-    return {parameter.name: getattr(arguments, parameter.name) for parameter in PARAMETERS}
+def _read_as(parameter: Parameter) -> dict[str, Any]:
+    """Return how argparse reads the value of an option."""
+    if parameter.name == "schema":
+        return {"nargs": "?", "const": ""}  # see schema_option
+    return {"type": parameter.type if parameter.type in (int, float) else parameter.read}
+
+
+def collect_parameters(
+    arguments: argparse.Namespace, variables: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the parameters of a request that were given as options, None for those that were not.
+
+    A schema may be the name of one of the `variables`.
+    """
+    given = {parameter.name: getattr(arguments, parameter.name) for parameter in PARAMETERS}
+    if given["schema"] is not None:
+        given["schema"] = resolve_schema(given["schema"], variables)
+    return given
 
 
 def split_words(line: str) -> list[str]:
@@ -196,8 +240,14 @@ def split_words(line: str) -> list[str]:
     return found
 
 
-def split_options(line: str, parser: Parser) -> tuple[list[str], str]:
-    """Split a line into the options at its start and the rest, which stays exactly as it was typed."""
+def split_options(
+    line: str, parser: Parser, variables: Mapping[str, Any] | None = None
+) -> tuple[list[str], str]:
+    """Split a line into the options at its start and the rest, which stays exactly as it was typed.
+
+    What follows an option that may stand alone is its value if it is quoted, or names a schema among the
+    `variables`; else it is the question.
+    """
     found: list[str] = []
     rest = line.strip()
     parser.check_option(rest.split(None, 1)[0] if rest and rest[0] not in "\"'“”‘’" else "")
@@ -209,8 +259,11 @@ def split_options(line: str, parser: Parser) -> tuple[list[str], str]:
         found.append(option)
         parser.check_option(option)
         if parser.takes_value(option) and rest:
-            value, rest = _split_word(rest)
-            found.append(value)
+            value, after = _split_word(rest)
+            begins_question = not (isinstance(value, Quoted) or is_schema_name(value, variables))
+            if not (parser.may_stand_alone(option) and begins_question):
+                found.append(value)
+                rest = after
     return found, rest
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..api.interrupts import interrupts_deferred
 from ..chat.prompt import render_prompt
@@ -33,9 +35,9 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     Returns the answer where the code that calls `%cnai` uses it.
     """
     parser = build_ask_parser("%cnai" if cell is None else "%%cnai")
+    known = collect_variables(shell_session.shell)
     if cell is None:
-        known = collect_variables(shell_session.shell)
-        options, prompt = split_options(line, parser)
+        options, prompt = split_options(line, parser, known)
         arguments = parser.parse([expand(each, known) for each in options])
         prompt = prompt if arguments.raw else expand(prompt, known)
     else:
@@ -43,7 +45,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     if arguments.help or (arguments.model == "help" and not prompt.strip()):
         print(parser.format_help())
         return None
-    chosen = _read_options(arguments)
+    chosen = _read_options(arguments, known)
     if not prompt.strip():
         raise _explain_no_question(line, cell)
     if arguments.see is not None:
@@ -133,7 +135,7 @@ def read_body(cell: str) -> str:
     return cell.removesuffix("\n").removesuffix("\r") if cell.endswith("\n") else cell
 
 
-def _read_options(arguments: Namespace) -> Options:
+def _read_options(arguments: Namespace, variables: Mapping[str, Any]) -> Options:
     """Turn parsed options into those of a question; raises InputError where they contradict each other."""
     if arguments.model and arguments.model_option:
         raise InputError("two models are named", why=f"{arguments.model} and {arguments.model_option}")
@@ -144,7 +146,7 @@ def _read_options(arguments: Namespace) -> Options:
     return Options(
         model=arguments.model or arguments.model_option or "",
         system=arguments.system,
-        parameters=collect_parameters(arguments),
+        parameters=collect_parameters(arguments, variables),
         chat=arguments.chat,
         new=arguments.new,
         once=arguments.once,

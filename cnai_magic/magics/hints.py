@@ -42,6 +42,7 @@ _FORMAT = by_door(
     "ask for the form in the question; with -o answer there are answer.code and answer.json()",
     "ask for the form in the question; the answer is printed as it comes",
 )
+_JSON = "JSON, by a schema or any, is --json [SCHEMA]"
 _NEW = by_door("begin a new conversation with --new", "every question of cnai ask stands alone")
 _GOES_ON = by_door(
     "a question continues its conversation; -c NAME chooses another one, --new begins one",
@@ -78,7 +79,8 @@ _ADDRESS = "the server is a setting: " + change_setting("base_url", "https://HOS
 
 # Options of %%ai (jupyter-ai), llm, aichat, sgpt, mods, ollama and the command line of openai.
 _ELSEWHERE: dict[str, str | Step | NextStep] = {
-    "-f --format --json --output-format --response-format --schema --markdown --md --no-md --text": _FORMAT,
+    "-f --format --output-format --markdown --md --no-md --text": _FORMAT,
+    "--response-format --schema --json-schema --structured --pydantic": _JSON,
     "-r --reset --clear --empty-session": _NEW,
     "-C --continue --continue-last --conversation --cid --session --session-id --thread": _GOES_ON,
     "--no-history --no-context --stateless --single": _ONCE,

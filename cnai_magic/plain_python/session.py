@@ -87,6 +87,7 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        schema: object = None,
         chat: str = "",
         new: bool = False,
         once: bool = False,
@@ -117,6 +118,7 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        schema: object = None,
         chat: str = "",
         new: bool = False,
         once: bool = False,
@@ -149,6 +151,7 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        schema: object = None,
         chat: str = "",
         new: bool = False,
         once: bool = False,
@@ -246,6 +249,7 @@ def ask(
     max_tokens: int | None = None,
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
+    schema: object = None,
     base_url: str | None = None,
 ) -> Reply:
     """Ask one question, outside of any conversation, with the settings of the environment.

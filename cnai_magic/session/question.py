@@ -13,6 +13,7 @@ from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
+from ..chat.schemas import find_schema
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import cost_of
@@ -28,7 +29,8 @@ __all__ = ["Options", "Question", "build_question"]
 class Options:
     """What one question may set for itself; None and "" leave it to the settings.
 
-    `system` holds for this question alone. `parameters` are those of a request, by name. `chat` names the
+    `system` holds for this question alone. `parameters` are those of a request, by name; their `schema` is
+    anything that `find_schema` takes. `chat` names the
     conversation, `new` begins one (of that name, if any), `once` asks outside of any, `append` makes a new
     turn even where the cell has one, `stream` False waits for the whole answer. `attachments` are sent with
     the question.
@@ -36,7 +38,7 @@ class Options:
 
     model: str = ""
     system: str | None = None
-    parameters: Mapping[str, ParameterValue | None] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
     chat: str = ""
     new: bool = False
     once: bool = False
@@ -142,6 +144,8 @@ def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
     """Return the parameters of a question; those that it leaves open are those of the settings."""
     every = {name: getattr(settings, name, None) for name in BY_NAME}
     every |= {name: value for name, value in options.parameters.items() if value is not None}
+    if every.get("schema") is not None:
+        every["schema"] = find_schema(every["schema"])
     return {name: value for name, value in every.items() if value is not None}
 
 

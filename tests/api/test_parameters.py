@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.api.messages import ChatRequest, Message, TextPart
 from cnai_magic.api.parameters import BY_NAME, PARAMETERS, Parameter, check_parameters, format_parameter
 from cnai_magic.errors import InputError
 
@@ -55,6 +55,7 @@ def test_what_is_allowed_is_said_in_words() -> None:
         "a whole number of at least 1",
         "a text, or a list of up to 4 texts",
         "a whole number",
+        "an object of JSON",
     ]
 
 
@@ -83,6 +84,23 @@ def test_text_that_is_no_value_is_refused(name: str, text: str) -> None:
     with pytest.raises(InputError) as caught:
         BY_NAME[name].read(text)
     assert caught.value.parameter == name
+
+
+def test_a_schema_is_sent_as_the_format_of_the_answer() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    request = ChatRequest("m", HELLO, {"schema": schema})
+    assert request.body()["response_format"]["json_schema"]["schema"]["properties"] == schema["properties"]
+    assert request.body()["messages"] == [{"role": "user", "content": "hello"}]
+    assert "schema" not in request.body()
+    asked = request.asking_for_json("json_object").body()
+    assert asked["response_format"] == {"type": "json_object"}
+    assert "JSON" in asked["messages"][-1]["content"]
+    assert "response_format" not in request.asking_for_json("prompt").body()
+    assert ChatRequest("m", HELLO).asking_for_json("prompt") == ChatRequest("m", HELLO)
+    parts = ChatRequest("m", (Message("user", (TextPart("look"),)),), {"schema": {}})
+    assert parts.asking_for_json("json_object").messages[0].text.startswith("lookAnswer with one JSON object")
+    # The digest is that of what was asked, however the server takes it.
+    assert request.digest != ChatRequest("m", HELLO).digest
 
 
 def test_the_digest_knows_parameters_by_value_and_each_seed_from_the_next() -> None:

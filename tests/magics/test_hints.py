@@ -32,7 +32,8 @@ def refused_in_a_line(line: str) -> InputError:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("-f --format --json --schema --md --response_format", "ask for the form in the question"),
+        ("-f --format --md", "ask for the form in the question"),
+        ("--schema --response_format --json-schema", "is --json [SCHEMA]"),
         ("-r --reset --clear", "--new"),
         ("-C --continue --cid --session", "-c NAME"),
         ("--no-history --stateless", "--once"),

@@ -13,6 +13,7 @@ from cnai_magic.plain_python.session import Session, ask
 from tests.servers import ScriptedServer, sse
 
 VALUES: dict[str, Any] = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
+VALUES["schema"] = "n int"
 
 
 def _stream(base_url: str, **parameters: Any) -> None:
@@ -37,8 +38,13 @@ def test_each_parameter_is_a_typed_argument_and_is_sent(name: str) -> None:
         assert argument.kind is inspect.Parameter.KEYWORD_ONLY
         assert argument.default is None
         types = {"str", "Sequence[str]"} if row.most > 1 else {row.type.__name__}
-        assert set(str(argument.annotation).split(" | ")) == {*types, "None"}
+        types = {"object"} if row.type is dict else {*types, "None"}
+        assert set(str(argument.annotation).split(" | ")) == types
     with ScriptedServer() as server:
         server.reply(sse("yes"))
-        call(server.base_url, **VALUES)
-    assert VALUES.items() <= server.requests[0].json().items()
+        given = {row.name: VALUES[row.name] for row in PARAMETERS if row.setting or name != "Session"}
+        call(server.base_url, **given)
+    sent = server.requests[0].json()
+    if given.pop("schema", None):
+        assert sent.pop("response_format")["json_schema"]["schema"]["required"] == ["n"]
+    assert given.items() <= sent.items()
