@@ -16,10 +16,11 @@ from ..redaction import ApiKey, KeyFilter, clean
 from .cancel import Cancellation
 from .events import Events
 from .failures import TRANSPORT_ERRORS
+from .http import read_body
 from .messages import Chunk
 from .reader import StreamReader
 from .requester import Requester
-from .responses import find_request_id, read_body
+from .responses import find_request_id
 from .vendor_errors import excerpt, find_error
 
 __all__ = ["read_answer"]

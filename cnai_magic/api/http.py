@@ -14,8 +14,7 @@ import http.client
 import io
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -26,23 +25,17 @@ from requests.adapters import HTTPAdapter
 
 from .cancel import Cancellation, shut_down
 
-__all__ = ["Adapter", "Session", "in_flight"]
+__all__ = ["Adapter", "Session", "read_body"]
 
 # A server that sends more interim responses than this to one request will not send a final one.
 _MOST_INTERIM = 100
 _SWITCHING_PROTOCOLS = 101
 
+# Bytes to read at once, at most.
+_READ_SIZE = 64 * 1024
+
+# What the request that this thread sends is cancelled by.
 _current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)
-
-
-@contextmanager
-def in_flight(cancellation: Cancellation | None) -> Iterator[None]:
-    """Attach the sockets of the requests that this thread sends meanwhile to `cancellation`."""
-    token = _current.set(cancellation)
-    try:
-        yield
-    finally:
-        _current.reset(token)
 
 
 # Bytes to read at once, where so many have arrived: one read costs as much as some tokens.
@@ -199,14 +192,62 @@ def _pool(kind: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnection
 
 
 class Session(requests.Session):
-    """A session without redirects.
+    """A session that sends `bearer`, if any, follows no redirect, and can be cancelled.
 
-    Even with `allow_redirects=False`, requests parses the address and reads the whole body of a redirect.
+    With `trust_env` proxies of the environment are used.
     """
 
+    def __init__(self, user_agent: str, bearer: str, *, trust_env: bool) -> None:
+        super().__init__()
+        self.trust_env = trust_env
+        self.headers["User-Agent"] = user_agent
+        self._bearer = bearer
+        self.auth = self._authorize
+        adapter = Adapter(pool_maxsize=32)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def send_cancellable(
+        self,
+        cancellation: Cancellation,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str],
+        data: bytes | None,
+        timeout: tuple[float, float],
+    ) -> requests.Response:
+        """Send one request, which `cancellation` can end; the body of the response is unread."""
+        token = _current.set(cancellation)
+        try:
+            return self.request(
+                method, url, data=data, headers=headers, timeout=timeout, stream=True, allow_redirects=False
+            )
+        finally:
+            _current.reset(token)
+
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return None: no response is followed."""
+        """Return None: no response is followed.
+
+        Even with `allow_redirects=False`, requests parses the address and reads the body of a redirect.
+        """
         return None
+
+    def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As `auth`, and not as a session header: a matching .netrc entry would replace the header.
+        if self._bearer:
+            prepared.headers["Authorization"] = self._bearer
+        return prepared
+
+
+def read_body(response: requests.Response, cancellation: Cancellation) -> Iterator[bytes]:
+    """Yield the decoded bytes of a body as they arrive, until its end or the end of the server's time."""
+    # Not iter_content: it waits until its block is full (measured: every token one gap late).
+    read: Callable[..., bytes] = response.raw.read1
+    while data := read(_READ_SIZE, decode_content=True):
+        yield data
+        if cancellation.overdue:
+            return
 
 
 class Adapter(HTTPAdapter):

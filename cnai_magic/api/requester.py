@@ -20,7 +20,7 @@ from ..redaction import ApiKey
 from .addresses import parse_address
 from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS, explain_failure
-from .http import Adapter, Session, in_flight
+from .http import Session
 from .responses import parse_json, read_error, read_text, refuse_html
 
 __all__ = ["Requester"]
@@ -54,7 +54,6 @@ class Requester:
                 why="the API key would be sent unencrypted",
                 next_step="use https, or ask without a key",
             )
-        self._bearer = key.bearer() if key else ""
         self._timeout = timeout
         self._pid = os.getpid()
         self._http = self._new_session()
@@ -92,16 +91,14 @@ class Requester:
             # Compression would hold tokens back until a block is full.
             headers["Accept-Encoding"] = "identity"
         try:
-            with in_flight(cancellation):
-                response = self._session().request(
-                    method,
-                    (base_url or self.base_url) + path,
-                    data=data,
-                    headers=headers,
-                    timeout=timeout or self._timeout,
-                    stream=True,
-                    allow_redirects=False,
-                )
+            response = self._session().send_cancellable(
+                cancellation,
+                method,
+                (base_url or self.base_url) + path,
+                headers=headers,
+                data=data,
+                timeout=timeout or self._timeout,
+            )
         except (*TRANSPORT_ERRORS, ValueError) as exc:
             raise self.explain(exc, begun=False, timeout=timeout) from self._cause(exc)
         if 200 <= response.status_code < 300:
@@ -176,25 +173,13 @@ class Requester:
             link = link.__cause__ or link.__context__
         return exc
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> Session:
         if self._pid != os.getpid():
             # A fork has a copy of each connection, and two processes must not use one.
             self._http, self._pid = self._new_session(), os.getpid()
         return self._http
 
-    def _new_session(self) -> requests.Session:
-        session = Session()
+    def _new_session(self) -> Session:
+        bearer = self.key.bearer() if self.key else ""
         # Proxies and .netrc of the environment are not for a server on this machine.
-        session.trust_env = not self.address.loopback
-        session.auth = self._authorize
-        session.headers["User-Agent"] = f"cnai_magic/{__version__}"
-        adapter = Adapter(pool_maxsize=32)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        return session
-
-    def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        # As `auth`, and not as a session header: a matching .netrc entry would replace the header.
-        if self._bearer:
-            prepared.headers["Authorization"] = self._bearer
-        return prepared
+        return Session(f"cnai_magic/{__version__}", bearer, trust_env=not self.address.loopback)

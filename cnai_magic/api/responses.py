@@ -1,10 +1,9 @@
-"""Reads the body of a response: as it arrives, as text, as JSON, or as the error that its status means."""
+"""Reads the whole body of a response: as text, as JSON, or as the error that its status means."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,12 +13,11 @@ import requests
 from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
 from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS, explain_proxy_login
+from .http import read_body
 from .vendor_errors import error_from_response, excerpt
 
-__all__ = ["find_request_id", "parse_json", "read_body", "read_error", "read_text", "refuse_html"]
+__all__ = ["find_request_id", "parse_json", "read_error", "read_text", "refuse_html"]
 
-# Bytes to read at once, at most.
-_READ_SIZE = 64 * 1024
 # A whole, unstreamed body may be this large, in bytes.
 _BODY_LIMIT = 64 * 1024 * 1024
 # Of the body of an error so much is read, in bytes, and for so long, in seconds.
@@ -27,16 +25,6 @@ _ERROR_LIMIT = 64 * 1024
 _ERROR_PATIENCE = 5.0
 
 _REQUEST_ID_HEADERS = ("X-Request-Id", "X-Oneapi-Request-Id", "X-Ds-Trace-Id", "Request-Id")
-
-
-def read_body(response: requests.Response, cancellation: Cancellation) -> Iterator[bytes]:
-    """Yield the decoded bytes of a body as they arrive, until its end or the end of the server's time."""
-    # Not iter_content: it waits until its block is full (measured: every token one gap late).
-    read: Callable[..., bytes] = response.raw.read1
-    while data := read(_READ_SIZE, decode_content=True):
-        yield data
-        if cancellation.overdue:
-            return
 
 
 def read_text(response: requests.Response, cancellation: Cancellation, read: bytearray) -> str:

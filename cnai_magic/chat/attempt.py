@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -55,14 +55,14 @@ class Attempt:
     def footer(self) -> str:
         """One line: model, turn, tokens, cost, time, what the notebook has spent, and remarks."""
         return self.reply.line(
-            turn=self.turn, attempt=self.number, notebook=self.total, remarks=self._remarks()
+            turn=self.turn, attempt=self.number, notebook=self.total, remarks=list(self._remarks())
         )
 
     def with_footer(self) -> Attempt:
         """Return this attempt with its footer in the reply, for whoever holds the reply alone."""
         return replace(self, reply=replace(self.reply, footer=self.footer))
 
-    def _remarks(self) -> Iterable[str]:
+    def _remarks(self) -> Iterator[str]:
         """Yield what a reader needs to know of the place, in few words."""
         if self.in_force:
             yield f"attempt {self.in_force} stays in force"

@@ -172,12 +172,8 @@ class Conversation:
         """
         turn, index = self._stand(position, attempt.first_run)
         asked, below = attempt.reply.started, self.turns[index + 1 :]
-        placed = replace(
-            self._placed(attempt, turn, index),
-            number=turn.next_number,
-            newer_below=sum(each.reply.started < asked for each in below if each.attempts),
-        )
-        turn.add(placed.with_footer())
+        newer_below = sum(each.reply.started < asked for each in below if each.attempts)
+        turn.add_next(replace(self._placed(attempt, turn, index), newer_below=newer_below))
         return turn
 
     def _stand(
@@ -344,7 +340,7 @@ class Conversation:
                 theirs.attempts, key=lambda each: (each is theirs.attempt, each.reply.started)
             ):
                 if each.id not in known:
-                    mine.add(replace(each, conversation=self.name, turn_id=mine.id, number=mine.next_number))
+                    mine.add_next(replace(each, conversation=self.name, turn_id=mine.id))
             if mine.attempt.id == theirs.attempt.id:
                 mine.display_id = theirs.display_id
                 returned.append(mine.attempt)

@@ -101,6 +101,14 @@ class Turn:
             ]
             self.current = next(i for i, each in enumerate(self.attempts) if each.id == current)
 
+    def add_next(self, attempt: Attempt) -> None:
+        """Add an attempt under the next number; its footer says which one it is."""
+        self.add(replace(attempt, number=self.next_number).with_footer())
+
+    def shown(self, most: int) -> Attempt:
+        """Return the current attempt with those that its output keeps beside it, at most `most`."""
+        return replace(self.attempt, others=self.others(most))
+
     def others(self, most: int) -> tuple[Attempt, ...]:
         """Return the latest attempts that are not the current one, at most `most`, in their order."""
         found: list[Attempt] = []

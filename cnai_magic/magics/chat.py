@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,8 +209,7 @@ def _versions(command: Command, arguments: Namespace) -> object:
     changed = None
     # A cell that runs has lost its former outputs.
     if turn.display_id and turn.position.cell != command.position.cell:
-        most = command.session.settings.save_attempts
-        changed = turn.display_id, replace(attempt, others=turn.others(most)), conversation.name
+        changed = turn.display_id, turn.shown(command.session.settings.save_attempts), conversation.name
         shown = Line(f"{where} The output of its cell shows it.")
     else:
         cell = f"Its cell ({turn.position.cell})" if turn.position.cell else "Its cell"

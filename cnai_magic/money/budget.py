@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from ..api.messages import ChatRequest, Message
 from ..errors import BudgetError, CnaiError, LedgerError
@@ -24,7 +24,7 @@ from .holds import BudgetStatus, Hold, Holds, MemoryHolds
 from .model_limits import NOTABLE_OVERRUN, ModelLimits
 from .price import Price
 
-__all__ = ["BRIEF", "Budget", "Held", "Limits", "TokenBudget", "ledger_failed", "retry"]
+__all__ = ["BRIEF", "Budget", "Held", "Limits", "TokenBudget", "Waiting", "ledger_failed"]
 
 # Seconds that a call waits for a ledger which another process has locked.
 BRIEF = 0.15
@@ -41,7 +41,6 @@ _TEMPLATE = 16
 _MILLION = 10**6
 _UNLIMITED = 10**18
 _TRIES = 20
-_Result = TypeVar("_Result")
 
 
 class Held(NamedTuple):
@@ -121,14 +120,16 @@ class Budget:
             raise _no_price(request.model, limits)
         account = account_of(demo)
 
-        try:
-            return retry(
-                lambda: self._hold(request, price, limits, host, account),
-                pause,
-                may_pass=lambda error: self._fits_without_holds(limits, account, error.needed),
-            )
-        except LedgerError as error:
-            raise ledger_failed(error) from error
+        waiting = Waiting(pause)
+        while True:
+            try:
+                return self._hold(request, price, limits, host, account)
+            except LedgerError as error:
+                if not waiting.for_lock(error):
+                    raise ledger_failed(error) from error
+            except BudgetError as error:
+                if not (self._fits_without_holds(limits, account, error.needed) and waiting.for_others()):
+                    raise
 
     def settle(self, tokens: TokenBudget, charges: Iterable[Charge] = ()) -> Held | None:
         """Enter what an answer cost in place of what is held in the kernel; without charges only let it go.
@@ -215,23 +216,26 @@ class Budget:
             return 0
 
 
-def retry(
-    work: Callable[[], _Result],
-    pause: Callable[[float], None],
-    may_pass: Callable[[BudgetError], bool] = lambda error: False,
-) -> _Result:
-    """Do some work, and for a while again where a ledger is locked, or a refusal `may_pass`."""
-    began = time.monotonic()
-    while True:
-        try:
-            return work()
-        except LedgerError as error:
-            if not error.locked or time.monotonic() >= began + _WAIT_FOR_LOCK:
-                raise
-        except BudgetError as error:
-            if time.monotonic() >= began + _WAIT_FOR_OTHERS or not may_pass(error):
-                raise
-        pause(_POLL)
+class Waiting:
+    """Waits a little, again and again, by `pause`, for what keeps a question from being sent."""
+
+    def __init__(self, pause: Callable[[float], None]) -> None:
+        self._pause = pause
+        self._began = time.monotonic()
+
+    def for_lock(self, error: LedgerError) -> bool:
+        """Wait for the process that has locked a ledger; False where that is of no use any more."""
+        return error.locked and self._wait(_WAIT_FOR_LOCK)
+
+    def for_others(self) -> bool:
+        """Wait for what others hold; False where that took too long."""
+        return self._wait(_WAIT_FOR_OTHERS)
+
+    def _wait(self, most: float) -> bool:
+        if time.monotonic() >= self._began + most:
+            return False
+        self._pause(_POLL)
+        return True
 
 
 def _held(store: Holds | None, account: str, nano: int) -> Held | None:

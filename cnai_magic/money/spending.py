@@ -21,7 +21,7 @@ from ..api.messages import ChatRequest
 from ..errors import LedgerError
 from ..next_steps import PYTHON, Door
 from .book import SpendBook
-from .budget import BRIEF, Budget, Limits, TokenBudget, ledger_failed, retry
+from .budget import BRIEF, Budget, Limits, TokenBudget, Waiting, ledger_failed
 from .cost import Charge, Spend, account_of
 from .holds import BudgetStatus
 from .journal import Journal, OpenRequests
@@ -129,7 +129,14 @@ class Spending:
         Raises LedgerError where there is a budget of the day that cannot be looked up, also after a little
         waiting, by `pause`, for the process that has locked it.
         """
-        day = retry(lambda: self._has_day_budget(), pause)
+        waiting = Waiting(pause)
+        while True:
+            try:
+                day = self._has_day_budget()
+                break
+            except LedgerError as error:
+                if not waiting.for_lock(error):
+                    raise
         self.budget.kernel.limit = budget
         ledger = self.ledger() if day else None
         if budget is None and ledger is None:

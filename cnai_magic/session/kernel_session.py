@@ -155,8 +155,7 @@ class KernelSession:
     ) -> Question:
         """Prepare a question; with `ask`, the server is asked for what it alone knows."""
         servers, own = self.servers, self.settings.prices
-        model = choose_model(servers, endpoint, options.model or self.settings.model, ask=ask)
-        demo = takes_demo_credit(servers, endpoint, model, ask=ask and not self.settings.replay)
+        model, demo = choose_model(servers, endpoint, options.model or self.settings.model, ask=ask)
         question = self._build(prompt, replace(options, model=model), position, demo=demo, former=former)
         if self.settings.replay:
             return question  # a replayed answer needs no price
@@ -225,7 +224,7 @@ class KernelSession:
 
     def _find_default_model(self, endpoint: Endpoint) -> str:
         try:
-            return choose_model(self.servers, endpoint, self.settings.model, ask=False)
+            return choose_model(self.servers, endpoint, self.settings.model, ask=False).name
         except InputError:
             return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from typing import NamedTuple
 
 from ..api.messages import Model
 from ..errors import APIError, CnaiError, InputError, NetworkError
@@ -13,7 +14,7 @@ from ..settings import DEFAULT_BASE_URL
 from .endpoint import Endpoint
 from .servers import Servers
 
-__all__ = ["choose_model", "match_models", "takes_demo_credit"]
+__all__ = ["AskedModel", "choose_model", "match_models", "takes_demo_credit"]
 
 _DEFAULT_MODEL = "deepseek-chat"
 _DEMO_MODEL = "demo-guide"
@@ -23,7 +24,14 @@ _UNKNOWN_MODEL = "(the server's only model)"
 _SEVERAL = 5
 
 
-def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool = True) -> str:
+class AskedModel(NamedTuple):
+    """The model of a question; `demo`: its answers take demo credit, see `takes_demo_credit`."""
+
+    name: str
+    demo: bool
+
+
+def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool = True) -> AskedModel:
     """Return the model of a question; `named` is the one that it or the settings name, "" for none.
 
     Where none is named, a server other than the default one is asked which it has. With `ask` False no
@@ -31,7 +39,8 @@ def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool 
     where the server has several.
     """
     if not endpoint.demo:
-        return named or _default_model(servers, endpoint, ask=ask)
+        model = named or _default_model(servers, endpoint, ask=ask)
+        return AskedModel(model, takes_demo_credit(servers, endpoint, model, ask=ask))
     model = named or _DEMO_MODEL
     if not model.startswith(_DEMO_PREFIX):
         near = nearest(model, [each.id for each in servers.models(endpoint)]) if ask else []
@@ -42,7 +51,7 @@ def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool 
             why=f"did you mean {near[0]}?" if near else without_key,
             next_step=set_key() + "; or ask a demo model: " + list_models(),
         )
-    return model
+    return AskedModel(model, demo=True)
 
 
 def _default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> str:

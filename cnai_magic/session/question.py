@@ -51,8 +51,8 @@ class Options:
 class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
-    `system` is the system message that is sent, None for none. `host` is asked; `lookup` finds the price that
-    holds now; `spent` is what the notebook has spent by then.
+    `system` is the system message that is sent, None for none. `attached` says what is sent with it.
+    `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
     first ran; `with_former` are the turns that are sent with a former answer, because the last run of their
     cells had none.
@@ -75,11 +75,7 @@ class Question:
     first_run: datetime | None = None
     with_former: tuple[int, ...] = ()
     prompt_parts: tuple[Part, ...] = ()
-
-    @property
-    def attached(self) -> tuple[str, ...]:
-        """What is sent with the question, in words."""
-        return tuple(each.label for each in self.options.attachments)
+    attached: tuple[str, ...] = ()
 
     def estimate(self, completion_tokens: int, reasoning_tokens: int = 0) -> tuple[Usage, Cost, Spend]:
         """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
@@ -137,6 +133,7 @@ def build_question(
         first_run=first_run,
         with_former=context.with_former,
         prompt_parts=parts,
+        attached=tuple(each.label for each in options.attachments),
     )
 
 

@@ -113,7 +113,7 @@ class Recorder:
         put = conversation.reinstate if attempt.reply.replayed else conversation.record
         turn = put(question.position, attempt)
         # Only what is shown has the other attempts with it: they would hold each other otherwise.
-        return replace(turn.attempt, others=turn.others(self._settings.save_attempts))
+        return turn.shown(self._settings.save_attempts)
 
 
 def _reply(received: Received) -> Reply:

@@ -45,11 +45,6 @@ class Servers:
 
     def client(self, endpoint: Endpoint) -> Client:
         """Return the client of an endpoint, whose connections are kept alive; the demo is started."""
-        # Late, because requests takes most of the time of a first question, which is shown before. An
-        # interrupt waits: a module that is imported by half may never be imported again.
-        with interrupts_deferred():
-            from ..api.client import Client
-
         base_url, key, account = endpoint.base_url, endpoint.key, endpoint.account
         if endpoint.demo:
             from ..gateway.embedded import start_embedded
@@ -62,6 +57,10 @@ class Servers:
         if client is None or made_for != wanted:
             if client is not None:
                 client.close()
+            # Late, because requests takes most of the time of a first question, which is shown before. An
+            # interrupt waits: a module that is imported by half may never be imported again.
+            with interrupts_deferred():
+                from ..api.client import Client
             client = Client(base_url, key, timeout=timeout, retries=endpoint.retries)
             self._clients[account] = wanted, client
         return client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -67,7 +67,7 @@ class Document:
             )
             turn = conversation.record(position, answer)
             asked.append((conversation.name, position))
-            self.show(cell, replace(turn.attempt, others=turn.others(10)))
+            self.show(cell, turn.shown(10))
             turn.display_id = "shown"
         conversations.end_of_cell(cell, asked)
         self.keep(cell)
