@@ -176,7 +176,10 @@ def _explain_name(causes: list[BaseException], address: Address) -> CnaiError | 
             error = ConnectionFailed(
                 f"the name {address.host} cannot be resolved",
                 why="the name is wrong, or there is no network",
-                next_step="check the network, and the name: " + change_setting("base_url", "https://HOST/v1"),
+                next_step="check the network, and the name: "
+                + change_setting("base_url", "https://HOST/v1")
+                + "; without a network the demo models answer: "
+                + change_setting("base_url", "demo"),
             )
             number = each.errno if isinstance(each, socket.gaierror) else None
             error.retryable = number == socket.EAI_AGAIN

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ..api.messages import Message
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown, notebook_markdown
+from ..chat.markdown.typed_lines import keep_lines
 from ..redaction import strip_controls, well_formed
 
 __all__ = ["to_markdown"]
@@ -21,10 +22,10 @@ def to_markdown(conversation: Conversation) -> str:
 def _parts(conversation: Conversation) -> Iterator[str]:
     yield _heading(1, f"Conversation {conversation.name}")
     if conversation.system is not None:
-        yield _section(2, "System message", conversation.system)
+        yield _section(2, "System message", keep_lines(conversation.system))
     for number, turn in enumerate(conversation.turns, 1):
         reply = turn.reply
-        yield _section(2, f"Question {number}", reply.prompt)
+        yield _section(2, f"Question {number}", keep_lines(reply.prompt))
         for step in reply.steps:
             title = "Result of a tool" if step.role == "tool" else "Call of a tool"
             yield _section(3, title, _step_text(step))

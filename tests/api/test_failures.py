@@ -227,6 +227,7 @@ def test_a_name_that_leads_nowhere_is_told(number: int, retried: bool) -> None:
     inner = socket.gaierror(number, "Name or service not known")
     error = explain_failure(requests.ConnectionError(inner), ELSEWHERE, (1, 1), begun=False)
     assert error.what == "the name api.example cannot be resolved"
+    assert error.next_step.at(PYTHON).endswith('the demo models answer: Session(base_url="demo")')
     assert error.retryable is retried
 
 
