@@ -212,7 +212,7 @@ class Budget:
                     if all(each.store.extend(each.hold, nano, patience=_EXTENDING) for each in held):
                         return tokens
             except LedgerError:
-                pass  # it is reported when the answer is written there
+                return 0  # it is reported when the answer is written there
             return 0
 
 

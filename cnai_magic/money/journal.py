@@ -23,7 +23,7 @@ from .cost import Charge, Cost
 from .owners import own_file
 from .price import Price, cost_of
 
-__all__ = ["Journal", "OpenRequests", "read_journal"]
+__all__ = ["Journal", "OpenRequests", "journal_of", "read_journal"]
 
 # What is larger was not written by this program.
 _LARGEST = 64 * 1024 * 1024
@@ -81,13 +81,15 @@ class OpenRequests:
 class Journal:
     """The notes of this process about one ledger, by the IDs of the charges; any thread may write.
 
+    There is one for all that use the ledger in this process, since it empties the file: see `journal_of`.
     A journal that cannot be written is no reason to keep a question waiting: nothing is raised.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._pid = os.getpid()
-        self._open: set[str] = set()
+        # What is noted of each open request; a later note of how much has come replaces the one before.
+        self._open: dict[str, list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -114,9 +116,9 @@ class Journal:
         with self._lock, suppress(OSError):
             if self.lost or charge_id not in self._open:
                 return
-            self._open.discard(charge_id)
+            del self._open[charge_id]
             if self._open:
-                self._append({"closed": charge_id})
+                self._append([{"closed": charge_id}])
             else:
                 os.ftruncate(own_file(self._folder), 0)
 
@@ -124,12 +126,25 @@ class Journal:
         # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
             if not self.lost:  # a fork has none of these requests
-                self._open.add(charge_id)
-                self._append(note)
+                before = self._open.get(charge_id, [])[:1] if "grown" in note else []
+                self._open[charge_id] = [*before, note]
+                self._append([note])
 
-    def _append(self, note: dict[str, Any]) -> None:
+    def _append(self, notes: Iterable[dict[str, Any]]) -> None:
+        file = own_file(self._folder)
+        if os.fstat(file).st_size == 0:
+            # Somebody may have emptied the file, or the folder.
+            notes = [note for each in self._open.values() for note in each]
         # A line end first: a full disk may have left half a line.
-        os.write(own_file(self._folder), b"\n" + json.dumps(note).encode())
+        os.write(file, b"".join(b"\n" + json.dumps(note).encode() for note in notes))
+
+
+_journals: dict[tuple[int, Path], Journal] = {}
+
+
+def journal_of(folder: Path) -> Journal:
+    """Return the journal of this process for the ledger whose owners have their files in this folder."""
+    return _journals.setdefault((os.getpid(), folder), Journal(folder))
 
 
 def read_journal(descriptor: int) -> list[Charge]:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ..errors import InputError
 from ..redaction import hide_keys
 from .cost import Charge, Record, Spend
-from .journal import Journal
+from .journal import Journal, journal_of
 from .sqlite_holds import SqliteHolds
 from .sqlite_rows import COLUMNS, charge_of, day_of, record_of, where
 from .sqlite_store import READ, SqliteStore
@@ -45,7 +45,6 @@ class Ledger:
 
     def __init__(self, path: Path, *, patience: float = 5.0) -> None:
         self._store = SqliteStore(path, patience)
-        self._journal: Journal | None = None
         self.day = SqliteHolds(self._store)
 
     def add(self, charge: Charge, *, patience: float | None = None) -> None:
@@ -134,9 +133,7 @@ class Ledger:
     @property
     def journal(self) -> Journal | None:
         """The journal of this process, None as long as the file was not opened."""
-        if self._store.folder is not None and (self._journal is None or self._journal.lost):
-            self._journal = Journal(self._store.folder)
-        return self._journal
+        return None if self._store.folder is None else journal_of(self._store.folder)
 
     def overrun(self, host: str, model: str) -> int:
         """Return the most tokens by which an answer of a model has passed its max_tokens; 0 for none."""

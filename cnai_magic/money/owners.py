@@ -2,7 +2,8 @@
 
 The lock ends with its process, however that ends. It is a POSIX record lock and not a flock: a forked child
 would share a flock, and so keep its dead parent alive; a record lock it neither has nor can release. The file
-is also the journal of the process. A name is never used again: once the file is gone, its owner is dead.
+is also the journal of the process. No other process ever uses its name: once the file is gone, its owner is
+dead, unless it makes the file anew because somebody emptied the folder.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,28 +32,29 @@ _TRIES = 20
 
 
 class _OwnerFile:
-    """A new file in the folder, locked by this process; makes the folder too."""
+    """A new file in the folder, locked by this process, of this name if it can be; makes the folder too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "") -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         if not stat.S_ISDIR(folder.lstat().st_mode):
             # A link may lead to files of the person that only look like ours.
             raise NotADirectoryError(errno.ENOTDIR, "the folder of the owners is not a folder", str(folder))
-        for _ in range(_TRIES):
-            self.name = uuid4().hex
+        names = [name or uuid4().hex, *(uuid4().hex for _ in range(_TRIES))]
+        for self.name in names:
             self.path = folder / self.name
             self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            try:
-                _lock(self.file)
-                if self.exists():
-                    return
-            except (BlockingIOError, PermissionError):
-                pass  # another process takes its owner for dead and removes it: try the next name
-            except OSError:
-                os.close(self.file)
-                raise
+            if self._is_taken():
+                return
             os.close(self.file)
         raise OSError(errno.EAGAIN, "no file could be locked", str(folder))
+
+    def _is_taken(self) -> bool:
+        """Lock the file; False where another process took its owner for dead, and locked or removed it."""
+        try:
+            return _lock(self.file) and self.exists()
+        except OSError:
+            os.close(self.file)
+            raise
 
     def exists(self) -> bool:
         """Return whether the file is still in the folder."""
@@ -81,11 +83,14 @@ def own_file(folder: Path) -> int:
 def _own(folder: Path) -> _OwnerFile:
     with _guard:
         own = _own_files.get(folder)
-        # Where somebody emptied the folder this process looks dead, and makes a new file.
-        if own is None or not own.exists():
-            if own is not None:
-                os.close(own.file)
-            own = _own_files[folder] = _OwnerFile(folder)
+        if own is not None and own.exists():
+            return own
+        # Forgotten before it is closed: its number may then be that of any other file.
+        _own_files.pop(folder, None)
+        if own is not None:
+            os.close(own.file)
+        # Where somebody emptied the folder this process looks dead, until it has a file of its name again.
+        own = _own_files[folder] = _OwnerFile(folder, "" if own is None else own.name)
         return own
 
 
@@ -113,20 +118,20 @@ def dead_owners(folder: Path) -> Iterator[Mapping[Path, int]]:
 
 def _lock_dead(folder: Path) -> dict[Path, int]:
     """Return the files of dead owners, locked, with their descriptors."""
-    found: dict[Path, int] = {}
+    # Our own are never tried, nor one that is just being made: POSIX grants a process its lock twice,
+    # and drops it at the first close.
+    with _guard:
+        own = {file.name for file in _own_files.values()}
+        files = {path: _open_dead(path) for path in _list_folder(folder) if path.name not in own}
+    return {path: file for path, file in files.items() if file is not None}
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing where it is none, or cannot be read: the next call looks again."""
     try:
-        if stat.S_ISDIR(folder.lstat().st_mode):
-            # Our own are never tried, nor one that is just being made: POSIX grants a process its lock twice,
-            # and drops it at the first close.
-            with _guard:
-                own = {file.name for file in _own_files.values()}
-                for path in folder.iterdir():
-                    file = None if path.name in own else _open_dead(path)
-                    if file is not None:
-                        found[path] = file
+        return list(folder.iterdir()) if stat.S_ISDIR(folder.lstat().st_mode) else []
     except OSError:
-        pass  # the next call looks again
-    return found
+        return []
 
 
 def _open_dead(path: Path) -> int | None:
@@ -139,11 +144,13 @@ def _open_dead(path: Path) -> int | None:
     except OSError:
         return None
     try:
-        _lock(file)
+        if _lock(file):
+            return file
     except OSError:
         os.close(file)
         return None
-    return file
+    os.close(file)
+    return None
 
 
 def has_file(folder: Path, owner: object) -> bool:
@@ -151,12 +158,16 @@ def has_file(folder: Path, owner: object) -> bool:
     return isinstance(owner, str) and _NAME.fullmatch(owner) is not None and (folder / owner).exists()
 
 
-def _lock(file: int) -> None:
-    """Lock a file without waiting; raises BlockingIOError or PermissionError where another process has it."""
-    if sys.platform == "win32":
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _lock(file: int) -> bool:
+    """Lock a file without waiting; False where another process has it. Raises OSError where it cannot be."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def _reset_after_fork() -> None:
@@ -164,8 +175,7 @@ def _reset_after_fork() -> None:
     global _guard, _recovering
     _guard, _recovering = threading.Lock(), threading.Lock()
     for own in _own_files.values():
-        with suppress(OSError):  # the parent had closed it already
-            os.close(own.file)
+        os.close(own.file)
     _own_files.clear()
 
 

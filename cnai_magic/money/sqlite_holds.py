@@ -48,18 +48,23 @@ class SqliteHolds(Holds):
         """See Holds.hold."""
 
         def insert(connection: sqlite3.Connection) -> Hold | None:
-            status = self._status(connection, account, _today())
-            if status is None:
+            day = _today()
+            if _limit(connection) is None:
                 return None
+            # First of all: where somebody emptied the folder, what this process holds would not count.
+            own = own_name(self._owners)
             for (owner,) in connection.execute("SELECT DISTINCT owner FROM holds").fetchall():
                 if not has_file(self._owners, owner):
                     connection.execute("DELETE FROM holds WHERE owner = ?", (owner,))
+            status = self._status(connection, account, day)
+            if status is None:
+                return None
             if nano > status.left:
                 raise over_budget(nano, status)
-            hold = Hold(uuid4().hex, account, own_name(self._owners))
+            hold = Hold(uuid4().hex, account, own)
             connection.execute(
                 "INSERT INTO holds (id, owner, day, account, nano) VALUES (?, ?, ?, ?, ?)",
-                (hold.id, hold.owner, _today(), account, nano),
+                (hold.id, hold.owner, day, account, nano),
             )
             return hold
 
@@ -70,7 +75,7 @@ class SqliteHolds(Holds):
         """See Holds.extend."""
 
         def update(connection: sqlite3.Connection) -> bool:
-            found = connection.execute("SELECT day, nano FROM holds WHERE id = ?", (hold.id,)).fetchone()
+            found = _find(connection, hold)
             if found is None:
                 return False
             day, before = found
@@ -91,7 +96,9 @@ class SqliteHolds(Holds):
             )
 
         def write(connection: sqlite3.Connection) -> None:
-            add_charge(connection, charge)
+            found = None if hold is None else _find(connection, hold)
+            # Asked at midnight, it counts in the budget that it was held of.
+            add_charge(connection, charge, day=found[0] if found else "")
             if hold is not None:
                 _delete(connection, hold)
 
@@ -155,6 +162,12 @@ class SqliteHolds(Holds):
 def _limit(connection: sqlite3.Connection) -> int | None:
     found = connection.execute("SELECT value FROM settings WHERE name = 'day_budget'").fetchone()
     return None if found is None else int(found[0])
+
+
+def _find(connection: sqlite3.Connection, hold: Hold) -> tuple[str, int] | None:
+    """Return the day and the amount of a hold, None where it has ended."""
+    found = connection.execute("SELECT day, nano FROM holds WHERE id = ?", (hold.id,)).fetchone()
+    return None if found is None else (str(found[0]), int(found[1]))
 
 
 def _delete(connection: sqlite3.Connection, hold: Hold) -> None:

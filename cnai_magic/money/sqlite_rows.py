@@ -76,8 +76,8 @@ ADDED = ", ".join(
 """SQL: what a sum becomes where another is added to it."""
 
 
-def row_of(charge: Charge) -> tuple[object, ...]:
-    """Return a charge as the values of COLUMNS: times in milliseconds, and the local day it was asked."""
+def row_of(charge: Charge, day: str = "") -> tuple[object, ...]:
+    """Return a charge as the values of COLUMNS: times in milliseconds, and `day` or the day it was asked."""
     usage = charge.usage
     local = charge.time.astimezone()
     where_asked = (charge.model, charge.host, charge.conversation, charge.notebook)
@@ -85,7 +85,7 @@ def row_of(charge: Charge) -> tuple[object, ...]:
     return (
         value_of(charge.id),
         (local - _EPOCH) // _MILLISECOND,
-        local.date().isoformat(),
+        day or local.date().isoformat(),
         *(value_of(hide_keys(text)) for text in texts),
         int(charge.demo),
         usage.prompt_tokens,

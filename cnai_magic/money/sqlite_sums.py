@@ -38,9 +38,9 @@ GROUPS = {"model": "model", "chat": "conversation", "day": "day", "notebook": "n
 _MOST_LEFT = 256
 
 
-def add_charge(connection: sqlite3.Connection, charge: Charge) -> None:
-    """Enter a charge; the same ID again changes nothing."""
-    row = row_of(charge)
+def add_charge(connection: sqlite3.Connection, charge: Charge, *, day: str = "") -> None:
+    """Enter a charge, on the local day it was asked or on `day`; the same ID again changes nothing."""
+    row = row_of(charge, day)
     marks = ", ".join("?" * len(row))
     connection.execute(f"INSERT INTO charges ({COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", row)
     _fold(connection)

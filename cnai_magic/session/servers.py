@@ -135,15 +135,18 @@ class Servers:
         with self._lock.current:
             if not self._asks_for_prices(account):
                 return
-            listed: dict[str, Any] | None = None
-            try:
-                listed = client.pricing()
-            except CnaiError:
-                pass  # the question itself will say what is wrong with the server
-            else:
-                if not listed:
-                    self._without_list.add(account)
+            listed = _list_prices(client)
             if listed:
                 self._price_lists[account] = read_pricing(listed, endpoint.host, date.today().isoformat())
-            else:
-                self._no_list_at[account] = time.monotonic()
+                return
+            self._no_list_at[account] = time.monotonic()
+            if listed is not None:
+                self._without_list.add(account)
+
+
+def _list_prices(client: Client) -> dict[str, Any] | None:
+    """Return what a server lists; None where it fails: the question itself will say what is wrong with it."""
+    try:
+        return client.pricing() or {}
+    except CnaiError:
+        return None

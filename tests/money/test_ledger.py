@@ -750,7 +750,58 @@ def test_a_process_holds_on_after_somebody_emptied_the_folder(ledger: Ledger, pa
     for file in _owner_files(path):
         file.unlink()
     assert ledger.day.hold("money", 50)
-    assert ended(started('tell(ledger.day.left("money"))', path)) == ["50"]
+    assert ended(started('tell(ledger.day.left("money"))', path)) == ["20"]
+
+
+_OPEN = """
+ledger.add(charge("first", 1))
+ledger.journal.open(charge("open", 5), None)
+"""
+# Another session of the process: the file is emptied when nothing is open, and not before.
+_ANOTHER = """
+other = Ledger(path)
+other.day.limit()
+other.journal.open(charge("other", 1), None)
+other.journal.close("other")
+"""
+_GROWS = 'ledger.journal.grow("open", 8, None)'
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        _ANOTHER,
+        f'for file in path.parent.glob("*-owners/*"): file.unlink()\n{_GROWS}',
+        f'for file in path.parent.glob("*-owners/*"): os.truncate(file, 0)\n{_GROWS}',
+    ],
+    ids=["session", "folder", "file"],
+)
+def test_a_request_stays_noted_whoever_else_empties_the_journal(
+    ledger: Ledger, path: Path, code: str
+) -> None:
+    process = started(f"{_OPEN}{code}\nos.kill(os.getpid(), 9)", path)
+    process.communicate(timeout=PATIENCE)
+    found = {row.id: (row.finish_reason, row.usage.completion_tokens) for row in ledger.rows()}
+    assert found == {"first": ("", 8), "open": ("lost", 8)}
+
+
+@POSIX
+def test_a_charge_counts_on_the_day_that_it_was_held_of(path: Path) -> None:
+    code = """
+import time
+def move(zone):
+    os.environ["TZ"] = zone
+    time.tzset()
+move("XXX-14")
+ledger.day.set_limit(100)
+held = ledger.day.hold("money", 60)
+move("XXX+12")  # where it is another day
+ledger.day.settle(held, charge("late", 60))
+tell(ledger.day.left("money"))
+move("XXX-14")
+tell(ledger.day.left("money"))
+"""
+    assert ended(started(code, path)) == ["100", "40"]
 
 
 _FORK = """

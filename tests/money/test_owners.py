@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from cnai_magic.money.journal import read_journal
 from cnai_magic.money.owners import dead_owners, has_file, own_name
@@ -52,3 +55,19 @@ def test_a_file_that_is_not_an_owner_s_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / ("f" * 32)).mkdir()
     (tmp_path / _NAME).symlink_to(tmp_path / "notes")
     assert found_by_another_process(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_used_any_more_closes_no_other_file(tmp_path: Path) -> None:
+    folder = tmp_path / "owners"
+    own_name(folder)
+    folder.rename(tmp_path / "elsewhere")
+    folder.touch()
+    with pytest.raises(OSError, match="exists"):
+        own_name(folder)
+    # It has the number that the owner's file had.
+    with (tmp_path / "notes").open("w") as notes:
+        with pytest.raises(OSError, match="exists"):
+            own_name(folder)
+        assert os.fstat(notes.fileno())
+    folder.unlink()
+    assert has_file(folder, own_name(folder))
