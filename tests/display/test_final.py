@@ -25,7 +25,7 @@ def test_a_transcript_shows_the_turns_in_order_with_their_answers() -> None:
     order = ["plan", "Be brief.", "[1] first", "one", "[2] second\nline", "two"]
     places = [plain.index(part) for part in order]
     assert places == sorted(places)
-    assert "> **2.**\n>\n> second\n> line" in markdown
+    assert "> **2.**\n>\n> second\\\n> line" in markdown
     assert repr(Transcript(conversation)) == plain
 
 
