@@ -49,6 +49,7 @@ def _question() -> Question:
         turn=1,
         attempt=1,
         omitted_turns=0,
+        system=None,
         demo=False,
     )
 
