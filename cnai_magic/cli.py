@@ -62,6 +62,7 @@ TERMINAL = Door(
         "see_request": "see the options of a question with cnai ask --help",
         "send_less": "send less: a shorter question",
         "omit_parameter": _omit_parameter,
+        "omit_field": "-x {name} (CNAI_EXTRA where it is set)",
         "see_spend": "see what was spent with cnai spend",
         "raise_budget": lambda day: "" if day else "raise the budget with CNAI_BUDGET=USD",
         "set_price": _set_price,

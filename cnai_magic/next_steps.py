@@ -36,6 +36,7 @@ __all__ = [
     "name_conversation",
     "name_model",
     "new_conversation",
+    "omit_field",
     "omit_parameter",
     "raise_budget",
     "read_file",
@@ -225,6 +226,11 @@ def omit_parameter(name: str) -> Step:
     return Step("omit_parameter", {"name": name})
 
 
+def omit_field(name: str) -> Step:
+    """Leave a field out of the request that is sent as it is."""
+    return Step("omit_field", {"name": name})
+
+
 # -- money --------------------------------------------------------------------------------------
 
 
@@ -339,6 +345,7 @@ PYTHON = Door(
         "see_request": "see the exact request with Session.prepare",
         "send_less": "send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
         "omit_parameter": "{name} (in ask or in Session)",
+        "omit_field": "{name} in extra (in ask or in Session)",
         "raise_budget": lambda day: "" if day else "raise the budget with Session(budget=USD)",
         "set_price": "set its price in USD per million tokens: Session(prices={prices})",
         "set_any_price": "Session(prices={{MODEL: [IN, OUT]}})",

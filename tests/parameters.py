@@ -22,6 +22,12 @@ def _values(row: Parameter) -> st.SearchStrategy[Any]:
         odd = st.sampled_from(["-a", "--", "[", '["x"]', "two words", "it's", "\n", "#", "$x {y}"])
         text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
         return st.lists(text | odd, min_size=1, max_size=row.most).map(tuple)
+    if row.fields:
+        names = st.sampled_from(["top_k", "a", "enable_search", "größe", "a b"])
+        values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+        texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+        deep = st.recursive(values | texts, lambda each: st.lists(each) | st.dictionaries(names, each))
+        return st.dictionaries(names, deep, max_size=3)
     if row.type is dict:
         words = [
             "",
@@ -31,6 +37,8 @@ def _values(row: Parameter) -> st.SearchStrategy[Any]:
             "首 list[int]: 文 -- it's $x",
         ]
         return st.sampled_from([find_schema(each) if each else {} for each in words])
+    if row.choices:
+        return st.sampled_from(row.choices) | st.integers(int(row.low), 2**63 - 1)
     if row.type is int:
         return st.integers(int(max(row.low, -(2**63))), int(min(row.high, 2**63 - 1)))
     return st.floats(row.low, row.high) | st.integers(int(row.low), int(row.high))

@@ -53,6 +53,7 @@ def test_the_environment_wins_over_the_file_and_an_argument_over_it(
 
 def test_each_parameter_is_a_setting_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = {"temperature": "0.5", "top_p": "1", "max_tokens": "9", "stop": '["END", "\\n"]', "seed": "-7"}
+    texts |= {"think": "off", "extra": '{"top_k": 20}'}
     rows = {name: row for name, row in BY_NAME.items() if row.setting}
     assert texts.keys() == rows.keys()
     assert {getattr(Cnai(), name) for name in texts} == {None}

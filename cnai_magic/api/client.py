@@ -11,6 +11,7 @@ from .billing import Balance, read_balance
 from .cancel import Cancellation
 from .messages import ChatRequest, Chunk, Model
 from .reader import read_models
+from .refusals import Refusals
 from .requester import Requester
 from .retries import Notice, retried
 from .stream import Stream
@@ -42,7 +43,7 @@ class Client:
         self._requester = Requester(base_url, key, timeout)
         self.base_url = self._requester.base_url
         self._retries = retries
-        self._without_usage: set[str] = set()
+        self._refusals = Refusals()
 
     def models(self) -> list[Model]:
         """Return the models of the key, in the server's order (API reference: `GET /models`)."""
@@ -107,7 +108,7 @@ class Client:
             request,
             whole=whole,
             retries=self._retries,
-            without_usage=self._without_usage,
+            refusals=self._refusals,
             on_notice=on_notice,
             on_post=on_post,
         )

@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from ..next_steps import list_models
 from ..redaction import well_formed
+from .extra_fields import join_fields
 from .json_format import JsonMode, describe_schema, response_format
 from .parameters import BY_NAME, ParameterValue, check_parameters
+from .thinking_control import thinking_fields
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
+_OTHER_LIMIT = "max_completion_tokens"
 # Other addresses could name a file of the server.
 _IMAGE_URL = re.compile(r"https?://\S+|data:(image/[\w.+-]+);base64,[A-Za-z0-9+/=_-]+")
 _DETAILS = ("auto", "low", "high")
@@ -252,13 +255,16 @@ class ChatRequest:
 
     `parameters` are those of `parameters.PARAMETERS`, by name; one that is None is not sent, 0 is. With a
     `schema` among them, `json_mode` is how it asks for JSON. `max_tokens` of them is the longest answer, None
-    where the server decides. Raises InputError, which names the parameter, for a value that it cannot have.
+    where the server decides. `server` is the name of the server in vendors.toml, "" for any other: some
+    things each server says in its own way. Raises InputError, which names the parameter, for a value that it
+    cannot have.
     """
 
     model: str
     messages: tuple[Message, ...]
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     json_mode: JsonMode = "json_schema"
+    server: str = ""
     max_tokens: int | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -267,11 +273,18 @@ class ChatRequest:
         if not self.messages:
             raise InputError("there is no message to send", parameter="messages")
         object.__setattr__(self, "parameters", check_parameters(self.parameters))
-        object.__setattr__(self, "max_tokens", self.parameters.get("max_tokens"))
+        limits = (self.parameters.get("max_tokens"), self.extra.get(_OTHER_LIMIT))
+        object.__setattr__(self, "max_tokens", min((n for n in limits if type(n) is int), default=None))
 
     def limited_to(self, max_tokens: int) -> ChatRequest:
         """Return the same request for an answer of at most so many tokens."""
-        return replace(self, parameters={**self.parameters, "max_tokens": max_tokens})
+        name, parameters = "max_tokens", dict(self.parameters)
+        if _OTHER_LIMIT in self.extra:
+            # Where that is the name, servers refuse the other one beside it.
+            parameters["extra"] = {**self.extra, _OTHER_LIMIT: max_tokens}
+            if name not in parameters:
+                return replace(self, parameters=parameters)
+        return replace(self, parameters={**parameters, name: max_tokens})
 
     @property
     def schema(self) -> Mapping[str, Any] | None:
@@ -295,15 +308,34 @@ class ChatRequest:
         found.update(b"".join(message.digest for message in self.messages))
         return found.hexdigest()[:32]
 
-    def body(self, *, stream: bool = False, include_usage: bool = False) -> dict[str, Any]:
-        """Return the JSON body of `POST /chat/completions`."""
+    @property
+    def thinking(self) -> dict[str, Any]:
+        """The fields that tell this server and model how long to think; {} where nothing is to be said."""
+        think = self.parameters.get("think")
+        return thinking_fields(self.server, self.model, think) if isinstance(think, str | int) else {}
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """The fields that are sent as they are."""
+        extra = self.parameters.get("extra")
+        return extra if isinstance(extra, Mapping) else {}
+
+    def body(
+        self, *, stream: bool = False, include_usage: bool = False, think: bool = True
+    ) -> dict[str, Any]:
+        """Return the JSON body of `POST /chat/completions`; with `think` False nothing of thinking."""
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [message.body() for message in self.messages],
-            **{BY_NAME[name].field: value for name, value in self.parameters.items() if name != "schema"},
+            **{
+                BY_NAME[name].field: value
+                for name, value in self.parameters.items()
+                if BY_NAME[name].sent and name != "schema"
+            },
         }
         if self.schema is not None and (asked := response_format(self.schema, self.json_mode)):
             body[BY_NAME["schema"].field] = asked
+        body = join_fields(join_fields(body, self.thinking if think else {}), self.extra)
         if stream:
             body["stream"] = True
             if include_usage:

@@ -19,7 +19,10 @@ from reprlib import repr as short_repr
 from typing import Any
 
 from ..errors import InputError
+from ..next_steps import by_door
 from ..redaction import well_formed
+from .extra_fields import check_fields, join_fields, read_fields
+from .thinking_control import LEVELS
 
 __all__ = [
     "BY_NAME",
@@ -31,6 +34,7 @@ __all__ = [
     "dump_parameters",
     "find_parameters",
     "format_parameter",
+    "join_parameters",
 ]
 
 ParameterValue = float | int | bool | str | tuple[str, ...] | Mapping[str, Any]
@@ -46,11 +50,15 @@ SWITCH |= {"false": False, "no": False, "off": False, "0": False}
 class Parameter:
     """One parameter of a request, under the `name` that it has in Python and in settings.
 
-    `type` is float, int, bool, str, or dict (an object of JSON). Numbers go from `low` to `high`. With `most`
-    above 1 the value is a tuple of up to so many texts; a single text counts as a tuple of one. `wire_name`
-    is its field in the request body if that differs from `name`, `other_names` are those that servers use in
-    errors. `short` is the short form of its option, `long` the long one if that is not its name. `setting`
-    says that it is a setting too, `saved` that a saved answer keeps it.
+    `type` is float, int, bool, str, or dict (an object of JSON). Numbers go from `low` to `high`; with
+    `choices` one of these texts may stand in place of a number, and the first of them for 0. With `most`
+    above 1 the value is a tuple of up to so many texts; a single text counts as a tuple of one. `fields` says
+    that the value is fields of the request body, which the option gives one by one.
+
+    `wire_name` is its field in the request body if that differs from `name`, `other_names` are those that
+    servers use in errors; `sent` False: it has no field, and `ChatRequest` writes what it means. `short` is
+    the short form of its option, `long` the long one if that is not its name. `setting` says that it is a
+    setting too, `saved` that a saved answer keeps it.
     """
 
     name: str
@@ -59,11 +67,14 @@ class Parameter:
     low: float = -inf
     high: float = inf
     most: int = 1
+    choices: tuple[str, ...] = ()
+    fields: bool = False
     short: str = ""
     long: str = ""
     metavar: str = "VALUE"
     wire_name: str = ""
     other_names: tuple[str, ...] = ()
+    sent: bool = True
     setting: bool = True
     saved: bool = True
 
@@ -83,7 +94,8 @@ class Parameter:
         if self.most > 1:
             return f"a text, or a list of up to {self.most} texts"
         if self.type in (int, float):
-            return f"a {'whole ' * (self.type is int)}number{self._range}"
+            choices = f"{', '.join(self.choices)}, or " if self.choices else ""
+            return f"{choices}a {'whole ' * (self.type is int)}number{self._range}"
         return {bool: "True or False", str: "text"}.get(self.type, "an object of JSON")
 
     @property
@@ -94,6 +106,8 @@ class Parameter:
 
     def check(self, value: object) -> ParameterValue:
         """Return a value as it is sent; raises InputError, which names the parameter, for any other."""
+        if self.fields:
+            return _refuse_own(check_fields(value))
         found = self._accept(value)
         if found is None:
             raise InputError(
@@ -103,11 +117,16 @@ class Parameter:
 
     def allows(self, value: object) -> bool:
         """Return whether it may have this value."""
-        return self._accept(value) is not None
+        try:
+            return self.check(value) is not None
+        except InputError:
+            return False
 
     def _accept(self, value: object) -> ParameterValue | None:
         if self.most > 1:
             return _read_texts(value, self.most)
+        if self.choices and (value in (0, *self.choices)):
+            return str(value or self.choices[0])
         if isinstance(value, bool):
             return value if self.type is bool else None
         if self.type in (int, float) and isinstance(value, int if self.type is int else int | float):
@@ -122,6 +141,8 @@ class Parameter:
 
         Several texts are an array of JSON, as ["END", "\\\\n"].
         """
+        if self.fields:
+            return _refuse_own(read_fields(text))
         try:
             return self.check(self._reader(text))
         except (ValueError, RecursionError):
@@ -158,6 +179,15 @@ def _read_texts(value: object, most: int) -> tuple[str, ...] | None:
     return tuple(well_formed(text) for text in texts) if sound else None
 
 
+def _refuse_own(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields; raises InputError for one that has a row of its own."""
+    for row in PARAMETERS:
+        if row.sent and row.field in fields:
+            option = by_door(f"give it with {row.option}", f"give it with {row.option}")
+            raise InputError(f"{row.name} is not extra", parameter="extra", next_step=option)
+    return fields
+
+
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter("temperature", float, "Sampling randomness, 0 to 2.", low=0, high=2, short="-t", metavar="T"),
     Parameter("top_p", float, "Nucleus sampling, 0 to 1.", low=0, high=1, short="-p", metavar="P"),
@@ -176,6 +206,28 @@ PARAMETERS: tuple[Parameter, ...] = (
         int,
         "Seed of the sampling: the same seed gives the same answer, as far as the server supports it.",
         metavar="N",
+    ),
+    Parameter(
+        "think",
+        int,
+        "How long to think before the answer: off, low, medium, high, max, or up to N tokens.",
+        low=1,
+        choices=LEVELS,
+        metavar="LEVEL",
+        other_names=(
+            *("thinking", "enable_thinking", "thinking_budget", "thinking_token_budget"),
+            *("reasoning", "reasoning_effort", "chat_template_kwargs"),
+        ),
+        sent=False,
+    ),
+    Parameter(
+        "extra",
+        dict,
+        "Any other field of the request, as top_k=20 or a.b=true.",
+        fields=True,
+        short="-x",
+        metavar="NAME=VALUE",
+        sent=False,
     ),
     Parameter(
         "schema",
@@ -210,9 +262,21 @@ def find_parameters(words: str) -> list[str]:
     return [
         each.name
         for each in PARAMETERS
-        for name in (each.name, each.field, *each.other_names)
+        for name in (*((each.name, each.field) * each.sent), *each.other_names)
         if re.search(rf"(?<![a-z0-9-]){name}(?![a-z0-9-])", words)
     ]
+
+
+def join_parameters(
+    settings: Mapping[str, ParameterValue], own: Mapping[str, ParameterValue]
+) -> dict[str, ParameterValue]:
+    """Return the parameters of a question: its own, and of the settings what these leave open."""
+    joined = {**settings, **own}
+    for row in PARAMETERS:
+        former, value = settings.get(row.name), own.get(row.name)
+        if row.fields and isinstance(former, Mapping) and isinstance(value, Mapping):
+            joined[row.name] = join_fields(former, value)
+    return {row.name: joined[row.name] for row in PARAMETERS if row.name in joined}
 
 
 def dump_parameters(sent: Mapping[str, ParameterValue]) -> dict[str, Any]:

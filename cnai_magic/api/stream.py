@@ -13,7 +13,7 @@ from ..next_steps import NextStep
 from .cancel import Cancellation
 from .chunks import read_answer
 from .messages import ChatRequest, Chunk
-from .parameters import find_parameters
+from .refusals import Refusals, ways_after
 from .requester import Requester
 from .retries import Notice, ignore_notice, retried
 
@@ -21,8 +21,6 @@ __all__ = ["Stream"]
 
 # The words of a model that can only stream; a relay's "upstream" is not one of them.
 _STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
-# A 400 about one of these is not about stream_options.
-_OTHER_FIELD = re.compile(r"messages|\brole|\bmodel\b")
 
 
 class Stream(Cancellation):
@@ -31,8 +29,9 @@ class Stream(Cancellation):
     Nothing is sent before the first chunk is asked for. `posts` counts the requests that were sent, or were
     about to be; `abandoned` has the numbers of those before the last that the server may charge for, because
     they left whole and nothing came. With `whole` the answer is asked for in one piece and is one chunk,
-    unless the model can only stream. `without_usage` is the set of models, shared by the streams of a client,
-    that refuse `stream_options`. `on_post` is called before each request, with its number, from 1 on.
+    unless the model can only stream. `refusals` are shared by the streams of a client; `thinking_sent` tells
+    that the server was told how long to think, and did not refuse that. `on_post` is called before each
+    request, with its number, from 1 on.
     """
 
     def __init__(
@@ -42,17 +41,18 @@ class Stream(Cancellation):
         *,
         whole: bool,
         retries: int,
-        without_usage: set[str],
+        refusals: Refusals,
         on_notice: Callable[[Notice], None] | None,
         on_post: Callable[[int], None] | None,
     ) -> None:
         super().__init__()
         self.posts = 0
+        self.thinking_sent = False
         self.abandoned: list[int] = []
         self._requester = requester
         self._request = request
         self._whole = whole
-        self._without_usage = without_usage
+        self._refusals = refusals
         self._on_notice = on_notice or ignore_notice
         self._on_post = on_post
         self._chunks = retried(self._answer, self, retries, self._on_notice)
@@ -83,23 +83,31 @@ class Stream(Cancellation):
 
     def _open(self) -> requests.Response:
         """Send the request; where the server refuses the way in which it is asked, in the other way."""
-        request = self._request
         if self._whole:
             try:
-                return self._post(request.body())
+                return self._ask(stream=False)
             except InvalidRequestError as error:
                 if not _STREAM_ONLY.search(error.why):
                     raise
-        if request.model in self._without_usage:
-            return self._post(request.body(stream=True))
-        try:
-            return self._post(request.body(stream=True, include_usage=True))
-        except InvalidRequestError as error:
-            if self.cancelled or not _may_refuse_usage(error):
-                raise
-        response = self._post(request.body(stream=True))
-        self._without_usage.add(request.model)
-        return response
+        return self._ask(stream=True)
+
+    def _ask(self, *, stream: bool) -> requests.Response:
+        """Send the request with all that is asked for; where the server refuses a field, without it."""
+        request = self._request
+        ways = self._refusals.ways(request, stream=stream)
+        first = ways[0]
+        while True:
+            way = ways.pop(0)
+            try:
+                response = self._post(request.body(stream=stream, include_usage=way.usage, think=way.think))
+            except InvalidRequestError as error:
+                ways = ways_after(error, request, way, ways)
+                if self.cancelled or not ways or (not stream and _STREAM_ONLY.search(error.why)):
+                    raise
+                continue
+            self._refusals.note(request, way, first)
+            self.thinking_sent = way.think
+            return response
 
     def _post(self, body: dict[str, Any]) -> requests.Response:
         if self.sent:
@@ -109,10 +117,3 @@ class Stream(Cancellation):
         if self._on_post is not None:
             self._on_post(self.posts)
         return self._requester.send("POST", "/chat/completions", self, body)
-
-
-def _may_refuse_usage(error: InvalidRequestError) -> bool:
-    """Return whether stream_options may be what was refused; a prompt that is too long is not sent twice."""
-    if type(error) is not InvalidRequestError or error.status not in (400, 422):
-        return False
-    return not (_OTHER_FIELD.search(error.why) or find_parameters(error.why))

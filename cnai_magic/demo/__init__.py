@@ -8,7 +8,7 @@ demo-faults answers with the faults of a real server and so stands beside the HT
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 
 from ..api.messages import Chunk, Model
 from ..errors import ModelNotFoundError
@@ -47,9 +47,9 @@ def _answer_as_echo(request: DemoRequest) -> Iterator[Chunk]:
 def _answer_as_reasoner(request: DemoRequest) -> Iterator[Chunk]:
     question = GuideQuestion.of(request)
     reply = guide.reply(question)
-    thoughts = "" if request.effort == "none" else reasoner.think(question, reply)
+    thoughts = "" if request.effort == "none" else reasoner.think(question, reply, request.effort)
     return chain(
-        (Chunk(reasoning=token) for token in iterate_tokens(thoughts)),
+        (Chunk(reasoning=token) for token in islice(iterate_tokens(thoughts), request.thinking_budget)),
         map(Chunk, iterate_tokens(reply.text)),
     )
 

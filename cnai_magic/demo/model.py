@@ -41,6 +41,10 @@ class DemoModel:
             raise InputError(
                 f"{self.name} does not reason", parameter="reasoning_effort", why="demo-reasoner does"
             )
+        if not self.reasons and request.thinking_budget:
+            raise InputError(
+                f"{self.name} does not reason", parameter="thinking_budget", why="demo-reasoner does"
+            )
         for place, message in enumerate(request.messages):
             if message.images and not self.images:
                 raise InputError(

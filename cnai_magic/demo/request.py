@@ -33,8 +33,8 @@ class DemoRequest:
     """A chat completion for a demo model; the values are valid, a parameter that was not sent is None.
 
     `json_object` asks for one JSON object as the answer; `effort` is the reasoning effort, "" where none was
-    sent. `body` is the request as it was sent, without what only says how the answer is delivered; it is
-    empty for a model that does not show it.
+    sent, and `thinking_budget` the tokens that it may take. `body` is the request as it was sent, without
+    what only says how the answer is delivered; it is empty for a model that does not show it.
     """
 
     model: str
@@ -46,6 +46,7 @@ class DemoRequest:
     seed: int | None = None
     json_object: bool = False
     effort: str = ""
+    thinking_budget: int | None = None
     body: Mapping[str, Any] = field(default_factory=dict)
 
     @property

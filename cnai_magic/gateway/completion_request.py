@@ -141,6 +141,7 @@ def _demo_request(body: dict[str, Any]) -> DemoRequest:
         seed=body.get("seed"),
         json_object=body.get("response_format", {}).get("type") == "json_object",
         effort=body.get("reasoning_effort", ""),
+        thinking_budget=body.get("thinking_budget"),
         body=shown,
     )
 
@@ -215,6 +216,8 @@ _FIELDS: dict[str, Check] = {
     "logprobs": nothing_but(False, "the demo models report no probabilities"),
     "top_logprobs": nothing_but(0, "the demo models report no probabilities"),
     "reasoning_effort": one_of(*_EFFORTS),
+    # of Qwen's API: no field of the reference limits thinking in tokens
+    "thinking_budget": whole_number(0),
     "verbosity": nothing_but("medium", "the demo models have one verbosity"),
     # form of the answer
     "response_format": _response_format,

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+from ..api.extra_fields import join_fields
 from ..api.parameters import PARAMETERS, Parameter
 from ..errors import InputError
 from ..nearest import did_you_mean
@@ -24,7 +25,7 @@ from .schema_option import is_schema_name, resolve_schema
 
 __all__ = ["Parser", "add_request_options", "collect_parameters", "split_options", "split_words"]
 
-_REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1}
+_REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1 or parameter.fields}
 
 
 class Parser(argparse.ArgumentParser):
@@ -196,11 +197,11 @@ def add_request_options(parser: Parser) -> None:
     for parameter in PARAMETERS:
         names = [name for name in (parameter.short, parameter.option) if name]
         # What is not a number is an error of argparse, which `Parser.error` explains.
-        several = parameter.most > 1
+        several = parameter.name in _REPEATABLE
         parser.add_argument(
             *names,
             dest=parameter.name,
-            action="extend" if several else "store",
+            action=_JoinFields if parameter.fields else "extend" if several else "store",
             metavar=parameter.metavar,
             help=parameter.help + " May be repeated." * several,
             **_read_as(parameter),
@@ -212,7 +213,16 @@ def _read_as(parameter: Parameter) -> dict[str, Any]:
     """Return how argparse reads the value of an option."""
     if parameter.name == "schema":
         return {"nargs": "?", "const": ""}  # see schema_option
-    return {"type": parameter.type if parameter.type in (int, float) else parameter.read}
+    number = parameter.type in (int, float) and not parameter.choices
+    return {"type": parameter.type if number else parameter.read}
+
+
+class _JoinFields(argparse.Action):
+    """Joins the fields that an option gives one by one."""
+
+    def __call__(self, parser: object, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        former = getattr(namespace, self.dest) or {}
+        setattr(namespace, self.dest, join_fields(former, values))
 
 
 def collect_parameters(

@@ -38,6 +38,7 @@ CELL = Door(
         "send_less": "send less: a shorter prompt, %%cnai --new or --once, "
         "or fewer earlier turns with %config Cnai.history_tokens = N",
         "omit_parameter": _omit_parameter,
+        "omit_field": "-x {name} (%config Cnai.extra where it is set)",
         "see_spend": "see what was spent with %cnai_spend",
         "raise_budget": _raise_budget,
         "remove_budget": _remove_budget,

@@ -70,7 +70,8 @@ _LENGTH = "the longest answer, in tokens, is -n N"
 _SAMPLING = "what can be sent is " + ", ".join(
     f"{each.short} ({each.option[2:]})" if each.short else each.option for each in PARAMETERS
 )
-_THINKING = "thinking cannot be chosen yet: ask another model"
+_THINKING = "thinking is --think off, low, medium, high, max, or a number of tokens"
+_FIELDS = "any other field of the request is -x NAME=VALUE"
 _TOOLS = "tools and commands are not run: an answer is text"
 _CODE = by_door(
     "-o answer puts the answer into a variable; answer.code is its code", "copy it from the answer"
@@ -95,12 +96,15 @@ _ELSEWHERE: dict[str, str | Step | NextStep] = {
     "--length --limit --num-predict": _LENGTH,
     "-P --topp": "nucleus sampling is -p P",
     "-T": "the temperature is -t T",
-    "--top-k --topk -K --n --logprobs": _SAMPLING,
+    "--top-k --topk -K --min-p --repetition-penalty --logit-bias --user -d --data": _FIELDS,
+    "--extra-body --model-kwargs --extra-params --param --params --option --set": _FIELDS,
+    "--n --logprobs": _SAMPLING,
     "--stop-sequence --stop-sequences --stop-words --stop-word": "an answer ends before --stop TEXT",
-    "--frequency-penalty --presence-penalty --repeat-penalty": _SAMPLING,
-    "--think --thinking --reasoning --reasoning-effort --effort --no-think": _THINKING,
+    "--frequency-penalty --presence-penalty --repeat-penalty": _FIELDS,
+    "--thinking --reasoning --reasoning-effort --effort --no-think --no-thinking": _THINKING,
+    "--enable-thinking --thinking-budget --thinking-level --reason": _THINKING,
     "--tool --tools --functions --function --td --mcp -e --execute --shell --editor --repl": _TOOLS,
-    "--code -x --extract --xl": _CODE,
+    "--code --extract --xl": _CODE,
     "--cache --no-cache": "nothing is cached: every run asks again",
     "-k --key --api-key --apikey --api-key-name --token --auth": set_key(),
     "--api-base --base --url --host --endpoint --provider --api --server --region-name": _ADDRESS,

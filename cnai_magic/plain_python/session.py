@@ -54,6 +54,8 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        think: str | int | None = None,
+        extra: Mapping[str, Any] | None = None,
         history_tokens: int | None = None,
         connect_timeout: float | None = None,
         timeout: float | None = None,
@@ -87,6 +89,8 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        think: str | int | None = None,
+        extra: Mapping[str, Any] | None = None,
         schema: object = None,
         chat: str = "",
         new: bool = False,
@@ -95,9 +99,10 @@ class Session:
     ) -> Reply:
         """Ask a question and return the answer.
 
-        `model` … `max_tokens` hold for this question; one that is None is that of the settings. `system` is
-        "" for none. `chat` names the conversation that is asked, `new` begins one (of that name, if any) and
-        goes on in it, `once` asks outside of any. `stream` False asks for the whole answer at once.
+        `model` … `extra` hold for this question; one that is None is that of the settings. `system` is "" for
+        none. `think` is "off", "low", "medium", "high", "max" or a number of tokens, `extra` any other fields
+        of the request. `chat` names the conversation that is asked, `new` begins one (of that name, if any)
+        and goes on in it, `once` asks outside of any. `stream` False asks for the whole answer at once.
 
             session.ask("Translate: Guten Tag", model="qwen-plus", system="Reply in English.", once=True)
 
@@ -118,6 +123,8 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        think: str | int | None = None,
+        extra: Mapping[str, Any] | None = None,
         schema: object = None,
         chat: str = "",
         new: bool = False,
@@ -151,6 +158,8 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        think: str | int | None = None,
+        extra: Mapping[str, Any] | None = None,
         schema: object = None,
         chat: str = "",
         new: bool = False,
@@ -249,6 +258,8 @@ def ask(
     max_tokens: int | None = None,
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
+    think: str | int | None = None,
+    extra: Mapping[str, Any] | None = None,
     schema: object = None,
     base_url: str | None = None,
 ) -> Reply:

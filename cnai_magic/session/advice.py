@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from ..api.messages import ChatRequest
-from ..api.parameters import find_parameters
+from ..api.parameters import BY_NAME, find_parameters
 from ..errors import (
     AuthenticationError,
     CnaiError,
@@ -24,6 +24,7 @@ from ..next_steps import (
     either,
     list_models,
     new_conversation,
+    omit_field,
     omit_parameter,
     set_key,
     set_local_key,
@@ -45,7 +46,7 @@ def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = N
     if isinstance(error, ContextLengthError) and request is not None:
         error.next_step = _send_less(error, request)
     elif isinstance(error, InvalidRequestError) and request is not None:
-        named = [name for name in _find_refused(error) if name in _list_sent(request)]
+        named = [name for name in _find_refused(error, request) if name in _list_sent(request)]
         if named:
             error.next_step = _leave_out(named)
     elif isinstance(error, AuthenticationError):
@@ -109,21 +110,26 @@ def _set_key(endpoint: Endpoint) -> NextStep:
 
 def _list_sent(request: ChatRequest) -> list[str]:
     system = ["system"] if request.messages[0].role == "system" else []
-    return [*request.parameters, *system]
+    return [*request.parameters, *request.extra, *system]
 
 
-def _find_refused(error: InvalidRequestError) -> list[str]:
-    """Return the parameters that the words of an error name, by our names."""
+def _find_refused(error: InvalidRequestError, request: ChatRequest) -> list[str]:
+    """Return the parameters and fields that the words of an error name, by our names."""
     words = f"{error.why} {error.code}".lower()
     system = ["system"] if "system" in words or "developer" in words else []
-    return list(dict.fromkeys([*find_parameters(words), *system]))
+    fields = [name for name in request.extra if name.lower() in words]
+    return list(dict.fromkeys([*find_parameters(words), *fields, *system]))
 
 
 def _leave_out(names: Sequence[str]) -> NextStep:
-    step = "leave out " + omit_parameter(names[0])
-    for name in names[1:]:
-        step = step + " and " + omit_parameter(name)
+    step: NextStep = NextStep()
+    for name in names:
+        step += (" and " if step else "leave out ") + NextStep.of(_omit(name))
     return step
+
+
+def _omit(name: str) -> Step:
+    return omit_parameter(name) if name in BY_NAME or name == "system" else omit_field(name)
 
 
 # -- the context ----------------------------------------------------------------------------------

@@ -163,7 +163,8 @@ class KernelSession:
             lookup = servers.look_up_price(endpoint, model, own)
         else:
             lookup = PriceLookup(servers.known_price(endpoint, model, own))
-        return replace(question, host=endpoint.host, lookup=lookup)
+        request = replace(question.request, server=endpoint.vendor.name if endpoint.vendor else "")
+        return replace(question, request=request, host=endpoint.host, lookup=lookup)
 
     def _build(
         self, prompt: str, options: Options, position: CellPosition, *, demo: bool, former: Sequence[Attempt]

@@ -59,10 +59,17 @@ def _variables(address: Address) -> tuple[str, ...]:
     """Return the variables that may hold a key for a server; the first that is set counts."""
     vendor = by_address(address)
     own = vendor.keys if vendor is not None else ()
-    named = os.environ.get("CNAI_BASE_URL", "")
-    if address.loopback and not (named and resolve(named).place == address.place):
+    if address.loopback and not _is_in_environment(address):
         return own
     return (*own, "CNAI_API_KEY")
+
+
+def _is_in_environment(address: Address) -> bool:
+    """Return whether this server is the one that the environment names: so its key is meant for it."""
+    try:
+        return resolve(os.environ.get("CNAI_BASE_URL", "")).place == address.place
+    except InputError:  # the embedded gateway, or no address at all
+        return False
 
 
 def _stored_key(place: str) -> ApiKey | None:

@@ -19,6 +19,7 @@ from ..api.answering_model import find_answering_model
 from ..api.interrupts import Interrupted, InterruptGate, interrupts_gated
 from ..api.messages import Usage
 from ..api.retries import Notice
+from ..api.thinking_control import describe_effect
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
 from ..chat.attempt import Attempt
@@ -277,7 +278,7 @@ class PendingReply:
             text=arrived.text,
             reasoning=arrived.reasoning,
             answered_by=answered_by,
-            note=reader.note,
+            note=self._note(reader, arrived, usage),
             finish_reason=reason,
             usage=usage,
             cost=charges[-1].cost if self.chargeable else Cost(0),
@@ -297,6 +298,15 @@ class PendingReply:
         if reported is not None and arrived.uncounted:
             return complete_usage(reported, messages, "") + complete_usage(None, (), arrived.uncounted)
         return complete_usage(reported, messages, arrived.text, arrived.reasoning)
+
+    def _note(self, reader: ReplyReader, arrived: Arrived, usage: Usage) -> str:
+        """Return what is odd about the answer: what followed its end, and thinking that was not obeyed."""
+        thinking = ""
+        if self.chargeable:
+            thought = bool(arrived.reasoning.strip() or usage.reasoning_tokens)
+            think = self._request.parameters.get("think")
+            thinking = describe_effect(think, thought=thought, sent=reader.stream.thinking_sent)
+        return "; ".join(filter(None, (reader.note, thinking)))
 
     def _count_prompt(self) -> Usage:
         return complete_usage(None, self._question.request.messages, "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..api.messages import ChatRequest, Part, Usage
-from ..api.parameters import BY_NAME, ParameterValue
+from ..api.parameters import BY_NAME, ParameterValue, check_parameters, join_parameters
 from ..api.usage import estimate_usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
@@ -140,10 +140,11 @@ def build_question(
 def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
     """Return the parameters of a question; those that it leaves open are those of the settings."""
     every = {name: getattr(settings, name, None) for name in BY_NAME}
-    every |= {name: value for name, value in options.parameters.items() if value is not None}
-    if every.get("schema") is not None:
-        every["schema"] = find_schema(every["schema"])
-    return {name: value for name, value in every.items() if value is not None}
+    lasting = {name: value for name, value in every.items() if value is not None}
+    own = {name: value for name, value in options.parameters.items() if value is not None}
+    if own.get("schema") is not None:
+        own["schema"] = find_schema(own["schema"])
+    return join_parameters(lasting, check_parameters(own))
 
 
 def _choose_conversation(

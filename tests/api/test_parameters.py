@@ -30,6 +30,7 @@ WRONG: list[tuple[str, Any]] = [
     *[("max_tokens", value) for value in (0, -1, 1.5, True, "8", math.nan, 10**30)],
     *[("stop", value) for value in ("", [], ["a"] * 5, [""], [1], {"a": 1}, True, 1)],
     *[("seed", value) for value in (1.0, "1", True, 2**63, [1])],
+    *[("think", value) for value in ("on", "OFF", -1, 1.5, True, [], 2**63)],
 ]
 
 
@@ -55,6 +56,8 @@ def test_what_is_allowed_is_said_in_words() -> None:
         "a whole number of at least 1",
         "a text, or a list of up to 4 texts",
         "a whole number",
+        "off, low, medium, high, max, or a whole number of at least 1",
+        "an object of JSON",
         "an object of JSON",
     ]
 
@@ -69,6 +72,9 @@ def test_a_name_that_is_no_parameter_is_refused() -> None:
     [
         ("temperature", "0.5", 0.5),
         ("seed", "-7", -7),
+        ("think", "off", "off"),
+        ("think", "0", "off"),
+        ("think", "500", 500),
         ("stop", "END", ("END",)),
         ("stop", '["END", "\\n"]', ("END", "\n")),
         ("stop", "[unclosed", ("[unclosed",)),

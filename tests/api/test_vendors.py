@@ -7,7 +7,7 @@ from cnai_magic.api.vendors import _vendors, by_address, by_name, local_servers,
 from cnai_magic.errors import InputError
 
 VENDORS = ["deepseek", "moonshot", "zhipu", "minimax", "qwen"]
-VENDORS += ["ernie", "volcengine", "hunyuan", "baichuan", "stepfun"]
+VENDORS += ["ernie", "volcengine", "hunyuan", "baichuan", "stepfun", "openai", "openrouter"]
 
 
 @pytest.mark.parametrize("name", VENDORS)

@@ -166,6 +166,8 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
         ({"model": "demo-ngram", "messages": user([IMAGE])}, "messages[0].content"),
         ({"reasoning_effort": "high"}, "reasoning_effort"),
         ({"reasoning_effort": "huge"}, "reasoning_effort"),
+        ({"thinking_budget": 5}, "thinking_budget"),
+        ({"model": "demo-reasoner", "thinking_budget": -1}, "thinking_budget"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"stop": ""}, "stop"),
         ({"stop": ["a", 1]}, "stop"),
@@ -383,6 +385,22 @@ def test_reasoning_can_be_turned_off(demo: Any) -> None:
     for effort, reasons in (("none", False), ("low", True), (None, True)):
         _, _, body = demo.ask(model="demo-reasoner", content="2+2", reasoning_effort=effort)
         assert ("reasoning_content" in body["choices"][0]["message"]) is reasons
+
+
+def test_thinking_takes_so_much_effort_and_so_many_tokens(demo: Any) -> None:
+    def think(**fields: object) -> tuple[str, int]:
+        _, _, body = demo.ask(model="demo-reasoner", content="What is 3 * (4 + 5)?", **fields)
+        details = body["usage"].get("completion_tokens_details", {"reasoning_tokens": 0})
+        return body["choices"][0]["message"].get("reasoning_content", ""), details["reasoning_tokens"]
+
+    low, usual, high, most = (think(reasoning_effort=each) for each in ("low", "medium", "high", "max"))
+    assert low[1] < usual[1] < high[1] < most[1]
+    assert usual[0] == think()[0]
+    assert "no other one fits" in high[0]
+    assert "These do not: " in most[0]
+    assert think(thinking_budget=7)[1] == 7
+    assert usual[0].startswith(think(thinking_budget=7)[0])
+    assert think(thinking_budget=0) == ("", 0)
 
 
 def test_the_service_tier_that_was_used_is_reported(demo: Any) -> None:

@@ -52,6 +52,7 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
     assert vars(short) == vars(long)
     assert short.system == "Be brief."
     given = {"temperature": 0, "top_p": 0.5, "max_tokens": 9, "stop": None, "seed": None, "schema": None}
+    given |= {"think": None, "extra": None}
     assert collect_parameters(short) == given
 
 
@@ -60,6 +61,8 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
     [
         {"stop": ("END",)},
         {"stop": ("--", "two words", "\n\u2028", '["x"]')},
+        {"think": "off", "extra": {"top_k": 20, "a": {"b": "it's {x} $y", "c": [None, True]}}},
+        {"think": 500, "extra": {"a.b": "-1"}},
         {"stop": ('it\'s \\ "so" $x {y} #z',), "seed": -7, "temperature": 0.2},
         {"schema": {}},
         {"schema": {"type": "object", "properties": {"it's $x": {"type": "string"}}}},
@@ -79,6 +82,18 @@ def test_the_words_of_a_parameter_are_read_as_the_same_value(parameters: dict[st
 def test_an_option_that_is_no_list_is_given_once() -> None:
     with pytest.raises(InputError, match="--seed is given twice"):
         _parser().parse(["--seed", "1", "--seed", "2"])
+
+
+def test_fields_of_the_request_are_given_one_by_one() -> None:
+    typed = _parser().parse(split_words("-x top_k=20 -x thinking.type=disabled --extra thinking.n=1"))
+    assert collect_parameters(typed)["extra"] == {"top_k": 20, "thinking": {"type": "disabled", "n": 1}}
+
+
+@pytest.mark.parametrize("level", ["on", "High!", "-1", "1.5", ""])
+def test_a_level_of_thinking_that_there_is_not_is_explained(level: str) -> None:
+    with pytest.raises(InputError) as caught:
+        _parser().parse([f"--think={level}"])
+    assert caught.value.why == f"it is {BY_NAME['think'].allowed}"
 
 
 def test_options_that_are_not_given_are_unset() -> None:

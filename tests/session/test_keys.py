@@ -136,6 +136,14 @@ def test_a_server_on_this_machine_gets_the_key_that_was_set_beside_its_address(
     assert key_of("127.0.0.1:8788/v1") is None
 
 
+def test_a_server_on_this_machine_is_found_where_the_environment_names_the_demo(
+    own_keyring: FakeKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNAI_API_KEY", KEY.reveal())
+    monkeypatch.setenv("CNAI_BASE_URL", "demo")
+    assert key_of("127.0.0.1:8787/v1") is None
+
+
 PASTED = [
     "{}",
     " {}\n",
