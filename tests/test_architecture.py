@@ -72,6 +72,7 @@ _PURE = {
     "api.billing",
     "api.choices",
     "api.json_format",
+    "api.message_parts",
     "api.messages",
     "api.reader",
     "api.thinking",

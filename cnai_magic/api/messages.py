@@ -6,7 +6,6 @@ Nothing here does I/O: values in, dicts out.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +18,16 @@ from ..next_steps import list_models
 from ..redaction import well_formed
 from .extra_fields import join_fields
 from .json_format import JsonMode, describe_schema, response_format
+from .message_parts import (
+    Content,
+    ImagePart,
+    TextPart,
+    ToolCall,
+    check_text,
+    message_error,
+    read_part,
+    read_tool_call,
+)
 from .parameters import BY_NAME, ParameterValue, check_parameters
 from .thinking_control import thinking_fields
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
@@ -27,79 +36,13 @@ __all__ = [
     "ROLES",
     "ChatRequest",
     "Chunk",
-    "Content",
-    "ImagePart",
     "Message",
     "Model",
-    "Part",
-    "TextPart",
-    "ToolCall",
     "Usage",
 ]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _OTHER_LIMIT = "max_completion_tokens"
-# Other addresses could name a file of the server.
-_IMAGE_URL = re.compile(r"https?://\S+|data:(image/[\w.+-]+);base64,[A-Za-z0-9+/=_-]+")
-_DETAILS = ("auto", "low", "high")
-
-
-@dataclass(frozen=True, slots=True)
-class TextPart:
-    """A part of a message that is text."""
-
-    text: str
-
-    def body(self) -> dict[str, Any]:
-        """Return the part as the API reference writes it."""
-        return {"type": "text", "text": self.text}
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePart:
-    """A part of a message that is an image: its `url` (http, https, or data in base64), and the `detail`.
-
-    `detail` is "auto", "low" or "high", "" where the server decides.
-    """
-
-    url: str
-    detail: str = ""
-
-    def __post_init__(self) -> None:
-        url = self.url
-        if not isinstance(url, str) or not url.isprintable() or _IMAGE_URL.fullmatch(url) is None:
-            raise _error("the address of an image is neither http(s) nor an image as data in base64")
-        if self.detail and self.detail not in _DETAILS:
-            raise _error(f"the detail of an image is not one of {', '.join(_DETAILS)}")
-
-    def body(self) -> dict[str, Any]:
-        """Return the part as the API reference writes it."""
-        about = {"url": self.url, "detail": self.detail} if self.detail else {"url": self.url}
-        return {"type": "image_url", "image_url": about}
-
-    @property
-    def text(self) -> str:
-        """Words that stand for the image where only text can stand."""
-        kind = self.url.partition(";")[0].removeprefix("data:") if self.url.startswith("data:") else self.url
-        return f"[image: {kind}]"
-
-
-Part = TextPart | ImagePart
-Content = str | tuple[Part, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A call of a function that a model asks for; `arguments` are JSON as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
-
-    def body(self) -> dict[str, Any]:
-        """Return the call as the API reference writes it."""
-        function = {"name": self.name, "arguments": self.arguments}
-        return {"id": self.id, "type": "function", "function": function}
 
 
 @dataclass(frozen=True)
@@ -120,16 +63,18 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise _error(f"a message has the role {short_repr(self.role)}", f"roles are {', '.join(ROLES)}")
+            raise message_error(
+                f"a message has the role {short_repr(self.role)}", f"roles are {', '.join(ROLES)}"
+            )
         if not isinstance(self.content, str):
             if not isinstance(self.content, tuple) or not self.content:
-                raise _error("the content of a message is neither text nor parts")
+                raise message_error("the content of a message is neither text nor parts")
             if self.role != "user" and any(isinstance(part, ImagePart) for part in self.content):
-                raise _error(f"a message of the role {self.role} holds an image")
+                raise message_error(f"a message of the role {self.role} holds an image")
         if self.tool_calls and self.role != "assistant":
-            raise _error(f"a message of the role {self.role} calls tools")
+            raise message_error(f"a message of the role {self.role} calls tools")
         if bool(self.tool_call_id) != (self.role == "tool"):
-            raise _error("a message of the role tool, and no other, has a tool_call_id")
+            raise message_error("a message of the role tool, and no other, has a tool_call_id")
 
     @property
     def text(self) -> str:
@@ -203,50 +148,18 @@ class Message:
     def from_body(cls, body: object) -> Message:
         """Read a message as the API reference writes it; raises InputError, with the reason."""
         if not isinstance(body, Mapping):
-            raise _error("a message is not an object")
+            raise message_error("a message is not an object")
         content, calls = body.get("content"), body.get("tool_calls") or []
         if isinstance(content, list):
-            content = tuple(map(_read_part, content))
+            content = tuple(map(read_part, content))
         elif isinstance(content, str):
             content = well_formed(content)
         elif content is None and calls:
             content = ""
         if not isinstance(calls, list):
-            raise _error("the tool_calls of a message are not a list")
-        text = {name: _check_text(body.get(name) or "", name) for name in ("name", "tool_call_id")}
-        return cls(body.get("role", ""), content, tool_calls=tuple(map(_read_tool_call, calls)), **text)  # type: ignore[arg-type]
-
-
-def _read_part(raw: object) -> Part:
-    kind = raw.get("type") if isinstance(raw, Mapping) else raw
-    if isinstance(raw, Mapping) and kind == "text":
-        return TextPart(_check_text(raw.get("text"), "text"))
-    if isinstance(raw, Mapping) and kind == "image_url":
-        image = raw.get("image_url")
-        if not isinstance(image, Mapping):
-            raise _error("the image_url of a part is not an object")
-        return ImagePart(
-            _check_text(image.get("url"), "url"), _check_text(image.get("detail") or "", "detail")
-        )
-    raise _error(f"a part has the type {short_repr(kind)}", "parts are text or image_url")
-
-
-def _read_tool_call(raw: object) -> ToolCall:
-    function = raw.get("function") if isinstance(raw, Mapping) else None
-    if not isinstance(raw, Mapping) or not isinstance(function, Mapping):
-        raise _error("a tool call is not a call of a function")
-    name, arguments = (_check_text(function.get(each), each) for each in ("name", "arguments"))
-    return ToolCall(_check_text(raw.get("id"), "id"), name, arguments)
-
-
-def _check_text(value: object, name: str) -> str:
-    if not isinstance(value, str):
-        raise _error(f"the {name} in a message is {short_repr(value)}, not text")
-    return well_formed(value)
-
-
-def _error(what: str, why: str = "") -> InputError:
-    return InputError(what, parameter="messages", why=why)
+            raise message_error("the tool_calls of a message are not a list")
+        text = {name: check_text(body.get(name) or "", name) for name in ("name", "tool_call_id")}
+        return cls(body.get("role", ""), content, tool_calls=tuple(map(read_tool_call, calls)), **text)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..api.messages import Part, TextPart
+from ..api.message_parts import Part, TextPart
 
 __all__ = ["Attachment", "attach"]
 

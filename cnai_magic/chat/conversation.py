@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from ..api.messages import Content, Message
+from ..api.message_parts import Content
+from ..api.messages import Message
 from ..errors import InputError
 from ..next_steps import list_turns
 from .attempt import Attempt

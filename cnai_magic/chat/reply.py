@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
-from ..api.messages import Message, Part, Usage
+from ..api.message_parts import Part
+from ..api.messages import Message, Usage
 from ..api.parameters import ParameterValue
 from ..errors import InputError
 from ..money.cost import Cost, Spend

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from ..api.messages import TextPart
+from ..api.message_parts import TextPart
 from ..chat.attachments import Attachment
 from ..errors import InputError
 from ..notebook.cell_ids import may_be_saved

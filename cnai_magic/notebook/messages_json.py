@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..api.messages import Message, Part, TextPart
+from ..api.message_parts import Part, TextPart
+from ..api.messages import Message
 from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations

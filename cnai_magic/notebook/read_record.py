@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..api.messages import Message, Part
+from ..api.message_parts import Part
+from ..api.messages import Message
 from ..api.parameters import ParameterValue, check_parameters
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..api.messages import ChatRequest, Part, Usage
+from ..api.message_parts import Part
+from ..api.messages import ChatRequest, Usage
 from ..api.parameters import BY_NAME, ParameterValue, check_parameters, join_parameters
 from ..api.usage import estimate_usage
 from ..chat.attachments import Attachment, attach

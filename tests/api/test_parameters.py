@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import ChatRequest, Message, TextPart
+from cnai_magic.api.message_parts import TextPart
+from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.parameters import BY_NAME, PARAMETERS, Parameter, check_parameters, format_parameter
 from cnai_magic.errors import InputError
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from cnai_magic.api.messages import ImagePart, Message, TextPart, ToolCall, Usage
+from cnai_magic.api.message_parts import ImagePart, TextPart, ToolCall
+from cnai_magic.api.messages import Message, Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.markdown import DOLLAR

@@ -1,0 +1,123 @@
+"""What a message is made of besides its role: parts of text and images, and calls of tools.
+
+Nothing here does I/O: values in, dicts out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from reprlib import repr as short_repr
+from typing import Any
+
+from ..errors import InputError
+from ..redaction import well_formed
+
+__all__ = [
+    "Content",
+    "ImagePart",
+    "Part",
+    "TextPart",
+    "ToolCall",
+    "check_text",
+    "message_error",
+    "read_part",
+    "read_tool_call",
+]
+
+# Other addresses could name a file of the server.
+_IMAGE_URL = re.compile(r"https?://\S+|data:(image/[\w.+-]+);base64,[A-Za-z0-9+/=_-]+")
+_DETAILS = ("auto", "low", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A part of a message that is text."""
+
+    text: str
+
+    def body(self) -> dict[str, Any]:
+        """Return the part as the API reference writes it."""
+        return {"type": "text", "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A part of a message that is an image: its `url` (http, https, or data in base64), and the `detail`.
+
+    `detail` is "auto", "low" or "high", "" where the server decides.
+    """
+
+    url: str
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        url = self.url
+        if not isinstance(url, str) or not url.isprintable() or _IMAGE_URL.fullmatch(url) is None:
+            raise message_error("the address of an image is neither http(s) nor an image as data in base64")
+        if self.detail and self.detail not in _DETAILS:
+            raise message_error(f"the detail of an image is not one of {', '.join(_DETAILS)}")
+
+    def body(self) -> dict[str, Any]:
+        """Return the part as the API reference writes it."""
+        about = {"url": self.url, "detail": self.detail} if self.detail else {"url": self.url}
+        return {"type": "image_url", "image_url": about}
+
+    @property
+    def text(self) -> str:
+        """Words that stand for the image where only text can stand."""
+        kind = self.url.partition(";")[0].removeprefix("data:") if self.url.startswith("data:") else self.url
+        return f"[image: {kind}]"
+
+
+Part = TextPart | ImagePart
+Content = str | tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a function that a model asks for; `arguments` are JSON as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+    def body(self) -> dict[str, Any]:
+        """Return the call as the API reference writes it."""
+        function = {"name": self.name, "arguments": self.arguments}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+def read_part(raw: object) -> Part:
+    """Read a part as the API reference writes it; raises InputError, with the reason."""
+    kind = raw.get("type") if isinstance(raw, Mapping) else raw
+    if isinstance(raw, Mapping) and kind == "text":
+        return TextPart(check_text(raw.get("text"), "text"))
+    if isinstance(raw, Mapping) and kind == "image_url":
+        image = raw.get("image_url")
+        if not isinstance(image, Mapping):
+            raise message_error("the image_url of a part is not an object")
+        return ImagePart(check_text(image.get("url"), "url"), check_text(image.get("detail") or "", "detail"))
+    raise message_error(f"a part has the type {short_repr(kind)}", "parts are text or image_url")
+
+
+def read_tool_call(raw: object) -> ToolCall:
+    """Read a call as the API reference writes it; raises InputError, with the reason."""
+    function = raw.get("function") if isinstance(raw, Mapping) else None
+    if not isinstance(raw, Mapping) or not isinstance(function, Mapping):
+        raise message_error("a tool call is not a call of a function")
+    name, arguments = (check_text(function.get(each), each) for each in ("name", "arguments"))
+    return ToolCall(check_text(raw.get("id"), "id"), name, arguments)
+
+
+def check_text(value: object, name: str) -> str:
+    """Return a text of a message as it can be sent; raises InputError, which says whose it is."""
+    if not isinstance(value, str):
+        raise message_error(f"the {name} in a message is {short_repr(value)}, not text")
+    return well_formed(value)
+
+
+def message_error(what: str, why: str = "") -> InputError:
+    """Return the error of a message that cannot be sent."""
+    return InputError(what, parameter="messages", why=why)
