@@ -11,13 +11,13 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
+from ..api.answering_model import describe_models
 from ..api.message_parts import Part
 from ..api.messages import Message, Usage
 from ..api.parameters import ParameterValue
 from ..errors import InputError
 from ..money.cost import Cost, Spend
-from ..redaction import clean
-from .footer import footer_line
+from ..redaction import clean, one_line
 from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
 from .json_table import find_rows, write_table
 from .markdown import code_blocks, fenced_blocks, notebook_markdown
@@ -26,6 +26,7 @@ from .schemas import check_schema
 __all__ = ["Reply"]
 
 _UNCOUNTED = 2
+_LONGEST_REMARK = 80
 _ENDS = {
     "content_filter": "cut by the content filter",
     "stopped": "stopped",
@@ -169,21 +170,22 @@ class Reply:
     def line(
         self, *, turn: int = 0, attempt: int = 1, notebook: Spend | None = None, remarks: Iterable[str] = ()
     ) -> str:
-        """Return the footer of this answer as an attempt of a turn, with remarks; see `footer_line`."""
-        return footer_line(
-            self.model,
-            self.usage,
-            self.cost,
-            self.seconds,
-            answered_by=self.answered_by,
-            turn=turn,
-            attempt=attempt,
-            demo=self.demo,
-            replayed=self.replayed,
-            notebook=notebook,
-            attached=self.attached,
-            remarks=(self.ended, self.note, *remarks),
-        )
+        """Return the line below this answer: short, the same while it comes, in its output and in a terminal.
+
+        It is "deepseek-chat · turn 3 · 20 → 8 tokens · $0.000054 · 1.2 s · notebook $0.0132" and the remarks.
+        A `turn` of 0 and a `notebook` of None are left out.
+        """
+        parts = [describe_models(self.model, self.answered_by)]
+        if turn:
+            parts.append(f"turn {turn}, attempt {attempt}" if attempt > 1 else f"turn {turn}")
+        money = f"demo credit {self.cost}" if self.demo else str(self.cost)
+        parts += [str(self.usage), f"replayed, had cost {money}" if self.replayed else money]
+        parts.append(f"{self.seconds:.1f} s")
+        if notebook is not None:
+            parts.append(f"notebook {notebook}")
+        attached = f"with {', '.join(self.attached)}" if self.attached else ""
+        told = (attached, self.ended, self.note, *remarks)
+        return one_line(" · ".join([*parts, *(_shorten(each) for each in told if each)]))
 
     @property
     def failed(self) -> bool:
@@ -234,3 +236,8 @@ def _fenced(text: str) -> str:
     except (ValueError, RecursionError):
         return text
     return f"```json\n{text}\n```"
+
+
+def _shorten(remark: str) -> str:
+    line = " ".join(remark.split())
+    return line if len(line) <= _LONGEST_REMARK else f"{line[: _LONGEST_REMARK - 1].rstrip()}…"

@@ -20,7 +20,7 @@ from traitlets import Dict, Unicode
 
 from ..api.tokens import TokenCount
 from ..chat.attempt import Attempt
-from ..chat.footer import footer_line
+from ..chat.reply import Reply
 from ..notebook.record import bundle, metadata
 from ..redaction import clean
 from ..session.question import Question
@@ -177,15 +177,14 @@ class WidgetView(View):
         first = self._first_token_after or 0.0
         tokens, thinking = self._tokens.tokens, self._reasoning_tokens.tokens
         usage, cost, total = question.estimate(tokens, thinking)
-        footer = footer_line(
-            question.request.model,
-            usage,
-            cost,
-            now,
-            turn=question.turn,
-            attempt=question.attempt,
+        so_far = Reply(
+            text="",
+            prompt=question.prompt,
+            model=question.request.model,
+            usage=usage,
+            cost=cost,
+            seconds=now,
             demo=question.demo,
-            notebook=total,
             attached=question.attached,
         )
         widget.send(
@@ -195,7 +194,7 @@ class WidgetView(View):
                 "thinking": thinking,
                 "rate": round(tokens / (now - first), 1) if now > first else 0,
                 "cost": f"demo credit {cost}" if question.demo else str(cost),
-                "footer": footer,
+                "footer": so_far.line(turn=question.turn, attempt=question.attempt, notebook=total),
             }
         )
 

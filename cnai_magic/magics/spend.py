@@ -142,7 +142,7 @@ def _replay_lines(session: KernelSession) -> Iterator[str]:
     for demo in (False, True):
         spend = session.book.replayed(demo=demo)
         if spend.requests:
-            cost = f"demo credit {spend}" if demo else str(spend)
+            cost = f"demo credit {spend.text()}" if demo else spend.text()
             many = f"{spend.requests:,} answers were" if spend.requests > 1 else "1 answer was"
             they = "they" if spend.requests > 1 else "it"
             yield f"{many} replayed at no cost; when asked for, {they} cost {cost}."

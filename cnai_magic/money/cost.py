@@ -184,4 +184,4 @@ class Spend:
         return f"{text} + {unpriced}" if self.unpriced_requests < self.requests else unpriced
 
     def __str__(self) -> str:
-        return self.text()
+        return "free" if self.free else self.text()

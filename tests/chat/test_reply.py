@@ -7,7 +7,6 @@ from types import ModuleType
 import pytest
 
 from cnai_magic.api.messages import Usage
-from cnai_magic.chat.footer import footer_line
 from cnai_magic.chat.reply import Reply
 from cnai_magic.chat.schemas import find_schema
 from cnai_magic.errors import InputError
@@ -192,10 +191,10 @@ def test_the_summary_is_about_the_answer_alone() -> None:
 
 def test_a_long_remark_is_cut_to_one_short_line() -> None:
     remarks = ["the server reported an error after the end:\n" + "words " * 40]
-    line = footer_line("m", Usage(1, 2), Cost(0), 0.1, remarks=remarks)
+    line = reply().line(remarks=remarks)
     assert "\n" not in line
     assert line.endswith("…")
-    assert len(line) < 130
+    assert len(line.rpartition(" · ")[2]) <= 80
 
 
 @pytest.mark.parametrize(
