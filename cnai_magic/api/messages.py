@@ -205,6 +205,12 @@ class ChatRequest:
         schema = self.parameters.get("schema")
         return schema if isinstance(schema, Mapping) else None
 
+    @property
+    def most_format_tokens(self) -> int:
+        """An upper bound of the tokens of the schema that servers add to the messages."""
+        asked = None if self.schema is None else response_format(self.schema, self.json_mode)
+        return 0 if asked is None else bound_tokens(json.dumps(asked, ensure_ascii=False))
+
     def asking_for_json(self, mode: JsonMode) -> ChatRequest:
         """Return the same request in this mode, with the words that it needs; itself without a schema."""
         if self.schema is None:

@@ -237,7 +237,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         long="--json",
         metavar="SCHEMA",
         wire_name="response_format",
-        other_names=("json_schema", "json_object"),
+        other_names=("json_schema", "json_object", "json mode", "structured output"),
         setting=False,
     ),
 )

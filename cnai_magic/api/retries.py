@@ -23,7 +23,8 @@ class Notice(NamedTuple):
 
     `kind` is "queued" (at the server) or "retry" (in `seconds`, because of `error`; said once a second, so
     that it can be counted down); before the question is sent, with a budget, "prices" (of the server) or
-    "holds" (what others hold of the budget).
+    "holds" (what others hold of the budget); after an answer that is not the JSON that was asked for,
+    "repair": another answer follows.
     """
 
     kind: str

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from typing import TextIO
 
 from ..api.retries import Notice
 from ..chat.attempt import Attempt
+from ..chat.reply import Reply
+from ..errors import InputError
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import Batch, View
@@ -19,8 +22,8 @@ class TerminalView(View):
     """Writes the answer to standard output while it comes, then its footer.
 
     With `alone`, for an answer outside of a notebook, the footer is about it alone and goes to standard
-    error: a pipe gets the answer and nothing else. Model output is untrusted: what is written is clean.
-    Styles are used on a terminal only.
+    error: a pipe gets the answer and nothing else, and of one that is to be JSON, the JSON alone. Model
+    output is untrusted: what is written is clean. Styles are used on a terminal only.
     """
 
     def __init__(self, *, alone: bool = False) -> None:
@@ -29,18 +32,21 @@ class TerminalView(View):
         self._shown = 0
         self._thinking = False
         self._ends_line = True
+        self._waits_for_data = False
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
         """Show nothing yet."""
+        asks_json = question.request.schema is not None
+        self._waits_for_data = self._alone and asks_json and not sys.stdout.isatty()
 
     def update(self, batch: Batch) -> None:
         """Write what arrived."""
         if batch.notice is not None:
-            self._write_aside(write_notice(batch.notice))
+            self._take_notice(batch.notice)
         if batch.reasoning:
             self._thinking = True
             self._write(_dim(clean(batch.reasoning), sys.stdout))
-        if batch.text:
+        if batch.text and not self._waits_for_data:
             text = clean(batch.text)
             if self._thinking:
                 self._thinking = False
@@ -49,16 +55,28 @@ class TerminalView(View):
             self._shown += len(text)
             self._write(shown)
 
+    def _take_notice(self, notice: Notice) -> None:
+        if notice.kind == "repair":
+            # What was shown is not the answer: another one follows.
+            if not self._ends_line:
+                self._write("\n")
+            self._shown, self._thinking = 0, False
+        self._write_aside(write_notice(notice))
+
     def end(self, attempt: Attempt) -> None:
         """Write what was not shown yet, then the footer."""
-        rest = clean(attempt.reply.text)[self._shown :]
+        reply = attempt.reply
+        rest = clean(reply.text)[self._shown :]
+        if self._waits_for_data:
+            self._waits_for_data = False
+            rest = rest if reply.failed else clean(_write_data(reply))
         if rest:
             self.update(Batch(rest))
         if not self._ends_line:
             self._write("\n")
         self._write_aside("")
         to = sys.stderr if self._alone else sys.stdout
-        footer = attempt.reply.summary if self._alone else attempt.footer
+        footer = reply.summary if self._alone else attempt.footer
         print(f"\n{_dim(footer, to)}", file=to, flush=True)
 
     def fail(self, attempt: Attempt | None) -> None:
@@ -93,6 +111,7 @@ class TerminalView(View):
 
 _WAITS = {
     "prices": "waiting for the server's prices, which the budget needs",
+    "repair": "that is not the JSON that was asked for: asking once more",
     "holds": "waiting for other questions that hold the rest of the budget",
 }
 
@@ -102,6 +121,14 @@ def write_notice(notice: Notice) -> str:
     if notice.kind == "retry" and notice.error is not None:
         return f"{notice.error.what}; trying again in {notice.seconds:.0f} s"
     return _WAITS.get(notice.kind, "queued at the server")
+
+
+def _write_data(reply: Reply) -> str:
+    """Return the JSON of an answer without what stands around it."""
+    try:
+        return json.dumps(reply.data, ensure_ascii=False, indent=2)
+    except InputError:
+        return reply.text  # it was stopped
 
 
 def _dim(text: str, to: TextIO) -> str:

@@ -121,6 +121,9 @@ class WidgetView(View):
             self._send_text(widget, clean(batch.text), clean(batch.reasoning))
         elif batch.notice is not None:
             notice = batch.notice
+            if notice.kind == "repair":
+                self._begin_again(widget)
+                return
             why = clean(notice.error.what) if notice.error else ""
             widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
         address_subshell(widget)
@@ -166,6 +169,15 @@ class WidgetView(View):
             # At the beginning more often: what comes first may be all for a while.
             self._next_progress = now + min(_PROGRESS_EVERY, max(PACE, now - self._first_token_after))
             self._send_progress(widget, now)
+
+    def _begin_again(self, widget: _Answer) -> None:
+        """Take back the text of an answer that another one follows."""
+        self._texts, self._reasonings = [], []
+        self._sent += 1
+        self._send_snapshot(widget)
+        why = "that is not the JSON that was asked for"
+        widget.status = {"phase": "retry", "seconds": 0, "why": why}
+        address_subshell(widget)
 
     def _send_snapshot(self, widget: _Answer) -> None:
         text, reasoning = "".join(self._texts), "".join(self._reasonings)

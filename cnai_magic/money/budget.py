@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from ..api.messages import ChatRequest, Message
+from ..api.messages import ChatRequest
 from ..errors import BudgetError, CnaiError, LedgerError
 from ..next_steps import Step, either, raise_budget, remove_budget, send_less, set_price
 from .book import SpendBook
@@ -148,7 +148,7 @@ class Budget:
     def _hold(
         self, request: ChatRequest, price: Price, limits: Limits, host: str, account: str
     ) -> TokenBudget:
-        prompt = _cost(_most_prompt_tokens(request.messages), max(price.input, price.cached or 0))
+        prompt = _cost(_most_prompt_tokens(request), max(price.input, price.cached or 0))
         overrun = self.models.overrun(host, request.model)
         least = prompt + _cost(1 + overrun, price.output)
         wanted = request.max_tokens or self.models.longest(host, request.model) or _TOKENS_AT_A_TIME
@@ -243,9 +243,10 @@ def _held(store: Holds | None, account: str, nano: int) -> Held | None:
     return None if store is None or hold is None else Held(store, hold)
 
 
-def _most_prompt_tokens(messages: Iterable[Message]) -> int:
-    """Return the most tokens that messages can have, those of the chat template included."""
-    return sum(message.most_tokens + _TEMPLATE for message in messages) + _TEMPLATE
+def _most_prompt_tokens(request: ChatRequest) -> int:
+    """Return the most tokens that a request can have: messages, their chat template, the answer's format."""
+    messages = sum(message.most_tokens + _TEMPLATE for message in request.messages)
+    return messages + request.most_format_tokens + _TEMPLATE
 
 
 def _tokens_for(nano: int, price: Price) -> int:

@@ -25,6 +25,7 @@ from ..settings import Cnai
 from .advice import advise, explain_model
 from .cells import Cells
 from .endpoint import Endpoint, resolve_endpoint, resolve_server
+from .json_question import JSONModes
 from .keys import Keys
 from .models import choose_model, match_models, takes_demo_credit
 from .notice import write_notice
@@ -65,6 +66,7 @@ class KernelSession:
         self._recorder = Recorder(self.settings, self.conversations, self.spending)
         self.cells = Cells(self.conversations, self.spending.book, self._recorder.lock)
         self._announced: set[str] = set()
+        self._json_modes = JSONModes()
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -98,6 +100,7 @@ class KernelSession:
             self.spending,
             budget=self.budget,
             notebook=self.notebook,
+            json_modes=self._json_modes,
             settle=self._recorder.settle,
             charge=self._recorder.charge,
         )
@@ -141,7 +144,10 @@ class KernelSession:
         self, prompt: str, options: Options = _DEFAULTS, *, position: CellPosition = _NOWHERE
     ) -> Question:
         """Return the question as it would be sent, sending nothing; raises InputError where it cannot be."""
-        return self._prepare(self.resolve_endpoint(), prompt, options, position, ask=False)
+        question = self._prepare(self.resolve_endpoint(), prompt, options, position, ask=False)
+        request = question.request
+        mode = self._json_modes.find(question.host, request)
+        return replace(question, request=request.asking_for_json(mode))
 
     def _prepare(
         self,

@@ -28,6 +28,7 @@ from ..money.budget import Limits, TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.price import cost_of
 from ..money.spending import Spending
+from .json_question import JSONModes, JSONQuestion
 from .question import Question
 from .received import Received
 from .reply_reader import Arrived, ReplyReader
@@ -51,7 +52,7 @@ class PendingReply:
 
     `client` is called when the question is shown: to make the first one imports requests, and may start the
     demo gateway. `budget` is the kernel's in nano-USD, None for none, `notebook` the name under which the
-    ledger counts what is spent.
+    ledger counts what is spent. `json_modes` knows how models are asked for JSON.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class PendingReply:
         *,
         budget: int | None,
         notebook: str,
+        json_modes: JSONModes,
         settle: Callable[[Received], Attempt],
         charge: Callable[[Received], None],
     ) -> None:
@@ -77,11 +79,14 @@ class PendingReply:
         self._gate = InterruptGate(None)
         self._started = datetime.now(timezone.utc)
         self._shown = self._stopped = False
+        request = question.request
+        asks_json = request.schema is not None
+        self._json = JSONQuestion(request, question.host, json_modes) if asks_json else None
         self._begin()
 
     def _begin(self) -> None:
         """Begin an answer: nothing is held or sent for it."""
-        self._request = self._question.request
+        self._request = self._question.request if self._json is None else self._json.request()
         self._tokens = TokenBudget()
         self._reader: ReplyReader | None = None
         self._name = uuid4().hex[:16]
@@ -120,7 +125,9 @@ class PendingReply:
                 if reader is not None and self._asks_again(error, reader):
                     self._begin()
                     continue
-                if reader is not None:
+                if self._json is not None and self._json.first is not None and not _arrived(reader):
+                    self._keep_first(self._json, error)
+                elif reader is not None:
                     self._keep(reader, "failed" if isinstance(error, CnaiError) else "interrupted")
                 elif self._shown:
                     self._view.fail(None)
@@ -128,9 +135,21 @@ class PendingReply:
                     raise Interrupted from None
                 raise
             assert self._reader is not None, "it is made where the question is sent"
-            attempt = self._settle(self._sum_up(self._reader))
-            self._view.end(attempt)
-            return attempt
+            received = self._sum_up(self._reader)
+            if self._json is None or not self._json.repairs(received):
+                return self._end(received)
+            self._charge(received)
+            self._begin()
+            self._view.update(Batch(notice=Notice("repair")))
+
+    def _end(self, received: Received) -> Attempt:
+        """Settle and show a whole answer; raises JSONAnswerError for one that is not the JSON asked for."""
+        received, error = (received, None) if self._json is None else self._json.conclude(received)
+        attempt = self._settle(received)
+        (self._view.end if error is None else self._view.fail)(attempt)
+        if error is not None:
+            raise error
+        return attempt
 
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""
@@ -145,7 +164,7 @@ class PendingReply:
                 self._wait_for_price()
             if not self._stopped:
                 self._tokens = self._hold(limits)
-                self._request = self._tokens.limited(question.request)
+                self._request = self._tokens.limited(self._request)
         self._started = datetime.now(timezone.utc)
         with self._gate.opened():
             self._read()
@@ -153,7 +172,7 @@ class PendingReply:
     def _hold(self, limits: Limits) -> TokenBudget:
         question = self._question
         return self._spending.allow(
-            question.request,
+            self._request,
             question.lookup.price,
             limits,
             host=question.host,
@@ -206,29 +225,46 @@ class PendingReply:
                 reader.finish_reason = "stopped"
 
     def _asks_again(self, error: BaseException, reader: ReplyReader) -> bool:
-        """Return whether the server refused a max_tokens that the budget, not the person, has set."""
-        question, limit = self._question, self._tokens.limit
-        if not isinstance(error, InvalidRequestError) or limit is None or _arrived(reader):
+        """Return whether the server refused what the person has not set, and it is set otherwise now."""
+        if _arrived(reader) or self.chargeable:
             return False
-        if question.request.max_tokens is not None or self.chargeable:
-            return False
-        if not self._spending.budget.models.note_refusal(
-            question.host, question.request.model, limit, error.why
-        ):
+        if not self._lowers_limit(error) and (self._json is None or not self._json.steps_down(error)):
             return False
         self._spending.settle((), self._tokens, free=self._free(reader))
         return True
+
+    def _lowers_limit(self, error: BaseException) -> bool:
+        """Return whether the server refused a max_tokens that the budget has set."""
+        question, limit = self._question, self._tokens.limit
+        if not isinstance(error, InvalidRequestError) or limit is None:
+            return False
+        if question.request.max_tokens is not None:
+            return False
+        return self._spending.budget.models.note_refusal(
+            question.host, question.request.model, limit, error.why
+        )
 
     def _keep(self, reader: ReplyReader, finish_reason: str) -> None:
         """Keep and show what has come of an answer that failed or was interrupted, and charge for it."""
         failed = finish_reason == "failed"
         received = self._sum_up(reader, finish_reason)
+        if self._json is not None:
+            received, _ = self._json.conclude(received)
         if _arrived(reader) or (self.chargeable and not failed):
             attempt = self._settle(received)
             (self._view.fail if failed else self._view.end)(attempt)
             return
         self._charge(received)
         self._view.fail(None)
+
+    def _keep_first(self, json: JSONQuestion, error: BaseException) -> None:
+        """Keep the answer that was to be corrected, where the request to correct it brought nothing."""
+        if self._reader is not None:
+            self._charge(self._sum_up(self._reader, "failed"))
+        received, explained = json.give_up(error)
+        self._view.fail(self._settle(received))
+        if explained is not None:
+            raise explained from error
 
     # -- waiting --------------------------------------------------------------------------------
 
@@ -294,7 +330,7 @@ class PendingReply:
         """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
         if not self.chargeable:
             return Usage()
-        messages = self._question.request.messages
+        messages = self._request.messages
         if reported is not None and arrived.uncounted:
             return complete_usage(reported, messages, "") + complete_usage(None, (), arrived.uncounted)
         return complete_usage(reported, messages, arrived.text, arrived.reasoning)
@@ -309,7 +345,7 @@ class PendingReply:
         return "; ".join(filter(None, (reader.note, thinking)))
 
     def _count_prompt(self) -> Usage:
-        return complete_usage(None, self._question.request.messages, "")
+        return complete_usage(None, self._request.messages, "")
 
     def _free(self, reader: ReplyReader) -> list[str]:
         """Return the IDs of the requests that the server refused, or never got."""
@@ -341,9 +377,9 @@ class PendingReply:
         return self._name if number <= 1 else f"{self._name}-{number}"
 
 
-def _arrived(reader: ReplyReader) -> bool:
+def _arrived(reader: ReplyReader | None) -> bool:
     """Return whether anything of the answer has arrived: text, reasoning, or the count of its tokens."""
-    return any(reader.arrived()) or reader.usage is not None
+    return reader is not None and (any(reader.arrived()) or reader.usage is not None)
 
 
 def _ends(reader: ReplyReader) -> bool:

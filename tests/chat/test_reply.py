@@ -85,13 +85,13 @@ def test_a_block_named_json_is_preferred() -> None:
 def test_an_answer_that_is_not_json_is_an_error_that_shows_it() -> None:
     with pytest.raises(InputError) as caught:
         reply("Sorry, I cannot.").json()
-    assert caught.value.why == "it begins: Sorry, I cannot."
+    assert caught.value.why == "there is no JSON in the answer; it begins: Sorry, I cannot."
     with pytest.raises(InputError) as caught:
         reply("no " * 100).json()
     assert caught.value.why.endswith(" no…")
     with pytest.raises(InputError) as caught:
         reply("").json()
-    assert caught.value.why == "it is empty"
+    assert caught.value.why == "the answer is empty"
 
 
 # -- data, frames and tables --------------------------------------------------------------------

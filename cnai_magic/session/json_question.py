@@ -1,0 +1,188 @@
+"""Asks for JSON: in the strictest way that the server takes, with one request to correct what is not valid.
+
+The ways are those of `api/json_format`, from `json_schema` over `json_object` to words alone. What a server
+refuses, or takes without effect, is remembered for its model as long as the kernel lives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..api.json_format import MODES, JsonMode, first_mode
+from ..api.messages import ChatRequest, Message
+from ..api.parameters import find_parameters
+from ..chat.json_answer import JSONProblem, read_json
+from ..errors import (
+    CnaiError,
+    ContextLengthError,
+    InvalidRequestError,
+    JSONAnswerError,
+    JSONCutError,
+    ServerError,
+)
+from ..money.budget import TokenBudget
+from ..money.cost import Cost
+from ..next_steps import either, raise_budget
+from .received import Received
+
+__all__ = ["JSONModes", "JSONQuestion"]
+
+# How servers name what they do not take.
+_FORMAT = re.compile(
+    r"response.?format|json.?(?:schema|object|mode|output)|structured.?output|text\.format|guided"
+    r"|grammar|\bschema\b|'json'|结构化",
+    re.IGNORECASE,
+)
+# These are about this schema, or this answer, and not about the model.
+_ABOUT_ONE = re.compile(
+    r"invalid (?:json )?schema|invalid_json_schema|unsupported schema|in context=|json_validate_failed"
+    r"|failed to generate json",
+    re.IGNORECASE,
+)
+_COMPLETE = ("", "stop", "eos", "end_turn", "tool_calls", "function_call")
+_LEFT_AS_THEY_ARE = ("stopped", "interrupted", "failed")
+_LONGEST_SHOWN = 20_000
+_REPAIRED = "JSON repaired (1 more request)"
+_NOT_REPAIRED = "1 more request did not help"
+
+
+class JSONModes:
+    """The strictest mode that each model of each host is known to take."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], JsonMode] = {}
+
+    def find(self, host: str, request: ChatRequest) -> JsonMode:
+        """Return the mode in which a request is to be sent."""
+        first = first_mode(request.schema or {})
+        return max(first, self._known.get((host, request.model), first), key=MODES.index)
+
+    def note(self, host: str, model: str, mode: JsonMode) -> None:
+        """Note that a model takes no stricter mode than this one."""
+        self._known[host, model] = mode
+
+
+class JSONQuestion:
+    """One question whose answer is to be JSON: how it is sent next, and what is to be made of an answer.
+
+    `first` is the answer that is to be corrected, once there is one.
+    """
+
+    def __init__(self, request: ChatRequest, host: str, modes: JSONModes) -> None:
+        assert request.schema is not None, "JSON is asked for"
+        self._schema: Mapping[str, Any] = request.schema
+        self._asked = request
+        self._host = host
+        self._modes = modes
+        self._mode = modes.find(host, request)
+        self._noted: JsonMode | None = None
+        self._problem = ""
+        self.first: Received | None = None
+
+    def request(self) -> ChatRequest:
+        """Return the request as it is to be sent now."""
+        asked, first = self._asked, self.first
+        if first is not None and first.text.strip():
+            text = first.text[:_LONGEST_SHOWN]
+            said = f"This answer is not valid: {self._problem}. Answer again with the corrected JSON alone."
+            messages = (*asked.messages, Message("assistant", text), Message("user", said))
+            asked = replace(asked, messages=messages)
+        return asked.asking_for_json(self._mode)
+
+    def steps_down(self, error: BaseException) -> bool:
+        """Return whether a refused request is to be sent in the next mode."""
+        if self._mode == "prompt" or not isinstance(error, InvalidRequestError | ServerError):
+            return False
+        words = f"{error.why} {error.code}"
+        named = _FORMAT.search(words) is not None
+        others = [name for name in find_parameters(words) if name in self._asked.parameters]
+        if not named and (others or isinstance(error, ServerError | ContextLengthError)):
+            return False
+        # A refusal that names nothing may be about anything: then only words are tried.
+        self._mode = MODES[MODES.index(self._mode) + 1] if named else "prompt"
+        if _ABOUT_ONE.search(words) is None:
+            self._noted = self._mode
+        return True
+
+    def repairs(self, received: Received) -> bool:
+        """Return whether an answer is to be corrected by one more request; it is charged, and kept."""
+        if self._noted is not None:
+            self._modes.note(self._host, self._asked.model, self._noted)
+        problem = self._find_problem(received)
+        if problem is None or self.first is not None or received.finish_reason not in _COMPLETE:
+            return False
+        self.first, self._problem = received, str(problem)
+        self._lower(problem)
+        return True
+
+    def _lower(self, problem: JSONProblem) -> None:
+        """Note a mode that had no effect: a schema that was not kept, or an object that is none."""
+        without_effect = self._mode == "json_schema" or (self._mode == "json_object" and not problem.found)
+        if without_effect:
+            self._mode = MODES[MODES.index(self._mode) + 1]
+            self._modes.note(self._host, self._asked.model, self._mode)
+
+    def _find_problem(self, received: Received) -> JSONProblem | None:
+        try:
+            read_json(received.text, self._schema)
+        except JSONProblem as problem:
+            return problem
+        return None
+
+    def conclude(self, received: Received) -> tuple[Received, JSONAnswerError | None]:
+        """Return an answer as it is to be kept, with both requests in it, and the error that it is."""
+        problem, first = self._find_problem(received), self.first
+        whole = received if first is None else _joined(first, received)
+        if received.finish_reason in _LEFT_AS_THEY_ARE:
+            return whole, None
+        if problem is None:
+            return (whole if first is None else _noted(whole, _REPAIRED)), None
+        cut = received.finish_reason in ("length", "budget")
+        remark = "cut before its JSON ended" if cut else _NOT_REPAIRED if first is not None else ""
+        kept = replace(_noted(whole, remark), finish_reason="invalid")
+        if not cut:
+            return kept, JSONAnswerError(_WHAT, why=str(problem), text=received.text)
+        by_budget = received.finish_reason == "budget"
+        return kept, JSONCutError(
+            "the answer was cut before its JSON ended",
+            why="the budget allows no more" if by_budget else f"it reached its longest length; {problem}",
+            next_step=either("ask for less", raise_budget()) if by_budget else "",
+            text=received.text,
+        )
+
+    def give_up(self, error: BaseException) -> tuple[Received, CnaiError | None]:
+        """Return the first answer as it is kept where the request to correct it brought nothing."""
+        assert self.first is not None, "there is an answer to be corrected"
+        first = replace(self.first, finish_reason="invalid", charges=(), free=(), tokens=TokenBudget())
+        if not isinstance(error, CnaiError):
+            return first, None
+        why = f"{self._problem}; the request to correct it failed: {error.what}"
+        return first, JSONAnswerError(_WHAT, why=why, next_step=error.next_step, text=first.text)
+
+
+_WHAT = "the answer is not the JSON that was asked for"
+
+
+def _noted(received: Received, remark: str) -> Received:
+    return replace(received, note=" · ".join(filter(None, (remark, received.note))))
+
+
+def _joined(first: Received, second: Received) -> Received:
+    """Return the second answer with the tokens, the cost and the time of both."""
+    return replace(
+        second,
+        reasoning=second.reasoning or first.reasoning,
+        usage=first.usage + second.usage,
+        cost=_sum(first.cost, second.cost),
+        started=first.started,
+        seconds=first.seconds + second.seconds,
+        first_token_after=first.first_token_after,
+    )
+
+
+def _sum(one: Cost, other: Cost) -> Cost:
+    nano = None if one.nano is None or other.nano is None else one.nano + other.nano
+    return Cost(nano, estimated=one.estimated or other.estimated, local=one.local and other.local)
