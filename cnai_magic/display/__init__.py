@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..session.view import View
 
-__all__ = ["choose_view"]
+__all__ = ["choose_view", "is_watched"]
 
 
 def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | None = None) -> View:
@@ -23,7 +23,7 @@ def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | No
     outputs are taken elsewhere, since nothing that was shown there can be replaced at the end.
     """
     if display == "auto":
-        display = "text" if not hasattr(shell, "kernel") else "widget" if _is_watched(shell) else "markdown"
+        display = "text" if not hasattr(shell, "kernel") else "widget" if is_watched(shell) else "markdown"
     if display == "widget" and _is_redirected(shell):
         display = "markdown"
     if display == "text":
@@ -39,7 +39,7 @@ def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | No
     return StaticView()
 
 
-def _is_watched(shell: Any) -> bool:
+def is_watched(shell: Any) -> bool:
     """Tell whether a notebook's front end runs the cell, with a person before it.
 
     Programs (jupyter execute, papermill, nbconvert) take no input; consoles name no cell; Colab takes

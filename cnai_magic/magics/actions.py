@@ -9,9 +9,16 @@ from ..display.outputs import change_output
 from .ask import ask
 from .calling_code import uses_result
 from .chat import CHAT_HELP, run_chat_command
+from .code import insert_code_of_turn
 from .keys import set_key
 from .models import list_models
-from .parsers import build_ask_parser, build_key_parser, build_models_parser, build_spend_parser
+from .parsers import (
+    build_ask_parser,
+    build_code_parser,
+    build_key_parser,
+    build_models_parser,
+    build_spend_parser,
+)
 from .shell_session import ShellSession
 from .spend import read_spend, run_spend_command
 
@@ -20,6 +27,7 @@ __all__ = [
     "ask",
     "change_conversations",
     "help_of",
+    "insert_code_of_turn",
     "list_models",
     "set_key",
     "show_spend",
@@ -28,6 +36,7 @@ __all__ = [
 _PARSERS = {
     "cnai": build_ask_parser,
     "cnai_models": build_models_parser,
+    "cnai_code": build_code_parser,
     "cnai_spend": build_spend_parser,
     "cnai_key": build_key_parser,
 }

@@ -12,13 +12,14 @@ from ..api.interrupts import interrupts_deferred
 from ..chat.prompt import render_prompt
 from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..chat.reply import Reply
-from ..display import choose_view
+from ..display import choose_view, is_watched
 from ..display.outputs import build_kept_metadata
 from ..errors import InputError
 from ..redaction import one_line, strip_controls
 from ..session.question import Options
 from .arguments import collect_parameters, split_options, split_words
 from .calling_code import collect_variables, uses_result
+from .code import insert_code
 from .expansion import expand
 from .hints import check_variable
 from .parsers import build_ask_parser
@@ -54,10 +55,14 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     rendered = RenderedPrompt([Piece(prompt)])
     if cell is not None and not arguments.raw:
         rendered = _render(shell_session, prompt)
+    if arguments.code:
+        chosen = replace(chosen, to_cell=is_watched(shell_session.shell))
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered.text, chosen)
         return None
     reply = _ask_and_assign(shell_session, rendered.text, chosen, arguments.out)
+    if chosen.to_cell:
+        insert_code(shell_session, reply)
     return reply if cell is None and uses_result(shell_session.shell) else None
 
 

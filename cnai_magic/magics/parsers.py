@@ -11,6 +11,7 @@ __all__ = [
     "add_spend_tables",
     "build_ask_parser",
     "build_chat_parsers",
+    "build_code_parser",
     "build_key_parser",
     "build_models_parser",
     "build_spend_parser",
@@ -47,11 +48,25 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         metavar="CELLS",
         help="Send cells with the question, with what they showed as text: above, or numbers as 3-5,7.",
     )
+    parser.add_argument(
+        "--code",
+        action="store_true",
+        help="Put the Python code of the answer into a new cell, unrun.",
+    )
     parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
     parser.add_argument("--raw", action="store_true", help="Send the question as typed: braces are text.")
     parser.add_argument(
         "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."
     )
+    return parser
+
+
+def build_code_parser() -> Parser:
+    """Return the parser of %cnai_code."""
+    parser = Parser(
+        "%cnai_code", "Put the Python code of the latest answer into a new cell below; it is not run."
+    )
+    parser.add_argument("number", nargs="?", type=int, metavar="N", help="The code of turn N instead.")
     return parser
 
 

@@ -24,12 +24,14 @@ class ShellSession:
     """The session of one shell, and where in which notebook it is used.
 
     `cells_of_runs` are the IDs of the cells that ran, by the number of the run (None where it has none).
+    `cells_with_code` are the IDs of those whose answer's code went into a cell of its own.
     """
 
     def __init__(self, shell: Any, settings: Cnai, cells_of_runs: Mapping[int, str | None]) -> None:
         self.shell = shell
         self.cells_of_runs = cells_of_runs
         self.settings = settings
+        self.cells_with_code: set[str] = set()
         self.cell = RunningCell(shell)
         self.file = NotebookFile(shell, settings, self.cell)
         self._session = KernelSession(settings, notify=print, door=CELL)

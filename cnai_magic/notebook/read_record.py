@@ -176,6 +176,7 @@ def _attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, ...]
         appended=read_flag(about, "appended"),
         chosen=read_flag(about, "chosen"),
         began=read_flag(about, "began"),
+        with_code=read_flag(about, "with_code"),
         total=_UNKNOWN,
         others=others,
     )

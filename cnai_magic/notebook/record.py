@@ -174,7 +174,7 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         about["steps"] = [_hidden_texts(step.body()) for step in reply.steps]
     if attempt.first_run is not None:
         about["first_run"] = time_text(attempt.first_run)
-    for name in ("began", "appended", "chosen"):
+    for name in ("began", "appended", "chosen", "with_code"):
         if getattr(attempt, name):
             about[name] = True
     return about

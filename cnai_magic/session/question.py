@@ -34,7 +34,7 @@ class Options:
     anything that `find_schema` takes. `chat` names the
     conversation, `new` begins one (of that name, if any), `once` asks outside of any, `append` makes a new
     turn even where the cell has one, `stream` False waits for the whole answer. `attachments` are sent with
-    the question.
+    the question. `to_cell` tells that the code of the answer goes into a cell of its own.
     """
 
     model: str = ""
@@ -46,6 +46,7 @@ class Options:
     append: bool = False
     stream: bool = True
     attachments: tuple[Attachment, ...] = ()
+    to_cell: bool = False
 
 
 @dataclass(frozen=True, slots=True)

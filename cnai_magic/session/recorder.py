@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
+from ..chat.kernel_code import find_kernel_code
 from ..chat.reply import Reply
 from ..money.cost import Charge, Spend
 from ..money.spending import Spending
@@ -45,6 +46,7 @@ class Recorder:
                 index_in_cell=question.position.index_in_cell,
                 first_run=question.first_run,
                 chosen=bool(question.options.chat),
+                with_code=question.options.to_cell and bool(find_kernel_code(reply.text)),
                 omitted_turns=question.omitted_turns,
                 with_former=question.with_former,
                 total=self.spent(demo=question.demo),
