@@ -21,6 +21,7 @@ __all__ = [
     "Door",
     "NextStep",
     "Step",
+    "assign_first",
     "begin_conversation",
     "by_door",
     "change_setting",
@@ -30,6 +31,7 @@ __all__ = [
     "correct_setting",
     "correct_settings",
     "either",
+    "keep_as_text",
     "list_attempts",
     "list_models",
     "list_turns",
@@ -321,7 +323,7 @@ def choose_host() -> Step:
 
 
 # What `Session` does not take: it has no cells.
-_OF_NOTEBOOKS = {"display", "notebook", "on_rerun", "replay", "save_attempts"}
+_OF_NOTEBOOKS = {"display", "notebook", "on_rerun", "replay", "save_attempts", "see_tokens", "value_tokens"}
 
 
 def _python_setting(name: str, literal: str) -> str:

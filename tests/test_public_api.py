@@ -144,7 +144,15 @@ def test_every_parameter_of_a_request_is_an_argument() -> None:
 
 def test_the_arguments_of_a_session_are_settings_and_only_those_of_notebooks_are_missing() -> None:
     arguments = inspect.signature(cnai_magic.Session).parameters.keys() - {"settings", "notify"}
-    of_notebooks = {"display", "notebook", "on_rerun", "replay", "save_attempts"}
+    of_notebooks = {
+        "display",
+        "notebook",
+        "on_rerun",
+        "replay",
+        "save_attempts",
+        "see_tokens",
+        "value_tokens",
+    }
     settings = set(cnai_magic.Cnai.class_trait_names(config=True))
     assert settings - of_notebooks == arguments
     # What an error says to do can be done.

@@ -30,8 +30,8 @@ class Session:
 
     Arguments are settings; one that is None is that of the environment (`CNAI_MODEL`, …), else its default.
     `settings` has all of them, and is given alone; those that are no arguments (`on_rerun`, `replay`,
-    `display`, `notebook`, `save_attempts`) are about notebooks. `notify` is called with lines that a person
-    should see once: that no key is set, or that the ledger cannot be written.
+    `display`, `notebook`, `save_attempts`, `see_tokens`, `value_tokens`) are about notebooks. `notify` is
+    called with lines that a person should see once: that no key is set, or that the ledger cannot be written.
 
         session = cnai_magic.Session(model="deepseek-chat", temperature=0.2)
         reply = session.ask("What is a median?")

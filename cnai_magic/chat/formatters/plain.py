@@ -13,7 +13,7 @@ from .bounded import bounded_repr
 from .masking import MASK, is_secret_name
 from .shown import Shown, cut_text, fit, fits
 
-__all__ = ["Printer", "kinds_of", "print_value", "show_plain", "show_text"]
+__all__ = ["Printer", "kinds_of", "print_value", "print_whole_number", "show_plain", "show_text"]
 
 _LONG_NUMBER_BITS = 4000
 _INLINE = 200
