@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api.messages import Model, Usage
+    from .chat.formatters import register_formatter
     from .chat.reply import Reply
     from .errors import (
         APIError,
@@ -97,6 +98,7 @@ __all__ = [
     "Usage",
     "ask",
     "load_ipython_extension",
+    "register_formatter",
     "unload_ipython_extension",
 ]
 
@@ -110,6 +112,7 @@ _HOMES = {
     "ReplyStream": "plain_python.reply_stream",
     "Session": "plain_python.session",
     "Usage": "api.messages",
+    "register_formatter": "chat.formatters",
     "ask": "plain_python.session",
 }
 

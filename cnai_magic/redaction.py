@@ -73,12 +73,15 @@ class ApiKey:
         """Return the value of the `Authorization` header, as text whose `repr` does not show it."""
         return _Bearer(f"Bearer {self._value}")
 
-    def hide_in(self, text: str) -> str:
-        """Return `text` with this key replaced by `sk-…`, also where invisible characters stand within it."""
+    def hide_in(self, text: str, word: str = "") -> str:
+        """Return `text` with this key replaced by `sk-…`, also where invisible characters stand within it.
+
+        A `word` is put in its place.
+        """
         if not self._secret:
             return text
         # Of `sk-x` only the x is replaced: so an x without its prefix is hidden too.
-        hidden = "…" if self._secret != self._value else _HIDDEN
+        hidden = word or ("…" if self._secret != self._value else _HIDDEN)
         text = text.replace(self._secret, hidden)
         return _replace_visible(text, self._secret, hidden)
 
@@ -203,10 +206,10 @@ def clean(text: str) -> str:
     return hide_keys(strip_controls(text))
 
 
-def hide_keys(text: str) -> str:
-    """Return `text` with every known key replaced by `sk-…`, and everything else as it is."""
+def hide_keys(text: str, word: str = "") -> str:
+    """Return `text` with every known key replaced by `sk-…`, or a word, and everything else as it is."""
     for key in list(_known_keys):
-        text = key.hide_in(text)
+        text = key.hide_in(text, word)
     return text
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,18 +29,26 @@ _NO_EXPRESSION = "no expression"
 _FIRST_NAME = re.compile(r"\{+\s*([^\W\d]\w*)\b(?!\s*:)")
 
 
-def render_pieces(body: str, variables: Mapping[str, Any], value_tokens: int) -> list[Piece]:
+ReadFile = Callable[[Any], str]
+
+
+def render_pieces(
+    body: str, variables: Mapping[str, Any], value_tokens: int, read_file: ReadFile | None
+) -> list[Piece]:
     """Return the pieces of a body; see `prompt.render_prompt`."""
-    return _Renderer(body, variables, value_tokens).render()
+    return _Renderer(body, variables, value_tokens, read_file).render()
 
 
 class _Renderer:
     """Renders one body."""
 
-    def __init__(self, body: str, variables: Mapping[str, Any], value_tokens: int) -> None:
+    def __init__(
+        self, body: str, variables: Mapping[str, Any], value_tokens: int, read_file: ReadFile | None
+    ) -> None:
         self._body = body
         self._variables = variables
         self._value_tokens = value_tokens
+        self._read_file = read_file
         self._holds_template = holds_template(body)
 
     def render(self) -> list[Piece]:
@@ -101,7 +109,7 @@ class _Renderer:
         name = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…"
         try:
             value = expression.evaluate(self._variables)
-            shown = show_value(value, name, self._value_tokens)
+            shown = show_value(value, name, self._value_tokens, self._read_file)
         except ExpressionError as error:
             raise _refuse(source, error.what, error.meant) from error
         except FormatError as error:

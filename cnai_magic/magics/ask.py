@@ -26,6 +26,7 @@ from .parsers import build_ask_parser
 from .prompt_names import collect_names
 from .see import attach_cells
 from .shell_session import ShellSession
+from .text_file import read_text_file
 
 __all__ = ["ask", "read_body"]
 
@@ -69,7 +70,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
 def _render(shell_session: ShellSession, body: str) -> RenderedPrompt:
     """Return a body with the values of the notebook; say what of them is not as a reader would expect."""
     names = collect_names(shell_session)
-    rendered = render_prompt(body, names, shell_session.settings.value_tokens)
+    rendered = render_prompt(body, names, shell_session.settings.value_tokens, read_text_file)
     for remark in rendered.remarks:
         print(one_line(remark))
     return rendered

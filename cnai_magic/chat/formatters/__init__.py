@@ -10,9 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import InputError
+from .arrays import is_array, show_array
+from .code import is_code, show_code, show_exception
+from .figures import is_figure, show_figure
 from .masking import mask_secrets
-from .plain import print_whole_number, show_plain, show_text
-from .shown import FormatError, Shown, cut_text
+from .plain import kinds_of, show_plain, show_text
+from .shown import FormatError, Shown, View, cut_text
+from .tables import is_data_frame, read_table, show_table
+from .views import show_view
 
 __all__ = ["FormatError", "Shown", "register_formatter", "show_value"]
 
@@ -39,25 +44,51 @@ def register_formatter(kind: type, function: Callable[[Any], str] | None) -> Non
         raise InputError(f"the formatter of {kind.__name__} is not a function")
 
 
-def show_value(value: object, name: str, tokens: int) -> Shown:
+def show_value(value: object, name: str, tokens: int, read_file: Callable[[Any], str] | None = None) -> Shown:
     """Show a value that the prompt calls `name`, in at most so many tokens; 0 is no limit.
 
-    What looks like a secret is masked. Raises FormatError for what cannot be shown as it was asked for.
+    A path is shown by what `read_file` returns for it. What looks like a secret is masked. Raises FormatError
+    for what cannot be shown as it was asked for.
     """
-    shown = _show(value, name, tokens)
+    try:
+        if read_file is not None and ("pathlib", "PurePath") in kinds_of(value):
+            shown = _show_file(read_file(value), value, name, tokens)
+        else:
+            shown = _show(value, name, tokens)
+    except (FormatError, InputError):
+        raise
+    except Exception as error:  # noqa: BLE001  objects may raise wherever they are looked at
+        shown = Shown(f"<{type(value).__name__}: it raises {type(error).__name__} when it is looked at>")
     text, masked = mask_secrets(shown.text)
     return replace(shown, text=text, masked=masked) if masked else shown
 
 
 def _show(value: Any, name: str, tokens: int) -> Shown:
-    for kind in type(value).__mro__:
-        if kind in _registered:
-            return _show_registered(_registered[kind], kind, value, tokens)
-    if isinstance(value, str):
-        return show_text(str(value), name, tokens)
-    if type(value) is int:
-        return Shown(print_whole_number(value))
-    return show_plain(value, name, tokens)
+    kinds = type(value).__mro__
+    registered = next((kind for kind in kinds if kind in _registered), None)
+    if registered is not None:
+        return _show_registered(_registered[registered], registered, value, tokens)
+    if issubclass(type(value), str):
+        return show_text(str.__str__(value), name, tokens)
+    if issubclass(type(value), BaseException):
+        return show_exception(value, name, tokens)
+    if issubclass(type(value), View):
+        return show_view(value, name, tokens, _show)
+    if is_code(value):
+        return show_code(value, name, tokens)
+    if is_array(value):
+        return show_array(value, name, tokens)
+    if is_figure(value):
+        return show_figure(value, name, tokens)
+    table = read_table(value) if is_data_frame(value) else None
+    return show_plain(value, name, tokens) if table is None else show_table(table, name, tokens)
+
+
+def _show_file(text: str, path: object, name: str, tokens: int) -> Shown:
+    lines = text.count("\n") + (not text.endswith("\n") and bool(text))
+    note = f"{path}, {lines:,} line{'s' * (lines != 1)}"
+    text, left_out = cut_text(text.rstrip("\n"), tokens)
+    return Shown(f"{name}: {note}\n{text}", note, block=True, cut=left_out)
 
 
 def _show_registered(function: Callable[[Any], str], kind: type, value: object, tokens: int) -> Shown:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 __all__ = ["bounded_repr"]
 
-# Lines of Python: far more than a repr has that is worth reading; they take about a second.
-_MOST_LINES = 1_000_000
+# Steps of the interpreter: far more than a repr has that is worth reading; they take about a second.
+_MOST_STEPS = 4_000_000
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+\b")
 
 
 class _TooLong(BaseException):
@@ -20,7 +23,8 @@ def bounded_repr(value: object) -> str:
     kind = type(value).__name__
     try:
         text = _trace_repr(value) if sys.gettrace() is None else repr(value)
-        return str.__str__(text)
+        # Where an object lies in memory differs in each kernel; a prompt that is replayed must not.
+        return _ADDRESS.sub("", str.__str__(text))
     except _TooLong:
         return f"<{kind}: its repr does not end>"
     except RecursionError:
@@ -30,11 +34,14 @@ def bounded_repr(value: object) -> str:
 
 
 def _trace_repr(value: object) -> str:
-    """Call repr and count the lines of Python that it runs: unlike a clock, that stops at the same place."""
-    left = _MOST_LINES
+    """Call repr and count the steps that it takes: unlike a clock, that stops at the same place each time."""
+    left = _MOST_STEPS
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
         nonlocal left
+        if event == "call":
+            # A loop in one line has no events for lines.
+            frame.f_trace_lines, frame.f_trace_opcodes = False, True
         left -= 1
         if left < 0:
             raise _TooLong

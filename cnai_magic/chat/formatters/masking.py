@@ -11,8 +11,8 @@ __all__ = ["MASK", "is_secret_name", "mask_secrets"]
 MASK = "[secret masked]"
 
 _NAME = (
-    r"(?:password|passwd|passphrase|pwd|secret|secret_?key|client_?secret|api_?key|access_?key|private_?key"
-    r"|auth_?token|access_?token|refresh_?token|bearer_?token|credentials?)"
+    r"(?:passwords?|passwd|passphrase|pwd|secrets?|(?:secret|client|api|access|private|account)[\W_]?(?:key|secret)s?"
+    r"|(?:auth|access|refresh|bearer|api)[\W_]?tokens?|credentials?)"
 )
 _SECRET_NAME = re.compile(rf"(?:.*[_\W])?{_NAME}(?:[_\W]*\d*)", re.IGNORECASE)
 # Keys by the forms that their makers document, and private keys in PEM.
@@ -22,15 +22,18 @@ _FORMS = re.compile(
     r"|\bpypi-[\w-]{30,}|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.|\n)*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
-# The password of a URL, and what is assigned to a name: password="…", 'api_key': '…', SECRET_KEY = …
-_IN_URL = re.compile(r"(?<=://)([^\s:/@\"']*:)([^\s/@\"']+)(?=@)")
-_ASSIGNED = re.compile(
-    rf"((?<![A-Za-z])[\w.-]*?{_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*)"
-    r"(\"(?:\\.|[^\"\\\n]){4,}\"|'(?:\\.|[^'\\\n]){4,}')",
-    re.IGNORECASE,
-)
-_AUTHORIZATION = re.compile(
-    r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)([^\s\"']{8,})", re.IGNORECASE
+# The password of a URL, and what is assigned to a name: password="…", 'api_key': '…', SECRET_KEY = '…'
+_ASSIGNED = (
+    re.compile(r"(?<=://)([^\s:/@\"']*:)[^\s/@\"']+(?=@)"),
+    re.compile(
+        rf"((?<![A-Za-z])[\w.-]*?{_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*\")(?:\\.|[^\"\\\n]){{4,}}(?=\")",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"((?<![A-Za-z])[\w.-]*?{_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*')(?:\\.|[^'\\\n]){{4,}}(?=')",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[^\s\"']{8,}", re.IGNORECASE),
 )
 
 
@@ -40,18 +43,11 @@ def is_secret_name(name: str) -> bool:
 
 
 def mask_secrets(text: str) -> tuple[str, int]:
-    """Return a text with `MASK` in place of what looks like a secret, and how many there were.
+    """Return a text with `MASK` in place of what looks like a secret, and how many stand in it.
 
     Known API keys are masked wherever and in whatever form they stand.
     """
-    text, count = _FORMS.subn(MASK, text)
-    hidden = hide_keys(text)
-    count += hidden != text
-    for pattern, replacement in (
-        (_IN_URL, rf"\1{MASK}"),
-        (_ASSIGNED, rf"\1{MASK}"),
-        (_AUTHORIZATION, rf"\1{MASK}"),
-    ):
-        hidden, found = pattern.subn(replacement, hidden)
-        count += found
-    return hidden, count
+    text = hide_keys(_FORMS.sub(MASK, text), MASK)
+    for pattern in _ASSIGNED:
+        text = pattern.sub(rf"\1{MASK}", text)
+    return text, text.count(MASK)

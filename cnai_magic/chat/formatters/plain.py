@@ -20,6 +20,7 @@ _INLINE = 200
 _LONGEST_LINE = 100
 _SEQUENCES = (list, tuple, set, frozenset)
 _MOST_ITEMS = 2000
+_MOST_SORTED = 10_000
 
 
 def kinds_of(value: object) -> Iterator[tuple[str, str]]:
@@ -32,7 +33,7 @@ def kinds_of(value: object) -> Iterator[tuple[str, str]]:
 class Printer:
     """Prints a value in one pass, within limits: items of a container, depth, characters of a text, of all.
 
-    `is_cut` tells whether a limit was met.
+    `is_cut` tells whether a limit was met, `shown_items` how many items of the outermost container it left.
     """
 
     def __init__(self, items: int, depth: int, characters: int, most: int) -> None:
@@ -42,6 +43,7 @@ class Printer:
         self._left = most
         self._path: list[int] = []
         self.is_cut = False
+        self.shown_items = 0
 
     def print(self, value: object) -> str:
         """Return the value as text."""
@@ -72,7 +74,6 @@ class Printer:
             return str(value)  # a scalar; its repr is np.float64(1.0)
         if modules & {"pandas", "polars", "numpy"} and hasattr(value, "shape"):
             shape = " × ".join(f"{each:,}" for each in value.shape)
-            self.is_cut = True
             return f"<{kind.__name__} of {shape}>"
         return self._clip(bounded_repr(value))
 
@@ -91,6 +92,10 @@ class Printer:
 
     def _print_sequence(self, value: Any) -> str:
         kind = next(each for each in _SEQUENCES if isinstance(value, each))
+        if kind in (set, frozenset) and len(value) <= _MOST_SORTED:
+            # The order of a set differs in each kernel; a prompt that is replayed must not.
+            value = sorted(value, key=lambda each: (type(each).__name__, bounded_repr(each)))
+            value = _sort_numbers(value)
         parts = self._list((self.print(each) for each in value), len(value))
         if kind is tuple and len(parts) == 1:
             parts.append("")
@@ -127,6 +132,8 @@ class Printer:
             shown.append(part)
             if self._left < 0:
                 break
+        if len(self._path) == 1:
+            self.shown_items = len(shown)
         if len(shown) < size:
             self.is_cut = True
             shown.append(f"… {size - len(shown):,} more")
@@ -167,6 +174,14 @@ def print_whole_number(value: int) -> str:
     return f"<a whole number of about {digits:,} digits>"
 
 
+def _sort_numbers(values: list[Any]) -> list[Any]:
+    """Sort numbers by their size; what cannot be compared stays in its order."""
+    try:
+        return sorted(values)
+    except Exception:  # noqa: BLE001  whatever a comparison raises
+        return values
+
+
 def _kind_of_code(value: object) -> str:
     if isinstance(value, ModuleType):
         return "module"
@@ -187,27 +202,30 @@ def print_value(value: object, most: int = _INLINE) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def show_plain(value: object, name: str, tokens: int) -> Shown:
+def show_plain(value: Any, name: str, tokens: int) -> Shown:
     """Show any value; a container with as many of its items as the cap has place for."""
-    cut = False
+    printed: list[Printer] = []
 
     def make(size: int) -> str:
-        nonlocal cut
         depth = 8 if size >= 50 else 5 if size >= 10 else 3
         printer = Printer(size, depth, 10_000 if size >= 200 else 50 * size + 50, 10 * tokens or 10**8)
-        text = printer.print(value)
-        cut = printer.is_cut
-        return text
+        printed.append(printer)
+        return printer.print(value)
 
-    size = len(value) if isinstance(value, (*_SEQUENCES, dict)) else 0
     text, _ = fit(make, _MOST_ITEMS, tokens)
     if not fits(text, tokens):
         text, left_out = cut_text(text, tokens)
         return Shown(text, left_out, block=True, cut=left_out)
-    if not cut:
+    printer = printed[-1]
+    if not printer.is_cut:
         return Shown(text, block="\n" in text)
-    what = f"in part, {type(value).__name__}" + (f" of {size:,} items" if size else "")
-    return Shown(f"{name}: {what}\n{text}", what, block=True, cut=what)
+    kind = type(value)
+    if not issubclass(kind, (*_SEQUENCES, dict)):
+        return Shown(f"{name}: in part ({kind.__name__})\n{text}", "in part", block=True, cut="it is long")
+    total = len(value)
+    items = f"{total:,} item{'s' * (total != 1)}"
+    note = f"{printer.shown_items:,} of {items}" if printer.shown_items < total else f"{items}, each in part"
+    return Shown(f"{name}: {note} ({kind.__name__})\n{text}", note, block=True, cut=note)
 
 
 def show_text(value: str, name: str, tokens: int) -> Shown:

@@ -1,0 +1,99 @@
+"""Writes values as JSON that any reader takes: nan is null, and what has no JSON is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from .plain import kinds_of
+from .shown import FormatError, Shown, cut_text, fit
+from .tables import Table, is_data_frame, read_table
+
+__all__ = ["show_json"]
+
+_MOST_DEPTH = 100
+_MOST_ITEMS = 100_000
+
+
+def show_json(value: Any, table: Table | None, name: str, tokens: int) -> Shown:
+    """Show a value as JSON; a table or a list with as many of its records as the cap allows."""
+    if table is not None:
+        total, value = table.total, list_records(table)
+    elif type(value) in (list, tuple):
+        total, value = len(value), list(value)
+    else:
+        text, left_out = cut_text(_dump(_simplify(value, ())), tokens)
+        return Shown(text, "JSON", block="\n" in text, cut=left_out)
+    simple = [_simplify(each, ()) for each in value[:_MOST_ITEMS]]
+
+    def make(size: int) -> str:
+        above = f"{name}: {size:,} of {total:,} records\n" if size < total else ""
+        return above + _dump(simple[:size])
+
+    text, size = fit(make, len(simple), tokens)
+    text, left_out = cut_text(text, tokens)
+    cut = f"{size:,} of {len(value):,} records" if size < len(value) else ""
+    note = f"{size:,} of {total:,} records" if size < total else f"{total:,} records"
+    return Shown(text, note, block=True, cut=left_out or cut)
+
+
+def list_records(table: Table) -> list[dict[str, Any]]:
+    """Return the rows of a table as dicts."""
+    rows = table.rows(range(min(table.size, _MOST_ITEMS))) if table.size else ()
+    return [dict(zip(table.columns, row, strict=False)) for row in rows]
+
+
+def _dump(value: Any) -> str:
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if len(line) <= 100 or not isinstance(value, list):
+        return line if len(line) <= 100 else json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+    records = ",\n ".join(json.dumps(each, ensure_ascii=False, allow_nan=False) for each in value)
+    return f"[{records}]"
+
+
+def _simplify(value: Any, path: tuple[int, ...]) -> Any:
+    """Return a value of the types of JSON."""
+    kind = type(value)
+    if value is None or kind in (bool, str, int):
+        return value
+    if kind is float:
+        return value if value - value == 0 else None
+    if id(value) in path:
+        raise FormatError("it contains itself, and JSON cannot say that")
+    if len(path) > _MOST_DEPTH:
+        raise FormatError(f"it is nested more than {_MOST_DEPTH} deep")
+    inner = (*path, id(value))
+    if issubclass(kind, dict):
+        return {str(key): _simplify(item, inner) for key, item in value.items()}
+    if issubclass(kind, list | tuple | set | frozenset):
+        return [_simplify(each, inner) for each in value]
+    if dataclasses.is_dataclass(kind):
+        fields = dataclasses.fields(kind)
+        return {each.name: _simplify(getattr(value, each.name), inner) for each in fields}
+    return _simplify_foreign(value, inner)
+
+
+def _simplify_foreign(value: Any, path: tuple[int, ...]) -> Any:
+    kinds = set(kinds_of(value))
+    if is_data_frame(value):
+        table = read_table(value)
+        return [] if table is None else _simplify(list_records(table), path)
+    modules = {module for module, _ in kinds}
+    names = {name for _, name in kinds}
+    if "numpy" in modules or "pandas" in modules or "polars" in modules:
+        if names & {"NAType", "NaTType"}:
+            return None
+        for method in ("isoformat", "tolist", "to_list", "to_dict"):
+            if callable(getattr(value, method, None)):
+                return _simplify(getattr(value, method)(), path)
+    if "enum" in modules:
+        return _simplify(value.value, path)
+    if "datetime" in modules and hasattr(value, "isoformat"):
+        return value.isoformat()
+    if modules & {"pathlib", "decimal", "uuid", "datetime", "fractions"}:
+        return str(value)
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return _simplify(base(value), path)
+    raise FormatError(f"a {type(value).__name__} in it has no JSON")

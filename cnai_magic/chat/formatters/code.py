@@ -1,0 +1,85 @@
+"""Shows functions, classes, modules and exceptions: their source, and where they were raised."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+import traceback
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from .shown import FormatError, Shown, cut_text
+
+__all__ = ["is_code", "show_code", "show_exception", "show_source"]
+
+_LIBRARIES = ("IPython", "ipykernel", "cnai_magic")
+_MOST_FRAMES = 12
+# The file that a kernel names for the code of a cell.
+_CELL_FILE = re.compile(r"[^\s\"']*ipykernel_\d+[/\\]+\d+\.py|<ipython-input-[^>]*>")
+
+
+def is_code(value: object) -> bool:
+    """Tell whether a value is a function or a class."""
+    return issubclass(type(value), FunctionType | MethodType | BuiltinFunctionType | type)
+
+
+def show_code(value: Any, name: str, tokens: int) -> Shown:
+    """Show the source of a function or a class; where it has none, its signature and its documentation."""
+    try:
+        return show_source(value, name, tokens)
+    except FormatError:
+        pass
+    try:
+        signature = str(inspect.signature(value))
+    except (TypeError, ValueError):
+        signature = "(…)"
+    about = inspect.getdoc(value) or ""
+    kind = "class" if isinstance(value, type) else "def"
+    text = f"{kind} {getattr(value, '__qualname__', name)}{signature}" + f"\n{about}" * bool(about)
+    text, left_out = cut_text(text, tokens)
+    return Shown(text, "signature and documentation", block=True, cut=left_out)
+
+
+def show_source(value: Any, name: str, tokens: int) -> Shown:
+    """Show the source of a function, a class or a module; that of its class for any other value.
+
+    Raises FormatError where there is none.
+    """
+    has_source = is_code(value) or isinstance(value, ModuleType)
+    try:
+        source = inspect.getsource(inspect.unwrap(value) if has_source else type(value))
+    except (OSError, TypeError, ValueError) as error:
+        raise FormatError(f"{name} has no source that Python can find") from error
+    source = textwrap.dedent(source).rstrip("\n")
+    text, left_out = cut_text(source, tokens)
+    lines = source.count("\n") + 1
+    return Shown(text, f"source, {lines:,} line{'s' * (lines > 1)}", block=True, cut=left_out)
+
+
+def show_exception(error: BaseException, name: str, tokens: int) -> Shown:
+    """Show an exception as a traceback without the frames of IPython; its causes come first, as in Python."""
+    summary = traceback.TracebackException.from_exception(error, limit=-50)
+    for each in _list_chain(summary):
+        own = [frame for frame in each.stack if not _is_of_library(frame.filename)]
+        each.stack[:] = (own or list(each.stack))[-_MOST_FRAMES:]
+    text = _CELL_FILE.sub("a cell of the notebook", "".join(summary.format()).rstrip("\n"))
+    text, left_out = cut_text(text, tokens)
+    return Shown(text, type(error).__name__, block=True, cut=left_out)
+
+
+def _list_chain(summary: Any) -> list[Any]:
+    """Return a summary and those of its causes, and of the exceptions of a group."""
+    found: list[Any] = []
+    left = [summary]
+    while left:
+        each = left.pop()
+        if each is not None and all(each is not one for one in found):
+            found.append(each)
+            left += [each.__cause__, each.__context__, *(getattr(each, "exceptions", None) or ())]
+    return found
+
+
+def _is_of_library(path: str) -> bool:
+    parts = path.replace("\\", "/").split("/")
+    return any(name in parts for name in _LIBRARIES)
