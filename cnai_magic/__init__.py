@@ -14,7 +14,8 @@ In a notebook, `%load_ext cnai_magic`, then `%%cnai` on top of a question. In pl
 
 `ask` and `Session.ask` return a `Reply` with its `Usage` and `Cost`; `Session.stream` returns a
 `ReplyStream`; a `Session` has a `Conversation`, and lists each `Model` of the key. Settings are those of
-`Cnai`. Every error is a `CnaiError`; `cnai_magic.errors` has the tree of them.
+`Cnai`. `register_formatter` sets how values of a type are shown in prompts. Every error is a `CnaiError`;
+`cnai_magic.errors` has the tree of them.
 """
 
 from __future__ import annotations

@@ -29,11 +29,11 @@ _NO_EXPRESSION = "no expression"
 _FIRST_NAME = re.compile(r"\{+\s*([^\W\d]\w*)\b(?!\s*:)")
 
 
-ReadFile = Callable[[Any], str]
+_ReadFile = Callable[[Any], str]
 
 
 def render_pieces(
-    body: str, variables: Mapping[str, Any], value_tokens: int, read_file: ReadFile | None
+    body: str, variables: Mapping[str, Any], value_tokens: int, read_file: _ReadFile | None
 ) -> list[Piece]:
     """Return the pieces of a body; see `prompt.render_prompt`."""
     return _Renderer(body, variables, value_tokens, read_file).render()
@@ -43,7 +43,7 @@ class _Renderer:
     """Renders one body."""
 
     def __init__(
-        self, body: str, variables: Mapping[str, Any], value_tokens: int, read_file: ReadFile | None
+        self, body: str, variables: Mapping[str, Any], value_tokens: int, read_file: _ReadFile | None
     ) -> None:
         self._body = body
         self._variables = variables

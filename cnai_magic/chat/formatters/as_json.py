@@ -19,7 +19,7 @@ _MOST_ITEMS = 100_000
 def show_json(value: Any, table: Table | None, name: str, tokens: int) -> Shown:
     """Show a value as JSON; a table or a list with as many of its records as the cap allows."""
     if table is not None:
-        total, value = table.total, list_records(table)
+        total, value = table.total, _list_records(table)
     elif type(value) in (list, tuple):
         total, value = len(value), list(value)
     else:
@@ -38,7 +38,7 @@ def show_json(value: Any, table: Table | None, name: str, tokens: int) -> Shown:
     return Shown(text, note, block=True, cut=left_out or cut)
 
 
-def list_records(table: Table) -> list[dict[str, Any]]:
+def _list_records(table: Table) -> list[dict[str, Any]]:
     """Return the rows of a table as dicts."""
     rows = table.rows(range(min(table.size, _MOST_ITEMS))) if table.size else ()
     return [dict(zip(table.columns, row, strict=False)) for row in rows]
@@ -78,7 +78,7 @@ def _simplify_foreign(value: Any, path: tuple[int, ...]) -> Any:
     kinds = set(kinds_of(value))
     if is_data_frame(value):
         table = read_table(value)
-        return [] if table is None else _simplify(list_records(table), path)
+        return [] if table is None else _simplify(_list_records(table), path)
     modules = {module for module, _ in kinds}
     names = {name for _, name in kinds}
     if "numpy" in modules or "pandas" in modules or "polars" in modules:

@@ -13,7 +13,7 @@ from .bounded import bounded_repr
 from .masking import MASK, is_secret_name
 from .shown import Shown, cut_text, fit, fits
 
-__all__ = ["Printer", "kinds_of", "print_value", "print_whole_number", "show_plain", "show_text"]
+__all__ = ["Printer", "kinds_of", "print_value", "show_plain", "show_text"]
 
 _LONG_NUMBER_BITS = 4000
 _INLINE = 200
@@ -56,7 +56,7 @@ class Printer:
         if value is None or issubclass(kind, enum.Enum | bool):
             return bounded_repr(value)
         if kind is int:
-            return print_whole_number(value)
+            return _print_whole_number(value)
         if kind is str:
             return self._clip_text(value)
         if issubclass(kind, bytes | bytearray):
@@ -92,11 +92,9 @@ class Printer:
 
     def _print_sequence(self, value: Any) -> str:
         kind = next(each for each in _SEQUENCES if isinstance(value, each))
-        if kind in (set, frozenset) and len(value) <= _MOST_SORTED:
-            # The order of a set differs in each kernel; a prompt that is replayed must not.
-            value = sorted(value, key=lambda each: (type(each).__name__, bounded_repr(each)))
-            value = _sort_numbers(value)
-        parts = self._list((self.print(each) for each in value), len(value))
+        # The order of a set differs in each kernel; a prompt that is replayed must not.
+        is_sorted = kind in (set, frozenset) and len(value) <= _MOST_SORTED
+        parts = self._list((self.print(each) for each in (_sort(value) if is_sorted else value)), len(value))
         if kind is tuple and len(parts) == 1:
             parts.append("")
         opening, closing = {list: "[]", tuple: "()", set: "{}", frozenset: ("frozenset({", "})")}[kind]
@@ -166,7 +164,7 @@ class Printer:
         return f"{text[: self._characters]}… ({len(text):,} characters)"
 
 
-def print_whole_number(value: int) -> str:
+def _print_whole_number(value: int) -> str:
     """Return a number; one of thousands of digits, which Python refuses to write, by its size."""
     if value.bit_length() <= _LONG_NUMBER_BITS:
         return int.__repr__(value)
@@ -174,12 +172,12 @@ def print_whole_number(value: int) -> str:
     return f"<a whole number of about {digits:,} digits>"
 
 
-def _sort_numbers(values: list[Any]) -> list[Any]:
-    """Sort numbers by their size; what cannot be compared stays in its order."""
+def _sort(values: Iterable[Any]) -> list[Any]:
+    """Sort values; those that cannot be compared by their types and their texts."""
     try:
         return sorted(values)
     except Exception:  # noqa: BLE001  whatever a comparison raises
-        return values
+        return sorted(values, key=lambda each: (type(each).__name__, bounded_repr(each)))
 
 
 def _kind_of_code(value: object) -> str:

@@ -187,7 +187,7 @@ def _write_table(table: Table, name: str, rows: int, columns: int, characters: i
     width = len(table.columns)
     size = f"{_count(rows, table.total, 'row')}, {_count(columns, width, 'column')}"
     lines = [f"{name}: {size} ({table.kind})", _write_columns(table, columns)]
-    return "\n".join([*lines, write_csv(table, range(rows), columns, characters)]).rstrip("\n")
+    return "\n".join([*lines, _write_csv(table, range(rows), columns, characters)]).rstrip("\n")
 
 
 def _count(number: int, total: int, what: str) -> str:
@@ -204,7 +204,7 @@ def _write_columns(table: Table, columns: int) -> str:
     return "columns: " + ", ".join([*parts, *([f"… {left:,} more"] * (left > 0))])
 
 
-def write_csv(table: Table, numbers: Sequence[int], columns: int, characters: int = 0) -> str:
+def _write_csv(table: Table, numbers: Sequence[int], columns: int, characters: int = 0) -> str:
     """Return rows of a table as CSV under their names; cells of more characters are cut, 0 cuts none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -239,7 +239,7 @@ def show_csv(table: Table, name: str, tokens: int, count: int | None) -> Shown:
     def make(rows: int) -> str:
         whole = rows == table.total
         above = "" if whole else f"{name}: {_count(rows, table.total, 'row')}\n"
-        return above + write_csv(table, range(rows), width).rstrip("\n")
+        return above + _write_csv(table, range(rows), width).rstrip("\n")
 
     text, rows = fit(make, wanted, tokens)
     text, left_out = cut_text(text, tokens)

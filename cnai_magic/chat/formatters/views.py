@@ -22,7 +22,7 @@ __all__ = ["show_view"]
 _PARTS = ("head", "sample")
 _MOST_FIELDS = 50
 
-Show = Callable[[Any, str, int], Shown]
+_Show = Callable[[Any, str, int], Shown]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Part:
     what: str = "items"
 
 
-def show_view(view: View, name: str, tokens: int, show: Show) -> Shown:
+def show_view(view: View, name: str, tokens: int, show: _Show) -> Shown:
     """Show a view; `show` is how any other value is shown. Raises FormatError for a form it cannot have."""
     name = name.partition("|")[0].strip()
     if view.form in _PARTS:
