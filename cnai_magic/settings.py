@@ -19,9 +19,11 @@ from .errors import InputError
 from .nearest import did_you_mean
 from .next_steps import correct_setting, correct_settings
 
-__all__ = ["DEFAULT_BASE_URL", "Cnai", "Value"]
+__all__ = ["DEFAULT_BASE_URL", "Cnai", "Seconds", "Value"]
 
 DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
+# Seconds, 11 days: sockets take no time that is much longer.
+_LONGEST_WAIT = 1e6
 
 
 class Value(TraitType[Any, Any]):
@@ -45,6 +47,18 @@ class Value(TraitType[Any, Any]):
             return read()
         except InputError as exc:
             raise TraitError(f"{exc.what}: {exc.why}") from exc
+
+
+class Seconds(Float[Any, Any]):
+    """How long to wait; a time without an end would make a question hang."""
+
+    def __init__(self, default: float, **metadata: Any) -> None:
+        super().__init__(default, min=0.1, max=_LONGEST_WAIT, **metadata)
+
+    def validate(self, obj: Any, value: object) -> Any:
+        """Return the value as a number of seconds."""
+        # A NaN passes both bounds.
+        return self.error(obj, value) if value != value else super().validate(obj, value)
 
 
 class Cnai(Configurable):
@@ -79,8 +93,8 @@ class Cnai(Configurable):
     value_tokens = Integer(
         2000, min=0, help="Tokens of each value that {{ }} puts into a prompt, at most; 0 sends all of it."
     ).tag(config=True)
-    connect_timeout = Float(10.0, min=0.1, help="Seconds to wait for a connection.").tag(config=True)
-    timeout = Float(120.0, min=0.1, help="Seconds to wait for the next piece of an answer.").tag(config=True)
+    connect_timeout = Seconds(10.0, help="Seconds to wait for a connection.").tag(config=True)
+    timeout = Seconds(120.0, help="Seconds to wait for the next piece of an answer.").tag(config=True)
     retries = Integer(
         2, min=0, help="How often a request that failed before its first token is sent again."
     ).tag(config=True)
@@ -170,7 +184,10 @@ def _allowed_words(trait: Any) -> str:
         *others, last = map(repr, trait.values or ())
         return f"{', '.join(others)} or {last}"
     if isinstance(trait, Integer | Float):
-        return f"a {'whole ' * isinstance(trait, Integer)}number of at least {trait.min:g}"
+        bounds = (
+            f"of at least {trait.min:g}" if trait.max is None else f"from {trait.min:g} to {trait.max:,.0f}"
+        )
+        return f"a {'whole ' * isinstance(trait, Integer)}number {bounds}"
     return "True or False" if isinstance(trait, Bool) else "text"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_models", "find_answering_model"]
+__all__ = ["LONGEST_NAME", "describe_models", "find_answering_model"]
 
-# The longest name of a model that an answer keeps.
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
+"""Characters of the longest name of a model that is asked, or that an answer keeps."""
 
 
 def find_answering_model(asked: str, named: str) -> str:
@@ -15,7 +15,7 @@ def find_answering_model(asked: str, named: str) -> str:
     date, an alias (`-latest`) and a provider's name that the answer adds do: they say which model it was.
     """
     named = " ".join("".join(each if each.isprintable() else " " for each in named).split())
-    named = named[:_LONGEST_NAME]
+    named = named[:LONGEST_NAME]
     wanted, got = (name.strip().casefold().removeprefix("models/") for name in (asked, named))
     return "" if got == wanted or wanted.endswith(f"/{got}") else named
 

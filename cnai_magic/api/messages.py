@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ..errors import InputError
 from ..next_steps import list_models
 from ..redaction import well_formed
+from .answering_model import LONGEST_NAME
 from .extra_fields import join_fields
 from .json_format import JsonMode, describe_schema, response_format
 from .message_parts import (
@@ -183,6 +184,13 @@ class ChatRequest:
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
             raise InputError("no model is named", parameter="model", next_step=list_models())
+        if not self.model.isprintable() or len(self.model) > LONGEST_NAME:
+            raise InputError(
+                f"{short_repr(self.model)} cannot be the name of a model",
+                parameter="model",
+                why=f"it is one line of at most {LONGEST_NAME} characters",
+                next_step=list_models(),
+            )
         if not self.messages:
             raise InputError("there is no message to send", parameter="messages")
         object.__setattr__(self, "parameters", check_parameters(self.parameters))

@@ -120,7 +120,7 @@ def read_pricing(body: Mapping[str, Any], host: str, date: str) -> dict[str, Pri
 
 
 def _own_price(model: str, value: object) -> Price:
-    if isinstance(value, list | tuple) and len(value) in (2, 3):
+    if isinstance(model, str) and isinstance(value, list | tuple) and len(value) in (2, 3):
         return Price.from_usd(*value)
     raise InputError(
         f"the price of {model} is {value!r}",

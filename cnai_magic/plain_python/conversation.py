@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..chat import conversation as chat
 from ..chat.reply import Reply
+from .checks import check_text
 
 __all__ = ["Conversation"]
 
@@ -34,6 +35,7 @@ class Conversation:
 
     @system.setter
     def system(self, text: str | None) -> None:
+        check_text(text, "system")
         self._turns.system = text
 
     @property

@@ -19,6 +19,7 @@ from ..session.kernel_session import KernelSession
 from ..session.question import Options
 from ..session.view import View
 from ..settings import Cnai
+from .checks import check_text
 from .conversation import Conversation
 from .reply_stream import Answering, ReplyStream
 
@@ -67,10 +68,16 @@ class Session:
     ) -> None:
         arguments = {name: value for name, value in locals().items() if value is not None}
         chosen = {name: arguments[name] for name in Cnai.class_trait_names(config=True) if name in arguments}
-        if prices is not None:
+        if isinstance(prices, Mapping):
             chosen["prices"] = dict(prices)
         if settings is not None and chosen:
             raise InputError("settings are given twice", why=f"as settings= and as {', '.join(chosen)}=")
+        if settings is not None and not isinstance(settings, Cnai):
+            raise InputError(
+                f"settings are of type {type(settings).__name__}, not Cnai", parameter="settings"
+            )
+        if notify is not None and not callable(notify):
+            raise InputError(f"notify is of type {type(notify).__name__}, no function", parameter="notify")
         self._kernel = KernelSession(settings or Cnai(**chosen), notify=notify)
 
     @property
@@ -179,6 +186,7 @@ class Session:
 
         Raises InputError where there is none of this name.
         """
+        check_text(name, "name")
         conversations = self._kernel.conversations
         return Conversation(conversations[name] if name else conversations.in_use)
 
@@ -215,13 +223,15 @@ class Session:
 
             [model.id for model in session.models("qwen*")]
         """
-        return self._kernel.models(pattern, refresh=refresh)
+        check_text(pattern, "pattern")
+        return self._kernel.models(pattern or "", refresh=refresh)
 
     def use_key(self, key: str | None) -> None:
         """Use this API key for the server that is set, instead of any other.
 
         None looks for a key again: in the environment, then in the keyring of the operating system.
         """
+        check_text(key, "key")
         self._kernel.use_key(None if key is None else ApiKey(key))
 
     def close(self) -> None:
@@ -237,11 +247,13 @@ class Session:
 
 def _read_options(arguments: Mapping[str, Any]) -> Options:
     """Return the options of a question; `arguments` are those of the method that asks it, by name."""
+    for name in ("model", "system", "chat"):
+        check_text(arguments[name], name)
     return Options(
         model=arguments["model"] or "",
         system=arguments["system"],
         parameters={name: arguments[name] for name in BY_NAME},
-        chat=arguments["chat"],
+        chat=arguments["chat"] or "",
         new=arguments["new"],
         once=arguments["once"],
         stream=arguments.get("stream", True),

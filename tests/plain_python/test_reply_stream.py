@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 import pytest
 
 from cnai_magic import InputError, Session, TruncatedError
-from tests.servers import CLOSE, SILENCE, ScriptedServer, delta, event, head, http_chunk, sse
+from tests.servers import CLOSE, PATIENCE, SILENCE, ScriptedServer, Wait, delta, event, head, http_chunk, sse
 
 
 @pytest.fixture
@@ -21,6 +24,10 @@ def server() -> Iterator[ScriptedServer]:
 def session(server: ScriptedServer) -> Iterator[Session]:
     with Session(base_url=server.base_url, model="m", ledger="off", retries=0) as made:
         yield made
+
+
+def end() -> list[bytes]:
+    return [http_chunk(b"data: [DONE]\n\n"), http_chunk(b"")]
 
 
 def half() -> list[bytes]:
@@ -103,3 +110,77 @@ def test_an_interrupt_ends_the_answer_and_goes_on(server: ScriptedServer, sessio
         read()
     (reply,) = session.conversation().replies
     assert reply.text == "half an answer"
+
+
+def in_a_thread(work: Callable[[], object]) -> Callable[[], None]:
+    """Do some work in another thread; what is returned waits for it, and raises what it raised."""
+    ended: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            ended.set_result(work())
+        except BaseException as error:  # noqa: BLE001  it is raised where the work is waited for
+            ended.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return lambda: ended.result(PATIENCE) and None
+
+
+def test_another_thread_closes_a_stream_that_waits(server: ScriptedServer, session: Session) -> None:
+    server.reply([*half(), SILENCE])
+    stream = session.stream("Hi?")
+    next(stream)
+    wait = in_a_thread(lambda: list(stream))
+    stream.close()
+    wait()
+    assert (stream.reply.text, stream.reply.finish_reason) == ("half an answer", "stopped")
+
+
+def test_threads_share_the_pieces_of_a_stream(server: ScriptedServer, session: Session) -> None:
+    more = threading.Event()
+    server.reply([*half(), Wait(more), http_chunk(event(delta(" and the rest", "stop"))), *end()])
+    stream = session.stream("Hi?")
+    pieces = [next(stream)]
+    waits = [in_a_thread(lambda: pieces.extend(stream)) for _ in range(2)]
+    waits.append(in_a_thread(lambda: stream.reply))
+    more.set()
+    for wait in waits:
+        wait()
+    assert stream.reply.text == "half an answer and the rest"
+
+
+def test_a_handler_of_a_signal_may_close_the_stream_that_it_interrupts(
+    server: ScriptedServer, session: Session
+) -> None:
+    server.reply([*half(), SILENCE])
+    stream = session.stream("Hi?")
+    next(stream)
+    before = signal.signal(signal.SIGUSR1, lambda *_: stream.close())
+    try:
+        wait = in_a_thread(lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1))
+        assert list(stream) == []
+        wait()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert stream.reply.finish_reason == "stopped"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks of POSIX")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_cannot_read_on_and_its_parent_can(server: ScriptedServer, session: Session) -> None:
+    more = threading.Event()
+    server.reply([*half(), Wait(more), http_chunk(event(delta(" and the rest", "stop"))), *end()])
+    stream = session.stream("Hi?")
+    next(stream)
+    child = os.fork()
+    if not child:
+        signal.alarm(int(PATIENCE))
+        try:
+            next(stream)
+        except TruncatedError as error:
+            os._exit(0 if "the process that asked" in str(error) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    more.set()
+    assert stream.reply.text == "half an answer and the rest"

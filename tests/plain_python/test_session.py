@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -143,3 +144,33 @@ def test_one_question_needs_no_session(server: ScriptedServer, monkeypatch: pyte
 def test_models_are_listed(session: Session, server: ScriptedServer) -> None:
     server.reply(json_response({"data": [{"id": "qwen-max"}, {"id": "glm-4"}]}))
     assert [model.id for model in session.models("qwen*")] == ["qwen-max"]
+
+
+@pytest.mark.parametrize("value", [5, b"text", ["text"], object()], ids=lambda value: type(value).__name__)
+def test_an_argument_of_a_wrong_type_is_an_error_that_names_it(session: Session, value: Any) -> None:
+    calls: dict[str, Callable[[], object]] = {
+        "model": lambda: session.ask("Hi?", model=value),
+        "system": lambda: session.ask("Hi?", system=value),
+        "chat": lambda: session.ask("Hi?", chat=value),
+        "name": lambda: session.conversation(value),
+        "pattern": lambda: session.models(value),
+        "key": lambda: session.use_key(value),
+        "settings": lambda: Session(value),
+        "notify": lambda: Session(notify=value),
+        "prices": lambda: Session(prices=value),
+    }
+    for name, call in calls.items():
+        with pytest.raises(InputError) as caught:
+            call()
+        assert caught.value.parameter == name
+        assert name in str(caught.value)
+    with pytest.raises(InputError, match="system is of type"):
+        session.conversation().system = value
+    assert len(session.conversation()) == 0
+
+
+@pytest.mark.parametrize("model", [" ", "two\nlines", "\ud800", "long" * 100])
+def test_what_cannot_be_the_name_of_a_model_is_not_asked(session: Session, model: str) -> None:
+    with pytest.raises(InputError) as caught:
+        session.ask("Hi?", model=model)
+    assert caught.value.parameter == "model"
