@@ -155,8 +155,11 @@ class _Reader:
         while self._take("|"):
             found.append(self._single())
         texts = [each["const"] for each in found if "const" in each]
-        if len(texts) == len(found):
+        others = [each for each in found if "const" not in each]
+        if texts and not others:
             return {"type": "string", "enum": texts}
+        if texts and all(each == _TYPES["null"] for each in others):
+            return {"type": ["string", "null"], "enum": [*texts, None]}
         if texts:
             self.refuse("texts to choose from stand in quotes")
         return found[0] if len(found) == 1 else {"anyOf": found}

@@ -61,7 +61,7 @@ def _refuse_faults(request: DemoRequest) -> Iterator[Chunk]:
 _DEMO_MODELS = {
     model.name: model
     for model in (
-        DemoModel("demo-guide", _answer_as_guide, json=True, images=True),
+        DemoModel("demo-guide", _answer_as_guide, json=True, schemas=True, images=True),
         DemoModel("demo-ngram", _answer_as_ngram, default_max_tokens=ngram.DEFAULT_MAX_TOKENS),
         DemoModel("demo-echo", _answer_as_echo, json=True, images=True, shows_request=True),
         DemoModel("demo-reasoner", _answer_as_reasoner, json=True, images=True, reasons=True),

@@ -7,6 +7,7 @@ order. A rule with `call` names one of `_FUNCTIONS`, which take the question and
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from .knowledge_files import (
     read,
     read_entries,
 )
+from .schema_filler import fill_schema
 
 __all__ = ["NO_RULE", "GuideReply", "Rule", "read_rules", "reply"]
 
@@ -129,6 +131,11 @@ def _read_rule(options: Mapping[str, Any]) -> Rule:
 def reply(question: GuideQuestion) -> GuideReply:
     """Answer `question`; always, and always the same."""
     found = _reply(question)
+    if question.schema is not None:
+        value = found.calculation.value if found.calculation else None
+        known = found.rule != NO_RULE
+        filled = fill_schema(question, question.schema, found.text, value, known=known)
+        return GuideReply(json.dumps(filled, ensure_ascii=False, indent=2), found.rule, found.calculation)
     if not wants_json(question):
         return GuideReply(apply_style(question, found.text), found.rule, found.calculation)
     text = found.text

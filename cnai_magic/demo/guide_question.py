@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..redaction import well_formed
 from .knowledge_files import CHINESE, ENGLISH, read, write_sentence
@@ -28,7 +30,7 @@ class GuideQuestion:
 
     `forced` is the language that a later question asked for, `round` how often another answer was wanted.
     `images` come with the question; `results` of tools, with their names, come after it. `json_object` tells
-    that the answer has to be one.
+    that the answer has to be one, `schema` what it has to fit.
     `words` is what rules match patterns against: the text in lower case with single spaces, and of a
     very long text its beginning and its end.
     """
@@ -43,6 +45,7 @@ class GuideQuestion:
     images: tuple[str, ...] = ()
     results: tuple[tuple[str, str], ...] = ()
     json_object: bool = False
+    schema: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, request: DemoRequest) -> GuideQuestion:
@@ -69,6 +72,7 @@ class GuideQuestion:
             images=images,
             results=tuple(results),
             json_object=request.json_object,
+            schema=request.schema,
         )
 
     def asks(self, pattern: str) -> re.Match[str] | None:

@@ -16,14 +16,15 @@ __all__ = ["DemoModel"]
 class DemoModel:
     """A demo model: `write` yields its answer with one token in each chunk, of the text or of the reasoning.
 
-    `json`: it can answer with one JSON object. `images`: it answers to images. `reasons`: it has
-    reasoning, which can be turned off. `shows_request`: it needs the body of the request. An answer that does
-    not end by itself ends after `default_max_tokens`.
+    `json`: it can answer with one JSON object, `schemas`: with one that fits a schema. `images`: it answers
+    to images. `reasons`: it has reasoning, which can be turned off. `shows_request`: it needs the body of the
+    request. An answer that does not end by itself ends after `default_max_tokens`.
     """
 
     name: str
     write: Callable[[DemoRequest], Iterator[Chunk]]
     json: bool = False
+    schemas: bool = False
     images: bool = False
     reasons: bool = False
     shows_request: bool = False
@@ -36,6 +37,12 @@ class DemoModel:
                 f"{self.name} cannot answer with a JSON object",
                 parameter="response_format",
                 why="demo-guide can",
+            )
+        if request.schema is not None and not self.schemas:
+            raise InputError(
+                f"{self.name} follows no schema",
+                parameter="response_format",
+                why="it is json_schema; demo-guide fills one",
             )
         if not self.reasons and request.effort not in ("", "none"):
             raise InputError(

@@ -32,9 +32,10 @@ class DemoMessage:
 class DemoRequest:
     """A chat completion for a demo model; the values are valid, a parameter that was not sent is None.
 
-    `json_object` asks for one JSON object as the answer; `effort` is the reasoning effort, "" where none was
-    sent, and `thinking_budget` the tokens that it may take. `body` is the request as it was sent, without
-    what only says how the answer is delivered; it is empty for a model that does not show it.
+    `json_object` asks for one JSON object as the answer, `schema` for one that fits it; `effort` is the
+    reasoning effort, "" where none was sent, and `thinking_budget` the tokens that it may take. `body` is the
+    request as it was sent, without what only says how the answer is delivered; it is empty for a model that
+    does not show it.
     """
 
     model: str
@@ -45,6 +46,7 @@ class DemoRequest:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     json_object: bool = False
+    schema: Mapping[str, Any] | None = None
     effort: str = ""
     thinking_budget: int | None = None
     body: Mapping[str, Any] = field(default_factory=dict)

@@ -40,6 +40,7 @@ from .request_tools import (
     check_tools,
     check_tools_together,
 )
+from .response_format import check_response_format, read_schema
 
 __all__ = ["CompletionRequest", "read_request"]
 
@@ -140,6 +141,7 @@ def _demo_request(body: dict[str, Any]) -> DemoRequest:
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         seed=body.get("seed"),
         json_object=body.get("response_format", {}).get("type") == "json_object",
+        schema=read_schema(body.get("response_format")),
         effort=body.get("reasoning_effort", ""),
         thinking_budget=body.get("thinking_budget"),
         body=shown,
@@ -163,15 +165,6 @@ def _stop(value: object, where: str) -> None:
 def _stream_options(value: object, where: str) -> None:
     padding = nothing_but(False, "the events here are not padded")
     structure(value, where, {"include_usage": flag, "include_obfuscation": padding})
-
-
-def _response_format(value: object, where: str) -> None:
-    if not isinstance(value, Mapping):
-        fail(where, "is not an object")
-    one_of("text", "json_object", "json_schema")(value.get("type"), f"{where}.type")
-    if value["type"] == "json_schema":
-        fail(where, "is json_schema", "the demo models follow no schema; json_object is possible")
-    structure(value, where, {"type": accepted})
 
 
 def _prediction(value: object, where: str) -> None:
@@ -220,7 +213,7 @@ _FIELDS: dict[str, Check] = {
     "thinking_budget": whole_number(0),
     "verbosity": nothing_but("medium", "the demo models have one verbosity"),
     # form of the answer
-    "response_format": _response_format,
+    "response_format": check_response_format,
     "modalities": nothing_but(["text"], "the demo models only write text"),
     "audio": not_possible("the demo models only write text"),
     "stream": flag,

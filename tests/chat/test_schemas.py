@@ -46,6 +46,7 @@ WORDS: list[tuple[str, dict[str, Any]]] = [
         n={**WHOLE, "description": "how many"},
     )),
     ("kind 'a'|'b'", an_object(["kind"], kind={"type": "string", "enum": ["a", "b"]})),
+    ("kind 'a'|null", an_object(["kind"], kind={"type": ["string", "null"], "enum": ["a", None]})),
     ("x int|null", an_object(["x"], x={"anyOf": [WHOLE, {"type": "null"}]})),
     ("at {x float, y float}", an_object(["at"], at=an_object(["x", "y"], x=NUMBER, y=NUMBER))),
     ("list[str]", {"type": "array", "items": TEXT}),

@@ -15,7 +15,16 @@ PIXEL = "data:image/png;base64," + "iVBORw0KGgo" * 200
 IMAGE = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+STRICT = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+
+
+def schema_format(schema: Any, *, name: str = "x", strict: bool = True) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": strict}}
 
 
 @pytest.fixture
@@ -158,7 +167,7 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
         ),
         ({"tool_choice": "auto"}, "tool_choice"),
         ({"functions": [{"name": "f"}], "function_call": {"name": "f"}}, "function_call"),
-        ({"response_format": SCHEMA}, "response_format"),
+        ({"model": "demo-ngram", "response_format": schema_format(STRICT)}, "response_format"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": "json"}, "response_format"),
         ({"model": "demo-ngram", "response_format": {"type": "json_object"}}, "response_format"),
@@ -200,6 +209,26 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
             "stream_options.include_obfuscation",
         ),
         ({"response_format": {"type": "json_object", "json_schema": {}}}, "response_format.json_schema"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"response_format": schema_format(None, name="no name")}, "response_format.json_schema.name"),
+        ({"response_format": schema_format("x")}, "response_format.json_schema.schema"),
+        ({"response_format": schema_format({"type": 5})}, "response_format.json_schema.schema.type"),
+        ({"response_format": schema_format({"type": "array"})}, "response_format.json_schema.schema"),
+        (
+            {"response_format": schema_format({"type": "object", "properties": {}})},
+            "response_format.json_schema.schema.additionalProperties",
+        ),
+        (
+            {"response_format": schema_format({**STRICT, "required": []})},
+            "response_format.json_schema.schema.required",
+        ),
+        (
+            {"response_format": schema_format({**STRICT, "oneOf": []})},
+            "response_format.json_schema.schema.oneOf",
+        ),
+        ({"response_format": {**schema_format(STRICT), "strict": True}}, "response_format.strict"),
+        ({"model": "demo-echo", "response_format": schema_format(STRICT)}, "response_format"),
+        ({"model": "demo-reasoner", "response_format": schema_format(STRICT)}, "response_format"),
         ({"tools": [{**TOOL, "custom": {"name": "x"}}]}, "tools[0].custom"),
         ({"tools": [{"type": "function", "function": {"name": " "}}]}, "tools[0].function.name"),
         (
@@ -343,6 +372,14 @@ def test_an_answer_ends_before_a_stop_text(
         [choice] = body["choices"]
         text, finish = choice["message"]["content"], [choice["finish_reason"]]
     assert (text, finish) == (expected, ["stop"])
+
+
+@pytest.mark.parametrize("schema", [STRICT, {"type": "array", "items": {}}, None])
+def test_demo_guide_fills_a_schema(demo: Any, schema: Any) -> None:
+    form = schema_format(schema, strict=schema is STRICT)
+    _, _, body = demo.ask(model="demo-guide", content="Ada is 36", response_format=form)
+    value = json.loads(body["choices"][0]["message"]["content"])
+    assert value == {"n": 36} if schema is STRICT else isinstance(value, list | dict)
 
 
 def test_json_mode_answers_with_one_json_object(demo: Any) -> None:
