@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from cnai_magic.money.cost import usd
+from cnai_magic.money.cost import format_usd
 from cnai_magic.notebook.notebook_files import restored_from
 from cnai_magic.notebook.record import SCHEMA
 from tests.example_notebooks import (
@@ -244,8 +244,10 @@ def test_the_lesson_shows_the_committed_answers_and_spends_nothing(lesson: Front
     bill = shown(cell_of(lesson.nb, "spend"))
     assert re.search(r"^this kernel +\$0\.0+ +0$", bill, re.M)
     assert f"{len(replayed)} answers were replayed at no cost" in bill
-    assert f"demo credit {usd(spent(*before))}." in bill
-    assert shown(cell_of(lesson.nb, "class")).startswith(f"{len(replayed)} answers: {usd(spent(*before))}; ")
+    assert f"demo credit {format_usd(spent(*before))}." in bill
+    assert shown(cell_of(lesson.nb, "class")).startswith(
+        f"{len(replayed)} answers: {format_usd(spent(*before))}; "
+    )
 
 
 def test_the_arithmetic_of_the_lesson_is_right(lesson: FrontEnd) -> None:

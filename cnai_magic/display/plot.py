@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from ..money.cost import Spend, usd
+from ..money.cost import Spend, format_usd
 from ..next_steps import PYTHON, Door
 from ..redaction import one_line
 from .spend import build_grouped_table, describe_unpriced
@@ -165,7 +165,7 @@ class SpendPlot:
             why = "all of it was free" if self._total.free else "nothing of it has a price"
             notes.append(f"{why}: the bars are tokens")
         if self._total.estimated_nano:
-            notes.append(f"≈ marks estimates, {usd(self._total.estimated_nano, exact=True)} in all")
+            notes.append(f"≈ marks estimates, {format_usd(self._total.estimated_nano, exact=True)} in all")
         return notes
 
 
@@ -176,7 +176,7 @@ def _write_sum(spend: Spend) -> str:
         return f"unpriced: {without_price}"
     if spend.free:
         return "free"
-    cost = f"{'≈' if spend.estimated_nano else ''}{usd(spend.nano, exact=True)}"
+    cost = f"{'≈' if spend.estimated_nano else ''}{format_usd(spend.nano, exact=True)}"
     return f"{cost} + unpriced: {without_price}" if without_price else cost
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..money.cost import Record, Spend, dollars, usd
+from ..money.cost import Record, Spend, format_usd, to_dollars
 from ..money.holds import BudgetStatus
 from ..next_steps import PYTHON, Door, set_any_price
 from ..redaction import strip_controls
@@ -79,13 +79,13 @@ def build_budget_table(totals: Mapping[str, ScopeTotal], *, demo: bool) -> Table
     if not found:
         return None
     left = [
-        f"overspent by {usd(each.spent - each.limit)}"
+        f"overspent by {format_usd(each.spent - each.limit)}"
         if each.spent > each.limit
-        else usd(each.limit - each.spent)
+        else format_usd(each.limit - each.spent)
         for each in found.values()
     ]
-    held = [usd(each.held) if each.held else "" for each in found.values()]
-    columns = {"Left": left, "Of": [usd(each.limit) for each in found.values()], "Held": held}
+    held = [format_usd(each.held) if each.held else "" for each in found.values()]
+    columns = {"Left": left, "Of": [format_usd(each.limit) for each in found.values()], "Held": held}
     shown = {name: cells for name, cells in columns.items() if any(cells)}
     rows = [[name, *(cells[row] for cells in shown.values())] for row, name in enumerate(found)]
     return Table(["Budget", *shown], rows, right=list(shown), note="of demo credit" if demo else "")
@@ -131,7 +131,7 @@ def write_rows_csv(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
             yield _write_csv_line(headings)
         nano = row["nano_usd"]
         assert isinstance(nano, int)
-        exact = {**row, "cost_usd": f"{dollars(nano):f}"}
+        exact = {**row, "cost_usd": f"{to_dollars(nano):f}"}
         yield _write_csv_line(
             _escape_csv(value)
             if isinstance(value, str)
@@ -168,7 +168,7 @@ def write_charges_csv(records: Iterable[Record]) -> Iterator[str]:
             if nano is None
             else f"{nano // 10**9}.{nano % 10**9:09d}"
             if nano >= 0
-            else f"{dollars(nano):f}"
+            else f"{to_dollars(nano):f}"
         )
         yield (
             f"{shown_id},{hour}:{first + second // 60:02d}:{second % 60:02d}.{within:03d}+00:00,{day},"
@@ -206,9 +206,9 @@ def _write_amounts(nanos: Sequence[int], *, exact: bool) -> list[str]:
 
 
 def _align(nanos: Sequence[int], *, exact: bool) -> list[str]:
-    written = [usd(nano, exact=exact) for nano in nanos if nano]
+    written = [format_usd(nano, exact=exact) for nano in nanos if nano]
     decimals = max((len(text.partition(".")[2]) for text in written), default=2)
-    return [f"${dollars(nano):,.{decimals}f}" for nano in nanos]
+    return [f"${to_dollars(nano):,.{decimals}f}" for nano in nanos]
 
 
 def _write_tokens(spends: Sequence[Spend], name: str) -> list[str]:

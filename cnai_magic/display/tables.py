@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..api.messages import Model
 from ..chat.conversations import Conversations
-from ..money.cost import usd
+from ..money.cost import format_usd
 from ..money.price import Price
 from ..redaction import clean, one_line
 from ..session.kernel_session import KernelSession
@@ -153,8 +153,8 @@ def build_models_table(models: Sequence[Model], session: KernelSession) -> Table
 
 
 def _write_amounts(price: Price) -> list[str]:
-    cached = "" if price.cached is None else usd(price.cached, exact=True)
-    return [usd(price.input, exact=True), usd(price.output, exact=True), cached]
+    cached = "" if price.cached is None else format_usd(price.cached, exact=True)
+    return [format_usd(price.input, exact=True), format_usd(price.output, exact=True), cached]
 
 
 def _write_source(price: Price) -> str:

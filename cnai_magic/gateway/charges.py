@@ -61,7 +61,7 @@ class Account:
     def settle(self, request_id: str, model: str, usage: Usage, *, complete: bool) -> None:
         """Charge one answer."""
         price = self._prices.find(model, HOST)
-        nano = None if price is None else price.cost(usage)
+        nano = None if price is None else price.compute_cost(usage)
         self.charged += nano or 0
         self._settlements.append(Settlement(request_id, model, usage, nano, complete))
 

@@ -12,7 +12,7 @@ from ..display.line import Line
 from ..display.plot import SpendPlot
 from ..display.spend import ScopeTotal, build_budget_table, build_grouped_table, build_overview_table
 from ..errors import CnaiError, InputError, LedgerError
-from ..money.cost import Spend, usd
+from ..money.cost import Spend, format_usd
 from .arguments import split_words
 from .parsers import build_spend_parser
 from .spend_changes import make_changes, write_csv
@@ -71,7 +71,7 @@ def read_spend(session: KernelSession, line: str) -> Any:
     by, of = arguments.by, arguments.of
     if by is None and of is None:
         rows = [
-            {"scope": name, "demo": demo, **spend.row()}
+            {"scope": name, "demo": demo, **spend.to_row()}
             for name, total in overview(session)[0].items()
             for demo, spend in ((False, total.money), (True, total.demo))
             if spend.requests or not demo
@@ -142,7 +142,7 @@ def _replay_lines(session: KernelSession) -> Iterator[str]:
     for demo in (False, True):
         spend = session.book.replayed(demo=demo)
         if spend.requests:
-            cost = f"demo credit {spend.text()}" if demo else spend.text()
+            cost = f"demo credit {spend.format()}" if demo else spend.format()
             many = f"{spend.requests:,} answers were" if spend.requests > 1 else "1 answer was"
             they = "they" if spend.requests > 1 else "it"
             yield f"{many} replayed at no cost; when asked for, {they} cost {cost}."
@@ -167,28 +167,29 @@ def balance_lines(session: KernelSession) -> Iterator[str]:
     if balance is None:
         yield f"{host} does not say what credit the key has."
         return
-    left = "without a limit" if balance.left is None else f"with {usd(balance.left)} left"
+    left = "without a limit" if balance.left is None else f"with {format_usd(balance.left)} left"
     if balance.left is not None and balance.left < 0:
-        left = f"{usd(-balance.left)} more than it was granted"
+        left = f"{format_usd(-balance.left)} more than it was granted"
     demo = session.asks_demo()
-    yield f"{host} counts {'demo credit ' * demo}{usd(balance.used, exact=True)} for this key in all, {left}."
+    used = f"{'demo credit ' * demo}{format_usd(balance.used, exact=True)}"
+    yield f"{host} counts {used} for this key in all, {left}."
     yield _comparison(session, endpoint, host, balance.used)
     with suppress(LedgerError):  # the overview says why
         ledger = session.spending.ledger_to_read()
-        ours = ledger.by("host", demo=demo).get(host) if ledger is not None else None
+        ours = ledger.read_sums("host", demo=demo).get(host) if ledger is not None else None
         if ours is not None:
-            yield f"The ledger counts {ours.text(exact=True)} for {host} in all, whatever the key."
+            yield f"The ledger counts {ours.format(exact=True)} for {host} in all, whatever the key."
 
 
 def _comparison(session: KernelSession, endpoint: Endpoint, who: str, used: int) -> str:
-    since, charged, counted = session.spending.reconciliation.compared(endpoint.host, endpoint.account, used)
+    since, charged, counted = session.spending.reconciliation.compare(endpoint.host, endpoint.account, used)
     if not charged and not counted.requests:
         return "From now on that is compared with what this kernel counts."
     when = f"Since {since.astimezone():%H:%M:%S}" if since else "Since its start"
     apart = charged - counted.nano
     more = "more" if apart > 0 else "less"
-    verdict = f"{usd(abs(apart), exact=True)} {more} there" if apart else "they agree"
+    verdict = f"{format_usd(abs(apart), exact=True)} {more} there" if apart else "they agree"
     return (
-        f"{when}, {who} charged {usd(charged, exact=True)}, and this kernel counted "
-        f"{counted.text(exact=True)}: {verdict}."
+        f"{when}, {who} charged {format_usd(charged, exact=True)}, and this kernel counted "
+        f"{counted.format(exact=True)}: {verdict}."
     )

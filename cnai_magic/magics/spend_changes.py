@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from ..display.spend import write_charges_csv, write_rows_csv
 from ..errors import InputError
-from ..money.cost import Record, usd
+from ..money.cost import Record, format_usd
 from ..money.holds import BudgetStatus
-from ..money.price import Price, nano_usd
+from ..money.price import Price, to_nano_usd
 from ..notebook.files import write_new
 from .spend_scope import SpendScope, day_status, kernel_status
 
@@ -89,11 +89,11 @@ def _price(session: KernelSession, arguments: Namespace) -> _Change | None:
 
     def change() -> str:
         session.settings.prices = {**session.settings.prices, model: tuple(amounts)}
-        cached = "" if price.cached is None else f", cached input {usd(price.cached, exact=True)}"
-        return (
-            f"{model}: input {usd(price.input, exact=True)}, output {usd(price.output, exact=True)}{cached} "
-            "per million tokens, from the next answer on."
-        )
+        amounts_of = {"input": price.input, "output": price.output, "cached input": price.cached}
+        written = [
+            f"{kind} {format_usd(nano, exact=True)}" for kind, nano in amounts_of.items() if nano is not None
+        ]
+        return f"{model}: {', '.join(written)} per million tokens, from the next answer on."
 
     return change
 
@@ -154,7 +154,7 @@ _READERS: list[Callable[[KernelSession, Namespace], _Change | None]] = [
 
 def _amount(text: str, option: str) -> int | None:
     try:
-        return None if text.lower() in _OFF else nano_usd(text)
+        return None if text.lower() in _OFF else to_nano_usd(text)
     except InputError as error:
         raise _not_an_amount(option, error) from error
 
@@ -172,6 +172,8 @@ def _budget_line(of: str, status: BudgetStatus | None, session: KernelSession) -
         return ""
     credit = " of demo credit" if session.asks_demo() else ""
     unspent = status.limit - status.spent
-    left = f"{usd(unspent)} left" if unspent >= 0 else f"overspent by {usd(-unspent)}"
-    held = f", of which answers under way hold {usd(status.held)}" if status.held and unspent >= 0 else ""
-    return f"Budget of {of}: {usd(status.limit)}{credit}, {left}{held}."
+    left = f"{format_usd(unspent)} left" if unspent >= 0 else f"overspent by {format_usd(-unspent)}"
+    held = (
+        f", of which answers under way hold {format_usd(status.held)}" if status.held and unspent >= 0 else ""
+    )
+    return f"Budget of {of}: {format_usd(status.limit)}{credit}, {left}{held}."

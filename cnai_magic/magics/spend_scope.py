@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..api.answering_model import describe_models
 from ..display.spend import ScopeTotal
 from ..errors import InputError, LedgerError
-from ..money.cost import Charge, Record, Spend, account_of
+from ..money.cost import Charge, Record, Spend, choose_account
 from ..money.holds import BudgetStatus
 from ..next_steps import by_door
 
@@ -71,12 +71,12 @@ class SpendScope:
             return self._book.by(GROUPS[by], demo=demo)
         if self._ledger is None:
             return {}
-        return self._ledger.by(by, demo=demo, notebook=self._notebook, day=self._day)
+        return self._ledger.read_sums(by, demo=demo, notebook=self._notebook, day=self._day)
 
     def rows(self, by: str) -> list[dict[str, object]]:
         """Return the sums as rows of data, money first."""
         return [
-            {by: name, "demo": demo, **spend.row()}
+            {by: name, "demo": demo, **spend.to_row()}
             for demo in (False, True)
             for name, spend in self.sums(by, demo=demo).items()
         ]
@@ -85,13 +85,17 @@ class SpendScope:
         """Return the charges in order; those of the ledger are read in parts."""
         if self._book is not None:
             return list(self._book.charges)
-        return [] if self._ledger is None else self._ledger.rows(notebook=self._notebook, day=self._day)
+        return (
+            [] if self._ledger is None else self._ledger.read_charges(notebook=self._notebook, day=self._day)
+        )
 
     def records(self) -> Iterable[Record]:
         """Return the charges as records, for a file."""
         if self._book is not None:
             return [Record.of(charge) for charge in self._book.charges]
-        return [] if self._ledger is None else self._ledger.records(notebook=self._notebook, day=self._day)
+        return (
+            [] if self._ledger is None else self._ledger.read_records(notebook=self._notebook, day=self._day)
+        )
 
 
 def overview(session: KernelSession, *, kernel: bool = True) -> tuple[dict[str, ScopeTotal], list[str]]:
@@ -127,7 +131,7 @@ def kernel_status(session: KernelSession) -> BudgetStatus | None:
 def day_status(session: KernelSession) -> BudgetStatus | None:
     """Return the budget of the day of all notebooks, None where there is none."""
     ledger = session.spending.ledger_to_read()
-    return None if ledger is None else ledger.day.status(account_of(session.asks_demo()))
+    return None if ledger is None else ledger.day.read_status(choose_account(session.asks_demo()))
 
 
 def _ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal]:
@@ -142,7 +146,7 @@ def _ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal
         return {name: ScopeTotal() for name in scopes}
     totals = {}
     for name, (notebook, day) in scopes.items():
-        money, demo = (ledger.total(demo=kind, notebook=notebook, day=day) for kind in (False, True))
+        money, demo = (ledger.read_total(demo=kind, notebook=notebook, day=day) for kind in (False, True))
         totals[name] = ScopeTotal(money, demo)
     totals["today"] = replace(totals["today"], budget=day_status(session))
     return totals

@@ -19,12 +19,12 @@ from ..api.messages import ChatRequest
 from ..errors import BudgetError, CnaiError, LedgerError
 from ..next_steps import Step, either, raise_budget, remove_budget, send_less, set_price
 from .book import SpendBook
-from .cost import Charge, account_of, usd
+from .cost import Charge, choose_account, format_usd
 from .holds import BudgetStatus, Hold, Holds, MemoryHolds
 from .model_limits import NOTABLE_OVERRUN, ModelLimits
 from .price import Price
 
-__all__ = ["BRIEF", "Budget", "Held", "Limits", "TokenBudget", "Waiting", "ledger_failed"]
+__all__ = ["BRIEF", "Budget", "Held", "Limits", "TokenBudget", "Waiting", "explain_ledger_failure"]
 
 # Seconds that a call waits for a ledger which another process has locked.
 BRIEF = 0.15
@@ -72,7 +72,7 @@ class TokenBudget:
     day: Held | None = None
     extend: Callable[[int], int] = int
 
-    def limited(self, request: ChatRequest) -> ChatRequest:
+    def limit_request(self, request: ChatRequest) -> ChatRequest:
         """Return the request with its max_tokens lowered to what is allowed."""
         if self.limit is None or self.limit == request.max_tokens:
             return request
@@ -117,8 +117,8 @@ class Budget:
         the day's budget fails.
         """
         if price is None:
-            raise _no_price(request.model, limits)
-        account = account_of(demo)
+            raise _explain_no_price(request.model, limits)
+        account = choose_account(demo)
 
         waiting = Waiting(pause)
         while True:
@@ -126,7 +126,7 @@ class Budget:
                 return self._hold(request, price, limits, host, account)
             except LedgerError as error:
                 if not waiting.for_lock(error):
-                    raise ledger_failed(error) from error
+                    raise explain_ledger_failure(error) from error
             except BudgetError as error:
                 if not (self._fits_without_holds(limits, account, error.needed) and waiting.for_others()):
                     raise
@@ -148,44 +148,46 @@ class Budget:
     def _hold(
         self, request: ChatRequest, price: Price, limits: Limits, host: str, account: str
     ) -> TokenBudget:
-        prompt = _cost(_most_prompt_tokens(request), max(price.input, price.cached or 0))
-        overrun = self.models.overrun(host, request.model)
-        least = prompt + _cost(1 + overrun, price.output)
-        wanted = request.max_tokens or self.models.longest(host, request.model) or _TOKENS_AT_A_TIME
+        prompt = _price_tokens(_bound_prompt_tokens(request), max(price.input, price.cached or 0))
+        overrun = self.models.find_overrun(host, request.model)
+        least = prompt + _price_tokens(1 + overrun, price.output)
+        wanted = request.max_tokens or self.models.find_longest(host, request.model) or _TOKENS_AT_A_TIME
         for _ in range(_TRIES):
             with self._lock:
-                left = self._left(limits, account, least, overrun)
-                tokens = max(1, min(wanted, _tokens_for(left - prompt, price) - overrun))
+                left = self._find_left(limits, account, least, overrun)
+                tokens = max(1, min(wanted, _count_affordable_tokens(left - prompt, price) - overrun))
                 limit: int | None = tokens
                 if not price.output:
                     # What costs nothing needs no limit.
                     tokens, limit = _UNLIMITED, request.max_tokens
                 budget = TokenBudget(tokens + overrun, limit, tokens < wanted)
                 try:
-                    self._hold_each(budget, limits, account, prompt + _cost(tokens + overrun, price.output))
+                    self._hold_each(
+                        budget, limits, account, prompt + _price_tokens(tokens + overrun, price.output)
+                    )
                 except BudgetError:
                     continue  # another process took it in between: look again at what is left
                 budget.extend = partial(self._extend, budget, price)
                 return budget
         raise BudgetError("requests under way hold the rest of the day's budget", next_step="ask again")
 
-    def _left(self, limits: Limits, account: str, least: int, overrun: int) -> int:
+    def _find_left(self, limits: Limits, account: str, least: int, overrun: int) -> int:
         """Return what is left of the smaller budget; raise BudgetError where `least` does not fit it."""
         left = _UNLIMITED
         for store, words in zip(limits, (_KERNEL, _DAY), strict=True):
-            status = None if store is None else store.status(account, patience=BRIEF)
+            status = None if store is None else store.read_status(account, patience=BRIEF)
             if status is not None:
                 if least > max(0, status.left):
-                    raise words.refusal(least, status, overrun)
+                    raise words.make_refusal(least, status, overrun)
                 left = min(left, status.left)
         return left
 
     def _hold_each(self, budget: TokenBudget, limits: Limits, account: str, nano: int) -> None:
         if not nano:
             return
-        budget.kernel = _held(limits.kernel, account, nano)
+        budget.kernel = _hold_in(limits.kernel, account, nano)
         try:
-            budget.day = _held(limits.day, account, nano)
+            budget.day = _hold_in(limits.day, account, nano)
         except CnaiError:
             self.settle(budget)
             raise
@@ -193,7 +195,7 @@ class Budget:
     def _fits_without_holds(self, limits: Limits, account: str, needed: int) -> bool:
         """Return whether an amount would fit the budgets if no request held anything."""
         with self._lock:
-            found = [store.status(account, patience=BRIEF) for store in limits if store is not None]
+            found = [store.read_status(account, patience=BRIEF) for store in limits if store is not None]
         return all(needed <= status.limit - status.spent for status in found if status is not None)
 
     def _extend(self, budget: TokenBudget, price: Price, needed: int) -> int:
@@ -203,12 +205,12 @@ class Budget:
             held = [each for each in (budget.day, budget.kernel) if each is not None]
             try:
                 for _ in range(_TRIES):
-                    lefts = (each.store.left(each.hold.account, patience=BRIEF) for each in held)
+                    lefts = (each.store.read_left(each.hold.account, patience=BRIEF) for each in held)
                     left = min((left for left in lefts if left is not None), default=_UNLIMITED)
-                    tokens = min(max(needed, _TOKENS_AT_A_TIME), _tokens_for(left, price))
+                    tokens = min(max(needed, _TOKENS_AT_A_TIME), _count_affordable_tokens(left, price))
                     if tokens < needed:
                         return 0
-                    nano = _cost(tokens, price.output)
+                    nano = _price_tokens(tokens, price.output)
                     if all(each.store.extend(each.hold, nano, patience=_EXTENDING) for each in held):
                         return tokens
             except LedgerError:
@@ -238,23 +240,23 @@ class Waiting:
         return True
 
 
-def _held(store: Holds | None, account: str, nano: int) -> Held | None:
+def _hold_in(store: Holds | None, account: str, nano: int) -> Held | None:
     hold = None if store is None else store.hold(account, nano, patience=BRIEF)
     return None if store is None or hold is None else Held(store, hold)
 
 
-def _most_prompt_tokens(request: ChatRequest) -> int:
+def _bound_prompt_tokens(request: ChatRequest) -> int:
     """Return the most tokens that a request can have: messages, their chat template, the answer's format."""
     messages = sum(message.most_tokens + _TEMPLATE for message in request.messages)
     return messages + request.most_format_tokens + _TEMPLATE
 
 
-def _tokens_for(nano: int, price: Price) -> int:
+def _count_affordable_tokens(nano: int, price: Price) -> int:
     """Return how many tokens of answer an amount pays for."""
     return max(0, nano) * _MILLION // price.output if price.output else _UNLIMITED
 
 
-def _cost(tokens: int, per_million: int) -> int:
+def _price_tokens(tokens: int, per_million: int) -> int:
     return -(-tokens * per_million // _MILLION)
 
 
@@ -267,11 +269,11 @@ class _Words(NamedTuple):
     name: str
     next_step: Step
 
-    def refusal(self, least: int, status: BudgetStatus, overrun: int) -> BudgetError:
+    def make_refusal(self, least: int, status: BudgetStatus, overrun: int) -> BudgetError:
         thinking = f", {overrun:,} tokens of thinking included" if overrun >= NOTABLE_OVERRUN else ""
         return BudgetError(
             f"the question does not fit {self.name}, so it was not sent",
-            why=f"it may cost {usd(least)} and more{thinking}, and {status}",
+            why=f"it may cost {format_usd(least)} and more{thinking}, and {status}",
             next_step=self.next_step,
             needed=least,
         )
@@ -281,7 +283,7 @@ _KERNEL = _Words("the budget", either(raise_budget(), send_less()))
 _DAY = _Words("the day's budget of all notebooks", either(raise_budget(day=True), send_less()))
 
 
-def _no_price(model: str, limits: Limits) -> BudgetError:
+def _explain_no_price(model: str, limits: Limits) -> BudgetError:
     return BudgetError(
         f"{model} has no price, so no budget can be kept, and the question was not sent",
         next_step=either(
@@ -290,7 +292,7 @@ def _no_price(model: str, limits: Limits) -> BudgetError:
     )
 
 
-def ledger_failed(error: LedgerError) -> LedgerError:
+def explain_ledger_failure(error: LedgerError) -> LedgerError:
     """Return the error for a question that was not sent because the day's budget cannot be looked up."""
     failed = LedgerError(
         f"{error.what}, so the budget of the day cannot be kept: the question was not sent",

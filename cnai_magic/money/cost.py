@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..api.messages import Usage
 
-__all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "account_of", "dollars", "usd"]
+__all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "choose_account", "format_usd", "to_dollars"]
 
 MONEY, DEMO = "money", "demo"
 """The two accounts that a budget limits: demo credit is not money, and never added to it."""
@@ -19,19 +19,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def account_of(demo: bool) -> str:
+def choose_account(demo: bool) -> str:
     """Return the account that a charge is of."""
     return DEMO if demo else MONEY
 
 
-def dollars(nano: int) -> Decimal:
+def to_dollars(nano: int) -> Decimal:
     """Return nano-USD as dollars with nine decimals, exactly, whatever precision a notebook has set."""
     return Decimal(f"{nano}E-9")
 
 
-def usd(nano: int, *, exact: bool = False) -> str:
+def format_usd(nano: int, *, exact: bool = False) -> str:
     """Write nano-USD as dollars: rounded to what is worth reading, or `exact`, as sums must be."""
-    amount = dollars(nano)
+    amount = to_dollars(nano)
     if exact:
         whole, _, part = f"{amount:,.9f}".partition(".")
         return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
@@ -58,7 +58,7 @@ class Cost:
             return "free, local"
         if self.nano is None:
             return "unpriced"
-        return f"{'≈' if self.estimated else ''}{usd(self.nano)}"
+        return f"{'≈' if self.estimated else ''}{format_usd(self.nano)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Spend:
         """Whether something was asked and all of it cost nothing, as the answers of a local server do."""
         return self.requests > 0 and self.nano == 0 and not self.unpriced_requests
 
-    def row(self) -> dict[str, object]:
+    def to_row(self) -> dict[str, object]:
         """Return the sum as a row of data: `nano_usd` is exact, `cost_usd` a float to draw with."""
         usage = self.usage
         return {
@@ -175,13 +175,13 @@ class Spend:
             "unpriced_requests": self.unpriced_requests,
         }
 
-    def text(self, *, exact: bool = False) -> str:
+    def format(self, *, exact: bool = False) -> str:
         """Write the sum in dollars; estimates are marked, and unpriced requests counted."""
-        text = f"{'≈' if self.estimated_nano else ''}{usd(self.nano, exact=exact)}"
+        text = f"{'≈' if self.estimated_nano else ''}{format_usd(self.nano, exact=exact)}"
         if not self.unpriced_requests:
             return text
         unpriced = f"{self.unpriced_requests} unpriced"
         return f"{text} + {unpriced}" if self.unpriced_requests < self.requests else unpriced
 
     def __str__(self) -> str:
-        return "free" if self.free else self.text()
+        return "free" if self.free else self.format()

@@ -15,9 +15,9 @@ from uuid import uuid4
 
 from ..errors import BudgetError
 from .book import SpendBook
-from .cost import DEMO, Charge, usd
+from .cost import DEMO, Charge, format_usd
 
-__all__ = ["BudgetStatus", "Hold", "Holds", "MemoryHolds", "over_budget"]
+__all__ = ["BudgetStatus", "Hold", "Holds", "MemoryHolds", "explain_over_budget"]
 
 
 class Hold(NamedTuple):
@@ -41,10 +41,10 @@ class BudgetStatus(NamedTuple):
         return self.limit - self.spent - self.held
 
     def __str__(self) -> str:
-        spent = f": {usd(self.spent, exact=True)} was spent" if self.spent else ""
-        held = f"requests under way hold {usd(self.held, exact=True)}" if self.held else ""
+        spent = f": {format_usd(self.spent, exact=True)} was spent" if self.spent else ""
+        held = f"requests under way hold {format_usd(self.held, exact=True)}" if self.held else ""
         between = ", and " if spent and held else ": " if held else ""
-        return f"{usd(max(0, self.left), exact=True)} is left{spent}{between}{held}"
+        return f"{format_usd(max(0, self.left), exact=True)} is left{spent}{between}{held}"
 
 
 class Holds(ABC):
@@ -75,16 +75,16 @@ class Holds(ABC):
         """End a hold whose request cost nothing; one that has ended already is no error."""
 
     @abstractmethod
-    def status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
+    def read_status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
         """Return an account's budget, and what is spent and held of it; None where it has no budget."""
 
     @abstractmethod
     def recover(self, *, patience: float | None = None) -> None:
         """End the holds of dead owners, and enter what their requests cost as far as it is known."""
 
-    def left(self, account: str, *, patience: float | None = None) -> int | None:
+    def read_left(self, account: str, *, patience: float | None = None) -> int | None:
         """Return what may still be held; None where the account has no budget."""
-        status = self.status(account, patience=patience)
+        status = self.read_status(account, patience=patience)
         return None if status is None else status.left
 
 
@@ -107,11 +107,11 @@ class MemoryHolds(Holds):
     def hold(self, account: str, nano: int, *, patience: float | None = None) -> Hold | None:
         """See Holds.hold."""
         with self._lock:
-            status = self.status(account)
+            status = self.read_status(account)
             if status is None:
                 return None
             if nano > status.left:
-                raise over_budget(nano, status)
+                raise explain_over_budget(nano, status)
             hold = Hold(uuid4().hex, account, str(os.getpid()))
             self._held[hold] = nano
             return hold
@@ -119,7 +119,7 @@ class MemoryHolds(Holds):
     def extend(self, hold: Hold, nano: int, *, patience: float | None = None) -> bool:
         """See Holds.extend."""
         with self._lock:
-            status = self.status(hold.account)
+            status = self.read_status(hold.account)
             if hold not in self._held or (status is not None and nano > status.left):
                 return False
             self._held[hold] += nano
@@ -137,14 +137,16 @@ class MemoryHolds(Holds):
         with self._lock:
             self._held.pop(hold, None)
 
-    def status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
+    def read_status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
         """See Holds.status."""
         with self._lock:
             if self.limit is None:
                 return None
-            return BudgetStatus(self.limit, self._book.total(demo=account == DEMO).nano, self.held(account))
+            return BudgetStatus(
+                self.limit, self._book.total(demo=account == DEMO).nano, self.sum_held(account)
+            )
 
-    def held(self, account: str) -> int:
+    def sum_held(self, account: str) -> int:
         """Return what requests under way hold, whether or not there is a budget now."""
         with self._lock:
             return sum(nano for hold, nano in self._held.items() if hold.account == account)
@@ -153,8 +155,9 @@ class MemoryHolds(Holds):
         """Do nothing: these holds have no owner but this process."""
 
 
-def over_budget(nano: int, status: BudgetStatus) -> BudgetError:
+def explain_over_budget(nano: int, status: BudgetStatus) -> BudgetError:
     """Return the error for an amount that does not fit."""
     return BudgetError(
-        f"{usd(nano, exact=True)} does not fit the budget of {usd(status.limit, exact=True)}", why=str(status)
+        f"{format_usd(nano, exact=True)} does not fit the budget of {format_usd(status.limit, exact=True)}",
+        why=str(status),
     )

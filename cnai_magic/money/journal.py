@@ -20,7 +20,7 @@ from typing import Any
 from ..api.messages import Usage
 from ..redaction import hide_keys
 from .cost import Charge, Cost
-from .owners import own_file
+from .owners import get_own_file
 from .price import Price, cost_of
 
 __all__ = ["Journal", "OpenRequests", "journal_of", "read_journal"]
@@ -43,7 +43,7 @@ class OpenRequests:
 
     def open(self, charge: Charge, price: Price | None) -> None:
         """Note a request that is about to be sent: if this process dies, it is not lost."""
-        journal = self._journal_of(charge.id)
+        journal = self._find_journal(charge.id)
         if journal is not None:
             journal.open(charge, price)
 
@@ -55,7 +55,7 @@ class OpenRequests:
 
     def settle(self, charge: Charge) -> None:
         """Note what a request cost."""
-        journal = self._journal_of(charge.id)
+        journal = self._find_journal(charge.id)
         if journal is not None:
             journal.settle(charge)
 
@@ -70,7 +70,7 @@ class OpenRequests:
         """Go on in a forked child: what is open is its parent's."""
         self._journals.clear()
 
-    def _journal_of(self, charge_id: str) -> Journal | None:
+    def _find_journal(self, charge_id: str) -> Journal | None:
         """Return the journal of a request; it stays the same when another ledger is chosen meanwhile."""
         journal = self._journals.get(charge_id) or self._current()
         if journal is not None:
@@ -99,16 +99,16 @@ class Journal:
 
     def open(self, charge: Charge, price: Price | None) -> None:
         """Note a request that is about to be sent, as the charge it is if nothing more is noted."""
-        self._write(charge.id, {"open": _record(charge), "price": _amounts(price)})
+        self._write(charge.id, {"open": _dump_charge(charge), "price": _dump_price(price)})
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of the answer have come so far, and the price if it is known by now."""
-        note = {"grown": charge_id, "tokens": completion_tokens, "price": _amounts(price)}
+        note = {"grown": charge_id, "tokens": completion_tokens, "price": _dump_price(price)}
         self._write(charge_id, note)
 
     def settle(self, charge: Charge) -> None:
         """Note what a request cost, in place of what was noted before."""
-        self._write(charge.id, {"settled": _record(charge)})
+        self._write(charge.id, {"settled": _dump_charge(charge)})
 
     def close(self, charge_id: str) -> None:
         """Forget a request; with the last one the file is emptied."""
@@ -120,7 +120,7 @@ class Journal:
             if self._open:
                 self._append([{"closed": charge_id}])
             else:
-                os.ftruncate(own_file(self._folder), 0)
+                os.ftruncate(get_own_file(self._folder), 0)
 
     def _write(self, charge_id: str, note: dict[str, Any]) -> None:
         # A journal that cannot be written costs no answer: it only serves after the death of this process.
@@ -131,7 +131,7 @@ class Journal:
                 self._append([note])
 
     def _append(self, notes: Iterable[dict[str, Any]]) -> None:
-        file = own_file(self._folder)
+        file = get_own_file(self._folder)
         if os.fstat(file).st_size == 0:
             # Somebody may have emptied the file, or the folder.
             notes = [note for each in self._open.values() for note in each]
@@ -163,31 +163,32 @@ def read_journal(descriptor: int) -> list[Charge]:
         with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             note = json.loads(line)
             if "open" in note:
-                charge = _charge(note["open"])
-                prices[charge.id] = _price(note["price"])
+                charge = _read_charge(note["open"])
+                prices[charge.id] = _read_price(note["price"])
                 charges[charge.id] = charge
             elif "settled" in note:
-                charge = _charge(note["settled"])
+                charge = _read_charge(note["settled"])
                 charges[charge.id] = charge
                 prices.pop(charge.id, None)
             elif note.get("grown") in prices:
                 charge = charges[note["grown"]]
-                prices[charge.id] = _price(note["price"])
-                usage = replace(charge.usage, completion_tokens=_count(note["tokens"]))
+                prices[charge.id] = _read_price(note["price"])
+                usage = replace(charge.usage, completion_tokens=_read_count(note["tokens"]))
                 charges[charge.id] = replace(charge, usage=usage)
             else:
                 charges.pop(note["closed"], None)
     return [
-        _lost(charge, prices[charge.id]) if charge.id in prices else charge for charge in charges.values()
+        _mark_lost(charge, prices[charge.id]) if charge.id in prices else charge
+        for charge in charges.values()
     ]
 
 
-def _lost(charge: Charge, price: Price | None) -> Charge:
+def _mark_lost(charge: Charge, price: Price | None) -> Charge:
     usage = replace(charge.usage, estimated=True)
     return replace(charge, usage=usage, cost=cost_of(usage, price), finish_reason="lost")
 
 
-def _record(charge: Charge) -> dict[str, Any]:
+def _dump_charge(charge: Charge) -> dict[str, Any]:
     usage = charge.usage
     return {
         "id": charge.id,
@@ -201,7 +202,7 @@ def _record(charge: Charge) -> dict[str, Any]:
     }
 
 
-def _charge(record: dict[str, Any]) -> Charge:
+def _read_charge(record: dict[str, Any]) -> Charge:
     if not all(isinstance(record[name], str) for name in ("id", *_TEXTS)) or not record["id"]:
         raise ValueError("not the record of a charge")
     nano = record["nano"]
@@ -209,29 +210,29 @@ def _charge(record: dict[str, Any]) -> Charge:
         **{name: record[name] for name in _TEXTS},
         id=record["id"],
         time=datetime.fromisoformat(record["time"]).astimezone(),
-        usage=_usage(record),
-        cost=Cost(None if nano is None else _count(nano), bool(record["cost_estimated"])),
+        usage=_read_usage(record),
+        cost=Cost(None if nano is None else _read_count(nano), bool(record["cost_estimated"])),
         demo=bool(record["demo"]),
     )
 
 
-def _usage(record: dict[str, Any]) -> Usage:
-    prompt, completion, reasoning, cached = (_count(record[name]) for name in _COUNTS)
+def _read_usage(record: dict[str, Any]) -> Usage:
+    prompt, completion, reasoning, cached = (_read_count(record[name]) for name in _COUNTS)
     return Usage(prompt, completion, reasoning, cached, bool(record["usage_estimated"]))
 
 
-def _amounts(price: Price | None) -> list[int | None] | None:
+def _dump_price(price: Price | None) -> list[int | None] | None:
     return None if price is None else [price.input, price.output, price.cached]
 
 
-def _price(amounts: list[Any] | None) -> Price | None:
+def _read_price(amounts: list[Any] | None) -> Price | None:
     if amounts is None:
         return None
     prompt, output, cached = amounts
-    return Price(_count(prompt), _count(output), None if cached is None else _count(cached))
+    return Price(_read_count(prompt), _read_count(output), None if cached is None else _read_count(cached))
 
 
-def _count(value: object) -> int:
+def _read_count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
         raise ValueError(f"{value!r} is not a count")
     return value

@@ -17,11 +17,11 @@ from ..redaction import hide_keys
 from .cost import Charge, Record, Spend
 from .journal import Journal, journal_of
 from .sqlite_holds import SqliteHolds
-from .sqlite_rows import COLUMNS, charge_of, day_of, record_of, where
+from .sqlite_rows import COLUMNS, find_day_start, to_charge, to_record, write_where
 from .sqlite_store import READ, SqliteStore
-from .sqlite_sums import GROUPS, read_sums, sums_by, total
+from .sqlite_sums import GROUPS, read_sums, read_sums_by, read_total
 
-__all__ = ["Ledger", "default_path"]
+__all__ = ["Ledger", "find_default_path"]
 
 _Result = TypeVar("_Result")
 
@@ -29,7 +29,7 @@ _Result = TypeVar("_Result")
 _ROWS_AT_A_TIME = 500
 
 
-def default_path() -> Path:
+def find_default_path() -> Path:
     """Return where the ledger is unless the person chose another path: in the user's data folder."""
     from platformdirs import user_data_path
 
@@ -51,22 +51,22 @@ class Ledger:
         """Enter a charge for which nothing is held; the same ID again changes nothing."""
         self.day.settle(None, charge, patience=patience)
 
-    def rows(
+    def read_charges(
         self, *, demo: bool | None = None, notebook: str | None = None, day: str | None = None
     ) -> Iterator[Charge]:
         """Return the charges in the order they were asked; `day` is a local day as YYYY-MM-DD.
 
         They are read in parts, so that very many take no more memory than a few.
         """
-        return self._in_parts(charge_of, demo, notebook, day)
+        return self._read_in_parts(to_charge, demo, notebook, day)
 
-    def records(
+    def read_records(
         self, *, demo: bool | None = None, notebook: str | None = None, day: str | None = None
     ) -> Iterator[Record]:
         """Return what `rows` does as records, which cost less to make."""
-        return self._in_parts(record_of, demo, notebook, day)
+        return self._read_in_parts(to_record, demo, notebook, day)
 
-    def _in_parts(
+    def _read_in_parts(
         self,
         make: Callable[[tuple[Any, ...]], _Result],
         demo: bool | None,
@@ -74,7 +74,7 @@ class Ledger:
         day: str | None,
     ) -> Iterator[_Result]:
         self.day.recover()
-        condition, values = where(demo, notebook, day)
+        condition, values = write_where(demo, notebook, day)
         within = f"{condition} AND" if condition else "WHERE"
         query = f"SELECT rowid, {COLUMNS} FROM charges INDEXED BY charges_by_time {within}"
         same_time = f"{query} time = ? AND rowid > ? ORDER BY rowid LIMIT ?"
@@ -96,7 +96,7 @@ class Ledger:
             return self._store.run(read, READ)
 
         # A day of any place on Earth begins less than a day before the same day in UTC.
-        first, cursor = part((-(2**63) if day is None else day_of(day) - 86_400_000, 0))
+        first, cursor = part((-(2**63) if day is None else find_day_start(day) - 86_400_000, 0))
 
         def following(after: tuple[int, int] | None) -> Iterator[_Result]:
             while after is not None:
@@ -105,7 +105,7 @@ class Ledger:
 
         return chain(first, following(cursor))
 
-    def total(
+    def read_total(
         self,
         *,
         demo: bool = False,
@@ -115,9 +115,11 @@ class Ledger:
     ) -> Spend:
         """Return the sum of the charges: the real ones, or the demo credit."""
         self.day.recover(patience=patience)
-        return read_sums(self._store, lambda connection: total(connection, demo, notebook, day), patience)
+        return read_sums(
+            self._store, lambda connection: read_total(connection, demo, notebook, day), patience
+        )
 
-    def by(
+    def read_sums(
         self, what: str, *, demo: bool = False, notebook: str | None = None, day: str | None = None
     ) -> dict[str, Spend]:
         """Return the sums by "model", "chat", "day", "notebook" or "host", in the order of first use."""
@@ -128,14 +130,16 @@ class Ledger:
                 why=f"choose one of {', '.join(GROUPS)}",
             )
         self.day.recover()
-        return read_sums(self._store, lambda connection: sums_by(connection, what, demo, notebook, day), None)
+        return read_sums(
+            self._store, lambda connection: read_sums_by(connection, what, demo, notebook, day), None
+        )
 
     @property
     def journal(self) -> Journal | None:
         """The journal of this process, None as long as the file was not opened."""
         return None if self._store.folder is None else journal_of(self._store.folder)
 
-    def overrun(self, host: str, model: str) -> int:
+    def read_overrun(self, host: str, model: str) -> int:
         """Return the most tokens by which an answer of a model has passed its max_tokens; 0 for none."""
 
         def read(connection: sqlite3.Connection) -> int:

@@ -30,11 +30,11 @@ class ModelLimits:
         self._overruns: dict[tuple[str, str], int] = {}
         self._longest: dict[tuple[str, str], int] = {}
 
-    def overrun(self, host: str, model: str) -> int:
+    def find_overrun(self, host: str, model: str) -> int:
         """Return the most tokens by which an answer is known to have passed its `max_tokens`."""
         return self._overruns.get((host, model), 0)
 
-    def longest(self, host: str, model: str) -> int | None:
+    def find_longest(self, host: str, model: str) -> int | None:
         """Return the longest answer that a model allows, None where it is unknown."""
         return self._longest.get((host, model))
 
@@ -43,13 +43,13 @@ class ModelLimits:
     ) -> None:
         """Remember by how much an answer passed the `max_tokens` that was sent; say so once."""
         overrun = completion_tokens - limit
-        before = self.overrun(host, model)
+        before = self.find_overrun(host, model)
         if overrun <= before:
             return
         self._overruns[host, model] = overrun
         if ledger is not None:
             with suppress(LedgerError):  # it is remembered here; a failing ledger is reported elsewhere
-                before = max(before, ledger.overrun(host, model))
+                before = max(before, ledger.read_overrun(host, model))
                 ledger.remember_overrun(host, model, overrun)
         if overrun >= NOTABLE_OVERRUN > before:
             self._notify(
@@ -72,5 +72,5 @@ class ModelLimits:
         """Learn from the ledger by how much answers passed `max_tokens` in other kernels."""
         if ledger is not None:
             with suppress(LedgerError):  # what this kernel has seen itself counts without it
-                known = max(self.overrun(host, model), ledger.overrun(host, model))
+                known = max(self.find_overrun(host, model), ledger.read_overrun(host, model))
                 self._overruns[host, model] = known

@@ -24,7 +24,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["dead_owners", "has_file", "own_file", "own_name"]
+__all__ = ["get_own_file", "get_own_name", "has_file", "lock_dead_owners"]
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 # Another process may find a new file before it is locked, and take its owner for dead.
@@ -70,17 +70,17 @@ _guard = threading.Lock()
 _recovering = threading.Lock()
 
 
-def own_name(folder: Path) -> str:
+def get_own_name(folder: Path) -> str:
     """Return this process's name as an owner in a folder, made at the first call; raises OSError."""
-    return _own(folder).name
+    return _get_own(folder).name
 
 
-def own_file(folder: Path) -> int:
+def get_own_file(folder: Path) -> int:
     """Return the descriptor of this process's file in a folder; what is written is appended."""
-    return _own(folder).file
+    return _get_own(folder).file
 
 
-def _own(folder: Path) -> _OwnerFile:
+def _get_own(folder: Path) -> _OwnerFile:
     with _guard:
         own = _own_files.get(folder)
         if own is not None and own.exists():
@@ -95,7 +95,7 @@ def _own(folder: Path) -> _OwnerFile:
 
 
 @contextmanager
-def dead_owners(folder: Path) -> Iterator[Mapping[Path, int]]:
+def lock_dead_owners(folder: Path) -> Iterator[Mapping[Path, int]]:
     """Yield the files in a folder whose owners are dead, with their descriptors.
 
     Within the block they are locked, so that a process which just made one of them takes another name: what

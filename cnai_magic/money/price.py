@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..next_steps import change_setting
 from .cost import Cost
 
-__all__ = ["FREE_LOCAL", "Price", "PriceList", "cost_of", "nano_usd", "read_pricing"]
+__all__ = ["FREE_LOCAL", "Price", "PriceList", "cost_of", "read_pricing", "to_nano_usd"]
 
 _MILLION = 10**6
 
@@ -51,14 +51,14 @@ class Price:
     ) -> Price:
         """Make a price of USD per million tokens (numbers or text); raises InputError for anything else."""
         return cls(
-            nano_usd(input),
-            nano_usd(output),
-            None if cached is None else nano_usd(cached),
+            to_nano_usd(input),
+            to_nano_usd(output),
+            None if cached is None else to_nano_usd(cached),
             source=source,
             date=date,
         )
 
-    def cost(self, usage: Usage) -> int:
+    def compute_cost(self, usage: Usage) -> int:
         """Return what `usage` costs in nano-USD, a part of one rounded up."""
         cached = self.input if self.cached is None else self.cached
         parts = (
@@ -77,7 +77,7 @@ def cost_of(usage: Usage, price: Price | None) -> Cost:
     """Return what `usage` costs at a price, None where it is unknown."""
     if price is None:
         return Cost(None, usage.estimated)
-    return Cost(price.cost(usage), usage.estimated, local=price == FREE_LOCAL)
+    return Cost(price.compute_cost(usage), usage.estimated, local=price == FREE_LOCAL)
 
 
 class PriceList:
@@ -91,18 +91,18 @@ class PriceList:
     def __init__(
         self, own: Mapping[str, object] | None = None, server: Mapping[str, Price] | None = None
     ) -> None:
-        self._own = {model: _own_price(model, value) for model, value in (own or {}).items()}
+        self._own = {model: _read_own_price(model, value) for model, value in (own or {}).items()}
         self._server = dict(server or {})
 
     def find(self, model: str, host: str) -> Price | None:
         """Return the price of a model at a host ("demo": the embedded gateway), None where it is unknown."""
-        price = self._own.get(model) or self._own_pattern(model) or self._server.get(model)
+        price = self._own.get(model) or self._match_pattern(model) or self._server.get(model)
         if price is not None:
             return price
-        listed = _listed_prices().get(host, {})
+        listed = _read_listed_prices().get(host, {})
         return next((price for name, price in listed.items() if fnmatchcase(model, name)), None)
 
-    def _own_pattern(self, model: str) -> Price | None:
+    def _match_pattern(self, model: str) -> Price | None:
         """Return the price of the most specific pattern of one's own: the one with the most letters."""
         found = [pattern for pattern in self._own if fnmatchcase(model, pattern)]
         best = max(
@@ -119,7 +119,7 @@ def read_pricing(body: Mapping[str, Any], host: str, date: str) -> dict[str, Pri
     }
 
 
-def _own_price(model: str, value: object) -> Price:
+def _read_own_price(model: str, value: object) -> Price:
     if isinstance(model, str) and isinstance(value, list | tuple) and len(value) in (2, 3):
         return Price.from_usd(*value)
     raise InputError(
@@ -130,7 +130,7 @@ def _own_price(model: str, value: object) -> Price:
     )
 
 
-def nano_usd(value: object, *, parameter: str = "prices") -> int:
+def to_nano_usd(value: object, *, parameter: str = "prices") -> int:
     """Turn USD, a number or text, into whole nano-USD; raises InputError that names `parameter`."""
     try:
         amount = Decimal(str(value))
@@ -142,7 +142,7 @@ def nano_usd(value: object, *, parameter: str = "prices") -> int:
 
 
 @cache
-def _listed_prices() -> dict[str, dict[str, Price]]:
+def _read_listed_prices() -> dict[str, dict[str, Price]]:
     """Read prices.toml: by host, then by model."""
     if sys.version_info >= (3, 11):
         import tomllib

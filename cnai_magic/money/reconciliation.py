@@ -46,7 +46,7 @@ class Reconciliation:
                 unpriced_tokens=-priced.usage.total_tokens,
             )
 
-    def compared(self, host: str, account: Hashable, used: int) -> tuple[datetime | None, int, Spend]:
+    def compare(self, host: str, account: Hashable, used: int) -> tuple[datetime | None, int, Spend]:
         """Compare a server's own count with this kernel's, since it was first read for this account.
 
         `used` is the server's count now, in nano-USD. Returns since when, what the server charged since, and

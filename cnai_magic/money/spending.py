@@ -21,11 +21,11 @@ from ..api.messages import ChatRequest
 from ..errors import LedgerError
 from ..next_steps import PYTHON, Door
 from .book import SpendBook
-from .budget import BRIEF, Budget, Limits, TokenBudget, Waiting, ledger_failed
-from .cost import Charge, Spend, account_of
+from .budget import BRIEF, Budget, Limits, TokenBudget, Waiting, explain_ledger_failure
+from .cost import Charge, Spend, choose_account
 from .holds import BudgetStatus
 from .journal import Journal, OpenRequests
-from .ledger import Ledger, default_path
+from .ledger import Ledger, find_default_path
 from .price import Price
 from .price_lookup import PriceLookup
 from .reconciliation import Reconciliation
@@ -62,7 +62,7 @@ class Spending:
         self._settings = settings
         self.book = SpendBook()
         self.budget = Budget(self.book, notify)
-        self.journal = OpenRequests(self._current_journal)
+        self.journal = OpenRequests(self._get_journal)
         self.reconciliation = Reconciliation()
         self._notify = notify
         self._door = door
@@ -94,7 +94,7 @@ class Spending:
         with self._lock:
             if setting != self._setting:
                 word = setting.strip().lower()
-                path = default_path() if word == "on" else Path(setting)
+                path = find_default_path() if word == "on" else Path(setting)
                 ledger = None if word in _OFF else Ledger(path)
                 if self._ledger is not None:
                     self._ledger.close()
@@ -118,7 +118,7 @@ class Spending:
             return ledger  # reading it gives the reason
         return ledger
 
-    def _current_journal(self) -> Journal | None:
+    def _get_journal(self) -> Journal | None:
         return None if self._ledger is None else self._ledger.journal
 
     # -- before a request -----------------------------------------------------------------------
@@ -167,11 +167,11 @@ class Spending:
             try:
                 ledger = self.ledger()
                 patience = 0.0 if self._queue.blocked and not self._day_budget_seen else BRIEF
-                limit = None if ledger is None else ledger.day.limit(patience=patience)
+                limit = None if ledger is None else ledger.day.read_limit(patience=patience)
                 self._day_budget_seen = limit is not None
             except LedgerError as error:
                 if self._day_budget_seen and self._settings.ledger == self._setting:
-                    raise ledger_failed(error) from error
+                    raise explain_ledger_failure(error) from error
                 self._queue.blocked = True
                 self._warn(error)
                 return False
@@ -254,7 +254,7 @@ class Spending:
         """Return the kernel's budget, and what is spent and held of it, in nano-USD; None for no budget."""
         if budget is None:
             return None
-        held = self.budget.kernel.held(account_of(demo))
+        held = self.budget.kernel.sum_held(choose_account(demo))
         return BudgetStatus(budget, self.book.total(demo=demo).nano, held)
 
     def notebook(self, notebook: str, *, demo: bool) -> Spend:
@@ -287,4 +287,6 @@ class Spending:
         # Not while a charge is on its way from here to there: it would count twice, or not at all.
         with self._queue.at_rest() as at_rest, suppress(LedgerError):
             if at_rest:
-                self._notebooks[notebook, demo] = ledger.total(demo=demo, notebook=notebook, patience=0.0)
+                self._notebooks[notebook, demo] = ledger.read_total(
+                    demo=demo, notebook=notebook, patience=0.0
+                )

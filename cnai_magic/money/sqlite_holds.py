@@ -11,11 +11,11 @@ from uuid import uuid4
 
 from ..errors import LedgerError
 from .cost import DEMO, Charge
-from .holds import BudgetStatus, Hold, Holds, over_budget
+from .holds import BudgetStatus, Hold, Holds, explain_over_budget
 from .journal import read_journal
-from .owners import dead_owners, has_file, own_name
+from .owners import get_own_name, has_file, lock_dead_owners
 from .sqlite_store import READ, SqliteStore
-from .sqlite_sums import add_charge, read_sums, total
+from .sqlite_sums import add_charge, read_sums, read_total
 
 __all__ = ["SqliteHolds"]
 
@@ -30,7 +30,7 @@ class SqliteHolds(Holds):
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
 
-    def limit(self, *, patience: float | None = None) -> int | None:
+    def read_limit(self, *, patience: float | None = None) -> int | None:
         """Return the budget of a day in nano-USD, None where there is none."""
         return self._store.run(_limit, READ, patience)
 
@@ -52,15 +52,15 @@ class SqliteHolds(Holds):
             if _limit(connection) is None:
                 return None
             # First of all: where somebody emptied the folder, what this process holds would not count.
-            own = own_name(self._owners)
+            own = get_own_name(self._owners)
             for (owner,) in connection.execute("SELECT DISTINCT owner FROM holds").fetchall():
                 if not has_file(self._owners, owner):
                     connection.execute("DELETE FROM holds WHERE owner = ?", (owner,))
-            status = self._status(connection, account, day)
+            status = self._read_status(connection, account, day)
             if status is None:
                 return None
             if nano > status.left:
-                raise over_budget(nano, status)
+                raise explain_over_budget(nano, status)
             hold = Hold(uuid4().hex, account, own)
             connection.execute(
                 "INSERT INTO holds (id, owner, day, account, nano) VALUES (?, ?, ?, ?, ?)",
@@ -79,7 +79,7 @@ class SqliteHolds(Holds):
             if found is None:
                 return False
             day, before = found
-            status = self._status(connection, hold.account, day)
+            status = self._read_status(connection, hold.account, day)
             if status is not None and nano > status.left:
                 return False
             connection.execute("UPDATE holds SET nano = ? WHERE id = ?", (before + nano, hold.id))
@@ -108,11 +108,11 @@ class SqliteHolds(Holds):
         """See Holds.release."""
         self._store.run(lambda connection: _delete(connection, hold), patience=patience, durable=False)
 
-    def status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
+    def read_status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
         """See Holds.status."""
         self.recover(patience=patience)
         return read_sums(
-            self._store, lambda connection: self._status(connection, account, _today()), patience
+            self._store, lambda connection: self._read_status(connection, account, _today()), patience
         )
 
     def recover(self, *, patience: float | None = None) -> None:
@@ -122,7 +122,7 @@ class SqliteHolds(Holds):
         """
         if self._store.folder is None:
             self._store.open(patience)
-        with dead_owners(self._owners) as dead:
+        with lock_dead_owners(self._owners) as dead:
             if dead:
                 self._recover(dead, 0.1 if patience is None else patience)
 
@@ -143,7 +143,7 @@ class SqliteHolds(Holds):
                 with suppress(OSError):  # it is found again
                     path.unlink()
 
-    def _status(self, connection: sqlite3.Connection, account: str, day: str) -> BudgetStatus | None:
+    def _read_status(self, connection: sqlite3.Connection, account: str, day: str) -> BudgetStatus | None:
         limit = _limit(connection)
         if limit is None:
             return None
@@ -151,7 +151,7 @@ class SqliteHolds(Holds):
         holds = connection.execute(query, (account, day)).fetchall()
         known = {owner for owner in {owner for owner, _ in holds} if has_file(self._owners, owner)}
         held = sum(nano for owner, nano in holds if owner in known)
-        return BudgetStatus(limit, total(connection, account == DEMO, None, day).nano, held)
+        return BudgetStatus(limit, read_total(connection, account == DEMO, None, day).nano, held)
 
     @property
     def _owners(self) -> Path:

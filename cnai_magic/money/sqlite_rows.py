@@ -16,14 +16,14 @@ __all__ = [
     "ONE",
     "SUMMED",
     "SUM_COLUMNS",
-    "charge_of",
-    "day_of",
-    "record_of",
-    "row_of",
-    "spend_of",
-    "text_of",
-    "value_of",
-    "where",
+    "find_day_start",
+    "to_charge",
+    "to_record",
+    "to_row",
+    "to_spend",
+    "to_text",
+    "to_value",
+    "write_where",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -76,17 +76,17 @@ ADDED = ", ".join(
 """SQL: what a sum becomes where another is added to it."""
 
 
-def row_of(charge: Charge, day: str = "") -> tuple[object, ...]:
+def to_row(charge: Charge, day: str = "") -> tuple[object, ...]:
     """Return a charge as the values of COLUMNS: times in milliseconds, and `day` or the day it was asked."""
     usage = charge.usage
     local = charge.time.astimezone()
     where_asked = (charge.model, charge.host, charge.conversation, charge.notebook)
     texts = (*where_asked, charge.finish_reason, charge.answered_by)
     return (
-        value_of(charge.id),
+        to_value(charge.id),
         (local - _EPOCH) // _MILLISECOND,
         day or local.date().isoformat(),
-        *(value_of(hide_keys(text)) for text in texts),
+        *(to_value(hide_keys(text)) for text in texts),
         int(charge.demo),
         usage.prompt_tokens,
         usage.completion_tokens,
@@ -98,37 +98,43 @@ def row_of(charge: Charge, day: str = "") -> tuple[object, ...]:
     )
 
 
-def charge_of(row: tuple[object, ...]) -> Charge:
+def to_charge(row: tuple[object, ...]) -> Charge:
     """Return the charge that the values of COLUMNS hold; raises ValueError where they are damaged."""
     charge_id, milliseconds, _day, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
     demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
     return Charge(
-        model=text_of(model),
-        conversation=text_of(conversation),
-        usage=Usage(_int(prompt), _int(completion), _int(reasoning), _int(cached), bool(usage_estimated)),
-        cost=Cost(None if nano is None else _int(nano), bool(cost_estimated)),
+        model=to_text(model),
+        conversation=to_text(conversation),
+        usage=Usage(
+            _check_integer(prompt),
+            _check_integer(completion),
+            _check_integer(reasoning),
+            _check_integer(cached),
+            bool(usage_estimated),
+        ),
+        cost=Cost(None if nano is None else _check_integer(nano), bool(cost_estimated)),
         demo=bool(demo),
-        id=text_of(charge_id),
-        time=_EPOCH + _int(milliseconds) * _MILLISECOND,
-        host=text_of(host),
-        notebook=text_of(notebook),
-        finish_reason=text_of(finish_reason),
-        answered_by=text_of(answered_by),
+        id=to_text(charge_id),
+        time=_EPOCH + _check_integer(milliseconds) * _MILLISECOND,
+        host=to_text(host),
+        notebook=to_text(notebook),
+        finish_reason=to_text(finish_reason),
+        answered_by=to_text(answered_by),
     )
 
 
-def day_of(day: str) -> int:
+def find_day_start(day: str) -> int:
     """Return when a day begins in UTC, in milliseconds since 1970; raises ValueError for another text."""
     return (datetime.fromisoformat(day).replace(tzinfo=timezone.utc) - _EPOCH) // _MILLISECOND
 
 
-def record_of(row: tuple[Any, ...]) -> Record:
+def to_record(row: tuple[Any, ...]) -> Record:
     """Return the record that the values of COLUMNS hold; raises ValueError where they are damaged."""
     # A file may have a million of these, and nearly all of them need nothing changed.
     if tuple(map(type, row)) not in _USUAL_ROWS:
         charge_id, time, *texts = row[:9]
-        numbers = [None if value is None else _int(value) for value in row[9:]]
-        row = (text_of(charge_id), _int(time), *map(text_of, texts), *numbers)
+        numbers = [None if value is None else _check_integer(value) for value in row[9:]]
+        row = (to_text(charge_id), _check_integer(time), *map(to_text, texts), *numbers)
     charge_id, time, _, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
     demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
     return Record(
@@ -142,25 +148,25 @@ _USUAL_TEXTS = (str, int, *[str] * 7)
 _USUAL_ROWS = {(*_USUAL_TEXTS, *[int] * 6, nano, int) for nano in (int, type(None))}
 
 
-def text_of(value: object) -> str:
+def to_text(value: object) -> str:
     """Return a text as it was before it became a value of a row."""
     return value.decode(errors="surrogatepass") if isinstance(value, bytes) else str(value)
 
 
-def where(demo: bool | None, notebook: str | None, day: str | None) -> tuple[str, list[object]]:
+def write_where(demo: bool | None, notebook: str | None, day: str | None) -> tuple[str, list[object]]:
     """Return the SQL condition for those of the three that are given, and its values."""
     wanted: dict[str, object] = {}
     if demo is not None:
         wanted["demo"] = int(demo)
     if notebook is not None:
-        wanted["notebook"] = value_of(notebook)
+        wanted["notebook"] = to_value(notebook)
     if day is not None:
         wanted["day"] = day
     condition = " AND ".join(f"{column} = ?" for column in wanted)
     return (f"WHERE {condition}" if condition else ""), list(wanted.values())
 
 
-def spend_of(
+def to_spend(
     first: int | None, requests: int | None, estimated: int | None, unpriced: int | None, *halves: int | None
 ) -> Spend:
     """Return the sum that the values of SUM_COLUMNS hold."""
@@ -176,7 +182,7 @@ def spend_of(
     )
 
 
-def value_of(text: str) -> str | bytes:
+def to_value(text: str) -> str | bytes:
     """Return a text as SQLite can hold it: a file name that is not Unicode has lone surrogates."""
     try:
         text.encode()
@@ -185,7 +191,7 @@ def value_of(text: str) -> str | bytes:
     return text
 
 
-def _int(value: object) -> int:
+def _check_integer(value: object) -> int:
     if not isinstance(value, int):
         raise ValueError(f"{value!r} is not a whole number")
     return value

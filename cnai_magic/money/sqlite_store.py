@@ -52,7 +52,7 @@ class SqliteStore:
             # Now and not later: the working directory of a notebook may change.
             self.path = path.expanduser().absolute()
         except (OSError, RuntimeError) as exc:
-            raise _translated(path, exc) from exc
+            raise _translate(path, exc) from exc
         self.patience = patience
         self.folder: Path | None = None
         self._connection: sqlite3.Connection | None = None
@@ -78,7 +78,7 @@ class SqliteStore:
             try:
                 with _lock:
                     try:
-                        connection = self._opened()
+                        connection = self._get_connection()
                         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                         return _transact(connection, work, begin)
                     except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError) as exc:
@@ -87,7 +87,7 @@ class SqliteStore:
                         raise
             except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError) as exc:
                 if not _is_locked(exc) or time.monotonic() >= deadline:
-                    raise _translated(self.path, exc) from exc
+                    raise _translate(self.path, exc) from exc
             # A random pause: of many that wait for each other, none is always the last.
             time.sleep(random.uniform(*_PAUSE))
 
@@ -108,14 +108,14 @@ class SqliteStore:
             with suppress(sqlite3.Error):  # it is not used again in any case
                 connection.close()
 
-    def failure(self, why: str, next_step: str | Step | NextStep = "") -> LedgerError:
+    def explain_failure(self, why: str, next_step: str | Step | NextStep = "") -> LedgerError:
         """Return the error for a file that is not used, and why."""
         return LedgerError(_FAILED.format(self.path), why=why, next_step=next_step)
 
-    def _opened(self) -> sqlite3.Connection:
+    def _get_connection(self) -> sqlite3.Connection:
         """Return the connection, a new one where the file was moved away or taken by another since."""
         if self._connection is not None:
-            if _identity(self.path) == self._file:
+            if _identify(self.path) == self._file:
                 return self._connection
             self.disconnect()
         # The files beside it are beside the real one, whatever links lead to it.
@@ -126,14 +126,14 @@ class SqliteStore:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
             if not path.is_file():
-                raise self.failure("it is a folder, or not a regular file") from None
+                raise self.explain_failure("it is a folder, or not a regular file") from None
             if path.stat().st_nlink > 1:
                 # SQLite's log has the name of the file: written under two names, the file would be damaged.
-                raise self.failure("the file has a second name (a hard link)", _SECOND_NAME) from None
+                raise self.explain_failure("the file has a second name (a hard link)", _SECOND_NAME) from None
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(connection)
-            self._file = _identity(path)
+            self._file = _identify(path)
         except BaseException:
             connection.close()
             raise
@@ -144,23 +144,23 @@ class SqliteStore:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Bring the database to the newest schema; what is not a ledger of ours is refused untouched."""
-        version = _transact(connection, self._checked_version, READ)
+        version = _transact(connection, self._check_version, READ)
         # A file system that cannot have a write-ahead log keeps the other journal.
         connection.execute("PRAGMA journal_mode = WAL")
         for number in range(version + 1, len(_MIGRATIONS) + 1):
             _transact(connection, partial(_migrate, number=number), WRITE)
 
-    def _checked_version(self, connection: sqlite3.Connection) -> int:
-        version = _pragma(connection, "user_version")
-        application = _pragma(connection, "application_id")
+    def _check_version(self, connection: sqlite3.Connection) -> int:
+        version = _read_pragma(connection, "user_version")
+        application = _read_pragma(connection, "application_id")
         empty = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
         if application != _APPLICATION_ID and not (empty and version == application == 0):
-            raise self.failure("it is the database of another program")
+            raise self.explain_failure("it is the database of another program")
         ours = "SELECT COUNT(*) FROM sqlite_master WHERE type IN ('trigger', 'view')"
         if connection.execute(ours).fetchone() != (0,):
-            raise self.failure("it holds triggers or views, which would change what it counts")
+            raise self.explain_failure("it holds triggers or views, which would change what it counts")
         if version > len(_MIGRATIONS):
-            raise self.failure(
+            raise self.explain_failure(
                 f"a newer cnai_magic made it: its schema is {version}, not {len(_MIGRATIONS)}",
                 "install a newer version of cnai_magic",
             )
@@ -185,7 +185,7 @@ def _transact(
     return result
 
 
-def _first_schema(connection: sqlite3.Connection) -> None:
+def _create_schema(connection: sqlite3.Connection) -> None:
     text = ("id", "model", "host", "conversation", "notebook", "finish_reason", "answered_by")
     counts = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
     numbers = ("time", "demo", *counts, "usage_estimated", "cost_estimated")
@@ -231,24 +231,24 @@ def _first_schema(connection: sqlite3.Connection) -> None:
 
 
 # Append only: what a released version has made stays as it is, and the next one adds to it.
-_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_schema,)
+_MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_create_schema,)
 
 
 def _migrate(connection: sqlite3.Connection, number: int) -> None:
     # Another process may have come first, between the look at the version and this transaction.
-    if _pragma(connection, "user_version") < number:
+    if _read_pragma(connection, "user_version") < number:
         _MIGRATIONS[number - 1](connection)
         connection.execute(f"PRAGMA user_version = {number}")
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
+def _read_pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 # -- forks ------------------------------------------------------------------------------------
 
 
-def _before_fork() -> None:
+def _prepare_fork() -> None:
     # SQLite keeps account of its locks per process, and a child that inherits the account without the locks
     # can lose what it writes, even by a connection of its own: so none is open while a fork happens.
     _lock.acquire()
@@ -257,7 +257,7 @@ def _before_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(before=_prepare_fork, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 # -- errors -----------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def _is_locked(exc: Exception) -> bool:
     return isinstance(exc, sqlite3.OperationalError) and "locked" in str(exc)
 
 
-def _translated(path: Path, exc: Exception) -> LedgerError:
+def _translate(path: Path, exc: Exception) -> LedgerError:
     what = _FAILED.format(path)
     words = str(exc)
     if isinstance(exc, OSError):
@@ -311,7 +311,7 @@ def _translated(path: Path, exc: Exception) -> LedgerError:
     return LedgerError(what, why=words)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identify(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
     except FileNotFoundError:

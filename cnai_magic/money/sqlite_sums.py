@@ -21,15 +21,15 @@ from .sqlite_rows import (
     ONE,
     SUM_COLUMNS,
     SUMMED,
-    row_of,
-    spend_of,
-    text_of,
-    value_of,
-    where,
+    to_row,
+    to_spend,
+    to_text,
+    to_value,
+    write_where,
 )
 from .sqlite_store import READ, WRITE, SqliteStore
 
-__all__ = ["GROUPS", "add_charge", "read_sums", "sums_by", "total"]
+__all__ = ["GROUPS", "add_charge", "read_sums", "read_sums_by", "read_total"]
 
 _Result = TypeVar("_Result")
 
@@ -40,7 +40,7 @@ _MOST_LEFT = 256
 
 def add_charge(connection: sqlite3.Connection, charge: Charge, *, day: str = "") -> None:
     """Enter a charge, on the local day it was asked or on `day`; the same ID again changes nothing."""
-    row = row_of(charge, day)
+    row = to_row(charge, day)
     marks = ", ".join("?" * len(row))
     connection.execute(f"INSERT INTO charges ({COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", row)
     _fold(connection)
@@ -56,35 +56,35 @@ def read_sums(
     return store.run(read, READ, patience)
 
 
-def total(connection: sqlite3.Connection, demo: bool, notebook: str | None, day: str | None) -> Spend:
+def read_total(connection: sqlite3.Connection, demo: bool, notebook: str | None, day: str | None) -> Spend:
     """Return the sum of the charges of a notebook, of a day, of both, or of all."""
     if notebook is not None and day is not None:
-        condition, values = where(demo, notebook, day)
+        condition, values = write_where(demo, notebook, day)
         row = connection.execute(f"SELECT {_SUMMED} FROM charges {condition}", values).fetchone()
-        return spend_of(*row)
-    kind, name = ("notebook", value_of(notebook)) if notebook is not None else ("day", day)
-    found = _joined(connection, kind, demo, name)
-    return sum((spend_of(*row[2:]) for row in found), Spend()) if name is None else _only(found)
+        return to_spend(*row)
+    kind, name = ("notebook", to_value(notebook)) if notebook is not None else ("day", day)
+    found = _read_joined(connection, kind, demo, name)
+    return sum((to_spend(*row[2:]) for row in found), Spend()) if name is None else _take_only(found)
 
 
-def sums_by(
+def read_sums_by(
     connection: sqlite3.Connection, what: str, demo: bool, notebook: str | None, day: str | None
 ) -> dict[str, Spend]:
     """Return the sums by one of GROUPS, in the order of first use; days in their own order."""
     if notebook is None and day is None:
-        rows = _joined(connection, what, demo, None)
+        rows = _read_joined(connection, what, demo, None)
     else:
-        condition, values = where(demo, notebook, day)
-        names = f"{GROUPS[what]}, {_other(what)}"
+        condition, values = write_where(demo, notebook, day)
+        names = f"{GROUPS[what]}, {_name_other(what)}"
         query = f"SELECT {names}, {_SUMMED} FROM charges {condition} GROUP BY {names}"
         rows = connection.execute(query, values).fetchall()
         rows.sort(key=lambda row: row[2])
     if what == "day":
         rows.sort(key=lambda row: str(row[0]))
-    return {describe_models(text_of(name), text_of(other)): spend_of(*sums) for name, other, *sums in rows}
+    return {describe_models(to_text(name), to_text(other)): to_spend(*sums) for name, other, *sums in rows}
 
 
-def _other(kind: str) -> str:
+def _name_other(kind: str) -> str:
     return "answered_by" if kind == "model" else "''"
 
 
@@ -99,7 +99,7 @@ _FOLD = (
     f"INSERT INTO sums (kind, name, other, demo, {_SUMS}) "
     f"SELECT kind, name, other, demo, {JOINED} FROM ("
     + " UNION ALL ".join(
-        f"SELECT '{kind}' AS kind, {column} AS name, {_other(kind)} AS other, demo, {_SUMS} FROM parts"
+        f"SELECT '{kind}' AS kind, {column} AS name, {_name_other(kind)} AS other, demo, {_SUMS} FROM parts"
         for kind, column in GROUPS.items()
     )
     + ") WHERE true GROUP BY kind, name, other, demo "
@@ -109,7 +109,7 @@ _FOLD = (
 
 def _fold(connection: sqlite3.Connection) -> None:
     """Add the rows beyond what is summed to the sums, where there are many of them."""
-    before, last = _summed(connection), _last(connection)
+    before, last = _read_summed(connection), _read_last(connection)
     if last - before < _MOST_LEFT:
         return
     connection.execute(_FOLD, (before, last))
@@ -118,14 +118,14 @@ def _fold(connection: sqlite3.Connection) -> None:
 
 def _is_behind(connection: sqlite3.Connection) -> bool:
     """Return whether so many rows are not summed that a read would be slow."""
-    return _last(connection) - _summed(connection) > 20 * _MOST_LEFT
+    return _read_last(connection) - _read_summed(connection) > 20 * _MOST_LEFT
 
 
-def _joined(
+def _read_joined(
     connection: sqlite3.Connection, kind: str, demo: bool, name: str | bytes | None
 ) -> list[tuple[Any, ...]]:
     """Return name, other and SUM_COLUMNS by each name of a kind, or for one, in the order of first use."""
-    column, other = GROUPS[kind], _other(kind)
+    column, other = GROUPS[kind], _name_other(kind)
     of_sums, of_rows = ("", "") if name is None else (" AND name = ?", f" AND {column} = ?")
     only = [] if name is None else [name]
     query = (
@@ -134,18 +134,18 @@ def _joined(
         f"UNION ALL SELECT {column} AS name, {other} AS other, {ONE} FROM charges NOT INDEXED "
         f"WHERE rowid > ? AND demo = ?{of_rows}) GROUP BY name, other ORDER BY MIN(first)"
     )
-    values = [kind, int(demo), *only, _summed(connection), int(demo), *only]
+    values = [kind, int(demo), *only, _read_summed(connection), int(demo), *only]
     return connection.execute(query, values).fetchall()
 
 
-def _only(rows: list[tuple[Any, ...]]) -> Spend:
-    return spend_of(*rows[0][2:]) if rows else Spend()
+def _take_only(rows: list[tuple[Any, ...]]) -> Spend:
+    return to_spend(*rows[0][2:]) if rows else Spend()
 
 
-def _summed(connection: sqlite3.Connection) -> int:
+def _read_summed(connection: sqlite3.Connection) -> int:
     found = connection.execute("SELECT value FROM settings WHERE name = 'summed'").fetchone()
     return 0 if found is None else int(found[0])
 
 
-def _last(connection: sqlite3.Connection) -> int:
+def _read_last(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT COALESCE(MAX(rowid), 0) FROM charges").fetchone()[0])

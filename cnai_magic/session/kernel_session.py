@@ -16,7 +16,7 @@ from ..errors import CnaiError, InputError, ModelNotFoundError
 from ..money.book import SpendBook
 from ..money.cost import Spend
 from ..money.ledger import Ledger
-from ..money.price import nano_usd
+from ..money.price import to_nano_usd
 from ..money.price_lookup import PriceLookup
 from ..money.spending import Spending
 from ..next_steps import PYTHON, Door, change_setting
@@ -276,7 +276,7 @@ class KernelSession:
         """The budget of this kernel in nano-USD, None where there is none; raises InputError for nonsense."""
         value = self.settings.budget
         try:
-            return None if value in (None, "") else nano_usd(value, parameter="budget")
+            return None if value in (None, "") else to_nano_usd(value, parameter="budget")
         except InputError as error:
             raise InputError(
                 f"the budget is {value!r}, which is not an amount in USD",

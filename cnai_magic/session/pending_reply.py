@@ -164,7 +164,7 @@ class PendingReply:
                 self._wait_for_price()
             if not self._stopped:
                 self._tokens = self._hold(limits)
-                self._request = self._tokens.limited(self._request)
+                self._request = self._tokens.limit_request(self._request)
         self._started = datetime.now(timezone.utc)
         with self._gate.opened():
             self._read()

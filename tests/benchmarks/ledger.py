@@ -26,7 +26,7 @@ from cnai_magic.magics.spend import run_spend_command
 from cnai_magic.magics.spend_scope import overview
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
-from cnai_magic.money.sqlite_rows import COLUMNS, row_of
+from cnai_magic.money.sqlite_rows import COLUMNS, to_row
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from cnai_magic.settings import Cnai
@@ -73,19 +73,19 @@ def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: 
     ledger = Ledger(path)
     ledger.day.set_limit(10**18)
     charge = Charge("deepseek-chat", "main", Usage(20, 8), Cost(54_000), host="cnaitoken.store")
-    marks = ", ".join("?" * len(row_of(charge)))
+    marks = ", ".join("?" * len(to_row(charge)))
     with sqlite3.connect(path) as connection:
         connection.executemany(
             f"INSERT INTO charges ({COLUMNS}) VALUES ({marks})",
-            (row_of(replace(charge, id=str(n), notebook=f"/{n % 50}.ipynb")) for n in range(rows)),
+            (to_row(replace(charge, id=str(n), notebook=f"/{n % 50}.ipynb")) for n in range(rows)),
         )
     connection.close()
     began = time.perf_counter()
-    ledger.total()
+    ledger.read_total()
     row("the first look after they were added", time.perf_counter() - began, "s")
     row(
         "the total of a notebook",
-        _fastest(rounds, lambda: ledger.total(notebook="/1.ipynb")),
+        _fastest(rounds, lambda: ledger.read_total(notebook="/1.ipynb")),
         "s",
         at_most=0.001,
     )

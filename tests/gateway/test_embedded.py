@@ -321,7 +321,7 @@ def test_it_reports_what_it_charged_to_the_nano_usd() -> None:
     assert set(prices) == {model.id for model in client.models()}
     assert [charge.usage for charge in running.charges] == usages
     assert [charge.nano for charge in running.charges] == [
-        prices["demo-guide"].cost(usage) for usage in usages
+        prices["demo-guide"].compute_cost(usage) for usage in usages
     ]
     assert running.charged == sum(charge.nano or 0 for charge in running.charges) > 0
     assert client.balance() == Balance(None, running.charged)

@@ -23,7 +23,7 @@ from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.spend import read_spend, run_spend_command
 from cnai_magic.money.budget import TokenBudget
-from cnai_magic.money.cost import Charge, Cost, usd
+from cnai_magic.money.cost import Charge, Cost, format_usd
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
@@ -149,7 +149,7 @@ def expected(charges: list[Charge]) -> tuple[str, str, str]:
     priced = [each.cost.nano for each in charges if each.cost.nano is not None]
     unpriced = [each.usage.total_tokens for each in charges if each.cost.nano is None]
     about = "≈" if any(each.cost.estimated and each.cost.nano for each in charges) else ""
-    cost = f"{about}{usd(sum(priced), exact=True)}" if priced or not charges else "unpriced"
+    cost = f"{about}{format_usd(sum(priced), exact=True)}" if priced or not charges else "unpriced"
     many = "requests" if len(unpriced) != 1 else "request"
     without = f"{len(unpriced)} {many}, {sum(unpriced):,} tokens" if unpriced else ""
     return str(len(charges)), cost, without
@@ -472,11 +472,11 @@ def test_a_budget_of_the_day_is_set_shown_and_taken_away(session: KernelSession,
     session.ledger.add(charge(1, 3 * 10**9))
     session.ledger.add(charge(2, 5 * 10**9, days=1))
     other = Ledger(path)
-    assert other.day.limit() == 2 * 10**9
+    assert other.day.read_limit() == 2 * 10**9
     other.close()
     assert overview(shown(session)[1])["today"] == {"Left": "overspent by $1.0000", "Of": "$2.0000"}
     assert text(session, "--budget-day none") == "No daily budget is set."
-    assert session.ledger.day.limit() is None
+    assert session.ledger.day.read_limit() is None
 
 
 def test_a_budget_of_the_day_needs_the_ledger(session: KernelSession) -> None:
@@ -503,7 +503,7 @@ def test_several_changes_at_once_are_all_made_or_none(session: KernelSession, tm
     assert session.settings.prices["new"] == ("1", "2")
     assert session.budget == 10**9
     assert session.ledger is not None
-    assert session.ledger.day.limit() == 2 * 10**9
+    assert session.ledger.day.read_limit() == 2 * 10**9
 
 
 def test_reset_begins_the_kernel_anew_and_keeps_the_ledger(spent: KernelSession) -> None:
@@ -675,7 +675,7 @@ def test_the_demo_gateway_agrees_from_its_start_and_is_not_started_for_the_quest
     assert gateway._current is None or not gateway._current.running
     running = gateway.start_embedded(tokens_per_second=0)
     try:
-        cost = usd(session.ask("hello").cost.nano or 0, exact=True)
+        cost = format_usd(session.ask("hello").cost.nano or 0, exact=True)
         assert last_lines(session) == [
             f"Since its start, the demo gateway charged {cost}, and this kernel counted {cost}: they agree."
         ]

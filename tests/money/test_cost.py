@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Usage
 from cnai_magic.money.book import SpendBook
-from cnai_magic.money.cost import Charge, Cost, Spend, usd
+from cnai_magic.money.cost import Charge, Cost, Spend, format_usd
 from tests.properties import random_examples
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)
@@ -119,24 +119,24 @@ def test_an_estimate_is_marked_in_a_cost_and_in_every_sum_that_holds_one() -> No
     ],
 )
 def test_dollars_are_rounded_to_what_is_worth_reading_or_exact(nano: int, written: str, exact: str) -> None:
-    assert usd(nano) == written
-    assert usd(nano, exact=True) == exact
+    assert format_usd(nano) == written
+    assert format_usd(nano, exact=True) == exact
 
 
 @random_examples()
 @given(st.integers(min_value=0, max_value=10**25))
 def test_exact_dollars_lose_nothing(nano: int) -> None:
-    text = usd(nano, exact=True)
+    text = format_usd(nano, exact=True)
     assert Fraction(text[1:].replace(",", "")) == Fraction(nano, 10**9)
 
 
 @random_examples()
 @given(st.integers(min_value=1, max_value=10**15))
 def test_what_was_spent_is_never_written_as_nothing(nano: int) -> None:
-    assert any(digit in "123456789" for digit in usd(nano))
+    assert any(digit in "123456789" for digit in format_usd(nano))
 
 
 def test_dollars_are_exact_whatever_precision_the_notebook_s_arithmetic_has() -> None:
     with decimal.localcontext() as context:
         context.prec = 3
-        assert usd(123_456_789_123_456_789, exact=True) == "$123,456,789.123456789"
+        assert format_usd(123_456_789_123_456_789, exact=True) == "$123,456,789.123456789"

@@ -45,11 +45,11 @@ def test_what_is_held_is_not_left_until_it_is_released(make: Callable[..., Holds
     hold = holds.hold(MONEY, 60)
     assert hold is not None
     assert (hold.account, bool(hold.owner)) == (MONEY, True)
-    assert holds.status(MONEY) == BudgetStatus(100, 0, 60)
-    assert holds.left(MONEY) == 40
+    assert holds.read_status(MONEY) == BudgetStatus(100, 0, 60)
+    assert holds.read_left(MONEY) == 40
     holds.release(hold)
     holds.release(hold)
-    assert holds.left(MONEY) == 100
+    assert holds.read_left(MONEY) == 100
 
 
 def test_a_charge_takes_the_place_of_its_hold(make: Callable[..., Holds]) -> None:
@@ -59,7 +59,7 @@ def test_a_charge_takes_the_place_of_its_hold(make: Callable[..., Holds]) -> Non
     assert other is not None
     holds.settle(hold, charge(25))
     holds.settle(None, charge(5))
-    assert holds.status(MONEY) == BudgetStatus(100, 30, 10)
+    assert holds.read_status(MONEY) == BudgetStatus(100, 30, 10)
     assert holds.extend(hold, 1) is False
 
 
@@ -69,7 +69,7 @@ def test_a_hold_is_extended_while_it_fits(make: Callable[..., Holds]) -> None:
     assert hold is not None
     assert holds.extend(hold, 40) is True
     assert holds.extend(hold, 1) is False
-    assert holds.left(MONEY) == 0
+    assert holds.read_left(MONEY) == 0
 
 
 def test_what_does_not_fit_is_refused_and_says_what_is_left(make: Callable[..., Holds]) -> None:
@@ -88,13 +88,13 @@ def test_each_account_has_the_budget_for_itself(make: Callable[..., Holds]) -> N
     holds.settle(None, charge(90))
     holds.settle(None, charge(30, demo=True))
     assert holds.hold(DEMO, 50)
-    assert (holds.left(MONEY), holds.left(DEMO)) == (10, 20)
+    assert (holds.read_left(MONEY), holds.read_left(DEMO)) == (10, 20)
 
 
 def test_without_a_budget_nothing_is_held(make: Callable[..., Holds]) -> None:
     holds = make(None)
     assert holds.hold(MONEY, 10**12) is None
-    assert holds.status(MONEY) is holds.left(MONEY) is None
+    assert holds.read_status(MONEY) is holds.read_left(MONEY) is None
 
 
 def test_threads_never_hold_more_than_there_is(make: Callable[..., Holds]) -> None:
@@ -118,4 +118,4 @@ def test_threads_never_hold_more_than_there_is(make: Callable[..., Holds]) -> No
     for thread in threads:
         thread.join()
     assert 1_000 - 7 < sum(held) <= 1_000
-    assert holds.left(MONEY) == 1_000 - sum(held)
+    assert holds.read_left(MONEY) == 1_000 - sum(held)

@@ -30,7 +30,7 @@ from cnai_magic.money import ledger as ledger_module
 from cnai_magic.money import sqlite_store
 from cnai_magic.money.cost import Charge, Cost, Spend
 from cnai_magic.money.holds import Hold
-from cnai_magic.money.ledger import Ledger, default_path
+from cnai_magic.money.ledger import Ledger, find_default_path
 from cnai_magic.money.sqlite_sums import add_charge
 from cnai_magic.redaction import ApiKey
 from tests.properties import random_examples
@@ -175,7 +175,7 @@ def test_a_charge_comes_back_as_it_was(ledger: Ledger) -> None:
         answered_by="deepseek-flash",
     )
     ledger.add(entered)
-    (found,) = ledger.rows()
+    (found,) = ledger.read_charges()
     # Microseconds do not survive.
     assert found.time == entered.time.replace(microsecond=123000)
     assert found == Charge(**{name: getattr(entered, name) for name in _FIELDS} | {"time": found.time})
@@ -192,19 +192,19 @@ def test_nothing_is_touched_before_the_first_call(path: Path) -> None:
 def test_the_same_id_is_entered_once(ledger: Ledger) -> None:
     ledger.add(charge(1, id="a"))
     ledger.add(charge(2, id="a"))
-    assert [found.cost.nano for found in ledger.rows()] == [1]
+    assert [found.cost.nano for found in ledger.read_charges()] == [1]
 
 
 def test_a_charge_without_an_id_is_refused(ledger: Ledger) -> None:
     with pytest.raises(LedgerError, match="without an ID"):
         ledger.add(charge(id=""))
-    assert list(ledger.rows()) == []
+    assert list(ledger.read_charges()) == []
 
 
 def test_the_oldest_comes_first_whatever_was_entered_first(ledger: Ledger) -> None:
     for minutes in (2, 0, 1):
         ledger.add(charge(minutes, time=NOON + timedelta(minutes=minutes)))
-    assert [found.cost.nano for found in ledger.rows()] == [0, 1, 2]
+    assert [found.cost.nano for found in ledger.read_charges()] == [0, 1, 2]
 
 
 def test_filters_choose_and_none_does_not(ledger: Ledger) -> None:
@@ -214,16 +214,16 @@ def test_filters_choose_and_none_does_not(ledger: Ledger) -> None:
     day = (NOON + timedelta(days=2)).astimezone().date().isoformat()
 
     def chosen(**filters: object) -> int:
-        found = ledger.rows(**filters)  # type: ignore[arg-type]
+        found = ledger.read_charges(**filters)  # type: ignore[arg-type]
         return sum(each.cost.nano or 0 for each in found)
 
     assert chosen() == 7
     assert chosen(demo=False) == 5
-    assert chosen(demo=True) == ledger.total(demo=True).nano == 2
-    assert chosen(notebook="a") == ledger.total(notebook="a").nano == 1
+    assert chosen(demo=True) == ledger.read_total(demo=True).nano == 2
+    assert chosen(notebook="a") == ledger.read_total(notebook="a").nano == 1
     assert chosen(notebook="") == 4
-    assert chosen(day=day) == ledger.total(day=day).nano == 4
-    assert chosen(day=day, notebook="a") == ledger.total(day=day, notebook="a").nano == 0
+    assert chosen(day=day) == ledger.read_total(day=day).nano == 4
+    assert chosen(day=day, notebook="a") == ledger.read_total(day=day, notebook="a").nano == 0
 
 
 def test_very_many_of_one_moment_are_all_read_in_their_order(
@@ -235,16 +235,16 @@ def test_very_many_of_one_moment_are_all_read_in_their_order(
     for number, moment in enumerate(moments):
         ledger.add(charge(number, time=moment))
     day = NOON.astimezone().date().isoformat()
-    assert [found.cost.nano for found in ledger.rows()] == list(range(11))
-    assert [found.nano for found in ledger.records(day=day)] == list(range(11))
+    assert [found.cost.nano for found in ledger.read_charges()] == list(range(11))
+    assert [found.nano for found in ledger.read_records(day=day)] == list(range(11))
     ledger.close()
 
 
 def test_rows_may_be_read_while_others_are_entered(ledger: Ledger) -> None:
     ledger.add(charge(1))
-    for found in ledger.rows():
+    for found in ledger.read_charges():
         ledger.add(charge(found.cost.nano, conversation="again"))
-    assert ledger.total().requests == 2
+    assert ledger.read_total().requests == 2
 
 
 def test_the_day_is_the_local_one_at_which_it_was_asked(path: Path) -> None:
@@ -254,17 +254,17 @@ def test_the_day_is_the_local_one_at_which_it_was_asked(path: Path) -> None:
     ended(started(code, path, "east", TZ="XXX-14"))
     ended(started(code, path, "west", TZ="XXX+12"))
     ledger = Ledger(path)
-    assert list(ledger.by("day")) == ["2026-03-03", "2026-03-05"]
-    assert [found.id for found in ledger.rows(day="2026-03-05")] == ["east"]
+    assert list(ledger.read_sums("day")) == ["2026-03-03", "2026-03-05"]
+    assert [found.id for found in ledger.read_charges(day="2026-03-05")] == ["east"]
     ledger.close()
 
 
 def test_real_money_and_demo_credit_are_never_summed_together(ledger: Ledger) -> None:
     ledger.add(charge(1))
     ledger.add(charge(2, demo=True))
-    assert (ledger.total().nano, ledger.total(demo=True).nano) == (1, 2)
-    assert {name: spend.nano for name, spend in ledger.by("model").items()} == {"m": 1}
-    assert {name: spend.nano for name, spend in ledger.by("model", demo=True).items()} == {"m": 2}
+    assert (ledger.read_total().nano, ledger.read_total(demo=True).nano) == (1, 2)
+    assert {name: spend.nano for name, spend in ledger.read_sums("model").items()} == {"m": 1}
+    assert {name: spend.nano for name, spend in ledger.read_sums("model", demo=True).items()} == {"m": 2}
 
 
 def test_groups_come_in_the_order_of_first_use_and_days_in_theirs(ledger: Ledger) -> None:
@@ -272,24 +272,24 @@ def test_groups_come_in_the_order_of_first_use_and_days_in_theirs(ledger: Ledger
         ledger.add(
             charge(model=model, conversation=chat, host=f"{model}.example", time=NOON + timedelta(days))
         )
-    assert list(ledger.by("model")) == ["z", "b", "a"]
-    assert list(ledger.by("chat")) == ["y", "x"]
-    assert list(ledger.by("host")) == ["z.example", "b.example", "a.example"]
-    assert list(ledger.by("notebook")) == [""]
-    assert list(ledger.by("day")) == [
+    assert list(ledger.read_sums("model")) == ["z", "b", "a"]
+    assert list(ledger.read_sums("chat")) == ["y", "x"]
+    assert list(ledger.read_sums("host")) == ["z.example", "b.example", "a.example"]
+    assert list(ledger.read_sums("notebook")) == [""]
+    assert list(ledger.read_sums("day")) == [
         (NOON + timedelta(days)).astimezone().date().isoformat() for days in range(4)
     ]
 
 
 def test_an_unknown_group_names_those_there_are(ledger: Ledger) -> None:
     with pytest.raises(InputError, match="model, chat, day, notebook, host"):
-        ledger.by("prompt")
+        ledger.read_sums("prompt")
 
 
 def test_an_empty_ledger_has_spent_nothing(ledger: Ledger) -> None:
-    assert ledger.total() == Spend()
-    assert ledger.by("model") == {}
-    assert list(ledger.rows()) == []
+    assert ledger.read_total() == Spend()
+    assert ledger.read_sums("model") == {}
+    assert list(ledger.read_charges()) == []
 
 
 _COUNTS = st.integers(0, 2**63 - 1) | st.integers(0, 10**6)
@@ -317,20 +317,22 @@ def test_rows_come_back_and_sums_are_exact(path: Path, charges: list[Charge]) ->
     for each in charges:
         ledger.add(each)
     charges = sorted(charges, key=lambda each: each.time)
-    assert sorted(ledger.rows(), key=lambda each: each.id) == sorted(charges, key=lambda each: each.id)
+    assert sorted(ledger.read_charges(), key=lambda each: each.id) == sorted(
+        charges, key=lambda each: each.id
+    )
     for demo in (False, True):
         of_kind = [each for each in charges if each.demo is demo]
-        assert list(ledger.rows(demo=demo)) == of_kind
-        assert ledger.total(demo=demo) == spent(of_kind)
+        assert list(ledger.read_charges(demo=demo)) == of_kind
+        assert ledger.read_total(demo=demo) == spent(of_kind)
         for what, field in (("model", "model"), ("chat", "conversation"), ("notebook", "notebook")):
             sums = {
                 name: spent([each for each in of_kind if getattr(each, field) == name])
                 for name in {getattr(each, field): None for each in of_kind}
             }
-            assert ledger.by(what, demo=demo) == sums
+            assert ledger.read_sums(what, demo=demo) == sums
         for notebook in {each.notebook for each in of_kind}:
             inside = [each for each in of_kind if each.notebook == notebook]
-            assert ledger.total(demo=demo, notebook=notebook) == spent(inside)
+            assert ledger.read_total(demo=demo, notebook=notebook) == spent(inside)
     ledger.close()
 
 
@@ -344,7 +346,7 @@ def test_a_charge_that_cannot_be_held_is_an_error_and_changes_nothing(
     ledger.add(charge(1))
     with pytest.raises(LedgerError):
         ledger.add(charge(**unfit))  # type: ignore[arg-type]
-    assert ledger.total().requests == 1
+    assert ledger.read_total().requests == 1
 
 
 # -- the file -------------------------------------------------------------------------------------
@@ -386,9 +388,9 @@ def test_it_is_written_ahead_and_to_the_disk(ledger: Ledger, path: Path) -> None
 
 
 def test_the_default_place_is_the_user_s_data_folder(tmp_path: Path) -> None:
-    assert default_path().parts[-2:] == ("cnai_magic", "ledger.sqlite3")
+    assert find_default_path().parts[-2:] == ("cnai_magic", "ledger.sqlite3")
     if sys.platform == "linux":
-        assert default_path() == tmp_path / "home" / "data" / "cnai_magic" / "ledger.sqlite3"
+        assert find_default_path() == tmp_path / "home" / "data" / "cnai_magic" / "ledger.sqlite3"
 
 
 @POSIX
@@ -416,7 +418,7 @@ def test_a_link_leads_to_the_same_ledger_and_the_same_owners(ledger: Ledger, pat
     held = ledger.day.hold("money", 6)
     link = path.parent.parent / "link"
     link.symlink_to(path)
-    assert ended(started('tell(ledger.day.left("money"))', link)) == ["4"]
+    assert ended(started('tell(ledger.day.read_left("money"))', link)) == ["4"]
     assert held
     assert not link.with_name("link-owners").exists()
 
@@ -425,14 +427,14 @@ def test_close_lets_a_later_call_open_it_again(ledger: Ledger) -> None:
     ledger.add(charge(1))
     ledger.close()
     ledger.close()
-    assert ledger.total().nano == 1
+    assert ledger.read_total().nano == 1
 
 
 def test_a_file_that_is_moved_away_is_begun_anew(ledger: Ledger, path: Path) -> None:
     ledger.add(charge(1))
     path.rename(path.with_name("old.sqlite3"))
     ledger.add(charge(2))
-    assert [found.cost.nano for found in ledger.rows()] == [2]
+    assert [found.cost.nano for found in ledger.read_charges()] == [2]
 
 
 def test_threads_share_one_ledger(ledger: Ledger) -> None:
@@ -447,8 +449,8 @@ def test_threads_share_one_ledger(ledger: Ledger) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == [None] * 8
-    assert ledger.total().requests == 80
-    assert ledger.day.left("money") == 10**6 - 80 * 50
+    assert ledger.read_total().requests == 80
+    assert ledger.day.read_left("money") == 10**6 - 80 * 50
 
 
 def test_nothing_private_is_in_the_columns(ledger: Ledger, path: Path) -> None:
@@ -501,14 +503,14 @@ def _version(path: Path) -> int:
 def test_every_older_schema_becomes_the_newest(ledger: Ledger, path: Path, migrations: int) -> None:
     _made(path, migrations)
     ledger.add(charge(1))
-    assert [found.cost.nano for found in ledger.rows()] == [1]
+    assert [found.cost.nano for found in ledger.read_charges()] == [1]
     ledger.day.set_limit(5)
     assert ledger.day.hold("money", 1)
     assert _version(path) == len(sqlite_store._MIGRATIONS)
 
 
 def test_a_fresh_file_has_the_newest_schema(ledger: Ledger, path: Path) -> None:
-    assert ledger.day.limit() is None
+    assert ledger.day.read_limit() is None
     assert _version(path) == len(sqlite_store._MIGRATIONS)
 
 
@@ -543,7 +545,7 @@ def test_many_processes_may_begin_it_at_once(path: Path) -> None:
     path.touch()
     ran_at_once("ledger.add(charge(name, 1))", path)
     ledger = Ledger(path)
-    assert ledger.total().nano == 10
+    assert ledger.read_total().nano == 10
     ledger.close()
 
 
@@ -552,10 +554,12 @@ def test_many_processes_may_begin_it_at_once(path: Path) -> None:
 
 def test_ten_processes_enter_fifty_charges_each(ledger: Ledger, path: Path) -> None:
     ran_at_once("for n in range(50): ledger.add(charge(f'{name}-{n}', n))", path)
-    assert ledger.total() == Spend(
+    assert ledger.read_total() == Spend(
         requests=500, usage=Usage(500 * 20, 500 * 8, estimated=True), nano=10 * sum(range(50))
     )
-    assert {found.id for found in ledger.rows()} == {f"{name}-{n}" for name in range(10) for n in range(50)}
+    assert {found.id for found in ledger.read_charges()} == {
+        f"{name}-{n}" for name in range(10) for n in range(50)
+    }
     assert sound(path)
 
 
@@ -568,7 +572,7 @@ def test_a_killed_process_leaves_every_charge_it_had_entered(ledger: Ledger, pat
         output, _ = process.communicate(timeout=PATIENCE)
         # The last line may have been cut.
         told += output.splitlines()[:-1]
-        assert {f"{name}-{n}" for n in told} <= {found.id for found in ledger.rows()}
+        assert {f"{name}-{n}" for n in told} <= {found.id for found in ledger.read_charges()}
         assert sound(path)
     ledger.add(charge())
 
@@ -578,26 +582,26 @@ def test_a_killed_process_leaves_every_charge_it_had_entered(ledger: Ledger, pat
 
 def test_without_a_budget_nothing_is_held(ledger: Ledger, path: Path) -> None:
     assert ledger.day.hold("money", 10**12) is None
-    assert ledger.day.left("money") is None
+    assert ledger.day.read_left("money") is None
     assert not path.with_name(f"{path.name}-owners").exists()
 
 
 def test_a_budget_is_one_for_all_who_open_the_ledger(ledger: Ledger, path: Path) -> None:
     ledger.day.set_limit(2**62)
-    assert ended(started("tell(ledger.day.limit())", path)) == [str(2**62)]
+    assert ended(started("tell(ledger.day.read_limit())", path)) == [str(2**62)]
     ledger.day.set_limit(5)
-    assert ledger.day.limit() == 5
+    assert ledger.day.read_limit() == 5
     ledger.day.set_limit(0)
-    assert ledger.day.limit() == 0
+    assert ledger.day.read_limit() == 0
     ledger.day.set_limit(None)
-    assert ledger.day.limit() is None
+    assert ledger.day.read_limit() is None
 
 
 def test_what_is_no_whole_number_is_no_budget(ledger: Ledger) -> None:
     ledger.day.set_limit(5)
     with pytest.raises(LedgerError):
         ledger.day.set_limit(0.5)  # type: ignore[arg-type]
-    assert ledger.day.limit() == 5
+    assert ledger.day.read_limit() == 5
 
 
 def test_a_charge_that_cannot_be_entered_leaves_its_hold(ledger: Ledger) -> None:
@@ -606,7 +610,7 @@ def test_a_charge_that_cannot_be_entered_leaves_its_hold(ledger: Ledger) -> None
     assert held
     with pytest.raises(LedgerError):
         ledger.day.settle(held, today(2**63))
-    assert ledger.day.left("money") == 40
+    assert ledger.day.read_left("money") == 40
 
 
 def test_a_hold_grows_while_it_fits(ledger: Ledger) -> None:
@@ -615,7 +619,7 @@ def test_a_hold_grows_while_it_fits(ledger: Ledger) -> None:
     assert held
     assert ledger.day.extend(held, 40) is True
     assert ledger.day.extend(held, 1) is False
-    assert ledger.day.left("money") == 0
+    assert ledger.day.read_left("money") == 0
     ledger.day.set_limit(None)
     assert ledger.day.extend(held, 10**9) is True
     ledger.day.release(held)
@@ -626,13 +630,13 @@ def test_what_is_left_is_below_zero_where_the_budget_was_lowered(ledger: Ledger)
     ledger.day.set_limit(100)
     ledger.add(today(90))
     ledger.day.set_limit(50)
-    assert ledger.day.left("money") == -40
+    assert ledger.day.read_left("money") == -40
 
 
 def test_spend_of_another_day_does_not_count(ledger: Ledger) -> None:
     ledger.day.set_limit(100)
     ledger.add(today(90, time=datetime.now(timezone.utc) - timedelta(days=2)))
-    assert ledger.day.left("money") == 100
+    assert ledger.day.read_left("money") == 100
 
 
 def test_holds_of_another_day_do_not_count(ledger: Ledger, path: Path) -> None:
@@ -640,8 +644,8 @@ def test_holds_of_another_day_do_not_count(ledger: Ledger, path: Path) -> None:
     # It is never the same day at UTC+14 and at UTC-12.
     holding = started('tell(bool(ledger.day.hold("money", 100))); input()', path, TZ="XXX-14")
     assert line(holding) == "True"
-    assert ended(started('tell(ledger.day.left("money"))', path, TZ="XXX-14")) == ["0"]
-    assert ended(started('tell(ledger.day.left("money"))', path, TZ="XXX+12")) == ["100"]
+    assert ended(started('tell(ledger.day.read_left("money"))', path, TZ="XXX-14")) == ["0"]
+    assert ended(started('tell(ledger.day.read_left("money"))', path, TZ="XXX+12")) == ["100"]
 
 
 def test_ten_processes_never_exceed_the_budget_together(ledger: Ledger, path: Path) -> None:
@@ -659,10 +663,10 @@ while True:
 tell(n)
 """
     told = ran_at_once(code, path)
-    total = ledger.total()
+    total = ledger.read_total()
     assert budget - held < total.nano <= budget
     assert total.requests == sum(int(lines[0]) for lines in told)
-    assert ledger.day.left("money") == budget - total.nano
+    assert ledger.day.read_left("money") == budget - total.nano
 
 
 def test_holds_alone_never_exceed_the_budget_together(ledger: Ledger, path: Path) -> None:
@@ -688,11 +692,11 @@ input()
     # All live until all have told: what they hold is held at the same time.
     held = sum(int(line(process)) for process in processes)
     assert 1_000 - 7 < held <= 1_000
-    assert ledger.day.left("money") == 1_000 - held
+    assert ledger.day.read_left("money") == 1_000 - held
     for process in processes:
         go(process)
         ended(process)
-    assert ledger.day.left("money") == 1_000
+    assert ledger.day.read_left("money") == 1_000
 
 
 # -- the living and the dead ----------------------------------------------------------------------
@@ -710,12 +714,12 @@ def test_a_killed_process_frees_what_it_held_and_keeps_what_it_spent(ledger: Led
     held = line(process)
     with pytest.raises(BudgetError):
         ledger.day.hold("money", 1)
-    assert ledger.day.left("money") == 0
+    assert ledger.day.read_left("money") == 0
     process.kill()
     process.communicate(timeout=PATIENCE)
     assert ledger.day.hold("money", 90)
     assert ledger.day.extend(Hold(held, "money", ""), 0) is False
-    assert [found.id for found in ledger.rows()] == ["spent"]
+    assert [found.id for found in ledger.read_charges()] == ["spent"]
     # The file of the dead is gone; what is there is our own.
     assert len(_owner_files(path)) == 1
 
@@ -726,7 +730,7 @@ def test_a_process_that_ends_frees_what_it_held(ledger: Ledger, path: Path) -> N
     assert line(process)
     go(process)
     ended(process)
-    assert ledger.day.left("money") == 90
+    assert ledger.day.read_left("money") == 90
     assert ledger.day.extend(Hold("unknown", "money", ""), 1) is False
 
 
@@ -736,11 +740,11 @@ def test_two_ledgers_of_one_process_are_one_owner(ledger: Ledger, path: Path) ->
     mine, other_s = ledger.day.hold("money", 30), other.day.hold("money", 30)
     assert mine
     assert other_s
-    assert ledger.day.left("money") == other.day.left("money") == 40
+    assert ledger.day.read_left("money") == other.day.read_left("money") == 40
     ledger.close()
     # Looking did not let go of the lock, and neither did closing.
-    assert ended(started('tell(ledger.day.left("money"))', path)) == ["40"]
-    assert other.day.left("money") == 40
+    assert ended(started('tell(ledger.day.read_left("money"))', path)) == ["40"]
+    assert other.day.read_left("money") == 40
     other.close()
 
 
@@ -750,7 +754,7 @@ def test_a_process_holds_on_after_somebody_emptied_the_folder(ledger: Ledger, pa
     for file in _owner_files(path):
         file.unlink()
     assert ledger.day.hold("money", 50)
-    assert ended(started('tell(ledger.day.left("money"))', path)) == ["20"]
+    assert ended(started('tell(ledger.day.read_left("money"))', path)) == ["20"]
 
 
 _OPEN = """
@@ -760,7 +764,7 @@ ledger.journal.open(charge("open", 5), None)
 # Another session of the process: the file is emptied when nothing is open, and not before.
 _ANOTHER = """
 other = Ledger(path)
-other.day.limit()
+other.day.read_limit()
 other.journal.open(charge("other", 1), None)
 other.journal.close("other")
 """
@@ -781,7 +785,7 @@ def test_a_request_stays_noted_whoever_else_empties_the_journal(
 ) -> None:
     process = started(f"{_OPEN}{code}\nos.kill(os.getpid(), 9)", path)
     process.communicate(timeout=PATIENCE)
-    found = {row.id: (row.finish_reason, row.usage.completion_tokens) for row in ledger.rows()}
+    found = {row.id: (row.finish_reason, row.usage.completion_tokens) for row in ledger.read_charges()}
     assert found == {"first": ("", 8), "open": ("lost", 8)}
 
 
@@ -797,9 +801,9 @@ ledger.day.set_limit(100)
 held = ledger.day.hold("money", 60)
 move("XXX+12")  # where it is another day
 ledger.day.settle(held, charge("late", 60))
-tell(ledger.day.left("money"))
+tell(ledger.day.read_left("money"))
 move("XXX-14")
-tell(ledger.day.left("money"))
+tell(ledger.day.read_left("money"))
 """
     assert ended(started(code, path)) == ["100", "40"]
 
@@ -823,7 +827,7 @@ def test_a_forked_child_keeps_no_hold_of_its_dead_parent(ledger: Ledger, path: P
     child = int(line(process))
     process.wait(timeout=PATIENCE)
     os.kill(child, 0)
-    assert ledger.day.left("money") == 99
+    assert ledger.day.read_left("money") == 99
 
 
 @POSIX
@@ -834,21 +838,21 @@ def test_a_forked_child_releases_no_hold_of_its_parent(ledger: Ledger, path: Pat
     ledger.close()
     ledger.add(charge("child", 2))
     own = ledger.day.hold("money", 20)
-    assert ledger.day.left("money") == 100 - 3 - 60 - 20
+    assert ledger.day.read_left("money") == 100 - 3 - 60 - 20
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
 tell("ready")
 input()
-assert ledger.day.left("money") == 100 - 3 - 60
+assert ledger.day.read_left("money") == 100 - 3 - 60
 ledger.day.settle(held, charge("parent", 60))
 """
     )
     process = started(code, path)
     assert line(process) == "ready"
-    assert ledger.day.left("money") == 100 - 3 - 60
+    assert ledger.day.read_left("money") == 100 - 3 - 60
     go(process)
     ended(process)
-    assert ledger.day.left("money") == 100 - 63
+    assert ledger.day.read_left("money") == 100 - 63
 
 
 @POSIX
@@ -870,7 +874,7 @@ os.close(down[1])
 os.wait()
 """
     ended(started(code, path))
-    assert [found.id for found in ledger.rows()] == ["first", "second", "third"]
+    assert [found.id for found in ledger.read_charges()] == ["first", "second", "third"]
 
 
 @POSIX
@@ -895,7 +899,7 @@ thread.join()
 assert [os.wait()[1] for _ in range(4)] == [0] * 4
 """
     ended(started("import warnings; warnings.simplefilter('ignore')" + code, path))
-    assert ledger.total().requests == 40 + 4 * 20
+    assert ledger.read_total().requests == 40 + 4 * 20
     assert sound(path)
 
 
@@ -912,11 +916,11 @@ def test_a_locked_ledger_is_an_error_and_works_again_once_free(path: Path) -> No
     assert "another program holds it" in caught.value.why
     assert isinstance(caught.value.__cause__, sqlite3.Error)
     # Who only reads waits for nobody.
-    assert ledger.total().nano == 1
+    assert ledger.read_total().nano == 1
     other.execute("COMMIT")
     other.close()
     ledger.add(charge(4))
-    assert ledger.total().nano == 5
+    assert ledger.read_total().nano == 5
     ledger.close()
 
 
@@ -938,12 +942,17 @@ other.close()
     go(process)
     thread.join()
     ended(process)
-    assert ledger.total().nano == 3
+    assert ledger.read_total().nano == 3
 
 
 def _assert_refused(path: Path, *words: str) -> LedgerError:
     ledger = Ledger(path, patience=0.05)
-    calls = (lambda: ledger.add(charge()), ledger.total, lambda: ledger.day.hold("money", 1), ledger.rows)
+    calls = (
+        lambda: ledger.add(charge()),
+        ledger.read_total,
+        lambda: ledger.day.hold("money", 1),
+        ledger.read_charges,
+    )
     for call in calls:
         with pytest.raises(LedgerError) as caught:
             call()
@@ -984,7 +993,7 @@ def test_a_folder_that_takes_no_file_is_refused() -> None:
 
 def test_a_path_that_is_no_path_is_refused() -> None:
     with pytest.raises(LedgerError):
-        Ledger(Path("/tmp/a\0b")).total()
+        Ledger(Path("/tmp/a\0b")).read_total()
 
 
 @POSIX
@@ -998,7 +1007,7 @@ def test_a_folder_that_cannot_be_made_for_the_owners_is_refused(ledger: Ledger, 
     path.with_name(f"{path.name}-owners").write_text("")
     with pytest.raises(LedgerError):
         ledger.day.hold("money", 1)
-    assert ledger.day.left("money") == 100
+    assert ledger.day.read_left("money") == 100
 
 
 @pytest.mark.parametrize("size", [2, 15, 600, 4096, 100_000])
@@ -1022,7 +1031,7 @@ def test_a_truncated_ledger_is_refused_untouched(ledger: Ledger, path: Path, kep
     assert path.read_bytes() == whole[:kept]
     path.rename(path.with_name("damaged"))
     ledger.add(charge(7))
-    assert ledger.total().nano == 7
+    assert ledger.read_total().nano == 7
 
 
 def test_damage_in_one_row_is_an_error_and_not_a_wrong_sum(ledger: Ledger, path: Path) -> None:
@@ -1033,9 +1042,9 @@ def test_damage_in_one_row_is_an_error_and_not_a_wrong_sum(ledger: Ledger, path:
     other.commit()
     other.close()
     with pytest.raises(LedgerError):
-        ledger.rows()
+        ledger.read_charges()
     with pytest.raises(LedgerError, match="damaged"):
-        ledger.by("model")
+        ledger.read_sums("model")
 
 
 @POSIX
@@ -1064,7 +1073,7 @@ ledger.add(charge(str(n), 1))
     assert "full" in error
     assert "free some space" in error
     assert int(entered) > 10
-    assert {str(n) for n in range(int(entered) + 1)} <= {found.id for found in ledger.rows()}
+    assert {str(n) for n in range(int(entered) + 1)} <= {found.id for found in ledger.read_charges()}
     assert sound(path)
 
 
@@ -1079,7 +1088,7 @@ def test_an_interrupted_call_leaves_no_transaction_open(ledger: Ledger, path: Pa
     other = Ledger(path, patience=0.05)
     other.add(charge(2))
     other.close()
-    assert ledger.total().nano == 3
+    assert ledger.read_total().nano == 3
 
 
 @pytest.mark.parametrize("name", ["../precious.txt", "precious", b"x"])
@@ -1092,7 +1101,7 @@ def test_no_file_that_a_row_names_is_touched(ledger: Ledger, path: Path, name: o
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE holds SET owner = ?", (str(precious) if name == "precious" else name,))
     with suppress(LedgerError):
-        ledger.day.left("money")
+        ledger.day.read_left("money")
     assert precious.read_text() == "dear"
 
 
@@ -1122,7 +1131,7 @@ def test_a_key_that_names_a_conversation_is_in_no_row(ledger: Ledger, path: Path
     key = "sk-" + "chat0" * 6
     ApiKey(key)
     ledger.add(Charge("m", key, Usage(1, 1), Cost(1), id="one"))
-    assert [each.conversation for each in ledger.rows()] == ["sk-…"]
+    assert [each.conversation for each in ledger.read_charges()] == ["sk-…"]
     ledger.close()
     assert key[3:].encode() not in path.read_bytes()
 
@@ -1147,18 +1156,20 @@ def test_sums_are_those_of_the_rows_however_many_were_summed_before(ledger: Ledg
         some = charges[entered : entered + many]
         entered += many
         ledger._store.run(lambda connection, some=some: [add_charge(connection, each) for each in some])  # type: ignore[misc]
-        rows = list(ledger.rows())
+        rows = list(ledger.read_charges())
         assert len(rows) == entered
         for demo in (False, True):
             mine = [row for row in rows if row.demo is demo]
-            assert ledger.total(demo=demo) == _sum_of(mine)
+            assert ledger.read_total(demo=demo) == _sum_of(mine)
             for notebook in ("/one.ipynb", "/\udce9.ipynb"):
-                found = ledger.total(demo=demo, notebook=notebook)
+                found = ledger.read_total(demo=demo, notebook=notebook)
                 assert found == _sum_of(row for row in mine if row.notebook == notebook)
             by_model: dict[str, list[Charge]] = {}
             for row in mine:
                 by_model.setdefault(describe_models(row.model, row.answered_by), []).append(row)
-            assert ledger.by("model", demo=demo) == {name: _sum_of(each) for name, each in by_model.items()}
+            assert ledger.read_sums("model", demo=demo) == {
+                name: _sum_of(each) for name, each in by_model.items()
+            }
 
 
 def _sum_of(charges: Iterable[Charge]) -> Spend:
@@ -1175,7 +1186,7 @@ def test_a_ledger_with_a_second_name_is_refused_untouched(ledger: Ledger, path: 
     assert "remove the second name" in caught.value.next_step.at(CELL)
     path.with_name("second").unlink()
     ledger.add(charge(3))
-    assert ledger.total().nano == 4
+    assert ledger.read_total().nano == 4
 
 
 @POSIX
@@ -1201,7 +1212,7 @@ def test_a_folder_that_is_a_file_is_called_that(tmp_path: Path) -> None:
 def test_what_keeps_a_ledger_from_being_written_has_its_own_words(
     path: Path, number: int, words: str
 ) -> None:
-    error = sqlite_store._translated(path, OSError(number, os.strerror(number), str(path)))
+    error = sqlite_store._translate(path, OSError(number, os.strerror(number), str(path)))
     assert words in error.why
     assert error.next_step
 
@@ -1220,5 +1231,5 @@ def test_only_a_lock_is_called_one(ledger: Ledger, path: Path) -> None:
     damaged = path.with_name("damaged")
     damaged.write_bytes(b"no database" * 1000)
     with pytest.raises(LedgerError) as caught:
-        Ledger(damaged).total()
+        Ledger(damaged).read_total()
     assert not caught.value.locked

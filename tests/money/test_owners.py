@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from cnai_magic.money.journal import read_journal
-from cnai_magic.money.owners import dead_owners, has_file, own_name
+from cnai_magic.money.owners import get_own_name, has_file, lock_dead_owners
 
 _NAME = "0123456789abcdef" * 2
 _OTHER_PROCESS = """
 import sys
 from pathlib import Path
-from cnai_magic.money.owners import dead_owners
+from cnai_magic.money.owners import lock_dead_owners
 
 folder = Path(sys.argv[1])
-with dead_owners(folder) as dead:
+with lock_dead_owners(folder) as dead:
     print(*(path.name for path in dead))
 """
 
@@ -31,10 +31,10 @@ def found_by_another_process(folder: Path) -> list[str]:
 
 
 def test_an_owner_that_is_alive_is_found_by_nobody(tmp_path: Path) -> None:
-    name = own_name(tmp_path)
+    name = get_own_name(tmp_path)
     assert has_file(tmp_path, name)
     assert found_by_another_process(tmp_path) == []
-    with dead_owners(tmp_path) as dead:
+    with lock_dead_owners(tmp_path) as dead:
         assert not dead
 
 
@@ -42,7 +42,7 @@ def test_a_dead_owner_is_recovered_by_one_process_and_one_thread(tmp_path: Path)
     (tmp_path / _NAME).touch()
     assert found_by_another_process(tmp_path) == [_NAME]
     # As long as it is recovered its file is locked: a process that just made it would take another name.
-    with dead_owners(tmp_path) as dead, dead_owners(tmp_path) as again:
+    with lock_dead_owners(tmp_path) as dead, lock_dead_owners(tmp_path) as again:
         assert list(dead) == [tmp_path / _NAME]
         assert not again
         assert [read_journal(file) for file in dead.values()] == [[]]
@@ -59,15 +59,15 @@ def test_a_file_that_is_not_an_owner_s_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_used_any_more_closes_no_other_file(tmp_path: Path) -> None:
     folder = tmp_path / "owners"
-    own_name(folder)
+    get_own_name(folder)
     folder.rename(tmp_path / "elsewhere")
     folder.touch()
     with pytest.raises(OSError, match="exists"):
-        own_name(folder)
+        get_own_name(folder)
     # It has the number that the owner's file had.
     with (tmp_path / "notes").open("w") as notes:
         with pytest.raises(OSError, match="exists"):
-            own_name(folder)
+            get_own_name(folder)
         assert os.fstat(notes.fileno())
     folder.unlink()
-    assert has_file(folder, own_name(folder))
+    assert has_file(folder, get_own_name(folder))

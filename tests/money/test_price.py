@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.api.messages import Usage
 from cnai_magic.errors import InputError
-from cnai_magic.money.price import Price, PriceList, nano_usd, read_pricing
+from cnai_magic.money.price import Price, PriceList, read_pricing, to_nano_usd
 from tests.properties import random_examples
 
 _COUNTS = st.integers(min_value=0, max_value=10**9)
@@ -30,27 +30,27 @@ def test_a_price_in_usd_becomes_whole_nano_usd() -> None:
 
 def test_the_cost_of_the_api_reference_s_example_is_exact() -> None:
     # 1.68 and 2.52 USD per million tokens; 20 → 8 tokens.
-    assert Price.from_usd("1.68", "2.52").cost(Usage(20, 8)) == 20 * 1680 + 8 * 2520 == 53_760
+    assert Price.from_usd("1.68", "2.52").compute_cost(Usage(20, 8)) == 20 * 1680 + 8 * 2520 == 53_760
 
 
 def test_a_part_of_a_nano_usd_is_rounded_up() -> None:
     price = Price(input=1, output=0)
-    assert [price.cost(Usage(tokens)) for tokens in (0, 1, 10**6, 10**6 + 1)] == [0, 1, 1, 2]
+    assert [price.compute_cost(Usage(tokens)) for tokens in (0, 1, 10**6, 10**6 + 1)] == [0, 1, 1, 2]
 
 
 def test_cached_prompt_tokens_have_their_own_price() -> None:
     usage = Usage(1000, 0, cached_tokens=900)
-    assert Price.from_usd(2, 3, "0.5").cost(usage) == 100 * 2000 + 900 * 500
-    assert Price.from_usd(2, 3).cost(usage) == 1000 * 2000
+    assert Price.from_usd(2, 3, "0.5").compute_cost(usage) == 100 * 2000 + 900 * 500
+    assert Price.from_usd(2, 3).compute_cost(usage) == 1000 * 2000
 
 
 def test_a_cached_price_of_zero_is_a_price() -> None:
-    assert Price.from_usd(2, 3, 0).cost(Usage(1000, 0, cached_tokens=1000)) == 0
+    assert Price.from_usd(2, 3, 0).compute_cost(Usage(1000, 0, cached_tokens=1000)) == 0
 
 
 def test_reasoning_tokens_are_part_of_the_completion_and_cost_nothing_more() -> None:
     price = Price.from_usd(1, 1)
-    assert price.cost(Usage(0, 100, reasoning_tokens=90)) == price.cost(Usage(0, 100))
+    assert price.compute_cost(Usage(0, 100, reasoning_tokens=90)) == price.compute_cost(Usage(0, 100))
 
 
 @random_examples()
@@ -63,7 +63,7 @@ def test_a_cost_is_the_exact_one_rounded_up(price: Price, usage: Usage) -> None:
         + usage.completion_tokens * price.output,
         10**6,
     )
-    cost = price.cost(usage)
+    cost = price.compute_cost(usage)
     assert type(cost) is int
     assert exact <= cost < exact + 1
 
@@ -148,7 +148,7 @@ def test_an_own_price_wins_over_the_server_s_and_that_over_the_listed_one() -> N
 def test_money_is_exact_whatever_precision_the_notebook_s_arithmetic_has() -> None:
     with decimal.localcontext() as context:
         context.prec = 2
-        assert nano_usd("123456789.123456789") == 123_456_789_123_456_789
+        assert to_nano_usd("123456789.123456789") == 123_456_789_123_456_789
         assert priced(model_ratio=0.123456, completion_ratio=1.2345) == (246_912_000, 304_812_864, None)
 
 

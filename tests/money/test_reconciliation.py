@@ -182,9 +182,9 @@ def assert_agreed(sessions: list[KernelSession], replies: list[Reply], *, demo: 
         assert all(f"notebook {sums[each]}" in parts for each, parts in told.items())
     ledger = sessions[0].ledger
     assert ledger is not None
-    kept = {row.id: row for row in ledger.rows(demo=demo)}
+    kept = {row.id: row for row in ledger.read_charges(demo=demo)}
     assert kept == {charge.id: as_kept(charge) for charge in charges}
-    assert ledger.total(demo=demo) == total(charges)
+    assert ledger.read_total(demo=demo) == total(charges)
     groups: dict[str, Callable[[Charge], str]] = {
         "model": lambda charge: describe_models(charge.model, charge.answered_by),
         "chat": lambda charge: charge.conversation,
@@ -192,9 +192,9 @@ def assert_agreed(sessions: list[KernelSession], replies: list[Reply], *, demo: 
         "host": lambda charge: charge.host,
     }
     for name, group in groups.items():
-        found = ledger.by(name, demo=demo)
+        found = ledger.read_sums(name, demo=demo)
         assert found == {each: total(c for c in charges if group(c) == each) for each in map(group, charges)}
-        assert sum(found.values(), Spend()) == ledger.total(demo=demo)
+        assert sum(found.values(), Spend()) == ledger.read_total(demo=demo)
 
 
 def of_usage(replies: Iterable[Reply], *, estimated: bool) -> list[Reply]:

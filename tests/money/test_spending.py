@@ -21,7 +21,7 @@ from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.spend import run_spend_command
 from cnai_magic.money.cost import Spend
-from cnai_magic.money.ledger import Ledger, default_path
+from cnai_magic.money.ledger import Ledger, find_default_path
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
@@ -99,7 +99,7 @@ def left(session: KernelSession) -> int | None:
 def left_today(session: KernelSession) -> int | None:
     """Return the tokens that the day's budget leaves."""
     assert session.ledger is not None
-    nano = session.ledger.day.left("money")
+    nano = session.ledger.day.read_left("money")
     return None if nano is None else nano // TOKEN
 
 
@@ -527,8 +527,8 @@ def test_another_ledger_chosen_meanwhile_gets_the_charge_and_the_first_its_hold_
 
     session.ask("a", view=Watcher(choose))
     assert [row.usage.total_tokens for row in rows(session)] == [28]
-    assert first.day.left("money") == 20_000 * TOKEN
-    assert first.total() == Spend()
+    assert first.day.read_left("money") == 20_000 * TOKEN
+    assert first.read_total() == Spend()
     first.close()
 
 
@@ -602,7 +602,7 @@ def test_demo_credit_has_a_budget_of_its_own(
         spent = session.ask("hello").cost.nano or 0
         assert spent > 0
         assert session.spending.status(session.budget, demo=True) == (10**6, spent, 0)
-        assert session.ledger.day.left("demo") == 10**6 - spent
+        assert session.ledger.day.read_left("demo") == 10**6 - spent
         ask_until_refused(session)
         session.settings.base_url, session.settings.model = server.base_url, "m"
         server.reply(sse("yes"))
@@ -808,7 +808,7 @@ def test_what_had_come_of_the_answer_of_a_killed_kernel_counts_in_the_day_s_budg
     (row,) = rows(session)
     assert (row.finish_reason, row.cost.nano, row.cost.estimated) == ("lost", spent * TOKEN, True)
     assert session.ledger is not None
-    assert session.ledger.total() == Spend.of(row)
+    assert session.ledger.read_total() == Spend.of(row)
 
 
 def test_what_a_killed_kernel_could_not_write_is_entered_exactly(
@@ -835,7 +835,7 @@ def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
     with kernels(1, _ASK_AND_STAND_STILL, server, path) as (process,):
         kill_in_mid_answer(process, shown)
     # One of them enters the request; the others may read while it does.
-    count = "tell(len(list(session.ledger.rows()))); input()\n"
+    count = "tell(len(list(session.ledger.read_charges()))); input()\n"
     with kernels(4, count * 2, server, path) as running:
         for process in running:
             go(process)
@@ -889,7 +889,7 @@ def unlock(connection: sqlite3.Connection) -> None:
 
 def rows(session: KernelSession) -> list[Any]:
     assert session.ledger is not None
-    return list(session.ledger.rows())
+    return list(session.ledger.read_charges())
 
 
 def _below_a_file(path: Path) -> Callable[[], object]:
@@ -913,7 +913,7 @@ def _of_another_program(path: Path) -> Callable[[], object]:
 
 def _locked(path: Path) -> Callable[[], object]:
     ledger = Ledger(path)
-    ledger.total()
+    ledger.read_total()
     ledger.close()
     connection = locked(path)
     return lambda: unlock(connection)
@@ -961,7 +961,7 @@ def test_a_ledger_that_fails_is_told_once_loses_no_answer_and_is_written_later(
     mend()
     replies.append(session.ask("a"))
     assert [row.id for row in rows(session)] == [reply.id for reply in replies]
-    assert session.ledger.total() == session.book.total()
+    assert session.ledger.read_total() == session.book.total()
     assert len(warnings) == 1
 
 
@@ -1124,7 +1124,7 @@ def test_nothing_is_touched_before_the_first_question_and_to_look_at_the_sums_to
     assert files(tmp_path) == before
     server.reply(sse("yes"))
     session.ask("a")
-    assert default_path() in files(tmp_path)
+    assert find_default_path() in files(tmp_path)
 
 
 def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
@@ -1137,7 +1137,7 @@ def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
     for _ in range(2):
         session.ask("a")
     assert session.ledger is not None
-    assert session.ledger.total() == sum((Spend.of(each) for each in session.book.charges[1:]), Spend())
+    assert session.ledger.read_total() == sum((Spend.of(each) for each in session.book.charges[1:]), Spend())
     assert session.book.total().requests == 3
 
 
@@ -1163,4 +1163,4 @@ def test_what_a_lock_kept_out_of_the_ledger_is_written_at_exit(server: ScriptedS
     subprocess.run(
         [sys.executable, "-c", _LAST_QUESTION, server.base_url, str(path)], check=True, timeout=PATIENCE * 3
     )
-    assert len(list(Ledger(path).rows())) == 2
+    assert len(list(Ledger(path).read_charges())) == 2

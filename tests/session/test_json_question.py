@@ -70,7 +70,7 @@ def ask(session: KernelSession, schema: object = WORDS, prompt: str = "Who?", **
 
 def rows(session: KernelSession) -> list[Charge]:
     assert session.ledger is not None
-    return list(session.ledger.rows())
+    return list(session.ledger.read_charges())
 
 
 def formats(server: ScriptedServer) -> list[str]:

@@ -686,8 +686,8 @@ def test_the_model_that_answered_is_kept_where_it_is_another(
     assert read_answer(metadata(attempt)["cnai"], bundle(attempt)).reply.answered_by == "qwen2.5-coder-0.5b"
     expected = ["deepseek-chat, answered by qwen2.5-coder-0.5b", "deepseek-chat"]
     assert session.ledger is not None
-    assert list(session.ledger.by("model")) == expected
-    assert [charge.answered_by for charge in session.ledger.rows()] == ["qwen2.5-coder-0.5b", ""]
+    assert list(session.ledger.read_sums("model")) == expected
+    assert [charge.answered_by for charge in session.ledger.read_charges()] == ["qwen2.5-coder-0.5b", ""]
 
 
 def test_a_model_without_a_price_is_unpriced(server: ScriptedServer, session: KernelSession) -> None:

@@ -76,7 +76,7 @@ def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., Kerne
 
 def rows(session: KernelSession) -> list[Charge]:
     assert session.ledger is not None
-    return list(session.ledger.rows())
+    return list(session.ledger.read_charges())
 
 
 def lines(session: KernelSession) -> list[str]:
@@ -357,7 +357,7 @@ def test_an_interrupt_ends_the_wait_for_a_lock_at_once(
     unlock(connection)
     assert server.requests == []
     assert session.ledger is not None
-    assert session.ledger.day.left("money") == 10_000 * TOKEN
+    assert session.ledger.day.read_left("money") == 10_000 * TOKEN
 
 
 # -- prices are looked up beside the question -----------------------------------------------------
@@ -452,7 +452,7 @@ def test_the_total_of_a_notebook_is_that_of_the_ledger_in_all_its_kernels(
         assert session.ledger is not None
         assert session.latest_attempt is not None
         total = session.latest_attempt.total
-        assert total == session.ledger.total(notebook=session.notebook) == session.spent(demo=False)
+        assert total == session.ledger.read_total(notebook=session.notebook) == session.spent(demo=False)
     assert total.nano == 3 * 28 * TOKEN
     # A kernel begun anew knows of it too, before and with its first answer.
     late = make()

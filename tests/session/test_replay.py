@@ -307,7 +307,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Scripted
         yield server
         assert server.connections == 0
     if (tmp_path / "ledger.db").exists():
-        assert Ledger(tmp_path / "ledger.db").total().requests == 0
+        assert Ledger(tmp_path / "ledger.db").read_total().requests == 0
 
 
 def check_replayed(notebook: NotebookNode, before: NotebookNode) -> None:
@@ -499,7 +499,7 @@ def test_what_was_replayed_is_told_and_costs_nothing(kernel: Kernel) -> None:
     session = "get_ipython().magics_manager.registry['CnaiMagics'].session"
     assert kernel.value(f"{session}.book.charges") == []
     assert kernel.value(f"{session}.book.notebook(demo=True).requests") == 0
-    assert kernel.value(f"{session}.ledger.total(demo=True).requests") == 0
+    assert kernel.value(f"{session}.ledger.read_total(demo=True).requests") == 0
 
 
 def test_a_cell_is_replayed_as_often_as_it_is_run(kernel: Kernel) -> None:

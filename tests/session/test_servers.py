@@ -302,8 +302,8 @@ def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_sh
         assert session.book.total().requests == 0
         assert session.book.total(demo=True).nano == running.charged > 0
         assert session.ledger is not None
-        assert session.ledger.by("host", demo=False) == {}
-        assert list(session.ledger.by("host", demo=True)) == ["127.0.0.1"]
+        assert session.ledger.read_sums("host", demo=False) == {}
+        assert list(session.ledger.read_sums("host", demo=True)) == ["127.0.0.1"]
         assert session.spending.status(session.budget, demo=False) == (10**9, 0, 0)
         assert "demo credit (not money)" in build_models_table(session.models(), session).note
         told = list(balance_lines(session))
