@@ -167,11 +167,13 @@ class Message:
 class ChatRequest:
     """One chat completion request.
 
-    `parameters` are those of `parameters.PARAMETERS`, by name; one that is None is not sent, 0 is. With a
-    `schema` among them, `json_mode` is how it asks for JSON. `max_tokens` of them is the longest answer, None
-    where the server decides. `server` is the name of the server in vendors.toml, "" for any other: some
-    things each server says in its own way. Raises InputError, which names the parameter, for a value that it
-    cannot have.
+    `parameters` are those of `parameters.PARAMETERS`, by name; one that is None is not sent, 0 is. Of these
+    are `schema`, the JSON Schema of the answer ({} for any JSON, None where no JSON is asked for), `extra`,
+    the fields that are sent as they are, and `max_tokens`, the longest answer (None where the server
+    decides). `thinking` are the fields that tell this server and model how long to think. `json_mode` is how
+    a schema is asked for. `server` is the name of the server in vendors.toml, "" for any other: some things
+    each server says in its own way. Raises InputError, which names the parameter, for a value that it cannot
+    have.
     """
 
     model: str
@@ -179,7 +181,10 @@ class ChatRequest:
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     json_mode: JsonMode = "json_schema"
     server: str = ""
+    schema: Mapping[str, Any] | None = field(init=False, repr=False, compare=False)
+    extra: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     max_tokens: int | None = field(init=False, repr=False, compare=False)
+    thinking: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
@@ -193,9 +198,20 @@ class ChatRequest:
             )
         if not self.messages:
             raise InputError("there is no message to send", parameter="messages")
-        object.__setattr__(self, "parameters", check_parameters(self.parameters))
-        limits = (self.parameters.get("max_tokens"), self.extra.get(_OTHER_LIMIT))
-        object.__setattr__(self, "max_tokens", min((n for n in limits if type(n) is int), default=None))
+        given = check_parameters(self.parameters)
+        schema, extra, think = (given.get(name) for name in ("schema", "extra", "think"))
+        extra = extra if isinstance(extra, Mapping) else {}
+        limits = (given.get("max_tokens"), extra.get(_OTHER_LIMIT))
+        thinking = thinking_fields(self.server, self.model, think) if isinstance(think, str | int) else {}
+        found = {
+            "parameters": given,
+            "schema": schema if isinstance(schema, Mapping) else None,
+            "extra": extra,
+            "max_tokens": min((limit for limit in limits if type(limit) is int), default=None),
+            "thinking": thinking,
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
     def limited_to(self, max_tokens: int) -> ChatRequest:
         """Return the same request for an answer of at most so many tokens."""
@@ -206,12 +222,6 @@ class ChatRequest:
             if name not in parameters:
                 return replace(self, parameters=parameters)
         return replace(self, parameters={**parameters, name: max_tokens})
-
-    @property
-    def schema(self) -> Mapping[str, Any] | None:
-        """The JSON Schema of the answer, {} for any JSON, None where no JSON is asked for."""
-        schema = self.parameters.get("schema")
-        return schema if isinstance(schema, Mapping) else None
 
     @property
     def most_format_tokens(self) -> int:
@@ -235,18 +245,6 @@ class ChatRequest:
         found.update(b"".join(message.digest for message in self.messages))
         return found.hexdigest()[:32]
 
-    @property
-    def thinking(self) -> dict[str, Any]:
-        """The fields that tell this server and model how long to think; {} where nothing is to be said."""
-        think = self.parameters.get("think")
-        return thinking_fields(self.server, self.model, think) if isinstance(think, str | int) else {}
-
-    @property
-    def extra(self) -> Mapping[str, Any]:
-        """The fields that are sent as they are."""
-        extra = self.parameters.get("extra")
-        return extra if isinstance(extra, Mapping) else {}
-
     def body(
         self, *, stream: bool = False, include_usage: bool = False, think: bool = True
     ) -> dict[str, Any]:
@@ -262,7 +260,8 @@ class ChatRequest:
         }
         if self.schema is not None and (asked := response_format(self.schema, self.json_mode)):
             body[BY_NAME["schema"].field] = asked
-        body = join_fields(join_fields(body, self.thinking if think else {}), self.extra)
+        for fields in (self.thinking if think else {}, self.extra):
+            body = join_fields(body, fields) if fields else body
         if stream:
             body["stream"] = True
             if include_usage:

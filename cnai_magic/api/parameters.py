@@ -268,9 +268,13 @@ def find_parameters(words: str) -> list[str]:
 
 
 def join_parameters(
-    settings: Mapping[str, ParameterValue], own: Mapping[str, ParameterValue]
+    settings: Mapping[str, ParameterValue], own: Mapping[str, object]
 ) -> dict[str, ParameterValue]:
-    """Return the parameters of a question: its own, and of the settings what these leave open."""
+    """Return the parameters of a question: its own, and of the settings what these leave open.
+
+    Raises InputError for what is not a parameter.
+    """
+    own = check_parameters(own)
     joined = {**settings, **own}
     for row in PARAMETERS:
         former, value = settings.get(row.name), own.get(row.name)

@@ -105,7 +105,8 @@ class Stream(Cancellation):
                 if self.cancelled or not ways or (not stream and _STREAM_ONLY.search(error.why)):
                     raise
                 continue
-            self._refusals.note(request, way, first)
+            if way != first:
+                self._refusals.note(request, way, first)
             self.thinking_sent = way.think
             return response
 

@@ -337,10 +337,9 @@ class PendingReply:
 
     def _note(self, reader: ReplyReader, arrived: Arrived, usage: Usage) -> str:
         """Return what is odd about the answer: what followed its end, and thinking that was not obeyed."""
-        thinking = ""
-        if self.chargeable:
+        thinking, think = "", self._request.parameters.get("think")
+        if self.chargeable and think is not None:
             thought = bool(arrived.reasoning.strip() or usage.reasoning_tokens)
-            think = self._request.parameters.get("think")
             thinking = describe_effect(think, thought=thought, sent=reader.stream.thinking_sent)
         return "; ".join(filter(None, (reader.note, thinking)))
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ..api.message_parts import Part
 from ..api.messages import ChatRequest, Usage
-from ..api.parameters import BY_NAME, ParameterValue, check_parameters, join_parameters
+from ..api.parameters import BY_NAME, ParameterValue, join_parameters
 from ..api.usage import estimate_usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
@@ -146,7 +146,7 @@ def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
     own = {name: value for name, value in options.parameters.items() if value is not None}
     if own.get("schema") is not None:
         own["schema"] = find_schema(own["schema"])
-    return join_parameters(lasting, check_parameters(own))
+    return join_parameters(lasting, own)
 
 
 def _choose_conversation(
