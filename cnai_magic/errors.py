@@ -84,7 +84,7 @@ class CnaiError(Exception):
 
     `what` happened, `why` (often the server's own words), the `next_step` and the server's `request_id`; what
     is shown of them has no keys and no control sequences. `door` is where the error is read, and so has the
-    words of the next step; `str(error)` is for plain Python.
+    words of the next step. `str(error)` is the same in one line: a notebook keeps it beside what it shows.
     """
 
     retryable = False
@@ -107,7 +107,7 @@ class CnaiError(Exception):
         return [f"{type(self).__name__}: {self.what}", *(f"  {name}: {text}" for name, text in named if text)]
 
     def __str__(self) -> str:
-        return "; ".join(part for part in (self.what, self.why, self.next_step.at(PYTHON)) if part)
+        return "; ".join(part for part in (self.what, self.why, self.next_step.at(self.door)) if part)
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: these lines are shown in place of a traceback, and the cell still fails."""

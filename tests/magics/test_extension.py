@@ -653,6 +653,7 @@ def test_a_mistake_fails_the_cell_in_a_few_lines_and_changes_nothing(
     lines = ran.error
     assert 2 <= len(lines) <= 4, lines
     assert lines[0].startswith(f"{name}: ")
+    assert "Session" not in ran.reply["evalue"]
     assert any(hint in line for line in lines), lines
     assert not any("Traceback" in line for line in lines)
     assert kernel.value("[len(each.turns) for each in session.conversations]") == [0]
