@@ -55,7 +55,7 @@ def refused_in_a_line(line: str) -> InputError:
         ("--stop-sequences --stop-words", "--stop TEXT"),
         ("--thinking --reasoning-effort --no-think", "--think off, low"),
         ("--tools --functions --shell -e", "an answer is text"),
-        ("--code --extract", "answer.code"),
+        ("--extract --xl", "answer.code"),
         ("--cache --no-cache", "every run asks again"),
         ("-k --key --api-key --api-key-name", "%cnai_key"),
         ("--api-base --host --provider", "Cnai.base_url"),
