@@ -39,6 +39,13 @@ class RenderedPrompt:
         """What is sent."""
         return "".join(piece.text for piece in self.pieces)
 
+    def between(self, parts: Sequence[RenderedPrompt]) -> RenderedPrompt:
+        """Return the parts with this prompt between each two of them."""
+        pieces = [*parts[0].pieces]
+        for part in parts[1:]:
+            pieces += [*self.pieces, *part.pieces]
+        return RenderedPrompt(pieces)
+
     @property
     def replaced(self) -> list[Piece]:
         """The braces that were replaced by a value."""

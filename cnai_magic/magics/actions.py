@@ -17,8 +17,10 @@ from .parsers import (
     build_code_parser,
     build_key_parser,
     build_models_parser,
+    build_prompt_parser,
     build_spend_parser,
 )
+from .prompts import run_prompt_command
 from .shell_session import ShellSession
 from .spend import read_spend, run_spend_command
 
@@ -29,6 +31,7 @@ __all__ = [
     "help_of",
     "insert_code_of_turn",
     "list_models",
+    "manage_prompts",
     "set_key",
     "show_spend",
 ]
@@ -37,6 +40,7 @@ _PARSERS = {
     "cnai": build_ask_parser,
     "cnai_models": build_models_parser,
     "cnai_code": build_code_parser,
+    "cnai_prompt": build_prompt_parser,
     "cnai_spend": build_spend_parser,
     "cnai_key": build_key_parser,
 }
@@ -55,6 +59,11 @@ def change_conversations(shell_session: ShellSession, line: str) -> None:
     shell_session.show(shown, display_id)
     run.show(display_id, shown)
     change_output(shell_session.session, shown)
+
+
+def manage_prompts(shell_session: ShellSession, line: str) -> None:
+    """Carry out a line of `%cnai_prompt`."""
+    shell_session.show(run_prompt_command(shell_session, line))
 
 
 def show_spend(shell_session: ShellSession, line: str) -> Any:

@@ -24,6 +24,7 @@ from .expansion import expand
 from .hints import check_variable
 from .parsers import build_ask_parser
 from .prompt_names import collect_names
+from .prompts import find_prompt, merge_prompt, read_instructions, read_variables, show_instructions
 from .see import attach_cells
 from .shell_session import ShellSession
 from .text_file import read_text_file
@@ -47,17 +48,30 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     if arguments.help or (arguments.model == "help" and not prompt.strip()):
         print(parser.format_help())
         return None
-    chosen = _read_options(arguments, known)
-    if not prompt.strip():
+    chosen, variables = _read_options(arguments, known), read_variables(arguments.var)
+    saved = find_prompt(shell_session, arguments.template) if arguments.template else None
+    if saved is not None:
+        chosen = merge_prompt(chosen, saved)
+    if chosen.system is None:
+        chosen = replace(chosen, instructions=read_instructions(shell_session))
+    if not prompt.strip() and saved is None:
         raise _explain_no_question(line, cell)
     if arguments.see is not None:
         cells = attach_cells(shell_session, arguments.see)
         chosen = replace(chosen, attachments=(*chosen.attachments, cells))
+    shell_session.typed = prompt, chosen
     rendered = RenderedPrompt([Piece(prompt)])
     if cell is not None and not arguments.raw:
-        rendered = _render(shell_session, prompt)
+        rendered = _render(shell_session, prompt, variables)
+    if saved is not None:
+        parts = [
+            _render(shell_session, part, {**saved.variables, **variables})
+            for part in saved.around_input(prompt)
+        ]
+        rendered = rendered.between(parts)
     if arguments.code:
         chosen = replace(chosen, to_cell=is_watched(shell_session.shell))
+    show_instructions(shell_session, rendered.text, chosen)
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered.text, chosen)
         return None
@@ -67,9 +81,12 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     return reply if cell is None and uses_result(shell_session.shell) else None
 
 
-def _render(shell_session: ShellSession, body: str) -> RenderedPrompt:
-    """Return a body with the values of the notebook; say what of them is not as a reader would expect."""
-    names = collect_names(shell_session)
+def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]) -> RenderedPrompt:
+    """Return a body with its values; say what of them is not as a reader would expect.
+
+    `variables` come before the names of the notebook.
+    """
+    names = {**collect_names(shell_session), **variables}
     rendered = render_prompt(body, names, shell_session.settings.value_tokens, read_text_file)
     for remark in rendered.remarks:
         print(one_line(remark))

@@ -73,6 +73,13 @@ class CnaiMagics(Magics):
 
     @no_var_expand
     @line_magic
+    def cnai_prompt(self, line: str) -> None:
+        """Save prompts, and show those that are saved."""
+        with _errors_in_cell():
+            _actions().manage_prompts(self.shell_session, line)
+
+    @no_var_expand
+    @line_magic
     def cnai_spend(self, line: str) -> Any:
         """Show what was spent."""
         with _errors_in_cell():
@@ -133,7 +140,7 @@ def _add_help(magic: Any, name: str) -> None:
     magic.getdoc = lambda: _actions().help_of(name)
 
 
-for _name in ("cnai", "cnai_models", "cnai_chat", "cnai_code", "cnai_spend", "cnai_key"):
+for _name in ("cnai", "cnai_models", "cnai_chat", "cnai_code", "cnai_prompt", "cnai_spend", "cnai_key"):
     _add_help(vars(CnaiMagics)[_name], _name)
 
 # Kept while the shell lives, so that %reload_ext finds conversations and spend as they were.

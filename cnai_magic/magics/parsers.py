@@ -14,6 +14,7 @@ __all__ = [
     "build_code_parser",
     "build_key_parser",
     "build_models_parser",
+    "build_prompt_parser",
     "build_spend_parser",
 ]
 
@@ -44,6 +45,12 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     )
     parser.add_argument("--append", action="store_true", help="Run again as a new turn; keep the former one.")
     parser.add_argument(
+        "-T", "--template", default="", metavar="NAME", help="Use a saved prompt: see %%cnai_prompt."
+    )
+    parser.add_argument(
+        "--var", action="append", default=[], metavar="NAME=VALUE", help="Set a name that {{ }} use."
+    )
+    parser.add_argument(
         "--see",
         metavar="CELLS",
         help="Send cells with the question, with what they showed as text: above, or numbers as 3-5,7.",
@@ -67,6 +74,25 @@ def build_code_parser() -> Parser:
         "%cnai_code", "Put the Python code of the latest answer into a new cell below; it is not run."
     )
     parser.add_argument("number", nargs="?", type=int, metavar="N", help="The code of turn N instead.")
+    return parser
+
+
+def build_prompt_parser() -> Parser:
+    """Return the parser of %cnai_prompt."""
+    parser = Parser(
+        "%cnai_prompt",
+        "Save prompts, and see those that are saved: files of Markdown in the folder prompts beside the\n"
+        "notebook, and in your own. A question uses one with -T NAME; {{ input }} is what it says itself.",
+        usage="%cnai_prompt [list]\n"
+        "       %cnai_prompt save NAME [--user] [--force]\n"
+        "       %cnai_prompt show|delete NAME",
+    )
+    parser.add_argument(
+        "command", nargs="?", choices=["list", "save", "show", "delete"], default="list", help="What to do."
+    )
+    parser.add_argument("name", nargs="?", default="", metavar="NAME", help="The prompt.")
+    parser.add_argument("--user", action="store_true", help="Save it for all of your notebooks.")
+    parser.add_argument("--force", action="store_true", help="Write over a prompt of this name.")
     return parser
 
 

@@ -12,6 +12,7 @@ from IPython.display import display
 from ..display.outputs import keep_in_outputs
 from ..errors import CnaiError
 from ..session.kernel_session import KernelSession
+from ..session.question import Options
 from ..settings import Cnai
 from .cell_words import CELL
 from .notebook_file import NotebookFile
@@ -24,7 +25,9 @@ class ShellSession:
     """The session of one shell, and where in which notebook it is used.
 
     `cells_of_runs` are the IDs of the cells that ran, by the number of the run (None where it has none).
-    `cells_with_code` are the IDs of those whose answer's code went into a cell of its own.
+    `cells_with_code` are the IDs of those whose answer's code went into a cell of its own. `typed` is the
+    latest question as it was typed, before values were put into it. `shown_instructions` is the system
+    message from a file that was shown.
     """
 
     def __init__(self, shell: Any, settings: Cnai, cells_of_runs: Mapping[int, str | None]) -> None:
@@ -32,6 +35,8 @@ class ShellSession:
         self.cells_of_runs = cells_of_runs
         self.settings = settings
         self.cells_with_code: set[str] = set()
+        self.shown_instructions = ""
+        self.typed: tuple[str, Options] | None = None
         self.cell = RunningCell(shell)
         self.file = NotebookFile(shell, settings, self.cell)
         self._session = KernelSession(settings, notify=print, door=CELL)
@@ -45,6 +50,11 @@ class ShellSession:
         if name := self.file.name:
             self._session.notebook = str(Path(name).absolute())
         return self._session
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the notebook, the one in use where it is not known."""
+        return Path(self.file.name).absolute().parent if self.file.name else Path.cwd()
 
     def identify_cell(self) -> None:
         """Find the cell that runs among those of the file, where it first asks."""

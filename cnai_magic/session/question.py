@@ -30,11 +30,11 @@ __all__ = ["Options", "Question", "build_question"]
 class Options:
     """What one question may set for itself; None and "" leave it to the settings.
 
-    `system` holds for this question alone. `parameters` are those of a request, by name; their `schema` is
-    anything that `find_schema` takes. `chat` names the
-    conversation, `new` begins one (of that name, if any), `once` asks outside of any, `append` makes a new
-    turn even where the cell has one, `stream` False waits for the whole answer. `attachments` are sent with
-    the question. `to_cell` tells that the code of the answer goes into a cell of its own.
+    `system` holds for this question alone, `instructions` are the system message where nothing sets one.
+    `parameters` are those of a request, by name. `chat` names the conversation, `new` begins one (of that
+    name, if any), `once` asks outside of any, `append` makes a new turn even where the cell has one, `stream`
+    False waits for the whole answer. `attachments` are sent with the question. `to_cell` tells that the code
+    of the answer goes into a cell of its own.
     """
 
     model: str = ""
@@ -46,6 +46,7 @@ class Options:
     append: bool = False
     stream: bool = True
     attachments: tuple[Attachment, ...] = ()
+    instructions: str = ""
     to_cell: bool = False
 
 
@@ -115,8 +116,8 @@ def build_question(
         first_run = min([first_run, *(each.first_run for each in former if each.first_run)])
     # A question outside of any conversation has an empty one to itself.
     before = Conversation(conversation.name) if options.once else conversation
-    texts = (options.system, before.system, settings.system)
-    system = well_formed(next((text for text in texts if text is not None), ""))
+    texts = (options.system, before.system, settings.system, options.instructions)
+    system = well_formed(next(text for text in texts if text is not None))
     context = before.context(
         parts or prompt, position, first_run, system=system, history_tokens=settings.history_tokens
     )

@@ -1,0 +1,165 @@
+"""Saved prompts (`-T NAME`, `%cnai_prompt`) and `CNAI.md`: files beside the notebook, and the user's own."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ..api.parameters import check_parameters
+from ..chat.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_prompt
+from ..display.line import Line
+from ..display.tables import Table
+from ..errors import InputError
+from ..nearest import did_you_mean
+from ..notebook.files import read_text, write_new
+from ..redaction import clean, well_formed
+from ..session.question import Options
+from .arguments import split_words
+from .parsers import build_prompt_parser
+from .shell_session import ShellSession
+
+__all__ = [
+    "find_prompt",
+    "merge_prompt",
+    "read_instructions",
+    "read_variables",
+    "run_prompt_command",
+    "show_instructions",
+]
+
+_NAME = re.compile(r"\w[\w.-]{0,63}")
+_LARGEST = 2**20
+_INSTRUCTIONS = "CNAI.md"
+_LONGEST_LINE = 80
+
+
+def find_prompt(shell_session: ShellSession, name: str) -> SavedPrompt:
+    """Return a saved prompt by its name; raises InputError where there is none, or its file is wrong."""
+    return read_saved_prompt(name, read_text(_find(shell_session, name), limit=_LARGEST))
+
+
+def merge_prompt(options: Options, prompt: SavedPrompt) -> Options:
+    """Return the options of a question, with those of its saved prompt where it leaves them open."""
+    given = {name: value for name, value in options.parameters.items() if value is not None}
+    return replace(
+        options,
+        model=options.model or prompt.model,
+        system=prompt.system if options.system is None else options.system,
+        parameters={**prompt.parameters, **given},
+    )
+
+
+def read_variables(pairs: list[str]) -> dict[str, str]:
+    """Return the variables that --var NAME=VALUE give."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"--var {pair} names no variable", next_step="write it as --var NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def read_instructions(shell_session: ShellSession) -> str:
+    """Return the text of the CNAI.md beside the notebook, "" where there is none."""
+    path = shell_session.folder / _INSTRUCTIONS
+    return read_text(path, limit=_LARGEST).strip() if path.is_file() else ""
+
+
+def show_instructions(shell_session: ShellSession, prompt: str, options: Options) -> None:
+    """Show the text of CNAI.md once, before the first question whose system message it is."""
+    text = options.instructions
+    if not text or text == shell_session.shown_instructions:
+        return
+    shell_session.identify_cell()
+    question = shell_session.session.prepare(prompt, options, position=shell_session.cell.run.position)
+    if question.system == well_formed(text):
+        shell_session.shown_instructions = text
+        print(f"The system message is that of {_INSTRUCTIONS} beside this notebook:\n{clean(text)}")
+
+
+def run_prompt_command(shell_session: ShellSession, line: str) -> object:
+    """Carry out a line of `%cnai_prompt`, and return what to show."""
+    parser = build_prompt_parser()
+    arguments = parser.parse(split_words(line))
+    if arguments.help:
+        return Line(parser.format_help())
+    if arguments.command == "list":
+        return _list(shell_session)
+    if not arguments.name:
+        raise InputError("which prompt?", next_step=f"name it: %cnai_prompt {arguments.command} NAME")
+    if arguments.command == "save":
+        return _save(shell_session, arguments)
+    path = _find(shell_session, arguments.name)
+    if arguments.command == "show":
+        return Line(f"{path}\n\n{read_text(path, limit=_LARGEST)}")
+    path.unlink()
+    return Line(f"Deleted {path}.")
+
+
+def _list(shell_session: ShellSession) -> object:
+    rows = []
+    for path in _all(shell_session):
+        try:
+            prompt = read_saved_prompt(path.stem, read_text(path, limit=_LARGEST))
+            about = prompt.description or prompt.body.strip().partition("\n")[0]
+        except InputError as error:
+            about = f"{error.what}: {error.why}"
+        rows.append([path.stem, about[:_LONGEST_LINE], str(path.parent)])
+    if not rows:
+        return Line("There are no saved prompts. To save the latest question as one: %cnai_prompt save NAME")
+    return Table(["Name", "Prompt", "Folder"], rows, note="To use one: %%cnai -T NAME")
+
+
+def _save(shell_session: ShellSession, arguments: Namespace) -> object:
+    if shell_session.typed is None:
+        raise InputError("there is no question to save yet", next_step="ask it first")
+    body, options = shell_session.typed
+    given = check_parameters(options.parameters)
+    prompt = SavedPrompt(arguments.name, body, options.model, "", options.system, given)
+    _check_name(arguments.name)
+    folder = _folders(shell_session)[1 if arguments.user else 0]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{arguments.name}.md"
+    write_new(path, format_saved_prompt(prompt).encode(), force=arguments.force)
+    return Line(f"Saved as {path}. To use it: %%cnai -T {arguments.name}")
+
+
+def _folders(shell_session: ShellSession) -> list[Path]:
+    from platformdirs import user_config_path
+
+    return [shell_session.folder / "prompts", user_config_path("cnai_magic") / "prompts"]
+
+
+def _all(shell_session: ShellSession) -> Iterator[Path]:
+    """Yield the files of the saved prompts; one beside the notebook hides the user's of the same name."""
+    seen = set()
+    for folder in _folders(shell_session):
+        for path in sorted(folder.glob("*.md")) if folder.is_dir() else []:
+            if path.stem not in seen and _NAME.fullmatch(path.stem):
+                seen.add(path.stem)
+                yield path
+
+
+def _find(shell_session: ShellSession, name: str) -> Path:
+    _check_name(name)
+    known = {path.stem: path for path in _all(shell_session)}
+    if name not in known:
+        raise InputError(
+            f"there is no saved prompt {name!r}",
+            why=did_you_mean(name, known)
+            or (f"there are: {', '.join(known)}" if known else "there are none"),
+            next_step="save the latest question as one: %cnai_prompt save NAME",
+        )
+    return known[name]
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name[:60]!r} cannot be the name of a saved prompt",
+            why="a name has up to 64 letters, digits, dots, dashes and underscores",
+        )

@@ -1,0 +1,113 @@
+"""The files of saved prompts: front matter and body."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnai_magic.chat.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_prompt
+from cnai_magic.errors import InputError
+from tests.properties import random_examples
+
+FULL = """---
+# A comment
+model: deepseek-chat
+temperature: 0
+max-tokens: 200
+stop: ["END", "STOP"]
+description: "Review: short"
+system: |
+  You review code.
+
+    Indented.
+variables:
+  language: English
+  count: 3
+  code: "007"
+---
+Review this in {{ language }}:
+
+{{ input }}
+"""
+
+
+def test_front_matter_sets_what_belongs_to_the_question() -> None:
+    prompt = read_saved_prompt("review", FULL)
+    assert prompt == SavedPrompt(
+        "review",
+        "Review this in {{ language }}:\n\n{{ input }}",
+        model="deepseek-chat",
+        description="Review: short",
+        system="You review code.\n\n  Indented.",
+        parameters={"temperature": 0, "max_tokens": 200, "stop": ("END", "STOP")},
+        variables={"language": "English", "count": 3, "code": "007"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("Just a prompt\n", "Just a prompt"),
+        ("\n--- is no front matter here\n", "--- is no front matter here"),
+        ("---\n---\nbody\n\n---\nmore", "body\n\n---\nmore"),
+        ("---\r\nmodel: m\r\n---\r\nbody\r\n", "body"),
+        ("", ""),
+    ],
+)
+def test_the_body_is_what_follows_it(text: str, body: str) -> None:
+    assert read_saved_prompt("p", text).body == body
+
+
+@pytest.mark.parametrize(
+    ("front", "said"),
+    [
+        ("model deepseek", "line 2; 'model deepseek' is not of the form"),
+        ("temprature: 1", "line 2; 'temprature' is not known: did you mean temperature?"),
+        ("model: m\ntemperature: hot", "line 3; it is a number"),
+        ("temperature:", "line 2; temperature has no value"),
+        ("key: sk-123", "line 2; 'key' is not known"),
+        ("variables: x", "line 2; its variables stand below it"),
+        ("system: a\n  b", "line 3; a text of several lines stands below `system: |`"),
+        ("- a list", "line 2; '- a list' is not of the form"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(front: str, said: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_saved_prompt("p", f"---\n{front}\n---\nbody")
+    assert said in str(error.value)
+
+
+def test_front_matter_that_does_not_end_is_an_error() -> None:
+    with pytest.raises(InputError, match="no second line ---"):
+        read_saved_prompt("p", "---\nmodel: m\nbody")
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=30)
+_BODIES = _TEXTS.map(lambda text: text.strip("\n"))
+_NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
+
+
+@random_examples()
+@given(
+    st.builds(
+        SavedPrompt,
+        st.just("p"),
+        _BODIES,
+        model=_TEXTS,
+        description=_TEXTS,
+        system=st.none() | _TEXTS.filter(bool),
+        parameters=st.fixed_dictionaries(
+            {}, optional={"temperature": st.floats(0, 2), "stop": st.tuples(_TEXTS.filter(bool))}
+        ),
+        variables=st.dictionaries(_NAMES, _TEXTS | st.integers() | st.booleans(), max_size=3),
+    )
+)
+def test_a_prompt_comes_back_from_its_file(prompt: SavedPrompt) -> None:
+    assert read_saved_prompt("p", format_saved_prompt(prompt)) == prompt
+
+
+def test_the_question_s_own_text_stands_where_the_prompt_wants_it() -> None:
+    assert SavedPrompt("p", "a {{ input }} b {{input}}").around_input("x") == ["a ", " b ", ""]
+    assert SavedPrompt("p", "a").around_input("x") == ["a\n\n", ""]
+    assert SavedPrompt("p", "a").around_input(" ") == ["a"]
