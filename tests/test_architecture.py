@@ -56,7 +56,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "jinja2": {"chat.expressions"},
     "markdown_it": {"chat.markdown"},
     "nbformat": {"notebook.notebook_files"},
-    "platformdirs": {"money.ledger"},
+    "platformdirs": {"money.ledger", "magics.prompts"},
     "tomli": {"api.vendors", "demo.knowledge_files", "money.price"},
 }
 # Parts of the standard library that only some packages touch.
