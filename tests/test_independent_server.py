@@ -25,6 +25,21 @@ FIXTURES = [
     {"match": {"userMessage": "capital of France"}, "response": {"content": "**Paris** is its capital."}},
     {"match": {"userMessage": "a poem"}, "response": {"content": "A line of a poem. " * 40}},
     {
+        "match": {"userMessage": "two cities", "responseFormat": "json_schema"},
+        "response": {"content": '{"items": [{"name": "Paris", "rank": 1}, {"name": "Oslo", "rank": 2}]}'},
+    },
+    {
+        "match": {"userMessage": "no schema", "responseFormat": "json_schema"},
+        "response": {
+            "error": {"message": "response_format is not supported", "type": "invalid_request_error"},
+            "status": 400,
+        },
+    },
+    {
+        "match": {"userMessage": "no schema", "responseFormat": "json_object"},
+        "response": {"content": 'Here: ```json\n{"n": "3"}\n```'},
+    },
+    {
         "match": {"userMessage": "fail"},
         "response": {"error": {"message": "too many", "type": "rate_limit_error"}, "status": 429},
     },
@@ -91,3 +106,23 @@ def test_its_errors_have_their_class(kernel: Kernel) -> None:
     )
     kernel.run("session.use_key(None)")
     assert not kernel.run("%%cnai\nWhat is the capital of France?", "e").error
+
+
+def test_it_gets_a_schema_and_answers(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai --once --json 'list[name, rank int]'\nName two cities", "f")
+    assert ran.final["data"]["text/markdown"].startswith("| name | rank |\n| --- | ---: |\n| Paris | 1 |\n")
+    assert kernel.value("_cnai.data") == [{"name": "Paris", "rank": 1}, {"name": "Oslo", "rank": 2}]
+    kernel.run("import json, os, urllib.request")
+    kernel.run("place = os.environ['CNAI_BASE_URL'].removesuffix('/v1') + '/__aimock/journal'")
+    kernel.run("allowed = {'Authorization': 'Bearer ' + os.environ['CNAI_API_KEY']}")
+    kernel.run("journal = urllib.request.urlopen(urllib.request.Request(place, headers=allowed))")
+    kernel.run("sent = [json.dumps(each) for each in json.load(journal)]")
+    (asked,) = [each for each in kernel.value("sent") if "two cities" in each]
+    assert '"strict": true' in asked
+    assert '"required": ["name", "rank"]' in asked
+
+
+def test_it_is_asked_for_an_object_where_it_refuses_a_schema(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai --once --json 'n int'\nThere is no schema", "g")
+    assert not ran.error
+    assert kernel.value("_cnai.data") == {"n": 3}
