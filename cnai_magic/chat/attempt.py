@@ -54,6 +54,11 @@ class Attempt:
         return self.reply.id
 
     @property
+    def ids(self) -> set[str]:
+        """The IDs of the reply and of the other attempts beside it."""
+        return {self.id, *(each.id for each in self.others)}
+
+    @property
     def footer(self) -> str:
         """One line: model, turn, tokens, cost, time, what the notebook has spent, and remarks."""
         return self.reply.line(

@@ -175,6 +175,7 @@ class Conversation:
         asked, below = attempt.reply.started, self.turns[index + 1 :]
         newer_below = sum(each.reply.started < asked for each in below if each.attempts)
         turn.add_next(replace(self._placed(attempt, turn, index), newer_below=newer_below))
+        turn.note_asked(asked)
         return turn
 
     def _stand(
@@ -226,6 +227,7 @@ class Conversation:
             first = [each.first_run for each in attempts if each.first_run is not None]
             turn = Turn(position, attempts, len(attempts) - 1, attempts[-1].turn_id)
             turn.first_run = min(first, default=turn.first_run)
+            turn.note_asked(*(each.reply.started for each in attempts))
             self.detached[position] = turn
 
     def reinstate(self, position: CellPosition, attempt: Attempt) -> Turn:
@@ -237,6 +239,7 @@ class Conversation:
         turn.attempts = sorted((*kept, *attempt.others, placed), key=lambda each: each.number)
         turn.current = turn.attempts.index(placed)
         turn.failed = False
+        turn.note_asked(attempt.reply.started)
         return turn
 
     def detach(self, cell: str, asked: Collection[CellPosition]) -> None:
@@ -296,7 +299,9 @@ class Conversation:
         before = {turn.id: turn for turn in (*self.turns, *self.detached.values())}
         self._begin_as(origin, at)
         for turn in (*self.turns, *self.detached.values()):
-            turn.learn(before[turn.id].attempts if turn.id in before else ())
+            if turn.id in before:
+                turn.learn(before[turn.id].attempts)
+                turn.note_asked(before[turn.id].asked)
         self.turns += own
         self.detached |= detached
         return returned
@@ -341,6 +346,7 @@ class Conversation:
                 theirs.attempts, key=lambda each: (each is theirs.attempt, each.reply.started)
             ):
                 if each.id not in known:
+                    mine.note_asked(each.reply.started)
                     mine.add_next(replace(each, conversation=self.name, turn_id=mine.id))
             if mine.attempt.id == theirs.attempt.id:
                 mine.display_id = theirs.display_id

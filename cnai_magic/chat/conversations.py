@@ -6,8 +6,8 @@ began it, and a turn to the cell that asked it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..errors import InputError
@@ -18,11 +18,26 @@ from .conversation import Conversation
 from .order import CellPosition, Clock
 from .turn import Turn
 
-__all__ = ["Conversations"]
+__all__ = ["Conversations", "Removed"]
 
 # As in saved outputs, where longer names are refused.
 _LONGEST_NAME = 200
 _NOWHERE = CellPosition(kind="command")
+
+
+@dataclass(slots=True)
+class Removed:
+    """What commands took out of the conversations, so that it stays out and commands can be run again.
+
+    `names` are those of deleted conversations; `first_runs` tells when the cells first ran whose turns were
+    deleted with them. `turns` are the IDs of turns that no conversation has any more; `dropped` those that
+    the command at a position took out last.
+    """
+
+    names: set[str] = field(default_factory=set)
+    first_runs: dict[str, datetime] = field(default_factory=dict)
+    turns: set[str] = field(default_factory=set)
+    dropped: dict[CellPosition, str] = field(default_factory=dict)
 
 
 class Conversations:
@@ -32,9 +47,9 @@ class Conversations:
         self._named: dict[str, Conversation] = {"main": Conversation("main")}
         self.current = "main"
         self.clock = Clock()
-        self._deleted: set[str] = set()
-        # When the cells first ran whose turns were deleted with their conversations.
-        self._deleted_runs: dict[str, datetime] = {}
+        self._removed = Removed()
+        # The IDs of all turns that there ever were.
+        self._met: set[str] = set()
 
     def __iter__(self) -> Iterator[Conversation]:
         return iter(self._named.values())
@@ -95,7 +110,7 @@ class Conversations:
 
     def deleted_run(self, cell: str) -> datetime | None:
         """Return when a cell first ran whose turns were deleted with their conversation, else None."""
-        return self._deleted_runs.get(cell)
+        return self._removed.first_runs.get(cell)
 
     def begun_at(self, position: CellPosition, name: str = "", *, fork: bool = False) -> Conversation | None:
         """Return the conversation that was begun at a position: a cell that runs again goes on in it."""
@@ -155,7 +170,7 @@ class Conversations:
 
     def add(self, conversation: Conversation) -> Conversation:
         """Add a conversation, unless there is one of its name; return the one that stays."""
-        self._deleted.discard(conversation.name)
+        self._removed.names.discard(conversation.name)
         return self._named.setdefault(conversation.name, conversation)
 
     def is_free(self, name: str) -> bool:
@@ -235,36 +250,65 @@ class Conversations:
 
         Where it was in use, `main` is now. Raises InputError where there never was one of this name.
         """
-        if name in self._deleted and name not in self:
+        if name in self._removed.names and name not in self:
             return None
         conversation = self[name]
         del self._named[conversation.name]
-        self._deleted.add(conversation.name)
+        self._removed.names.add(conversation.name)
         for turn in conversation.turns:
             if turn.position.cell is not None and turn.position.is_asked_again:
-                self._deleted_runs.setdefault(turn.position.cell, turn.first_run)
+                self._removed.first_runs.setdefault(turn.position.cell, turn.first_run)
         if self.current == conversation.name:
             self.current = self.add(Conversation("main")).name
         return conversation
 
     def discard_unused(self, name: str) -> None:
         """Remove a conversation of this name that nothing was done with, as if it had never been there."""
-        found = self._named.get(name)
-        if found is None or name == self.current or found.system is not None:
-            return
-        if not (found.turns or found.detached or found.begun_by or found.made_at):
+        if name != self.current and self.is_unused(name):
             del self._named[name]
 
-    def forget(self, names: Iterable[str], first_runs: Mapping[str, datetime] | None = None) -> None:
-        """Note that conversations of these names were deleted, except those that exist.
+    def is_unused(self, name: str) -> bool:
+        """Tell whether nothing was done with the conversation of this name."""
+        found = self._named.get(name)
+        if found is None or found.system is not None:
+            return False
+        return not (found.turns or found.detached or found.begun_by or found.made_at or found.former_names)
 
-        `first_runs` tells when the cells first ran whose turns were deleted with them.
+    def drop(self, number: int, by: CellPosition = _NOWHERE) -> Turn:
+        """Take turn `number` (from 1) out of the conversation in use; raises InputError if there is none."""
+        turn = self.in_use.drop(number)
+        if by.cell is not None:
+            self._removed.dropped[by] = turn.id
+        return turn
+
+    def undo(self, by: CellPosition = _NOWHERE) -> Turn:
+        """Take the last turn out of the conversation in use.
+
+        When the cell of the command runs again, what it took out is taken out again, if it was asked again.
         """
-        self._deleted.update(name for name in names if name not in self._named)
-        for cell, first_run in (first_runs or {}).items():
-            self._deleted_runs.setdefault(cell, first_run)
+        turns, former = self.in_use.turns, self._removed.dropped.get(by)
+        return self.drop(next((n for n, each in enumerate(turns, 1) if each.id == former), len(turns)), by)
 
-    # -- what a cell's output has to keep -------------------------------------------------------
+    # -- what a notebook has to keep ------------------------------------------------------------
+
+    def meet(self, *turns: str) -> None:
+        """Note that there are turns of these IDs: where they are taken out, that is kept."""
+        self._met.update(turns)
+
+    @property
+    def removed(self) -> Removed:
+        """What was taken out."""
+        present = {turn.id for each in self for turn in (*each.turns, *each.detached.values())}
+        self._met |= present
+        self._removed.turns = self._met - present
+        return self._removed
+
+    def remove(self, removed: Removed) -> None:
+        """Note what was taken out of conversations that a notebook holds, except what is here."""
+        self._removed.names.update(name for name in removed.names if name not in self._named)
+        self._removed.first_runs = removed.first_runs | self._removed.first_runs
+        self._removed.dropped = removed.dropped | self._removed.dropped
+        self._met |= removed.turns
 
     def turns_of(self, cell: str) -> list[tuple[Conversation, Turn]]:
         """Return all turns of a cell, each with its conversation."""
@@ -287,10 +331,9 @@ def _asked_by(turns: Iterable[Turn], position: CellPosition) -> list[Turn]:
 
 
 def _last_asked(conversation: Conversation, position: CellPosition) -> float:
-    """Return when a question was last asked in a conversation; an attempt of before a fork was not."""
+    """Return when a question was last asked in a conversation; a turn from before a fork was not."""
     turns = _asked_by((*conversation.turns, *conversation.detached.values()), position)
-    own = [each for turn in turns for each in turn.attempts if each.conversation == conversation.name]
-    return max((each.reply.started.timestamp() for each in own), default=0.0)
+    return max((turn.asked.timestamp() for turn in turns if turn.asked), default=0.0)
 
 
 def _renamed(attempt: Attempt, old: str, new: str) -> Attempt:

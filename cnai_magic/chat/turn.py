@@ -25,7 +25,8 @@ _EARLIER_CHARACTERS = 200_000
 class Turn:
     """A question and its answer: all attempts, of which the `current` one is part of the conversation.
 
-    `first_run` is when its cell first ran. `failed` tells that the last run of the cell had no answer, so
+    `first_run` is when its cell first ran; `asked` when it was last asked in its conversation, None where a
+    fork only has it from its origin. `failed` tells that the last run of the cell had no answer, so
     that a former one is still in force. `display_id` names the output that shows it, "" where that is not
     an output of this kernel.
     """
@@ -35,6 +36,7 @@ class Turn:
     current: int = 0
     id: str = ""
     first_run: datetime = field(default_factory=partial(datetime.now, timezone.utc))
+    asked: datetime | None = None
     failed: bool = False
     display_id: str = ""
     _sent: tuple[Reply, tuple[Message, ...]] | None = field(default=None, repr=False)
@@ -71,6 +73,10 @@ class Turn:
         self.attempts.append(attempt)
         self.current = len(self.attempts) - 1
         self.failed = False
+
+    def note_asked(self, *times: datetime | None) -> None:
+        """Note when it was asked in its conversation: the latest counts."""
+        self.asked = max((each for each in (self.asked, *times) if each is not None), default=None)
 
     @property
     def next_number(self) -> int:
@@ -124,4 +130,4 @@ class Turn:
 
     def copy(self) -> Turn:
         """Return a turn of its own with the same attempts."""
-        return replace(self, attempts=list(self.attempts), display_id="")
+        return replace(self, attempts=list(self.attempts), asked=None, display_id="")

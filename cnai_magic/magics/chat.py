@@ -137,15 +137,15 @@ def _undo(command: Command, rest: str) -> object:
             f"conversation {conversation.name!r} has no turn to undo",
             next_step="see all conversations with %cnai_chat",
         )
-    former = command.former("drop").get("turn_id")
-    # When its cell runs again, what it took out is taken out again, if it was asked again.
-    number = next((n for n, each in enumerate(conversation.turns, 1) if each.id == former), 0)
-    return _drop(command, str(number or len(conversation.turns)))
+    return _taken_out(command, command.conversations.undo(command.position))
 
 
 def _drop(command: Command, rest: str) -> object:
+    return _taken_out(command, command.conversations.drop(_number(rest), command.position))
+
+
+def _taken_out(command: Command, turn: Turn) -> object:
     conversation = command.in_use
-    turn = conversation.drop(_number(rest))
     shown = Line(f"Taken out of {conversation.name!r}: {_quoted(turn)}")
     return command.recorded(shown, "drop", conversation.name, turn_id=turn.id)
 

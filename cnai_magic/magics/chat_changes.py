@@ -54,14 +54,8 @@ class Command:
         facts = {"ordinal": self.position.index_in_cell, **facts}
         facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
         record = event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)
-        self.session.cells.changes.add(self.position.cell, record["cnai"])
+        self.session.cells.change(self.position.cell)
         return Recorded(shown, record, changed)
-
-    def former(self, kind: str) -> dict[str, Any]:
-        """Return the change of this kind that this command made when its cell ran before, {} if none."""
-        changes = reversed(self.session.cells.changes.of(self.position.cell))
-        index_in_cell = self.position.index_in_cell
-        return next((e for e in changes if (e["event"], e.get("ordinal", 0)) == (kind, index_in_cell)), {})
 
 
 def begun(conversation: Conversation) -> dict[str, Any]:

@@ -21,6 +21,9 @@ def merge(conversations: Conversations, restored: Restored) -> None:
     for theirs in restored.conversations.values():
         found = conversations.find(theirs.name) if theirs.name in named else None
         renamed = found is not None and found.name != theirs.name and found.name in restored.conversations
+        if found is not None and fresh and conversations.is_unused(theirs.name):
+            conversations.put(theirs)
+            found = theirs
         mine = conversations.add(theirs) if found is None or renamed else found
         known.append((theirs, mine))
         if mine is not theirs:
@@ -33,12 +36,12 @@ def merge(conversations: Conversations, restored: Restored) -> None:
         origin = taken_for.get(id(theirs.origin))
         if origin is not None and origin is not mine and not origin.is_fork_of(mine):
             mine.origin = origin
-    conversations.forget(restored.deleted, restored.deleted_runs)
+    conversations.remove(restored.removed)
     if fresh and restored.current in conversations:
         conversations.use(restored.current)
-        for former in {name for each in restored.conversations.values() for name in each.former_names}:
-            # By this name the renamed conversation is found again, not the empty one of the start.
-            conversations.discard_unused(former)
+        if "main" not in restored.conversations:
+            # It was renamed or deleted: the empty one of the start is none of the notebook's.
+            conversations.discard_unused("main")
 
 
 def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
@@ -51,6 +54,7 @@ def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
         if standing is not None:
             standing.first_run = min(standing.first_run, turn.first_run)
             standing.learn(each for each in turn.attempts if each.id not in known)
+            standing.note_asked(turn.asked)
         elif theirs.detached.get(turn.position) is turn:
             mine.detached[turn.position] = turn
         else:

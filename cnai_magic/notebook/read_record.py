@@ -31,7 +31,7 @@ from .untrusted import (
     read_usage,
 )
 
-__all__ = ["Event", "KeptTurn", "read_answer", "read_deleted_run", "read_event", "read_kept", "standing_in"]
+__all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "standing_in"]
 
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
 _MOST_KEPT = 1000
@@ -115,13 +115,13 @@ def read_event(about: Mapping[str, Any]) -> Event:
 
 def read_kept(
     about: Mapping[str, Any],
-) -> tuple[datetime | None, list[KeptTurn | InputError], list[Mapping[str, Any]]]:
-    """Return what an output keeps of what its cell did before: when, turns, and changes, not read yet.
+) -> tuple[datetime | None, list[KeptTurn | InputError], list[Mapping[str, Any]], Mapping[str, Any] | None]:
+    """Return what an output keeps of what its cell did before: when, turns; changes and a state, unread.
 
     In place of a turn that is not sound stands the reason.
     """
     if "kept" not in about:
-        return None, [], []
+        return None, [], [], None
     kept = read_mapping(about["kept"])
     turns, changes = kept.get("turns", []), kept.get("changes", [])
     if not isinstance(turns, list) or not isinstance(changes, list):
@@ -132,12 +132,8 @@ def read_kept(
             found.append(_kept_turn(read_mapping(each)))
         except InputError as error:
             found.append(error)
-    return read_time(kept), found, [each for each in changes[:_MOST_KEPT] if isinstance(each, Mapping)]
-
-
-def read_deleted_run(about: Mapping[str, Any]) -> datetime | None:
-    """Return when a cell first ran whose turns were deleted with their conversation, None for any other."""
-    return read_time_or_none(read_mapping(about["kept"]), "first_run") if "kept" in about else None
+    sound = [each for each in changes[:_MOST_KEPT] if isinstance(each, Mapping)]
+    return read_time(kept), found, sound, read_mapping(kept["state"]) if "state" in kept else None
 
 
 def _kept_turn(about: Mapping[str, Any]) -> KeptTurn:

@@ -19,11 +19,11 @@ from .read_record import (
     Event,
     KeptTurn,
     read_answer,
-    read_deleted_run,
     read_event,
     read_kept,
     standing_in,
 )
+from .saved_state import SavedState, read_state
 
 __all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "all_attempts", "answers_of"]
 
@@ -51,6 +51,11 @@ class SavedTurn(NamedTuple):
     known: datetime
     document_index: int
     detached: bool
+
+    @property
+    def latest(self) -> datetime:
+        """When its latest attempt was asked."""
+        return max(each.reply.started for each in all_attempts(self.attempt))
 
     @property
     def turn_id(self) -> str:
@@ -82,8 +87,8 @@ class SavedOutputs:
     """The sound records in the outputs of all cells, in document order.
 
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
-    keep. `changes` are those of commands, each once; `changes_of_cells` the same as their outputs keep them.
-    `deleted_runs` tells when the cells first ran whose turns were deleted with their conversations.
+    keep, `states` those of all conversations, `changes` those that commands of a former version made, each
+    once. `changing` are the cells whose outputs tell of more than their own turns.
     """
 
     def __init__(self, cells: Iterable[SavedCell]) -> None:
@@ -91,8 +96,8 @@ class SavedOutputs:
         self.charges: list[Charge] = []
         self.turns: list[SavedTurn] = []
         self.changes: dict[Event, SavedChange] = {}
-        self.changes_of_cells: dict[str, list[dict[str, Any]]] = {}
-        self.deleted_runs: dict[str, datetime] = {}
+        self.states: list[SavedState] = []
+        self.changing: set[str | None] = set()
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         used: set[str] = set()
@@ -116,10 +121,14 @@ class SavedOutputs:
 
     def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
         """Read one output: the change or the answer, and what it keeps of what its cell did before."""
-        known, turns, changes = read_kept(about)
-        first_run = read_deleted_run(about)
-        if cell is not None and first_run is not None:
-            self.deleted_runs[cell] = first_run
+        known, turns, changes, state = read_kept(about)
+        if state is not None and known is not None:
+            try:
+                self.states.append(read_state(state, known))
+            except InputError as error:
+                self._left_out["what {} output tells of all conversations", error.what].append(number)
+        if state is not None or changes or "event" in about or about.get("began"):
+            self.changing.add(cell)
         if "event" in about:
             self._change(about, cell)
         else:
@@ -140,8 +149,7 @@ class SavedOutputs:
     def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
         event = _named(read_event(about))
         if event.kind != "kept":
-            cell = self.changes.setdefault(event, SavedChange(event, cell)).cell
-            self.changes_of_cells.setdefault(cell or "", []).append(_plain(about))
+            self.changes.setdefault(event, SavedChange(event, cell))
 
     def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Attempt:
         """Read an answer, without its other attempts where these alone are not sound."""
@@ -211,7 +219,3 @@ def _charge(attempt: Attempt) -> Charge:
         finish_reason=reply.finish_reason,
         answered_by=reply.answered_by,
     )
-
-
-def _plain(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in about.items() if name != "kept"}

@@ -1,8 +1,7 @@
-"""The turns of a conversation while they are put together from what the outputs of a notebook say."""
+"""Conversations while they are put together from what the outputs of a notebook say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
@@ -10,91 +9,104 @@ from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
 from ..chat.order import CellPosition
 from ..chat.turn import Turn
-from .conversation_names import Names
 
-__all__ = ["BEGINNING", "FoundTurn", "fill"]
+__all__ = ["FoundConversation", "FoundTurn", "fill"]
 
-BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
-"""A moment before all that a notebook tells of."""
+_BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 
 
 @dataclass(slots=True, eq=False)
 class FoundTurn:
     """A turn while it is put together: its attempts by their IDs, and the one that counts.
 
-    `position` is that of its output in the document, `latest` when the youngest attempt was asked.
+    `document_index` is the place of its output in the document. `first_run` is when its cell first ran, where
+    the answer does not tell. `asked` and `failed` are those of `Turn`.
     """
 
     id: str
     shown: Attempt
     cell: str | None
     document_index: int
-    latest: datetime
     attempts: dict[str, Attempt] = field(default_factory=dict)
     detached: bool = False
+    first_run: datetime | None = None
+    asked: datetime | None = None
+    failed: bool = False
 
-    def add(self, attempt: Attempt) -> None:
-        """Add an attempt."""
-        self.attempts.setdefault(attempt.id, attempt)
-        self.latest = max(self.latest, attempt.reply.started)
+    @property
+    def position(self) -> CellPosition:
+        """Where the turn is asked again."""
+        return CellPosition(
+            self.cell, self.shown.index_in_cell, "append" if self.shown.appended else "question"
+        )
 
-    def show(self, attempt: Attempt, cell: str | None, document_index: int) -> None:
-        """Add an attempt that the document shows; the latest of several counts."""
-        self.add(attempt)
-        if self.shown.reply.started <= attempt.reply.started:
-            self.shown, self.cell, self.document_index = attempt, cell, document_index
-
-    def position(self, index_in_cell: int) -> CellPosition:
-        """Return where the turn is asked again."""
-        return CellPosition(self.cell, index_in_cell, "append" if self.shown.appended else "question")
+    def note_asked(self, name: str) -> None:
+        """Note when it was last asked in the conversation of this name."""
+        times = [each.reply.started for each in self.attempts.values() if each.conversation == name]
+        self.asked = max([*times, *([self.asked] if self.asked else [])], default=None)
 
 
-def fill(
-    conversation: Conversation, found: Iterable[FoundTurn], homes: Mapping[str, tuple[str, str]]
-) -> None:
-    """Put the turns of a conversation together, in the order in which their cells first ran.
+@dataclass(slots=True, eq=False)
+class FoundConversation:
+    """A conversation while it is put together, with its turns by their IDs.
 
-    `homes` tells for each answer in which conversation it was asked, and as which turn.
+    `lacking` counts the turns that are not in the notebook; `stated` tells that a state tells of it.
     """
-    last = BEGINNING
+
+    conversation: Conversation
+    turns: dict[str, FoundTurn] = field(default_factory=dict)
+    lacking: int = 0
+    stated: bool = False
+
+
+def fill(found: FoundConversation) -> Conversation:
+    """Put the turns of a conversation together, in the order in which their cells first ran."""
+    conversation = found.conversation
+    last = _BEGINNING
     placed: list[tuple[datetime, FoundTurn]] = []
-    for each in sorted(found, key=lambda each: each.document_index):
+    for each in sorted(found.turns.values(), key=lambda each: each.document_index):
         # Where nothing tells when a cell first ran, it is where it stands in the document.
-        last = each.shown.first_run or last
+        last = each.first_run or each.shown.first_run or last
         placed.append((last, each))
     placed.sort(key=lambda each: (each[0], each[1].shown.index_in_cell, each[1].document_index))
-    used: dict[str | None, int] = {}
+    taken: set[CellPosition] = set()
+    highest: dict[str | None, int] = {}
     for first_run, each in placed:
-        index_in_cell = each.shown.index_in_cell
-        position = CellPosition(each.cell, index_in_cell, "append" if each.shown.appended else "question")
+        position = each.position
         if position.is_asked_again and not each.detached:
-            # Two turns cannot be asked again at one place.
-            index_in_cell = max(index_in_cell, used.get(each.cell, -1) + 1)
-            used[each.cell] = index_in_cell
-            position = replace(position, index_in_cell=index_in_cell)
-        attempts = sorted(each.attempts.values(), key=lambda attempt: (attempt.number, attempt.reply.started))
-        current = next(index for index, attempt in enumerate(attempts) if attempt.id == each.shown.id)
-        number = 0 if each.detached else len(conversation.turns) + 1
-        turn = Turn(position, attempts, current, each.id, first_run)
-        turn.attempts = [
-            replace(
-                attempt,
-                turn=number or attempt.turn,
-                first_run=first_run,
-                conversation=_home(attempt, homes),
-                others=(),
-            )
-            for attempt in attempts
-        ]
+            if position in taken:
+                # Two turns cannot be asked again at one place.
+                position = replace(position, index_in_cell=highest[each.cell] + 1)
+            taken.add(position)
+            highest[each.cell] = max(highest.get(each.cell, 0), position.index_in_cell)
+        turn = _turn(each, position, first_run, conversation, len(conversation.turns) + 1)
         if not each.detached:
             conversation.turns.append(turn)
         elif position.is_asked_again:
             conversation.detached.setdefault(position, turn)
-    standing = {turn.position for turn in conversation.turns}
-    for position in standing & set(conversation.detached):
+    for position in taken & set(conversation.detached):
         del conversation.detached[position]
+    return conversation
 
 
-def _home(attempt: Attempt, homes: Mapping[str, tuple[str, str]]) -> str:
-    name = homes[attempt.id][0]
-    return attempt.conversation if Names.is_gone(name) else name
+def _turn(
+    found: FoundTurn, position: CellPosition, first_run: datetime, conversation: Conversation, number: int
+) -> Turn:
+    attempts = sorted(found.attempts.values(), key=lambda each: (each.number, each.reply.started))
+    current = next(index for index, each in enumerate(attempts) if each.id == found.shown.id)
+    turn = Turn(position, attempts, current, found.id, first_run, asked=found.asked, failed=found.failed)
+    former = conversation.former_names
+    # Attempts of two forks may have been counted apart.
+    is_counted = len({each.number for each in attempts}) == len(attempts)
+    turn.attempts = [
+        replace(
+            each,
+            number=each.number if is_counted else count,
+            turn=each.turn if found.detached else number,
+            first_run=first_run,
+            conversation=conversation.name if each.conversation in former else each.conversation,
+            others=(),
+        )
+        for count, each in enumerate(attempts, 1)
+    ]
+    return turn

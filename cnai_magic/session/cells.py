@@ -9,7 +9,7 @@ from ..chat.cell_run import CellRun
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..money.book import SpendBook
-from ..notebook.cell_history import Changes, Kept, kept_of
+from ..notebook.cell_history import Kept, kept_of
 from ..notebook.merge import merge
 from ..notebook.restore import Restored
 from ..notebook.saved_outputs import SavedCell
@@ -21,47 +21,64 @@ __all__ = ["Cells"]
 class Cells:
     """What the cells of one notebook asked and changed; `lock` is held while conversations change.
 
-    `changes` are those that the commands of each cell made, `restored` the cells of the notebook's file.
+    `restored` are the cells of the notebook's file.
     """
 
     def __init__(self, conversations: Conversations, book: SpendBook, lock: ForkSafeLock) -> None:
-        self.changes = Changes()
         self.restored: Sequence[SavedCell] = ()
         self._lock = lock
         self._conversations = conversations
         self._book = book
+        # The cells that changed more than their own turns: their outputs keep the state.
+        self._changing: set[str | None] = set()
+        # The IDs of the answers that the outputs of a cell hold, by cell.
+        self._held: dict[str, set[str]] = {}
+
+    def change(self, cell: str | None) -> None:
+        """Note that a cell runs a command that changes conversations."""
+        self._changing.add(cell)
 
     def end_of_run(self, run: CellRun, *, succeeded: bool = True) -> Kept:
         """Detach the turns of a cell that its run has not asked again; return what its outputs must keep."""
         with self._lock.current:
             run.end(self._conversations, succeeded=succeeded)
             if run.cell is None:
-                return Kept(self._conversations.clock.now())
-            shown = {
-                (each.shown.conversation, each.shown.turn_id): each.display_id
-                for each in run.outputs
-                if isinstance(each.shown, Attempt) and each.shown.turn
-            }
+                changed = None in self._changing
+                self._changing.discard(None)
+                return Kept(self._conversations.clock.now(), state=self._conversations if changed else None)
+            answers = [(o.shown, o.display_id) for o in run.outputs if isinstance(o.shown, Attempt)]
+            shown = {(each.conversation, each.turn_id): name for each, name in answers if each.turn}
             for conversation, turn in self._conversations.turns_of(run.cell):
                 turn.display_id = shown.get((conversation.name, turn.id), "")
-            made = [getattr(each.shown, "change", None) for each in run.outputs]
-            return self.kept(run.cell, made)
+            self._held[run.cell] = {identifier for each, _ in answers for identifier in each.ids}
+            if any(each.begun_by and each.begun_by.cell == run.cell for each in self._conversations):
+                self.change(run.cell)
+            return self._kept(run.cell)
 
     def kept_beside(self, attempt: Attempt) -> Kept | None:
-        """Return what the output that shows this answer has to keep of what its cell did before."""
+        """Return what the output that shows this answer now has to keep of what its cell did before."""
         turns = (turn for each in self._conversations for turn in each.turns if turn.id == attempt.turn_id)
-        cell = next((turn.position.cell for turn in turns), None)
-        return self.kept(cell) if cell is not None else None
+        found = next(turns, None)
+        if found is None or found.position.cell is None:
+            return None
+        held = self._held.setdefault(found.position.cell, set())
+        held -= {each.id for each in found.attempts}
+        held |= attempt.ids
+        return self._kept(found.position.cell)
 
     def kept_meanwhile(self, cell: str | None) -> Kept:
         """Return what a cell did before, for its output while it asks again: the kernel may be killed."""
-        changes, now = self.changes.of(cell), self._conversations.clock.now()
-        return Kept(now) if cell is None else kept_of(self._conversations, cell, changes, now, runs=True)
+        now = self._conversations.clock.now()
+        if cell is None:
+            return Kept(now)
+        return kept_of(self._conversations, cell, now, changed=cell in self._changing)
 
-    def kept(self, cell: str, made: Sequence[object] = ()) -> Kept:
-        """Return what a cell did before and no output of its last run shows; `made` are changes of that."""
-        changes = [each for each in self.changes.of(cell) if each not in made]
-        return kept_of(self._conversations, cell, changes, self._conversations.clock.now())
+    def _kept(self, cell: str) -> Kept:
+        now, changed = self._conversations.clock.now(), cell in self._changing
+        kept = kept_of(self._conversations, cell, now, self._held[cell], changed=changed)
+        if kept.state is not None:
+            self.change(cell)
+        return kept
 
     def restore(self, restored: Restored) -> None:
         """Add the conversations and the spend of a notebook that are not known here."""
@@ -69,9 +86,7 @@ class Cells:
             merge(self._conversations, restored)
             self.restored = restored.cells
             self._book.restore(restored.charges)
-            for cell, changes in restored.changes.items():
-                for change in changes:
-                    self.changes.add(cell, change)
+            self._changing |= restored.changing
 
     def take_in(
         self, conversation: Conversation, name: str, otherwise: str, by: CellPosition | None = None

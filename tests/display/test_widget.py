@@ -117,4 +117,4 @@ def test_while_a_cell_asks_again_its_output_keeps_the_answers_before(
     [turn] = live["metadata"]["cnai"]["kept"]["turns"]
     assert turn["text"] == "First."
     final = ran.of("update_display_data")[-1]
-    assert "kept" not in final["metadata"]["cnai"]
+    assert final["metadata"]["cnai"]["kept"]["turns"] == []

@@ -58,7 +58,7 @@ def test_forks_failures_and_attempts_are_shown_kept_and_restored(tmp_path: Path)
             shown = again.of("display_data")[-1]["transient"]["display_id"]
             kept = run(kernel, ran, "keep", "%cnai_chat versions 1 --keep 1")
             assert "Its cell" not in kept.shown
-            (update,) = kept.of("update_display_data")
+            update, _ = kept.of("update_display_data")
             assert update["transient"]["display_id"] == shown
             assert update["data"]["text/plain"].startswith("answer 0")
             assert update["metadata"]["cnai"]["prompt"] == "question a"

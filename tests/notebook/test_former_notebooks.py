@@ -26,7 +26,7 @@ def test_a_notebook_of_the_former_version_restores() -> None:
     ]
     assert sorted(map(_charge, restored.charges)) == expected["charges"]
     assert restored.current == expected["current"]
-    assert sorted(restored.deleted) == expected["deleted"]
+    assert sorted(restored.removed.names) == expected["deleted"]
     assert restored.notes == expected["notes"]
 
 

@@ -21,6 +21,7 @@ from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.money.cost import Spend
 from cnai_magic.notebook.cell_history import kept_of
 from cnai_magic.notebook.merge import merge
+from cnai_magic.notebook.read_record import read_answer
 from cnai_magic.notebook.record import bundle, event_metadata, metadata
 from cnai_magic.notebook.restore import Restored, restore
 from cnai_magic.notebook.saved_outputs import SavedCell, answers_of
@@ -74,7 +75,9 @@ class Document:
 
     def keep(self, cell: str) -> None:
         """Keep in the last output what the cell did before."""
-        kept = kept_of(self.session.conversations, cell, [], self.session.conversations.clock.now())
+        conversations = self.session.conversations
+        held = {each.id for output in self.cells(cell)[0].outputs for each in _attempts(output)}
+        kept = kept_of(conversations, cell, next(self.clock), held, changed=False)
         if kept:
             self.outputs[cell][-1]["metadata"]["cnai"]["kept"] = kept.record(10)
         for _, turn in self.session.conversations.turns_of(cell):
@@ -98,6 +101,11 @@ class Document:
 
     def restored(self, *order: str) -> Restored:
         return restore(self.cells(*order))
+
+
+def _attempts(output: dict[str, Any]) -> Iterator[Attempt]:
+    answer = read_answer(output["metadata"]["cnai"], output["data"])
+    yield from (answer, *answer.others)
 
 
 def told(conversation: Conversation) -> list[tuple[str, int, list[tuple[int, str, str]]]]:
@@ -496,7 +504,7 @@ def test_a_fork_whose_command_is_gone_is_still_one(document: Document) -> None:
     document.command("x", "fork plan")
     document.ask("b", "otherwise")
     restored = document.restored("a", "b", "c")
-    assert prompts(restored, "plan") == ["otherwise"]
+    assert prompts(restored, "plan") == ["question a", "otherwise", "question c"]
     # What is asked in one leaves the other as it is.
     assert restored.conversations["plan"].is_fork_of(restored.conversations["main"])
 
