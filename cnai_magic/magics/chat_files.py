@@ -45,6 +45,7 @@ def restore(command: Command, arguments: Namespace) -> object:
     restored = restored_from(path)
     before = session.book.notebook(), session.book.notebook(demo=True)
     session.cells.restore(restored)
+    session.cells.change(command.position.cell)
     lines = [f"Restored from {path.name}: {counted(restored.conversations.values())}; nothing was sent."]
     if restored.charges and before != (session.book.notebook(), session.book.notebook(demo=True)):
         real, demo = session.book.before(), session.book.before(demo=True)

@@ -6,8 +6,8 @@ hold is gone through once, in the order of time, by two rules:
 - An answer stands in the conversation that it names, in force, where its cell first ran.
 - A state says where all turns stand that its kernel knew; the others stay where they were.
 
-So the latest state holds, and the answers that came after it. A former version kept the changes that its
-commands made, in place of the state after them: `former_changes` makes these again.
+So the latest state holds, and the answers that came after it. Changes of commands that came after it too are
+made again: see `unstated_changes`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from functools import partial
 from ..chat.conversation import Conversation
 from ..chat.conversations import Removed
 from ..money.cost import Charge
-from .former_changes import FormerChanges
 from .found_conversations import FoundConversations
 from .saved_outputs import SavedCell, SavedOutputs, all_attempts
 from .turn_building import fill
+from .unstated_changes import UnstatedChanges
 
 __all__ = ["Restored", "restore"]
 
@@ -82,9 +82,9 @@ def _steps(
     outputs: SavedOutputs, found: FoundConversations
 ) -> Iterator[tuple[datetime, int, Callable[[], None]]]:
     """Yield what is to be done, when, and in which order at the same moment: a state is of the end of it."""
-    former = FormerChanges(found)
+    changes = UnstatedChanges(found)
     for change in outputs.changes.values():
-        yield change.event.time, 3 if change.event.kind == "drop" else 0, partial(former.make, change)
+        yield change.event.time, 3 if change.event.kind == "drop" else 0, partial(changes.make, change)
     for saved in outputs.turns:
         yield saved.latest, 1, partial(found.stand, saved)
         for attempt in all_attempts(saved.attempt):

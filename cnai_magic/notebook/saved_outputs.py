@@ -87,7 +87,7 @@ class SavedOutputs:
     """The sound records in the outputs of all cells, in document order.
 
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
-    keep, `states` those of all conversations, `changes` those that commands of a former version made, each
+    keep, `states` those of all conversations, `changes` those that commands made, each
     once. `changing` are the cells whose outputs tell of more than their own turns.
     """
 

@@ -1,4 +1,8 @@
-"""Changes that commands made, as notebooks of a former version keep them: made again in the order of time."""
+"""Changes that commands made, and no state tells of: made again in the order of time, as far as outputs tell.
+
+The output of a command keeps its change at once; the state follows when its cell ends. So these are of a run
+that was cut off with its kernel, or of a notebook that a former version wrote, which kept no states.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,13 @@ from .read_record import Event
 from .saved_outputs import SavedChange
 from .turn_building import FoundConversation, FoundTurn
 
-__all__ = ["FormerChanges"]
+__all__ = ["UnstatedChanges"]
 
 # Forks may hold the same attempts again and again; a notebook that was made for it could fill the memory so.
 _MOST_INHERITED = 100_000
 
 
-class FormerChanges:
+class UnstatedChanges:
     """Makes changes in the conversations that were found so far."""
 
     def __init__(self, found: FoundConversations) -> None:
