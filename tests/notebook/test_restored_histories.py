@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cnai_magic.chat.conversation import Conversation, Turn
 from cnai_magic.money.cost import Spend
-from cnai_magic.notebook.restore import Restored, restore
+from cnai_magic.notebook.restore import restore
 from cnai_magic.session.kernel_session import KernelSession
 from tests.properties import random_examples
 from tests.servers import ScriptedServer
@@ -72,7 +72,7 @@ def test_a_document_brings_back_all_that_the_kernel_had(
         restored = restore(notebook.saved(order))
         assert state(restored.conversations.values()) == state(notebook.session.conversations)
         assert restored.current == notebook.session.conversations.current
-        check_attempts(notebook, restored)
+        assert restored.removed == notebook.session.conversations.removed
         check_spend(notebook, restored.charges)
         check_next_requests(notebook, order)
         check_restored_where_it_was_asked(notebook, order)
@@ -154,32 +154,26 @@ def test_a_cell_of_a_deleted_conversation_stands_where_it_first_ran_also_as_a_co
 
 
 def state(conversations: Any) -> dict[str, Any]:
-    """Return what conversations are, but for those that are as if they had just been begun."""
-    conversations = list(conversations)
-    found = {each.name: _state(each, [other.name for other in conversations]) for each in conversations}
-    return {name: each for name, each in found.items() if each["turns"] or each["system"]}
+    """Return all that conversations are."""
+    return {each.name: _state(each) for each in conversations}
 
 
-def _state(conversation: Conversation, known: list[str]) -> dict[str, Any]:
-    origin = conversation.origin and conversation.origin.name
+def _state(conversation: Conversation) -> dict[str, Any]:
     return {
         "turns": [_turn(turn) for turn in conversation.turns],
+        "detached": {position: _turn(turn) for position, turn in conversation.detached.items()},
         "system": conversation.system,
-        "origin": origin if origin in known else None,
+        "origin": conversation.origin and conversation.origin.name,
+        "made at": conversation.made_at,
         "begun by": conversation.begun_by,
+        "former names": conversation.former_names,
+        "renamed by": conversation.renamed_by,
     }
 
 
 def _turn(turn: Turn) -> tuple[Any, ...]:
-    return turn.id, turn.position, turn.first_run, turn.reply.id, turn.reply.prompt, turn.reply.text
-
-
-def check_attempts(notebook: WorkingNotebook, restored: Restored) -> None:
-    """No attempt is lost; where a turn was forked again, it may have more."""
-    for mine in notebook.session.conversations:
-        for turn in mine.turns:
-            theirs = next(each for each in restored.conversations[mine.name].turns if each.id == turn.id)
-            assert {each.id for each in turn.attempts} <= {each.id for each in theirs.attempts}
+    attempts = [(each.id, each.reply.prompt, each.reply.text) for each in turn.attempts]
+    return turn.id, turn.position, turn.first_run, turn.asked, turn.failed, turn.reply.id, attempts
 
 
 def check_spend(notebook: WorkingNotebook, restored: list[Any]) -> None:
@@ -205,7 +199,7 @@ def _next(session: KernelSession, cell: str) -> tuple[Any, ...]:
     from cnai_magic.chat.order import CellPosition
 
     question = session.prepare("and now?", position=CellPosition(cell))
-    return question.conversation.name, question.request.messages
+    return question.conversation.name, question.request.messages, session.conversations.draft().name
 
 
 def check_restored_where_it_was_asked(notebook: WorkingNotebook, order: list[str]) -> None:
