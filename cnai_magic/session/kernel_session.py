@@ -14,7 +14,6 @@ from ..chat.conversations import Conversations
 from ..chat.reply import Reply
 from ..errors import CnaiError, InputError, ModelNotFoundError
 from ..money.book import SpendBook
-from ..money.cost import Spend
 from ..money.ledger import Ledger
 from ..money.price import to_nano_usd
 from ..money.price_lookup import PriceLookup
@@ -261,10 +260,6 @@ class KernelSession:
     @notebook.setter
     def notebook(self, path: str) -> None:
         self._recorder.notebook = path
-
-    def spent(self, *, demo: bool) -> Spend:
-        """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
-        return self._recorder.spent(demo=demo)
 
     @property
     def book(self) -> SpendBook:

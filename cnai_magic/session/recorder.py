@@ -49,7 +49,7 @@ class Recorder:
                 with_code=question.options.to_cell and bool(find_kernel_code(reply.text)),
                 omitted_turns=question.omitted_turns,
                 with_former=question.with_former,
-                total=self.spent(demo=question.demo),
+                total=self._sum_notebook(demo=question.demo),
             )
             # An empty message is not a turn: some vendors refuse a conversation that holds one.
             if reply.text and not reply.failed and not question.options.once:
@@ -77,7 +77,7 @@ class Recorder:
                 conversation=question.conversation.name,
                 turn=0 if once else saved.turn,
                 began=False,
-                total=self.spent(demo=answer.demo),
+                total=self._sum_notebook(demo=answer.demo),
                 omitted_turns=question.omitted_turns,
                 first_run=question.first_run,
                 with_former=question.with_former,
@@ -86,7 +86,7 @@ class Recorder:
             self.latest = attempt
         return attempt
 
-    def spent(self, *, demo: bool) -> Spend:
+    def _sum_notebook(self, *, demo: bool) -> Spend:
         """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
         return self._spending.notebook(self.notebook, demo=demo)
 

@@ -452,7 +452,11 @@ def test_the_total_of_a_notebook_is_that_of_the_ledger_in_all_its_kernels(
         assert session.ledger is not None
         assert session.latest_attempt is not None
         total = session.latest_attempt.total
-        assert total == session.ledger.read_total(notebook=session.notebook) == session.spent(demo=False)
+        assert (
+            total
+            == session.ledger.read_total(notebook=session.notebook)
+            == session.spending.notebook(session.notebook, demo=False)
+        )
     assert total.nano == 3 * 28 * TOKEN
     # A kernel begun anew knows of it too, before and with its first answer.
     late = make()
