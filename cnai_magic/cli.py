@@ -306,7 +306,7 @@ def _read_input() -> str:
 
 
 def _run_models(chosen: argparse.Namespace) -> None:
-    from .display.tables import build_models_table
+    from .display.models import build_models_table
     from .session.kernel_session import KernelSession
 
     session = KernelSession(notify=_print_note, door=TERMINAL)

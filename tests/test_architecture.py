@@ -57,7 +57,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "markdown_it": {"chat.markdown"},
     "nbformat": {"notebook.notebook_files"},
     "platformdirs": {"money.ledger", "magics.prompts"},
-    "tomli": {"api.vendors", "demo.knowledge_files", "money.price"},
+    "tomli": {"api.model_facts", "api.vendors", "demo.knowledge_files", "money.price"},
 }
 # Parts of the standard library that only some packages touch.
 _OWNED = {

@@ -10,6 +10,7 @@ from ..redaction import ApiKey
 from .billing import Balance, read_balance
 from .cancel import Cancellation
 from .messages import ChatRequest, Chunk, Model
+from .model_facts import complete_facts
 from .reader import read_models
 from .refusals import Refusals
 from .requester import Requester
@@ -52,7 +53,9 @@ class Client:
 
         def ask() -> Iterator[list[Model]]:
             found = read_models(self._requester.get("/models", cancellation))
-            yield [Model(hide(model.id), hide(model.owner)) for model in found]
+            yield [
+                Model(hide(each.id), hide(each.owner), complete_facts(each.id, each.facts)) for each in found
+            ]
 
         return run_in_worker(lambda: next(retried(ask, cancellation, self._retries)), cancellation.cancel)
 

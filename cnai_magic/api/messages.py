@@ -29,6 +29,7 @@ from .message_parts import (
     read_part,
     read_tool_call,
 )
+from .model_facts import ModelFacts
 from .parameters import BY_NAME, ParameterValue, check_parameters
 from .thinking_control import thinking_fields
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
@@ -330,10 +331,11 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that a server lists for a key; `owner` is the `owned_by` of the API."""
+    """A model that a server lists for a key; `owner` is the `owned_by` of the API, `facts` what it can do."""
 
     id: str
     owner: str = ""
+    facts: ModelFacts = field(default=ModelFacts(), repr=False)
 
 
 def _to_digest(value: ParameterValue | None) -> object:

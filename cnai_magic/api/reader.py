@@ -16,6 +16,7 @@ from ..errors import CnaiError, GarbageError, NotAStreamError
 from ..redaction import well_formed
 from .choices import FollowedChoice
 from .messages import Chunk, Model, Usage
+from .model_facts import read_facts
 from .thinking import ThinkingTags
 from .usage import COUNTED, read_usage
 from .vendor_errors import excerpt, find_error, quoted
@@ -273,7 +274,7 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
     found: dict[str, Model] = {}
     for item in items:
         if isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"]:
-            found.setdefault(item["id"], Model(item["id"], str(item.get("owned_by") or "")))
+            found.setdefault(item["id"], Model(item["id"], str(item.get("owned_by") or ""), read_facts(item)))
     return list(found.values())
 
 

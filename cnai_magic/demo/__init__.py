@@ -69,7 +69,7 @@ _DEMO_MODELS = {
     )
 }
 
-MODELS: tuple[Model, ...] = tuple(Model(name, "demo") for name in _DEMO_MODELS)
+MODELS: tuple[Model, ...] = tuple(Model(each.name, "demo", each.facts) for each in _DEMO_MODELS.values())
 
 
 def shows_request(name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..api.messages import Chunk
+from ..api.model_facts import ModelFacts
 from ..errors import InputError
 from .request import DemoRequest
 
@@ -29,6 +30,11 @@ class DemoModel:
     reasons: bool = False
     shows_request: bool = False
     default_max_tokens: int | None = None
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What it can do, as a list of models says it."""
+        return ModelFacts(thinking=self.reasons, images=self.images, json=self.json, tools=False)
 
     def check(self, request: DemoRequest) -> None:
         """Raise InputError, which names the field, for what this model cannot do."""

@@ -1,4 +1,4 @@
-"""Tables, as HTML and as text; of models, and of conversations."""
+"""Tables, as HTML and as text; of conversations."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import html
 import re
 from collections.abc import Sequence
 
-from ..api.messages import Model
 from ..chat.conversations import Conversations
-from ..money.cost import format_usd
-from ..money.price import Price
 from ..redaction import clean, one_line
-from ..session.kernel_session import KernelSession
-from ..session.models import takes_demo_credit
 
-__all__ = ["Table", "build_conversations_table", "build_models_table", "escape_html"]
+__all__ = ["Table", "build_conversations_table", "escape_html"]
 
 _PADDING = "padding:.5em .25em;"
 # Digits of one width, so that amounts stand below each other; a number is never broken.
@@ -112,53 +107,6 @@ class Table:
                 text += f"<br><small>{escape_html(mark)}</small>"
             shown.append(f'<{tag} style="{_NUMBER if right else _TEXT}">{text}</{tag}>')
         return f"<tr>{''.join(shown)}</tr>"
-
-
-def build_models_table(models: Sequence[Model], session: KernelSession) -> Table:
-    """Return a table of models: ID, owner, prices in USD per million tokens, and where these are from.
-
-    The default is marked. One source of all prices stands below the table.
-    """
-    endpoint, servers, own = session.resolve_endpoint(), session.servers, session.settings.prices
-    found = [(model, servers.price(endpoint, model.id, own)) for model in models]
-    default = session.find_default_model()
-    sources = {_write_source(price) for _, price in found if price is not None}
-    rows = [
-        [
-            model.id,
-            model.owner,
-            *(["unpriced", "unpriced", ""] if price is None else _write_amounts(price)),
-            _write_source(price) if price is not None else "",
-            "default" if model.id == default else "",
-        ]
-        for model, price in found
-    ]
-    demo = bool(models) and all(takes_demo_credit(servers, endpoint, model.id, ask=False) for model in models)
-    money = "demo credit (not money)" if demo else "prices in USD"
-    note = f"{len(models)} model{'s' * (len(models) != 1)}; {money} per million tokens"
-    note += f" ({sources.pop()})" if len(sources) == 1 else ""
-    headings = ["ID", "Owner", "Input", "Output", "Cached input", "Price from", ""]
-    shown = {
-        "Owner": any(row[1] for row in rows),
-        "Cached input": any(row[4] for row in rows),
-        "Price from": bool(sources),
-    }
-    kept = [index for index, heading in enumerate(headings) if shown.get(heading, True)]
-    return Table(
-        [headings[index] for index in kept],
-        [[row[index] for index in kept] for row in rows],
-        right=headings[2:5],
-        note=note,
-    )
-
-
-def _write_amounts(price: Price) -> list[str]:
-    cached = "" if price.cached is None else format_usd(price.cached, exact=True)
-    return [format_usd(price.input, exact=True), format_usd(price.output, exact=True), cached]
-
-
-def _write_source(price: Price) -> str:
-    return f"{price.source}{f', {price.date}' if price.date else ''}"
 
 
 def build_conversations_table(conversations: Conversations) -> Table:

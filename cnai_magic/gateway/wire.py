@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..api.messages import Chunk, Model, Usage
+from ..api.model_facts import ModelFacts
 from .refusal import Refusal
 
 __all__ = ["DONE", "Completion", "Envelope", "error_event", "event", "model_body", "new_id", "usage_body"]
@@ -137,8 +138,20 @@ def error_event(refusal: Refusal) -> bytes:
 
 
 def model_body(model: Model, created: int) -> dict[str, Any]:
-    """Return one item of `GET /v1/models`; `created` is in seconds since 1970."""
-    return {"id": model.id, "object": "model", "created": created, "owned_by": model.owner}
+    """Return one item of `GET /v1/models`; `created` is in seconds since 1970.
+
+    What the model can do is told as OpenRouter does: the reference has no fields for that.
+    """
+    facts = model.facts
+    body = {"id": model.id, "object": "model", "created": created, "owned_by": model.owner}
+    if facts == ModelFacts():
+        return body
+    takes = {"reasoning": facts.thinking, "response_format": facts.json, "tools": facts.tools}
+    return {
+        **body,
+        "input_modalities": ["text", "image"] if facts.images else ["text"],
+        "supported_parameters": [name for name, known in takes.items() if known],
+    }
 
 
 def new_id(prefix: str) -> str:

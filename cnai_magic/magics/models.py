@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..display.tables import build_models_table
+from ..display.models import build_models_table
 from .arguments import split_words
 from .calling_code import uses_result
 from .parsers import build_models_parser

@@ -14,7 +14,7 @@ import pytest
 from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.billing import Balance
 from cnai_magic.api.messages import Model
-from cnai_magic.display.tables import build_models_table
+from cnai_magic.display.models import build_models_table
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.cell_words import CELL
