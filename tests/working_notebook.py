@@ -120,7 +120,7 @@ class WorkingNotebook:
             outputs = next(each for each in self.outputs.values() if name in each)
             outputs[name] = {"data": bundle(attempt), "metadata": metadata(attempt, conversation)}
             kept = self.session.cells.kept_beside(attempt)
-            if kept is not None:
+            if kept:
                 most = self.session.settings.save_attempts
                 outputs[name]["metadata"]["cnai"]["kept"] = kept.record(most)
 

@@ -44,17 +44,12 @@ def _update(output: CellOutput, session: KernelSession, kept: Kept | None, conve
 def _build_output(
     kept: Kept | None, session: KernelSession, shown: object, conversation: str = ""
 ) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return an output, its metadata with what is kept beside it.
-
-    Also where nothing is: the time tells by which names its conversations were known.
-    """
+    """Return an output, its metadata with what is kept beside it."""
     if isinstance(shown, Attempt):
         data, about = bundle(shown), metadata(shown, conversation)
     else:
         data, about = Recorded.of(shown)._repr_mimebundle_()
-    if kept is None:
-        return data, about
-    return data, _keep_beside(kept, session, about)
+    return data, _keep_beside(kept, session, about) if kept else about
 
 
 def build_kept_metadata(session: KernelSession, cell: str | None) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..chat.conversation import Conversation
 from ..chat.conversations import Conversations
 from .restore import Restored
@@ -15,10 +17,13 @@ def merge(conversations: Conversations, restored: Restored) -> None:
     What the kernel has asked itself stays current, and what it took out stays out.
     """
     fresh = not any(each.turns for each in conversations)
+    removed = frozenset(conversations.removed.turns)
     known: list[tuple[Conversation, Conversation]] = []
     both = (*conversations, *restored.conversations.values())
     named = {each.name for each in conversations} | {name for each in both for name in each.former_names}
     for theirs in restored.conversations.values():
+        if theirs.turns and all(turn.id in removed for turn in theirs.turns):
+            continue
         found = conversations.find(theirs.name) if theirs.name in named else None
         renamed = found is not None and found.name != theirs.name and found.name in restored.conversations
         if found is not None and fresh and conversations.is_unused(theirs.name):
@@ -27,7 +32,7 @@ def merge(conversations: Conversations, restored: Restored) -> None:
         mine = conversations.add(theirs) if found is None or renamed else found
         known.append((theirs, mine))
         if mine is not theirs:
-            _merge_turns(mine, theirs)
+            _merge_turns(mine, theirs, removed)
             mine.begun_by = mine.begun_by or theirs.begun_by
             mine.system = theirs.system if mine.system is None else mine.system
             mine.made_at = mine.made_at or theirs.made_at
@@ -44,7 +49,7 @@ def merge(conversations: Conversations, restored: Restored) -> None:
             conversations.discard_unused("main")
 
 
-def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
+def _merge_turns(mine: Conversation, theirs: Conversation, removed: Collection[str]) -> None:
     own = [*mine.turns, *mine.detached.values()]
     known = {attempt.id for turn in own for attempt in turn.attempts}
     by_id = {turn.id: turn for turn in own}
@@ -55,6 +60,8 @@ def _merge_turns(mine: Conversation, theirs: Conversation) -> None:
             standing.first_run = min(standing.first_run, turn.first_run)
             standing.learn(each for each in turn.attempts if each.id not in known)
             standing.note_asked(turn.asked)
+        elif turn.id in removed:
+            continue
         elif theirs.detached.get(turn.position) is turn:
             mine.detached[turn.position] = turn
         else:

@@ -45,7 +45,7 @@ class Restored:
     notes: list[str] = field(default_factory=list)
     cells: list[SavedCell] = field(default_factory=list)
     removed: Removed = field(default_factory=Removed)
-    changing: set[str | None] = field(default_factory=set)
+    changing: set[str] = field(default_factory=set)
 
     @property
     def turns(self) -> int:

@@ -87,8 +87,9 @@ class SavedOutputs:
     """The sound records in the outputs of all cells, in document order.
 
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
-    keep, `states` those of all conversations, `changes` those that commands made, each
-    once. `changing` are the cells whose outputs tell of more than their own turns.
+    keep, `states` those of all conversations, `changes` those that commands made and
+    no state of their cell tells of, each once.
+    `changing` are the cells whose outputs tell of more than their own turns.
     """
 
     def __init__(self, cells: Iterable[SavedCell]) -> None:
@@ -97,7 +98,7 @@ class SavedOutputs:
         self.turns: list[SavedTurn] = []
         self.changes: dict[Event, SavedChange] = {}
         self.states: list[SavedState] = []
-        self.changing: set[str | None] = set()
+        self.changing: set[str] = set()
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         used: set[str] = set()
@@ -105,11 +106,16 @@ class SavedOutputs:
             # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
             identifier = None if cell.id in used else cell.id
             used |= {identifier} if identifier is not None else set()
+            states, changes = len(self.states), len(self.changes)
             for about, data in _records(cell):
                 try:
                     self._read(about, data, identifier, cell.number)
                 except InputError as error:
                     self._left_out["{} output", error.what].append(cell.number)
+            told = [each.time for each in self.states[states:]]
+            for event in list(self.changes)[changes:] if told else ():
+                if event.time <= max(told):
+                    del self.changes[event]
 
     @property
     def notes(self) -> Iterator[str]:
@@ -127,7 +133,7 @@ class SavedOutputs:
                 self.states.append(read_state(state, known))
             except InputError as error:
                 self._left_out["what {} output tells of all conversations", error.what].append(number)
-        if state is not None or changes or "event" in about or about.get("began"):
+        if cell is not None and (state is not None or changes or "event" in about or about.get("began")):
             self.changing.add(cell)
         if "event" in about:
             self._change(about, cell)
