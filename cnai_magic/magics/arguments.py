@@ -78,6 +78,13 @@ class Parser(argparse.ArgumentParser):
         action, _ = self._find_action(option)
         return action is not None and action.nargs == "?"
 
+    def words_of(self, option: str) -> Sequence[str] | None:
+        """Return the few words that may follow an option that can stand alone; None where any word may."""
+        action, attached = self._find_action(option)
+        if action is None or action.nargs != "?" or attached or action.choices is None:
+            return None
+        return list(action.choices)
+
     def check_option(self, word: str) -> None:
         """Refuse a word with a dash or a quote of word processors, or an option with one dash too few."""
         check_word(word, [*self._option_string_actions])
@@ -111,7 +118,11 @@ class Parser(argparse.ArgumentParser):
             value = word.partition("=")[2] if attached else ""
             following = next(left, None) if action.nargs is None and not attached else None
             if action.nargs == "?" and not attached:
-                following = next(left, None) if self._is_value(left.peek()) else None
+                following = next(left, None) if self._is_value(left.peek(), action) else None
+            if action.nargs == "?" and action.choices is not None and not attached:
+                # argparse would take the next word, whatever it is.
+                checked.append(f"{word}={following or action.const}")
+                continue
             checked += [word] if following is None else _join(action, word, following)
             if following is not None:
                 self.check_option(following)
@@ -120,8 +131,10 @@ class Parser(argparse.ArgumentParser):
             check_words_of_a_question(free, self.prog)
         return checked
 
-    def _is_value(self, word: str | None) -> bool:
+    def _is_value(self, word: str | None, action: argparse.Action) -> bool:
         """Return whether a word can be the value of an option that may stand without one."""
+        if action.choices is not None:
+            return word in action.choices
         return word is not None and (isinstance(word, Quoted) or not word.startswith("-"))
 
     def error(self, message: str) -> NoReturn:
@@ -255,8 +268,8 @@ def split_options(
 ) -> tuple[list[str], str]:
     """Split a line into the options at its start and the rest, which stays exactly as it was typed.
 
-    What follows an option that may stand alone is its value if it is quoted, or names a schema among the
-    `variables`; else it is the question.
+    What follows an option that may stand alone is its value if it is one of its few words, or quoted, or
+    names a schema among the `variables`; else it is the question.
     """
     found: list[str] = []
     rest = line.strip()
@@ -268,7 +281,11 @@ def split_options(
             break
         found.append(option)
         parser.check_option(option)
-        if parser.takes_value(option) and rest:
+        words = parser.words_of(option)
+        if words is not None:
+            first, _, after = rest.partition(" ")
+            found, rest = ([*found, first], after.lstrip()) if first in words else (found, rest)
+        elif parser.takes_value(option) and rest:
             value, after = _split_word(rest)
             begins_question = not (isinstance(value, Quoted) or is_schema_name(value, variables))
             if not (parser.may_stand_alone(option) and begins_question):

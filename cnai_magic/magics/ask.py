@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,9 +12,10 @@ from ..chat.prompt import render_prompt
 from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..chat.reply import Reply
 from ..display import choose_view, is_watched
+from ..display.dry_run import describe_body, describe_question
 from ..display.outputs import build_kept_metadata
 from ..errors import InputError
-from ..redaction import one_line, strip_controls
+from ..redaction import one_line
 from ..session.question import Options
 from .arguments import collect_parameters, split_options, split_words
 from .calling_code import collect_variables, uses_result
@@ -73,7 +73,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
         chosen = replace(chosen, to_cell=is_watched(shell_session.shell))
     show_instructions(shell_session, rendered.text, chosen)
     if arguments.dry_run:
-        _show_dry_run(shell_session, rendered.text, chosen)
+        _show_dry_run(shell_session, rendered, chosen, arguments.dry_run)
         return None
     reply = _ask_and_assign(shell_session, rendered.text, chosen, arguments.out)
     if chosen.to_cell:
@@ -132,16 +132,12 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     return reply
 
 
-def _show_dry_run(shell_session: ShellSession, prompt: str, chosen: Options) -> None:
-    """Print the body of the request, and what it would cost."""
+def _show_dry_run(shell_session: ShellSession, rendered: RenderedPrompt, chosen: Options, form: str) -> None:
+    """Print what would be sent, and what it would cost."""
     shell_session.identify_cell()
-    question = shell_session.session.prepare(prompt, chosen, position=shell_session.cell.run.position)
-    usage, cost, _ = question.estimate(0)
-    stream = question.options.stream
-    body = question.request.body(stream=stream, include_usage=stream)
-    print(strip_controls(json.dumps(body, ensure_ascii=False, indent=2)))
-    money = f"demo credit {cost}" if question.demo else str(cost)
-    print(f"≈{usage.prompt_tokens:,} prompt tokens · {money} · nothing was sent")
+    position = shell_session.cell.run.position
+    question = shell_session.session.prepare(rendered.text, chosen, position=position)
+    print(describe_body(question) if form == "json" else describe_question(question, rendered))
 
 
 def _explain_no_question(line: str, cell: str | None) -> InputError:

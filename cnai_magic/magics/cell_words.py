@@ -34,7 +34,7 @@ CELL = Door(
         "write_question": "write it into the cell below %%cnai, or after %cnai",
         "keep_as_text": r"send it as text with \{{{{ … }}}} or %%cnai --raw",
         "assign_first": "assign it to a variable in a cell above, and name that",
-        "see_request": "see the exact request with %%cnai --dry-run",
+        "see_request": "see the exact request with %%cnai --dry-run json",
         "send_less": "send less: a shorter prompt, %%cnai --new or --once, "
         "or fewer earlier turns with %config Cnai.history_tokens = N",
         "omit_parameter": _omit_parameter,

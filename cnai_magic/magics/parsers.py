@@ -63,7 +63,11 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
     parser.add_argument("--raw", action="store_true", help="Send the question as typed: braces are text.")
     parser.add_argument(
-        "--dry-run", action="store_true", help="Show what would be sent and its estimated cost; send nothing."
+        "--dry-run",
+        nargs="?",
+        const="text",
+        choices=("text", "json"),
+        help="Show what would be sent and what it may cost; send nothing. json: the body.",
     )
     return parser
 

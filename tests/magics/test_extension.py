@@ -574,10 +574,10 @@ def test_the_usual_options_show_help_too(kernel: Kernel, asked: str) -> None:
     assert "%cnai" in ran.stdout + ran.shown
 
 
-def test_a_dry_run_shows_the_messages_and_sends_nothing(kernel: Kernel) -> None:
+def test_a_dry_run_shows_the_body_and_sends_nothing(kernel: Kernel) -> None:
     prompt = "Braces {x} {{ y }} {% z %} $HOME `code` 'quotes' \U0001f600"
     options = """-t 0 -s 'Be brief' --stop '$END {x}' --stop '["\\n"]' --seed -7"""
-    ran = kernel.run(f"%%cnai {options} --dry-run\n{prompt}")
+    ran = kernel.run(f"%%cnai {options} --dry-run json\n{prompt}")
     body = json.loads(ran.stdout.rsplit("\n≈", 1)[0])
     assert (body["temperature"], body["stop"], body["seed"]) == (0, ["$END {x}", "\n"], -7)
     assert body["messages"] == [

@@ -101,7 +101,7 @@ def test_a_field_that_the_server_refuses_is_named_with_the_next_step(
 
 
 def test_a_dry_run_shows_thinking_as_the_server_is_told(kernel: Kernel, server: ScriptedServer) -> None:
-    shown = kernel.run("%%cnai glm-4.7 --think off -x top_k=3 --dry-run\nHi").stdout
+    shown = kernel.run("%%cnai glm-4.7 --think off -x top_k=3 --dry-run json\nHi").stdout
     assert '"type": "disabled"' in shown
     assert '"top_k": 3' in shown
     assert server.requests == []

@@ -202,28 +202,30 @@ def print_value(value: object, most: int = _INLINE) -> str:
 
 def show_plain(value: Any, name: str, tokens: int) -> Shown:
     """Show any value; a container with as many of its items as the cap has place for."""
-    printed: list[Printer] = []
+    note = ""
 
     def make(size: int) -> str:
+        nonlocal note
         depth = 8 if size >= 50 else 5 if size >= 10 else 3
         printer = Printer(size, depth, 10_000 if size >= 200 else 50 * size + 50, 10 * tokens or 10**8)
-        printed.append(printer)
-        return printer.print(value)
+        text = printer.print(value)
+        note = _describe_part(value, printer.shown_items) if printer.is_cut else ""
+        return f"{name}: {note} ({type(value).__name__})\n{text}" if note else text
 
     text, _ = fit(make, _MOST_ITEMS, tokens)
     if not fits(text, tokens):
         text, left_out = cut_text(text, tokens)
         return Shown(text, left_out, block=True, cut=left_out)
-    printer = printed[-1]
-    if not printer.is_cut:
-        return Shown(text, block="\n" in text)
-    kind = type(value)
-    if not issubclass(kind, (*_SEQUENCES, dict)):
-        return Shown(f"{name}: in part ({kind.__name__})\n{text}", "in part", block=True, cut="it is long")
+    return Shown(text, note, block="\n" in text, cut=note)
+
+
+def _describe_part(value: Any, shown_items: int) -> str:
+    """Say how much of a value is shown."""
+    if not issubclass(type(value), (*_SEQUENCES, dict)):
+        return "in part"
     total = len(value)
     items = f"{total:,} item{'s' * (total != 1)}"
-    note = f"{printer.shown_items:,} of {items}" if printer.shown_items < total else f"{items}, each in part"
-    return Shown(f"{name}: {note} ({kind.__name__})\n{text}", note, block=True, cut=note)
+    return f"{shown_items:,} of {items}" if shown_items < total else f"{items}, each in part"
 
 
 def show_text(value: str, name: str, tokens: int) -> Shown:

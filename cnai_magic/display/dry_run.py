@@ -1,0 +1,163 @@
+"""What `--dry-run` shows: the messages that would be sent, as a person reads them, and their cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from ..api.messages import Message
+from ..api.tokens import estimate_tokens
+from ..chat.rendered_prompt import Piece, RenderedPrompt
+from ..money.cost import Cost
+from ..redaction import clean, one_line
+from ..session.question import Question
+
+__all__ = ["describe_body", "describe_question"]
+
+# Of messages before the question, and of what is sent with it, this much is shown.
+_LINES, _CHARACTERS = 6, 600
+_LONGEST_SOURCE = 40
+_LONGEST_VALUE = 60
+# Fields that the head of a dry run says in words.
+_SAID = ("model", "messages", "stream", "stream_options")
+
+
+def describe_body(question: Question) -> str:
+    """Return the body of the request as JSON, and what it would cost."""
+    body = json.dumps(_build_body(question), ensure_ascii=False, indent=2)
+    return f"{clean(body)}\n{_describe_cost(question)}"
+
+
+def describe_question(question: Question, rendered: RenderedPrompt) -> str:
+    """Return who is asked, each message, what became of braces, what is left out, and the cost."""
+    sections = [
+        [_describe_head(question)],
+        *_describe_history(question),
+        *_describe_attachments(question),
+        *_describe_end(question),
+        _describe_pieces("replaced", rendered.replaced),
+        _describe_pieces("sent as text", rendered.kept),
+        list(_describe_omitted(question)),
+        [_describe_cost(question)],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _build_body(question: Question) -> dict[str, object]:
+    stream = question.options.stream
+    return question.request.body(stream=stream, include_usage=stream)
+
+
+def _describe_head(question: Question) -> str:
+    place = (
+        "outside of any conversation"
+        if question.options.once
+        else f"conversation {question.conversation.name}, turn {question.turn}"
+    )
+    fields = [
+        f"{name} {json.dumps(value, ensure_ascii=False)}"
+        for name, value in _build_body(question).items()
+        if name not in _SAID
+    ]
+    asked = [question.request.model, *([question.host] if question.host else []), place]
+    return one_line(" · ".join([*asked, *fields, *([] if question.options.stream else ["not streamed"])]))
+
+
+def _describe_history(question: Question) -> Iterator[list[str]]:
+    """Yield the messages before the question; a turn begins with each message of the user."""
+    messages = question.request.messages
+    turn = question.omitted_turns
+    for message in messages[: _find_question(messages)]:
+        turn += message.role == "user"
+        where = f", turn {turn}" if message.role not in ("system", "developer") else ""
+        if message.role == "assistant" and turn in question.with_former:
+            where += ", its former answer"
+        yield _describe_message(message, where, _shorten(message.text))
+
+
+def _describe_attachments(question: Question) -> Iterator[list[str]]:
+    """Yield what is sent before the words of the question."""
+    for each in question.options.attachments:
+        yield [f"with the question: {one_line(each.label)}", *_indent(_shorten(each.part.text))]
+
+
+def _describe_end(question: Question) -> Iterator[list[str]]:
+    """Yield the question, and what is sent after it."""
+    messages = question.request.messages
+    asked = _find_question(messages)
+    for number, message in enumerate(messages[asked:]):
+        text = message.text
+        for each in question.options.attachments if number == 0 else ():
+            text = text.removeprefix(each.part.text).lstrip("\n")
+        yield _describe_message(message, ", the question" if number == 0 else "", text)
+
+
+def _find_question(messages: tuple[Message, ...]) -> int:
+    return max(number for number, message in enumerate(messages) if message.role == "user")
+
+
+def _describe_message(message: Message, where: str, text: str) -> list[str]:
+    return [f"{message.role}{where} · {_count_tokens(message.tokens)}", *_indent(text)]
+
+
+def _indent(text: str) -> list[str]:
+    return ["    " + line if line else "" for line in clean(text).split("\n")]
+
+
+def _shorten(text: str) -> str:
+    """Return the beginning of a text, and how much more there is."""
+    lines = text.split("\n")
+    kept = "\n".join(lines[:_LINES])
+    if len(kept) > _CHARACTERS:
+        return f"{kept[:_CHARACTERS]}…\n… {len(text) - _CHARACTERS:,} more characters"
+    more = len(lines) - _LINES
+    return f"{kept}\n… {more:,} more line{'s' * (more > 1)}" if more > 0 else kept
+
+
+def _describe_pieces(what: str, pieces: Iterable[Piece]) -> list[str]:
+    """Return a line for each pair of braces: as it was typed, and what became of it."""
+    lines = []
+    for piece in pieces:
+        source = one_line(piece.source)
+        source = source if len(source) <= _LONGEST_SOURCE else source[: _LONGEST_SOURCE - 1] + "…"
+        lines.append(f"    {source}  {_describe_piece(piece)}")
+    return [what, *lines] if lines else []
+
+
+def _describe_piece(piece: Piece) -> str:
+    shown = piece.shown
+    if shown is None:
+        return one_line(piece.note)
+    value = one_line(shown.text)
+    value = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
+    facts = [shown.note or value, _count_tokens(estimate_tokens(shown.text))]
+    if shown.cut:
+        facts.append("cut at Cnai.value_tokens" + f": {shown.cut}" * (shown.cut != shown.note))
+    if shown.masked:
+        facts.append(f"{shown.masked} secret{'s' * (shown.masked > 1)} masked")
+    return one_line(" · ".join(facts))
+
+
+def _count_tokens(number: int) -> str:
+    return f"≈{number:,} token{'s' * (number != 1)}"
+
+
+def _describe_omitted(question: Question) -> Iterator[str]:
+    if question.omitted_turns:
+        turns = f"turn{'s' * (question.omitted_turns > 1)}"
+        yield f"left out: the {question.omitted_turns} oldest {turns} (Cnai.history_tokens)"
+
+
+def _describe_cost(question: Question) -> str:
+    """Return the estimated tokens and cost of the prompt, and of the longest answer where it is limited."""
+    usage, cost, _ = question.estimate(0)
+    facts = [f"≈{usage.prompt_tokens:,} prompt tokens", _describe_money(question, cost)]
+    longest = question.request.max_tokens
+    if longest and cost.nano:
+        _, most, _ = question.estimate(longest)
+        facts.append(f"at most {_describe_money(question, most)} with an answer of {longest:,} tokens")
+    return " · ".join([*facts, "nothing was sent"])
+
+
+def _describe_money(question: Question, cost: Cost) -> str:
+    return f"demo credit {cost}" if question.demo else str(cost)
