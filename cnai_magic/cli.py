@@ -22,7 +22,13 @@ from typing import Any
 
 from . import __version__
 from .errors import CnaiError, InputError
-from .magics.arguments import Parser, add_request_options, collect_parameters
+from .magics.arguments import (
+    Parser,
+    add_request_options,
+    collect_parameters,
+    find_option,
+    is_setting,
+)
 from .magics.parsers import add_pattern, add_spend_tables
 from .next_steps import Door
 
@@ -37,7 +43,8 @@ def _name_variable(setting: str) -> str:
 
 
 def _omit_parameter(name: str) -> str:
-    return f"--{name.replace('_', '-')} (or {_name_variable(name)}, where that is set)"
+    option = find_option(name)
+    return f"{option} (or {_name_variable(name)}, where that is set)" if is_setting(name) else option
 
 
 def _change_setting(name: str, value: object, literal: str) -> str:

@@ -103,6 +103,22 @@ def test_the_options_of_a_question_are_sent(server: ScriptedServer) -> None:
     }
 
 
+def test_json_by_a_schema_is_written_alone(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.reply(sse('Sure: {"n": 4}'))
+    assert cli.main(["ask", "--json", "n int", "2+2?"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"n": 4}
+    assert cli.main(["ask", "--json", "What is 2+2?"]) == 2
+    assert "the schema is not clear" in capsys.readouterr().err
+    for _ in range(2):
+        server.reply(sse("Four."))
+    assert cli.main(["ask", "2+2?", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "Four.\n"
+    assert "JSONAnswerError" in err
+
+
 def test_what_is_piped_in_is_added_below_the_question(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

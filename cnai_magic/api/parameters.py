@@ -32,8 +32,10 @@ __all__ = [
     "ParameterValue",
     "check_parameters",
     "dump_parameters",
+    "find_option",
     "find_parameters",
     "format_parameter",
+    "is_setting",
     "join_parameters",
 ]
 
@@ -232,8 +234,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "schema",
         dict,
-        "Answer with JSON that fits a schema: a variable (JSON Schema, dataclass, TypedDict, pydantic "
-        "model) or words: 'name, age int, tags list[str]'. Any JSON without one.",
+        "Answer with JSON, by a schema if there is one: a variable (JSON Schema, dataclass, …) or words: "
+        "'name, age int, tags list[str]'.",
         long="--json",
         metavar="SCHEMA",
         wire_name="response_format",
@@ -253,6 +255,16 @@ def check_parameters(given: Mapping[str, object]) -> dict[str, ParameterValue]:
         if name not in BY_NAME:
             raise InputError(f"{short_repr(name)} is not a parameter", parameter="parameters")
     return {name: BY_NAME[name].check(value) for name, value in given.items() if value is not None}
+
+
+def find_option(name: str) -> str:
+    """Return the option of a parameter, or of the system message."""
+    return BY_NAME[name].option if name in BY_NAME else f"--{name}"
+
+
+def is_setting(name: str) -> bool:
+    """Tell whether a parameter, or the system message, is a setting too."""
+    return name not in BY_NAME or BY_NAME[name].setting
 
 
 def find_parameters(words: str) -> list[str]:

@@ -27,6 +27,7 @@ from typing import Any
 from ..api.parameters import BY_NAME, ParameterValue, dump_parameters
 from ..errors import InputError
 from ..nearest import did_you_mean
+from .schemas import find_schema
 
 __all__ = ["SavedPrompt", "format_saved_prompt", "read_saved_prompt"]
 
@@ -137,7 +138,7 @@ def _read_value(key: str, value: str | dict[str, str]) -> Any:
         return str(text)
     if not value:
         raise InputError(f"{key} has no value")
-    return BY_NAME[key].read(str(text))
+    return find_schema(str(text)) if key == "schema" else BY_NAME[key].read(str(text))
 
 
 def _decode(text: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from ..api.extra_fields import join_fields
-from ..api.parameters import PARAMETERS, Parameter
+from ..api.parameters import PARAMETERS, Parameter, find_option, is_setting
 from ..errors import InputError
 from ..nearest import did_you_mean
 from .hints import (
@@ -23,7 +23,15 @@ from .hints import (
 )
 from .schema_option import is_schema_name, resolve_schema
 
-__all__ = ["Parser", "add_request_options", "collect_parameters", "split_options", "split_words"]
+__all__ = [
+    "Parser",
+    "add_request_options",
+    "collect_parameters",
+    "find_option",
+    "is_setting",
+    "split_options",
+    "split_words",
+]
 
 _REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1 or parameter.fields}
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 
+from ..api.parameters import find_option, is_setting
 from ..next_steps import Door
 
 __all__ = ["CELL"]
 
 
 def _omit_parameter(name: str) -> str:
-    return f"--{name.replace('_', '-')} (%config Cnai.{name} = None where it is set)"
+    option = find_option(name)
+    return f"{option} (%config Cnai.{name} = None where it is set)" if is_setting(name) else option
 
 
 def _raise_budget(day: bool) -> str:

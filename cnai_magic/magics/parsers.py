@@ -27,7 +27,7 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         "Run the cell again to ask again: the new answer takes the place of the former one.",
         usage="%%cnai [MODEL] [options]              (the question is the body of the cell)\n"
         "       %cnai [options] QUESTION             (in one line; -m MODEL)\n"
-        "       answer = %cnai [options] QUESTION    (the answer: .text .code .json() .usage .cost)",
+        "       answer = %cnai [options] QUESTION    (the answer: .text .code .data .usage .cost)",
         epilog="The latest answer is also in the variable _cnai.\n"
         "See also %cnai_models?, %cnai_chat?, %cnai_spend?, %cnai_key? and, for all settings, %config Cnai.",
     )

@@ -88,6 +88,14 @@ _BODIES = _TEXTS.map(lambda text: text.strip("\n"))
 _NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 
 
+def test_a_schema_is_words_or_json() -> None:
+    words = read_saved_prompt("people", "---\nschema: list[name, age int]\n---\nWho?\n")
+    assert words.parameters["schema"]["items"]["required"] == ["name", "age"]  # type: ignore[call-overload,index]
+    assert read_saved_prompt("people", format_saved_prompt(words)) == words
+    with pytest.raises(InputError, match="line 2"):
+        read_saved_prompt("people", "---\nschema: age itn\n---\nWho?\n")
+
+
 @random_examples()
 @given(
     st.builds(

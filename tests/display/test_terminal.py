@@ -9,7 +9,10 @@ from cnai_magic.api.retries import Notice
 from cnai_magic.display.terminal import TerminalView, write_notice
 from cnai_magic.errors import ServerError
 from cnai_magic.redaction import ApiKey
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options, Question
 from cnai_magic.session.view import Batch
+from cnai_magic.settings import Cnai
 from tests.display.answers import attempt
 
 
@@ -50,6 +53,38 @@ def test_what_was_not_shown_yet_is_written_at_the_end(capsys: pytest.CaptureFixt
     view.update(Batch("Fo"))
     view.end(attempt())
     assert capsys.readouterr().out.startswith("Four.\n")
+
+
+def question(**parameters: object) -> Question:
+    settings = Cnai(base_url="http://127.0.0.1:1/v1", model="m")
+    return KernelSession(settings).prepare("2+2?", Options(parameters=parameters))
+
+
+def test_an_answer_that_follows_one_that_was_not_the_json_is_written_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view = TerminalView()
+    view.begin(question(schema={}), lambda: None)
+    view.update(Batch("It is four."))
+    view.update(Batch(notice=Notice("repair")))
+    view.update(Batch("[4"))
+    view.end(attempt("[4]"))
+    out, err = capsys.readouterr()
+    assert out.startswith("It is four.\n[4]\n")
+    assert "asking once more" in err
+
+
+def test_a_pipe_gets_the_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    view = TerminalView(alone=True)
+    view.begin(question(schema={}), lambda: None)
+    view.update(Batch("Here: ```json\n"))
+    view.update(Batch("[4]\n```"))
+    view.end(attempt("Here:\n```json\n[4]\n```", parameters={"schema": {}}))
+    assert capsys.readouterr().out == "[\n  4\n]\n"
+    view.begin(question(schema={}), lambda: None)
+    view.update(Batch("No."))
+    view.fail(attempt("No.", parameters={"schema": {}}, finish_reason="invalid"))
+    assert capsys.readouterr().out == "No.\n"
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,22 @@ def ask(kernel: Kernel, upstream: ScriptedServer, *parts: dict[str, Any] | list[
     return kernel.run("%%cnai --once\nAnything", "a", meanwhile=open_next)
 
 
+def test_the_text_of_an_answer_that_is_not_the_json_is_taken_back(
+    kernel: Kernel, upstream: ScriptedServer
+) -> None:
+    upstream.reply(sse("It is ", "four."))
+    upstream.reply(sse("[4]"))
+    ran = kernel.run("%%cnai --once --json\nHow many?", "a")
+    states = [each["data"]["state"] for each in ran.of("comm_msg") if "state" in each["data"]]
+    (taken_back,) = [each["snapshot"] for each in states if each.get("snapshot", {}).get("text") == ""]
+    assert [each["status"]["why"] for each in states if each.get("status", {}).get("why")] == [
+        "that is not the JSON that was asked for"
+    ]
+    after = [each["text"] for each in sent(ran, "delta") if each["seq"] > taken_back["seq"]]
+    assert "".join(after) == "[4]"
+    assert ran.final["data"]["text/markdown"].startswith("```json\n[4]\n```")
+
+
 @pytest.mark.parametrize(
     "between", ["", "\u200b", "\x1b[31m", "\x00", "\u2060\u00ad"], ids=["nothing", "ZWSP", "CSI", "NUL", "WJ"]
 )
