@@ -202,8 +202,9 @@ def complete_usage(
     if not _is_plausible(usage.prompt_tokens, sum(each.text_tokens for each in messages), _LONGEST_PROMPT):
         cached = min(usage.cached_tokens, prompt)
         usage = replace(usage, prompt_tokens=prompt, cached_tokens=cached, estimated=True)
-    most = _LONGEST_ANSWER + bound_tokens(answer) + bound_tokens(reasoning)
-    reported_completion = usage.completion_tokens
+    reported_completion, most = usage.completion_tokens, _LONGEST_ANSWER
+    if reported_completion > most:
+        most += bound_tokens(answer) + bound_tokens(reasoning)
     if reported_completion > most or (
         completion and not _is_plausible(reported_completion, completion, most)
     ):

@@ -175,7 +175,6 @@ class Conversation:
         asked, below = attempt.reply.started, self.turns[index + 1 :]
         newer_below = sum(each.reply.started < asked for each in below if each.attempts)
         turn.add_next(replace(self._placed(attempt, turn, index), newer_below=newer_below))
-        turn.note_asked(asked)
         return turn
 
     def _stand(
@@ -346,7 +345,6 @@ class Conversation:
                 theirs.attempts, key=lambda each: (each is theirs.attempt, each.reply.started)
             ):
                 if each.id not in known:
-                    mine.note_asked(each.reply.started)
                     mine.add_next(replace(each, conversation=self.name, turn_id=mine.id))
             if mine.attempt.id == theirs.attempt.id:
                 mine.display_id = theirs.display_id

@@ -108,8 +108,9 @@ class Turn:
             self.current = next(i for i, each in enumerate(self.attempts) if each.id == current)
 
     def add_next(self, attempt: Attempt) -> None:
-        """Add an attempt under the next number; its footer says which one it is."""
+        """Add an attempt that was asked here under the next number, which its footer says."""
         self.add(replace(attempt, number=self.next_number).with_footer())
+        self.note_asked(attempt.reply.started)
 
     def shown(self, most: int) -> Attempt:
         """Return the current attempt with those that its output keeps beside it, at most `most`."""
