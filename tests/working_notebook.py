@@ -17,6 +17,7 @@ from cnai_magic.display.line import Recorded
 from cnai_magic.errors import CnaiError
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.restore import restore
 from cnai_magic.notebook.saved_outputs import SavedCell
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
@@ -46,12 +47,26 @@ class WorkingNotebook:
 
     def __init__(self, server: ScriptedServer, session: KernelSession | None = None) -> None:
         self.server = server
-        self.session = session or KernelSession(
-            Cnai(base_url=server.base_url, model="m", retries=0, ledger="off", prices={"m": (1, 2)})
-        )
-        self.session.use_key(ApiKey(KEY))
+        self._use(session or self._begin())
         self.outputs: dict[str, dict[str, dict[str, Any]]] = {}
         self.count = 0
+
+    def _begin(self) -> KernelSession:
+        return KernelSession(
+            Cnai(base_url=self.server.base_url, model="m", retries=0, ledger="off", prices={"m": (1, 2)})
+        )
+
+    def _use(self, session: KernelSession) -> None:
+        self.session = session
+        session.use_key(ApiKey(KEY))
+
+    def restart(self) -> None:
+        """Go on in another kernel, which restores the notebook."""
+        settings = self.session.settings
+        self.session.close()
+        self._use(self._begin())
+        self.session.settings.save_attempts = settings.save_attempts
+        self.session.cells.restore(restore(self.saved()))
 
     def run(self, cell: str, *steps: Step) -> bool:
         """Run a cell; return whether all of it succeeded."""

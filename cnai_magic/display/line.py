@@ -45,11 +45,6 @@ class Recorded:
         """Return what a command shows, as one that changed nothing if it has no record."""
         return shown if isinstance(shown, cls) else cls(shown, {})
 
-    @property
-    def change(self) -> object:
-        """The change, as the output keeps it."""
-        return self._record.get("cnai")
-
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> tuple[dict[str, str], dict[str, Any]]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.chat.conversation import Conversation, Turn
-from cnai_magic.money.cost import Spend
+from cnai_magic.money.cost import Charge, Spend
 from cnai_magic.notebook.restore import restore
 from cnai_magic.session.kernel_session import KernelSession
 from tests.properties import random_examples
@@ -51,7 +51,8 @@ _COMMANDS = st.one_of(
 _QUESTIONS = st.tuples(st.sampled_from("abcd"), st.just([Ask()]) | st.lists(_ASKS, min_size=1, max_size=3))
 _CHANGES = st.tuples(st.sampled_from("vwxyz"), _COMMANDS.map(lambda line: [line]))
 _MIXED = st.tuples(st.sampled_from("ax"), st.lists(_ASKS | _COMMANDS, min_size=1, max_size=2))
-_STEPS = st.lists(_QUESTIONS | _QUESTIONS | _CHANGES | _CHANGES | _MIXED, min_size=6, max_size=20)
+_RESTART = st.just(("", []))
+_STEPS = st.lists(_QUESTIONS | _QUESTIONS | _CHANGES | _CHANGES | _MIXED | _RESTART, min_size=6, max_size=20)
 
 
 @random_examples()
@@ -61,19 +62,26 @@ def test_a_document_brings_back_all_that_the_kernel_had(
 ) -> None:
     """Conversations, their turns with order, places and attempts, what is in force, in use, a fork, begun.
 
-    Also where cells failed, were run again in a fork, appended, or were commands first and questions later.
+    Also where cells failed, were run again in a fork, appended, or were commands first and questions later,
+    and where the kernel was restarted meanwhile.
     """
     notebook = WorkingNotebook(server)
     notebook.session.settings.save_attempts = 100
     try:
+        charges: list[Charge] = []
         for cell, each in steps:
-            notebook.run(cell, *each)
+            if cell:
+                notebook.run(cell, *each)
+            else:
+                charges += notebook.session.book.charges
+                notebook.restart()
+        charges += notebook.session.book.charges
         order = sorted(notebook.outputs)
         restored = restore(notebook.saved(order))
         assert state(restored.conversations.values()) == state(notebook.session.conversations)
         assert restored.current == notebook.session.conversations.current
         assert restored.removed == notebook.session.conversations.removed
-        check_spend(notebook, restored.charges)
+        check_spend(charges, restored.charges)
         check_next_requests(notebook, order)
         check_restored_where_it_was_asked(notebook, order)
     finally:
@@ -176,9 +184,9 @@ def _turn(turn: Turn) -> tuple[Any, ...]:
     return turn.id, turn.position, turn.first_run, turn.asked, turn.failed, turn.reply.id, attempts
 
 
-def check_spend(notebook: WorkingNotebook, restored: list[Any]) -> None:
+def check_spend(made: list[Charge], restored: list[Charge]) -> None:
     known = {charge.id for charge in restored}
-    charges = [charge for charge in notebook.session.book.charges if charge.id in known]
+    charges = [charge for charge in made if charge.id in known]
     assert {charge.id for charge in restored} == {charge.id for charge in charges}
     assert sum(map(Spend.of, restored), Spend()) == sum(map(Spend.of, charges), Spend())
 
@@ -206,7 +214,8 @@ def check_restored_where_it_was_asked(notebook: WorkingNotebook, order: list[str
     """A kernel that restores its own notebook has nothing new."""
     session = notebook.session
     before, current = state(session.conversations), session.conversations.current
+    spent = session.book.before()
     session.cells.restore(restore(notebook.saved(order)))
     assert state(session.conversations) == before
-    assert session.book.before() == Spend()
+    assert session.book.before() == spent
     assert session.conversations.current == current
