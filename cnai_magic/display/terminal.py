@@ -43,10 +43,12 @@ class TerminalView(View):
         """Write what arrived."""
         if batch.notice is not None:
             self._take_notice(batch.notice)
+        if self._waits_for_data:
+            return
         if batch.reasoning:
             self._thinking = True
             self._write(_dim(clean(batch.reasoning), sys.stdout))
-        if batch.text and not self._waits_for_data:
+        if batch.text:
             text = clean(batch.text)
             if self._thinking:
                 self._thinking = False

@@ -77,10 +77,12 @@ def test_an_answer_that_follows_one_that_was_not_the_json_is_written_whole(
 def test_a_pipe_gets_the_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
     view = TerminalView(alone=True)
     view.begin(question(schema={}), lambda: None)
+    view.update(Batch(reasoning="Hm."))
     view.update(Batch("Here: ```json\n"))
     view.update(Batch("[4]\n```"))
     view.end(attempt("Here:\n```json\n[4]\n```", parameters={"schema": {}}))
     assert capsys.readouterr().out == "[\n  4\n]\n"
+    view = TerminalView(alone=True)
     view.begin(question(schema={}), lambda: None)
     view.update(Batch("No."))
     view.fail(attempt("No.", parameters={"schema": {}}, finish_reason="invalid"))
