@@ -367,6 +367,20 @@ def test_emphasis_next_to_chinese_needs_no_blanks(written: str, shown: str) -> N
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
+        # `\***a*b*` would show a star: a run of two is not ended by one that could begin emphasis too.
+        ("***a*b*", r"\*<em><em>a</em>b</em>"),
+        ("*a*b***", r"*a*b\*\*\*"),
+        ("***a** b", r"\*<strong>a</strong> b"),
+        ("**a*", r"\*<em>a</em>"),
+    ],
+)
+def test_what_is_left_of_a_run_of_stars_keeps_its_meaning(written: str, shown: str) -> None:
+    assert notebook_markdown(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
         ("use <b> & <br/> so", "use &lt;b> &\\\nso"),
         ("a<br>https://e.org", "a\\\n<https://e.org>"),
         ("| a<br>b |\n|---|", "| a<br>b |\n| --- |"),

@@ -76,13 +76,13 @@ def _is_mark(character: str, kinds: str) -> bool:
 def write_tags(tokens: Sequence[Token]) -> None:
     """Let emphasis be written as HTML where only the amended conditions give it.
 
-    The same goes for emphasis that begins or ends beside a tag, which is punctuation to a renderer.
+    The same goes for emphasis that begins or ends beside a tag, which is punctuation to a renderer, and for
+    what is left of a run of delimiters of which some are text: by CommonMark's rules 9 and 10 its length
+    decides what it may end.
     """
-    if not any(_needs_tag(token) for token in tokens):
-        return
     tokens = [token for token in tokens if token.content or token.type != "text"]
     partners = _partners(tokens)
-    left = [index for index in partners if _needs_tag(tokens[index])]
+    left = [index for index in partners if _needs_tag(tokens[index]) or _is_left_over(tokens, index)]
     while left:
         index = left.pop()
         token = tokens[index]
@@ -93,6 +93,14 @@ def write_tags(tokens: Sequence[Token]) -> None:
 
 def _needs_tag(token: Token) -> bool:
     return not token.meta.get({1: "begins", -1: "ends"}.get(token.nesting, ""), True)
+
+
+def _is_left_over(tokens: Sequence[Token], index: int) -> bool:
+    """Tell whether a delimiter stands beside text that is the same character."""
+    mark = tokens[index].markup[:1]
+    before = tokens[index - 1].content[-1:] if index else ""
+    after = tokens[index + 1].content[:1] if index + 1 < len(tokens) else ""
+    return mark in (before, after)
 
 
 def _partners(tokens: Sequence[Token]) -> dict[int, int]:
