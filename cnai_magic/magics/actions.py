@@ -10,11 +10,13 @@ from .ask import ask
 from .calling_code import uses_result
 from .chat import CHAT_HELP, run_chat_command
 from .code import insert_code_of_turn
+from .fix import fix
 from .keys import set_key
 from .models import list_models
 from .parsers import (
     build_ask_parser,
     build_code_parser,
+    build_fix_parser,
     build_key_parser,
     build_models_parser,
     build_prompt_parser,
@@ -28,6 +30,7 @@ __all__ = [
     "ShellSession",
     "ask",
     "change_conversations",
+    "fix",
     "help_of",
     "insert_code_of_turn",
     "list_models",
@@ -40,6 +43,7 @@ _PARSERS = {
     "cnai": build_ask_parser,
     "cnai_models": build_models_parser,
     "cnai_code": build_code_parser,
+    "cnai_fix": build_fix_parser,
     "cnai_prompt": build_prompt_parser,
     "cnai_spend": build_spend_parser,
     "cnai_key": build_key_parser,

@@ -7,19 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.interrupts import interrupts_deferred
 from ..chat.prompt import render_prompt
 from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..chat.reply import Reply
-from ..display import choose_view, is_watched
+from ..chat.saved_prompts import SavedPrompt
+from ..display import is_watched
 from ..display.dry_run import describe_body, describe_question
-from ..display.outputs import build_kept_metadata
 from ..errors import InputError
 from ..redaction import one_line
 from ..session.question import Options
 from .arguments import collect_parameters, split_options, split_words
+from .ask_in_cell import ask_in_cell
 from .calling_code import collect_variables, uses_result
-from .code import insert_code
 from .expansion import expand
 from .hints import check_variable
 from .parsers import build_ask_parser
@@ -37,48 +36,70 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
 
     Returns the answer where the code that calls `%cnai` uses it.
     """
-    parser = build_ask_parser("%cnai" if cell is None else "%%cnai")
     known = collect_variables(shell_session.shell)
-    if cell is None:
-        options, prompt = split_options(line, parser, known)
-        arguments = parser.parse([expand(each, known) for each in options])
-        prompt = prompt if arguments.raw else expand(prompt, known)
-    else:
-        arguments, prompt = parser.parse(split_words(line)), read_body(cell)
-    if arguments.help or (arguments.model == "help" and not prompt.strip()):
-        print(parser.format_help())
+    arguments, typed = _parse(line, cell, known)
+    if arguments.help or (arguments.model == "help" and not typed.strip()):
+        print(arguments.parser.format_help())
         return None
-    chosen, variables = _read_options(arguments, known), read_variables(arguments.var)
     saved = find_prompt(shell_session, arguments.template) if arguments.template else None
-    if saved is not None:
-        chosen = merge_prompt(chosen, saved)
-    if chosen.system is None:
-        chosen = replace(chosen, instructions=read_instructions(shell_session))
-    if not prompt.strip() and saved is None:
+    chosen = _choose(shell_session, arguments, known, saved)
+    if not typed.strip() and saved is None:
         raise _explain_no_question(line, cell)
-    if arguments.see is not None:
-        cells = attach_cells(shell_session, arguments.see)
-        chosen = replace(chosen, attachments=(*chosen.attachments, cells))
-    shell_session.typed = prompt, chosen
-    rendered = RenderedPrompt([Piece(prompt)])
-    if cell is not None and not arguments.raw:
-        rendered = _render(shell_session, prompt, variables)
-    if saved is not None:
-        parts = [
-            _render(shell_session, part, {**saved.variables, **variables})
-            for part in saved.around_input(prompt)
-        ]
-        rendered = rendered.between(parts)
-    if arguments.code:
-        chosen = replace(chosen, to_cell=is_watched(shell_session.shell))
+    shell_session.typed = typed, chosen
+    rendered = _build_prompt(shell_session, typed, saved, arguments, in_cell=cell is not None)
     show_instructions(shell_session, rendered.text, chosen)
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered, chosen, arguments.dry_run)
         return None
-    reply = _ask_and_assign(shell_session, rendered.text, chosen, arguments.out)
-    if chosen.to_cell:
-        insert_code(shell_session, reply)
+    reply = ask_in_cell(shell_session, rendered.text, chosen, arguments.out)
     return reply if cell is None and uses_result(shell_session.shell) else None
+
+
+def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Namespace, str]:
+    """Return the options, with their `parser`, and the question as it was typed."""
+    parser = build_ask_parser("%cnai" if cell is None else "%%cnai")
+    if cell is None:
+        options, typed = split_options(line, parser, known)
+        arguments = parser.parse([expand(each, known) for each in options])
+        typed = typed if arguments.raw else expand(typed, known)
+    else:
+        arguments, typed = parser.parse(split_words(line)), read_body(cell)
+    arguments.parser = parser
+    return arguments, typed
+
+
+def _choose(
+    shell_session: ShellSession, arguments: Namespace, known: Mapping[str, Any], saved: SavedPrompt | None
+) -> Options:
+    """Return what a question sets for itself: its own options, then those of its saved prompt."""
+    chosen = _read_options(arguments, known)
+    if saved is not None:
+        chosen = merge_prompt(chosen, saved)
+    if chosen.system is None:
+        chosen = replace(chosen, instructions=read_instructions(shell_session))
+    if arguments.see is not None:
+        cells = attach_cells(shell_session, arguments.see)
+        chosen = replace(chosen, attachments=(*chosen.attachments, cells))
+    return replace(chosen, to_cell=arguments.code and is_watched(shell_session.shell))
+
+
+def _build_prompt(
+    shell_session: ShellSession,
+    typed: str,
+    saved: SavedPrompt | None,
+    arguments: Namespace,
+    *,
+    in_cell: bool,
+) -> RenderedPrompt:
+    """Return the question with its values, and within its saved prompt."""
+    variables = read_variables(arguments.var)
+    rendered = RenderedPrompt([Piece(typed)])
+    if in_cell and not arguments.raw:
+        rendered = _render(shell_session, typed, variables)
+    if saved is None:
+        return rendered
+    names = {**saved.variables, **variables}
+    return rendered.between([_render(shell_session, part, names) for part in saved.around_input(typed)])
 
 
 def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]) -> RenderedPrompt:
@@ -91,45 +112,6 @@ def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]
     for remark in rendered.remarks:
         print(one_line(remark))
     return rendered
-
-
-def _ask_and_assign(shell_session: ShellSession, prompt: str, chosen: Options, variable: str | None) -> Reply:
-    """Ask, and assign the answer to `_cnai` and a variable, also what came of one that was interrupted."""
-    before = shell_session.session.latest
-    try:
-        return _ask(shell_session, prompt, chosen)
-    finally:
-        latest = shell_session.session.latest
-        if latest is not before:
-            for name in ("_cnai", variable):
-                if name:
-                    shell_session.shell.user_ns[name] = latest
-
-
-def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
-    shell_session.identify_cell()
-    settings, session = shell_session.settings, shell_session.session
-    run = shell_session.cell.run
-    position = run.ask()
-    about = build_kept_metadata(session, run.cell)
-    with interrupts_deferred():  # it imports ipywidgets
-        view = choose_view(shell_session.shell, settings.display, about)
-    before = session.latest_attempt
-    try:
-        if settings.replay:
-            saved = shell_session.file.answers_to_replay()
-            reply = session.replay(prompt, saved, chosen, view=view, position=position)
-        else:
-            former = shell_session.file.answers_below_cell()
-            reply = session.ask(prompt, chosen, view=view, position=position, former=former)
-    finally:
-        latest = session.latest_attempt
-        if latest is not None and latest is not before:
-            run.show(getattr(view, "display_id", ""), latest)
-    # An answer without text takes no place: the former one stays in force.
-    if latest is not None and (chosen.once or latest.turn):
-        run.answer("" if chosen.once else latest.conversation, position)
-    return reply
 
 
 def _show_dry_run(shell_session: ShellSession, rendered: RenderedPrompt, chosen: Options, form: str) -> None:

@@ -73,6 +73,16 @@ class CnaiMagics(Magics):
 
     @no_var_expand
     @line_magic
+    def cnai_fix(self, line: str) -> None:
+        """Ask about the cell that failed last."""
+        try:
+            with _errors_in_cell():
+                _actions().fix(self.shell_session, line)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+    @no_var_expand
+    @line_magic
     def cnai_prompt(self, line: str) -> None:
         """Save prompts, and show those that are saved."""
         with _errors_in_cell():
@@ -140,7 +150,7 @@ def _add_help(magic: Any, name: str) -> None:
     magic.getdoc = lambda: _actions().help_of(name)
 
 
-for _name in ("cnai", "cnai_models", "cnai_chat", "cnai_code", "cnai_prompt", "cnai_spend", "cnai_key"):
+for _name in [name for name in vars(CnaiMagics) if name.startswith("cnai")]:
     _add_help(vars(CnaiMagics)[_name], _name)
 
 # Kept while the shell lives, so that %reload_ext finds conversations and spend as they were.

@@ -12,6 +12,7 @@ __all__ = [
     "build_ask_parser",
     "build_chat_parsers",
     "build_code_parser",
+    "build_fix_parser",
     "build_key_parser",
     "build_models_parser",
     "build_prompt_parser",
@@ -78,6 +79,20 @@ def build_code_parser() -> Parser:
         "%cnai_code", "Put the Python code of the latest answer into a new cell below; it is not run."
     )
     parser.add_argument("number", nargs="?", type=int, metavar="N", help="The code of turn N instead.")
+    return parser
+
+
+def build_fix_parser() -> Parser:
+    """Return the parser of %cnai_fix."""
+    parser = Parser(
+        "%cnai_fix",
+        "Ask why the last cell failed: the answer explains it, and the corrected cell comes below, unrun.\n"
+        "The cell, its error and similar names are sent; values only if you name them: {name}.",
+        usage="%cnai_fix [options] [WORDS]",
+    )
+    parser.add_argument("-m", "--model", default="", metavar="MODEL", help="Model to ask.")
+    parser.add_argument("-c", "--chat", default="", metavar="NAME", help="Conversation to ask in.")
+    parser.add_argument("--hint", action="store_true", help="Give a hint and no code: for teaching.")
     return parser
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from IPython.display import display
 
+from ..chat.failure_prompt import Failure
 from ..display.outputs import keep_in_outputs
 from ..errors import CnaiError
 from ..session.kernel_session import KernelSession
@@ -40,9 +41,11 @@ class ShellSession:
         self.cell = RunningCell(shell)
         self.file = NotebookFile(shell, settings, self.cell)
         self._session = KernelSession(settings, notify=print, door=CELL)
+        self.last_failure: Failure | None = None
+        """The last exception that a cell raised."""
         self.last_error: Exception | None = None
-        """The last exception that a cell raised; errors of these magics are none of the notebook's."""
-        self._note_error(getattr(sys, "last_value", None))
+        """The same, but that errors of these magics are none of the notebook's."""
+        self._note_error(getattr(sys, "last_value", None), _find_failed_source(shell))
 
     @property
     def session(self) -> KernelSession:
@@ -73,7 +76,7 @@ class ShellSession:
         what the notebook's file would lose otherwise. Code that a cell runs as a cell of its own (%rerun,
         run_cell) is not the end of it.
         """
-        self._note_error(result.error_in_exec or result.error_before_exec)
+        self._note_error(result.error_in_exec or result.error_before_exec, result.info.raw_cell)
         if result.info.raw_cell != self.cell.source:
             return
         run, succeeded = self.cell.run, result.success
@@ -81,6 +84,17 @@ class ShellSession:
         if kept:
             keep_in_outputs(self._session, run, kept, succeeded=succeeded)
 
-    def _note_error(self, error: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, CnaiError):
-            self.last_error = error
+    def _note_error(self, error: object, source: str) -> None:
+        if isinstance(error, Exception):
+            self.last_failure = Failure(error, source)
+            if not isinstance(error, CnaiError):
+                self.last_error = error
+
+
+def _find_failed_source(shell: Any) -> str:
+    """Return the source of the last cell that failed before any magic was used, "" where it is not known."""
+    history = getattr(shell, "history_manager", None)
+    failed = getattr(history, "exceptions", None) or {}
+    number = max(failed, default=0)
+    sources = getattr(history, "input_hist_raw", [])
+    return str(sources[number]) if 0 < number < len(sources) else ""

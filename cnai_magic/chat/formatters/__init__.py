@@ -19,7 +19,7 @@ from .shown import FormatError, Shown, View, cut_text
 from .tables import is_data_frame, read_table, show_table
 from .views import show_view
 
-__all__ = ["FormatError", "Shown", "register_formatter", "show_value"]
+__all__ = ["FormatError", "Shown", "mask_secrets", "register_formatter", "show_value"]
 
 _registered: dict[type, Callable[[Any], str]] = {}
 

@@ -1,0 +1,60 @@
+"""Asks a question from the cell that runs: its place, its view, its variables, and the cell for its code."""
+
+from __future__ import annotations
+
+from ..api.interrupts import interrupts_deferred
+from ..chat.reply import Reply
+from ..display import choose_view
+from ..display.outputs import build_kept_metadata
+from ..session.question import Options
+from .code import insert_code
+from .shell_session import ShellSession
+
+__all__ = ["ask_in_cell"]
+
+
+def ask_in_cell(
+    shell_session: ShellSession, prompt: str, chosen: Options, variable: str | None = None
+) -> Reply:
+    """Ask, show the answer below the cell, and assign it to `_cnai` and a variable; return it.
+
+    What came of an answer that was interrupted is assigned too.
+    """
+    before = shell_session.session.latest
+    try:
+        reply = _ask(shell_session, prompt, chosen)
+    finally:
+        latest = shell_session.session.latest
+        if latest is not before:
+            for name in ("_cnai", variable):
+                if name:
+                    shell_session.shell.user_ns[name] = latest
+    if chosen.to_cell:
+        insert_code(shell_session, reply)
+    return reply
+
+
+def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
+    shell_session.identify_cell()
+    settings, session = shell_session.settings, shell_session.session
+    run = shell_session.cell.run
+    position = run.ask()
+    about = build_kept_metadata(session, run.cell)
+    with interrupts_deferred():  # it imports ipywidgets
+        view = choose_view(shell_session.shell, settings.display, about)
+    before = session.latest_attempt
+    try:
+        if settings.replay:
+            saved = shell_session.file.answers_to_replay()
+            reply = session.replay(prompt, saved, chosen, view=view, position=position)
+        else:
+            former = shell_session.file.answers_below_cell()
+            reply = session.ask(prompt, chosen, view=view, position=position, former=former)
+    finally:
+        latest = session.latest_attempt
+        if latest is not None and latest is not before:
+            run.show(getattr(view, "display_id", ""), latest)
+    # An answer without text takes no place: the former one stays in force.
+    if latest is not None and (chosen.once or latest.turn):
+        run.answer("" if chosen.once else latest.conversation, position)
+    return reply

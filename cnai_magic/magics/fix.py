@@ -1,0 +1,45 @@
+"""What `%cnai_fix` does: ask about the cell that failed last; the corrected cell goes below, unrun."""
+
+from __future__ import annotations
+
+from ..chat.failure_prompt import build_failure_prompt
+from ..display import is_watched
+from ..errors import CnaiError, InputError
+from ..session.question import Options
+from .arguments import split_options
+from .ask_in_cell import ask_in_cell
+from .calling_code import collect_variables
+from .expansion import expand
+from .parsers import build_fix_parser
+from .shell_session import ShellSession
+
+__all__ = ["fix"]
+
+
+def fix(shell_session: ShellSession, line: str) -> None:
+    """Carry out a line of `%cnai_fix`; raises InputError where nothing has failed that a model could mend."""
+    parser = build_fix_parser()
+    variables = collect_variables(shell_session.shell)
+    options, words = split_options(line, parser)
+    arguments = parser.parse(options)
+    if arguments.help:
+        print(parser.format_help())
+        return
+    failure = shell_session.last_failure
+    if failure is None:
+        raise InputError("no cell has failed so far", next_step="run the cell that fails, then %cnai_fix")
+    if isinstance(failure.error, CnaiError):
+        raise InputError(
+            "the last error is of these magics themselves, not of your code",
+            why=failure.error.what,
+            next_step="do what its message says",
+        )
+    prompt = build_failure_prompt(
+        failure,
+        variables,
+        expand(words, variables),
+        hint=arguments.hint,
+        tokens=shell_session.settings.value_tokens,
+    )
+    to_cell = not arguments.hint and is_watched(shell_session.shell)
+    ask_in_cell(shell_session, prompt, Options(model=arguments.model, chat=arguments.chat, to_cell=to_cell))

@@ -1,0 +1,72 @@
+"""`%cnai_fix` in a real kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernels import Kernel, Ran, running_kernel
+from tests.servers import ScriptedServer, sse
+
+ANSWER = "You wrote `numbr`.\n\n```python\nnumber + 1\n```\n"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        running.always(sse(ANSWER))
+        yield running
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, server: ScriptedServer) -> Iterator[Kernel]:
+    with running_kernel(tmp_path, CNAI_BASE_URL=server.base_url, CNAI_MODEL="some-model") as kernel:
+        yield kernel
+
+
+def question(server: ScriptedServer) -> str:
+    return str(server.requests[-1].json()["messages"][-1]["content"])
+
+
+def new_cells(ran: Ran) -> list[str]:
+    return [each["text"] for each in ran.reply["payload"] if each["source"] == "set_next_input"]
+
+
+def test_the_failing_cell_is_explained_and_the_corrected_one_stands_below(
+    kernel: Kernel, server: ScriptedServer
+) -> None:
+    kernel.run("number = 41", "a")
+    kernel.run("# add\nnumbr + 1", "b")
+    ran = kernel.run("%cnai_fix be {number} times shorter", "c")
+    assert ran.answer == ANSWER.strip()
+    assert new_cells(ran) == ["number + 1"]
+    for each in ("# add\nnumbr + 1", "NameError", "'number'", "be 41 times shorter"):
+        assert each in question(server)
+    assert kernel.run("_cnai.code", "d").shown == "'number + 1'"
+    # A hint is for somebody who learns: the question forbids code, and no cell comes.
+    ran = kernel.run("%cnai_fix --hint -m other -c lesson", "e")
+    assert new_cells(ran) == []
+    assert "Write no code" in question(server)
+    assert server.requests[-1].json()["model"] == "other"
+    assert ran.final["conversation"] == "lesson"
+
+
+def test_a_failure_before_the_first_magic_and_one_of_syntax_are_known(
+    kernel: Kernel, server: ScriptedServer
+) -> None:
+    kernel.run("1 / 0  # early", "a")
+    kernel.run("%cnai_fix", "b")
+    assert "1 / 0  # early" in question(server)
+    kernel.run("x = = 1", "c")
+    kernel.run("%cnai_fix", "d")
+    assert "x = = 1" in question(server)
+    assert "SyntaxError" in question(server)
+
+
+def test_where_there_is_nothing_to_fix_nothing_is_sent(kernel: Kernel, server: ScriptedServer) -> None:
+    assert "no cell has failed" in "\n".join(kernel.run("%cnai_fix", "a").error)
+    # Its own error is the last one then, and a model knows nothing of it.
+    assert "of these magics themselves" in "\n".join(kernel.run("%cnai_fix", "a").error)
+    assert not server.requests
