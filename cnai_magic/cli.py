@@ -321,11 +321,11 @@ def _run_models(chosen: argparse.Namespace) -> None:
 
 
 def _run_spend(chosen: argparse.Namespace) -> None:
-    from .magics.spend import spend_in_terminal
+    from .magics.spend import show_spend_in_terminal
     from .session.kernel_session import KernelSession
 
     session = KernelSession(notify=_print_note, door=TERMINAL)
-    for shown in spend_in_terminal(session, chosen):
+    for shown in show_spend_in_terminal(session, chosen):
         print(repr(shown))
 
 

@@ -15,7 +15,7 @@ import pytest
 from nbformat import NotebookNode
 
 from cnai_magic.money.cost import format_usd
-from cnai_magic.notebook.notebook_files import restored_from
+from cnai_magic.notebook.notebook_files import restore_notebook
 from cnai_magic.notebook.record import SCHEMA
 from tests.example_notebooks import (
     FOLDER,
@@ -199,7 +199,7 @@ def test_the_attempts_of_a_cell_are_its_wordings_in_order(prompt_iteration: Fron
 
 
 def test_the_committed_conversations_restore_with_fork_attempts_and_the_one_that_was_kept() -> None:
-    restored = restored_from(FOLDER / "prompt_iteration.ipynb")
+    restored = restore_notebook(FOLDER / "prompt_iteration.ipynb")
     main_one, fork = restored.conversations["main"], restored.conversations["json"]
     assert restored.current == "main"
     assert [turn.reply.prompt for turn in main_one.turns] == [

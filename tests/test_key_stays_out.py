@@ -14,7 +14,7 @@ from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition
 from cnai_magic.chat.reply import Reply
 from cnai_magic.magics.chat import run_chat_command
-from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
@@ -119,7 +119,7 @@ def test_no_view_or_export_of_a_conversation_shows_the_key(unseen: str, tmp_path
     )
     reply = Reply(**dict.fromkeys(fields, split))  # type: ignore[arg-type]
     attempt = conversation.record(CellPosition("c1"), Attempt(reply)).attempt
-    shown: list[Any] = [reply.markdown, attempt.footer, metadata(attempt), bundle(attempt)]
+    shown: list[Any] = [reply.markdown, attempt.footer, build_metadata(attempt), build_bundle(attempt)]
     commands = [
         "show",
         "list",

@@ -16,7 +16,7 @@ from cnai_magic.chat.cell_run import CellRun
 from cnai_magic.display.line import Recorded
 from cnai_magic.errors import CnaiError
 from cnai_magic.magics.chat import run_chat_command
-from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.notebook.restore import restore
 from cnai_magic.notebook.saved_outputs import SavedCell
 from cnai_magic.redaction import ApiKey
@@ -133,7 +133,7 @@ class WorkingNotebook:
         if isinstance(shown, Recorded) and shown.changed is not None:
             name, attempt, conversation = shown.changed
             outputs = next(each for each in self.outputs.values() if name in each)
-            outputs[name] = {"data": bundle(attempt), "metadata": metadata(attempt, conversation)}
+            outputs[name] = {"data": build_bundle(attempt), "metadata": build_metadata(attempt, conversation)}
             kept = self.session.cells.kept_beside(attempt)
             if kept:
                 most = self.session.settings.save_attempts
@@ -157,7 +157,7 @@ class _View(View):
         self._outputs = outputs
 
     def end(self, attempt: Attempt) -> None:
-        self._outputs[self.display_id] = {"data": bundle(attempt), "metadata": metadata(attempt)}
+        self._outputs[self.display_id] = {"data": build_bundle(attempt), "metadata": build_metadata(attempt)}
 
     def fail(self, attempt: Attempt | None) -> None:
         if attempt is not None:

@@ -11,7 +11,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown, notebook_markdown
 from ..chat.markdown.typed_lines import keep_lines
-from ..notebook.record import bundle, metadata
+from ..notebook.record import build_bundle, build_metadata
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import Batch, View
@@ -33,7 +33,7 @@ class StaticView(View):
 
     def end(self, attempt: Attempt) -> None:
         """Show the final output."""
-        display(bundle(attempt), metadata=metadata(attempt), raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
+        display(build_bundle(attempt), metadata=build_metadata(attempt), raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
 
     def fail(self, attempt: Attempt | None) -> None:
         """Show the part of a failed answer that arrived."""
@@ -64,7 +64,7 @@ class Transcript:
             markdown.append("It has no turns yet.")
             plain.append("It has no turns yet.")
         for number, turn in self._turns:
-            answer = bundle(turn.attempt, alone=True)
+            answer = build_bundle(turn.attempt, alone=True)
             prompt = clean(turn.reply.prompt)
             question = notebook_markdown(f"**{number}.**\n\n{keep_lines(prompt)}", quoted=True)
             markdown += [question, answer["text/markdown"]]

@@ -9,7 +9,7 @@ from IPython.display import display
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
 from ..notebook.cell_history import Kept
-from ..notebook.record import bundle, metadata
+from ..notebook.record import build_bundle, build_metadata
 from ..session.kernel_session import KernelSession
 from .line import Line, Recorded
 
@@ -46,7 +46,7 @@ def _build_output(
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return an output, its metadata with what is kept beside it."""
     if isinstance(shown, Attempt):
-        data, about = bundle(shown), metadata(shown, conversation)
+        data, about = build_bundle(shown), build_metadata(shown, conversation)
     else:
         data, about = Recorded.of(shown)._repr_mimebundle_()
     return data, _keep_beside(kept, session, about) if kept else about

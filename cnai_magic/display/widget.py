@@ -21,7 +21,7 @@ from traitlets import Dict, Unicode
 from ..api.tokens import TokenCount
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply
-from ..notebook.record import bundle, metadata
+from ..notebook.record import build_bundle, build_metadata
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import PACE, Batch, View
@@ -131,7 +131,7 @@ class WidgetView(View):
     def end(self, attempt: Attempt) -> None:
         """Replace the widget by the final Markdown, and close it."""
         self._send({"kind": "ended", "footer": attempt.footer})
-        data, about = bundle(attempt), metadata(attempt)
+        data, about = build_bundle(attempt), build_metadata(attempt)
         display(data, metadata=about, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
         self._close()
 

@@ -31,7 +31,7 @@ __all__ = [
     "ask",
     "change_conversations",
     "fix",
-    "help_of",
+    "get_help",
     "insert_code_of_turn",
     "list_models",
     "manage_prompts",
@@ -50,7 +50,7 @@ _PARSERS = {
 }
 
 
-def help_of(magic: str) -> str:
+def get_help(magic: str) -> str:
     """Return the help of a magic, as `%cnai?` shows it."""
     return CHAT_HELP if magic == "cnai_chat" else _PARSERS[magic]().format_help()
 

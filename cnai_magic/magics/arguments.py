@@ -152,7 +152,7 @@ class Parser(argparse.ArgumentParser):
             raise InputError(
                 f"{self.prog} does not know {choice[1]!r}",
                 why=did_you_mean(choice[1], re.findall(r"\w[\w-]*", choice[2])) or f"there are: {choice[2]}",
-                next_step=f"see {self._help()}",
+                next_step=f"see {self._name_help()}",
             )
         value = re.search(r"argument (?:.*/)?(\S+): invalid (int|float) value: (.*)", message)
         if value:
@@ -162,29 +162,29 @@ class Parser(argparse.ArgumentParser):
             right = meant != typed and re.fullmatch(r"\d+" if value[2] == "int" else r"\d*\.?\d+", meant)
             raise InputError(
                 f"{value[1]} is {typed[:60]!r}, which is not {kind}",
-                next_step=f"type {value[1]} {meant[:60]}" if right else f"see {self._help()}",
+                next_step=f"type {value[1]} {meant[:60]}" if right else f"see {self._name_help()}",
             )
         lacking = re.search(r"argument (?:.*/)?(\S+): expected one argument", message)
         if lacking:
-            raise InputError(f"{lacking[1]} needs a value after it", next_step=f"see {self._help()}")
+            raise InputError(f"{lacking[1]} needs a value after it", next_step=f"see {self._name_help()}")
         required = re.fullmatch(r"the following arguments are required: (.*)", message)
         if required:
-            raise InputError(f"{self.prog} needs {required[1]}", next_step=f"see {self._help()}")
-        raise InputError(f"{self.prog}: {message}", next_step=f"see {self._help()}")
+            raise InputError(f"{self.prog} needs {required[1]}", next_step=f"see {self._name_help()}")
+        raise InputError(f"{self.prog}: {message}", next_step=f"see {self._name_help()}")
 
     def _refuse(self, argument: str) -> NoReturn:
         name = argument.split("=")[0]
         if not name.startswith("-"):
-            raise InputError(f"{self.prog} does not take {argument!r}", next_step=f"see {self._help()}")
+            raise InputError(f"{self.prog} does not take {argument!r}", next_step=f"see {self._name_help()}")
         step = replace_option(name) if self.asks else None
         meant = "" if step else did_you_mean(name, self._option_string_actions)
         if (self.asks or self.asks_server) and not (step or meant):
             step = suggest_setting(argument, self._typed)
         raise InputError(
-            f"{self.prog} has no option {name}", why=meant, next_step=step or f"see {self._help()}"
+            f"{self.prog} has no option {name}", why=meant, next_step=step or f"see {self._name_help()}"
         )
 
-    def _help(self) -> str:
+    def _name_help(self) -> str:
         magic = self.prog.startswith("%") and " " not in self.prog
         return f"{self.prog}?" if magic else f"{self.prog} --help"
 

@@ -14,9 +14,9 @@ from ..display.tables import build_conversations_table
 from ..display.versions import Versions
 from ..errors import InputError
 from ..nearest import did_you_mean
-from ..notebook.record import time_text
+from ..notebook.record import format_time
 from .arguments import split_words
-from .chat_changes import Command, begun, counted
+from .chat_changes import Command, count_turns, describe_beginning
 from .chat_files import export, import_, restore
 from .parsers import build_chat_parsers
 
@@ -87,34 +87,34 @@ def run_chat_command(
 
 
 def _list(command: Command, rest: str) -> object:
-    _takes_nothing("list", rest)
-    return _table(command)
+    _refuse_rest("list", rest)
+    return _build_table(command)
 
 
 def _show(command: Command, rest: str) -> object:
     conversation = command.in_use
     if rest:
-        number = _number(rest)
+        number = _read_number(rest)
         return Transcript(conversation, conversation.turns.index(conversation.turn(number)))
     return Transcript(conversation)
 
 
 def _use(command: Command, rest: str) -> object:
-    name = _name(rest)
+    name = _read_name(rest)
     if not name:
         raise InputError(
             "which conversation?", next_step="%cnai_chat use NAME; see them with %cnai_chat list"
         )
     used = command.conversations.use(name)
-    return command.recorded(_table(command), "use", used.name)
+    return command.recorded(_build_table(command), "use", used.name)
 
 
 def _new(command: Command, rest: str) -> object:
-    new = command.conversations.new(_name(rest), command.position)
-    return command.recorded(_table(command), "use", new.name, **begun(new))
+    new = command.conversations.new(_read_name(rest), command.position)
+    return command.recorded(_build_table(command), "use", new.name, **describe_beginning(new))
 
 
-def _system(command: Command, rest: str) -> object:
+def _set_system(command: Command, rest: str) -> object:
     conversation = command.in_use
     quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'"
     if rest:
@@ -130,7 +130,7 @@ def _system(command: Command, rest: str) -> object:
 
 
 def _undo(command: Command, rest: str) -> object:
-    _takes_nothing("undo", rest, "take out another turn than the last with %cnai_chat drop N")
+    _refuse_rest("undo", rest, "take out another turn than the last with %cnai_chat drop N")
     conversation = command.in_use
     if not conversation.turns:
         raise InputError(
@@ -141,12 +141,12 @@ def _undo(command: Command, rest: str) -> object:
 
 
 def _drop(command: Command, rest: str) -> object:
-    return _taken_out(command, command.conversations.drop(_number(rest), command.position))
+    return _taken_out(command, command.conversations.drop(_read_number(rest), command.position))
 
 
 def _taken_out(command: Command, turn: Turn) -> object:
     conversation = command.in_use
-    shown = Line(f"Taken out of {conversation.name!r}: {_quoted(turn)}")
+    shown = Line(f"Taken out of {conversation.name!r}: {_quote(turn)}")
     return command.recorded(shown, "drop", conversation.name, turn_id=turn.id)
 
 
@@ -163,7 +163,7 @@ def _rename(command: Command, rest: str) -> object:
 
 
 def _delete(command: Command, rest: str) -> object:
-    name = _name(rest)
+    name = _read_name(rest)
     if not name:
         raise InputError(
             "which conversation?", next_step="%cnai_chat delete NAME; see them with %cnai_chat list"
@@ -171,7 +171,9 @@ def _delete(command: Command, rest: str) -> object:
     deleted = command.conversations.delete(name)
     if deleted is None:
         return Line(f"There is no conversation {name!r} any more.")
-    shown = Line(f"Deleted: {counted([deleted]) or deleted.name}. In use: {command.conversations.current!r}")
+    shown = Line(
+        f"Deleted: {count_turns([deleted]) or deleted.name}. In use: {command.conversations.current!r}"
+    )
     return command.recorded(shown, "delete", deleted.name, name=command.conversations.current)
 
 
@@ -180,19 +182,19 @@ def _fork(command: Command, arguments: Namespace) -> object:
     assert fork.origin is not None, "a fork has one"
     assert fork.made_at is not None, "a fork was made"
     return command.recorded(
-        _table(command),
+        _build_table(command),
         "fork",
         fork.origin.name,
         name=fork.name,
         answers=[turn.reply.id for turn in fork.turns if turn.first_run < fork.made_at],
         returned=[attempt.id for attempt in returned],
-        made=time_text(fork.made_at),
+        made=format_time(fork.made_at),
         system=fork.system,
-        **begun(fork),
+        **describe_beginning(fork),
     )
 
 
-def _versions(command: Command, arguments: Namespace) -> object:
+def _show_versions(command: Command, arguments: Namespace) -> object:
     conversation = command.in_use
     if not conversation.turns:
         raise InputError(
@@ -205,7 +207,7 @@ def _versions(command: Command, arguments: Namespace) -> object:
         go_back = f"go back to attempt K with %cnai_chat versions {number} --keep K"
         return Versions(turn, number, conversation.name, go_back)
     attempt = turn.keep(arguments.keep)
-    where = f"Turn {number} of {conversation.name!r} is now attempt {attempt.number}: {_quoted(turn)}."
+    where = f"Turn {number} of {conversation.name!r} is now attempt {attempt.number}: {_quote(turn)}."
     changed = None
     # A cell that runs has lost its former outputs.
     if turn.display_id and turn.position.cell != command.position.cell:
@@ -229,13 +231,13 @@ _SIMPLE: dict[str, Callable[[Command, str], object]] = {
     "new": _new,
     "undo": _undo,
     "drop": _drop,
-    "system": _system,
+    "system": _set_system,
     "rename": _rename,
     "delete": _delete,
 }
 _PARSED: dict[str, Callable[[Command, Namespace], object]] = {
     "fork": _fork,
-    "versions": _versions,
+    "versions": _show_versions,
     "restore": restore,
     "export": export,
     "import": import_,
@@ -245,25 +247,25 @@ _PARSED: dict[str, Callable[[Command, Namespace], object]] = {
 _HELP = ("-h", "--help")
 
 
-def _table(command: Command) -> object:
+def _build_table(command: Command) -> object:
     return build_conversations_table(command.conversations)
 
 
-def _name(rest: str) -> str:
+def _read_name(rest: str) -> str:
     """Read the name of a conversation as %%cnai -c does, quotes and all."""
     return " ".join(split_words(rest))
 
 
-def _takes_nothing(command: str, rest: str, next_step: str = "") -> None:
+def _refuse_rest(command: str, rest: str, next_step: str = "") -> None:
     if rest:
         raise InputError(f"%cnai_chat {command} takes nothing after it", why=rest[:60], next_step=next_step)
 
 
-def _quoted(turn: Turn) -> str:
+def _quote(turn: Turn) -> str:
     return repr(turn.reply.prompt.strip()[:80])
 
 
-def _number(text: str) -> int:
+def _read_number(text: str) -> int:
     see = "see them with %cnai_chat show"
     if not text:
         raise InputError("which turn?", next_step=f"name its number; {see}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..display.line import Recorded
-from ..notebook.record import event_metadata
+from ..notebook.record import build_event_metadata
 
 if TYPE_CHECKING:
     from ..chat.attempt import Attempt
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..chat.order import CellPosition
     from ..session.kernel_session import KernelSession
 
-__all__ = ["Command", "begun", "counted"]
+__all__ = ["Command", "count_turns", "describe_beginning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,18 @@ class Command:
         """Leave the change in the notebook too, so that it is restored with the answers."""
         facts = {"ordinal": self.position.index_in_cell, **facts}
         facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
-        record = event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)
+        record = build_event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)
         self.session.cells.change(self.position.cell)
         return Recorded(shown, record, changed)
 
 
-def begun(conversation: Conversation) -> dict[str, Any]:
+def describe_beginning(conversation: Conversation) -> dict[str, Any]:
     """Return what a record tells of the command that began a conversation."""
     by = conversation.begun_by
     return {} if by is None else {"began": True, "ordinal": by.index_in_cell}
 
 
-def counted(conversations: Iterable[Conversation], *, attempts: bool = True) -> str:
+def count_turns(conversations: Iterable[Conversation], *, attempts: bool = True) -> str:
     """Say how many turns there are, and how many answers with all attempts."""
     found = [each for each in conversations if each.turns]
     turns = sum(len(each.turns) for each in found)

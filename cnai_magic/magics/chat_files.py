@@ -16,10 +16,10 @@ from ..nearest import nearest
 from ..notebook.files import read_text, write_new
 from ..notebook.markdown_export import to_markdown
 from ..notebook.messages_json import from_messages, to_messages
-from ..notebook.notebook_files import notebook_of, restored_from
-from ..notebook.record import time_text
+from ..notebook.notebook_files import restore_notebook, write_notebook
+from ..notebook.record import format_time
 from ..redaction import clean, hide_keys
-from .chat_changes import Command, begun, counted
+from .chat_changes import Command, count_turns, describe_beginning
 
 if TYPE_CHECKING:
     from ..chat.attempt import Attempt
@@ -42,11 +42,11 @@ def restore(command: Command, arguments: Namespace) -> object:
             why="Jupyter does not name it, and no notebook in this folder holds this cell",
             next_step="save the notebook, and name it: %cnai_chat restore --from PATH",
         )
-    restored = restored_from(path)
+    restored = restore_notebook(path)
     before = session.book.notebook(), session.book.notebook(demo=True)
     session.cells.restore(restored)
     session.cells.change(command.position.cell)
-    lines = [f"Restored from {path.name}: {counted(restored.conversations.values())}; nothing was sent."]
+    lines = [f"Restored from {path.name}: {count_turns(restored.conversations.values())}; nothing was sent."]
     if restored.charges and before != (session.book.notebook(), session.book.notebook(demo=True)):
         real, demo = session.book.before(), session.book.before(demo=True)
         money = [*([str(real)] if real.requests else []), *([f"demo credit {demo}"] if demo.requests else [])]
@@ -66,11 +66,11 @@ def export(command: Command, arguments: Namespace) -> object:
     conversation = command.in_use
     path = Path(arguments.path)
     write: dict[str, Callable[[Conversation], str]] = {
-        ".ipynb": lambda each: notebook_of(_cleaned(each)).decode(),
-        ".md": lambda each: to_markdown(_cleaned(_as_sent(each))),
-        ".json": lambda each: to_messages(_cleaned(_as_sent(each))),
+        ".ipynb": lambda each: write_notebook(_clean_texts(each)).decode(),
+        ".md": lambda each: to_markdown(_clean_texts(_set_sent_system(each))),
+        ".json": lambda each: to_messages(_clean_texts(_set_sent_system(each))),
     }
-    suffix = _suffix(path, _EXPORTED)
+    suffix = _read_suffix(path, _EXPORTED)
     if not conversation.turns and not conversation.system:
         raise InputError(
             f"conversation {conversation.name!r} has no turns to write yet",
@@ -82,10 +82,10 @@ def export(command: Command, arguments: Namespace) -> object:
     # A key may have been set after it was typed into a prompt.
     text = hide_keys(write[suffix](conversation))
     write_new(path, text.encode("utf-8", "replace"), force=arguments.force)
-    return Line(f"Written to {path}: {counted([conversation], attempts=suffix == '.ipynb')}")
+    return Line(f"Written to {path}: {count_turns([conversation], attempts=suffix == '.ipynb')}")
 
 
-def _cleaned(conversation: Conversation) -> Conversation:
+def _clean_texts(conversation: Conversation) -> Conversation:
     """Return the conversation without control sequences and keys in its texts."""
 
     def cleaned(attempt: Attempt) -> Attempt:
@@ -101,7 +101,7 @@ def _cleaned(conversation: Conversation) -> Conversation:
     return replace(conversation, turns=turns, system=system)
 
 
-def _as_sent(conversation: Conversation) -> Conversation:
+def _set_sent_system(conversation: Conversation) -> Conversation:
     """Return the conversation with the system message that is sent, which may be that of the settings."""
     if conversation.system is not None or not conversation.turns:
         return conversation
@@ -111,27 +111,32 @@ def _as_sent(conversation: Conversation) -> Conversation:
 def import_(command: Command, arguments: Namespace) -> object:
     """Read a conversation from a file, and go on in it."""
     path = Path(arguments.path)
-    if _suffix(path, _IMPORTED) == ".ipynb":
-        conversation, notes = _one_of_a_notebook(path, arguments.chat)
+    if _read_suffix(path, _IMPORTED) == ".ipynb":
+        conversation, notes = _read_from_notebook(path, arguments.chat)
     elif arguments.chat:
         raise InputError(
             f"{path.name} holds one conversation only",
             why="-c chooses one of a notebook's; what it is called here is --as NAME",
         )
     else:
-        read = from_messages(read_text(path), _stem(path))
+        read = from_messages(read_text(path), _make_name(path))
         conversation, notes = read.conversation, list(read.notes)
-    taken = command.session.cells.take_in(conversation, arguments.name, _stem(path), command.position)
+    taken = command.session.cells.take_in(conversation, arguments.name, _make_name(path), command.position)
     assert taken.made_at is not None, "it was just read"
-    made = time_text(taken.made_at)
-    line = f"Read from {path.name}: {counted([taken])}, now in use."
+    made = format_time(taken.made_at)
+    line = f"Read from {path.name}: {count_turns([taken])}, now in use."
     return command.recorded(
-        Line("\n".join([line, *notes])), "import", taken.name, path=path.name, made=made, **begun(taken)
+        Line("\n".join([line, *notes])),
+        "import",
+        taken.name,
+        path=path.name,
+        made=made,
+        **describe_beginning(taken),
     )
 
 
-def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]]:
-    restored = restored_from(path)
+def _read_from_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]]:
+    restored = restore_notebook(path)
     found = {name: each for name, each in restored.conversations.items() if each.turns}
     if not found:
         raise InputError(
@@ -155,7 +160,7 @@ def _one_of_a_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]
     return found[chosen or next(iter(found))], restored.notes
 
 
-def _suffix(path: Path, allowed: Sequence[str]) -> str:
+def _read_suffix(path: Path, allowed: Sequence[str]) -> str:
     suffix = path.suffix.lower()
     if suffix in allowed:
         return suffix
@@ -178,5 +183,5 @@ def _is_same(one: Path, other: Path) -> bool:
         return False
 
 
-def _stem(path: Path) -> str:
+def _make_name(path: Path) -> str:
     return "-".join(path.stem.split()).lstrip("-") or "imported"

@@ -10,7 +10,7 @@ from ..chat.reply import Reply
 from ..display import is_watched
 from ..errors import InputError
 from ..next_steps import write_question
-from ..notebook.saved_outputs import answers_of
+from ..notebook.saved_outputs import read_answers
 from .arguments import split_words
 from .parsers import build_code_parser
 from .shell_session import ShellSession
@@ -40,7 +40,7 @@ def _had_code(shell_session: ShellSession, reply: Reply) -> bool:
     known = cell in shell_session.cells_with_code
     shell_session.cells_with_code.add(cell)
     saved = [
-        attempt for each in shell_session.file.cells() if each.id == cell for attempt in answers_of(each)
+        attempt for each in shell_session.file.cells() if each.id == cell for attempt in read_answers(each)
     ]
     return known or _any_code(saved, reply.id)
 

@@ -43,8 +43,8 @@ class CnaiMagics(Magics):
     def cnai(self, line: str, cell: str | None = None) -> Reply | None:
         """Ask a model."""
         try:
-            with _errors_in_cell():
-                reply: Reply | None = _actions().ask(self.shell_session, line, cell)
+            with _advise_in_cell():
+                reply: Reply | None = _import_actions().ask(self.shell_session, line, cell)
         except KeyboardInterrupt:
             raise Interrupted from None  # also before anything was sent
         return reply
@@ -53,31 +53,31 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_models(self, line: str) -> list[str] | None:
         """List the models."""
-        with _errors_in_cell():
-            models: list[str] | None = _actions().list_models(self.shell_session, line)
+        with _advise_in_cell():
+            models: list[str] | None = _import_actions().list_models(self.shell_session, line)
         return models
 
     @no_var_expand
     @line_magic
     def cnai_chat(self, line: str) -> None:
         """Show and change the conversations."""
-        with _errors_in_cell():
-            _actions().change_conversations(self.shell_session, line)
+        with _advise_in_cell():
+            _import_actions().change_conversations(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_code(self, line: str) -> None:
         """Put the code of an answer into a new cell."""
-        with _errors_in_cell():
-            _actions().insert_code_of_turn(self.shell_session, line)
+        with _advise_in_cell():
+            _import_actions().insert_code_of_turn(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_fix(self, line: str) -> None:
         """Ask about the cell that failed last."""
         try:
-            with _errors_in_cell():
-                _actions().fix(self.shell_session, line)
+            with _advise_in_cell():
+                _import_actions().fix(self.shell_session, line)
         except KeyboardInterrupt:
             raise Interrupted from None
 
@@ -85,28 +85,30 @@ class CnaiMagics(Magics):
     @line_magic
     def cnai_prompt(self, line: str) -> None:
         """Save prompts, and show those that are saved."""
-        with _errors_in_cell():
-            _actions().manage_prompts(self.shell_session, line)
+        with _advise_in_cell():
+            _import_actions().manage_prompts(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_spend(self, line: str) -> Any:
         """Show what was spent."""
-        with _errors_in_cell():
-            return _actions().show_spend(self.shell_session, line)
+        with _advise_in_cell():
+            return _import_actions().show_spend(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_key(self, line: str) -> None:
         """Set the key."""
-        with _errors_in_cell():
-            _actions().set_key(self.shell_session, line)
+        with _advise_in_cell():
+            _import_actions().set_key(self.shell_session, line)
 
     @property
     def shell_session(self) -> ShellSession:
         """What the magics share; made when it is first needed."""
         if self._shell_session is None:
-            self._shell_session = _actions().ShellSession(self.shell, self.settings, self._cells_of_runs)
+            self._shell_session = _import_actions().ShellSession(
+                self.shell, self.settings, self._cells_of_runs
+            )
         return self._shell_session
 
     @property
@@ -127,7 +129,7 @@ class CnaiMagics(Magics):
 
 
 @contextmanager
-def _errors_in_cell() -> Iterator[None]:
+def _advise_in_cell() -> Iterator[None]:
     """Let an error advise what can be typed in a cell."""
     try:
         yield
@@ -136,7 +138,7 @@ def _errors_in_cell() -> Iterator[None]:
         raise
 
 
-def _actions() -> ModuleType:
+def _import_actions() -> ModuleType:
     """Return what the magics do, imported when the first one runs: `%load_ext` must cost almost nothing."""
     # What an interrupt leaves imported by half may never be imported again.
     with interrupts_deferred():
@@ -147,7 +149,7 @@ def _actions() -> ModuleType:
 
 def _add_help(magic: Any, name: str) -> None:
     # IPython shows what `getdoc` returns, where an object has it, in place of its docstring.
-    magic.getdoc = lambda: _actions().help_of(name)
+    magic.getdoc = lambda: _import_actions().help_of(name)
 
 
 for _name in [name for name in vars(CnaiMagics) if name.startswith("cnai")]:
@@ -161,7 +163,7 @@ def load(shell: Any) -> None:
     """Register the magics, and `Cnai` for `%config`."""
     magics = _loaded.get(shell)
     if magics is None:
-        with _errors_in_cell():
+        with _advise_in_cell():
             magics = _loaded[shell] = CnaiMagics(shell, Cnai(config=shell.config))
     if magics.settings not in shell.configurables:
         shell.configurables.append(magics.settings)

@@ -9,8 +9,13 @@ from typing import Any
 from ..chat.attempt import Attempt
 from ..errors import InputError
 from ..notebook.cell_ids import may_be_saved
-from ..notebook.notebook_files import find_notebook, possible_notebooks, saved_answers, saved_cells
-from ..notebook.saved_outputs import SavedCell, answers_of
+from ..notebook.notebook_files import (
+    find_notebook,
+    find_possible_notebooks,
+    find_saved_answers,
+    read_saved_cells,
+)
+from ..notebook.saved_outputs import SavedCell, read_answers
 from ..settings import Cnai
 from .notebook_path import find_notebook_name, is_named_exactly
 from .running_cell import RunningCell
@@ -34,13 +39,13 @@ class NotebookFile:
 
     def find(self) -> Path | None:
         """Return the path of the file, None where it is not known."""
-        return find_notebook(self.name, **self._hints())
+        return find_notebook(self.name, **self._gather_hints())
 
     def cells(self) -> Sequence[SavedCell]:
         """Return the cells of the file, none where it cannot be read: then none can be lost."""
         path = Path(self.name).absolute() if self.name else None
         try:
-            return saved_cells(path) if self._cell.id and path is not None and path.is_file() else ()
+            return read_saved_cells(path) if self._cell.id and path is not None and path.is_file() else ()
         except (InputError, OSError, ValueError):
             return ()
 
@@ -50,14 +55,14 @@ class NotebookFile:
         A notebook that is saved after a mistake has lost them: the error stands in their place. Of copies in
         one folder all are read: an answer is used for exactly its own request only.
         """
-        paths = possible_notebooks(self.name, **self._hints())
+        paths = find_possible_notebooks(self.name, **self._gather_hints())
         if not paths:
             raise InputError(
                 "the file of this notebook, from which its answers are to be replayed, is unknown",
                 next_step='name it: CNAI_NOTEBOOK=PATH, or %config Cnai.notebook = "PATH"',
             )
         cell, source, nth = self._cell.run.cell, self._cell.source, self._cell.repeated
-        found = {each.id: each for path in paths for each in saved_answers(path, cell, source, nth)}
+        found = {each.id: each for path in paths for each in find_saved_answers(path, cell, source, nth)}
         known = self._read.setdefault(cell or source, {})
         for answer, attempt in found.items():
             known.setdefault(answer, attempt)
@@ -66,9 +71,9 @@ class NotebookFile:
     def answers_below_cell(self) -> list[Attempt]:
         """Return what the file holds below this cell: a new answer takes its place, and must not lose it."""
         cell = self._cell.run.cell
-        return [attempt for each in self.cells() if each.id == cell for attempt in answers_of(each)]
+        return [attempt for each in self.cells() if each.id == cell for attempt in read_answers(each)]
 
-    def _hints(self) -> dict[str, Any]:
+    def _gather_hints(self) -> dict[str, Any]:
         """Return what else tells which notebook runs."""
         cell = self._cell.run.cell
         return {

@@ -16,13 +16,13 @@ from ..money.cost import Spend, format_usd
 from .arguments import split_words
 from .parsers import build_spend_parser
 from .spend_changes import make_changes, write_csv
-from .spend_scope import GROUPS, SpendScope, overview
+from .spend_scope import GROUPS, SpendScope, read_overview
 
 if TYPE_CHECKING:
     from ..session.endpoint import Endpoint
     from ..session.kernel_session import KernelSession
 
-__all__ = ["balance_lines", "read_spend", "run_spend_command", "spend_in_terminal"]
+__all__ = ["describe_balance", "read_spend", "run_spend_command", "show_spend_in_terminal"]
 
 _HEADINGS = {"model": "Model", "chat": "Conversation", "day": "Day", "notebook": "Notebook"}
 
@@ -38,29 +38,29 @@ def run_spend_command(session: KernelSession, line: str) -> Iterator[object]:
     if changes:
         yield Line("\n".join(changes))
     if arguments.plot:
-        yield from _plots(session, arguments.by, arguments.of or "kernel")
+        yield from _build_plots(session, arguments.by, arguments.of or "kernel")
     elif changes:
         return
     elif arguments.by or arguments.of:
-        yield from _tables(session, arguments.by, arguments.of)
+        yield from _build_tables(session, arguments.by, arguments.of)
     else:
-        totals, notes = overview(session)
-        yield from _overview_tables(session, totals)
-        lines = [*_budget_lines(session), *_replay_lines(session), *balance_lines(session), *notes]
+        totals, notes = read_overview(session)
+        yield from _build_overview(session, totals)
+        lines = [*_describe_budget(session), *_describe_replays(session), *describe_balance(session), *notes]
         if lines:
             yield Line("\n".join(lines))
 
 
-def spend_in_terminal(session: KernelSession, arguments: Namespace) -> Iterator[object]:
+def show_spend_in_terminal(session: KernelSession, arguments: Namespace) -> Iterator[object]:
     """Show what was spent today and in all, for a program that has no notebook and no kernel."""
     arguments.of = arguments.of or "all"
     if arguments.csv:
         yield Line(write_csv(session, arguments))
     if arguments.by and arguments.csv != "-":
-        yield from _tables(session, arguments.by, arguments.of)
+        yield from _build_tables(session, arguments.by, arguments.of)
     elif not arguments.csv:
-        totals, notes = overview(session, kernel=False)
-        yield from _overview_tables(session, totals)
+        totals, notes = read_overview(session, kernel=False)
+        yield from _build_overview(session, totals)
         if notes:
             yield Line("\n".join(notes))
 
@@ -72,7 +72,7 @@ def read_spend(session: KernelSession, line: str) -> Any:
     if by is None and of is None:
         rows = [
             {"scope": name, "demo": demo, **spend.to_row()}
-            for name, total in overview(session)[0].items()
+            for name, total in read_overview(session)[0].items()
             for demo, spend in ((False, total.money), (True, total.demo))
             if spend.requests or not demo
         ]
@@ -85,14 +85,14 @@ def read_spend(session: KernelSession, line: str) -> Any:
 # -- tables and pictures ------------------------------------------------------------------------
 
 
-def _overview_tables(session: KernelSession, totals: dict[str, ScopeTotal]) -> Iterator[object]:
+def _build_overview(session: KernelSession, totals: dict[str, ScopeTotal]) -> Iterator[object]:
     yield build_overview_table(totals, session.door)
     budgets = build_budget_table(totals, demo=session.asks_demo())
     if budgets is not None:
         yield budgets
 
 
-def _tables(session: KernelSession, by: str | None, of: str | None) -> Iterator[object]:
+def _build_tables(session: KernelSession, by: str | None, of: str | None) -> Iterator[object]:
     scope = SpendScope.of_table(session, by, of)
     empty = True
     for demo in (False, True):
@@ -107,7 +107,7 @@ def _tables(session: KernelSession, by: str | None, of: str | None) -> Iterator[
         yield Line(f"Nothing was spent yet: {scope.title}.")
 
 
-def _plots(session: KernelSession, by: str | None, of: str) -> Iterator[object]:
+def _build_plots(session: KernelSession, by: str | None, of: str) -> Iterator[object]:
     scope, by_second = SpendScope(session, of), of == "kernel" and by != "day"
     stacked_by = "model" if by in (None, "day") else by
     by_time: dict[bool, dict[str, dict[str, Spend]]] = {False: {}, True: {}}
@@ -126,7 +126,7 @@ def _plots(session: KernelSession, by: str | None, of: str) -> Iterator[object]:
 # -- lines below the overview -------------------------------------------------------------------
 
 
-def _budget_lines(session: KernelSession) -> Iterator[str]:
+def _describe_budget(session: KernelSession) -> Iterator[str]:
     """Say what the table of budgets cannot: that one is not an amount."""
     try:
         _ = session.budget
@@ -137,7 +137,7 @@ def _budget_lines(session: KernelSession) -> Iterator[str]:
         )
 
 
-def _replay_lines(session: KernelSession) -> Iterator[str]:
+def _describe_replays(session: KernelSession) -> Iterator[str]:
     """Say what replayed answers had cost when they were asked for."""
     for demo in (False, True):
         spend = session.book.replayed(demo=demo)
@@ -148,7 +148,7 @@ def _replay_lines(session: KernelSession) -> Iterator[str]:
             yield f"{many} replayed at no cost; when asked for, {they} cost {cost}."
 
 
-def balance_lines(session: KernelSession) -> Iterator[str]:
+def describe_balance(session: KernelSession) -> Iterator[str]:
     """Say what the server itself counts, beside what was counted here."""
     endpoint = session.resolve_endpoint()
     if endpoint.demo and not session.book.total(demo=True).requests:
@@ -162,7 +162,7 @@ def balance_lines(session: KernelSession) -> Iterator[str]:
         return
     host = endpoint.host
     if endpoint.demo and balance is not None:
-        yield _comparison(session, endpoint, "the demo gateway", balance.used)
+        yield _compare(session, endpoint, "the demo gateway", balance.used)
         return
     if balance is None:
         yield f"{host} does not say what credit the key has."
@@ -173,7 +173,7 @@ def balance_lines(session: KernelSession) -> Iterator[str]:
     demo = session.asks_demo()
     used = f"{'demo credit ' * demo}{format_usd(balance.used, exact=True)}"
     yield f"{host} counts {used} for this key in all, {left}."
-    yield _comparison(session, endpoint, host, balance.used)
+    yield _compare(session, endpoint, host, balance.used)
     with suppress(LedgerError):  # the overview says why
         ledger = session.spending.ledger_to_read()
         ours = ledger.read_sums("host", demo=demo).get(host) if ledger is not None else None
@@ -181,7 +181,7 @@ def balance_lines(session: KernelSession) -> Iterator[str]:
             yield f"The ledger counts {ours.format(exact=True)} for {host} in all, whatever the key."
 
 
-def _comparison(session: KernelSession, endpoint: Endpoint, who: str, used: int) -> str:
+def _compare(session: KernelSession, endpoint: Endpoint, who: str, used: int) -> str:
     since, charged, counted = session.spending.reconciliation.compare(endpoint.host, endpoint.account, used)
     if not charged and not counted.requests:
         return "From now on that is compared with what this kernel counts."

@@ -16,7 +16,7 @@ from ..money.cost import Record, format_usd
 from ..money.holds import BudgetStatus
 from ..money.price import Price, to_nano_usd
 from ..notebook.files import write_new
-from .spend_scope import SpendScope, day_status, kernel_status
+from .spend_scope import SpendScope, read_day_status, read_kernel_status
 
 if TYPE_CHECKING:
     from ..session.kernel_session import KernelSession
@@ -41,7 +41,7 @@ def write_csv(session: KernelSession, arguments: Namespace) -> str:
     return _read_csv(session, arguments)()
 
 
-def _csv(session: KernelSession, arguments: Namespace) -> _Change | None:
+def _read_csv_option(session: KernelSession, arguments: Namespace) -> _Change | None:
     return None if arguments.csv is None else _read_csv(session, arguments)
 
 
@@ -72,7 +72,7 @@ def _read_csv(session: KernelSession, arguments: Namespace) -> _Change:
     return change
 
 
-def _price(session: KernelSession, arguments: Namespace) -> _Change | None:
+def _read_price(session: KernelSession, arguments: Namespace) -> _Change | None:
     if arguments.price is None:
         return None
     if len(arguments.price) not in (3, 4):
@@ -85,7 +85,7 @@ def _price(session: KernelSession, arguments: Namespace) -> _Change | None:
     try:
         price = Price.from_usd(*amounts)
     except InputError as error:
-        raise _not_an_amount("--price", error) from error
+        raise _explain_amount("--price", error) from error
 
     def change() -> str:
         session.settings.prices = {**session.settings.prices, model: tuple(amounts)}
@@ -98,22 +98,25 @@ def _price(session: KernelSession, arguments: Namespace) -> _Change | None:
     return change
 
 
-def _budget(session: KernelSession, arguments: Namespace) -> _Change | None:
+def _read_budget(session: KernelSession, arguments: Namespace) -> _Change | None:
     if arguments.budget is None:
         return None
-    nano = _amount(arguments.budget, "--budget")
+    nano = _read_amount(arguments.budget, "--budget")
 
     def change() -> str:
         session.settings.budget = None if nano is None else arguments.budget
-        return _budget_line("this kernel", kernel_status(session), session) or "This kernel has no budget."
+        return (
+            _describe_budget("this kernel", read_kernel_status(session), session)
+            or "This kernel has no budget."
+        )
 
     return change
 
 
-def _day_budget(session: KernelSession, arguments: Namespace) -> _Change | None:
+def _read_day_budget(session: KernelSession, arguments: Namespace) -> _Change | None:
     if arguments.budget_day is None:
         return None
-    nano = _amount(arguments.budget_day, "--budget-day")
+    nano = _read_amount(arguments.budget_day, "--budget-day")
     ledger = session.ledger
     if ledger is None:
         raise InputError(
@@ -123,13 +126,13 @@ def _day_budget(session: KernelSession, arguments: Namespace) -> _Change | None:
 
     def change() -> str:
         ledger.day.set_limit(nano)
-        line = _budget_line("the day, all notebooks", day_status(session), session)
+        line = _describe_budget("the day, all notebooks", read_day_status(session), session)
         return line or "No daily budget is set."
 
     return change
 
 
-def _reset(session: KernelSession, arguments: Namespace) -> _Change | None:
+def _read_reset(session: KernelSession, arguments: Namespace) -> _Change | None:
     if not arguments.reset:
         return None
 
@@ -144,29 +147,29 @@ def _reset(session: KernelSession, arguments: Namespace) -> _Change | None:
 
 # The file is written first: of the changes only this one can fail once all were read.
 _READERS: list[Callable[[KernelSession, Namespace], _Change | None]] = [
-    _csv,
-    _day_budget,
-    _price,
-    _reset,
-    _budget,
+    _read_csv_option,
+    _read_day_budget,
+    _read_price,
+    _read_reset,
+    _read_budget,
 ]
 
 
-def _amount(text: str, option: str) -> int | None:
+def _read_amount(text: str, option: str) -> int | None:
     try:
         return None if text.lower() in _OFF else to_nano_usd(text)
     except InputError as error:
-        raise _not_an_amount(option, error) from error
+        raise _explain_amount(option, error) from error
 
 
-def _not_an_amount(option: str, error: InputError) -> InputError:
+def _explain_amount(option: str, error: InputError) -> InputError:
     off = "" if option == "--price" else ', or "off"'
     return InputError(
         f"{option}: {error.what}", next_step=f"give a number of at least 0, for example 0.5{off}"
     )
 
 
-def _budget_line(of: str, status: BudgetStatus | None, session: KernelSession) -> str:
+def _describe_budget(of: str, status: BudgetStatus | None, session: KernelSession) -> str:
     """Say what is left of a budget beside what was spent, and what answers under way hold of that."""
     if status is None:
         return ""

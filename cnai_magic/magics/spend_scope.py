@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..money.ledger import Ledger
     from ..session.kernel_session import KernelSession
 
-__all__ = ["GROUPS", "SpendScope", "day_status", "kernel_status", "overview"]
+__all__ = ["GROUPS", "SpendScope", "read_day_status", "read_kernel_status", "read_overview"]
 
 _TITLES = {
     "kernel": "this kernel",
@@ -57,7 +57,7 @@ class SpendScope:
             self._notebook = session.notebook
         if name != "kernel":
             # None where nothing was written yet.
-            self._ledger = _ledger(session)
+            self._ledger = _open_ledger(session)
 
     @classmethod
     def of_table(cls, session: KernelSession, by: str | None, of: str | None) -> SpendScope:
@@ -98,19 +98,19 @@ class SpendScope:
         )
 
 
-def overview(session: KernelSession, *, kernel: bool = True) -> tuple[dict[str, ScopeTotal], list[str]]:
+def read_overview(session: KernelSession, *, kernel: bool = True) -> tuple[dict[str, ScopeTotal], list[str]]:
     """Return the totals of the overview, and lines that say why those of the ledger are missing.
 
     Without `kernel` only those that another program can know: today, and all.
     """
     notes: list[str] = []
     try:
-        totals = _ledger_totals(session, kernel)
+        totals = _read_ledger_totals(session, kernel)
     except LedgerError as error:
         totals, notes = {}, error.lines(session.door)
     if kernel:
         book = session.book
-        own = {"this kernel": ScopeTotal(book.total(), book.total(demo=True), kernel_status(session))}
+        own = {"this kernel": ScopeTotal(book.total(), book.total(demo=True), read_kernel_status(session))}
         before = ScopeTotal(book.before(), book.before(demo=True))
         if before.money.requests or before.demo.requests:
             own["restored answers"] = before
@@ -119,7 +119,7 @@ def overview(session: KernelSession, *, kernel: bool = True) -> tuple[dict[str, 
     return totals, notes
 
 
-def kernel_status(session: KernelSession) -> BudgetStatus | None:
+def read_kernel_status(session: KernelSession) -> BudgetStatus | None:
     """Return the budget of this kernel; None where there is none, or it is not an amount."""
     try:
         budget = session.budget
@@ -128,13 +128,13 @@ def kernel_status(session: KernelSession) -> BudgetStatus | None:
     return session.spending.status(budget, demo=session.asks_demo())
 
 
-def day_status(session: KernelSession) -> BudgetStatus | None:
+def read_day_status(session: KernelSession) -> BudgetStatus | None:
     """Return the budget of the day of all notebooks, None where there is none."""
     ledger = session.spending.ledger_to_read()
     return None if ledger is None else ledger.day.read_status(choose_account(session.asks_demo()))
 
 
-def _ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal]:
+def _read_ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal]:
     if session.ledger is None:
         return {}
     scopes: dict[str, tuple[str | None, str | None]] = {"today": (None, date.today().isoformat())}
@@ -148,11 +148,11 @@ def _ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal
     for name, (notebook, day) in scopes.items():
         money, demo = (ledger.read_total(demo=kind, notebook=notebook, day=day) for kind in (False, True))
         totals[name] = ScopeTotal(money, demo)
-    totals["today"] = replace(totals["today"], budget=day_status(session))
+    totals["today"] = replace(totals["today"], budget=read_day_status(session))
     return totals
 
 
-def _ledger(session: KernelSession) -> Ledger | None:
+def _open_ledger(session: KernelSession) -> Ledger | None:
     if session.ledger is None:
         raise InputError(
             "only this kernel is counted: the ledger is off",

@@ -16,10 +16,10 @@ from typing import Any
 from ..chat.conversation import Conversation
 from ..chat.conversations import Conversations
 from ..chat.turn import Turn
-from .record import SCHEMA, answer_record, time_text
+from .record import SCHEMA, build_answer_record, format_time
 from .saved_state import state_record
 
-__all__ = ["Kept", "kept_of"]
+__all__ = ["Kept", "collect_kept"]
 
 _MOST_CHARACTERS = 400_000
 
@@ -43,12 +43,12 @@ class Kept:
         turns: list[dict[str, Any]] = []
         left = _MOST_CHARACTERS
         for conversation, turn, detached in self.turns:
-            about = answer_record(conversation.name, turn, most_attempts)
+            about = build_answer_record(conversation.name, turn, most_attempts)
             left -= len(str(about))
             if left < 0 and turns:
                 break
             turns.append({**about, "retired": True} if detached else about)
-        about = {"time": time_text(self.time), "turns": turns}
+        about = {"time": format_time(self.time), "turns": turns}
         return about if self.state is None else {**about, "state": state_record(self.state, most_attempts)}
 
     def note(self, conversations: Conversations) -> str:
@@ -73,10 +73,10 @@ class Kept:
     def alone(self, conversations: Conversations) -> dict[str, Any]:
         """Return the metadata of an output that holds no answer and no change, but for what is kept."""
         about = {"schema": SCHEMA, "event": "kept", "conversation": conversations.current}
-        return {"cnai": {**about, "time": time_text(self.time)}}
+        return {"cnai": {**about, "time": format_time(self.time)}}
 
 
-def kept_of(
+def collect_kept(
     conversations: Conversations, cell: str, time: datetime, held: Collection[str] = (), *, changed: bool
 ) -> Kept:
     """Return what has to be kept of a cell, whose outputs hold the answers of the IDs `held`.

@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..nearest import nearest
 from ..next_steps import either, replace_file
 
-__all__ = ["decode_error", "expanded", "read_bytes", "read_text", "write_new"]
+__all__ = ["decode_error", "expand_home", "read_bytes", "read_text", "write_new"]
 
 _BINARY: int = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
@@ -59,19 +59,19 @@ def write_new(path: Path, data: bytes | Iterable[bytes], *, force: bool = False)
     replaced. Without `force`, nothing is ever replaced, also not what appears at the last moment. Raises
     InputError where the file cannot be written; nothing is left behind then.
     """
-    path = expanded(path)
+    path = expand_home(path)
     try:
         target = Path(os.path.realpath(path)) if force else path
-        mode = _mode(target)
+        mode = _read_mode(target)
         if mode is not None and stat.S_ISLNK(mode) and force:
             raise OSError(errno.ELOOP, "")
         if mode is not None and not (force and stat.S_ISREG(mode)):
-            raise _exists(path)
+            raise _explain_existing(path)
         _write(target, data, None if mode is None else stat.S_IMODE(mode), force)
     except FileExistsError as exc:
-        raise _exists(path) from exc
+        raise _explain_existing(path) from exc
     except (OSError, ValueError) as exc:
-        raise _refused(path, "written", exc) from exc
+        raise _explain_refusal(path, "written", exc) from exc
 
 
 def read_text(path: Path, *, limit: int = _LARGEST) -> str:
@@ -88,13 +88,13 @@ def read_text(path: Path, *, limit: int = _LARGEST) -> str:
 
 def read_bytes(path: Path, *, limit: int = _LARGEST) -> bytes:
     """Read a file of at most `limit` bytes; raises InputError where there is none, or it cannot be read."""
-    path = expanded(path)
+    path = expand_home(path)
     try:
         return _read(path, limit)
     except FileNotFoundError as exc:
-        raise _missing(path) from exc
+        raise _explain_missing(path) from exc
     except (OSError, ValueError) as exc:
-        raise _refused(path, "read", exc) from exc
+        raise _explain_refusal(path, "read", exc) from exc
 
 
 def decode_error(path: Path, data: bytes, exc: UnicodeDecodeError) -> InputError:
@@ -109,7 +109,7 @@ def decode_error(path: Path, data: bytes, exc: UnicodeDecodeError) -> InputError
     )
 
 
-def expanded(path: Path) -> Path:
+def expand_home(path: Path) -> Path:
     """Return a path with `~` expanded; raises InputError where there is no such home folder."""
     try:
         return path.expanduser()
@@ -160,7 +160,7 @@ def _fill(path: Path, data: bytes | Iterable[bytes], mode: int | None = None) ->
         raise
 
 
-def _mode(path: Path) -> int | None:
+def _read_mode(path: Path) -> int | None:
     """Return type and mode of what has this name, None where nothing has; a link is what it is itself."""
     try:
         return path.lstat().st_mode
@@ -168,14 +168,14 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _exists(path: Path) -> InputError:
+def _explain_existing(path: Path) -> InputError:
     try:
         mode = path.stat().st_mode
     except OSError:
         # A link that leads nowhere has the name all the same.
         mode = stat.S_IFREG
     if not stat.S_ISREG(mode):
-        return _no_file(path, mode)
+        return _explain_kind(path, mode)
     return InputError(
         f"{path} exists already",
         why="a file is replaced only where that is asked for",
@@ -190,12 +190,12 @@ def _read(path: Path, limit: int) -> bytes:
     # Before it is opened, since that alone can set off a device; and after, since it may be another by then.
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
-        raise _no_file(path, mode)
+        raise _explain_kind(path, mode)
     descriptor = os.open(path, _READ)
     with open(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            raise _no_file(path, mode)
+            raise _explain_kind(path, mode)
         data = file.read(limit + 1)
     if len(data) > limit:
         raise InputError(
@@ -204,7 +204,7 @@ def _read(path: Path, limit: int) -> bytes:
     return data
 
 
-def _missing(path: Path) -> InputError:
+def _explain_missing(path: Path) -> InputError:
     why = f"there is no folder {path.parent}"
     with suppress(OSError):  # there is no such folder, or it cannot be listed: nothing can be suggested
         with os.scandir(path.parent) as entries:
@@ -224,14 +224,14 @@ def _missing(path: Path) -> InputError:
 # -- both ---------------------------------------------------------------------------------------
 
 
-def _no_file(path: Path, mode: int) -> InputError:
+def _explain_kind(path: Path, mode: int) -> InputError:
     return InputError(
         f"{path} is {_KINDS.get(stat.S_IFMT(mode), 'something else')}, and no file",
         next_step="name a file in it" if stat.S_ISDIR(mode) else "name another file",
     )
 
 
-def _refused(path: Path, done: str, exc: OSError | ValueError) -> InputError:
+def _explain_refusal(path: Path, done: str, exc: OSError | ValueError) -> InputError:
     why, next_step = "a file cannot be called so", "choose another name"
     if isinstance(exc, OSError):
         why, next_step = _REASONS.get(exc.errno or 0, (exc.strerror or str(exc), _ELSEWHERE))

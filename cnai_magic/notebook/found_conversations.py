@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
 from ..chat.conversations import Removed
-from .saved_outputs import SavedOutputs, SavedTurn, all_attempts
+from .saved_outputs import SavedOutputs, SavedTurn, list_all_attempts
 from .saved_state import SavedConversation, SavedPlace, SavedState
 from .turn_building import FoundConversation, FoundTurn
 
@@ -37,7 +37,7 @@ class FoundConversations:
         self._forks: dict[tuple[str, str], None] = {}
         for each in sorted(outputs.turns, key=lambda each: each.latest):
             self._turns[each.turn_id] = each
-            self._saved.update((attempt.id, each) for attempt in all_attempts(each.attempt))
+            self._saved.update((attempt.id, each) for attempt in list_all_attempts(each.attempt))
 
     def named(self, name: str) -> FoundConversation:
         """Return the conversation of a name; it begins where there is none."""
@@ -60,7 +60,7 @@ class FoundConversations:
             turn = turns[saved.turn_id] = self.turn(saved.turn_id, shown)
         turn.shown, turn.cell, turn.document_index = shown, saved.cell, saved.document_index
         turn.detached = turn.failed = False
-        for each in all_attempts(attempt):
+        for each in list_all_attempts(attempt):
             turn.attempts.setdefault(each.id, self._answers[each.id])
             if each.conversation != saved.conversation:
                 self._forks[saved.conversation, each.conversation] = None
@@ -90,7 +90,7 @@ class FoundConversations:
         if saved is None:
             return None
         turn = self.turn(saved.turn_id, self._answers[answer])
-        turn.attempts.update((each.id, self._answers[each.id]) for each in all_attempts(saved.attempt))
+        turn.attempts.update((each.id, self._answers[each.id]) for each in list_all_attempts(saved.attempt))
         return turn
 
     def move(self, answer: str, name: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..next_steps import read_file
-from .files import decode_error, expanded, read_bytes
+from .files import decode_error, expand_home, read_bytes
 from .saved_outputs import SavedCell
 from .untrusted import decode_number, describe
 
@@ -59,10 +59,10 @@ def read_notebook(path: Path) -> NotebookFile:
         unreadable = decode_error(path, data, exc)
         notes.append(f"{path.name} is not whole: {unreadable.why}")
     try:
-        cells = _cells(text, path, notes)
+        cells = _read_cells(text, path, notes)
     except InputError as error:
         raise unreadable or error from None
-    found = _code_cells(cells, notes)
+    found = _read_code_cells(cells, notes)
     if len(notes) > _MOST_NOTES:
         notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
     return NotebookFile(found, notes)
@@ -71,21 +71,21 @@ def read_notebook(path: Path) -> NotebookFile:
 # -- the file as a whole ------------------------------------------------------------------------
 
 
-def _cells(text: str, path: Path, notes: list[str]) -> list[Any]:
+def _read_cells(text: str, path: Path, notes: list[str]) -> list[Any]:
     """Return all cells of a notebook, _UNREADABLE for one that is not JSON."""
     try:
-        body, end = _decoded(text, len(text) - len(text.lstrip()))
+        body, end = _decode(text, len(text) - len(text.lstrip()))
     except (ValueError, RecursionError) as exc:
-        return _cells_one_by_one(text, path, exc, notes)
+        return _read_one_by_one(text, path, exc, notes)
     if text[end:].strip():
         notes.append(f"{path.name}: what follows the notebook in the file is left out")
-    found = _listed(body)
+    found = _find_cells(body)
     if found is None:
-        raise _unreadable(path, "it is JSON, but not that of a notebook: it has no list of cells")
+        raise _explain_unreadable(path, "it is JSON, but not that of a notebook: it has no list of cells")
     return found
 
 
-def _listed(body: object) -> list[Any] | None:
+def _find_cells(body: object) -> list[Any] | None:
     """Return the list of cells in a notebook, which formats before 4 kept in worksheets."""
     if not isinstance(body, dict):
         return None
@@ -95,36 +95,36 @@ def _listed(body: object) -> list[Any] | None:
     if not isinstance(sheets, list):
         return None
     lists = [each.get("cells") for each in sheets if isinstance(each, dict)]
-    return [_of_format_4(cell) for each in lists if isinstance(each, list) for cell in each]
+    return [_convert_cell(cell) for each in lists if isinstance(each, list) for cell in each]
 
 
-def _cells_one_by_one(text: str, path: Path, exc: Exception, notes: list[str]) -> list[Any]:
+def _read_one_by_one(text: str, path: Path, exc: Exception, notes: list[str]) -> list[Any]:
     """Return the cells that can be read of a file that is cut off, or damaged somewhere."""
-    why = _why(text, exc)
+    why = _explain_damage(text, exc)
     begin = _CELLS.search(text)
     found: list[Any] = []
     position, trials = begin.end() if begin else len(text), 0
     while (position := _BETWEEN.match(text, position).end()) < len(text) and text[position] != "]":  # type: ignore[union-attr]
         try:
-            cell, position = _decoded(text, position)
+            cell, position = _decode(text, position)
             found.append(cell)
         except (ValueError, RecursionError):
             found.append(_UNREADABLE)
-            position, trials = _next_cell(text, position + 1, trials)
+            position, trials = _find_next_cell(text, position + 1, trials)
     if not any(isinstance(cell, dict) for cell in found):
-        raise _unreadable(path, why)
+        raise _explain_unreadable(path, why)
     lost = [str(place) for place, cell in enumerate(found, 1) if cell is _UNREADABLE]
     which = f"cell {lost[0]} cannot be read" if len(lost) == 1 else f"cells {', '.join(lost)} cannot be read"
-    notes.append(f"{path.name} is damaged ({why})" + (f": {which}" if lost else "") + _kept_state(path))
+    notes.append(f"{path.name} is damaged ({why})" + (f": {which}" if lost else "") + _name_kept_state(path))
     return found
 
 
-def _next_cell(text: str, position: int, trials: int) -> tuple[int, int]:
+def _find_next_cell(text: str, position: int, trials: int) -> tuple[int, int]:
     """Return where the next whole cell begins, and how often one was looked for so far."""
     while (match := _CELL.search(text, position)) and trials < _MOST_TRIALS:
         trials += 1
         try:
-            body, end = _decoded(text, match.start())
+            body, end = _decode(text, match.start())
         except (ValueError, RecursionError):
             position = match.start() + 1
             continue
@@ -134,7 +134,7 @@ def _next_cell(text: str, position: int, trials: int) -> tuple[int, int]:
     return len(text), trials
 
 
-def _decoded(text: str, position: int) -> tuple[Any, int]:
+def _decode(text: str, position: int) -> tuple[Any, int]:
     """Decode the JSON that begins here, and return where it ends; raises ValueError or RecursionError."""
     # Line breaks and tabs within a text do no harm.
     try:
@@ -146,7 +146,7 @@ def _decoded(text: str, position: int) -> tuple[Any, int]:
         return json.JSONDecoder(strict=False, parse_int=decode_number).raw_decode(text, position)
 
 
-def _why(text: str, exc: Exception) -> str:
+def _explain_damage(text: str, exc: Exception) -> str:
     if not text.strip():
         return "the file is empty"
     if _MERGE.search(text):
@@ -156,20 +156,20 @@ def _why(text: str, exc: Exception) -> str:
     return f"it is not JSON, or ends too early: {exc}"
 
 
-def _unreadable(path: Path, why: str) -> InputError:
-    kept = _checkpoint(path)
+def _explain_unreadable(path: Path, why: str) -> InputError:
+    kept = _find_checkpoint(path)
     step = f"{_KEPT}: " + read_file(str(kept)) if kept else "name another file: " + read_file("PATH")
     return InputError(f"{path.name} is not a notebook that can be read", why=why, next_step=step)
 
 
-def _kept_state(path: Path) -> str:
-    kept = _checkpoint(path)
+def _name_kept_state(path: Path) -> str:
+    kept = _find_checkpoint(path)
     return f"; {_KEPT}: {kept}" if kept else ""
 
 
-def _checkpoint(path: Path) -> Path | None:
+def _find_checkpoint(path: Path) -> Path | None:
     """Return the file in which Jupyter keeps an earlier state of a notebook, None where there is none."""
-    path = expanded(path)
+    path = expand_home(path)
     kept = path.parent / ".ipynb_checkpoints" / f"{path.stem}-checkpoint.ipynb"
     return kept if kept.is_file() else None
 
@@ -177,13 +177,13 @@ def _checkpoint(path: Path) -> Path | None:
 # -- one cell -----------------------------------------------------------------------------------
 
 
-def _code_cells(cells: Sequence[Any], notes: list[str]) -> list[SavedCell]:
+def _read_code_cells(cells: Sequence[Any], notes: list[str]) -> list[SavedCell]:
     """Return the code cells; each fault of a cell is noted once."""
     found: list[SavedCell] = []
     used: set[str] = set()
     for place, cell in enumerate(cells, 1):
         problems: list[str] = []
-        read = _code_cell(cell, place, used, problems.append)
+        read = _read_code_cell(cell, place, used, problems.append)
         if read is not None:
             found.append(read)
             used |= {read.id or ""}
@@ -192,7 +192,7 @@ def _code_cells(cells: Sequence[Any], notes: list[str]) -> list[SavedCell]:
     return found
 
 
-def _code_cell(cell: object, place: int, used: set[str], problem: _Problem) -> SavedCell | None:
+def _read_code_cell(cell: object, place: int, used: set[str], problem: _Problem) -> SavedCell | None:
     if not isinstance(cell, dict):
         if cell is not _UNREADABLE:
             problem(f"it is {describe(cell)}")
@@ -201,11 +201,13 @@ def _code_cell(cell: object, place: int, used: set[str], problem: _Problem) -> S
         return None
     name = cell.get("id")
     own = isinstance(name, str) and name and name not in used
-    source = _source(cell.get("source"), problem)
-    return SavedCell(name if own else f"#{place}", source, _outputs(cell.get("outputs", []), problem), place)
+    source = _read_source(cell.get("source"), problem)
+    return SavedCell(
+        name if own else f"#{place}", source, _read_outputs(cell.get("outputs", []), problem), place
+    )
 
 
-def _source(given: object, problem: _Problem) -> str:
+def _read_source(given: object, problem: _Problem) -> str:
     if isinstance(given, str):
         return given
     lines = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
@@ -214,7 +216,7 @@ def _source(given: object, problem: _Problem) -> str:
     return "".join(lines)
 
 
-def _outputs(given: object, problem: _Problem) -> list[Mapping[str, Any]]:
+def _read_outputs(given: object, problem: _Problem) -> list[Mapping[str, Any]]:
     if not isinstance(given, list):
         problem(f"its outputs are {describe(given)}")
         return []
@@ -226,17 +228,17 @@ def _outputs(given: object, problem: _Problem) -> list[Mapping[str, Any]]:
     return found
 
 
-def _of_format_4(cell: object) -> object:
+def _convert_cell(cell: object) -> object:
     """Return a cell of format 3 as one of format 4, with what is read of it."""
     if not isinstance(cell, dict):
         return cell
     made = {**cell, "source": cell.get("input", cell.get("source"))}
     if isinstance(cell.get("outputs"), list):
         outputs = cell["outputs"]
-        made["outputs"] = [_output_of_format_4(each) if isinstance(each, dict) else each for each in outputs]
+        made["outputs"] = [_convert_output(each) if isinstance(each, dict) else each for each in outputs]
     return made
 
 
-def _output_of_format_4(output: dict[str, Any]) -> dict[str, Any]:
+def _convert_output(output: dict[str, Any]) -> dict[str, Any]:
     data = {_OLD_TYPES.get(name, name): each for name, each in output.items() if name not in _OUTPUT_FIELDS}
     return {"data": data, "metadata": output.get("metadata", {})}

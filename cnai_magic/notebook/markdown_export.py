@@ -16,33 +16,33 @@ __all__ = ["to_markdown"]
 
 def to_markdown(conversation: Conversation) -> str:
     """Return a conversation as a Markdown document; of each turn the attempt that is in force is written."""
-    return well_formed("\n\n".join(_parts(conversation)) + "\n")
+    return well_formed("\n\n".join(_write_parts(conversation)) + "\n")
 
 
-def _parts(conversation: Conversation) -> Iterator[str]:
-    yield _heading(1, f"Conversation {conversation.name}")
+def _write_parts(conversation: Conversation) -> Iterator[str]:
+    yield _write_heading(1, f"Conversation {conversation.name}")
     if conversation.system is not None:
-        yield _section(2, "System message", keep_lines(conversation.system))
+        yield _write_section(2, "System message", keep_lines(conversation.system))
     for number, turn in enumerate(conversation.turns, 1):
         reply = turn.reply
-        yield _section(2, f"Question {number}", keep_lines(reply.prompt))
+        yield _write_section(2, f"Question {number}", keep_lines(reply.prompt))
         for step in reply.steps:
             title = "Result of a tool" if step.role == "tool" else "Call of a tool"
-            yield _section(3, title, _step_text(step))
+            yield _write_section(3, title, _write_step(step))
         if reply.reasoning:
-            yield _section(3, "Reasoning", reply.reasoning)
-        yield _section(3, reply.summary, reply.text)
+            yield _write_section(3, "Reasoning", reply.reasoning)
+        yield _write_section(3, reply.summary, reply.text)
 
 
-def _section(level: int, title: str, text: str) -> str:
-    return f"{_heading(level, title)}\n\n{notebook_markdown(text)}".rstrip("\n")
+def _write_section(level: int, title: str, text: str) -> str:
+    return f"{_write_heading(level, title)}\n\n{notebook_markdown(text)}".rstrip("\n")
 
 
-def _heading(level: int, text: str) -> str:
+def _write_heading(level: int, text: str) -> str:
     return "#" * level + " " + escape_markdown(" ".join(strip_controls(text).split()))
 
 
-def _step_text(step: Message) -> str:
+def _write_step(step: Message) -> str:
     texts = [step.text] if step.text else []
     for call in step.tool_calls:
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", call.arguments)), default=0))

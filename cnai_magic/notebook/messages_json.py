@@ -42,11 +42,11 @@ def from_messages(text: str, name: str) -> Read:
     Raises InputError where no question with its answer, and no system message, can be read from it.
     """
     draft = _Draft()
-    messages, model = _messages_of(text, draft.notes)
+    messages, model = _read_messages(text, draft.notes)
     turns = _Turns(draft, model)
     for number, raw in enumerate(messages, 1):
         try:
-            turns.add(_message(raw, number, draft.notes), f"message {number}")
+            turns.add(_read_message(raw, number, draft.notes), f"message {number}")
         except Unsound as error:
             draft.notes.append(f"message {number} is left out: {error}")
     turns.end()
@@ -146,7 +146,7 @@ class _Turns:
             return
         about = {
             "prompt": "\n\n".join(question.text for question in self._questions),
-            "prompt_parts": _joined_parts(self._questions),
+            "prompt_parts": _join_parts(self._questions),
             "steps": tuple(self._steps),
             "text": "\n\n".join(self._answers),
             "model": self._model,
@@ -156,7 +156,7 @@ class _Turns:
             each.clear()
 
 
-def _joined_parts(questions: Sequence[Message]) -> tuple[Part, ...]:
+def _join_parts(questions: Sequence[Message]) -> tuple[Part, ...]:
     """Return the parts of all questions of a turn; none where all are plain text."""
     if all(isinstance(question.content, str) for question in questions):
         return ()
@@ -168,7 +168,7 @@ def _joined_parts(questions: Sequence[Message]) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _messages_of(text: str, notes: list[str]) -> tuple[list[Any], str]:
+def _read_messages(text: str, notes: list[str]) -> tuple[list[Any], str]:
     """Return the messages of a JSON text, not checked yet, and the model that it names."""
     try:
         body = decode_json(well_formed(text.removeprefix("\ufeff")))
@@ -185,20 +185,20 @@ def _messages_of(text: str, notes: list[str]) -> tuple[list[Any], str]:
     return messages, model
 
 
-def _message(raw: object, number: int, notes: list[str]) -> Message:
+def _read_message(raw: object, number: int, notes: list[str]) -> Message:
     """Read a message; parts that cannot be kept are left out of it, with a note."""
     if not isinstance(raw, Mapping):
         raise Unsound(f"it is {describe(raw)}, not an object")
     content, role = raw.get("content"), raw.get("role")
     if isinstance(content, list) and content:
-        raw = {**raw, "content": _sound_parts(content, role == "user", number, notes)}
+        raw = {**raw, "content": _keep_sound_parts(content, role == "user", number, notes)}
     try:
         return Message.from_body(raw)
     except InputError as error:
         raise Unsound(redact(error.what)) from error
 
 
-def _sound_parts(parts: list[Any], of_user: bool, number: int, notes: list[str]) -> list[Any]:
+def _keep_sound_parts(parts: list[Any], of_user: bool, number: int, notes: list[str]) -> list[Any]:
     sound: list[Any] = []
     others: set[str] = set()
     for part in parts:

@@ -25,17 +25,17 @@ from ..money.cost import Charge, Spend
 from ..redaction import strip_controls
 from .ipynb import read_notebook
 from .messages_json import NO_MODEL
-from .record import bundle, event_metadata, metadata
+from .record import build_bundle, build_event_metadata, build_metadata
 from .restore import Restored, restore
-from .saved_outputs import SavedCell, answers_of
+from .saved_outputs import SavedCell, read_answers
 
 __all__ = [
     "find_notebook",
-    "notebook_of",
-    "possible_notebooks",
-    "restored_from",
-    "saved_answers",
-    "saved_cells",
+    "find_possible_notebooks",
+    "find_saved_answers",
+    "read_saved_cells",
+    "restore_notebook",
+    "write_notebook",
 ]
 
 # Limits of the search for the notebook of a cell in a folder: notebooks, and bytes of each.
@@ -55,27 +55,27 @@ def find_notebook(
     kernel, which is stale after a rename and tells nothing in a headless run. Then it is the one notebook of
     the folder that holds the running cell, by its ID or else by its source.
     """
-    found = possible_notebooks(named, exact=exact, cell=cell, source=source)
+    found = find_possible_notebooks(named, exact=exact, cell=cell, source=source)
     if len(found) == 1:
         return found[0]
-    path = _named_path(named)
+    path = _make_path(named)
     return path if path is not None and path.is_file() else None
 
 
-def possible_notebooks(
+def find_possible_notebooks(
     named: str, *, exact: bool = False, cell: str | None = None, source: str = ""
 ) -> list[Path]:
     """Return the files that may be the notebook that runs: more than one where copies lie in its folder."""
-    path = _named_path(named)
+    path = _make_path(named)
     if path is not None and (exact or (path.is_file() and (cell is None or _holds(path, cell, "")))):
         return [path]
     folder = path.parent if path is not None and path.parent.is_dir() else Path.cwd()
-    holding = [each for each in _notebooks(folder) if _holds(each, cell, source)]
+    holding = [each for each in _list_notebooks(folder) if _holds(each, cell, source)]
     # A cell that was not saved yet is in no file: then what Jupyter says has to do.
     return holding or ([path] if path is not None and path.is_file() else [])
 
 
-def restored_from(path: Path) -> Restored:
+def restore_notebook(path: Path) -> Restored:
     """Return the conversations and the spend that a notebook file holds; see `restore`."""
     cells, notes = read_notebook(path)
     restored = restore(cells)
@@ -84,31 +84,31 @@ def restored_from(path: Path) -> Restored:
     return restored
 
 
-def saved_cells(path: Path) -> tuple[SavedCell, ...]:
+def read_saved_cells(path: Path) -> tuple[SavedCell, ...]:
     """Return the code cells of a notebook file, which is read again only where it has changed."""
     try:
         state = path.stat()
     except (OSError, ValueError):
         # Told in full by whoever reads it.
         return tuple(read_notebook(path).cells)
-    return _cached_cells(path, state.st_mtime_ns, state.st_size)
+    return _read_cached_cells(path, state.st_mtime_ns, state.st_size)
 
 
-def saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) -> list[Attempt]:
+def find_saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) -> list[Attempt]:
     """Return the answers saved in the cell that runs: the one of this ID, else those of this source.
 
     Of several of this source, those of the `nth` (from 0, and round again) come first.
     """
-    cells = saved_cells(path)
+    cells = read_saved_cells(path)
     own = [each for each in cells if cell is not None and each.id == cell]
     if not own:
         same = [each for each in cells if each.source.strip() == source.strip()]
         first = nth % len(same) if same else 0
         own = [*same[first:], *same[:first]]
-    return [attempt for each in own for attempt in answers_of(each)]
+    return [attempt for each in own for attempt in read_answers(each)]
 
 
-def notebook_of(conversation: Conversation) -> bytes:
+def write_notebook(conversation: Conversation) -> bytes:
     """Return a notebook file that holds a conversation: it opens, runs, and restores.
 
     The same conversation is the same file.
@@ -116,7 +116,7 @@ def notebook_of(conversation: Conversation) -> bytes:
     import nbformat
 
     # Not nbformat's functions, which check each cell and each output apart; all are checked once below.
-    cells = [{**cell, "id": f"cnai-{number}"} for number, cell in enumerate(_cells(conversation))]
+    cells = [{**cell, "id": f"cnai-{number}"} for number, cell in enumerate(_write_cells(conversation))]
     about = {"kernelspec": dict(_KERNEL), "language_info": {"name": "python"}}
     notebook = nbformat.from_dict({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5})
     nbformat.validate(notebook)
@@ -126,7 +126,7 @@ def notebook_of(conversation: Conversation) -> bytes:
 # -- found --------------------------------------------------------------------------------------
 
 
-def _notebooks(folder: Path) -> list[Path]:
+def _list_notebooks(folder: Path) -> list[Path]:
     try:
         found = [each for each in sorted(folder.glob("*.ipynb")) if each.is_file()]
     except OSError:
@@ -146,10 +146,10 @@ def _holds(path: Path, cell: str | None, source: str) -> bool:
         return re.search(rb'"id"\s*:\s*' + re.escape(json.dumps(cell).encode()), text) is not None
     # As nbformat writes it: a list of lines.
     lines = [line for line in source.strip().splitlines() if line.strip()]
-    return bool(lines) and all(any(form in text for form in _forms(line)) for line in lines)
+    return bool(lines) and all(any(form in text for form in _list_forms(line)) for line in lines)
 
 
-def _forms(line: str) -> Iterator[bytes]:
+def _list_forms(line: str) -> Iterator[bytes]:
     """Yield the ways in which a line of a cell may stand in a file."""
     for escaped_too in (False, True):
         written = json.dumps(line, ensure_ascii=escaped_too)[:-1].encode("utf-8", "replace")
@@ -157,11 +157,11 @@ def _forms(line: str) -> Iterator[bytes]:
         yield written + b"\\n"
 
 
-def _named_path(named: str) -> Path | None:
-    return _expanded(Path(named)).absolute() if named else None
+def _make_path(named: str) -> Path | None:
+    return _expand_home(Path(named)).absolute() if named else None
 
 
-def _expanded(path: Path) -> Path:
+def _expand_home(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
@@ -173,14 +173,14 @@ def _expanded(path: Path) -> Path:
 
 
 @lru_cache(maxsize=4)
-def _cached_cells(path: Path, modified: int, size: int) -> tuple[SavedCell, ...]:
+def _read_cached_cells(path: Path, modified: int, size: int) -> tuple[SavedCell, ...]:
     return tuple(read_notebook(path).cells)
 
 
 # -- written ------------------------------------------------------------------------------------
 
 
-def _cells(conversation: Conversation) -> Iterator[dict[str, Any]]:
+def _write_cells(conversation: Conversation) -> Iterator[dict[str, Any]]:
     times = [each.reply.started for turn in conversation.turns for each in turn.attempts]
     begin, end = (min(times), max(times)) if times else (datetime.fromtimestamp(0, timezone.utc),) * 2
     yield {
@@ -188,30 +188,30 @@ def _cells(conversation: Conversation) -> Iterator[dict[str, Any]]:
         "metadata": {},
         "source": f"# Conversation {escape_markdown(conversation.name)}",
     }
-    yield _code_cell("%load_ext cnai_magic")
+    yield _make_code_cell("%load_ext cnai_magic")
     if conversation.name != "main":
-        yield _use_cell(conversation.name, begin)
+        yield _make_use_cell(conversation.name, begin)
     system = conversation.system or ""
     if conversation.system is not None:
-        yield _system_cell(conversation.system, conversation.name, begin)
+        yield _make_system_cell(conversation.system, conversation.name, begin)
     spent = {False: Spend(), True: Spend()}
     for number, turn in enumerate(conversation.turns, 1):
         reply = turn.reply
         wanted = reply.system or ""
         if wanted != system and _is_long(wanted):
-            yield _system_cell(wanted, conversation.name, reply.started)
+            yield _make_system_cell(wanted, conversation.name, reply.started)
             system = wanted
         for each in (attempt.reply for attempt in turn.attempts):
             spent[each.demo] += Spend.of(Charge(each.model, "", each.usage, each.cost, each.demo))
-        source = _question(reply, wanted != system, conversation.name)
-        yield _code_cell(source, _output(turn, number, conversation.name, spent[reply.demo]))
+        source = _write_question(reply, wanted != system, conversation.name)
+        yield _make_code_cell(source, _make_output(turn, number, conversation.name, spent[reply.demo]))
     if conversation.system is not None and conversation.system != system:
         # A question was asked with another one that does not fit its line.
         later = end + timedelta(milliseconds=1) if end.year < datetime.max.year else end
-        yield _system_cell(conversation.system, conversation.name, later)
+        yield _make_system_cell(conversation.system, conversation.name, later)
 
 
-def _question(reply: Reply, with_system: bool, conversation: str) -> str:
+def _write_question(reply: Reply, with_system: bool, conversation: str) -> str:
     """Return the cell that asks a question again."""
     options = []
     if reply.model != NO_MODEL:
@@ -237,25 +237,27 @@ def _is_long(system: str) -> bool:
     return not system.isprintable() or system == "--"
 
 
-def _use_cell(name: str, time: datetime) -> dict[str, Any]:
-    return _command_cell(
+def _make_use_cell(name: str, time: datetime) -> dict[str, Any]:
+    return _make_command_cell(
         f"%cnai_chat new {shlex.quote(name)}",
         f"Conversation {name!r} is in use.",
-        event_metadata("use", name, time=time, began=True),
+        build_event_metadata("use", name, time=time, began=True),
     )
 
 
-def _system_cell(system: str, conversation: str, time: datetime) -> dict[str, Any]:
+def _make_system_cell(system: str, conversation: str, time: datetime) -> dict[str, Any]:
     # In quotes: the command takes off one pair, and with it the blanks around.
     line = f'system "{system}"'
     source = (
         f"get_ipython().run_line_magic('cnai_chat', {line!r})" if _is_long(system) else f"%cnai_chat {line}"
     )
     shown = f"System message of {conversation!r}: {system}" if system else "There is no system message."
-    return _command_cell(source, shown, event_metadata("system", conversation, time=time, system=system))
+    return _make_command_cell(
+        source, shown, build_event_metadata("system", conversation, time=time, system=system)
+    )
 
 
-def _code_cell(source: str, *outputs: dict[str, Any]) -> dict[str, Any]:
+def _make_code_cell(source: str, *outputs: dict[str, Any]) -> dict[str, Any]:
     return {
         "cell_type": "code",
         "execution_count": None,
@@ -265,15 +267,15 @@ def _code_cell(source: str, *outputs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _display(data: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:
+def _make_display(data: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:
     return {"output_type": "display_data", "data": data, "metadata": about}
 
 
-def _command_cell(source: str, shown: str, record: dict[str, Any]) -> dict[str, Any]:
-    return _code_cell(source, _display({"text/plain": strip_controls(shown)}, record))
+def _make_command_cell(source: str, shown: str, record: dict[str, Any]) -> dict[str, Any]:
+    return _make_code_cell(source, _make_display({"text/plain": strip_controls(shown)}, record))
 
 
-def _output(turn: Turn, number: int, conversation: str, total: Spend) -> dict[str, Any]:
+def _make_output(turn: Turn, number: int, conversation: str, total: Spend) -> dict[str, Any]:
     def placed(attempt: Attempt) -> Attempt:
         return replace(
             attempt,
@@ -287,4 +289,4 @@ def _output(turn: Turn, number: int, conversation: str, total: Spend) -> dict[st
 
     others = tuple(placed(each) for each in turn.attempts if each is not turn.attempt)
     shown = replace(placed(turn.attempt), total=total, others=others)
-    return _display(bundle(shown), metadata(shown))
+    return _make_display(build_bundle(shown), build_metadata(shown))

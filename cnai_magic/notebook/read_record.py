@@ -17,7 +17,7 @@ from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean, well_formed
-from .record import MOST_OTHERS, SCHEMA, shown_text
+from .record import MOST_OTHERS, SCHEMA, show_text
 from .untrusted import (
     read_count,
     read_flag,
@@ -31,7 +31,7 @@ from .untrusted import (
     read_usage,
 )
 
-__all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "standing_in"]
+__all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "read_standing"]
 
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
 _MOST_KEPT = 1000
@@ -82,10 +82,10 @@ def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Attempt:
     reason, for anything else than a record of cnai_magic.
     """
     _check_schema(about)
-    return _attempt(about, _answer_text(about, data), _others(about))
+    return _read_attempt(about, _read_answer_text(about, data), _read_others(about))
 
 
-def standing_in(about: Mapping[str, Any], attempt: Attempt) -> str:
+def read_standing(about: Mapping[str, Any], attempt: Attempt) -> str:
     """Return the conversation in which an answer stands: it may be from before a fork."""
     return read_name(about, "fork", attempt.conversation)
 
@@ -103,8 +103,8 @@ def read_event(about: Mapping[str, Any]) -> Event:
         event = event._replace(
             name=read_name(about, "name"), system=system, made=read_time_or_none(about, "made")
         )
-        returned = _answers({"returned": [], **about}, "returned")
-        return event._replace(answers=_answers(about, "answers"), returned=returned)
+        returned = _read_answers({"returned": [], **about}, "returned")
+        return event._replace(answers=_read_answers(about, "answers"), returned=returned)
     if kind in ("rename", "delete"):
         return event._replace(name=read_name(about, "name"))
     if kind in ("drop", "keep"):
@@ -129,26 +129,26 @@ def read_kept(
     found: list[KeptTurn | InputError] = []
     for each in turns[:_MOST_KEPT]:
         try:
-            found.append(_kept_turn(read_mapping(each)))
+            found.append(_read_kept_turn(read_mapping(each)))
         except InputError as error:
             found.append(error)
     sound = [each for each in changes[:_MOST_KEPT] if isinstance(each, Mapping)]
     return read_time(kept), found, sound, read_mapping(kept["state"]) if "state" in kept else None
 
 
-def _kept_turn(about: Mapping[str, Any]) -> KeptTurn:
-    attempt = _attempt(about, about.get("text"), _others(about))
-    return KeptTurn(attempt, standing_in(about, attempt), read_flag(about, "retired"))
+def _read_kept_turn(about: Mapping[str, Any]) -> KeptTurn:
+    attempt = _read_attempt(about, about.get("text"), _read_others(about))
+    return KeptTurn(attempt, read_standing(about, attempt), read_flag(about, "retired"))
 
 
-def _others(about: Mapping[str, Any]) -> tuple[Attempt, ...]:
+def _read_others(about: Mapping[str, Any]) -> tuple[Attempt, ...]:
     others = about.get("others", [])
     if not isinstance(others, list) or len(others) > MOST_OTHERS:
         raise InputError("its other attempts are not a list, or too many")
-    return tuple(_attempt(read_mapping(each), read_mapping(each).get("text")) for each in others)
+    return tuple(_read_attempt(read_mapping(each), read_mapping(each).get("text")) for each in others)
 
 
-def _answer_text(about: Mapping[str, Any], data: Mapping[str, Any]) -> object:
+def _read_answer_text(about: Mapping[str, Any], data: Mapping[str, Any]) -> object:
     """Return the text of the answer: what stands above the footer, or `text`, which has it to the letter."""
     whole, shown, footer = about.get("text"), data.get("text/plain"), about.get("footer")
     if isinstance(shown, list) and all(isinstance(line, str) for line in shown):
@@ -157,12 +157,12 @@ def _answer_text(about: Mapping[str, Any], data: Mapping[str, Any]) -> object:
         return whole
     if shown.endswith(footer):
         shown = shown.removesuffix(footer).removesuffix("\n\n")
-    return whole if isinstance(whole, str) and shown_text(whole) == shown else shown
+    return whole if isinstance(whole, str) and show_text(whole) == shown else shown
 
 
-def _attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, ...] = ()) -> Attempt:
+def _read_attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, ...] = ()) -> Attempt:
     return Attempt(
-        _reply(about, text),
+        _read_reply(about, text),
         conversation=read_name(about, "conversation"),
         turn=read_count(about, "turn"),
         turn_id=read_name(about, "turn_id", ""),
@@ -178,7 +178,7 @@ def _attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, ...]
     )
 
 
-def _reply(about: Mapping[str, Any], text: object) -> Reply:
+def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
     if not isinstance(text, str):
         raise InputError("its text is missing")
     usage, cost = read_usage(about), about.get("cost")
@@ -190,10 +190,10 @@ def _reply(about: Mapping[str, Any], text: object) -> Reply:
         note=read_note(about),
         reasoning=read_text(about, "reasoning", ""),
         system=None if about.get("system") is None else read_text(about, "system"),
-        parameters=_parameters(about),
-        prompt_parts=_prompt_parts(about),
+        parameters=_read_parameters(about),
+        prompt_parts=_read_prompt_parts(about),
         attached=_attached(about),
-        steps=_messages(about, "steps"),
+        steps=_read_messages(about, "steps"),
         usage=usage,
         cost=Cost(
             None if cost is None else read_count(about, "cost"),
@@ -218,14 +218,14 @@ def _check_schema(about: Mapping[str, Any]) -> None:
         raise InputError("it was written by a newer version of cnai_magic")
 
 
-def _answers(about: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def _read_answers(about: Mapping[str, Any], name: str) -> tuple[str, ...]:
     listed = about.get(name)
     if not isinstance(listed, list):
         raise InputError("its answers are not a list")
     return tuple(each if isinstance(each, str) else "" for each in listed)
 
 
-def _messages(about: Mapping[str, Any], name: str) -> tuple[Message, ...]:
+def _read_messages(about: Mapping[str, Any], name: str) -> tuple[Message, ...]:
     """Read a list of messages as the API reference writes them."""
     listed = about.get(name, [])
     if not isinstance(listed, list) or len(listed) > _MOST_STEPS:
@@ -243,17 +243,17 @@ def _attached(about: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(" ".join(clean(each).split())[:_LONGEST_LABEL] for each in labels[:_MOST_ATTACHED])
 
 
-def _prompt_parts(about: Mapping[str, Any]) -> tuple[Part, ...]:
+def _read_prompt_parts(about: Mapping[str, Any]) -> tuple[Part, ...]:
     parts = about.get("prompt_parts")
     if parts is None:
         return ()
-    (question,) = _messages({"prompt_parts": [{"role": "user", "content": parts}]}, "prompt_parts")
+    (question,) = _read_messages({"prompt_parts": [{"role": "user", "content": parts}]}, "prompt_parts")
     if isinstance(question.content, str):
         raise InputError("its prompt_parts are not a list")
     return question.content
 
 
-def _parameters(about: Mapping[str, Any]) -> dict[str, ParameterValue]:
+def _read_parameters(about: Mapping[str, Any]) -> dict[str, ParameterValue]:
     try:
         return check_parameters(read_mapping(about.get("parameters", {})))
     except InputError as error:

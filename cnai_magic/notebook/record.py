@@ -19,13 +19,13 @@ from ..redaction import clean, hide_keys, strip_controls
 __all__ = [
     "MOST_OTHERS",
     "SCHEMA",
-    "answer_record",
-    "bundle",
-    "event_metadata",
-    "metadata",
-    "shown_text",
-    "small",
-    "time_text",
+    "build_answer_record",
+    "build_bundle",
+    "build_event_metadata",
+    "build_metadata",
+    "format_time",
+    "show_text",
+    "write_small",
 ]
 
 SCHEMA = 2
@@ -34,7 +34,7 @@ SCHEMA = 2
 MOST_OTHERS = 1000
 
 
-def bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
+def build_bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
     """Return the final output of an answer, as text/markdown and text/plain, each with the footer.
 
     With `alone` the footer is about this answer only: what the notebook had spent then is of no interest.
@@ -43,21 +43,21 @@ def bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
     footer = reply.summary if alone else attempt.footer
     parts = [reply.markdown]
     if reply.reasoning:
-        thought = notebook_markdown(shown_text(reply.reasoning))
+        thought = notebook_markdown(show_text(reply.reasoning))
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
-    parts.append(small(footer))
+    parts.append(write_small(footer))
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
-        "text/plain": f"{shown_text(reply.text)}\n\n{footer}".lstrip("\n"),
+        "text/plain": f"{show_text(reply.text)}\n\n{footer}".lstrip("\n"),
     }
 
 
-def small(line: str) -> str:
+def write_small(line: str) -> str:
     """Return a line of plain text as small Markdown that shows its characters, and nothing else."""
     return f"<small>{escape_markdown(strip_controls(line))}</small>"
 
 
-def metadata(attempt: Attempt, conversation: str = "") -> dict[str, Any]:
+def build_metadata(attempt: Attempt, conversation: str = "") -> dict[str, Any]:
     """Return what an output keeps of its answer, under `cnai`: enough to restore the conversation.
 
     `cost` is in nano-USD, null where the model has no price; `seconds` is the time the answer took; `time`
@@ -69,36 +69,36 @@ def metadata(attempt: Attempt, conversation: str = "") -> dict[str, Any]:
     about = {"schema": SCHEMA, **_record(attempt), "footer": attempt.footer}
     if conversation not in ("", attempt.conversation):
         about["fork"] = conversation
-    if reply.text != shown_text(reply.text):
-        about["text"] = _hidden(reply.text)
+    if reply.text != show_text(reply.text):
+        about["text"] = _hide_keys_in(reply.text)
     if reply.replayed:
         about["replayed"] = True
     if attempt.others:
-        about["others"] = [_whole(each) for each in attempt.others[-MOST_OTHERS:]]
+        about["others"] = [_record_whole(each) for each in attempt.others[-MOST_OTHERS:]]
     return {"cnai": about}
 
 
-def event_metadata(
+def build_event_metadata(
     kind: str, conversation: str, *, time: datetime | None = None, **facts: Any
 ) -> dict[str, Any]:
     """Return what the output of a command keeps of a change to a conversation, made now or at `time`.
 
     The kinds and their facts are those of `Event`.
     """
-    when = time_text(time or datetime.now(timezone.utc))
+    when = format_time(time or datetime.now(timezone.utc))
     return {"cnai": {"schema": SCHEMA, "event": kind, "conversation": conversation, "time": when, **facts}}
 
 
-def answer_record(conversation: str, turn: Turn, most_attempts: int) -> dict[str, Any]:
+def build_answer_record(conversation: str, turn: Turn, most_attempts: int) -> dict[str, Any]:
     """Return the record of a turn in a conversation that no output shows: all of it is in the metadata."""
     others = turn.others(most_attempts)
-    about = _whole(turn.attempt)
+    about = _record_whole(turn.attempt)
     if conversation != turn.attempt.conversation:
         about["fork"] = conversation
-    return {**about, "others": [_whole(each) for each in others]} if others else about
+    return {**about, "others": [_record_whole(each) for each in others]} if others else about
 
 
-def time_text(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     """Return a moment as it is written: ISO 8601, to the microsecond, so that all have an order."""
     return time.isoformat(timespec="microseconds")
 
@@ -106,28 +106,28 @@ def time_text(time: datetime) -> str:
 # -- written ------------------------------------------------------------------------------------
 
 
-def shown_text(text: str) -> str:
+def show_text(text: str) -> str:
     """Return a text as an output shows it: without control sequences and keys, and blanks around it."""
     return hide_keys(strip_controls(text)).strip()
 
 
-def _hidden(text: str) -> str:
+def _hide_keys_in(text: str) -> str:
     """Return a text without the keys that were met, also where control characters stand within one."""
     shown = strip_controls(text)
     return text if hide_keys(shown) == shown and hide_keys(text) == text else hide_keys(shown)
 
 
-def _hidden_texts(value: Any) -> Any:
-    """Return a value of JSON with all its texts as `_hidden` has them."""
+def _hide_in_value(value: Any) -> Any:
+    """Return a value of JSON with all its texts as `_hide_keys_in` has them."""
     if isinstance(value, dict):
-        return {name: _hidden_texts(each) for name, each in value.items()}
+        return {name: _hide_in_value(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_hidden_texts(each) for each in value]
-    return _hidden(value) if isinstance(value, str) else value
+        return [_hide_in_value(each) for each in value]
+    return _hide_keys_in(value) if isinstance(value, str) else value
 
 
-def _whole(attempt: Attempt) -> dict[str, Any]:
-    return {**_record(attempt), "text": _hidden(attempt.reply.text)}
+def _record_whole(attempt: Attempt) -> dict[str, Any]:
+    return {**_record(attempt), "text": _hide_keys_in(attempt.reply.text)}
 
 
 def _record(attempt: Attempt) -> dict[str, Any]:
@@ -141,10 +141,10 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         "attempt": attempt.number,
         "ordinal": attempt.index_in_cell,
         "model": clean(reply.model),
-        "system": reply.system and _hidden(reply.system),
-        "parameters": _hidden_texts(dump_parameters(reply.parameters)),
-        "prompt": _hidden(reply.prompt),
-        "reasoning": _hidden(reply.reasoning),
+        "system": reply.system and _hide_keys_in(reply.system),
+        "parameters": _hide_in_value(dump_parameters(reply.parameters)),
+        "prompt": _hide_keys_in(reply.prompt),
+        "reasoning": _hide_keys_in(reply.reasoning),
         "usage": {
             **usage.body(),
             "reasoning_tokens": usage.reasoning_tokens,
@@ -154,7 +154,7 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         "cost": reply.cost.nano,
         "demo": reply.demo,
         "finish_reason": clean(reply.finish_reason),
-        "time": time_text(reply.started),
+        "time": format_time(reply.started),
         "seconds": round(reply.seconds, 3),
         "request": clean(reply.request),
     }
@@ -167,13 +167,13 @@ def _record(attempt: Attempt) -> dict[str, Any]:
     if reply.note:
         about["note"] = clean(reply.note)
     if reply.prompt_parts:
-        about["prompt_parts"] = [_hidden_texts(part.body()) for part in reply.prompt_parts]
+        about["prompt_parts"] = [_hide_in_value(part.body()) for part in reply.prompt_parts]
     if reply.attached:
         about["attached"] = [clean(each) for each in reply.attached]
     if reply.steps:
-        about["steps"] = [_hidden_texts(step.body()) for step in reply.steps]
+        about["steps"] = [_hide_in_value(step.body()) for step in reply.steps]
     if attempt.first_run is not None:
-        about["first_run"] = time_text(attempt.first_run)
+        about["first_run"] = format_time(attempt.first_run)
     for name in ("began", "appended", "chosen", "with_code"):
         if getattr(attempt, name):
             about[name] = True

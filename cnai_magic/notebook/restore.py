@@ -21,7 +21,7 @@ from ..chat.conversation import Conversation
 from ..chat.conversations import Removed
 from ..money.cost import Charge
 from .found_conversations import FoundConversations
-from .saved_outputs import SavedCell, SavedOutputs, all_attempts
+from .saved_outputs import SavedCell, SavedOutputs, list_all_attempts
 from .turn_building import fill
 from .unstated_changes import UnstatedChanges
 
@@ -87,7 +87,7 @@ def _steps(
         yield change.event.time, 3 if change.event.kind == "drop" else 0, partial(changes.make, change)
     for saved in outputs.turns:
         yield saved.latest, 1, partial(found.stand, saved)
-        for attempt in all_attempts(saved.attempt):
+        for attempt in list_all_attempts(saved.attempt):
             if attempt.began:
                 yield attempt.reply.started, 2, partial(found.begin, saved, attempt)
         if saved.detached:

@@ -21,11 +21,11 @@ from .read_record import (
     read_answer,
     read_event,
     read_kept,
-    standing_in,
+    read_standing,
 )
 from .saved_state import SavedState, read_state
 
-__all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "all_attempts", "answers_of"]
+__all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "list_all_attempts", "read_answers"]
 
 _MOST_CELLS = 5
 
@@ -55,7 +55,7 @@ class SavedTurn(NamedTuple):
     @property
     def latest(self) -> datetime:
         """When its latest attempt was asked."""
-        return max(each.reply.started for each in all_attempts(self.attempt))
+        return max(each.reply.started for each in list_all_attempts(self.attempt))
 
     @property
     def turn_id(self) -> str:
@@ -70,10 +70,10 @@ class SavedChange(NamedTuple):
     cell: str | None
 
 
-def answers_of(cell: SavedCell) -> list[Attempt]:
+def read_answers(cell: SavedCell) -> list[Attempt]:
     """Return the answers in the outputs of one cell, those too that they only keep; unsound ones are not."""
     found = []
-    for about, data in _records(cell):
+    for about, data in _find_records(cell):
         try:
             found += [each.attempt for each in read_kept(about)[1] if not isinstance(each, InputError)]
             if "event" not in about:
@@ -107,7 +107,7 @@ class SavedOutputs:
             identifier = None if cell.id in used else cell.id
             used |= {identifier} if identifier is not None else set()
             states, changes = len(self.states), len(self.changes)
-            for about, data in _records(cell):
+            for about, data in _find_records(cell):
                 try:
                     self._read(about, data, identifier, cell.number)
                 except InputError as error:
@@ -123,7 +123,7 @@ class SavedOutputs:
         for (what, why), numbers in self._left_out.items():
             because = ", because" if len(numbers) == 1 else ", each because"
             many = f"{what.format(len(numbers))}{'s' * (len(numbers) > 1)}"
-            yield f"left out: {many}{_in_cells(numbers)}{because} {why}"
+            yield f"left out: {many}{_name_cells(numbers)}{because} {why}"
 
     def _read(self, about: Mapping[str, Any], data: Mapping[str, Any], cell: str | None, number: int) -> None:
         """Read one output: the change or the answer, and what it keeps of what its cell did before."""
@@ -141,7 +141,7 @@ class SavedOutputs:
             answer = self._answer(about, data, number)
             if answer.id in self.answers:
                 raise InputError("it is a copy of another one")
-            self._save(cell, known, KeptTurn(answer, standing_in(about, answer), detached=False))
+            self._save(cell, known, KeptTurn(answer, read_standing(about, answer), detached=False))
         for each in changes:
             self._change(each, cell)
         for turn in turns:
@@ -153,7 +153,7 @@ class SavedOutputs:
                 self._left_out["{} earlier answer", error.what].append(number)
 
     def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
-        event = _named(read_event(about))
+        event = _check_names(read_event(about))
         if event.kind != "kept":
             self.changes.setdefault(event, SavedChange(event, cell))
 
@@ -170,24 +170,24 @@ class SavedOutputs:
 
     def _save(self, cell: str | None, known: datetime | None, turn: KeptTurn) -> None:
         """Add an answer and the other attempts of its turn, and a charge for each that is new."""
-        name, every = turn.conversation, all_attempts(turn.attempt)
+        name, every = turn.conversation, list_all_attempts(turn.attempt)
         if not all(map(Conversations.is_name, (name, *(each.conversation for each in every)))):
             raise InputError("its conversation has a name that cannot be one")
         for each in every:
             if each.id not in self.answers:
                 self.answers[each.id] = replace(each, others=()) if each.others else each
-                self.charges.append(_charge(each))
+                self.charges.append(_make_charge(each))
         latest = max(each.reply.started for each in every)
         moment = latest if known is None else max(known, latest)
         self.turns.append(SavedTurn(name, turn.attempt, cell, moment, len(self.turns), turn.detached))
 
 
-def all_attempts(attempt: Attempt) -> tuple[Attempt, ...]:
+def list_all_attempts(attempt: Attempt) -> tuple[Attempt, ...]:
     """Return the other attempts of a turn, and the one that its output shows."""
     return (*attempt.others, attempt)
 
 
-def _in_cells(numbers: list[int]) -> str:
+def _name_cells(numbers: list[int]) -> str:
     """Name the cells of these numbers, where they are known: the first few."""
     known = [str(number) for number in dict.fromkeys(numbers) if number]
     if not known:
@@ -196,7 +196,7 @@ def _in_cells(numbers: list[int]) -> str:
     return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
 
 
-def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def _find_records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Yield what the outputs of a cell have under `cnai`, and their data."""
     for output in cell.outputs:
         metadata, data = output.get("metadata"), output.get("data")
@@ -205,14 +205,14 @@ def _records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, 
             yield about, data if isinstance(data, Mapping) else {}
 
 
-def _named(event: Event) -> Event:
+def _check_names(event: Event) -> Event:
     names = [event.conversation, *([event.name] if event.name else [])]
     if not all(map(Conversations.is_name, names)):
         raise InputError("its conversation has a name that cannot be one")
     return event
 
 
-def _charge(attempt: Attempt) -> Charge:
+def _make_charge(attempt: Attempt) -> Charge:
     reply = attempt.reply
     return Charge(
         model=reply.model,

@@ -16,7 +16,7 @@ from ..chat.conversations import Conversations, Removed
 from ..chat.order import CellPosition
 from ..chat.turn import Turn
 from ..errors import InputError
-from .record import time_text
+from .record import format_time
 from .untrusted import read_count, read_flag, read_mapping, read_name, read_text, read_time, read_time_or_none
 
 __all__ = ["SavedConversation", "SavedPlace", "SavedState", "read_state", "state_record"]
@@ -90,7 +90,7 @@ def state_record(conversations: Conversations, most_attempts: int) -> dict[str, 
         ],
         **_unless_empty(
             deleted=sorted(removed.names),
-            first_runs={cell: time_text(time) for cell, time in removed.first_runs.items()},
+            first_runs={cell: format_time(time) for cell, time in removed.first_runs.items()},
             gone=sorted(removed.turns),
             dropped=dropped,
         ),
@@ -142,7 +142,7 @@ def _position(position: CellPosition) -> dict[str, Any]:
 
 
 def _time(time: datetime | None) -> str | None:
-    return None if time is None else time_text(time)
+    return None if time is None else format_time(time)
 
 
 def _unless_empty(**facts: Any) -> dict[str, Any]:

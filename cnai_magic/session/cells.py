@@ -9,7 +9,7 @@ from ..chat.cell_run import CellRun
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..money.book import SpendBook
-from ..notebook.cell_history import Kept, kept_of
+from ..notebook.cell_history import Kept, collect_kept
 from ..notebook.merge import merge
 from ..notebook.restore import Restored
 from ..notebook.saved_outputs import SavedCell
@@ -71,11 +71,11 @@ class Cells:
         now = self._conversations.clock.now()
         if cell is None:
             return Kept(now)
-        return kept_of(self._conversations, cell, now, changed=cell in self._changing)
+        return collect_kept(self._conversations, cell, now, changed=cell in self._changing)
 
     def _kept(self, cell: str) -> Kept:
         now, changed = self._conversations.clock.now(), cell in self._changing
-        kept = kept_of(self._conversations, cell, now, self._held[cell], changed=changed)
+        kept = collect_kept(self._conversations, cell, now, self._held[cell], changed=changed)
         if kept.state is not None:
             self.change(cell)
         return kept

@@ -28,8 +28,8 @@ from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.markdown_export import to_markdown
 from cnai_magic.notebook.messages_json import to_messages
-from cnai_magic.notebook.notebook_files import notebook_of, restored_from
-from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.notebook_files import restore_notebook, write_notebook
+from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.session.endpoint import Endpoint
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.servers import Servers
@@ -56,16 +56,16 @@ def main(arguments: list[str]) -> None:
 
 
 def _restore(path: Path, turns: int, rounds: int) -> None:
-    path.write_bytes(notebook_of(_conversation(turns)))
+    path.write_bytes(write_notebook(_conversation(turns)))
     note(f"the notebook: {path.stat().st_size / 2**20:.1f} MiB, answers of about 300 words")
-    restored = restored_from(path)
+    restored = restore_notebook(path)
     assert restored.turns == turns
     assert not restored.notes
 
     def read() -> None:
         nbformat.read(path, as_version=4)
 
-    reading, restoring = _fastest(rounds, read, lambda: restored_from(path))
+    reading, restoring = _fastest(rounds, read, lambda: restore_notebook(path))
     row("nbformat.read", reading * 1000, "ms")
     row("restore", restoring * 1000, "ms")
     row("restore over nbformat.read", restoring / reading, "×", at_most=1.5)
@@ -83,7 +83,7 @@ def _export(turns: int) -> None:
     """Write a long conversation in each form; once, since it takes seconds."""
     conversation = _conversation(turns)
     forms: dict[str, Callable[[Conversation], object]] = {
-        ".ipynb": notebook_of,
+        ".ipynb": write_notebook,
         ".md": to_markdown,
         ".json": to_messages,
     }
@@ -170,6 +170,6 @@ def _session(folder: Path, turns: int) -> KernelSession:
 def _turn(session: KernelSession) -> None:
     session.ask("And what is the mean?", position=CellPosition("new"))
     assert session.latest_attempt is not None
-    bundle(session.latest_attempt), metadata(session.latest_attempt)
+    build_bundle(session.latest_attempt), build_metadata(session.latest_attempt)
     conversation = session.conversations["main"]
     conversation.drop(len(conversation.turns))

@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 
 from cnai_magic.gateway.embedded import start_embedded
-from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.record import build_bundle, build_metadata
 from tests.display.answers import attempt
 from tests.kernels import running_kernel
 
@@ -97,7 +97,7 @@ def _notebook(path: Path, kilobytes: int) -> Path:
         about = {"turn": number + 1, "turn_id": f"turn-{number}", "id": f"answer-{number}"}
         answer = attempt("A word in an answer. " * 200, prompt=f"Question {number}?", **about)
         question = nbformat.v4.new_code_cell(f"%%cnai\n{answer.reply.prompt}", id=f"question-{number}")
-        output = nbformat.v4.new_output("display_data", bundle(answer), metadata=metadata(answer))
+        output = nbformat.v4.new_output("display_data", build_bundle(answer), metadata=build_metadata(answer))
         question.outputs = [output]
         picture = base64.b64encode(chance.randbytes(12_000)).decode()
         plot = nbformat.v4.new_code_cell("plot(data)")

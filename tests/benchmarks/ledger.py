@@ -23,7 +23,7 @@ from pathlib import Path
 from cnai_magic.api.messages import Usage
 from cnai_magic.display.spend import build_overview_table
 from cnai_magic.magics.spend import run_spend_command
-from cnai_magic.magics.spend_scope import overview
+from cnai_magic.magics.spend_scope import read_overview
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.money.sqlite_rows import COLUMNS, to_row
@@ -95,7 +95,7 @@ def _large(path: Path, rows: int, rounds: int, server: ScriptedServer, without: 
     with _session(server, str(path)) as session:
         asked = _fastest(rounds, lambda: session.ask("a", Options(once=True)))
         row("a question with a budget of the day", asked, "s", beside=_beside(asked, without))
-        table = _fastest(rounds, lambda: repr(build_overview_table(overview(session)[0])))
+        table = _fastest(rounds, lambda: repr(build_overview_table(read_overview(session)[0])))
         row("the table of %cnai_spend", table, "s", at_most=0.3)
         target, began = path.with_name("spend.csv"), time.perf_counter()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

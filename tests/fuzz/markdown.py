@@ -14,7 +14,7 @@ from cnai_magic.chat.markdown import escape_markdown, notebook_markdown
 from cnai_magic.chat.reply import Reply
 from cnai_magic.display.final import Transcript
 from cnai_magic.notebook.markdown_export import to_markdown
-from cnai_magic.notebook.record import bundle, small
+from cnai_magic.notebook.record import build_bundle, write_small
 from tests.renderers import Renderers
 from tests.xss_corpus import PAYLOADS
 
@@ -83,7 +83,7 @@ def written(source: str, way: int) -> str:
     if way == 0:
         return notebook_markdown(source, quoted=True)
     if way == 1:
-        return bundle(Attempt(reply))["text/markdown"]
+        return build_bundle(Attempt(reply))["text/markdown"]
     if way == 2:
         made = Conversation(source or "main", source)
         made.record(CellPosition(), Attempt(reply))
@@ -95,11 +95,11 @@ def written(source: str, way: int) -> str:
             made.record(CellPosition(), Attempt(part))
         return str(Transcript(made)._repr_mimebundle_()["text/markdown"])
     if way == 4:
-        return f"# {escape_markdown(source)}\n\n{small(source)}"
+        return f"# {escape_markdown(source)}\n\n{write_small(source)}"
     if way == 5:
         rows = json.dumps([{source: source, "b": source[::-1]}, {"b": f"{source} {source}"}])
         asked = replace(reply, text=rows, reasoning="", parameters={"schema": {}})
-        return bundle(Attempt(asked))["text/markdown"]
+        return build_bundle(Attempt(asked))["text/markdown"]
     return notebook_markdown(source)
 
 

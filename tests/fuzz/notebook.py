@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cnai_magic.errors import InputError
-from cnai_magic.notebook.notebook_files import restored_from
+from cnai_magic.notebook.notebook_files import restore_notebook
 from tests.notebook.test_ipynb import CELLS, GOOD, damaged, lines_of, mutated, notebook, prompts
 
 __all__ = ["search"]
@@ -35,7 +35,7 @@ def search(count: int, seed: int) -> Iterator[str]:
                 broken = damaged(broken, chance)
             path.write_bytes(broken)
             try:
-                restored_from(path)
+                restore_notebook(path)
             except InputError:
                 continue
             except Exception as error:  # noqa: BLE001  this is what is searched for

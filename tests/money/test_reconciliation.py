@@ -33,7 +33,7 @@ from cnai_magic.gateway.charges import Settlement
 from cnai_magic.gateway.embedded import EmbeddedGateway
 from cnai_magic.money.cost import Charge, Spend
 from cnai_magic.money.ledger import Ledger
-from cnai_magic.notebook.record import metadata
+from cnai_magic.notebook.record import build_metadata
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options, Question
 from cnai_magic.settings import Cnai
@@ -139,7 +139,7 @@ def as_kept(charge: Charge) -> Charge:
 
 def assert_shown_as_charged(reply: Reply, charge: Charge) -> None:
     """Hold the footer and the metadata of an answer's output against its charge."""
-    about = metadata(Attempt(reply))["cnai"]
+    about = build_metadata(Attempt(reply))["cnai"]
     assert about["cost"] == reply.cost.nano == charge.cost.nano
     assert (about["demo"], about["model"]) == (charge.demo, charge.model)
     assert about["usage"] == {

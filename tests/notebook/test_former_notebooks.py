@@ -13,13 +13,13 @@ from typing import Any
 
 from cnai_magic.chat.conversation import Conversation, Turn
 from cnai_magic.money.cost import Charge
-from cnai_magic.notebook.notebook_files import restored_from
+from cnai_magic.notebook.notebook_files import restore_notebook
 
 _SAVED = Path(__file__).with_name("saved_with_schema_2.ipynb")
 
 
 def test_a_notebook_of_the_former_version_restores() -> None:
-    restored = restored_from(_SAVED)
+    restored = restore_notebook(_SAVED)
     expected = json.loads(_SAVED.with_suffix(".json").read_text(encoding="utf-8"))
     assert {each.name: _conversation(each) for each in restored.conversations.values()} == expected[
         "conversations"

@@ -18,8 +18,8 @@ from cnai_magic.chat.attempt import Attempt
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.notebook.ipynb import read_notebook
-from cnai_magic.notebook.notebook_files import restored_from
-from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.notebook_files import restore_notebook
+from cnai_magic.notebook.record import build_bundle, build_metadata
 from tests.display.answers import attempt
 from tests.notebooks import code, new_notebook
 
@@ -38,8 +38,8 @@ def notebook() -> dict[str, Any]:
         *(code(f"%%cnai\nQuestion {n}?", identifier=f"cell-{n}") for n in range(1, CELLS + 1))
     )
     for number, cell in enumerate(made.cells, 1):
-        about = metadata(answer(number))
-        cell.outputs = [nbformat.v4.new_output("display_data", bundle(answer(number)), metadata=about)]
+        about = build_metadata(answer(number))
+        cell.outputs = [nbformat.v4.new_output("display_data", build_bundle(answer(number)), metadata=about)]
     made.cells.insert(0, nbformat.v4.new_markdown_cell("# Title", id="title"))
     body: dict[str, Any] = json.loads(nbformat.writes(made))
     return body
@@ -47,7 +47,7 @@ def notebook() -> dict[str, Any]:
 
 def prompts(path: Path) -> list[str]:
     """Return the prompts that a file is restored to."""
-    found = restored_from(path).conversations.get("main")
+    found = restore_notebook(path).conversations.get("main")
     return [turn.reply.prompt for turn in found.turns] if found else []
 
 
@@ -167,7 +167,7 @@ def test_one_damaged_cell_is_named_and_the_others_are_restored(path: Path, name:
     body["cells"][3] = damage(body["cells"][3])
     path.write_text(json.dumps(body))
     assert prompts(path) == [each for each in GOOD if not (lost and each == "Question 3?")]
-    notes = restored_from(path).notes
+    notes = restore_notebook(path).notes
     assert len(notes) == bool(note), notes
     assert note in "".join(notes)
 
@@ -176,7 +176,7 @@ def test_of_many_damaged_cells_the_first_are_named(path: Path) -> None:
     body = notebook()
     body["cells"] += [{"cell_type": "code", "source": 5, "outputs": []}] * 1000
     path.write_text(json.dumps(body))
-    restored = restored_from(path)
+    restored = restore_notebook(path)
     assert prompts(path) == GOOD
     assert len(restored.notes) == 11
     assert restored.notes[0].startswith("cell 8 is damaged")
@@ -190,7 +190,7 @@ def test_numbers_that_are_none_are_left_out(path: Path) -> None:
     for number in ("NaN", "-Infinity", "1e999", "9" * 400, "9" * 5000, "-" + "9" * 5000):
         path.write_text(whole.replace(seconds, f'"seconds": {number}', 1))
         notes = ["left out: 1 output in cell 2, because its seconds are not a duration"]
-        assert restored_from(path).notes == notes
+        assert restore_notebook(path).notes == notes
         assert prompts(path) == GOOD[1:]
 
 
@@ -259,11 +259,11 @@ DAMAGED_FILES: dict[str, tuple[Callable[[bytes], bytes], list[int], str]] = {
 def test_of_a_damaged_file_what_can_be_read_is_restored(path: Path, name: str) -> None:
     damage, kept, note = DAMAGED_FILES[name]
     path.write_bytes(damage(lines_of(notebook()).encode()))
-    found = [turn.attempt.turn for turn in restored_from(path).conversations["main"].turns]
+    found = [turn.attempt.turn for turn in restore_notebook(path).conversations["main"].turns]
     assert len(found) == len(kept)
-    texts = [turn.reply.prompt.split()[-1] for turn in restored_from(path).conversations["main"].turns]
+    texts = [turn.reply.prompt.split()[-1] for turn in restore_notebook(path).conversations["main"].turns]
     assert texts == [f"{number}?" for number in kept]
-    notes = restored_from(path).notes
+    notes = restore_notebook(path).notes
     assert len(notes) == bool(note), notes
     assert note in "".join(notes)
 
@@ -274,7 +274,7 @@ def test_a_damaged_notebook_points_to_its_checkpoint(path: Path) -> None:
     kept.parent.mkdir()
     kept.write_bytes(whole)
     path.write_bytes(whole[: whole.index(b"Answer 4.")])
-    assert f"an earlier state: {kept}" in restored_from(path).notes[0]
+    assert f"an earlier state: {kept}" in restore_notebook(path).notes[0]
     path.write_bytes(whole[:100])
     with pytest.raises(InputError) as caught:
         read_notebook(path)
@@ -371,7 +371,7 @@ def test_any_change_to_the_file_is_read_or_refused_in_words(path: Path, seed: in
     for _ in range(75):
         path.write_bytes(damaged(whole, chance))
         with suppress(InputError):
-            assert all(note.isprintable() for note in restored_from(path).notes)
+            assert all(note.isprintable() for note in restore_notebook(path).notes)
 
 
 # -- forms of a notebook --------------------------------------------------------------------------
@@ -428,4 +428,4 @@ def test_a_notebook_of_format_three_is_read(path: Path) -> None:
     assert "worksheets" in json.loads(path.read_text())
     assert prompts(path) == GOOD
     assert [cell.source for cell in read_notebook(path).cells] == [f"%%cnai\n{each}" for each in GOOD]
-    assert restored_from(path).notes == []
+    assert restore_notebook(path).notes == []

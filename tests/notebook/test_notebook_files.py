@@ -30,12 +30,12 @@ from cnai_magic.notebook.ipynb import read_notebook
 from cnai_magic.notebook.messages_json import from_messages, to_messages
 from cnai_magic.notebook.notebook_files import (
     find_notebook,
-    notebook_of,
-    possible_notebooks,
-    restored_from,
-    saved_answers,
+    find_possible_notebooks,
+    find_saved_answers,
+    restore_notebook,
+    write_notebook,
 )
-from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.notebook.restore import restore
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
@@ -48,7 +48,9 @@ from tests.properties import random_examples
 def write(path: Path, *cells: tuple[str, str]) -> Path:
     """Write a notebook of cells (ID, source), the first of which holds an answer."""
     made = new_notebook(*(code(source, identifier=identifier) for identifier, source in cells))
-    answer = nbformat.v4.new_output("display_data", bundle(attempt()), metadata=metadata(attempt()))
+    answer = nbformat.v4.new_output(
+        "display_data", build_bundle(attempt()), metadata=build_metadata(attempt())
+    )
     made.cells[0].outputs = [answer]
     nbformat.write(made, path)
     return path
@@ -104,7 +106,7 @@ def test_two_that_hold_it_are_not_guessed_between(tmp_path: Path, monkeypatch: p
     for name in ("a", "b"):
         write(tmp_path / f"{name}.ipynb", ("cell", "%%cnai\nhello"))
     assert find_notebook("", source="%%cnai\nhello") is None
-    held = possible_notebooks("", source="%%cnai\nhello")
+    held = find_possible_notebooks("", source="%%cnai\nhello")
     assert [each.name for each in held] == ["a.ipynb", "b.ipynb"]
 
 
@@ -166,20 +168,20 @@ def test_the_home_of_the_person_is_known(tmp_path: Path) -> None:
 
 def test_the_answers_of_the_running_cell_are_found_by_its_id_or_its_source(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"), ("cell-b", "%%cnai\nother"))
-    assert [each.reply.text for each in saved_answers(path, "cell-a", "")] == ["Four."]
-    assert [each.reply.text for each in saved_answers(path, None, "%%cnai\n2+2?\n")] == ["Four."]
-    assert saved_answers(path, "cell-b", "") == []
+    assert [each.reply.text for each in find_saved_answers(path, "cell-a", "")] == ["Four."]
+    assert [each.reply.text for each in find_saved_answers(path, None, "%%cnai\n2+2?\n")] == ["Four."]
+    assert find_saved_answers(path, "cell-b", "") == []
     with pytest.raises(InputError, match="there is no file"):
-        saved_answers(tmp_path / "missing.ipynb", "cell-a", "")
+        find_saved_answers(tmp_path / "missing.ipynb", "cell-a", "")
 
 
 def test_a_notebook_that_was_saved_again_is_read_again(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", ("cell-a", "%%cnai\n2+2?"))
-    assert len(saved_answers(path, "cell-a", "")) == 1
+    assert len(find_saved_answers(path, "cell-a", "")) == 1
     made = nbformat.read(path, as_version=4)
     made.cells[0].outputs = []
     nbformat.write(made, path)
-    assert saved_answers(path, "cell-a", "") == []
+    assert find_saved_answers(path, "cell-a", "") == []
 
 
 def test_nothing_in_a_notebook_is_executed(tmp_path: Path) -> None:
@@ -187,10 +189,10 @@ def test_nothing_in_a_notebook_is_executed(tmp_path: Path) -> None:
     hostile = f"open({str(trap)!r}, 'w')"
     answer = attempt(hostile, prompt="{{ " + hostile + " }}", system=f"%%python\n{hostile}")
     made = new_notebook(hostile)
-    data = {**bundle(answer), "text/html": f"<script>{hostile}</script>"}
-    made.cells[0].outputs = [nbformat.v4.new_output("display_data", data, metadata=metadata(answer))]
+    data = {**build_bundle(answer), "text/html": f"<script>{hostile}</script>"}
+    made.cells[0].outputs = [nbformat.v4.new_output("display_data", data, metadata=build_metadata(answer))]
     nbformat.write(made, tmp_path / "a.ipynb")
-    (turn,) = restored_from(tmp_path / "a.ipynb").conversations["main"].turns
+    (turn,) = restore_notebook(tmp_path / "a.ipynb").conversations["main"].turns
     assert turn.reply.prompt == answer.reply.prompt
     assert not trap.exists()
 
@@ -261,7 +263,7 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
         for answer in attempts:
             made.record(CellPosition(f"cell-{number}"), Attempt(answer, name))
     path = tmp_path_factory.getbasetemp() / "exported.ipynb"
-    path.write_bytes(notebook_of(made))
+    path.write_bytes(write_notebook(made))
     restored = restore(read_notebook(path).cells)
     assert restored.notes == []
     back = restored.conversations.get(name, Conversation(name))
@@ -276,8 +278,8 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
 def test_an_exported_notebook_is_valid_and_always_the_same() -> None:
     made = Conversation("main")
     made.record(CellPosition("a"), attempt())
-    written = notebook_of(made)
-    assert written == notebook_of(made)
+    written = write_notebook(made)
+    assert written == write_notebook(made)
     notebook = nbformat.reads(written.decode(), as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name == "python3"
@@ -315,7 +317,7 @@ def test_an_exported_notebook_asks_the_same_again_and_comes_back(
     assert len(asked) == 3
     assert asked == repeated
     nbformat.write(again, tmp_path / "again.ipynb")
-    restored = restored_from(tmp_path / "again.ipynb")
+    restored = restore_notebook(tmp_path / "again.ipynb")
     assert [turn.reply.prompt for turn in restored.conversations["plan"].turns][1:] == [
         "and then $5?",
         "with another system message",
@@ -349,7 +351,7 @@ def run(source: str) -> tuple[str, str, str]:
 
 
 def cells_with(made: Conversation, start: str) -> list[NotebookNode]:
-    cells = nbformat.reads(notebook_of(made).decode(), as_version=4).cells
+    cells = nbformat.reads(write_notebook(made).decode(), as_version=4).cells
     return [cell for cell in cells if cell.cell_type == "code" and start in cell.source]
 
 
@@ -392,7 +394,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
     made = Conversation(name)
     answer = attempt("yes", prompt=prompt, system=system or None, model=model, parameters=parameters)
     made.record(CellPosition("a"), replace(answer, conversation=name))
-    cells = nbformat.reads(notebook_of(made).decode(), as_version=4).cells[2:]
+    cells = nbformat.reads(write_notebook(made).decode(), as_version=4).cells[2:]
     magic, line, body = run(cells.pop().source)
     assert (magic, read_body(body)) == ("cnai", prompt)
     asked = build_ask_parser().parse(split_words(line))
@@ -439,8 +441,8 @@ def test_a_system_message_that_no_question_has_yet_is_kept(tmp_path: Path, syste
     for _ in range(turns):
         made.record(CellPosition("a"), attempt(system="Another.", conversation="plan"))
     path = tmp_path / "a.ipynb"
-    path.write_bytes(notebook_of(made))
-    restored = restored_from(path)
+    path.write_bytes(write_notebook(made))
+    restored = restore_notebook(path)
     assert (restored.conversations["plan"].system or "") == system
     assert restored.current == "plan"
 
@@ -453,14 +455,14 @@ def test_a_model_that_is_not_known_is_left_to_the_settings() -> None:
 
 def test_the_name_of_a_conversation_is_plain_text() -> None:
     made = Conversation("<img/src=x/onerror=alert(1)>")
-    title = nbformat.reads(notebook_of(made).decode(), as_version=4).cells[0].source
+    title = nbformat.reads(write_notebook(made).decode(), as_version=4).cells[0].source
     assert "<" not in title
     assert title.startswith("# Conversation ")
 
 
 def test_half_a_character_does_no_harm() -> None:
     made = Conversation("main", "a\ud800b\n")
-    assert "a?b" in notebook_of(made).decode()
+    assert "a?b" in write_notebook(made).decode()
 
 
 def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None:
@@ -476,8 +478,8 @@ def test_an_exported_conversation_is_begun_by_its_command_alone(tmp_path: Path) 
     made = Conversation("plan")
     made.record(CellPosition("a"), attempt(conversation="plan", began=True))
     path = tmp_path / "a.ipynb"
-    path.write_bytes(notebook_of(made))
-    begun_by = restored_from(path).conversations["plan"].begun_by
+    path.write_bytes(write_notebook(made))
+    begun_by = restore_notebook(path).conversations["plan"].begun_by
     assert begun_by == CellPosition("cnai-2", kind="command")
 
 
@@ -486,8 +488,8 @@ def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> No
     for number in range(1010):
         made.record(CellPosition("a"), attempt(prompt=f"q{number}", id=str(number)))
     path = tmp_path / "a.ipynb"
-    path.write_bytes(notebook_of(made))
-    (turn,) = restored_from(path).conversations["main"].turns
+    path.write_bytes(write_notebook(made))
+    (turn,) = restore_notebook(path).conversations["main"].turns
     assert [each.number for each in turn.attempts] == list(range(10, 1011))
     assert turn.reply.prompt == "q1009"
 
@@ -498,8 +500,8 @@ def test_a_fork_that_was_exported_is_a_conversation_of_its_own(tmp_path: Path) -
     fork = made.fork("plan")
     fork.record(CellPosition("a"), attempt(prompt="otherwise", conversation="plan", id="other"))
     path = tmp_path / "a.ipynb"
-    path.write_bytes(notebook_of(fork))
-    restored = restored_from(path)
+    path.write_bytes(write_notebook(fork))
+    restored = restore_notebook(path)
     assert [name for name, each in restored.conversations.items() if each.turns] == ["plan"]
     (turn,) = restored.conversations["plan"].turns
     assert [(each.number, each.reply.prompt) for each in turn.attempts] == [(1, "first"), (2, "otherwise")]
@@ -522,7 +524,7 @@ def test_an_exported_notebook_keeps_the_parts_of_a_question_and_its_calls_of_too
     ]
     read = from_messages(json.dumps(messages), "main").conversation
     file = tmp_path / "exported.ipynb"
-    file.write_bytes(notebook_of(read))
+    file.write_bytes(write_notebook(read))
     cells, notes = read_notebook(file)
     assert list(notes) == []
     assert cells[-1].source.endswith("Look: [image: image/png]")

@@ -20,7 +20,7 @@ from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.read_record import Event, read_answer, read_event
-from cnai_magic.notebook.record import SCHEMA, bundle, event_metadata, metadata, small
+from cnai_magic.notebook.record import SCHEMA, build_bundle, build_event_metadata, build_metadata, write_small
 from cnai_magic.redaction import ApiKey
 from tests.display.answers import attempt
 from tests.page_faults import page_faults
@@ -40,7 +40,9 @@ def faults_of(markdown: str) -> list[str]:
 
 def test_the_final_output_is_a_valid_output_of_a_notebook() -> None:
     output = nbformat.v4.new_output(
-        "display_data", data=bundle(attempt("a $5 `code`")), metadata=metadata(attempt("a $5 `code`"))
+        "display_data",
+        data=build_bundle(attempt("a $5 `code`")),
+        metadata=build_metadata(attempt("a $5 `code`")),
     )
     cell = nbformat.v4.new_code_cell("%%cnai\n2+2?", outputs=[output])
     notebook = nbformat.v4.new_notebook(cells=[cell])
@@ -50,7 +52,7 @@ def test_the_final_output_is_a_valid_output_of_a_notebook() -> None:
 
 
 def test_the_metadata_holds_what_a_restore_needs() -> None:
-    about = metadata(attempt(system="Be brief.", reasoning="hm", demo=True, number=2))["cnai"]
+    about = build_metadata(attempt(system="Be brief.", reasoning="hm", demo=True, number=2))["cnai"]
     assert about == {
         "schema": SCHEMA,
         "id": "0123456789abcdef",
@@ -84,7 +86,7 @@ def test_the_metadata_holds_what_a_restore_needs() -> None:
 
 
 def test_an_unpriced_answer_has_no_cost_in_the_metadata() -> None:
-    about = metadata(attempt(cost=Cost(None), usage=Usage(1, 1, estimated=True)))["cnai"]
+    about = build_metadata(attempt(cost=Cost(None), usage=Usage(1, 1, estimated=True)))["cnai"]
     assert about["cost"] is None
     assert about["usage"]["estimated"] is True
 
@@ -92,42 +94,42 @@ def test_an_unpriced_answer_has_no_cost_in_the_metadata() -> None:
 @random_examples()
 @given(st.text(st.characters(blacklist_categories=["Cc", "Cs"]) | st.just("\n")))
 def test_the_answer_is_had_back_from_the_plain_text_without_its_footer(text: str) -> None:
-    shown = bundle(attempt(text))["text/plain"]
-    footer = metadata(attempt(text))["cnai"]["footer"]
+    shown = build_bundle(attempt(text))["text/plain"]
+    footer = build_metadata(attempt(text))["cnai"]["footer"]
     assert shown.endswith(footer)
     assert shown.removesuffix(footer).strip() == text.strip()
     assert shown.rsplit("\n", 1)[-1] == footer
 
 
 def test_markdown_ends_with_the_footer_in_which_no_dollar_begins_maths() -> None:
-    assert bundle(attempt())["text/markdown"] == f"Four.\n\n{small(attempt().footer)}"
-    assert small("$1 · $2") == f"<small>{DOLLAR}1 · {DOLLAR}2</small>"
+    assert build_bundle(attempt())["text/markdown"] == f"Four.\n\n{write_small(attempt().footer)}"
+    assert write_small("$1 · $2") == f"<small>{DOLLAR}1 · {DOLLAR}2</small>"
 
 
 def test_reasoning_is_folded_and_stands_before_the_answer() -> None:
-    markdown = bundle(attempt(reasoning="hm <b>"))["text/markdown"]
+    markdown = build_bundle(attempt(reasoning="hm <b>"))["text/markdown"]
     assert markdown.startswith("<details><summary>Reasoning</summary>\n\nhm &lt;b>\n\n</details>\n\nFour.")
-    assert "hm" not in bundle(attempt(reasoning="hm"))["text/plain"]
+    assert "hm" not in build_bundle(attempt(reasoning="hm"))["text/plain"]
 
 
 @pytest.mark.parametrize("text", ['{"a": 1,\n "b": [2]}', "[1, 2]"])
 def test_an_answer_that_is_json_is_shown_as_code(text: str) -> None:
-    assert bundle(attempt(text))["text/markdown"].startswith(f"```json\n{text}\n```\n\n")
-    assert bundle(attempt(text))["text/plain"].startswith(text)
+    assert build_bundle(attempt(text))["text/markdown"].startswith(f"```json\n{text}\n```\n\n")
+    assert build_bundle(attempt(text))["text/plain"].startswith(text)
 
 
 @pytest.mark.parametrize("text", ["{not json}", "[a link](https://example.org)", '["```"]', '{"a": 1} is it'])
 def test_an_answer_that_is_not_only_json_is_markdown(text: str) -> None:
-    assert "```json" not in bundle(attempt(text))["text/markdown"]
+    assert "```json" not in build_bundle(attempt(text))["text/markdown"]
 
 
 def test_an_empty_answer_is_its_footer() -> None:
-    assert bundle(attempt(""))["text/plain"] == attempt("").footer
-    assert bundle(attempt(""))["text/markdown"] == small(attempt("").footer)
+    assert build_bundle(attempt(""))["text/plain"] == attempt("").footer
+    assert build_bundle(attempt(""))["text/markdown"] == write_small(attempt("").footer)
 
 
 def test_control_sequences_are_in_neither_form() -> None:
-    shown = bundle(attempt("a\x1b[31mb\x07c\x1b]0;title\x07d", reasoning="e\x9b2Jf"))
+    shown = build_bundle(attempt("a\x1b[31mb\x07c\x1b]0;title\x07d", reasoning="e\x9b2Jf"))
     assert shown["text/plain"].startswith("abcd\n")
     assert not any(character in text for text in shown.values() for character in "\x1b\x07\x9b")
 
@@ -135,7 +137,7 @@ def test_control_sequences_are_in_neither_form() -> None:
 @pytest.mark.parametrize("payload", NAMED)
 def test_nothing_in_an_output_runs(payload: str) -> None:
     hostile = attempt(payload, reasoning=payload, prompt=payload, model=payload)
-    assert faults_of(bundle(hostile)["text/markdown"]) == []
+    assert faults_of(build_bundle(hostile)["text/markdown"]) == []
 
 
 # -- read back ----------------------------------------------------------------------------------
@@ -143,7 +145,9 @@ def test_nothing_in_an_output_runs(payload: str) -> None:
 
 def saved(answer: Attempt) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return metadata and data of an answer's output as a notebook file has them: text as a list of lines."""
-    output = nbformat.v4.new_output("display_data", data=bundle(answer), metadata=metadata(answer))
+    output = nbformat.v4.new_output(
+        "display_data", data=build_bundle(answer), metadata=build_metadata(answer)
+    )
     cell = nbformat.v4.new_code_cell("%%cnai", outputs=[output])
     notebook = json.loads(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
     (held,) = notebook["cells"][0]["outputs"]
@@ -332,7 +336,7 @@ for _ in range(100_000):
 @pytest.mark.parametrize(
     "name",
     [
-        *metadata(attempt())["cnai"],
+        *build_metadata(attempt())["cnai"],
         "text",
         "others",
         "replayed",
@@ -419,13 +423,13 @@ _MOMENT = datetime(2026, 11, 23, 12, 0, 0, 123000, tzinfo=timezone.utc)
     ],
 )
 def test_a_change_comes_back_from_its_output(kind: str, facts: dict[str, Any]) -> None:
-    written = event_metadata(kind, "main", time=_MOMENT, **facts)["cnai"]
+    written = build_event_metadata(kind, "main", time=_MOMENT, **facts)["cnai"]
     assert read_event(json.loads(json.dumps(written))) == Event(_MOMENT, kind, "main", **facts)
 
 
 def test_a_change_without_a_time_was_made_now() -> None:
     before = datetime.now(timezone.utc) - timedelta(milliseconds=1)
-    event = read_event(event_metadata("use", "main")["cnai"])
+    event = read_event(build_event_metadata("use", "main")["cnai"])
     assert before <= event.time <= datetime.now(timezone.utc)
 
 
@@ -442,7 +446,7 @@ def test_whatever_stands_in_a_change_is_read_or_refused_with_a_reason(kind: str,
         "system": "s",
         "time": _MOMENT,
     }
-    about = event_metadata(kind, "main", **facts)["cnai"]
+    about = build_event_metadata(kind, "main", **facts)["cnai"]
     reasons = []
     for value in [*_ANYTHING, _DEEP]:
         try:
@@ -479,6 +483,6 @@ def test_a_key_that_was_met_is_in_no_output_whatever_stands_within_it(break_: st
         parameters={"stop": (echoed,)},
         others=(other,),
     )
-    shown = html.unescape(json.dumps([bundle(written), metadata(written)], ensure_ascii=False))
+    shown = html.unescape(json.dumps([build_bundle(written), build_metadata(written)], ensure_ascii=False))
     assert "curl" in shown
     assert key[3:] not in shown

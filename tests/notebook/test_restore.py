@@ -19,12 +19,12 @@ from cnai_magic.chat.conversations import Conversations
 from cnai_magic.errors import InputError
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.money.cost import Spend
-from cnai_magic.notebook.cell_history import kept_of
+from cnai_magic.notebook.cell_history import collect_kept
 from cnai_magic.notebook.merge import merge
 from cnai_magic.notebook.read_record import read_answer
-from cnai_magic.notebook.record import bundle, event_metadata, metadata
+from cnai_magic.notebook.record import build_bundle, build_event_metadata, build_metadata
 from cnai_magic.notebook.restore import Restored, restore
-from cnai_magic.notebook.saved_outputs import SavedCell, answers_of
+from cnai_magic.notebook.saved_outputs import SavedCell, read_answers
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai
 from tests.display.answers import attempt
@@ -77,14 +77,16 @@ class Document:
         """Keep in the last output what the cell did before."""
         conversations = self.session.conversations
         held = {each.id for output in self.cells(cell)[0].outputs for each in _attempts(output)}
-        kept = kept_of(conversations, cell, next(self.clock), held, changed=False)
+        kept = collect_kept(conversations, cell, next(self.clock), held, changed=False)
         if kept:
             self.outputs[cell][-1]["metadata"]["cnai"]["kept"] = kept.record(10)
         for _, turn in self.session.conversations.turns_of(cell):
             turn.display_id = ""
 
     def show(self, cell: str, answer: Attempt) -> None:
-        self.outputs.setdefault(cell, []).append({"data": bundle(answer), "metadata": metadata(answer)})
+        self.outputs.setdefault(cell, []).append(
+            {"data": build_bundle(answer), "metadata": build_metadata(answer)}
+        )
 
     def command(self, cell: str, line: str) -> None:
         """Run a cell with a command of %cnai_chat."""
@@ -224,7 +226,7 @@ def test_a_cell_that_began_a_conversation_is_asked_again_in_it(document: Documen
 
 
 def test_an_import_is_told_and_not_made_again(document: Document) -> None:
-    document.outputs["x"] = [{"data": {}, "metadata": event_metadata("import", "talk", path="talk.md")}]
+    document.outputs["x"] = [{"data": {}, "metadata": build_event_metadata("import", "talk", path="talk.md")}]
     assert any("import it again" in note for note in document.restored().notes)
 
 
@@ -441,13 +443,17 @@ def test_an_output_edited_by_hand_is_what_stands_there_now(document: Document) -
 def test_a_hostile_change_of_a_conversation_is_left_out(document: Document) -> None:
     later = _BEGIN + timedelta(days=1)
     outputs = [
-        {"metadata": event_metadata("fork", "main", name="a b", answers=[], time=later)},
-        {"metadata": event_metadata("fork", "main", name="x", answers="all", time=later)},
-        {"metadata": event_metadata("fork", "main", name="y", answers=[None, {}, "nobody"], time=later)},
-        {"metadata": event_metadata("drop", "main", turn_id=["x"], time=later)},
-        {"metadata": event_metadata("keep", "main", turn_id="nobody", answer="x", time=later)},
-        {"metadata": event_metadata("system", "main", system={"x": 1}, time=later)},
-        {"metadata": event_metadata("use", "-rf /", time=later)},
+        {"metadata": build_event_metadata("fork", "main", name="a b", answers=[], time=later)},
+        {"metadata": build_event_metadata("fork", "main", name="x", answers="all", time=later)},
+        {
+            "metadata": build_event_metadata(
+                "fork", "main", name="y", answers=[None, {}, "nobody"], time=later
+            )
+        },
+        {"metadata": build_event_metadata("drop", "main", turn_id=["x"], time=later)},
+        {"metadata": build_event_metadata("keep", "main", turn_id="nobody", answer="x", time=later)},
+        {"metadata": build_event_metadata("system", "main", system={"x": 1}, time=later)},
+        {"metadata": build_event_metadata("use", "-rf /", time=later)},
     ]
     restored = restore([*document.cells(), SavedCell("x", "", outputs)])
     assert prompts(restored) == ["question a", "question b", "question c"]
@@ -459,7 +465,7 @@ def test_a_hostile_change_of_a_conversation_is_left_out(document: Document) -> N
 def test_answers_of_a_cell_are_those_that_are_sound(document: Document) -> None:
     (cell, *_) = document.cells()
     broken = {"metadata": {"cnai": {"schema": 2}}, "data": {}}
-    assert [each.reply.prompt for each in answers_of(cell._replace(outputs=[broken, *cell.outputs]))] == [
+    assert [each.reply.prompt for each in read_answers(cell._replace(outputs=[broken, *cell.outputs]))] == [
         "question a"
     ]
 
@@ -603,10 +609,14 @@ def test_what_was_made_to_take_long_or_fill_the_memory_does_not(document: Docume
     for number in range(many):
         name, answer = f"fork-{number}", f"attempt-{number}"
         outputs += [
-            {"metadata": event_metadata("fork", "main", name=name, answers=[answer], time=later)},
-            {"metadata": event_metadata("keep", "main", turn_id=turn_id, answer=answer, time=later)},
-            {"metadata": event_metadata("keep", "main", turn_id=turn_id, answer=f"no-{number}", time=later)},
-            {"metadata": event_metadata("drop", name, turn_id=turn_id, time=later)},
+            {"metadata": build_event_metadata("fork", "main", name=name, answers=[answer], time=later)},
+            {"metadata": build_event_metadata("keep", "main", turn_id=turn_id, answer=answer, time=later)},
+            {
+                "metadata": build_event_metadata(
+                    "keep", "main", turn_id=turn_id, answer=f"no-{number}", time=later
+                )
+            },
+            {"metadata": build_event_metadata("drop", name, turn_id=turn_id, time=later)},
             {"metadata": {"cnai": {"schema": 2, "event": "use", "conversation": "\x1b"}}},
         ]
     restored = restore([SavedCell("a", "", outputs)])

@@ -39,7 +39,7 @@ from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money import budget, spending
 from cnai_magic.money.cost import Charge, Cost, Spend
 from cnai_magic.notebook.read_record import read_answer
-from cnai_magic.notebook.record import bundle, metadata
+from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session import kernel_session as session_module
 from cnai_magic.session import pending_reply, recorder, reply_reader
@@ -683,7 +683,10 @@ def test_the_model_that_answered_is_kept_where_it_is_another(
     assert (reply.model, reply.answered_by) == ("deepseek-chat", "qwen2.5-coder-0.5b")
     attempt = latest(session)
     assert session.ask("3+3?").answered_by == ""
-    assert read_answer(metadata(attempt)["cnai"], bundle(attempt)).reply.answered_by == "qwen2.5-coder-0.5b"
+    assert (
+        read_answer(build_metadata(attempt)["cnai"], build_bundle(attempt)).reply.answered_by
+        == "qwen2.5-coder-0.5b"
+    )
     expected = ["deepseek-chat, answered by qwen2.5-coder-0.5b", "deepseek-chat"]
     assert session.ledger is not None
     assert list(session.ledger.read_sums("model")) == expected

@@ -18,7 +18,7 @@ from cnai_magic.display.models import build_models_table
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.magics.spend import balance_lines
+from cnai_magic.magics.spend import describe_balance
 from cnai_magic.money.price import FREE_LOCAL, Price, PriceList
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session import kernel_session
@@ -306,7 +306,7 @@ def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_sh
         assert list(session.ledger.read_sums("host", demo=True)) == ["127.0.0.1"]
         assert session.spending.status(session.budget, demo=False) == (10**9, 0, 0)
         assert "demo credit (not money)" in build_models_table(session.models(), session).note
-        told = list(balance_lines(session))
+        told = list(describe_balance(session))
         assert told[0].startswith("127.0.0.1 counts demo credit $0.")
         assert told[2].startswith("The ledger counts $0.")
     finally:
