@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from .plain import kinds_of
-from .shown import FormatError, Shown, cut_text, fit
+from .shown import FormatError, Shown, cut_text, fit, most_pieces
 from .tables import Table, is_data_frame, read_table
 
 __all__ = ["show_json"]
@@ -19,13 +19,13 @@ _MOST_ITEMS = 100_000
 def show_json(value: Any, table: Table | None, name: str, tokens: int) -> Shown:
     """Show a value as JSON; a table or a list with as many of its records as the cap allows."""
     if table is not None:
-        total, value = table.total, _list_records(table)
+        total, wanted, value = table.total, table.size, _list_records(table, most_pieces(tokens))
     elif type(value) in (list, tuple):
-        total, value = len(value), list(value)
+        total, wanted = len(value), len(value)
     else:
         text, left_out = cut_text(_dump(_simplify(value, ())), tokens)
         return Shown(text, "JSON", block="\n" in text, cut=left_out)
-    simple = [_simplify(each, ()) for each in value[:_MOST_ITEMS]]
+    simple = [_simplify(each, ()) for each in value[: min(_MOST_ITEMS, most_pieces(tokens))]]
 
     def make(size: int) -> str:
         above = f"{name}: {size:,} of {total:,} records\n" if size < total else ""
@@ -33,14 +33,14 @@ def show_json(value: Any, table: Table | None, name: str, tokens: int) -> Shown:
 
     text, size = fit(make, len(simple), tokens)
     text, left_out = cut_text(text, tokens)
-    cut = f"{size:,} of {len(value):,} records" if size < len(value) else ""
+    cut = f"{size:,} of {wanted:,} records" if size < wanted else ""
     note = f"{size:,} of {total:,} records" if size < total else f"{total:,} records"
     return Shown(text, note, block=True, cut=left_out or cut)
 
 
-def _list_records(table: Table) -> list[dict[str, Any]]:
+def _list_records(table: Table, most: int = _MOST_ITEMS) -> list[dict[str, Any]]:
     """Return the rows of a table as dicts."""
-    rows = table.rows(range(min(table.size, _MOST_ITEMS))) if table.size else ()
+    rows = table.rows(range(min(table.size, _MOST_ITEMS, most))) if table.size else ()
     return [dict(zip(table.columns, row, strict=False)) for row in rows]
 
 

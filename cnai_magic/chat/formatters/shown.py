@@ -8,7 +8,7 @@ from typing import Any
 
 from ...api.tokens import estimate_tokens
 
-__all__ = ["FormatError", "Shown", "View", "cut_text", "fit", "fits"]
+__all__ = ["FormatError", "Shown", "View", "cut_text", "fit", "fits", "most_pieces"]
 
 # No text of more characters than this has at most one token: what is far longer need not be weighed.
 _MOST_CHARACTERS = 8
@@ -43,6 +43,11 @@ class View:
     value: Any = field(repr=False)
     form: str
     count: int | None = None
+
+
+def most_pieces(tokens: int) -> int:
+    """Return how many pieces of a text can fit at most, if each has two characters or more."""
+    return _MOST_CHARACTERS * tokens // 2 if tokens else 10**9
 
 
 def fits(text: str, tokens: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from .masking import MASK, is_secret_name
 from .plain import kinds_of, print_value
-from .shown import Shown, cut_text, fit, fits
+from .shown import Shown, cut_text, fit, fits, most_pieces
 
 __all__ = ["Table", "is_data_frame", "read_table", "show_csv", "show_schema", "show_table"]
 
@@ -187,7 +187,7 @@ def _write_table(table: Table, name: str, rows: int, columns: int, characters: i
     width = len(table.columns)
     size = f"{_count(rows, table.total, 'row')}, {_count(columns, width, 'column')}"
     lines = [f"{name}: {size} ({table.kind})", _write_columns(table, columns)]
-    return "\n".join([*lines, _write_csv(table, range(rows), columns, characters)]).rstrip("\n")
+    return "\n".join([*lines, *_write_csv(table, rows, columns, characters)])
 
 
 def _count(number: int, total: int, what: str) -> str:
@@ -204,17 +204,25 @@ def _write_columns(table: Table, columns: int) -> str:
     return "columns: " + ", ".join([*parts, *([f"… {left:,} more"] * (left > 0))])
 
 
-def _write_csv(table: Table, numbers: Sequence[int], columns: int, characters: int = 0) -> str:
-    """Return rows of a table as CSV under their names; cells of more characters are cut, 0 cuts none."""
+def _write_csv(table: Table, size: int, columns: int, characters: int = 0) -> list[str]:
+    """Return names and first rows of a table as CSV; cells of more characters are cut, 0 cuts none."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="")
     names = table.columns[:columns]
     secret = [is_secret_name(name) for name in names]
-    writer.writerow(names)
-    for row in table.rows(numbers) if len(numbers) else ():
+    lines = []
+
+    def write(row: Iterable[str]) -> None:
+        writer.writerow(row)
+        lines.append(text.getvalue())
+        text.seek(0)
+        text.truncate()
+
+    write(names)
+    for row in table.rows(range(size)) if size else ():
         cells = zip(row[:columns], secret, strict=False)
-        writer.writerow([MASK if hide and cell else _write_cell(cell, characters) for cell, hide in cells])
-    return text.getvalue()
+        write(MASK if hide and cell else _write_cell(cell, characters) for cell, hide in cells)
+    return lines
 
 
 def _write_cell(cell: Any, characters: int) -> str:
@@ -234,14 +242,14 @@ def _write_cell(cell: Any, characters: int) -> str:
 
 def show_csv(table: Table, name: str, tokens: int, count: int | None) -> Shown:
     """Show as many rows of a table as CSV as were asked for, and as the cap allows."""
-    width, wanted = len(table.columns), min(count or table.size, table.size, _MOST_ROWS)
+    wanted = min(count or table.size, table.size)
+    lines = _write_csv(table, min(wanted, _MOST_ROWS, most_pieces(tokens)), len(table.columns))
 
     def make(rows: int) -> str:
-        whole = rows == table.total
-        above = "" if whole else f"{name}: {_count(rows, table.total, 'row')}\n"
-        return above + _write_csv(table, range(rows), width).rstrip("\n")
+        above = [] if rows == table.total else [f"{name}: {_count(rows, table.total, 'row')}"]
+        return "\n".join([*above, *lines[: rows + 1]])
 
-    text, rows = fit(make, wanted, tokens)
+    text, rows = fit(make, len(lines) - 1, tokens)
     text, left_out = cut_text(text, tokens)
     cut = f"{rows:,} of {wanted:,} rows" if rows < wanted else ""
     return Shown(text, _count(rows, table.total, "row"), block=True, cut=left_out or cut)
