@@ -14,11 +14,13 @@ from tests.servers import ScriptedServer, sse
 
 SENT: dict[str, Any] = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
 VALUES: dict[str, Any] = {**SENT, "think": "low", "extra": {"top_k": 20}, "schema": "n int"}
+# What the schema asks for: nothing is to be corrected.
+ANSWER = '{"n": 1}'
 SENT |= {"reasoning_effort": "low", "top_k": 20}
 
 
 def _stream(base_url: str, **parameters: Any) -> None:
-    assert "".join(Session(base_url=base_url).stream("a", **parameters)) == "yes"
+    assert "".join(Session(base_url=base_url).stream("a", **parameters)) == ANSWER
 
 
 CALLS: dict[str, tuple[Any, Callable[..., object]]] = {
@@ -44,7 +46,7 @@ def test_each_parameter_is_a_typed_argument_and_is_sent(name: str) -> None:
             types = {"Mapping[str, Any]", "None"}
         assert set(str(argument.annotation).split(" | ")) == types | ({"str"} if row.choices else set())
     with ScriptedServer() as server:
-        server.reply(sse("yes"))
+        server.reply(sse(ANSWER))
         given = {row.name: VALUES[row.name] for row in PARAMETERS if row.setting or name != "Session"}
         call(server.base_url, **given)
     sent = server.requests[0].json()
