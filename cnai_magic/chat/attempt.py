@@ -62,14 +62,14 @@ class Attempt:
     def footer(self) -> str:
         """One line: model, turn, tokens, cost, time, what the notebook has spent, and remarks."""
         return self.reply.line(
-            turn=self.turn, attempt=self.number, notebook=self.total, remarks=list(self._remarks())
+            turn=self.turn, attempt=self.number, notebook=self.total, remarks=list(self._list_remarks())
         )
 
     def with_footer(self) -> Attempt:
         """Return this attempt with its footer in the reply, for whoever holds the reply alone."""
         return replace(self, reply=replace(self.reply, footer=self.footer))
 
-    def _remarks(self) -> Iterator[str]:
+    def _list_remarks(self) -> Iterator[str]:
         """Yield what a reader needs to know of the place, in few words."""
         if self.in_force:
             yield f"attempt {self.in_force} stays in force"

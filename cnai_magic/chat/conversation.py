@@ -67,12 +67,12 @@ class Conversation:
 
     def is_fork_of(self, other: Conversation) -> bool:
         """Tell whether this was forked from another one, or from a fork of it."""
-        return any(each is other for each in self._origins())
+        return any(each is other for each in self._follow_origins())
 
     def took_over(self, other: Conversation, turn: Turn) -> bool:
         """Tell whether this is a fork of another one, made after a cell had its turn there."""
         made = None
-        for each in (self, *self._origins()):
+        for each in (self, *self._follow_origins()):
             if each is other:
                 return self is not other and (made is None or turn.first_run < made)
             made = each.made_at
@@ -80,14 +80,14 @@ class Conversation:
 
     def is_kin_of(self, other: Conversation) -> bool:
         """Tell whether two conversations have a beginning in common."""
-        return [self, *self._origins()][-1] is [other, *other._origins()][-1]
+        return [self, *self._follow_origins()][-1] is [other, *other._follow_origins()][-1]
 
     @property
     def depth(self) -> int:
         """How many forks led to it."""
-        return len(list(self._origins()))
+        return len(list(self._follow_origins()))
 
-    def _origins(self) -> Iterator[Conversation]:
+    def _follow_origins(self) -> Iterator[Conversation]:
         origin = self.origin
         while origin is not None:
             yield origin
@@ -174,7 +174,7 @@ class Conversation:
         turn, index = self._stand(position, attempt.first_run)
         asked, below = attempt.reply.started, self.turns[index + 1 :]
         newer_below = sum(each.reply.started < asked for each in below if each.attempts)
-        turn.add_next(replace(self._placed(attempt, turn, index), newer_below=newer_below))
+        turn.add_next(replace(self._place(attempt, turn, index), newer_below=newer_below))
         return turn
 
     def _stand(
@@ -192,7 +192,7 @@ class Conversation:
         return turn, index
 
     @staticmethod
-    def _placed(attempt: Attempt, turn: Turn, index: int) -> Attempt:
+    def _place(attempt: Attempt, turn: Turn, index: int) -> Attempt:
         return replace(
             attempt,
             turn=index + 1,
@@ -232,7 +232,7 @@ class Conversation:
     def reinstate(self, position: CellPosition, attempt: Attempt) -> Turn:
         """Put an answer that was saved in its place again, with its number and its other attempts."""
         turn, index = self._stand(position, attempt.first_run, attempt.turn_id)
-        placed = replace(self._placed(attempt, turn, index), others=()).with_footer()
+        placed = replace(self._place(attempt, turn, index), others=()).with_footer()
         ids = {each.id for each in (*attempt.others, attempt)}
         kept = [each for each in turn.attempts if each.id not in ids]
         turn.attempts = sorted((*kept, *attempt.others, placed), key=lambda each: each.number)

@@ -62,9 +62,9 @@ class Conversations:
         if found is None:
             near = nearest(name, self._named)
             raise InputError(
-                f"there is no conversation {_short(name)!r}",
+                f"there is no conversation {_shorten(name)!r}",
                 why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",
-                next_step=begin_conversation(_short(name)),
+                next_step=begin_conversation(_shorten(name)),
             )
         return found
 
@@ -87,16 +87,16 @@ class Conversations:
         Where a fork of that one is in use, made after the cell had its turn, the question is asked in the
         fork. Without a turn it is asked in the conversation in use.
         """
-        holding = [each for each in self if _asked_by(each.turns, position)]
-        holding = holding or [each for each in self if _asked_by(each.detached.values(), position)]
+        holding = [each for each in self if _find_asked(each.turns, position)]
+        holding = holding or [each for each in self if _find_asked(each.detached.values(), position)]
         in_use = self.in_use
         if not holding or in_use in holding:
             return in_use
         for each in holding:
-            turns = _asked_by((*each.turns, *each.detached.values()), position)
+            turns = _find_asked((*each.turns, *each.detached.values()), position)
             if any(in_use.took_over(each, turn) for turn in turns):
                 return in_use
-        return max(holding, key=lambda each: _last_asked(each, position))
+        return max(holding, key=lambda each: _find_last_asked(each, position))
 
     def first_run(self, position: CellPosition) -> datetime:
         """Return when the cell of a question first ran, by which its turn is ordered; now, if it has none.
@@ -123,7 +123,7 @@ class Conversations:
                 or each.is_fork is not fork
             ):
                 continue
-            if begun == position if not name else begun.cell == position.cell and name in _names(each):
+            if begun == position if not name else begun.cell == position.cell and name in _list_names(each):
                 return each
         return None
 
@@ -156,7 +156,7 @@ class Conversations:
             )
         if not self.is_name(name):
             raise InputError(
-                f"{_short(name)!r} cannot be the name of a conversation",
+                f"{_shorten(name)!r} cannot be the name of a conversation",
                 why=f"a name is one word, of at most {_LONGEST_NAME} characters",
                 next_step=name_conversation(),
             )
@@ -223,13 +223,13 @@ class Conversations:
         before changes nothing.
         """
         done = self._named.get(new)
-        if done is not None and done.renamed_by == by.cell and by.cell and name in ("", *_names(done)):
+        if done is not None and done.renamed_by == by.cell and by.cell and name in ("", *_list_names(done)):
             return new
         conversation = self[name] if name else self.in_use
         old = conversation.name
         if name and name != old:
             raise InputError(
-                f"there is no conversation {_short(name)!r} any more",
+                f"there is no conversation {_shorten(name)!r} any more",
                 why=f"it is called {old!r} now",
                 next_step=rename_conversation(old, new),
             )
@@ -242,7 +242,7 @@ class Conversations:
         conversation.former_names = [*(each for each in conversation.former_names if each != new), old]
         for each in self:
             for turn in (*each.turns, *each.detached.values()):
-                turn.attempts = [_renamed(each, old, new) for each in turn.attempts]
+                turn.attempts = [_rename(each, old, new) for each in turn.attempts]
         return old
 
     def delete(self, name: str) -> Conversation | None:
@@ -315,11 +315,11 @@ class Conversations:
         return [(each, turn) for each in self for turn in each.turns_of(cell)]
 
 
-def _names(conversation: Conversation) -> Sequence[str]:
+def _list_names(conversation: Conversation) -> Sequence[str]:
     return conversation.name, *conversation.former_names
 
 
-def _asked_by(turns: Iterable[Turn], position: CellPosition) -> list[Turn]:
+def _find_asked(turns: Iterable[Turn], position: CellPosition) -> list[Turn]:
     """Return the turns that a question at `position` has made: those of its cell, where it appends."""
     if position.cell is None:
         return []
@@ -330,15 +330,15 @@ def _asked_by(turns: Iterable[Turn], position: CellPosition) -> list[Turn]:
     ]
 
 
-def _last_asked(conversation: Conversation, position: CellPosition) -> float:
+def _find_last_asked(conversation: Conversation, position: CellPosition) -> float:
     """Return when a question was last asked in a conversation; a turn from before a fork was not."""
-    turns = _asked_by((*conversation.turns, *conversation.detached.values()), position)
+    turns = _find_asked((*conversation.turns, *conversation.detached.values()), position)
     return max((turn.asked.timestamp() for turn in turns if turn.asked), default=0.0)
 
 
-def _renamed(attempt: Attempt, old: str, new: str) -> Attempt:
+def _rename(attempt: Attempt, old: str, new: str) -> Attempt:
     return replace(attempt, conversation=new) if attempt.conversation == old else attempt
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= 60 else name[:59] + "…"

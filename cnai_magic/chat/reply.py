@@ -20,7 +20,7 @@ from ..money.cost import Cost, Spend
 from ..redaction import clean, one_line
 from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
 from .json_table import find_rows, write_table
-from .markdown import code_blocks, fenced_blocks, notebook_markdown
+from .markdown import fenced_blocks, find_code_blocks, write_markdown
 from .schemas import check_schema
 
 __all__ = ["Reply"]
@@ -90,7 +90,7 @@ class Reply:
         Blocks of JSON are data, not code: they are returned where "json" is named.
         """
         if language:
-            return code_blocks(self.text, language)
+            return find_code_blocks(self.text, language)
         return [code for info, code in fenced_blocks(self.text) if info.lower() not in DATA_LANGUAGES]
 
     def json(self) -> Any:
@@ -160,7 +160,7 @@ class Reply:
         """
         text = clean(self.text).strip("\n")
         rows = find_rows(_read_or_none(text)) if self.schema is not None and not self.failed else []
-        return write_table(rows) if rows else notebook_markdown(_fenced(text))
+        return write_table(rows) if rows else write_markdown(_fenced(text))
 
     @property
     def summary(self) -> str:

@@ -9,7 +9,7 @@ from IPython.display import display
 
 from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
-from ..chat.markdown import escape_markdown, notebook_markdown
+from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.markdown.typed_lines import keep_lines
 from ..notebook.record import build_bundle, build_metadata
 from ..redaction import clean
@@ -58,7 +58,7 @@ class Transcript:
         markdown = [f"**Conversation {escape_markdown(clean(self._name))}**"]
         plain = [f"Conversation {clean(self._name)}"]
         if self._system:
-            markdown.append(f"*System:*\n\n{notebook_markdown(keep_lines(clean(self._system)))}")
+            markdown.append(f"*System:*\n\n{write_markdown(keep_lines(clean(self._system)))}")
             plain.append(f"System: {clean(self._system)}")
         if not self._turns:
             markdown.append("It has no turns yet.")
@@ -66,7 +66,7 @@ class Transcript:
         for number, turn in self._turns:
             answer = build_bundle(turn.attempt, alone=True)
             prompt = clean(turn.reply.prompt)
-            question = notebook_markdown(f"**{number}.**\n\n{keep_lines(prompt)}", quoted=True)
+            question = write_markdown(f"**{number}.**\n\n{keep_lines(prompt)}", quoted=True)
             markdown += [question, answer["text/markdown"]]
             plain += [f"[{number}] {prompt}", answer["text/plain"]]
         return {"text/markdown": "\n\n".join(markdown), "text/plain": "\n\n".join(plain)}

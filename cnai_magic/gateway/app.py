@@ -20,15 +20,15 @@ from . import billing_bodies as billing
 from . import faults
 from .charges import Account, OpenCharge
 from .cors import Origins
-from .error_middleware import current_request_id, error_middleware, refusal_of
+from .error_middleware import get_request_id, make_error_middleware, make_refusal
 from .event_stream import EventStream
-from .json_response import json_response
+from .json_response import make_json_response
 from .keys import SingleKey
 from .limits import Limits
-from .refusal import unknown_model
+from .refusal import explain_unknown_model
 from .request_body import RequestReader
-from .upstream import Upstream, demo_upstream
-from .wire import DONE, Completion, Envelope, error_event, model_body, new_id
+from .upstream import Upstream, make_demo_upstream
+from .wire import DONE, Completion, Envelope, build_model_body, new_id, write_error_event
 
 __all__ = ["LIMITS", "make_app"]
 
@@ -52,11 +52,11 @@ def make_app(
     event a stream sends a comment; `upstream` replaces the demo models; `account` is charged for answers;
     `limits` are the times a client has; web pages of `origins` may use it.
     """
-    upstream = upstream or demo_upstream(tokens_per_second)
+    upstream = upstream or make_demo_upstream(tokens_per_second)
     limits = limits or Limits()
     reader = RequestReader(limits.body)
     routes = _Routes(SingleKey(key), upstream, keep_alive, account or Account(), reader)
-    app = web.Application(middlewares=[error_middleware(origins or Origins())])
+    app = web.Application(middlewares=[make_error_middleware(origins or Origins())])
     app[LIMITS] = limits
     app.router.add_get("/v1/models", routes.list_models)
     # The ID of a model may contain slashes, as in `qwen/qwen3-max`.
@@ -69,7 +69,7 @@ def make_app(
     app.router.add_get("/health", routes.show_health)
 
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["X-Request-Id"] = current_request_id() or new_id("req-")
+        response.headers["X-Request-Id"] = get_request_id() or new_id("req-")
         if origins is not None:
             response.headers.update(origins.headers(request.headers))
 
@@ -96,40 +96,42 @@ class _Routes:
         self._started = int(time.time())
 
     async def show_health(self, _: web.Request) -> web.StreamResponse:
-        return json_response({"status": "ok"})
+        return make_json_response({"status": "ok"})
 
     async def list_models(self, request: web.Request) -> web.StreamResponse:
         self._keys.authorise(request)
-        items = [model_body(model, self._started) for model in self._upstream.models]
-        return json_response({"object": "list", "data": items})
+        items = [build_model_body(model, self._started) for model in self._upstream.models]
+        return make_json_response({"object": "list", "data": items})
 
     async def show_model(self, request: web.Request) -> web.StreamResponse:
         self._keys.authorise(request)
         name = request.match_info["model"]
         for model in self._upstream.models:
             if model.id == name:
-                return json_response(model_body(model, self._started))
-        raise unknown_model(name, self._upstream.models)
+                return make_json_response(build_model_body(model, self._started))
+        raise explain_unknown_model(name, self._upstream.models)
 
     async def show_subscription(self, request: web.Request) -> web.StreamResponse:
         self._keys.authorise(request)
-        return json_response(billing.dumps(billing.subscription()))
+        return make_json_response(billing.dumps(billing.build_subscription()))
 
     async def show_usage(self, request: web.Request) -> web.StreamResponse:
         self._keys.authorise(request)
-        return json_response(billing.dumps(billing.usage(self._account.charged)))
+        return make_json_response(billing.dumps(billing.build_usage(self._account.charged)))
 
     async def show_prices(self, _: web.Request) -> web.StreamResponse:
-        return json_response(billing.dumps(billing.price_list(self._account.prices(self._upstream.models))))
+        return make_json_response(
+            billing.dumps(billing.build_price_list(self._account.prices(self._upstream.models)))
+        )
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         self._keys.authorise(request)
         call = await self._reader.read(request)
         model = call.chat.model
         if not any(known.id == model for known in self._upstream.models):
-            raise unknown_model(model, self._upstream.models)
+            raise explain_unknown_model(model, self._upstream.models)
         self._upstream.check(call.chat)
-        with self._account.open(current_request_id(), model, call.prompt_tokens) as charge:
+        with self._account.open(get_request_id(), model, call.prompt_tokens) as charge:
             envelope = Envelope(model, include_usage=call.include_usage, service_tier=call.service_tier)
             if model == faults.MODEL:
                 return await faults.respond(request, call, envelope, charge)
@@ -153,7 +155,7 @@ class _Routes:
                 raise
             except Exception as exc:  # noqa: BLE001 - the status is sent: the error has to go into the stream
                 charge.settle()
-                await stream.send(error_event(refusal_of(exc)))
+                await stream.send(write_error_event(make_refusal(exc)))
         return stream.response
 
 
@@ -165,7 +167,7 @@ async def _send_whole(
         async for chunk in chunks:
             whole.add(chunk)
             charge.add(chunk)
-        return json_response(envelope.completion(whole))
+        return make_json_response(envelope.completion(whole))
     except BaseException:
         # Nothing is sent of an answer that fails before its end.
         charge.discard()

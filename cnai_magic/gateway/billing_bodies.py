@@ -12,7 +12,7 @@ from decimal import Decimal
 from ..api.billing import EXACT
 from ..money.price import Price
 
-__all__ = ["dumps", "price_list", "subscription", "usage"]
+__all__ = ["build_price_list", "build_subscription", "build_usage", "dumps"]
 
 # What the one-api family writes for a key without a limit, in USD.
 _UNLIMITED = 100_000_000
@@ -21,7 +21,7 @@ _NANO_PER_CENT = 10**7
 _NANO_PER_RATIO = 2 * 10**9
 
 
-def subscription() -> dict[str, object]:
+def build_subscription() -> dict[str, object]:
     """Return the body of `GET /v1/dashboard/billing/subscription` for a key whose credit has no limit."""
     return {
         "object": "billing_subscription",
@@ -33,16 +33,18 @@ def subscription() -> dict[str, object]:
     }
 
 
-def usage(nano: int) -> dict[str, object]:
+def build_usage(nano: int) -> dict[str, object]:
     """Return the body of `GET /v1/dashboard/billing/usage`; `total_usage` is in cents."""
     return {"object": "list", "total_usage": EXACT.divide(nano, _NANO_PER_CENT)}
 
 
-def price_list(prices: Mapping[str, Price]) -> dict[str, object]:
+def build_price_list(prices: Mapping[str, Price]) -> dict[str, object]:
     """Return the body of `GET /api/pricing` for the prices of these models."""
     return {
         "success": True,
-        "data": [_item(model, price) for model, price in prices.items() if price.input or not price.output],
+        "data": [
+            _build_item(model, price) for model, price in prices.items() if price.input or not price.output
+        ],
         "group_ratio": {"default": 1},
         "usable_group": {"default": "default"},
     }
@@ -59,21 +61,21 @@ def dumps(value: object) -> str:
     return json.dumps(value)
 
 
-def _item(model: str, price: Price) -> dict[str, object]:
+def _build_item(model: str, price: Price) -> dict[str, object]:
     item: dict[str, object] = {
         "model_name": model,
         "quota_type": 0,
         "model_ratio": EXACT.divide(price.input, _NANO_PER_RATIO),
         "model_price": 0,
         "owner_by": "",
-        "completion_ratio": _part(price.output, price.input),
+        "completion_ratio": _divide(price.output, price.input),
         "enable_groups": ["default"],
         "supported_endpoint_types": ["openai"],
     }
     if price.cached is not None:
-        item["cache_ratio"] = _part(price.cached, price.input)
+        item["cache_ratio"] = _divide(price.cached, price.input)
     return item
 
 
-def _part(part: int, whole: int) -> Decimal:
+def _divide(part: int, whole: int) -> Decimal:
     return EXACT.divide(part, whole) if whole else Decimal(1)

@@ -16,23 +16,23 @@ from ..errors import InputError
 from ..nearest import did_you_mean
 from .field_checks import (
     Check,
-    accepted,
+    accept,
+    allow_number,
+    allow_one_of,
+    allow_only,
+    allow_whole_number,
     array,
+    check_flag,
+    check_structure,
+    check_text,
     check_unicode,
     check_values,
     fail,
     filled,
-    flag,
-    not_possible,
-    nothing_but,
-    number,
     object_,
-    one_of,
-    structure,
-    text,
-    whole_number,
+    refuse,
 )
-from .request_messages import read_messages, without_image_data
+from .request_messages import drop_image_data, read_messages
 from .request_tools import (
     check_function_call,
     check_functions,
@@ -87,7 +87,7 @@ def read_request(raw: bytes | bytearray) -> CompletionRequest:
         check_values(value, name)
         _FIELDS[name](value, name)
     _check_together(body)
-    chat = _demo_request(body)
+    chat = _build_demo_request(body)
     return CompletionRequest(
         chat,
         stream=body.get("stream", False),
@@ -124,14 +124,14 @@ def _read_integer(digits: str) -> int:
     return int(digits)
 
 
-def _demo_request(body: dict[str, Any]) -> DemoRequest:
+def _build_demo_request(body: dict[str, Any]) -> DemoRequest:
     messages = read_messages(body["messages"])
     stop = body.get("stop", ())
     shown: dict[str, Any] = {}
     # Parts are a second copy of the text, and images are large: only a model that shows them gets them.
     if shows_request(body["model"]):
         shown = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
-        shown["messages"] = without_image_data(body["messages"])
+        shown["messages"] = drop_image_data(body["messages"])
     return DemoRequest(
         body["model"],
         messages,
@@ -151,7 +151,7 @@ def _demo_request(body: dict[str, Any]) -> DemoRequest:
 # -- fields -------------------------------------------------------------------------------------
 
 
-def _stop(value: object, where: str) -> None:
+def _check_stop(value: object, where: str) -> None:
     if isinstance(value, list) and len(value) > _MOST_STOPS:
         fail(where, f"has {len(value)} texts", f"at most {_MOST_STOPS} are possible")
     for each in value if isinstance(value, list) else [value]:
@@ -162,23 +162,28 @@ def _stop(value: object, where: str) -> None:
         check_unicode(each, where)
 
 
-def _stream_options(value: object, where: str) -> None:
-    padding = nothing_but(False, "the events here are not padded")
-    structure(value, where, {"include_usage": flag, "include_obfuscation": padding})
+def _check_stream_options(value: object, where: str) -> None:
+    padding = allow_only(False, "the events here are not padded")
+    check_structure(value, where, {"include_usage": check_flag, "include_obfuscation": padding})
 
 
 def _prediction(value: object, where: str) -> None:
-    fields = {"type": one_of("content"), "content": accepted}
-    content = structure(value, where, fields, ("type", "content"))["content"]
+    fields = {"type": allow_one_of("content"), "content": accept}
+    content = check_structure(value, where, fields, ("type", "content"))["content"]
     if isinstance(content, str):
-        text(content, f"{where}.content")
+        check_text(content, f"{where}.content")
         return
     array(content, f"{where}.content")
     for place, part in enumerate(content):
-        structure(part, f"{where}.content[{place}]", {"type": one_of("text"), "text": text}, ("type", "text"))
+        check_structure(
+            part,
+            f"{where}.content[{place}]",
+            {"type": allow_one_of("text"), "text": check_text},
+            ("type", "text"),
+        )
 
 
-def _metadata(value: object, where: str) -> None:
+def _check_metadata(value: object, where: str) -> None:
     if not isinstance(value, Mapping) or len(value) > 16:
         fail(where, "is not an object of at most 16 pairs")
     for name, each in value.items():
@@ -187,55 +192,55 @@ def _metadata(value: object, where: str) -> None:
         check_unicode(name + each, f"{where}.{name}")
 
 
-def _logit_bias(value: object, where: str) -> None:
+def _check_logit_bias(value: object, where: str) -> None:
     if value != {}:
         fail(where, "is not possible here", "the demo models have no token IDs")
 
 
 _FIELDS: dict[str, Check] = {
     "model": filled,
-    "messages": accepted,  # `read_messages` checks them
+    "messages": accept,  # `read_messages` checks them
     # sampling
-    "temperature": number(0, 2),
-    "top_p": number(0, 1),
-    "seed": whole_number(-(2**63), 2**63 - 1),
-    "stop": _stop,
-    "max_tokens": whole_number(1),
-    "max_completion_tokens": whole_number(1),
-    "n": nothing_but(1, "one request has one answer"),
-    "frequency_penalty": nothing_but(0, "the demo models have no penalties"),
-    "presence_penalty": nothing_but(0, "the demo models have no penalties"),
-    "logit_bias": _logit_bias,
-    "logprobs": nothing_but(False, "the demo models report no probabilities"),
-    "top_logprobs": nothing_but(0, "the demo models report no probabilities"),
-    "reasoning_effort": one_of(*_EFFORTS),
+    "temperature": allow_number(0, 2),
+    "top_p": allow_number(0, 1),
+    "seed": allow_whole_number(-(2**63), 2**63 - 1),
+    "stop": _check_stop,
+    "max_tokens": allow_whole_number(1),
+    "max_completion_tokens": allow_whole_number(1),
+    "n": allow_only(1, "one request has one answer"),
+    "frequency_penalty": allow_only(0, "the demo models have no penalties"),
+    "presence_penalty": allow_only(0, "the demo models have no penalties"),
+    "logit_bias": _check_logit_bias,
+    "logprobs": allow_only(False, "the demo models report no probabilities"),
+    "top_logprobs": allow_only(0, "the demo models report no probabilities"),
+    "reasoning_effort": allow_one_of(*_EFFORTS),
     # of Qwen's API: no field of the reference limits thinking in tokens
-    "thinking_budget": whole_number(0),
-    "verbosity": nothing_but("medium", "the demo models have one verbosity"),
+    "thinking_budget": allow_whole_number(0),
+    "verbosity": allow_only("medium", "the demo models have one verbosity"),
     # form of the answer
     "response_format": check_response_format,
-    "modalities": nothing_but(["text"], "the demo models only write text"),
-    "audio": not_possible("the demo models only write text"),
-    "stream": flag,
-    "stream_options": _stream_options,
+    "modalities": allow_only(["text"], "the demo models only write text"),
+    "audio": refuse("the demo models only write text"),
+    "stream": check_flag,
+    "stream_options": _check_stream_options,
     # tools
     "tools": check_tools,
     "tool_choice": check_tool_choice,
-    "parallel_tool_calls": flag,
+    "parallel_tool_calls": check_flag,
     "functions": check_functions,
     "function_call": check_function_call,
-    "web_search_options": not_possible("the demo models are offline"),
-    "moderation": not_possible("nothing is moderated here"),
+    "web_search_options": refuse("the demo models are offline"),
+    "moderation": refuse("nothing is moderated here"),
     # accepted, and without an effect on the answer of a demo model
     "prediction": _prediction,
-    "service_tier": one_of("auto", "default", "flex", "scale", "priority", "fast"),
-    "store": flag,
-    "metadata": _metadata,
-    "user": text,
-    "safety_identifier": text,
-    "prompt_cache_key": text,
+    "service_tier": allow_one_of("auto", "default", "flex", "scale", "priority", "fast"),
+    "store": check_flag,
+    "metadata": _check_metadata,
+    "user": check_text,
+    "safety_identifier": check_text,
+    "prompt_cache_key": check_text,
     "prompt_cache_options": object_,
-    "prompt_cache_retention": one_of("in_memory", "24h"),
+    "prompt_cache_retention": allow_one_of("in_memory", "24h"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from .json_response import refusal_response
+from .json_response import make_refusal_response
 from .limits import Limits
 from .refusal import Refusal
 from .wire import new_id
@@ -92,7 +92,7 @@ class Connection(RequestHandler):
         """Write the rest of a response; the next request waits until the client has received it."""
         if isinstance(resp, web.HTTPException):
             # Raised by aiohttp before any route was asked: an Expect header with an unknown value.
-            resp = _json_response(Refusal(resp.status, resp.reason))
+            resp = _make_response(Refusal(resp.status, resp.reason))
         done = await super().finish_response(request, resp, *rest)
         while self._flushed is not None:
             await self._flushed
@@ -112,7 +112,7 @@ class Connection(RequestHandler):
         self._deadline = None
         if self._begun and self._link is not None and not self._link.is_closing():
             why = f"the headers of a request did not arrive within {self._limits.headers:g} s"
-            self._link.write(_raw(Refusal(408, why, code="request_timeout")))
+            self._link.write(_write_raw(Refusal(408, why, code="request_timeout")))
         self.force_close()
 
     # -- writes -------------------------------------------------------------------------------------
@@ -172,8 +172,8 @@ class Connection(RequestHandler):
             raise ConnectionError("an answer was started already")
         if status >= 500:
             request_id = new_id("req-")
-            return _json_response(Refusal.of_fault(request_id), request_id)
-        return _json_response(Refusal(status, "the request is not valid HTTP, or its headers are too large"))
+            return _make_response(Refusal.of_fault(request_id), request_id)
+        return _make_response(Refusal(status, "the request is not valid HTTP, or its headers are too large"))
 
     def log_exception(self, *arguments: Any, **named: Any) -> None:
         """Log the class of the error that ended the connection, and nothing that was sent on it."""
@@ -193,19 +193,19 @@ class BusyResponder(asyncio.Protocol):
             headers={"Retry-After": "1"},
         )
         link = cast(asyncio.Transport, transport)
-        link.write(_raw(refusal))
+        link.write(_write_raw(refusal))
         link.close()
 
 
-def _json_response(refusal: Refusal, request_id: str = "") -> web.Response:
+def _make_response(refusal: Refusal, request_id: str = "") -> web.Response:
     """Return the last response of a connection, to a request that no route has seen."""
-    response = refusal_response(refusal)
+    response = make_refusal_response(refusal)
     response.headers["X-Request-Id"] = request_id or new_id("req-")
     response.force_close()
     return response
 
 
-def _raw(refusal: Refusal) -> bytes:
+def _write_raw(refusal: Refusal) -> bytes:
     """Return a refusal as bytes, for a connection on which no request was read."""
     reasons = {408: "Request Timeout", 503: "Service Unavailable"}
     body = json.dumps(refusal.body()).encode()

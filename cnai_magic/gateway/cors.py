@@ -21,7 +21,7 @@ class Origins:
     """
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
-        self._allowed = frozenset(map(_normal, allowed))
+        self._allowed = frozenset(map(_normalize, allowed))
 
     def headers(self, asked: Mapping[str, str]) -> dict[str, str]:
         """Return the headers for the answer to a request with the headers `asked`."""
@@ -54,7 +54,7 @@ class Origins:
         return found
 
 
-def _normal(origin: str) -> str:
+def _normalize(origin: str) -> str:
     """Return an origin as browsers send it: in lower case, without a slash or the usual port."""
     text = origin.strip().rstrip("/")
     if text in ("*", "null"):
@@ -63,18 +63,18 @@ def _normal(origin: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as exc:
-        raise _not_an_origin(origin) from exc
+        raise _explain_origin(origin) from exc
     scheme = parts.scheme.lower()
     if not (scheme and parts.hostname and text.lower() == f"{scheme}://{parts.netloc.lower()}"):
-        raise _not_an_origin(origin)
+        raise _explain_origin(origin)
     if "@" in parts.netloc or not parts.netloc.isascii() or re.search(r"[\s\\*,]", parts.netloc):
-        raise _not_an_origin(origin)
+        raise _explain_origin(origin)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     usual = {"http": 80, "https": 443}.get(scheme)
     return f"{scheme}://{host}" + ("" if port in (None, usual) else f":{port}")
 
 
-def _not_an_origin(origin: str) -> InputError:
+def _explain_origin(origin: str) -> InputError:
     return InputError(
         f"{origin!r} is not an origin",
         parameter="allow_origin",

@@ -190,7 +190,7 @@ def _close_at_exit() -> None:
         _current.end()
 
 
-def _after_fork() -> None:
+def _reset_after_fork() -> None:
     """Reset the child of a fork, where the thread is gone and the lock may be held for ever."""
     global _lock, _current
     _lock = threading.Lock()
@@ -200,4 +200,4 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -14,11 +14,11 @@ from aiohttp import web
 from ..errors import InputError
 from .connection import Connection
 from .cors import Origins
-from .json_response import refusal_response
+from .json_response import make_refusal_response
 from .refusal import Refusal
 from .wire import new_id
 
-__all__ = ["current_request_id", "error_middleware", "refusal_of"]
+__all__ = ["get_request_id", "make_error_middleware", "make_refusal"]
 
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 
@@ -30,12 +30,12 @@ _log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def current_request_id() -> str:
+def get_request_id() -> str:
     """Return the ID of the request that is handled here, "" outside of one."""
     return _request_id.get()
 
 
-def error_middleware(origins: Origins) -> Any:
+def make_error_middleware(origins: Origins) -> Any:
     """Return the middleware; pages of `origins` may send preflights."""
 
     @web.middleware
@@ -46,15 +46,15 @@ def error_middleware(origins: Origins) -> Any:
         _request_id.set(new_id("req-"))
         try:
             if request.method == "OPTIONS":
-                return _options(request, origins)
+                return _answer_options(request, origins)
             response = await handler(request)
         except ConnectionError:
             # The client is gone: an answer would reach nobody.
             raise
         except web.HTTPException as exc:
-            response = refusal_response(_refusal_of_http(exc, request))
+            response = make_refusal_response(_make_http_refusal(exc, request))
         except Exception as exc:  # noqa: BLE001 - the one boundary where our own faults become a 500
-            response = refusal_response(refusal_of(exc))
+            response = make_refusal_response(make_refusal(exc))
         if not response.prepared and not request.content.is_eof():
             # To read the rest of a refused body costs more than a new connection.
             response.force_close()
@@ -63,7 +63,7 @@ def error_middleware(origins: Origins) -> Any:
     return refuse_in_json
 
 
-def refusal_of(exc: Exception) -> Refusal:
+def make_refusal(exc: Exception) -> Refusal:
     """Return the error for the client; a fault of our own is logged."""
     if isinstance(exc, Refusal):
         return exc
@@ -78,21 +78,23 @@ def refusal_of(exc: Exception) -> Refusal:
     return Refusal.of_fault(request_id)
 
 
-def _options(request: web.Request, origins: Origins) -> web.StreamResponse:
+def _answer_options(request: web.Request, origins: Origins) -> web.StreamResponse:
     """Answer with the methods of a route, and to a preflight whether the page may ask."""
     found = request.match_info.http_exception
     if found is not None and found.status != 405 and request.path != "*":
-        return refusal_response(_refusal_of_http(found, request))
-    methods = _allowed(found) if isinstance(found, web.HTTPMethodNotAllowed) else "GET, HEAD, OPTIONS, POST"
+        return make_refusal_response(_make_http_refusal(found, request))
+    methods = (
+        _list_methods(found) if isinstance(found, web.HTTPMethodNotAllowed) else "GET, HEAD, OPTIONS, POST"
+    )
     headers = {"Allow": methods, **origins.preflight(request.headers, methods)}
     return web.Response(status=204, headers=headers)
 
 
-def _allowed(exc: web.HTTPMethodNotAllowed) -> str:
+def _list_methods(exc: web.HTTPMethodNotAllowed) -> str:
     return ", ".join(sorted({*exc.allowed_methods, "OPTIONS"}))
 
 
-def _refusal_of_http(exc: web.HTTPException, request: web.Request) -> Refusal:
+def _make_http_refusal(exc: web.HTTPException, request: web.Request) -> Refusal:
     messages = {
         404: f"{request.path[:200]} does not exist; the API is under /v1",
         405: f"{request.path[:200]} does not allow {request.method[:20]}",
@@ -101,5 +103,5 @@ def _refusal_of_http(exc: web.HTTPException, request: web.Request) -> Refusal:
         exc.status,
         messages.get(exc.status, exc.reason),
         code=_HTTP_CODES.get(exc.status, "invalid_request_error"),
-        headers={"Allow": _allowed(exc)} if isinstance(exc, web.HTTPMethodNotAllowed) else None,
+        headers={"Allow": _list_methods(exc)} if isinstance(exc, web.HTTPMethodNotAllowed) else None,
     )

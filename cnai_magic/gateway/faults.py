@@ -18,9 +18,9 @@ from ..demo import deliver, tokenize
 from .charges import OpenCharge
 from .completion_request import CompletionRequest
 from .event_stream import EventStream
-from .json_response import json_response
+from .json_response import make_json_response
 from .refusal import Refusal
-from .wire import DONE, Completion, Envelope, error_event
+from .wire import DONE, Completion, Envelope, write_error_event
 
 __all__ = ["FAULTS", "MODEL", "respond"]
 
@@ -104,7 +104,7 @@ async def respond(
             charge.settle()
             await _BROKEN[name](request, stream, envelope)
         else:
-            chunks = _chunks(call, name)
+            chunks = _make_chunks(call, name)
             for chunk in chunks:
                 if name == "slow":
                     await asyncio.sleep(_SLOW_GAP)
@@ -120,13 +120,13 @@ async def _send_whole(
     request: web.Request, call: CompletionRequest, envelope: Envelope, charge: OpenCharge, name: str
 ) -> web.StreamResponse:
     """Answer a request that did not ask for a stream."""
-    chunks = _chunks(call, name)
+    chunks = _make_chunks(call, name)
     whole = Completion()
     for chunk in chunks:
         whole.add(chunk)
     body = envelope.completion(whole)
     if name == "stall":
-        await _silence()
+        await _wait_for_end()
     elif name == "slow":
         await asyncio.sleep(_SLOW_GAP * len(chunks))
     elif name == "midstream":
@@ -142,11 +142,11 @@ async def _send_whole(
         await response.write(data[: len(data) // 2])
         await _hang_up(request)
     charge.add(chunks[-1])
-    return json_response(body)
+    return make_json_response(body)
 
 
 async def _stall(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
-    await _silence()
+    await _wait_for_end()
 
 
 async def _cut(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
@@ -155,13 +155,13 @@ async def _cut(request: web.Request, stream: EventStream, envelope: Envelope) ->
     await _hang_up(request)
 
 
-async def _garbage(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
+async def _send_garbage(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
     await stream.send(b'data: {"choices": [{"delta": \xff\x00 <<not json>>\n\n')
 
 
-async def _midstream(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
+async def _send_error(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
     await stream.send(
-        error_event(
+        write_error_event(
             Refusal(500, "demo fault: the upstream broke off", code="upstream_error", kind="server_error")
         )
     )
@@ -170,12 +170,12 @@ async def _midstream(request: web.Request, stream: EventStream, envelope: Envelo
 _BROKEN: dict[str, Callable[[web.Request, EventStream, Envelope], Awaitable[None]]] = {
     "stall": _stall,
     "cut": _cut,
-    "garbage": _garbage,
-    "midstream": _midstream,
+    "garbage": _send_garbage,
+    "midstream": _send_error,
 }
 
 
-async def _silence() -> None:
+async def _wait_for_end() -> None:
     """Wait until the client leaves or the gateway closes: both cancel the handler."""
     await asyncio.Event().wait()
 
@@ -184,7 +184,7 @@ async def _hang_up(request: web.Request) -> None:
     """Close the connection after what was written, without the end of the body."""
     if request.transport is not None:
         request.transport.close()
-    await _silence()
+    await _wait_for_end()
 
 
 def _find_fault(call: CompletionRequest) -> str:
@@ -193,8 +193,8 @@ def _find_fault(call: CompletionRequest) -> str:
     return next((word for word in words if word in FAULTS), "")
 
 
-def _chunks(call: CompletionRequest, name: str) -> list[Chunk]:
-    text = _TEXT if name else _help()
+def _make_chunks(call: CompletionRequest, name: str) -> list[Chunk]:
+    text = _TEXT if name else _write_help()
     return list(
         deliver(
             map(Chunk, tokenize(text)),
@@ -205,6 +205,6 @@ def _chunks(call: CompletionRequest, name: str) -> list[Chunk]:
     )
 
 
-def _help() -> str:
+def _write_help() -> str:
     rows = "\n".join(f"- `{name}`: {meaning}" for name, meaning in FAULTS.items())
     return f"Name the fault you want in your message. I know these:\n\n{rows}\n"

@@ -14,21 +14,21 @@ from ..nearest import did_you_mean
 
 __all__ = [
     "Check",
-    "accepted",
+    "accept",
+    "allow_number",
+    "allow_one_of",
+    "allow_only",
+    "allow_whole_number",
     "array",
+    "check_flag",
+    "check_structure",
+    "check_text",
     "check_unicode",
     "check_values",
     "fail",
     "filled",
-    "flag",
-    "not_possible",
-    "nothing_but",
-    "number",
     "object_",
-    "one_of",
-    "structure",
-    "text",
-    "whole_number",
+    "refuse",
 ]
 
 Check = Callable[[object, str], None]
@@ -44,11 +44,11 @@ def fail(where: str, what: str, why: str = "") -> NoReturn:
     raise InputError(f"{where} {what}", parameter=where, why=why)
 
 
-def accepted(value: object, where: str) -> None:
+def accept(value: object, where: str) -> None:
     """Accept any value: it is checked elsewhere."""
 
 
-def not_possible(why: str) -> Check:
+def refuse(why: str) -> Check:
     """Return the check for a field that must not be given, and why."""
 
     def check(value: object, where: str) -> None:
@@ -57,7 +57,7 @@ def not_possible(why: str) -> Check:
     return check
 
 
-def text(value: object, where: str) -> None:
+def check_text(value: object, where: str) -> None:
     """Accept a text."""
     if not isinstance(value, str):
         fail(where, "is not text")
@@ -66,7 +66,7 @@ def text(value: object, where: str) -> None:
 
 def filled(value: object, where: str) -> None:
     """Accept a text that is not blank."""
-    text(value, where)
+    check_text(value, where)
     if not str(value).strip():
         fail(where, "is blank")
 
@@ -93,55 +93,55 @@ def object_(value: object, where: str) -> None:
         fail(where, "is not an object")
 
 
-def flag(value: object, where: str) -> None:
+def check_flag(value: object, where: str) -> None:
     """Accept true and false."""
     if not isinstance(value, bool):
         fail(where, "is neither true nor false")
 
 
-def number(low: float, high: float) -> Check:
+def allow_number(low: float, high: float) -> Check:
     """Return the check for a number from `low` to `high`."""
 
     def check(value: object, where: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            fail(where, f"is {_shown(value)}", f"it is a number from {low} to {high}")
+            fail(where, f"is {_show(value)}", f"it is a number from {low} to {high}")
 
     return check
 
 
-def whole_number(low: int, high: int | None = None) -> Check:
+def allow_whole_number(low: int, high: int | None = None) -> Check:
     """Return the check for an integer from `low` to `high`."""
 
     def check(value: object, where: str) -> None:
         whole = isinstance(value, int) and not isinstance(value, bool)
         if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
             limits = f"of at least {low}" if high is None else f"from {low} to {high}"
-            fail(where, f"is {_shown(value)}", f"it is a whole number {limits}")
+            fail(where, f"is {_show(value)}", f"it is a whole number {limits}")
 
     return check
 
 
-def one_of(*choices: str) -> Check:
+def allow_one_of(*choices: str) -> Check:
     """Return the check for one of some texts."""
 
     def check(value: object, where: str) -> None:
         if not isinstance(value, str) or value not in choices:
-            fail(where, f"is {_shown(value)}", f"it is one of {', '.join(choices)}")
+            fail(where, f"is {_show(value)}", f"it is one of {', '.join(choices)}")
 
     return check
 
 
-def nothing_but(only: object, why: str) -> Check:
+def allow_only(only: object, why: str) -> Check:
     """Return the check for a field that may have one value only, and why."""
 
     def check(value: object, where: str) -> None:
         if isinstance(value, bool) is not isinstance(only, bool) or value != only:
-            fail(where, f"is {_shown(value)} and not {_shown(only)}", why)
+            fail(where, f"is {_show(value)} and not {_show(only)}", why)
 
     return check
 
 
-def structure(
+def check_structure(
     value: object, where: str, fields: Mapping[str, Check], required: tuple[str, ...] = ()
 ) -> Mapping[str, Any]:
     """Return an object with the `required` fields and no others than `fields`; null counts as absent."""
@@ -180,7 +180,7 @@ def check_values(value: object, where: str) -> None:
     fail(where, f"is nested more than {_DEEPEST} levels deep")
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     if isinstance(value, str | int | float) or value is None:
         shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
     else:

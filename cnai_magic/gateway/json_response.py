@@ -10,20 +10,20 @@ from aiohttp import web
 
 from .refusal import Refusal
 
-__all__ = ["json_response", "refusal_response"]
+__all__ = ["make_json_response", "make_refusal_response"]
 
 
-def json_response(body: Mapping[str, Any] | str) -> web.Response:
+def make_json_response(body: Mapping[str, Any] | str) -> web.Response:
     """Return a 200 with this object, or with this text which is the JSON of one."""
-    return _json(200, body, {})
+    return _make_response(200, body, {})
 
 
-def refusal_response(refusal: Refusal) -> web.Response:
+def make_refusal_response(refusal: Refusal) -> web.Response:
     """Return the response for a refusal."""
-    return _json(refusal.status, refusal.body(), refusal.headers)
+    return _make_response(refusal.status, refusal.body(), refusal.headers)
 
 
-def _json(status: int, body: Mapping[str, Any] | str, headers: Mapping[str, str]) -> web.Response:
+def _make_response(status: int, body: Mapping[str, Any] | str, headers: Mapping[str, str]) -> web.Response:
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     data = text.encode("utf-8", "replace")
     return web.Response(body=data, status=status, headers=headers, content_type="application/json")

@@ -9,7 +9,7 @@ import socket
 from ..errors import InputError
 from ..next_steps import choose_host, choose_port
 
-__all__ = ["BACKLOG", "bind", "unusable"]
+__all__ = ["BACKLOG", "bind", "explain_unusable"]
 
 BACKLOG = 1024
 """Connections that wait to be accepted."""
@@ -37,10 +37,10 @@ def bind(host: str, port: int) -> socket.socket:
         family, *_, chosen = min(found, key=lambda each: each[0] != socket.AF_INET)
         return socket.create_server(chosen, family=family, backlog=BACKLOG)
     except (OSError, ValueError) as exc:
-        raise unusable(exc, host, port) from exc
+        raise explain_unusable(exc, host, port) from exc
 
 
-def unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
+def explain_unusable(exc: OSError | ValueError, host: str, port: int) -> InputError:
     """Return the error that says in words why nothing can listen there."""
     number = exc.errno if isinstance(exc, OSError) else None
     if number == errno.EADDRINUSE:

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..nearest import nearest
 from ..redaction import redact
 
-__all__ = ["Refusal", "unknown_model"]
+__all__ = ["Refusal", "explain_unknown_model"]
 
 _LONGEST_NAME = 200
 
@@ -54,7 +54,7 @@ class Refusal(Exception):
         return {"error": {"message": self.message, "type": self.kind, "code": self.code, "param": self.param}}
 
 
-def unknown_model(name: str, models: Sequence[Model]) -> Refusal:
+def explain_unknown_model(name: str, models: Sequence[Model]) -> Refusal:
     """Return the 404 for a model that is not served, with the names that are nearest to it."""
     name = name[:_LONGEST_NAME]
     near = nearest(name, [model.id for model in models], most=3)

@@ -51,14 +51,14 @@ async def read_body(request: web.Request, seconds: float) -> bytearray:
     framing is broken.
     """
     if (request.content_length or 0) > LARGEST_BODY:
-        raise _too_large()
+        raise _explain_size()
     body = bytearray()
 
     async def collect() -> None:
         async for piece in request.content.iter_any():
             body.extend(piece)
             if len(body) > LARGEST_BODY:
-                raise _too_large()
+                raise _explain_size()
 
     try:
         # A body that came with its headers needs no timer.
@@ -103,7 +103,7 @@ def decode_body(raw: bytearray, encoding: str) -> bytearray | bytes:
     except zlib.error as exc:
         raise Refusal(400, f"the request body is not {coding}") from exc
     if len(body) > LARGEST_BODY:
-        raise _too_large()
+        raise _explain_size()
     if not decoder.eof or decoder.unused_data:
         raise Refusal(400, f"the request body is not {coding}: it is incomplete, or something follows it")
     return body
@@ -124,7 +124,7 @@ def _check_type(request: web.Request) -> None:
         raise Refusal(415, f"the body has the charset {charset[:40]}; send UTF-8", code="not_json")
 
 
-def _too_large() -> Refusal:
+def _explain_size() -> Refusal:
     return Refusal(
         413, f"the request body is larger than {LARGEST_BODY // 2**20} MiB", code="request_too_large"
     )

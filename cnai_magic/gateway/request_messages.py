@@ -8,36 +8,36 @@ from typing import Any
 
 from ..demo import DemoMessage
 from .field_checks import (
-    accepted,
+    accept,
+    allow_one_of,
+    allow_whole_number,
     array,
+    check_structure,
+    check_text,
     check_unicode,
     fail,
     filled,
     object_,
-    one_of,
-    structure,
-    text,
-    whole_number,
 )
 from .request_tools import read_kind
 
-__all__ = ["read_messages", "without_image_data"]
+__all__ = ["drop_image_data", "read_messages"]
 
 _MOST_MESSAGES = 10_000
 _MOST_PARTS = 10_000
 _LONGEST_URL_SHOWN = 100
 
-_COMMON = {"role": text, "content": accepted, "name": text}
+_COMMON = {"role": check_text, "content": accept, "name": check_text}
 # Some servers send their thinking in a message, and clients send it back.
-_THINKING = {"reasoning_content": text, "reasoning": text, "reasoning_details": array}
+_THINKING = {"reasoning_content": check_text, "reasoning": check_text, "reasoning_details": array}
 _FIELDS = {
     "system": _COMMON,
     "developer": _COMMON,
     "user": _COMMON,
     "assistant": _COMMON
     | _THINKING
-    | {"refusal": text, "annotations": array, "tool_calls": array, "function_call": object_},
-    "tool": _COMMON | {"tool_call_id": text},
+    | {"refusal": check_text, "annotations": array, "tool_calls": array, "function_call": object_},
+    "tool": _COMMON | {"tool_call_id": check_text},
     "function": _COMMON,
 }
 _PARTS = {
@@ -48,7 +48,7 @@ _PARTS = {
     "tool": ("text",),
     "function": ("text",),
 }
-_PART_FIELDS = {"type": text, "prompt_cache_breakpoint": object_}
+_PART_FIELDS = {"type": check_text, "prompt_cache_breakpoint": object_}
 _DATA_URL = re.compile(r"data:(image/[\w.+-]{1,40});base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _LINK = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
@@ -70,21 +70,21 @@ def read_messages(value: object) -> tuple[DemoMessage, ...]:
         message = _read_message(each, where)
         tool = ""
         if each["role"] == "tool":
-            tool = _answered_tool(each, open_calls, where)
+            tool = _answer_call(each, open_calls, where)
         elif open_calls:
-            fail(where, "does not answer the tool calls before it", _missing(open_calls))
+            fail(where, "does not answer the tool calls before it", _explain_missing(open_calls))
         else:
             open_calls = _read_calls(each.get("tool_calls"), f"{where}.tool_calls")
         found.append(message if not tool else DemoMessage("tool", message.text, tool=tool))
     if open_calls:
-        fail("messages", "ends before its tool calls are answered", _missing(open_calls))
+        fail("messages", "ends before its tool calls are answered", _explain_missing(open_calls))
     return tuple(found)
 
 
-def without_image_data(messages: list[Any]) -> list[Any]:
+def drop_image_data(messages: list[Any]) -> list[Any]:
     """Return messages with long image URLs shortened, as demo-echo shows them."""
     return [
-        {**message, "content": [_without_data(part) for part in message["content"]]}
+        {**message, "content": [_drop_data(part) for part in message["content"]]}
         if _has_parts(message)
         else message
         for message in messages
@@ -98,9 +98,9 @@ def _has_parts(message: object) -> bool:
 def _read_message(value: object, where: str) -> DemoMessage:
     if not isinstance(value, Mapping):
         fail(where, "is not an object")
-    one_of(*_FIELDS)(value.get("role"), f"{where}.role")
+    allow_one_of(*_FIELDS)(value.get("role"), f"{where}.role")
     role = str(value["role"])
-    structure(value, where, _FIELDS[role], ("name",) if role == "function" else ())
+    check_structure(value, where, _FIELDS[role], ("name",) if role == "function" else ())
     content = value.get("content")
     images: tuple[str, ...] = ()
     if content is None and role == "assistant" and _says_without_content(value):
@@ -112,10 +112,10 @@ def _read_message(value: object, where: str) -> DemoMessage:
     else:
         check_unicode(content, f"{where}.content")
     if value.get("function_call") is not None:
-        structure(
+        check_structure(
             value["function_call"],
             f"{where}.function_call",
-            {"name": filled, "arguments": text},
+            {"name": filled, "arguments": check_text},
             ("name", "arguments"),
         )
     if role == "function":
@@ -145,18 +145,18 @@ def _read_parts(parts: list[Any], role: str, where: str) -> tuple[str, tuple[str
                 f"{inner}.type", what, f"a {role} message here has parts of type {' or '.join(_PARTS[role])}"
             )
         if kind == "image_url":
-            structure(part, inner, _PART_FIELDS | {"image_url": accepted}, ("image_url",))
+            check_structure(part, inner, _PART_FIELDS | {"image_url": accept}, ("image_url",))
             images.append(_read_image(part["image_url"], f"{inner}.image_url"))
         else:
-            structure(part, inner, _PART_FIELDS | {kind: text}, (kind,))
+            check_structure(part, inner, _PART_FIELDS | {kind: check_text}, (kind,))
             texts.append(part[kind])
     return "".join(texts), tuple(images)
 
 
 def _read_image(value: object, where: str) -> str:
     """Return a description of an image, from its URL alone: nothing is fetched."""
-    fields = {"url": text, "detail": one_of("auto", "low", "high", "original")}
-    url = structure(value, where, fields, ("url",))["url"]
+    fields = {"url": check_text, "detail": allow_one_of("auto", "low", "high", "original")}
+    url = check_structure(value, where, fields, ("url",))["url"]
     data = _DATA_URL.match(url)
     if data is not None:
         if _BASE64.fullmatch(url, data.end()) is None:
@@ -172,7 +172,7 @@ def _size(url: str, start: int) -> str:
     return f"{size:,} bytes" if size < 1_000 else f"{size / 1_000:,.0f} KB"
 
 
-def _without_data(part: dict[str, Any]) -> dict[str, Any]:
+def _drop_data(part: dict[str, Any]) -> dict[str, Any]:
     image = part.get("image_url")
     if image is None or len(image["url"]) <= _LONGEST_URL_SHOWN:
         return part
@@ -193,16 +193,18 @@ def _read_calls(calls: object, where: str) -> dict[str, str]:
     for place, call in enumerate(calls):
         inner = f"{where}[{place}]"
         # Some clients send back the index that the call had in the stream.
-        kind = read_kind(call, inner, {"id": filled, "index": whole_number(0)}, ("id",))
+        kind = read_kind(call, inner, {"id": filled, "index": allow_whole_number(0)}, ("id",))
         argument = "arguments" if kind == "function" else "input"
-        structure(call[kind], f"{inner}.{kind}", {"name": filled, argument: text}, ("name", argument))
+        check_structure(
+            call[kind], f"{inner}.{kind}", {"name": filled, argument: check_text}, ("name", argument)
+        )
         if call["id"] in found:
             fail(f"{inner}.id", "is that of an earlier call")
         found[call["id"]] = call[kind]["name"]
     return found
 
 
-def _answered_tool(message: Mapping[str, Any], open_calls: dict[str, str], where: str) -> str:
+def _answer_call(message: Mapping[str, Any], open_calls: dict[str, str], where: str) -> str:
     """Return the name of the tool whose result this is; its call is answered then."""
     call = message.get("tool_call_id")
     if call is None:
@@ -212,5 +214,5 @@ def _answered_tool(message: Mapping[str, Any], open_calls: dict[str, str], where
     return open_calls.pop(call)
 
 
-def _missing(open_calls: Mapping[str, str]) -> str:
+def _explain_missing(open_calls: Mapping[str, str]) -> str:
     return f"no tool message has the tool_call_id {next(iter(open_calls))[:100]!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .field_checks import Check, fail, filled, flag, object_, one_of, structure, text
+from .field_checks import Check, allow_one_of, check_flag, check_structure, check_text, fail, filled, object_
 
 __all__ = [
     "check_function_call",
@@ -17,8 +17,8 @@ __all__ = [
 ]
 
 _NO_CALLS = "the demo models call no tools; auto and none are possible"
-_FUNCTION = {"name": filled, "description": text, "parameters": object_, "strict": flag}
-_CUSTOM = {"name": filled, "description": text, "format": object_}
+_FUNCTION = {"name": filled, "description": check_text, "parameters": object_, "strict": check_flag}
+_CUSTOM = {"name": filled, "description": check_text, "format": object_}
 
 
 def check_tools(value: object, where: str) -> None:
@@ -30,25 +30,25 @@ def check_tools(value: object, where: str) -> None:
 def check_functions(value: object, where: str) -> None:
     """Check `functions`, the predecessor of `tools`."""
     for place, function in enumerate(_list(value, where)):
-        structure(function, f"{where}[{place}]", _FUNCTION, ("name",))
+        check_structure(function, f"{where}[{place}]", _FUNCTION, ("name",))
 
 
 def check_tool_choice(value: object, where: str) -> None:
     """Check `tool_choice`; a choice that demands a call is refused."""
     if isinstance(value, str):
-        one_of("none", "auto", "required")(value, where)
+        allow_one_of("none", "auto", "required")(value, where)
         if value == "required":
             fail(where, "is required", _NO_CALLS)
         return
     if not isinstance(value, Mapping):
         fail(where, "is neither text nor an object")
-    one_of("function", "custom", "allowed_tools")(value.get("type"), f"{where}.type")
+    allow_one_of("function", "custom", "allowed_tools")(value.get("type"), f"{where}.type")
     if value["type"] != "allowed_tools":
         fail(where, "names a tool", _NO_CALLS)
-    structure(value, where, {"type": text, "allowed_tools": object_}, ("allowed_tools",))
+    check_structure(value, where, {"type": check_text, "allowed_tools": object_}, ("allowed_tools",))
     inner = f"{where}.allowed_tools"
-    fields = {"mode": one_of("auto", "required"), "tools": check_tools}
-    if structure(value["allowed_tools"], inner, fields, ("mode", "tools"))["mode"] == "required":
+    fields = {"mode": allow_one_of("auto", "required"), "tools": check_tools}
+    if check_structure(value["allowed_tools"], inner, fields, ("mode", "tools"))["mode"] == "required":
         fail(f"{inner}.mode", "is required", _NO_CALLS)
 
 
@@ -56,7 +56,7 @@ def check_function_call(value: object, where: str) -> None:
     """Check `function_call`, the predecessor of `tool_choice`."""
     if isinstance(value, Mapping):
         fail(where, "names a function", _NO_CALLS)
-    one_of("none", "auto")(value, where)
+    allow_one_of("none", "auto")(value, where)
 
 
 def check_tools_together(body: Mapping[str, Any]) -> None:
@@ -79,15 +79,15 @@ def read_kind(
     """
     if not isinstance(value, Mapping):
         fail(where, "is not an object")
-    one_of("function", "custom")(value.get("type"), f"{where}.type")
+    allow_one_of("function", "custom")(value.get("type"), f"{where}.type")
     kind = str(value["type"])
-    structure(value, where, {"type": text, kind: object_, **(fields or {})}, (kind, *required))
+    check_structure(value, where, {"type": check_text, kind: object_, **(fields or {})}, (kind, *required))
     return kind
 
 
 def _check_tool(tool: Any, where: str) -> None:
     kind = read_kind(tool, where)
-    structure(tool[kind], f"{where}.{kind}", _FUNCTION if kind == "function" else _CUSTOM, ("name",))
+    check_structure(tool[kind], f"{where}.{kind}", _FUNCTION if kind == "function" else _CUSTOM, ("name",))
 
 
 def _list(value: object, where: str) -> list[Any]:

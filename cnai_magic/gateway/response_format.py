@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .field_checks import accepted, fail, flag, one_of, structure, text
+from .field_checks import accept, allow_one_of, check_flag, check_structure, check_text, fail
 
 __all__ = ["check_response_format", "read_schema"]
 
@@ -23,14 +23,14 @@ def check_response_format(value: object, where: str) -> None:
     """Accept text, json_object, and json_schema with a sound schema."""
     if not isinstance(value, Mapping):
         fail(where, "is not an object")
-    one_of("text", "json_object", "json_schema")(value.get("type"), f"{where}.type")
+    allow_one_of("text", "json_object", "json_schema")(value.get("type"), f"{where}.type")
     if value["type"] != "json_schema":
-        structure(value, where, {"type": accepted})
+        check_structure(value, where, {"type": accept})
         return
     inner = f"{where}.json_schema"
-    given = structure(value, where, {"type": accepted, "json_schema": accepted}, ("json_schema",))
-    fields = {"name": _check_name, "description": text, "schema": _check_schema, "strict": flag}
-    asked = structure(given["json_schema"], inner, fields, ("name",))
+    given = check_structure(value, where, {"type": accept, "json_schema": accept}, ("json_schema",))
+    fields = {"name": _check_name, "description": check_text, "schema": _check_schema, "strict": check_flag}
+    asked = check_structure(given["json_schema"], inner, fields, ("name",))
     if asked.get("strict"):
         schema = asked.get("schema")
         if not isinstance(schema, Mapping) or schema.get("type") != "object":

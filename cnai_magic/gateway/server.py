@@ -102,7 +102,7 @@ async def _serve(
     manager = runner.server
     assert manager is not None, "setup makes the server"
     limits = app[LIMITS]
-    most = _connections_at_once(limits.connections)
+    most = _count_connections(limits.connections)
     opened: set[Connection] = set()
 
     def accept() -> asyncio.Protocol:
@@ -117,7 +117,7 @@ async def _serve(
         await runner.cleanup()
 
 
-def _connections_at_once(wanted: int) -> int:
+def _count_connections(wanted: int) -> int:
     """Return how many connections can be open at once: each is a file of the process."""
     try:
         import resource

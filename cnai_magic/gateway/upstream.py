@@ -11,7 +11,7 @@ from .. import demo
 from ..api.messages import Chunk, Model
 from ..demo import DemoRequest
 
-__all__ = ["DemoUpstream", "Upstream", "demo_upstream"]
+__all__ = ["DemoUpstream", "Upstream", "make_demo_upstream"]
 
 # Tokens of prompt beyond which an answer to it is begun in a worker thread.
 _LARGE_PROMPT = 5_000
@@ -41,7 +41,7 @@ class Upstream(Protocol):
         """Release all resources; no answer is asked for after that."""
 
 
-def demo_upstream(tokens_per_second: float) -> Upstream:
+def make_demo_upstream(tokens_per_second: float) -> Upstream:
     """Return the demo models as an upstream."""
     return DemoUpstream(demo.MODELS, demo.answer, demo.check, tokens_per_second=tokens_per_second)
 

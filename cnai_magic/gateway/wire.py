@@ -12,7 +12,16 @@ from ..api.messages import Chunk, Model, Usage
 from ..api.model_facts import ModelFacts
 from .refusal import Refusal
 
-__all__ = ["DONE", "Completion", "Envelope", "error_event", "event", "model_body", "new_id", "usage_body"]
+__all__ = [
+    "DONE",
+    "Completion",
+    "Envelope",
+    "build_model_body",
+    "build_usage_body",
+    "new_id",
+    "write_error_event",
+    "write_event",
+]
 
 DONE = b"data: [DONE]\n\n"
 
@@ -72,7 +81,7 @@ class Envelope:
 
     def opening(self) -> bytes:
         """Return the first event, which has the role and no text yet."""
-        return self._event('{"role":"assistant","content":""}', "null")
+        return self._wrap_event('{"role":"assistant","content":""}', "null")
 
     def event_of(self, chunk: Chunk) -> bytes | None:
         """Return the event of one chunk, or None where the chunk adds neither text nor an end."""
@@ -84,18 +93,18 @@ class Envelope:
         if not parts and not chunk.finish_reason:
             return None
         finish = _dumps(chunk.finish_reason) if chunk.finish_reason else "null"
-        return self._event(f"{{{','.join(parts)}}}", finish)
+        return self._wrap_event(f"{{{','.join(parts)}}}", finish)
 
     def closing(self, usage: Usage | None) -> bytes | None:
         """Return the event that reports the usage, or None where the client did not ask for it."""
         if not self._include_usage or usage is None:
             return None
-        return event(
+        return write_event(
             {
                 "object": "chat.completion.chunk",
                 **self._common,
                 "choices": [],
-                "usage": usage_body(usage),
+                "usage": build_usage_body(usage),
             }
         )
 
@@ -110,14 +119,14 @@ class Envelope:
             "object": "chat.completion",
             **self._common,
             "choices": [{"index": 0, "message": message, "finish_reason": whole.finish}],
-            "usage": usage_body(whole.usage or Usage()),
+            "usage": build_usage_body(whole.usage or Usage()),
         }
 
-    def _event(self, delta: str, finish: str) -> bytes:
-        return _encoded(f'{self._head}{delta},"finish_reason":{finish}}}]{self._tail}')
+    def _wrap_event(self, delta: str, finish: str) -> bytes:
+        return _encode(f'{self._head}{delta},"finish_reason":{finish}}}]{self._tail}')
 
 
-def usage_body(usage: Usage) -> dict[str, Any]:
+def build_usage_body(usage: Usage) -> dict[str, Any]:
     """Return the usage object, with the details that OpenAI's format has for reasoning and cached tokens."""
     body: dict[str, Any] = dict(usage.body())
     if usage.reasoning_tokens:
@@ -127,17 +136,17 @@ def usage_body(usage: Usage) -> dict[str, Any]:
     return body
 
 
-def event(body: Mapping[str, Any]) -> bytes:
+def write_event(body: Mapping[str, Any]) -> bytes:
     """Return one Server-Sent Event that carries this object."""
-    return _encoded(f"data: {_dumps(body)}\n\n")
+    return _encode(f"data: {_dumps(body)}\n\n")
 
 
-def error_event(refusal: Refusal) -> bytes:
+def write_error_event(refusal: Refusal) -> bytes:
     """Return the event that ends a stream which failed after its first byte."""
-    return event(refusal.body())
+    return write_event(refusal.body())
 
 
-def model_body(model: Model, created: int) -> dict[str, Any]:
+def build_model_body(model: Model, created: int) -> dict[str, Any]:
     """Return one item of `GET /v1/models`; `created` is in seconds since 1970.
 
     What the model can do is told as OpenRouter does: the reference has no fields for that.
@@ -163,5 +172,5 @@ def _dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "replace")

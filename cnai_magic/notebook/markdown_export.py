@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..api.messages import Message
 from ..chat.conversation import Conversation
-from ..chat.markdown import escape_markdown, notebook_markdown
+from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.markdown.typed_lines import keep_lines
 from ..redaction import strip_controls, well_formed
 
@@ -35,7 +35,7 @@ def _write_parts(conversation: Conversation) -> Iterator[str]:
 
 
 def _write_section(level: int, title: str, text: str) -> str:
-    return f"{_write_heading(level, title)}\n\n{notebook_markdown(text)}".rstrip("\n")
+    return f"{_write_heading(level, title)}\n\n{write_markdown(text)}".rstrip("\n")
 
 
 def _write_heading(level: int, text: str) -> str:

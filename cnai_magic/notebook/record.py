@@ -12,7 +12,7 @@ from typing import Any
 
 from ..api.parameters import dump_parameters
 from ..chat.attempt import Attempt
-from ..chat.markdown import escape_markdown, notebook_markdown
+from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.turn import Turn
 from ..redaction import clean, hide_keys, strip_controls
 
@@ -43,7 +43,7 @@ def build_bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
     footer = reply.summary if alone else attempt.footer
     parts = [reply.markdown]
     if reply.reasoning:
-        thought = notebook_markdown(show_text(reply.reasoning))
+        thought = write_markdown(show_text(reply.reasoning))
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
     parts.append(write_small(footer))
     return {

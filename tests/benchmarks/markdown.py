@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from cnai_magic.chat.markdown import notebook_markdown
+from cnai_magic.chat.markdown import write_markdown
 
 from .report import heading, note, row, versions
 
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> None:
 
     heading("The final Markdown of an answer: CPU seconds")
     note(versions("markdown-it-py") + f"; the fastest of {options.rounds} rounds")
-    notebook_markdown("# imports the parser, which is not measured")
+    write_markdown("# imports the parser, which is not measured")
     for size, name, target in ((1_000, "1 KB", None), (20_000, "20 KB", 0.04), (1_000_000, "1 MB", 2.5)):
         text = _ANSWER * (size // len(_ANSWER) + 1)
         row(f"an answer of {name}", _seconds(text, options.rounds), "s", at_most=target)
@@ -71,6 +71,6 @@ def _seconds(text: str, rounds: int) -> float:
     found = []
     for _ in range(rounds):
         before = time.process_time()
-        notebook_markdown(text)
+        write_markdown(text)
         found.append(time.process_time() - before)
     return min(found)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
-from cnai_magic.chat.markdown import DOLLAR, code_blocks, escape_markdown, notebook_markdown
+from cnai_magic.chat.markdown import DOLLAR, escape_markdown, find_code_blocks, write_markdown
 from tests.page_faults import page_faults
 from tests.properties import random_examples
 from tests.xss_corpus import PAYLOADS
@@ -33,7 +33,7 @@ _ENGINES["markdown-it"].__self__.validateLink = lambda url: True  # type: ignore
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_answer_runs_code_loads_or_links_elsewhere(payload: str) -> None:
-    safe = notebook_markdown(payload)
+    safe = write_markdown(payload)
     faults = {name: found for name, render in _ENGINES.items() if (found := page_faults(render(safe)))}
     assert faults == {}, safe
 
@@ -96,7 +96,7 @@ _FRAGMENTS = [
 @random_examples()
 @given(st.lists(st.sampled_from(_FRAGMENTS), max_size=24).map("".join))
 def test_no_mixture_of_markdown_runs_code_loads_or_links_elsewhere(text: str) -> None:
-    safe = notebook_markdown(text)
+    safe = write_markdown(text)
     for engine, render in _ENGINES.items():
         assert page_faults(str(render(safe))) == [], (engine, safe)
 
@@ -136,7 +136,7 @@ def test_the_check_itself_finds_what_an_untreated_answer_runs() -> None:
     ],
 )
 def test_maths_becomes_what_every_renderer_typesets(written: str, shown: str) -> None:
-    assert notebook_markdown(written) == shown
+    assert write_markdown(written) == shown
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_maths_becomes_what_every_renderer_typesets(written: str, shown: str) ->
 )
 @pytest.mark.parametrize("delimiters", ["${}$", "$${}$$", r"\({}\)", r"\[{}\]", "\\[\n{}\n\\]"])
 def test_a_formula_with_a_command_that_is_no_formula_is_shown_as_text(command: str, delimiters: str) -> None:
-    assert "$" not in notebook_markdown(delimiters.replace("{}", command)).replace(r"\$", "")
+    assert "$" not in write_markdown(delimiters.replace("{}", command)).replace(r"\$", "")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_formula_with_a_command_that_is_no_formula_is_shown_as_text(command: s
     ],
 )
 def test_what_is_no_maths_does_not_begin_any(written: str, shown: str) -> None:
-    assert notebook_markdown(written) == shown.replace("{}", DOLLAR)
+    assert write_markdown(written) == shown.replace("{}", DOLLAR)
 
 
 # -- code ---------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_what_is_no_maths_does_not_begin_any(written: str, shown: str) -> None:
     ],
 )
 def test_code_stays_as_it_is(code: str) -> None:
-    assert notebook_markdown(code) == code
+    assert write_markdown(code) == code
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_code_stays_as_it_is(code: str) -> None:
     ],
 )
 def test_code_is_written_in_one_way(written: str, shown: str) -> None:
-    assert notebook_markdown(written) == shown
+    assert write_markdown(written) == shown
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_code_is_written_in_one_way(written: str, shown: str) -> None:
 )
 @pytest.mark.parametrize("engine", _ENGINES)
 def test_code_with_html_shows_the_same_characters(code: str, engine: str) -> None:
-    shown = html.unescape(re.sub(r"<[^>]*>", "", str(_ENGINES[engine](notebook_markdown(code)))))
+    shown = html.unescape(re.sub(r"<[^>]*>", "", str(_ENGINES[engine](write_markdown(code)))))
     assert "<b>x</b> [a](b) $HOME" in shown
 
 
@@ -268,7 +268,7 @@ def test_code_with_html_shows_the_same_characters(code: str, engine: str) -> Non
 def test_a_fence_keeps_a_plain_language_and_nothing_else(info: str, language: str, prefix: str) -> None:
     indent = prefix.replace("-", " ")
     written = f"{prefix}~~~{info}\n{indent}x\n{indent}~~~"
-    assert notebook_markdown(written) == f"{prefix}```{language}\n{indent}x\n{indent}```"
+    assert write_markdown(written) == f"{prefix}```{language}\n{indent}x\n{indent}```"
 
 
 # -- links and text -----------------------------------------------------------------------------
@@ -308,12 +308,12 @@ def test_a_fence_keeps_a_plain_language_and_nothing_else(info: str, language: st
     ],
 )
 def test_links_are_plain_and_nothing_is_loaded(written: str, shown: str) -> None:
-    assert notebook_markdown(written) == shown
+    assert write_markdown(written) == shown
 
 
 def test_one_definition_does_not_make_a_text_much_longer() -> None:
     text = f"[a]: http://h/{'x' * 1900}\n\n" + "[a] " * 10_000
-    assert len(notebook_markdown(text)) < 5 * len(text)
+    assert len(write_markdown(text)) < 5 * len(text)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_one_definition_does_not_make_a_text_much_longer() -> None:
     ],
 )
 def test_plain_markdown_is_left_alone(text: str) -> None:
-    assert notebook_markdown(text) == text
+    assert write_markdown(text) == text
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_plain_markdown_is_left_alone(text: str) -> None:
     ],
 )
 def test_emphasis_next_to_chinese_needs_no_blanks(written: str, shown: str) -> None:
-    assert notebook_markdown(written) == shown
+    assert write_markdown(written) == shown
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_emphasis_next_to_chinese_needs_no_blanks(written: str, shown: str) -> N
     ],
 )
 def test_what_is_left_of_a_run_of_stars_keeps_its_meaning(written: str, shown: str) -> None:
-    assert notebook_markdown(written) == shown
+    assert write_markdown(written) == shown
 
 
 @pytest.mark.parametrize(
@@ -395,18 +395,18 @@ def test_what_is_left_of_a_run_of_stars_keeps_its_meaning(written: str, shown: s
     ],
 )
 def test_text_is_written_so_that_all_read_the_same(written: str, shown: str) -> None:
-    assert notebook_markdown(written) == shown
+    assert write_markdown(written) == shown
 
 
 def test_what_is_quoted_stands_in_a_quote_whole() -> None:
-    assert notebook_markdown("a\n```\nb $c\n```\n> d", quoted=True) == (
+    assert write_markdown("a\n```\nb $c\n```\n> d", quoted=True) == (
         "> a\n>\n> <pre><code>b &#36;c</code></pre>\n>\n> > d"
     )
 
 
 def test_what_is_nested_too_deeply_is_shown_whole_in_one_fence() -> None:
     for deep in ("> " * 40 + "the end", "\n".join("  " * depth + "- a" for depth in range(40)) + " the end"):
-        shown = notebook_markdown(deep)
+        shown = write_markdown(deep)
         assert shown == f"```text\n{deep}\n```"
 
 
@@ -425,14 +425,14 @@ def test_a_name_is_shown_as_its_characters(name: str) -> None:
 
 def test_code_blocks_are_found_with_their_language_and_dedented() -> None:
     text = "```py\na\n```\n\n- b\n  ~~~ sh -x\n  c\n    d\n  ~~~\n\n````\n```\n````\n```py\ncut"
-    assert code_blocks(text) == ["a", "c\n  d", "```", "cut"]
-    assert code_blocks(text, "PY") == ["a", "cut"]
-    assert code_blocks(text, "sh") == ["c\n  d"]
-    assert code_blocks("no code") == []
+    assert find_code_blocks(text) == ["a", "c\n  d", "```", "cut"]
+    assert find_code_blocks(text, "PY") == ["a", "cut"]
+    assert find_code_blocks(text, "sh") == ["c\n  d"]
+    assert find_code_blocks("no code") == []
 
 
 def test_a_closing_fence_is_not_indented_by_four() -> None:
-    assert code_blocks("```\n    ```\nx\n```") == ["    ```\nx"]
+    assert find_code_blocks("```\n    ```\nx\n```") == ["    ```\nx"]
 
 
 # -- hostile sizes ------------------------------------------------------------------------------
@@ -467,4 +467,4 @@ def test_hostile_text_takes_linear_time() -> None:
 def test_a_long_fence_over_many_lines_is_read_in_linear_time() -> None:
     # Nothing is measured: in quadratic time this would take hours.
     text = "```" + "a" * 500_000 + "\n" * 500_000
-    assert notebook_markdown(text).endswith("\n```")
+    assert write_markdown(text).endswith("\n```")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from cnai_magic.chat.markdown import notebook_markdown
+from cnai_magic.chat.markdown import write_markdown
 from tests.fuzz.markdown import documents, written
 from tests.renderers import FOLDER, Renderers
 from tests.xss_corpus import NAMED, PAYLOADS
@@ -43,7 +43,7 @@ def test_every_renderer_shows_the_same_words() -> None:
         "# Title\n\nSome *emphasis*, **more**, ~~gone~~, `code $x$` and $5.\n\n1. one\n2. two\n   - three\n\n"
         "> quoted\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n```py\nx = 1 < 2\n```\n\n[x](<http://e.org>) <https://e.org/a_b>"
     )
-    (pages,) = Renderers().pages([notebook_markdown(source)])
+    (pages,) = Renderers().pages([write_markdown(source)])
     words = {name: _words(page) for name, page in pages.items()}
     assert len(words) == 4
     assert len(set(words.values())) == 1, words
@@ -59,7 +59,7 @@ def test_every_renderer_emphasises_next_to_chinese() -> None:
         "文***中：*文**",
     ]
     pages = Renderers().pages(
-        notebook_markdown(each) for each in [*bold, "中~~（x）~~中", "**甲：**\n乙*（丙）*丁"]
+        write_markdown(each) for each in [*bold, "中~~（x）~~中", "**甲：**\n乙*（丙）*丁"]
     )
     found = [[re.findall("<(strong|em|del)>", page) for page in each.values()] for each in pages]
     assert found == [*[[["strong"]] * 4] * 5, [["strong", "em"]] * 4, [["del"]] * 4, [["strong", "em"]] * 4]
@@ -84,7 +84,7 @@ def test_harmless_examples_of_the_specification_render_alike() -> None:
         source = example.replace("→", "\t")
         if not _is_harmless(source):
             continue
-        if _normal(_commonmark.render(notebook_markdown(source))) == _normal(page.replace("→", "\t")):
+        if _normal(_commonmark.render(write_markdown(source))) == _normal(page.replace("→", "\t")):
             alike += 1
         else:
             other += 1

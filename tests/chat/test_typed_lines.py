@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cnai_magic.chat.markdown import notebook_markdown
+from cnai_magic.chat.markdown import write_markdown
 from cnai_magic.chat.markdown.typed_lines import keep_lines
 
 
 def shown(prompt: str) -> list[str]:
-    text = notebook_markdown(keep_lines(prompt))
+    text = write_markdown(keep_lines(prompt))
     return text.replace("&#160;", "_").replace("\N{NO-BREAK SPACE}", "_").split("\n")
 
 
@@ -34,7 +34,7 @@ def test_the_lines_of_a_paragraph_are_kept_with_their_indents() -> None:
     ],
 )
 def test_what_is_markdown_is_read_as_it_was(prompt: str) -> None:
-    assert notebook_markdown(keep_lines(prompt)) == notebook_markdown(prompt)
+    assert write_markdown(keep_lines(prompt)) == write_markdown(prompt)
 
 
 def test_a_block_of_code_stays_between_paragraphs() -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
-from cnai_magic.chat.markdown import escape_markdown, notebook_markdown
+from cnai_magic.chat.markdown import escape_markdown, write_markdown
 from cnai_magic.chat.reply import Reply
 from cnai_magic.display.final import Transcript
 from cnai_magic.notebook.markdown_export import to_markdown
@@ -81,7 +81,7 @@ def written(source: str, way: int) -> str:
     """Return the Markdown that a notebook or a file shows of a text, in one of the ways in which it does."""
     reply = Reply(text=source, prompt=source, model=source, reasoning=source[::-1])
     if way == 0:
-        return notebook_markdown(source, quoted=True)
+        return write_markdown(source, quoted=True)
     if way == 1:
         return build_bundle(Attempt(reply))["text/markdown"]
     if way == 2:
@@ -100,7 +100,7 @@ def written(source: str, way: int) -> str:
         rows = json.dumps([{source: source, "b": source[::-1]}, {"b": f"{source} {source}"}])
         asked = replace(reply, text=rows, reasoning="", parameters={"schema": {}})
         return build_bundle(Attempt(asked))["text/markdown"]
-    return notebook_markdown(source)
+    return write_markdown(source)
 
 
 def search(count: int, seed: int) -> Iterator[str]:

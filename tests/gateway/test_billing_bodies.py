@@ -17,7 +17,7 @@ _PRICES = st.builds(Price, _RATES, st.just(0) | _RATES, st.none() | st.just(0) |
 @random_examples()
 @given(st.dictionaries(st.text(min_size=1, max_size=20), _PRICES, max_size=4))
 def test_prices_are_read_back_as_they_were_told(prices: dict[str, Price]) -> None:
-    text = billing.dumps(billing.price_list(prices))
+    text = billing.dumps(billing.build_price_list(prices))
     told = read_pricing(json.loads(text, parse_float=Decimal), "demo", "")
     assert {name: (each.input, each.output, each.cached) for name, each in told.items()} == {
         name: (each.input, each.output, each.cached) for name, each in prices.items()
@@ -25,7 +25,7 @@ def test_prices_are_read_back_as_they_were_told(prices: dict[str, Price]) -> Non
 
 
 def test_a_free_model_has_ratio_0_and_a_price_without_a_ratio_is_left_out() -> None:
-    listed = billing.price_list({"free": Price(0, 0), "odd": Price(0, 5)})
+    listed = billing.build_price_list({"free": Price(0, 0), "odd": Price(0, 5)})
     told = read_pricing(json.loads(billing.dumps(listed)), "demo", "")
     assert {name: (each.input, each.output) for name, each in told.items()} == {"free": (0, 0)}
 
@@ -33,5 +33,5 @@ def test_a_free_model_has_ratio_0_and_a_price_without_a_ratio_is_left_out() -> N
 @random_examples()
 @given(st.integers(min_value=0, max_value=10**24))
 def test_cents_have_as_many_decimals_as_they_need(nano: int) -> None:
-    text = billing.dumps(billing.usage(nano))
+    text = billing.dumps(billing.build_usage(nano))
     assert json.loads(text, parse_float=Decimal, parse_int=Decimal)["total_usage"] * 10**7 == nano

@@ -20,7 +20,7 @@ from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model, Usage
 from cnai_magic.demo import MODELS, DemoMessage, DemoRequest
 from cnai_magic.gateway import charges, faults
 from cnai_magic.gateway.charges import Account
-from cnai_magic.gateway.upstream import demo_upstream
+from cnai_magic.gateway.upstream import make_demo_upstream
 from cnai_magic.money.price import PriceList
 from tests.demo_requests import demo_request
 
@@ -86,7 +86,7 @@ def test_a_whole_answer_is_charged_as_it_was_reported(gateway: Any) -> None:
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_client_is_charged_what_was_reported_to_it(start: Any, whole: bool) -> None:
-    gateway = start(upstream=demo_upstream(0))
+    gateway = start(upstream=make_demo_upstream(0))
     client = Client(gateway.base_url, KEY)
     told = Usage()
     for model in MODELS:

@@ -9,7 +9,7 @@ import pytest
 
 from cnai_magic.api.messages import Chunk
 from cnai_magic.demo import deliver, tokenize
-from cnai_magic.gateway.upstream import DemoUpstream, demo_upstream
+from cnai_magic.gateway.upstream import DemoUpstream, make_demo_upstream
 
 PIXEL = "data:image/png;base64," + "iVBORw0KGgo" * 200
 IMAGE = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
@@ -30,7 +30,7 @@ def schema_format(schema: Any, *, name: str = "x", strict: bool = True) -> dict[
 @pytest.fixture
 def demo(start: Any) -> Any:
     """A gateway of the demo models."""
-    return start(upstream=demo_upstream(0))
+    return start(upstream=make_demo_upstream(0))
 
 
 def user(content: Any = "hello") -> list[dict[str, Any]]:

@@ -293,7 +293,7 @@ def test_an_unusable_address_is_explained_in_words(host: str, port: int, said: s
 
 def test_a_reserved_port_is_explained(tmp_path: Path) -> None:
     for number in (errno.EACCES, errno.EPERM):
-        found = listening_socket.unusable(OSError(number, "Permission denied"), "127.0.0.1", 80)
+        found = listening_socket.explain_unusable(OSError(number, "Permission denied"), "127.0.0.1", 80)
         assert found.what == "port 80 of 127.0.0.1 may not be used"
         assert "below 1024" in found.why
 

@@ -99,7 +99,7 @@ def test_a_client_that_leaves_a_stall_is_released(gateway: Any, monkeypatch: pyt
         finally:
             left.set()
 
-    monkeypatch.setattr(faults, "_silence", watched)
+    monkeypatch.setattr(faults, "_wait_for_end", watched)
     stream = gateway.stream(model=MODEL, content="stall")
     assert silent.wait(PATIENCE)
     stream.close()

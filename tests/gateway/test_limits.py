@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cnai_magic.gateway.limits import LARGEST_BODY, Limits
-from cnai_magic.gateway.upstream import demo_upstream
+from cnai_magic.gateway.upstream import make_demo_upstream
 
 PATIENCE = 20
 SHORT = Limits(headers=0.1, body=0.1, idle=0.2, write=0.1)
@@ -160,7 +160,7 @@ def test_a_client_that_only_sends_requests_is_disconnected(start: Any) -> None:
 
 
 def test_a_client_that_reads_slowly_gets_all(start: Any) -> None:
-    gateway = start(limits=Limits(write=5), upstream=demo_upstream(0))
+    gateway = start(limits=Limits(write=5), upstream=make_demo_upstream(0))
     text = "word " * 200_000
     body = json.dumps({"model": "demo-echo", "messages": [{"role": "user", "content": text}]}).encode()
     with connected(gateway.port, buffer=65536) as connection:
@@ -229,7 +229,7 @@ def test_compressed_bodies(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    gateway = start(upstream=demo_upstream(0))
+    gateway = start(upstream=make_demo_upstream(0))
     head = f"Connection: close\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
     with caplog.at_level(logging.INFO), connected(gateway.port) as connection:
         connection.sendall(authorised(gateway, head.encode()) + body)
@@ -283,7 +283,7 @@ def test_nonsense_is_refused_in_json_and_kept_out_of_the_log(
 @pytest.mark.parametrize("parts", [1, 2, 5_000])
 @pytest.mark.parametrize("model", ["demo-echo", "demo-guide"])
 def test_a_reader_that_stops_reading_costs_three_prompts_at_most(start: Any, model: str, parts: int) -> None:
-    gateway = start(upstream=demo_upstream(0))
+    gateway = start(upstream=make_demo_upstream(0))
     size, count = 2**19, 4
     # One wide character makes all of a Python string wide.
     text = "\U0001f600" + "words and more words " * (size // 21)

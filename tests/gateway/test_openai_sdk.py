@@ -10,7 +10,7 @@ import openai
 import pydantic
 import pytest
 
-from cnai_magic.gateway.upstream import demo_upstream
+from cnai_magic.gateway.upstream import make_demo_upstream
 
 MESSAGES: Any = [{"role": "user", "content": "hello"}]
 
@@ -23,7 +23,7 @@ def client(gateway: Any) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture
 def demo(start: Any) -> Iterator[openai.OpenAI]:
-    gateway = start(upstream=demo_upstream(0))
+    gateway = start(upstream=make_demo_upstream(0))
     with openai.OpenAI(base_url=gateway.base_url, api_key=gateway.key, max_retries=0, timeout=20) as client:
         yield client
 

@@ -14,7 +14,7 @@ import re
 
 from .escape import DOLLAR, escape_markdown
 
-__all__ = ["DOLLAR", "code_blocks", "escape_markdown", "fenced_blocks", "notebook_markdown"]
+__all__ = ["DOLLAR", "escape_markdown", "fenced_blocks", "find_code_blocks", "write_markdown"]
 
 # One line of letters, digits and harmless marks is the same to every renderer.
 _PLAIN = re.compile(
@@ -22,7 +22,7 @@ _PLAIN = re.compile(
 )
 
 
-def notebook_markdown(text: str, *, quoted: bool = False) -> str:
+def write_markdown(text: str, *, quoted: bool = False) -> str:
     r"""Return untrusted Markdown as Markdown that runs, loads and links nothing by itself.
 
     HTML is shown as text, images become links, only http, https and mailto are linked. Maths is written with
@@ -36,7 +36,7 @@ def notebook_markdown(text: str, *, quoted: bool = False) -> str:
     return write_document(text, quoted=quoted)
 
 
-def code_blocks(text: str, language: str = "") -> list[str]:
+def find_code_blocks(text: str, language: str = "") -> list[str]:
     """Return the fenced code blocks of an answer, only those in `language` where one is named."""
     wanted = language.lower()
     return [code for info, code in fenced_blocks(text) if not wanted or info.lower() == wanted]
@@ -46,6 +46,6 @@ def fenced_blocks(text: str) -> list[tuple[str, str]]:
     """Return language and content of each fenced block of an answer."""
     if "```" not in text and "~~~" not in text:
         return []
-    from .parser import fences
+    from .parser import find_fences
 
-    return fences(text)
+    return find_fences(text)

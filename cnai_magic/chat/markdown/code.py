@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from .escape import to_entities
 
-__all__ = ["fence_length", "language", "write_code", "write_fence", "write_span"]
+__all__ = ["measure_fence", "read_language", "write_code", "write_fence", "write_span"]
 
 _LANGUAGE = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9+#.-]{0,30})(?=[\s,;:{]|$)")
 # Renderers draw these, and mermaid loads images.
@@ -25,7 +25,7 @@ _DOUBTFUL_IN_LINE = re.compile(
 )
 
 
-def language(info: str) -> str:
+def read_language(info: str) -> str:
     """Return the language that the info string of a fence names, "" where it names none."""
     match = _LANGUAGE.match(info)
     if match is None:
@@ -33,7 +33,7 @@ def language(info: str) -> str:
     return "text" if _DRAWN.fullmatch(match[1]) else match[1]
 
 
-def fence_length(codes: Iterable[str]) -> int:
+def measure_fence(codes: Iterable[str]) -> int:
     """Return a length of fences that is longer than any run of backticks in them, but for absurd ones."""
     runs = (len(run) for code in codes if "```" in code for run in _RUNS.findall(code))
     return 1 + max((run for run in runs if run <= _LONGEST_RUN), default=2)
@@ -43,7 +43,7 @@ def write_code(code: str, info: str, fence: str, *, contained: bool) -> list[str
     """Return the lines of a block of code; `contained` tells that it stands in a list or a quote."""
     code = code.removesuffix("\n")
     doubtful = bool(_DOUBTFUL_IN_CONTAINER.search(code)) if contained else _looks_like_maths(code)
-    return _as_html(code) if doubtful or fence in code else write_fence(code, language(info), fence)
+    return _write_html(code) if doubtful or fence in code else write_fence(code, read_language(info), fence)
 
 
 def write_fence(code: str, name: str, fence: str) -> list[str]:
@@ -66,14 +66,14 @@ def _looks_like_maths(code: str) -> bool:
     )
 
 
-def _as_html(code: str) -> list[str]:
-    lines = [_html_line(line) for line in code.split("\n")]
+def _write_html(code: str) -> list[str]:
+    lines = [_write_html_line(line) for line in code.split("\n")]
     lines[0] = f"<pre><code>{lines[0]}"
     lines[-1] += "</code></pre>"
     return lines
 
 
-def _html_line(line: str) -> str:
+def _write_html_line(line: str) -> str:
     """Return a line of code that begins with no blank, and begins nothing."""
     if not line:
         return "&#32;"

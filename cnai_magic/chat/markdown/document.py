@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markdown_it.token import Token
 
-from .code import fence_length, write_code
+from .code import measure_fence, write_code
 from .escape import clean_text
 from .inline import InlineWriter
 from .maths import write_display
@@ -36,9 +36,11 @@ def write_document(text: str, *, quoted: bool = False) -> str:
     text = clean_text(text)
     tokens = parse(text)
     if tokens is None:
-        lines = write_code(text, "text", "`" * fence_length([text]), contained=quoted)
+        lines = write_code(text, "text", "`" * measure_fence([text]), contained=quoted)
     else:
-        fence = "`" * fence_length(token.content for token in tokens if token.type in ("fence", "code_block"))
+        fence = "`" * measure_fence(
+            token.content for token in tokens if token.type in ("fence", "code_block")
+        )
         writer = _Writer(tokens, fence, most_linked=10_000 + 2 * len(text))
         lines = _join(writer.blocks(_Container(quoted=quoted)))
     return "\n".join(_quote(lines) if quoted else lines)
@@ -83,7 +85,7 @@ class _Writer:
                 block = self._list(token, marker, container)
             else:
                 marker = ""
-                block = self._block(token, container, task=item and not found)
+                block = self._read_block(token, container, task=item and not found)
             if block.lines:
                 found.append(block)
         return found
@@ -92,7 +94,7 @@ class _Writer:
         self._next += 1
         return self._tokens[self._next - 1]
 
-    def _block(self, token: Token, container: _Container, *, task: bool) -> _Block:
+    def _read_block(self, token: Token, container: _Container, *, task: bool) -> _Block:
         if token.type == "paragraph_open":
             lines = self._inline.paragraph(self._take(), task=task)
             self._take()
@@ -109,13 +111,13 @@ class _Writer:
         if token.type == "hr":
             return _Block("rule", ["___" if container.listed else "***"])
         if token.type == "maths_block":
-            return _Block("maths", self._maths(token, container))
+            return _Block("maths", self._write_maths(token, container))
         if token.type == "blockquote_open":
             return _Block("quote", _quote(_join(self.blocks(container._replace(quoted=True)))))
         assert token.type == "table_open", f"{token.type} is no block that the parser makes"
-        return _Block("table", self._table())
+        return _Block("table", self._read_table())
 
-    def _maths(self, token: Token, container: _Container) -> list[str]:
+    def _write_maths(self, token: Token, container: _Container) -> list[str]:
         # JupyterLab would take the mark of a quote for a part of the formula.
         return write_display(token.content.split("\n"), single=container.quoted or token.meta["single"])
 
@@ -135,7 +137,7 @@ class _Writer:
             bullet = marker if number is None else f"{number}{marker}"
             blocks = self.blocks(container, item=True)
             close = close and not any(block.kind == "apart" for block in blocks)
-            items.append(_item(bullet, _join(blocks, close=close)))
+            items.append(_write_item(bullet, _join(blocks, close=close)))
             number = None if number is None else min(number + 1, 999_999_999)
         lines: list[str] = []
         for item in items:
@@ -144,7 +146,7 @@ class _Writer:
             lines += item
         return _Block("list", lines)
 
-    def _table(self) -> list[str]:
+    def _read_table(self) -> list[str]:
         rows: list[list[str]] = []
         alignments: list[str] = []
         while (token := self._take()).type != "table_close":
@@ -158,7 +160,7 @@ class _Writer:
         return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def _item(bullet: str, lines: list[str]) -> list[str]:
+def _write_item(bullet: str, lines: list[str]) -> list[str]:
     if not lines:
         return [bullet]
     indent = " " * (len(bullet) + 1)

@@ -16,7 +16,7 @@ from markdown_it.common.utils import isMdAsciiPunct, isWhiteSpace
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-__all__ = ["amended", "write_tags"]
+__all__ = ["amend", "write_tags"]
 
 _Rule = Callable[[StateInline, bool], bool]
 
@@ -29,7 +29,7 @@ _CJK = re.compile(
 _TAGS = {"em": "em", "strong": "strong", "s": "del"}
 
 
-def amended(rule: _Rule) -> _Rule:
+def amend(rule: _Rule) -> _Rule:
     """Return a rule of the parser for a kind of delimiter, with the amended conditions."""
 
     def read(state: StateInline, silent: bool) -> bool:
@@ -41,11 +41,11 @@ def amended(rule: _Rule) -> _Rule:
         if left.isascii() and right.isascii():
             return True
         in_word = state.src[start] != "_"
-        opens, closes = _sides(left, right, "PS", in_word=in_word, cjk=True)
+        opens, closes = _judge_sides(left, right, "PS", in_word=in_word, cjk=True)
         for delimiter in state.delimiters[before:]:
             delimiter.open, delimiter.close = opens, closes
         # Renderers also differ in whether symbols are punctuation.
-        plain = [_sides(left, right, kinds, in_word=in_word) for kinds in ("P", "PS")]
+        plain = [_judge_sides(left, right, kinds, in_word=in_word) for kinds in ("P", "PS")]
         for token in state.tokens[first:]:
             token.meta["begins"], token.meta["ends"] = map(all, zip(*plain, strict=True))
         return True
@@ -53,7 +53,7 @@ def amended(rule: _Rule) -> _Rule:
     return read
 
 
-def _sides(left: str, right: str, kinds: str, *, in_word: bool, cjk: bool = False) -> tuple[bool, bool]:
+def _judge_sides(left: str, right: str, kinds: str, *, in_word: bool, cjk: bool = False) -> tuple[bool, bool]:
     """Return whether delimiters between two characters may begin and may end emphasis.
 
     `kinds` are the categories of Unicode that are punctuation, `in_word` tells that emphasis may begin and
@@ -81,7 +81,7 @@ def write_tags(tokens: Sequence[Token]) -> None:
     decides what it may end.
     """
     tokens = [token for token in tokens if token.content or token.type != "text"]
-    partners = _partners(tokens)
+    partners = _pair(tokens)
     left = [index for index in partners if _needs_tag(tokens[index]) or _is_left_over(tokens, index)]
     while left:
         index = left.pop()
@@ -103,7 +103,7 @@ def _is_left_over(tokens: Sequence[Token], index: int) -> bool:
     return mark in (before, after)
 
 
-def _partners(tokens: Sequence[Token]) -> dict[int, int]:
+def _pair(tokens: Sequence[Token]) -> dict[int, int]:
     """Return for each index of a token that begins or ends emphasis that of the other one."""
     partners: dict[int, int] = {}
     opened: list[int] = []

@@ -78,7 +78,7 @@ def escape_text(text: str, *, cell: bool = False, linked: bool = False, tildes: 
     def escape(match: re.Match[str]) -> str:
         found, kind = match.group(), match.lastgroup
         if kind == "address":
-            return _address(found, linked=linked)
+            return _write_address(found, linked=linked)
         if kind == "break":
             return BREAK
         if kind == "dollars":
@@ -104,11 +104,11 @@ def _stands_alone(match: re.Match[str]) -> bool:
     return not match.start() or match.string[match.start() - 1].isspace()
 
 
-def _address(address: str, *, linked: bool) -> str:
+def _write_address(address: str, *, linked: bool) -> str:
     if linked or "@@" in address or html.unescape(address) != address:
         return _MARKUP_IN_ADDRESS.sub(lambda match: to_entities(match.group()), address)
     if address[:3].lower() == "www":
-        return f"[{_address(address, linked=True)}](<http://{address}>)"
+        return f"[{_write_address(address, linked=True)}](<http://{address}>)"
     return f"<{address}>"
 
 

@@ -10,7 +10,7 @@ from .code import write_span
 from .emphasis import write_tags
 from .escape import BREAK, escape_line_start, escape_text
 from .links import is_linked, write_address
-from .maths import bars_in_words
+from .maths import name_bars
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -69,7 +69,7 @@ class InlineWriter:
         while index < len(tokens):
             token = tokens[index]
             if token.type == "link_open":
-                end = _closing(tokens, index)
+                end = _find_closing(tokens, index)
                 self._link(out, token, tokens[index + 1 : end], place)
                 index = end
             else:
@@ -88,7 +88,7 @@ class InlineWriter:
             self._left -= len(target)
             out.append(f"<{target}>")
             return
-        text = _linked_text(inner, place)
+        text = _write_linked_text(inner, place)
         if opening.meta.get("image"):
             text = f"image: {text}" if text else "image"
         self._left -= len(target)
@@ -102,7 +102,7 @@ class InlineWriter:
         out.append(f"[{text}](<{target}>{title})")
 
 
-def _closing(tokens: Sequence[Token], index: int) -> int:
+def _find_closing(tokens: Sequence[Token], index: int) -> int:
     depth = 0
     for end in range(index, len(tokens)):
         depth += (tokens[end].type == "link_open") - (tokens[end].type == "link_close")
@@ -111,7 +111,7 @@ def _closing(tokens: Sequence[Token], index: int) -> int:
     return len(tokens)
 
 
-def _linked_text(tokens: Sequence[Token], place: _Place) -> str:
+def _write_linked_text(tokens: Sequence[Token], place: _Place) -> str:
     """Return the text of a link, which holds no other link, no maths and no line break."""
     out: list[str] = []
     for token in tokens:
@@ -135,8 +135,8 @@ def _append(out: list[str], token: Token, place: _Place) -> None:
         out.append(f" {text}" if before == "$" == text[0] else text)
 
 
-def _maths(token: Token, place: _Place, before: str) -> str:
-    tex = bars_in_words(token.content) if place.cell else token.content
+def _write_maths(token: Token, place: _Place, before: str) -> str:
+    tex = name_bars(token.content) if place.cell else token.content
     return f"$\\displaystyle {tex}$" if token.markup == "$$" else f"${tex}$"
 
 
@@ -145,5 +145,5 @@ _WRITERS: dict[str, Callable[[Token, _Place, str], str]] = {
     "softbreak": lambda token, place, before: "\n",
     "hardbreak": lambda token, place, before: BREAK,
     "code_inline": lambda token, place, before: write_span(token.content, cell=place.cell, before=before),
-    "maths": _maths,
+    "maths": _write_maths,
 }

@@ -11,7 +11,7 @@ import re
 
 from .escape import REFUSED_COMMANDS
 
-__all__ = ["bars_in_words", "safe_formula", "write_display"]
+__all__ = ["clean_formula", "name_bars", "write_display"]
 
 _REFUSED = re.compile(rf"\\(?:{REFUSED_COMMANDS})(?![A-Za-z])")
 _DELIMITER = re.compile(r"\\[()\[\]]")
@@ -36,9 +36,9 @@ _REWRITTEN = re.compile(
 _LIKE_MARKDOWN = re.compile(r"[-+=*#>:|~_]|\d+[.)]")
 
 
-def safe_formula(tex: str) -> list[str] | None:
+def clean_formula(tex: str) -> list[str] | None:
     """Return the lines of a formula, without its delimiters, or None where it is shown as text."""
-    if "$" in tex or _refused(tex):
+    if "$" in tex or _is_refused(tex):
         return None
     tex = _LABEL.sub("", _COMMENT.sub(r"\1", tex))
     tex = _REWRITTEN.sub(_rewrite, tex.replace("\t", " "))
@@ -66,12 +66,12 @@ def write_display(lines: list[str], *, single: bool) -> list[str]:
     return ["$$", *(f"{{}}{line}" if _LIKE_MARKDOWN.match(line) else line for line in lines), "$$"]
 
 
-def bars_in_words(tex: str) -> str:
+def name_bars(tex: str) -> str:
     """Return a formula for a table, whose cells end at a bar."""
     return _BARS.sub(lambda match: {"|": r"\vert ", "\\|": r"\Vert "}.get(match.group(), match.group()), tex)
 
 
-def _refused(tex: str) -> bool:
+def _is_refused(tex: str) -> bool:
     # Also `\\href`, which is none: where nobody looks for maths, Markdown takes one backslash off.
     # With `^^` TeX writes any character, of a command too.
     if _REFUSED.search(tex) or "^^" in tex:

@@ -19,11 +19,11 @@ from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_inline import StateInline, emphasis, link, strikethrough
 from markdown_it.token import Token
 
-from .emphasis import amended
+from .emphasis import amend
 from .links import is_linked
-from .maths import safe_formula
+from .maths import clean_formula
 
-__all__ = ["fences", "parse"]
+__all__ = ["find_fences", "parse"]
 
 _DEEPEST = 20
 _LONGEST_FORMULA = 2000
@@ -40,16 +40,16 @@ _BAR_OF_FORMULA = "\1"
 
 def parse(text: str) -> list[Token] | None:
     """Return the tokens of a text, or None where it is nested more deeply than the parser takes."""
-    tokens = _parser().parse(text)
+    tokens = _make_parser().parse(text)
     # A container at the deepest level loses what it holds.
     if any(token.nesting == 1 and token.level >= _DEEPEST - 1 for token in tokens):
         return None
     return tokens
 
 
-def fences(text: str) -> list[tuple[str, str]]:
+def find_fences(text: str) -> list[tuple[str, str]]:
     """Return language and content of each fenced code block."""
-    tokens = _parser().parse(text.replace("\r\n", "\n").replace("\r", "\n"))
+    tokens = _make_parser().parse(text.replace("\r\n", "\n").replace("\r", "\n"))
     found = [token for token in tokens if token.type == "fence"]
     return [((each.info.split() or [""])[0], each.content.removesuffix("\n")) for each in found]
 
@@ -60,20 +60,20 @@ class _Parser(MarkdownIt):
 
 
 @lru_cache(1)
-def _parser() -> MarkdownIt:
+def _make_parser() -> MarkdownIt:
     parser = _Parser("commonmark", {"html": False, "maxNesting": _DEEPEST}).enable(["table", "strikethrough"])
     parser.block.ruler.before(
-        "fence", "maths_block", _maths_block, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+        "fence", "maths_block", _read_maths_block, {"alt": ["paragraph", "reference", "blockquote", "list"]}
     )
-    parser.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
-    parser.inline.ruler.before("escape", "maths", _maths)
-    parser.inline.ruler.at("image", _image)
-    parser.inline.ruler.at("emphasis", amended(emphasis.tokenize))
-    parser.inline.ruler.at("strikethrough", amended(strikethrough.tokenize))
+    parser.block.ruler.at("table", _read_table, {"alt": ["paragraph", "reference"]})
+    parser.inline.ruler.before("escape", "maths", _read_maths)
+    parser.inline.ruler.at("image", _read_image)
+    parser.inline.ruler.at("emphasis", amend(emphasis.tokenize))
+    parser.inline.ruler.at("strikethrough", amend(strikethrough.tokenize))
     return parser
 
 
-def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+def _read_table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     """Read a table, in which a bar within a formula ends no cell: `| $P(A|B)$ |` is one."""
     source, before = state.src, len(state.tokens)
     if "barred" not in state.env:
@@ -88,7 +88,7 @@ def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     return found
 
 
-def _image(state: StateInline, silent: bool) -> bool:
+def _read_image(state: StateInline, silent: bool) -> bool:
     """Read an image as the link that it becomes."""
     if state.src[state.pos : state.pos + 2] != "![":
         return False
@@ -104,12 +104,12 @@ def _image(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _maths(state: StateInline, silent: bool) -> bool:
-    found = _formula_at(state.src, state.pos, state.posMax)
+def _read_maths(state: StateInline, silent: bool) -> bool:
+    found = _find_formula(state.src, state.pos, state.posMax)
     if found is None:
         return False
     tex, end, display = found
-    lines = safe_formula(tex)
+    lines = clean_formula(tex)
     if lines is None:
         return False
     if not silent:
@@ -121,7 +121,7 @@ def _maths(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _formula_at(src: str, pos: int, last: int) -> tuple[str, int, bool] | None:
+def _find_formula(src: str, pos: int, last: int) -> tuple[str, int, bool] | None:
     """Return the formula that begins at `pos`: what stands in it, its end, and whether it is set apart."""
     last = min(last, pos + _LONGEST_FORMULA)
     if src[pos] == "$":
@@ -149,7 +149,7 @@ def _formula_at(src: str, pos: int, last: int) -> tuple[str, int, bool] | None:
     return None if end < 0 else (src[pos : end + len(closing)], end + len(closing), True)
 
 
-def _maths_block(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+def _read_maths_block(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     begin = state.bMarks[first] + state.tShift[first]
     if state.src[begin : begin + 1] not in ("$", "\\") or state.is_code_block(first):
         return False
@@ -158,14 +158,14 @@ def _maths_block(state: StateBlock, first: int, end: int, silent: bool) -> bool:
         return False
     name = opening["name"]
     closing = f"\\end{{{name}}}" if name else {"$$": "$$", "\\[": "\\]"}[opening.group()]
-    last = _closing_line(state, closing, first, end, opening.end())
+    last = _find_closing_line(state, closing, first, end, opening.end())
     if last is None:
         return False
     content = "\n".join(
         state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
         for line in range(first, last + 1)
     )
-    lines = safe_formula(content if name else content[2:-2])
+    lines = clean_formula(content if name else content[2:-2])
     if lines is None:
         return False
     if not silent:
@@ -177,14 +177,14 @@ def _maths_block(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     return True
 
 
-def _closing_line(state: StateBlock, closing: str, first: int, end: int, opened: int) -> int | None:
+def _find_closing_line(state: StateBlock, closing: str, first: int, end: int, opened: int) -> int | None:
     """Return the line that ends with the closing delimiter of a formula, if it stands in the container."""
     here = state.src[opened : state.eMarks[first]].rstrip()
     if here.endswith(closing):
         return first if len(here) > len(closing) else None
     if here and closing in here:
         return None
-    lines = _lines_that_close(state).get(closing, ())
+    lines = _find_closing_lines(state).get(closing, ())
     index = bisect_right(lines, first)
     if index == len(lines) or lines[index] >= min(end, first + _MOST_LINES):
         return None
@@ -195,7 +195,7 @@ def _closing_line(state: StateBlock, closing: str, first: int, end: int, opened:
     return None if outdented else last
 
 
-def _lines_that_close(state: StateBlock) -> dict[str, Sequence[int]]:
+def _find_closing_lines(state: StateBlock) -> dict[str, Sequence[int]]:
     """Return the numbers of the lines that end with each closing delimiter."""
     found: dict[str, list[int]] | None = state.env.get("closing")
     if found is None:
