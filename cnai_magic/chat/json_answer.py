@@ -238,7 +238,7 @@ class _Fit:
 
     def _problems(self, value: Any) -> str:
         errors = sorted(self._validator.iter_errors(value), key=lambda error: len(error.absolute_path))
-        said = [f"{_place(error.absolute_path)}: {_shorten(error.message)}" for error in errors]
+        said = [f"{_place(error.absolute_path)}{_shorten(error.message)}" for error in errors]
         more = len(said) - _MOST_PROBLEMS
         return "; ".join(said[:_MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
 
@@ -306,7 +306,7 @@ def _scalar(text: str, kind: Any) -> Any:
 
 def _place(path: Any) -> str:
     steps = [f"[{each}]" if isinstance(each, int) else f".{each}" for each in path]
-    return _shorten("".join(steps).removeprefix(".")) or "the whole"
+    return f"{_shorten(''.join(steps).removeprefix('.'))}: " if steps else ""
 
 
 def _shorten(text: str) -> str:

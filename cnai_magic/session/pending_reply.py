@@ -260,7 +260,8 @@ class PendingReply:
     def _keep_first(self, json: JSONQuestion, error: BaseException) -> None:
         """Keep the answer that was to be corrected, where the request to correct it brought nothing."""
         if self._reader is not None:
-            self._charge(self._sum_up(self._reader, "failed"))
+            reason = "failed" if isinstance(error, CnaiError) else "interrupted"
+            self._charge(self._sum_up(self._reader, reason))
         received, explained = json.give_up(error)
         self._view.fail(self._settle(received))
         if explained is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,9 @@ from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from cnai_magic.session.view import Batch
 from cnai_magic.settings import Cnai
-from tests.servers import KEY, RESET, ScriptedServer, failure, sse
+from tests.servers import KEY, RESET, SILENCE, ScriptedServer, Tell, failure, sse
 from tests.session.test_kernel_session import Watcher
+from tests.session.test_pending_reply import Interrupting
 
 WORDS = "name, age int"
 ADA = '{"name": "Ada", "age": 36}'
@@ -321,6 +324,22 @@ def test_a_request_to_correct_that_breaks_off_is_charged_too(
     with pytest.raises(JSONAnswerError):
         ask(session)
     assert len(rows(session)) == 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX")
+def test_an_interrupt_of_the_request_to_correct_keeps_the_first_answer_and_charges_both(
+    session: KernelSession, server: ScriptedServer
+) -> None:
+    asked = threading.Event()
+    server.reply(sse(PROSE))
+    server.reply(Tell(asked), SILENCE)
+    view = Interrupting(asked)
+    with pytest.raises(KeyboardInterrupt):
+        session.ask("Who?", Options(parameters={"schema": WORDS}), view=view)
+    assert session.latest is not None
+    assert (session.latest.text, session.latest.finish_reason) == (PROSE, "invalid")
+    assert [row.finish_reason for row in rows(session)] == ["stop", "interrupted"]
+    assert session.conversations.in_use.turns == []
 
 
 def test_a_budget_holds_for_the_request_to_correct_as_well(
