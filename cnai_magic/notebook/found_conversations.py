@@ -12,7 +12,7 @@ from .saved_outputs import SavedOutputs, SavedTurn, list_all_attempts
 from .saved_state import SavedConversation, SavedPlace, SavedState
 from .turn_building import FoundConversation, FoundTurn
 
-__all__ = ["FoundConversations"]
+__all__ = ["FoundConversations", "be_fork"]
 
 # Forks of forks; each question looks through them.
 _DEEPEST = 100
