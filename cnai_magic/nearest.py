@@ -5,28 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "nearest"]
+__all__ = ["find_nearest", "suggest_name"]
 
 _SEPARATORS = re.compile(r"[\W_]+")
 _SHORTEST = 3
 
 
-def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
+def find_nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
     """Return the known names that may be meant by a word, the nearest first, at most `most`.
 
     A name is near if one letter in four, and at least one, is wrong, missing, superfluous or swapped with the
     next (two where the first two letters and the length are right), or if it continues where the word ends.
     Case, dashes and blanks are ignored. A word of one or two letters is only near to itself.
     """
-    wanted = _plain(word)
+    wanted = _normalize(word)
     found = []
     for name in dict.fromkeys(known):
-        plain = _plain(name)
+        plain = _normalize(name)
         if plain == wanted and wanted:
             found.append((0, name))
         elif len(wanted) >= _SHORTEST:
             limit = max(1, len(wanted) // 4, 2 * (len(wanted) == len(plain) and wanted[:2] == plain[:2]))
-            distance = _distance(wanted, plain, limit)
+            distance = _count_edits(wanted, plain, limit)
             if distance <= limit:
                 found.append((distance, name))
             elif plain.startswith(wanted):
@@ -34,17 +34,17 @@ def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
     return [name for _, name in sorted(found, key=lambda each: each[0])[:most]]
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def suggest_name(word: str, known: Iterable[str]) -> str:
     """Return "did you mean NAME?" for the nearest of the known names, "" where none is near."""
-    near = nearest(word, known)
+    near = find_nearest(word, known)
     return f"did you mean {near[0]}?" if near else ""
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return _SEPARATORS.sub("", name[:200]).lower()
 
 
-def _distance(one: str, other: str, limit: int) -> int:
+def _count_edits(one: str, other: str, limit: int) -> int:
     """Count the edits between two words, up to one more than the limit."""
     if abs(len(one) - len(other)) > limit:
         return limit + 1

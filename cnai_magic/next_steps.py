@@ -154,10 +154,10 @@ def clean_line(text: str) -> str:
 
 def change_setting(name: str, value: object) -> Step:
     """Give a setting this value."""
-    return Step("change_setting", {"name": name, "value": value, "literal": _literal(value)})
+    return Step("change_setting", {"name": name, "value": value, "literal": _write_literal(value)})
 
 
-def _literal(value: object) -> str:
+def _write_literal(value: object) -> str:
     """Return a value as Python reads it."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str | dict) else repr(value)
 
@@ -253,7 +253,7 @@ def remove_budget(*, kernel: bool, day: bool) -> Step:
 
 def set_price(model: str) -> Step:
     """Set the price of a model, in USD per million tokens."""
-    return Step("set_price", {"model": model, "prices": _literal({model: [1, 2]})})
+    return Step("set_price", {"model": model, "prices": _write_literal({model: [1, 2]})})
 
 
 def set_any_price() -> Step:
@@ -326,18 +326,18 @@ def choose_host() -> Step:
 _OF_NOTEBOOKS = {"display", "notebook", "on_rerun", "replay", "save_attempts", "see_tokens", "value_tokens"}
 
 
-def _python_setting(name: str, literal: str) -> str:
+def _write_setting(name: str, literal: str) -> str:
     return f"session.settings.{name} = {literal}" if name in _OF_NOTEBOOKS else f"Session({name}={literal})"
 
 
 def _correct_setting(name: str, variable: str) -> str:
-    return f"{_python_setting(name, '…')}, or the variable {variable}"
+    return f"{_write_setting(name, '…')}, or the variable {variable}"
 
 
 PYTHON = Door(
     "python",
     {
-        "change_setting": lambda name, value, literal: _python_setting(name, literal),
+        "change_setting": lambda name, value, literal: _write_setting(name, literal),
         "correct_setting": _correct_setting,
         "correct_settings": "Session(…)",
         "set_key": "set the variable {variable}, or call Session.use_key",

@@ -14,10 +14,10 @@ __all__ = [
     "KeyFilter",
     "clean",
     "hide_keys",
-    "one_line",
     "redact",
+    "replace_surrogates",
     "strip_controls",
-    "well_formed",
+    "to_one_line",
 ]
 
 _HIDDEN = "sk-…"
@@ -158,7 +158,7 @@ class KeyFilter:
 
     def _hold_back(self, text: str) -> str:
         begun = _find_unfinished(text)
-        seen = _visible_part(text if begun is None else text[: begun.start()])
+        seen = _drop_invisible(text if begun is None else text[: begun.start()])
         start = seen.find(self.mark, max(0, len(seen) - len(self._secret) + 1))
         while start >= 0 and not self._secret.startswith(seen[start:]):
             start = seen.find(self.mark, start + 1)
@@ -172,7 +172,7 @@ class KeyFilter:
     def _rest(self) -> str:
         """Return what is held at the end of the text; a part too long to be a coincidence is hidden."""
         held, self.held = self.held, ""
-        return held if len(_visible_part(held)) < _SHORTEST_SECRET else "…"
+        return held if len(_drop_invisible(held)) < _SHORTEST_SECRET else "…"
 
 
 class Cleaner:
@@ -213,7 +213,7 @@ def hide_keys(text: str, word: str = "") -> str:
     return text
 
 
-def one_line(text: str) -> str:
+def to_one_line(text: str) -> str:
     """Return `text` cleaned, and on one line: each run of blanks becomes one space."""
     return " ".join(clean(text).split())
 
@@ -224,7 +224,7 @@ def redact(text: str) -> str:
     Where something looks like a key once invisible characters are removed, they are removed.
     """
     text = hide_keys(text)
-    seen = _visible_part(text)
+    seen = _drop_invisible(text)
     return _KEY_SHAPE.sub(_HIDDEN, seen if _KEY_SHAPE.search(seen) else text)
 
 
@@ -235,7 +235,7 @@ def strip_controls(text: str) -> str:
     return _CONTROL.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
 
 
-def well_formed(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Join pairs of surrogates and replace lone ones, which no request, terminal or file can hold."""
     if text.isascii() or _SURROGATE.search(text) is None:
         return text
@@ -244,7 +244,7 @@ def well_formed(text: str) -> str:
 
 def _replace_visible(text: str, secret: str, hidden: str) -> str:
     """Replace `secret` where only invisible characters stand between its own."""
-    seen = _visible_part(text)
+    seen = _drop_invisible(text)
     if secret not in seen:
         return text
     bounds = [
@@ -265,7 +265,7 @@ def _find_unfinished(text: str) -> re.Match[str] | None:
     return _UNFINISHED.search(text)
 
 
-def _visible_part(text: str) -> str:
+def _drop_invisible(text: str) -> str:
     """Return a text without invisible characters and control sequences."""
     # Nearly every text is plain, and this test is several times as fast as the substitution.
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():

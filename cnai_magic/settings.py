@@ -16,7 +16,7 @@ from traitlets.config import Configurable
 
 from .api.parameters import PARAMETERS, SWITCH, Parameter, ParameterValue
 from .errors import InputError
-from .nearest import did_you_mean
+from .nearest import suggest_name
 from .next_steps import correct_setting, correct_settings
 
 __all__ = ["DEFAULT_BASE_URL", "Cnai", "Seconds", "Value"]
@@ -36,13 +36,13 @@ class Value(TraitType[Any, Any]):
 
     def validate(self, obj: Any, value: object) -> ParameterValue:
         """Return the value as it is sent."""
-        return self._translated(lambda: self._parameter.check(value))
+        return self._translate(lambda: self._parameter.check(value))
 
     def from_string(self, s: str) -> ParameterValue | None:
         """Return the value that a text means, from the environment or a command line."""
-        return self._translated(lambda: self._parameter.read(s))
+        return self._translate(lambda: self._parameter.read(s))
 
-    def _translated(self, read: Callable[[], ParameterValue]) -> ParameterValue:
+    def _translate(self, read: Callable[[], ParameterValue]) -> ParameterValue:
         try:
             return read()
         except InputError as exc:
@@ -130,7 +130,7 @@ class Cnai(Configurable):
         for name in settings.keys() - set(self.class_trait_names()):
             raise InputError(
                 f"there is no setting {name!r}",
-                why=did_you_mean(name, known) or f"there are: {', '.join(known)}",
+                why=suggest_name(name, known) or f"there are: {', '.join(known)}",
             )
         try:
             super().__init__(**settings)
@@ -141,7 +141,7 @@ class Cnai(Configurable):
                 next_step="correct it where it is set: " + correct_settings(),
             ) from exc
         for name in known:
-            text = os.environ.get(_variable(name), "").strip()
+            text = os.environ.get(_name_variable(name), "").strip()
             if text and name not in chosen:
                 self._set(name, text, self._read)
         for name, value in chosen.items():
@@ -154,12 +154,14 @@ class Cnai(Configurable):
         except TraitError as exc:
             if name not in self.class_trait_names(config=True):
                 raise
-            raise TraitError(f"Cnai.{name} cannot be {reprlib.repr(value)}: {self._allowed(name)}") from exc
+            raise TraitError(
+                f"Cnai.{name} cannot be {reprlib.repr(value)}: {self._describe_allowed(name)}"
+            ) from exc
 
-    def _allowed(self, name: str) -> str:
+    def _describe_allowed(self, name: str) -> str:
         """Return in words which values a setting may have."""
         trait = self.traits()[name]
-        words = trait.metadata.get("allowed") or _allowed_words(trait)
+        words = trait.metadata.get("allowed") or _describe_trait(trait)
         return f"it must be {words}{', or None' if trait.allow_none else ''}"
 
     def _set(self, name: str, value: Any, read: Callable[[str, Any], Any]) -> None:
@@ -169,8 +171,8 @@ class Cnai(Configurable):
             raise InputError(
                 f"the setting {name} is {value!r}",
                 parameter=name,
-                why=self._allowed(name),
-                next_step="correct it where it is set: " + correct_setting(name, _variable(name)),
+                why=self._describe_allowed(name),
+                next_step="correct it where it is set: " + correct_setting(name, _name_variable(name)),
             ) from exc
 
     def _read(self, name: str, text: str) -> Any:
@@ -179,7 +181,7 @@ class Cnai(Configurable):
         return SWITCH.get(text.lower(), text) if isinstance(trait, Bool) else trait.from_string(text)
 
 
-def _allowed_words(trait: Any) -> str:
+def _describe_trait(trait: Any) -> str:
     if isinstance(trait, Enum):
         *others, last = map(repr, trait.values or ())
         return f"{', '.join(others)} or {last}"
@@ -191,6 +193,6 @@ def _allowed_words(trait: Any) -> str:
     return "True or False" if isinstance(trait, Bool) else "text"
 
 
-def _variable(name: str) -> str:
+def _name_variable(name: str) -> str:
     """Return the environment variable of a setting."""
     return f"CNAI_{name.upper()}"

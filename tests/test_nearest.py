@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cnai_magic.nearest import did_you_mean, nearest
+from cnai_magic.nearest import find_nearest, suggest_name
 
 OPTIONS = [
     *("--system", "--temperature", "--top-p", "--max-tokens", "--no-stream", "--chat", "--new", "--once"),
@@ -61,8 +61,8 @@ MODELS = [
     ],
 )
 def test_a_name_that_is_near_is_meant(word: str, known: list[str], meant: str) -> None:
-    assert nearest(word, known) == [meant]
-    assert did_you_mean(word, known) == f"did you mean {meant}?"
+    assert find_nearest(word, known) == [meant]
+    assert suggest_name(word, known) == f"did you mean {meant}?"
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_a_name_that_is_near_is_meant(word: str, known: list[str], meant: str) -
     ],
 )
 def test_a_name_that_is_another_is_not_guessed(word: str, known: list[str]) -> None:
-    assert nearest(word, known) == []
-    assert did_you_mean(word, known) == ""
+    assert find_nearest(word, known) == []
+    assert suggest_name(word, known) == ""
 
 
 def test_several_near_names_are_told_the_nearest_first() -> None:
-    assert nearest("analysis.ipynb", ["analysis2.ipynb", "analysis1.ipynb", "other.ipynb"], 3) == [
+    assert find_nearest("analysis.ipynb", ["analysis2.ipynb", "analysis1.ipynb", "other.ipynb"], 3) == [
         "analysis2.ipynb",
         "analysis1.ipynb",
     ]
-    assert nearest("demo-echo", ["demo-eche", "demo-echo-2", "demo-echo"]) == ["demo-echo"]
+    assert find_nearest("demo-echo", ["demo-eche", "demo-echo-2", "demo-echo"]) == ["demo-echo"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.redaction import ApiKey, Cleaner, KeyFilter, clean, redact, strip_controls, well_formed
+from cnai_magic.redaction import ApiKey, Cleaner, KeyFilter, clean, redact, replace_surrogates, strip_controls
 
 KEY = "sk-test-0123456789"
 
@@ -259,4 +259,4 @@ def test_invisible_characters_stay_where_they_split_no_key() -> None:
     [("汉 😀", "汉 😀"), ("\ud83d\ude00", "😀"), ("a\ud83db", "a�b"), ("\ude00\ud83d", "��")],
 )
 def test_pairs_of_surrogates_are_joined_and_lone_ones_replaced(text: str, whole: str) -> None:
-    assert well_formed(text) == whole
+    assert replace_surrogates(text) == whole

@@ -72,8 +72,8 @@ class Address:
 def parse_address(text: str) -> Address:
     """Read an address; one without a scheme is mended. Raises InputError, which quotes no secret of it."""
     text = text.strip().strip("\"'“”‘’")
-    found = _ADDRESS.fullmatch(_ENDPOINT.sub("", _with_scheme(text)))
-    host = _checked_host(found["host"].lower()) if found else ""
+    found = _ADDRESS.fullmatch(_ENDPOINT.sub("", _add_scheme(text)))
+    host = _check_host(found["host"].lower()) if found else ""
     port = int((found and found["port"]) or 0)
     path = found["path"] if found else ""
     if found is None or not host or port > 65535 or {".", ".."} & {*path.split("/")}:
@@ -88,7 +88,7 @@ def parse_address(text: str) -> Address:
     return Address(scheme, _EVERYWHERE.get(host, host), port or _PORTS[scheme], path)
 
 
-def _with_scheme(text: str) -> str:
+def _add_scheme(text: str) -> str:
     """Add the scheme that an address lacks: http where it is near, https for the internet."""
     if _SCHEME.match(text) or "://" in text:
         return text
@@ -103,7 +103,7 @@ def _with_scheme(text: str) -> str:
     return f"{'http' if near else 'https'}://{text}"
 
 
-def _checked_host(host: str) -> str:
+def _check_host(host: str) -> str:
     """Return a host as it is asked, "" for one that parsers do not agree on."""
     if host.startswith("["):
         try:

@@ -64,15 +64,15 @@ def read_balance(
     which. A server without one is taken at its word. Where a server counts for the user in place of the key,
     some versions of one-api give as the limit what is left: `left` is then too low.
     """
-    limit, used = _amount(subscription.get("hard_limit_usd")), _amount(usage.get("total_usage"))
-    unit, per_usd = _unit(status or {})
+    limit, used = _read_amount(subscription.get("hard_limit_usd")), _read_amount(usage.get("total_usage"))
+    unit, per_usd = _read_unit(status or {})
     if limit is None or used is None or used < 0 or per_usd is None or per_usd < _LOWEST_RATE:
         return None
     unlimited = limit == _NO_LIMIT if unit == "TOKENS" else limit >= _NO_LIMIT
     return Balance(None if unlimited else to_nano(limit, per_usd), to_nano(used, per_usd * 100))
 
 
-def _unit(status: Mapping[str, object]) -> tuple[str, Decimal | None]:
+def _read_unit(status: Mapping[str, object]) -> tuple[str, Decimal | None]:
     """Return what a server counts credit in, and how much of that is a dollar."""
     data = status.get("data")
     data = data if isinstance(data, Mapping) else {}
@@ -80,11 +80,11 @@ def _unit(status: Mapping[str, object]) -> tuple[str, Decimal | None]:
     if not isinstance(unit, str):
         unit = "TOKENS" if data.get("display_in_currency") is False else "USD"
     if unit == "TOKENS":
-        return unit, _amount(data.get("quota_per_unit", _QUOTA_UNITS_PER_USD))
-    return unit, _amount(data.get("usd_exchange_rate")) if unit == "CNY" else Decimal(1)
+        return unit, _read_amount(data.get("quota_per_unit", _QUOTA_UNITS_PER_USD))
+    return unit, _read_amount(data.get("usd_exchange_rate")) if unit == "CNY" else Decimal(1)
 
 
-def _amount(value: object) -> Decimal | None:
+def _read_amount(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     amount = Decimal(str(value))
@@ -124,38 +124,38 @@ def read_price_list(body: Mapping[str, Any]) -> dict[str, ListedPrice]:
     for model, item in items:
         if isinstance(model, str) and isinstance(item, Mapping):
             with suppress(ValueError):  # the model stays without a price
-                prices[model] = _listed_price(item, groups)
+                prices[model] = _read_price(item, groups)
     return prices
 
 
-def _listed_price(item: Mapping[str, Any], groups: Mapping[str, object]) -> ListedPrice:
+def _read_price(item: Mapping[str, Any], groups: Mapping[str, object]) -> ListedPrice:
     if item.get("quota_type", 1 if item.get("model_price") else 0) != 0 or item.get("billing_expr"):
         raise ValueError("the model is not charged by its tokens")
-    prompt = _product(_USD_PER_RATIO, _ratio(item.get("model_ratio")), _group_ratio(item, groups))
-    completion = _product(prompt, _ratio(item.get("completion_ratio")))
+    prompt = _multiply(_USD_PER_RATIO, _read_ratio(item.get("model_ratio")), _read_group_ratio(item, groups))
+    completion = _multiply(prompt, _read_ratio(item.get("completion_ratio")))
     cache = item.get("cache_ratio")
-    cached = None if cache is None else _product(prompt, _ratio(cache))
+    cached = None if cache is None else _multiply(prompt, _read_ratio(cache))
     return ListedPrice(to_nano(prompt), to_nano(completion), None if cached is None else to_nano(cached))
 
 
-def _group_ratio(item: Mapping[str, Any], groups: Mapping[str, object]) -> Decimal:
+def _read_group_ratio(item: Mapping[str, Any], groups: Mapping[str, object]) -> Decimal:
     having = item.get("enable_groups")
     if not isinstance(having, list) or not having or "default" in having or "all" in having:
-        return _ratio(groups.get("default", 1))
-    found = {_ratio(groups[name]) for name in having if isinstance(name, str) and name in groups}
+        return _read_ratio(groups.get("default", 1))
+    found = {_read_ratio(groups[name]) for name in having if isinstance(name, str) and name in groups}
     if len(found) != 1:
         raise ValueError("the groups that have the model do not agree")
     return found.pop()
 
 
-def _ratio(value: object) -> Decimal:
-    ratio = _amount(value)
+def _read_ratio(value: object) -> Decimal:
+    ratio = _read_amount(value)
     if ratio is None or not 0 <= ratio <= HIGHEST_PRICE:
         raise ValueError(f"{value!r} is not a ratio")
     return ratio
 
 
-def _product(*factors: Decimal) -> Decimal:
+def _multiply(*factors: Decimal) -> Decimal:
     product = Decimal(1)
     for factor in factors:
         product = EXACT.multiply(product, factor)

@@ -29,7 +29,7 @@ class FollowedChoice:
             if self._index is _NOT_YET:
                 self._index = choice.get("index")
                 return choice
-        found = sorted((each for each in choices if isinstance(each, dict)), key=_index_of)
+        found = sorted((each for each in choices if isinstance(each, dict)), key=_read_index)
         if not found:
             return {}
         if self._index is _NOT_YET:
@@ -40,6 +40,6 @@ class FollowedChoice:
         return same or ({} if self._several else found[0])
 
 
-def _index_of(choice: dict[str, Any]) -> int:
+def _read_index(choice: dict[str, Any]) -> int:
     index = choice.get("index")
     return index if type(index) is int else 0

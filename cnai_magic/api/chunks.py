@@ -1,6 +1,6 @@
 """Reads the chunks of an answer by generators, one after another.
 
-`read_body` yields bytes, `Events` events, `_read_chunks` chunks, `_without_key` takes the key out, and
+`read_body` yields bytes, `Events` events, `_read_chunks` chunks, `_hide_key` takes the key out, and
 `read_answer` sees to the end. Events and a whole answer are read alike: servers send either when asked for
 the other.
 """
@@ -49,7 +49,7 @@ def read_answer(
     chunks = _read_chunks(events, reader, cancellation)
     cleanly = False
     try:
-        yield from _without_key(chunks, reader, requester.key)
+        yield from _hide_key(chunks, reader, requester.key)
         cleanly = not cancellation.overdue and any(
             name in response.headers for name in ("Content-Length", "Transfer-Encoding")
         )
@@ -79,13 +79,13 @@ def _read_chunks(events: Events, reader: StreamReader, cancellation: Cancellatio
                 cancellation.begun = bool(chunk.text or chunk.reasoning or chunk.usage)
             yield chunk
         if reader.finish_reason or reader.done or limited:
-            seconds = _patience(reader)
+            seconds = _choose_patience(reader)
             if limited or seconds is not None:
                 cancellation.expect_end(seconds)
             limited = seconds is not None
 
 
-def _patience(reader: StreamReader) -> float | None:
+def _choose_patience(reader: StreamReader) -> float | None:
     if reader.done:
         return _GRACE_AFTER_DONE
     if reader.ending:
@@ -93,7 +93,7 @@ def _patience(reader: StreamReader) -> float | None:
     return _GRACE_AFTER_TEXT if reader.finishing else None
 
 
-def _without_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> Iterator[Chunk]:
+def _hide_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> Iterator[Chunk]:
     """Take the key out, also where it is split over chunks; at the end yield what was held back."""
     texts, thoughts = KeyFilter(key), KeyFilter(key)
     hide, mark, known_model = key.hide_in, texts.mark, ""

@@ -14,7 +14,7 @@ from .model_facts import complete_facts
 from .reader import read_models
 from .refusals import Refusals
 from .requester import Requester
-from .retries import Notice, retried
+from .retries import Notice, retry
 from .stream import Stream
 from .worker import run_in_worker
 
@@ -57,7 +57,7 @@ class Client:
                 Model(hide(each.id), hide(each.owner), complete_facts(each.id, each.facts)) for each in found
             ]
 
-        return run_in_worker(lambda: next(retried(ask, cancellation, self._retries)), cancellation.cancel)
+        return run_in_worker(lambda: next(retry(ask, cancellation, self._retries)), cancellation.cancel)
 
     def pricing(self) -> dict[str, Any] | None:
         """Return the server's price list as it stands, None where it has none; see `billing.read_price_list`.
@@ -95,7 +95,7 @@ class Client:
     def chat(self, request: ChatRequest) -> Chunk:
         """Return a whole answer at once; a model that can only stream is streamed and joined."""
         stream = self.stream(request, whole=True)
-        return run_in_worker(lambda: _joined(stream), stream.cancel)
+        return run_in_worker(lambda: _join(stream), stream.cancel)
 
     def stream(
         self,
@@ -124,7 +124,7 @@ class Client:
         return f"Client({self.base_url!r})"
 
 
-def _joined(stream: Stream) -> Chunk:
+def _join(stream: Stream) -> Chunk:
     texts: list[str] = []
     thoughts: list[str] = []
     whole = Chunk()

@@ -63,7 +63,7 @@ class Events:
         self._broken: Exception | None = None
 
     def __iter__(self) -> Iterator[Event]:
-        for whole in self._whole_events():
+        for whole in self._split_events():
             # At single line ends: searching for pairs of them costs three times as much.
             lines = iter(whole.split("\n"))
             for first in filter(None, lines):
@@ -99,7 +99,7 @@ class Events:
                 yield from self._parse_lines([line])
             return
         if len(fields) > _LINE_LIMIT:
-            raise _too_large(f"it has more than {_LINE_LIMIT} lines")
+            raise _explain_size(f"it has more than {_LINE_LIMIT} lines")
         for event in SSEClient(iter(["\n".join([*fields, "", ""]).encode()])).events():
             self.count += 1
             yield event.data, event.event
@@ -151,14 +151,14 @@ class Events:
             if re.match(r"error:", text, re.IGNORECASE):
                 self.outside = text
 
-    def _whole_events(self) -> Iterator[str]:
+    def _split_events(self) -> Iterator[str]:
         """Yield the body in pieces that end with a blank line, or after a line of JSON; lines end in `\\n`.
 
         Where whole data is followed by more without a blank line, each is an event.
         """
         buffer = bytearray()
         first_whole: bool | None = None
-        for piece in self._without_comments(_unix_lines(_as_utf8(self._until_broken()))):
+        for piece in self._drop_comments(_unify_line_ends(_convert_to_utf8(self._read_until_broken()))):
             searched = max(0, len(buffer) - 1)
             buffer += piece
             self.begun = self.begun or not piece.isspace()
@@ -175,20 +175,20 @@ class Events:
                 del buffer[:end]
                 yield whole
             if len(buffer) > EVENT_LIMIT:
-                raise _too_large(f"it is larger than {EVENT_LIMIT // 2**20} MiB")
+                raise _explain_size(f"it is larger than {EVENT_LIMIT // 2**20} MiB")
         rest = buffer.decode("utf-8", "replace").strip("\n")
         intact = not self.outside and (self._lines or [rest])[0].lstrip().startswith("{")
         if rest and (_is_whole(rest) if _FIELD.match(rest) else intact or self._broken is None):
             yield rest
 
-    def _until_broken(self) -> Iterator[bytes]:
+    def _read_until_broken(self) -> Iterator[bytes]:
         """Yield what came of the body; what broke it is kept, to be raised after the last event."""
         try:
             yield from self._body
         except Exception as error:  # noqa: BLE001  a body may break in any way
             self._broken = error
 
-    def _without_comments(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    def _drop_comments(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Drop comments as they arrive, and call `on_comment` for them."""
         fresh, inside, virtual = True, False, False
         for piece in pieces:
@@ -232,11 +232,11 @@ def _is_object(text: str) -> bool:
     return isinstance(found, dict) and end == len(text)
 
 
-def _too_large(why: str) -> EventTooLargeError:
+def _explain_size(why: str) -> EventTooLargeError:
     return EventTooLargeError("one event of the stream is too large to be part of an answer", why=why)
 
 
-def _as_utf8(body: Iterable[bytes]) -> Iterator[bytes]:
+def _convert_to_utf8(body: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a body as UTF-8 without a byte order mark, also where it is compressed without saying so."""
     start: bytes | None = b""
     convert: Callable[[bytes], bytes] | None = None
@@ -247,7 +247,7 @@ def _as_utf8(body: Iterable[bytes]) -> Iterator[bytes]:
         start += piece
         if len(start) < 3 and any(mark.startswith(start) for mark in _MARKS):
             continue
-        convert = _converter(start)
+        convert = _find_converter(start)
         yield convert(start) if convert is not None else start.removeprefix(codecs.BOM_UTF8)
         start = None
     if start and start not in (codecs.BOM_UTF8[:1], codecs.BOM_UTF8[:2]):
@@ -258,7 +258,7 @@ _GZIP = b"\x1f\x8b\x08"
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE + b"\0", codecs.BOM_UTF16_BE + b"\0", _GZIP)
 
 
-def _converter(start: bytes) -> Callable[[bytes], bytes] | None:
+def _find_converter(start: bytes) -> Callable[[bytes], bytes] | None:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         decoder = codecs.getincrementaldecoder("utf-16")("replace")
         return lambda piece: decoder.decode(piece).encode("utf-8", "replace")
@@ -271,14 +271,14 @@ def _converter(start: bytes) -> Callable[[bytes], bytes] | None:
             except zlib.error as exc:
                 raise GarbageError("the server's answer cannot be decompressed", why=str(exc)) from exc
             if unpacker.unconsumed_tail:
-                raise _too_large("it is too large when it is decompressed")
+                raise _explain_size("it is too large when it is decompressed")
             return found
 
         return unpack
     return None
 
 
-def _unix_lines(body: Iterable[bytes]) -> Iterator[bytes]:
+def _unify_line_ends(body: Iterable[bytes]) -> Iterator[bytes]:
     r"""Turn `\r\n` and `\r` into `\n`, also where a piece ends between the two."""
     after_return = False
     for piece in body:

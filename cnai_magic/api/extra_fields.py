@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..next_steps import NextStep, Step, by_door
-from ..redaction import redact, well_formed
+from ..redaction import redact, replace_surrogates
 
 __all__ = ["check_fields", "join_fields", "read_fields"]
 
@@ -94,7 +94,7 @@ def _check(value: object, path: str, depth: int) -> object:
     if isinstance(value, str):
         if redact(value) != value:
             raise _no_key(path)
-        return well_formed(value)
+        return replace_surrogates(value)
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise _error(f"the field {path} is {short_repr(value)}", why="a value is one of JSON")

@@ -20,7 +20,7 @@ import urllib3
 from ..errors import CnaiError, ConnectionFailed, GarbageError, ResponseTimeout, TruncatedError
 from ..next_steps import CHECK_ADDRESS, NextStep, change_setting
 from .addresses import Address
-from .vendors import by_address, local_servers
+from .vendors import find_vendor_at, list_local_servers
 
 __all__ = ["TRANSPORT_ERRORS", "explain_failure", "explain_proxy_login"]
 
@@ -91,7 +91,7 @@ def explain_failure(
 
 def explain_proxy_login() -> CnaiError:
     """Return the error of a proxy that requires a login (407)."""
-    return _permanent(
+    return _make_permanent(
         "the proxy asks for a user name and a password",
         f"the proxy is set in {_list_set(_PROXIES) or 'the settings of this machine'}",
         "set it with both: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
@@ -119,7 +119,7 @@ def _is_error(value: object) -> bool:
 def _explain_proxy(causes: list[BaseException], address: Address) -> CnaiError | None:
     text = " ".join(map(str, causes))
     if "SOCKS support" in text:
-        return _permanent(
+        return _make_permanent(
             "the proxy cannot be used: it needs the package PySocks",
             f"{_list_set(_PROXIES) or 'the proxy'} names a SOCKS proxy",
             "pip install pysocks, or unset the variable and restart",
@@ -128,7 +128,7 @@ def _explain_proxy(causes: list[BaseException], address: Address) -> CnaiError |
         isinstance(each, urllib3.exceptions.ProxySchemeUnknown | requests.exceptions.InvalidProxyURL)
         for each in causes
     ):
-        return _permanent(
+        return _make_permanent(
             "the address of the proxy cannot be used",
             f"it is set in {_list_set(_PROXIES) or 'the settings of this machine'}",
             "write it as http://HOST:PORT or socks5h://HOST:PORT, or unset the variable",
@@ -147,7 +147,7 @@ def _explain_proxy(causes: list[BaseException], address: Address) -> CnaiError |
 def _explain_certificate(causes: list[BaseException], address: Address) -> CnaiError | None:
     text = " ".join(map(str, causes))
     if "CA certificate bundle" in text or "TLS certificate file" in text:
-        return _permanent(
+        return _make_permanent(
             "the file of trusted certificates does not exist",
             f"{_list_set(_CA_VARIABLES) or 'a setting'} names it",
             "correct the variable to the path of a .pem file, or unset it",
@@ -155,18 +155,18 @@ def _explain_certificate(causes: list[BaseException], address: Address) -> CnaiE
     for each in causes:
         if isinstance(each, ssl.SSLCertVerificationError):
             code = getattr(each, "verify_code", 0)
-            return _permanent(
+            return _make_permanent(
                 f"{address.host} cannot be trusted: its certificate is not valid",
                 _CERTIFICATES.get(code) or getattr(each, "verify_message", "") or _clean(str(each)),
                 "check the address; where the certificate is your own organisation's, name the file of its "
                 "authority: REQUESTS_CA_BUNDLE=/path/ca.pem",
             )
     if "WRONG_VERSION_NUMBER" in text or "HTTP_REQUEST" in text:
-        return _permanent(
+        return _make_permanent(
             f"{address.place} does not speak https", "it answers without encryption", "use http://"
         )
     if any(isinstance(each, ssl.SSLError | requests.exceptions.SSLError) for each in causes):
-        return _permanent(f"no encrypted connection to {address.place}", _describe(causes), "")
+        return _make_permanent(f"no encrypted connection to {address.place}", _describe(causes), "")
     return None
 
 
@@ -199,11 +199,11 @@ def _explain_protocol(causes: list[BaseException], address: Address) -> CnaiErro
             return error
         if type(each) is http.client.HTTPException or isinstance(each, http.client.LineTooLong):
             # It answered, and may charge for that: it would send the same again.
-            return _permanent(
+            return _make_permanent(
                 f"the answer of {address.place} cannot be read", _describe(causes), CHECK_ADDRESS
             )
         if isinstance(each, requests.exceptions.InvalidHeader | UnicodeError):
-            return _permanent(f"the request to {address.place} cannot be written", _describe(causes), "")
+            return _make_permanent(f"the request to {address.place} cannot be written", _describe(causes), "")
     return None
 
 
@@ -214,16 +214,16 @@ def _explain_unreached(
     refused = any(isinstance(each, ConnectionRefusedError) for each in causes or ())
     step: str | NextStep = ""
     if address.loopback and refused:
-        known = by_address(address)
+        known = find_vendor_at(address)
         if known is not None:
             step = f"is {known.title} running? Start it: {known.start}"
         else:
-            names = ", ".join(f"{each.title} {each.address.port}" for each in local_servers())
+            names = ", ".join(f"{each.title} {each.address.port}" for each in list_local_servers())
             step = f"is the server running, and on this port? Usual ports: {names}"
     return ConnectionFailed(what, why=why, next_step=step)
 
 
-def _permanent(what: str, why: str, next_step: str | NextStep) -> CnaiError:
+def _make_permanent(what: str, why: str, next_step: str | NextStep) -> CnaiError:
     """Return a failure that would be the same on another try."""
     error = ConnectionFailed(what, why=why, next_step=next_step)
     error.retryable = False

@@ -180,13 +180,13 @@ class _Attaching:
             cancellation.attach(self.sock)
 
 
-def _pools(classes: dict[str, Any]) -> dict[str, Any]:
+def _extend_pools(classes: dict[str, Any]) -> dict[str, Any]:
     """Return urllib3's pools, direct or through a proxy of any kind, with our connections."""
-    return {scheme: _pool(kind) for scheme, kind in classes.items()}
+    return {scheme: _extend_pool(kind) for scheme, kind in classes.items()}
 
 
 @cache
-def _pool(kind: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
+def _extend_pool(kind: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
     connection = type("_Connection", (_Attaching, kind.ConnectionCls), {"response_class": _Response})
     return type("_Pool", (kind,), {"ConnectionCls": connection})
 
@@ -256,12 +256,12 @@ class Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of direct connections."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pools(self.poolmanager.pool_classes_by_scheme)
+        self.poolmanager.pool_classes_by_scheme = _extend_pools(self.poolmanager.pool_classes_by_scheme)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make the pools of connections through a proxy."""
         known = proxy in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **kwargs)
         if not known:
-            manager.pool_classes_by_scheme = _pools(manager.pool_classes_by_scheme)
+            manager.pool_classes_by_scheme = _extend_pools(manager.pool_classes_by_scheme)
         return manager

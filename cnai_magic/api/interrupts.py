@@ -1,7 +1,7 @@
 """Interrupts at the right moment: not while an answer is being charged and recorded.
 
-What is guaranteed: within `interrupts_gated` an interrupt is raised only while the gate is open, and once at
-most; within `interrupts_deferred` it is raised at the end. One that waits is never lost, unless it is the
+What is guaranteed: within `gate_interrupts` an interrupt is raised only while the gate is open, and once at
+most; within `defer_interrupts` it is raised at the end. One that waits is never lost, unless it is the
 Stop of a view.
 
 The price: SIGINT has another handler within the block, on the main thread alone; elsewhere, and where the
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["InterruptGate", "Interrupted", "interrupts_deferred", "interrupts_gated"]
+__all__ = ["InterruptGate", "Interrupted", "defer_interrupts", "gate_interrupts"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -32,7 +32,7 @@ Interrupted.__name__ = KeyboardInterrupt.__name__
 
 
 @contextmanager
-def interrupts_deferred(unless: Callable[[], bool] = bool) -> Iterator[None]:
+def defer_interrupts(unless: Callable[[], bool] = bool) -> Iterator[None]:
     """Let an interrupt wait until the block is done, and drop it if `unless()` is then true."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -77,7 +77,7 @@ class InterruptGate:
 
 
 @contextmanager
-def interrupts_gated(unless: Callable[[], bool] = bool) -> Iterator[InterruptGate]:
+def gate_interrupts(unless: Callable[[], bool] = bool) -> Iterator[InterruptGate]:
     """Raise at most one interrupt within the block, and only while its InterruptGate is open.
 
     One that waits at the end is raised there, unless one was raised before or `unless()` is true. So there is

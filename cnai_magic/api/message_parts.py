@@ -12,7 +12,7 @@ from reprlib import repr as short_repr
 from typing import Any
 
 from ..errors import InputError
-from ..redaction import well_formed
+from ..redaction import replace_surrogates
 
 __all__ = [
     "Content",
@@ -115,7 +115,7 @@ def check_text(value: object, name: str) -> str:
     """Return a text of a message as it can be sent; raises InputError, which says whose it is."""
     if not isinstance(value, str):
         raise message_error(f"the {name} in a message is {short_repr(value)}, not text")
-    return well_formed(value)
+    return replace_surrogates(value)
 
 
 def message_error(what: str, why: str = "") -> InputError:

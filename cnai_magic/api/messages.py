@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..next_steps import list_models
-from ..redaction import well_formed
+from ..redaction import replace_surrogates
 from .answering_model import LONGEST_NAME
 from .extra_fields import join_fields
 from .json_format import JsonMode, describe_schema, response_format
@@ -155,7 +155,7 @@ class Message:
         if isinstance(content, list):
             content = tuple(map(read_part, content))
         elif isinstance(content, str):
-            content = well_formed(content)
+            content = replace_surrogates(content)
         elif content is None and calls:
             content = ""
         if not isinstance(calls, list):

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..next_steps import by_door
-from ..redaction import well_formed
+from ..redaction import replace_surrogates
 from .extra_fields import check_fields, join_fields, read_fields
 from .thinking_control import LEVELS
 
@@ -135,7 +135,7 @@ class Parameter:
             # A NaN fails the comparison, as it should.
             return value if max(self.low, _LOWEST) <= value <= min(self.high, _HIGHEST) else None
         if self.type is str and isinstance(value, str) and value:
-            return well_formed(value)
+            return replace_surrogates(value)
         return dict(value) if self.type is dict and isinstance(value, Mapping) else None
 
     def read(self, text: str) -> ParameterValue:
@@ -178,7 +178,7 @@ def _read_texts(value: object, most: int) -> tuple[str, ...] | None:
     if not isinstance(texts, list | tuple) or not 1 <= len(texts) <= most:
         return None
     sound = all(isinstance(text, str) and text for text in texts)
-    return tuple(well_formed(text) for text in texts) if sound else None
+    return tuple(replace_surrogates(text) for text in texts) if sound else None
 
 
 def _refuse_own(fields: dict[str, Any]) -> dict[str, Any]:

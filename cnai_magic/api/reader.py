@@ -13,13 +13,13 @@ from json.scanner import make_scanner
 from typing import Any
 
 from ..errors import CnaiError, GarbageError, NotAStreamError
-from ..redaction import well_formed
+from ..redaction import replace_surrogates
 from .choices import FollowedChoice
 from .messages import Chunk, Model, Usage
 from .model_facts import read_facts
 from .thinking import ThinkingTags
 from .usage import COUNTED, read_usage
-from .vendor_errors import excerpt, find_error, quoted
+from .vendor_errors import excerpt, find_error, quote
 
 __all__ = ["StreamReader", "read_models"]
 
@@ -156,7 +156,7 @@ class StreamReader:
             if error is not None:
                 raise error
             if choices is None and "usage" not in body and "id" not in body and "object" not in body:
-                self.ignored = self.ignored or quoted(body)
+                self.ignored = self.ignored or quote(body)
                 return None
         elif "error" in body or "base_resp" in body:
             error = find_error(body)
@@ -179,7 +179,7 @@ class StreamReader:
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text, self._half = _join_surrogates(self._half + text)
         if (len(delta) > 1 and not _HAS_REASONING.isdisjoint(delta)) or not text:
-            reasoning = _reasoning_of(delta) or reasoning
+            reasoning = _find_reasoning(delta) or reasoning
         all_thought = False
         if reasoning:
             if self._half_thought or not reasoning.isascii():
@@ -270,7 +270,7 @@ def read_models(body: Mapping[str, Any]) -> list[Model]:
         raise error
     items = body.get("data")
     if not isinstance(items, list):
-        raise NotAStreamError("the server sent JSON that holds no list of models", why=quoted(body))
+        raise NotAStreamError("the server sent JSON that holds no list of models", why=quote(body))
     found: dict[str, Model] = {}
     for item in items:
         if isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"]:
@@ -318,7 +318,7 @@ def _unwrap(data: str) -> str:
     return json.dumps(found[0]) if len(found) == 1 and isinstance(found[0], dict) else data
 
 
-def _reasoning_of(delta: Mapping[str, Any]) -> str:
+def _find_reasoning(delta: Mapping[str, Any]) -> str:
     """Return the reasoning of a delta or a message, which may stand there under several names at once."""
     for name in _REASONING_NAMES:
         value = delta.get(name)
@@ -361,4 +361,4 @@ def _parse(data: str) -> dict[str, Any]:
 def _join_surrogates(text: str) -> tuple[str, str]:
     """Return a text with its pairs of surrogates joined, and half a character that it ends with."""
     half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
-    return well_formed(text.removesuffix(half)), half
+    return replace_surrogates(text.removesuffix(half)), half

@@ -91,7 +91,7 @@ class Requester:
             # Compression would hold tokens back until a block is full.
             headers["Accept-Encoding"] = "identity"
         try:
-            response = self._session().send_cancellable(
+            response = self._get_session().send_cancellable(
                 cancellation,
                 method,
                 (base_url or self.base_url) + path,
@@ -100,7 +100,7 @@ class Requester:
                 timeout=timeout or self._timeout,
             )
         except (*TRANSPORT_ERRORS, ValueError) as exc:
-            raise self.explain(exc, begun=False, timeout=timeout) from self._cause(exc)
+            raise self.explain(exc, begun=False, timeout=timeout) from self._choose_cause(exc)
         if 200 <= response.status_code < 300:
             cancellation.sent = True
             return response
@@ -143,7 +143,7 @@ class Requester:
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
-        self._session().close()
+        self._get_session().close()
 
     def explain(
         self, exc: Exception, *, begun: bool, timeout: tuple[float, float] | None = None
@@ -161,9 +161,9 @@ class Requester:
         try:
             return read_text(response, cancellation, read)
         except TRANSPORT_ERRORS as exc:
-            raise self.explain(exc, begun=bool(read), timeout=timeout) from self._cause(exc)
+            raise self.explain(exc, begun=bool(read), timeout=timeout) from self._choose_cause(exc)
 
-    def _cause(self, exc: Exception) -> Exception | None:
+    def _choose_cause(self, exc: Exception) -> Exception | None:
         """Return the cause to keep: None where it quotes a server that sent the key back."""
         link: BaseException | None = exc
         while link is not None:
@@ -173,7 +173,7 @@ class Requester:
             link = link.__cause__ or link.__context__
         return exc
 
-    def _session(self) -> Session:
+    def _get_session(self) -> Session:
         if self._pid != os.getpid():
             # A fork has a copy of each connection, and two processes must not use one.
             self._http, self._pid = self._new_session(), os.getpid()

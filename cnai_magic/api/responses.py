@@ -14,7 +14,7 @@ from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, Redirec
 from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS, explain_proxy_login
 from .http import read_body
-from .vendor_errors import error_from_response, excerpt
+from .vendor_errors import excerpt, read_response_error
 
 __all__ = ["find_request_id", "parse_json", "read_error", "read_text", "refuse_html"]
 
@@ -56,7 +56,7 @@ def read_error(response: requests.Response, cancellation: Cancellation) -> CnaiE
             if len(read) > _ERROR_LIMIT:
                 break
     text = _decode(read[:_ERROR_LIMIT])
-    error = error_from_response(response.status_code, text, request_id=find_request_id(response))
+    error = read_response_error(response.status_code, text, request_id=find_request_id(response))
     if isinstance(error, RateLimitError):
         error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
     return error

@@ -11,7 +11,7 @@ from ..errors import CnaiError, RateLimitError
 from ..next_steps import NextStep
 from .cancel import Cancellation
 
-__all__ = ["Notice", "ignore_notice", "retried"]
+__all__ = ["Notice", "ignore_notice", "retry"]
 
 # Servers that ask a client to wait longer than this, in seconds, are not waited for.
 _LONGEST_WAIT = 60.0
@@ -36,7 +36,7 @@ def ignore_notice(notice: Notice) -> None:
     """Show nothing."""
 
 
-def retried(
+def retry(
     ask: Callable[[], Iterator[_Piece]],
     cancellation: Cancellation,
     retries: int,

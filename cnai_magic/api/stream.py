@@ -15,7 +15,7 @@ from .chunks import read_answer
 from .messages import ChatRequest, Chunk
 from .refusals import Refusals, ways_after
 from .requester import Requester
-from .retries import Notice, ignore_notice, retried
+from .retries import Notice, ignore_notice, retry
 
 __all__ = ["Stream"]
 
@@ -55,7 +55,7 @@ class Stream(Cancellation):
         self._refusals = refusals
         self._on_notice = on_notice or ignore_notice
         self._on_post = on_post
-        self._chunks = retried(self._answer, self, retries, self._on_notice)
+        self._chunks = retry(self._answer, self, retries, self._on_notice)
 
     def __iter__(self) -> Iterator[Chunk]:
         return self._chunks

@@ -84,21 +84,21 @@ class ThinkingTags:
         text = self._held + text
         self._held = ""
         if self._left:
-            return self._after(text) if self.watching else Split(text)
+            return self._split_after(text) if self.watching else Split(text)
         if self._closer:
-            return self._within(text)
+            return self._split_within(text)
         if not self._begun:
             start = text.lstrip()
             low = start.lower()
             tag = next((tag for tag in _OPENERS if low.startswith(tag)), "")
             if tag:
                 self._closer = _PAIRS[tag]
-                return self._within(start[len(tag) :])
+                return self._split_within(start[len(tag) :])
             if any(tag.startswith(low) for tag in (*_OPENERS, *_CLOSERS)):
                 self._held = text
                 return Split()
             self._begun = True
-        return self._unpaired(text)
+        return self._find_unpaired(text)
 
     def rest(self) -> Split:
         """Return what was held back, at the end of the answer."""
@@ -106,20 +106,20 @@ class ThinkingTags:
         if self._closer and not self._left:
             return Split("", held)
         if held and not self._left and self.watching:
-            return self._unpaired(held, ended=True)
+            return self._find_unpaired(held, ended=True)
         return Split(held)
 
-    def _within(self, text: str) -> Split:
+    def _split_within(self, text: str) -> Split:
         place = text.lower().find(self._closer)
         if place >= 0:
             self._left = True
-            rest = self._after(text[place + len(self._closer) :])
+            rest = self._split_after(text[place + len(self._closer) :])
             return Split(rest.text, text[:place] + rest.thought)
-        kept = _tail_of(text, (self._closer,))
+        kept = _measure_tail(text, (self._closer,))
         self._held = text[len(text) - kept :]
         return Split("", text[: len(text) - kept])
 
-    def _after(self, text: str) -> Split:
+    def _split_after(self, text: str) -> Split:
         # Line ends and tags between thought and answer may come in the next events.
         answer = text.lstrip("\n")
         while answer.lstrip().startswith("<|"):
@@ -139,14 +139,14 @@ class ThinkingTags:
         tag = next((tag for tag in _OPENERS if low.startswith(tag)), "")
         if tag:  # more reasoning
             self._closer, self._left = _PAIRS[tag], False
-            return self._within(start[len(tag) :])
+            return self._split_within(start[len(tag) :])
         if start and any(tag.startswith(low) for tag in _OPENERS):
             self._held = answer
             return Split()
         self.watching = not answer
         return Split(answer)
 
-    def _unpaired(self, text: str, *, ended: bool = False) -> Split:
+    def _find_unpaired(self, text: str, *, ended: bool = False) -> Split:
         if not any(sign in text for sign in _BEGINS_TAG):
             self._given.append(text)
             return Split(text)
@@ -159,13 +159,13 @@ class ThinkingTags:
                 return Split(text[: found.start()])
             if self._ends_thought(before, after):
                 self._left, self._closer = True, found[0].lower()
-                rest = self._after(after)
+                rest = self._split_after(after)
                 return Split(rest.text, text[: found.start()] + rest.thought, all_thought=True)
             self._looks += 1
             if self._looks > _MOST_LOOKS:
                 self.watching = False
                 return Split(text)
-        kept = 0 if ended else _tail_of(text, _CLOSERS)
+        kept = 0 if ended else _measure_tail(text, _CLOSERS)
         self._held = text[len(text) - kept :]
         self._given.append(text[: len(text) - kept])
         return Split(text[: len(text) - kept])
@@ -202,7 +202,7 @@ class ThinkingTags:
         return not (last.isspace() or last in "(<[{“‘「『（\"'" or after.startswith((" ", "\t")))
 
 
-def _tail_of(text: str, tags: tuple[str, ...]) -> int:
+def _measure_tail(text: str, tags: tuple[str, ...]) -> int:
     """Return how many characters at the end may be the beginning of a tag."""
     tail = text[-_LONGEST:].lower()
     return next(

@@ -93,7 +93,7 @@ def _find_counts(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 @lru_cache(1024)
-def _kind_of(name: str) -> str:
+def _find_kind(name: str) -> str:
     return _KINDS.get(name.lower().replace("_", "").replace("-", ""), "")
 
 
@@ -102,7 +102,7 @@ def _read_counts(raw: Mapping[str, Any]) -> Usage | None:
     names = set()
     for source in (raw, *(raw[name] for name in _DETAILS if isinstance(raw.get(name), Mapping))):
         for name, value in source.items():
-            kind = _kind_of(name) if type(name) is str else ""
+            kind = _find_kind(name) if type(name) is str else ""
             if kind and (count := _read_count(value)):
                 found[kind] = max(found.get(kind, 0), count)
                 names.add(name)

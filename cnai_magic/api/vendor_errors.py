@@ -1,7 +1,7 @@
 """Which error a server meant: the shapes in which servers report a failure, and what they say in them.
 
 Servers report a failure with any HTTP status, 200 included, and in a dozen shapes. `find_error` looks for
-one in a JSON body, `error_from_response` always finds one. Nothing here does I/O. The spellings are a
+one in a JSON body, `read_response_error` always finds one. Nothing here does I/O. The spellings are a
 table of their own, `vendor_spellings`.
 """
 
@@ -30,7 +30,7 @@ from ..next_steps import CHECK_ADDRESS, NextStep, Step, send_less
 from ..redaction import redact, strip_controls
 from .vendor_spellings import BY_STATUS, INVALID_CODES, SPELLINGS
 
-__all__ = ["error_from_response", "excerpt", "find_error", "quoted"]
+__all__ = ["excerpt", "find_error", "quote", "read_response_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,34 +113,34 @@ def find_error(
 
     `failed` says that there is one for certain (an HTTP error status, `event: error`).
     """
-    report = _report(body)
+    report = _read_report(body)
     if report is None:
         if not failed:
             return None
-        report = _Report(quoted(body) if body else "")
+        report = _Report(quote(body) if body else "")
     # A relay behind a relay: each adds its own, the one that we asked last.
     found = _REQUEST_ID.findall(report.message)
     message = _REQUEST_ID.sub("", report.message)
     request_id = request_id or (found[-1] if found else "") or report.request_id
     if report.status and not 400 <= status < 500:
         status = report.status
-    kind = _classified(report, status)
+    kind = _classify(report, status)
     error = kind(
-        _summary(kind, status),
-        why=_why(message, status, report),
-        next_step=_next_step(kind, status, message),
-        request_id=request_id or _text(body.get("request_id")) or _text(body.get("id")),
+        _summarize(kind, status),
+        why=_write_reason(message, status, report),
+        next_step=_choose_next_step(kind, status, message),
+        request_id=request_id or _write_text(body.get("request_id")) or _write_text(body.get("id")),
         status=status,
         code=report.code,
     )
     if isinstance(error, ContextLengthError):
-        error.limit = report.limit or _limit(message)
+        error.limit = report.limit or _find_limit(message)
         if report.limit and str(report.limit) not in message:
             error.what += f", which is {report.limit} tokens"
     return error
 
 
-def error_from_response(status: int, body: str, *, request_id: str = "") -> CnaiError:
+def read_response_error(status: int, body: str, *, request_id: str = "") -> CnaiError:
     """Return the error of a response with an error status, whatever its body is."""
     try:
         parsed = json.loads(body)
@@ -149,12 +149,12 @@ def error_from_response(status: int, body: str, *, request_id: str = "") -> Cnai
     if isinstance(parsed, list) and len(parsed) == 1:
         parsed = parsed[0]  # Gemini
     if not isinstance(parsed, Mapping):
-        title = _page_title(body)
+        title = _find_title(body)
         page = _PAGE.match(body) is not None
         if _GUARD.search(title) or (page and status < 500 and status not in (404, 405, 413, 429, 451)):
             return HTMLError(
                 "a web page came in place of an answer: something in between stopped the request",
-                why=_why(title, status, _Report()),
+                why=_write_reason(title, status, _Report()),
                 next_step="open the address in a browser; a proxy, a firewall or a login may be in between",
                 request_id=request_id,
             )
@@ -164,7 +164,7 @@ def error_from_response(status: int, body: str, *, request_id: str = "") -> Cnai
     return error
 
 
-def quoted(value: object) -> str:
+def quote(value: object) -> str:
     """Return the beginning of a JSON value as text, for an error that quotes it."""
     try:
         return excerpt(json.dumps(value, ensure_ascii=False))
@@ -184,71 +184,79 @@ def excerpt(text: str) -> str:
 # -- shapes ---------------------------------------------------------------------------------------
 
 
-def _report(body: Mapping[str, Any], depth: int = 0) -> _Report | None:
+def _read_report(body: Mapping[str, Any], depth: int = 0) -> _Report | None:
     """Return what a body says of a failure; None where it says nothing of one."""
     native = body.get("base_resp")
     if isinstance(native, Mapping) and native.get("status_code") not in _NOTHING:
-        return _Report(_text(native.get("status_msg")), _text(native["status_code"]), vendor="minimax")
+        return _Report(
+            _write_text(native.get("status_msg")), _write_text(native["status_code"]), vendor="minimax"
+        )
     wrapped = body.get("Response")
     if isinstance(wrapped, Mapping) and isinstance(wrapped.get("Error"), Mapping):
         error = wrapped["Error"]
         return _Report(
-            _text(error.get("Message")), _text(error.get("Code")), request_id=_text(wrapped.get("RequestId"))
+            _write_text(error.get("Message")),
+            _write_text(error.get("Code")),
+            request_id=_write_text(wrapped.get("RequestId")),
         )
-    error = body.get("error") or body.get("errors") or body.get("fault") or _hunyuan(body.get("ErrorMsg"))
+    error = (
+        body.get("error") or body.get("errors") or body.get("fault") or _read_hunyuan(body.get("ErrorMsg"))
+    )
     if isinstance(error, list):
-        error = error[0] if len(error) == 1 else _joined(error)
+        error = error[0] if len(error) == 1 else _join(error)
     if isinstance(error, Mapping):
-        report = _own(error, depth)
+        report = _read_object(error, depth)
         if report is not None:
-            return report if report.status or report.code else replace(report, status=_status(body))
+            return report if report.status or report.code else replace(report, status=_find_status(body))
     elif error and error is not True:
-        outer = _own({**body, "error": None}, depth) or _Report()
-        unpacked = _unpacked(_text(error), depth)
-        return unpacked or replace(outer, message=outer.message or _text(error), status=_status(body))
+        outer = _read_object({**body, "error": None}, depth) or _Report()
+        unpacked = _unpack(_write_text(error), depth)
+        return unpacked or replace(
+            outer, message=outer.message or _write_text(error), status=_find_status(body)
+        )
     if body.get("choices") or isinstance(body.get("data"), list):
         return None
-    return _own({key: value for key, value in body.items() if key != "error"}, depth)
+    return _read_object({key: value for key, value in body.items() if key != "error"}, depth)
 
 
-def _hunyuan(error: object) -> dict[str, Any] | None:
+def _read_hunyuan(error: object) -> dict[str, Any] | None:
     """Return an error in mid-stream as Hunyuan's own protocol writes it, in the usual names."""
     return {name.lower(): value for name, value in error.items()} if isinstance(error, Mapping) else None
 
 
-def _own(error: Mapping[str, Any], depth: int) -> _Report | None:
+def _read_object(error: Mapping[str, Any], depth: int) -> _Report | None:
     """Read an object that has code and message itself, or holds another one that does."""
     inner = error.get("error")
     message = next((error[name] for name in _MESSAGES if error.get(name) not in _NOTHING), None)
     for nested in (inner, message):
-        if isinstance(nested, Mapping) and depth < _DEEPEST and (found := _report(nested, depth + 1)):
+        if isinstance(nested, Mapping) and depth < _DEEPEST and (found := _read_report(nested, depth + 1)):
             return found
-    text = _joined(message) if isinstance(message, list) else _text(message)
+    text = _join(message) if isinstance(message, list) else _write_text(message)
     if isinstance(inner, str) and not text:
         text = inner
-    unpacked = _unpacked(text, depth)
+    unpacked = _unpack(text, depth)
     if unpacked is not None:
         return unpacked
     if isinstance(metadata := error.get("metadata"), Mapping) and isinstance(metadata.get("raw"), str):
         # OpenRouter's own words say only that the provider's say more.
-        behind = _unpacked(metadata["raw"], depth)
+        behind = _unpack(metadata["raw"], depth)
         text = f"{text}: {behind.message if behind else metadata['raw']}"
-    codes = [_text(error[name]) for name in _CODES if error.get(name) not in _NOTHING]
+    codes = [_write_text(error[name]) for name in _CODES if error.get(name) not in _NOTHING]
     codes = [code for code in codes if not _SUCCESS.fullmatch(code)]
     details = error.get("innererror")
-    codes += [_text(details.get("code"))] if isinstance(details, Mapping) else []
+    codes += [_write_text(details.get("code"))] if isinstance(details, Mapping) else []
     code = next((code for code in codes if not _is_status(code)), codes[0] if codes else "")
-    kind = _text(error.get("type")) or _text(error.get("error_type"))
+    kind = _write_text(error.get("type")) or _write_text(error.get("error_type"))
     if not code and (not text or _SUCCESS.fullmatch(text.strip())):
         return None
     limit = error.get("n_ctx")  # llama.cpp
     vendor = "baidu" if "error_code" in error and "error_msg" in error else ""
     limit = limit if isinstance(limit, int) and limit > 0 else None
-    request_id = _text(error.get("request_id"))
-    return _Report(text, code, kind, vendor, request_id, limit, _status(error))
+    request_id = _write_text(error.get("request_id"))
+    return _Report(text, code, kind, vendor, request_id, limit, _find_status(error))
 
 
-def _unpacked(text: str, depth: int) -> _Report | None:
+def _unpack(text: str, depth: int) -> _Report | None:
     """Return the error that a message holds as JSON, as relays pack the answer of the server behind them."""
     start = text.find("{")
     if start < 0 or depth >= _DEEPEST:
@@ -257,27 +265,27 @@ def _unpacked(text: str, depth: int) -> _Report | None:
         inner, _ = json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
-    return _report(inner, depth + 1) if isinstance(inner, Mapping) else None
+    return _read_report(inner, depth + 1) if isinstance(inner, Mapping) else None
 
 
-def _joined(items: object) -> str:
+def _join(items: object) -> str:
     """Return a list of complaints as text: FastAPI names for each the place and what is wrong with it."""
     parts = []
     for item in items if isinstance(items, list) else []:
         if isinstance(item, Mapping):
             place = item.get("loc")
             where = ".".join(map(str, place[-2:])) if isinstance(place, list) else ""
-            said = next((_text(item[name]) for name in _MESSAGES if item.get(name)), "")
+            said = next((_write_text(item[name]) for name in _MESSAGES if item.get(name)), "")
             parts.append(f"{where}: {said}" if where and said else where or said)
         else:
-            parts.append(_text(item))
+            parts.append(_write_text(item))
     return "; ".join(part for part in parts[:5] if part)
 
 
-def _status(error: Mapping[str, Any]) -> int:
+def _find_status(error: Mapping[str, Any]) -> int:
     """Return the HTTP status that an object writes as a code: 402, "401", 429.0."""
     for name in _CODES:
-        code = _text(error.get(name))
+        code = _write_text(error.get(name))
         if _is_status(code):
             return int(float(code))
     return 0
@@ -290,7 +298,7 @@ def _is_status(code: str) -> bool:
 # -- what it means --------------------------------------------------------------------------------
 
 
-def _classified(report: _Report, status: int) -> type[APIError]:
+def _classify(report: _Report, status: int) -> type[APIError]:
     codes = f"{report.code} {report.kind} {status}"
     for kind, where, pattern in SPELLINGS:
         if where in ("code", report.vendor) and pattern.search(codes):
@@ -303,13 +311,13 @@ def _classified(report: _Report, status: int) -> type[APIError]:
     return InvalidRequestError if refused else ServerError
 
 
-def _summary(kind: type[APIError], status: int) -> str:
+def _summarize(kind: type[APIError], status: int) -> str:
     if kind is AuthenticationError and status == 403:
         return "the server does not allow this request with this key"
     return _SUMMARY[kind]
 
 
-def _why(message: str, status: int, report: _Report) -> str:
+def _write_reason(message: str, status: int, report: _Report) -> str:
     """Return the server's words with its status and code, each of them once."""
     said = [str(status)] if not status or re.search(rf"\b{status}\b", message) else []
     parts = [] if said else [f"HTTP {status}"]
@@ -320,13 +328,13 @@ def _why(message: str, status: int, report: _Report) -> str:
     return f"{message} ({detail})" if message and detail else message or detail
 
 
-def _next_step(kind: type[APIError], status: int, message: str) -> str | Step | NextStep:
+def _choose_next_step(kind: type[APIError], status: int, message: str) -> str | Step | NextStep:
     if kind is InvalidRequestError and (status in (404, 405) or _NO_PLACE.search(message)):
         return CHECK_ADDRESS
     return send_less() if kind is ContextLengthError else ""
 
 
-def _limit(message: str) -> int | None:
+def _find_limit(message: str) -> int | None:
     """Return how many tokens a message says that the model takes."""
     for pattern in _LIMITS:
         found = pattern.search(message)
@@ -335,13 +343,13 @@ def _limit(message: str) -> int | None:
     return None
 
 
-def _text(value: object) -> str:
+def _write_text(value: object) -> str:
     if value is None or value is False:
         return ""
-    return value if isinstance(value, str) else quoted(value)
+    return value if isinstance(value, str) else quote(value)
 
 
-def _page_title(body: str) -> str:
+def _find_title(body: str) -> str:
     """Return the title of an HTML page, or the beginning of a text."""
     title = re.search(r"<title[^>]*>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
     return excerpt(title.group(1) if title else re.sub(r"<[^>]*>", " ", body) if _PAGE.match(body) else body)

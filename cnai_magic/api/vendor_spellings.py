@@ -32,37 +32,37 @@ class Spelling(NamedTuple):
     pattern: re.Pattern[str]
 
 
-def _row(kind: type[APIError], where: str, *patterns: str) -> Spelling:
+def _make_row(kind: type[APIError], where: str, *patterns: str) -> Spelling:
     return Spelling(kind, where, re.compile("|".join(patterns), re.IGNORECASE))
 
 
 SPELLINGS: tuple[Spelling, ...] = (
     # Numbers that mean something at one vendor only.
-    _row(QuotaError, "minimax", r"^(1008|2056)\b"),
-    _row(RateLimitError, "minimax", r"^(1002|1039|1041|2045)\b"),
-    _row(AuthenticationError, "minimax", r"^(1004|2049)\b"),
-    _row(ContentFilterError, "minimax", r"^(1026|1027|1033)\b"),
-    _row(RateLimitError, "baidu", r"^(18|4)\b"),
-    _row(QuotaError, "baidu", r"^(17|19)\b"),
-    _row(AuthenticationError, "baidu", r"^(6|13|14|15|100|110|111)\b"),
+    _make_row(QuotaError, "minimax", r"^(1008|2056)\b"),
+    _make_row(RateLimitError, "minimax", r"^(1002|1039|1041|2045)\b"),
+    _make_row(AuthenticationError, "minimax", r"^(1004|2049)\b"),
+    _make_row(ContentFilterError, "minimax", r"^(1026|1027|1033)\b"),
+    _make_row(RateLimitError, "baidu", r"^(18|4)\b"),
+    _make_row(QuotaError, "baidu", r"^(17|19)\b"),
+    _make_row(AuthenticationError, "baidu", r"^(6|13|14|15|100|110|111)\b"),
     # Numbers that no two vendors share: Zhipu (docs.bigmodel.cn, api-code), Baidu (3365xx), SiliconFlow.
-    _row(QuotaError, "code", r"^(1113|1304|1308|1309|1310|30001)\b"),
-    _row(AuthenticationError, "code", r"^(100[0-5]|111[0-2])\b.*\b(401|authentication)"),
-    _row(RateLimitError, "code", r"^(1302|1303|1305|1312|1313|33650[1-5])\b"),
-    _row(ModelNotFoundError, "code", r"^(1211|1311|20012)\b"),
-    _row(ContentFilterError, "code", r"^1301\b"),
-    _row(ContextLengthError, "code", r"^1261\b"),
+    _make_row(QuotaError, "code", r"^(1113|1304|1308|1309|1310|30001)\b"),
+    _make_row(AuthenticationError, "code", r"^(100[0-5]|111[0-2])\b.*\b(401|authentication)"),
+    _make_row(RateLimitError, "code", r"^(1302|1303|1305|1312|1313|33650[1-5])\b"),
+    _make_row(ModelNotFoundError, "code", r"^(1211|1311|20012)\b"),
+    _make_row(ContentFilterError, "code", r"^1301\b"),
+    _make_row(ContextLengthError, "code", r"^1261\b"),
     # MiniMax: a plan is used up until its window ends, whatever type stands beside.
-    _row(QuotaError, "text", r"\((1008|2056)\)"),
+    _make_row(QuotaError, "text", r"\((1008|2056)\)"),
     # Cerebras: tokens per minute.
-    _row(RateLimitError, "code", r"\b(token|request)_quota_exceeded"),
+    _make_row(RateLimitError, "code", r"\b(token|request)_quota_exceeded"),
     # More tokens than a minute allows: no waiting helps (OpenAI, Groq).
-    _row(ContextLengthError, "text", r"request too large for"),
+    _make_row(ContextLengthError, "text", r"request too large for"),
     # vLLM: the prompt fits, and the answer that is asked for does not.
-    _row(InvalidRequestError, "text", r"max_(completion_|new_)?tokens\b.{0,50}\btoo large"),
+    _make_row(InvalidRequestError, "text", r"max_(completion_|new_)?tokens\b.{0,50}\btoo large"),
     # Qwen's tokens per minute are called insufficient_quota in the compatible mode.
-    _row(RateLimitError, "text", r"allocated quota exceeded"),
-    _row(
+    _make_row(RateLimitError, "text", r"allocated quota exceeded"),
+    _make_row(
         ContentFilterError,
         "code",
         r"data_?inspection_?failed",  # Qwen
@@ -72,7 +72,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"(prompt|input|answer|output)_(is_)?unsafe|unsafe_(content|prompt)",  # ERNIE
         r"censorship|safety_check|PROHIBITED_CONTENT|moderation_(blocked|failed)",  # StepFun, ZenMux, Gemini
     ),
-    _row(
+    _make_row(
         QuotaError,
         "code",
         r"insufficient_?(user_?)?(quota|balance|credits?|funds)|pre_consume_token_quota|not_enough_(balance|quota|credits?)",
@@ -82,13 +82,13 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"ResourcePackExhausted|ServiceStop|LowBalance|ChargeResourceExhausted|SetLimitExceeded",
         r"entitlement_|QUOTA_USER_DAILY",  # new-api; Baidu's AppBuilder
     ),
-    _row(
+    _make_row(
         ContextLengthError,
         "code",
         r"context_?(length|window|size|limit)|tokens?_too_long|characters_too_long|prompt_too_long",
         r"input_too_long|token_?s?_limit_(exceeded|reached)|string_above_max_length|request_too_large",
     ),
-    _row(
+    _make_row(
         ModelNotFoundError,
         "code",
         r"model_?not_?(found|supported|exist|available|open|activated)|InvalidEndpointOrModel",
@@ -99,14 +99,14 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"ServiceNotOpen",  # Ark
         r"ModelUnavailable|channel:(no_available_key|model_mapped_error)|get_channel_failed",
     ),
-    _row(
+    _make_row(
         RateLimitError,
         "code",
         r"rate_?_?limit|RequestLimitExceeded|^LimitExceeded|Throttling|too_?many_?requests|engine_overloaded",
         r"capacity_exceeded|queue_exceeded",  # Groq, Mistral, Cerebras
         r"EngineServerLimitExceeded|concurrency_limit|limit_(requests|burst_rate|tokens)|RATE_LIMIT",
     ),
-    _row(
+    _make_row(
         AuthenticationError,
         "code",
         r"(invalid|incorrect|missing|no|expired)_?api_?key|authentication|AuthFailure|unauthorized",
@@ -114,7 +114,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"UnAuth|invalid_iam_token|invalid_token|token_expired|channel:invalid_key",
     ),
     # Words. Numbers in brackets are MiniMax's, which it also writes behind its messages.
-    _row(
+    _make_row(
         ContentFilterError,
         "text",
         r"content exists risk|considered high risk|new_sensitive|\(102[67]\)",
@@ -128,7 +128,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"(prompt|content|response|input|output)\b.{0,60}\b(was|is|been) rejected by",
         r"敏感|不安全|违规内容|内容违规|审核(未|不)通过|安全审核|内容安全|违禁",
     ),
-    _row(
+    _make_row(
         QuotaError,
         "text",
         r"额度|余额|欠费|充值|insufficient (account )?(balance|quota|credits?|funds)|account balance is",
@@ -144,14 +144,14 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"over budget|ExceededBudget|exceeded.{0,20}budget",
         r"used up (your|the|all) .{0,30}(allocation|quota|credits?)|out of .{0,20}quota",
     ),
-    _row(
+    _make_row(
         RateLimitError,
         "text",
         r"rate.?limit|(requests|tokens) per (min|day)|too many requests|throttl",
         r"too many tokens, please wait|tokens? per minute limit",
         r"频率|并发|限流|速率|请求过多|负载已饱和|\((1002|1039|2045)\)",
     ),
-    _row(
+    _make_row(
         ContextLengthError,
         "text",
         r"maximum (context|prompt|input|model) (length|limit)",
@@ -166,7 +166,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"reduce (the|your) (length|prompt|messages|input)|body too large|entity too large",
         r"超长|(超过|超出).{0,20}(上下文|最大长度|长度|token)|(输入|内容|文本|请求).{0,10}过长",
     ),
-    _row(
+    _make_row(
         ModelNotFoundError,
         "text",
         r"无可用渠道|no available (channel|provider|endpoint)|no (endpoints|allowed providers?) (found|are)",
@@ -179,7 +179,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"(access|permission)\b.{0,30}\bmodel\b|模型.{0,60}(不存在|未找到|不支持|未开通|已下线|无权|没有权限)",
         r"(无权|没有权限)(使用|访问|调用)?.{0,12}模型",
     ),
-    _row(
+    _make_row(
         AuthenticationError,
         "text",
         r"(invalid|incorrect|wrong|missing|malformed|expired|no)\b.{0,20}(api.?key|token\b|credential)",
@@ -189,10 +189,10 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"authentication (fails|failed|error)",
     ),
     # LM Studio answers so with status 200, where /v1 is missing.
-    _row(InvalidRequestError, "text", r"unexpected endpoint or method"),
+    _make_row(InvalidRequestError, "text", r"unexpected endpoint or method"),
     # After the words: these numbers say no more than that something is wrong with the request.
-    _row(InvalidRequestError, "minimax", r"^(2013|1042)\b"),
-    _row(InvalidRequestError, "baidu", r"^(336003|336006|336007|336103|336104)\b"),
+    _make_row(InvalidRequestError, "minimax", r"^(2013|1042)\b"),
+    _make_row(InvalidRequestError, "baidu", r"^(336003|336006|336007|336103|336104)\b"),
 )
 
 # The type `invalid_request_error` stands in almost every error: a telling status or text wins over these.

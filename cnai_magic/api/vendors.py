@@ -9,10 +9,10 @@ from functools import cache
 from importlib.resources import files
 
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from .addresses import Address, parse_address
 
-__all__ = ["Vendor", "by_address", "by_name", "local_servers", "resolve"]
+__all__ = ["Vendor", "find_vendor", "find_vendor_at", "list_local_servers", "resolve_address"]
 
 _NAME = re.compile(r"[a-z]+([ ._-][a-z]+)*")
 
@@ -32,7 +32,7 @@ class Vendor:
 
 
 @cache
-def _vendors() -> tuple[Vendor, ...]:
+def _read_vendors() -> tuple[Vendor, ...]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -50,15 +50,15 @@ def _vendors() -> tuple[Vendor, ...]:
     )
 
 
-def by_name(name: str) -> Vendor | None:
+def find_vendor(name: str) -> Vendor | None:
     """Return the server of a name or an alias, None where there is none."""
     name = name.strip().lower()
-    return next((each for each in _vendors() if name == each.name or name in each.aliases), None)
+    return next((each for each in _read_vendors() if name == each.name or name in each.aliases), None)
 
 
-def by_address(address: Address) -> Vendor | None:
+def find_vendor_at(address: Address) -> Vendor | None:
     """Return the server whose address this is: a vendor by its host, a local server by its usual port."""
-    for each in _vendors():
+    for each in _read_vendors():
         if address.loopback and each.address.loopback and address.port == each.address.port:
             return each
         if address.host == each.address.host and not address.loopback:
@@ -66,17 +66,17 @@ def by_address(address: Address) -> Vendor | None:
     return None
 
 
-def local_servers() -> tuple[Vendor, ...]:
+def list_local_servers() -> tuple[Vendor, ...]:
     """Return the servers that run on this machine, each at its usual port."""
-    return tuple(each for each in _vendors() if each.address.loopback)
+    return tuple(each for each in _read_vendors() if each.address.loopback)
 
 
-def resolve(base_url: str) -> Address:
+def resolve_address(base_url: str) -> Address:
     """Return the address that a setting means, a name or an address; raises InputError.
 
     An address of a named server without a path gets the path that its API has there.
     """
-    named = by_name(base_url)
+    named = find_vendor(base_url)
     if named is not None:
         return named.address
     try:
@@ -84,8 +84,8 @@ def resolve(base_url: str) -> Address:
     except InputError as error:
         # What was typed is not quoted: it may be a key.
         typed = base_url.strip().lower()
-        names = [each.name for each in _vendors()]
-        near = did_you_mean(typed, names)
+        names = [each.name for each in _read_vendors()]
+        near = suggest_name(typed, names)
         if near:
             error.why = f"it is not the name of a server either; {near}"
         elif not typed:
@@ -93,7 +93,7 @@ def resolve(base_url: str) -> Address:
         elif _NAME.fullmatch(typed):
             error.why = f"it is not the name of a server either: there are demo, {', '.join(names)}"
         raise
-    vendor = None if address.path else by_address(address)
+    vendor = None if address.path else find_vendor_at(address)
     return (
         address
         if vendor is None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..errors import InputError
-from ..nearest import nearest
+from ..nearest import find_nearest
 from ..next_steps import begin_conversation, name_conversation, rename_conversation, use_conversation
 from .attempt import Attempt
 from .conversation import Conversation
@@ -60,7 +60,7 @@ class Conversations:
     def __getitem__(self, name: str) -> Conversation:
         found = self.find(name)
         if found is None:
-            near = nearest(name, self._named)
+            near = find_nearest(name, self._named)
             raise InputError(
                 f"there is no conversation {_shorten(name)!r}",
                 why=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._named)}",

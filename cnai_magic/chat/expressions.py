@@ -14,7 +14,7 @@ from jinja2.exceptions import TemplateError
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from .formatters import FormatError
 from .prompt_filters import FILTERS
 
@@ -60,14 +60,14 @@ class _Sandbox(SandboxedEnvironment):
             try:
                 return obj[attribute]
             except Exception:  # noqa: BLE001  what objects raise for an item that they lack differs
-                raise ExpressionError(str(missing), did_you_mean(attribute, _list_names(obj))) from None
+                raise ExpressionError(str(missing), suggest_name(attribute, _list_names(obj))) from None
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Return an item; never an attribute."""
         try:
             return obj[argument]
         except LookupError as missing:
-            near = did_you_mean(argument, _list_names(obj)) if isinstance(argument, str) else ""
+            near = suggest_name(argument, _list_names(obj)) if isinstance(argument, str) else ""
             raise ExpressionError(f"there is no item {argument!r} ({type(missing).__name__})", near) from None
 
 

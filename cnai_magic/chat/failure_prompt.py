@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..nearest import nearest
+from ..nearest import find_nearest
 from .formatters import mask_secrets, show_value
 from .formatters.tables import is_data_frame, read_table
 
@@ -78,11 +78,11 @@ def _list_known(error: BaseException, line: str, variables: Mapping[str, Any]) -
     """Yield what there is that may have been meant: names, attributes, columns, keys."""
     if isinstance(error, NameError) and error.name:
         public = [name for name in (*variables, *dir(builtins)) if not name.startswith("_")]
-        yield from _write_names("Similar names that exist", nearest(error.name, public, _MOST_NAMES))
+        yield from _write_names("Similar names that exist", find_nearest(error.name, public, _MOST_NAMES))
     elif isinstance(error, AttributeError) and isinstance(error.name, str):
         names = _list_attributes(error.obj)
         kind = type(error.obj).__name__
-        yield from _write_names(f"Similar attributes of {kind}", nearest(error.name, names, _MOST_NAMES))
+        yield from _write_names(f"Similar attributes of {kind}", find_nearest(error.name, names, _MOST_NAMES))
     elif isinstance(error, LookupError | TypeError | ValueError):
         for name in dict.fromkeys(_NAME.findall(line)):
             if name in variables:

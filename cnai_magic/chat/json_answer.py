@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
-from ..redaction import well_formed
+from ..redaction import replace_surrogates
 from .markdown import fenced_blocks
 
 __all__ = ["DATA_LANGUAGES", "JSONProblem", "read_json"]
@@ -180,12 +180,12 @@ def _read_float(digits: str) -> float:
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Half of a character, written as \ud83d, cannot be saved or sent.
-    return {well_formed(name): _well_formed(value) for name, value in pairs}
+    return {replace_surrogates(name): _well_formed(value) for name, value in pairs}
 
 
 def _well_formed(value: Any) -> Any:
     if isinstance(value, str):
-        return well_formed(value)
+        return replace_surrogates(value)
     return [_well_formed(each) for each in value] if isinstance(value, list) else value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..api.interrupts import interrupts_deferred
+from ..api.interrupts import defer_interrupts
 from .braces import has_braces
 from .rendered_prompt import Piece, RenderedPrompt
 
@@ -28,7 +28,7 @@ def render_prompt(
     if not has_braces(body):
         return RenderedPrompt([Piece(body)])
     # What an interrupt leaves imported by half may never be imported again.
-    with interrupts_deferred():
+    with defer_interrupts():
         from .rendering import render_pieces
 
     return RenderedPrompt(render_pieces(body, variables, value_tokens, read_file))

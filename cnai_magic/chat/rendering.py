@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from ..next_steps import Step, assign_first, either, keep_as_text
 from .braces import Brace, find_braces, holds_template
 from .expressions import Expression, ExpressionError, parse_expression
@@ -84,7 +84,7 @@ class _Renderer:
             why = f"a filter does it: {{{{ … | {instead} }}}}" if instead else "a call may do anything"
             raise _refuse(source, "nothing is called in braces", why, next_step=assign_first())
         if expression.unknown_filter:
-            near = did_you_mean(expression.unknown_filter, expression.known_filters)
+            near = suggest_name(expression.unknown_filter, expression.known_filters)
             why = near or f"there are {', '.join(FILTERS)}, and some of jinja2"
             raise _refuse(source, f"there is no filter {expression.unknown_filter}", why)
         return self._evaluate(source, brace.inside, expression)
@@ -97,7 +97,7 @@ class _Renderer:
     def _keep_unknown(self, source: str, expression: Expression, unknown: Sequence[str]) -> Piece:
         """Keep braces with unknown names that another language may mean; else raise InputError."""
         public = [name for name in self._variables if not name.startswith("_")]
-        meant = next(filter(None, (did_you_mean(name, public) for name in unknown)), "")
+        meant = next(filter(None, (suggest_name(name, public) for name in unknown)), "")
         what = f"there is no {' and no '.join(unknown)} in the notebook"
         calls_foreign = expression.calls and not expression.names & self._variables.keys()
         if self._holds_template or (calls_foreign and not meant):

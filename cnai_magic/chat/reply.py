@@ -17,7 +17,7 @@ from ..api.messages import Message, Usage
 from ..api.parameters import ParameterValue
 from ..errors import InputError
 from ..money.cost import Cost, Spend
-from ..redaction import clean, one_line
+from ..redaction import clean, to_one_line
 from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
 from .json_table import find_rows, write_table
 from .markdown import fenced_blocks, find_code_blocks, write_markdown
@@ -185,7 +185,7 @@ class Reply:
             parts.append(f"notebook {notebook}")
         attached = f"with {', '.join(self.attached)}" if self.attached else ""
         told = (attached, self.ended, self.note, *remarks)
-        return one_line(" · ".join([*parts, *(_shorten(each) for each in told if each)]))
+        return to_one_line(" · ".join([*parts, *(_shorten(each) for each in told if each)]))
 
     @property
     def failed(self) -> bool:

@@ -26,7 +26,7 @@ from typing import Any
 
 from ..api.parameters import BY_NAME, ParameterValue, dump_parameters
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from .schemas import find_schema
 
 __all__ = ["SavedPrompt", "format_saved_prompt", "read_saved_prompt"]
@@ -69,7 +69,7 @@ def read_saved_prompt(name: str, text: str) -> SavedPrompt:
     given: dict[str, Any] = {}
     for number, key, value in _read_entries(name, lines[1:end]):
         if key not in _KNOWN:
-            known = did_you_mean(key, _KNOWN) or f"there are: {', '.join(_KNOWN)}"
+            known = suggest_name(key, _KNOWN) or f"there are: {', '.join(_KNOWN)}"
             raise _wrong(name, number, f"{key!r} is not known: {known}")
         try:
             given[key] = _read_value(key, value)

@@ -11,7 +11,7 @@ import re
 from typing import Any, NoReturn
 
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 
 __all__ = ["read_schema_words"]
 
@@ -203,5 +203,5 @@ class _Reader:
 
 
 def _explain_type(piece: str, words: str) -> str:
-    near = did_you_mean(piece.lower(), _TYPES)
+    near = suggest_name(piece.lower(), _TYPES)
     return near or f"{piece!r} is not a type: they are str, int, float, bool, date, list[…], dict, {{fields}}"

@@ -6,7 +6,7 @@ import builtins
 import keyword
 import re
 
-from ..nearest import nearest
+from ..nearest import find_nearest
 from .guide_question import GuideQuestion
 from .knowledge_files import read
 
@@ -69,5 +69,5 @@ def _correct_name(code: str, message: str) -> str | None:
     unknown = found[1]
     known = set(re.findall(r"\b[A-Za-z_]\w*\b", code)) - {unknown} - set(keyword.kwlist)
     public = [name for name in dir(builtins) if not name.startswith("_")]
-    near = nearest(unknown, [*sorted(known), *public])
+    near = find_nearest(unknown, [*sorted(known), *public])
     return re.sub(rf"\b{unknown}\b", near[0], code) if near else None

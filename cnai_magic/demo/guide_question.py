@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..redaction import well_formed
+from ..redaction import replace_surrogates
 from .knowledge_files import CHINESE, ENGLISH, read, write_sentence
 from .request import DemoRequest
 
@@ -54,7 +54,7 @@ class GuideQuestion:
         images: tuple[str, ...] = ()
         results: list[tuple[str, str]] = []
         for message in request.messages:
-            text = well_formed(message.text)
+            text = replace_surrogates(message.text)
             if message.role == "tool":
                 results.append((message.tool, text))
                 continue

@@ -9,7 +9,7 @@ from ..api.messages import Message
 from ..api.tokens import estimate_tokens
 from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..money.cost import Cost
-from ..redaction import clean, one_line
+from ..redaction import clean, to_one_line
 from ..session.question import Question
 
 __all__ = ["describe_body", "describe_question"]
@@ -60,7 +60,7 @@ def _describe_head(question: Question) -> str:
         if name not in _SAID
     ]
     asked = [question.request.model, *([question.host] if question.host else []), place]
-    return one_line(" · ".join([*asked, *fields, *([] if question.options.stream else ["not streamed"])]))
+    return to_one_line(" · ".join([*asked, *fields, *([] if question.options.stream else ["not streamed"])]))
 
 
 def _describe_history(question: Question) -> Iterator[list[str]]:
@@ -78,7 +78,7 @@ def _describe_history(question: Question) -> Iterator[list[str]]:
 def _describe_attachments(question: Question) -> Iterator[list[str]]:
     """Yield what is sent before the words of the question."""
     for each in question.options.attachments:
-        yield [f"with the question: {one_line(each.label)}", *_indent(_shorten(each.part.text))]
+        yield [f"with the question: {to_one_line(each.label)}", *_indent(_shorten(each.part.text))]
 
 
 def _describe_end(question: Question) -> Iterator[list[str]]:
@@ -118,7 +118,7 @@ def _describe_pieces(what: str, pieces: Iterable[Piece]) -> list[str]:
     """Return a line for each pair of braces: as it was typed, and what became of it."""
     lines = []
     for piece in pieces:
-        source = one_line(piece.source)
+        source = to_one_line(piece.source)
         source = source if len(source) <= _LONGEST_SOURCE else source[: _LONGEST_SOURCE - 1] + "…"
         lines.append(f"    {source}  {_describe_piece(piece)}")
     return [what, *lines] if lines else []
@@ -127,15 +127,15 @@ def _describe_pieces(what: str, pieces: Iterable[Piece]) -> list[str]:
 def _describe_piece(piece: Piece) -> str:
     shown = piece.shown
     if shown is None:
-        return one_line(piece.note)
-    value = one_line(shown.text)
+        return to_one_line(piece.note)
+    value = to_one_line(shown.text)
     value = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
     facts = [shown.note or value, _count_tokens(estimate_tokens(shown.text))]
     if shown.cut:
         facts.append("cut at Cnai.value_tokens" + f": {shown.cut}" * (shown.cut != shown.note))
     if shown.masked:
         facts.append(f"{shown.masked} secret{'s' * (shown.masked > 1)} masked")
-    return one_line(" · ".join(facts))
+    return to_one_line(" · ".join(facts))
 
 
 def _count_tokens(number: int) -> str:

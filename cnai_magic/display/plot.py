@@ -8,7 +8,7 @@ from typing import Any
 
 from ..money.cost import Spend, format_usd
 from ..next_steps import PYTHON, Door
-from ..redaction import one_line
+from ..redaction import to_one_line
 from .spend import build_grouped_table, describe_unpriced
 
 __all__ = ["SpendPlot"]
@@ -51,9 +51,9 @@ class SpendPlot:
         door: Door = PYTHON,
     ) -> None:
         self._door = door
-        self._heading, self._title, self._demo = heading, one_line(title), demo
+        self._heading, self._title, self._demo = heading, to_one_line(title), demo
         self._parts = _sum_by_name(
-            ((one_line(time), one_line(model) or "(not known)"), spend)
+            ((to_one_line(time), to_one_line(model) or "(not known)"), spend)
             for time, models in by_time.items()
             for model, spend in models.items()
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from ..chat.conversations import Conversations
-from ..redaction import clean, one_line
+from ..redaction import clean, to_one_line
 
 __all__ = ["Table", "build_conversations_table", "escape_html"]
 
@@ -65,9 +65,9 @@ class Table:
         total: bool = False,
         longest_name: int = _LONGEST_NAME,
     ) -> None:
-        self.headings = [one_line(heading) for heading in headings]
-        self.rows = [[one_line(str(cell)) for cell in row] for row in rows]
-        self.note = one_line(note)
+        self.headings = [to_one_line(heading) for heading in headings]
+        self.rows = [[to_one_line(str(cell)) for cell in row] for row in rows]
+        self.note = to_one_line(note)
         self._right = [heading in right for heading in headings]
         self._longest_name = longest_name
         self._has_marks = len(self.headings) > 1 and not self.headings[-1]

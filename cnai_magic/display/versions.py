@@ -10,7 +10,7 @@ from itertools import chain
 from ..api.parameters import format_parameter
 from ..chat.reply import Reply
 from ..chat.turn import Turn
-from ..redaction import clean, one_line
+from ..redaction import clean, to_one_line
 from .tables import escape_html
 
 __all__ = ["Versions"]
@@ -60,7 +60,7 @@ class Versions:
         self._replies = [turn.attempts[index].reply for index in shown]
         self._numbers = [turn.attempts[index].number for index in shown]
         self._current = shown.index(turn.current)
-        self._title = f"Turn {number} of {one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
+        self._title = f"Turn {number} of {to_one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
         self._note = go_back if count > 1 else "run the cell again, and its attempts are compared here"
         if len(shown) < count:
             self._note = f"{count - len(shown)} earlier attempts are not shown; {self._note}"
@@ -71,7 +71,7 @@ class Versions:
             lines += ["", f"── {self._name(index)} · {_write_time(reply)} ──", *_list_facts(before, reply)]
             lines += ["Prompt:", *_list_changes(None if before is None else before.prompt, reply.prompt)]
             text = clean(reply.text).strip("\n")
-            lines += ["Reply:", *_indent(_cut(text)), one_line(reply.summary)]
+            lines += ["Reply:", *_indent(_cut(text)), to_one_line(reply.summary)]
         return "\n".join([*lines, "", self._note])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -228,7 +228,7 @@ def _wrap_scrolling(content: str) -> str:
 def _list_facts(before: Reply | None, reply: Reply) -> list[str]:
     lines = []
     for name, value in _list_fields([reply] if before is None else [before, reply]):
-        former, now = before and one_line(value(before)), one_line(value(reply))
+        former, now = before and to_one_line(value(before)), to_one_line(value(reply))
         if former is None or former == now:
             lines.append(f"  {name}: {now or 'not sent'}")
         else:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..demo import DemoRequest, shows_request
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from .field_checks import (
     Check,
     accept,
@@ -82,7 +82,7 @@ def read_request(raw: bytes | bytearray) -> CompletionRequest:
             raise InputError(
                 f"{name[:100]!r} is not a field of chat completions",
                 parameter=name[:100],
-                why=did_you_mean(name[:100], _FIELDS),
+                why=suggest_name(name[:100], _FIELDS),
             )
         check_values(value, name)
         _FIELDS[name](value, name)

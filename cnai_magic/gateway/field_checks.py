@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 
 __all__ = [
     "Check",
@@ -155,7 +155,7 @@ def check_structure(
         if each is None:
             continue
         if name not in fields:
-            fail(inner, "is not a known field", did_you_mean(name[:_LONGEST_SHOWN], fields))
+            fail(inner, "is not a known field", suggest_name(name[:_LONGEST_SHOWN], fields))
         fields[name](each, inner)
     return value
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..api.messages import Model
 from ..errors import InputError
-from ..nearest import nearest
+from ..nearest import find_nearest
 from ..redaction import redact
 
 __all__ = ["Refusal", "explain_unknown_model"]
@@ -57,7 +57,7 @@ class Refusal(Exception):
 def explain_unknown_model(name: str, models: Sequence[Model]) -> Refusal:
     """Return the 404 for a model that is not served, with the names that are nearest to it."""
     name = name[:_LONGEST_NAME]
-    near = nearest(name, [model.id for model in models], most=3)
+    near = find_nearest(name, [model.id for model in models], most=3)
     hint = f"did you mean {', '.join(near)}?" if near else "GET /v1/models lists the models of your key"
     return Refusal(
         404, f"the model {name!r} is not served here; {hint}", code="model_not_found", param="model"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from ..api.extra_fields import join_fields
 from ..api.parameters import PARAMETERS, Parameter, find_option, is_setting
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from .hints import (
     Quoted,
     check_word,
@@ -151,7 +151,7 @@ class Parser(argparse.ArgumentParser):
         if choice:
             raise InputError(
                 f"{self.prog} does not know {choice[1]!r}",
-                why=did_you_mean(choice[1], re.findall(r"\w[\w-]*", choice[2])) or f"there are: {choice[2]}",
+                why=suggest_name(choice[1], re.findall(r"\w[\w-]*", choice[2])) or f"there are: {choice[2]}",
                 next_step=f"see {self._name_help()}",
             )
         value = re.search(r"argument (?:.*/)?(\S+): invalid (int|float) value: (.*)", message)
@@ -177,7 +177,7 @@ class Parser(argparse.ArgumentParser):
         if not name.startswith("-"):
             raise InputError(f"{self.prog} does not take {argument!r}", next_step=f"see {self._name_help()}")
         step = replace_option(name) if self.asks else None
-        meant = "" if step else did_you_mean(name, self._option_string_actions)
+        meant = "" if step else suggest_name(name, self._option_string_actions)
         if (self.asks or self.asks_server) and not (step or meant):
             step = suggest_setting(argument, self._typed)
         raise InputError(

@@ -14,7 +14,7 @@ from ..chat.saved_prompts import SavedPrompt
 from ..display import is_watched
 from ..display.dry_run import describe_body, describe_question
 from ..errors import InputError
-from ..redaction import one_line
+from ..redaction import to_one_line
 from ..session.question import Options
 from .arguments import collect_parameters, split_options, split_words
 from .ask_in_cell import ask_in_cell
@@ -110,7 +110,7 @@ def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]
     names = {**collect_names(shell_session), **variables}
     rendered = render_prompt(body, names, shell_session.settings.value_tokens, read_text_file)
     for remark in rendered.remarks:
-        print(one_line(remark))
+        print(to_one_line(remark))
     return rendered
 
 

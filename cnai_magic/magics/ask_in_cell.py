@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..api.interrupts import interrupts_deferred
+from ..api.interrupts import defer_interrupts
 from ..chat.reply import Reply
 from ..display import choose_view
 from ..display.outputs import build_kept_metadata
@@ -40,7 +40,7 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     run = shell_session.cell.run
     position = run.ask()
     about = build_kept_metadata(session, run.cell)
-    with interrupts_deferred():  # it imports ipywidgets
+    with defer_interrupts():  # it imports ipywidgets
         view = choose_view(shell_session.shell, settings.display, about)
     before = session.latest_attempt
     try:

@@ -13,7 +13,7 @@ from ..display.line import Line
 from ..display.tables import build_conversations_table
 from ..display.versions import Versions
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from ..notebook.record import format_time
 from .arguments import split_words
 from .chat_changes import Command, count_turns, describe_beginning
@@ -78,7 +78,7 @@ def run_chat_command(
     known = [*_SIMPLE, *_PARSED]
     raise InputError(
         f"%cnai_chat has no command {name[:60]!r}",
-        why=did_you_mean(name, known) or f"there are: {', '.join(known)}",
+        why=suggest_name(name, known) or f"there are: {', '.join(known)}",
         next_step="see %cnai_chat?",
     )
 

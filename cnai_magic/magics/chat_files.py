@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..display.line import Line
 from ..errors import InputError
-from ..nearest import nearest
+from ..nearest import find_nearest
 from ..notebook.files import read_text, write_new
 from ..notebook.markdown_export import to_markdown
 from ..notebook.messages_json import from_messages, to_messages
@@ -145,7 +145,7 @@ def _read_from_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str
             next_step="name a notebook that was saved after its answers came",
         )
     if chosen and chosen not in found:
-        near = nearest(chosen, found)
+        near = find_nearest(chosen, found)
         raise InputError(
             f"{path.name} holds no conversation {chosen!r}",
             why=f"did you mean {near[0]!r}?" if near else f"it holds {', '.join(found)}",

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
-from ..api.interrupts import Interrupted, interrupts_deferred
+from ..api.interrupts import Interrupted, defer_interrupts
 from ..errors import CnaiError
 from ..settings import Cnai
 from .cell_words import CELL
@@ -141,7 +141,7 @@ def _advise_in_cell() -> Iterator[None]:
 def _import_actions() -> ModuleType:
     """Return what the magics do, imported when the first one runs: `%load_ext` must cost almost nothing."""
     # What an interrupt leaves imported by half may never be imported again.
-    with interrupts_deferred():
+    with defer_interrupts():
         from . import actions
 
     return actions

@@ -13,9 +13,9 @@ from ..chat.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_pr
 from ..display.line import Line
 from ..display.tables import Table
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from ..notebook.files import read_text, write_new
-from ..redaction import clean, well_formed
+from ..redaction import clean, replace_surrogates
 from ..session.question import Options
 from .arguments import split_words
 from .parsers import build_prompt_parser
@@ -76,7 +76,7 @@ def show_instructions(shell_session: ShellSession, prompt: str, options: Options
         return
     shell_session.identify_cell()
     question = shell_session.session.prepare(prompt, options, position=shell_session.cell.run.position)
-    if question.system == well_formed(text):
+    if question.system == replace_surrogates(text):
         shell_session.shown_instructions = text
         print(f"The system message is that of {_INSTRUCTIONS} beside this notebook:\n{clean(text)}")
 
@@ -150,7 +150,7 @@ def _find(shell_session: ShellSession, name: str) -> Path:
     if name not in known:
         raise InputError(
             f"there is no saved prompt {name!r}",
-            why=did_you_mean(name, known)
+            why=suggest_name(name, known)
             or (f"there are: {', '.join(known)}" if known else "there are none"),
             next_step="save the latest question as one: %cnai_prompt save NAME",
         )

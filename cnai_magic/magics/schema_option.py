@@ -9,7 +9,7 @@ from typing import Any
 
 from ..chat.schemas import find_schema, is_schema, list_of
 from ..errors import InputError
-from ..nearest import did_you_mean
+from ..nearest import suggest_name
 from ..next_steps import by_door
 
 __all__ = ["is_schema_name", "resolve_schema"]
@@ -44,7 +44,7 @@ def _explain_no_variable(name: str, variables: Mapping[str, Any]) -> InputError:
     return InputError(
         f"{name} is not a variable",
         parameter="schema",
-        why=did_you_mean(name, [each for each in variables if each[:1] != "_"]),
+        why=suggest_name(name, [each for each in variables if each[:1] != "_"]),
         next_step=by_door(
             cell=f"define it; one field has its type too: --json '{name} str'; a model stands before --json",
             terminal=f"one field has its type too: --json '{name} str'; for any JSON, type --json last",

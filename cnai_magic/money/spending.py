@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from ..api.interrupts import interrupts_deferred
+from ..api.interrupts import defer_interrupts
 from ..api.messages import ChatRequest
 from ..errors import LedgerError
 from ..next_steps import PYTHON, Door
@@ -107,7 +107,7 @@ class Spending:
     def ledger_to_read(self) -> Ledger | None:
         """Return the ledger with all that is known, None where no file exists: reading creates none."""
         if self._queue.waiting:
-            with interrupts_deferred():
+            with defer_interrupts():
                 self.write()
         ledger = self.ledger()
         try:

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import InputError
-from ..nearest import nearest
+from ..nearest import find_nearest
 from ..next_steps import either, replace_file
 
 __all__ = ["decode_error", "expand_home", "read_bytes", "read_text", "write_new"]
@@ -210,7 +210,7 @@ def _explain_missing(path: Path) -> InputError:
         with os.scandir(path.parent) as entries:
             names = [entry.name for entry in islice(entries, _MOST_NEIGHBOURS)]
         of_this_stem = (name for name in names if Path(name).stem == path.stem)
-        near = list(dict.fromkeys([*nearest(path.name, names, 3), *of_this_stem]))[:3]
+        near = list(dict.fromkeys([*find_nearest(path.name, names, 3), *of_this_stem]))[:3]
         why = (
             f"did you mean {' or '.join(map(repr, near))}?"
             if near

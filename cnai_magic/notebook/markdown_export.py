@@ -9,14 +9,14 @@ from ..api.messages import Message
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.markdown.typed_lines import keep_lines
-from ..redaction import strip_controls, well_formed
+from ..redaction import replace_surrogates, strip_controls
 
 __all__ = ["to_markdown"]
 
 
 def to_markdown(conversation: Conversation) -> str:
     """Return a conversation as a Markdown document; of each turn the attempt that is in force is written."""
-    return well_formed("\n\n".join(_write_parts(conversation)) + "\n")
+    return replace_surrogates("\n\n".join(_write_parts(conversation)) + "\n")
 
 
 def _write_parts(conversation: Conversation) -> Iterator[str]:

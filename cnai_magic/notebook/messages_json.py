@@ -14,7 +14,7 @@ from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
 from ..errors import InputError
-from ..redaction import redact, well_formed
+from ..redaction import redact, replace_surrogates
 from .untrusted import Unsound, decode_json, describe, is_name
 
 __all__ = ["NO_MODEL", "Read", "from_messages", "to_messages"]
@@ -33,7 +33,7 @@ def to_messages(conversation: Conversation) -> str:
     body: dict[str, Any] = {"messages": [message.body() for message in sent[:-1]]}
     if conversation.turns and conversation.turns[-1].reply.model != NO_MODEL:
         body = {"model": conversation.turns[-1].reply.model, **body}
-    return well_formed(json.dumps(body, ensure_ascii=False, indent=2)) + "\n"
+    return replace_surrogates(json.dumps(body, ensure_ascii=False, indent=2)) + "\n"
 
 
 def from_messages(text: str, name: str) -> Read:
@@ -171,7 +171,7 @@ def _join_parts(questions: Sequence[Message]) -> tuple[Part, ...]:
 def _read_messages(text: str, notes: list[str]) -> tuple[list[Any], str]:
     """Return the messages of a JSON text, not checked yet, and the model that it names."""
     try:
-        body = decode_json(well_formed(text.removeprefix("\ufeff")))
+        body = decode_json(replace_surrogates(text.removeprefix("\ufeff")))
     except Unsound as exc:
         raise InputError("this is not JSON that can be read", why=str(exc), next_step=_NEXT_STEP) from exc
     about = body if isinstance(body, dict) else {"messages": body}

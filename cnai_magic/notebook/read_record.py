@@ -16,7 +16,7 @@ from ..chat.attempt import Attempt
 from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Cost, Spend
-from ..redaction import clean, well_formed
+from ..redaction import clean, replace_surrogates
 from .record import MOST_OTHERS, SCHEMA, show_text
 from .untrusted import (
     read_count,
@@ -183,7 +183,7 @@ def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
         raise InputError("its text is missing")
     usage, cost = read_usage(about), about.get("cost")
     return Reply(
-        text=well_formed(text),
+        text=replace_surrogates(text),
         prompt=read_text(about, "prompt"),
         model=read_name(about, "model"),
         answered_by=read_name(about, "answered_by", ""),

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from ..api.messages import Usage
 from ..errors import InputError
-from ..redaction import one_line, redact, well_formed
+from ..redaction import redact, replace_surrogates, to_one_line
 
 __all__ = [
     "Unsound",
@@ -55,7 +55,7 @@ def read_text(about: Mapping[str, Any], name: str, default: str | None = None) -
     value = about.get(name, default)
     if not isinstance(value, str):
         raise InputError(f"its {name} is not text")
-    return well_formed(value)
+    return replace_surrogates(value)
 
 
 def read_name(about: Mapping[str, Any], name: str, default: str | None = None) -> str:
@@ -68,7 +68,7 @@ def read_name(about: Mapping[str, Any], name: str, default: str | None = None) -
 
 def read_note(about: Mapping[str, Any]) -> str:
     """Read the remark on an answer, as one line that is not too long."""
-    return one_line(read_text(about, "note", ""))[:_LONGEST_NOTE]
+    return to_one_line(read_text(about, "note", ""))[:_LONGEST_NOTE]
 
 
 def read_count(about: Mapping[str, Any], name: str, default: int | None = None) -> int:

@@ -15,7 +15,7 @@ from ..errors import (
     ModelNotFoundError,
     QuotaError,
 )
-from ..nearest import nearest
+from ..nearest import find_nearest
 from ..next_steps import (
     CHECK_ADDRESS,
     NextStep,
@@ -66,7 +66,7 @@ def explain_model(
         error.next_step = later + list_models()
         return error
     why = "" if error.why.startswith("HTTP") else f" ({error.why})"
-    near = nearest(model, listed)
+    near = find_nearest(model, listed)
     if near:
         # A server that names it too need not be quoted.
         why = f"did you mean {near[0]}?{'' if near[0] in why else why}"

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 from ..api.addresses import Address
-from ..api.vendors import Vendor, by_address, resolve
+from ..api.vendors import Vendor, find_vendor_at, resolve_address
 from ..redaction import ApiKey
 from ..settings import DEFAULT_BASE_URL, Cnai
 from .keys import Keys
@@ -60,7 +60,7 @@ class Endpoint:
             loopback=address.loopback,
             in_clear=address.in_clear,
             key=key,
-            vendor=by_address(address),
+            vendor=find_vendor_at(address),
         )
 
 
@@ -72,7 +72,7 @@ def resolve_endpoint(settings: Cnai, keys: Keys) -> Endpoint:
     """
     endpoint = Endpoint()
     if settings.base_url != DEMO:
-        address = resolve(settings.base_url)
+        address = resolve_address(settings.base_url)
         key = keys.find(address)
         lacks_key = key is None and settings.base_url == DEFAULT_BASE_URL
         endpoint = Endpoint(lacks_key=True) if lacks_key else Endpoint.at(address, key)
@@ -86,4 +86,4 @@ def resolve_endpoint(settings: Cnai, keys: Keys) -> Endpoint:
 
 def resolve_server(base_url: str) -> Address:
     """Return the address of the server that a key is typed or saved for; for "demo" the default server's."""
-    return resolve(DEFAULT_BASE_URL if base_url == DEMO else base_url)
+    return resolve_address(DEFAULT_BASE_URL if base_url == DEMO else base_url)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ..api.interrupts import interrupts_deferred
+from ..api.interrupts import defer_interrupts
 from ..api.messages import ChatRequest, Model
 from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition
@@ -134,7 +134,7 @@ class KernelSession:
         question, shown = find_saved_answer(saved, position.index_in_cell, prepare)
         view = view or View()
         view.begin(question, lambda: None)
-        with interrupts_deferred(view.stopping):
+        with defer_interrupts(view.stopping):
             attempt = self._recorder.replay(question, shown)
             view.end(attempt)
         return attempt.reply

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ..api.addresses import Address
-from ..api.vendors import by_address, resolve
+from ..api.vendors import find_vendor_at, resolve_address
 from ..api.worker import run_in_worker
 from ..errors import InputError
 from ..redaction import ApiKey
@@ -57,7 +57,7 @@ def _key_of_environment(address: Address) -> ApiKey | None:
 
 def _variables(address: Address) -> tuple[str, ...]:
     """Return the variables that may hold a key for a server; the first that is set counts."""
-    vendor = by_address(address)
+    vendor = find_vendor_at(address)
     own = vendor.keys if vendor is not None else ()
     if address.loopback and not _is_in_environment(address):
         return own
@@ -67,7 +67,7 @@ def _variables(address: Address) -> tuple[str, ...]:
 def _is_in_environment(address: Address) -> bool:
     """Return whether this server is the one that the environment names: so its key is meant for it."""
     try:
-        return resolve(os.environ.get("CNAI_BASE_URL", "")).place == address.place
+        return resolve_address(os.environ.get("CNAI_BASE_URL", "")).place == address.place
     except InputError:  # the embedded gateway, or no address at all
         return False
 

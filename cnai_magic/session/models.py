@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..api.messages import Model
 from ..errors import APIError, CnaiError, InputError, NetworkError
-from ..nearest import did_you_mean, nearest
+from ..nearest import find_nearest, suggest_name
 from ..next_steps import list_models, name_model, set_key
 from ..settings import DEFAULT_BASE_URL
 from .endpoint import Endpoint
@@ -43,7 +43,7 @@ def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool 
         return AskedModel(model, takes_demo_credit(servers, endpoint, model, ask=ask))
     model = named or _DEMO_MODEL
     if not model.startswith(_DEMO_PREFIX):
-        near = nearest(model, [each.id for each in servers.models(endpoint)]) if ask else []
+        near = find_nearest(model, [each.id for each in servers.models(endpoint)]) if ask else []
         without_key = "no API key is set" if endpoint.lacks_key else ""
         raise InputError(
             f"the embedded demo gateway does not serve {model}",
@@ -111,7 +111,7 @@ def match_models(models: Sequence[Model], pattern: str) -> list[Model]:
     if not found and pattern:
         raise InputError(
             f"no model matches {pattern!r}",
-            why=did_you_mean(pattern, [model.id for model in models]),
+            why=suggest_name(pattern, [model.id for model in models]),
             next_step=f"there are {len(models)}: " + list_models(),
         )
     return found

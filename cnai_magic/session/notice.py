@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 
-from ..api.vendors import Vendor, local_servers
+from ..api.vendors import Vendor, list_local_servers
 from ..next_steps import Door, change_setting, set_key
 from .endpoint import Endpoint
 
@@ -21,7 +21,7 @@ def write_notice(endpoint: Endpoint, door: Door) -> str:
     if endpoint.lacks_key:
         line = "No API key is set: the embedded demo gateway answers, offline and free. "
         line += f"For a real model: {set_key().at(door)}."
-        local = find_running_server(local_servers())
+        local = find_running_server(list_local_servers())
         if local is not None:
             named = change_setting("base_url", local.name).at(door)
             line += f" {local.title} seems to run on this machine; to ask it: {named}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ..api.answering_model import find_answering_model
-from ..api.interrupts import Interrupted, InterruptGate, interrupts_gated
+from ..api.interrupts import Interrupted, InterruptGate, gate_interrupts
 from ..api.messages import Usage
 from ..api.retries import Notice
 from ..api.thinking_control import describe_effect
@@ -95,7 +95,7 @@ class PendingReply:
 
     def receive(self) -> Attempt:
         """Send the question and return the answer; see Session.ask."""
-        with interrupts_gated(self._view.stopping) as self._gate:
+        with gate_interrupts(self._view.stopping) as self._gate:
             try:
                 return self._receive()
             finally:

@@ -20,7 +20,7 @@ from ..money.cost import Charge, Cost, Spend
 from ..money.price import cost_of
 from ..money.price_lookup import PriceLookup
 from ..next_steps import write_question
-from ..redaction import well_formed
+from ..redaction import replace_surrogates
 from ..settings import Cnai
 
 __all__ = ["Options", "Question", "build_question"]
@@ -117,7 +117,7 @@ def build_question(
     # A question outside of any conversation has an empty one to itself.
     before = Conversation(conversation.name) if options.once else conversation
     texts = (options.system, before.system, settings.system, options.instructions)
-    system = well_formed(next(text for text in texts if text is not None))
+    system = replace_surrogates(next(text for text in texts if text is not None))
     context = before.context(
         parts or prompt, position, first_run, system=system, history_tokens=settings.history_tokens
     )
@@ -174,4 +174,4 @@ def _checked_prompt(prompt: object) -> str:
             "there is no question",
             next_step=write_question(),
         )
-    return well_formed(prompt)
+    return replace_surrogates(prompt)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ..api.billing import Balance
-from ..api.interrupts import interrupts_deferred
+from ..api.interrupts import defer_interrupts
 from ..api.messages import Model
 from ..errors import CnaiError
 from ..money.price import FREE_LOCAL, Price, PriceList, read_pricing
@@ -59,7 +59,7 @@ class Servers:
                 client.close()
             # Late, because requests takes most of the time of a first question, which is shown before. An
             # interrupt waits: a module that is imported by half may never be imported again.
-            with interrupts_deferred():
+            with defer_interrupts():
                 from ..api.client import Client
             client = Client(base_url, key, timeout=timeout, retries=endpoint.retries)
             self._clients[account] = wanted, client

@@ -6,7 +6,7 @@ import pytest
 
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.thinking_control import LEVELS, describe_control, describe_effect, thinking_fields
-from cnai_magic.api.vendors import by_name
+from cnai_magic.api.vendors import find_vendor
 
 DISABLED = {"thinking": {"type": "disabled"}}
 ENABLED = {"thinking": {"type": "enabled"}}
@@ -135,7 +135,7 @@ def test_what_had_no_effect_is_said(think: object, thought: bool, sent: bool, wo
 
 def test_each_server_of_the_table_has_a_name() -> None:
     servers = {server for server, *_ in OFF} - {""}
-    assert all(by_name(server) for server in servers)
+    assert all(find_vendor(server) for server in servers)
 
 
 def test_the_digest_knows_the_level_and_not_the_words_of_a_server() -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cnai_magic.api.reader import StreamReader
-from cnai_magic.api.vendor_errors import error_from_response, excerpt, find_error
+from cnai_magic.api.vendor_errors import excerpt, find_error, read_response_error
 from cnai_magic.errors import (
     APIError,
     AuthenticationError,
@@ -969,7 +969,7 @@ ROWS += [
 
 @pytest.mark.parametrize(("status", "body", "kind"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_the_error_that_was_meant_is_found(status: int, body: str, kind: type[APIError]) -> None:
-    error = error_from_response(status, body)
+    error = read_response_error(status, body)
     assert type(error) is kind, error.lines()
     assert error.status == status or not 400 <= status < 500
     assert 2 <= len(error.lines()) <= 4
@@ -1031,18 +1031,18 @@ def test_the_request_id_is_found_and_taken_out_of_the_message(
 
 
 def test_an_error_keeps_the_servers_words_and_code_and_gives_the_next_step() -> None:
-    error = error_from_response(402, '{"error":{"message":"no credit","code":"insufficient_quota"}}')
+    error = read_response_error(402, '{"error":{"message":"no credit","code":"insufficient_quota"}}')
     assert error.code == "insufficient_quota"
     assert error.why == "no credit (HTTP 402, insufficient_quota)"
     assert "add credit" in error.next_step.at(PYTHON)
 
 
 def test_an_address_that_is_wrong_leads_to_the_address() -> None:
-    assert "base_url" in error_from_response(404, "<title>404 Not Found</title>").next_step.at(PYTHON)
+    assert "base_url" in read_response_error(404, "<title>404 Not Found</title>").next_step.at(PYTHON)
 
 
 def test_a_web_page_is_told_by_its_title() -> None:
-    error = error_from_response(502, "<html><title>\n502 Bad Gateway </title><body>cloud</body>")
+    error = read_response_error(502, "<html><title>\n502 Bad Gateway </title><body>cloud</body>")
     assert error.why == "502 Bad Gateway"
 
 
@@ -1061,7 +1061,7 @@ def test_an_excerpt_hides_a_key_however_it_is_written(text: str) -> None:
 
 
 def test_a_body_of_nothing_that_can_be_shown_is_not_quoted() -> None:
-    assert error_from_response(500, "\0" * 1000).why == "HTTP 500"
+    assert read_response_error(500, "\0" * 1000).why == "HTTP 500"
 
 
 @pytest.mark.parametrize(
@@ -1114,7 +1114,7 @@ def test_a_body_that_reports_success_is_no_error(body: str) -> None:
     ],
 )
 def test_a_page_that_stands_in_between_is_no_bad_key(status: int, body: str) -> None:
-    error = error_from_response(status, body)
+    error = read_response_error(status, body)
     assert type(error) is HTMLError
     assert "key" not in str(error)
     assert not error.retryable
@@ -1135,7 +1135,7 @@ def test_a_page_that_stands_in_between_is_no_bad_key(status: int, body: str) -> 
     ],
 )
 def test_status_and_code_stand_once(status: int, body: str, why: str) -> None:
-    assert error_from_response(status, body).why == why
+    assert read_response_error(status, body).why == why
 
 
 @pytest.mark.parametrize(
@@ -1159,11 +1159,11 @@ def test_status_and_code_stand_once(status: int, body: str, why: str) -> None:
     ],
 )
 def test_the_words_are_found_wherever_they_stand(body: str, why: str) -> None:
-    assert error_from_response(502, body).why == why
+    assert read_response_error(502, body).why == why
 
 
 def test_a_context_size_that_the_words_leave_out_is_told() -> None:
     body = {"error": {"message": "too long", "type": "exceed_context_size_error", "n_ctx": 4096}}
-    assert "4096 tokens" in error_from_response(400, json.dumps(body)).what
+    assert "4096 tokens" in read_response_error(400, json.dumps(body)).what
     body["error"]["message"] = "more than 4096 tokens"
-    assert "4096" not in error_from_response(400, json.dumps(body)).what
+    assert "4096" not in read_response_error(400, json.dumps(body)).what

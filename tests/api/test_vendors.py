@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from cnai_magic.api.addresses import parse_address
-from cnai_magic.api.vendors import _vendors, by_address, by_name, local_servers, resolve
+from cnai_magic.api.vendors import (
+    _read_vendors,
+    find_vendor,
+    find_vendor_at,
+    list_local_servers,
+    resolve_address,
+)
 from cnai_magic.errors import InputError
 
 VENDORS = ["deepseek", "moonshot", "zhipu", "minimax", "qwen"]
@@ -12,7 +18,7 @@ VENDORS += ["ernie", "volcengine", "hunyuan", "baichuan", "stepfun", "openai", "
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_each_vendor_has_an_address_a_key_variable_and_pages(name: str) -> None:
-    vendor = by_name(name)
+    vendor = find_vendor(name)
     assert vendor is not None
     assert vendor.address.scheme == "https"
     assert vendor.keys
@@ -22,16 +28,16 @@ def test_each_vendor_has_an_address_a_key_variable_and_pages(name: str) -> None:
 
 
 def test_names_aliases_and_hosts_are_each_those_of_one_server() -> None:
-    names = [name for vendor in _vendors() for name in (vendor.name, *vendor.aliases)]
+    names = [name for vendor in _read_vendors() for name in (vendor.name, *vendor.aliases)]
     assert len({*names}) == len(names)
-    places = [vendor.address.place for vendor in _vendors()]
+    places = [vendor.address.place for vendor in _read_vendors()]
     assert len({*places}) == len(places)
 
 
 def test_the_local_servers_are_found_at_their_usual_ports() -> None:
-    found = {each.name: each.address.port for each in local_servers()}
+    found = {each.name: each.address.port for each in list_local_servers()}
     assert found == {"ollama": 11434, "lmstudio": 1234, "llamacpp": 8080, "gateway": 8787, "vllm": 8000}
-    assert all(each.start and each.title and not each.keys for each in local_servers())
+    assert all(each.start and each.title and not each.keys for each in list_local_servers())
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_the_local_servers_are_found_at_their_usual_ports() -> None:
     ],
 )
 def test_a_name_or_an_address_leads_to_the_api(base_url: str, url: str) -> None:
-    assert resolve(base_url).url == url
+    assert resolve_address(base_url).url == url
 
 
 @pytest.mark.parametrize(
@@ -62,7 +68,7 @@ def test_a_name_or_an_address_leads_to_the_api(base_url: str, url: str) -> None:
 )
 def test_a_name_that_is_nearly_one_is_corrected(typed: str, meant: str) -> None:
     with pytest.raises(InputError) as caught:
-        resolve(typed)
+        resolve_address(typed)
     assert f"did you mean {meant}?" in caught.value.why
     assert typed not in str(caught.value)
 
@@ -73,13 +79,13 @@ def test_a_name_that_is_nearly_one_is_corrected(typed: str, meant: str) -> None:
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(typed: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        resolve(typed)
+        resolve_address(typed)
     assert words in caught.value.why
 
 
 def test_what_may_be_a_key_is_answered_with_the_form_of_an_address() -> None:
     with pytest.raises(InputError) as caught:
-        resolve("sk-1234abcd")
+        resolve_address("sk-1234abcd")
     assert caught.value.why.startswith("it has the form https://host/v1")
 
 
@@ -90,8 +96,8 @@ def test_a_server_is_known_by_its_host_or_its_usual_port() -> None:
         "http://[::1]:8000/v1": "vllm",
     }
     for url, name in known.items():
-        found = by_address(parse_address(url))
+        found = find_vendor_at(parse_address(url))
         assert found is not None
         assert found.name == name
     for url in ("https://deepseek.example/v1", "http://192.168.0.9:11434/v1", "http://127.0.0.1:9999/v1"):
-        assert by_address(parse_address(url)) is None
+        assert find_vendor_at(parse_address(url)) is None

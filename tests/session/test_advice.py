@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.api.vendor_errors import error_from_response
-from cnai_magic.api.vendors import resolve
+from cnai_magic.api.vendor_errors import read_response_error
+from cnai_magic.api.vendors import resolve_address
 from cnai_magic.cli import TERMINAL
 from cnai_magic.errors import APIError, ContextLengthError, HTMLError, ModelNotFoundError
 from cnai_magic.magics.cell_words import CELL
@@ -18,13 +18,13 @@ QUESTION = ChatRequest("m", (Message("user", "a question of a few words"),))
 
 
 def endpoint(base_url: str) -> Endpoint:
-    return Endpoint.at(resolve(base_url))
+    return Endpoint.at(resolve_address(base_url))
 
 
 def advised(
     status: int, message: str, base_url: str, request: ChatRequest = QUESTION, code: str = ""
 ) -> APIError:
-    error = error_from_response(status, f'{{"error":{{"message":"{message}","code":"{code}"}}}}')
+    error = read_response_error(status, f'{{"error":{{"message":"{message}","code":"{code}"}}}}')
     assert isinstance(error, APIError)
     advise(error, endpoint(base_url), request)
     return error
@@ -66,7 +66,7 @@ def test_key_and_credit_lead_to_the_pages_of_the_server_that_was_asked(
 
 @pytest.mark.parametrize("request_", [QUESTION, None])
 def test_an_address_without_a_path_is_completed(request_: ChatRequest | None) -> None:
-    error = error_from_response(404, '{"detail":"Not Found"}')
+    error = read_response_error(404, '{"detail":"Not Found"}')
     advise(error, endpoint("localhost:9999"), request_)
     assert error.next_step.at(TERMINAL) == (
         "try the address with /v1: CNAI_BASE_URL=http://localhost:9999/v1"
