@@ -144,9 +144,11 @@ class FoundConversations:
     def link_forks(self) -> None:
         """Link forks whose command is not in the notebook with what they were forked from."""
         for name, other in self._forks:
-            fork = self.by_name.get(name)
-            if fork is not None and not fork.stated and other not in fork.conversation.former_names:
-                be_fork(fork.conversation, self.named(other).conversation)
+            fork, origin = self.by_name.get(name), self.by_name.get(other)
+            if fork is None or origin is None or fork.stated:
+                continue
+            if other not in fork.conversation.former_names:
+                be_fork(fork.conversation, origin.conversation)
 
 
 def be_fork(fork: Conversation, origin: Conversation) -> None:

@@ -41,6 +41,8 @@ def merge(conversations: Conversations, restored: Restored) -> None:
         origin = taken_for.get(id(theirs.origin))
         if origin is not None and origin is not mine and not origin.is_fork_of(mine):
             mine.origin = origin
+    for theirs in restored.conversations.values():
+        conversations.meet(*(turn.id for turn in (*theirs.turns, *theirs.detached.values())))
     conversations.remove(restored.removed)
     if fresh and restored.current in conversations:
         conversations.use(restored.current)

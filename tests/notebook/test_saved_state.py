@@ -84,6 +84,18 @@ def test_an_appended_turn_that_was_taken_out_stays_out_in_its_own_kernel(noteboo
 
 
 @pytest.mark.parametrize(
+    ("options", "command"), [({"append": True}, "undo"), ({"chat": "plan"}, "delete plan")]
+)
+def test_what_is_taken_out_after_a_restart_stays_out(
+    notebook: WorkingNotebook, options: dict[str, Any], command: str
+) -> None:
+    notebook.run("c", Ask(options))
+    notebook.restart()
+    notebook.run("v", command)
+    assert _prompts(restore(notebook.saved())) == {"main": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"current": "a b"},
