@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..api.message_parts import Part, TextPart
+from ..api.messages import Message
 from ..display.line import Line
 from ..errors import InputError
 from ..nearest import find_nearest
@@ -92,13 +94,35 @@ def _clean_texts(conversation: Conversation) -> Conversation:
         reply = attempt.reply
         system = None if reply.system is None else clean(reply.system)
         texts: dict[str, Any] = {name: clean(getattr(reply, name)) for name in _TEXTS}
-        return replace(attempt, reply=replace(reply, system=system, **texts))
+        steps = tuple(map(_clean_message, reply.steps))
+        parts = tuple(map(_clean_part, reply.prompt_parts))
+        reply = replace(reply, system=system, steps=steps, prompt_parts=parts, **texts)
+        return replace(attempt, reply=reply)
 
     turns = [turn.copy() for turn in conversation.turns]
     for turn in turns:
         turn.attempts = [cleaned(each) for each in turn.attempts]
     system = None if conversation.system is None else clean(conversation.system)
     return replace(conversation, turns=turns, system=system)
+
+
+def _clean_message(message: Message) -> Message:
+    """Return a message without control sequences and keys in any of its texts."""
+    return Message.from_body(_clean_json(message.body()))
+
+
+def _clean_part(part: Part) -> Part:
+    if isinstance(part, TextPart):
+        return TextPart(clean(part.text))
+    return replace(part, url=clean(part.url))
+
+
+def _clean_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _clean_json(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_clean_json(each) for each in value]
+    return clean(value) if isinstance(value, str) else value
 
 
 def _set_sent_system(conversation: Conversation) -> Conversation:

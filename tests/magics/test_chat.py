@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from cnai_magic.api.message_parts import ImagePart, TextPart, ToolCall
+from cnai_magic.api.messages import Message
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
@@ -515,7 +517,16 @@ def test_a_key_that_is_split_is_in_no_export_and_no_control_sequence(
     key = "sk-" + "t0" * 12
     session.use_key(ApiKey(key))
     echo = f"is {key[:9]}{unseen}{key[9:]} it\x1b[2J"
-    current(session).record(CellPosition("k"), attempt(echo, prompt=echo, reasoning=echo, system=echo))
+    call = Message("assistant", echo, tool_calls=(ToolCall("call", "look", echo),))
+    answered = attempt(
+        echo,
+        prompt=echo,
+        reasoning=echo,
+        system=echo,
+        prompt_parts=(TextPart(echo), ImagePart(f"https://example.org/{key}.png")),
+        steps=(call, Message("tool", (TextPart(echo),), tool_call_id="call")),
+    )
+    current(session).record(CellPosition("k"), answered)
     path = tmp_path / f"talk.{suffix}"
     run_chat_command(session, f"export {path}", lambda: None)
     text = path.read_text()
