@@ -111,6 +111,13 @@ class Kernel:
             ran.reply = {**answer["content"], "parent": answer["parent_header"].get("msg_id")}
         return ran
 
+    def complete(self, code: str) -> list[str]:
+        """Return the lines that a front end would offer with the cursor at `|`, or at the end."""
+        before, _, after = code.partition("|")
+        reply = self._client.complete(before + after, len(before), reply=True, timeout=PATIENCE)["content"]
+        head = before[: reply["cursor_start"]].rpartition("\n")[2]
+        return [head + each for each in reply["matches"]]
+
     def value(self, expression: str) -> Any:
         """Return the value of an expression, by way of its repr."""
         import ast

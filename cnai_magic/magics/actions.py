@@ -10,6 +10,7 @@ from .ask import ask
 from .calling_code import uses_result
 from .chat import CHAT_HELP, run_chat_command
 from .code import insert_code_of_turn
+from .completion import complete
 from .fix import fix
 from .keys import set_key
 from .models import list_models
@@ -30,6 +31,7 @@ __all__ = [
     "ShellSession",
     "ask",
     "change_conversations",
+    "complete",
     "fix",
     "get_help",
     "insert_code_of_turn",

@@ -61,6 +61,10 @@ class Parser(argparse.ArgumentParser):
             # argparse's own help option would end the process.
             self.add_argument("-h", "--help", action="store_true", help="Show this help.")
 
+    def list_options(self) -> list[argparse.Action]:
+        """Return the options, as argparse has them."""
+        return [action for action in self._actions if action.option_strings]
+
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments; raises InputError for any that is unknown."""
         self._typed = arguments

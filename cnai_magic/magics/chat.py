@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
 
-__all__ = ["CHAT_HELP", "run_chat_command"]
+__all__ = ["CHAT_HELP", "list_chat_commands", "run_chat_command"]
 
 CHAT_HELP = """\
 %cnai_chat [COMMAND]
@@ -47,6 +47,11 @@ Show and change the conversations of this notebook.
   import PATH        read one from a file: .ipynb or .json; --as NAME"""
 
 _LONGEST_NUMBER = 9
+
+
+def list_chat_commands() -> list[str]:
+    """Return the names of the commands."""
+    return [*_SIMPLE, *_PARSED]
 
 
 def run_chat_command(
@@ -75,7 +80,7 @@ def run_chat_command(
         if set(given) & set(_HELP):
             return Line(parser.format_help())
         return _PARSED[name](command, parser.parse(given))
-    known = [*_SIMPLE, *_PARSED]
+    known = list_chat_commands()
     raise InputError(
         f"%cnai_chat has no command {name[:60]!r}",
         why=suggest_name(name, known) or f"there are: {', '.join(known)}",

@@ -13,6 +13,7 @@ from ..api.interrupts import Interrupted, defer_interrupts
 from ..errors import CnaiError
 from ..settings import Cnai
 from .cell_words import CELL
+from .completer import add_matcher, remove_matcher, write_matches
 from .notebook_path import find_notebook_name, holds_answers
 from .transform import keep_body, keep_question_mark
 
@@ -102,6 +103,18 @@ class CnaiMagics(Magics):
         with _advise_in_cell():
             _import_actions().set_key(self.shell_session, line)
 
+    def complete(self, context: Any) -> dict[str, Any]:
+        """Complete a line of these magics, or a name in a prompt (called by IPython while somebody types)."""
+        lines = context.full_text.split("\n")
+        first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+        before = context.text_until_cursor
+        found = None
+        if "%cnai" in before or lines[first].lstrip().startswith("%%cnai"):
+            found = _import_actions().complete(
+                self.shell_session, context.full_text, before, in_first_line=context.cursor_line == first
+            )
+        return write_matches(found)
+
     @property
     def shell_session(self) -> ShellSession:
         """What the magics share; made when it is first needed."""
@@ -169,6 +182,7 @@ def load(shell: Any) -> None:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)
     shell.events.register("post_run_cell", magics.end_of_cell)
+    add_matcher(shell, magics.complete)
     # The first sees a cell before IPython's own transformers, the other after them.
     shell.input_transformers_cleanup.insert(0, keep_body)
     shell.input_transformers_cleanup.append(keep_question_mark)
@@ -192,3 +206,4 @@ def unload(shell: Any) -> None:
         shell.input_transformers_cleanup.remove(keep_body)
         shell.input_transformers_cleanup.remove(keep_question_mark)
         shell.events.unregister("post_run_cell", magics.end_of_cell)
+        remove_matcher(shell)

@@ -102,7 +102,7 @@ def run_prompt_command(shell_session: ShellSession, line: str) -> object:
 
 def _list(shell_session: ShellSession) -> object:
     rows = []
-    for path in _all(shell_session):
+    for path in list_prompts(shell_session):
         try:
             prompt = read_saved_prompt(path.stem, read_text(path, limit=_LARGEST))
             about = prompt.description or prompt.body.strip().partition("\n")[0]
@@ -134,8 +134,8 @@ def _folders(shell_session: ShellSession) -> list[Path]:
     return [shell_session.folder / "prompts", user_config_path("cnai_magic") / "prompts"]
 
 
-def _all(shell_session: ShellSession) -> Iterator[Path]:
-    """Yield the files of the saved prompts; one beside the notebook hides the user's of the same name."""
+def list_prompts(shell_session: ShellSession) -> Iterator[Path]:
+    """Yield the files of all saved prompts; one beside the notebook hides the user's of the same name."""
     seen = set()
     for folder in _folders(shell_session):
         for path in sorted(folder.glob("*.md")) if folder.is_dir() else []:
@@ -146,7 +146,7 @@ def _all(shell_session: ShellSession) -> Iterator[Path]:
 
 def _find(shell_session: ShellSession, name: str) -> Path:
     _check_name(name)
-    known = {path.stem: path for path in _all(shell_session)}
+    known = {path.stem: path for path in list_prompts(shell_session)}
     if name not in known:
         raise InputError(
             f"there is no saved prompt {name!r}",

@@ -1,0 +1,95 @@
+"""Completion in a real kernel: what a front end is offered while somebody types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernels import Kernel, running_kernel
+from tests.servers import ScriptedServer, json_response, sse
+
+MODELS = ["deepseek-chat", "deepseek-reasoner", "qwen3/max"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory, server: ScriptedServer) -> Iterator[Kernel]:
+    folder = tmp_path_factory.mktemp("kernel")
+    (folder / "work" / "prompts").mkdir(parents=True)
+    (folder / "work" / "prompts" / "review.md").write_text("Review")
+    (folder / "work" / "sales figures.csv").touch()
+    (folder / "work" / "sales.csv").touch()
+    notebook = str(folder / "work" / "notebook.ipynb")
+    with running_kernel(
+        folder, CNAI_BASE_URL=server.base_url, CNAI_MODEL=MODELS[0], CNAI_NOTEBOOK=notebook
+    ) as kernel:
+        kernel.run(f"import os; os.chdir({str(folder / 'work')!r})")
+        kernel.run(
+            "sales_table = [1]\nsalary = 2\ndef sum_up(): ...\nclass Point: ...\npoint = Point(); point.x = 1"
+        )
+        server.reply(json_response({"data": [{"id": each} for each in MODELS]}))
+        kernel.run("%cnai_models")
+        server.reply(sse("Yes."))
+        ran = kernel.run("%%cnai --new -c other\nHello?", "a")
+        assert not ran.error, ran.error
+        yield kernel
+
+
+@pytest.mark.parametrize(
+    ("code", "offered"),
+    [
+        ("%%cnai deeps", ["%%cnai deepseek-chat", "%%cnai deepseek-reasoner"]),
+        ("%%cnai qwen3/m", ["%%cnai qwen3/max"]),
+        ("%%cnai max", ["%%cnai qwen3/max"]),
+        ("%%cnai -m deepseek-r", ["%%cnai -m deepseek-reasoner"]),
+        ("%%cnai --model=qwen", ["%%cnai --model=qwen3/max"]),
+        ("%cnai -m qwen", ["%cnai -m qwen3/max"]),
+        ("answer = %cnai -m qwen", ["answer = %cnai -m qwen3/max"]),
+        ("%%cnai --temp", ["%%cnai --temperature", "%%cnai --template"]),
+        ("%%cnai --new --on|\nbody", ["%%cnai --new --once"]),
+        ("\n\n%%cnai --on|\nbody", ["%%cnai --once"]),
+        ("%%cnai -T re", ["%%cnai -T review"]),
+        ("%%cnai -o sal", ["%%cnai -o salary", "%%cnai -o sales_table"]),
+        ("%%cnai --see ", ["%%cnai --see above"]),
+        ("%cnai_models deepseek-c", ["%cnai_models deepseek-chat"]),
+        ("%cnai_models --ref", ["%cnai_models --refresh"]),
+        ("%cnai_chat ver", ["%cnai_chat versions"]),
+        ("%cnai_chat use ma", ["%cnai_chat use main"]),
+        ("%cnai_chat versions --k", ["%cnai_chat versions --keep"]),
+        ("%cnai_prompt sh", ["%cnai_prompt show"]),
+        ("%cnai_prompt show r", ["%cnai_prompt show review"]),
+        ("%cnai_spend --by mo", ["%cnai_spend --by model"]),
+        ("%cnai_chat use oth", ["%cnai_chat use other"]),
+        ("%cnai_spend --csv sales", ["%cnai_spend --csv 'sales figures.csv'", "%cnai_spend --csv sales.csv"]),
+        ("%cnai_fix --h", ["%cnai_fix --help", "%cnai_fix --hint"]),
+        # Names in a prompt, and nothing of Python in its text.
+        ("%%cnai\nMean of {{ sal", ["Mean of {{ salary", "Mean of {{ sales_table"]),
+        ("%%cnai\nMean of {{ salary + sales_t| }}", ["Mean of {{ salary + sales_table"]),
+        ("%%cnai\nWhat is {{ point.x", ["What is {{ point.x"]),
+        ("%%cnai\nI want to impor", []),
+        ("%%cnai\nprint sal", []),
+        # Cells that ask nothing are Python's.
+        ("sales_ta", ["sales_table"]),
+    ],
+)
+def test_what_is_offered(kernel: Kernel, code: str, offered: list[str]) -> None:
+    assert kernel.complete(code) == offered
+
+
+def test_nothing_is_asked_while_somebody_types(kernel: Kernel, server: ScriptedServer) -> None:
+    kernel.complete("%%cnai x")
+    assert [request.path for request in server.requests] == ["/v1/models", "/v1/chat/completions"]
+
+
+def test_an_unloaded_extension_completes_nothing(tmp_path: Path) -> None:
+    with running_kernel(tmp_path) as kernel:
+        assert kernel.complete("%%cnai --onc") == ["%%cnai --once"]
+        kernel.run("%unload_ext cnai_magic")
+        assert kernel.complete("%%cnai --onc") == []
