@@ -12,6 +12,7 @@ BENCHMARKS = {
     "gateway": "the gateway: start, memory, CPU of a chunk, many streams, large prompts, readers that stop",
     "load": "CPU time of %load_ext over a bare IPython, beside other packages of magics",
     "stream": "a streamed answer in the client: CPU, delay, size, connections",
+    "completion": "a line of the magics, and a name in a prompt, completed: CPU",
     "conversation": "long conversations: to restore one, and to ask one question more",
     "markdown": "the final Markdown of an answer: ordinary ones, and hostile ones of two sizes",
     "widget": "a streamed answer in the page, beside two other ways: bytes, main thread, frames, Stop",
