@@ -438,7 +438,7 @@ def test_a_closing_fence_is_not_indented_by_four() -> None:
 # -- hostile sizes ------------------------------------------------------------------------------
 
 _HOSTILE = """
-from cnai_magic.chat.markdown import code_blocks, notebook_markdown
+from cnai_magic.chat.markdown import find_code_blocks, write_markdown
 pieces = ["`", "` `` ``` ", "$", "$a ", "$$\\n", "[", "[x](", "](<", "\\n[a", "![", "[]()", "![x](",
           "<", "<https://", "\\\\[", "\\\\(", "\\\\", "\\\\begin{a}", "- ```\\n", "    ```\\n", ">", "\\n> ",
           "1. ", "$\\\\", "`\\n", "&#106;", "*", "**a ", "*_", "~~", "|",
@@ -450,8 +450,8 @@ texts.append("http://a" + "." * 30_000)
 names = "abcdefghijklmnopqrst"
 texts.append("".join(f"\\\\begin{{{a}{b}{c}}}" for a in names for b in names for c in names))
 for text in texts:
-    notebook_markdown(text)
-    code_blocks(text)
+    write_markdown(text)
+    find_code_blocks(text)
 print(len(texts))
 """
 
