@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .formatters import Shown
+if TYPE_CHECKING:
+    from .formatters import Shown
 
 __all__ = ["Piece", "RenderedPrompt"]
 

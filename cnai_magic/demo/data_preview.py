@@ -20,6 +20,8 @@ _SHAPE = re.compile(
 _NO_NAME = re.compile(
     r"[{}=!?]|:$|\([^)]*$|^[^(]*\)|\.$|.{60}|^(?:and|or|but|import|from|def|class|for|while|if|return|print)\b"
 )
+# What stands above the table of a value in a prompt: its size, and its columns with their types.
+_ABOVE_TABLE = re.compile(r"columns: |.{1,80}: [\d,]+ (?:of [\d,]+ )?rows?\b")
 _RULE_LINE = re.compile(r"^\s*[|:+=-][\s|:+=-]*$")
 
 
@@ -36,7 +38,7 @@ def find_data(text: str) -> list[list[str]] | None:
             if _RULE_LINE.match(line):
                 # The rule under a header is neither a row nor the end of the table.
                 continue
-            cells = split(line)
+            cells = None if _ABOVE_TABLE.match(line) else split(line)
             if cells is not None and (not block or len(cells) == len(block[0])):
                 block.append(cells)
                 continue

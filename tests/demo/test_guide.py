@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cnai_magic.chat.prompt import render_prompt
 from cnai_magic.demo import DemoMessage, answer
 from cnai_magic.demo.guide import read_rules
 from cnai_magic.demo.knowledge_files import read
@@ -306,6 +307,14 @@ def test_data_in_the_prompt_is_described(data: str) -> None:
 def test_the_size_of_data_that_is_shown_in_part() -> None:
     assert "150 rows and 4 columns" in talk("a,b,c,d\n1,2,3,4\n5,6,7,8\n[150 rows x 4 columns]")
     assert "**150 rows** and **4 columns**" in talk("DataFrame: 150 rows × 4 columns")
+
+
+def test_a_table_of_the_notebook_is_described_below_its_own_head() -> None:
+    rows = [{"age": number, "job": "x", "n": 1.5} for number in range(41_188)]
+    text = talk(render_prompt("Describe {{ df | head(5) }}", {"df": rows}).text)
+    assert "**5 rows** and **3 columns**" in text
+    assert "a part of data of 41,188 rows and 3 columns" in text
+    assert "| age | number | 0 | 0 | 2 | 4 |" in text
 
 
 def test_missing_values_are_counted() -> None:
