@@ -14,9 +14,11 @@ __all__ = ["Brace", "find_braces", "has_braces", "holds_template"]
 
 _OPENING = re.compile(r"(?P<escapes>\\*)(?P<braces>\{{2,})")
 _LONGEST = 2_000
-_STEP = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\{|\}\}|\}", re.DOTALL)
+_STEP = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\{\{|\{|\}\}|\}", re.DOTALL)
 # An argument of a command of LaTeX, as in \frac{{a}}{{b}}: the command, and arguments before this one.
 _COMMAND = re.compile(r"\\[A-Za-z]{2,}\*?(?:\[[^\[\]\n]*\])?(?:\{[^\n]{0,200}\})?\Z")
+# A string in which double braces are one brace: of Python, C# or Rust, begun in the same line.
+_FORMAT_STRING = re.compile(r"(?:(?<!\w)[rR]?[fF][rR]?|\$@?|@\$|\w!\()(\"{3}|'{3}|[\"'])(?:(?!\1)[^\n])*\Z")
 # What stands inside: blanks are cut (Go, Jinja), names begin with a dot (Go, Helm), blocks (Handlebars).
 _INSIDE = (
     (re.compile(r"[-~]|.*[-~]\Z", re.DOTALL), "a template of another language (Go, Jinja)"),
@@ -84,6 +86,8 @@ def _find_end(text: str, inner: int) -> int | None:
     """Return where braces end that begin before `inner`; quotes and braces within them are skipped."""
     depth = 0
     for step in _STEP.finditer(text, inner, inner + _LONGEST):
+        if step[0] == "{{":
+            break
         if step[0] == "{":
             depth += 1
         elif step[0] == "}}" and depth < 2:
@@ -94,7 +98,8 @@ def _find_end(text: str, inner: int) -> int | None:
         elif step[0] == "}":
             depth -= 1
     # Within text, an apostrophe opens no quote.
-    plain = text.find("}}", inner, inner + _LONGEST)
+    following = text.find("{{", inner, inner + _LONGEST)
+    plain = text.find("}}", inner, inner + _LONGEST if following < 0 else following)
     return None if plain < 0 else plain + 2
 
 
@@ -103,4 +108,6 @@ def _find_foreign(before: str, inside: str) -> str:
         return "after a dollar: another language (GitHub Actions)"
     if inside == inside.strip() and _COMMAND.search(before):
         return "an argument of a LaTeX command"
+    if _FORMAT_STRING.search(before):
+        return "in a format string of another language (Python, C#, Rust)"
     return next((why for pattern, why in _INSIDE if pattern.match(inside)), "")

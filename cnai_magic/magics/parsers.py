@@ -25,7 +25,8 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     parser = Parser(
         magic,
         "Ask a model: the body of the cell is the question, the answer streams in below it.\n"
-        "Run the cell again to ask again: the new answer takes the place of the former one.",
+        "Run the cell again to ask again: the new answer takes the place of the former one.\n"
+        "In the body, {{ df }} is the value of a variable, and {{ df | head(3) }} a part of it.",
         usage="%%cnai [MODEL] [options]              (the question is the body of the cell)\n"
         "       %cnai [options] QUESTION             (in one line; -m MODEL)\n"
         "       answer = %cnai [options] QUESTION    (the answer: .text .code .data .usage .cost)",

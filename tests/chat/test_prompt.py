@@ -169,7 +169,8 @@ FOREIGN = [
     "{{#each people}}{{this}} {{@index}}{{/each}}",
     # Quarto, Rust, C, Tera, regular expressions, Python
     "{{< video https://example.org >}} {{< include n.qmd >}}",
-    'println!("{{}} {}", n); format!("{{{}}}", name)',
+    'println!("{{}} {}", n); format!("{{{}}}", name); println!("{{name}}");',
+    'print(f"{{name}}: {name}", rf\'{{n}} and {{ n }}\') or $"{{name}} {n}"',
     "int a[2][2] = {{1, 2}, {3, 4}}; std::map<int, int> m{{1, 2}};",
     "x{{2,3}} '{{}}'.format(n) {{ }}",
     "{{ 'a constant' }} {{ 3 }} {{ 1 + 2 }} {{ true }} {{ none }}",
