@@ -10,9 +10,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.display import choose_view
-from cnai_magic.display.final import StaticView, bundle, metadata
+from cnai_magic.display.final import StaticView
 from cnai_magic.display.terminal import TerminalView
 from cnai_magic.display.widget import WidgetView
+from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.session.question import Options, Question
 from cnai_magic.session.view import Batch
 from tests.display.answers import attempt
@@ -78,12 +79,12 @@ def test_a_static_view_shows_the_final_output_only(shown: list[dict[str, Any]]) 
     assert shown == []
     view.end(attempt())
     (output,) = shown
-    assert output["data"] == bundle(attempt())
-    assert output["metadata"] == metadata(attempt())
+    assert output["data"] == build_bundle(attempt())
+    assert output["metadata"] == build_metadata(attempt())
 
 
 def test_the_part_of_a_failed_answer_is_shown(shown: list[dict[str, Any]]) -> None:
     failing = StaticView()
     failing.begin(_question(), None)
     failing.fail(attempt("half", finish_reason="failed"))
-    assert shown[-1]["data"] == bundle(attempt("half", finish_reason="failed"))
+    assert shown[-1]["data"] == build_bundle(attempt("half", finish_reason="failed"))
