@@ -162,7 +162,7 @@ def _import_actions() -> ModuleType:
 
 def _add_help(magic: Any, name: str) -> None:
     # IPython shows what `getdoc` returns, where an object has it, in place of its docstring.
-    magic.getdoc = lambda: _import_actions().help_of(name)
+    magic.getdoc = lambda: _import_actions().get_help(name)
 
 
 for _name in [name for name in vars(CnaiMagics) if name.startswith("cnai")]:
