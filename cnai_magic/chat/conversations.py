@@ -170,7 +170,6 @@ class Conversations:
 
     def add(self, conversation: Conversation) -> Conversation:
         """Add a conversation, unless there is one of its name; return the one that stays."""
-        self._removed.names.discard(conversation.name)
         return self._named.setdefault(conversation.name, conversation)
 
     def is_free(self, name: str) -> bool:
@@ -301,6 +300,7 @@ class Conversations:
         present = {turn.id for each in self for turn in (*each.turns, *each.detached.values())}
         self._met |= present
         self._removed.turns = self._met - present
+        self._removed.names.difference_update(self._named)
         return self._removed
 
     def remove(self, removed: Removed) -> None:

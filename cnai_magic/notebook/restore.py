@@ -61,6 +61,7 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
         step()
     found.link_forks()
     found.named(found.current)
+    found.removed.names.difference_update(found.by_name)
     for each in found.by_name.values():
         if each.lacking:
             lacks = f"{each.conversation.name!r} lacks {each.lacking} of its turns"
