@@ -39,6 +39,9 @@ def _values(row: Parameter) -> st.SearchStrategy[Any]:
         return st.sampled_from([find_schema(each) if each else {} for each in words])
     if row.choices:
         return st.sampled_from(row.choices) | st.integers(int(row.low), 2**63 - 1)
+    if row.type is str:
+        odd = st.sampled_from(["[", '["x"]', "--", "-a", "two words", "\n", "```python\n", "it's $x {y}"])
+        return odd | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
     if row.type is int:
         return st.integers(int(max(row.low, -(2**63))), int(min(row.high, 2**63 - 1)))
     return st.floats(row.low, row.high) | st.integers(int(row.low), int(row.high))

@@ -31,6 +31,7 @@ from .message_parts import (
 )
 from .model_facts import ModelFacts
 from .parameters import BY_NAME, ParameterValue, check_parameters
+from .prefixes import PrefixWay, find_prefix_way
 from .thinking_control import thinking_fields
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
 
@@ -173,8 +174,8 @@ class ChatRequest:
     the fields that are sent as they are, and `max_tokens`, the longest answer (None where the server
     decides). `thinking` are the fields that tell this server and model how long to think. `json_mode` is how
     a schema is asked for. `server` is the name of the server in vendors.toml, "" for any other: some things
-    each server says in its own way. Raises InputError, which names the parameter, for a value that it cannot
-    have.
+    each server says in its own way. `prefix` is the beginning of the answer, which goes on from there.
+    Raises InputError, which names the parameter, for a value that it cannot have.
     """
 
     model: str
@@ -182,6 +183,7 @@ class ChatRequest:
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     json_mode: JsonMode = "json_schema"
     server: str = ""
+    prefix: str = ""
     schema: Mapping[str, Any] | None = field(init=False, repr=False, compare=False)
     extra: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     max_tokens: int | None = field(init=False, repr=False, compare=False)
@@ -206,6 +208,7 @@ class ChatRequest:
         thinking = thinking_fields(self.server, self.model, think) if isinstance(think, str | int) else {}
         found = {
             "parameters": given,
+            "prefix": self.prefix or given.get("prefix", ""),
             "schema": schema if isinstance(schema, Mapping) else None,
             "extra": extra,
             "max_tokens": min((limit for limit in limits if type(limit) is int), default=None),
@@ -239,6 +242,16 @@ class ChatRequest:
         return replace(self, messages=messages, json_mode=mode)
 
     @property
+    def prefix_way(self) -> PrefixWay:
+        """How this server is asked to go on from the prefix."""
+        return find_prefix_way(self.server, self.model)
+
+    @property
+    def sent_messages(self) -> tuple[Message, ...]:
+        """The messages, and those that ask to go on from the prefix."""
+        return (*self.messages, *_write_prefix(self.prefix, self.prefix_way))
+
+    @property
     def digest(self) -> str:
         """A hash of model, parameters and messages, in hexadecimal: equal for equal requests only."""
         parameters = {name: _to_digest(value) for name, value in self.parameters.items()}
@@ -247,12 +260,24 @@ class ChatRequest:
         return found.hexdigest()[:32]
 
     def body(
-        self, *, stream: bool = False, include_usage: bool = False, think: bool = True
+        self,
+        *,
+        stream: bool = False,
+        include_usage: bool = False,
+        think: bool = True,
+        prefix: PrefixWay | None = None,
     ) -> dict[str, Any]:
-        """Return the JSON body of `POST /chat/completions`; with `think` False nothing of thinking."""
+        """Return the JSON body of `POST /chat/completions`.
+
+        With `think` False it has nothing of thinking; `prefix` is another way to go on from the prefix.
+        """
+        way = prefix or self.prefix_way
+        messages = [message.body() for message in (*self.messages, *_write_prefix(self.prefix, way))]
+        if self.prefix and not way.words:
+            messages[-1] |= way.mark
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [message.body() for message in self.messages],
+            "messages": messages,
             **{
                 BY_NAME[name].field: value
                 for name, value in self.parameters.items()
@@ -261,13 +286,19 @@ class ChatRequest:
         }
         if self.schema is not None and (asked := response_format(self.schema, self.json_mode)):
             body[BY_NAME["schema"].field] = asked
-        for fields in (self.thinking if think else {}, self.extra):
+        for fields in (self.thinking if think else {}, way.fields if self.prefix else {}, self.extra):
             body = join_fields(body, fields) if fields else body
         if stream:
             body["stream"] = True
             if include_usage:
                 body["stream_options"] = {"include_usage": True}
         return body
+
+
+def _write_prefix(prefix: str, way: PrefixWay) -> tuple[Message, ...]:
+    """Return the messages that ask to go on from the beginning of an answer."""
+    words = (Message("user", way.words),) if way.words else ()
+    return (Message("assistant", prefix), *words) if prefix else ()
 
 
 @dataclass(frozen=True, slots=True)

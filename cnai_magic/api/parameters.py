@@ -141,7 +141,7 @@ class Parameter:
     def read(self, text: str) -> ParameterValue:
         """Return the value of a text that was typed, or set in the environment; raises InputError.
 
-        Several texts are an array of JSON, as ["END", "\\\\n"].
+        Several texts are an array of JSON, as ["END", "\\\\n"]; so may be one that has line ends.
         """
         if self.fields:
             return _refuse_own(read_fields(text))
@@ -154,10 +154,12 @@ class Parameter:
     def _reader(self) -> Callable[[str], object]:
         if self.most > 1:
             return lambda text: json.loads(text) if text.startswith("[") else text
+        if self.type is str:
+            return _read_text
         if self.type is bool:
             return lambda text: SWITCH.get(text.lower(), text)
         readers: dict[type, Callable[[str], object]] = {int: int, float: float, dict: json.loads}
-        return readers.get(self.type, str)
+        return readers[self.type]
 
     def to_arguments(self, value: ParameterValue) -> list[str]:
         """Return the arguments of a command line that give this value."""
@@ -167,10 +169,15 @@ class Parameter:
     def _option_with(self, value: object) -> list[str]:
         text = value if isinstance(value, str) else json.dumps(value)
         # argparse drops a value that is "--".
-        if self.most > 1 and (text.startswith("[") or text == "--" or not text.isprintable()):
+        if self.type is str and (text.startswith("[") or text == "--" or not text.isprintable()):
             text = json.dumps([text])
         # In one word: what begins with a dash would be taken for an option.
         return [f"{self.option}={text}"] if text.startswith("-") else [self.option, text]
+
+
+def _read_text(text: str) -> object:
+    found = json.loads(text) if text.startswith("[") else None
+    return found[0] if isinstance(found, list) and len(found) == 1 and isinstance(found[0], str) else text
 
 
 def _read_texts(value: object, most: int) -> tuple[str, ...] | None:
@@ -221,6 +228,15 @@ PARAMETERS: tuple[Parameter, ...] = (
             *("reasoning", "reasoning_effort", "chat_template_kwargs"),
         ),
         sent=False,
+    ),
+    Parameter(
+        "prefix",
+        str,
+        "The answer begins with this text, and goes on from there.",
+        metavar="TEXT",
+        other_names=("partial", "continue_final_message", "add_generation_prompt"),
+        sent=False,
+        setting=False,
     ),
     Parameter(
         "extra",

@@ -1,15 +1,17 @@
 """In which ways a question is asked, one after another, where a server refuses a field that not all know.
 
-Two things are asked for without a person's word for it, or in words that are a vendor's own: the usage of a
-stream, and how long to think. A server that refuses one of them is asked once without it, and from then on.
-Nothing here does I/O.
+Some things are asked for without a person's word for it, or in words that are a vendor's own: the usage of a
+stream, how long to think, how to go on from a prefix. A server that refuses one of them is asked once without
+it, and from then on. Nothing here does I/O.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from itertools import product
 from typing import NamedTuple
 
 from ..errors import InvalidRequestError
@@ -18,41 +20,48 @@ from .parameters import find_parameters
 
 __all__ = ["Refusals", "Way", "ways_after"]
 
-# A refusal that names one of these is about neither.
+# A refusal that names one of these is about none of them.
 _OTHER_FIELD = re.compile(r"messages|\brole|\bmodel\b")
 _USAGE = re.compile(r"stream_options|include_usage", re.IGNORECASE)
 
 
 class Way(NamedTuple):
-    """With which of the two fields a question is asked."""
+    """With which of these a question is asked; `prefix`: in the server's own way, and not in words."""
 
-    usage: bool
+    prefix: bool
     think: bool
+    usage: bool
 
 
 @dataclass(eq=False, slots=True)
 class Refusals:
-    """What a server has refused: usage of these models, thinking of these as it was sent."""
+    """What a server has refused: of a request, by its kind and what exactly was asked for."""
 
-    usage: set[str] = field(default_factory=set)
-    thinking: set[tuple[str, str]] = field(default_factory=set)
+    known: set[tuple[str, Hashable]] = field(default_factory=set)
 
     def ways(self, request: ChatRequest, *, stream: bool) -> list[Way]:
         """Return the ways in which a request may be asked, the best first."""
-        usages = (True, False) if stream and request.model not in self.usage else (False,)
-        refused = not request.thinking or _key(request) in self.thinking
-        return [Way(usage, think) for think in ((False,) if refused else (True, False)) for usage in usages]
+        asked = {
+            "prefix": bool(request.prefix) and not request.prefix_way.words,
+            "think": bool(request.thinking),
+            "usage": stream,
+        }
+        choices = [
+            (True, False) if asked[name] and (name, _key(name, request)) not in self.known else (False,)
+            for name in Way._fields
+        ]
+        return [Way(*each) for each in product(*choices)]
 
     def note(self, request: ChatRequest, way: Way, first: Way) -> None:
         """Remember what the server took in this way, and not in the first."""
-        if first.usage and not way.usage:
-            self.usage.add(request.model)
-        if first.think and not way.think:
-            self.thinking.add(_key(request))
+        for name, taken, wanted in zip(Way._fields, way, first, strict=True):
+            if wanted and not taken:
+                self.known.add((name, _key(name, request)))
 
 
-def _key(request: ChatRequest) -> tuple[str, str]:
-    return request.model, json.dumps(request.thinking, sort_keys=True)
+def _key(name: str, request: ChatRequest) -> Hashable:
+    thinking = json.dumps(request.thinking, sort_keys=True) if name == "think" else ""
+    return request.model, thinking
 
 
 def ways_after(error: InvalidRequestError, request: ChatRequest, way: Way, ways: list[Way]) -> list[Way]:
@@ -63,12 +72,12 @@ def ways_after(error: InvalidRequestError, request: ChatRequest, way: Way, ways:
     """
     if type(error) is not InvalidRequestError or error.status not in (400, 422):
         return []
-    named, about_usage = set(find_parameters(error.why)), _USAGE.search(error.why) is not None
-    about_thinking = "think" in named and not about_usage
-    if named - {"think"} or any(name in error.why for name in request.extra):
+    named = set(find_parameters(error.why))
+    about = {"usage"} if _USAGE.search(error.why) else named & {"think", "prefix"}
+    if named - {"think", "prefix"} or any(name in error.why for name in request.extra):
         return []
-    if (about_thinking and not way.think) or (not named and _OTHER_FIELD.search(error.why)):
+    if not about:
+        return [] if _OTHER_FIELD.search(error.why) else ways
+    if not any(getattr(way, name) for name in about):
         return []
-    return [
-        other for other in ways if not (about_thinking and other.think) and not (about_usage and other.usage)
-    ]
+    return [other for other in ways if not any(getattr(other, name) for name in about)]

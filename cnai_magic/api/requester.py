@@ -141,6 +141,10 @@ class Requester:
             return None
         return found if isinstance(found, dict) else None
 
+    def base_url_with(self, path: str) -> str:
+        """Return the base URL with a path in place of the API's version."""
+        return self.base_url if self.base_url.endswith(path) else _VERSION.sub("", self.base_url) + path
+
     def close(self) -> None:
         """Close the connections that are kept alive."""
         self._get_session().close()

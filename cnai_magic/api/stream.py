@@ -13,6 +13,7 @@ from ..next_steps import NextStep
 from .cancel import Cancellation
 from .chunks import read_answer
 from .messages import ChatRequest, Chunk
+from .prefixes import IN_WORDS
 from .refusals import Refusals, ways_after
 from .requester import Requester
 from .retries import Notice, ignore_notice, retry
@@ -30,7 +31,8 @@ class Stream(Cancellation):
     about to be; `abandoned` has the numbers of those before the last that the server may charge for, because
     they left whole and nothing came. With `whole` the answer is asked for in one piece and is one chunk,
     unless the model can only stream. `refusals` are shared by the streams of a client; `thinking_sent` tells
-    that the server was told how long to think, and did not refuse that. `on_post` is called before each
+    that the server was told how long to think, and did not refuse that, `prefix_taken` that it goes on from
+    the prefix in its own way. `on_post` is called before each
     request, with its number, from 1 on.
     """
 
@@ -47,7 +49,7 @@ class Stream(Cancellation):
     ) -> None:
         super().__init__()
         self.posts = 0
-        self.thinking_sent = False
+        self.thinking_sent = self.prefix_taken = False
         self.abandoned: list[int] = []
         self._requester = requester
         self._request = request
@@ -98,8 +100,10 @@ class Stream(Cancellation):
         first = ways[0]
         while True:
             way = ways.pop(0)
+            prefix = request.prefix_way if way.prefix else IN_WORDS
+            body = request.body(stream=stream, include_usage=way.usage, think=way.think, prefix=prefix)
             try:
-                response = self._post(request.body(stream=stream, include_usage=way.usage, think=way.think))
+                response = self._post(body, prefix.path if request.prefix else "")
             except InvalidRequestError as error:
                 ways = ways_after(error, request, way, ways)
                 if self.cancelled or not ways or (not stream and _STREAM_ONLY.search(error.why)):
@@ -107,14 +111,16 @@ class Stream(Cancellation):
                 continue
             if way != first:
                 self._refusals.note(request, way, first)
-            self.thinking_sent = way.think
+            self.thinking_sent, self.prefix_taken = way.think, way.prefix
             return response
 
-    def _post(self, body: dict[str, Any]) -> requests.Response:
+    def _post(self, body: dict[str, Any], path: str = "") -> requests.Response:
+        """Send a body; `path` takes the place of the API's version in the address."""
         if self.sent:
             self.abandoned.append(self.posts)
         self.sent = False
         self.posts += 1
         if self._on_post is not None:
             self._on_post(self.posts)
-        return self._requester.send("POST", "/chat/completions", self, body)
+        base_url = self._requester.base_url_with(path) if path else ""
+        return self._requester.send("POST", "/chat/completions", self, body, base_url=base_url)

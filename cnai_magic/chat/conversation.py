@@ -172,6 +172,14 @@ class Conversation:
         The attempt of the turn that is returned says which turn and number it became.
         """
         turn, index = self._stand(position, attempt.first_run)
+        return self._add(turn, index, attempt)
+
+    def extend(self, turn: Turn, attempt: Attempt) -> Turn:
+        """Put the answer of a turn that went on in its place: a new attempt of this turn."""
+        index = self.turns.index(turn) if turn in self.turns else len(self.turns)
+        return self._add(turn, index, attempt)
+
+    def _add(self, turn: Turn, index: int, attempt: Attempt) -> Turn:
         asked, below = attempt.reply.started, self.turns[index + 1 :]
         newer_below = sum(each.reply.started < asked for each in below if each.attempts)
         turn.add_next(replace(self._place(attempt, turn, index), newer_below=newer_below))

@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
@@ -51,8 +51,9 @@ class Reply:
     something odd followed the complete answer, mostly "". `seconds` and `first_token_after` count from
     `started`, when it was asked. `demo` tells that the answer took demo credit. `id` names the answer in the
     notebook and in the ledger. `request` is the digest of all that was sent, by which an answer can be
-    `replayed`: shown again from the notebook instead of being asked for. `footer` is the line that was shown
-    below the answer.
+    `replayed`: shown again from the notebook instead of being asked for. `rest` is what the last request
+    took, where the answer was cut and went on: `usage` and `cost` are those of all its requests. `footer` is
+    the line that was shown below the answer.
     """
 
     text: str
@@ -76,8 +77,26 @@ class Reply:
     prompt_parts: tuple[Part, ...] = ()
     attached: tuple[str, ...] = ()
     steps: tuple[Message, ...] = ()
+    rest: tuple[Usage, Cost] | None = None
     footer: str = field(default="", compare=False)
     _data: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def charged(self) -> tuple[Usage, Cost]:
+        """What its own request took: of an answer that went on, the earlier attempts were charged before."""
+        return self.rest or (self.usage, self.cost)
+
+    def continued_by(self, whole: Reply) -> Reply:
+        """Return the whole answer as one: `whole` has all of its text, and what its last request took."""
+        return replace(
+            whole,
+            reasoning="\n\n".join(filter(None, (self.reasoning, whole.reasoning))),
+            usage=self.usage + whole.usage,
+            cost=self.cost + whole.cost,
+            seconds=self.seconds + whole.seconds,
+            request=self.request,
+            rest=(whole.usage, whole.cost),
+        )
 
     @property
     def code(self) -> str:

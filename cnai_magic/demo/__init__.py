@@ -13,7 +13,7 @@ from itertools import chain, islice
 from ..api.messages import Chunk, Model
 from ..errors import ModelNotFoundError
 from . import echo, guide, ngram, reasoner
-from .delivery import deliver
+from .delivery import deliver, go_on
 from .guide_question import GuideQuestion
 from .model import DemoModel
 from .request import DemoMessage, DemoRequest
@@ -100,7 +100,8 @@ def answer(request: DemoRequest, prompt_tokens: int | None = None) -> Iterator[C
 
 def _write(request: DemoRequest, model: DemoModel, prompt_tokens: int) -> Iterator[Chunk]:
     limit = model.default_max_tokens if request.max_tokens is None else request.max_tokens
-    chunks = deliver(model.write(request), max_tokens=limit, stop=request.stop, prompt_tokens=prompt_tokens)
+    written = go_on(model.write(request), request.prefix)
+    chunks = deliver(written, max_tokens=limit, stop=request.stop, prompt_tokens=prompt_tokens)
     # A large prompt is not kept for as long as its answer is read.
     del request
     yield from chunks

@@ -1,4 +1,4 @@
-"""Small generators between a demo model and the reader of its answer: max_tokens, stop, usage."""
+"""Small generators between a demo model and the reader of its answer: prefix, max_tokens, stop, usage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,22 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..api.messages import Chunk, Usage
 
-__all__ = ["deliver"]
+__all__ = ["deliver", "go_on"]
+
+
+def go_on(tokens: Iterable[Chunk], prefix: str) -> Iterator[Chunk]:
+    """Yield what follows the beginning of an answer; of an answer that begins otherwise, all of it."""
+    come = ""
+    for chunk in tokens:
+        if not (prefix and chunk.text):
+            yield chunk
+            continue
+        come += chunk.text
+        if prefix.startswith(come):
+            continue
+        rest = come[len(prefix) :] if come.startswith(prefix) else come
+        prefix = ""
+        yield chunk._replace(text=rest)
 
 
 def deliver(

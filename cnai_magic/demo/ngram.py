@@ -142,8 +142,9 @@ def generate(request: DemoRequest) -> Iterator[str]:
     model = load_model()
     prompt = next((item.text for item in reversed(request.messages) if item.role == "user"), "")
     random = Random(_make_seed(request))
-    first, second = _find_context(model, prompt[-2000:])
+    first, second = _find_context(model, (request.prefix or prompt)[-2000:])
     temperature, top_p, endless = request.temperature, request.top_p, request.max_tokens is not None
+    goes_on = bool(request.prefix)
     # A large prompt is not kept for as long as its answer is read.
     del request, prompt
     count = 0
@@ -151,8 +152,8 @@ def generate(request: DemoRequest) -> Iterator[str]:
         token = choose(model.after(first, second), temperature, top_p, random)
         first, second = second, token
         # An answer begins with a word, not with what stands after one.
-        shown = token if count else token.lstrip(" ")
-        if count or shown.isalnum():
+        shown = token if count or goes_on else token.lstrip(" ")
+        if count or shown.strip().isalnum():
             yield shown
             count += 1
         if not endless and count >= _ENOUGH and token == ".":

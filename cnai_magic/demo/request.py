@@ -33,9 +33,9 @@ class DemoRequest:
     """A chat completion for a demo model; the values are valid, a parameter that was not sent is None.
 
     `json_object` asks for one JSON object as the answer, `schema` for one that fits it; `effort` is the
-    reasoning effort, "" where none was sent, and `thinking_budget` the tokens that it may take. `body` is the
-    request as it was sent, without what only says how the answer is delivered; it is empty for a model that
-    does not show it.
+    reasoning effort, "" where none was sent, and `thinking_budget` the tokens that it may take. `prefix` is
+    the beginning of the answer, which goes on from there. `body` is the request as it was sent, without what
+    only says how the answer is delivered; it is empty for a model that does not show it.
     """
 
     model: str
@@ -49,10 +49,12 @@ class DemoRequest:
     schema: Mapping[str, Any] | None = None
     effort: str = ""
     thinking_budget: int | None = None
+    prefix: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def prompt_tokens(self) -> int:
         """The tokens of the messages; counted anew at each call."""
         images = sum(len(message.images) for message in self.messages)
-        return sum(count_tokens(message.text) for message in self.messages) + IMAGE_TOKENS * images
+        texts = (*(message.text for message in self.messages), self.prefix)
+        return sum(map(count_tokens, texts)) + IMAGE_TOKENS * images

@@ -83,9 +83,8 @@ def _describe_attachments(question: Question) -> Iterator[list[str]]:
 
 def _describe_end(question: Question) -> Iterator[list[str]]:
     """Yield the question, and what is sent after it."""
-    messages = question.request.messages
-    asked = _find_question(messages)
-    for number, message in enumerate(messages[asked:]):
+    asked = _find_question(question.request.messages)
+    for number, message in enumerate(question.request.sent_messages[asked:]):
         text = message.text
         for each in question.options.attachments if number == 0 else ():
             text = text.removeprefix(each.part.text).lstrip("\n")

@@ -125,7 +125,10 @@ def _read_integer(digits: str) -> int:
 
 
 def _build_demo_request(body: dict[str, Any]) -> DemoRequest:
-    messages = read_messages(body["messages"])
+    messages, prefix = read_messages(body["messages"]), ""
+    if body["messages"][-1].get("prefix"):
+        *before, last = messages
+        messages, prefix = tuple(before), last.text
     stop = body.get("stop", ())
     shown: dict[str, Any] = {}
     # Parts are a second copy of the text, and images are large: only a model that shows them gets them.
@@ -144,6 +147,7 @@ def _build_demo_request(body: dict[str, Any]) -> DemoRequest:
         schema=read_schema(body.get("response_format")),
         effort=body.get("reasoning_effort", ""),
         thinking_budget=body.get("thinking_budget"),
+        prefix=prefix,
         body=shown,
     )
 

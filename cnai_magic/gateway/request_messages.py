@@ -12,6 +12,7 @@ from .field_checks import (
     allow_one_of,
     allow_whole_number,
     array,
+    check_flag,
     check_structure,
     check_text,
     check_unicode,
@@ -36,7 +37,9 @@ _FIELDS = {
     "user": _COMMON,
     "assistant": _COMMON
     | _THINKING
-    | {"refusal": check_text, "annotations": array, "tool_calls": array, "function_call": object_},
+    | {"refusal": check_text, "annotations": array, "tool_calls": array, "function_call": object_}
+    # of DeepSeek's API: the answer begins with this message, and goes on from there
+    | {"prefix": check_flag},
     "tool": _COMMON | {"tool_call_id": check_text},
     "function": _COMMON,
 }
@@ -68,6 +71,8 @@ def read_messages(value: object) -> tuple[DemoMessage, ...]:
     for place, each in enumerate(value):
         where = f"messages[{place}]"
         message = _read_message(each, where)
+        if each.get("prefix") and (place < len(value) - 1 or place == 0 or each.get("tool_calls")):
+            fail(f"{where}.prefix", "is true", "it is for the text of the last message, after a question")
         tool = ""
         if each["role"] == "tool":
             tool = _answer_call(each, open_calls, where)

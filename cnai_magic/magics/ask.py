@@ -44,7 +44,11 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     saved = find_prompt(shell_session, arguments.template) if arguments.template else None
     chosen = _choose(shell_session, arguments, known, saved)
     if not typed.strip() and saved is None:
-        raise _explain_no_question(line, cell)
+        if not chosen.go_on:
+            raise _explain_no_question(line, cell)
+        if shell_session.settings.replay:
+            print("Replayed: the answer that went on stands in the output of its cell.")
+            return None
     shell_session.typed = typed, chosen
     rendered = _build_prompt(shell_session, typed, saved, arguments, in_cell=cell is not None)
     show_instructions(shell_session, rendered.text, chosen)
@@ -152,5 +156,6 @@ def _read_options(arguments: Namespace, variables: Mapping[str, Any]) -> Options
         new=arguments.new,
         once=arguments.once,
         append=arguments.append,
+        go_on=arguments.go_on,
         stream=not arguments.no_stream,
     )

@@ -8,6 +8,7 @@ from ..display import choose_view
 from ..display.outputs import build_kept_metadata
 from ..session.question import Options
 from .code import insert_code
+from .go_on import find_other_cell, show_in_its_cell
 from .shell_session import ShellSession
 
 __all__ = ["ask_in_cell"]
@@ -43,6 +44,9 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     with defer_interrupts():  # it imports ipywidgets
         view = choose_view(shell_session.shell, settings.display, about)
     before = session.latest_attempt
+    elsewhere = None
+    if chosen.go_on and not settings.replay:
+        elsewhere = find_other_cell(shell_session, chosen, position, prompt)
     try:
         if settings.replay:
             saved = shell_session.file.answers_to_replay()
@@ -54,6 +58,8 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
         latest = session.latest_attempt
         if latest is not None and latest is not before:
             run.show(getattr(view, "display_id", ""), latest)
+            if elsewhere is not None:
+                show_in_its_cell(shell_session, elsewhere)
     # An answer without text takes no place: the former one stays in force.
     if latest is not None and (chosen.once or latest.turn):
         run.answer("" if chosen.once else latest.conversation, position)

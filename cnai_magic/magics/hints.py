@@ -83,7 +83,7 @@ _ELSEWHERE: dict[str, str | Step | NextStep] = {
     "-f --format --output-format --markdown --md --no-md --text": _FORMAT,
     "--response-format --schema --json-schema --structured --pydantic": _JSON,
     "-r --reset --clear --empty-session": _NEW,
-    "-C --continue --continue-last --conversation --cid --session --session-id --thread": _GOES_ON,
+    "-C --continue-last --conversation --cid --session --session-id --thread": _GOES_ON,
     "--no-history --no-context --stateless --single": _ONCE,
     "-a --attachment --attach --file --files --fragment --image --input-file --rag": _FILES,
     "-q --question --prompt --message --user --query -g -i --input --ask": _QUESTION,

@@ -47,6 +47,12 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     )
     parser.add_argument("--append", action="store_true", help="Run again as a new turn; keep the former one.")
     parser.add_argument(
+        "--continue",
+        dest="go_on",
+        action="store_true",
+        help="Go on with the answer that was cut: of this cell, or the last one.",
+    )
+    parser.add_argument(
         "-T", "--template", default="", metavar="NAME", help="Use a saved prompt: see %%cnai_prompt."
     )
     parser.add_argument(

@@ -247,7 +247,7 @@ def _hold_in(store: Holds | None, account: str, nano: int) -> Held | None:
 
 def _bound_prompt_tokens(request: ChatRequest) -> int:
     """Return the most tokens that a request can have: messages, their chat template, the answer's format."""
-    messages = sum(message.most_tokens + _TEMPLATE for message in request.messages)
+    messages = sum(message.most_tokens + _TEMPLATE for message in request.sent_messages)
     return messages + request.most_format_tokens + _TEMPLATE
 
 

@@ -53,6 +53,10 @@ class Cost:
     estimated: bool = False
     local: bool = False
 
+    def __add__(self, other: Cost) -> Cost:
+        nano = None if self.nano is None or other.nano is None else self.nano + other.nano
+        return Cost(nano, self.estimated or other.estimated, self.local and other.local)
+
     def __str__(self) -> str:
         if self.local:
             return "free, local"

@@ -202,7 +202,7 @@ def _write_cells(conversation: Conversation) -> Iterator[dict[str, Any]]:
             yield _make_system_cell(wanted, conversation.name, reply.started)
             system = wanted
         for each in (attempt.reply for attempt in turn.attempts):
-            spent[each.demo] += Spend.of(Charge(each.model, "", each.usage, each.cost, each.demo))
+            spent[each.demo] += Spend.of(Charge(each.model, "", *each.charged, each.demo))
         source = _write_question(reply, wanted != system, conversation.name)
         yield _make_code_cell(source, _make_output(turn, number, conversation.name, spent[reply.demo]))
     if conversation.system is not None and conversation.system != system:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..api.message_parts import Part
-from ..api.messages import Message
+from ..api.messages import Message, Usage
 from ..api.parameters import ParameterValue, check_parameters
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply
@@ -181,7 +181,7 @@ def _read_attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt,
 def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
     if not isinstance(text, str):
         raise InputError("its text is missing")
-    usage, cost = read_usage(about), about.get("cost")
+    usage, cost = _read_count(about)
     return Reply(
         text=replace_surrogates(text),
         prompt=read_text(about, "prompt"),
@@ -195,11 +195,8 @@ def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
         attached=_attached(about),
         steps=_read_messages(about, "steps"),
         usage=usage,
-        cost=Cost(
-            None if cost is None else read_count(about, "cost"),
-            read_flag(about, "cost_estimated", usage.estimated),
-            local=read_flag(about, "cost_local"),
-        ),
+        cost=cost,
+        rest=_read_count(read_mapping(about["rest"])) if about.get("rest") is not None else None,
         finish_reason=read_name(about, "finish_reason", "stop"),
         started=read_time(about),
         seconds=read_seconds(about),
@@ -208,6 +205,17 @@ def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
         request=read_name(about, "request", ""),
         replayed=read_flag(about, "replayed"),
     )
+
+
+def _read_count(about: Mapping[str, Any]) -> tuple[Usage, Cost]:
+    """Read tokens and cost."""
+    usage, nano = read_usage(about), about.get("cost")
+    cost = Cost(
+        None if nano is None else read_count(about, "cost"),
+        read_flag(about, "cost_estimated", usage.estimated),
+        local=read_flag(about, "cost_local"),
+    )
+    return usage, cost
 
 
 def _check_schema(about: Mapping[str, Any]) -> None:

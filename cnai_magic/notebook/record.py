@@ -10,10 +10,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from ..api.messages import Usage
 from ..api.parameters import dump_parameters
 from ..chat.attempt import Attempt
 from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.turn import Turn
+from ..money.cost import Cost
 from ..redaction import clean, hide_keys, strip_controls
 
 __all__ = [
@@ -130,6 +132,22 @@ def _record_whole(attempt: Attempt) -> dict[str, Any]:
     return {**_record(attempt), "text": _hide_keys_in(attempt.reply.text)}
 
 
+def _count(usage: Usage, cost: Cost) -> dict[str, Any]:
+    """Return tokens and cost as they are written."""
+    counted = {
+        "usage": {
+            **usage.body(),
+            "reasoning_tokens": usage.reasoning_tokens,
+            "cached_tokens": usage.cached_tokens,
+            "estimated": usage.estimated,
+        },
+        "cost": cost.nano,
+    }
+    if cost.estimated is not usage.estimated:
+        counted["cost_estimated"] = cost.estimated
+    return {**counted, "cost_local": True} if cost.local else counted
+
+
 def _record(attempt: Attempt) -> dict[str, Any]:
     reply = attempt.reply
     usage = reply.usage
@@ -145,23 +163,15 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         "parameters": _hide_in_value(dump_parameters(reply.parameters)),
         "prompt": _hide_keys_in(reply.prompt),
         "reasoning": _hide_keys_in(reply.reasoning),
-        "usage": {
-            **usage.body(),
-            "reasoning_tokens": usage.reasoning_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "estimated": usage.estimated,
-        },
-        "cost": reply.cost.nano,
+        **_count(usage, reply.cost),
         "demo": reply.demo,
         "finish_reason": clean(reply.finish_reason),
         "time": format_time(reply.started),
         "seconds": round(reply.seconds, 3),
         "request": clean(reply.request),
     }
-    if reply.cost.estimated is not usage.estimated:
-        about["cost_estimated"] = reply.cost.estimated
-    if reply.cost.local:
-        about["cost_local"] = True
+    if reply.rest is not None:
+        about["rest"] = _count(*reply.rest)
     if reply.answered_by:
         about["answered_by"] = clean(reply.answered_by)
     if reply.note:

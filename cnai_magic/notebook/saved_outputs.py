@@ -214,11 +214,12 @@ def _check_names(event: Event) -> Event:
 
 def _make_charge(attempt: Attempt) -> Charge:
     reply = attempt.reply
+    usage, cost = reply.charged
     return Charge(
         model=reply.model,
         conversation=attempt.conversation if attempt.turn else "",
-        usage=reply.usage,
-        cost=reply.cost,
+        usage=usage,
+        cost=cost,
         demo=reply.demo,
         id=reply.id,
         time=reply.started,

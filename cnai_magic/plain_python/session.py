@@ -97,6 +97,7 @@ class Session:
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
         think: str | int | None = None,
+        prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
         chat: str = "",
@@ -119,6 +120,20 @@ class Session:
         """
         return self._kernel.ask(prompt, _read_options(locals()))
 
+    def go_on(self, *, chat: str = "", max_tokens: int | None = None) -> Reply:
+        """Ask for the rest of the last answer, which max_tokens, a budget or a stop has cut.
+
+        Returns the whole answer as one, with the tokens and the cost of all its requests. It takes the place
+        of the part in the conversation, which `chat` may name. Raises InputError where the answer is
+        complete, else what `ask` does.
+
+            reply = session.ask("Write a long answer", max_tokens=100)
+            while reply.finish_reason == "length":
+                reply = session.go_on(max_tokens=100)
+        """
+        options = Options(chat=chat, parameters={"max_tokens": max_tokens}, go_on=True)
+        return self._kernel.ask("", options)
+
     def stream(
         self,
         prompt: str,
@@ -131,6 +146,7 @@ class Session:
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
         think: str | int | None = None,
+        prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
         chat: str = "",
@@ -166,6 +182,7 @@ class Session:
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
         think: str | int | None = None,
+        prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
         chat: str = "",
@@ -271,6 +288,7 @@ def ask(
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
     think: str | int | None = None,
+    prefix: str | None = None,
     extra: Mapping[str, Any] | None = None,
     schema: object = None,
     base_url: str | None = None,

@@ -29,7 +29,7 @@ from .keys import Keys
 from .models import choose_model, match_models, takes_demo_credit
 from .notice import write_notice
 from .pending_reply import PendingReply
-from .question import Options, Question, build_question
+from .question import Options, Question, build_question, find_cut_turn
 from .recorder import Recorder
 from .replay import find_saved_answer
 from .servers import Servers
@@ -127,9 +127,9 @@ class KernelSession:
 
         def prepare(answer: Reply) -> Question:
             model = options.model or self.settings.model or answer.model
-            return self._build(
-                prompt, replace(options, model=model), position, demo=answer.demo, former=saved
-            )
+            # The answer of a question that went on is kept as that of the question.
+            asked = replace(options, model=model, go_on=False)
+            return self._build(prompt, asked, position, demo=answer.demo, former=saved)
 
         question, shown = find_saved_answer(saved, position.index_in_cell, prepare)
         view = view or View()
@@ -160,6 +160,9 @@ class KernelSession:
     ) -> Question:
         """Prepare a question; with `ask`, the server is asked for what it alone knows."""
         servers, own = self.servers, self.settings.prices
+        if options.go_on and not options.model:
+            _, cut = find_cut_turn(self.conversations, options.chat, position)
+            options = replace(options, model=cut.reply.model)
         model, demo = choose_model(servers, endpoint, options.model or self.settings.model, ask=ask)
         question = self._build(prompt, replace(options, model=model), position, demo=demo, former=former)
         if self.settings.replay:

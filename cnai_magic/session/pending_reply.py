@@ -8,7 +8,7 @@ anything is charged, recorded or shown at the end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -23,6 +23,7 @@ from ..api.thinking_control import describe_effect
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
 from ..chat.attempt import Attempt
+from ..chat.joined_text import JoinedText
 from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
 from ..money.cost import Charge, Cost
@@ -78,7 +79,7 @@ class PendingReply:
         self._charge = charge
         self._gate = InterruptGate(None)
         self._started = datetime.now(timezone.utc)
-        self._shown = self._stopped = False
+        self._shown = self._stopped = self._prefix_shown = False
         request = question.request
         asks_json = request.schema is not None
         self._json = JSONQuestion(request, question.host, json_modes) if asks_json else None
@@ -208,7 +209,7 @@ class PendingReply:
         tokens, next_note = TokenCount(), 0.0
         with closing(reader.batches()) as batches:
             try:
-                for batch in batches:
+                for batch in self._join(batches, reader):
                     view.update(batch)
                     for text in (batch.reasoning, batch.text):
                         tokens.add(text)
@@ -223,6 +224,21 @@ class PendingReply:
                 if not view.stopping():
                     raise
                 reader.finish_reason = "stopped"
+
+    def _join(self, batches: Iterator[Batch], reader: ReplyReader) -> Iterator[Batch]:
+        """Yield batches that come after the beginning of the answer, which is shown first."""
+        prefix = self._request.prefix
+        if not prefix:
+            yield from batches
+            return
+        joined = JoinedText(prefix)
+        if not self._prefix_shown:
+            self._prefix_shown = True
+            self._view.update(Batch(prefix))
+        for batch in batches:
+            yield batch._replace(text=joined.feed(batch.text, exact=reader.stream.prefix_taken))
+        if rest := joined.rest(exact=reader.stream.prefix_taken):
+            yield Batch(rest)
 
     def _asks_again(self, error: BaseException, reader: ReplyReader) -> bool:
         """Return whether the server refused what the person has not set, and it is set otherwise now."""
@@ -312,7 +328,7 @@ class PendingReply:
             request=request,
             tokens=self._tokens,
             id=self._id(reader.stream.posts),
-            text=arrived.text,
+            text=self._whole(arrived.text, reader),
             reasoning=arrived.reasoning,
             answered_by=answered_by,
             note=self._note(reader, arrived, usage),
@@ -327,11 +343,18 @@ class PendingReply:
             first_token_after=reader.first_token_after,
         )
 
+    def _whole(self, text: str, reader: ReplyReader) -> str:
+        """Return the answer with its beginning, where that was sent."""
+        prefix = self._request.prefix
+        if not text and self._question.cut is None:
+            return ""
+        return JoinedText(prefix).join(text, exact=reader.stream.prefix_taken) if prefix else text
+
     def _count(self, arrived: Arrived, reported: Usage | None) -> Usage:
         """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
         if not self.chargeable:
             return Usage()
-        messages = self._request.messages
+        messages = self._request.sent_messages
         if reported is not None and arrived.uncounted:
             return complete_usage(reported, messages, "") + complete_usage(None, (), arrived.uncounted)
         return complete_usage(reported, messages, arrived.text, arrived.reasoning)
@@ -345,7 +368,7 @@ class PendingReply:
         return "; ".join(filter(None, (reader.note, thinking)))
 
     def _count_prompt(self) -> Usage:
-        return complete_usage(None, self._request.messages, "")
+        return complete_usage(None, self._request.sent_messages, "")
 
     def _free(self, reader: ReplyReader) -> list[str]:
         """Return the IDs of the requests that the server refused, or never got."""

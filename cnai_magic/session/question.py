@@ -15,6 +15,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.schemas import find_schema
+from ..chat.turn import Turn
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import cost_of
@@ -23,7 +24,10 @@ from ..next_steps import write_question
 from ..redaction import replace_surrogates
 from ..settings import Cnai
 
-__all__ = ["Options", "Question", "build_question"]
+__all__ = ["Options", "Question", "build_question", "find_cut_turn"]
+
+# What ends an answer before it is complete.
+_CUT = ("length", "budget", "stopped", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class Options:
     `parameters` are those of a request, by name. `chat` names the conversation, `new` begins one (of that
     name, if any), `once` asks outside of any, `append` makes a new turn even where the cell has one, `stream`
     False waits for the whole answer. `attachments` are sent with the question. `to_cell` tells that the code
-    of the answer goes into a cell of its own.
+    of the answer goes into a cell of its own. `go_on` asks for the rest of an answer that was cut: of the
+    cell, or the last one of the conversation.
     """
 
     model: str = ""
@@ -48,6 +53,7 @@ class Options:
     attachments: tuple[Attachment, ...] = ()
     instructions: str = ""
     to_cell: bool = False
+    go_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class Question:
     `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
     first ran; `with_former` are the turns that are sent with a former answer, because the last run of their
-    cells had none.
+    cells had none. `cut` is the turn whose answer goes on.
     """
 
     request: ChatRequest
@@ -79,11 +85,12 @@ class Question:
     with_former: tuple[int, ...] = ()
     prompt_parts: tuple[Part, ...] = ()
     attached: tuple[str, ...] = ()
+    cut: Turn | None = None
 
     def estimate(self, completion_tokens: int, reasoning_tokens: int = 0) -> tuple[Usage, Cost, Spend]:
         """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
         usage = replace(
-            estimate_usage(self.request.messages, ""),
+            estimate_usage(self.request.sent_messages, ""),
             completion_tokens=completion_tokens,
             reasoning_tokens=reasoning_tokens,
         )
@@ -106,6 +113,8 @@ def build_question(
     The model is that of `options`; other options that are unset are those of the settings. Raises InputError
     for a prompt that cannot be sent, and for a parameter out of its bounds.
     """
+    if options.go_on:
+        return _build_continuation(prompt, options, position, settings, conversations, demo)
     prompt, parts = attach(_checked_prompt(prompt), options.attachments)
     if options.append or settings.on_rerun == "append":
         position = replace(position, kind="append")
@@ -138,6 +147,67 @@ def build_question(
         prompt_parts=parts,
         attached=tuple(each.label for each in options.attachments),
     )
+
+
+def _build_continuation(
+    prompt: str,
+    options: Options,
+    position: CellPosition,
+    settings: Cnai,
+    conversations: Conversations,
+    demo: bool,
+) -> Question:
+    """Build the question that asks for the rest of an answer, in the place of the turn that it is part of."""
+    conversation, turn = find_cut_turn(conversations, options.chat, position, prompt)
+    reply, index = turn.reply, conversation.turns.index(turn)
+    messages, omitted_turns = conversation.messages(
+        reply.prompt_parts or reply.prompt,
+        index,
+        system=reply.system,
+        history_tokens=settings.history_tokens,
+    )
+    # What cut it may be in the way of the rest.
+    kept = {name: value for name, value in reply.parameters.items() if name not in ("max_tokens", "prefix")}
+    given = {name: value for name, value in options.parameters.items() if value is not None}
+    options = replace(options, parameters={**kept, **given})
+    request = ChatRequest(options.model, messages, _parameters(options, settings), prefix=reply.text)
+    return Question(
+        request=request,
+        prompt=reply.prompt,
+        system=reply.system,
+        options=options,
+        conversation=conversation,
+        position=turn.position,
+        turn=index + 1,
+        attempt=turn.next_number,
+        omitted_turns=omitted_turns,
+        demo=demo,
+        first_run=turn.first_run,
+        prompt_parts=reply.prompt_parts,
+        attached=reply.attached,
+        cut=turn,
+    )
+
+
+def find_cut_turn(
+    conversations: Conversations, chat: str, position: CellPosition, prompt: str = ""
+) -> tuple[Conversation, Turn]:
+    """Return the turn whose answer is to go on: that of the cell, or the last one of the conversation.
+
+    Raises InputError where its answer is complete, or `prompt` is another question.
+    """
+    conversation = conversations[chat] if chat else conversations.in_use
+    turn = conversation.turn_at(position) or next(iter(conversation.turns[-1:]), None)
+    if turn is None:
+        raise InputError("there is no answer to go on with", next_step=write_question())
+    if prompt.strip() and prompt != turn.reply.prompt:
+        raise InputError(
+            "the question is not the one of the answer that was cut",
+            next_step="ask for the rest of that one without a question, or ask this one anew",
+        )
+    if turn.reply.finish_reason not in _CUT:
+        raise InputError("the answer is complete", why=f"it is: {turn.reply.prompt[:80]!r}")
+    return conversation, turn
 
 
 def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:

@@ -91,11 +91,12 @@ class Recorder:
         return self._spending.notebook(self.notebook, demo=demo)
 
     def _charge_of(self, reply: Reply, conversation: str) -> Charge:
+        usage, cost = reply.charged
         return Charge(
             model=reply.model,
             conversation=conversation,
-            usage=reply.usage,
-            cost=reply.cost,
+            usage=usage,
+            cost=cost,
             demo=reply.demo,
             id=reply.id,
             time=reply.started,
@@ -112,8 +113,11 @@ class Recorder:
             self._conversations.use(conversation.name)
         if question.former:
             conversation.remember(question.position, question.former)
-        put = conversation.reinstate if attempt.reply.replayed else conversation.record
-        turn = put(question.position, attempt)
+        if question.cut is not None:
+            turn = conversation.extend(question.cut, attempt)
+        else:
+            put = conversation.reinstate if attempt.reply.replayed else conversation.record
+            turn = put(question.position, attempt)
         self._conversations.meet(turn.id)
         # Only what is shown has the other attempts with it: they would hold each other otherwise.
         return turn.shown(self._settings.save_attempts)
@@ -121,7 +125,7 @@ class Recorder:
 
 def _reply(received: Received) -> Reply:
     question, request = received.question, received.request
-    return Reply(
+    reply = Reply(
         text=received.text,
         prompt=question.prompt,
         prompt_parts=question.prompt_parts,
@@ -142,3 +146,4 @@ def _reply(received: Received) -> Reply:
         id=received.id,
         request=question.request.digest,
     )
+    return reply if question.cut is None else question.cut.reply.continued_by(reply)

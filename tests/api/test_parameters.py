@@ -58,6 +58,7 @@ def test_what_is_allowed_is_said_in_words() -> None:
         "a text, or a list of up to 4 texts",
         "a whole number",
         "off, low, medium, high, max, or a whole number of at least 1",
+        "text",
         "an object of JSON",
         "an object of JSON",
     ]

@@ -13,6 +13,7 @@ from cnai_magic.gateway.upstream import DemoUpstream, make_demo_upstream
 
 PIXEL = "data:image/png;base64," + "iVBORw0KGgo" * 200
 IMAGE = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
+BEGUN = {"role": "assistant", "content": "Well", "prefix": True}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 STRICT = {
@@ -176,6 +177,10 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
         ({"reasoning_effort": "high"}, "reasoning_effort"),
         ({"reasoning_effort": "huge"}, "reasoning_effort"),
         ({"thinking_budget": 5}, "thinking_budget"),
+        ({"messages": [BEGUN, *user("x")]}, "messages[0].prefix"),
+        ({"messages": [BEGUN]}, "messages[0].prefix"),
+        ({"messages": [*user("x"), {**BEGUN, "prefix": "yes"}]}, "messages[1].prefix"),
+        ({"messages": [{"role": "user", "content": "x", "prefix": True}]}, "messages[0].prefix"),
         ({"model": "demo-reasoner", "thinking_budget": -1}, "thinking_budget"),
         ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"stop": ""}, "stop"),
@@ -422,6 +427,19 @@ def test_reasoning_can_be_turned_off(demo: Any) -> None:
     for effort, reasons in (("none", False), ("low", True), (None, True)):
         _, _, body = demo.ask(model="demo-reasoner", content="2+2", reasoning_effort=effort)
         assert ("reasoning_content" in body["choices"][0]["message"]) is reasons
+
+
+def test_an_answer_goes_on_from_a_prefix(demo: Any) -> None:
+    def ask(prefix: str, model: str = "demo-guide") -> tuple[str, int]:
+        messages = [*user("What is 2+2?"), {**BEGUN, "content": prefix}]
+        _, _, body = demo.ask(model=model, messages=messages)
+        return body["choices"][0]["message"]["content"], body["usage"]["prompt_tokens"]
+
+    assert ask("2 + ")[0] == "2 = **4**"
+    assert ask("2 + 2 = *", "demo-reasoner")[0] == "*4**"
+    assert ask("2 + 2 = **4**")[0] == ""
+    assert ask("Well: ")[0] == "2 + 2 = **4**"
+    assert ask("a much longer beginning")[1] > ask("a")[1]
 
 
 def test_thinking_takes_so_much_effort_and_so_many_tokens(demo: Any) -> None:

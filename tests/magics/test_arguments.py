@@ -52,7 +52,7 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
     assert vars(short) == vars(long)
     assert short.system == "Be brief."
     given = {"temperature": 0, "top_p": 0.5, "max_tokens": 9, "stop": None, "seed": None, "schema": None}
-    given |= {"think": None, "extra": None}
+    given |= {"think": None, "prefix": None, "extra": None}
     assert collect_parameters(short) == given
 
 
@@ -63,6 +63,9 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
         {"stop": ("--", "two words", "\n\u2028", '["x"]')},
         {"think": "off", "extra": {"top_k": 20, "a": {"b": "it's {x} $y", "c": [None, True]}}},
         {"think": 500, "extra": {"a.b": "-1"}},
+        {"prefix": "```python\n"},
+        {"prefix": "["},
+        {"prefix": '["x"]'},
         {"stop": ('it\'s \\ "so" $x {y} #z',), "seed": -7, "temperature": 0.2},
         {"schema": {}},
         {"schema": {"type": "object", "properties": {"it's $x": {"type": "string"}}}},
@@ -105,7 +108,7 @@ def test_options_that_are_not_given_are_unset() -> None:
 def test_the_help_of_an_option_is_that_of_its_setting() -> None:
     text = " ".join(_parser().format_help().split())
     for name in BY_NAME:
-        assert name == "schema" or Cnai.class_traits()[name].help in text
+        assert not BY_NAME[name].setting or Cnai.class_traits()[name].help in text
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def refused_in_a_line(line: str) -> InputError:
         ("-f --format --md", "ask for the form in the question"),
         ("--schema --response_format --json-schema", "is --json [SCHEMA]"),
         ("-r --reset --clear", "--new"),
-        ("-C --continue --cid --session", "-c NAME"),
+        ("-C --cid --session", "-c NAME"),
         ("--no-history --stateless", "--once"),
         ("-a --file --image --fragment", "put their text into the question"),
         ("-q --prompt --message --question", "the question is the body of the cell"),
@@ -49,7 +49,7 @@ def refused_in_a_line(line: str) -> InputError:
         ("-T", "-t T"),
         (
             "--n --logprobs",
-            "-p (top-p), -n (max-tokens), --stop, --seed, --think, -x (extra)",
+            "--seed, --think, --prefix, -x (extra)",
         ),
         ("--top-k --frequency-penalty --extra-body", "-x NAME=VALUE"),
         ("--stop-sequences --stop-words", "--stop TEXT"),

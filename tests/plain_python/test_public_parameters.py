@@ -14,8 +14,9 @@ from tests.servers import ScriptedServer, sse
 
 SENT: dict[str, Any] = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
 VALUES: dict[str, Any] = {**SENT, "think": "low", "extra": {"top_k": 20}, "schema": "n int"}
-# What the schema asks for: nothing is to be corrected.
+# What the schema asks for: nothing is to be corrected. It begins with the prefix.
 ANSWER = '{"n": 1}'
+VALUES["prefix"] = "{"
 SENT |= {"reasoning_effort": "low", "top_k": 20}
 
 
@@ -52,4 +53,6 @@ def test_each_parameter_is_a_typed_argument_and_is_sent(name: str) -> None:
     sent = server.requests[0].json()
     if "schema" in given:
         assert sent.pop("response_format")["json_schema"]["schema"]["required"] == ["n"]
+    if "prefix" in given:
+        assert sent["messages"][-2] == {"role": "assistant", "content": "{"}
     assert SENT.items() <= sent.items()
