@@ -109,13 +109,17 @@ class Session:
 
         `model` … `extra` hold for this question; one that is None is that of the settings. `system` is "" for
         none. `think` is "off", "low", "medium", "high", "max" or a number of tokens, `extra` any other fields
-        of the request. `chat` names the conversation that is asked, `new` begins one (of that name, if any)
-        and goes on in it, `once` asks outside of any. `stream` False asks for the whole answer at once.
+        of the request. `schema` asks for JSON that fits it, which is then `Reply.data`: it is a JSON Schema, a
+        type (a dataclass, a TypedDict, a model of pydantic, `list[Person]`) or words, {} for any JSON. `chat`
+        names the conversation that is asked, `new` begins one (of that name, if any) and goes on in it, `once`
+        asks outside of any. `stream` False asks for the whole answer at once.
 
             session.ask("Translate: Guten Tag", model="qwen-plus", system="Reply in English.", once=True)
+            session.ask("Ada was 36, Bob is 7.", schema="list[name, age int]").data[0]["name"]
 
         Raises InputError for what cannot be sent, BudgetError for what does not fit the budget, APIError
-        where the server refuses or fails, and NetworkError where no answer arrives: all are CnaiErrors. The
+        where the server refuses or fails, NetworkError where no answer arrives, and JSONAnswerError for an
+        answer that does not fit the schema after one request to correct it: all are CnaiErrors. The
         conversation is then as it was.
         """
         return self._kernel.ask(prompt, _read_options(locals()))
@@ -155,7 +159,8 @@ class Session:
     ) -> ReplyStream:
         """Ask a question, and return an iterator of the answer's text that ends with its `reply`.
 
-        Arguments and errors are those of `ask`; errors are raised while iterating.
+        Arguments and errors are those of `ask`; errors are raised while iterating. With a `schema`, an answer
+        that had to be corrected comes after the first one.
 
             stream = session.stream("Count to three.")
             for piece in stream:
