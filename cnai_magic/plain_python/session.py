@@ -109,10 +109,10 @@ class Session:
 
         `model` … `extra` hold for this question; one that is None is that of the settings. `system` is "" for
         none. `think` is "off", "low", "medium", "high", "max" or a number of tokens, `extra` any other fields
-        of the request. `schema` asks for JSON that fits it, which is then `Reply.data`: it is a JSON Schema, a
-        type (a dataclass, a TypedDict, a model of pydantic, `list[Person]`) or words, {} for any JSON. `chat`
-        names the conversation that is asked, `new` begins one (of that name, if any) and goes on in it, `once`
-        asks outside of any. `stream` False asks for the whole answer at once.
+        of the request. `schema` asks for JSON that fits it, which is then `Reply.data`: it is a JSON Schema,
+        a type (a dataclass, a TypedDict, a model of pydantic, `list[Person]`) or words, {} for any JSON.
+        `chat` names the conversation that is asked, `new` begins one (of that name, if any) and goes on in
+        it, `once` asks outside of any. `stream` False asks for the whole answer at once.
 
             session.ask("Translate: Guten Tag", model="qwen-plus", system="Reply in English.", once=True)
             session.ask("Ada was 36, Bob is 7.", schema="list[name, age int]").data[0]["name"]
