@@ -249,6 +249,8 @@ class ChatRequest:
     @property
     def sent_messages(self) -> tuple[Message, ...]:
         """The messages, and those that ask to go on from the prefix."""
+        if not self.prefix:
+            return self.messages
         return (*self.messages, *_write_prefix(self.prefix, self.prefix_way))
 
     @property
