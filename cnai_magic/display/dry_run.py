@@ -129,7 +129,7 @@ def _describe_piece(piece: Piece) -> str:
         return to_one_line(piece.note)
     value = to_one_line(shown.text)
     value = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
-    facts = [shown.note or value, _count_tokens(estimate_tokens(shown.text))]
+    facts = [shown.note or value or "an empty text", _count_tokens(estimate_tokens(shown.text))]
     if shown.cut:
         facts.append("cut at Cnai.value_tokens" + f": {shown.cut}" * (shown.cut != shown.note))
     if shown.masked:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import inspect
 import math
 import subprocess
 import sys
 from collections import Counter, OrderedDict, namedtuple
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,9 @@ Pair = namedtuple("Pair", "left right")
         (b"\x00a", r"b'\x00a'"),
         (bytearray(b"a"), "bytearray(b'a')"),
         (1 + 2j, "(1+2j)"),
-        (Decimal("1.10"), "Decimal('1.10')"),
+        (Decimal("1.10"), "1.10"),
+        (date(2024, 2, 29), "2024-02-29"),
+        ([Decimal("1.10")], "[Decimal('1.10')]"),
         (Color.RED, "<Color.RED: 1>"),
         (10**5000, "<a whole number of about 5,001 digits>"),
         ([10**5000], "[<a whole number of about 5,001 digits>]"),
@@ -296,6 +300,7 @@ def halve(number: float) -> float:
 def test_functions_and_classes_are_shown_by_their_source() -> None:
     assert text_of(halve) == inspect.getsource(halve).rstrip()
     assert shown("halve", halve=halve).note == "source, 3 lines"
+    assert text_of(functools.lru_cache(halve)) == text_of(halve)
     assert text_of(Login).startswith("@dataclasses.dataclass\nclass Login:")
     assert "def len(obj, /)\nReturn the number of items" in text_of(len)
     assert shown("halve | schema", halve=halve).text.endswith("halve(number: 'float') -> 'float'")

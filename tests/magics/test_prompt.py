@@ -69,6 +69,23 @@ def test_cells_outputs_and_the_last_error_have_names(kernel: Kernel) -> None:
     assert "division by zero" in sent(kernel, "{{ Err }}")
 
 
+def test_classes_and_mistakes_of_cells_are_shown_by_their_source(kernel: Kernel) -> None:
+    kernel.run("import dataclasses\nclass Old: pass")
+    source = "@dataclasses.dataclass\nclass Point:\n    x: int"
+    kernel.run(f"def halve(n):\n    return n / 2\n{source}\ny = 1")
+    assert sent(kernel, "{{ Point }}") == source
+    assert sent(kernel, "{{ halve }}") == "def halve(n):\n    return n / 2"
+    assert sent(kernel, "{{ Old }}") == "class Old: pass"
+    kernel.run("halve('x')")
+    text = sent(kernel, "{{ Err }}")
+    assert "IPython" not in text
+    assert text.index("in <module>\n    halve('x')") < text.index("in halve\n    return n / 2")
+    kernel.run("def broken(:\n    pass")
+    text = sent(kernel, "{{ Err }}")
+    assert text.endswith("SyntaxError: invalid syntax")
+    assert "interactiveshell" not in text
+
+
 def test_a_re_run_renders_again_and_versions_and_restore_keep_what_was_sent(
     kernel: Kernel, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

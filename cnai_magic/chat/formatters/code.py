@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import linecache
 import re
 import textwrap
 import traceback
@@ -21,7 +23,9 @@ _CELL_FILE = re.compile(r"[^\s\"']*ipykernel_\d+[/\\]+\d+\.py|<ipython-input-[^>
 
 def is_code(value: object) -> bool:
     """Tell whether a value is a function or a class."""
-    return issubclass(type(value), FunctionType | MethodType | BuiltinFunctionType | type)
+    kind = type(value)
+    is_cached = kind.__module__ == "functools" and kind.__name__ == "_lru_cache_wrapper"
+    return is_cached or issubclass(kind, FunctionType | MethodType | BuiltinFunctionType | type)
 
 
 def show_code(value: Any, name: str, tokens: int) -> Shown:
@@ -47,8 +51,10 @@ def show_source(value: Any, name: str, tokens: int) -> Shown:
     Raises FormatError where there is none.
     """
     has_source = is_code(value) or isinstance(value, ModuleType)
+    found = inspect.unwrap(value) if has_source else type(value)
+    source = _find_class(found) if isinstance(found, type) and found.__module__ == "__main__" else ""
     try:
-        source = inspect.getsource(inspect.unwrap(value) if has_source else type(value))
+        source = source or inspect.getsource(found)
     except (OSError, TypeError, ValueError) as error:
         raise FormatError(f"{name} has no source that Python can find") from error
     source = textwrap.dedent(source).rstrip("\n")
@@ -57,12 +63,34 @@ def show_source(value: Any, name: str, tokens: int) -> Shown:
     return Shown(text, f"source, {lines:,} line{'s' * (lines > 1)}", block=True, cut=left_out)
 
 
+def _find_class(kind: type) -> str:
+    """Return the source of a class of a notebook, "" for an unknown one; Python finds only those of files.
+
+    IPython keeps the code of each cell where tracebacks look for it; the last cell that has the class is it.
+    """
+    for file, entry in reversed(list(linecache.cache.items())):
+        if not _CELL_FILE.fullmatch(file) or len(entry) < 4:
+            continue
+        lines = entry[2]
+        try:
+            tree = ast.parse("".join(lines)) if any(kind.__name__ in line for line in lines) else None
+        except (SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree) if tree is not None else ():
+            if isinstance(node, ast.ClassDef) and node.name == kind.__name__:
+                first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+                return "".join(lines[first - 1 : node.end_lineno])
+    return ""
+
+
 def show_exception(error: BaseException, name: str, tokens: int) -> Shown:
     """Show an exception as a traceback without the frames of IPython; its causes come first, as in Python."""
     summary = traceback.TracebackException.from_exception(error, limit=-50)
     for each in _list_chain(summary):
         own = [frame for frame in each.stack if not _is_of_library(frame.filename)]
-        each.stack[:] = (own or list(each.stack))[-_MOST_FRAMES:]
+        # A mistake of syntax has no frames but those of the compiler that found it.
+        kept = own if own or isinstance(error, SyntaxError) else list(each.stack)
+        each.stack[:] = kept[-_MOST_FRAMES:]
     text = _CELL_FILE.sub("a cell of the notebook", "".join(summary.format()).rstrip("\n"))
     text, left_out = cut_text(text, tokens)
     return Shown(text, type(error).__name__, block=True, cut=left_out)

@@ -17,6 +17,8 @@ __all__ = ["Printer", "kinds_of", "print_value", "show_plain", "show_text"]
 
 _LONG_NUMBER_BITS = 4000
 _INLINE = 200
+# Whose values stand in text as str() has them: dates, amounts.
+_WRITTEN = {"datetime", "decimal", "fractions", "uuid"}
 _LONGEST_LINE = 100
 _SEQUENCES = (list, tuple, set, frozenset)
 _MOST_ITEMS = 2000
@@ -202,11 +204,13 @@ def print_value(value: object, most: int = _INLINE) -> str:
 
 def show_plain(value: Any, name: str, tokens: int) -> Shown:
     """Show any value; a container with as many of its items as the cap has place for."""
+    if any(module in _WRITTEN for module, _ in kinds_of(value)):
+        return show_text(str(value), name, tokens)
     note = ""
 
     def make(size: int) -> str:
         nonlocal note
-        depth = 8 if size >= 50 else 5 if size >= 10 else 3
+        depth = 20 if size >= 50 else 5 if size >= 10 else 3
         printer = Printer(size, depth, 10_000 if size >= 200 else 50 * size + 50, 10 * tokens or 10**8)
         text = printer.print(value)
         note = _describe_part(value, printer.shown_items) if printer.is_cut else ""
