@@ -17,6 +17,7 @@ from typing import Any
 
 from ..api.parameters import BY_NAME
 from ..chat.attempt import Attempt
+from ..chat.braces import has_braces
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown
 from ..chat.reply import Reply
@@ -224,6 +225,8 @@ def _write_question(reply: Reply, with_system: bool, conversation: str) -> str:
         options += [f"--system={system}"] if system.startswith("-") else ["-s", system]
     for name, value in reply.parameters.items():
         options += BY_NAME[name].to_arguments(value)
+    if has_braces(reply.prompt):
+        options.append("--raw")  # what was sent has its values already
     line = shlex.join(options)
     if not _CHANGED.search(reply.prompt):
         # The end of the last line is none of the body's.

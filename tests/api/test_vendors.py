@@ -75,7 +75,11 @@ def test_a_name_that_is_nearly_one_is_corrected(typed: str, meant: str) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "words"),
-    [("openai", "there are demo, cnaitoken, deepseek"), ("Open AI", "there are demo"), ("", "it is empty")],
+    [
+        ("watsonx", "there are demo, cnaitoken, deepseek"),
+        ("My Server", "there are"),
+        ("", "it is empty"),
+    ],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(typed: str, words: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -294,7 +294,7 @@ def test_an_exported_notebook_asks_the_same_again_and_comes_back(
     first = execute(
         new_notebook(
             "%load_ext cnai_magic",
-            "%%cnai demo-echo -c plan -s 'Be \"brief\".' -t 0.5 -n 900\n"
+            "%%cnai demo-echo --raw -c plan -s 'Be \"brief\".' -t 0.5 -n 900\n"
             "  indented {{ x }} {y}\n\n%%timeit\n-s 'x'",
             "%%cnai demo-echo -c plan\nand then $5?",
             "get_ipython().run_line_magic('cnai_chat', 'use plan')\n"
