@@ -196,10 +196,8 @@ class _Fit:
     """Fits values to one schema."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        from jsonschema.validators import Draft202012Validator, validator_for
-
         self._schema = schema
-        self._validator = validator_for(schema, default=Draft202012Validator)(schema)
+        self._validator = _make_validator(schema) if schema else None
 
     def choose(self, values: list[Any]) -> Any:
         """Return the one of these values that fits, or all of them where a list of them does."""
@@ -223,6 +221,8 @@ class _Fit:
 
     def fit(self, value: Any) -> Any:
         """Return a value as the schema has it; raises JSONProblem."""
+        if self._validator is None:
+            return value
         first = self._adapted(value, self._schema, self._validator)
         if self._validator.is_valid(first):
             return first
@@ -237,6 +237,7 @@ class _Fit:
         raise JSONProblem(self._problems(first), found=True)
 
     def _problems(self, value: Any) -> str:
+        assert self._validator is not None, "without a schema, everything fits"
         errors = sorted(self._validator.iter_errors(value), key=lambda error: len(error.absolute_path))
         said = [f"{_place(error.absolute_path)}{_shorten(error.message)}" for error in errors]
         more = len(said) - _MOST_PROBLEMS
@@ -286,6 +287,12 @@ class _Fit:
                 step = step.replace("~1", "/").replace("~0", "~")
                 schema = schema.get(step) if isinstance(schema, Mapping) else None
         return schema
+
+
+def _make_validator(schema: Mapping[str, Any]) -> Any:
+    from jsonschema.validators import Draft202012Validator, validator_for
+
+    return validator_for(schema, default=Draft202012Validator)(schema)
 
 
 def _scalar(text: str, kind: Any) -> Any:

@@ -31,7 +31,7 @@ def _write_parts(conversation: Conversation) -> Iterator[str]:
             yield _write_section(3, title, _write_step(step))
         if reply.reasoning:
             yield _write_section(3, "Reasoning", reply.reasoning)
-        yield _write_section(3, reply.summary, reply.text)
+        yield f"{_write_heading(3, reply.summary)}\n\n{reply.markdown}".rstrip("\n")
 
 
 def _write_section(level: int, title: str, text: str) -> str:

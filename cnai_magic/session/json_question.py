@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.json_format import MODES, JsonMode, first_mode
+from ..api.json_format import MODES, JsonMode, first_mode, response_format
 from ..api.messages import ChatRequest, Message
 from ..api.parameters import find_parameters
 from ..chat.json_answer import JSONProblem, read_json
@@ -42,7 +42,14 @@ _ABOUT_ONE = re.compile(
     r"|failed to generate json",
     re.IGNORECASE,
 )
-_COMPLETE = ("", "stop", "eos", "end_turn", "tool_calls", "function_call")
+# Why an answer ended too early; any other reason is that of a complete one.
+_CUT = {
+    "length": "cut before its JSON ended",
+    "budget": "cut before its JSON ended",
+    "insufficient_system_resource": "cut by the server: out of resources",
+    "network_error": "cut by the server: network error",
+}
+_FILTERED = {"content_filter": "cut by the content filter"}
 _LEFT_AS_THEY_ARE = ("stopped", "interrupted", "failed")
 _LONGEST_SHOWN = 20_000
 _REPAIRED = "JSON repaired (1 more request)"
@@ -112,18 +119,29 @@ class JSONQuestion:
         if self._noted is not None:
             self._modes.note(self._host, self._asked.model, self._noted)
         problem = self._find_problem(received)
-        if problem is None or self.first is not None or received.finish_reason not in _COMPLETE:
+        ended_early = received.finish_reason in (*_CUT, *_FILTERED, *_LEFT_AS_THEY_ARE)
+        if problem is None or self.first is not None or ended_early:
             return False
         self.first, self._problem = received, str(problem)
-        self._lower(problem)
+        if self._mode != "prompt" and not self._had_effect(received.text, problem):
+            self._mode = MODES[MODES.index(self._mode) + 1]
+            if received.text.strip():
+                self._modes.note(self._host, self._asked.model, self._mode)
         return True
 
-    def _lower(self, problem: JSONProblem) -> None:
-        """Note a mode that had no effect: a schema that was not kept, or an object that is none."""
-        without_effect = self._mode == "json_schema" or (self._mode == "json_object" and not problem.found)
-        if without_effect:
-            self._mode = MODES[MODES.index(self._mode) + 1]
-            self._modes.note(self._host, self._asked.model, self._mode)
+    def _had_effect(self, text: str, problem: JSONProblem) -> bool:
+        """Return whether an answer is what its mode promises, although it does not fit the schema itself.
+
+        The strict form of a schema allows a little more than the schema.
+        """
+        asked = response_format(self._schema, self._mode)
+        if not problem.found or asked is None or asked["type"] == "json_object":
+            return problem.found
+        try:
+            read_json(text, asked["json_schema"]["schema"])
+        except JSONProblem:
+            return False
+        return True
 
     def _find_problem(self, received: Received) -> JSONProblem | None:
         try:
@@ -140,18 +158,9 @@ class JSONQuestion:
             return whole, None
         if problem is None:
             return (whole if first is None else _noted(whole, _REPAIRED)), None
-        cut = received.finish_reason in ("length", "budget")
-        remark = "cut before its JSON ended" if cut else _NOT_REPAIRED if first is not None else ""
-        kept = replace(_noted(whole, remark), finish_reason="invalid")
-        if not cut:
-            return kept, JSONAnswerError(_WHAT, why=str(problem), text=received.text)
-        by_budget = received.finish_reason == "budget"
-        return kept, JSONCutError(
-            "the answer was cut before its JSON ended",
-            why="the budget allows no more" if by_budget else f"it reached its longest length; {problem}",
-            next_step=either("ask for less", raise_budget()) if by_budget else "",
-            text=received.text,
-        )
+        ended = {**_CUT, **_FILTERED}.get(received.finish_reason, "")
+        kept = _noted(whole, ended or (_NOT_REPAIRED if first is not None else ""))
+        return replace(kept, finish_reason="invalid"), _make_error(received, problem)
 
     def give_up(self, error: BaseException) -> tuple[Received, CnaiError | None]:
         """Return the first answer as it is kept where the request to correct it brought nothing."""
@@ -164,6 +173,21 @@ class JSONQuestion:
 
 
 _WHAT = "the answer is not the JSON that was asked for"
+
+
+def _make_error(received: Received, problem: JSONProblem) -> JSONAnswerError:
+    reason = received.finish_reason
+    if reason not in _CUT:
+        why = "; ".join(filter(None, (_FILTERED.get(reason), str(problem))))
+        return JSONAnswerError(_WHAT, why=why, text=received.text)
+    by_budget = reason == "budget"
+    limit = {"budget": "the budget allows no more", "length": f"it reached its longest length; {problem}"}
+    return JSONCutError(
+        "the answer was cut before its JSON ended",
+        why=limit.get(reason, _CUT[reason]),
+        next_step=either("ask for less", raise_budget()) if by_budget else "",
+        text=received.text,
+    )
 
 
 def _noted(received: Received, remark: str) -> Received:

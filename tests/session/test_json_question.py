@@ -234,6 +234,17 @@ def test_a_mode_without_effect_is_left_and_remembered(session: KernelSession, se
     assert formats(server) == ["json_schema", "json_object", "json_object", "", ""]
 
 
+def test_a_limit_that_the_strict_form_does_not_have_says_nothing_of_the_mode(
+    session: KernelSession, server: ScriptedServer
+) -> None:
+    short = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 3}}}
+    for text in ('{"name": "Adalbert"}', '{"name": "Ada"}', '{"name": "Bob"}'):
+        server.reply(sse(text))
+    assert ask(session, short).data == {"name": "Ada"}
+    ask(session, short)
+    assert formats(server) == ["json_schema"] * 3
+
+
 @pytest.mark.parametrize("text", ["", "   \n "])
 def test_an_empty_answer_is_asked_for_again(
     session: KernelSession, server: ScriptedServer, text: str
@@ -243,6 +254,10 @@ def test_an_empty_answer_is_asked_for_again(
     assert ask(session).data["age"] == 36
     # Some vendors refuse an empty message of the assistant.
     assert [each["role"] for each in server.requests[1].json()["messages"]] == ["user"]
+    # One empty answer is no proof that the mode has no effect.
+    server.reply(sse(ADA))
+    ask(session)
+    assert formats(server)[-1] == "json_schema"
 
 
 def test_an_answer_that_cannot_be_corrected_is_an_error_that_keeps_its_text(
@@ -298,7 +313,7 @@ def test_an_answer_that_the_filter_stopped_is_not_corrected(
     session: KernelSession, server: ScriptedServer
 ) -> None:
     server.reply(sse('{"name": "A', finish="content_filter"))
-    with pytest.raises(JSONAnswerError):
+    with pytest.raises(JSONAnswerError, match="cut by the content filter"):
         ask(session)
     assert len(server.requests) == 1
 
