@@ -83,11 +83,11 @@ class WorkingNotebook:
         most = self.session.settings.save_attempts
         if kept and run.outputs and succeeded:
             about = outputs[run.outputs[-1].display_id].setdefault("metadata", {})
-            about.setdefault("cnai", kept.alone(self.session.conversations)["cnai"])["kept"] = kept.record(
-                most
+            about.setdefault("cnai", kept.to_metadata(self.session.conversations)["cnai"])["kept"] = (
+                kept.record(most)
             )
         elif kept:
-            about = kept.alone(self.session.conversations)
+            about = kept.to_metadata(self.session.conversations)
             about["cnai"]["kept"] = kept.record(most)
             outputs["note"] = {
                 "data": {"text/plain": kept.note(self.session.conversations)},

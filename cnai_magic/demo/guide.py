@@ -225,7 +225,7 @@ def _ask_in_other_language(question: GuideQuestion, found: re.Match[str]) -> str
     if before is None:
         return None
     language = found[1] or found[2]
-    return _reply(before.in_language("english" if language in ("english", "英") else "chinese")).text
+    return _reply(before.with_language("english" if language in ("english", "英") else "chinese")).text
 
 
 def _ask_again(question: GuideQuestion, _: re.Match[str]) -> str | None:
@@ -234,7 +234,7 @@ def _ask_again(question: GuideQuestion, _: re.Match[str]) -> str | None:
     rounds, before = 1, question.before
     while before is not None and again.match(before):
         rounds, before = rounds + 1, before.before
-    return None if before is None else _reply(before.in_round(rounds)).text
+    return None if before is None else _reply(before.with_round(rounds)).text
 
 
 def _ask_of_another(question: GuideQuestion, found: re.Match[str]) -> str | None:
@@ -248,7 +248,7 @@ def _ask_of_another(question: GuideQuestion, found: re.Match[str]) -> str | None
         if subject is not None:
             start, end = subject.span(1)
             again = before.with_text(f"{before.words[:start]}{other}{before.words[end:]}")
-            answered = _reply(again.in_language(question.forced))
+            answered = _reply(again.with_language(question.forced))
             return None if answered.rule == NO_RULE else answered.text
     return None
 

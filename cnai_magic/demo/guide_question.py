@@ -144,11 +144,11 @@ class GuideQuestion:
         """Return this question with another text."""
         return replace(self, text=text, words=_normalize(text))
 
-    def in_language(self, language: str) -> GuideQuestion:
+    def with_language(self, language: str) -> GuideQuestion:
         """Return this question with its answer wanted in `language`."""
         return replace(self, forced=language)
 
-    def in_round(self, round: int) -> GuideQuestion:
+    def with_round(self, round: int) -> GuideQuestion:
         """Return this question, asked for the next answer that there is."""
         return replace(self, round=round)
 

@@ -54,7 +54,7 @@ def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> s
     elif schema is not None:
         body = make_instance(schema, {"text": plain, "value": value, "facts": told})
     elif subject is not None and value is None:
-        body = [row[0] for row in subject.rows] if listed else subject.records()
+        body = [row[0] for row in subject.rows] if listed else subject.to_records()
     elif listed:
         body = [content]
     else:

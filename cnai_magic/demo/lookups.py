@@ -221,11 +221,11 @@ class Subject:
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
-    def records(self) -> list[dict[str, Cell]]:
+    def to_records(self) -> list[dict[str, Cell]]:
         """Return the rows as objects, keyed by the names of the columns."""
         return [dict(zip(self.header, row, strict=True)) for row in self.rows]
 
-    def in_chinese(self) -> Subject:
+    def to_chinese(self) -> Subject:
         """Return the table in Chinese, as far as the data file has its words."""
         words = read("subjects")["chinese"]
 
@@ -245,7 +245,7 @@ def write_table(question: GuideQuestion, _: re.Match[str]) -> str | None:
             return None
         *names, last = (entry["name"] for entry in read("subjects")["subjects"])
         return question.say("no_table", names=f"{', '.join(names)} and {last}")
-    subject = subject.in_chinese() if question.in_chinese else subject
+    subject = subject.to_chinese() if question.in_chinese else subject
     shown = (
         write_markdown_table(subject.header, subject.rows)
         if wants_table

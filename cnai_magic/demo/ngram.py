@@ -65,7 +65,7 @@ class LanguageModel:
     def __contains__(self, token: object) -> bool:
         return token in self._numbers
 
-    def after(self, first: str, second: str) -> dict[str, float]:
+    def predict(self, first: str, second: str) -> dict[str, float]:
         """Return the probability of each token that may follow `first` and `second`, likeliest first.
 
         A context that was never seen backs off to `second` alone, and then to the start of a paragraph.
@@ -149,7 +149,7 @@ def generate(request: DemoRequest) -> Iterator[str]:
     del request, prompt
     count = 0
     while True:
-        token = choose(model.after(first, second), temperature, top_p, random)
+        token = choose(model.predict(first, second), temperature, top_p, random)
         first, second = second, token
         # An answer begins with a word, not with what stands after one.
         shown = token if count or goes_on else token.lstrip(" ")

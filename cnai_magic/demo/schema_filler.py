@@ -167,7 +167,7 @@ def _find_records(question: GuideQuestion) -> list[dict[str, Any]]:
     else:
         value = find_value(question)
     if value is None and (subject := find_subject(question.words)) is not None:
-        value = [{"name": next(iter(each.values())), **each} for each in subject.records()]
+        value = [{"name": next(iter(each.values())), **each} for each in subject.to_records()]
     if isinstance(value, dict):
         value = [value]
     rows = [each for each in value or () if isinstance(each, dict)] if isinstance(value, list) else []

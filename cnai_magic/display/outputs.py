@@ -59,5 +59,5 @@ def build_kept_metadata(session: KernelSession, cell: str | None) -> dict[str, A
 
 
 def _keep_beside(kept: Kept, session: KernelSession, about: dict[str, Any] | None = None) -> dict[str, Any]:
-    about = about or kept.alone(session.conversations)
+    about = about or kept.to_metadata(session.conversations)
     return {"cnai": {**about["cnai"], "kept": kept.record(session.settings.save_attempts)}}

@@ -71,7 +71,7 @@ def make_app(
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-Id"] = get_request_id() or new_id("req-")
         if origins is not None:
-            response.headers.update(origins.headers(request.headers))
+            response.headers.update(origins.make_headers(request.headers))
 
     async def close(_: web.Application) -> None:
         upstream.close()
@@ -121,7 +121,7 @@ class _Routes:
 
     async def show_prices(self, _: web.Request) -> web.StreamResponse:
         return make_json_response(
-            billing.dumps(billing.build_price_list(self._account.prices(self._upstream.models)))
+            billing.dumps(billing.build_price_list(self._account.find_prices(self._upstream.models)))
         )
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
@@ -148,7 +148,7 @@ class _Routes:
         self, request: web.Request, envelope: Envelope, chunks: AsyncIterator[Chunk], charge: OpenCharge
     ) -> web.StreamResponse:
         async with EventStream(request, keep_alive=self._keep_alive) as stream:
-            await stream.send(envelope.opening())
+            await stream.send(envelope.write_opening())
             try:
                 await _send_chunks(stream, envelope, chunks, charge)
             except ConnectionError:
@@ -167,7 +167,7 @@ async def _send_whole(
         async for chunk in chunks:
             whole.add(chunk)
             charge.add(chunk)
-        return make_json_response(envelope.completion(whole))
+        return make_json_response(envelope.build_completion(whole))
     except BaseException:
         # Nothing is sent of an answer that fails before its end.
         charge.discard()
@@ -179,12 +179,12 @@ async def _send_chunks(
 ) -> None:
     usage = None
     async for chunk in chunks:
-        await stream.send(envelope.event_of(chunk))
+        await stream.send(envelope.write_event(chunk))
         charge.add(chunk)
         usage = chunk.usage or usage
     if not charge.finished:
         raise ValueError("an answer without a finish_reason")
     # Before the end is sent: a client that then looks up its charges finds this answer among them.
     charge.settle()
-    await stream.send(envelope.closing(usage))
+    await stream.send(envelope.write_closing(usage))
     await stream.send(DONE)

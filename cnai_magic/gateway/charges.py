@@ -49,7 +49,7 @@ class Account:
         """The latest settlements, oldest first."""
         return list(self._settlements)
 
-    def prices(self, models: Iterable[Model]) -> dict[str, Price]:
+    def find_prices(self, models: Iterable[Model]) -> dict[str, Price]:
         """Return the price of each of these models that has one."""
         found = {model.id: self._prices.find(model.id, HOST) for model in models}
         return {model: price for model, price in found.items() if price is not None}

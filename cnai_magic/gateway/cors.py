@@ -23,7 +23,7 @@ class Origins:
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         self._allowed = frozenset(map(_normalize, allowed))
 
-    def headers(self, asked: Mapping[str, str]) -> dict[str, str]:
+    def make_headers(self, asked: Mapping[str, str]) -> dict[str, str]:
         """Return the headers for the answer to a request with the headers `asked`."""
         if not self._allowed:
             return {}
@@ -38,10 +38,11 @@ class Origins:
         found["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
         return found
 
-    def preflight(self, asked: Mapping[str, str], methods: str) -> dict[str, str]:
+    def answer_preflight(self, asked: Mapping[str, str], methods: str) -> dict[str, str]:
         """Return the headers for the answer to a preflight, beside those of `headers`."""
-        if "Access-Control-Request-Method" not in asked or "Access-Control-Allow-Origin" not in self.headers(
-            asked
+        if (
+            "Access-Control-Request-Method" not in asked
+            or "Access-Control-Allow-Origin" not in self.make_headers(asked)
         ):
             return {}
         wanted = asked.get("Access-Control-Request-Headers", "").strip()

@@ -86,7 +86,7 @@ def _answer_options(request: web.Request, origins: Origins) -> web.StreamRespons
     methods = (
         _list_methods(found) if isinstance(found, web.HTTPMethodNotAllowed) else "GET, HEAD, OPTIONS, POST"
     )
-    headers = {"Allow": methods, **origins.preflight(request.headers, methods)}
+    headers = {"Allow": methods, **origins.answer_preflight(request.headers, methods)}
     return web.Response(status=204, headers=headers)
 
 

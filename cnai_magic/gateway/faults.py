@@ -96,10 +96,10 @@ async def respond(
     if not call.stream:
         return await _send_whole(request, call, envelope, charge, name)
     async with EventStream(request, keep_alive=None) as stream:
-        await stream.send(envelope.opening())
+        await stream.send(envelope.write_opening())
         if name in _BROKEN:
             for token in tokenize(_TEXT)[:5]:
-                await stream.send(envelope.event_of(Chunk(token)))
+                await stream.send(envelope.write_event(Chunk(token)))
                 charge.add(Chunk(token))
             charge.settle()
             await _BROKEN[name](request, stream, envelope)
@@ -108,10 +108,10 @@ async def respond(
             for chunk in chunks:
                 if name == "slow":
                     await asyncio.sleep(_SLOW_GAP)
-                await stream.send(envelope.event_of(chunk))
+                await stream.send(envelope.write_event(chunk))
                 charge.add(chunk)
             charge.settle()
-            await stream.send(envelope.closing(chunks[-1].usage))
+            await stream.send(envelope.write_closing(chunks[-1].usage))
             await stream.send(DONE)
     return stream.response
 
@@ -124,7 +124,7 @@ async def _send_whole(
     whole = Completion()
     for chunk in chunks:
         whole.add(chunk)
-    body = envelope.completion(whole)
+    body = envelope.build_completion(whole)
     if name == "stall":
         await _wait_for_end()
     elif name == "slow":
@@ -150,7 +150,7 @@ async def _stall(request: web.Request, stream: EventStream, envelope: Envelope) 
 
 
 async def _cut(request: web.Request, stream: EventStream, envelope: Envelope) -> None:
-    whole = envelope.event_of(Chunk("half")) or b""
+    whole = envelope.write_event(Chunk("half")) or b""
     await stream.send(whole[: len(whole) // 2])
     await _hang_up(request)
 

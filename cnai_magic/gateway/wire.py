@@ -79,11 +79,11 @@ class Envelope:
         self._head = f'data: {_dumps(head)[:-1]},"choices":[{{"index":0,"delta":'
         self._tail = ',"usage":null}\n\n' if include_usage else "}\n\n"
 
-    def opening(self) -> bytes:
+    def write_opening(self) -> bytes:
         """Return the first event, which has the role and no text yet."""
         return self._wrap_event('{"role":"assistant","content":""}', "null")
 
-    def event_of(self, chunk: Chunk) -> bytes | None:
+    def write_event(self, chunk: Chunk) -> bytes | None:
         """Return the event of one chunk, or None where the chunk adds neither text nor an end."""
         parts = []
         if chunk.reasoning:
@@ -95,7 +95,7 @@ class Envelope:
         finish = _dumps(chunk.finish_reason) if chunk.finish_reason else "null"
         return self._wrap_event(f"{{{','.join(parts)}}}", finish)
 
-    def closing(self, usage: Usage | None) -> bytes | None:
+    def write_closing(self, usage: Usage | None) -> bytes | None:
         """Return the event that reports the usage, or None where the client did not ask for it."""
         if not self._include_usage or usage is None:
             return None
@@ -108,7 +108,7 @@ class Envelope:
             }
         )
 
-    def completion(self, whole: Completion) -> dict[str, Any]:
+    def build_completion(self, whole: Completion) -> dict[str, Any]:
         """Return the whole answer as one object; ValueError where it has no end."""
         if not whole.finish:
             raise ValueError("an answer without a finish_reason")

@@ -49,10 +49,10 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
         elsewhere = find_other_cell(shell_session, chosen, position, prompt)
     try:
         if settings.replay:
-            saved = shell_session.file.answers_to_replay()
+            saved = shell_session.file.find_answers_to_replay()
             reply = session.replay(prompt, saved, chosen, view=view, position=position)
         else:
-            former = shell_session.file.answers_below_cell()
+            former = shell_session.file.find_answers_below_cell()
             reply = session.ask(prompt, chosen, view=view, position=position, former=former)
     finally:
         latest = session.latest_attempt

@@ -111,12 +111,12 @@ def _use(command: Command, rest: str) -> object:
             "which conversation?", next_step="%cnai_chat use NAME; see them with %cnai_chat list"
         )
     used = command.conversations.use(name)
-    return command.recorded(_build_table(command), "use", used.name)
+    return command.record(_build_table(command), "use", used.name)
 
 
 def _new(command: Command, rest: str) -> object:
     new = command.conversations.new(_read_name(rest), command.position)
-    return command.recorded(_build_table(command), "use", new.name, **describe_beginning(new))
+    return command.record(_build_table(command), "use", new.name, **describe_beginning(new))
 
 
 def _set_system(command: Command, rest: str) -> object:
@@ -128,7 +128,7 @@ def _set_system(command: Command, rest: str) -> object:
     shown = Line(
         f"System message of {conversation.name!r}: {text}" if text else "There is no system message."
     )
-    return command.recorded(shown, "system", conversation.name, system=conversation.system) if rest else shown
+    return command.record(shown, "system", conversation.name, system=conversation.system) if rest else shown
 
 
 # -- changed ------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def _drop(command: Command, rest: str) -> object:
 def _taken_out(command: Command, turn: Turn) -> object:
     conversation = command.in_use
     shown = Line(f"Taken out of {conversation.name!r}: {_quote(turn)}")
-    return command.recorded(shown, "drop", conversation.name, turn_id=turn.id)
+    return command.record(shown, "drop", conversation.name, turn_id=turn.id)
 
 
 def _rename(command: Command, rest: str) -> object:
@@ -164,7 +164,7 @@ def _rename(command: Command, rest: str) -> object:
     if former == new:
         return Line(f"The conversation is called {new!r}.")
     shown = Line(f"The conversation {former!r} is called {new!r} now.")
-    return command.recorded(shown, "rename", former, name=new)
+    return command.record(shown, "rename", former, name=new)
 
 
 def _delete(command: Command, rest: str) -> object:
@@ -179,14 +179,14 @@ def _delete(command: Command, rest: str) -> object:
     shown = Line(
         f"Deleted: {count_turns([deleted]) or deleted.name}. In use: {command.conversations.current!r}"
     )
-    return command.recorded(shown, "delete", deleted.name, name=command.conversations.current)
+    return command.record(shown, "delete", deleted.name, name=command.conversations.current)
 
 
 def _fork(command: Command, arguments: Namespace) -> object:
     fork, returned = command.conversations.fork(arguments.name, arguments.at, command.position)
     assert fork.origin is not None, "a fork has one"
     assert fork.made_at is not None, "a fork was made"
-    return command.recorded(
+    return command.record(
         _build_table(command),
         "fork",
         fork.origin.name,
@@ -224,7 +224,7 @@ def _show_versions(command: Command, arguments: Namespace) -> object:
             f"{where} {cell} still shows what it did: its output is not of this kernel, or was cleared. "
             f"See the attempt with %cnai_chat show {number}"
         )
-    return command.recorded(
+    return command.record(
         shown, "keep", conversation.name, changed=changed, turn_id=turn.id, answer=attempt.id
     )
 

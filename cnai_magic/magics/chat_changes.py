@@ -41,7 +41,7 @@ class Command:
         """The conversation in use."""
         return self.session.conversations.in_use
 
-    def recorded(
+    def record(
         self,
         shown: object,
         kind: str,

@@ -149,7 +149,7 @@ def import_(command: Command, arguments: Namespace) -> object:
     assert taken.made_at is not None, "it was just read"
     made = format_time(taken.made_at)
     line = f"Read from {path.name}: {count_turns([taken])}, now in use."
-    return command.recorded(
+    return command.record(
         Line("\n".join([line, *notes])),
         "import",
         taken.name,

@@ -40,7 +40,10 @@ def _had_code(shell_session: ShellSession, reply: Reply) -> bool:
     known = cell in shell_session.cells_with_code
     shell_session.cells_with_code.add(cell)
     saved = [
-        attempt for each in shell_session.file.cells() if each.id == cell for attempt in read_answers(each)
+        attempt
+        for each in shell_session.file.read_cells()
+        if each.id == cell
+        for attempt in read_answers(each)
     ]
     return known or _any_code(saved, reply.id)
 

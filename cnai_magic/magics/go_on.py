@@ -56,7 +56,7 @@ def show_in_its_cell(shell_session: ShellSession, other: OtherCell) -> None:
     note = Line(f"The answer of turn {turn.attempt.turn} goes on in the output of its cell.")
     whole = turn.shown(session.settings.save_attempts)
     changed = (turn.display_id, whole, other.conversation)
-    recorded = command.recorded(
+    recorded = command.record(
         note, "keep", other.conversation, changed=changed, turn_id=turn.id, answer=turn.attempt.id
     )
     run.outputs[-1] = CellOutput(shown.display_id, recorded)

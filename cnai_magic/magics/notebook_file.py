@@ -41,7 +41,7 @@ class NotebookFile:
         """Return the path of the file, None where it is not known."""
         return find_notebook(self.name, **self._gather_hints())
 
-    def cells(self) -> Sequence[SavedCell]:
+    def read_cells(self) -> Sequence[SavedCell]:
         """Return the cells of the file, none where it cannot be read: then none can be lost."""
         path = Path(self.name).absolute() if self.name else None
         try:
@@ -49,7 +49,7 @@ class NotebookFile:
         except (InputError, OSError, ValueError):
             return ()
 
-    def answers_to_replay(self) -> list[Attempt]:
+    def find_answers_to_replay(self) -> list[Attempt]:
         """Return the answers that the file holds for this cell, and those that it held before.
 
         A notebook that is saved after a mistake has lost them: the error stands in their place. Of copies in
@@ -68,10 +68,10 @@ class NotebookFile:
             known.setdefault(answer, attempt)
         return [*found.values(), *(attempt for answer, attempt in known.items() if answer not in found)]
 
-    def answers_below_cell(self) -> list[Attempt]:
+    def find_answers_below_cell(self) -> list[Attempt]:
         """Return what the file holds below this cell: a new answer takes its place, and must not lose it."""
         cell = self._cell.run.cell
-        return [attempt for each in self.cells() if each.id == cell for attempt in read_answers(each)]
+        return [attempt for each in self.read_cells() if each.id == cell for attempt in read_answers(each)]
 
     def _gather_hints(self) -> dict[str, Any]:
         """Return what else tells which notebook runs."""

@@ -62,7 +62,7 @@ class ShellSession:
     def identify_cell(self) -> None:
         """Find the cell that runs among those of the file, where it first asks."""
         if not self.cell.is_identified:
-            saved = {each.id: each for each in (*self.file.cells(), *self._session.cells.restored)}
+            saved = {each.id: each for each in (*self.file.read_cells(), *self._session.cells.restored)}
             self.cell.identify(saved.values())
 
     def show(self, shown: object, display_id: str | None = None) -> None:

@@ -77,7 +77,7 @@ def read_spend(session: KernelSession, line: str) -> Any:
             if spend.requests or not demo
         ]
     else:
-        rows = SpendScope.of_table(session, by, of).rows(by or "model")
+        rows = SpendScope.of_table(session, by, of).list_rows(by or "model")
     pandas = sys.modules.get("pandas")
     return rows if pandas is None else pandas.DataFrame(rows)
 
@@ -97,7 +97,7 @@ def _build_tables(session: KernelSession, by: str | None, of: str | None) -> Ite
     empty = True
     for demo in (False, True):
         for each in [by] if by else ["model", "chat"]:
-            sums = scope.sums(each, demo=demo)
+            sums = scope.sum_by(each, demo=demo)
             if sums:
                 empty = False
                 yield build_grouped_table(
@@ -111,7 +111,7 @@ def _build_plots(session: KernelSession, by: str | None, of: str) -> Iterator[ob
     scope, by_second = SpendScope(session, of), of == "kernel" and by != "day"
     stacked_by = "model" if by in (None, "day") else by
     by_time: dict[bool, dict[str, dict[str, Spend]]] = {False: {}, True: {}}
-    for charge in scope.charges():
+    for charge in scope.list_charges():
         time = charge.time.astimezone()
         label = time.isoformat(" ", "seconds")[:19] if by_second else time.date().isoformat()
         sums = by_time[charge.demo].setdefault(label, {})

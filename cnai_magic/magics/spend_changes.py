@@ -56,9 +56,9 @@ def _read_csv(session: KernelSession, arguments: Namespace) -> _Change:
             yield record
 
     if by is None:
-        what, lines = "request", write_charges_csv(counted(scope.records()))
+        what, lines = "request", write_charges_csv(counted(scope.list_records()))
     else:
-        rows = scope.rows(by)
+        rows = scope.list_rows(by)
         count = len(rows)
         what, lines = "row", write_rows_csv(rows)
 

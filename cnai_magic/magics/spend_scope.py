@@ -65,7 +65,7 @@ class SpendScope:
         usual = "kernel" if by in (None, "model", "chat") or session.ledger is None else "all"
         return cls(session, of or usual)
 
-    def sums(self, by: str, *, demo: bool) -> dict[str, Spend]:
+    def sum_by(self, by: str, *, demo: bool) -> dict[str, Spend]:
         """Return the sums by one of GROUPS, of money or of demo credit."""
         if self._book is not None:
             return self._book.by(GROUPS[by], demo=demo)
@@ -73,15 +73,15 @@ class SpendScope:
             return {}
         return self._ledger.read_sums(by, demo=demo, notebook=self._notebook, day=self._day)
 
-    def rows(self, by: str) -> list[dict[str, object]]:
+    def list_rows(self, by: str) -> list[dict[str, object]]:
         """Return the sums as rows of data, money first."""
         return [
             {by: name, "demo": demo, **spend.to_row()}
             for demo in (False, True)
-            for name, spend in self.sums(by, demo=demo).items()
+            for name, spend in self.sum_by(by, demo=demo).items()
         ]
 
-    def charges(self) -> Iterable[Charge]:
+    def list_charges(self) -> Iterable[Charge]:
         """Return the charges in order; those of the ledger are read in parts."""
         if self._book is not None:
             return list(self._book.charges)
@@ -89,7 +89,7 @@ class SpendScope:
             [] if self._ledger is None else self._ledger.read_charges(notebook=self._notebook, day=self._day)
         )
 
-    def records(self) -> Iterable[Record]:
+    def list_records(self) -> Iterable[Record]:
         """Return the charges as records, for a file."""
         if self._book is not None:
             return [Record.of(charge) for charge in self._book.charges]

@@ -70,7 +70,7 @@ class Kept:
             lines.append("What this cell changed stays so.")
         return "\n".join(lines)
 
-    def alone(self, conversations: Conversations) -> dict[str, Any]:
+    def to_metadata(self, conversations: Conversations) -> dict[str, Any]:
         """Return the metadata of an output that holds no answer and no change, but for what is kept."""
         about = {"schema": SCHEMA, "event": "kept", "conversation": conversations.current}
         return {"cnai": {**about, "time": format_time(self.time)}}

@@ -21,7 +21,7 @@ def asked(prompt: str, temperature: float | None = None, **parameters: float) ->
 
 
 def test_what_follows_a_context_is_counted_in_the_text() -> None:
-    likely = ngram.LanguageModel(SMALL).after(" the", " cat")
+    likely = ngram.LanguageModel(SMALL).predict(" the", " cat")
     assert list(likely) == [" sat", " ran"]
     # Of three "the cat": "sat" once after " the" with its space (the first has none), "ran" once.
     assert likely[" sat"] > likely[" ran"] > 0
@@ -29,7 +29,7 @@ def test_what_follows_a_context_is_counted_in_the_text() -> None:
 
 
 def test_an_unseen_pair_backs_off_to_the_last_token() -> None:
-    likely = ngram.LanguageModel(SMALL).after("unknown", " cat")
+    likely = ngram.LanguageModel(SMALL).predict("unknown", " cat")
     assert likely == {" sat": pytest.approx(2 / 3), " ran": pytest.approx(1 / 3)}
 
 
@@ -37,7 +37,7 @@ def test_probabilities_add_up_everywhere() -> None:
     model = ngram.load_model()
     first, second = "\n\n", "\n\n"
     for token in islice(ngram.generate(demo_request("demo-ngram", DemoMessage("user", "The list"))), 50):
-        assert sum(model.after(first, second).values()) == pytest.approx(1)
+        assert sum(model.predict(first, second).values()) == pytest.approx(1)
         first, second = second, token
 
 

@@ -42,7 +42,7 @@ def write_document(text: str, *, quoted: bool = False) -> str:
             token.content for token in tokens if token.type in ("fence", "code_block")
         )
         writer = _Writer(tokens, fence, most_linked=10_000 + 2 * len(text))
-        lines = _join(writer.blocks(_Container(quoted=quoted)))
+        lines = _join(writer.read_blocks(_Container(quoted=quoted)))
     return "\n".join(_quote(lines) if quoted else lines)
 
 
@@ -72,7 +72,7 @@ class _Writer:
         self._fence = fence
         self._inline = InlineWriter(most_linked)
 
-    def blocks(self, container: _Container, *, item: bool = False) -> list[_Block]:
+    def read_blocks(self, container: _Container, *, item: bool = False) -> list[_Block]:
         """Return the blocks up to the end of the container; `item` tells that a list's item begins here."""
         found: list[_Block] = []
         marker = ""
@@ -96,12 +96,12 @@ class _Writer:
 
     def _read_block(self, token: Token, container: _Container, *, task: bool) -> _Block:
         if token.type == "paragraph_open":
-            lines = self._inline.paragraph(self._take(), task=task)
+            lines = self._inline.write_paragraph(self._take(), task=task)
             self._take()
             # The parser hides paragraphs of lists whose items are set close together.
             return _Block("paragraph" if token.hidden else "apart", lines)
         if token.type == "heading_open":
-            text = self._inline.heading(self._take())
+            text = self._inline.write_heading(self._take())
             self._take()
             return _Block("heading", [f"{'#' * int(token.tag[1:])} {text}".rstrip()])
         if token.type in ("fence", "code_block"):
@@ -113,7 +113,7 @@ class _Writer:
         if token.type == "maths_block":
             return _Block("maths", self._write_maths(token, container))
         if token.type == "blockquote_open":
-            return _Block("quote", _quote(_join(self.blocks(container._replace(quoted=True)))))
+            return _Block("quote", _quote(_join(self.read_blocks(container._replace(quoted=True)))))
         assert token.type == "table_open", f"{token.type} is no block that the parser makes"
         return _Block("table", self._read_table())
 
@@ -135,7 +135,7 @@ class _Writer:
         container = container._replace(listed=True)
         while self._take().type == "list_item_open":
             bullet = marker if number is None else f"{number}{marker}"
-            blocks = self.blocks(container, item=True)
+            blocks = self.read_blocks(container, item=True)
             close = close and not any(block.kind == "apart" for block in blocks)
             items.append(_write_item(bullet, _join(blocks, close=close)))
             number = None if number is None else min(number + 1, 999_999_999)
@@ -155,7 +155,7 @@ class _Writer:
             elif token.type in ("th_open", "td_open"):
                 if token.type == "th_open":
                     alignments.append(_ALIGNMENTS.get(str(token.attrs.get("style", "")), "---"))
-                rows[-1].append(self._inline.cell(self._take()))
+                rows[-1].append(self._inline.write_cell(self._take()))
         rows.insert(1, alignments)
         return [f"| {' | '.join(row)} |" for row in rows]
 

@@ -36,7 +36,7 @@ class InlineWriter:
     def __init__(self, most_linked: int) -> None:
         self._left = most_linked
 
-    def paragraph(self, token: Token, *, task: bool = False) -> list[str]:
+    def write_paragraph(self, token: Token, *, task: bool = False) -> list[str]:
         """Return the lines of a paragraph; `task` tells that it may begin with the box of a task."""
         children = list(token.children or ())
         box = ""
@@ -49,7 +49,7 @@ class InlineWriter:
         lines = [escape_line_start(line) for each in text.split("\n") if (line := each.strip(" "))]
         return [box + lines[0], *lines[1:]] if lines and box else lines
 
-    def heading(self, token: Token) -> str:
+    def write_heading(self, token: Token) -> str:
         """Return the text of a heading, on one line."""
         text = self._write(token.children or (), token.content)
         text = text.replace(BREAK, " ").replace("\n", " ").strip(" ")
@@ -57,7 +57,7 @@ class InlineWriter:
         bare = text.rstrip("#")
         return text if bare == text else f"{bare}\\{text[len(bare) :]}"
 
-    def cell(self, token: Token) -> str:
+    def write_cell(self, token: Token) -> str:
         """Return what stands in a cell of a table."""
         return self._write(token.children or (), token.content, cell=True).replace(BREAK, "<br>").strip(" ")
 
