@@ -66,6 +66,8 @@ TERMINAL = Door(
         "list_models": "list them with cnai models",
         "name_model": "cnai ask -m MODEL, or CNAI_MODEL=MODEL",
         "write_question": "write it after cnai ask, or pipe it in",
+        "attach_file": "send its text with -f",
+        "attach_image": "send it as an image with -i",
         "see_request": "see the options of a question with cnai ask --help",
         "send_less": "send less: a shorter question",
         "omit_parameter": _omit_parameter,

@@ -22,6 +22,8 @@ __all__ = [
     "NextStep",
     "Step",
     "assign_first",
+    "attach_file",
+    "attach_image",
     "begin_conversation",
     "by_door",
     "change_setting",
@@ -52,6 +54,7 @@ __all__ = [
     "set_key",
     "set_local_key",
     "set_price",
+    "show_value_as_text",
     "use_conversation",
     "write_question",
 ]
@@ -208,6 +211,21 @@ def keep_as_text() -> Step:
     return Step("keep_as_text", {})
 
 
+def attach_file() -> Step:
+    """Send a file as text."""
+    return Step("attach_file", {})
+
+
+def attach_image() -> Step:
+    """Send a file as an image."""
+    return Step("attach_image", {})
+
+
+def show_value_as_text(name: str) -> Step:
+    """Put a value into the question as text."""
+    return Step("show_value_as_text", {"name": name})
+
+
 def assign_first() -> Step:
     """Put a value into a variable before the prompt names it."""
     return Step("assign_first", {})
@@ -344,6 +362,9 @@ PYTHON = Door(
         "set_local_key": "set the key of this server with Session.use_key",
         "list_models": "list them with Session.models()",
         "name_model": 'Session(model="MODEL")',
+        "attach_file": "send its text with files=[…]",
+        "attach_image": "send it as an image with images=[…]",
+        "show_value_as_text": "put it into the prompt as text",
         "see_request": "see the exact request with Session.prepare",
         "send_less": "send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
         "omit_parameter": "{name} (in ask or in Session)",

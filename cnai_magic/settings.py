@@ -93,6 +93,12 @@ class Cnai(Configurable):
     value_tokens = Integer(
         2000, min=0, help="Tokens of each value that {{ }} puts into a prompt, at most; 0 sends all of it."
     ).tag(config=True)
+    file_tokens = Integer(
+        20_000, min=0, help="Tokens of each text file that -f sends, at most; 0 sends all of it."
+    ).tag(config=True)
+    image_pixels = Integer(
+        1024, min=0, help="Pixels of each side of an image that is sent, at most; 0 sends it as it is."
+    ).tag(config=True)
     connect_timeout = Seconds(10.0, help="Seconds to wait for a connection.").tag(config=True)
     timeout = Seconds(120.0, help="Seconds to wait for the next piece of an answer.").tag(config=True)
     retries = Integer(

@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from reprlib import repr as short_repr
 from typing import Any
 
 from ..errors import InputError
 from ..redaction import replace_surrogates
+from .image_data import ImageFacts, from_data_url, read_image_facts
 
 __all__ = [
     "Content",
     "ImagePart",
+    "KeptImage",
     "Part",
     "TextPart",
     "ToolCall",
@@ -24,6 +27,7 @@ __all__ = [
     "message_error",
     "read_part",
     "read_tool_call",
+    "short_name",
 ]
 
 # Other addresses could name a file of the server.
@@ -46,11 +50,13 @@ class TextPart:
 class ImagePart:
     """A part of a message that is an image: its `url` (http, https, or data in base64), and the `detail`.
 
-    `detail` is "auto", "low" or "high", "" where the server decides.
+    `detail` is "auto", "low" or "high", "" where the server decides. `name` is the file or the variable that
+    it was taken from, "" where that is unknown: it is not sent.
     """
 
     url: str
     detail: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         url = self.url
@@ -68,10 +74,52 @@ class ImagePart:
     def text(self) -> str:
         """Words that stand for the image where only text can stand."""
         kind = self.url.partition(";")[0].removeprefix("data:") if self.url.startswith("data:") else self.url
-        return f"[image: {kind}]"
+        return f"[image: {short_name(self.name) or kind}]"
+
+    @property
+    def data(self) -> bytes | None:
+        """The image itself, None where the part only says where it is."""
+        return from_data_url(self.url)
+
+    def keep(self) -> KeptImage | None:
+        """Return what a notebook keeps of it, None where the part is an address, and kept as it is."""
+        data = self.data
+        if data is None:
+            return None
+        media_type = self.url.partition(";")[0].removeprefix("data:")
+        facts = read_image_facts(data) or ImageFacts("", 0, 0)
+        digest = sha256(data).hexdigest()
+        return KeptImage(self.name, media_type, facts.width, facts.height, len(data), digest, self.detail)
 
 
-Part = TextPart | ImagePart
+@dataclass(frozen=True, slots=True)
+class KeptImage:
+    """An image that was sent, as a notebook keeps it: all but its data. Where it is sent again, words are.
+
+    `width` and `height` are in pixels, 0 where they are unknown, `bytes` and `sha256` (in hexadecimal) are of
+    the data.
+    """
+
+    name: str
+    media_type: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """Words that stand for the image."""
+        size = f", {self.width}×{self.height}" if self.width and self.height else ""
+        return f"[image: {short_name(self.name) or self.media_type}{size}, not kept]"
+
+    def body(self) -> dict[str, Any]:
+        """Return the words, as a part of the API reference."""
+        return TextPart(self.text).body()
+
+
+Part = TextPart | ImagePart | KeptImage
 Content = str | tuple[Part, ...]
 
 
@@ -87,6 +135,11 @@ class ToolCall:
         """Return the call as the API reference writes it."""
         function = {"name": self.name, "arguments": self.arguments}
         return {"id": self.id, "type": "function", "function": function}
+
+
+def short_name(name: str) -> str:
+    """Return the name of an image without the folders of its file."""
+    return re.split(r"[/\\]", name)[-1]
 
 
 def read_part(raw: object) -> Part:

@@ -22,6 +22,7 @@ from .json_format import JsonMode, describe_schema, response_format
 from .message_parts import (
     Content,
     ImagePart,
+    KeptImage,
     TextPart,
     ToolCall,
     check_text,
@@ -46,6 +47,7 @@ __all__ = [
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _OTHER_LIMIT = "max_completion_tokens"
+_KEPT_OF_IMAGE = 300
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Message:
         """All text that a model reads of it."""
         if isinstance(self.content, str) and not self.tool_calls:
             return self.content
-        parts = [part for part in self.content if isinstance(part, TextPart)]
+        parts = [part for part in self.content if isinstance(part, TextPart | KeptImage)]
         said = self.content if isinstance(self.content, str) else "".join(part.text for part in parts)
         return said + "".join(f"{call.name} {call.arguments}" for call in self.tool_calls)
 
@@ -115,8 +117,8 @@ class Message:
 
     @property
     def size(self) -> int:
-        """The characters of the content, those of its images too."""
-        return len(self._words) + sum(len(image.url) for image in self.images)
+        """The characters of the content as a notebook keeps it: of an image it keeps little."""
+        return len(self._words) + sum(min(len(image.url), _KEPT_OF_IMAGE) for image in self.images)
 
     def adding(self, words: str) -> Message:
         """Return the same message with words below its content."""

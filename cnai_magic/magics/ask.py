@@ -16,6 +16,7 @@ from ..display.dry_run import describe_body, describe_question
 from ..errors import InputError
 from ..redaction import to_one_line
 from ..session.question import Options
+from ..session.text_file import read_text_file
 from .arguments import collect_parameters, split_options, split_words
 from .ask_in_cell import ask_in_cell
 from .calling_code import collect_variables, uses_result
@@ -26,7 +27,6 @@ from .prompt_names import collect_names
 from .prompts import find_prompt, merge_prompt, read_instructions, read_variables, show_instructions
 from .see import attach_cells
 from .shell_session import ShellSession
-from .text_file import read_text_file
 
 __all__ = ["ask", "read_body"]
 

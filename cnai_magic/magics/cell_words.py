@@ -35,6 +35,9 @@ CELL = Door(
         "name_model": '%%cnai MODEL, or %config Cnai.model = "MODEL"',
         "write_question": "write it into the cell below %%cnai, or after %cnai",
         "keep_as_text": r"send it as text with \{{{{ … }}}} or %%cnai --raw",
+        "attach_file": "send its text with -f",
+        "attach_image": "send it as an image with -i",
+        "show_value_as_text": "put it into the question as text with {{{{ {name} }}}}",
         "assign_first": "assign it to a variable in a cell above, and name that",
         "see_request": "see the exact request with %%cnai --dry-run json",
         "send_less": "send less: a shorter prompt, %%cnai --new or --once, "

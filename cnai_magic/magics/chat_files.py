@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..api.message_parts import Part, TextPart
+from ..api.message_parts import ImagePart, Part, TextPart
 from ..api.messages import Message
 from ..display.line import Line
 from ..errors import InputError
@@ -114,7 +114,9 @@ def _clean_message(message: Message) -> Message:
 def _clean_part(part: Part) -> Part:
     if isinstance(part, TextPart):
         return TextPart(clean(part.text))
-    return replace(part, url=clean(part.url))
+    if isinstance(part, ImagePart):
+        return replace(part, url=clean(part.url), name=clean(part.name))
+    return replace(part, name=clean(part.name))
 
 
 def _clean_json(value: Any) -> Any:

@@ -25,6 +25,7 @@ from ..chat.turn import Turn
 from ..money.cost import Charge, Spend
 from ..redaction import strip_controls
 from .ipynb import read_notebook
+from .kept_images import find_images_again
 from .messages_json import NO_MODEL
 from .record import build_bundle, build_event_metadata, build_metadata
 from .restore import Restored, restore
@@ -80,7 +81,7 @@ def restore_notebook(path: Path) -> Restored:
     """Return the conversations and the spend that a notebook file holds; see `restore`."""
     cells, notes = read_notebook(path)
     restored = restore(cells)
-    restored.notes[:0] = notes
+    restored.notes[:0] = [*notes, *find_images_again(restored.conversations.values(), path.parent)]
     restored.cells = [each._replace(outputs=()) for each in cells]
     return restored
 

@@ -5,11 +5,12 @@ A notebook is untrusted input: what is not sound is an InputError that says why.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..api.message_parts import Part
+from ..api.message_parts import KeptImage, Part, read_part
 from ..api.messages import Message, Usage
 from ..api.parameters import ParameterValue, check_parameters
 from ..chat.attempt import Attempt
@@ -35,7 +36,7 @@ __all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "read_
 
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
 _MOST_KEPT = 1000
-_MOST_STEPS = 1000
+_MOST_STEPS = _MOST_PARTS = 1000
 _MOST_ATTACHED, _LONGEST_LABEL = 100, 200
 # One for all replies that are read: what the notebook had spent with each is not saved.
 _UNKNOWN = Spend()
@@ -252,13 +253,24 @@ def _attached(about: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _read_prompt_parts(about: Mapping[str, Any]) -> tuple[Part, ...]:
-    parts = about.get("prompt_parts")
-    if parts is None:
-        return ()
-    (question,) = _read_messages({"prompt_parts": [{"role": "user", "content": parts}]}, "prompt_parts")
-    if isinstance(question.content, str):
-        raise InputError("its prompt_parts are not a list")
-    return question.content
+    parts = about.get("prompt_parts", [])
+    if not isinstance(parts, list) or len(parts) > _MOST_PARTS:
+        raise InputError("its prompt_parts are not a list, or too many")
+    try:
+        return tuple(map(_read_part, parts))
+    except InputError as error:
+        raise InputError("its prompt_parts are not those of a message", why=error.what) from error
+
+
+def _read_part(raw: object) -> Part:
+    if not isinstance(raw, Mapping) or raw.get("type") != "image":
+        return read_part(raw)
+    pixels, digest = raw.get("pixels"), read_text(raw, "sha256")
+    if not isinstance(pixels, list) or len(pixels) != 2 or re.fullmatch("[0-9a-f]{64}", digest) is None:
+        raise InputError("its image is not described")
+    width, height = (read_count({"pixels": each}, "pixels") for each in pixels)
+    names = (read_name(raw, "name"), read_name(raw, "media_type"))
+    return KeptImage(*names, width, height, read_count(raw, "bytes"), digest, read_name(raw, "detail", ""))
 
 
 def _read_parameters(about: Mapping[str, Any]) -> dict[str, ParameterValue]:

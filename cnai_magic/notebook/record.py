@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from ..api.message_parts import ImagePart, KeptImage, Part
 from ..api.messages import Usage
 from ..api.parameters import dump_parameters
 from ..chat.attempt import Attempt
@@ -128,6 +129,22 @@ def _hide_in_value(value: Any) -> Any:
     return _hide_keys_in(value) if isinstance(value, str) else value
 
 
+def _write_part(part: Part) -> dict[str, Any]:
+    """Return a part as a notebook keeps it: of an image name, size and digest, not the data."""
+    kept = part.keep() if isinstance(part, ImagePart) else part
+    if not isinstance(kept, KeptImage):
+        return part.body()
+    about: dict[str, Any] = {
+        "type": "image",
+        "name": clean(kept.name),
+        "media_type": kept.media_type,
+        "pixels": [kept.width, kept.height],
+        "bytes": kept.bytes,
+        "sha256": kept.sha256,
+    }
+    return {**about, "detail": kept.detail} if kept.detail else about
+
+
 def _record_whole(attempt: Attempt) -> dict[str, Any]:
     return {**_record(attempt), "text": _hide_keys_in(attempt.reply.text)}
 
@@ -177,7 +194,7 @@ def _record(attempt: Attempt) -> dict[str, Any]:
     if reply.note:
         about["note"] = clean(reply.note)
     if reply.prompt_parts:
-        about["prompt_parts"] = [_hide_in_value(part.body()) for part in reply.prompt_parts]
+        about["prompt_parts"] = [_hide_in_value(_write_part(part)) for part in reply.prompt_parts]
     if reply.attached:
         about["attached"] = [clean(each) for each in reply.attached]
     if reply.steps:

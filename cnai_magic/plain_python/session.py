@@ -15,6 +15,7 @@ from ..chat.reply import Reply
 from ..errors import InputError
 from ..money.cost import Cost
 from ..redaction import ApiKey
+from ..session.attached_files import attach_all
 from ..session.kernel_session import KernelSession
 from ..session.question import Options
 from ..session.view import View
@@ -58,6 +59,8 @@ class Session:
         think: str | int | None = None,
         extra: Mapping[str, Any] | None = None,
         history_tokens: int | None = None,
+        file_tokens: int | None = None,
+        image_pixels: int | None = None,
         connect_timeout: float | None = None,
         timeout: float | None = None,
         retries: int | None = None,
@@ -100,6 +103,8 @@ class Session:
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
+        files: Sequence[object] = (),
+        images: Sequence[object] = (),
         chat: str = "",
         new: bool = False,
         once: bool = False,
@@ -111,6 +116,8 @@ class Session:
         none. `think` is "off", "low", "medium", "high", "max" or a number of tokens, `extra` any other fields
         of the request. `schema` asks for JSON that fits it, which is then `Reply.data`: it is a JSON Schema,
         a type (a dataclass, a TypedDict, a model of pydantic, `list[Person]`) or words, {} for any JSON.
+        `files` are paths of text files and of tables (CSV, TSV) that are sent with the question, `images`
+        paths or addresses of images, their bytes, figures of matplotlib or plotly, images of PIL.
         `chat` names the conversation that is asked, `new` begins one (of that name, if any) and goes on in
         it, `once` asks outside of any. `stream` False asks for the whole answer at once.
 
@@ -122,7 +129,7 @@ class Session:
         answer that does not fit the schema after one request to correct it: all are CnaiErrors. The
         conversation is then as it was.
         """
-        return self._kernel.ask(prompt, _read_options(locals()))
+        return self._kernel.ask(prompt, _read_options(locals(), self.settings))
 
     def go_on(self, *, chat: str = "", max_tokens: int | None = None) -> Reply:
         """Ask for the rest of the last answer, which max_tokens, a budget or a stop has cut.
@@ -153,6 +160,8 @@ class Session:
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
+        files: Sequence[object] = (),
+        images: Sequence[object] = (),
         chat: str = "",
         new: bool = False,
         once: bool = False,
@@ -167,7 +176,7 @@ class Session:
                 print(piece, end="", flush=True)
             print(stream.reply.usage)
         """
-        options = _read_options(locals())
+        options = _read_options(locals(), self.settings)
         kernel = self._kernel
 
         def answer(view: View) -> Reply:
@@ -190,6 +199,8 @@ class Session:
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
+        files: Sequence[object] = (),
+        images: Sequence[object] = (),
         chat: str = "",
         new: bool = False,
         once: bool = False,
@@ -200,7 +211,7 @@ class Session:
 
             session.prepare("What is a median?")["messages"]
         """
-        options = _read_options(locals())
+        options = _read_options(locals(), self.settings)
         return self._kernel.prepare(prompt, options).request.body(stream=True, include_usage=True)
 
     def conversation(self, name: str = "") -> Conversation:
@@ -267,7 +278,7 @@ class Session:
         self.close()
 
 
-def _read_options(arguments: Mapping[str, Any]) -> Options:
+def _read_options(arguments: Mapping[str, Any], settings: Cnai) -> Options:
     """Return the options of a question; `arguments` are those of the method that asks it, by name."""
     for name in ("model", "system", "chat"):
         check_text(arguments[name], name)
@@ -279,6 +290,7 @@ def _read_options(arguments: Mapping[str, Any]) -> Options:
         new=arguments["new"],
         once=arguments["once"],
         stream=arguments.get("stream", True),
+        attachments=attach_all(arguments["files"], arguments["images"], settings),
     )
 
 
@@ -296,6 +308,8 @@ def ask(
     prefix: str | None = None,
     extra: Mapping[str, Any] | None = None,
     schema: object = None,
+    files: Sequence[object] = (),
+    images: Sequence[object] = (),
     base_url: str | None = None,
 ) -> Reply:
     """Ask one question, outside of any conversation, with the settings of the environment.

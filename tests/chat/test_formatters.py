@@ -329,7 +329,7 @@ def test_an_exception_is_shown_with_its_causes() -> None:
 
 
 def test_a_path_is_shown_by_the_text_of_its_file(tmp_path: Path) -> None:
-    from cnai_magic.magics.text_file import read_text_file
+    from cnai_magic.session.text_file import read_text_file
 
     note = tmp_path / "note.txt"
     note.write_bytes("\ufeffGrüße\r\n{{ x }}\r\n".encode())
@@ -340,7 +340,7 @@ def test_a_path_is_shown_by_the_text_of_its_file(tmp_path: Path) -> None:
     assert rendered(note) == f"path: {note}, 2 lines\nGrüße\n{{{{ x }}}}"
     for name, data, said in (
         ("gone", None, "there is no file"),
-        (".", None, "is not a file"),
+        (".", None, "is a folder, and no file"),
         ("image.png", b"\x89PNG\r\n", "is not text in UTF-8"),
         ("zeros", b"a\0b", "it has zero bytes"),
     ):

@@ -528,5 +528,7 @@ def test_an_exported_notebook_keeps_the_parts_of_a_question_and_its_calls_of_too
     cells, notes = read_notebook(file)
     assert list(notes) == []
     assert cells[-1].source.endswith("Look: [image: image/png]")
+    assert "iVBORw0KGgo" not in file.read_text(encoding="utf-8")
     back = restore(cells).conversations["main"]
+    messages[0]["content"][1] = {"type": "text", "text": "[image: image/png, not kept]"}  # type: ignore[index]
     assert json.loads(to_messages(back))["messages"] == messages
