@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..chat.braces import has_braces
 from ..chat.prompt import render_prompt
 from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..chat.reply import Reply
@@ -112,6 +113,8 @@ def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]
     `variables` come before the names of the notebook.
     """
     names = {**collect_names(shell_session), **variables}
+    if has_braces(body):
+        shell_session.learn_secrets()
     rendered = render_prompt(body, names, shell_session.settings.value_tokens, read_text_file)
     for remark in rendered.remarks:
         print(to_one_line(remark))

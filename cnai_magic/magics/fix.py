@@ -25,6 +25,7 @@ def fix(shell_session: ShellSession, line: str) -> None:
     if arguments.help:
         print(parser.format_help())
         return
+    shell_session.learn_secrets()
     failure = shell_session.last_failure
     if failure is None:
         raise InputError("no cell has failed so far", next_step="run the cell that fails, then %cnai_fix")

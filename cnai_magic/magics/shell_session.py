@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from IPython.display import display
 
 from ..chat.failure_prompt import Failure
+from ..chat.formatters import learn_secrets
 from ..display.outputs import keep_in_outputs
 from ..errors import CnaiError
 from ..session.kernel_session import KernelSession
@@ -58,6 +61,12 @@ class ShellSession:
     def folder(self) -> Path:
         """The folder of the notebook, the one in use where it is not known."""
         return Path(self.file.name).absolute().parent if self.file.name else Path.cwd()
+
+    def learn_secrets(self) -> None:
+        """Know the key and the secrets of the environment, so that no value that is sent holds one."""
+        learn_secrets(os.environ)
+        with suppress(CnaiError):  # it says so when the question is asked
+            self._session.resolve_endpoint()
 
     def identify_cell(self) -> None:
         """Find the cell that runs among those of the file, where it first asks."""

@@ -13,13 +13,20 @@ from ...errors import InputError
 from .arrays import is_array, show_array
 from .code import is_code, show_code, show_exception
 from .figures import is_figure, show_figure
-from .masking import mask_secrets
+from .masking import learn_secrets, mask_secrets
 from .plain import kinds_of, show_plain, show_text
 from .shown import FormatError, Shown, View, cut_text
 from .tables import is_data_frame, read_table, show_table
 from .views import show_view
 
-__all__ = ["FormatError", "Shown", "mask_secrets", "register_formatter", "show_value"]
+__all__ = [
+    "FormatError",
+    "Shown",
+    "learn_secrets",
+    "mask_secrets",
+    "register_formatter",
+    "show_value",
+]
 
 _registered: dict[type, Callable[[Any], str]] = {}
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ...redaction import hide_keys
 
-__all__ = ["MASK", "is_secret_name", "mask_secrets"]
+__all__ = ["MASK", "is_secret_name", "learn_secrets", "mask_secrets"]
 
 MASK = "[secret masked]"
 
@@ -14,6 +15,7 @@ _NAME = (
     r"(?:passwords?|passwd|passphrase|pwd|secrets?|(?:secret|client|api|access|private|account)[\W_]?(?:key|secret)s?"
     r"|(?:auth|access|refresh|bearer|api)[\W_]?tokens?|credentials?)"
 )
+_OF_SHELLS = re.compile(r"_(?:TOKEN|KEY|PAT)\Z")
 _SECRET_NAME = re.compile(rf"(?:.*[_\W])?{_NAME}(?:[_\W]*\d*)", re.IGNORECASE)
 # Keys by the forms that their makers document, and private keys in PEM.
 _FORMS = re.compile(
@@ -42,12 +44,26 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.fullmatch(name) is not None
 
 
+# A shorter value is a placeholder, and a common word.
+_SHORTEST = 8
+_of_environment: list[str] = []
+
+
+def learn_secrets(environment: Mapping[str, str]) -> None:
+    """Mask the values of these environment variables from now on, where their names are those of secrets."""
+    named = (value for name, value in environment.items() if is_secret_name(name) or _OF_SHELLS.search(name))
+    # The longest first: one may be a part of another.
+    _of_environment[:] = sorted({value for value in named if len(value) >= _SHORTEST}, key=len, reverse=True)
+
+
 def mask_secrets(text: str) -> tuple[str, int]:
     """Return a text with `MASK` in place of what looks like a secret, and how many stand in it.
 
-    Known API keys are masked wherever and in whatever form they stand.
+    Known API keys and secrets of the environment are masked wherever they stand.
     """
     text = hide_keys(_FORMS.sub(MASK, text), MASK)
+    for secret in _of_environment:
+        text = text.replace(secret, MASK)
     for pattern in _ASSIGNED:
         text = pattern.sub(rf"\1{MASK}", text)
     return text, text.count(MASK)
