@@ -117,18 +117,13 @@ def test_a_re_run_renders_again_and_versions_and_restore_keep_what_was_sent(
 
 
 def test_no_value_holds_the_key_or_a_secret_of_the_environment(tmp_path: Path) -> None:
-    secrets = {
-        "CNAI_API_KEY": "plain0key0without0a0form",
-        "HF_TOKEN": "token-of-another",
-        "DB_PASSWORD": "p4ss",
-    }
+    secrets = {"CNAI_API_KEY": "plain0key0without0a0form", "HF_TOKEN": "token-of-another"}
     with running_kernel(tmp_path, CNAI_BASE_URL="demo", **secrets) as kernel:
-        kernel.run("import os; keys = [*os.environ.values()]; short = os.environ['DB_PASSWORD']")
+        kernel.run("import os; values = [*os.environ.values()]")
         # Before anything else has looked for the key.
-        ran = kernel.run("%%cnai --dry-run json\n{{ keys }} {{ os.environ }} {{ os.environ.CNAI_API_KEY }}")
-        assert "[secret masked]" in ran.stdout
-        for secret in ("plain0key0without0a0form", "token-of-another", "'p4ss'"):
-            assert secret not in ran.stdout.replace("keys", "").replace(f"[{secret}]", "")
+        ran = kernel.run("%%cnai --dry-run json\n{{ values }} {{ os.environ }} {{ os.environ.CNAI_API_KEY }}")
+        assert ran.stdout.count("[secret masked]") >= 5
+        assert not [secret for secret in secrets.values() if secret in ran.stdout]
 
 
 def test_what_a_reader_would_not_expect_is_said(kernel: Kernel) -> None:
