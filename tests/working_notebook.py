@@ -124,7 +124,7 @@ class WorkingNotebook:
             run.answer("" if once else latest.conversation, position)
 
     def _command(self, run: CellRun, outputs: dict[str, dict[str, Any]], line: str) -> None:
-        position = run.command()
+        position = run.count_command()
         shown = run_chat_command(self.session, line, lambda: None, position=position)
         data, about = Recorded.of(shown)._repr_mimebundle_()
         name = f"command {position.index_in_cell}"
@@ -134,7 +134,7 @@ class WorkingNotebook:
             name, attempt, conversation = shown.changed
             outputs = next(each for each in self.outputs.values() if name in each)
             outputs[name] = {"data": build_bundle(attempt), "metadata": build_metadata(attempt, conversation)}
-            kept = self.session.cells.kept_beside(attempt)
+            kept = self.session.cells.find_kept_beside(attempt)
             if kept:
                 most = self.session.settings.save_attempts
                 outputs[name]["metadata"]["cnai"]["kept"] = kept.record(most)

@@ -46,7 +46,7 @@ class Client:
         self._retries = retries
         self._refusals = Refusals()
 
-    def models(self) -> list[Model]:
+    def list_models(self) -> list[Model]:
         """Return the models of the key, in the server's order (API reference: `GET /models`)."""
         cancellation = Cancellation()
         hide = self._requester.key.hide_in
@@ -59,7 +59,7 @@ class Client:
 
         return run_in_worker(lambda: next(retry(ask, cancellation, self._retries)), cancellation.cancel)
 
-    def pricing(self) -> dict[str, Any] | None:
+    def fetch_pricing(self) -> dict[str, Any] | None:
         """Return the server's price list as it stands, None where it has none; see `billing.read_price_list`.
 
         new-api has one at `/api/pricing`, beside the version of the API. Numbers with a fraction are
@@ -70,7 +70,7 @@ class Client:
             lambda: self._requester.look_up("/api/pricing", cancellation), cancellation.cancel
         )
 
-    def balance(self) -> Balance | None:
+    def fetch_balance(self) -> Balance | None:
         """Return the credit of the key, None where the server does not report it.
 
         It is asked as `pricing` is: `/dashboard/billing/subscription` and `/usage`, which the one-api

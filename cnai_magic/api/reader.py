@@ -235,7 +235,7 @@ class StreamReader:
 
     def close(self) -> Chunk | None:
         """Return the text that was held back: half a character, or the possible beginning of a tag."""
-        text, thought, all_thought = self._thinking.rest()
+        text, thought, all_thought = self._thinking.finish()
         # Half a character that the other half never followed.
         text += "\ufffd" * len(self._half)
         thought += "\ufffd" * len(self._half_thought)

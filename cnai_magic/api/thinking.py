@@ -100,7 +100,7 @@ class ThinkingTags:
             self._begun = True
         return self._find_unpaired(text)
 
-    def rest(self) -> Split:
+    def finish(self) -> Split:
         """Return what was held back, at the end of the answer."""
         held, self._held = self._held, ""
         if self._closer and not self._left:

@@ -45,7 +45,7 @@ class CellRun:
         self.asked += 1
         return position
 
-    def command(self) -> CellPosition:
+    def count_command(self) -> CellPosition:
         """Count a command, and return where it stands."""
         self.commands += 1
         return CellPosition(self.cell, self.commands - 1, "command")
@@ -70,6 +70,6 @@ class CellRun:
             return
         if succeeded and self.asked == len(self.answered) + self.outside:
             conversations.end_of_cell(self.cell, self.answered)
-        for conversation, turn in conversations.turns_of(self.cell):
+        for conversation, turn in conversations.find_turns(self.cell):
             if turn.position.is_asked_again and (conversation.name, turn.position) not in self.answered:
-                turn.failed = conversations.asked_again(turn.position) is conversation
+                turn.failed = conversations.find_asked_again(turn.position) is conversation

@@ -103,7 +103,7 @@ class Conversation:
                 return turn
         return None
 
-    def turns_of(self, cell: str) -> list[Turn]:
+    def find_turns(self, cell: str) -> list[Turn]:
         """Return all turns that a cell asked, those too that it no longer asks."""
         return [each for each in (*self.turns, *self.detached.values()) if each.position.cell == cell]
 

@@ -81,7 +81,7 @@ class Conversations:
 
     # -- which one is asked ---------------------------------------------------------------------
 
-    def asked_again(self, position: CellPosition) -> Conversation:
+    def find_asked_again(self, position: CellPosition) -> Conversation:
         """Return the conversation in which a question is asked: the one of its turn, if it has one.
 
         Where a fork of that one is in use, made after the cell had its turn, the question is asked in the
@@ -98,21 +98,23 @@ class Conversations:
                 return in_use
         return max(holding, key=lambda each: _find_last_asked(each, position))
 
-    def first_run(self, position: CellPosition) -> datetime:
+    def find_first_run(self, position: CellPosition) -> datetime:
         """Return when the cell of a question first ran, by which its turn is ordered; now, if it has none.
 
         Turns are in the order of first runs, not of the document.
         """
         cell = position.cell or ""
-        runs = [turn.first_run for _, turn in self.turns_of(cell) if turn.position.is_asked_again]
-        deleted = self.deleted_run(cell)
+        runs = [turn.first_run for _, turn in self.find_turns(cell) if turn.position.is_asked_again]
+        deleted = self.find_deleted_run(cell)
         return min([*runs, deleted] if deleted else runs, default=None) or self.clock.now()
 
-    def deleted_run(self, cell: str) -> datetime | None:
+    def find_deleted_run(self, cell: str) -> datetime | None:
         """Return when a cell first ran whose turns were deleted with their conversation, else None."""
         return self._removed.first_runs.get(cell)
 
-    def begun_at(self, position: CellPosition, name: str = "", *, fork: bool = False) -> Conversation | None:
+    def find_begun_at(
+        self, position: CellPosition, name: str = "", *, fork: bool = False
+    ) -> Conversation | None:
         """Return the conversation that was begun at a position: a cell that runs again goes on in it."""
         for each in self:
             begun = each.begun_by
@@ -190,7 +192,7 @@ class Conversations:
 
     def new(self, name: str = "", by: CellPosition = _NOWHERE) -> Conversation:
         """Begin a conversation and go on in it; the command that began it goes on in it again."""
-        conversation = self.begun_at(by, name)
+        conversation = self.find_begun_at(by, name)
         if conversation is None:
             conversation = self.add(self.draft(name))
             conversation.begun_by = by if by.cell is not None else None
@@ -203,7 +205,7 @@ class Conversations:
 
         The command that made a fork makes it again; which also returns answers: see Conversation.fork_again.
         """
-        fork = self.begun_at(by, name, fork=True)
+        fork = self.find_begun_at(by, name, fork=True)
         returned: list[Attempt] = []
         if fork is not None:
             # Of one that was deleted it keeps what it has.
@@ -310,9 +312,9 @@ class Conversations:
         self._removed.dropped = removed.dropped | self._removed.dropped
         self._met |= removed.turns
 
-    def turns_of(self, cell: str) -> list[tuple[Conversation, Turn]]:
+    def find_turns(self, cell: str) -> list[tuple[Conversation, Turn]]:
         """Return all turns of a cell, each with its conversation."""
-        return [(each, turn) for each in self for turn in each.turns_of(cell)]
+        return [(each, turn) for each in self for turn in each.find_turns(cell)]
 
 
 def _list_names(conversation: Conversation) -> Sequence[str]:

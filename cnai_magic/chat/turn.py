@@ -114,9 +114,9 @@ class Turn:
 
     def shown(self, most: int) -> Attempt:
         """Return the current attempt with those that its output keeps beside it, at most `most`."""
-        return replace(self.attempt, others=self.others(most))
+        return replace(self.attempt, others=self.list_others(most))
 
-    def others(self, most: int) -> tuple[Attempt, ...]:
+    def list_others(self, most: int) -> tuple[Attempt, ...]:
         """Return the latest attempts that are not the current one, at most `most`, in their order."""
         found: list[Attempt] = []
         left = _EARLIER_CHARACTERS

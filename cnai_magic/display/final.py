@@ -40,7 +40,7 @@ class StaticView(View):
         if attempt is not None:
             self.end(attempt)
 
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Return False: an interrupt is the person's own here."""
         return False
 

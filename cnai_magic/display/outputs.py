@@ -20,7 +20,7 @@ def change_output(session: KernelSession, shown: object) -> None:
     """Bring an attempt that a command has put into force into the output of its cell."""
     if isinstance(shown, Recorded) and shown.changed is not None:
         display_id, attempt, conversation = shown.changed
-        kept = session.cells.kept_beside(attempt)
+        kept = session.cells.find_kept_beside(attempt)
         _update(CellOutput(display_id, attempt), session, kept, conversation)
 
 
@@ -54,7 +54,7 @@ def _build_output(
 
 def build_kept_metadata(session: KernelSession, cell: str | None) -> dict[str, Any]:
     """Return the metadata of the output of an answer that is arriving: what its cell did before."""
-    kept = session.cells.kept_meanwhile(cell)
+    kept = session.cells.find_kept_meanwhile(cell)
     return _keep_beside(kept, session) if kept else {}
 
 

@@ -89,7 +89,7 @@ class TerminalView(View):
         elif not self._ends_line:
             self._write("\n")
 
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Return False: an interrupt is the person's own here."""
         return False
 

@@ -144,7 +144,7 @@ class WidgetView(View):
         display({"text/plain": ""}, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
         self._close()
 
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Tell whether Stop was pressed and its message waits for the end of the cell."""
         if self._widget is not None and not self._stop_was_queued:
             self._stop_was_queued = is_stop_queued(self._shell, self._widget)
@@ -226,7 +226,7 @@ class WidgetView(View):
             self._widget.send(message)
 
     def _close(self) -> None:
-        if self.stopping():
+        if self.is_stopping():
             wait_until_settled(self._shell, self._widget)
         widget, self._widget = self._widget, None
         if widget is not None:

@@ -60,7 +60,9 @@ def get_help(magic: str) -> str:
 def change_conversations(shell_session: ShellSession, line: str) -> None:
     """Carry out a line of `%cnai_chat`."""
     run = shell_session.cell.run
-    shown = run_chat_command(shell_session.session, line, shell_session.file.find, position=run.command())
+    shown = run_chat_command(
+        shell_session.session, line, shell_session.file.find, position=run.count_command()
+    )
     display_id = uuid4().hex
     shell_session.show(shown, display_id)
     run.show(display_id, shown)

@@ -45,12 +45,12 @@ def restore(command: Command, arguments: Namespace) -> object:
             next_step="save the notebook, and name it: %cnai_chat restore --from PATH",
         )
     restored = restore_notebook(path)
-    before = session.book.notebook(), session.book.notebook(demo=True)
+    before = session.book.get_notebook(), session.book.get_notebook(demo=True)
     session.cells.restore(restored)
     session.cells.change(command.position.cell)
     lines = [f"Restored from {path.name}: {count_turns(restored.conversations.values())}; nothing was sent."]
-    if restored.charges and before != (session.book.notebook(), session.book.notebook(demo=True)):
-        real, demo = session.book.before(), session.book.before(demo=True)
+    if restored.charges and before != (session.book.get_notebook(), session.book.get_notebook(demo=True)):
+        real, demo = session.book.get_before(), session.book.get_before(demo=True)
         money = [*([str(real)] if real.requests else []), *([f"demo credit {demo}"] if demo.requests else [])]
         lines.append(f"Cost of its answers: {' and '.join(money)}.")
     in_use = session.conversations.in_use

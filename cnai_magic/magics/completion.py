@@ -179,7 +179,7 @@ def _find_option(parser: Parser, name: str) -> Action | None:
 def _list_models(shell_session: ShellSession) -> list[str]:
     session = shell_session.session
     try:
-        known = session.servers.known_models(session.resolve_endpoint())
+        known = session.servers.get_known_models(session.resolve_endpoint())
     except CnaiError:
         return []
     return [model.id for model in known or ()]

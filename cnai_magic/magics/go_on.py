@@ -52,7 +52,7 @@ def show_in_its_cell(shell_session: ShellSession, other: OtherCell) -> None:
     shown, turn = run.outputs[-1], other.turn
     if session.latest_attempt is None or session.latest_attempt.id != turn.attempt.id:
         return  # nothing came, and the former answer stays
-    command = Command(session, lambda: None, run.command())
+    command = Command(session, lambda: None, run.count_command())
     note = Line(f"The answer of turn {turn.attempt.turn} goes on in the output of its cell.")
     whole = turn.shown(session.settings.save_attempts)
     changed = (turn.display_id, whole, other.conversation)

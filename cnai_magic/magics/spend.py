@@ -140,7 +140,7 @@ def _describe_budget(session: KernelSession) -> Iterator[str]:
 def _describe_replays(session: KernelSession) -> Iterator[str]:
     """Say what replayed answers had cost when they were asked for."""
     for demo in (False, True):
-        spend = session.book.replayed(demo=demo)
+        spend = session.book.get_replayed(demo=demo)
         if spend.requests:
             cost = f"demo credit {spend.format()}" if demo else spend.format()
             many = f"{spend.requests:,} answers were" if spend.requests > 1 else "1 answer was"
@@ -151,12 +151,12 @@ def _describe_replays(session: KernelSession) -> Iterator[str]:
 def describe_balance(session: KernelSession) -> Iterator[str]:
     """Say what the server itself counts, beside what was counted here."""
     endpoint = session.resolve_endpoint()
-    if endpoint.demo and not session.book.total(demo=True).requests:
+    if endpoint.demo and not session.book.get_total(demo=True).requests:
         return  # nothing would be asked but a gateway that is not even running
     if session.settings.replay:
         return  # who replays has no network
     try:
-        balance = session.servers.balance(endpoint)
+        balance = session.servers.fetch_balance(endpoint)
     except CnaiError as error:
         yield f"The server's own count is not available: {error.what}."
         return
@@ -175,7 +175,7 @@ def describe_balance(session: KernelSession) -> Iterator[str]:
     yield f"{host} counts {used} for this key in all, {left}."
     yield _compare(session, endpoint, host, balance.used)
     with suppress(LedgerError):  # the overview says why
-        ledger = session.spending.ledger_to_read()
+        ledger = session.spending.get_ledger_to_read()
         ours = ledger.read_sums("host", demo=demo).get(host) if ledger is not None else None
         if ours is not None:
             yield f"The ledger counts {ours.format(exact=True)} for {host} in all, whatever the key."

@@ -68,7 +68,7 @@ class SpendScope:
     def sum_by(self, by: str, *, demo: bool) -> dict[str, Spend]:
         """Return the sums by one of GROUPS, of money or of demo credit."""
         if self._book is not None:
-            return self._book.by(GROUPS[by], demo=demo)
+            return self._book.sum_by(GROUPS[by], demo=demo)
         if self._ledger is None:
             return {}
         return self._ledger.read_sums(by, demo=demo, notebook=self._notebook, day=self._day)
@@ -110,8 +110,12 @@ def read_overview(session: KernelSession, *, kernel: bool = True) -> tuple[dict[
         totals, notes = {}, error.lines(session.door)
     if kernel:
         book = session.book
-        own = {"this kernel": ScopeTotal(book.total(), book.total(demo=True), read_kernel_status(session))}
-        before = ScopeTotal(book.before(), book.before(demo=True))
+        own = {
+            "this kernel": ScopeTotal(
+                book.get_total(), book.get_total(demo=True), read_kernel_status(session)
+            )
+        }
+        before = ScopeTotal(book.get_before(), book.get_before(demo=True))
         if before.money.requests or before.demo.requests:
             own["restored answers"] = before
         everything = {"all": totals.pop("all")} if "all" in totals else {}
@@ -125,12 +129,12 @@ def read_kernel_status(session: KernelSession) -> BudgetStatus | None:
         budget = session.budget
     except InputError:
         return None
-    return session.spending.status(budget, demo=session.asks_demo())
+    return session.spending.get_status(budget, demo=session.asks_demo())
 
 
 def read_day_status(session: KernelSession) -> BudgetStatus | None:
     """Return the budget of the day of all notebooks, None where there is none."""
-    ledger = session.spending.ledger_to_read()
+    ledger = session.spending.get_ledger_to_read()
     return None if ledger is None else ledger.day.read_status(choose_account(session.asks_demo()))
 
 
@@ -141,7 +145,7 @@ def _read_ledger_totals(session: KernelSession, kernel: bool) -> dict[str, Scope
     if kernel and session.notebook:
         scopes["this notebook"] = (session.notebook, None)
     scopes["all"] = (None, None)
-    ledger = session.spending.ledger_to_read()
+    ledger = session.spending.get_ledger_to_read()
     if ledger is None:
         return {name: ScopeTotal() for name in scopes}
     totals = {}
@@ -161,4 +165,4 @@ def _open_ledger(session: KernelSession) -> Ledger | None:
                 terminal="turn it on: CNAI_LEDGER=on",
             ),
         )
-    return session.spending.ledger_to_read()
+    return session.spending.get_ledger_to_read()

@@ -56,23 +56,23 @@ class SpendBook:
             self._replayed_ids.add(charge.id)
             self._replayed[charge.demo] += Spend.of(charge)
 
-    def total(self, *, demo: bool = False) -> Spend:
+    def get_total(self, *, demo: bool = False) -> Spend:
         """Return the sum of all charges of this kernel: the real ones, or the demo credit."""
         return self._totals[demo]
 
-    def before(self, *, demo: bool = False) -> Spend:
+    def get_before(self, *, demo: bool = False) -> Spend:
         """Return what the outputs of the notebook say was spent before this kernel."""
         return self._before[demo]
 
-    def notebook(self, *, demo: bool = False) -> Spend:
+    def get_notebook(self, *, demo: bool = False) -> Spend:
         """Return what the notebook has spent as far as this kernel knows: before, and by itself."""
         return self._before[demo] + self._totals[demo]
 
-    def replayed(self, *, demo: bool = False) -> Spend:
+    def get_replayed(self, *, demo: bool = False) -> Spend:
         """Return what the replayed answers had cost when they were asked."""
         return self._replayed[demo]
 
-    def by(self, group: Callable[[Charge], str], *, demo: bool = False) -> dict[str, Spend]:
+    def sum_by(self, group: Callable[[Charge], str], *, demo: bool = False) -> dict[str, Spend]:
         """Return the sums by what `group` makes of each charge, in the order of first use."""
         sums: dict[str, Spend] = {}
         for charge in self.charges:

@@ -143,7 +143,7 @@ class MemoryHolds(Holds):
             if self.limit is None:
                 return None
             return BudgetStatus(
-                self.limit, self._book.total(demo=account == DEMO).nano, self.sum_held(account)
+                self.limit, self._book.get_total(demo=account == DEMO).nano, self.sum_held(account)
             )
 
     def sum_held(self, account: str) -> int:

@@ -87,7 +87,7 @@ class SettlementQueue:
                 self._write_later()
 
     @contextmanager
-    def at_rest(self) -> Iterator[bool]:
+    def pause_writing(self) -> Iterator[bool]:
         """Keep charges from being written within the block; False where one is being written now."""
         taken = self._writing.acquire(blocking=False)
         try:

@@ -85,7 +85,7 @@ class Spending:
 
     # -- the ledger -----------------------------------------------------------------------------
 
-    def ledger(self) -> Ledger | None:
+    def get_ledger(self) -> Ledger | None:
         """Return the ledger that is set now, None where it is off; opens nothing yet.
 
         Raises LedgerError for what is not a path.
@@ -104,12 +104,12 @@ class Spending:
                 self._notebooks.clear()
             return self._ledger
 
-    def ledger_to_read(self) -> Ledger | None:
+    def get_ledger_to_read(self) -> Ledger | None:
         """Return the ledger with all that is known, None where no file exists: reading creates none."""
         if self._queue.waiting:
             with defer_interrupts():
                 self.write()
-        ledger = self.ledger()
+        ledger = self.get_ledger()
         try:
             self._path.stat()
         except FileNotFoundError:
@@ -123,7 +123,7 @@ class Spending:
 
     # -- before a request -----------------------------------------------------------------------
 
-    def limits(self, budget: int | None, pause: Callable[[float], None] = time.sleep) -> Limits | None:
+    def find_limits(self, budget: int | None, pause: Callable[[float], None] = time.sleep) -> Limits | None:
         """Return the budgets that apply now, None where there is none; `budget` is the kernel's.
 
         Raises LedgerError where there is a budget of the day that cannot be looked up, also after a little
@@ -138,7 +138,7 @@ class Spending:
                 if not waiting.for_lock(error):
                     raise
         self.budget.kernel.limit = budget
-        ledger = self.ledger() if day else None
+        ledger = self.get_ledger() if day else None
         if budget is None and ledger is None:
             return None
         return Limits(self.budget.kernel if budget is not None else None, ledger.day if ledger else None)
@@ -165,7 +165,7 @@ class Spending:
             self.write()
         with self._lock:
             try:
-                ledger = self.ledger()
+                ledger = self.get_ledger()
                 patience = 0.0 if self._queue.blocked and not self._day_budget_seen else BRIEF
                 limit = None if ledger is None else ledger.day.read_limit(patience=patience)
                 self._day_budget_seen = limit is not None
@@ -214,7 +214,7 @@ class Spending:
     def write(self) -> None:
         """Write what was settled to the ledger; where that fails, warn once, and try again later."""
         try:
-            ledger = self.ledger()
+            ledger = self.get_ledger()
             self._queue.write(None if ledger is None else ledger.day)
         except LedgerError as error:
             self._warn(error)
@@ -225,7 +225,7 @@ class Spending:
         """Remember by how much an answer passed the max_tokens that was sent; say so once."""
         ledger = None
         with suppress(LedgerError):  # it is reported where something is written
-            ledger = self.ledger()
+            ledger = self.get_ledger()
         self.budget.models.note_length(host, model, limit, completion_tokens, ledger)
 
     def _note_written(self, charge: Charge) -> None:
@@ -250,12 +250,12 @@ class Spending:
 
     # -- sums -----------------------------------------------------------------------------------
 
-    def status(self, budget: int | None, *, demo: bool) -> BudgetStatus | None:
+    def get_status(self, budget: int | None, *, demo: bool) -> BudgetStatus | None:
         """Return the kernel's budget, and what is spent and held of it, in nano-USD; None for no budget."""
         if budget is None:
             return None
         held = self.budget.kernel.sum_held(choose_account(demo))
-        return BudgetStatus(budget, self.book.total(demo=demo).nano, held)
+        return BudgetStatus(budget, self.book.get_total(demo=demo).nano, held)
 
     def notebook(self, notebook: str, *, demo: bool) -> Spend:
         """Return what a notebook has spent in all its kernels: what the ledger has, and what waits for it.
@@ -264,16 +264,16 @@ class Spending:
         """
         ledger = None
         with suppress(LedgerError):  # it is reported where something is written
-            ledger = self.ledger() if notebook else None
+            ledger = self.get_ledger() if notebook else None
         if ledger is None:
-            return self.book.notebook(demo=demo)
+            return self.book.get_notebook(demo=demo)
         self._read_sum(ledger, notebook, demo)
         with self._lock:
             key = (notebook, demo)
             waiting = [entry.charge for entry in self._queue.waiting if entry.charge is not None]
             of_notebook = [each for each in waiting if (each.notebook, each.demo) == key]
             if key not in self._notebooks:
-                return self.book.notebook(demo=demo)
+                return self.book.get_notebook(demo=demo)
             return sum(map(Spend.of, of_notebook), self._notebooks[key])
 
     def _read_sum(self, ledger: Ledger, notebook: str, demo: bool) -> None:
@@ -285,7 +285,7 @@ class Spending:
                 self._notebooks.setdefault((notebook, demo), Spend())
             return
         # Not while a charge is on its way from here to there: it would count twice, or not at all.
-        with self._queue.at_rest() as at_rest, suppress(LedgerError):
+        with self._queue.pause_writing() as at_rest, suppress(LedgerError):
             if at_rest:
                 self._notebooks[notebook, demo] = ledger.read_total(
                     demo=demo, notebook=notebook, patience=0.0

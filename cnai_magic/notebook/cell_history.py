@@ -60,7 +60,7 @@ class Kept:
                 continue
             if turn.position.kind == "append":
                 appended += 1
-            elif conversations.asked_again(turn.position) is conversation:
+            elif conversations.find_asked_again(turn.position) is conversation:
                 number = conversation.turns.index(turn) + 1
                 where = f"turn {number} of {conversation.name!r}"
                 lines.append(f"No new answer: attempt {turn.attempt.number} stays in force as {where}.")
@@ -85,7 +85,7 @@ def collect_kept(
     """
     known = set(held)
     turns: list[tuple[Conversation, Turn, bool]] = []
-    for conversation, turn in conversations.turns_of(cell):
+    for conversation, turn in conversations.find_turns(cell):
         changed = changed or not turn.display_id
         needed = {turn.attempt.id} if turn.display_id else {each.id for each in turn.attempts}
         if not needed <= known:

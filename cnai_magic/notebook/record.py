@@ -94,7 +94,7 @@ def build_event_metadata(
 
 def build_answer_record(conversation: str, turn: Turn, most_attempts: int) -> dict[str, Any]:
     """Return the record of a turn in a conversation that no output shows: all of it is in the metadata."""
-    others = turn.others(most_attempts)
+    others = turn.list_others(most_attempts)
     about = _record_whole(turn.attempt)
     if conversation != turn.attempt.conversation:
         about["fork"] = conversation

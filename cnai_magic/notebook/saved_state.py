@@ -101,7 +101,7 @@ def _conversation(conversation: Conversation, index: Mapping[int, int], most_att
     # What was imported is in another file.
     standing = [each for each in conversation.turns if each.position.cell or not _is_imported(conversation)]
     turns = [*standing, *conversation.detached.values()]
-    others = {turn.id: [each.id for each in turn.others(most_attempts)] for turn in turns}
+    others = {turn.id: [each.id for each in turn.list_others(most_attempts)] for turn in turns}
     begun = conversation.begun_by
     return {
         **_deleted(conversation, index),

@@ -236,7 +236,7 @@ class Session:
     @property
     def usage(self) -> Usage:
         """The tokens of all answers of this session; what no server reported is estimated, and marked so."""
-        return self._kernel.book.total().usage
+        return self._kernel.book.get_total().usage
 
     @property
     def cost(self) -> Cost:
@@ -244,7 +244,7 @@ class Session:
 
         It has no amount where one of them has no price.
         """
-        spend = self._kernel.book.total()
+        spend = self._kernel.book.get_total()
         nano = None if spend.unpriced_requests else spend.nano
         return Cost(nano, estimated=bool(spend.estimated_nano))
 

@@ -140,12 +140,12 @@ def _send_less(error: ContextLengthError, request: ChatRequest) -> NextStep:
     if len(request.messages) - system <= 1:
         shorten = "shorten the question" + " or the system message" * system
         return NextStep.of(f"{shorten}: no earlier turn was sent, so a smaller history_tokens does not help")
-    fitting = _history_that_fits(error.limit, request)
+    fitting = _find_fitting_history(error.limit, request)
     fewer = change_setting("history_tokens", fitting) if fitting else "a shorter question"
     return NextStep.of(either(new_conversation(), NextStep.of("send less of this one: ") + fewer))
 
 
-def _history_that_fits(limit: int | None, request: ChatRequest) -> int:
+def _find_fitting_history(limit: int | None, request: ChatRequest) -> int:
     """Return how many tokens of earlier turns fit with the question, rounded down; 0 where none do.
 
     Where the server does not say what it takes, half of what was sent is a start.

@@ -48,14 +48,14 @@ class Cells:
                 return Kept(self._conversations.clock.now(), state=self._conversations if changed else None)
             answers = [(o.shown, o.display_id) for o in run.outputs if isinstance(o.shown, Attempt)]
             shown = {(each.conversation, each.turn_id): name for each, name in answers if each.turn}
-            for conversation, turn in self._conversations.turns_of(run.cell):
+            for conversation, turn in self._conversations.find_turns(run.cell):
                 turn.display_id = shown.get((conversation.name, turn.id), "")
             self._held[run.cell] = {identifier for each, _ in answers for identifier in each.ids}
             if any(each.begun_by and each.begun_by.cell == run.cell for each in self._conversations):
                 self.change(run.cell)
-            return self._kept(run.cell)
+            return self._collect_kept(run.cell)
 
-    def kept_beside(self, attempt: Attempt) -> Kept | None:
+    def find_kept_beside(self, attempt: Attempt) -> Kept | None:
         """Return what the output that shows this answer now has to keep of what its cell did before."""
         turns = (turn for each in self._conversations for turn in each.turns if turn.id == attempt.turn_id)
         found = next(turns, None)
@@ -64,16 +64,16 @@ class Cells:
         held = self._held.setdefault(found.position.cell, set())
         held -= {each.id for each in found.attempts}
         held |= attempt.ids
-        return self._kept(found.position.cell)
+        return self._collect_kept(found.position.cell)
 
-    def kept_meanwhile(self, cell: str | None) -> Kept:
+    def find_kept_meanwhile(self, cell: str | None) -> Kept:
         """Return what a cell did before, for its output while it asks again: the kernel may be killed."""
         now = self._conversations.clock.now()
         if cell is None:
             return Kept(now)
         return collect_kept(self._conversations, cell, now, changed=cell in self._changing)
 
-    def _kept(self, cell: str) -> Kept:
+    def _collect_kept(self, cell: str) -> Kept:
         now, changed = self._conversations.clock.now(), cell in self._changing
         kept = collect_kept(self._conversations, cell, now, self._held[cell], changed=changed)
         if kept.state is not None:
@@ -100,7 +100,7 @@ class Cells:
         with self._lock.current:
             conversations = self._conversations
             names = [name] if name else [conversation.name, otherwise, ""]
-            known = (conversations.begun_at(by, each) for each in names)
+            known = (conversations.find_begun_at(by, each) for each in names)
             taken = next((each for each in known if each is not None and each.made_at is not None), None)
             if taken is None:
                 free = [each for each in (conversation.name, otherwise) if conversations.is_free(each)]

@@ -153,13 +153,13 @@ class JSONQuestion:
     def conclude(self, received: Received) -> tuple[Received, JSONAnswerError | None]:
         """Return an answer as it is to be kept, with both requests in it, and the error that it is."""
         problem, first = self._find_problem(received), self.first
-        whole = received if first is None else _joined(first, received)
+        whole = received if first is None else _join(first, received)
         if received.finish_reason in _LEFT_AS_THEY_ARE:
             return whole, None
         if problem is None:
-            return (whole if first is None else _noted(whole, _REPAIRED)), None
+            return (whole if first is None else _add_note(whole, _REPAIRED)), None
         ended = {**_CUT, **_FILTERED}.get(received.finish_reason, "")
-        kept = _noted(whole, ended or (_NOT_REPAIRED if first is not None else ""))
+        kept = _add_note(whole, ended or (_NOT_REPAIRED if first is not None else ""))
         return replace(kept, finish_reason="invalid"), _make_error(received, problem)
 
     def give_up(self, error: BaseException) -> tuple[Received, CnaiError | None]:
@@ -190,11 +190,11 @@ def _make_error(received: Received, problem: JSONProblem) -> JSONAnswerError:
     )
 
 
-def _noted(received: Received, remark: str) -> Received:
+def _add_note(received: Received, remark: str) -> Received:
     return replace(received, note=" · ".join(filter(None, (remark, received.note))))
 
 
-def _joined(first: Received, second: Received) -> Received:
+def _join(first: Received, second: Received) -> Received:
     """Return the second answer with the tokens, the cost and the time of both."""
     return replace(
         second,

@@ -93,7 +93,7 @@ class KernelSession:
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
         self._announce(endpoint)
         pending = PendingReply(
-            partial(self.servers.client, endpoint),
+            partial(self.servers.get_client, endpoint),
             question,
             view or View(),
             self.spending,
@@ -134,7 +134,7 @@ class KernelSession:
         question, shown = find_saved_answer(saved, position.index_in_cell, prepare)
         view = view or View()
         view.begin(question, lambda: None)
-        with defer_interrupts(view.stopping):
+        with defer_interrupts(view.is_stopping):
             attempt = self._recorder.replay(question, shown)
             view.end(attempt)
         return attempt.reply
@@ -170,7 +170,7 @@ class KernelSession:
         if ask:
             lookup = servers.look_up_price(endpoint, model, own)
         else:
-            lookup = PriceLookup(servers.known_price(endpoint, model, own))
+            lookup = PriceLookup(servers.get_known_price(endpoint, model, own))
         request = replace(question.request, server=endpoint.vendor.name if endpoint.vendor else "")
         return replace(question, request=request, host=endpoint.host, lookup=lookup)
 
@@ -201,7 +201,7 @@ class KernelSession:
         if not isinstance(error, ModelNotFoundError):
             return error
         try:
-            listed = [each.id for each in self.servers.models(endpoint)]
+            listed = [each.id for each in self.servers.list_models(endpoint)]
         except CnaiError:
             listed = []
         return explain_model(error, endpoint, request.model, listed)
@@ -217,7 +217,7 @@ class KernelSession:
 
         The server is asked once per address and key, or on `refresh`. Raises InputError where none matches.
         """
-        return match_models(self.servers.models(self.resolve_endpoint(), refresh=refresh), pattern)
+        return match_models(self.servers.list_models(self.resolve_endpoint(), refresh=refresh), pattern)
 
     def use_key(self, key: ApiKey | None) -> None:
         """Use this key for the server that is set, instead of any other; None looks for one again."""
@@ -285,4 +285,4 @@ class KernelSession:
     @property
     def ledger(self) -> Ledger | None:
         """The record of what all notebooks spend, None where it is off."""
-        return self.spending.ledger()
+        return self.spending.get_ledger()

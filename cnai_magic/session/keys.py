@@ -40,22 +40,22 @@ class Keys:
         where CNAI_BASE_URL names that server too. A keyring that fails counts as one that holds no key.
         """
         place = address.place
-        key = self._typed.get(place) or _key_of_environment(address)
+        key = self._typed.get(place) or _find_key_in_environment(address)
         if key is not None:
             return key
         if place not in self._stored:
-            self._stored[place] = _stored_key(place)
+            self._stored[place] = _read_stored_key(place)
         return self._stored[place]
 
 
-def _key_of_environment(address: Address) -> ApiKey | None:
-    for name in _variables(address):
+def _find_key_in_environment(address: Address) -> ApiKey | None:
+    for name in _list_variables(address):
         if key := ApiKey(os.environ.get(name, "")):
             return key
     return None
 
 
-def _variables(address: Address) -> tuple[str, ...]:
+def _list_variables(address: Address) -> tuple[str, ...]:
     """Return the variables that may hold a key for a server; the first that is set counts."""
     vendor = find_vendor_at(address)
     own = vendor.keys if vendor is not None else ()
@@ -72,9 +72,9 @@ def _is_in_environment(address: Address) -> bool:
         return False
 
 
-def _stored_key(place: str) -> ApiKey | None:
+def _read_stored_key(place: str) -> ApiKey | None:
     try:
-        stored = _keyring().get_password(_SERVICE, place)
+        stored = _import_keyring().get_password(_SERVICE, place)
     except Exception:  # noqa: BLE001  every backend has failures of its own
         return None
     return ApiKey(stored or "") or None
@@ -87,7 +87,7 @@ def save_key(key: ApiKey, address: Address) -> None:
     """
     try:
         # In a thread of its own: an interrupt while the keyring waits shows none of its frames.
-        run_in_worker(lambda: _keyring().set_password(_SERVICE, address.place, key.reveal()))
+        run_in_worker(lambda: _import_keyring().set_password(_SERVICE, address.place, key.reveal()))
     except ModuleNotFoundError as exc:
         raise InputError(
             "the key cannot be saved: the keyring package is not installed",
@@ -96,7 +96,7 @@ def save_key(key: ApiKey, address: Address) -> None:
     except Exception as exc:
         raise InputError(
             "the key cannot be saved: this machine offers no keyring, or it failed",
-            why=_message(exc),
+            why=_describe(exc),
             next_step="set the variable CNAI_API_KEY instead",
         ) from exc
 
@@ -107,7 +107,7 @@ def forget_key(address: Address) -> bool:
     Raises InputError where the keyring fails, and may still hold it.
     """
     try:
-        backend = _keyring()
+        backend = _import_keyring()
     except Exception:  # noqa: BLE001  without a keyring there is no key to delete
         return False
     try:
@@ -119,18 +119,18 @@ def forget_key(address: Address) -> bool:
     except Exception as exc:
         raise InputError(
             "the key cannot be deleted: the keyring failed",
-            why=_message(exc),
+            why=_describe(exc),
             next_step=f"delete it with the keyring's own program: "
             f"service {_SERVICE}, account {address.place}",
         ) from exc
     return True
 
 
-def _keyring() -> Any:
+def _import_keyring() -> Any:
     import keyring
 
     return keyring
 
 
-def _message(exc: Exception) -> str:
+def _describe(exc: Exception) -> str:
     return str(exc) or type(exc).__name__

@@ -39,11 +39,11 @@ def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool 
     where the server has several.
     """
     if not endpoint.demo:
-        model = named or _default_model(servers, endpoint, ask=ask)
+        model = named or _find_default_model(servers, endpoint, ask=ask)
         return AskedModel(model, takes_demo_credit(servers, endpoint, model, ask=ask))
     model = named or _DEMO_MODEL
     if not model.startswith(_DEMO_PREFIX):
-        near = find_nearest(model, [each.id for each in servers.models(endpoint)]) if ask else []
+        near = find_nearest(model, [each.id for each in servers.list_models(endpoint)]) if ask else []
         without_key = "no API key is set" if endpoint.lacks_key else ""
         raise InputError(
             f"the embedded demo gateway does not serve {model}",
@@ -54,15 +54,15 @@ def choose_model(servers: Servers, endpoint: Endpoint, named: str, *, ask: bool 
     return AskedModel(model, demo=True)
 
 
-def _default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> str:
+def _find_default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> str:
     """Return the model of a question that names none: of another server than the default its only one."""
     if endpoint.base_url == DEFAULT_BASE_URL:
         return _DEFAULT_MODEL
-    if not ask and servers.known_models(endpoint) is None:
+    if not ask and servers.get_known_models(endpoint) is None:
         return _UNKNOWN_MODEL
     listed: list[str] = []
     try:
-        listed = [each.id for each in servers.models(endpoint)]
+        listed = [each.id for each in servers.list_models(endpoint)]
     except APIError as error:
         if error.status != 404:
             raise
@@ -90,10 +90,10 @@ def takes_demo_credit(servers: Servers, endpoint: Endpoint, model: str, *, ask: 
         return True
     if not (model.startswith(_DEMO_PREFIX) and endpoint.loopback):
         return False
-    listed = servers.known_models(endpoint)
+    listed = servers.get_known_models(endpoint)
     if listed is None and ask:
         try:
-            listed = servers.models(endpoint)
+            listed = servers.list_models(endpoint)
         except NetworkError:
             raise  # the question would not arrive either
         except CnaiError:

@@ -96,7 +96,7 @@ class PendingReply:
 
     def receive(self) -> Attempt:
         """Send the question and return the answer; see Session.ask."""
-        with gate_interrupts(self._view.stopping) as self._gate:
+        with gate_interrupts(self._view.is_stopping) as self._gate:
             try:
                 return self._receive()
             finally:
@@ -126,7 +126,7 @@ class PendingReply:
                 if reader is not None and self._asks_again(error, reader):
                     self._begin()
                     continue
-                if self._json is not None and self._json.first is not None and not _arrived(reader):
+                if self._json is not None and self._json.first is not None and not _has_arrived(reader):
                     self._keep_first(self._json, error)
                 elif reader is not None:
                     self._keep(reader, "failed" if isinstance(error, CnaiError) else "interrupted")
@@ -155,7 +155,7 @@ class PendingReply:
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""
         question, spending = self._question, self._spending
-        limits = spending.limits(self._budget, self._pause_for_others)
+        limits = spending.find_limits(self._budget, self._pause_for_others)
         spent = spending.notebook(self._notebook, demo=question.demo)
         self._question = question = replace(question, spent=spent)
         if limits is not None:
@@ -215,13 +215,13 @@ class PendingReply:
                         tokens.add(text)
                     if time.monotonic() >= next_note:
                         next_note = time.monotonic() + _NOTED_EVERY
-                        charge_id = self._id(reader.stream.posts)
+                        charge_id = self._name_request(reader.stream.posts)
                         self._spending.journal.grow(charge_id, tokens.tokens, question.lookup.price)
-                    if not (self._tokens.covers(tokens.tokens) or _ends(reader)):
+                    if not (self._tokens.covers(tokens.tokens) or _is_ending(reader)):
                         reader.finish_reason = "budget"
                         reader.stop()
             except KeyboardInterrupt:
-                if not view.stopping():
+                if not view.is_stopping():
                     raise
                 reader.finish_reason = "stopped"
 
@@ -242,11 +242,11 @@ class PendingReply:
 
     def _asks_again(self, error: BaseException, reader: ReplyReader) -> bool:
         """Return whether the server refused what the person has not set, and it is set otherwise now."""
-        if _arrived(reader) or self.chargeable:
+        if _has_arrived(reader) or self.chargeable:
             return False
         if not self._lowers_limit(error) and (self._json is None or not self._json.steps_down(error)):
             return False
-        self._spending.settle((), self._tokens, free=self._free(reader))
+        self._spending.settle((), self._tokens, free=self._list_free(reader))
         return True
 
     def _lowers_limit(self, error: BaseException) -> bool:
@@ -266,7 +266,7 @@ class PendingReply:
         received = self._sum_up(reader, finish_reason)
         if self._json is not None:
             received, _ = self._json.conclude(received)
-        if _arrived(reader) or (self.chargeable and not failed):
+        if _has_arrived(reader) or (self.chargeable and not failed):
             attempt = self._settle(received)
             (self._view.fail if failed else self._view.end)(attempt)
             return
@@ -319,15 +319,15 @@ class PendingReply:
             reason = "budget"
         answered_by = find_answering_model(request.model, reader.model)
         prompt = self._count_prompt()
-        charges = [self._charge_of(number, prompt, "failed") for number in reader.stream.abandoned]
+        charges = [self._make_charge(number, prompt, "failed") for number in reader.stream.abandoned]
         if self.chargeable:
-            charge = self._charge_of(reader.stream.posts, usage, reason)
+            charge = self._make_charge(reader.stream.posts, usage, reason)
             charges.append(replace(charge, answered_by=answered_by))
         return Received(
             question=question,
             request=request,
             tokens=self._tokens,
-            id=self._id(reader.stream.posts),
+            id=self._name_request(reader.stream.posts),
             text=self._whole(arrived.text, reader),
             reasoning=arrived.reasoning,
             answered_by=answered_by,
@@ -336,7 +336,7 @@ class PendingReply:
             usage=usage,
             cost=charges[-1].cost if self.chargeable else Cost(0),
             charges=charges,
-            free=self._free(reader),
+            free=self._list_free(reader),
             lookup=None if priced else question.lookup,
             started=self._started,
             seconds=seconds,
@@ -370,17 +370,17 @@ class PendingReply:
     def _count_prompt(self) -> Usage:
         return complete_usage(None, self._request.sent_messages, "")
 
-    def _free(self, reader: ReplyReader) -> list[str]:
+    def _list_free(self, reader: ReplyReader) -> list[str]:
         """Return the IDs of the requests that the server refused, or never got."""
         stream = reader.stream
         charged = {*stream.abandoned, *([stream.posts] if stream.sent else [])}
-        return [self._id(number) for number in range(1, stream.posts + 1) if number not in charged]
+        return [self._name_request(number) for number in range(1, stream.posts + 1) if number not in charged]
 
     def _note_post(self, number: int) -> None:
-        charge = self._charge_of(number, self._count_prompt(), "lost")
+        charge = self._make_charge(number, self._count_prompt(), "lost")
         self._spending.journal.open(charge, self._question.lookup.price)
 
-    def _charge_of(self, number: int, usage: Usage, finish_reason: str) -> Charge:
+    def _make_charge(self, number: int, usage: Usage, finish_reason: str) -> Charge:
         question = self._question
         return Charge(
             model=self._request.model,
@@ -388,24 +388,24 @@ class PendingReply:
             usage=usage,
             cost=cost_of(usage, question.lookup.price),
             demo=question.demo,
-            id=self._id(number),
+            id=self._name_request(number),
             time=self._started,
             host=question.host,
             notebook=self._notebook,
             finish_reason=finish_reason,
         )
 
-    def _id(self, number: int) -> str:
+    def _name_request(self, number: int) -> str:
         """Return the ID of a request that was sent; that of the last is the answer's."""
         return self._name if number <= 1 else f"{self._name}-{number}"
 
 
-def _arrived(reader: ReplyReader | None) -> bool:
+def _has_arrived(reader: ReplyReader | None) -> bool:
     """Return whether anything of the answer has arrived: text, reasoning, or the count of its tokens."""
     return reader is not None and (any(reader.arrived()) or reader.usage is not None)
 
 
-def _ends(reader: ReplyReader) -> bool:
+def _is_ending(reader: ReplyReader) -> bool:
     """Return whether the server has said that the answer ends: then only the usage is still to come.
 
     That is said just after the last token, and is waited for that long.

@@ -115,12 +115,12 @@ def build_question(
     """
     if options.go_on:
         return _build_continuation(prompt, options, position, settings, conversations, demo)
-    prompt, parts = attach(_checked_prompt(prompt), options.attachments)
+    prompt, parts = attach(_check_prompt(prompt), options.attachments)
     if options.append or settings.on_rerun == "append":
         position = replace(position, kind="append")
     conversation = _choose_conversation(conversations, options, position)
     # A question that appends stands after all that are answered before it is.
-    first_run = conversations.first_run(position) if position.is_asked_again else None
+    first_run = conversations.find_first_run(position) if position.is_asked_again else None
     if first_run is not None:
         first_run = min([first_run, *(each.first_run for each in former if each.first_run)])
     # A question outside of any conversation has an empty one to itself.
@@ -131,7 +131,7 @@ def build_question(
         parts or prompt, position, first_run, system=system, history_tokens=settings.history_tokens
     )
     return Question(
-        request=ChatRequest(options.model, context.messages, _parameters(options, settings)),
+        request=ChatRequest(options.model, context.messages, _collect_parameters(options, settings)),
         prompt=prompt,
         system=system or None,
         options=options,
@@ -170,7 +170,7 @@ def _build_continuation(
     kept = {name: value for name, value in reply.parameters.items() if name not in ("max_tokens", "prefix")}
     given = {name: value for name, value in options.parameters.items() if value is not None}
     options = replace(options, parameters={**kept, **given})
-    request = ChatRequest(options.model, messages, _parameters(options, settings), prefix=reply.text)
+    request = ChatRequest(options.model, messages, _collect_parameters(options, settings), prefix=reply.text)
     return Question(
         request=request,
         prompt=reply.prompt,
@@ -210,7 +210,7 @@ def find_cut_turn(
     return conversation, turn
 
 
-def _parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
+def _collect_parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:
     """Return the parameters of a question; those that it leaves open are those of the settings."""
     every = {name: getattr(settings, name, None) for name in BY_NAME}
     lasting = {name: value for name, value in every.items() if value is not None}
@@ -225,8 +225,8 @@ def _choose_conversation(
 ) -> Conversation:
     if options.new:
         # A cell that began a conversation and is run again asks its first question again.
-        return conversations.begun_at(position, options.chat) or conversations.draft(options.chat)
-    again = conversations.asked_again(position)
+        return conversations.find_begun_at(position, options.chat) or conversations.draft(options.chat)
+    again = conversations.find_asked_again(position)
     if not options.chat:
         return again
     named = conversations.find(options.chat) or conversations.draft(options.chat)
@@ -235,7 +235,7 @@ def _choose_conversation(
     return again if turn is not None and turn.attempt.chosen and again.is_fork_of(named) else named
 
 
-def _checked_prompt(prompt: object) -> str:
+def _check_prompt(prompt: object) -> str:
     if not isinstance(prompt, str):
         kind = type(prompt).__name__
         raise InputError(f"the question is of type {kind}, not text", next_step="write it as str(…)")

@@ -70,7 +70,7 @@ class Recorder:
         """Record a saved answer again, at no cost."""
         once, answer = question.options.once, saved.reply
         with self.lock.current:
-            self._spending.book.replay(self._charge_of(answer, "" if once else saved.conversation))
+            self._spending.book.replay(self._make_charge(answer, "" if once else saved.conversation))
             attempt = replace(
                 saved,
                 reply=replace(answer, replayed=True),
@@ -90,7 +90,7 @@ class Recorder:
         """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
         return self._spending.notebook(self.notebook, demo=demo)
 
-    def _charge_of(self, reply: Reply, conversation: str) -> Charge:
+    def _make_charge(self, reply: Reply, conversation: str) -> Charge:
         usage, cost = reply.charged
         return Charge(
             model=reply.model,

@@ -96,7 +96,7 @@ class ReplyReader:
         """
         try:
             try:
-                yield from self._batches()
+                yield from self._read_batches()
             except BaseException:
                 self.finish_reason = self.finish_reason or "interrupted"
                 raise
@@ -116,7 +116,7 @@ class ReplyReader:
         self.stream.cancel()
         self._wakes.put(None)
 
-    def _batches(self) -> Generator[Batch, None, None]:
+    def _read_batches(self) -> Generator[Batch, None, None]:
         started = time.monotonic()
         shown = thought = 0
         clean, clean_thought = Cleaner(), Cleaner()

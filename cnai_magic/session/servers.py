@@ -43,7 +43,7 @@ class Servers:
 
     # -- connections ----------------------------------------------------------------------------
 
-    def client(self, endpoint: Endpoint) -> Client:
+    def get_client(self, endpoint: Endpoint) -> Client:
         """Return the client of an endpoint, whose connections are kept alive; the demo is started."""
         base_url, key, account = endpoint.base_url, endpoint.key, endpoint.account
         if endpoint.demo:
@@ -73,7 +73,7 @@ class Servers:
 
     # -- models and credit ----------------------------------------------------------------------
 
-    def models(self, endpoint: Endpoint, *, refresh: bool = False) -> Sequence[Model]:
+    def list_models(self, endpoint: Endpoint, *, refresh: bool = False) -> Sequence[Model]:
         """Return the models of a key; `refresh` asks for them, and for prices, again."""
         account = endpoint.account
         if refresh:
@@ -81,19 +81,19 @@ class Servers:
             self._no_list_at.pop(account, None)
         if refresh or account not in self._models:
             try:
-                self._models[account] = self.client(endpoint).models()
+                self._models[account] = self.get_client(endpoint).list_models()
             except CnaiError as error:
                 advise(error, endpoint)
                 raise
         return self._models[account]
 
-    def known_models(self, endpoint: Endpoint) -> Sequence[Model] | None:
+    def get_known_models(self, endpoint: Endpoint) -> Sequence[Model] | None:
         """Return the models of a key as they were listed before, None where they were not."""
         return self._models.get(endpoint.account)
 
-    def balance(self, endpoint: Endpoint) -> Balance | None:
+    def fetch_balance(self, endpoint: Endpoint) -> Balance | None:
         """Return the credit of a key as its server reports it now, None where it does not report it."""
-        return self.client(endpoint).balance()
+        return self.get_client(endpoint).fetch_balance()
 
     # -- prices ---------------------------------------------------------------------------------
 
@@ -101,9 +101,9 @@ class Servers:
         """Return the price of a model, None where it has none; its server may be asked for its list."""
         if PriceList(own).find(model, "") is None and not endpoint.demo:
             self._ask_for_prices(endpoint)
-        return self.known_price(endpoint, model, own)
+        return self.get_known_price(endpoint, model, own)
 
-    def known_price(self, endpoint: Endpoint, model: str, own: Mapping[str, object]) -> Price | None:
+    def get_known_price(self, endpoint: Endpoint, model: str, own: Mapping[str, object]) -> Price | None:
         """Return the price of a model that is known without asking its server."""
         # The embedded gateway charges by prices.toml.
         listed = {} if endpoint.demo else self._price_lists.get(endpoint.account, {})
@@ -119,7 +119,7 @@ class Servers:
         """
         known = PriceList(own).find(model, "")
         if known is not None or endpoint.demo or not self._asks_for_prices(endpoint.account):
-            return PriceLookup(self.known_price(endpoint, model, own))
+            return PriceLookup(self.get_known_price(endpoint, model, own))
         return PriceLookup(find=lambda: self.price(endpoint, model, own))
 
     def _asks_for_prices(self, account: Hashable) -> bool:
@@ -131,7 +131,7 @@ class Servers:
 
     def _ask_for_prices(self, endpoint: Endpoint) -> None:
         """Ask a server for its price list, if that is due; of many questions at once one asks."""
-        client, account = self.client(endpoint), endpoint.account
+        client, account = self.get_client(endpoint), endpoint.account
         with self._lock.current:
             if not self._asks_for_prices(account):
                 return
@@ -147,6 +147,6 @@ class Servers:
 def _list_prices(client: Client) -> dict[str, Any] | None:
     """Return what a server lists; None where it fails: the question itself will say what is wrong with it."""
     try:
-        return client.pricing() or {}
+        return client.fetch_pricing() or {}
     except CnaiError:
         return None

@@ -39,6 +39,6 @@ class View:
     def fail(self, attempt: Attempt | None) -> None:
         """Take back what was shown of an answer that failed, or show the part of it that arrived."""
 
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Return whether an interrupt that has just come is the Stop of this view, and not the user's own."""
         return False

@@ -359,7 +359,9 @@ def test_a_web_page_in_place_of_a_stream_is_told(kind: str, server: ScriptedServ
     assert broken_off(client, HTMLError)[1].request_id == "r-1"
 
 
-@pytest.mark.parametrize("ask", [Client.models, lambda client: client.chat(REQUEST)], ids=["models", "chat"])
+@pytest.mark.parametrize(
+    "ask", [Client.list_models, lambda client: client.chat(REQUEST)], ids=["models", "chat"]
+)
 def test_a_web_page_in_place_of_json_is_told(ask: Any, server: ScriptedServer, client: Client) -> None:
     server.reply(response(HTML, kind="text/html"))
     with pytest.raises(HTMLError):
@@ -425,7 +427,7 @@ def test_garbage_is_told_from_json_of_another_kind(
         client.chat(REQUEST)
     server.reply(response(body))
     with pytest.raises(kind):
-        client.models()
+        client.list_models()
 
 
 def test_an_event_that_is_garbage_ends_the_stream(server: ScriptedServer, client: Client) -> None:
@@ -438,7 +440,7 @@ def test_a_body_that_cannot_be_decompressed_is_garbage(server: ScriptedServer, c
     broken_off(client, GarbageError)
     server.reply(response(b"not gzip at all", Content_Encoding="gzip"))
     with pytest.raises(GarbageError):
-        client.models()
+        client.list_models()
 
 
 @pytest.mark.parametrize("line", [b"garbage\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\r\n\r\n", b"SSH-2.0-x\r\n"])
@@ -522,7 +524,7 @@ def test_the_request_is_that_of_the_reference(server: ScriptedServer, client: Cl
 
 def test_models_are_listed(server: ScriptedServer, client: Client) -> None:
     server.reply(json_response({"object": "list", "data": [{"id": "b", "owned_by": "x"}, {"id": "a"}]}))
-    assert client.models() == [Model("b", "x"), Model("a")]
+    assert client.list_models() == [Model("b", "x"), Model("a")]
     assert (server.requests[0].method, server.requests[0].path) == ("GET", "/v1/models")
 
 
@@ -643,7 +645,9 @@ def test_what_may_pass_is_asked_again_before_the_first_token(
     assert 1 <= no_pauses[1] <= 2
 
 
-@pytest.mark.parametrize("ask", [Client.models, lambda client: client.chat(REQUEST)], ids=["models", "chat"])
+@pytest.mark.parametrize(
+    "ask", [Client.list_models, lambda client: client.chat(REQUEST)], ids=["models", "chat"]
+)
 def test_unstreamed_requests_are_asked_again_too(
     ask: Any, server: ScriptedServer, client: Client, no_pauses: list[float]
 ) -> None:
@@ -767,7 +771,7 @@ def test_a_redirect_is_refused_and_the_key_not_sent_on(
         error = broken_off(client, RedirectRefused)[1]
         assert elsewhere.base_url in error.why
         with pytest.raises(RedirectRefused):
-            client.models()
+            client.list_models()
         assert elsewhere.requests == []
         assert elsewhere.connections == 0
 
@@ -776,7 +780,7 @@ def test_the_body_of_a_redirect_is_not_read(server: ScriptedServer, client: Clie
     gone = threading.Event()
     server.reply(head(302, Location="https://elsewhere.example/", Content_Length=10**9), SILENCE, Tell(gone))
     with pytest.raises(RedirectRefused):
-        client.models()
+        client.list_models()
     assert gone.wait(PATIENCE), "the connection was left open"
 
 
@@ -785,7 +789,7 @@ def test_a_redirect_whose_body_trickles_for_ever_is_refused(server: ScriptedServ
         head(302, Location="https://elsewhere.example/", Transfer_Encoding="chunked"), Trickle(b"1\r\nx\r\n")
     )
     with pytest.raises(RedirectRefused):
-        client.models()
+        client.list_models()
 
 
 @pytest.mark.parametrize(
@@ -794,13 +798,13 @@ def test_a_redirect_whose_body_trickles_for_ever_is_refused(server: ScriptedServ
 def test_a_redirect_to_no_address_is_refused(place: str, server: ScriptedServer, client: Client) -> None:
     server.reply(head(302, Location=place, Content_Length=0))
     with pytest.raises(RedirectRefused):
-        client.models()
+        client.list_models()
 
 
 def test_of_the_query_of_a_redirect_nothing_is_told(server: ScriptedServer, client: Client) -> None:
     server.reply(head(302, Location="https://elsewhere.example/login?session=hunter2", Content_Length=0))
     with pytest.raises(RedirectRefused, match=r"https://elsewhere\.example/login") as caught:
-        client.models()
+        client.list_models()
     assert "hunter2" not in everything_shown(caught.value)
 
 
@@ -817,7 +821,7 @@ def test_of_the_body_of_an_error_only_the_beginning_is_read(
 
     def ask() -> None:
         try:
-            client.models()
+            client.list_models()
         except CnaiError as error:
             caught.append(error)
 
@@ -971,7 +975,7 @@ def test_a_server_that_sends_the_key_back_does_not_make_us_show_it(
     caplog.set_level(logging.DEBUG)
     server.always(echo(key))
     asking = Client(server.base_url, key)
-    calls = [lambda: list(asking.stream(REQUEST)), lambda: asking.chat(REQUEST), asking.models]
+    calls = [lambda: list(asking.stream(REQUEST)), lambda: asking.chat(REQUEST), asking.list_models]
     for call in calls:
         with pytest.raises(CnaiError) as caught:
             call()
@@ -1034,7 +1038,7 @@ def test_an_error_hides_a_key_that_is_escaped(key: str, server: ScriptedServer) 
     body = f'{{"error":{{"message":"Incorrect API key {escaped(key)}","code":"{escaped(key)}"}}}}'
     server.always(response(body, 401))
     asking = Client(server.base_url, key)
-    for call in (lambda: list(asking.stream(REQUEST)), asking.models):
+    for call in (lambda: list(asking.stream(REQUEST)), asking.list_models):
         with pytest.raises(AuthenticationError) as caught:
             call()
         assert "Incorrect API key" in caught.value.why
@@ -1044,7 +1048,7 @@ def test_an_error_hides_a_key_that_is_escaped(key: str, server: ScriptedServer) 
 
 def test_models_are_listed_without_the_key(server: ScriptedServer, client: Client) -> None:
     server.reply(json_response({"data": [{"id": f"m-{KEY}", "owned_by": KEY}]}))
-    assert client.models() == [Model("m-sk-…", "sk-…")]
+    assert client.list_models() == [Model("m-sk-…", "sk-…")]
 
 
 def test_what_all_of_http_client_is_told_to_print_does_not_hold_the_key(
@@ -1104,7 +1108,7 @@ def test_no_server_at_all_is_a_failed_connection(no_pauses: list[float]) -> None
     assert "is the server running" in error.next_step.at(PYTHON)
     assert len(no_pauses) == 2
     with pytest.raises(ConnectionFailed):
-        asking.models()
+        asking.list_models()
     asking.close()
 
 
@@ -1208,7 +1212,7 @@ def test_the_price_list_is_beside_the_version_of_the_api(
 ) -> None:
     server.pricing = LIST
     asking = Client(server.address + path, KEY)
-    assert asking.pricing() == json.loads(json.dumps(LIST), parse_float=Decimal)
+    assert asking.fetch_pricing() == json.loads(json.dumps(LIST), parse_float=Decimal)
     asking.close()
     [lookup] = server.lookups
     assert (lookup.method, lookup.path, lookup.body) == ("GET", place, b"")
@@ -1216,7 +1220,7 @@ def test_the_price_list_is_beside_the_version_of_the_api(
 
 def test_numbers_of_the_price_list_lose_no_digit(server: ScriptedServer, client: Client) -> None:
     server.pricing = response('{"ratio": 0.12345678901234567890123456789, "count": 3}')
-    assert client.pricing() == {"ratio": Decimal("0.12345678901234567890123456789"), "count": 3}
+    assert client.fetch_pricing() == {"ratio": Decimal("0.12345678901234567890123456789"), "count": 3}
 
 
 @pytest.mark.parametrize("reply", NOT_TOLD.values(), ids=NOT_TOLD)
@@ -1224,7 +1228,7 @@ def test_a_server_without_a_price_list_is_asked_for_it_once(
     reply: Any, server: ScriptedServer, client: Client, no_pauses: list[float]
 ) -> None:
     server.pricing = reply
-    assert client.pricing() is None
+    assert client.fetch_pricing() is None
     assert (len(server.lookups), no_pauses) == (1, [])
 
 
@@ -1233,10 +1237,10 @@ def test_a_server_that_does_not_tell_the_credit_is_asked_once(
     reply: Any, server: ScriptedServer, client: Client, no_pauses: list[float]
 ) -> None:
     server.billing = {"subscription": reply, "usage": USAGE}
-    assert client.balance() is None
+    assert client.fetch_balance() is None
     assert len(server.lookups) == 1
     server.billing = {"subscription": SUBSCRIPTION, "usage": reply}
-    assert client.balance() is None
+    assert client.fetch_balance() is None
     assert (len(server.lookups), no_pauses) == (3, [])
 
 
@@ -1246,7 +1250,7 @@ def test_credit_is_told_in_dollars_where_the_server_says_nothing_else(
 ) -> None:
     server.billing = {"subscription": SUBSCRIPTION, "usage": USAGE}
     server.status = reply
-    assert client.balance() == Balance(12_500_000_000, 53_761)
+    assert client.fetch_balance() == Balance(12_500_000_000, 53_761)
 
 
 def test_credit_is_asked_for_where_the_one_api_family_tells_it(
@@ -1255,7 +1259,7 @@ def test_credit_is_asked_for_where_the_one_api_family_tells_it(
     server.billing = {"subscription": {**SUBSCRIPTION, "hard_limit_usd": 73}, "usage": USAGE}
     server.status = {"success": True, "data": {"quota_display_type": "CNY", "usd_exchange_rate": 7.3}}
     before = date.today()
-    balance = client.balance()
+    balance = client.fetch_balance()
     after = date.today()
     assert balance == Balance(10 * 10**9, 7365)
     subscription, usage, status = server.lookups
@@ -1281,7 +1285,7 @@ def test_credit_that_makes_no_sense_is_not_told(
     told: dict[str, Any], server: ScriptedServer, client: Client
 ) -> None:
     server.billing = told
-    assert client.balance() is None
+    assert client.fetch_balance() is None
     assert not any(each.path == "/api/status" for each in server.lookups)
 
 
@@ -1362,7 +1366,7 @@ def test_an_interrupted_look_up_ends_at_once(
 
 def test_a_price_list_never_holds_the_key(server: ScriptedServer, client: Client) -> None:
     server.pricing = {"data": [{"model_name": f"m-{KEY}"}]}
-    assert client.pricing() == {"data": [{"model_name": "m-sk-…"}]}
+    assert client.fetch_pricing() == {"data": [{"model_name": "m-sk-…"}]}
 
 
 def test_an_end_that_was_held_back_is_counted_by_what_the_server_counted_before_it(

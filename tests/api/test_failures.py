@@ -34,7 +34,7 @@ def failure(base_url: str, *, retries: int = 0) -> CnaiError:
     client = Client(base_url, None, timeout=(2, 2), retries=retries)
     try:
         with pytest.raises(CnaiError) as caught:
-            client.models()
+            client.list_models()
     finally:
         client.close()
     assert not INTERNAL.search("\n".join(caught.value.lines()))
@@ -198,7 +198,7 @@ def test_a_proxy_is_no_concern_of_a_server_on_this_machine(monkeypatch: pytest.M
     with ScriptedServer() as server:
         server.reply(json_response({"data": []}))
         client = Client(server.base_url, None, retries=0)
-        assert client.models() == []
+        assert client.list_models() == []
         client.close()
 
 

@@ -91,7 +91,7 @@ def split(pieces: list[str]) -> tuple[str, str]:
     """What the pieces amount to: answer and reasoning."""
     tags = ThinkingTags()
     answer, thought = "", ""
-    for text, reasoning, all_thought in [*(tags.split(piece) for piece in pieces), tags.rest()]:
+    for text, reasoning, all_thought in [*(tags.split(piece) for piece in pieces), tags.finish()]:
         if all_thought:
             thought, answer = answer + thought + reasoning, text
             continue

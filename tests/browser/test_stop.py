@@ -15,7 +15,7 @@ from .pages import NotebookPage
 
 _NEXT = 'print("the next " + "cell ran")'
 _SPEND = """\
-spend = get_ipython().magics_manager.registry["CnaiMagics"].session.book.total()
+spend = get_ipython().magics_manager.registry["CnaiMagics"].session.book.get_total()
 print("asked", spend.requests, "times,", spend.usage.completion_tokens, "tokens")"""
 
 # Keeps the callbacks of timers that wait as long as Stop does before it interrupts the kernel.

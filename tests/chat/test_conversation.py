@@ -427,11 +427,11 @@ def test_the_other_attempts_that_an_output_keeps_are_the_latest_and_not_too_long
     conversation = Conversation("main")
     for number in range(5):
         turn = conversation.record(CellPosition("a"), Attempt(Reply("x" * 90_000, str(number), "m")))
-    assert [each.reply.prompt for each in turn.others(10)] == ["2", "3"]
-    assert [each.reply.prompt for each in turn.others(1)] == ["3"]
+    assert [each.reply.prompt for each in turn.list_others(10)] == ["2", "3"]
+    assert [each.reply.prompt for each in turn.list_others(1)] == ["3"]
     turn.keep(2)
-    assert [each.reply.prompt for each in turn.others(10)] == ["3", "4"]
-    assert turn.others(0) == ()
+    assert [each.reply.prompt for each in turn.list_others(10)] == ["3", "4"]
+    assert turn.list_others(0) == ()
 
 
 def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_again() -> None:

@@ -290,11 +290,11 @@ def test_the_usage_is_exact_to_the_nano_usd(gateway: Any, charged: int) -> None:
 
 def test_a_client_reads_the_exact_balance(gateway: Any) -> None:
     client = Client(gateway.base_url, KEY)
-    assert client.balance() == Balance(None, 0)
+    assert client.fetch_balance() == Balance(None, 0)
     client.chat(ChatRequest("stub", (Message("user", "hello"),)))
-    assert client.balance() == Balance(None, 24_360)
+    assert client.fetch_balance() == Balance(None, 24_360)
     gateway.account.charged = 987_654_321_012_345_678
-    assert client.balance() == Balance(None, 987_654_321_012_345_678)
+    assert client.fetch_balance() == Balance(None, 987_654_321_012_345_678)
     client.close()
 
 

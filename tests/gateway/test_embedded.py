@@ -317,14 +317,14 @@ def test_it_reports_what_it_charged_to_the_nano_usd() -> None:
         request = ChatRequest(model, (Message("user", "What is 2 + 3?"),))
         usages += [chunk.usage for chunk in client.stream(request) if chunk.usage]
         usages.append(client.chat(request).usage)
-    prices = read_pricing(client.pricing() or {}, "demo", "2026-12-01")
-    assert set(prices) == {model.id for model in client.models()}
+    prices = read_pricing(client.fetch_pricing() or {}, "demo", "2026-12-01")
+    assert set(prices) == {model.id for model in client.list_models()}
     assert [charge.usage for charge in running.charges] == usages
     assert [charge.nano for charge in running.charges] == [
         prices["demo-guide"].compute_cost(usage) for usage in usages
     ]
     assert running.charged == sum(charge.nano or 0 for charge in running.charges) > 0
-    assert client.balance() == Balance(None, running.charged)
+    assert client.fetch_balance() == Balance(None, running.charged)
     client.close()
 
 

@@ -357,7 +357,8 @@ def test_a_conversation_is_exported_and_imported_and_goes_on(kernel: Kernel, suf
         "And times 3?",
         "What is my name?",
     ]
-    assert kernel.value("session.book.total(demo=True).requests") == 3, "what is imported was not spent here"
+    spent = kernel.value("session.book.get_total(demo=True).requests")
+    assert spent == 3, "what is imported was not spent here"
 
 
 def test_a_restore_says_where_the_conversation_in_use_is_empty(kernel: Kernel, tmp_path: Path) -> None:
@@ -399,8 +400,8 @@ def test_what_the_file_of_a_notebook_holds_is_restored_in_a_new_session(
     assert "nothing was sent" in restored.shown
     assert kernel.value(everything) == before
     assert kernel.value("session.conversations.current") == "main"
-    assert kernel.value("session.book.before(demo=True).requests") == 6
-    assert kernel.value("session.book.total(demo=True).requests") == 0
+    assert kernel.value("session.book.get_before(demo=True).requests") == 6
+    assert kernel.value("session.book.get_total(demo=True).requests") == 0
     kernel.run("%%cnai\nWhat is 2+4?", "a")
     assert kernel.value("[len(turn.attempts) for turn in session.conversations['main'].turns]") == [3, 1, 1]
     after = kernel.run("%%cnai demo-echo\nlast", "i")
@@ -671,7 +672,7 @@ def test_too_many_requests_are_waited_for_visibly_and_given_up(kernel: Kernel, o
 
 def test_no_server_and_a_wrong_key_say_what_to_do(kernel: Kernel) -> None:
     kernel.run("%config Cnai.retries = 0")
-    address = kernel.value("session.servers.client(session.resolve_endpoint()).base_url")
+    address = kernel.value("session.servers.get_client(session.resolve_endpoint()).base_url")
     kernel.run(f'%config Cnai.base_url = "{address}"')
     wrong = kernel.run("%cnai -m demo-guide hello", "a")
     assert wrong.error[0].startswith("AuthenticationError")

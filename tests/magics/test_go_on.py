@@ -118,7 +118,7 @@ def test_an_answer_that_went_on_is_restored_and_replayed_as_one(tmp_path: Path) 
         assert shown.count(QUESTION) == 1
         assert WHOLE in shown
         session = "get_ipython().magics_manager.registry['CnaiMagics'].session"
-        assert kernel.value(f"{session}.book.before(demo=True).usage.total_tokens") == tokens
+        assert kernel.value(f"{session}.book.get_before(demo=True).usage.total_tokens") == tokens
         again = kernel.run(source, "a")
         assert not again.error
         assert again.answer.startswith(WHOLE)

@@ -434,7 +434,7 @@ def test_a_price_is_set_from_the_next_answer_on(server: ScriptedServer, session:
     assert session.ask("a", Options(model="new")).cost.nano == 20 * 800 + 8 * 2000
     assert "cached input $0.08" in text(session, "--price new 0.8 2 0.08")
     assert session.settings.prices == {"m": (1, 1), "new": ("0.8", "2", "0.08")}
-    assert session.book.total().unpriced_requests == 1
+    assert session.book.get_total().unpriced_requests == 1
 
 
 @pytest.mark.parametrize(

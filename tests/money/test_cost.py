@@ -48,28 +48,28 @@ def test_the_book_s_totals_are_exact_sums_of_its_charges(charges: list[Charge]) 
         book.add(charge)
     for demo in (False, True):
         own = [charge for charge in charges if charge.demo is demo]
-        total = book.total(demo=demo)
+        total = book.get_total(demo=demo)
         assert type(total.nano) is int
         assert total.nano == sum(charge.cost.nano or 0 for charge in own)
         assert total.requests == len(own)
         assert total.unpriced_requests == sum(charge.cost.nano is None for charge in own)
         assert total.usage.total_tokens == sum(charge.usage.total_tokens for charge in own)
         for group in (lambda charge: charge.model, lambda charge: charge.conversation):
-            assert sum(book.by(group, demo=demo).values(), Spend()) == total
+            assert sum(book.sum_by(group, demo=demo).values(), Spend()) == total
 
 
 def test_demo_credit_never_enters_the_real_total() -> None:
     book = SpendBook()
     book.add(Charge("demo-guide", "main", Usage(5, 5), Cost(10**9), demo=True))
-    assert book.total() == Spend()
-    assert book.total(demo=True).nano == 10**9
+    assert book.get_total() == Spend()
+    assert book.get_total(demo=True).nano == 10**9
 
 
 def test_groups_come_in_the_order_of_their_first_use() -> None:
     book = SpendBook()
     for model in ("z", "a", "z"):
         book.add(Charge(model, "main", Usage(), Cost(1)))
-    assert list(book.by(lambda charge: charge.model)) == ["z", "a"]
+    assert list(book.sum_by(lambda charge: charge.model)) == ["z", "a"]
 
 
 def test_a_cleared_book_begins_with_nothing() -> None:
@@ -77,7 +77,7 @@ def test_a_cleared_book_begins_with_nothing() -> None:
     book.add(Charge("m", "main", Usage(1, 1), Cost(5)))
     book.add(Charge("demo-guide", "main", Usage(1, 1), Cost(5), demo=True))
     book.clear()
-    assert (book.total(), book.total(demo=True), book.charges) == (Spend(), Spend(), [])
+    assert (book.get_total(), book.get_total(demo=True), book.charges) == (Spend(), Spend(), [])
 
 
 # -- how money is written -----------------------------------------------------------------------

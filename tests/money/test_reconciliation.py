@@ -171,7 +171,7 @@ def assert_agreed(sessions: list[KernelSession], replies: list[Reply], *, demo: 
     for reply in replies:
         assert_shown_as_charged(reply, by_id[reply.id])
     for session in sessions:
-        assert session.book.total(demo=demo) == total(c for c in session.book.charges if c.demo is demo)
+        assert session.book.get_total(demo=demo) == total(c for c in session.book.charges if c.demo is demo)
         # What each footer says that the notebook had spent is the sum up to its own charge.
         sums, running = {}, Spend()
         for charge in session.book.charges:
@@ -376,10 +376,10 @@ def assert_the_gateway_agrees(
     exactly = sum(reply.cost.nano or 0 for reply in exact)
     assert exactly == sum(charge.nano or 0 for charge in complete)
     assert running.charged == sum(charge.nano or 0 for charge in charges)
-    spend = sum((session.book.total(demo=True) for session in sessions), Spend())
+    spend = sum((session.book.get_total(demo=True) for session in sessions), Spend())
     assert spend.nano - spend.estimated_nano == exactly
     assert any(reply.reasoning and reply.usage.reasoning_tokens for reply in exact)
-    balance = sessions[0].servers.balance(sessions[0].resolve_endpoint())
+    balance = sessions[0].servers.fetch_balance(sessions[0].resolve_endpoint())
     assert balance is not None
     assert balance.used == running.charged
 
@@ -588,7 +588,7 @@ def test_a_scripted_server_one_request_after_the_other(
             pairs.append((reply, script))
     assert len(server.requests) == len(scripts) == 162
     assert_agreed([session], [reply for reply, _ in pairs], demo=False)
-    spend = session.book.total()
+    spend = session.book.get_total()
     assert spend.nano - spend.estimated_nano == expected_charge(pairs) > 0
     assert spend.unpriced_requests == sum(each.model == "unpriced" for each in session.book.charges) > 0
 
@@ -627,7 +627,7 @@ def test_a_scripted_server_many_requests_at_once(
     assert len(server.requests) == len(scripts)
     assert len(scripts) > 120
     assert_agreed(sessions, replies, demo=False)
-    spend = sum((session.book.total() for session in sessions), Spend())
+    spend = sum((session.book.get_total() for session in sessions), Spend())
     assert spend.nano - spend.estimated_nano == expected_charge(pairs) > 0
 
 
@@ -664,4 +664,4 @@ def test_a_request_that_is_sent_again_is_charged_once(
         pairs.append((reply, script))
     assert len(server.requests) == 5
     assert_agreed([session], [reply for reply, _ in pairs], demo=False)
-    assert session.book.total().nano == expected_charge(pairs)
+    assert session.book.get_total().nano == expected_charge(pairs)

@@ -92,7 +92,7 @@ def usd_of(tokens: int) -> str:
 
 def left(session: KernelSession) -> int | None:
     """Return the tokens that the kernel's budget leaves."""
-    status = session.spending.status(session.budget, demo=False)
+    status = session.spending.get_status(session.budget, demo=False)
     return None if status is None else status.left // TOKEN
 
 
@@ -176,7 +176,7 @@ def test_what_an_answer_costs_is_taken_from_the_next(
     session.ask("a", position=CellPosition("cell"))
     with pytest.raises(BudgetError):
         session.ask("a", position=CellPosition("cell"))
-    assert session.book.total().nano == 4 * 28 * TOKEN
+    assert session.book.get_total().nano == 4 * 28 * TOKEN
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -423,7 +423,7 @@ def test_a_ledger_that_fails_stops_an_answer_for_which_more_must_be_held(
 
     reply = session.ask("a", view=Breaking(session, gates))
     assert (reply.finish_reason, len(reply.text)) == ("budget", 2 * len(PIECE))
-    assert session.book.total().nano == reply.cost.nano
+    assert session.book.get_total().nano == reply.cost.nano
     assert len(warnings) == 1
 
 
@@ -473,7 +473,7 @@ def test_however_an_answer_ends_only_its_cost_is_taken_from_the_budgets(
     else:
         with pytest.raises(error):
             session.ask("a", view=Watcher(on_text))
-    spent = session.book.total().nano // TOKEN
+    spent = session.book.get_total().nano // TOKEN
     assert left(session) == 10_000 - spent
     assert left_today(session) == 20_000 - spent
     assert [charge.id for charge in session.book.charges] == [row.id for row in rows(session)]
@@ -565,7 +565,7 @@ def test_questions_at_once_in_one_kernel_never_hold_more_than_there_is(
         "it may cost $0.000034 and more, and $0.00 is left: requests under way hold $0.000129"
     }
     assert answered == ["answered"] * 3
-    assert session.book.total().nano == 3 * (PROMPT + 10) * TOKEN
+    assert session.book.get_total().nano == 3 * (PROMPT + 10) * TOKEN
     assert left(session) == 0
 
 
@@ -601,7 +601,7 @@ def test_demo_credit_has_a_budget_of_its_own(
         session.ledger.day.set_limit(10**6)
         spent = session.ask("hello").cost.nano or 0
         assert spent > 0
-        assert session.spending.status(session.budget, demo=True) == (10**6, spent, 0)
+        assert session.spending.get_status(session.budget, demo=True) == (10**6, spent, 0)
         assert session.ledger.day.read_left("demo") == 10**6 - spent
         ask_until_refused(session)
         session.settings.base_url, session.settings.model = server.base_url, "m"
@@ -951,8 +951,8 @@ def test_a_ledger_that_fails_is_told_once_loses_no_answer_and_is_written_later(
     make_impatient(session)
     replies = [session.ask("a") for _ in range(3)]
     assert [reply.text for reply in replies] == ["yes"] * 3
-    assert session.book.total().nano == 3 * 28 * TOKEN
-    assert session.spending.ledger_to_read(), "sums must not say that nothing was spent"
+    assert session.book.get_total().nano == 3 * 28 * TOKEN
+    assert session.spending.get_ledger_to_read(), "sums must not say that nothing was spent"
     assert "notebook $0.000084" in replies[-1].footer
     assert len(warnings) == 1, warnings
     assert warnings[0].startswith(f"The ledger {path} cannot be read or written")
@@ -961,7 +961,7 @@ def test_a_ledger_that_fails_is_told_once_loses_no_answer_and_is_written_later(
     mend()
     replies.append(session.ask("a"))
     assert [row.id for row in rows(session)] == [reply.id for reply in replies]
-    assert session.ledger.read_total() == session.book.total()
+    assert session.ledger.read_total() == session.book.get_total()
     assert len(warnings) == 1
 
 
@@ -1030,7 +1030,7 @@ ids = [session.ask("a", Options(once=True)).id for _ in range(2)]
 limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
 ids += [session.ask("a", Options(once=True)).id for _ in range(3)]
-tell(len(warnings), session.book.total().nano, warnings)
+tell(len(warnings), session.book.get_total().nano, warnings)
 resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 ids.append(session.ask("a", Options(once=True)).id)
 tell(len(warnings), *ids)
@@ -1057,7 +1057,7 @@ def test_a_place_where_no_ledger_can_be_is_told_once_and_loses_no_answer(
     assert [session.ask("a").text for _ in range(3)] == ["yes"] * 3
     assert len(warnings) == 1
     assert "choose another file" in warnings[0]
-    assert session.book.total().requests == 3
+    assert session.book.get_total().requests == 3
     session.close()
 
 
@@ -1111,7 +1111,7 @@ def test_with_the_ledger_off_no_file_is_touched(
     session.ask("a")
     list(run_spend_command(session, ""))
     assert files(tmp_path) == before
-    assert session.book.total().requests == 1
+    assert session.book.get_total().requests == 1
 
 
 def test_nothing_is_touched_before_the_first_question_and_to_look_at_the_sums_touches_nothing(
@@ -1138,7 +1138,7 @@ def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
         session.ask("a")
     assert session.ledger is not None
     assert session.ledger.read_total() == sum((Spend.of(each) for each in session.book.charges[1:]), Spend())
-    assert session.book.total().requests == 3
+    assert session.book.get_total().requests == 3
 
 
 _LAST_QUESTION = """

@@ -80,7 +80,7 @@ class Document:
         kept = collect_kept(conversations, cell, next(self.clock), held, changed=False)
         if kept:
             self.outputs[cell][-1]["metadata"]["cnai"]["kept"] = kept.record(10)
-        for _, turn in self.session.conversations.turns_of(cell):
+        for _, turn in self.session.conversations.find_turns(cell):
             turn.display_id = ""
 
     def show(self, cell: str, answer: Attempt) -> None:
@@ -729,8 +729,8 @@ def test_to_restore_twice_changes_nothing(document: Document) -> None:
     for _ in range(2):
         session.cells.restore(document.restored())
     assert told(session.conversations["main"]) == told(document.session.conversations["main"])
-    assert session.book.before().requests == 3
-    assert session.book.total() == Spend()
+    assert session.book.get_before().requests == 3
+    assert session.book.get_total() == Spend()
 
 
 def test_to_restore_what_the_kernel_itself_asked_charges_nothing_twice(document: Document) -> None:
@@ -739,5 +739,5 @@ def test_to_restore_what_the_kernel_itself_asked_charges_nothing_twice(document:
     for charge in restored.charges:
         session.book.add(charge)
     session.cells.restore(restored)
-    assert session.book.before() == Spend()
+    assert session.book.get_before() == Spend()
     assert told(session.conversations["main"]) == told(document.session.conversations["main"])

@@ -214,8 +214,8 @@ def check_restored_where_it_was_asked(notebook: WorkingNotebook, order: list[str
     """A kernel that restores its own notebook has nothing new."""
     session = notebook.session
     before, current = state(session.conversations), session.conversations.current
-    spent = session.book.before()
+    spent = session.book.get_before()
     session.cells.restore(restore(notebook.saved(order)))
     assert state(session.conversations) == before
-    assert session.book.before() == spent
+    assert session.book.get_before() == spent
     assert session.conversations.current == current

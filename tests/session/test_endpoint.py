@@ -53,11 +53,11 @@ def test_an_endpoint_does_not_change_and_shows_no_key() -> None:
 
 def test_a_demo_gateway_that_was_closed_is_started_again() -> None:
     servers, endpoint = Servers(), Endpoint()
-    first = servers.client(endpoint)
-    assert servers.client(endpoint) is first
+    first = servers.get_client(endpoint)
+    assert servers.get_client(endpoint) is first
     gateway.start_embedded().close()
     try:
-        assert servers.client(endpoint) is not first
+        assert servers.get_client(endpoint) is not first
     finally:
         servers.close()
         gateway.start_embedded().close()

@@ -220,7 +220,7 @@ def test_an_answer_that_does_not_fit_is_corrected_once_and_both_are_charged(
     assert roles == ["user", "assistant", "user"]
     assert "age: 'old' is not of type 'integer'" in last_message(server)
     assert [row.usage.total_tokens for row in rows(session)] == [28, 69]
-    assert session.book.total().nano == 97_000
+    assert session.book.get_total().nano == 97_000
     # The conversation has the question and the answer that fits, and nothing else.
     (turn,) = session.conversations.in_use.turns
     assert [each.text for each in turn.messages] == ["Who?", ADA]

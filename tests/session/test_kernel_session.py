@@ -110,7 +110,7 @@ class Watcher:
     def fail(self, attempt: Attempt | None) -> None:
         self.failed.append(attempt)
 
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         return False
 
 
@@ -222,7 +222,7 @@ def test_a_cell_run_again_is_asked_in_its_place(server: ScriptedServer, session:
     assert main(session) == ["one again", "two"]
     session.ask("c", position=CellPosition("C"))
     assert [content for _, content in sent(server)] == ["a, better", "one again", "b", "two", "c"]
-    assert session.book.total().requests == 4
+    assert session.book.get_total().requests == 4
 
 
 def test_append_makes_a_new_turn_of_the_same_cell(server: ScriptedServer, session: KernelSession) -> None:
@@ -251,7 +251,7 @@ def test_once_neither_reads_nor_writes_the_conversation(
     assert stands(session)[1] == 0
     assert main(session) == ["yes"]
     assert session.conversations["main"].system is None
-    assert session.book.total().requests == 2
+    assert session.book.get_total().requests == 2
     assert latest(session).reply.prompt == "aside"
     session.conversations["main"].system = "Of the conversation."
     session.ask("a", position=CellPosition("A"))
@@ -389,7 +389,7 @@ def test_preparing_a_question_sends_nothing_and_changes_nothing(
     assert cost.nano is not None
     assert server.requests == []
     assert "plan" not in session.conversations
-    assert session.book.total() == Spend()
+    assert session.book.get_total() == Spend()
 
 
 # -- conversations ------------------------------------------------------------------------------
@@ -473,7 +473,7 @@ def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_i
 ) -> None:
     server.reply(sse("one"))
     first = session.ask("a", Options(system="S"), position=CellPosition("A"))
-    before = session.book.total()
+    before = session.book.get_total()
     server.reply(reply)
     view = Watcher()
     with pytest.raises(error):
@@ -490,7 +490,7 @@ def test_a_failure_before_the_first_token_changes_nothing_but_is_charged_where_i
     assert session.conversations["main"].system is None
     assert session.conversations.current == "main"
     assert "plan" not in session.conversations
-    assert session.book.total().requests - before.requests == charged
+    assert session.book.get_total().requests - before.requests == charged
     if charged:
         lost = session.book.charges[-1]
         assert (lost.finish_reason, lost.usage) == (
@@ -518,7 +518,7 @@ def test_a_failure_after_the_first_token_is_shown_and_charged_but_not_kept(
     )
     assert main(session) == []
     assert session.conversations["main"].system is None
-    total = session.book.total()
+    total = session.book.get_total()
     assert (total.requests, total.nano) == (1, reply.cost.nano)
     assert total.estimated_nano == total.nano > 0
     assert str(total).startswith("≈$")
@@ -528,7 +528,7 @@ def test_a_failure_in_the_reasoning_is_charged_too(server: ScriptedServer, sessi
     server.reply(head(Transfer_Encoding="chunked"), http_chunk(event(delta(reasoning_content="hm"))), CLOSE)
     with pytest.raises(TruncatedError):
         session.ask("a")
-    assert session.book.total().usage.reasoning_tokens == estimate_tokens("hm")
+    assert session.book.get_total().usage.reasoning_tokens == estimate_tokens("hm")
 
 
 def test_a_model_that_is_unknown_names_the_nearest(server: ScriptedServer, session: KernelSession) -> None:
@@ -567,7 +567,7 @@ def test_no_server_is_an_error_that_names_the_setting(monkeypatch: pytest.Monkey
     with pytest.raises(CnaiError) as caught:
         session.ask("a")
     assert "is the server running" in caught.value.next_step.at(CELL)
-    assert session.book.total() == Spend()
+    assert session.book.get_total() == Spend()
 
 
 # -- ending early -------------------------------------------------------------------------------
@@ -589,7 +589,7 @@ def test_an_interrupt_keeps_the_part_that_arrived_and_charges_it_once(
     assert (reply.text, reply.finish_reason, attempt.turn) == ("half an answer", "interrupted", 1)
     assert reply.usage.estimated
     assert main(session) == ["half an answer"]
-    assert session.book.total().requests == 1
+    assert session.book.get_total().requests == 1
     assert session.latest == reply
     server.reply(sse("more"))
     session.ask("go on")
@@ -607,7 +607,7 @@ def test_stop_ends_the_answer_as_if_it_were_complete(server: ScriptedServer, ses
     assert (reply.text, reply.finish_reason) == ("half an answer", "stopped")
     assert reply.footer.endswith("stopped")
     assert main(session) == ["half an answer"]
-    assert session.book.total().requests == 1
+    assert session.book.get_total().requests == 1
 
 
 def test_stop_before_the_first_token_leaves_no_turn(server: ScriptedServer, session: KernelSession) -> None:
@@ -644,7 +644,7 @@ def test_a_view_that_breaks_does_not_lose_the_answer(server: ScriptedServer, ses
     with pytest.raises(RuntimeError, match="front end"):
         session.ask("a", view=Watcher(broken))
     assert main(session) == ["half an answer"]
-    assert session.book.total().requests == 1
+    assert session.book.get_total().requests == 1
 
 
 # -- usage and cost -----------------------------------------------------------------------------
@@ -720,7 +720,7 @@ def test_an_answer_that_is_empty_is_charged_and_is_no_turn(
     session.ask("a")
     assert stands(session)[1] == 0
     assert main(session) == []
-    assert session.book.total().usage == Usage(5, 0)
+    assert session.book.get_total().usage == Usage(5, 0)
 
 
 # -- what the review of a hostile reader asked for ------------------------------------------------
@@ -854,7 +854,7 @@ def test_an_interrupt_while_an_answer_is_settled_waits_until_it_is(
     view = Watcher()
     with pytest.raises(KeyboardInterrupt):
         session.ask("a", view=view)
-    assert session.book.total().requests == len(session.book.charges) == 1
+    assert session.book.get_total().requests == len(session.book.charges) == 1
     assert main(session) == ["hi"]
     assert [attempt.reply.text for attempt in view.ended] == ["hi"]
 
@@ -873,7 +873,7 @@ def test_an_interrupt_while_the_budget_is_asked_leaves_nothing_held(
     with pytest.raises(KeyboardInterrupt):
         session.ask("a")
     assert server.requests == []
-    assert session.spending.status(session.budget, demo=False) == (10**9, 0, 0)
+    assert session.spending.get_status(session.budget, demo=False) == (10**9, 0, 0)
 
 
 def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
@@ -891,7 +891,7 @@ def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
     within = latest(fresh)
     assert (outside.turn, outside.began) == (0, False)
     assert (within.turn, within.began, within.conversation) == (1, False, "main")
-    assert fresh.book.total() == Spend()
+    assert fresh.book.get_total() == Spend()
     assert len(server.requests) == 1
 
 
@@ -916,7 +916,7 @@ def test_many_threads_may_ask_one_session(server: ScriptedServer, session: Kerne
     for thread in threads:
         thread.join(PATIENCE)
     turns = session.conversations["shared"].turns
-    assert len(turns) == len(session.book.charges) == session.book.total().requests == 60
+    assert len(turns) == len(session.book.charges) == session.book.get_total().requests == 60
     assert {reply.id for reply in replies} == {turn.reply.id for turn in turns}
     assert [turn.attempt.turn for turn in turns] == list(range(1, 61))
 
@@ -984,7 +984,7 @@ def test_the_prompt_may_not_hold_the_own_key(server: ScriptedServer, session: Ke
         session.ask(f"what is {KEY}?")
     assert server.requests == []
     assert main(session) == []
-    assert session.book.total() == Spend()
+    assert session.book.get_total() == Spend()
 
 
 def test_a_key_that_was_typed_wins_over_the_environment_and_that_over_the_keyring(
@@ -1101,8 +1101,8 @@ def test_without_a_key_the_embedded_gateway_answers_offline_and_says_so_once(own
     assert len(lines) == 1
     assert "CNAI_API_KEY" in lines[0]
     assert "%" not in lines[0]
-    assert session.book.total() == Spend()
-    assert session.book.total(demo=True).requests == 2
+    assert session.book.get_total() == Spend()
+    assert session.book.get_total(demo=True).requests == 2
     assert {model.id for model in session.models()} >= {"demo-guide", "demo-echo"}
     session.close()
 
@@ -1142,8 +1142,8 @@ def test_tokens_that_the_server_counted_before_it_failed_are_charged(
     with pytest.raises(CnaiError):
         session.ask("a")
     assert len(server.requests) == 1
-    assert session.book.total().usage == Usage(20, 50)
-    assert session.book.total().nano == 20 * 1680 + 50 * 2520
+    assert session.book.get_total().usage == Usage(20, 50)
+    assert session.book.get_total().nano == 20 * 1680 + 50 * 2520
 
 
 @pytest.mark.parametrize("presses", [1, 2])
@@ -1167,9 +1167,9 @@ def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
     while reached >= line:
         line += 1
         reached = _interrupted_at(line, presses, files, lambda: session.ask("a", Options(once=True)))
-        total = session.book.total()
+        total = session.book.get_total()
         assert total.requests == sum(each.chargeable for each in answers), line
-        assert session.spending.status(session.budget, demo=False) == (10**9, total.nano, 0), line
+        assert session.spending.get_status(session.budget, demo=False) == (10**9, total.nano, 0), line
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, line
     assert line > 40
 

@@ -375,12 +375,12 @@ def test_a_price_list_that_says_nothing_keeps_neither_question_nor_answer_waitin
     reply = session.ask("a")
     # The answer is there although the list is not.
     assert (reply.text, str(reply.cost)) == ("yes", "unpriced")
-    assert session.book.total().unpriced_requests == 1
+    assert session.book.get_total().unpriced_requests == 1
     listed.set()
     _wait_for_the_writer(session)
-    assert session.book.total().nano == 28 * TOKEN
+    assert session.book.get_total().nano == 28 * TOKEN
     assert [row.cost.nano for row in rows(session)] == [28 * TOKEN]
-    assert session.book.total().unpriced_requests == 0
+    assert session.book.get_total().unpriced_requests == 0
 
 
 def test_a_price_list_that_comes_is_used(server: ScriptedServer, make: Callable[..., KernelSession]) -> None:
@@ -415,7 +415,7 @@ def test_an_interrupt_ends_the_wait_for_a_price(
         session.ask("a", view=view)
     assert server.requests == []
     assert (view.ended, view.failed) == ([], [None])
-    assert session.spending.status(session.budget, demo=False) == (10**9, 0, 0)
+    assert session.spending.get_status(session.budget, demo=False) == (10**9, 0, 0)
 
 
 def test_a_question_that_is_only_prepared_asks_no_server(

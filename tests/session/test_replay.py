@@ -92,9 +92,9 @@ def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: 
     assert "replayed" in reply.footer
     assert texts(session) == ["yes"]
     assert session.latest is reply
-    assert session.book.total() == session.book.notebook() == Spend()
-    assert session.book.replayed().requests == 1
-    assert session.book.replayed().nano == 36_000
+    assert session.book.get_total() == session.book.get_notebook() == Spend()
+    assert session.book.get_replayed().requests == 1
+    assert session.book.get_replayed().nano == 36_000
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_another_request_is_an_error_that_says_what_differs(
     assert "Cnai.replay = False" in caught.value.next_step.at(CELL)
     assert len(caught.value.lines()) == 3
     assert texts(session) == []
-    assert session.book.replayed() == Spend()
+    assert session.book.get_replayed() == Spend()
 
 
 def test_where_two_long_texts_begin_to_differ_is_shown(session: KernelSession) -> None:
@@ -498,7 +498,7 @@ def test_what_was_replayed_is_told_and_costs_nothing(kernel: Kernel) -> None:
     assert started is False
     session = "get_ipython().magics_manager.registry['CnaiMagics'].session"
     assert kernel.value(f"{session}.book.charges") == []
-    assert kernel.value(f"{session}.book.notebook(demo=True).requests") == 0
+    assert kernel.value(f"{session}.book.get_notebook(demo=True).requests") == 0
     assert kernel.value(f"{session}.ledger.read_total(demo=True).requests") == 0
 
 

@@ -594,7 +594,7 @@ def test_an_interrupt_at_any_step_ends_the_worker_and_keeps_what_was_shown(
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda client: client.models(),
+        lambda client: client.list_models(),
         lambda client: client.chat(REQUEST),
         lambda client: list(ReplyReader(client, REQUEST).batches()),
         lambda client: list(ReplyReader(client, REQUEST, stream=False).batches()),

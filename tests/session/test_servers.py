@@ -81,7 +81,7 @@ def price_of(session: KernelSession, model: str) -> Price | None:
 
 
 def balance_of(session: KernelSession) -> Balance | None:
-    return session.servers.balance(session.resolve_endpoint())
+    return session.servers.fetch_balance(session.resolve_endpoint())
 
 
 def lookups(server: ScriptedServer) -> list[str]:
@@ -161,7 +161,7 @@ def test_a_price_is_the_one_of_the_moment_of_the_question(
     session.settings.prices = {"m": (2, 2)}
     second = session.ask("a")
     assert (first.cost.nano, second.cost.nano) == (28_000, 56_000)
-    assert session.book.total().nano == 84_000
+    assert session.book.get_total().nano == 84_000
 
 
 # -- how often it is asked ----------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_of_many_questions_at_once_one_asks_for_the_prices(
     for thread in threads:
         thread.join(PATIENCE)
     assert len(server.lookups) == 1
-    assert session.book.total().nano == 6 * 44_000
+    assert session.book.get_total().nano == 6 * 44_000
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_demo_is_not_asked_for_prices(monkeypatch: pytest.MonkeyPatch) -> No
     asked: list[object] = []
     servers, endpoint = Servers(), Endpoint()
     try:
-        monkeypatch.setattr(servers.client(endpoint), "pricing", lambda: asked.append(1))
+        monkeypatch.setattr(servers.get_client(endpoint), "fetch_pricing", lambda: asked.append(1))
         price = servers.price(endpoint, "demo-guide", {})
         assert price is not None
         assert (price.input, price.output) == (1_680_000_000, 2_520_000_000)
@@ -299,12 +299,12 @@ def test_what_a_gateway_on_this_machine_answers_is_demo_credit_wherever_it_is_sh
     try:
         reply = session.ask("What is 12 * 12?")
         assert "· demo credit $0.0" in reply.footer
-        assert session.book.total().requests == 0
-        assert session.book.total(demo=True).nano == running.charged > 0
+        assert session.book.get_total().requests == 0
+        assert session.book.get_total(demo=True).nano == running.charged > 0
         assert session.ledger is not None
         assert session.ledger.read_sums("host", demo=False) == {}
         assert list(session.ledger.read_sums("host", demo=True)) == ["127.0.0.1"]
-        assert session.spending.status(session.budget, demo=False) == (10**9, 0, 0)
+        assert session.spending.get_status(session.budget, demo=False) == (10**9, 0, 0)
         assert "demo credit (not money)" in build_models_table(session.models(), session).note
         told = list(describe_balance(session))
         assert told[0].startswith("127.0.0.1 counts demo credit $0.")
