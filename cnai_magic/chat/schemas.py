@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_origin
 
 from ..errors import InputError
@@ -97,14 +97,17 @@ def check_schema(schema: Mapping[str, Any]) -> None:
 
     if schema and not isinstance(schema.get("$schema", ""), str | type(None)):
         raise InputError("the $schema of the schema is not text", parameter="schema")
-    if reference := _foreign_reference(schema):
-        raise InputError(
-            f"the schema refers to {reference}",
-            parameter="schema",
-            why="no other document is read; references within it begin with #",
-        )
+    references = list(_list_references(schema))
+    for reference in references:
+        if not reference.startswith("#"):
+            raise InputError(
+                f"the schema refers to {reference}",
+                parameter="schema",
+                why="no other document is read; references within it begin with #",
+            )
+    kind = validator_for(schema, default=Draft202012Validator)
     try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
+        kind.check_schema(schema)
     except SchemaError as error:
         place = "".join(f"[{each!r}]" for each in error.absolute_path)
         raise InputError(
@@ -112,16 +115,25 @@ def check_schema(schema: Mapping[str, Any]) -> None:
         ) from error
     except RecursionError as error:
         raise InputError("the schema is nested too deep", parameter="schema") from error
+    for reference in dict.fromkeys(references):
+        _check_reference(kind(schema), reference)
 
 
-def _foreign_reference(schema: object) -> str:
+def _check_reference(validator: Any, reference: str) -> None:
+    """Refuse a reference to nothing, and one that leads to itself."""
+    try:
+        validator.evolve(schema={"$ref": reference}).is_valid(None)
+    except RecursionError as exc:
+        raise InputError(f"{reference} in the schema refers to itself", parameter="schema") from exc
+    except Exception as exc:  # of a class of its own in each version of jsonschema
+        raise InputError(f"{reference} is not in the schema", parameter="schema") from exc
+
+
+def _list_references(schema: object) -> Iterator[str]:
     waiting: list[object] = [schema]
     while waiting:
         part = waiting.pop()
         if isinstance(part, Mapping):
-            for name in ("$ref", "$dynamicRef", "$recursiveRef"):
-                reference = part.get(name)
-                if isinstance(reference, str) and not reference.startswith("#"):
-                    return reference
+            names = ("$ref", "$dynamicRef", "$recursiveRef")
+            yield from (part[name] for name in names if isinstance(part.get(name), str))
         waiting += part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
-    return ""

@@ -69,9 +69,9 @@ class _Filler:
             return None
         if "const" in schema:
             return schema["const"]
-        kinds = schema.get("type", "object" if "properties" in schema else None)
-        kinds = kinds if isinstance(kinds, list) else [kinds]
-        options = [option for each in ("anyOf", "oneOf", "allOf") for option in schema.get(each) or ()]
+        kinds = _read_kinds(schema) or ["object"] * ("properties" in schema)
+        several = [schema[each] for each in ("anyOf", "oneOf", "allOf") if isinstance(schema.get(each), list)]
+        options = [option for each in several for option in each]
         nullable = "null" in kinds or {"type": "null"} in options
         if options:
             first = next((option for option in options if option != {"type": "null"}), None)
@@ -125,9 +125,9 @@ class _Filler:
             records = list(self._list_records(items))[:_MOST_RECORDS]
             return [self.fill(items, each, "", depth + 1) for each in records]
         first = [next(iter(each.values()), None) for each in self._records]
-        kinds = items.get("type")
-        texts = first or (_numbers(self._text) if kinds in ("integer", "number") else _names(self._text))
-        return [_convert(each, [kinds], 0) for each in texts[:_MOST_RECORDS]]
+        numbers = _has_kind(items, "integer", "number")
+        texts = first or (_numbers(self._text) if numbers else _names(self._text))
+        return [_convert(each, _read_kinds(items), 0) for each in texts[:_MOST_RECORDS]]
 
     def _list_records(self, items: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """Yield objects of this schema that the question has: by the names of fields, else by sentences."""
@@ -197,8 +197,13 @@ def _numbers(text: str) -> list[str]:
 
 
 def _has_kind(schema: Any, *kinds: str) -> bool:
-    kind = schema.get("type") if isinstance(schema, Mapping) else None
-    return bool(set(kind if isinstance(kind, list) else [kind]) & set(kinds))
+    return isinstance(schema, Mapping) and bool(set(_read_kinds(schema)) & set(kinds))
+
+
+def _read_kinds(schema: Mapping[str, Any]) -> list[str]:
+    """Return the types that a part allows; what is no name of a type is passed over."""
+    kind = schema.get("type")
+    return [each for each in (kind if isinstance(kind, list) else [kind]) if isinstance(each, str)]
 
 
 def _convert(known: Any, kinds: list[Any], value: Any) -> Any:

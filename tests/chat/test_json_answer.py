@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cnai_magic.chat.json_answer import JSONProblem, read_json
 from cnai_magic.chat.schemas import find_schema
+from tests.properties import random_examples
 
 PERSON = find_schema("name, age int, city str?")
 PEOPLE = find_schema("list[name, age int]")
@@ -177,3 +180,55 @@ BROKEN = [
 def test_a_part_of_broken_json_is_never_taken_for_the_whole(text: str, schema: Any) -> None:
     with pytest.raises(JSONProblem):
         read_json(text, schema)
+
+
+_WHOLE = [
+    '"name"',
+    '"Ada"',
+    _ADA,
+    "[1]",
+    "36",
+    "null",
+    "NaN",
+    "1e999",
+    "\\ud83d",
+    "text ",
+    "```json\n",
+    "```",
+]
+_PIECES = st.sampled_from([*_WHOLE, *'{}[]:,"- \n\\', "/*", "*/", "//", "</think>"])
+
+
+@random_examples()
+@given(
+    st.lists(_PIECES, max_size=25).map("".join),
+    st.sampled_from([PERSON, PEOPLE, {}, find_schema("x int|null")]),
+)
+def test_any_text_is_a_value_that_json_can_write_or_a_problem(text: str, schema: Any) -> None:
+    try:
+        value = read_json(text, schema)
+    except JSONProblem:
+        return
+    json.dumps(value, allow_nan=False).encode()
+
+
+_WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}[]`~<"), max_size=20)
+_VALUES = st.lists(
+    st.fixed_dictionaries({"name": st.text(st.characters(exclude_categories=["Cs"])), "age": st.integers()}),
+    min_size=1,
+    max_size=4,
+)
+
+
+@random_examples()
+@given(_VALUES, _WORDS, _WORDS, st.sampled_from([None, 2]), st.booleans(), st.booleans())
+def test_a_value_comes_back_from_whatever_stands_around_it(
+    people: Any, before: str, after: str, indent: int | None, ascii_only: bool, wrapped: bool
+) -> None:
+    written = json.dumps({"items": people} if wrapped else people, indent=indent, ensure_ascii=ascii_only)
+    for text in (
+        written,
+        f"{before}\n{written}\n{after}",
+        f"{before}\n\n````json\n{written}\n````\n\n{after}",
+    ):
+        assert read_json(text, PEOPLE) == people

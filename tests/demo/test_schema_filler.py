@@ -80,6 +80,8 @@ def test_what_is_not_known_is_said_in_a_text_and_not_invented() -> None:
         {"type": "array", "items": {"type": "array", "items": {"$ref": "#"}}},
         {"anyOf": [{"anyOf": [{"type": "object"}]}], "enum": []},
         {"type": []},
+        {"type": [{}], "anyOf": 3, "properties": {"a": {"type": {}}, "b": 5}},
+        {"type": "array", "items": {"type": [[]]}},
         {"properties": "x", "type": ["object"]},
         {},
     ],
