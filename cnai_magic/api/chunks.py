@@ -111,7 +111,7 @@ def _hide_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> Ite
     try:
         for chunk in chunks:
             # Nearly every chunk passes as it is: these questions cost next to nothing.
-            text, reasoning, finished, _, model, _, moved = chunk
+            text, reasoning, finished, _, model, _, moved, _ = chunk
             if mark in text or mark in reasoning or held or finished or model != known_model or moved:
                 chunk, known_model = redact(chunk), model
                 held = bool(texts.held or thoughts.held)

@@ -9,6 +9,7 @@ from typing import Any
 from ..redaction import ApiKey
 from .billing import Balance, read_balance
 from .cancel import Cancellation
+from .logprobs import TokenProbability
 from .messages import ChatRequest, Chunk, Model
 from .model_facts import complete_facts
 from .reader import read_models
@@ -128,16 +129,18 @@ def _join(stream: Stream) -> Chunk:
     texts: list[str] = []
     thoughts: list[str] = []
     whole = Chunk()
+    logprobs: list[TokenProbability] = []
     for chunk in stream:
         if chunk.all_thought:
             thoughts += texts
             texts = []
         texts.append(chunk.text)
         thoughts.append(chunk.reasoning)
+        logprobs += chunk.logprobs
         whole = Chunk(
             finish_reason=chunk.finish_reason or whole.finish_reason,
             usage=chunk.usage or whole.usage,
             model=chunk.model or whole.model,
             note=chunk.note or whole.note,
         )
-    return whole._replace(text="".join(texts), reasoning="".join(thoughts))
+    return whole._replace(text="".join(texts), reasoning="".join(thoughts), logprobs=tuple(logprobs))

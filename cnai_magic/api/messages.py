@@ -19,6 +19,7 @@ from ..redaction import replace_surrogates
 from .answering_model import LONGEST_NAME
 from .extra_fields import join_fields
 from .json_format import JsonMode, describe_schema, response_format
+from .logprobs import TokenProbability
 from .message_parts import (
     Content,
     ImagePart,
@@ -285,9 +286,11 @@ class ChatRequest:
             **{
                 BY_NAME[name].field: value
                 for name, value in self.parameters.items()
-                if BY_NAME[name].sent and name != "schema"
+                if BY_NAME[name].sent and name not in ("schema", "logprobs")
             },
         }
+        if (alternatives := self.parameters.get("logprobs")) is not None:
+            body |= {"logprobs": True, "top_logprobs": alternatives}
         if self.schema is not None and (asked := response_format(self.schema, self.json_mode)):
             body[BY_NAME["schema"].field] = asked
         for fields in (self.thinking if think else {}, way.fields if self.prefix else {}, self.extra):
@@ -351,8 +354,8 @@ class Chunk(NamedTuple):
     """What one event of a stream adds; an answer that comes whole is one chunk.
 
     `note` is a remark about what followed a complete answer. `all_thought` says that the text of all chunks
-    before this one was reasoning. It is a tuple because one is made for every token, and a frozen dataclass
-    costs three times as much.
+    before this one was reasoning. `logprobs` are those of the tokens of `text`, where they were asked for. It
+    is a tuple because one is made for every token, and a frozen dataclass costs three times as much.
     """
 
     text: str = ""
@@ -362,6 +365,7 @@ class Chunk(NamedTuple):
     model: str = ""
     note: str = ""
     all_thought: bool = False
+    logprobs: tuple[TokenProbability, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         metavar="N",
     ),
     Parameter(
+        "logprobs",
+        int,
+        "Show how probable each token of the answer was, with up to N others in its place.",
+        low=0,
+        high=20,
+        metavar="N",
+        other_names=("top_logprobs",),
+        setting=False,
+    ),
+    Parameter(
         "think",
         int,
         "How long to think before the answer: off, low, medium, high, max, or up to N tokens.",

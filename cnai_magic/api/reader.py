@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import CnaiError, GarbageError, NotAStreamError
 from ..redaction import replace_surrogates
 from .choices import FollowedChoice
+from .logprobs import read_logprobs
 from .messages import Chunk, Model, Usage
 from .model_facts import read_facts
 from .thinking import ThinkingTags
@@ -229,8 +230,10 @@ class StreamReader:
         elif not (adds or finish or all_thought):
             return None
         model = body.get("model")
+        logprobs = read_logprobs(choice["logprobs"]) if choice.get("logprobs") else ()
         return _new(
-            Chunk, (text, reasoning, finish, usage, model if type(model) is str else "", "", all_thought)
+            Chunk,
+            (text, reasoning, finish, usage, model if type(model) is str else "", "", all_thought, logprobs),
         )
 
     def close(self) -> Chunk | None:

@@ -22,6 +22,7 @@ from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
 from .json_table import find_rows, write_table
 from .markdown import fenced_blocks, find_code_blocks, write_markdown
 from .schemas import check_schema
+from .token_table import TokenTable
 
 __all__ = ["Reply"]
 
@@ -79,6 +80,7 @@ class Reply:
     steps: tuple[Message, ...] = ()
     rest: tuple[Usage, Cost] | None = None
     footer: str = field(default="", compare=False)
+    logprobs: TokenTable = field(default=TokenTable(), compare=False, repr=False)
     _data: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property

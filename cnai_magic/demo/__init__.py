@@ -37,7 +37,7 @@ def _answer_as_guide(request: DemoRequest) -> Iterator[Chunk]:
 
 
 def _answer_as_ngram(request: DemoRequest) -> Iterator[Chunk]:
-    return map(Chunk, ngram.generate(request))
+    return ngram.generate(request)
 
 
 def _answer_as_echo(request: DemoRequest) -> Iterator[Chunk]:
@@ -62,7 +62,12 @@ _DEMO_MODELS = {
     model.name: model
     for model in (
         DemoModel("demo-guide", _answer_as_guide, json=True, schemas=True, images=True),
-        DemoModel("demo-ngram", _answer_as_ngram, default_max_tokens=ngram.DEFAULT_MAX_TOKENS),
+        DemoModel(
+            "demo-ngram",
+            _answer_as_ngram,
+            probabilities=True,
+            default_max_tokens=ngram.DEFAULT_MAX_TOKENS,
+        ),
         DemoModel("demo-echo", _answer_as_echo, json=True, images=True, shows_request=True),
         DemoModel("demo-reasoner", _answer_as_reasoner, json=True, images=True, reasons=True),
         DemoModel("demo-faults", _refuse_faults),

@@ -18,7 +18,8 @@ class DemoModel:
     """A demo model: `write` yields its answer with one token in each chunk, of the text or of the reasoning.
 
     `json`: it can answer with one JSON object, `schemas`: with one that fits a schema. `images`: it answers
-    to images. `reasons`: it has reasoning, which can be turned off. `shows_request`: it needs the body of the
+    to images. `reasons`: it has reasoning, which can be turned off. `probabilities`: it knows those of its
+    tokens. `shows_request`: it needs the body of the
     request. An answer that does not end by itself ends after `default_max_tokens`.
     """
 
@@ -28,6 +29,7 @@ class DemoModel:
     schemas: bool = False
     images: bool = False
     reasons: bool = False
+    probabilities: bool = False
     shows_request: bool = False
     default_max_tokens: int | None = None
 
@@ -49,6 +51,10 @@ class DemoModel:
                 f"{self.name} follows no schema",
                 parameter="response_format",
                 why="it is json_schema; demo-guide fills one",
+            )
+        if request.logprobs is not None and not self.probabilities:
+            raise InputError(
+                f"{self.name} knows no probabilities", parameter="logprobs", why="demo-ngram does"
             )
         if not self.reasons and request.effort not in ("", "none"):
             raise InputError(

@@ -18,8 +18,12 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import islice
+from math import log
 from random import Random
 
+from ..api.logprobs import TokenProbability
+from ..api.messages import Chunk
 from .request import DemoRequest
 from .tokenizer import tokenize
 
@@ -132,8 +136,10 @@ def _train() -> LanguageModel:
     return LanguageModel(_BREAK.join(dict.fromkeys(prose)))
 
 
-def generate(request: DemoRequest) -> Iterator[str]:
+def generate(request: DemoRequest) -> Iterator[Chunk]:
     """Yield the continuation of the last message, token by token and without end.
+
+    Probabilities, where they are asked for, are those of the model itself: before temperature and top_p.
 
     The last words of the prompt are the context. Without max_tokens the text ends with a sentence. The
     draws depend on the messages and the seed alone, so the same request gets the same text, and a smaller
@@ -144,17 +150,18 @@ def generate(request: DemoRequest) -> Iterator[str]:
     random = Random(_make_seed(request))
     first, second = _find_context(model, (request.prefix or prompt)[-2000:])
     temperature, top_p, endless = request.temperature, request.top_p, request.max_tokens is not None
-    goes_on = bool(request.prefix)
+    goes_on, others = bool(request.prefix), request.logprobs
     # A large prompt is not kept for as long as its answer is read.
     del request, prompt
     count = 0
     while True:
-        token = choose(model.predict(first, second), temperature, top_p, random)
+        likely = model.predict(first, second)
+        token = choose(likely, temperature, top_p, random)
         first, second = second, token
         # An answer begins with a word, not with what stands after one.
         shown = token if count or goes_on else token.lstrip(" ")
         if count or shown.strip().isalnum():
-            yield shown
+            yield Chunk(shown, logprobs=() if others is None else (_rate(shown, likely, token, others),))
             count += 1
         if not endless and count >= _ENOUGH and token == ".":
             return
@@ -182,6 +189,12 @@ def choose(
             size += 1
         tokens, weights = tokens[:size], weights[:size]
     return random.choices(tokens, weights)[0]
+
+
+def _rate(shown: str, likely: Mapping[str, float], token: str, others: int) -> TokenProbability:
+    """Return the probability of a token, and those of the likeliest tokens in its place."""
+    alternatives = tuple((each, log(share)) for each, share in islice(likely.items(), others))
+    return TokenProbability(shown, log(likely[token]), alternatives)
 
 
 def _make_seed(request: DemoRequest) -> int:

@@ -46,6 +46,7 @@ class DemoRequest:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     json_object: bool = False
+    logprobs: int | None = None
     schema: Mapping[str, Any] | None = None
     effort: str = ""
     thinking_budget: int | None = None

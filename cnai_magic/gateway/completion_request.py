@@ -144,6 +144,7 @@ def _build_demo_request(body: dict[str, Any]) -> DemoRequest:
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         seed=body.get("seed"),
         json_object=body.get("response_format", {}).get("type") == "json_object",
+        logprobs=body.get("top_logprobs", 0) if body.get("logprobs") else None,
         schema=read_schema(body.get("response_format")),
         effort=body.get("reasoning_effort", ""),
         thinking_budget=body.get("thinking_budget"),
@@ -215,8 +216,8 @@ _FIELDS: dict[str, Check] = {
     "frequency_penalty": allow_only(0, "the demo models have no penalties"),
     "presence_penalty": allow_only(0, "the demo models have no penalties"),
     "logit_bias": _check_logit_bias,
-    "logprobs": allow_only(False, "the demo models report no probabilities"),
-    "top_logprobs": allow_only(0, "the demo models report no probabilities"),
+    "logprobs": check_flag,
+    "top_logprobs": allow_whole_number(0, 20),
     "reasoning_effort": allow_one_of(*_EFFORTS),
     # of Qwen's API: no field of the reference limits thinking in tokens
     "thinking_budget": allow_whole_number(0),
@@ -252,6 +253,8 @@ def _check_together(body: Mapping[str, Any]) -> None:
     """Check the fields that need, or exclude, each other."""
     if "stream_options" in body and not body.get("stream"):
         fail("stream_options", "is given", "stream is not true")
+    if "top_logprobs" in body and not body.get("logprobs"):
+        fail("top_logprobs", "is given", "logprobs is not true")
     if "max_tokens" in body and "max_completion_tokens" in body:
         fail("max_completion_tokens", "is given beside max_tokens", "one of them is possible")
     check_tools_together(body)

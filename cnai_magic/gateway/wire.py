@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..api.logprobs import TokenProbability
 from ..api.messages import Chunk, Model, Usage
 from ..api.model_facts import ModelFacts
 from .refusal import Refusal
@@ -16,6 +17,7 @@ __all__ = [
     "DONE",
     "Completion",
     "Envelope",
+    "build_logprobs_body",
     "build_model_body",
     "build_usage_body",
     "new_id",
@@ -34,6 +36,7 @@ class Completion:
     def __init__(self) -> None:
         self.finish = ""
         self.usage: Usage | None = None
+        self.logprobs: list[TokenProbability] = []
         self._blocks: tuple[list[str], list[str]] = ([], [])
         self._pieces: tuple[list[str], list[str]] = ([], [])
 
@@ -41,6 +44,7 @@ class Completion:
         """Add what one chunk says."""
         self.finish = chunk.finish_reason or self.finish
         self.usage = chunk.usage or self.usage
+        self.logprobs += chunk.logprobs
         for blocks, pieces, piece in zip(
             self._blocks, self._pieces, (chunk.text, chunk.reasoning), strict=True
         ):
@@ -93,6 +97,8 @@ class Envelope:
         if not parts and not chunk.finish_reason:
             return None
         finish = _dumps(chunk.finish_reason) if chunk.finish_reason else "null"
+        if chunk.logprobs:
+            finish = f'{finish},"logprobs":{_dumps(build_logprobs_body(chunk.logprobs))}'
         return self._wrap_event(f"{{{','.join(parts)}}}", finish)
 
     def write_closing(self, usage: Usage | None) -> bytes | None:
@@ -115,15 +121,23 @@ class Envelope:
         message = {"role": "assistant", "content": whole.text}
         if reasoning := whole.reasoning:
             message["reasoning_content"] = reasoning
+        choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": whole.finish}
+        if whole.logprobs:
+            choice["logprobs"] = build_logprobs_body(whole.logprobs)
         return {
             "object": "chat.completion",
             **self._common,
-            "choices": [{"index": 0, "message": message, "finish_reason": whole.finish}],
+            "choices": [choice],
             "usage": build_usage_body(whole.usage or Usage()),
         }
 
     def _wrap_event(self, delta: str, finish: str) -> bytes:
         return _encode(f'{self._head}{delta},"finish_reason":{finish}}}]{self._tail}')
+
+
+def build_logprobs_body(logprobs: Iterable[TokenProbability]) -> dict[str, Any]:
+    """Return the probabilities of tokens as the API reference writes them."""
+    return {"content": [each.body() for each in logprobs], "refusal": None}
 
 
 def build_usage_body(usage: Usage) -> dict[str, Any]:

@@ -33,6 +33,8 @@ __all__ = [
     "split_words",
 ]
 
+# How many other tokens --logprobs shows for each, if it names no number.
+_ALTERNATIVES = "3"
 _REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1 or parameter.fields}
 
 
@@ -238,6 +240,9 @@ def _read_as(parameter: Parameter) -> dict[str, Any]:
     """Return how argparse reads the value of an option."""
     if parameter.name == "schema":
         return {"nargs": "?", "const": ""}  # see schema_option
+    if parameter.name == "logprobs":
+        words = [str(number) for number in range(int(parameter.low), int(parameter.high) + 1)]
+        return {"nargs": "?", "const": _ALTERNATIVES, "choices": words}
     number = parameter.type in (int, float) and not parameter.choices
     return {"type": parameter.type if number else parameter.read}
 
@@ -260,6 +265,8 @@ def collect_parameters(
     given = {parameter.name: getattr(arguments, parameter.name) for parameter in PARAMETERS}
     if given["schema"] is not None:
         given["schema"] = resolve_schema(given["schema"], variables)
+    if given["logprobs"] is not None:
+        given["logprobs"] = int(given["logprobs"])
     return given
 
 

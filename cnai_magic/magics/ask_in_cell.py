@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from IPython.display import display
+
 from ..api.interrupts import defer_interrupts
 from ..chat.reply import Reply
 from ..display import choose_view
 from ..display.outputs import build_kept_metadata
+from ..display.shaded_answer import ShadedAnswer
 from ..session.question import Options
 from .code import insert_code
 from .go_on import find_other_cell, show_in_its_cell
@@ -30,6 +33,8 @@ def ask_in_cell(
             for name in ("_cnai", variable):
                 if name:
                     shell_session.shell.user_ns[name] = latest
+    if reply.logprobs:
+        display(ShadedAnswer(reply.logprobs))  # type: ignore[no-untyped-call]
     if chosen.to_cell:
         insert_code(shell_session, reply)
     return reply

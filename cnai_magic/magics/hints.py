@@ -98,7 +98,7 @@ _ELSEWHERE: dict[str, str | Step | NextStep] = {
     "-T": "the temperature is -t T",
     "--top-k --topk -K --min-p --repetition-penalty --logit-bias --user -d --data": _FIELDS,
     "--extra-body --model-kwargs --extra-params --param --params --option --set": _FIELDS,
-    "--n --logprobs": _SAMPLING,
+    "--n": _SAMPLING,
     "--stop-sequence --stop-sequences --stop-words --stop-word": "an answer ends before --stop TEXT",
     "--frequency-penalty --presence-penalty --repeat-penalty": _FIELDS,
     "--thinking --reasoning --reasoning-effort --effort --no-think --no-thinking": _THINKING,

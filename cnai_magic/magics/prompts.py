@@ -23,6 +23,7 @@ from .shell_session import ShellSession
 
 __all__ = [
     "find_prompt",
+    "list_prompts",
     "merge_prompt",
     "read_instructions",
     "read_variables",

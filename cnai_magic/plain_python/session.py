@@ -99,6 +99,7 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        logprobs: int | None = None,
         think: str | int | None = None,
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
@@ -113,11 +114,12 @@ class Session:
         """Ask a question and return the answer.
 
         `model` … `extra` hold for this question; one that is None is that of the settings. `system` is "" for
-        none. `think` is "off", "low", "medium", "high", "max" or a number of tokens, `extra` any other fields
-        of the request. `schema` asks for JSON that fits it, which is then `Reply.data`: it is a JSON Schema,
-        a type (a dataclass, a TypedDict, a model of pydantic, `list[Person]`) or words, {} for any JSON.
-        `files` are paths of text files and of tables (CSV, TSV) that are sent with the question, `images`
-        paths or addresses of images, their bytes, figures of matplotlib or plotly, images of PIL.
+        none. `logprobs` asks for the probabilities of the tokens (`Reply.logprobs`), with up to so many
+        others for each. `think` is "off", "low", "medium", "high", "max" or a number of tokens, `extra` any
+        other fields of the request. `schema` asks for JSON that fits it, which is then `Reply.data`: it is a
+        JSON Schema, a type (a dataclass, a TypedDict, a model of pydantic, `list[Person]`) or words, {} for
+        any JSON. `files` are paths of text files and of tables (CSV, TSV) that are sent with the question,
+        `images` paths or addresses of images, their bytes, figures of matplotlib or plotly, images of PIL.
         `chat` names the conversation that is asked, `new` begins one (of that name, if any) and goes on in
         it, `once` asks outside of any. `stream` False asks for the whole answer at once.
 
@@ -156,6 +158,7 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        logprobs: int | None = None,
         think: str | int | None = None,
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
@@ -195,6 +198,7 @@ class Session:
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
+        logprobs: int | None = None,
         think: str | int | None = None,
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
@@ -304,6 +308,7 @@ def ask(
     max_tokens: int | None = None,
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
+    logprobs: int | None = None,
     think: str | int | None = None,
     prefix: str | None = None,
     extra: Mapping[str, Any] | None = None,

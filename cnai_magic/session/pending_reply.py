@@ -341,6 +341,7 @@ class PendingReply:
             started=self._started,
             seconds=seconds,
             first_token_after=reader.first_token_after,
+            logprobs=reader.logprobs,
         )
 
     def _whole(self, text: str, reader: ReplyReader) -> str:
@@ -360,12 +361,14 @@ class PendingReply:
         return complete_usage(reported, messages, arrived.text, arrived.reasoning)
 
     def _note(self, reader: ReplyReader, arrived: Arrived, usage: Usage) -> str:
-        """Return what is odd about the answer: what followed its end, and thinking that was not obeyed."""
+        """Return what is odd about the answer: what followed its end, and options that were not obeyed."""
         thinking, think = "", self._request.parameters.get("think")
         if self.chargeable and think is not None:
             thought = bool(arrived.reasoning.strip() or usage.reasoning_tokens)
             thinking = describe_effect(think, thought=thought, sent=reader.stream.thinking_sent)
-        return "; ".join(filter(None, (reader.note, thinking)))
+        asked = self._request.parameters.get("logprobs") is not None and bool(arrived.text)
+        unknown = "the server gave no probabilities" if asked and not reader.logprobs else ""
+        return "; ".join(filter(None, (reader.note, thinking, unknown)))
 
     def _count_prompt(self) -> Usage:
         return complete_usage(None, self._request.sent_messages, "")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..api.logprobs import TokenProbability
 from ..api.messages import ChatRequest, Usage
 from ..money.budget import TokenBudget
 from ..money.cost import Charge, Cost
@@ -23,7 +24,7 @@ class Received:
     is not the one that was asked. `usage` is estimated where the server reported none. `charges` are to be
     entered: for the answer, and for requests before it that the server may charge for. The requests with the
     IDs `free` cost nothing. `lookup` finds the price, where it is not known yet. `first_token_after` and
-    `seconds` count from the sending.
+    `seconds` count from the sending. `logprobs` are those of the tokens of `text`.
     """
 
     question: Question
@@ -43,3 +44,4 @@ class Received:
     started: datetime
     seconds: float
     first_token_after: float | None
+    logprobs: tuple[TokenProbability, ...] = ()

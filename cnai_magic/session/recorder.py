@@ -8,6 +8,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
 from ..chat.kernel_code import find_kernel_code
 from ..chat.reply import Reply
+from ..chat.token_table import TokenTable
 from ..money.cost import Charge, Spend
 from ..money.spending import Spending
 from ..settings import Cnai
@@ -142,6 +143,7 @@ def _reply(received: Received) -> Reply:
         started=received.started,
         seconds=received.seconds,
         first_token_after=received.first_token_after,
+        logprobs=TokenTable(received.logprobs),
         demo=question.demo,
         id=received.id,
         request=question.request.digest,

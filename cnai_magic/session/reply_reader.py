@@ -15,11 +15,12 @@ from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..api.logprobs import TokenProbability
 from ..api.messages import ChatRequest, Usage
 from ..api.retries import Notice
 from ..api.worker import Worker
 from ..errors import TruncatedError
-from ..redaction import Cleaner
+from ..redaction import Cleaner, hide_keys
 from .view import PACE, Batch
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class ReplyReader:
         # So many of the texts were reasoning, as a tag that came after them said.
         self._thought = 0
         self._counted = (0, 0)
+        self._logprobs: list[TokenProbability] = []
         self._notice: Notice | None = None
         self._over = False
         self._error: BaseException | None = None
@@ -78,6 +80,13 @@ class ReplyReader:
         self._stopped = False
         self.stream = client.stream(request, on_notice=self._put, whole=not stream, on_post=on_post)
         self._worker = Worker(self._read)
+
+    @property
+    def logprobs(self) -> tuple[TokenProbability, ...]:
+        """The probabilities of the tokens that have arrived; none where a key would stand among them."""
+        found = tuple(self._logprobs)
+        text = "".join(each.token for each in found)
+        return found if hide_keys(text) == text else ()
 
     def arrived(self) -> Arrived:
         """Return what has arrived so far."""
@@ -162,7 +171,9 @@ class ReplyReader:
     def _read(self) -> None:
         texts, thoughts = self._texts, self._thoughts
         try:
-            for text, reasoning, finish_reason, usage, model, note, all_thought in self.stream:
+            for text, reasoning, finish_reason, usage, model, note, all_thought, logprobs in self.stream:
+                if logprobs:
+                    self._logprobs += logprobs
                 if all_thought:
                     self._thought = len(texts)
                 if text:

@@ -57,6 +57,7 @@ def test_what_is_allowed_is_said_in_words() -> None:
         "a whole number of at least 1",
         "a text, or a list of up to 4 texts",
         "a whole number",
+        "a whole number from 0 to 20",
         "off, low, medium, high, max, or a whole number of at least 1",
         "text",
         "an object of JSON",

@@ -52,7 +52,7 @@ def test_options_of_a_question_are_read_in_both_forms() -> None:
     assert vars(short) == vars(long)
     assert short.system == "Be brief."
     given = {"temperature": 0, "top_p": 0.5, "max_tokens": 9, "stop": None, "seed": None, "schema": None}
-    given |= {"think": None, "prefix": None, "extra": None}
+    given |= {"logprobs": None, "think": None, "prefix": None, "extra": None}
     assert collect_parameters(short) == given
 
 

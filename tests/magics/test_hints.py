@@ -47,8 +47,8 @@ def refused_in_a_line(line: str) -> InputError:
         ("--max-new-tokens --max-completion-tokens -M --length", "-n N"),
         ("-P --topp", "-p P"),
         (
-            "--n --logprobs",
-            "--seed, --think, --prefix, -x (extra)",
+            "--n",
+            "--seed, --logprobs, --think, --prefix, -x (extra)",
         ),
         ("--top-k --frequency-penalty --extra-body", "-x NAME=VALUE"),
         ("--stop-sequences --stop-words", "--stop TEXT"),

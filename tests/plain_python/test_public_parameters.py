@@ -16,7 +16,7 @@ SENT: dict[str, Any] = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop":
 VALUES: dict[str, Any] = {**SENT, "think": "low", "extra": {"top_k": 20}, "schema": "n int"}
 # What the schema asks for: nothing is to be corrected. It begins with the prefix.
 ANSWER = '{"n": 1}'
-VALUES["prefix"] = "{"
+VALUES |= {"prefix": "{", "logprobs": 2}
 SENT |= {"reasoning_effort": "low", "top_k": 20}
 
 
@@ -55,4 +55,6 @@ def test_each_parameter_is_a_typed_argument_and_is_sent(name: str) -> None:
         assert sent.pop("response_format")["json_schema"]["schema"]["required"] == ["n"]
     if "prefix" in given:
         assert sent["messages"][-2] == {"role": "assistant", "content": "{"}
+    if "logprobs" in given:
+        assert (sent["logprobs"], sent["top_logprobs"]) == (True, 2)
     assert SENT.items() <= sent.items()
