@@ -29,7 +29,7 @@ from .magics.arguments import (
     find_option,
     is_setting,
 )
-from .magics.parsers import add_pattern, add_spend_tables
+from .magics.parsers import add_attachments, add_pattern, add_spend_tables
 from .next_steps import Door
 
 __all__ = ["TERMINAL", "main"]
@@ -162,6 +162,7 @@ def _add_ask(ask: Parser) -> None:
     ask.add_argument("question", nargs="*", help="The question; what is piped in is added below it.")
     ask.add_argument("-m", "--model", default="", metavar="MODEL", help="Model to ask: see cnai models.")
     add_request_options(ask)
+    add_attachments(ask, "a file")
     ask.set_defaults(run=_run_ask)
 
 
@@ -285,6 +286,7 @@ def _run_until_interrupted(command: list[str]) -> int:
 
 def _run_ask(chosen: argparse.Namespace) -> None:
     from .display.terminal import TerminalView
+    from .session.attached_files import attach_all
     from .session.kernel_session import KernelSession
     from .session.question import Options
 
@@ -298,7 +300,7 @@ def _run_ask(chosen: argparse.Namespace) -> None:
         parameters=collect_parameters(chosen),
         stream=not chosen.no_stream,
         once=True,
-    )
+    ).attaching(attach_all(chosen.file, chosen.image, session.settings))
     session.ask(question, options, view=TerminalView(alone=True))
 
 

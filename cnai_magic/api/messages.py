@@ -85,7 +85,11 @@ class Message:
     @property
     def text(self) -> str:
         """The content as text; words stand for an image."""
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        if isinstance(self.content, str):
+            return self.content
+        *before, last = self.content
+        lines = (part.text if isinstance(part, TextPart) else f"{part.text}\n" for part in before)
+        return "".join((*lines, last.text))
 
     @property
     def images(self) -> list[ImagePart]:

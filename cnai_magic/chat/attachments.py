@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..api.message_parts import Part, TextPart
+from ..api.message_parts import ImagePart, Part, TextPart, short_name
 
 __all__ = ["Attachment", "attach"]
 
@@ -25,6 +25,9 @@ def attach(prompt: str, attachments: Sequence[Attachment]) -> tuple[str, tuple[P
     """
     parts = [each.part for each in attachments]
     texts = [part.text for part in parts if isinstance(part, TextPart)]
-    text = "\n\n".join([*texts, prompt])
+    images = [short_name(part.name) for part in parts if isinstance(part, ImagePart)]
+    # Of several images a model is told which is which.
+    named = [f"The images, in order: {', '.join(images)}"] if len(images) > 1 and all(images) else []
+    text = "\n\n".join([*texts, prompt, *named])
     others = tuple(part for part in parts if not isinstance(part, TextPart))
     return text, (*others, TextPart(text)) if others else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from ..api.image_data import from_data_url
 from ..api.messages import Message
 from ..api.tokens import estimate_tokens
 from ..chat.rendered_prompt import Piece, RenderedPrompt
@@ -24,7 +25,7 @@ _SAID = ("model", "messages", "stream", "stream_options")
 
 def describe_body(question: Question) -> str:
     """Return the body of the request as JSON, and what it would cost."""
-    body = json.dumps(_build_body(question), ensure_ascii=False, indent=2)
+    body = json.dumps(_shorten_images(_build_body(question)), ensure_ascii=False, indent=2)
     return f"{clean(body)}\n{_describe_cost(question)}"
 
 
@@ -46,6 +47,19 @@ def describe_question(question: Question, rendered: RenderedPrompt) -> str:
 def _build_body(question: Question) -> dict[str, object]:
     stream = question.options.stream
     return question.request.body(stream=stream, include_usage=stream)
+
+
+def _shorten_images(value: object) -> object:
+    """Return a body with the size of each image in place of its data, which a notebook must not hold."""
+    if isinstance(value, dict):
+        return {name: _shorten_images(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_shorten_images(each) for each in value]
+    data = from_data_url(value) if isinstance(value, str) and value.startswith("data:image/") else None
+    if data is None:
+        return value
+    assert isinstance(value, str)
+    return f"{value.partition(',')[0]},… ({len(data):,} bytes)"
 
 
 def _describe_head(question: Question) -> str:

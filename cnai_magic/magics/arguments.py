@@ -126,7 +126,8 @@ class Parser(argparse.ArgumentParser):
                 free += [(word, option, value)] if word == "-" or not word.startswith("-") else []
                 option = value = ""
                 continue
-            if action.dest in given and action.dest not in _REPEATABLE:
+            repeatable = action.dest in _REPEATABLE or isinstance(action.default, list)
+            if action.dest in given and not repeatable:
                 raise InputError(f"{word.split('=')[0]} is given twice", next_step="leave one out")
             given[action.dest] = option = word
             value = word.partition("=")[2] if attached else ""

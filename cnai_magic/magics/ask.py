@@ -20,6 +20,7 @@ from ..session.question import Options
 from ..session.text_file import read_text_file
 from .arguments import collect_parameters, split_options, split_words
 from .ask_in_cell import ask_in_cell
+from .attach import attach_figures, attach_named
 from .calling_code import collect_variables, uses_result
 from .expansion import expand
 from .hints import check_variable
@@ -52,6 +53,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
             return None
     shell_session.typed = typed, chosen
     rendered = _build_prompt(shell_session, typed, saved, arguments, in_cell=cell is not None)
+    rendered, chosen = attach_figures(shell_session, rendered, chosen)
     show_instructions(shell_session, rendered.text, chosen)
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered, chosen, arguments.dry_run)
@@ -82,9 +84,9 @@ def _choose(
         chosen = merge_prompt(chosen, saved)
     if chosen.system is None:
         chosen = replace(chosen, instructions=read_instructions(shell_session))
+    chosen = chosen.attaching(attach_named(shell_session, arguments))
     if arguments.see is not None:
-        cells = attach_cells(shell_session, arguments.see)
-        chosen = replace(chosen, attachments=(*chosen.attachments, cells))
+        chosen = chosen.attaching([attach_cells(shell_session, arguments.see)])
     return replace(chosen, to_cell=arguments.code and is_watched(shell_session.shell))
 
 

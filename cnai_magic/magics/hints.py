@@ -50,10 +50,7 @@ _GOES_ON = by_door(
 )
 _ONCE = by_door("--once asks outside of the conversation", "every question of cnai ask stands alone")
 _DRY_RUN = by_door("--dry-run shows what would be sent", "see cnai ask --help")
-_FILES = by_door(
-    "files and images cannot be attached: put their text into the question",
-    "files and images cannot be attached: pipe their text into cnai ask",
-)
+_FILES = "files are sent with -f FILE, images with -i IMAGE"
 _QUESTION = by_door(
     "the question is the body of the cell, or follows the options of %cnai",
     "the question follows the options: cnai ask QUESTION",
@@ -80,13 +77,13 @@ _ADDRESS = "the server is a setting: " + change_setting("base_url", "https://HOS
 
 # Options of %%ai (jupyter-ai), llm, aichat, sgpt, mods, ollama and the command line of openai.
 _ELSEWHERE: dict[str, str | Step | NextStep] = {
-    "-f --format --output-format --markdown --md --no-md --text": _FORMAT,
+    "--format --output-format --markdown --md --no-md --text": _FORMAT,
     "--response-format --schema --json-schema --structured --pydantic": _JSON,
     "-r --reset --clear --empty-session": _NEW,
     "-C --continue-last --conversation --cid --session --session-id --thread": _GOES_ON,
     "--no-history --no-context --stateless --single": _ONCE,
-    "-a --attachment --attach --file --files --fragment --image --input-file --rag": _FILES,
-    "-q --question --prompt --message --user --query -g -i --input --ask": _QUESTION,
+    "-a --attachment --attach --files --fragment --images --input-file --rag": _FILES,
+    "-q --question --prompt --message --user --query -g --input --ask": _QUESTION,
     "--output --save --variable --var --store --name -O": _VARIABLE,
     "--stream --streaming": "answers stream by default; --no-stream waits for the whole answer",
     "-S --nostream": "--no-stream waits for the whole answer",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .arguments import Parser, add_request_options
 
 __all__ = [
+    "add_attachments",
     "add_pattern",
     "add_spend_tables",
     "build_ask_parser",
@@ -58,6 +59,7 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     parser.add_argument(
         "--var", action="append", default=[], metavar="NAME=VALUE", help="Set a name that {{ }} use."
     )
+    add_attachments(parser, "FILE, VAR or Out[N]")
     parser.add_argument(
         "--see",
         metavar="CELLS",
@@ -78,6 +80,26 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         help="Show what would be sent and what it may cost; send nothing. json: the body.",
     )
     return parser
+
+
+def add_attachments(parser: Parser, image: str) -> None:
+    """Add the options that send files and images; `image` says what an image is named by."""
+    parser.add_argument(
+        "-f",
+        "--file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Send a text file, or a preview of a table (.csv, .tsv).",
+    )
+    parser.add_argument(
+        "-i",
+        "--image",
+        action="append",
+        default=[],
+        metavar="IMAGE",
+        help=f"Send an image: {image}.",
+    )
 
 
 def build_code_parser() -> Parser:

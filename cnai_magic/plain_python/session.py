@@ -294,8 +294,7 @@ def _read_options(arguments: Mapping[str, Any], settings: Cnai) -> Options:
         new=arguments["new"],
         once=arguments["once"],
         stream=arguments.get("stream", True),
-        attachments=attach_all(arguments["files"], arguments["images"], settings),
-    )
+    ).attaching(attach_all(arguments["files"], arguments["images"], settings))
 
 
 def ask(

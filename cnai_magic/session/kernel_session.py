@@ -26,7 +26,7 @@ from .cells import Cells
 from .endpoint import Endpoint, resolve_endpoint, resolve_server
 from .json_question import JSONModes
 from .keys import Keys
-from .models import choose_model, match_models, takes_demo_credit
+from .models import choose_model, match_models, takes_demo_credit, takes_images
 from .notice import write_notice
 from .pending_reply import PendingReply
 from .question import Options, Question, build_question, find_cut_turn
@@ -236,6 +236,10 @@ class KernelSession:
             return choose_model(self.servers, endpoint, self.settings.model, ask=False).name
         except InputError:
             return ""
+
+    def takes_images(self, model: str) -> bool:
+        """Tell whether it is known that a model takes images, "" for the default one; no server is asked."""
+        return takes_images(self.servers, self.resolve_endpoint(), model or self.settings.model)
 
     def asks_demo(self) -> bool:
         """Return whether a question that names no model would take demo credit; no server is asked."""

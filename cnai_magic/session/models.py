@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from typing import NamedTuple
 
 from ..api.messages import Model
+from ..api.model_facts import ModelFacts, complete_facts
 from ..errors import APIError, CnaiError, InputError, NetworkError
 from ..nearest import find_nearest, suggest_name
 from ..next_steps import list_models, name_model, set_key
@@ -14,7 +15,7 @@ from ..settings import DEFAULT_BASE_URL
 from .endpoint import Endpoint
 from .servers import Servers
 
-__all__ = ["AskedModel", "choose_model", "match_models", "takes_demo_credit"]
+__all__ = ["AskedModel", "choose_model", "match_models", "takes_demo_credit", "takes_images"]
 
 _DEFAULT_MODEL = "deepseek-chat"
 _DEMO_MODEL = "demo-guide"
@@ -99,6 +100,20 @@ def takes_demo_credit(servers: Servers, endpoint: Endpoint, model: str, *, ask: 
         except CnaiError:
             return False
     return any(each.id == model and each.owner == _DEMO_OWNER for each in listed or ())
+
+
+def takes_images(servers: Servers, endpoint: Endpoint, named: str) -> bool:
+    """Tell whether it is known that the model of a question takes images; no server is asked.
+
+    `named` is the model that it or the settings name, "" for none.
+    """
+    try:
+        model = choose_model(servers, endpoint, named, ask=False).name
+    except InputError:
+        return False
+    listed = servers.known_models(endpoint) or ()
+    facts = next((each.facts for each in listed if each.id == model), ModelFacts())
+    return bool(complete_facts(model, facts).images)
 
 
 def match_models(models: Sequence[Model], pattern: str) -> list[Model]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..api.message_parts import Part
+from ..api.message_parts import Part, TextPart
 from ..api.messages import ChatRequest, Usage
 from ..api.parameters import BY_NAME, ParameterValue, join_parameters
 from ..api.usage import estimate_usage
@@ -54,6 +54,11 @@ class Options:
     instructions: str = ""
     to_cell: bool = False
     go_on: bool = False
+
+    def attaching(self, more: Iterable[Attachment]) -> Options:
+        """Return the same options with more attachments: images come first, as they are sent."""
+        every = sorted((*self.attachments, *more), key=lambda each: isinstance(each.part, TextPart))
+        return replace(self, attachments=tuple(every))
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def test_an_image_has_an_estimate_a_bound_and_words_that_stand_for_it() -> None:
         assert message.tokens == words.tokens + tokens
         assert message.most_tokens == words.most_tokens + 16_384
         assert message.size == len("See: ") + len(part["image_url"]["url"])
-    assert Message.from_body(BODIES[4]).text == "See: [image: image/png][image: https://a.example/x.png]"
+    assert Message.from_body(BODIES[4]).text == "See: [image: image/png]\n[image: https://a.example/x.png]"
 
 
 def test_calls_of_tools_count_as_what_a_model_reads() -> None:

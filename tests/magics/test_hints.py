@@ -32,12 +32,12 @@ def refused_in_a_line(line: str) -> InputError:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("-f --format --md", "ask for the form in the question"),
+        ("--format --md", "ask for the form in the question"),
         ("--schema --response_format --json-schema", "is --json [SCHEMA]"),
         ("-r --reset --clear", "--new"),
         ("-C --cid --session", "-c NAME"),
         ("--no-history --stateless", "--once"),
-        ("-a --file --image --fragment", "put their text into the question"),
+        ("-a --files --images --fragment", "files are sent with -f FILE, images with -i IMAGE"),
         ("-q --prompt --message --question", "the question is the body of the cell"),
         ("--output --save --variable", "-o NAME"),
         ("--stream", "--no-stream"),
@@ -82,9 +82,8 @@ def test_a_setting_that_is_typed_as_an_option_is_shown_with_its_value() -> None:
 
 def test_in_a_terminal_no_hint_speaks_of_cells() -> None:
     for option in (
-        "-f",
         "--reset",
-        "--file",
+        "--files",
         "--output",
         "--verbose",
         "--key",
