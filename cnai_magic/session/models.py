@@ -111,7 +111,7 @@ def takes_images(servers: Servers, endpoint: Endpoint, named: str) -> bool:
         model = choose_model(servers, endpoint, named, ask=False).name
     except InputError:
         return False
-    listed = servers.known_models(endpoint) or ()
+    listed = servers.get_known_models(endpoint) or ()
     facts = next((each.facts for each in listed if each.id == model), ModelFacts())
     return bool(complete_facts(model, facts).images)
 
