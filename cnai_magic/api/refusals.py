@@ -70,10 +70,12 @@ def ways_after(error: InvalidRequestError, request: ChatRequest, way: Way, ways:
     What the error names is left out. There is none where it is about something else: a prompt that is too
     long, or a field that the person has set, is not sent twice.
     """
-    if type(error) is not InvalidRequestError or error.status not in (400, 422):
+    if type(error) is not InvalidRequestError or error.status not in (0, 200, 400, 422):
         return []
     named = set(find_parameters(error.why))
     about = {"usage"} if _USAGE.search(error.why) else named & {"think", "prefix"}
+    if error.status < 400 and not about:
+        return []  # in the body of a success: it may have been charged
     if named - {"think", "prefix"} or any(name in error.why for name in request.extra):
         return []
     if not about:

@@ -14,7 +14,7 @@ from .cancel import Cancellation
 from .chunks import read_answer
 from .messages import ChatRequest, Chunk
 from .prefixes import IN_WORDS
-from .refusals import Refusals, ways_after
+from .refusals import Refusals, Way, ways_after
 from .requester import Requester
 from .retries import Notice, ignore_notice, retry
 
@@ -66,8 +66,45 @@ class Stream(Cancellation):
         return next(self._chunks)
 
     def _answer(self) -> Iterator[Chunk]:
-        """Send the request and yield what comes; see `retried` for what follows an error."""
-        response = self._open()
+        """Send the request and yield what comes; see `retry` for what follows an error."""
+        if self._whole:
+            try:
+                yield from self._ask(stream=False)
+                return
+            except InvalidRequestError as error:
+                if self.begun or not _STREAM_ONLY.search(error.why):
+                    raise
+        yield from self._ask(stream=True)
+
+    def _ask(self, *, stream: bool) -> Iterator[Chunk]:
+        """Send the request with all that is asked for; where the server refuses a field, without it."""
+        request = self._request
+        ways = self._refusals.ways(request, stream=stream)
+        first = ways[0]
+        while True:
+            way = ways.pop(0)
+            self.thinking_sent, self.prefix_taken = way.think, way.prefix
+            prefix = request.prefix_way if way.prefix else IN_WORDS
+            body = request.body(stream=stream, include_usage=way.usage, think=way.think, prefix=prefix)
+            chunks = self._receive(body, prefix.path if request.prefix else "")
+            try:
+                yield from chunks if way == first else self._note_way(chunks, way, first)
+                return
+            except InvalidRequestError as error:
+                ways = ways_after(error, request, way, ways)
+                unstreamed = not stream and _STREAM_ONLY.search(error.why)
+                if self.begun or self.cancelled or not ways or unstreamed:
+                    raise
+
+    def _note_way(self, chunks: Iterator[Chunk], way: Way, first: Way) -> Iterator[Chunk]:
+        """Yield chunks; once one comes, this way of asking is remembered."""
+        for chunk in chunks:
+            self._refusals.note(self._request, way, first)
+            yield chunk
+
+    def _receive(self, body: dict[str, Any], path: str) -> Iterator[Chunk]:
+        """Send one body and yield what comes."""
+        response = self._post(body, path)
         try:
             yield from read_answer(
                 response, self, self._requester, on_comment=lambda: self._on_notice(Notice("queued"))
@@ -82,37 +119,6 @@ class Stream(Cancellation):
             raise
         finally:
             response.close()
-
-    def _open(self) -> requests.Response:
-        """Send the request; where the server refuses the way in which it is asked, in the other way."""
-        if self._whole:
-            try:
-                return self._ask(stream=False)
-            except InvalidRequestError as error:
-                if not _STREAM_ONLY.search(error.why):
-                    raise
-        return self._ask(stream=True)
-
-    def _ask(self, *, stream: bool) -> requests.Response:
-        """Send the request with all that is asked for; where the server refuses a field, without it."""
-        request = self._request
-        ways = self._refusals.ways(request, stream=stream)
-        first = ways[0]
-        while True:
-            way = ways.pop(0)
-            prefix = request.prefix_way if way.prefix else IN_WORDS
-            body = request.body(stream=stream, include_usage=way.usage, think=way.think, prefix=prefix)
-            try:
-                response = self._post(body, prefix.path if request.prefix else "")
-            except InvalidRequestError as error:
-                ways = ways_after(error, request, way, ways)
-                if self.cancelled or not ways or (not stream and _STREAM_ONLY.search(error.why)):
-                    raise
-                continue
-            if way != first:
-                self._refusals.note(request, way, first)
-            self.thinking_sent, self.prefix_taken = way.think, way.prefix
-            return response
 
     def _post(self, body: dict[str, Any], path: str = "") -> requests.Response:
         """Send a body; `path` takes the place of the API's version in the address."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.errors import InvalidRequestError
-from tests.servers import KEY, ScriptedServer, completion, failure, json_response, sse
+from tests.servers import KEY, ScriptedServer, chunked, completion, event, failure, json_response, sse
 
 HELLO = (Message("user", "hello"),)
 OFF = ChatRequest("glm-4.7", HELLO, {"think": "off"})
@@ -64,6 +65,26 @@ def test_a_refusal_in_fastapi_s_form_is_read(server: ScriptedServer, client: Cli
     server.reply(sse("a"))
     list(client.stream(OFF))
     assert sent(server) == [(True, True), (True, False)]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json_response({"error": {"message": "unknown field: thinking", "type": "invalid_request_error"}}),
+        json_response({"base_resp": {"status_code": 2013, "status_msg": "invalid params, thinking"}}),
+        chunked([event({"error": {"message": "thinking is not supported", "code": "400"}})]),
+    ],
+)
+def test_a_refusal_in_the_body_of_a_success_is_read(
+    reply: list[Any], server: ScriptedServer, client: Client
+) -> None:
+    server.reply(reply)
+    server.always(sse("a"))
+    first, second = client.stream(OFF), client.stream(OFF)
+    assert list(first)
+    assert list(second)
+    assert sent(server) == [(True, True), (True, False), (True, False)]
+    assert (first.posts, first.abandoned) == (2, [])
 
 
 def test_a_refusal_that_names_nothing_is_tried_without_each(server: ScriptedServer, client: Client) -> None:
