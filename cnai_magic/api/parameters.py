@@ -193,7 +193,7 @@ def _refuse_own(fields: dict[str, Any]) -> dict[str, Any]:
     for row in PARAMETERS:
         if row.sent and row.field in fields:
             option = by_door(f"give it with {row.option}", f"give it with {row.option}")
-            raise InputError(f"{row.name} is not extra", parameter="extra", next_step=option)
+            raise InputError(f"{row.field} is not extra", parameter="extra", next_step=option)
     return fields
 
 

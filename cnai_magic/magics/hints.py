@@ -7,7 +7,7 @@ import keyword
 import re
 from collections.abc import Sequence
 
-from ..api.parameters import PARAMETERS
+from ..api.parameters import BY_NAME, PARAMETERS
 from ..errors import InputError
 from ..next_steps import NextStep, Step, by_door, change_setting, list_models, set_key
 from ..settings import Cnai
@@ -27,6 +27,7 @@ _DASHES = "—–−―‒‐‑﹣－"
 _MODEL_LIKE = re.compile(r"[\w.:@]*[\d\-/.:][\w./:@-]*")
 # Options whose value is text, which may have several words.
 _TEXTS = {"-s", "--system", "-c", "--chat", *(each.option for each in PARAMETERS if each.type is str)}
+_TEXTS |= {BY_NAME["schema"].option}
 # Options that are typed as assignments, by their names without underscores.
 _ASSIGNABLE = {each.name.replace("_", ""): each.option for each in PARAMETERS}
 _ASSIGNABLE |= {name: f"--{name}" for name in ("model", "system", "chat", "out", "once", "new", "stream")}

@@ -85,7 +85,7 @@ def test_a_list_of_a_schema_keeps_its_definitions() -> None:
         ("--json models.Town", "models.Town is not a variable", ""),
         ("--json raises.schema", "raises.schema is not a variable", ""),
         ("--json number", "3 has no form in JSON", ""),
-        ("--json name, age int", "%%cnai", ""),
+        ("--json name, age int", "--json takes one word, or several in quotes", "after --json name, stands"),
     ],
 )
 def test_what_is_no_schema_is_explained(line: str, what: str, why: str) -> None:
