@@ -41,6 +41,14 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         "-m", "--model", dest="model_option", metavar="MODEL", help="The same, for %%cnai in a line."
     )
     add_request_options(parser)
+    _add_conversation_options(parser)
+    _add_prompt_options(parser)
+    _add_answer_options(parser)
+    return parser
+
+
+def _add_conversation_options(parser: Parser) -> None:
+    """Add the options that say where in the conversations a question stands."""
     parser.add_argument("-c", "--chat", default="", metavar="NAME", help="Conversation to ask in.")
     parser.add_argument("--new", action="store_true", help="Begin a new conversation, and use it.")
     parser.add_argument(
@@ -53,6 +61,10 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         action="store_true",
         help="Go on with the answer that was cut: of this cell, or the last one.",
     )
+
+
+def _add_prompt_options(parser: Parser) -> None:
+    """Add the options that put more into a prompt."""
     parser.add_argument(
         "-T", "--template", default="", metavar="NAME", help="Use a saved prompt: see %%cnai_prompt."
     )
@@ -65,6 +77,10 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         metavar="CELLS",
         help="Send cells with the question, with what they showed as text: above, or numbers as 3-5,7.",
     )
+
+
+def _add_answer_options(parser: Parser) -> None:
+    """Add the options that say what is done with the answer, or with the prompt in its place."""
     parser.add_argument(
         "--code",
         action="store_true",
@@ -79,7 +95,6 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
         choices=("text", "json"),
         help="Show what would be sent and what it may cost; send nothing. json: the body.",
     )
-    return parser
 
 
 def add_attachments(parser: Parser, image: str) -> None:
