@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chat.test_prompt import FOREIGN
 from tests.kernels import Kernel, running_kernel, saved_as
 from tests.magics.test_extension import messages_of, renew
 
@@ -34,6 +35,21 @@ def test_the_values_of_the_notebook_are_sent(kernel: Kernel) -> None:
     kernel.run("name, rows = 'Ada', [{'n': 1}, {'n': 2}]")
     assert sent(kernel, "Hi {{ name }}: {{ rows[1].n + 1 }} {{color: 'red'}}") == "Hi Ada: 3 {{color: 'red'}}"
     assert kernel.value("_cnai.prompt") == "Hi Ada: 3 {{color: 'red'}}"
+
+
+def test_braces_of_other_languages_arrive_as_they_were_typed(kernel: Kernel) -> None:
+    kernel.run(
+        "import json\n"
+        "from IPython.utils.capture import capture_output\n"
+        "name, n, color, rows, totals = 'Ada', 5, 'blue', [{'city': 'Rome'}], {}\n"
+        "sent = []\n"
+        f"for body in {FOREIGN!r}:\n"
+        "    with capture_output() as shown:\n"
+        "        get_ipython().run_cell('%%cnai --dry-run json --once\\n' + body)\n"
+        "    body = shown.stdout[shown.stdout.index('{\\n') :].rsplit('\\n≈', 1)[0]\n"
+        "    sent.append(json.loads(body)['messages'][-1]['content'])"
+    )
+    assert kernel.value("sent") == FOREIGN
 
 
 def test_raw_and_a_backslash_keep_the_braces(kernel: Kernel) -> None:
