@@ -14,7 +14,7 @@ from typing import Any
 
 from ..api.message_parts import ImagePart
 from ..errors import CnaiError, InputError
-from .formatters.plain import kinds_of
+from .formatters.plain import list_kinds
 from .images import encode_image, make_image
 
 __all__ = ["draw_value", "is_drawable"]
@@ -62,11 +62,11 @@ def _draw(value: object, pixels: int) -> Iterator[bytes | None]:
 
 
 def _is_of(value: object, module: str, name: str) -> bool:
-    return (module, name) in kinds_of(value)
+    return (module, name) in list_kinds(value)
 
 
 def _is_plotly(value: object) -> bool:
-    kinds = set(kinds_of(value))
+    kinds = set(list_kinds(value))
     return ("plotly", "BaseFigure") in kinds or ("plotly", "Figure") in kinds
 
 
@@ -74,7 +74,7 @@ def _find_figure(value: Any) -> Any:
     """Return the figure of matplotlib that a value is, or belongs to: axes, lines, lists of them."""
     if _is_of(value, "matplotlib", "Figure"):
         return value
-    modules = {module for module, _ in kinds_of(value)}
+    modules = {module for module, _ in list_kinds(value)}
     if "numpy" in modules and getattr(getattr(value, "dtype", None), "kind", "") == "O":
         value = value.ravel().tolist()
     if isinstance(value, list | tuple):

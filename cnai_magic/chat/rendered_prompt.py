@@ -65,11 +65,11 @@ class RenderedPrompt:
             if piece.shown.cut:
                 yield f"{piece.source} is sent in part: {piece.shown.cut} (Cnai.value_tokens)"
             if piece.shown.masked:
-                yield f"{piece.source} held {_count(piece.shown.masked, 'secret')}: masked"
+                yield f"{piece.source} held {_write_count(piece.shown.masked, 'secret')}: masked"
         for piece in self.kept:
             if piece.doubtful:
                 yield f"{piece.source} is sent as text: {piece.note}"
 
 
-def _count(number: int, what: str) -> str:
+def _write_count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number > 1)}"

@@ -14,7 +14,7 @@ from .arrays import is_array, show_array
 from .code import is_code, show_code, show_exception
 from .figures import is_figure, show_figure
 from .masking import learn_secrets, mask_secrets
-from .plain import kinds_of, show_plain, show_text
+from .plain import list_kinds, show_plain, show_text
 from .shown import FormatError, Shown, View, cut_text
 from .tables import is_data_frame, read_table, show_table
 from .views import show_view
@@ -58,7 +58,7 @@ def show_value(value: object, name: str, tokens: int, read_file: Callable[[Any],
     for what cannot be shown as it was asked for.
     """
     try:
-        if read_file is not None and ("pathlib", "PurePath") in kinds_of(value):
+        if read_file is not None and ("pathlib", "PurePath") in list_kinds(value):
             shown = _show_file(read_file(value), value, name, tokens)
         else:
             shown = _show(value, name, tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .plain import Printer, kinds_of
+from .plain import Printer, list_kinds
 from .shown import Shown, cut_text, fit
 
 __all__ = ["is_array", "show_array"]
@@ -15,7 +15,7 @@ _MOST_SHOWN = 100
 
 def is_array(value: object) -> bool:
     """Tell whether a value is an array of numpy with at least one axis."""
-    return ("numpy", "ndarray") in kinds_of(value) and bool(getattr(value, "shape", ()))
+    return ("numpy", "ndarray") in list_kinds(value) and bool(getattr(value, "shape", ()))
 
 
 def show_array(value: Any, name: str, tokens: int) -> Shown:

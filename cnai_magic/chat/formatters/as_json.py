@@ -6,8 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
-from .plain import kinds_of
-from .shown import FormatError, Shown, cut_text, fit, most_pieces
+from .plain import list_kinds
+from .shown import FormatError, Shown, bound_pieces, cut_text, fit
 from .tables import Table, is_data_frame, read_table
 
 __all__ = ["show_json"]
@@ -19,13 +19,13 @@ _MOST_ITEMS = 100_000
 def show_json(value: Any, table: Table | None, name: str, tokens: int) -> Shown:
     """Show a value as JSON; a table or a list with as many of its records as the cap allows."""
     if table is not None:
-        total, wanted, value = table.total, table.size, _list_records(table, most_pieces(tokens))
+        total, wanted, value = table.total, table.size, _list_records(table, bound_pieces(tokens))
     elif type(value) in (list, tuple):
         total, wanted = len(value), len(value)
     else:
         text, left_out = cut_text(_dump(_simplify(value, ())), tokens)
         return Shown(text, "JSON", block="\n" in text, cut=left_out)
-    simple = [_simplify(each, ()) for each in value[: min(_MOST_ITEMS, most_pieces(tokens))]]
+    simple = [_simplify(each, ()) for each in value[: min(_MOST_ITEMS, bound_pieces(tokens))]]
 
     def make(size: int) -> str:
         above = f"{name}: {size:,} of {total:,} records\n" if size < total else ""
@@ -75,7 +75,7 @@ def _simplify(value: Any, path: tuple[int, ...]) -> Any:
 
 
 def _simplify_foreign(value: Any, path: tuple[int, ...]) -> Any:
-    kinds = set(kinds_of(value))
+    kinds = set(list_kinds(value))
     if is_data_frame(value):
         table = read_table(value)
         return [] if table is None else _simplify(_list_records(table), path)

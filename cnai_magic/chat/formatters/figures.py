@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .plain import kinds_of, print_value
+from .plain import list_kinds, print_value
 from .shown import Shown, cut_text
 
 __all__ = ["is_figure", "show_figure"]
@@ -16,7 +16,7 @@ _MOST_NAMES = 12
 
 def is_figure(value: object) -> bool:
     """Tell whether a value is a figure, or axes, of matplotlib or plotly, or an image."""
-    kinds = set(kinds_of(value))
+    kinds = set(list_kinds(value))
     return bool(kinds & {("matplotlib", "Figure"), ("matplotlib", "Axes"), ("PIL", "Image")}) or (
         any(module == "plotly" for module, _ in kinds) and any(name == "BaseFigure" for _, name in kinds)
     )
@@ -24,7 +24,7 @@ def is_figure(value: object) -> bool:
 
 def show_figure(value: Any, name: str, tokens: int) -> Shown:
     """Show a figure as text."""
-    kinds = set(kinds_of(value))
+    kinds = set(list_kinds(value))
     if ("PIL", "Image") in kinds:
         lines, note = (
             [f"{name}: an image of {value.width:,} × {value.height:,} pixels, {value.mode}"],
@@ -32,7 +32,7 @@ def show_figure(value: Any, name: str, tokens: int) -> Shown:
         )
     elif ("matplotlib", "Figure") in kinds:
         title = value.get_suptitle() if hasattr(value, "get_suptitle") else ""
-        lines, note = [f"{name}: a figure" + _quoted(title)], "figure as text"
+        lines, note = [f"{name}: a figure" + _quote(title)], "figure as text"
         for number, axes in enumerate(value.axes, 1):
             lines += _describe_axes(axes, f"axes {number}" if len(value.axes) > 1 else "axes")
     elif ("matplotlib", "Axes") in kinds:
@@ -44,16 +44,16 @@ def show_figure(value: Any, name: str, tokens: int) -> Shown:
 
 
 def _describe_axes(axes: Any, above: str) -> Iterator[str]:
-    yield above + _quoted(axes.get_title())
+    yield above + _quote(axes.get_title())
     for letter, label, limits, scale in (
         ("x", axes.get_xlabel(), axes.get_xlim(), axes.get_xscale()),
         ("y", axes.get_ylabel(), axes.get_ylim(), axes.get_yscale()),
     ):
         kind = f", {scale}" if scale != "linear" else ""
-        yield f"  {letter} axis{_quoted(label)} from {limits[0]:.6g} to {limits[1]:.6g}{kind}"
+        yield f"  {letter} axis{_quote(label)} from {limits[0]:.6g} to {limits[1]:.6g}{kind}"
     ticks = [each.get_text() for each in axes.get_xticklabels()]
     if names := [each for each in ticks if each and not each.lstrip("−-").replace(".", "").isdigit()]:
-        yield f"  x ticks: {_join(names)}"
+        yield f"  x ticks: {_join_names(names)}"
     series = [*_describe_lines(axes), *_describe_collections(axes), *_describe_bars(axes)]
     yield from series[:_MOST_SERIES]
     if len(series) > _MOST_SERIES:
@@ -65,7 +65,7 @@ def _describe_axes(axes: Any, above: str) -> Iterator[str]:
 def _describe_lines(axes: Any) -> Iterator[str]:
     for line in axes.get_lines():
         x, y = list(line.get_xdata()), list(line.get_ydata())
-        yield f"  line{_label(line)}: {len(y):,} points" + _ranges(x, y)
+        yield f"  line{_write_label(line)}: {len(y):,} points" + _write_ranges(x, y)
 
 
 def _describe_collections(axes: Any) -> Iterator[str]:
@@ -73,29 +73,30 @@ def _describe_collections(axes: Any) -> Iterator[str]:
         points = each.get_offsets() if hasattr(each, "get_offsets") else ()
         if len(points):
             x, y = [point[0] for point in points], [point[1] for point in points]
-            yield f"  points{_label(each)}: {len(points):,}" + _ranges(x, y)
+            yield f"  points{_write_label(each)}: {len(points):,}" + _write_ranges(x, y)
         else:
-            yield f"  {type(each).__name__}{_label(each)}"
+            yield f"  {type(each).__name__}{_write_label(each)}"
 
 
 def _describe_bars(axes: Any) -> Iterator[str]:
     for each in axes.containers:
         heights = [bar.get_height() for bar in each if hasattr(bar, "get_height")]
         if heights:
-            yield f"  bars{_label(each)}: {len(heights):,}, heights {_join(f'{one:.6g}' for one in heights)}"
+            written = _join_names(f"{one:.6g}" for one in heights)
+            yield f"  bars{_write_label(each)}: {len(heights):,}, heights {written}"
 
 
 def _describe_plotly(figure: Any, name: str) -> Iterator[str]:
     layout = figure.layout
-    yield f"{name}: a figure of plotly" + _quoted(layout.title.text)
+    yield f"{name}: a figure of plotly" + _quote(layout.title.text)
     for letter, axis in (("x", layout.xaxis), ("y", layout.yaxis)):
         if axis.title.text:
-            yield f"  {letter} axis{_quoted(axis.title.text)}"
+            yield f"  {letter} axis{_quote(axis.title.text)}"
     for trace in figure.data[:_MOST_SERIES]:
         x, y = (_as_list(getattr(trace, letter, None)) for letter in ("x", "y"))
         values = _as_list(getattr(trace, "values", None) if "values" in trace else None)
         count = len(y) or len(x) or len(values)
-        yield f"  {trace.type}{_quoted(trace.name)}: {count:,} points" + _ranges(x, y)
+        yield f"  {trace.type}{_quote(trace.name)}: {count:,} points" + _write_ranges(x, y)
     if len(figure.data) > _MOST_SERIES:
         yield f"  … {len(figure.data) - _MOST_SERIES:,} more series"
 
@@ -104,26 +105,26 @@ def _as_list(values: Any) -> list[Any]:
     return [] if values is None or isinstance(values, str) else list(values)
 
 
-def _label(artist: Any) -> str:
+def _write_label(artist: Any) -> str:
     label = str(artist.get_label() or "")
-    return "" if label.startswith("_") else _quoted(label)
+    return "" if label.startswith("_") else _quote(label)
 
 
-def _quoted(text: object) -> str:
+def _quote(text: object) -> str:
     return f' "{print_value(str(text))}"' if text else ""
 
 
-def _join(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     names = list(names)
     more = f", … {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(print_value(each, 60) for each in names[:_MOST_NAMES]) + more
 
 
-def _ranges(x: list[Any], y: list[Any]) -> str:
-    return "".join(f", {letter} {_range(values)}" for letter, values in (("x", x), ("y", y)) if values)
+def _write_ranges(x: list[Any], y: list[Any]) -> str:
+    return "".join(f", {letter} {_write_range(values)}" for letter, values in (("x", x), ("y", y)) if values)
 
 
-def _range(values: list[Any]) -> str:
+def _write_range(values: list[Any]) -> str:
     try:
         numbers = [float(each) for each in values]
     except (TypeError, ValueError):

@@ -13,7 +13,7 @@ from .bounded import bounded_repr
 from .masking import MASK, is_secret_name
 from .shown import Shown, cut_text, fit, fits
 
-__all__ = ["Printer", "kinds_of", "print_value", "show_plain", "show_text"]
+__all__ = ["Printer", "list_kinds", "print_value", "show_plain", "show_text"]
 
 _LONG_NUMBER_BITS = 4000
 _INLINE = 200
@@ -25,7 +25,7 @@ _MOST_ITEMS = 2000
 _MOST_SORTED = 10_000
 
 
-def kinds_of(value: object) -> Iterator[tuple[str, str]]:
+def list_kinds(value: object) -> Iterator[tuple[str, str]]:
     """Yield module (its first part) and name of each class of a value; never asks the value itself."""
     for kind in type(value).__mro__:
         module = kind.__module__ if isinstance(kind.__module__, str) else ""
@@ -71,7 +71,7 @@ class Printer:
             return self._nested(value, lambda: self._print_fields(value))
         if issubclass(kind, FunctionType | MethodType | BuiltinFunctionType | type | ModuleType):
             return f"<{_kind_of_code(value)} {getattr(value, '__name__', '')}>"
-        modules = {module for module, _ in kinds_of(value)}
+        modules = {module for module, _ in list_kinds(value)}
         if "numpy" in modules and getattr(value, "shape", None) == ():
             return str(value)  # a scalar; its repr is np.float64(1.0)
         if modules & {"pandas", "polars", "numpy"} and hasattr(value, "shape"):
@@ -204,7 +204,7 @@ def print_value(value: object, most: int = _INLINE) -> str:
 
 def show_plain(value: Any, name: str, tokens: int) -> Shown:
     """Show any value; a container with as many of its items as the cap has place for."""
-    if any(module in _WRITTEN for module, _ in kinds_of(value)):
+    if any(module in _WRITTEN for module, _ in list_kinds(value)):
         return show_text(str(value), name, tokens)
     note = ""
 

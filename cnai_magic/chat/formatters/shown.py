@@ -8,7 +8,7 @@ from typing import Any
 
 from ...api.tokens import estimate_tokens
 
-__all__ = ["FormatError", "Shown", "View", "cut_text", "fit", "fits", "most_pieces"]
+__all__ = ["FormatError", "Shown", "View", "bound_pieces", "cut_text", "fit", "fits"]
 
 # No text of more characters than this has at most one token: what is far longer need not be weighed.
 _MOST_CHARACTERS = 8
@@ -45,7 +45,7 @@ class View:
     count: int | None = None
 
 
-def most_pieces(tokens: int) -> int:
+def bound_pieces(tokens: int) -> int:
     """Return how many pieces of a text can fit at most, if each has two characters or more."""
     return _MOST_CHARACTERS * tokens // 2 if tokens else 10**9
 

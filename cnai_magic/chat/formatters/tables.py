@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .masking import MASK, is_secret_name
-from .plain import kinds_of, print_value
-from .shown import Shown, cut_text, fit, fits, most_pieces
+from .plain import list_kinds, print_value
+from .shown import Shown, bound_pieces, cut_text, fit, fits
 
 __all__ = ["Table", "is_data_frame", "read_table", "show_csv", "show_schema", "show_table"]
 
@@ -65,12 +65,12 @@ class Table:
 
 def is_data_frame(value: object) -> bool:
     """Tell whether a value is a data frame or a series of pandas or polars."""
-    return not _FRAMES.isdisjoint(kinds_of(value))
+    return not _FRAMES.isdisjoint(list_kinds(value))
 
 
 def read_table(value: Any) -> Table | None:
     """Return a value as a Table, None for one that is none."""
-    kinds = set(kinds_of(value))
+    kinds = set(list_kinds(value))
     if ("pandas", "DataFrame") in kinds:
         return _read_pandas(value, type(value).__name__)
     if ("pandas", "Series") in kinds:
@@ -168,7 +168,7 @@ def show_table(table: Table, name: str, tokens: int, rows: int = _ROWS) -> Shown
     cut = [f"{number:,} of {shown_rows:,} rows"] * (number < shown_rows)
     cut += [f"{columns:,} of {width:,} columns"] * (columns < width)
     text, left_out = cut_text(text, tokens)
-    note = f"{_count(number, table.total, 'row')} × {_count(columns, width, 'column')}"
+    note = f"{_write_count(number, table.total, 'row')} × {_write_count(columns, width, 'column')}"
     return Shown(text, note, block=True, cut=left_out or ", ".join(cut))
 
 
@@ -185,12 +185,12 @@ def _list_sizes(rows: int, width: int) -> Iterable[tuple[int, int, int]]:
 
 def _write_table(table: Table, name: str, rows: int, columns: int, characters: int) -> str:
     width = len(table.columns)
-    size = f"{_count(rows, table.total, 'row')}, {_count(columns, width, 'column')}"
+    size = f"{_write_count(rows, table.total, 'row')}, {_write_count(columns, width, 'column')}"
     lines = [f"{name}: {size} ({table.kind})", _write_columns(table, columns)]
     return "\n".join([*lines, *_write_csv(table, rows, columns, characters)])
 
 
-def _count(number: int, total: int, what: str) -> str:
+def _write_count(number: int, total: int, what: str) -> str:
     plural = "" if total == 1 else "s"
     return f"{number:,} of {total:,} {what}{plural}" if number < total else f"{total:,} {what}{plural}"
 
@@ -226,7 +226,7 @@ def _write_csv(table: Table, size: int, columns: int, characters: int = 0) -> li
 
 
 def _write_cell(cell: Any, characters: int) -> str:
-    kinds = set(kinds_of(cell))
+    kinds = set(list_kinds(cell))
     if cell is None or kinds & {("pandas", "NAType"), ("pandas", "NaTType")}:
         return ""
     if isinstance(cell, float) and cell != cell:
@@ -243,16 +243,16 @@ def _write_cell(cell: Any, characters: int) -> str:
 def show_csv(table: Table, name: str, tokens: int, count: int | None) -> Shown:
     """Show as many rows of a table as CSV as were asked for, and as the cap allows."""
     wanted = min(count or table.size, table.size)
-    lines = _write_csv(table, min(wanted, _MOST_ROWS, most_pieces(tokens)), len(table.columns))
+    lines = _write_csv(table, min(wanted, _MOST_ROWS, bound_pieces(tokens)), len(table.columns))
 
     def make(rows: int) -> str:
-        above = [] if rows == table.total else [f"{name}: {_count(rows, table.total, 'row')}"]
+        above = [] if rows == table.total else [f"{name}: {_write_count(rows, table.total, 'row')}"]
         return "\n".join([*above, *lines[: rows + 1]])
 
     text, rows = fit(make, len(lines) - 1, tokens)
     text, left_out = cut_text(text, tokens)
     cut = f"{rows:,} of {wanted:,} rows" if rows < wanted else ""
-    return Shown(text, _count(rows, table.total, "row"), block=True, cut=left_out or cut)
+    return Shown(text, _write_count(rows, table.total, "row"), block=True, cut=left_out or cut)
 
 
 def show_schema(table: Table, name: str, tokens: int) -> Shown:
@@ -266,10 +266,11 @@ def show_schema(table: Table, name: str, tokens: int) -> Shown:
             parts.append(
                 f"{table.columns[number]}: {table.types[number]}" + f", {missing:,} missing" * bool(missing)
             )
-        above = f"{name}: {_count(table.total, table.total, 'row')}, {_count(columns, width, 'column')}"
-        return "\n".join([f"{above} ({table.kind})", *parts])
+        rows = _write_count(table.total, table.total, "row")
+        above = f"{name}: {rows}, {_write_count(columns, width, 'column')} ({table.kind})"
+        return "\n".join([above, *parts])
 
     text, columns = fit(make, width, tokens)
     text, left_out = cut_text(text, tokens)
     cut = f"{columns:,} of {width:,} columns" if columns < width else ""
-    return Shown(text, _count(columns, width, "column"), block=True, cut=left_out or cut)
+    return Shown(text, _write_count(columns, width, "column"), block=True, cut=left_out or cut)

@@ -89,31 +89,31 @@ def _choose_numbers(form: str, size: int, count: int) -> Sequence[int]:
     return range(count) if form == "head" else sorted(Random(0).sample(range(size), count))
 
 
-def _table_of(part: _Part, form: str) -> Table:
+def _require_table(part: _Part, form: str) -> Table:
     if part.table is None:
         kind = type(part.value).__name__
         raise FormatError(f"{form} is for tables and lists of records, not for {kind}")
     return part.table
 
 
-def _as_csv(part: _Part, view: View, name: str, tokens: int) -> Shown:
-    return show_csv(_table_of(part, "csv"), name, tokens, view.count)
+def _show_as_csv(part: _Part, view: View, name: str, tokens: int) -> Shown:
+    return show_csv(_require_table(part, "csv"), name, tokens, view.count)
 
 
-def _as_json(part: _Part, view: View, name: str, tokens: int) -> Shown:
+def _show_as_json(part: _Part, view: View, name: str, tokens: int) -> Shown:
     return show_json(part.value, part.table, name, tokens)
 
 
-def _as_repr(part: _Part, view: View, name: str, tokens: int) -> Shown:
+def _show_as_repr(part: _Part, view: View, name: str, tokens: int) -> Shown:
     text, left_out = cut_text(bounded_repr(part.value), tokens)
     return Shown(text, "repr", block="\n" in text, cut=left_out)
 
 
-def _as_source(part: _Part, view: View, name: str, tokens: int) -> Shown:
+def _show_as_source(part: _Part, view: View, name: str, tokens: int) -> Shown:
     return show_source(part.value, name, tokens)
 
 
-def _as_schema(part: _Part, view: View, name: str, tokens: int) -> Shown:
+def _show_as_schema(part: _Part, view: View, name: str, tokens: int) -> Shown:
     if part.table is not None:
         return show_schema(part.table, name, tokens)
     text, left_out = cut_text(f"{name}: {_describe_type(part.value, ())}", tokens)
@@ -150,7 +150,7 @@ def _name_type(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) else str(kind)
 
 
-def _as_description(part: _Part, view: View, name: str, tokens: int) -> Shown:
+def _show_as_description(part: _Part, view: View, name: str, tokens: int) -> Shown:
     value = part.value
     if part.table is not None and callable(getattr(value, "describe", None)):
         if part.table.of:
@@ -179,10 +179,10 @@ def _as_description(part: _Part, view: View, name: str, tokens: int) -> Shown:
 
 
 _FORMS: dict[str, Callable[[_Part, View, str, int], Shown]] = {
-    "csv": _as_csv,
-    "describe": _as_description,
-    "json": _as_json,
-    "repr": _as_repr,
-    "schema": _as_schema,
-    "source": _as_source,
+    "csv": _show_as_csv,
+    "describe": _show_as_description,
+    "json": _show_as_json,
+    "repr": _show_as_repr,
+    "schema": _show_as_schema,
+    "source": _show_as_source,
 }
