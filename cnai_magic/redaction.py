@@ -1,7 +1,7 @@
 """Makes foreign text safe to show: control sequences are removed, then keys are hidden.
 
 `clean` does both, and every text that leaves the package goes through it. A key is found also where invisible
-characters stand between its own.
+characters stand within it.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ def replace_surrogates(text: str) -> str:
 
 
 def _replace_visible(text: str, secret: str, hidden: str) -> str:
-    """Replace `secret` where only invisible characters stand between its own."""
+    """Replace `secret`, also where invisible characters stand within it."""
     seen = _drop_invisible(text)
     if secret not in seen:
         return text

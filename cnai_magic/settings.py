@@ -1,6 +1,6 @@
 """Every setting: its name, its meaning, and its values.
 
-The first that is set holds: an option, `%config Cnai.x = …`, the environment, `ipython_config.py`, the
+The first that is set counts: an option, `%config Cnai.x = …`, the environment, `ipython_config.py`, the
 default. The parameters of a request are in api/parameters.py.
 """
 

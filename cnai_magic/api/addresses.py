@@ -30,10 +30,10 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # What some parsers take for a part of an IPv4 address.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PORTS = {"http": 80, "https": 443}
-# What servers print that listen on all addresses; asked is this machine.
+# What a server prints that listens on all addresses: this machine is asked.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _NEAR = re.compile(r"localhost|[^.]+|.*\.(local|lan|internal|home|localhost)")
-# An address that begins with its host: a port, an IPv4 address or a name of the internet tells.
+# An address without a scheme, known by a port, an IPv4 address or a name of the internet.
 _HOST_FIRST = re.compile(
     r"localhost(/|$)|(\[[0-9a-f:.]+\]|[\w.-]+):\d+(/|$)|\[|\d+(\.\d+){3}(/|$)|([a-z0-9-]+\.)+[a-z]{2,24}(/|$)"
 )
@@ -70,7 +70,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read an address; one without a scheme is mended. Raises InputError, which quotes no secret of it."""
+    """Read an address; a missing scheme is added. Raises InputError, which quotes no secret of it."""
     text = text.strip().strip("\"'“”‘’")
     found = _ADDRESS.fullmatch(_ENDPOINT.sub("", _add_scheme(text)))
     host = _check_host(found["host"].lower()) if found else ""

@@ -23,7 +23,7 @@ _NANO_PER_USD = 10**9
 # What one-api and new-api write as the limit of a key that has none.
 _NO_LIMIT = 10**8
 _QUOTA_UNITS_PER_USD = 500_000
-# What is beyond these is no amount of money, and no currency.
+# A number beyond these is not an amount of money, or not a rate of exchange.
 _HIGHEST_CREDIT = 10**15
 _LOWEST_RATE = Decimal("0.001")
 # A model ratio of 1 is so many USD per million prompt tokens.
@@ -41,14 +41,14 @@ def to_nano(amount: Decimal, per_usd: Decimal = Decimal(1)) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The credit of a key as its server counts it, in nano-USD; a `limit` of None is no limit."""
+    """The credit of a key as its server counts it, in nano-USD; a `limit` of None means no limit."""
 
     limit: int | None
     used: int
 
     @property
     def left(self) -> int | None:
-        """What is left to spend, below 0 where more was spent than granted; None: there is no limit."""
+        """What is left to spend, below 0 where more was spent than granted; None: no limit."""
         return None if self.limit is None else self.limit - self.used
 
 

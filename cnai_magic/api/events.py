@@ -215,7 +215,7 @@ class Events:
 
 
 def _is_whole(rest: str) -> bool:
-    """Return whether data without a blank line after it is whole all the same, as one event or several."""
+    """Return whether data is whole though no blank line follows it, as one event or several."""
     data = [line[5:] for line in rest.split("\n") if line.startswith("data:")]
     return _is_object("\n".join(data)) or (len(data) > 1 and all(map(_is_object, data)))
 

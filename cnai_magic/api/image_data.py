@@ -116,7 +116,7 @@ def _read_webp(data: bytes) -> tuple[int, int]:
 
 
 def name_content(data: bytes) -> str:
-    """Return in words what a file is that is no image to send, nor text; "" where that is unknown."""
+    """Say what a file is that is neither an image to send nor text; "" where that is unknown."""
     if data[4:8] == b"ftyp":
         kind = data[8:12]
         return "an AVIF image" if kind == b"avif" else "an HEIC image" if kind in _HEIC else "a film"

@@ -145,7 +145,7 @@ def _strict(schema: Any, depth: int) -> dict[str, Any]:
 
 
 def _options(schema: Mapping[str, Any]) -> list[Any]:
-    """Return the schemas of which one is to hold; one of several that must all hold is no choice."""
+    """Return the schemas of which one is to hold; where all of several must hold, there is no choice."""
     listed = [schema[name] for name in ("anyOf", "oneOf", "allOf") if name in schema]
     if not listed:
         return []

@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["ModelFacts", "complete_facts", "read_facts"]
 
-# More than any model reads: what is above is no length of a context.
+# More than any model reads: a larger number is not the length of a context.
 _LONGEST_CONTEXT = 100_000_000
 # OpenRouter, Kimi · vLLM · Groq · Mistral, LM Studio · Anthropic, LiteLLM
 _CONTEXT = ("context_length", "max_model_len", "context_window", "max_context_length", "max_input_tokens")

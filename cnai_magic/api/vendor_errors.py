@@ -84,7 +84,7 @@ _MESSAGES = (
     "detail",
     "title",
 )
-# A relay may pack one error into another; deeper than this nobody does.
+# A relay may pack one error into another; no deeper nesting is known.
 _DEEPEST = 4
 
 _ESCAPE = re.compile(r"\\(?:u00([2-7][0-9a-fA-F])|/)")
@@ -175,7 +175,7 @@ def quote(value: object) -> str:
 def excerpt(text: str) -> str:
     """Return the beginning of a foreign text, for an error that quotes it.
 
-    Keys are hidden before it is cut, also where JSON's escapes would hide them from whoever hides them.
+    Keys are hidden before it is cut, also those that are written with JSON's escapes.
     """
     text = _ESCAPE.sub(lambda found: chr(int(found[1] or "2f", 16)), text)
     return redact(strip_controls(text)).strip()[:200]

@@ -3,7 +3,7 @@
 What is guaranteed: an interrupt of the caller, at any step, leaves the thread either not started or running
 to its end, takes effect within a second also where waits cannot be interrupted (Windows), and shows no frame
 of the thread. It is raised between any two steps of the main thread, also within `Thread.start` and `Event`,
-which are written in Python: their lock then stays taken, and the other side waits for ever. What is used
+which are written in Python: their lock then stays taken, and the other side never goes on. What is used
 here is written in C: each call is done or not done.
 
 The price: the threads are unknown to `threading` (its hooks, its list of threads), are daemons, and cannot be

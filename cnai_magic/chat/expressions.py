@@ -146,7 +146,7 @@ def _describe(error: Exception) -> str:
 
 
 def parse_expression(source: str) -> Expression | None:
-    """Parse what stands between braces; None for what is no expression, and for a constant."""
+    """Parse what stands between braces; None for what is not an expression, and for a constant."""
     try:
         parser = Parser(_SANDBOX, source, state="variable")
         node = parser.parse_expression()

@@ -25,7 +25,7 @@ _PNG_WITHOUT_VERSION = {"format": "png", "metadata": {"Software": None}}
 
 
 def draw_value(value: object, name: str, pixels: int) -> ImagePart | None:
-    """Return a value as an image with at most `pixels` on each side, None for what is none.
+    """Return a value as an image with at most `pixels` on each side, None where it is not an image.
 
     Raises InputError where it cannot be drawn.
     """

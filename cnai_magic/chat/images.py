@@ -33,7 +33,7 @@ _NEXT_STEPS: dict[str, NextStep] = {
 
 
 def make_image(data: bytes, name: str, pixels: int) -> ImagePart:
-    """Return the part of a message for an image, no side of which has more than `pixels`; 0 is no limit.
+    """Return the part of a message for an image, no side of which has more than `pixels`; 0 means no limit.
 
     Raises InputError for what is no image that models take, and for one that is too large.
     """

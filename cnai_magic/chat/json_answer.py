@@ -146,7 +146,7 @@ _NOTHING = object()
 
 
 def _parse(text: str) -> Any:
-    """Return the value of a text that is JSON, or nearly; `_NOTHING` where it is none."""
+    """Return the value of a text that is JSON, or nearly; `_NOTHING` where it is not."""
     for each in (text, _SUPERFLUOUS.sub(lambda match: match["text"] or "", text)):
         try:
             value = _loads(each)

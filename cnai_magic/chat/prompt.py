@@ -21,7 +21,7 @@ def render_prompt(
     """Replace each `{{ expression }}` of a body by the value that it has with these variables.
 
     What is no valid expression stays text, and so does what another language means by its braces. Each value
-    has at most `value_tokens` tokens; 0 is no limit. `read_file` returns the text of the file of a path;
+    has at most `value_tokens` tokens; 0 means no limit. `read_file` returns the text of the file of a path;
     without it a path is shown as any value. Raises InputError for an expression that has no value: a question
     about data must not be sent without the data.
     """

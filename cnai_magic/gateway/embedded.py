@@ -191,7 +191,7 @@ def _close_at_exit() -> None:
 
 
 def _reset_after_fork() -> None:
-    """Reset the child of a fork, where the thread is gone and the lock may be held for ever."""
+    """Reset the child of a fork: its thread is gone, and its lock may never be released."""
     global _lock, _current
     _lock = threading.Lock()
     if _current is not None:

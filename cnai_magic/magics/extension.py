@@ -135,7 +135,7 @@ class CnaiMagics(Magics):
         return self._shell_session is not None
 
     def end_of_cell(self, result: Any) -> None:
-        """Let the session know that a cell ended (called by IPython after each cell)."""
+        """Tell the session that a cell ended (called by IPython after each cell)."""
         self._cells_of_runs[result.execution_count] = getattr(result.info, "cell_id", None)
         if self._shell_session is not None:
             self._shell_session.end_of_cell(result)

@@ -72,7 +72,7 @@ class Holds(ABC):
 
     @abstractmethod
     def release(self, hold: Hold, *, patience: float | None = None) -> None:
-        """End a hold whose request cost nothing; one that has ended already is no error."""
+        """End a hold whose request cost nothing; one that has ended already is not an error."""
 
     @abstractmethod
     def read_status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:

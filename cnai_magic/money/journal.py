@@ -82,7 +82,7 @@ class Journal:
     """The notes of this process about one ledger, by the IDs of the charges; any thread may write.
 
     There is one for all that use the ledger in this process, since it empties the file: see `journal_of`.
-    A journal that cannot be written is no reason to keep a question waiting: nothing is raised.
+    A journal that cannot be written must not delay a question: nothing is raised.
     """
 
     def __init__(self, folder: Path) -> None:

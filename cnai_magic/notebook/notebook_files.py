@@ -230,7 +230,7 @@ def _write_question(reply: Reply, with_system: bool, conversation: str) -> str:
         options.append("--raw")  # what was sent has its values already
     line = shlex.join(options)
     if not _CHANGED.search(reply.prompt):
-        # The end of the last line is none of the body's.
+        # The end of the last line is not part of the body.
         return f"%%cnai {line}".rstrip() + f"\n{reply.prompt}" + "\n" * reply.prompt.endswith("\n")
     body = "\n".join(f"    {part!r}" for part in f"{reply.prompt}\n".splitlines(keepends=True))
     return f'get_ipython().run_cell_magic(\n    "cnai",\n    {line!r},\n{body},\n)'

@@ -39,7 +39,7 @@ def register_formatter(kind: type, function: Callable[[Any], str] | None) -> Non
 
         cnai_magic.register_formatter(Molecule, lambda molecule: molecule.to_smiles())
 
-    Raises InputError for what is no type, or no function.
+    Raises InputError for what is not a type, or not a function.
     """
     if not isinstance(kind, type):
         raise InputError(f"a formatter is registered for a type, not for {kind!r:.60}")
@@ -52,7 +52,7 @@ def register_formatter(kind: type, function: Callable[[Any], str] | None) -> Non
 
 
 def show_value(value: object, name: str, tokens: int, read_file: Callable[[Any], str] | None = None) -> Shown:
-    """Show a value that the prompt calls `name`, in at most so many tokens; 0 is no limit.
+    """Show a value that the prompt calls `name`, in at most so many tokens; 0 means no limit.
 
     A path is shown by what `read_file` returns for it. What looks like a secret is masked. Raises FormatError
     for what cannot be shown as it was asked for.

@@ -22,7 +22,7 @@ _TYPES: dict[Callable[[str], Any], str] = {str: "str", int: "int", float: "float
 
 
 def show_delimited(text: str, separator: str, name: str, tokens: int) -> Shown | None:
-    """Show a table with a line of names, as a data frame is shown; None where the text is no such table.
+    """Show a table with a line of names, as a data frame is shown; None where the text is not such a table.
 
     Where a comma is to separate, and the first line has none but semicolons, these do.
     """

@@ -51,7 +51,7 @@ def bound_pieces(tokens: int) -> int:
 
 
 def fits(text: str, tokens: int) -> bool:
-    """Tell whether a text has at most so many tokens; 0 is no limit."""
+    """Tell whether a text has at most so many tokens; 0 means no limit."""
     return not tokens or (len(text) <= _MOST_CHARACTERS * tokens and estimate_tokens(text) <= tokens)
 
 

@@ -69,7 +69,7 @@ def is_data_frame(value: object) -> bool:
 
 
 def read_table(value: Any) -> Table | None:
-    """Return a value as a Table, None for one that is none."""
+    """Return a value as a Table, None where it is not a table."""
     kinds = set(list_kinds(value))
     if ("pandas", "DataFrame") in kinds:
         return _read_pandas(value, type(value).__name__)

@@ -21,7 +21,7 @@ __all__ = ["amend", "write_tags"]
 _Rule = Callable[[StateInline, bool], bool]
 
 # East Asian wide, full-width and half-width characters that are no emoji, Hangul, and ideographic variation
-# selectors. The live view has the same table (`frontend/src/flanking.ts`).
+# selectors. The live view has the same table (`frontend/src/markdown/flanking.ts`).
 _CJK = re.compile(
     "[\u1100-\u11ff\u2329\u232a\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f"
     "\uff01-\uffee\U00016fe0-\U00018dff\U0001aff0-\U0001b2ff\U00020000-\U0003fffd\U000e0100-\U000e01ef]"

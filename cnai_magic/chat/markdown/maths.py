@@ -43,7 +43,7 @@ def clean_formula(tex: str) -> list[str] | None:
     tex = _LABEL.sub("", _COMMENT.sub(r"\1", tex))
     tex = _REWRITTEN.sub(_rewrite, tex.replace("\t", " "))
     if not _is_balanced(_BRACKETS.findall(tex)):
-        # One that is left open would begin a link where nobody looks for maths.
+        # One that is left open would begin a link in a renderer without maths.
         tex = tex.replace("[", r"\lbrack ")
     lines = [line for line in (each.strip() for each in tex.split("\n")) if line]
     if lines:

@@ -4,7 +4,7 @@ They are for maths, images, links, and emphasis in CJK text.
 
 Maths is found while the tree is built, before its characters are taken for Markdown. Which dollar sign
 begins a formula follows pandoc's rule: no blank after the opening sign or before the closing one, no digit
-after that. A link that an answer must not bring is none, and its characters stay text.
+after that. A link that an answer must not bring stays text.
 """
 
 from __future__ import annotations
