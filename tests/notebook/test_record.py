@@ -201,6 +201,8 @@ _OF_A_REPLY: dict[str, st.SearchStrategy[Any]] = {
     "prompt_parts": st.just(()) | st.lists(_PARTS, max_size=3).map(tuple),
     "attached": st.just(()) | st.tuples(_NAMES, _NAMES),
     "steps": st.just(()) | _TEXTS.map(_steps),
+    "rest": st.none()
+    | st.tuples(_USAGES, st.builds(Cost, st.none() | _COUNTS, st.booleans(), st.booleans())),
 }
 _ANSWERS = st.builds(
     Attempt,
@@ -377,6 +379,13 @@ def test_what_an_answer_cannot_be_without_is_missed(field: str) -> None:
     del about[field]
     with pytest.raises(InputError):
         read_answer(about, data)
+
+
+@pytest.mark.parametrize("rest", [[], "x", {}, {"usage": {}}, {"usage": {"prompt_tokens": -1}, "cost": "1"}])
+def test_what_the_rest_of_an_answer_took_is_counts_or_refused(rest: object) -> None:
+    about, data = saved(attempt())
+    with pytest.raises(InputError):
+        read_answer({**about, "rest": rest}, data)
 
 
 @pytest.mark.parametrize(
