@@ -76,7 +76,7 @@ def _read_chunks(events: Events, reader: StreamReader, cancellation: Cancellatio
         if chunk is not None:
             if not cancellation.begun:
                 # What was counted is charged: it must not be asked for once more.
-                cancellation.begun = bool(chunk.text or chunk.reasoning or chunk.usage)
+                cancellation.begun = reader.answered or bool(chunk.usage)
             yield chunk
         if reader.finish_reason or reader.done or limited:
             seconds = _choose_patience(reader)
@@ -104,6 +104,7 @@ def _hide_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> Ite
             reasoning=thoughts.feed(chunk.reasoning, ended=ended),
             finish_reason=hide(chunk.finish_reason),
             model=hide(chunk.model),
+            called=chunk.called and chunk.called.hide(hide),
         )
 
     held = False
@@ -111,7 +112,7 @@ def _hide_key(chunks: Iterable[Chunk], reader: StreamReader, key: ApiKey) -> Ite
     try:
         for chunk in chunks:
             # Nearly every chunk passes as it is: these questions cost next to nothing.
-            text, reasoning, finished, _, model, _, moved, _ = chunk
+            text, reasoning, finished, _, model, _, moved, _, _ = chunk
             if mark in text or mark in reasoning or held or finished or model != known_model or moved:
                 chunk, known_model = redact(chunk), model
                 held = bool(texts.held or thoughts.held)

@@ -142,5 +142,6 @@ def _join(stream: Stream) -> Chunk:
             usage=chunk.usage or whole.usage,
             model=chunk.model or whole.model,
             note=chunk.note or whole.note,
+            called=chunk.called or whole.called,
         )
     return whole._replace(text="".join(texts), reasoning="".join(thoughts), logprobs=tuple(logprobs))

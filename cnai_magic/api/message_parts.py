@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from reprlib import repr as short_repr
 from typing import Any
@@ -125,16 +125,25 @@ Content = str | tuple[Part, ...]
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of a function that a model asks for; `arguments` are JSON as the model wrote it."""
+    """A call of a function that a model asks for; `arguments` are JSON as the model wrote it.
+
+    `extra` is the `extra_content` that Gemini sends with a call, and wants back with its result.
+    """
 
     id: str
     name: str
     arguments: str
+    extra: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def body(self) -> dict[str, Any]:
         """Return the call as the API reference writes it."""
         function = {"name": self.name, "arguments": self.arguments}
-        return {"id": self.id, "type": "function", "function": function}
+        body = {"id": self.id, "type": "function", "function": function}
+        return {**body, "extra_content": self.extra} if self.extra else body
+
+    def alone(self) -> ToolCall:
+        """Return the call without what is sent back with its result only."""
+        return ToolCall(self.id, self.name, self.arguments)
 
 
 def short_name(name: str) -> str:

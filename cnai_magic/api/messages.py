@@ -34,8 +34,10 @@ from .message_parts import (
 from .model_facts import ModelFacts
 from .parameters import BY_NAME, ParameterValue, check_parameters
 from .prefixes import PrefixWay, find_prefix_way
+from .returned_reasoning import fill_reasoning
 from .thinking_control import thinking_fields
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
+from .tool_calls import CalledTools, write_tools
 
 __all__ = [
     "ROLES",
@@ -57,7 +59,8 @@ class Message:
 
     `content` is text, or parts: images stand in messages of the user alone. `tool_calls` are those that an
     assistant asks for, `tool_call_id` names the one that a message of the role tool answers. `name` tells
-    speakers of one role apart. Raises InputError for anything else. `tokens` (estimated) and `digest` are
+    speakers of one role apart. `reasoning` are fields that are sent beside the content, see
+    `returned_reasoning`. Raises InputError for anything else. `tokens` (estimated) and `digest` are
     computed once: a long conversation sends its messages again with each turn.
     """
 
@@ -66,6 +69,7 @@ class Message:
     name: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    reasoning: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -101,9 +105,10 @@ class Message:
         """All text that a model reads of it."""
         if isinstance(self.content, str) and not self.tool_calls:
             return self.content
+        thought = json.dumps(self.reasoning, ensure_ascii=False) if self.reasoning else ""
         parts = [part for part in self.content if isinstance(part, TextPart | KeptImage)]
         said = self.content if isinstance(self.content, str) else "".join(part.text for part in parts)
-        return said + "".join(f"{call.name} {call.arguments}" for call in self.tool_calls)
+        return said + thought + "".join(f"{call.name} {call.arguments}" for call in self.tool_calls)
 
     @cached_property
     def text_tokens(self) -> int:
@@ -150,6 +155,7 @@ class Message:
             body["name"] = self.name
         if self.tool_calls:
             body["tool_calls"] = [call.body() for call in self.tool_calls]
+            body |= self.reasoning
         if self.tool_call_id:
             body["tool_call_id"] = self.tool_call_id
         return body
@@ -236,9 +242,15 @@ class ChatRequest:
 
     @property
     def most_format_tokens(self) -> int:
-        """An upper bound of the tokens of the schema that servers add to the messages."""
+        """An upper bound of the tokens of the schema and the tools that servers add to the messages."""
         asked = None if self.schema is None else response_format(self.schema, self.json_mode)
-        return 0 if asked is None else bound_tokens(json.dumps(asked, ensure_ascii=False))
+        said = [each for each in (asked, self.tools) if each]
+        return sum(bound_tokens(json.dumps(each, ensure_ascii=False)) for each in said)
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The functions that the model may call, as the API reference writes them."""
+        return write_tools(self.parameters.get("tools"))
 
     def asking_for_json(self, mode: JsonMode) -> ChatRequest:
         """Return the same request in this mode, with the words that it needs; itself without a schema."""
@@ -282,6 +294,7 @@ class ChatRequest:
         """
         way = prefix or self.prefix_way
         messages = [message.body() for message in (*self.messages, *_write_prefix(self.prefix, way))]
+        messages = fill_reasoning(self.model, messages)
         if self.prefix and not way.words:
             messages[-1] |= way.mark
         body: dict[str, Any] = {
@@ -297,6 +310,8 @@ class ChatRequest:
             body |= {"logprobs": True, "top_logprobs": alternatives}
         if self.schema is not None and (asked := response_format(self.schema, self.json_mode)):
             body[BY_NAME["schema"].field] = asked
+        if tools := self.tools:
+            body["tools"] = tools
         for fields in (self.thinking if think else {}, way.fields if self.prefix else {}, self.extra):
             body = join_fields(body, fields) if fields else body
         if stream:
@@ -358,8 +373,9 @@ class Chunk(NamedTuple):
     """What one event of a stream adds; an answer that comes whole is one chunk.
 
     `note` is a remark about what followed a complete answer. `all_thought` says that the text of all chunks
-    before this one was reasoning. `logprobs` are those of the tokens of `text`, where they were asked for. It
-    is a tuple because one is made for every token, and a frozen dataclass costs three times as much.
+    before this one was reasoning. `logprobs` are those of the tokens of `text`, where they were asked for.
+    `called` are calls of tools, in the last chunk. It is a tuple because one is made for every token, and a
+    frozen dataclass costs three times as much.
     """
 
     text: str = ""
@@ -370,6 +386,7 @@ class Chunk(NamedTuple):
     note: str = ""
     all_thought: bool = False
     logprobs: tuple[TokenProbability, ...] = ()
+    called: CalledTools | None = None
 
 
 @dataclass(frozen=True, slots=True)

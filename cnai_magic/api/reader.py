@@ -19,6 +19,7 @@ from .logprobs import read_logprobs
 from .messages import Chunk, Model, Usage
 from .model_facts import read_facts
 from .thinking import ThinkingTags
+from .tool_calls import CallReader
 from .usage import COUNTED, read_usage
 from .vendor_errors import excerpt, find_error, quote
 
@@ -59,7 +60,8 @@ _REASONING_NAMES = (
     "reasoning_details",
     "thinking_blocks",
 )
-_HAS_REASONING = frozenset(_REASONING_NAMES)
+_CALLS = frozenset(("tool_calls", "function_call", "reasoning_details"))
+_BESIDE_TEXT = frozenset(_REASONING_NAMES) | _CALLS
 # Parts of a content array that are not the answer.
 _THOUGHT_PARTS = ("thinking", "reasoning", "reasoning_text", "thought", "reasoning.text", "reasoning.summary")
 _SECRET_PARTS = ("redacted_thinking", "reasoning.encrypted")
@@ -97,6 +99,9 @@ class StreamReader:
         self._half = self._half_thought = ""
         self.counted = False
         self._choice = FollowedChoice()
+        self._calls = CallReader()
+        self._calls_came = False
+        self._last_thought: Mapping[str, Any] = {}
         # Whether the finish_reason came with text, or before some; whether a count came last; one message.
         self._with_text = self._early = self._counted_last = self._whole = False
 
@@ -179,10 +184,15 @@ class StreamReader:
             text, reasoning = _split_parts(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text, self._half = _join_surrogates(self._half + text)
-        if (len(delta) > 1 and not _HAS_REASONING.isdisjoint(delta)) or not text:
+        called = False
+        if (len(delta) > 1 and not _BESIDE_TEXT.isdisjoint(delta)) or not text:
             reasoning = _find_reasoning(delta) or reasoning
+            if not _CALLS.isdisjoint(delta):
+                called = self._calls.add(delta)
+                self._calls_came = self._calls_came or (called and bool(in_delta))
         all_thought = False
         if reasoning:
+            self._last_thought = delta
             if self._half_thought or not reasoning.isascii():
                 reasoning, self._half_thought = _join_surrogates(self._half_thought + reasoning)
             if in_delta:
@@ -193,12 +203,18 @@ class StreamReader:
             if self._thinking.watching:
                 text, thought, all_thought = self._thinking.split(text)
                 reasoning += thought
-        return self._make_chunk(body, choice, text, reasoning, all_thought)
+        return self._make_chunk(body, choice, text, reasoning, all_thought, called)
 
     def _make_chunk(
-        self, body: Mapping[str, Any], choice: dict[str, Any], text: str, reasoning: str, all_thought: bool
+        self,
+        body: Mapping[str, Any],
+        choice: dict[str, Any],
+        text: str,
+        reasoning: str,
+        all_thought: bool,
+        called: bool,
     ) -> Chunk | None:
-        adds = bool(text or reasoning)
+        adds = bool(text or reasoning or called)
         if adds:
             self.answered = True
             if self.finish_reason:
@@ -230,20 +246,27 @@ class StreamReader:
         elif not (adds or finish or all_thought):
             return None
         model = body.get("model")
+        model = model if type(model) is str else ""
         logprobs = read_logprobs(choice["logprobs"]) if choice.get("logprobs") else ()
         return _new(
             Chunk,
-            (text, reasoning, finish, usage, model if type(model) is str else "", "", all_thought, logprobs),
+            (text, reasoning, finish, usage, model, "", all_thought, logprobs, None),
         )
 
     def close(self) -> Chunk | None:
-        """Return the text that was held back: half a character, or the possible beginning of a tag."""
+        """Return the calls of tools, and text that was held back: of a character, or of a possible tag."""
         text, thought, all_thought = self._thinking.finish()
         # Half a character that the other half never followed.
         text += "\ufffd" * len(self._half)
         thought += "\ufffd" * len(self._half_thought)
         self._half = self._half_thought = ""
-        return Chunk(text, thought, all_thought=all_thought) if text or thought or all_thought else None
+        called = self._calls.collect(self._find_reasoning_field()) if self._calls.came else None
+        adds = text or thought or all_thought or called
+        return Chunk(text, thought, all_thought=all_thought, called=called) if adds else None
+
+    def _find_reasoning_field(self) -> str:
+        """Return the field in which the reasoning came, "" where it came in the content."""
+        return next((name for name in _REASONING_NAMES if self._last_thought.get(name)), "")
 
     def _drop_repetition(self, choice: dict[str, Any]) -> dict[str, Any]:
         """Return what is new in a choice that has a `message`.
@@ -255,6 +278,7 @@ class StreamReader:
         if not isinstance(message, dict):
             return delta if isinstance(delta, dict) else {}
         came = {"content": self._came, **dict.fromkeys(_REASONING_NAMES, self._reasoning_came)}
+        came |= dict.fromkeys(("tool_calls", "function_call"), int(self._calls_came))
         if isinstance(delta, dict) and any(delta.get(name) for name in came):
             if not choice.get("finish_reason"):
                 return delta

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..api.logprobs import TokenProbability
 from ..api.messages import ChatRequest, Usage
 from ..api.retries import Notice
+from ..api.tool_calls import CalledTools
 from ..api.worker import Worker
 from ..errors import TruncatedError
 from ..redaction import Cleaner, hide_keys
@@ -45,9 +46,9 @@ class ReplyReader:
 
     Iterate over `batches()` to the end. `arrived()`, `usage` (None where none was reported), `finish_reason`,
     `model`, `note` and `first_token_after` (seconds, None where there was none) hold what has arrived so far,
-    at any moment, whatever ended it. `finish_reason` is the server's, or "stopped" after
-    `stop()`, or "interrupted". `on_post` is called before each request that is sent, on the reading thread.
-    A failure is raised by `batches()` after all text that came before it.
+    at any moment, whatever ended it; `called` are calls of tools, known at the end. `finish_reason` is the
+    server's, or "stopped" after `stop()`, or "interrupted". `on_post` is called before each request that is
+    sent, on the reading thread. A failure is raised by `batches()` after all text that came before it.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class ReplyReader:
         self.finish_reason = ""
         self.model = ""
         self.note = ""
+        self.called: CalledTools | None = None
         self.first_token_after: float | None = None
         self._pace = pace
         # Written by the worker only: an interrupt of the caller's thread can lose nothing.
@@ -171,21 +173,32 @@ class ReplyReader:
     def _read(self) -> None:
         texts, thoughts = self._texts, self._thoughts
         try:
-            for text, reasoning, finish_reason, usage, model, note, all_thought, logprobs in self.stream:
+            for (
+                text,
+                thought,
+                finish_reason,
+                usage,
+                model,
+                note,
+                all_thought,
+                logprobs,
+                called,
+            ) in self.stream:
                 if logprobs:
                     self._logprobs += logprobs
                 if all_thought:
                     self._thought = len(texts)
                 if text:
                     texts.append(text)
-                if reasoning:
-                    thoughts.append(reasoning)
+                if thought:
+                    thoughts.append(thought)
                 if usage is not None:
                     self.usage = usage
                     self._counted = (len(texts), len(thoughts))
                 self.finish_reason = finish_reason or self.finish_reason
                 self.model = model or self.model
                 self.note = note or self.note
+                self.called = called or self.called
                 if not self._woken:
                     self._wake()
         except BaseException as error:  # noqa: BLE001  a bug too must reach the person, not die in a thread
