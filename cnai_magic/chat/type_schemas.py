@@ -13,7 +13,7 @@ import inspect
 import types
 import typing
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 from ..errors import InputError
@@ -84,7 +84,7 @@ class _Writer:
     def write(self, kind: Any) -> dict[str, Any]:
         if len(self._open) > _DEEPEST:
             raise InputError("a type is nested too deep for a JSON Schema", parameter="schema")
-        if isinstance(kind, typing.Hashable) and kind in _PLAIN:
+        if isinstance(kind, Hashable) and kind in _PLAIN:
             return dict(_PLAIN[kind])
         if isinstance(kind, typing.TypeVar) or kind is inspect.Parameter.empty:
             return {}
@@ -185,9 +185,9 @@ def _fields(kind: type) -> Iterator[tuple[str, bool]]:
     elif _is_typed_dict(kind):
         required: frozenset[str] = kind.__required_keys__  # type: ignore[attr-defined]
         for name, hint in kind.__annotations__.items():
-            # Under `from __future__ import annotations` the keys that are not required are not known as such.
-            words = hint if isinstance(hint, str) else getattr(hint, "__forward_arg__", "")
-            yield name, name in required and "NotRequired[" not in words
+            # Python 3.10, and `from __future__ import annotations`, leave these words unread.
+            words = str(hint)
+            yield name, "NotRequired[" not in words and (name in required or "Required[" in words)
     else:
         defaults: Mapping[str, Any] = kind._field_defaults  # type: ignore[attr-defined]
         for name in kind._fields:  # type: ignore[attr-defined]

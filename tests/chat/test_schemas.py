@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Typed
 
 import pydantic
 import pytest
-from typing_extensions import NotRequired
+from typing_extensions import NotRequired, Required
 
 from cnai_magic.chat.schemas import find_schema, is_schema
 from cnai_magic.errors import InputError
@@ -131,6 +131,11 @@ class Options(TypedDict, total=False):
     b: str
 
 
+class Mixed(TypedDict, total=False):
+    a: Required[int]
+    b: str
+
+
 class Row(TypedDict):
     a: int
     b: NotRequired[str]
@@ -185,6 +190,7 @@ TYPES: list[tuple[Any, dict[str, Any]]] = [
     ),
     (Node, {**NODE, "$defs": {"Node": NODE}}),
     (Options, an_object([], a=WHOLE, b=TEXT)),
+    (Mixed, an_object(["a"], a=WHOLE, b=TEXT)),
     (Row, an_object(["a"], a=WHOLE, b=TEXT)),
     (Point, an_object(["x"], x=NUMBER, y=NUMBER)),
     (Model, Model.model_json_schema()),
