@@ -14,8 +14,8 @@ In a notebook, `%load_ext cnai_magic`, then `%%cnai` on top of a question. In pl
 
 `ask` and `Session.ask` return a `Reply` with its `Usage` and `Cost`; `Session.stream` returns a
 `ReplyStream`; a `Session` has a `Conversation`, and lists each `Model` of the key. Settings are those of
-`Cnai`. `register_formatter` sets how values of a type are shown in prompts. Every error is a `CnaiError`;
-`cnai_magic.errors` has the tree of them.
+`Cnai`. `render_prompt` puts values into a prompt, `register_formatter` sets how those of a type are shown.
+Every error is a `CnaiError`; `cnai_magic.errors` has the tree of them.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from .money.cost import Cost
     from .plain_python.conversation import Conversation
+    from .plain_python.prompt import render_prompt
     from .plain_python.reply_stream import ReplyStream
     from .plain_python.session import Session, ask
     from .settings import Cnai
@@ -100,6 +101,7 @@ __all__ = [
     "ask",
     "load_ipython_extension",
     "register_formatter",
+    "render_prompt",
     "unload_ipython_extension",
 ]
 
@@ -114,6 +116,7 @@ _HOMES = {
     "Session": "plain_python.session",
     "Usage": "api.messages",
     "register_formatter": "chat.formatters",
+    "render_prompt": "plain_python.prompt",
     "ask": "plain_python.session",
 }
 

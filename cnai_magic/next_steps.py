@@ -365,6 +365,8 @@ PYTHON = Door(
         "attach_file": "send its text with files=[…]",
         "attach_image": "send it as an image with images=[…]",
         "show_value_as_text": "put it into the prompt as text",
+        "keep_as_text": r"send it as text with \{{{{ … }}}}",
+        "assign_first": "put it into a variable, and name that",
         "see_request": "see the exact request with Session.prepare",
         "send_less": "send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
         "omit_parameter": "{name} (in ask or in Session)",
