@@ -159,10 +159,13 @@ def _add_lab(lab: Parser) -> None:
 
 
 def _add_ask(ask: Parser) -> None:
-    ask.add_argument("question", nargs="*", help="The question; what is piped in is added below it.")
-    ask.add_argument("-m", "--model", default="", metavar="MODEL", help="Model to ask: see cnai models.")
+    ask.usage = "cnai ask [options] QUESTION"
+    asking = ask.group("ask", "git diff | cnai ask -m deepseek-chat 'Review this'")
+    asking.add_argument("question", nargs="*", help="The question; what is piped in is added below it.")
+    asking.add_argument("-m", "--model", default="", metavar="MODEL", help="Model to ask: see cnai models.")
+    add_attachments(ask.group("prompt", "cnai ask 'What is in it?' -i plot.png"), "a file")
+    ask.group("answer", "cnai ask --json 'name, age int' 'Ada was 36' | jq .name")
     add_request_options(ask)
-    add_attachments(ask, "a file")
     ask.set_defaults(run=_run_ask)
 
 

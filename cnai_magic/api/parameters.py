@@ -213,13 +213,13 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "seed",
         int,
-        "Seed of the sampling: the same seed gives the same answer, as far as the server supports it.",
+        "The same seed gives the same answer, as far as servers can.",
         metavar="N",
     ),
     Parameter(
         "logprobs",
         int,
-        "Show how probable each token of the answer was, with up to N others in its place.",
+        "Show how probable each token was, and N others in its place.",
         low=0,
         high=20,
         metavar="N",
@@ -229,7 +229,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "think",
         int,
-        "How long to think before the answer: off, low, medium, high, max, or up to N tokens.",
+        "Think before the answer: off, low, medium, high, max, or N tokens.",
         low=1,
         choices=LEVELS,
         metavar="LEVEL",
@@ -260,8 +260,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "schema",
         dict,
-        "Answer with JSON, by a schema if there is one: a variable (JSON Schema, dataclass, …) or words: "
-        "'name, age int, tags list[str]'.",
+        "Answer with JSON; a schema is a variable, or words: 'name, age int'.",
         long="--json",
         metavar="SCHEMA",
         wire_name="response_format",

@@ -13,6 +13,7 @@ from ..api.extra_fields import join_fields
 from ..api.parameters import PARAMETERS, Parameter, find_option, is_setting
 from ..errors import InputError
 from ..nearest import suggest_name
+from .help_format import HelpFormat
 from .hints import (
     Quoted,
     check_word,
@@ -36,6 +37,8 @@ __all__ = [
 # How many other tokens --logprobs shows for each, if it names no number.
 _ALTERNATIVES = "3"
 _REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1 or parameter.fields}
+# Parameters whose options stand with those that say what the answer is, in the help.
+_OF_THE_ANSWER = {"logprobs", "prefix", "schema"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,11 +60,18 @@ class Parser(argparse.ArgumentParser):
             epilog=epilog,
             add_help=not prog.startswith("%"),
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormat,
         )
+        self._groups: dict[str, argparse._ArgumentGroup] = {}
         if not self.add_help:
             # argparse's own help option would end the process.
-            self.add_argument("-h", "--help", action="store_true", help="Show this help.")
+            self.add_argument("-h", "--help", action="store_true", help=argparse.SUPPRESS)
+
+    def group(self, name: str, example: str = "") -> argparse._ArgumentGroup:
+        """Return the group of options of this name; the first call may give it an example."""
+        if name not in self._groups:
+            self._groups[name] = self.add_argument_group(f"{name} ({example})" if example else name)
+        return self._groups[name]
 
     def list_options(self) -> list[argparse.Action]:
         """Return the options, as argparse has them."""
@@ -220,13 +230,14 @@ def _join(action: argparse.Action, word: str, value: str) -> list[str]:
 def add_request_options(parser: Parser) -> None:
     """Add the options of one question: the system message, and each parameter of a request."""
     parser.asks = True
-    lasting = "; %%cnai_chat system sets that of the conversation" if parser.prog.startswith("%") else ""
-    parser.add_argument("-s", "--system", metavar="TEXT", help=f"System message for this question{lasting}.")
+    lasting = " (of the conversation: %%cnai_chat system)" if parser.prog.startswith("%") else ""
+    asking, answer = parser.group("ask"), parser.group("answer")
+    asking.add_argument("-s", "--system", metavar="TEXT", help=f"System message of this question{lasting}.")
     for parameter in PARAMETERS:
         names = [name for name in (parameter.short, parameter.option) if name]
         # What is not a number is an error of argparse, which `Parser.error` explains.
         several = parameter.name in _REPEATABLE
-        parser.add_argument(
+        (answer if parameter.name in _OF_THE_ANSWER else asking).add_argument(
             *names,
             dest=parameter.name,
             action=_JoinFields if parameter.fields else "extend" if several else "store",
@@ -234,7 +245,7 @@ def add_request_options(parser: Parser) -> None:
             help=parameter.help + " May be repeated." * several,
             **_read_as(parameter),
         )
-    parser.add_argument("--no-stream", action="store_true", help="Wait for the whole answer.")
+    asking.add_argument("--no-stream", action="store_true", help="Wait for the whole answer.")
 
 
 def _read_as(parameter: Parameter) -> dict[str, Any]:

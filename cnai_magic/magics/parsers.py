@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import _ArgumentGroup
 from collections.abc import Sequence
 
 from .arguments import Parser, add_request_options
@@ -25,37 +26,59 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     """Return the parser of %%cnai, or of %cnai."""
     parser = Parser(
         magic,
-        "Ask a model: the body of the cell is the question, the answer streams in below it.\n"
-        "Run the cell again to ask again: the new answer takes the place of the former one.\n"
-        "In the body, {{ df }} is the value of a variable, and {{ df | head(3) }} a part of it.",
+        "The answer streams in below. Run the cell again to ask again, in the place of the former answer.",
         usage="%%cnai [MODEL] [options]              (the question is the body of the cell)\n"
-        "       %cnai [options] QUESTION             (in one line; -m MODEL)\n"
-        "       answer = %cnai [options] QUESTION    (the answer: .text .code .data .usage .cost)",
-        epilog="The latest answer is also in the variable _cnai.\n"
-        "See also %cnai_models?, %cnai_chat?, %cnai_spend?, %cnai_key? and, for all settings, %config Cnai.",
+        "       %cnai [options] QUESTION             (in one line)\n"
+        "       answer = %cnai [options] QUESTION    (.text .code .data .usage .cost; the latest: _cnai)",
+        epilog="See also %cnai_models? %cnai_chat? %cnai_prompt? %cnai_fix? %cnai_code? %cnai_spend?\n"
+        "%cnai_key? and, for all settings, %config Cnai.",
     )
-    parser.add_argument(
+    asking = parser.group("ask", "%%cnai deepseek-chat -t 0 -n 200")
+    asking.add_argument(
         "model", nargs="?", default="", metavar="MODEL", help="Model to ask: see %%cnai_models."
     )
-    parser.add_argument(
+    asking.add_argument(
         "-m", "--model", dest="model_option", metavar="MODEL", help="The same, for %%cnai in a line."
     )
+    # The groups are shown in this order.
+    prompt = parser.group("prompt", "{{ df | head(3) }} in the question: what a variable holds")
+    answer = parser.group("answer", "--json 'city, population int' -o cities")
+    conversation = parser.group("conversation", "%%cnai -c plan")
     add_request_options(parser)
-    _add_conversation_options(parser)
-    _add_prompt_options(parser)
-    _add_answer_options(parser)
+    _add_prompt_options(prompt)
+    _add_answer_options(answer)
+    _add_conversation_options(conversation)
     return parser
 
 
-def _add_conversation_options(parser: Parser) -> None:
-    """Add the options that say where in the conversations a question stands."""
-    parser.add_argument("-c", "--chat", default="", metavar="NAME", help="Conversation to ask in.")
-    parser.add_argument("--new", action="store_true", help="Begin a new conversation, and use it.")
-    parser.add_argument(
-        "--once", action="store_true", help="Ask outside of the conversation: it is neither sent nor kept."
+def _add_prompt_options(prompt: _ArgumentGroup) -> None:
+    """Add the options that say what is sent."""
+    prompt.add_argument(
+        "-T", "--template", default="", metavar="NAME", help="Use a saved prompt: see %%cnai_prompt."
     )
-    parser.add_argument("--append", action="store_true", help="Run again as a new turn; keep the former one.")
-    parser.add_argument(
+    prompt.add_argument(
+        "--var", action="append", default=[], metavar="NAME=VALUE", help="Set a name that {{ }} use."
+    )
+    add_attachments(prompt, "a file, a variable or Out[N]")
+    prompt.add_argument(
+        "--see", metavar="CELLS", help="Send cells and what they showed too: above, or numbers as 3-5,7."
+    )
+    prompt.add_argument("--raw", action="store_true", help="Send the question as typed: braces are text.")
+    prompt.add_argument(
+        "--dry-run",
+        nargs="?",
+        const="text",
+        choices=("text", "json"),
+        metavar="json",
+        help="Show what would be sent, and its cost; send nothing. json: the body.",
+    )
+
+
+def _add_answer_options(answer: _ArgumentGroup) -> None:
+    """Add the options that say what is done with the answer."""
+    answer.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
+    answer.add_argument("--code", action="store_true", help="Put its Python code into a new cell, unrun.")
+    answer.add_argument(
         "--continue",
         dest="go_on",
         action="store_true",
@@ -63,57 +86,35 @@ def _add_conversation_options(parser: Parser) -> None:
     )
 
 
-def _add_prompt_options(parser: Parser) -> None:
-    """Add the options that put more into a prompt."""
-    parser.add_argument(
-        "-T", "--template", default="", metavar="NAME", help="Use a saved prompt: see %%cnai_prompt."
+def _add_conversation_options(conversation: _ArgumentGroup) -> None:
+    """Add the options that say where in the conversations a question stands."""
+    conversation.add_argument("-c", "--chat", default="", metavar="NAME", help="Conversation to ask in.")
+    conversation.add_argument("--new", action="store_true", help="Begin a new conversation, and use it.")
+    conversation.add_argument(
+        "--once", action="store_true", help="Ask outside of the conversation: it is neither sent nor kept."
     )
-    parser.add_argument(
-        "--var", action="append", default=[], metavar="NAME=VALUE", help="Set a name that {{ }} use."
-    )
-    add_attachments(parser, "FILE, VAR or Out[N]")
-    parser.add_argument(
-        "--see",
-        metavar="CELLS",
-        help="Send cells with the question, with what they showed as text: above, or numbers as 3-5,7.",
+    conversation.add_argument(
+        "--append", action="store_true", help="Run again as a new turn; keep the former one."
     )
 
 
-def _add_answer_options(parser: Parser) -> None:
-    """Add the options that say what is done with the answer, or with the prompt in its place."""
-    parser.add_argument(
-        "--code",
-        action="store_true",
-        help="Put the Python code of the answer into a new cell, unrun.",
-    )
-    parser.add_argument("-o", "--out", metavar="VAR", help="Put the answer into a variable as well.")
-    parser.add_argument("--raw", action="store_true", help="Send the question as typed: braces are text.")
-    parser.add_argument(
-        "--dry-run",
-        nargs="?",
-        const="text",
-        choices=("text", "json"),
-        help="Show what would be sent and what it may cost; send nothing. json: the body.",
-    )
-
-
-def add_attachments(parser: Parser, image: str) -> None:
+def add_attachments(prompt: _ArgumentGroup, image: str) -> None:
     """Add the options that send files and images; `image` says what an image is named by."""
-    parser.add_argument(
+    prompt.add_argument(
         "-f",
         "--file",
         action="append",
         default=[],
         metavar="FILE",
-        help="Send a text file, or a preview of a table (.csv, .tsv).",
+        help="Send a text file; of a table (.csv, .tsv) a preview. May be repeated.",
     )
-    parser.add_argument(
+    prompt.add_argument(
         "-i",
         "--image",
         action="append",
         default=[],
         metavar="IMAGE",
-        help=f"Send an image: {image}.",
+        help=f"Send an image: {image}. May be repeated.",
     )
 
 
