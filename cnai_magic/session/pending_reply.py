@@ -8,7 +8,7 @@ anything is charged, recorded or shown at the end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -23,12 +23,12 @@ from ..api.thinking_control import describe_effect
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
 from ..chat.attempt import Attempt
-from ..chat.joined_text import JoinedText
 from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.price import cost_of
 from ..money.spending import Spending
+from .beginning import Beginning
 from .json_question import JSONModes, JSONQuestion
 from .question import Question
 from .received import Received
@@ -79,7 +79,8 @@ class PendingReply:
         self._charge = charge
         self._gate = InterruptGate(None)
         self._started = datetime.now(timezone.utc)
-        self._shown = self._stopped = self._prefix_shown = False
+        self._shown = self._stopped = False
+        self._beginning = Beginning(question.request.prefix, always=question.cut is not None)
         request = question.request
         asks_json = request.schema is not None
         self._json = JSONQuestion(request, question.host, json_modes) if asks_json else None
@@ -207,9 +208,10 @@ class PendingReply:
         """Show the answer as it comes; it ends where what is held for it does."""
         view, question = self._view, self._question
         tokens, next_note = TokenCount(), 0.0
+        self._beginning.show(view)
         with closing(reader.batches()) as batches:
             try:
-                for batch in self._join(batches, reader):
+                for batch in self._beginning.join(batches, reader):
                     view.update(batch)
                     for text in (batch.reasoning, batch.text):
                         tokens.add(text)
@@ -224,21 +226,6 @@ class PendingReply:
                 if not view.is_stopping():
                     raise
                 reader.finish_reason = "stopped"
-
-    def _join(self, batches: Iterator[Batch], reader: ReplyReader) -> Iterator[Batch]:
-        """Yield batches that come after the beginning of the answer, which is shown first."""
-        prefix = self._request.prefix
-        if not prefix:
-            yield from batches
-            return
-        joined = JoinedText(prefix)
-        if not self._prefix_shown:
-            self._prefix_shown = True
-            self._view.update(Batch(prefix))
-        for batch in batches:
-            yield batch._replace(text=joined.feed(batch.text, exact=reader.stream.prefix_taken))
-        if rest := joined.rest(exact=reader.stream.prefix_taken):
-            yield Batch(rest)
 
     def _asks_again(self, error: BaseException, reader: ReplyReader) -> bool:
         """Return whether the server refused what the person has not set, and it is set otherwise now."""
@@ -328,7 +315,7 @@ class PendingReply:
             request=request,
             tokens=self._tokens,
             id=self._name_request(reader.stream.posts),
-            text=self._whole(arrived.text, reader),
+            text=self._beginning.complete(arrived.text, reader),
             reasoning=arrived.reasoning,
             answered_by=answered_by,
             note=self._note(reader, arrived, usage),
@@ -343,13 +330,6 @@ class PendingReply:
             first_token_after=reader.first_token_after,
             logprobs=reader.logprobs,
         )
-
-    def _whole(self, text: str, reader: ReplyReader) -> str:
-        """Return the answer with its beginning, where that was sent."""
-        prefix = self._request.prefix
-        if not text and self._question.cut is None:
-            return ""
-        return JoinedText(prefix).join(text, exact=reader.stream.prefix_taken) if prefix else text
 
     def _count(self, arrived: Arrived, reported: Usage | None) -> Usage:
         """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
