@@ -21,7 +21,7 @@ from ..errors import (
     ServerError,
 )
 
-__all__ = ["BY_STATUS", "INVALID_CODES", "SPELLINGS", "Spelling"]
+__all__ = ["BY_STATUS", "INVALID_CODES", "NO_IMAGES", "SPELLINGS", "Spelling"]
 
 
 class Spelling(NamedTuple):
@@ -36,7 +36,26 @@ def _make_row(kind: type[APIError], where: str, *patterns: str) -> Spelling:
     return Spelling(kind, where, re.compile("|".join(patterns), re.IGNORECASE))
 
 
+# A model that takes no images. An image of a kind or a size that is not taken is another matter.
+_NO_IMAGES = (
+    # Ark, ollama, Bedrock; llama.cpp, Kimi, Mistral
+    r"do(es)?(n't| not) (support|accept|take|allow) (the )?(images?|vision|visual|multi-?modal)\b(?! format)",
+    r"\bimages?( inputs?| parts?| content)? (is |are )?not (supported|enabled|allowed)",
+    r"image_url is (only supported by|not supported)",  # OpenAI
+    r"endpoints? found that support image",  # OpenRouter, with status 404
+    r"unknown variant `?image_url|enum ChatCompletionRequestContent|sequence, expected a string",  # DeepSeek
+    r"is not a (multi-?modal|vision|VLM)|at most 0 images?\b",  # vLLM, SiliconFlow
+    r"missing data required for image",  # ollama
+    r"unexpected item type in content",  # Qwen
+    r"content'? must be a string",  # Groq
+    r"takes no images",  # the demo models
+    r"不支持.{0,8}(图片|图像|视觉|多模态)|(图片|图像)(输入|理解)?.{0,4}不支持",
+)
+NO_IMAGES = re.compile("|".join(_NO_IMAGES), re.IGNORECASE)
+
 SPELLINGS: tuple[Spelling, ...] = (
+    # A server that has no model for an image may answer 404 or 500: it is not to be asked again.
+    _make_row(InvalidRequestError, "text", *_NO_IMAGES),
     # Numbers that mean something at one vendor only.
     _make_row(QuotaError, "minimax", r"^(1008|2056)\b"),
     _make_row(RateLimitError, "minimax", r"^(1002|1039|1041|2045)\b"),

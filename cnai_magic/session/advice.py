@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ..api.messages import ChatRequest
 from ..api.parameters import BY_NAME, find_parameters
+from ..api.vendor_spellings import NO_IMAGES
 from ..errors import (
     AuthenticationError,
     CnaiError,
@@ -43,7 +44,10 @@ _SEVERAL = 5
 def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = None) -> None:
     """Set the next step of the error that a request met; `request` is the question, if it was one."""
     error.next_step = _complete_address(error.next_step, endpoint)
-    if isinstance(error, ContextLengthError) and request is not None:
+    if request is not None and _refuses_images(error, request):
+        error.what = f"{request.model} takes no images"
+        error.next_step = _choose_model_for_images(request)
+    elif isinstance(error, ContextLengthError) and request is not None:
         error.next_step = _send_less(error, request)
     elif isinstance(error, InvalidRequestError) and request is not None:
         named = [name for name in _find_refused(error, request) if name in _list_sent(request)]
@@ -55,6 +59,19 @@ def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = N
         error.next_step = _set_key(endpoint)
     elif isinstance(error, QuotaError) and endpoint.vendor is not None and endpoint.vendor.topup:
         error.next_step = NextStep.of(f"add credit at {endpoint.vendor.topup}, or use another key")
+
+
+def _refuses_images(error: CnaiError, request: ChatRequest) -> bool:
+    sent = any(message.images for message in request.messages)
+    return sent and isinstance(error, InvalidRequestError) and NO_IMAGES.search(error.why) is not None
+
+
+def _choose_model_for_images(request: ChatRequest) -> NextStep:
+    """Return what to do where a model takes no images: those of earlier turns are sent with each question."""
+    other = NextStep.of("ask a model that takes them: ") + list_models()
+    if request.messages[-1].images:
+        return NextStep.of(either("leave the image out", other))
+    return NextStep.of("an earlier turn has an image: ") + either(new_conversation(), other)
 
 
 def explain_model(

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from cnai_magic.api.message_parts import ImagePart, TextPart
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.vendor_errors import read_response_error
 from cnai_magic.api.vendors import resolve_address
 from cnai_magic.cli import TERMINAL
-from cnai_magic.errors import APIError, ContextLengthError, HTMLError, ModelNotFoundError
+from cnai_magic.errors import (
+    APIError,
+    ContextLengthError,
+    HTMLError,
+    InvalidRequestError,
+    ModelNotFoundError,
+)
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.next_steps import PYTHON, NextStep
 from cnai_magic.session.advice import advise, explain_model
@@ -176,3 +183,64 @@ def test_a_model_that_is_not_listed_gets_the_nearest_or_a_few() -> None:
     far = explain_model(error, endpoint("https://gateway.example/v1"), "gpt-x", names)
     assert far.why == "there are deepseek-chat, glm-4, qwen-max, qwen-plus, kimi-k2 and others"
     assert "ollama pull gpt-x" in explain_model(error, endpoint("ollama"), "gpt-x", []).next_step.at(CELL)
+
+
+# -- images ---------------------------------------------------------------------------------------
+
+IMAGE = Message("user", (ImagePart("https://a.example/x.png"), TextPart("What is this?")))
+# As servers refuse an image that a model cannot take: OpenAI, Ark, ollama, DeepSeek (three times),
+# OpenRouter (404), llama.cpp, Moonshot, Mistral, Bedrock, vLLM (twice), SiliconFlow, ollama, Qwen, Groq,
+# a relay, our own.
+REFUSALS = [
+    (400, "Invalid content type. image_url is only supported by certain models."),
+    (400, "Model do not support image input. Request id: 0217"),
+    (400, "this model does not support image input (ref: b8bd)"),
+    (400, "Failed to deserialize the JSON body: messages[1]: unknown variant `image_url`, expected `text`"),
+    (422, "messages[2]: invalid type: sequence, expected a string at line 1 column 2901"),
+    (400, "data did not match any variant of untagged enum ChatCompletionRequestContent at line 1"),
+    (404, "No endpoints found that support image input"),
+    (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+    (400, "Invalid request: Image input not supported for model kimi-k2-0905-preview"),
+    (400, "Image input is not enabled for this model"),
+    (400, "This model doesn't support the image field for user messages. Remove image and try again."),
+    (400, "Qwen/Qwen3-8B is not a multimodal model"),
+    (400, "At most 0 image(s) may be provided in one prompt."),
+    (400, "The model is not a VLM (Vision Language Model). Please use text-only prompts."),
+    (500, "this model is missing data required for image input"),
+    (400, "<400> InternalError.Algo.InvalidParameter: Unexpected item type in content."),
+    (400, "'messages[0].content' must be a string"),
+    (400, "当前模型不支持图片输入"),
+    (400, "demo-ngram takes no images"),
+]
+
+
+@pytest.mark.parametrize(("status", "said"), REFUSALS, ids=[said[:30] for _, said in REFUSALS])
+def test_a_model_that_takes_no_images_is_told_by_any_servers_words(status: int, said: str) -> None:
+    error = advised(status, said, "deepseek", ChatRequest("m", (IMAGE,)))
+    assert isinstance(error, InvalidRequestError)
+    assert error.what == "m takes no images"
+    step = error.next_step.at(CELL)
+    assert step == "leave the image out, or ask a model that takes them: list them with %cnai_models"
+    # The words alone say nothing where no image was sent.
+    assert advised(status, said, "deepseek").what != "m takes no images"
+
+
+def test_an_image_of_an_earlier_turn_is_named_where_a_model_takes_none() -> None:
+    messages = (IMAGE, Message("assistant", "A cat."), Message("user", "And now?"))
+    error = advised(400, REFUSALS[0][1], "deepseek", ChatRequest("m", messages))
+    assert error.next_step.at(CELL).startswith("an earlier turn has an image: begin a new conversation")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "You have uploaded an unsupported image. Please make sure your image is one of: png, jpeg",
+        "unsupported image url: https://a.example/x.png",
+        "The image size is not supported, at least 10 pixels",
+        "image format is not supported",
+        "This model does not support image formats other than png",
+    ],
+)
+def test_an_image_that_is_refused_for_itself_is_another_matter(said: str) -> None:
+    error = advised(400, said, "deepseek", ChatRequest("m", (IMAGE,)))
+    assert error.what != "m takes no images"
