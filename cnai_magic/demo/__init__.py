@@ -15,12 +15,14 @@ from ..errors import ModelNotFoundError
 from . import echo, guide, ngram, reasoner
 from .delivery import deliver, go_on
 from .guide_question import GuideQuestion
+from .images import DemoImage
 from .model import DemoModel
 from .request import DemoMessage, DemoRequest
 from .tokenizer import count_tokens, iterate_tokens, tokenize
 
 __all__ = [
     "MODELS",
+    "DemoImage",
     "DemoMessage",
     "DemoRequest",
     "answer",

@@ -64,11 +64,15 @@ def show_results(question: GuideQuestion, _: re.Match[str]) -> str | None:
 
 
 def notice_images(question: GuideQuestion, _: re.Match[str]) -> str | None:
-    """Say that there are images, and that rules cannot see them."""
+    """Say what can be told of images: rules cannot see what they show."""
     if not question.images:
         return None
     key = "image" if len(question.images) == 1 else "images"
-    return question.say(key, count=len(question.images), listed="; ".join(question.images))
+    described = [each.describe(question.language) for each in question.images]
+    if len(described) > 1:
+        described = [f"{number}. {each}" for number, each in enumerate(described, 1)]
+    listed = ("; ", "；")[question.language].join(described)
+    return question.say(key, count=len(question.images), listed=listed)
 
 
 def recall_all(question: GuideQuestion, _: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..redaction import replace_surrogates
+from .images import DemoImage
 from .knowledge_files import CHINESE, ENGLISH, read, write_sentence
 from .request import DemoRequest
 
@@ -42,7 +43,7 @@ class GuideQuestion:
     system: str = ""
     forced: str = ""
     round: int = 0
-    images: tuple[str, ...] = ()
+    images: tuple[DemoImage, ...] = ()
     results: tuple[tuple[str, str], ...] = ()
     json_object: bool = False
     schema: Mapping[str, Any] | None = None
@@ -51,7 +52,7 @@ class GuideQuestion:
     def of(cls, request: DemoRequest) -> GuideQuestion:
         """Read the question of `request`; one without a user message has an empty text."""
         said: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}
-        images: tuple[str, ...] = ()
+        images: tuple[DemoImage, ...] = ()
         results: list[tuple[str, str]] = []
         for message in request.messages:
             text = replace_surrogates(message.text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .images import DemoImage
 from .tokenizer import count_tokens
 
 __all__ = ["IMAGE_TOKENS", "DemoMessage", "DemoRequest"]
@@ -16,7 +17,7 @@ IMAGE_TOKENS = 85
 
 @dataclass(frozen=True, slots=True)
 class DemoMessage:
-    """One message: its text parts joined, and of each image its kind and size ("image/png, 12 KB").
+    """One message: its text parts joined, and its images.
 
     `role` is system (developer messages too), user, assistant or tool; `tool` names the function whose
     result a tool message is.
@@ -24,7 +25,7 @@ class DemoMessage:
 
     role: str
     text: str
-    images: tuple[str, ...] = ()
+    images: tuple[DemoImage, ...] = ()
     tool: str = ""
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..demo import DemoMessage
+from ..api.image_data import from_data_url, read_image_facts
+from ..demo import DemoImage, DemoMessage
 from .field_checks import (
     accept,
     allow_one_of,
@@ -52,8 +53,6 @@ _PARTS = {
     "function": ("text",),
 }
 _PART_FIELDS = {"type": check_text, "prompt_cache_breakpoint": object_}
-_DATA_URL = re.compile(r"data:(image/[\w.+-]{1,40});base64,", re.IGNORECASE)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _LINK = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
 
 
@@ -107,7 +106,7 @@ def _read_message(value: object, where: str) -> DemoMessage:
     role = str(value["role"])
     check_structure(value, where, _FIELDS[role], ("name",) if role == "function" else ())
     content = value.get("content")
-    images: tuple[str, ...] = ()
+    images: tuple[DemoImage, ...] = ()
     if content is None and role == "assistant" and _says_without_content(value):
         content = value.get("refusal") or ""
     elif isinstance(content, list):
@@ -132,12 +131,12 @@ def _says_without_content(message: Mapping[str, Any]) -> bool:
     return any(message.get(name) for name in ("tool_calls", "function_call", "refusal"))
 
 
-def _read_parts(parts: list[Any], role: str, where: str) -> tuple[str, tuple[str, ...]]:
-    """Return the joined texts of a list of parts, and a description of each image."""
+def _read_parts(parts: list[Any], role: str, where: str) -> tuple[str, tuple[DemoImage, ...]]:
+    """Return the joined texts of a list of parts, and the images."""
     if not parts:
         fail(where, "has no parts")
     texts: list[str] = []
-    images: list[str] = []
+    images: list[DemoImage] = []
     for place, part in enumerate(parts):
         inner = f"{where}[{place}]"
         if not isinstance(part, Mapping):
@@ -158,23 +157,17 @@ def _read_parts(parts: list[Any], role: str, where: str) -> tuple[str, tuple[str
     return "".join(texts), tuple(images)
 
 
-def _read_image(value: object, where: str) -> str:
-    """Return a description of an image, from its URL alone: nothing is fetched."""
+def _read_image(value: object, where: str) -> DemoImage:
+    """Return an image by its URL; nothing is fetched."""
     fields = {"url": check_text, "detail": allow_one_of("auto", "low", "high", "original")}
     url = check_structure(value, where, fields, ("url",))["url"]
-    data = _DATA_URL.match(url)
-    if data is not None:
-        if _BASE64.fullmatch(url, data.end()) is None:
-            fail(f"{where}.url", "holds no image", "what follows base64, is not base64, or nothing")
-        return f"{data[1].lower()}, {_size(url, data.end())}"
-    if _LINK.fullmatch(url) is None:
+    if url[:5].lower() == "data:":
+        data = from_data_url(url)
+        if data is None or read_image_facts(data) is None:
+            fail(f"{where}.url", "holds no image", "it is a PNG, JPEG, GIF or WebP in base64")
+    elif _LINK.fullmatch(url) is None:
         fail(f"{where}.url", "is not the URL of an image", "it begins with https:// or data:image/…;base64,")
-    return "a link, which is not opened"
-
-
-def _size(url: str, start: int) -> str:
-    size = (len(url) - start) * 3 // 4
-    return f"{size:,} bytes" if size < 1_000 else f"{size / 1_000:,.0f} KB"
+    return DemoImage(url)
 
 
 def _drop_data(part: dict[str, Any]) -> dict[str, Any]:

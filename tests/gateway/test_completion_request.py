@@ -10,8 +10,9 @@ import pytest
 from cnai_magic.api.messages import Chunk
 from cnai_magic.demo import deliver, tokenize
 from cnai_magic.gateway.upstream import DemoUpstream, make_demo_upstream
+from tests.images import make_data_url, make_png
 
-PIXEL = "data:image/png;base64," + "iVBORw0KGgo" * 200
+PIXEL = make_data_url(make_png(text=bytes(1500)))
 IMAGE = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
 BEGUN = {"role": "assistant", "content": "Well", "prefix": True}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
@@ -275,6 +276,7 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
         ),
         ({"messages": user([image("data:image/png;base64,")])}, "messages[0].content[0].image_url.url"),
         ({"messages": user([image("data:image/png;base64,<b>")])}, "messages[0].content[0].image_url.url"),
+        ({"messages": user([image("data:image/png;base64,AAAA")])}, "messages[0].content[0].image_url.url"),
         ({"messages": user([image("https://a/b c")])}, "messages[0].content[0].image_url.url"),
         # one half of a surrogate pair, wherever text can stand
         ({"messages": user("\ud800")}, "messages[0].content"),
@@ -412,7 +414,10 @@ def test_the_result_of_a_tool_is_shown(demo: Any) -> None:
 def test_an_image_is_noticed_and_neither_fetched_nor_echoed_in_full(demo: Any) -> None:
     content = [{"type": "text", "text": "What is this?"}, IMAGE]
     _, _, body = demo.ask(model="demo-guide", messages=user(content))
-    assert "an image (image/png, 2 KB)" in body["choices"][0]["message"]["content"]
+    assert (
+        "an image: PNG, 8 × 6 pixels, 2 KB, mean colour #1f77b4 (blue)."
+        in body["choices"][0]["message"]["content"]
+    )
     assert body["usage"]["prompt_tokens"] == 85 + 4
     _, _, body = demo.ask(model="demo-echo", messages=user(content), metadata={"a": "b"})
     shown = json.loads(body["choices"][0]["message"]["content"].split("```json")[1].split("```")[0])
