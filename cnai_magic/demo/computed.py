@@ -10,7 +10,16 @@ from .arithmetic import Calculation, CalculationError, Number, calculate, show_n
 from .guide_question import GuideQuestion
 from .knowledge_files import read
 
-__all__ = ["FUNCTIONS", "find_calculation"]
+__all__ = [
+    "FUNCTIONS",
+    "convert",
+    "count_up",
+    "find_calculation",
+    "tell_date",
+    "tell_time",
+    "work_out",
+    "write_long",
+]
 
 _MOST_COUNTED = 5_000
 _MOST_WORDS = 5_000

@@ -11,7 +11,22 @@ from collections.abc import Iterable
 
 from .guide_question import GuideQuestion
 
-__all__ = ["FUNCTIONS", "find_facts", "find_first_sentence"]
+__all__ = [
+    "FUNCTIONS",
+    "acknowledge",
+    "count_questions",
+    "find_facts",
+    "find_first_sentence",
+    "notice_images",
+    "quote_question",
+    "recall",
+    "recall_all",
+    "recall_chinese_name",
+    "recall_statement",
+    "repeat",
+    "shorten",
+    "show_results",
+]
 
 _MY = re.compile(
     r"\bmy ([a-z][a-z' -]{0,40}?) (?:is|are|was) (?!not\b)"

@@ -17,8 +17,17 @@ __all__ = [
     "Subject",
     "find_subject",
     "find_translation",
+    "show_how",
+    "suggest_names",
+    "tell_capital",
+    "tell_country",
+    "tell_how_to_install",
+    "translate",
+    "write_code",
     "write_entry",
     "write_markdown_table",
+    "write_poem",
+    "write_table",
 ]
 
 Cell = str | int | float

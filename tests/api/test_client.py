@@ -1289,7 +1289,7 @@ def test_credit_that_makes_no_sense_is_not_told(
     assert not any(each.path == "/api/status" for each in server.lookups)
 
 
-@pytest.mark.parametrize("name", ["pricing", "balance"])
+@pytest.mark.parametrize("name", ["fetch_pricing", "fetch_balance"])
 def test_a_look_up_leaves_the_connection_usable(name: str, server: ScriptedServer, client: Client) -> None:
     server.pricing, server.billing = APPLICATION, {"subscription": APPLICATION}
     server.reply(sse("a"))
@@ -1308,7 +1308,7 @@ def test_a_look_up_leaves_the_connection_usable(name: str, server: ScriptedServe
         ([head(kind="application/json", Content_Length=100), b'{"data"', CLOSE], TruncatedError),
     ],
 )
-@pytest.mark.parametrize("name", ["pricing", "balance"])
+@pytest.mark.parametrize("name", ["fetch_pricing", "fetch_balance"])
 def test_a_look_up_that_the_network_fails_is_raised_and_not_repeated(
     name: str,
     steps: list[Any],
@@ -1323,7 +1323,7 @@ def test_a_look_up_that_the_network_fails_is_raised_and_not_repeated(
     assert (len(server.lookups), no_pauses) == (1, [])
 
 
-@pytest.mark.parametrize("name", ["pricing", "balance"])
+@pytest.mark.parametrize("name", ["fetch_pricing", "fetch_balance"])
 def test_a_look_up_waits_for_a_few_seconds_only(
     name: str, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1334,7 +1334,7 @@ def test_a_look_up_waits_for_a_few_seconds_only(
         getattr(client, name)()
 
 
-@pytest.mark.parametrize("name", ["pricing", "balance"])
+@pytest.mark.parametrize("name", ["fetch_pricing", "fetch_balance"])
 def test_a_look_up_waits_no_longer_than_any_request(
     name: str, server: ScriptedServer, impatient: Client
 ) -> None:
@@ -1343,7 +1343,7 @@ def test_a_look_up_waits_no_longer_than_any_request(
         getattr(impatient, name)()
 
 
-@pytest.mark.parametrize("name", ["pricing", "balance"])
+@pytest.mark.parametrize("name", ["fetch_pricing", "fetch_balance"])
 def test_an_interrupted_look_up_ends_at_once(
     name: str, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
