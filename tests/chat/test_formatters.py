@@ -322,7 +322,7 @@ def test_an_exception_is_shown_with_its_causes() -> None:
     with pytest.raises(SyntaxError) as syntax:
         compile("a = (", "cell", "exec")
     assert "SyntaxError: '(' was never closed" in text_of(syntax.value)
-    assert "unraised" in text_of(ValueError("unraised"))
+    assert text_of(ValueError(f"no {object()!r}")) == "ValueError: no <object object>"
 
 
 # -- paths --------------------------------------------------------------------------------------

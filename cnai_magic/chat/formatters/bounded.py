@@ -6,7 +6,7 @@ import re
 import sys
 from typing import Any
 
-__all__ = ["bounded_repr"]
+__all__ = ["bounded_repr", "strip_addresses"]
 
 # Steps of the interpreter: far more than a repr has that is worth reading; they take about a second.
 _MOST_STEPS = 4_000_000
@@ -23,14 +23,21 @@ def bounded_repr(value: object) -> str:
     kind = type(value).__name__
     try:
         text = _trace_repr(value) if sys.gettrace() is None else repr(value)
-        # Where an object lies in memory differs in each kernel; a prompt that is replayed must not.
-        return _ADDRESS.sub("", str.__str__(text))
+        return strip_addresses(str.__str__(text))
     except _TooLong:
         return f"<{kind}: its repr does not end>"
     except RecursionError:
         return f"<{kind}: its repr calls itself>"
     except Exception as error:  # noqa: BLE001  whatever a repr raises
         return f"<{kind}: its repr raises {type(error).__name__}>"
+
+
+def strip_addresses(text: str) -> str:
+    """Return a text without the addresses of objects in memory.
+
+    They differ in each kernel, and a prompt that is replayed must not.
+    """
+    return _ADDRESS.sub("", text)
 
 
 def _trace_repr(value: object) -> str:

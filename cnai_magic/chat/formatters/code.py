@@ -11,6 +11,7 @@ import traceback
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from .bounded import strip_addresses
 from .shown import FormatError, Shown, cut_text
 
 __all__ = ["is_code", "show_code", "show_exception", "show_source"]
@@ -35,7 +36,7 @@ def show_code(value: Any, name: str, tokens: int) -> Shown:
     except FormatError:
         pass
     try:
-        signature = str(inspect.signature(value))
+        signature = strip_addresses(str(inspect.signature(value)))
     except (TypeError, ValueError):
         signature = "(…)"
     about = inspect.getdoc(value) or ""
@@ -91,7 +92,8 @@ def show_exception(error: BaseException, name: str, tokens: int) -> Shown:
         # A mistake of syntax has no frames but those of the compiler that found it.
         kept = own if own or isinstance(error, SyntaxError) else list(each.stack)
         each.stack[:] = kept[-_MOST_FRAMES:]
-    text = _CELL_FILE.sub("a cell of the notebook", "".join(summary.format()).rstrip("\n"))
+    text = strip_addresses("".join(summary.format()).rstrip("\n"))
+    text = _CELL_FILE.sub("a cell of the notebook", text)
     text, left_out = cut_text(text, tokens)
     return Shown(text, type(error).__name__, block=True, cut=left_out)
 
