@@ -50,7 +50,8 @@ _CUT = {
     "network_error": "cut by the server: network error",
 }
 _FILTERED = {"content_filter": "cut by the content filter"}
-_LEFT_AS_THEY_ARE = ("stopped", "interrupted", "failed")
+# Those that a person or a failure ended, and steps of a loop of tools before the answer.
+_LEFT_AS_THEY_ARE = ("stopped", "interrupted", "failed", "tool_calls", "function_call")
 _LONGEST_SHOWN = 20_000
 _REPAIRED = "JSON repaired (1 more request)"
 _NOT_REPAIRED = "1 more request did not help"
