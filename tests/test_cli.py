@@ -103,6 +103,18 @@ def test_the_options_of_a_question_are_sent(server: ScriptedServer) -> None:
     }
 
 
+def test_thinking_a_beginning_and_other_fields_are_sent(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.reply(sse("four."))
+    options = ["-m", "qwen-plus", "--think", "off", "--prefix", "It is ", "-x", "top_k=3", "-x", "a.b=true"]
+    assert cli.main(["ask", *options, "2+2?"]) == 0
+    assert capsys.readouterr().out == "It is four.\n"
+    body = server.requests[0].json()
+    assert body.items() >= {"enable_thinking": False, "top_k": 3, "a": {"b": True}}.items()
+    assert body["messages"][1] == {"role": "assistant", "content": "It is "}
+
+
 def test_json_by_a_schema_is_written_alone(
     server: ScriptedServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
