@@ -40,6 +40,10 @@ FIXTURES = [
         "response": {"content": 'Here: ```json\n{"n": "3"}\n```'},
     },
     {
+        "match": {"userMessage": "think anyway"},
+        "response": {"content": "Done.", "reasoning": "Hm, let me think."},
+    },
+    {
         "match": {"userMessage": "fail"},
         "response": {"error": {"message": "too many", "type": "rate_limit_error"}, "status": 429},
     },
@@ -106,6 +110,12 @@ def test_its_errors_have_their_class(kernel: Kernel) -> None:
     )
     kernel.run("session.use_key(None)")
     assert not kernel.run("%%cnai\nWhat is the capital of France?", "e").error
+
+
+def test_thinking_that_it_does_not_turn_off_is_said(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai deepseek-reasoner --think off -x top_k=3 --once\nPlease think anyway", "h")
+    assert (ran.answer, ran.final["reasoning"]) == ("Done.", "Hm, let me think.")
+    assert ran.final["footer"].endswith("the server did not turn thinking off")
 
 
 def test_it_gets_a_schema_and_answers(kernel: Kernel) -> None:
