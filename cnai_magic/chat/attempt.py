@@ -22,9 +22,10 @@ class Attempt:
     conversation with -c, `began` that it began the conversation with --new, `with_code` that the code of the
     answer went into a cell of its own.
 
-    `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `newer_below` the turns below
-    that this attempt is newer than: they were asked without it. `with_former` are the turns above that were
-    sent with a former answer, because the last run of their cells had none. Where a reply is not a turn,
+    `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `lost_images` the images of
+    earlier turns that were not sent again, because a notebook does not keep them, `newer_below` the turns
+    below that this attempt is newer than: they were asked without it. `with_former` are the turns above that
+    were sent with a former answer, because the last run of their cells had none. Where a reply is not a turn,
     `in_force` is the attempt that its cell's turn still has. `total` is what the notebook had spent,
     this reply included. `others` are attempts of the same turn that an output keeps, so that they
     outlive the kernel.
@@ -42,6 +43,7 @@ class Attempt:
     began: bool = False
     with_code: bool = False
     omitted_turns: int = 0
+    lost_images: int = 0
     newer_below: int = 0
     with_former: tuple[int, ...] = ()
     in_force: int = 0
@@ -80,3 +82,5 @@ class Attempt:
             yield "1 below is older" if self.newer_below == 1 else f"{self.newer_below} below are older"
         if self.omitted_turns:
             yield f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted"
+        if self.lost_images:
+            yield f"{self.lost_images} earlier image{'s' * (self.lost_images > 1)} not sent again"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,6 @@ __all__ = ["attach_figures", "attach_named"]
 
 _FIRST_NAME = re.compile(r"[^\W\d]\w*")
 _OUT = re.compile(r"Out\[(\d{1,7})\]")
-_SHOWN = ("image/png", "image/jpeg")
 
 
 def attach_named(shell_session: ShellSession, arguments: Namespace) -> list[Attachment]:
@@ -107,31 +104,15 @@ def _evaluate(source: str, names: Mapping[str, Any]) -> Any:
 
 
 def _attach_output(shell_session: ShellSession, count: int) -> Attachment:
-    """Return the result of a cell as an image, else the first image that the cell showed."""
+    """Return the result of a cell as an image: what it only showed is not kept by the kernel."""
     shell, name = shell_session.shell, f"Out[{count}]"
     results = shell.user_ns.get("Out", {})
-    if is_drawable(results.get(count)):
-        return attach_value(results[count], name, shell_session.settings)
-    for data in _find_shown(shell.history_manager, count):
-        return attach_value(data, name, shell_session.settings)
     if count in results:
         return attach_value(results[count], name, shell_session.settings)
     raise InputError(
-        f"there is no image in {name}",
-        why="the cell has shown none"
+        f"there is no {name}",
+        why="the cell has no result, whatever it has shown"
         if 0 < count < shell.execution_count
         else f"no cell ran as In [{count}]",
         next_step="keep the figure in a variable, and name that",
     )
-
-
-def _find_shown(history: Any, count: int) -> Iterator[bytes]:
-    """Yield the images that a cell showed, as far as IPython keeps them: before version 9 it keeps none."""
-    for output in getattr(history, "outputs", {}).get(count, ()):
-        for kind in _SHOWN:
-            data = output.bundle.get(kind)
-            if isinstance(data, bytes):
-                yield data
-            elif isinstance(data, str):
-                with suppress(ValueError):
-                    yield base64.b64decode(data)

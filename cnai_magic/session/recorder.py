@@ -49,6 +49,7 @@ class Recorder:
                 chosen=bool(question.options.chat),
                 with_code=question.options.to_cell and bool(find_kernel_code(reply.text)),
                 omitted_turns=question.omitted_turns,
+                lost_images=sum(each.lost_images for each in question.request.messages),
                 with_former=question.with_former,
                 total=self._sum_notebook(demo=question.demo),
             )
@@ -74,7 +75,7 @@ class Recorder:
             self._spending.book.replay(self._make_charge(answer, "" if once else saved.conversation))
             attempt = replace(
                 saved,
-                reply=replace(answer, replayed=True),
+                reply=replace(answer, replayed=True, prompt_parts=question.prompt_parts),
                 conversation=question.conversation.name,
                 turn=0 if once else saved.turn,
                 began=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from ..api.message_parts import ImagePart, KeptImage, Part, TextPart, short_name
 from ..api.parameters import format_parameter
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply
@@ -72,7 +73,26 @@ def _describe_difference(saved: Reply, question: Question) -> str:
         found.append("the system message " + _describe_change(saved.system or "", question.system or ""))
     if saved.prompt != question.prompt:
         found.append("the prompt " + _describe_change(saved.prompt, question.prompt))
+    found += _describe_other_images(saved.prompt_parts, question.prompt_parts)
     return "; ".join(found) or "the turns before it are not those that were sent then: run their cells first"
+
+
+def _describe_other_images(before: Sequence[Part], now: Sequence[Part]) -> Iterator[str]:
+    """Yield which images differ; of those that were saved only the digest is known."""
+    saved, sent = _list_images(before), _list_images(now)
+    for name in saved.keys() | sent.keys():
+        if saved.get(name) != sent.get(name):
+            yield f"the image {name} " + ("differs" if name in saved and name in sent else "came or went")
+
+
+def _list_images(parts: Sequence[Part]) -> dict[str, str]:
+    """Return the digests or addresses of images by their names."""
+    kept = [(part, part.keep() if isinstance(part, ImagePart) else part) for part in parts]
+    return {
+        short_name(part.name): each.sha256 if isinstance(each, KeptImage) else part.text
+        for part, each in kept
+        if not isinstance(part, TextPart)
+    }
 
 
 def _format(value: object) -> str:
