@@ -19,22 +19,20 @@ _LOW_DETAIL_TOKENS, _IMAGE_TOKENS = 85, 765
 MOST_IMAGE_TOKENS = 16_384
 """The most tokens of an image by the model cards of Qwen2-VL and Qwen2.5-VL, those that take the most."""
 
-# The weight of a run of such characters, and of each of its characters, in thousandths of a token.
-_ASCII_WEIGHTS = tuple(
-    (re.compile(pattern), run, character)
-    for pattern, run, character in (
-        (r"[A-Za-z]+", 330, 150),
-        (r"[0-9]+", 0, 1000),
-        (r"[!-/:-@\[-`{-~]+", 700, 300),
-        (r"\s*\n\s*| {2,}", 900, 0),
-    )
+# The weight of a run of such characters, and of each of its characters, in thousandths of a token. Patterns
+# of more than ASCII are compiled when a text first needs them: that takes milliseconds.
+_ASCII_WEIGHTS = (
+    (r"[A-Za-z]+", 330, 150),
+    (r"[0-9]+", 0, 1000),
+    (r"[!-/:-@\[-`{-~]+", 700, 300),
+    (r"\s*\n\s*| {2,}", 900, 0),
 )
 _HAN = "\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WIDE = "\u3000-\u303f\uff00-\uffef"
 _KANA, _HANGUL = "\u3040-\u30ff", "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
 _LATIN, _GREEK, _CYRILLIC = "\x80-\u024f\u1e00-\u1eff", "\u0370-\u03ff", "\u0400-\u052f"
 _OTHER_WEIGHTS = tuple(
-    (re.compile(f"[{characters}]+"), 0, weight)
+    (f"[{characters}]+", 0, weight)
     for characters, weight in (
         (_HAN, 560),
         (_WIDE, 1500),
@@ -52,7 +50,7 @@ _OPEN_RUN = re.compile(r"(?:[A-Za-z]{1,64}|[!-/:-@\[-`{-~]{1,64}|\s{1,64})\Z")
 # The most tokens per character, in hundredths. Measured with the four tokenizers named above on random
 # characters of each script, in which no tokenizer finds a word; 10 % is added.
 _MOST = tuple(
-    (re.compile(f"[{characters}]"), most)
+    (f"[{characters}]", most)
     for characters, most in (
         ("0-9", 100),
         ("\x00-/:-\x7f", 85),
@@ -69,7 +67,7 @@ _MOST = tuple(
 # text on all four tokenizers, and 1.1 in random text on those of DeepSeek and Qwen.
 _COMMON_HAN_MOST = 120
 _HAN_MOST = 220
-_HAN_ONLY = re.compile("[^\u4e00-\u9fa5]+")
+_HAN_ONLY = "[^\u4e00-\u9fa5]+"
 
 
 class TokenCount:
@@ -110,14 +108,14 @@ def bound_tokens(text: str) -> int:
     """
     size = len(text.encode("utf-8", "replace"))
     if text.isascii():
-        digits = len(_MOST[0][0].findall(text))
+        digits = len(re.findall("[0-9]", text))
         return min(size, -(-(100 * digits + 85 * (len(text) - digits)) // 100))
     hundredths, known = 0, 0
     for pattern, most in _MOST:
-        count = len(pattern.findall(text))
+        count = len(re.findall(pattern, text))
         hundredths += count * most
         known += count
-    common = len(_HAN_ONLY.sub("", text).encode("gb2312", "ignore")) // 2
+    common = len(re.sub(_HAN_ONLY, "", text).encode("gb2312", "ignore")) // 2
     hundredths -= common * (_HAN_MOST - _COMMON_HAN_MOST)
     # Characters of no table, emoji for example, have one token per byte.
     hundredths += 400 * (len(text) - known)
@@ -130,6 +128,6 @@ def _weigh(text: str) -> int:
     weights = _ASCII_WEIGHTS if text.isascii() else _ASCII_WEIGHTS + _OTHER_WEIGHTS
     total = 0
     for pattern, run, character in weights:
-        found = pattern.findall(text)
+        found = re.findall(pattern, text)
         total += run * len(found) + character * sum(map(len, found))
     return total

@@ -3,7 +3,8 @@
 JupyterLab runs the HTML of a fresh Markdown output, scripts included, and loads its images. Its renderer,
 those of VS Code, nbconvert and GitHub disagree about many inputs, so text that is only patched stays open in
 one of them. `parser` builds the syntax tree, `document` and `inline` write canonical Markdown from it, in
-constructs that mean the same everywhere; `escape`, `maths`, `code` and `links` write the single pieces.
+constructs that mean the same everywhere; `escape`, `paragraph_text`, `maths`, `code` and `links` write the
+single pieces.
 
 The parser is imported with the first answer, not with the extension.
 """
@@ -16,10 +17,8 @@ from .escape import DOLLAR, escape_markdown
 
 __all__ = ["DOLLAR", "escape_markdown", "fenced_blocks", "find_code_blocks", "write_markdown"]
 
-# One line of letters, digits and harmless marks is the same to every renderer.
-_PLAIN = re.compile(
-    r"[A-Za-z\u4e00-\u9fff](?:[A-Za-z0-9\u3001-\u9fff ,.;?!()'%-]*[A-Za-z0-9\u3001-\u9fff,.;?!)'%])?"
-)
+# One line of letters, digits and harmless marks is the same to every renderer; compiled with the first.
+_PLAIN = r"[A-Za-z\u4e00-\u9fff](?:[A-Za-z0-9\u3001-\u9fff ,.;?!()'%-]*[A-Za-z0-9\u3001-\u9fff,.;?!)'%])?"
 
 
 def write_markdown(text: str, *, quoted: bool = False) -> str:
@@ -29,7 +28,7 @@ def write_markdown(text: str, *, quoted: bool = False) -> str:
     dollar signs: `\(…\)` becomes `$…$`, `\[…\]` becomes `$$…$$`; a dollar sign that is money begins none.
     With `quoted` the whole stands in a block quote.
     """
-    if _PLAIN.fullmatch(text) and not quoted:
+    if not quoted and re.fullmatch(_PLAIN, text):
         return text
     from .document import write_document
 

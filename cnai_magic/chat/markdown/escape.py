@@ -2,62 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import re
 
-__all__ = [
-    "BREAK",
-    "DOLLAR",
-    "REFUSED_COMMANDS",
-    "clean_text",
-    "escape_line_start",
-    "escape_markdown",
-    "escape_text",
-    "to_entities",
-]
+__all__ = ["DOLLAR", "clean_text", "escape_markdown", "to_entities"]
 
 DOLLAR = r"<span>\$</span>"
 """A dollar sign that is money. The backslash keeps JupyterLab's search for maths in the source from it, the
 element MathJax's search in the page, which does not reach across elements."""
 
-BREAK = "\0"
-"""Stands for a line break within a paragraph until the paragraph is complete."""
-
-REFUSED_COMMANDS = (
-    "href|url|html[A-Za-z]*|class|style|cssId|data|includegraphics|unicode|bbox|require|toggle|mmlToken|mathtip"
-    "|texttip|enclose|(?:eq|c)?ref|csname|catcode|let|futurelet|global|[egx]?def|(?:re)?newcommand"
-    "|providecommand|(?:re)?newenvironment|DeclareMathOperator|DeclarePairedDelimiters?X?|Newextarrow"
-    "|input|InputIfFileExists|include|import|lstinputlisting|verbatiminput|usepackage|openin|openout|read(?:line)?"
-    "|write|immediate|special|scantokens|directlua|pdf[A-Za-z]*|XeTeX[A-Za-z]*"
-)
-"""Commands by which MathJax or KaTeX links, styles, loads or defines, and by which TeX, where a notebook
-becomes a PDF, reads and writes files; a part of a pattern."""
-
 _NEWLINE = re.compile("\r\n?|[\u2028\u2029]")
 _CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
 
-# Characters of an address that no renderer takes for markup, and that is not part of a longer word.
-_ADDRESS = r"(?<![A-Za-z0-9_])(?:https?://|www\.)[A-Za-z0-9](?:[A-Za-z0-9\-._~:/?#@!&+,;=%]*[A-Za-z0-9/_=#])?"
-_SPECIAL = re.compile(
-    rf"(?P<address>{_ADDRESS})"
-    # Where one renderer pairs dollar signs as no other does, what it takes for maths has no such command.
-    rf"""|(?P<command>\\(?=(?:begin|end)\s*\{{|(?:{REFUSED_COMMANDS})(?![A-Za-z])))"""
-    r"""
-    | (?P<break><br[ ]*/?>)
-    | (?P<dollars>\$+)
-    | (?P<backslash>\\(?:\\+|(?![A-Za-z0-9]|[^\x00-\x7f]|[ ]+[^ ])))
-    | (?P<entity><(?![ \d=])|&(?=\#|[A-Za-z0-9]*(?:;|$))|`|(?<=/)/(?![ ])|(?<=www)\.|!(?=www\.))
-    | (?P<at>@+)
-    | (?P<escape>\[|\*(?!(?<=[ ]\*)[ ])|_(?!(?<=[A-Za-z0-9]_)[A-Za-z0-9]))
-    | (?P<tilde>~)
-    | (?P<bar>\|)
-    | (?P<closing>\])""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_LINE_START = re.compile(r"[-+=>#|]|:(?=[\s-]|$)|(?P<number>\d{1,9})[.)](?=\s|$)|(?P<blank>\s)|~~(?=~)")
-_MARKUP_IN_ADDRESS = re.compile(r"//|@+|[_~&]|www\.", re.IGNORECASE)
 _MARKUP = re.compile(r"[\\`*_\[\]<>&~|@#]|(?<=/)/|(?<=www)\.", re.IGNORECASE)
-_ENTITY = re.compile(r"[^A-Za-z0-9 ,;()=+'\u00a1-\U0010ffff-]")
+# All below U+00A1 but letters, digits and  ,;()=+'- (a negated set of so many takes milliseconds to compile).
+_ENTITY = re.compile(r"[\0-\x1f!-&*./:<>-@\[-`{-\xa0]")
 
 
 def clean_text(text: str) -> str:
@@ -66,62 +24,6 @@ def clean_text(text: str) -> str:
         return text
     text = _CONTROL.sub(" ", _NEWLINE.sub("\n", text).replace("\0", "\ufffd"))
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def escape_text(text: str, *, cell: bool = False, linked: bool = False, tildes: bool = True) -> str:
-    """Return the text of a paragraph as Markdown; its line starts are for `escape_line_start`.
-
-    `cell` tells that it stands in a table, `linked` that it is the text of a link, `tildes` that there are
-    several in the paragraph: one alone strikes nothing out.
-    """
-
-    def escape(match: re.Match[str]) -> str:
-        found, kind = match.group(), match.lastgroup
-        if kind == "address":
-            return _write_address(found, linked=linked)
-        if kind == "break":
-            return BREAK
-        if kind == "dollars":
-            return "<span>" + r"\$" * len(found) + "</span>"
-        if kind in ("command", "backslash"):
-            return f"<span>{'&#92;' * len(found)}</span>"
-        if kind == "entity":
-            return {"<": "&lt;", "&": "&amp;"}.get(found, f"&#{ord(found)};")
-        if kind == "at":
-            # Between words it makes an address, in pairs it is JupyterLab's mark for a formula.
-            return found if found == "@" and _stands_alone(match) else to_entities(found)
-        if kind == "bar":
-            return "&#124;" if cell else "|"
-        if linked and found in "[]":
-            return to_entities(found)
-        escaped = kind == "escape" or (kind == "tilde" and tildes)
-        return f"\\{found}" if escaped else found
-
-    return _SPECIAL.sub(escape, text)
-
-
-def _stands_alone(match: re.Match[str]) -> bool:
-    return not match.start() or match.string[match.start() - 1].isspace()
-
-
-def _write_address(address: str, *, linked: bool) -> str:
-    if linked or "@@" in address or html.unescape(address) != address:
-        return _MARKUP_IN_ADDRESS.sub(lambda match: to_entities(match.group()), address)
-    if address[:3].lower() == "www":
-        return f"[{_write_address(address, linked=True)}](<http://{address}>)"
-    return f"<{address}>"
-
-
-def escape_line_start(line: str) -> str:
-    """Return a line of a paragraph that begins no heading, list, quote, table or rule."""
-    match = _LINE_START.match(line)
-    if match is None:
-        return line
-    if match["number"]:
-        return f"{match['number']}\\{line[match.end() - 1 :]}"
-    if match["blank"]:
-        return to_entities(line[0]) + line[1:]
-    return f"\\{line}"
 
 
 def escape_markdown(line: str) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .code import write_span
 from .emphasis import write_tags
-from .escape import BREAK, escape_line_start, escape_text
 from .links import is_linked, write_address
 from .maths import name_bars
+from .paragraph_text import BREAK, escape_line_start, escape_text
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .escape import REFUSED_COMMANDS
+from .paragraph_text import REFUSED_COMMANDS
 
 __all__ = ["clean_formula", "name_bars", "write_display"]
 
