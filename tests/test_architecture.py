@@ -229,7 +229,9 @@ _LATE = {
     "cli": "each command loads what it runs",
     "display": "ipywidgets",
     "gateway.embedded": "aiohttp",
-    "magics.extension": "all that the magics do, for a fast %load_ext",
+    "magics.ask": "files, images, cells and the dry run, for a question that has them",
+    "magics.extension": "each magic loads what it does, for a fast %load_ext and a fast first question",
+    "magics.shell_session": "how values are shown, for a prompt that has some",
     "session.servers": "requests, and the gateway",
 }
 
@@ -241,7 +243,8 @@ def test_own_modules_are_imported_late_only_where_they_are_heavy() -> None:
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
-        if isinstance(node, ast.ImportFrom) and node.level
+        if (isinstance(node, ast.ImportFrom) and node.level)
+        or (isinstance(node, ast.Name) and node.id == "import_module")
     }
     assert late == set(_LATE)
 
@@ -277,11 +280,21 @@ def test_the_command_line_asks_without_ipython() -> None:
 
 
 def test_a_question_is_shown_before_anything_heavy_is_loaded() -> None:
-    modules = ("magics.extension", "session.kernel_session", "notebook.notebook_files")
+    modules = ("magics.extension", "magics.ask", "magics.shell_session")
     loaded = _loaded_after("import " + ", ".join(f"cnai_magic.{name}" for name in modules))
-    assert (
-        loaded & {"requests", "urllib3", "sseclient", "aiohttp", "nbformat", "keyring", "jsonschema"} == set()
-    )
+    heavy = {
+        "requests",
+        "urllib3",
+        "sseclient",
+        "aiohttp",
+        "nbformat",
+        "keyring",
+        "jsonschema",
+        "jinja2",
+        "PIL",
+    }
+    # How values are shown needs statistics.
+    assert loaded & {*heavy, "statistics"} == set()
 
 
 def test_the_gateway_starts_without_the_notebook_side() -> None:

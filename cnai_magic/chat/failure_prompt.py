@@ -5,14 +5,14 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..nearest import find_nearest
+from .failure import Failure
 from .formatters import mask_secrets, show_value
 from .formatters.tables import is_data_frame, read_table
 
-__all__ = ["Failure", "build_failure_prompt"]
+__all__ = ["build_failure_prompt"]
 
 _TASK = (
     "A cell of my notebook failed. Explain in a few sentences why, then give the whole corrected cell as one "
@@ -26,14 +26,6 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_NAMES = 5
 _MOST_COLUMNS = 60
 _LONGEST_NAME = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An exception that a cell raised, and the source of the cell, "" where that is not known."""
-
-    error: Exception
-    source: str
 
 
 def build_failure_prompt(

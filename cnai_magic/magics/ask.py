@@ -13,21 +13,18 @@ from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..chat.reply import Reply
 from ..chat.saved_prompts import SavedPrompt
 from ..display import is_watched
-from ..display.dry_run import describe_body, describe_question
 from ..errors import InputError
 from ..redaction import to_one_line
 from ..session.question import Options
 from ..session.text_file import read_text_file
 from .arguments import collect_parameters, split_options, split_words
 from .ask_in_cell import ask_in_cell
-from .attach import attach_figures, attach_named
 from .calling_code import collect_variables, uses_result
 from .expansion import expand
 from .hints import check_variable
 from .parsers import build_ask_parser
 from .prompt_names import collect_names
 from .prompts import find_prompt, merge_prompt, read_instructions, read_variables, show_instructions
-from .see import attach_cells
 from .shell_session import ShellSession
 
 __all__ = ["ask", "read_body"]
@@ -53,7 +50,8 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
             return None
     shell_session.typed = typed, chosen
     rendered = _build_prompt(shell_session, typed, saved, arguments, in_cell=cell is not None)
-    rendered, chosen = attach_figures(shell_session, rendered, chosen)
+    if rendered.replaced:
+        rendered, chosen = _attach_figures(shell_session, rendered, chosen)
     show_instructions(shell_session, rendered.text, chosen)
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered, chosen, arguments.dry_run)
@@ -84,10 +82,29 @@ def _choose(
         chosen = merge_prompt(chosen, saved)
     if chosen.system is None:
         chosen = replace(chosen, instructions=read_instructions(shell_session))
+    if arguments.file or arguments.image or arguments.see is not None:
+        chosen = _attach(shell_session, arguments, chosen)
+    return replace(chosen, to_cell=arguments.code and is_watched(shell_session.shell))
+
+
+def _attach(shell_session: ShellSession, arguments: Namespace, chosen: Options) -> Options:
+    """Attach the files, images and cells that the options name."""
+    from .attach import attach_named
+    from .see import attach_cells
+
     chosen = chosen.attaching(attach_named(shell_session, arguments))
     if arguments.see is not None:
         chosen = chosen.attaching([attach_cells(shell_session, arguments.see)])
-    return replace(chosen, to_cell=arguments.code and is_watched(shell_session.shell))
+    return chosen
+
+
+def _attach_figures(
+    shell_session: ShellSession, rendered: RenderedPrompt, chosen: Options
+) -> tuple[RenderedPrompt, Options]:
+    """Attach the figures that stand in braces."""
+    from .attach import attach_figures
+
+    return attach_figures(shell_session, rendered, chosen)
 
 
 def _build_prompt(
@@ -125,6 +142,8 @@ def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]
 
 def _show_dry_run(shell_session: ShellSession, rendered: RenderedPrompt, chosen: Options, form: str) -> None:
     """Print what would be sent, and what it would cost."""
+    from ..display.dry_run import describe_body, describe_question
+
     shell_session.identify_cell()
     position = shell_session.cell.run.position
     question = shell_session.session.prepare(rendered.text, chosen, position=position)

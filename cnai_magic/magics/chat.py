@@ -6,10 +6,12 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from ..chat.order import CellPosition
 from ..display.final import Transcript
 from ..display.line import Line
+from ..display.outputs import change_output
 from ..display.tables import build_conversations_table
 from ..display.versions import Versions
 from ..errors import InputError
@@ -23,8 +25,9 @@ from .parsers import build_chat_parsers
 if TYPE_CHECKING:
     from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
+    from .shell_session import ShellSession
 
-__all__ = ["CHAT_HELP", "list_chat_commands", "run_chat_command"]
+__all__ = ["CHAT_HELP", "change_conversations", "list_chat_commands", "run_chat_command"]
 
 CHAT_HELP = """\
 %cnai_chat [COMMAND]
@@ -52,6 +55,18 @@ _LONGEST_NUMBER = 9
 def list_chat_commands() -> list[str]:
     """Return the names of the commands."""
     return [*_SIMPLE, *_PARSED]
+
+
+def change_conversations(shell_session: ShellSession, line: str) -> None:
+    """Carry out one line of `%cnai_chat`, and show what comes of it."""
+    run = shell_session.cell.run
+    shown = run_chat_command(
+        shell_session.session, line, shell_session.file.find, position=run.count_command()
+    )
+    display_id = uuid4().hex
+    shell_session.show(shown, display_id)
+    run.show(display_id, shown)
+    change_output(shell_session.session, shown)
 
 
 def run_chat_command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -45,7 +46,7 @@ class CnaiMagics(Magics):
         """Ask a model."""
         try:
             with _advise_in_cell():
-                reply: Reply | None = _import_actions().ask(self.shell_session, line, cell)
+                reply: Reply | None = _import("ask").ask(self.shell_session, line, cell)
         except KeyboardInterrupt:
             raise Interrupted from None  # also before anything was sent
         return reply
@@ -55,7 +56,7 @@ class CnaiMagics(Magics):
     def cnai_models(self, line: str) -> list[str] | None:
         """List the models."""
         with _advise_in_cell():
-            models: list[str] | None = _import_actions().list_models(self.shell_session, line)
+            models: list[str] | None = _import("models").list_models(self.shell_session, line)
         return models
 
     @no_var_expand
@@ -63,14 +64,14 @@ class CnaiMagics(Magics):
     def cnai_chat(self, line: str) -> None:
         """Show and change the conversations."""
         with _advise_in_cell():
-            _import_actions().change_conversations(self.shell_session, line)
+            _import("chat").change_conversations(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_code(self, line: str) -> None:
         """Put the code of an answer into a new cell."""
         with _advise_in_cell():
-            _import_actions().insert_code_of_turn(self.shell_session, line)
+            _import("code").insert_code_of_turn(self.shell_session, line)
 
     @no_var_expand
     @line_magic
@@ -78,7 +79,7 @@ class CnaiMagics(Magics):
         """Ask about the cell that failed last."""
         try:
             with _advise_in_cell():
-                _import_actions().fix(self.shell_session, line)
+                _import("fix").fix(self.shell_session, line)
         except KeyboardInterrupt:
             raise Interrupted from None
 
@@ -87,21 +88,21 @@ class CnaiMagics(Magics):
     def cnai_prompt(self, line: str) -> None:
         """Save prompts, and show those that are saved."""
         with _advise_in_cell():
-            _import_actions().manage_prompts(self.shell_session, line)
+            _import("prompts").manage_prompts(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_spend(self, line: str) -> Any:
         """Show what was spent."""
         with _advise_in_cell():
-            return _import_actions().show_spend(self.shell_session, line)
+            return _import("spend").show_spend(self.shell_session, line)
 
     @no_var_expand
     @line_magic
     def cnai_key(self, line: str) -> None:
         """Set the key."""
         with _advise_in_cell():
-            _import_actions().set_key(self.shell_session, line)
+            _import("keys").set_key(self.shell_session, line)
 
     def complete(self, context: Any) -> dict[str, Any]:
         """Complete a line of these magics, or a name in a prompt (called by IPython while somebody types)."""
@@ -110,7 +111,7 @@ class CnaiMagics(Magics):
         before = context.text_until_cursor
         found = None
         if "%cnai" in before or lines[first].lstrip().startswith("%%cnai"):
-            found = _import_actions().complete(
+            found = _import("completion").complete(
                 self.shell_session, context.full_text, before, in_first_line=context.cursor_line == first
             )
         return write_matches(found)
@@ -119,7 +120,7 @@ class CnaiMagics(Magics):
     def shell_session(self) -> ShellSession:
         """What the magics share; made when it is first needed."""
         if self._shell_session is None:
-            self._shell_session = _import_actions().ShellSession(
+            self._shell_session = _import("shell_session").ShellSession(
                 self.shell, self.settings, self._cells_of_runs
             )
         return self._shell_session
@@ -151,18 +152,19 @@ def _advise_in_cell() -> Iterator[None]:
         raise
 
 
-def _import_actions() -> ModuleType:
-    """Return what the magics do, imported when the first one runs: `%load_ext` must cost almost nothing."""
+def _import(module: str) -> ModuleType:
+    """Return a module of the magics, imported when it is first needed: `%load_ext` must cost almost nothing.
+
+    A question must be shown soon, so it loads nothing of the other magics.
+    """
     # What an interrupt leaves imported by half may never be imported again.
     with defer_interrupts():
-        from . import actions
-
-    return actions
+        return import_module(f".{module}", __package__)
 
 
 def _add_help(magic: Any, name: str) -> None:
     # IPython shows what `getdoc` returns, where an object has it, in place of its docstring.
-    magic.getdoc = lambda: _import_actions().get_help(name)
+    magic.getdoc = lambda: _import("help").get_help(name)
 
 
 for _name in [name for name in vars(CnaiMagics) if name.startswith("cnai")]:

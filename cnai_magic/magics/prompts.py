@@ -24,10 +24,10 @@ from .shell_session import ShellSession
 __all__ = [
     "find_prompt",
     "list_prompts",
+    "manage_prompts",
     "merge_prompt",
     "read_instructions",
     "read_variables",
-    "run_prompt_command",
     "show_instructions",
 ]
 
@@ -82,8 +82,12 @@ def show_instructions(shell_session: ShellSession, prompt: str, options: Options
         print(f"The system message is that of {_INSTRUCTIONS} beside this notebook:\n{clean(text)}")
 
 
-def run_prompt_command(shell_session: ShellSession, line: str) -> object:
-    """Carry out a line of `%cnai_prompt`, and return what to show."""
+def manage_prompts(shell_session: ShellSession, line: str) -> None:
+    """Carry out a line of `%cnai_prompt`, and show what comes of it."""
+    shell_session.show(_run_command(shell_session, line))
+
+
+def _run_command(shell_session: ShellSession, line: str) -> object:
     parser = build_prompt_parser()
     arguments = parser.parse(split_words(line))
     if arguments.help:

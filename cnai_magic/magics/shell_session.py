@@ -11,8 +11,7 @@ from typing import Any
 
 from IPython.display import display
 
-from ..chat.failure_prompt import Failure
-from ..chat.formatters import learn_secrets
+from ..chat.failure import Failure
 from ..display.outputs import keep_in_outputs
 from ..errors import CnaiError
 from ..session.kernel_session import KernelSession
@@ -64,6 +63,8 @@ class ShellSession:
 
     def learn_secrets(self) -> None:
         """Know the key and the secrets of the environment, so that no value that is sent holds one."""
+        from ..chat.formatters import learn_secrets
+
         learn_secrets(os.environ)
         with suppress(CnaiError):  # it says so when the question is asked
             self._session.resolve_endpoint()

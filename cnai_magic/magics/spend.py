@@ -14,6 +14,7 @@ from ..display.spend import ScopeTotal, build_budget_table, build_grouped_table,
 from ..errors import CnaiError, InputError, LedgerError
 from ..money.cost import Spend, format_usd
 from .arguments import split_words
+from .calling_code import uses_result
 from .parsers import build_spend_parser
 from .spend_changes import make_changes, write_csv
 from .spend_scope import GROUPS, SpendScope, read_overview
@@ -21,10 +22,18 @@ from .spend_scope import GROUPS, SpendScope, read_overview
 if TYPE_CHECKING:
     from ..session.endpoint import Endpoint
     from ..session.kernel_session import KernelSession
+    from .shell_session import ShellSession
 
-__all__ = ["describe_balance", "read_spend", "run_spend_command", "show_spend_in_terminal"]
+__all__ = ["describe_balance", "read_spend", "run_spend_command", "show_spend", "show_spend_in_terminal"]
 
 _HEADINGS = {"model": "Model", "chat": "Conversation", "day": "Day", "notebook": "Notebook"}
+
+
+def show_spend(shell_session: ShellSession, line: str) -> Any:
+    """Carry out one line of `%cnai_spend`; return its rows where the code that calls it uses them."""
+    for shown in run_spend_command(shell_session.session, line):
+        shell_session.show(shown)
+    return read_spend(shell_session.session, line) if uses_result(shell_session.shell) else None
 
 
 def run_spend_command(session: KernelSession, line: str) -> Iterator[object]:

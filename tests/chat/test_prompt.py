@@ -319,7 +319,7 @@ def test_a_body_without_double_braces_is_sent_as_it_is(body: str) -> None:
 
 def test_jinja2_is_imported_for_braces_only() -> None:
     code = (
-        "import sys, cnai_magic.magics.actions\n"
+        "import sys, cnai_magic.magics.ask\n"
         "from cnai_magic.chat.prompt import render_prompt\n"
         "for body in '{x} and }} {{', '{{ x }}':\n"
         "    render_prompt(body, {'x': 1})\n"

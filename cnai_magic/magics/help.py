@@ -1,0 +1,31 @@
+"""The help of each magic, as `%cnai?` shows it."""
+
+from __future__ import annotations
+
+from .chat import CHAT_HELP
+from .parsers import (
+    build_ask_parser,
+    build_code_parser,
+    build_fix_parser,
+    build_key_parser,
+    build_models_parser,
+    build_prompt_parser,
+    build_spend_parser,
+)
+
+__all__ = ["get_help"]
+
+_PARSERS = {
+    "cnai": build_ask_parser,
+    "cnai_models": build_models_parser,
+    "cnai_code": build_code_parser,
+    "cnai_fix": build_fix_parser,
+    "cnai_prompt": build_prompt_parser,
+    "cnai_spend": build_spend_parser,
+    "cnai_key": build_key_parser,
+}
+
+
+def get_help(magic: str) -> str:
+    """Return the help of a magic."""
+    return CHAT_HELP if magic == "cnai_chat" else _PARSERS[magic]().format_help()
