@@ -149,10 +149,10 @@ def test_variables_of_a_function_are_known_there(kernel: Kernel) -> None:
     assert kernel.value("found.prompt") == "Who is Bo?"
 
 
-def test_variables_in_the_body_of_a_cell_are_text(kernel: Kernel) -> None:
+def test_single_braces_and_dollars_in_the_body_of_a_cell_are_text(kernel: Kernel) -> None:
     kernel.run("name = 'Ada'\nNone")
     kernel.run("%%cnai demo-echo\n{name} $name {{name}}", "a")
-    assert kernel.value("_cnai.prompt") == "{name} $name {{name}}"
+    assert kernel.value("_cnai.prompt") == "{name} $name Ada"
 
 
 # -- what was typed -------------------------------------------------------------------------------
