@@ -20,6 +20,7 @@ from cnai_magic.api.messages import Usage
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
+from tests.images import make_data_url, make_png
 from tests.servers import (
     CLOSE,
     KEY,
@@ -476,3 +477,19 @@ def test_spend_shows_what_all_notebooks_spent(
     for by in ([], ["--by", "model"]):
         assert cli.main(["spend", "--csv", "-", *by]) == 0
         assert [row["model"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["m"]
+
+
+def test_ask_sends_files_and_images(
+    server: ScriptedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.png").write_bytes(make_png())
+    (tmp_path / "b.txt").write_text("A line", encoding="utf-8")
+    server.reply(sse("Seen."))
+    image, file = str(tmp_path / "a.png"), str(tmp_path / "b.txt")
+    assert cli.main(["ask", "-i", image, "-f", file, "Why?"]) == 0
+    sent = server.requests[-1].json()["messages"][-1]["content"]
+    assert sent[0]["image_url"]["url"] == make_data_url(make_png())
+    assert sent[1]["text"] == "b.txt: 1 line\nA line\n\nWhy?"
+    assert "with a.png (8×6), b.txt (1 line)" in capsys.readouterr().err
+    assert cli.main(["ask", "-i", file, "Why?"]) == 2
+    assert "send its text with -f" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.images import make_data_url, make_png
 from tests.kernels import Kernel, running_kernel
 
 COMMAND = os.environ.get("CNAI_AIMOCK") or shutil.which("aimock")
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 FIXTURES = [
     {"match": {"userMessage": "capital of France"}, "response": {"content": "**Paris** is its capital."}},
+    {"match": {"userMessage": "this picture"}, "response": {"content": "A blue square."}},
     {"match": {"userMessage": "a poem"}, "response": {"content": "A line of a poem. " * 40}},
     {
         "match": {"userMessage": "two cities", "responseFormat": "json_schema"},
@@ -78,6 +80,17 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
         server.communicate(timeout=20)
 
 
+def read_journal(kernel: Kernel, words: str) -> str:
+    """Return what the server has written down of the one request that holds these words."""
+    kernel.run("import json, os, urllib.request")
+    kernel.run("place = os.environ['CNAI_BASE_URL'].removesuffix('/v1') + '/__aimock/journal'")
+    kernel.run("allowed = {'Authorization': 'Bearer ' + os.environ['CNAI_API_KEY']}")
+    kernel.run("journal = urllib.request.urlopen(urllib.request.Request(place, headers=allowed))")
+    kernel.run("sent = [json.dumps(each) for each in json.load(journal)]")
+    (asked,) = [each for each in kernel.value("sent") if words in each]
+    return str(asked)
+
+
 def test_its_models_are_listed(kernel: Kernel) -> None:
     shown = kernel.run("%cnai_models gpt").shown
     assert "gpt-4o" in shown
@@ -118,16 +131,20 @@ def test_thinking_that_it_does_not_turn_off_is_said(kernel: Kernel) -> None:
     assert ran.final["footer"].endswith("the server did not turn thinking off")
 
 
+def test_it_gets_an_image_and_answers(kernel: Kernel) -> None:
+    data = make_png(80, 60)
+    kernel.run(f"image = {data!r}")
+    ran = kernel.run("%%cnai --once -i image\nWhat is on this picture?", "i")
+    assert ran.answer == "A blue square."
+    assert ran.final["attached"] == ["image (80×60)"]
+    assert make_data_url(data) in read_journal(kernel, "this picture")
+
+
 def test_it_gets_a_schema_and_answers(kernel: Kernel) -> None:
     ran = kernel.run("%%cnai --once --json 'list[name, rank int]'\nName two cities", "f")
     assert ran.final["data"]["text/markdown"].startswith("| name | rank |\n| --- | ---: |\n| Paris | 1 |\n")
     assert kernel.value("_cnai.data") == [{"name": "Paris", "rank": 1}, {"name": "Oslo", "rank": 2}]
-    kernel.run("import json, os, urllib.request")
-    kernel.run("place = os.environ['CNAI_BASE_URL'].removesuffix('/v1') + '/__aimock/journal'")
-    kernel.run("allowed = {'Authorization': 'Bearer ' + os.environ['CNAI_API_KEY']}")
-    kernel.run("journal = urllib.request.urlopen(urllib.request.Request(place, headers=allowed))")
-    kernel.run("sent = [json.dumps(each) for each in json.load(journal)]")
-    (asked,) = [each for each in kernel.value("sent") if "two cities" in each]
+    asked = read_journal(kernel, "two cities")
     assert '"strict": true' in asked
     assert '"required": ["name", "rank"]' in asked
 

@@ -15,12 +15,13 @@ from typing import Any
 from ..api.message_parts import ImagePart
 from ..errors import CnaiError, InputError
 from .formatters.plain import list_kinds
-from .images import encode_image, make_image
+from .images import encode_array, encode_image, make_image
 
 __all__ = ["draw_value", "is_drawable"]
 
 # The size of a figure of plotly that sets none.
 _PLOTLY_SIZE = (700, 500)
+_WHITE = 255
 _PNG_WITHOUT_VERSION = {"format": "png", "metadata": {"Software": None}}
 
 
@@ -57,6 +58,8 @@ def _draw(value: object, pixels: int) -> Iterator[bytes | None]:
         yield _draw_plotly(value, pixels)
     elif _is_of(value, "PIL", "Image"):
         yield encode_image(value, pixels)
+    elif _is_of(value, "numpy", "ndarray"):
+        yield _draw_array(value, pixels)
     else:
         yield from _ask_for_image(value)
 
@@ -94,6 +97,18 @@ def _draw_matplotlib(figure: Any, pixels: int) -> bytes:
     written = io.BytesIO()
     figure.savefig(written, dpi=fitting, **_PNG_WITHOUT_VERSION)
     return written.getvalue()
+
+
+def _draw_array(array: Any, pixels: int) -> bytes | None:
+    """Return an array of grey, RGB or RGBA pixels as an image: of bytes, or of numbers from 0 to 1."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or not array.size:
+        return None
+    kind = array.dtype.kind
+    if kind == "f" and array.min() >= 0 and array.max() <= 1:
+        array = (array * _WHITE).round()
+    elif kind not in "ui" or array.min() < 0 or array.max() > _WHITE:
+        return None
+    return encode_array(array.astype("uint8"), pixels)
 
 
 def _draw_plotly(figure: Any, pixels: int) -> bytes:

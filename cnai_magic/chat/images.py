@@ -15,7 +15,7 @@ from ..api.message_parts import ImagePart, short_name
 from ..errors import InputError
 from ..next_steps import NextStep, attach_file
 
-__all__ = ["encode_image", "label_image", "make_image", "scale_image"]
+__all__ = ["encode_array", "encode_image", "label_image", "make_image", "scale_image"]
 
 # What is sent of one image at most; vendors take 5 to 20 MB.
 _MOST_BYTES = 5_000_000
@@ -100,6 +100,16 @@ def encode_image(image: Any, pixels: int, *, jpeg: bool = False) -> bytes:
     written = io.BytesIO()
     image.save(written, **({"format": "JPEG", "quality": _JPEG_QUALITY} if jpeg else {"format": "PNG"}))
     return written.getvalue()
+
+
+def encode_array(array: Any, pixels: int) -> bytes:
+    """Return an array of numpy of grey, RGB or RGBA bytes as PNG; raises InputError where PIL is missing."""
+    try:
+        with defer_interrupts():
+            from PIL import Image
+    except ImportError as error:
+        raise InputError("arrays are made into images by PIL", next_step="pip install pillow") from error
+    return encode_image(Image.fromarray(array), pixels)
 
 
 def _refuse(data: bytes, name: str) -> InputError:

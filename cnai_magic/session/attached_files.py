@@ -59,6 +59,8 @@ def attach_file(path: object, settings: Cnai) -> Attachment:
     """
     if not isinstance(path, str | Path):
         raise InputError(f"a file is named by its path, not by {type(path).__name__}", parameter="files")
+    if not str(path).strip():
+        raise InputError("no file is named", parameter="files")
     path = Path(path)
     data = read_bytes(path, limit=_LARGEST)
     if read_image_facts(data) is not None:
@@ -84,6 +86,8 @@ def attach_image(source: str | Path, settings: Cnai) -> Attachment:
     An address is sent as it is: the server opens it, nothing here does. Raises InputError for what is no
     image that models take, or one that is too large.
     """
+    if not str(source).strip():
+        raise InputError("no image is named", parameter="images")
     if isinstance(source, str) and _LINK.fullmatch(source):
         part = ImagePart(source)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
@@ -169,3 +170,14 @@ def test_an_object_that_shows_itself_as_an_image_is_one() -> None:
     for other in (3, None, "text", [1, 2], {}, Shows):
         assert draw_value(other, "x", 0) is None
         assert not is_drawable(other)
+
+
+def test_an_array_of_pixels_is_an_image_and_one_of_data_is_none() -> None:
+    for shape in ((20, 30), (20, 30, 3), (20, 30, 4)):
+        for array in (np.zeros(shape, "uint8"), np.full(shape, 255), np.linspace(0, 1, 600).reshape(20, 30)):
+            assert size_of(draw_value(array, "x", 15)) == ("png", 15, 10)
+    for shape in ((3,), (2, 2, 2), (0, 3)):
+        assert draw_value(np.zeros(shape), "x", 15) is None
+    for value in (256, -1.0, 1.5):
+        assert draw_value(np.full((2, 2), value), "x", 15) is None
+    assert draw_value(np.array([[np.nan]]), "x", 15) is None

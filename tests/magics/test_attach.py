@@ -212,6 +212,36 @@ def test_a_model_that_refuses_images_is_said_to(kernel: Kernel, server: Scripted
     assert len(server.requests) == sent + 1
 
 
+def test_a_hostile_name_of_a_file_is_shown_as_text(
+    kernel: Kernel, server: ScriptedServer, folder: Path
+) -> None:
+    (folder / "<img src=x onerror=alert(1)>.png").write_bytes(make_png())
+    _, ran = ask(kernel, server, "--once -i '<img src=x onerror=alert(1)>.png'")
+    markdown = ran.final["data"]["text/markdown"]
+    assert "<img" not in markdown
+    assert "<img src=x onerror=alert(1)>.png (8×6)" in ran.final["data"]["text/plain"]
+
+
+def test_an_answer_about_an_image_is_replayed_until_the_image_is_another(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    (tmp_path / "plot.png").write_bytes(make_png(80, 60))
+    sources = ["%%cnai -i plot.png\nWhy?", "%%cnai\nAnd?"]
+    with running_kernel(tmp_path, CNAI_BASE_URL=server.base_url, CNAI_MODEL="glm-4.5v") as kernel:
+        ran = [kernel.run(source, f"c{number}") for number, source in enumerate(sources)]
+        saved_as(tmp_path / "it.ipynb", *zip(("c0", "c1"), sources, ran, strict=True))
+    sent = len(server.requests)
+    with running_kernel(tmp_path, CNAI_NOTEBOOK="it.ipynb", CNAI_REPLAY="1") as kernel:
+        for number, source in enumerate(sources):
+            again = kernel.run(source, f"c{number}")
+            assert again.answer == "Seen.", again.error
+            assert "replayed" in again.final["footer"]
+        (tmp_path / "plot.png").write_bytes(make_png(80, 61))
+        error = "\n".join(kernel.run(sources[0], "c0").error)
+        assert "the image plot.png differs" in error
+    assert len(server.requests) == sent
+
+
 def test_a_restored_notebook_reads_its_images_again_where_they_are_the_same(
     tmp_path: Path, server: ScriptedServer
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import cnai_magic
 from cnai_magic import Cost, InputError, QuotaError, Reply, Session, Usage
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.settings import Cnai
+from tests.images import make_data_url, make_png
 from tests.servers import KEY, ScriptedServer, completion, failure, json_response, sse
 
 
@@ -174,3 +176,27 @@ def test_what_cannot_be_the_name_of_a_model_is_not_asked(session: Session, model
     with pytest.raises(InputError) as caught:
         session.ask("Hi?", model=model)
     assert caught.value.parameter == "model"
+
+
+def test_files_and_images_are_sent_with_a_question(
+    session: Session, server: ScriptedServer, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("x;y\n1;0.5\n2;\n", encoding="utf-8")
+    (tmp_path / "a.png").write_bytes(make_png())
+    images = [tmp_path / "a.png", make_png(3, 2), "https://a.example/x.png"]
+    reply = session.ask("Why?", files=[str(tmp_path / "a.csv")], images=images)
+    *sent, text = server.requests[-1].json()["messages"][-1]["content"]
+    assert [each["image_url"]["url"] for each in sent] == [
+        make_data_url(make_png()),
+        make_data_url(make_png(3, 2)),
+        "https://a.example/x.png",
+    ]
+    table = "a.csv: 2 rows, 2 columns (CSV)\ncolumns: x int, y float (1 missing)\nx,y\n1,0.5\n2,\n\nWhy?"
+    assert text["text"].startswith(table)
+    assert reply.attached[0] == "a.png (8×6)"
+    # A question that follows sends them again.
+    session.ask("And?")
+    assert server.requests[-1].json()["messages"][0]["content"] == [*sent, text]
+    for wrong in ({"images": "a.png"}, {"files": [3]}, {"images": [3]}, {"files": [""]}):
+        with pytest.raises(InputError):
+            session.ask("Why?", **wrong)  # type: ignore[arg-type]
