@@ -1,4 +1,4 @@
-"""Describes data in the prompt: how many rows and columns, and of what kind."""
+"""Finds data in the prompt, and describes it: how many rows and columns, and of what kind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import math
 import re
 
+from .data_questions import answer_about_data, write_data_code
 from .guide_question import GuideQuestion
 from .lookups import write_markdown_table
 
@@ -49,7 +50,10 @@ def find_data(text: str) -> list[list[str]] | None:
 
 
 def describe_data(question: GuideQuestion, _: re.Match[str]) -> str | None:
-    """Describe data that stands in the prompt."""
+    """Answer a question about data that stands in the prompt, or describe the data."""
+    code = write_data_code(question)
+    if code is not None:
+        return code
     table = find_data(question.text)
     shape = _SHAPE.search(question.questions[-1])
     if table is None:
@@ -58,12 +62,16 @@ def describe_data(question: GuideQuestion, _: re.Match[str]) -> str | None:
         # The index of a DataFrame is printed like a column, but has no name.
         table = [line[1:] for line in table]
     header, rows = table[0], table[1:]
+    part = shape is not None and shape[1] != str(len(rows))
+    answered = answer_about_data(question, header, rows)
+    if answered is not None:
+        return answered + (question.say("data_rest", rows=shape[1]) if shape and part else "")
     said = question.say(
         "data", rows=_write_count(len(rows), "row"), columns=_write_count(len(header), "column")
     )
     if len(question.text) > _MOST_CHARACTERS or len(rows) >= _MOST_LINES - 1:
         said += question.say("data_cut")
-    if shape is not None and shape[1] != str(len(rows)):
+    if shape and part:
         said += question.say("data_part", rows=shape[1], columns=shape[2])
     return f"{said}.\n\n{_summarize(header, rows)}"
 

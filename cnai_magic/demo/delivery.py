@@ -19,7 +19,8 @@ def go_on(tokens: Iterable[Chunk], prefix: str) -> Iterator[Chunk]:
         come += chunk.text
         if prefix.startswith(come):
             continue
-        rest = come[len(prefix) :] if come.startswith(prefix) else come
+        apart = " " if prefix[-1] in ",;:!?" and come[0].isupper() else ""
+        rest = come[len(prefix) :] if come.startswith(prefix) else apart + come
         prefix = ""
         yield chunk._replace(text=rest)
 

@@ -13,6 +13,11 @@ from .knowledge_files import read
 __all__ = ["explain_error"]
 
 _ERROR = re.compile(r"(?:^|[^a-zA-Z0-9_\n.])([A-Z][a-zA-Z]*Error)\b[:：]?[ \t]*([^\n]{0,300})", re.MULTILINE)
+_EXISTING = re.compile(
+    r"^(?:Similar names that exist|Similar attributes of \w+|Columns of \w+|Keys of \w+): (.{1,8000})$", re.M
+)
+_NO_CODE = re.compile(r"\bwrite no code\b|不要写代码", re.I)
+_QUOTED = re.compile(r"'(\w+)'(?!.*'\w+')")
 _FENCE = re.compile(r"```(?:python|py|ipython)?[ \t]*\n(.*?)\n?```", re.DOTALL)
 
 
@@ -38,15 +43,20 @@ def explain_error(question: GuideQuestion, _: re.Match[str]) -> str | None:
     blocks = [
         block for block in _FENCE.findall(text) if "Traceback" not in block and not _ERROR.search(block)
     ]
-    corrected = _correct(blocks[0], name, message) if blocks else None
+    corrected = _correct(blocks[0], name, message, text) if blocks else None
+    if _NO_CODE.search(text):
+        unknown = _QUOTED.search(message)
+        hint = question.say("error_hint", word=unknown[1]) if corrected and unknown else ""
+        return f"{said}\n\n{hint}".rstrip()
     if corrected is None:
         return f"{said}\n\n{question.say('error_rest')}".rstrip()
     return f"{said}\n\n{question.say('corrected')}\n\n```python\n{corrected}\n```"
 
 
-def _correct(code: str, name: str, message: str) -> str | None:
-    if name == "NameError":
-        return _correct_name(code, message)
+def _correct(code: str, name: str, message: str, text: str) -> str | None:
+    """Return the corrected code, None where no rule can; `text` may list the names that exist."""
+    if name in ("NameError", "KeyError", "AttributeError"):
+        return _correct_name(code, name, message, _list_existing(text))
     if name == "SyntaxError" and "':'" in message:
         return re.sub(
             r"^([ \t]*(?:if|elif|for|while|def|class|except|with)\b[^\n#:]*[^\n#: \t]"
@@ -61,13 +71,21 @@ def _correct(code: str, name: str, message: str) -> str | None:
     return None
 
 
-def _correct_name(code: str, message: str) -> str | None:
+def _list_existing(text: str) -> list[str]:
+    """Return the names, columns or keys that the question lists as those that exist."""
+    listed = _EXISTING.search(text)
+    return re.findall(r"'([^'\n]{1,80})'", listed[1]) if listed else []
+
+
+def _correct_name(code: str, name: str, message: str, existing: list[str]) -> str | None:
     """Return the code with the unknown name replaced by the nearest known one."""
-    found = re.search(r"name '(\w+)' is not defined", message)
-    if found is None:
+    quoted = re.findall(r"'(\w+)'", message)
+    if not quoted:
         return None
-    unknown = found[1]
-    known = set(re.findall(r"\b[A-Za-z_]\w*\b", code)) - {unknown} - set(keyword.kwlist)
-    public = [name for name in dir(builtins) if not name.startswith("_")]
-    near = find_nearest(unknown, [*sorted(known), *public])
+    unknown = quoted[-1]
+    if name == "NameError":
+        known = set(re.findall(r"\b[A-Za-z_]\w*\b", code)) - {unknown} - set(keyword.kwlist)
+        public = [name for name in dir(builtins) if not name.startswith("_")]
+        existing = [*existing, *sorted(known), *public]
+    near = find_nearest(unknown, existing)
     return re.sub(rf"\b{unknown}\b", near[0], code) if near else None

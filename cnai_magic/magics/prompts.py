@@ -100,9 +100,9 @@ def _run_command(shell_session: ShellSession, line: str) -> object:
         return _save(shell_session, arguments)
     path = _find(shell_session, arguments.name)
     if arguments.command == "show":
-        return Line(f"{path}\n\n{read_text(path, limit=_LARGEST)}")
+        return Line(f"{_shorten(shell_session, path)}\n\n{read_text(path, limit=_LARGEST)}")
     path.unlink()
-    return Line(f"Deleted {path}.")
+    return Line(f"Deleted {_shorten(shell_session, path)}.")
 
 
 def _list(shell_session: ShellSession) -> object:
@@ -113,7 +113,7 @@ def _list(shell_session: ShellSession) -> object:
             about = prompt.description or prompt.body.strip().partition("\n")[0]
         except InputError as error:
             about = f"{error.what}: {error.why}"
-        rows.append([path.stem, about[:_LONGEST_LINE], str(path.parent)])
+        rows.append([path.stem, about[:_LONGEST_LINE], str(_shorten(shell_session, path.parent))])
     if not rows:
         return Line("There are no saved prompts. To save the latest question as one: %cnai_prompt save NAME")
     return Table(["Name", "Prompt", "Folder"], rows, note="To use one: %%cnai -T NAME")
@@ -130,7 +130,13 @@ def _save(shell_session: ShellSession, arguments: Namespace) -> object:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{arguments.name}.md"
     write_new(path, format_saved_prompt(prompt).encode(), force=arguments.force)
-    return Line(f"Saved as {path}. To use it: %%cnai -T {arguments.name}")
+    return Line(f"Saved as {_shorten(shell_session, path)}. To use it: %%cnai -T {arguments.name}")
+
+
+def _shorten(shell_session: ShellSession, path: Path) -> Path:
+    """Return a path as it is shown: below the folder of the notebook without that folder."""
+    folder = shell_session.folder
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def _folders(shell_session: ShellSession) -> list[Path]:

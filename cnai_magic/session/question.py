@@ -204,7 +204,11 @@ def find_cut_turn(
     conversation = conversations[chat] if chat else conversations.in_use
     turn = conversation.turn_at(position) or next(iter(conversation.turns[-1:]), None)
     if turn is None:
-        raise InputError("there is no answer to go on with", next_step=write_question())
+        raise InputError(
+            "there is no answer to go on with",
+            why="the conversation has no turn yet, and what is asked outside of it is not kept in it",
+            next_step=write_question(),
+        )
     if prompt.strip() and prompt != turn.reply.prompt:
         raise InputError(
             "the question is not the one of the answer that was cut",

@@ -189,7 +189,7 @@ def test_a_figure_of_matplotlib_is_described() -> None:
     left, right = figure.subplots(1, 2)
     figure.suptitle("Growth")
     left.plot([1, 2, 3], [4, 5, math.nan], label="linear")
-    left.scatter([1, 2], [3, 4], label="seen")
+    left.scatter([1, 2, 3], [3, 4, math.nan], label="seen")
     left.set(title="By year", xlabel="year", ylabel="size", yscale="log")
     right.bar(["a", "b"], [1, 2], label="counts")
     right.imshow(np.zeros((2, 2)))
@@ -198,7 +198,7 @@ def test_a_figure_of_matplotlib_is_described() -> None:
     for line in (
         '  y axis "size" from 2.9',
         '  line "linear": 3 points, x 1 … 3, y 4 … 5',
-        '  points "seen": 2, x 1 … 2, y 3 … 4',
+        '  points "seen": 3, x 1 … 2, y 3 … 4',
         '  bars "counts": 2, heights 1, 2',
         "  x ticks: a, b",
         "  1 image",

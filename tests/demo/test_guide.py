@@ -317,6 +317,61 @@ def test_a_table_of_the_notebook_is_described_below_its_own_head() -> None:
     assert "| age | number | 0 | 0 | 2 | 4 |" in text
 
 
+_STATIONS = [
+    {"station": "Harbour", "trips": 263, "rain_mm": 0.5},
+    {"station": "Market", "trips": None, "rain_mm": 0.0},
+    {"station": "Station", "trips": 404, "rain_mm": 2.0},
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (
+            "What is the mean of trips?",
+            "The mean of **trips** is **333.5**, over the 2 values in your prompt.",
+        ),
+        ("What is the total of rain_mm?", "The sum of **rain_mm** is **2.5**"),
+        (
+            "Which station has the largest trips?",
+            "**Station** has the largest trips of the 2 in your prompt: **404**.",
+        ),
+        ("Where is the lowest rain mm?", "**Market** has the smallest rain_mm"),
+        ("Which columns have missing values?", "Missing values: 1 in **trips**."),
+    ],
+)
+def test_a_question_about_data_in_the_prompt_is_answered(asked: str, expected: str) -> None:
+    prompt = render_prompt(f"{asked}\n\n{{{{ df | head(3) }}}}", {"df": _STATIONS}).text
+    assert expected in talk(prompt)
+
+
+def test_an_answer_from_a_part_of_data_says_so() -> None:
+    rows = [{"n": number, "even": not number % 2} for number in range(500)]
+    text = talk(render_prompt("What is the mean of n?\n\n{{ df | head(3) }}", {"df": rows}).text)
+    assert text == (
+        "The mean of **n** is **1**, over the 3 values in your prompt. "
+        "(Of the 500 rows I see only what stands there.)"
+    )
+
+
+def test_a_described_table_is_not_taken_for_data() -> None:
+    described = "index,trips\ncount,360\nmean,223.5\nmin,77\nmax,404"
+    assert "the mean of **trips** is **223.5**" in talk(f"What is the mean of trips?\n\n{described}")
+    assert "the max of **trips** is **404**" in talk(f"What is the largest value of trips?\n\n{described}")
+
+
+def test_code_is_written_for_the_columns_that_are_shown() -> None:
+    schema = (
+        "df: 360 rows, 3 columns (DataFrame)\nstation: category\nrain_mm: float64\ntrips: float64, 3 missing"
+    )
+    assert code_of(talk(f"Plot trips against rain_mm.\n\n{schema}")) == (
+        'df.plot.scatter(x="rain_mm", y="trips")'
+    )
+    assert code_of(talk(f"Write code for the mean trips by station.\n\n{schema}")) == (
+        'df.groupby("station", observed=True)["trips"].mean()'
+    )
+
+
 def test_missing_values_are_counted() -> None:
     assert "| b | number | 1 | 2 | 3 | 4 |" in talk("a,b\n1,2\n3,\n5,4")
 
@@ -337,6 +392,36 @@ def test_an_error_is_explained_and_the_cell_corrected() -> None:
     text = talk(f"```python\n{cell}\n```\n\n```\n{traceback}\n```")
     assert "NameError" in text
     assert code_of(text) == "total = 3\nprint(total)"
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "existing", "corrected"),
+    [
+        (
+            "f(tota)",
+            "NameError: name 'tota' is not defined",
+            "Similar names that exist: 'total'.",
+            "f(total)",
+        ),
+        ('df["trip"]', "KeyError: 'trip'", "Columns of df: 'day', 'trips'.", 'df["trips"]'),
+        (
+            "t.uper()",
+            "AttributeError: 'str' object has no attribute 'uper'",
+            "Similar attributes of str: 'upper'.",
+            "t.upper()",
+        ),
+    ],
+)
+def test_a_name_is_corrected_by_those_that_exist(
+    cell: str, error: str, existing: str, corrected: str
+) -> None:
+    failed = (
+        f"The cell:\n\n```python\n{cell}\n```\n\nThe error:\n\n```text\nTraceback\n{error}\n```\n\n{existing}"
+    )
+    assert code_of(talk(f"A cell failed. Explain why.\n\n{failed}")) == corrected
+    hint = talk(f"A cell failed. Give one hint. Write no code and do not solve it.\n\n{failed}")
+    assert "letter by letter" in hint
+    assert corrected not in hint
 
 
 def test_a_missing_colon_is_added() -> None:

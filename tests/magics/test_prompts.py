@@ -96,7 +96,7 @@ def test_the_latest_question_is_saved_as_it_was_typed(
     assert "no question to save" in said(kernel.run("%cnai_prompt save sum", "a"))
     kernel.run("numbers = [1, 2]", "a")
     kernel.run("%%cnai -m adder --max-tokens 9\nAdd {{ numbers }}", "b")
-    assert not kernel.run("%cnai_prompt save sum", "c").error
+    assert "Saved as prompts/sum.md." in said(kernel.run("%cnai_prompt save sum", "c"))
     assert (folder / "prompts" / "sum.md").read_text() == (
         "---\nmodel: adder\nmax_tokens: 9\n---\nAdd {{ numbers }}\n"
     )

@@ -126,7 +126,8 @@ def _write_ranges(x: list[Any], y: list[Any]) -> str:
 
 def _write_range(values: list[Any]) -> str:
     try:
-        numbers = [float(each) for each in values]
+        # The masked constant of numpy is a number with a warning.
+        numbers = [float(each) for each in values if type(each).__name__ != "MaskedConstant"]
     except (TypeError, ValueError):
         return f"{print_value(str(values[0]), 40)} … {print_value(str(values[-1]), 40)}"
     numbers = [each for each in numbers if each == each]
