@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..api.message_parts import ImagePart, Part, TextPart, short_name
 
-__all__ = ["Attachment", "attach"]
+__all__ = ["Attachment", "attach", "name_images"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,12 @@ class Attachment:
     label: str
 
 
+def name_images(parts: Iterable[Part]) -> str:
+    """Return what a question says below its words of several images, so that a model knows which is which."""
+    names = [short_name(part.name) for part in parts if isinstance(part, ImagePart)]
+    return f"\n\nThe images, in order: {', '.join(names)}" if len(names) > 1 and all(names) else ""
+
+
 def attach(prompt: str, attachments: Sequence[Attachment]) -> tuple[str, tuple[Part, ...]]:
     """Return the text of a question with its attachments, and its parts where it is more than text.
 
@@ -25,9 +31,6 @@ def attach(prompt: str, attachments: Sequence[Attachment]) -> tuple[str, tuple[P
     """
     parts = [each.part for each in attachments]
     texts = [part.text for part in parts if isinstance(part, TextPart)]
-    images = [short_name(part.name) for part in parts if isinstance(part, ImagePart)]
-    # Of several images a model is told which is which.
-    named = [f"The images, in order: {', '.join(images)}"] if len(images) > 1 and all(images) else []
-    text = "\n\n".join([*texts, prompt, *named])
+    text = "\n\n".join([*texts, prompt]) + name_images(parts)
     others = tuple(part for part in parts if not isinstance(part, TextPart))
     return text, (*others, TextPart(text)) if others else ()

@@ -77,7 +77,7 @@ def _read_again(
 
 def _find_data(kept: KeptImage, folder: Path) -> bytes | None:
     # A name that begins so is a computer on the network to Windows, which would get the person's password.
-    if not kept.name or kept.name.startswith(("\\\\", "//")):
+    if not kept.name or kept.name.replace("\\", "/").startswith("//"):
         return None
     try:
         data = read_bytes(folder / Path(kept.name).expanduser(), limit=_LARGEST)

@@ -15,7 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..api.message_parts import ImagePart
 from ..api.parameters import BY_NAME
+from ..chat.attachments import name_images
 from ..chat.attempt import Attempt
 from ..chat.braces import has_braces
 from ..chat.conversation import Conversation
@@ -44,6 +46,7 @@ __all__ = [
 _MOST_NOTEBOOKS = 200
 _LARGEST_SEARCHED = 64 * 2**20
 _KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+_IMAGE_FILE = re.compile(r".+\.(png|jpe?g|gif|webp)", re.IGNORECASE)
 # What a front end would change in the body of a cell: other line ends, controls.
 _CHANGED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 
@@ -226,14 +229,24 @@ def _write_question(reply: Reply, with_system: bool, conversation: str) -> str:
         options += [f"--system={system}"] if system.startswith("-") else ["-s", system]
     for name, value in reply.parameters.items():
         options += BY_NAME[name].to_arguments(value)
-    if has_braces(reply.prompt):
+    prompt, images = reply.prompt, _name_image_files(reply)
+    if images:
+        prompt = prompt.removesuffix(name_images(reply.prompt_parts))
+        options += [f"--image={name}" for name in images]
+    if has_braces(prompt):
         options.append("--raw")  # what was sent has its values already
     line = shlex.join(options)
-    if not _CHANGED.search(reply.prompt):
+    if not _CHANGED.search(prompt):
         # The end of the last line is not part of the body.
-        return f"%%cnai {line}".rstrip() + f"\n{reply.prompt}" + "\n" * reply.prompt.endswith("\n")
-    body = "\n".join(f"    {part!r}" for part in f"{reply.prompt}\n".splitlines(keepends=True))
+        return f"%%cnai {line}".rstrip() + f"\n{prompt}" + "\n" * prompt.endswith("\n")
+    body = "\n".join(f"    {part!r}" for part in f"{prompt}\n".splitlines(keepends=True))
     return f'get_ipython().run_cell_magic(\n    "cnai",\n    {line!r},\n{body},\n)'
+
+
+def _name_image_files(reply: Reply) -> list[str]:
+    """Return the files of the images of a question; none where any of them is of something else."""
+    names = [part.name for part in reply.prompt_parts if isinstance(part, ImagePart)]
+    return names if all(map(_IMAGE_FILE.fullmatch, names)) else []
 
 
 def _is_long(system: str) -> bool:
