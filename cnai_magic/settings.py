@@ -99,6 +99,9 @@ class Cnai(Configurable):
     image_pixels = Integer(
         1024, min=0, help="Pixels of each side of an image that is sent, at most; 0 sends it as it is."
     ).tag(config=True)
+    tool_steps = Integer(
+        8, min=1, help="How often a question may call tools before the model has to answer."
+    ).tag(config=True)
     connect_timeout = Seconds(10.0, help="Seconds to wait for a connection.").tag(config=True)
     timeout = Seconds(120.0, help="Seconds to wait for the next piece of an answer.").tag(config=True)
     retries = Integer(

@@ -28,6 +28,11 @@ def _values(row: Parameter) -> st.SearchStrategy[Any]:
         texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
         deep = st.recursive(values | texts, lambda each: st.lists(each) | st.dictionaries(names, each))
         return st.dictionaries(names, deep, max_size=3)
+    if row.functions:
+        about = st.sampled_from(
+            [{"parameters": {"type": "object"}}, {"description": "it's $x", "parameters": {}}]
+        )
+        return st.dictionaries(st.sampled_from(["f", "mean_of", "a-b"]), about, min_size=1)
     if row.type is dict:
         words = [
             "",

@@ -232,6 +232,7 @@ _LATE = {
     "magics.ask": "files, images, cells and the dry run, for a question that has them",
     "magics.extension": "each magic loads what it does, for a fast %load_ext and a fast first question",
     "magics.shell_session": "how values are shown, for a prompt that has some",
+    "session.kernel_session": "how values are shown, for a question with tools",
     "session.servers": "requests, and the gateway",
 }
 

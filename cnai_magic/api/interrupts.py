@@ -10,13 +10,14 @@ handler is not Python's, both do nothing.
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["InterruptGate", "Interrupted", "defer_interrupts", "gate_interrupts"]
+__all__ = ["InterruptGate", "Interrupted", "defer_interrupts", "gate_interrupts", "interrupt_main_thread"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -29,6 +30,14 @@ class Interrupted(KeyboardInterrupt):
 
 # Front ends and programs that run notebooks look for an interrupt by this name.
 Interrupted.__name__ = KeyboardInterrupt.__name__
+
+
+def interrupt_main_thread() -> None:
+    """Interrupt the main thread as Ctrl-C does, from another thread."""
+    if hasattr(signal, "pthread_kill") and (main := threading.main_thread().ident) is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from .thinking_control import LEVELS
 
 __all__ = [
     "BY_NAME",
+    "FUNCTION_NAME",
     "PARAMETERS",
     "SWITCH",
     "Parameter",
@@ -43,6 +44,8 @@ ParameterValue = float | int | bool | str | tuple[str, ...] | Mapping[str, Any]
 
 # Whole numbers of 64 bits, as JSON readers and databases have them.
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What servers take for the name of a function."""
 SWITCH = {"true": True, "yes": True, "on": True, "1": True}
 SWITCH |= {"false": False, "no": False, "off": False, "0": False}
 """What the text of a setting that is True or False may be, in lower case."""
@@ -55,7 +58,8 @@ class Parameter:
     `type` is float, int, bool, str, or dict (an object of JSON). Numbers go from `low` to `high`; with
     `choices` one of these texts may stand in place of a number, and the first of them for 0. With `most`
     above 1 the value is a tuple of up to so many texts; a single text counts as a tuple of one. `fields` says
-    that the value is fields of the request body, which the option gives one by one.
+    that the value is fields of the request body, which the option gives one by one, `functions` that it is
+    what is known of functions by their names, which the option gives.
 
     `wire_name` is its field in the request body if that differs from `name`, `other_names` are those that
     servers use in errors; `sent` False: it has no field, and `ChatRequest` writes what it means. `short` is
@@ -71,6 +75,7 @@ class Parameter:
     most: int = 1
     choices: tuple[str, ...] = ()
     fields: bool = False
+    functions: bool = False
     short: str = ""
     long: str = ""
     metavar: str = "VALUE"
@@ -93,6 +98,8 @@ class Parameter:
     @property
     def allowed(self) -> str:
         """Which values it may have, in words."""
+        if self.functions:
+            return "functions with what is known of them"
         if self.most > 1:
             return f"a text, or a list of up to {self.most} texts"
         if self.type in (int, float):
@@ -127,6 +134,8 @@ class Parameter:
     def _accept(self, value: object) -> ParameterValue | None:
         if self.most > 1:
             return _read_texts(value, self.most)
+        if self.functions:
+            return _read_functions(value)
         if self.choices and (value in (0, *self.choices)):
             return str(value or self.choices[0])
         if isinstance(value, bool):
@@ -163,6 +172,8 @@ class Parameter:
 
     def to_arguments(self, value: ParameterValue) -> list[str]:
         """Return the arguments of a command line that give this value."""
+        if self.functions and isinstance(value, Mapping):
+            return [self.option, ",".join(value)]
         texts = value if isinstance(value, tuple) else (value,)
         return [word for each in texts for word in self._option_with(each)]
 
@@ -186,6 +197,15 @@ def _read_texts(value: object, most: int) -> tuple[str, ...] | None:
         return None
     sound = all(isinstance(text, str) and text for text in texts)
     return tuple(replace_surrogates(text) for text in texts) if sound else None
+
+
+def _read_functions(value: object) -> dict[str, Any] | None:
+    named = dict(value) if isinstance(value, Mapping) else {}
+    sound = all(
+        isinstance(name, str) and FUNCTION_NAME.fullmatch(name) and isinstance(about, Mapping)
+        for name, about in named.items()
+    )
+    return named if named and sound else None
 
 
 def _refuse_own(fields: dict[str, Any]) -> dict[str, Any]:
@@ -265,6 +285,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         metavar="SCHEMA",
         wire_name="response_format",
         other_names=("json_schema", "json_object", "json mode", "structured output"),
+        setting=False,
+    ),
+    Parameter(
+        "tools",
+        dict,
+        "Functions that the model may call: their names, with commas. No others are run.",
+        metavar="F,G",
+        other_names=("tools", "tool_choice", "tool_calls", "tool use", "function calling", "function_call"),
+        sent=False,
+        functions=True,
         setting=False,
     ),
 )

@@ -35,6 +35,7 @@ _ENDS = {
     "failed": "broke off",
     "invalid": "not the JSON that was asked for",
     "budget": "stopped at the budget",
+    "tool_steps": "stopped: it calls tools again and again",
     "insufficient_system_resource": "cut by the server: out of resources",
     "network_error": "cut by the server: network error",
 }
@@ -46,9 +47,10 @@ class Reply:
 
     `model` was asked; `answered_by` is the model that the server names, "" where it is the same. `parameters`
     are those that were sent. `prompt_parts` are the question where it is more than text, `attached` says what
-    was sent with it, `steps` are the calls of tools and their results between it and the answer.
-    `finish_reason` is the server's ("stop", "length", "content_filter", …), or "stopped", "interrupted",
-    "failed", "budget", or "invalid" for what is not the JSON that was asked for. `note` is a remark where
+    was sent with it, `steps` are the calls of tools and their results between it and the answer,
+    `call_seconds` the time of each call. `finish_reason` is the server's ("stop", "length",
+    "content_filter", …), or "stopped", "interrupted", "failed", "budget", "tool_steps" where the model did
+    not stop calling, or "invalid" for what is not the JSON that was asked for. `note` is a remark where
     something odd followed the complete answer, mostly "". `seconds` and `first_token_after` count from
     `started`, when it was asked. `demo` tells that the answer took demo credit. `id` names the answer in the
     notebook and in the ledger. `request` is the digest of all that was sent, by which an answer can be
@@ -78,6 +80,7 @@ class Reply:
     prompt_parts: tuple[Part, ...] = ()
     attached: tuple[str, ...] = ()
     steps: tuple[Message, ...] = ()
+    call_seconds: tuple[float, ...] = ()
     rest: tuple[Usage, Cost] | None = None
     footer: str = field(default="", compare=False)
     logprobs: TokenTable = field(default=TokenTable(), compare=False, repr=False)
@@ -92,6 +95,8 @@ class Reply:
         """Return the whole answer as one: `whole` has all of its text, and what its last request took."""
         return replace(
             whole,
+            steps=self.steps,
+            call_seconds=self.call_seconds,
             reasoning="\n\n".join(filter(None, (self.reasoning, whole.reasoning))),
             usage=self.usage + whole.usage,
             cost=self.cost + whole.cost,

@@ -20,7 +20,7 @@ _LINES, _CHARACTERS = 6, 600
 _LONGEST_SOURCE = 40
 _LONGEST_VALUE = 60
 # Fields that the head of a dry run says in words.
-_SAID = ("model", "messages", "stream", "stream_options")
+_SAID = ("model", "messages", "stream", "stream_options", "tools")
 
 
 def describe_body(question: Question) -> str:
@@ -73,6 +73,8 @@ def _describe_head(question: Question) -> str:
         for name, value in _build_body(question).items()
         if name not in _SAID
     ]
+    if tools := question.options.tools:
+        fields.append(f"tools {', '.join(tool.name for tool in tools)}")
     asked = [question.request.model, *([question.host] if question.host else []), place]
     return to_one_line(" · ".join([*asked, *fields, *([] if question.options.stream else ["not streamed"])]))
 

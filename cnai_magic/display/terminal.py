@@ -32,6 +32,7 @@ class TerminalView(View):
         self._shown = 0
         self._thinking = False
         self._ends_line = True
+        self._calling = False
         self._waits_for_data = False
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
@@ -45,6 +46,8 @@ class TerminalView(View):
             self._take_notice(batch.notice)
         if self._waits_for_data:
             return
+        if batch.aside:
+            self._write_call(clean(batch.aside))
         if batch.reasoning:
             self._thinking = True
             self._write(_dim(clean(batch.reasoning), sys.stdout))
@@ -56,6 +59,17 @@ class TerminalView(View):
             shown = text if self._shown else text.lstrip("\n")
             self._shown += len(text)
             self._write(shown)
+
+    def _write_call(self, words: str) -> None:
+        """Write a call, on a line of its own, and below it the answer."""
+        if not self._calling and not self._ends_line:
+            self._write("\n")
+        self._calling = not words.endswith("\n")
+        # What was shown before is not the answer: another one follows.
+        self._shown, self._thinking = 0, False
+        self._write(_dim(words.rstrip("\n"), sys.stdout))
+        if not self._calling:
+            self._write("\n")
 
     def _take_notice(self, notice: Notice) -> None:
         if notice.kind == "repair":

@@ -20,6 +20,7 @@ from traitlets import Dict, Unicode
 
 from ..api.tokens import TokenCount
 from ..chat.attempt import Attempt
+from ..chat.markdown import escape_markdown
 from ..chat.reply import Reply
 from ..notebook.record import build_bundle, build_metadata
 from ..redaction import clean
@@ -88,6 +89,7 @@ class WidgetView(View):
         self._tokens = TokenCount()
         self._reasoning_tokens = TokenCount()
         self._sent = 0
+        self._calling = False
         self._began = time.monotonic()
         self._first_token_after: float | None = None
         self._snapshots = list(_SNAPSHOTS)
@@ -117,7 +119,9 @@ class WidgetView(View):
         widget = self._widget
         if widget is None:
             return
-        if batch.text or batch.reasoning:
+        if batch.aside:
+            self._send_call(widget, clean(batch.aside))
+        elif batch.text or batch.reasoning:
             self._send_text(widget, clean(batch.text), clean(batch.reasoning))
         elif batch.notice is not None:
             notice = batch.notice
@@ -169,6 +173,17 @@ class WidgetView(View):
             # At the beginning more often: what comes first may be all for a while.
             self._next_progress = now + min(_PROGRESS_EVERY, max(PACE, now - self._first_token_after))
             self._send_progress(widget, now)
+
+    def _send_call(self, widget: _Answer, words: str) -> None:
+        """Show a call and its result as a line of its own, which the final output folds."""
+        calling, self._calling = self._calling, not words.endswith("\n")
+        begin = "\n\n" if self._texts and not calling else ""
+        text = f"{begin}{escape_markdown(words.rstrip())}" + "\n\n" * (not self._calling)
+        widget.status = {"phase": "streaming"}
+        self._texts.append(text)
+        self._reasonings.append("")
+        self._sent += 1
+        widget.send({"kind": "delta", "seq": self._sent, "text": text, "reasoning": ""})
 
     def _begin_again(self, widget: _Answer) -> None:
         """Take back the text of an answer that another one follows."""

@@ -234,6 +234,8 @@ def add_request_options(parser: Parser) -> None:
     asking, answer = parser.group("ask"), parser.group("answer")
     asking.add_argument("-s", "--system", metavar="TEXT", help=f"System message of this question{lasting}.")
     for parameter in PARAMETERS:
+        if parameter.functions and not parser.prog.startswith("%"):
+            continue  # a command line has none
         names = [name for name in (parameter.short, parameter.option) if name]
         # What is not a number is an error of argparse, which `Parser.error` explains.
         several = parameter.name in _REPEATABLE
@@ -250,6 +252,8 @@ def add_request_options(parser: Parser) -> None:
 
 def _read_as(parameter: Parameter) -> dict[str, Any]:
     """Return how argparse reads the value of an option."""
+    if parameter.functions:
+        return {}  # see tools_option
     if parameter.name == "schema":
         return {"nargs": "?", "const": ""}  # see schema_option
     if parameter.name == "logprobs":
@@ -272,9 +276,10 @@ def collect_parameters(
 ) -> dict[str, Any]:
     """Return the parameters of a request that were given as options, None for those that were not.
 
-    A schema may be the name of one of the `variables`.
+    A schema may be the name of one of the `variables`. Functions are no text: see `tools_option`.
     """
-    given = {parameter.name: getattr(arguments, parameter.name) for parameter in PARAMETERS}
+    rows = [parameter for parameter in PARAMETERS if not parameter.functions]
+    given = {parameter.name: getattr(arguments, parameter.name) for parameter in rows}
     if given["schema"] is not None:
         given["schema"] = resolve_schema(given["schema"], variables)
     if given["logprobs"] is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..chat.braces import has_braces
 from ..chat.prompt import render_prompt
@@ -26,6 +26,9 @@ from .parsers import build_ask_parser
 from .prompt_names import collect_names
 from .prompts import find_prompt, merge_prompt, read_instructions, read_variables, show_instructions
 from .shell_session import ShellSession
+
+if TYPE_CHECKING:
+    from ..chat.tools import Tool
 
 __all__ = ["ask", "read_body"]
 
@@ -182,4 +185,13 @@ def _read_options(arguments: Namespace, variables: Mapping[str, Any]) -> Options
         append=arguments.append,
         go_on=arguments.go_on,
         stream=not arguments.no_stream,
+        tools=_find_tools(arguments.tools, variables),
     )
+
+
+def _find_tools(names: str | None, variables: Mapping[str, Any]) -> tuple[Tool, ...]:
+    if names is None:
+        return ()
+    from .tools_option import resolve_tools
+
+    return resolve_tools(names, variables)

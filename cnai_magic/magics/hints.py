@@ -70,7 +70,7 @@ _SAMPLING = "what can be sent is " + ", ".join(
 )
 _THINKING = "thinking is --think off, low, medium, high, max, or a number of tokens"
 _FIELDS = "any other field of the request is -x NAME=VALUE"
-_TOOLS = "tools and commands are not run: an answer is text"
+_TOOLS = "commands are not run: an answer is text; functions of the notebook may be called: --tools F,G"
 _CODE = by_door(
     "-o answer puts the answer into a variable; answer.code is its code", "copy it from the answer"
 )
@@ -101,7 +101,8 @@ _ELSEWHERE: dict[str, str | Step | NextStep] = {
     "--frequency-penalty --presence-penalty --repeat-penalty": _FIELDS,
     "--thinking --reasoning --reasoning-effort --effort --no-think --no-thinking": _THINKING,
     "--enable-thinking --thinking-budget --thinking-level --reason": _THINKING,
-    "--tool --tools --functions --function --td --mcp -e --execute --shell --editor --repl": _TOOLS,
+    "--tool --functions --function --td": "functions of the notebook are named after --tools F,G",
+    "--mcp -e --execute --shell --editor --repl": _TOOLS,
     "--code --extract --xl": _CODE,
     "--cache --no-cache": "nothing is cached: every run asks again",
     "-k --key --api-key --apikey --api-key-name --token --auth": set_key(),

@@ -195,6 +195,7 @@ def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
         prompt_parts=_read_prompt_parts(about),
         attached=_attached(about),
         steps=_read_messages(about, "steps"),
+        call_seconds=_read_call_seconds(about),
         usage=usage,
         cost=cost,
         rest=_read_count(read_mapping(about["rest"])) if about.get("rest") is not None else None,
@@ -232,6 +233,13 @@ def _read_answers(about: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(listed, list):
         raise InputError("its answers are not a list")
     return tuple(each if isinstance(each, str) else "" for each in listed)
+
+
+def _read_call_seconds(about: Mapping[str, Any]) -> tuple[float, ...]:
+    times = about.get("call_seconds", [])
+    if not isinstance(times, list) or len(times) > _MOST_STEPS:
+        raise InputError("the times of its calls are not a list, or too many")
+    return tuple(read_seconds({"seconds": each}) for each in times)
 
 
 def _read_messages(about: Mapping[str, Any], name: str) -> tuple[Message, ...]:

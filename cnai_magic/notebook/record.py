@@ -7,6 +7,7 @@ bottom is all that is needed to have the conversations again.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..api.messages import Usage
 from ..api.parameters import dump_parameters
 from ..chat.attempt import Attempt
 from ..chat.markdown import escape_markdown, write_markdown
+from ..chat.tool_steps import ShownCall, list_calls
 from ..chat.turn import Turn
 from ..money.cost import Cost
 from ..redaction import clean, hide_keys, strip_controls
@@ -36,6 +38,9 @@ SCHEMA = 2
 
 MOST_OTHERS = 1000
 
+# Of the arguments and the result of a call so many characters are shown; the metadata has all.
+_LONGEST_SHOWN = 20_000
+
 
 def build_bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
     """Return the final output of an answer, as text/markdown and text/plain, each with the footer.
@@ -48,11 +53,28 @@ def build_bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
     if reply.reasoning:
         thought = write_markdown(show_text(reply.reasoning))
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
+    calls = list_calls(reply.steps, reply.call_seconds)
+    parts[:0] = map(_write_call, calls)
     parts.append(write_small(footer))
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
         "text/plain": f"{show_text(reply.text)}\n\n{footer}".lstrip("\n"),
     }
+
+
+def _write_call(call: ShownCall) -> str:
+    """Return a call as a line that unfolds to its arguments and its result."""
+    texts = (show_text(text)[:_LONGEST_SHOWN] for text in (call.arguments, call.result))
+    shown = "\n\n".join(write_markdown(_fence(text)) for text in texts)
+    line = escape_markdown(show_text(call.line))
+    return f"<details><summary>{line}</summary>\n\n{shown}\n\n</details>"
+
+
+def _fence(text: str) -> str:
+    """Return a text as a block of code, whatever it holds."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}text\n{text}\n{ticks}"
 
 
 def write_small(line: str) -> str:
@@ -199,6 +221,7 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         about["attached"] = [clean(each) for each in reply.attached]
     if reply.steps:
         about["steps"] = [_hide_in_value(step.body()) for step in reply.steps]
+        about["call_seconds"] = [round(each, 3) for each in reply.call_seconds]
     if attempt.first_run is not None:
         about["first_run"] = format_time(attempt.first_run)
     for name in ("began", "appended", "chosen", "with_code"):

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..api.messages import Model, Usage
-from ..api.parameters import BY_NAME
+from ..api.parameters import PARAMETERS
 from ..chat.reply import Reply
+from ..chat.tools import build_tools
 from ..errors import InputError
 from ..money.cost import Cost
 from ..redaction import ApiKey
@@ -61,6 +62,7 @@ class Session:
         history_tokens: int | None = None,
         file_tokens: int | None = None,
         image_pixels: int | None = None,
+        tool_steps: int | None = None,
         connect_timeout: float | None = None,
         timeout: float | None = None,
         retries: int | None = None,
@@ -104,6 +106,7 @@ class Session:
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
+        tools: Sequence[Callable[..., object]] | None = None,
         files: Sequence[object] = (),
         images: Sequence[object] = (),
         chat: str = "",
@@ -120,11 +123,14 @@ class Session:
         JSON Schema, a type (a dataclass, a TypedDict, a model of pydantic, `list[Person]`) or words, {} for
         any JSON. `files` are paths of text files and of tables (CSV, TSV) that are sent with the question,
         `images` paths or addresses of images, their bytes, figures of matplotlib or plotly, images of PIL.
-        `chat` names the conversation that is asked, `new` begins one (of that name, if any) and goes on in
-        it, `once` asks outside of any. `stream` False asks for the whole answer at once.
+        `tools` are functions that the model may call, with type hints and docstrings: their results are sent
+        back until it answers, `tool_steps` times (8) at most; `Reply.steps` has them. `chat` names the
+        conversation that is asked, `new` begins one (of that name, if any) and goes on in it, `once` asks
+        outside of any. `stream` False asks for the whole answer at once.
 
             session.ask("Translate: Guten Tag", model="qwen-plus", system="Reply in English.", once=True)
             session.ask("Ada was 36, Bob is 7.", schema="list[name, age int]").data[0]["name"]
+            session.ask("How many letters has Mississippi?", tools=[len])
 
         Raises InputError for what cannot be sent, BudgetError for what does not fit the budget, APIError
         where the server refuses or fails, NetworkError where no answer arrives, and JSONAnswerError for an
@@ -163,6 +169,7 @@ class Session:
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
+        tools: Sequence[Callable[..., object]] | None = None,
         files: Sequence[object] = (),
         images: Sequence[object] = (),
         chat: str = "",
@@ -203,6 +210,7 @@ class Session:
         prefix: str | None = None,
         extra: Mapping[str, Any] | None = None,
         schema: object = None,
+        tools: Sequence[Callable[..., object]] | None = None,
         files: Sequence[object] = (),
         images: Sequence[object] = (),
         chat: str = "",
@@ -289,11 +297,12 @@ def _read_options(arguments: Mapping[str, Any], settings: Cnai) -> Options:
     return Options(
         model=arguments["model"] or "",
         system=arguments["system"],
-        parameters={name: arguments[name] for name in BY_NAME},
+        parameters={row.name: arguments[row.name] for row in PARAMETERS if not row.functions},
         chat=arguments["chat"] or "",
         new=arguments["new"],
         once=arguments["once"],
         stream=arguments.get("stream", True),
+        tools=() if arguments["tools"] is None else build_tools(arguments["tools"]),
     ).attaching(attach_all(arguments["files"], arguments["images"], settings))
 
 
@@ -312,6 +321,7 @@ def ask(
     prefix: str | None = None,
     extra: Mapping[str, Any] | None = None,
     schema: object = None,
+    tools: Sequence[Callable[..., object]] | None = None,
     files: Sequence[object] = (),
     images: Sequence[object] = (),
     base_url: str | None = None,

@@ -24,9 +24,8 @@ from ..errors import (
     ServerError,
 )
 from ..money.budget import TokenBudget
-from ..money.cost import Cost
 from ..next_steps import either, raise_budget
-from .received import Received
+from .received import Received, join_received
 
 __all__ = ["JSONModes", "JSONQuestion"]
 
@@ -90,15 +89,16 @@ class JSONQuestion:
         self._problem = ""
         self.first: Received | None = None
 
-    def request(self) -> ChatRequest:
-        """Return the request as it is to be sent now."""
+    def request(self, steps: tuple[Message, ...] = ()) -> ChatRequest:
+        """Return the request as it is to be sent now; `steps` are calls of tools since the question."""
         asked, first = self._asked, self.first
         if first is not None and first.text.strip():
             text = first.text[:_LONGEST_SHOWN]
             said = f"This answer is not valid: {self._problem}. Answer again with the corrected JSON alone."
-            messages = (*asked.messages, Message("assistant", text), Message("user", said))
-            asked = replace(asked, messages=messages)
-        return asked.asking_for_json(self._mode)
+            messages = (*asked.messages, *steps, Message("assistant", text), Message("user", said))
+            return replace(asked, messages=messages).asking_for_json(self._mode)
+        asked = asked.asking_for_json(self._mode)
+        return replace(asked, messages=(*asked.messages, *steps)) if steps else asked
 
     def steps_down(self, error: BaseException) -> bool:
         """Return whether a refused request is to be sent in the next mode."""
@@ -154,7 +154,7 @@ class JSONQuestion:
     def conclude(self, received: Received) -> tuple[Received, JSONAnswerError | None]:
         """Return an answer as it is to be kept, with both requests in it, and the error that it is."""
         problem, first = self._find_problem(received), self.first
-        whole = received if first is None else _join(first, received)
+        whole = received if first is None else join_received(first, received)
         if received.finish_reason in _LEFT_AS_THEY_ARE:
             return whole, None
         if problem is None:
@@ -193,21 +193,3 @@ def _make_error(received: Received, problem: JSONProblem) -> JSONAnswerError:
 
 def _add_note(received: Received, remark: str) -> Received:
     return replace(received, note=" · ".join(filter(None, (remark, received.note))))
-
-
-def _join(first: Received, second: Received) -> Received:
-    """Return the second answer with the tokens, the cost and the time of both."""
-    return replace(
-        second,
-        reasoning=second.reasoning or first.reasoning,
-        usage=first.usage + second.usage,
-        cost=_sum(first.cost, second.cost),
-        started=first.started,
-        seconds=first.seconds + second.seconds,
-        first_token_after=first.first_token_after,
-    )
-
-
-def _sum(one: Cost, other: Cost) -> Cost:
-    nano = None if one.nano is None or other.nano is None else one.nano + other.nano
-    return Cost(nano, estimated=one.estimated or other.estimated, local=one.local and other.local)

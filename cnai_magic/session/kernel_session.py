@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..api.interrupts import defer_interrupts
 from ..api.messages import ChatRequest, Model
@@ -34,6 +35,9 @@ from .recorder import Recorder
 from .replay import find_saved_answer
 from .servers import Servers
 from .view import View
+
+if TYPE_CHECKING:
+    from .tool_loop import ToolLoop
 
 __all__ = ["KernelSession"]
 
@@ -100,6 +104,7 @@ class KernelSession:
             budget=self.budget,
             notebook=self.notebook,
             json_modes=self._json_modes,
+            tools=self._build_loop(question),
             settle=self._recorder.settle,
             charge=self._recorder.charge,
         )
@@ -110,6 +115,13 @@ class KernelSession:
             if explained is error:
                 raise
             raise explained from error.__cause__
+
+    def _build_loop(self, question: Question) -> ToolLoop | None:
+        if not question.options.tools:
+            return None
+        from .tool_loop import ToolLoop
+
+        return ToolLoop(question, self.settings.tool_steps, self.settings.value_tokens)
 
     def replay(
         self,

@@ -17,9 +17,8 @@ from uuid import uuid4
 
 from ..api.answering_model import find_answering_model
 from ..api.interrupts import Interrupted, InterruptGate, gate_interrupts
-from ..api.messages import Usage
+from ..api.messages import ChatRequest, Usage
 from ..api.retries import Notice
-from ..api.thinking_control import describe_effect
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
 from ..chat.attempt import Attempt
@@ -28,15 +27,18 @@ from ..money.budget import Limits, TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.price import cost_of
 from ..money.spending import Spending
+from .answer_facts import count_usage, describe_oddities
 from .beginning import Beginning
 from .json_question import JSONModes, JSONQuestion
 from .question import Question
 from .received import Received
-from .reply_reader import Arrived, ReplyReader
-from .view import PACE, Batch, View
+from .reply_reader import ReplyReader
+from .view import Batch, View
 
 if TYPE_CHECKING:
     from ..api.client import Client
+    from ..api.tool_calls import CalledTools
+    from .tool_loop import ToolLoop
 
 __all__ = ["PendingReply"]
 
@@ -53,7 +55,8 @@ class PendingReply:
 
     `client` is called when the question is shown: to make the first one imports requests, and may start the
     demo gateway. `budget` is the kernel's in nano-USD, None for none, `notebook` the name under which the
-    ledger counts what is spent. `json_modes` knows how models are asked for JSON.
+    ledger counts what is spent. `json_modes` knows how models are asked for JSON, `tools` runs what an
+    answer calls.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class PendingReply:
         budget: int | None,
         notebook: str,
         json_modes: JSONModes,
+        tools: ToolLoop | None = None,
         settle: Callable[[Received], Attempt],
         charge: Callable[[Received], None],
     ) -> None:
@@ -83,17 +87,24 @@ class PendingReply:
         self._beginning = Beginning(question.request.prefix, always=question.cut is not None)
         request = question.request
         asks_json = request.schema is not None
+        self._tools = tools
         self._json = JSONQuestion(request, question.host, json_modes) if asks_json else None
         self._begin()
 
     def _begin(self) -> None:
         """Begin an answer: nothing is held or sent for it."""
-        self._request = self._question.request if self._json is None else self._json.request()
+        self._request = self._build_request()
         self._tokens = TokenBudget()
         self._reader: ReplyReader | None = None
         self._name = uuid4().hex[:16]
         self._clock = 0.0
         self._seconds: float | None = None
+
+    def _build_request(self) -> ChatRequest:
+        tools, request = self._tools, self._question.request
+        if self._json is not None:
+            return self._json.request(() if tools is None else tools.messages)
+        return request if tools is None else tools.extend(request)
 
     def receive(self) -> Attempt:
         """Send the question and return the answer; see Session.ask."""
@@ -107,6 +118,8 @@ class PendingReply:
     def stop(self) -> None:
         """End the answer as if it were complete, from any thread."""
         self._stopped = True
+        if self._tools is not None:
+            self._tools.stop()
         if self._reader is not None:
             self._reader.stop()
 
@@ -127,26 +140,63 @@ class PendingReply:
                 if reader is not None and self._asks_again(error, reader):
                     self._begin()
                     continue
-                if self._json is not None and self._json.first is not None and not _has_arrived(reader):
-                    self._keep_first(self._json, error)
-                elif reader is not None:
-                    self._keep(reader, "failed" if isinstance(error, CnaiError) else "interrupted")
-                elif self._shown:
-                    self._view.fail(None)
+                self._keep_failed(error, reader)
                 if isinstance(error, KeyboardInterrupt) and self._shown:
                     raise Interrupted from None
                 raise
             assert self._reader is not None, "it is made where the question is sent"
-            received = self._sum_up(self._reader)
+            received, called = self._sum_up(self._reader), self._reader.called
+            if self._tools is not None and called is not None and self._tools.calls(received):
+                if (attempt := self._call_tools(self._tools, received, called)) is not None:
+                    return attempt
+                continue
             if self._json is None or not self._json.repairs(received):
                 return self._end(received)
             self._charge(received)
             self._begin()
             self._view.update(Batch(notice=Notice("repair")))
 
+    def _call_tools(self, tools: ToolLoop, received: Received, called: CalledTools) -> Attempt | None:
+        """Run what an answer calls, for the next request; return what is kept where that was stopped."""
+        self._charge(received)
+        try:
+            for words in tools.run(received, called, self._gate.opened):
+                self._view.update(Batch(aside=words))
+        except BaseException as error:
+            stopped = self._stopped or self._view.is_stopping()
+            if isinstance(error, KeyboardInterrupt) and stopped:
+                return self._keep_calls(tools, "stopped")
+            self._keep_calls(tools, "interrupted")
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted from None
+            raise
+        self._begin()
+        return None
+
+    def _keep_calls(self, tools: ToolLoop, finish_reason: str) -> Attempt:
+        """Keep and show the calls that were answered, which have been charged."""
+        attempt = self._settle(tools.conclude(None, finish_reason))
+        (self._view.fail if finish_reason == "failed" else self._view.end)(attempt)
+        return attempt
+
+    def _keep_failed(self, error: BaseException, reader: ReplyReader | None) -> None:
+        """Keep and show what there is of an answer that failed or was interrupted."""
+        reason = "failed" if isinstance(error, CnaiError) else "interrupted"
+        if self._json is not None and self._json.first is not None and not (reader and reader.has_arrived):
+            self._keep_first(self._json, error)
+        elif reader is not None:
+            self._keep(reader, reason)
+        elif self._tools is not None and self._tools.ran:
+            self._keep_calls(self._tools, reason)
+        elif self._shown:
+            self._view.fail(None)
+
     def _end(self, received: Received) -> Attempt:
         """Settle and show a whole answer; raises JSONAnswerError for one that is not the JSON asked for."""
         received, error = (received, None) if self._json is None else self._json.conclude(received)
+        if self._tools is not None:
+            called = self._reader is not None and self._reader.called is not None
+            received = self._tools.conclude(received, "tool_steps" if called else "")
         attempt = self._settle(received)
         (self._view.end if error is None else self._view.fail)(attempt)
         if error is not None:
@@ -219,7 +269,7 @@ class PendingReply:
                         next_note = time.monotonic() + _NOTED_EVERY
                         charge_id = self._name_request(reader.stream.posts)
                         self._spending.journal.grow(charge_id, tokens.tokens, question.lookup.price)
-                    if not (self._tokens.covers(tokens.tokens) or _is_ending(reader)):
+                    if not (self._tokens.covers(tokens.tokens) or reader.is_ending()):
                         reader.finish_reason = "budget"
                         reader.stop()
             except KeyboardInterrupt:
@@ -229,9 +279,12 @@ class PendingReply:
 
     def _asks_again(self, error: BaseException, reader: ReplyReader) -> bool:
         """Return whether the server refused what the person has not set, and it is set otherwise now."""
-        if _has_arrived(reader) or self.chargeable:
+        if reader.has_arrived or self.chargeable:
             return False
-        if not self._lowers_limit(error) and (self._json is None or not self._json.steps_down(error)):
+        ways = [self._lowers_limit]
+        ways += [self._json.steps_down] if self._json is not None else []
+        ways += [self._tools.gives_up_reasoning] if self._tools is not None else []
+        if not any(sets_otherwise(error) for sets_otherwise in ways):
             return False
         self._spending.settle((), self._tokens, free=self._list_free(reader))
         return True
@@ -253,7 +306,10 @@ class PendingReply:
         received = self._sum_up(reader, finish_reason)
         if self._json is not None:
             received, _ = self._json.conclude(received)
-        if _has_arrived(reader) or (self.chargeable and not failed):
+        ran = self._tools is not None and self._tools.ran
+        if self._tools is not None:
+            received = self._tools.conclude(received)
+        if reader.has_arrived or ran or (self.chargeable and not failed):
             attempt = self._settle(received)
             (self._view.fail if failed else self._view.end)(attempt)
             return
@@ -297,7 +353,7 @@ class PendingReply:
         seconds = time.monotonic() - self._clock if self._seconds is None else self._seconds
         priced = question.lookup.wait(max(0.0, _PRICE_GRACE - seconds))
         arrived = reader.arrived()
-        usage = self._count(arrived, reader.usage)
+        usage = count_usage(request, arrived, reader) if self.chargeable else Usage()
         limit, tokens = request.max_tokens, usage.completion_tokens
         if limit is not None and tokens > limit and self.chargeable and not usage.estimated:
             self._spending.note_length(question.host, request.model, limit, tokens)
@@ -318,7 +374,7 @@ class PendingReply:
             text=self._beginning.complete(arrived.text, reader),
             reasoning=arrived.reasoning,
             answered_by=answered_by,
-            note=self._note(reader, arrived, usage),
+            note=describe_oddities(request, arrived, reader, usage),
             finish_reason=reason,
             usage=usage,
             cost=charges[-1].cost if self.chargeable else Cost(0),
@@ -330,25 +386,6 @@ class PendingReply:
             first_token_after=reader.first_token_after,
             logprobs=reader.logprobs,
         )
-
-    def _count(self, arrived: Arrived, reported: Usage | None) -> Usage:
-        """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
-        if not self.chargeable:
-            return Usage()
-        messages = self._request.sent_messages
-        if reported is not None and arrived.uncounted:
-            return complete_usage(reported, messages, "") + complete_usage(None, (), arrived.uncounted)
-        return complete_usage(reported, messages, arrived.text, arrived.reasoning)
-
-    def _note(self, reader: ReplyReader, arrived: Arrived, usage: Usage) -> str:
-        """Return what is odd about the answer: what followed its end, and options that were not obeyed."""
-        thinking, think = "", self._request.parameters.get("think")
-        if self.chargeable and think is not None:
-            thought = bool(arrived.reasoning.strip() or usage.reasoning_tokens)
-            thinking = describe_effect(think, thought=thought, sent=reader.stream.thinking_sent)
-        asked = self._request.parameters.get("logprobs") is not None and bool(arrived.text)
-        unknown = "the server gave no probabilities" if asked and not reader.logprobs else ""
-        return "; ".join(filter(None, (reader.note, thinking, unknown)))
 
     def _count_prompt(self) -> Usage:
         return complete_usage(None, self._request.sent_messages, "")
@@ -381,19 +418,3 @@ class PendingReply:
     def _name_request(self, number: int) -> str:
         """Return the ID of a request that was sent; that of the last is the answer's."""
         return self._name if number <= 1 else f"{self._name}-{number}"
-
-
-def _has_arrived(reader: ReplyReader | None) -> bool:
-    """Return whether anything of the answer has arrived: text, reasoning, or the count of its tokens."""
-    return reader is not None and (any(reader.arrived()) or reader.usage is not None)
-
-
-def _is_ending(reader: ReplyReader) -> bool:
-    """Return whether the server has said that the answer ends: then only the usage is still to come.
-
-    That is said just after the last token, and is waited for that long.
-    """
-    deadline = time.monotonic() + PACE
-    while not reader.finish_reason and time.monotonic() < deadline:
-        time.sleep(PACE / 10)
-    return bool(reader.finish_reason)

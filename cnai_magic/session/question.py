@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ..api.message_parts import Part, TextPart
 from ..api.messages import ChatRequest, Usage
@@ -24,10 +25,14 @@ from ..next_steps import write_question
 from ..redaction import replace_surrogates
 from ..settings import Cnai
 
+if TYPE_CHECKING:
+    from ..chat.tools import Tool
+
 __all__ = ["Options", "Question", "build_question", "find_cut_turn"]
 
 # What ends an answer before it is complete.
 _CUT = ("length", "budget", "stopped", "interrupted")
+_OF_ONE_REQUEST = ("max_tokens", "prefix", "tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Options:
     name, if any), `once` asks outside of any, `append` makes a new turn even where the cell has one, `stream`
     False waits for the whole answer. `attachments` are sent with the question. `to_cell` tells that the code
     of the answer goes into a cell of its own. `go_on` asks for the rest of an answer that was cut: of the
-    cell, or the last one of the conversation.
+    cell, or the last one of the conversation. `tools` are functions that the model may call.
     """
 
     model: str = ""
@@ -54,6 +59,7 @@ class Options:
     instructions: str = ""
     to_cell: bool = False
     go_on: bool = False
+    tools: tuple[Tool, ...] = ()
 
     def attaching(self, more: Iterable[Attachment]) -> Options:
         """Return the same options with more attachments: images come first, as they are sent."""
@@ -172,7 +178,7 @@ def _build_continuation(
         history_tokens=settings.history_tokens,
     )
     # What cut it may be in the way of the rest.
-    kept = {name: value for name, value in reply.parameters.items() if name not in ("max_tokens", "prefix")}
+    kept = {name: value for name, value in reply.parameters.items() if name not in _OF_ONE_REQUEST}
     given = {name: value for name, value in options.parameters.items() if value is not None}
     options = replace(options, parameters={**kept, **given})
     request = ChatRequest(options.model, messages, _collect_parameters(options, settings), prefix=reply.text)
@@ -226,6 +232,7 @@ def _collect_parameters(options: Options, settings: Cnai) -> dict[str, Parameter
     own = {name: value for name, value in options.parameters.items() if value is not None}
     if own.get("schema") is not None:
         own["schema"] = find_schema(own["schema"])
+    own |= {"tools": {tool.name: tool.about for tool in options.tools}} if options.tools else {}
     return join_parameters(lasting, own)
 
 

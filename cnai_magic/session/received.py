@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..api.logprobs import TokenProbability
-from ..api.messages import ChatRequest, Usage
+from ..api.messages import ChatRequest, Message, Usage
 from ..money.budget import TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.price_lookup import PriceLookup
 from .question import Question
 
-__all__ = ["Received"]
+__all__ = ["Received", "join_received"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Received:
     entered: for the answer, and for requests before it that the server may charge for. The requests with the
     IDs `free` cost nothing. `lookup` finds the price, where it is not known yet. `first_token_after` and
     `seconds` count from the sending. `logprobs` are those of the tokens of `text`.
+    `steps` are the calls of tools before it, with their results, and `call_seconds` how long each call took.
     """
 
     question: Question
@@ -45,3 +46,18 @@ class Received:
     seconds: float
     first_token_after: float | None
     logprobs: tuple[TokenProbability, ...] = ()
+    steps: tuple[Message, ...] = ()
+    call_seconds: tuple[float, ...] = ()
+
+
+def join_received(first: Received, second: Received) -> Received:
+    """Return the second answer with the tokens, the cost and the time of both."""
+    return replace(
+        second,
+        reasoning=second.reasoning or first.reasoning,
+        usage=first.usage + second.usage,
+        cost=first.cost + second.cost,
+        started=first.started,
+        seconds=first.seconds + second.seconds,
+        first_token_after=first.first_token_after,
+    )

@@ -145,6 +145,8 @@ def _reply(received: Received) -> Reply:
         seconds=received.seconds,
         first_token_after=received.first_token_after,
         logprobs=TokenTable(received.logprobs),
+        steps=received.steps,
+        call_seconds=received.call_seconds,
         demo=question.demo,
         id=received.id,
         request=question.request.digest,

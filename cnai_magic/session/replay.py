@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..api.message_parts import ImagePart, KeptImage, Part, TextPart, short_name
@@ -67,7 +67,9 @@ def _describe_difference(saved: Reply, question: Question) -> str:
     names = [*dict.fromkeys([*saved.parameters, *request.parameters])]
     for name in names:
         before, now = saved.parameters.get(name), request.parameters.get(name)
-        if before != now:
+        if before != now and name == "tools" and isinstance(before, Mapping) and isinstance(now, Mapping):
+            found.append(f"tools were {', '.join(before)}, and are {', '.join(now)}, or say something else")
+        elif before != now:
             found.append(f"{name} was {_format(before)}, and is {_format(now)}")
     if (saved.system or "") != (question.system or ""):
         found.append("the system message " + _describe_change(saved.system or "", question.system or ""))

@@ -99,6 +99,21 @@ class ReplyReader:
             uncounted="".join(self._texts[texts:] + self._thoughts[thoughts:]),
         )
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether anything of the answer has arrived: text, reasoning, calls, or the count of its tokens."""
+        return any(self.arrived()) or self.usage is not None or self.called is not None
+
+    def is_ending(self) -> bool:
+        """Return whether the server has said that the answer ends: then only the usage is still to come.
+
+        That is said just after the last token, and is waited for that long.
+        """
+        deadline = time.monotonic() + self._pace
+        while not self.finish_reason and time.monotonic() < deadline:
+            time.sleep(self._pace / 10)
+        return bool(self.finish_reason)
+
     def batches(self) -> Generator[Batch, None, None]:
         """Yield what arrives, at most once in `pace` seconds, the first token at once.
 

@@ -17,11 +17,15 @@ PACE = 0.05
 
 
 class Batch(NamedTuple):
-    """What arrived since the last batch, safe to show; `notice` says what is waited for before that."""
+    """What arrived since the last batch, safe to show; `notice` says what is waited for before that.
+
+    `aside` is plain text that is no part of the answer: a call of a tool, and below it its result.
+    """
 
     text: str = ""
     reasoning: str = ""
     notice: Notice | None = None
+    aside: str = ""
 
 
 class View:

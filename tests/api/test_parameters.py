@@ -62,6 +62,7 @@ def test_what_is_allowed_is_said_in_words() -> None:
         "text",
         "an object of JSON",
         "an object of JSON",
+        "functions with what is known of them",
     ]
 
 

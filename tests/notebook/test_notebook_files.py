@@ -401,6 +401,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
     assert (asked.model or asked.model_option) == model
     assert asked.chat == ("" if name == "main" else name)
     assert not asked.once
+    assert asked.tools == (",".join(parameters.pop("tools")) if "tools" in parameters else None)
     assert check_parameters(collect_parameters(asked)) == parameters
     kernel = KernelSession(Cnai())
     for cell in cells:

@@ -15,6 +15,7 @@ from tests.servers import ScriptedServer, sse
 SENT: dict[str, Any] = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
 VALUES: dict[str, Any] = {**SENT, "think": "low", "extra": {"top_k": 20}, "schema": "n int"}
 # What the schema asks for: nothing is to be corrected. It begins with the prefix.
+VALUES["tools"] = [len]
 ANSWER = '{"n": 1}'
 VALUES |= {"prefix": "{", "logprobs": 2}
 SENT |= {"reasoning_effort": "low", "top_k": 20}
@@ -43,6 +44,8 @@ def test_each_parameter_is_a_typed_argument_and_is_sent(name: str) -> None:
         assert argument.default is None
         types = {"str", "Sequence[str]"} if row.most > 1 else {row.type.__name__}
         types = {"object"} if row.type is dict else {*types, "None"}
+        if row.functions:
+            types = {"Sequence[Callable[..., object]]", "None"}
         if row.fields:
             types = {"Mapping[str, Any]", "None"}
         assert set(str(argument.annotation).split(" | ")) == types | ({"str"} if row.choices else set())
@@ -53,6 +56,8 @@ def test_each_parameter_is_a_typed_argument_and_is_sent(name: str) -> None:
     sent = server.requests[0].json()
     if "schema" in given:
         assert sent.pop("response_format")["json_schema"]["schema"]["required"] == ["n"]
+    if "tools" in given:
+        assert [each["function"]["name"] for each in sent.pop("tools")] == ["len"]
     if "prefix" in given:
         assert sent["messages"][-2] == {"role": "assistant", "content": "{"}
     if "logprobs" in given:

@@ -69,7 +69,7 @@ def test_arguments_are_settings_and_none_leaves_them_to_the_environment(
 def test_every_argument_of_a_question_is_sent(session: Session, server: ScriptedServer) -> None:
     sent = {"temperature": 0.5, "top_p": 0.9, "max_tokens": 7, "stop": "END", "seed": 1}
     sent |= {"logprobs": 2, "think": 500, "extra": {"top_k": 20}}
-    assert {*sent, "schema", "prefix"} == BY_NAME.keys()
+    assert {*sent, "schema", "prefix", "tools"} == BY_NAME.keys()
     reply = session.ask("Hi?", model="n", system="Be brief.", **sent)  # type: ignore[arg-type]
     body = server.requests[0].json()
     written = {"temperature": 0.5, "top_p": 0.9, "max_tokens": 7, "stop": ["END"], "seed": 1}

@@ -1,0 +1,31 @@
+"""What is to be said of an answer that has come: its tokens, and what is odd about it."""
+
+from __future__ import annotations
+
+from ..api.messages import ChatRequest, Usage
+from ..api.thinking_control import describe_effect
+from ..api.usage import complete_usage
+from .reply_reader import Arrived, ReplyReader
+
+__all__ = ["count_usage", "describe_oddities"]
+
+
+def count_usage(request: ChatRequest, arrived: Arrived, reader: ReplyReader) -> Usage:
+    """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
+    messages, reported = request.sent_messages, reader.usage
+    calls = reader.called.calls if reader.called is not None and reported is None else ()
+    called = "".join(f"{call.name} {call.arguments}" for call in calls)
+    if reported is not None and arrived.uncounted:
+        return complete_usage(reported, messages, "") + complete_usage(None, (), arrived.uncounted)
+    return complete_usage(reported, messages, arrived.text + called, arrived.reasoning)
+
+
+def describe_oddities(request: ChatRequest, arrived: Arrived, reader: ReplyReader, usage: Usage) -> str:
+    """Return what is odd about an answer: what followed its end, and options that were not obeyed."""
+    thinking, think = "", request.parameters.get("think")
+    if reader.stream.sent and think is not None:
+        thought = bool(arrived.reasoning.strip() or usage.reasoning_tokens)
+        thinking = describe_effect(think, thought=thought, sent=reader.stream.thinking_sent)
+    asked = request.parameters.get("logprobs") is not None and bool(arrived.text)
+    unknown = "the server gave no probabilities" if asked and not reader.logprobs else ""
+    return "; ".join(filter(None, (reader.note, thinking, unknown)))
