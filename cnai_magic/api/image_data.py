@@ -26,7 +26,6 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF"),
     (b"II*\x00", "a TIFF image"),
     (b"MM\x00*", "a TIFF image"),
-    (b"BM", "a BMP image"),
     (b"\x00\x00\x01\x00", "an icon"),
     (b"8BPS", "a Photoshop file"),
     (b"PK\x03\x04", "a ZIP archive, as of Word, Excel or PowerPoint"),
@@ -125,6 +124,9 @@ def name_content(data: bytes) -> str:
         begin.startswith((b"<?xml", b"<!doctype svg", b"<!--")) and b"<svg" in begin
     ):
         return "an SVG drawing"
+    # A text may begin with these two letters.
+    if data.startswith(b"BM") and data[6:10] == bytes(4):
+        return "a BMP image"
     return next((words for start, words in _OTHERS if data.startswith(start)), "")
 
 

@@ -10,7 +10,7 @@ from ..api.image_data import name_content, read_image_facts
 from ..api.message_parts import ImagePart, TextPart
 from ..chat.attachments import Attachment
 from ..chat.figure_images import draw_value
-from ..chat.formatters import show_value
+from ..chat.formatters import Shown, show_value
 from ..chat.formatters.delimited import show_delimited
 from ..chat.images import label_image, make_image
 from ..errors import InputError
@@ -65,19 +65,33 @@ def attach_file(path: object, settings: Cnai) -> Attachment:
     data = read_bytes(path, limit=_LARGEST)
     if read_image_facts(data) is not None:
         raise InputError(f"{path} is an image", next_step=send_as_image())
-    if (what := name_content(data)) and what != "an SVG drawing":
-        raise InputError(f"{path} is no text", why=f"it is {what}", next_step=_AS_DATA)
-    text, name = decode_text(data, path), to_one_line(path.name)
+    text, name = _decode(data, path), to_one_line(path.name)
     if not text.strip():
         raise InputError(f"{path} is empty")
     separator = _TABLES.get(path.suffix.lower())
     table = show_delimited(text, separator, name, settings.value_tokens) if separator else None
     if table is not None:
-        return Attachment(TextPart(table.text), f"{name} ({table.note})")
+        return Attachment(TextPart(table.text), f"{name} ({table.note}{_count_masked(table)})")
     shown = show_value(text.rstrip("\n"), name, settings.file_tokens)
     lines = len(text.splitlines())
     note = shown.cut or f"{lines:,} line{'s' * (lines != 1)}"
-    return Attachment(TextPart(f"{name}: {note}\n{shown.text}"), f"{name} ({note})")
+    label = f"{name} ({note}{_count_masked(shown)})"
+    return Attachment(TextPart(f"{name}: {note}\n{shown.text}"), label)
+
+
+def _decode(data: bytes, path: Path) -> str:
+    what = name_content(data)
+    try:
+        if what != "a PDF":
+            return decode_text(data, path)
+    except InputError:
+        if not what:
+            raise
+    raise InputError(f"{path} is no text", why=f"it is {what}", next_step=_AS_DATA)
+
+
+def _count_masked(shown: Shown) -> str:
+    return f", {shown.masked} secret{'s' * (shown.masked > 1)} masked" if shown.masked else ""
 
 
 def attach_image(source: str | Path, settings: Cnai) -> Attachment:

@@ -40,7 +40,7 @@ def test_an_image_that_fits_is_sent_to_the_byte() -> None:
         (b"%PDF-1.7", "it is a PDF", "make a PNG of the page"),
         (b"<svg/>", "it is an SVG drawing", "save it as PNG, or send its text with -f"),
         (b"\0\0\0\x18ftypheic", "it is an HEIC image", "save it as JPEG or PNG"),
-        (b"BM6\0", "it is a BMP image", "save it as PNG or JPEG"),
+        (b"BM6" + bytes(9), "it is a BMP image", "save it as PNG or JPEG"),
         (b"some words", "it is text", "send its text with -f"),
         (b"", "it is empty", ""),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "it is none, or broken", ""),

@@ -53,6 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("attach")
     (folder / "plot.png").write_bytes(make_png(80, 60))
     (folder / "my plot.png").write_bytes(make_png(8, 6, (1, 2, 3)))
+    (folder / "report.pdf").write_bytes(b"%PDF-1.7\n")
+    (folder / "latin.txt").write_bytes("Grüße".encode("latin-1"))
     (folder / "notes.txt").write_text("First\nsecond\n", encoding="utf-8")
     rows = "".join(f"p{number},{number},{number / 4}\n" for number in range(500))
     (folder / "sales.csv").write_text("place,count,price\n" + rows, encoding="utf-8")
@@ -82,6 +84,20 @@ def test_a_text_file_is_sent_as_text(kernel: Kernel, server: ScriptedServer) -> 
     assert content == "notes.txt: 2 lines\nFirst\nsecond\n\nWhy?"
     assert ran.final["attached"] == ["notes.txt (2 lines)"]
     assert "with notes.txt (2 lines)" in ran.final["footer"]
+
+
+def test_of_a_long_file_the_beginning_is_sent_and_secrets_are_masked(
+    kernel: Kernel, server: ScriptedServer, folder: Path
+) -> None:
+    key = "sk-" + "proj" * 8
+    (folder / "long.log").write_text(f"BMW key {key}\n" + "word " * 30_000, encoding="utf-8")
+    content, ran = ask(kernel, server, "--once -f long.log")
+    assert key not in content
+    assert 60_000 < len(content) < 150_000
+    assert "[cut here: " in content
+    (label,) = ran.final["attached"]
+    assert " of 150,0" in label
+    assert label.endswith(" characters left out, 1 secret masked)")
 
 
 def test_a_table_is_sent_as_a_preview(kernel: Kernel, server: ScriptedServer) -> None:
@@ -190,6 +206,10 @@ def test_a_dry_run_names_files_and_images_and_shows_no_data(kernel: Kernel, serv
         ("-f plot.png", ["plot.png is an image", "send it as an image with -i"]),
         ("-f note.txt", ["there is no file note.txt", "did you mean 'notes.txt'?"]),
         ("-f .", ["is a folder, and no file"]),
+        ("-f report.pdf", ["report.pdf is no text", "it is a PDF"]),
+        ("-f latin.txt", ["latin.txt is not text in UTF-8", "save it as UTF-8"]),
+        ("-f ''", ["no file is named"]),
+        ("-i ''", ["no image is named"]),
     ],
 )
 def test_what_cannot_be_sent_is_refused_before_anything_is(
