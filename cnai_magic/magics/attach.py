@@ -29,6 +29,10 @@ _OUT = re.compile(r"Out\[(\d{1,7})\]")
 
 def attach_named(shell_session: ShellSession, arguments: Namespace) -> list[Attachment]:
     """Return the files of `-f` and the images of `-i`; raises InputError for one that there is none of."""
+    if arguments.go_on and (arguments.file or arguments.image):
+        raise InputError(
+            "--continue sends nothing new", why="-f and -i belong to a question", next_step="leave one out"
+        )
     settings = shell_session.settings
     files = [attach_file(each, settings) for each in arguments.file]
     names = collect_names(shell_session) if arguments.image else {}

@@ -205,6 +205,7 @@ def test_a_dry_run_names_files_and_images_and_shows_no_data(kernel: Kernel, serv
         ("-i Out[99999]", ["there is no Out[99999]", "no cell ran as In [99999]"]),
         ("-f plot.png", ["plot.png is an image", "send it as an image with -i"]),
         ("-f note.txt", ["there is no file note.txt", "did you mean 'notes.txt'?"]),
+        ("--continue -i plot.png", ["--continue sends nothing new"]),
         ("-f .", ["is a folder, and no file"]),
         ("-f report.pdf", ["report.pdf is no text", "it is a PDF"]),
         ("-f latin.txt", ["latin.txt is not text in UTF-8", "save it as UTF-8"]),
