@@ -300,11 +300,11 @@ def _is_status(code: str) -> bool:
 
 def _classify(report: _Report, status: int) -> type[APIError]:
     codes = f"{report.code} {report.kind} {status}"
-    for kind, where, pattern in SPELLINGS:
-        if where in ("code", report.vendor) and pattern.search(codes):
-            return kind
-        if where == "text" and pattern.search(report.message):
-            return kind
+    for spelling in SPELLINGS:
+        if spelling.where in ("code", report.vendor) and spelling.is_in(codes):
+            return spelling.kind
+        if spelling.where == "text" and spelling.is_in(report.message):
+            return spelling.kind
     if status in BY_STATUS:
         return BY_STATUS[status]
     refused = 400 < status < 500 or (status < 500 and INVALID_CODES.search(codes) is not None)

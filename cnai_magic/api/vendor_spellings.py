@@ -21,7 +21,7 @@ from ..errors import (
     ServerError,
 )
 
-__all__ = ["BY_STATUS", "INVALID_CODES", "NO_IMAGES", "SPELLINGS", "Spelling"]
+__all__ = ["BY_STATUS", "INVALID_CODES", "NO_IMAGES", "SPELLINGS", "Spelling", "is_said"]
 
 
 class Spelling(NamedTuple):
@@ -29,11 +29,21 @@ class Spelling(NamedTuple):
 
     kind: type[APIError]
     where: str
-    pattern: re.Pattern[str]
+    pattern: str
+
+    def is_in(self, said: str) -> bool:
+        """Tell whether a server said so."""
+        return is_said(self.pattern, said)
+
+
+def is_said(pattern: str, said: str) -> bool:
+    """Tell whether a pattern is found in what a server said, in upper or lower case."""
+    # Compiled with the first error, and kept by `re`: no question waits for it.
+    return re.search(pattern, said, re.IGNORECASE) is not None
 
 
 def _make_row(kind: type[APIError], where: str, *patterns: str) -> Spelling:
-    return Spelling(kind, where, re.compile("|".join(patterns), re.IGNORECASE))
+    return Spelling(kind, where, "|".join(patterns))
 
 
 # A model that takes no images. An image of a kind or a size that is not taken is another matter.
@@ -51,7 +61,7 @@ _NO_IMAGES = (
     r"takes no images",  # the demo models
     r"不支持.{0,8}(图片|图像|视觉|多模态)|(图片|图像)(输入|理解)?.{0,4}不支持",
 )
-NO_IMAGES = re.compile("|".join(_NO_IMAGES), re.IGNORECASE)
+NO_IMAGES = "|".join(_NO_IMAGES)
 
 SPELLINGS: tuple[Spelling, ...] = (
     # A server that has no model for an image may answer 404 or 500: it is not to be asked again.

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from ..api.messages import ChatRequest
 from ..api.parameters import BY_NAME, find_parameters
-from ..api.vendor_spellings import NO_IMAGES
+from ..api.vendor_spellings import NO_IMAGES, is_said
 from ..errors import (
     AuthenticationError,
     CnaiError,
@@ -63,7 +63,7 @@ def advise(error: CnaiError, endpoint: Endpoint, request: ChatRequest | None = N
 
 def _refuses_images(error: CnaiError, request: ChatRequest) -> bool:
     sent = any(message.images for message in request.messages)
-    return sent and isinstance(error, InvalidRequestError) and NO_IMAGES.search(error.why) is not None
+    return sent and isinstance(error, InvalidRequestError) and is_said(NO_IMAGES, error.why)
 
 
 def _choose_model_for_images(request: ChatRequest) -> NextStep:
