@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,10 @@ from tests.notebooks import FrontEnd, code
 
 EVERY = pytest.mark.parametrize("name", NAMES)
 # Cells that only load or set something.
-SILENT = {"load", "replay", "live"}
+SILENT = {"load", "replay", "live", "file", "term", "remove-instructions", "tidy"}
 BUDGET = 4_000_000
+# An image of another version of matplotlib is another question, and a replayed answer has no probabilities.
+UNLIKE = {"ask-figure", "logprobs"}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,18 @@ def prompt_iteration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
     with executed(example("lesson"), tmp_path_factory.mktemp("run") / "lesson.ipynb") as front_end:
+        yield front_end
+
+
+@pytest.fixture(scope="module")
+def analysis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
+    with executed(example("analysis"), tmp_path_factory.mktemp("run") / "analysis.ipynb") as front_end:
+        yield front_end
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
+    with executed(example("prompts"), tmp_path_factory.mktemp("run") / "prompts.ipynb") as front_end:
         yield front_end
 
 
@@ -99,11 +113,12 @@ def spent(*cells: NotebookNode) -> int:
     return sum(costs.values())
 
 
-def run_headless(name: str, folder: Path, **variables: str) -> NotebookNode:
+def run_headless(name: str, folder: Path, *, without: Collection[str] = (), **variables: str) -> NotebookNode:
     """Run a copy of an example as a program does, in a kernel that is sent no cell IDs, and return it."""
-    source = folder / f"{name}.ipynb"
-    nbformat.write(example(name), source)
-    front_end = FrontEnd(example(name), watched=False, resources={"metadata": {"path": str(folder)}})
+    source, notebook = folder / f"{name}.ipynb", example(name)
+    notebook.cells = [cell for cell in notebook.cells if cell["id"] not in without]
+    nbformat.write(notebook, source)
+    front_end = FrontEnd(notebook, watched=False, resources={"metadata": {"path": str(folder)}})
     notebook = front_end.execute(env={**environment(folder / "home"), **variables})
     nbformat.validate(notebook)
     return notebook
@@ -156,10 +171,11 @@ def test_a_program_runs_it_too(tmp_path: Path) -> None:
 
 @EVERY
 def test_it_is_replayed_as_a_whole(name: str, tmp_path: Path) -> None:
-    notebook = run_headless(name, tmp_path, CNAI_REPLAY="1")
+    notebook = run_headless(name, tmp_path, without=UNLIKE, CNAI_REPLAY="1")
     asked = [cell["id"] for cell in notebook.cells if any("replayed" not in each for each in records(cell))]
     assert asked == (["ask-live", "ask-reasoner"] if name == "lesson" else [])
-    for committed, cell in zip(example(name).cells, notebook.cells, strict=True):
+    for cell in notebook.cells:
+        committed = cell_of(example(name), cell["id"])
         if cell["id"] not in asked:
             # Without cell IDs an attempt that is kept later does not come into the output of its cell.
             for now, then in zip(records(cell), records(committed), strict=True):
@@ -177,7 +193,7 @@ def test_the_spend_table_is_the_sum_of_the_footers(name: str, front_end: FrontEn
 
 
 def test_a_name_that_is_no_example_is_refused_before_anything_runs() -> None:
-    with pytest.raises(SystemExit, match="no example 'lessons'; there are: lesson, prompt_iteration"):
+    with pytest.raises(SystemExit, match="no example 'lessons'; there are: analysis, lesson, prompt"):
         main(["lessons"])
 
 
@@ -292,6 +308,47 @@ def test_the_lesson_is_recorded_anew_with_answers_of_its_own(tmp_path: Path) -> 
     before, now = ({each["id"] for each in records(*run.cells)} for run in (committed, recorded))
     assert len(now) == len(before)
     assert not now & before
+
+
+# -- analysis -------------------------------------------------------------------------------------
+
+
+def test_the_analysis_shows_data_as_values_and_code(analysis: FrontEnd) -> None:
+    notebook = analysis.nb
+    plan = shown(cell_of(notebook, "dry-run"))
+    assert "df: 2 of 360 rows, 4 columns (DataFrame)" in plan
+    assert r"{{\frac{1}{n}}}  no expression" in plan
+    # What is answered about data is what pandas says.
+    mean = shown(cell_of(notebook, "by-station"))
+    assert re.search(r"Station +90 +301\.6 ", mean)
+    assert (
+        "**Station** has the largest mean of the 4 in your prompt: **301.6**"
+        in answer_of(cell_of(notebook, "busiest"))[0]
+    )
+    assert "**Market** has the smallest max" in answer_of(cell_of(notebook, "see"))[0]
+    assert re.search(r"Station +301\.6\n", shown(cell_of(notebook, "run-code")))
+    corrected, _ = answer_of(cell_of(notebook, "fix"))
+    assert 'print(f"{typical:.0f} trips on a usual day")' in corrected
+    hint, _ = answer_of(cell_of(notebook, "hint"))
+    assert "```" not in hint
+
+
+# -- prompts --------------------------------------------------------------------------------------
+
+
+def test_the_prompts_are_kept_thought_over_and_continued(prompts: FrontEnd) -> None:
+    notebook = prompts.nb
+    assert "Saved as prompts/explain.md" in shown(cell_of(notebook, "save"))
+    for name, word in (("use", "variance"), ("use-again", "Overfitting")):
+        assert word in answer_of(cell_of(notebook, name))[0]
+    assert re.search(r"^13 tokens, 0 .*\n118 tokens, 105 ", shown(cell_of(notebook, "compare")))
+    # The answer that was cut is whole, in its own cell.
+    whole, about = answer_of(cell_of(notebook, "cut"))
+    assert whole.endswith("19, 20.")
+    assert about["finish_reason"] == "stop"
+    drawn, sure = (cell_of(notebook, name) for name in ("logprobs", "cold"))
+    assert "The boldest choice was" in shown(drawn)
+    assert "[100%]" in shown(sure)
 
 
 # -- quickstart -----------------------------------------------------------------------------------

@@ -63,9 +63,9 @@ def describe_data(question: GuideQuestion, _: re.Match[str]) -> str | None:
         table = [line[1:] for line in table]
     header, rows = table[0], table[1:]
     part = shape is not None and shape[1] != str(len(rows))
-    answered = answer_about_data(question, header, rows)
+    answered = answer_about_data(question, header, rows, shape[1] if shape and part else "")
     if answered is not None:
-        return answered + (question.say("data_rest", rows=shape[1]) if shape and part else "")
+        return answered
     said = question.say(
         "data", rows=_write_count(len(rows), "row"), columns=_write_count(len(header), "column")
     )

@@ -27,25 +27,35 @@ _FRAME = re.compile(r"^([A-Za-z_]\w*): (?:[\d,]+ of )?[\d,]+ rows?, .* \(DataFra
 _COLUMNS = re.compile(r"^columns: (.+)$|^([A-Za-z_]\w*): [a-z]+\d*(?:, [\d,]+ missing)?$", re.MULTILINE)
 
 
-def answer_about_data(question: GuideQuestion, header: list[str], rows: list[list[str]]) -> str | None:
-    """Return the answer to a question about a table, None where none of these rules fits it."""
+def answer_about_data(
+    question: GuideQuestion, header: list[str], rows: list[list[str]], part_of: str = ""
+) -> str | None:
+    """Return the answer to a question about a table, None where none of these rules fits it.
+
+    `part_of` is the number of rows of the data, where only a part of them is known.
+    """
     asked = _find_request(question.text)
     if not asked:
         return None
     if _MISSING.search(asked):
         return _count_missing(question, header, rows)
     named = [place for place, name in enumerate(header) if _names(name, asked)]
+    rest = question.say("data_rest", rows=part_of) if part_of else ""
     if header[0] == "index" and {"count", "mean", "min"} <= {row[0] for row in rows}:
         return _read_description(question, asked, named, header, rows)
     numbers = [place for place in named if _read_column(rows, place)]
+    # "Which station has the smallest max?": a column may have the name of a figure.
+    others = re.sub(
+        "|".join(rf"\b{re.escape(header[place].lower())}\b" for place in named) or r"\Z", "", asked
+    )
     for key, words in _EXTREMES:
-        if re.search(rf"\b(?:{words})\b", asked):
-            # "Which station has the largest mean?" names the station, and by its mean.
-            return _find_extreme(question, key, named, numbers, header, rows)
+        if re.search(rf"\b(?:{words})\b", others):
+            found = _find_extreme(question, key, named, numbers, header, rows)
+            return found and found + rest
     for key, pattern in (("mean", _MEAN), ("sum", _SUM)):
         several = [place for place in numbers if not pattern.fullmatch(header[place])]
         if pattern.search(asked) and several:
-            return _compute(question, key, several[0], header, rows)
+            return _compute(question, key, several[0], header, rows) + rest
     return None
 
 

@@ -17,7 +17,8 @@ _EXISTING = re.compile(
     r"^(?:Similar names that exist|Similar attributes of \w+|Columns of \w+|Keys of \w+): (.{1,8000})$", re.M
 )
 _NO_CODE = re.compile(r"\bwrite no code\b|不要写代码", re.I)
-_QUOTED = re.compile(r"'(\w+)'(?!.*'\w+')")
+# The last word in quotes; pandas says more than the name: 'Column not found: trip'.
+_QUOTED = re.compile(r"(\w+)'(?!.*\w')")
 _FENCE = re.compile(r"```(?:python|py|ipython)?[ \t]*\n(.*?)\n?```", re.DOTALL)
 
 
@@ -79,10 +80,10 @@ def _list_existing(text: str) -> list[str]:
 
 def _correct_name(code: str, name: str, message: str, existing: list[str]) -> str | None:
     """Return the code with the unknown name replaced by the nearest known one."""
-    quoted = re.findall(r"'(\w+)'", message)
-    if not quoted:
+    quoted = _QUOTED.search(message)
+    if quoted is None:
         return None
-    unknown = quoted[-1]
+    unknown = quoted[1]
     if name == "NameError":
         known = set(re.findall(r"\b[A-Za-z_]\w*\b", code)) - {unknown} - set(keyword.kwlist)
         public = [name for name in dir(builtins) if not name.startswith("_")]

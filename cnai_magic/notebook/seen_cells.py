@@ -33,7 +33,9 @@ class CellRun:
         """The cell as a model is shown it."""
         number = self.count or " "
         shown = f"In [{number}]:\n{self.source.strip()}"
-        return f"{shown}\n\nOut [{number}]:\n{self.output.strip()}" if self.output.strip() else shown
+        # The first line keeps its indentation: it may be the head of a table.
+        output = self.output.strip("\n").rstrip()
+        return f"{shown}\n\nOut [{number}]:\n{output}" if output else shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,6 +345,12 @@ def test_a_question_about_data_in_the_prompt_is_answered(asked: str, expected: s
     assert expected in talk(prompt)
 
 
+def test_a_column_may_have_the_name_of_a_figure() -> None:
+    table = "station,mean,max\nHarbour,197.7,263\nMarket,159.3,215\nStation,301.6,404"
+    assert "**Market** has the smallest max" in talk(f"Which station has the smallest max?\n\n{table}")
+    assert "**Station** has the largest mean" in talk(f"Which station has the largest mean?\n\n{table}")
+
+
 def test_an_answer_from_a_part_of_data_says_so() -> None:
     rows = [{"n": number, "even": not number % 2} for number in range(500)]
     text = talk(render_prompt("What is the mean of n?\n\n{{ df | head(3) }}", {"df": rows}).text)
@@ -404,6 +410,12 @@ def test_an_error_is_explained_and_the_cell_corrected() -> None:
             "f(total)",
         ),
         ('df["trip"]', "KeyError: 'trip'", "Columns of df: 'day', 'trips'.", 'df["trips"]'),
+        (
+            'df.groupby("a")["trip"]',
+            "KeyError: 'Column not found: trip'",
+            "Columns of df: 'day', 'trips'.",
+            'df.groupby("a")["trips"]',
+        ),
         (
             "t.uper()",
             "AttributeError: 'str' object has no attribute 'uper'",
