@@ -142,7 +142,9 @@ def comparable(notebook: NotebookNode) -> dict[str, list[Any]]:
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: _masked(each) for key, each in value.items() if key not in ("seconds", "execution_count")
+            _masked(key): _masked(each)
+            for key, each in value.items()
+            if key not in ("seconds", "execution_count")
         }
     if isinstance(value, list):
         return [_masked(each) for each in value]

@@ -290,7 +290,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "tools",
         dict,
-        "Functions that the model may call: their names, with commas. No others are run.",
+        "Functions of the notebook that the model may call, and no others.",
         metavar="F,G",
         other_names=("tools", "tool_choice", "tool_calls", "tool use", "function calling", "function_call"),
         sent=False,

@@ -20,6 +20,7 @@ def test_the_help_of_a_question_is_one_screen_of_options_in_groups(monkeypatch: 
     # Each option is a line, and stands in a group with an example.
     shown = [option for option in parser.list_options() if option.help != argparse.SUPPRESS]
     assert len([line for line in lines if re.match(r"  -\S.*  \S", line)]) == len(shown)
+    assert not [line for line in lines if line.startswith(" " * 20)]
     assert "options:" not in lines
 
 
