@@ -19,6 +19,7 @@ from .images import DemoImage
 from .model import DemoModel
 from .request import DemoMessage, DemoRequest
 from .tokenizer import count_tokens, iterate_tokens, tokenize
+from .tool_call import call_tools
 
 __all__ = [
     "MODELS",
@@ -35,7 +36,9 @@ __all__ = [
 
 
 def _answer_as_guide(request: DemoRequest) -> Iterator[Chunk]:
-    return map(Chunk, iterate_tokens(guide.reply(GuideQuestion.of(request)).text))
+    question = GuideQuestion.of(request)
+    calls = call_tools(request, question)
+    return map(Chunk, iterate_tokens(guide.reply(question).text)) if calls is None else calls
 
 
 def _answer_as_ngram(request: DemoRequest) -> Iterator[Chunk]:
@@ -63,7 +66,7 @@ def _refuse_faults(request: DemoRequest) -> Iterator[Chunk]:
 _DEMO_MODELS = {
     model.name: model
     for model in (
-        DemoModel("demo-guide", _answer_as_guide, json=True, schemas=True, images=True),
+        DemoModel("demo-guide", _answer_as_guide, json=True, schemas=True, images=True, tools=True),
         DemoModel(
             "demo-ngram",
             _answer_as_ngram,

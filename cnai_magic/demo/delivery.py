@@ -38,12 +38,14 @@ def deliver(
 
 def _limit(tokens: Iterable[Chunk], limit: int | None) -> Iterator[Chunk]:
     """Yield at most `limit` chunks, and then one with the finish reason."""
+    calls = False
     for count, chunk in enumerate(tokens):
         if count == limit:
             yield Chunk(finish_reason="length")
             return
+        calls = calls or chunk.called is not None
         yield chunk
-    yield Chunk(finish_reason="stop")
+    yield Chunk(finish_reason="tool_calls" if calls else "stop")
 
 
 def _end_at_stop(chunks: Iterable[Chunk], stop: Sequence[str]) -> Iterator[Chunk]:

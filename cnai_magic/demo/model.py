@@ -19,8 +19,8 @@ class DemoModel:
 
     `json`: it can answer with one JSON object, `schemas`: with one that fits a schema. `images`: it answers
     to images. `reasons`: it has reasoning, which can be turned off. `probabilities`: it knows those of its
-    tokens. `shows_request`: it needs the body of the
-    request. An answer that does not end by itself ends after `default_max_tokens`.
+    tokens. `shows_request`: it needs the body of the request. `tools`: it calls functions. An answer that
+    does not end by itself ends after `default_max_tokens`.
     """
 
     name: str
@@ -31,12 +31,13 @@ class DemoModel:
     reasons: bool = False
     probabilities: bool = False
     shows_request: bool = False
+    tools: bool = False
     default_max_tokens: int | None = None
 
     @property
     def facts(self) -> ModelFacts:
         """What it can do, as a list of models says it."""
-        return ModelFacts(thinking=self.reasons, images=self.images, json=self.json, tools=False)
+        return ModelFacts(thinking=self.reasons, images=self.images, json=self.json, tools=self.tools)
 
     def check(self, request: DemoRequest) -> None:
         """Raise InputError, which names the field, for what this model cannot do."""
@@ -56,6 +57,8 @@ class DemoModel:
             raise InputError(
                 f"{self.name} knows no probabilities", parameter="logprobs", why="demo-ngram does"
             )
+        if request.tools and not (self.tools or self.shows_request):
+            raise InputError(f"{self.name} calls no tools", parameter="tools", why="demo-guide does")
         if not self.reasons and request.effort not in ("", "none"):
             raise InputError(
                 f"{self.name} does not reason", parameter="reasoning_effort", why="demo-reasoner does"

@@ -36,7 +36,9 @@ class DemoRequest:
     `json_object` asks for one JSON object as the answer, `schema` for one that fits it; `effort` is the
     reasoning effort, "" where none was sent, and `thinking_budget` the tokens that it may take. `prefix` is
     the beginning of the answer, which goes on from there. `body` is the request as it was sent, without what
-    only says how the answer is delivered; it is empty for a model that does not show it.
+    only says how the answer is delivered; it is empty for a model that does not show it. `tools` are
+    the schemas of the arguments of functions that may be called, by their names; with `must_call` one has to
+    be.
     """
 
     model: str
@@ -53,6 +55,8 @@ class DemoRequest:
     thinking_budget: int | None = None
     prefix: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    must_call: bool = False
 
     @property
     def prompt_tokens(self) -> int:

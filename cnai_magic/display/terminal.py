@@ -32,7 +32,6 @@ class TerminalView(View):
         self._shown = 0
         self._thinking = False
         self._ends_line = True
-        self._calling = False
         self._waits_for_data = False
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
@@ -61,15 +60,12 @@ class TerminalView(View):
             self._write(shown)
 
     def _write_call(self, words: str) -> None:
-        """Write a call, on a line of its own, and below it the answer."""
-        if not self._calling and not self._ends_line:
+        """Write a call, or its result, on a line of its own: the function may print between them."""
+        if not self._ends_line:
             self._write("\n")
-        self._calling = not words.endswith("\n")
         # What was shown before is not the answer: another one follows.
         self._shown, self._thinking = 0, False
-        self._write(_dim(words.rstrip("\n"), sys.stdout))
-        if not self._calling:
-            self._write("\n")
+        self._write(f"{_dim(words.strip(), sys.stdout)}\n")
 
     def _take_notice(self, notice: Notice) -> None:
         if notice.kind == "repair":

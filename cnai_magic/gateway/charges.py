@@ -96,7 +96,7 @@ class OpenCharge:
 
     def add(self, chunk: Chunk) -> None:
         """Count a chunk that was sent."""
-        if chunk.text:
+        if chunk.text or chunk.called:
             self._tokens += 1
         elif chunk.reasoning:
             self._tokens += 1

@@ -39,6 +39,7 @@ from .request_tools import (
     check_tool_choice,
     check_tools,
     check_tools_together,
+    read_tools,
 )
 from .response_format import check_response_format, read_schema
 
@@ -135,6 +136,7 @@ def _build_demo_request(body: dict[str, Any]) -> DemoRequest:
     if shows_request(body["model"]):
         shown = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
         shown["messages"] = drop_image_data(body["messages"])
+    tools, must_call = read_tools(body)
     return DemoRequest(
         body["model"],
         messages,
@@ -150,6 +152,8 @@ def _build_demo_request(body: dict[str, Any]) -> DemoRequest:
         thinking_budget=body.get("thinking_budget"),
         prefix=prefix,
         body=shown,
+        tools=tools,
+        must_call=must_call,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..api.logprobs import TokenProbability
+from ..api.message_parts import ToolCall
 from ..api.messages import Chunk, Model, Usage
 from ..api.model_facts import ModelFacts
 from .refusal import Refusal
@@ -38,12 +39,15 @@ class Completion:
         self.usage: Usage | None = None
         self.logprobs: list[TokenProbability] = []
         self._blocks: tuple[list[str], list[str]] = ([], [])
+        self._calls: dict[str, list[ToolCall]] = {}
         self._pieces: tuple[list[str], list[str]] = ([], [])
 
     def add(self, chunk: Chunk) -> None:
         """Add what one chunk says."""
         self.finish = chunk.finish_reason or self.finish
         self.usage = chunk.usage or self.usage
+        for call in chunk.called.calls if chunk.called else ():
+            self._calls.setdefault(call.id, []).append(call)
         self.logprobs += chunk.logprobs
         for blocks, pieces, piece in zip(
             self._blocks, self._pieces, (chunk.text, chunk.reasoning), strict=True
@@ -58,6 +62,14 @@ class Completion:
     def text(self) -> str:
         """The answer up to now."""
         return "".join(self._blocks[0] + self._pieces[0])
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls of tools up to now."""
+        return [
+            ToolCall(identifier, pieces[0].name, "".join(each.arguments for each in pieces)).body()
+            for identifier, pieces in self._calls.items()
+        ]
 
     @property
     def reasoning(self) -> str:
@@ -78,6 +90,7 @@ class Envelope:
             # There is only one tier, whichever was asked for.
             self._common["service_tier"] = "default"
         self._include_usage = include_usage
+        self._called: dict[str, int] = {}
         head = {"object": "chat.completion.chunk", **self._common}
         # All but the delta is the same in every event, so it is written once: this runs for every token.
         self._head = f'data: {_dumps(head)[:-1]},"choices":[{{"index":0,"delta":'
@@ -94,12 +107,22 @@ class Envelope:
             parts.append(f'"reasoning_content":{_dumps(chunk.reasoning)}')
         if chunk.text:
             parts.append(f'"content":{_dumps(chunk.text)}')
+        if chunk.called:
+            parts.append(f'"tool_calls":{_dumps(list(map(self._write_piece, chunk.called.calls)))}')
         if not parts and not chunk.finish_reason:
             return None
         finish = _dumps(chunk.finish_reason) if chunk.finish_reason else "null"
         if chunk.logprobs:
             finish = f'{finish},"logprobs":{_dumps(build_logprobs_body(chunk.logprobs))}'
         return self._wrap_event(f"{{{','.join(parts)}}}", finish)
+
+    def _write_piece(self, call: ToolCall) -> dict[str, Any]:
+        """Return a piece of a call: the first one has its ID and its name."""
+        begins = call.id not in self._called
+        index = self._called.setdefault(call.id, len(self._called))
+        if begins:
+            return {"index": index, **call.body()}
+        return {"index": index, "function": {"arguments": call.arguments}}
 
     def write_closing(self, usage: Usage | None) -> bytes | None:
         """Return the event that reports the usage, or None where the client did not ask for it."""
@@ -118,7 +141,9 @@ class Envelope:
         """Return the whole answer as one object; ValueError where it has no end."""
         if not whole.finish:
             raise ValueError("an answer without a finish_reason")
-        message = {"role": "assistant", "content": whole.text}
+        message: dict[str, Any] = {"role": "assistant", "content": whole.text}
+        if calls := whole.calls:
+            message |= {"content": whole.text or None, "tool_calls": calls}
         if reasoning := whole.reasoning:
             message["reasoning_content"] = reasoning
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": whole.finish}

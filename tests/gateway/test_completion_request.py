@@ -154,19 +154,9 @@ def test_what_the_api_accepts_is_answered(demo: Any, body: dict[str, Any]) -> No
         ({"tools": [{"type": "retrieval"}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
-        ({"tools": [TOOL], "tool_choice": "required"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice"),
         ({"tools": [TOOL], "tool_choice": "any"}, "tool_choice"),
         ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "w"}}}, "tool_choice"),
-        (
-            {
-                "tools": [TOOL],
-                "tool_choice": {
-                    "type": "allowed_tools",
-                    "allowed_tools": {"mode": "required", "tools": [TOOL]},
-                },
-            },
-            "tool_choice.allowed_tools.mode",
-        ),
         ({"tool_choice": "auto"}, "tool_choice"),
         ({"functions": [{"name": "f"}], "function_call": {"name": "f"}}, "function_call"),
         ({"model": "demo-ngram", "response_format": schema_format(STRICT)}, "response_format"),

@@ -195,12 +195,56 @@ def test_a_model_of_pydantic_is_filled(demo: openai.OpenAI) -> None:
     assert answer.choices[0].message.parsed == Person(name="Ada Lovelace", age=36)
 
 
-def test_a_forced_tool_is_a_bad_request(demo: openai.OpenAI) -> None:
-    tool: Any = {"type": "function", "function": {"name": "weather"}}
-    choices: list[Any] = ["required", tool]
-    for choice in choices:
-        with pytest.raises(openai.BadRequestError) as caught:
-            demo.chat.completions.create(
-                model="demo-guide", messages=MESSAGES, tools=[tool], tool_choice=choice
-            )
-        assert caught.value.param == "tool_choice"
+WEATHER: Any = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+            "required": ["city"],
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "choice", "arguments"),
+    [
+        ("Use weather for Oslo and 3 days.", "auto", {"city": "Oslo", "days": 3}),
+        ("weather(city='New York')", "auto", {"city": "New York"}),
+        ("What is 2 + 2?", "auto", None),
+        ("Use weather, please.", "auto", None),  # no city is named
+        ("Use weather for Oslo.", "none", None),
+        ("What about Oslo?", "required", {"city": "Oslo"}),
+        ("weather for Oslo", {"type": "function", "function": {"name": "weather"}}, {"city": "Oslo"}),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_guide_calls_the_function_that_is_named(
+    demo: openai.OpenAI, asked: str, choice: Any, arguments: dict[str, Any] | None, stream: bool
+) -> None:
+    given: Any = {"model": "demo-guide", "messages": [{"role": "user", "content": asked}]}
+    given |= {"tools": [WEATHER], "tool_choice": choice}
+    if stream:
+        with demo.chat.completions.stream(**given) as events:
+            answered: Any = events.until_done().get_final_completion()
+    else:
+        answered = demo.chat.completions.create(**given)
+    (found,) = answered.choices
+    if arguments is None:
+        assert (found.finish_reason, found.message.tool_calls) == ("stop", None)
+        return
+    assert found.finish_reason == "tool_calls"
+    (call,) = found.message.tool_calls
+    assert (call.function.name, json.loads(call.function.arguments)) == ("weather", arguments)
+    result = {"role": "tool", "tool_call_id": call.id, "content": "21°"}
+    messages: Any = [*given["messages"], found.message.to_dict(), result]
+    last = demo.chat.completions.create(model="demo-guide", messages=messages, tools=[WEATHER])
+    assert "21°" in str(last.choices[0].message.content)
+
+
+def test_other_demo_models_call_no_tools(demo: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        demo.chat.completions.create(model="demo-ngram", messages=MESSAGES, tools=[WEATHER])
+    assert caught.value.param == "tools"
