@@ -23,6 +23,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 FIXTURES = [
+    {
+        "match": {"userMessage": "the mean of", "hasToolResult": False},
+        "response": {"toolCalls": [{"name": "mean", "arguments": '{"values": [1, 2, 6]}'}]},
+    },
+    {
+        "match": {"userMessage": "the mean of", "hasToolResult": True},
+        "response": {"content": "It is three."},
+    },
     {"match": {"userMessage": "capital of France"}, "response": {"content": "**Paris** is its capital."}},
     {"match": {"userMessage": "this picture"}, "response": {"content": "A blue square."}},
     {"match": {"userMessage": "a poem"}, "response": {"content": "A line of a poem. " * 40}},
@@ -138,6 +146,15 @@ def test_it_gets_an_image_and_answers(kernel: Kernel) -> None:
     assert ran.answer == "A blue square."
     assert ran.final["attached"] == ["image (80×60)"]
     assert make_data_url(data) in read_journal(kernel, "this picture")
+
+
+def test_it_gets_a_function_and_calls_it(kernel: Kernel) -> None:
+    kernel.run("def mean(values: list[float]) -> float:\n    return sum(values) / len(values)")
+    ran = kernel.run("%%cnai --once --tools mean\nWhat is the mean of these?", "j")
+    assert ran.answer == "It is three."
+    call, result = kernel.value("[step.body() for step in _cnai.steps]")
+    assert call["tool_calls"][0]["function"] == {"name": "mean", "arguments": '{"values": [1, 2, 6]}'}
+    assert (result["content"], result["tool_call_id"]) == ("3.0", call["tool_calls"][0]["id"])
 
 
 def test_it_gets_a_schema_and_answers(kernel: Kernel) -> None:
