@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import sys
 from importlib import import_module
+from pathlib import Path
+
+import cnai_magic
 
 # Each is a module of this folder with a `main(arguments: list[str]) -> None`.
 BENCHMARKS = {
@@ -28,6 +32,8 @@ def main(arguments: list[str]) -> int:
     if name not in BENCHMARKS:
         print(f"there is no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
+    # As pip installs it; where no bytecode is written (PYTHONDONTWRITEBYTECODE), each kernel would compile it.
+    compileall.compile_dir(Path(cnai_magic.__file__).parent, quiet=1)
     import_module(f"{__package__}.{name}").main(rest)
     return 0
 
