@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     if name not in BENCHMARKS:
         print(f"there is no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
-    # As pip installs it; where no bytecode is written (PYTHONDONTWRITEBYTECODE), each kernel would compile it.
+    # As pip installs it: where no bytecode is written, each kernel would compile it again.
     compileall.compile_dir(Path(cnai_magic.__file__).parent, quiet=1)
     import_module(f"{__package__}.{name}").main(rest)
     return 0
