@@ -5,9 +5,12 @@ from __future__ import annotations
 from ..api.messages import ChatRequest, Usage
 from ..api.thinking_control import describe_effect
 from ..api.usage import complete_usage
+from ..money.cost import Charge
+from ..money.price import cost_of
+from .question import Question
 from .reply_reader import Arrived, ReplyReader
 
-__all__ = ["count_usage", "describe_oddities"]
+__all__ = ["count_usage", "describe_oddities", "make_charge"]
 
 
 def count_usage(request: ChatRequest, arrived: Arrived, reader: ReplyReader) -> Usage:
@@ -18,6 +21,20 @@ def count_usage(request: ChatRequest, arrived: Arrived, reader: ReplyReader) -> 
     if reported is not None and arrived.uncounted:
         return complete_usage(reported, messages, "") + complete_usage(None, (), arrived.uncounted)
     return complete_usage(reported, messages, arrived.text + called, arrived.reasoning)
+
+
+def make_charge(question: Question, identifier: str, usage: Usage, finish_reason: str) -> Charge:
+    """Return the charge of a request for a question."""
+    return Charge(
+        model=question.request.model,
+        conversation="" if question.options.once else question.conversation.name,
+        usage=usage,
+        cost=cost_of(usage, question.lookup.price),
+        demo=question.demo,
+        id=identifier,
+        host=question.host,
+        finish_reason=finish_reason,
+    )
 
 
 def describe_oddities(request: ChatRequest, arrived: Arrived, reader: ReplyReader, usage: Usage) -> str:

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from ..api.answering_model import find_answering_model
 from ..api.interrupts import Interrupted, InterruptGate, gate_interrupts
-from ..api.messages import ChatRequest, Usage
+from ..api.messages import Usage
 from ..api.retries import Notice
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
@@ -25,9 +25,8 @@ from ..chat.attempt import Attempt
 from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
 from ..money.cost import Charge, Cost
-from ..money.price import cost_of
 from ..money.spending import Spending
-from .answer_facts import count_usage, describe_oddities
+from .answer_facts import count_usage, describe_oddities, make_charge
 from .beginning import Beginning
 from .json_question import JSONModes, JSONQuestion
 from .question import Question
@@ -93,18 +92,16 @@ class PendingReply:
 
     def _begin(self) -> None:
         """Begin an answer: nothing is held or sent for it."""
-        self._request = self._build_request()
+        steps, request = self._tools.messages if self._tools else (), self._question.request
+        if self._json is not None:
+            self._request = self._json.request(steps)
+        else:
+            self._request = replace(request, messages=(*request.messages, *steps)) if steps else request
         self._tokens = TokenBudget()
         self._reader: ReplyReader | None = None
         self._name = uuid4().hex[:16]
         self._clock = 0.0
         self._seconds: float | None = None
-
-    def _build_request(self) -> ChatRequest:
-        tools, request = self._tools, self._question.request
-        if self._json is not None:
-            return self._json.request(() if tools is None else tools.messages)
-        return request if tools is None else tools.extend(request)
 
     def receive(self) -> Attempt:
         """Send the question and return the answer; see Session.ask."""
@@ -163,11 +160,11 @@ class PendingReply:
             for words in tools.run(received, called, self._gate.opened):
                 self._view.update(Batch(aside=words))
         except BaseException as error:
-            stopped = self._stopped or self._view.is_stopping()
-            if isinstance(error, KeyboardInterrupt) and stopped:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            if interrupted and (self._stopped or self._view.is_stopping()):
                 return self._keep_calls(tools, "stopped")
             self._keep_calls(tools, "interrupted")
-            if isinstance(error, KeyboardInterrupt):
+            if interrupted:
                 raise Interrupted from None
             raise
         self._begin()
@@ -194,14 +191,17 @@ class PendingReply:
     def _end(self, received: Received) -> Attempt:
         """Settle and show a whole answer; raises JSONAnswerError for one that is not the JSON asked for."""
         received, error = (received, None) if self._json is None else self._json.conclude(received)
-        if self._tools is not None:
-            called = self._reader is not None and self._reader.called is not None
-            received = self._tools.conclude(received, "tool_steps" if called else "")
-        attempt = self._settle(received)
+        called = self._reader is not None and self._reader.called is not None
+        attempt = self._record(received, "tool_steps" if called else "")
         (self._view.end if error is None else self._view.fail)(attempt)
         if error is not None:
             raise error
         return attempt
+
+    def _record(self, received: Received, finish_reason: str = "") -> Attempt:
+        """Settle what came, with the calls of tools before it."""
+        tools = self._tools
+        return self._settle(received if tools is None else tools.conclude(received, finish_reason))
 
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""
@@ -281,10 +281,9 @@ class PendingReply:
         """Return whether the server refused what the person has not set, and it is set otherwise now."""
         if reader.has_arrived or self.chargeable:
             return False
-        ways = [self._lowers_limit]
-        ways += [self._json.steps_down] if self._json is not None else []
-        ways += [self._tools.gives_up_reasoning] if self._tools is not None else []
-        if not any(sets_otherwise(error) for sets_otherwise in ways):
+        json, tools = self._json, self._tools
+        lowered = self._lowers_limit(error) or (json is not None and json.steps_down(error))
+        if not lowered and (tools is None or not tools.gives_up_reasoning(error)):
             return False
         self._spending.settle((), self._tokens, free=self._list_free(reader))
         return True
@@ -292,13 +291,11 @@ class PendingReply:
     def _lowers_limit(self, error: BaseException) -> bool:
         """Return whether the server refused a max_tokens that the budget has set."""
         question, limit = self._question, self._tokens.limit
-        if not isinstance(error, InvalidRequestError) or limit is None:
+        given = question.request.max_tokens is not None
+        if given or limit is None or not isinstance(error, InvalidRequestError):
             return False
-        if question.request.max_tokens is not None:
-            return False
-        return self._spending.budget.models.note_refusal(
-            question.host, question.request.model, limit, error.why
-        )
+        models = self._spending.budget.models
+        return models.note_refusal(question.host, question.request.model, limit, error.why)
 
     def _keep(self, reader: ReplyReader, finish_reason: str) -> None:
         """Keep and show what has come of an answer that failed or was interrupted, and charge for it."""
@@ -307,10 +304,8 @@ class PendingReply:
         if self._json is not None:
             received, _ = self._json.conclude(received)
         ran = self._tools is not None and self._tools.ran
-        if self._tools is not None:
-            received = self._tools.conclude(received)
         if reader.has_arrived or ran or (self.chargeable and not failed):
-            attempt = self._settle(received)
+            attempt = self._record(received)
             (self._view.fail if failed else self._view.end)(attempt)
             return
         self._charge(received)
@@ -322,7 +317,7 @@ class PendingReply:
             reason = "failed" if isinstance(error, CnaiError) else "interrupted"
             self._charge(self._sum_up(self._reader, reason))
         received, explained = json.give_up(error)
-        self._view.fail(self._settle(received))
+        self._view.fail(self._record(received))
         if explained is not None:
             raise explained from error
 
@@ -401,19 +396,8 @@ class PendingReply:
         self._spending.journal.open(charge, self._question.lookup.price)
 
     def _make_charge(self, number: int, usage: Usage, finish_reason: str) -> Charge:
-        question = self._question
-        return Charge(
-            model=self._request.model,
-            conversation="" if question.options.once else question.conversation.name,
-            usage=usage,
-            cost=cost_of(usage, question.lookup.price),
-            demo=question.demo,
-            id=self._name_request(number),
-            time=self._started,
-            host=question.host,
-            notebook=self._notebook,
-            finish_reason=finish_reason,
-        )
+        charge = make_charge(self._question, self._name_request(number), usage, finish_reason)
+        return replace(charge, time=self._started, notebook=self._notebook)
 
     def _name_request(self, number: int) -> str:
         """Return the ID of a request that was sent; that of the last is the answer's."""

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from ..api.interrupts import interrupt_main_thread
 from ..api.message_parts import ToolCall
-from ..api.messages import ChatRequest, Message
+from ..api.messages import Message
 from ..api.returned_reasoning import is_refused, return_reasoning
 from ..api.tool_calls import CalledTools
 from ..chat.formatters import mask_secrets, show_value
@@ -55,10 +55,6 @@ class ToolLoop:
     def messages(self) -> tuple[Message, ...]:
         """The calls and their results as they are sent within the loop."""
         return tuple(sent if self._returns_reasoning else kept for sent, kept in self._sent)
-
-    def extend(self, request: ChatRequest) -> ChatRequest:
-        """Return a request with the calls and their results so far."""
-        return replace(request, messages=(*request.messages, *self.messages)) if self._sent else request
 
     def calls(self, received: Received) -> bool:
         """Return whether the calls of an answer are to be answered."""

@@ -267,7 +267,7 @@ def test_parameters_that_are_unset_are_not_sent_and_zero_is(
     assert not BY_NAME.keys() & set(server.requests[0].json())
     sent = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
     given = {**sent, "think": "off", "extra": {"top_k": 20}}
-    assert {*given, "schema", "prefix", "logprobs"} == BY_NAME.keys()
+    assert {*given, "schema", "prefix", "logprobs", "tools"} == BY_NAME.keys()
     reply = session.ask("b", options_of(given))
     sent |= {"top_k": 20, "thinking": {"type": "disabled"}}
     assert sent.items() <= server.requests[1].json().items()
