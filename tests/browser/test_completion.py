@@ -26,5 +26,6 @@ def test_tab_offers_options_and_names(open_notebook: OpenNotebook, app: str) -> 
     expect(offered.filter(has_text="--seed")).to_be_visible()
     notebook.page.keyboard.press("Escape")
     complete(notebook, 3, "sales_of_m")
-    # The only one is put in at once.
+    expect(offered.filter(has_text="sales_of_may")).to_be_visible()
+    notebook.page.keyboard.press("Enter")
     expect(notebook.page.locator(".jp-Notebook-cell").nth(3)).to_contain_text("{{ sales_of_may")
