@@ -90,9 +90,7 @@ def test_nobody_watches_a_headless_run_so_no_cell_is_asked_for(
     assert cells_of(kernel.run("%%cnai --code\nHow?", "a")) == [CODE]
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [("%cnai_code", "there is no answer yet"), ("%cnai_code 3", "no turn 3"), ("%cnai_code x", "N")],
-)
-def test_what_there_is_no_code_of_is_an_error(kernel: Kernel, line: str, said: str) -> None:
-    assert said in "\n".join(kernel.run(line, "a").error)
+def test_what_there_is_no_code_of_is_an_error(kernel: Kernel) -> None:
+    wrong = {"%cnai_code": "there is no answer yet", "%cnai_code 3": "no turn 3", "%cnai_code x": "N"}
+    for line, said in wrong.items():
+        assert said in "\n".join(kernel.run(line, "a").error), line

@@ -116,25 +116,25 @@ def test_the_latest_question_is_saved_as_it_was_typed(
     assert not (folder / "prompts" / "sum.md").exists()
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("-T reviw", "did you mean review?"),
-        ("-T ../secret", "cannot be the name of a saved prompt"),
-        ("-T broken", "line 2"),
-        ("-T review --var language", "--var NAME=VALUE"),
-        ("-T needs", "topic"),
-    ],
-)
+_WRONG = {
+    "-T reviw": "did you mean review?",
+    "-T ../secret": "cannot be the name of a saved prompt",
+    "-T broken": "line 2",
+    "-T review --var language": "--var NAME=VALUE",
+    "-T needs": "topic",
+}
+
+
 def test_what_is_wrong_with_a_saved_prompt_sends_nothing(
-    kernel: Kernel, server: ScriptedServer, folder: Path, line: str, expected: str
+    kernel: Kernel, server: ScriptedServer, folder: Path
 ) -> None:
     write(folder, "review", REVIEW)
     write(folder, "broken", "---\nno front matter\n---\nx")
     write(folder, "needs", "About {{ topic }}")
     (folder / "secret.md").write_text("secret")
-    assert expected in said(kernel.run(f"%%cnai {line}\nx", "a"))
-    assert not server.requests
+    for line, expected in _WRONG.items():
+        assert expected in said(kernel.run(f"%%cnai {line}\nx", "a")), line
+        assert not server.requests, line
 
 
 def test_cnai_md_beside_the_notebook_is_its_system_message_and_is_shown_once(
