@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from ..api.message_parts import ToolCall
@@ -25,17 +26,17 @@ class ShownCall(NamedTuple):
 
 def list_calls(steps: Sequence[Message], seconds: Sequence[float] = ()) -> list[ShownCall]:
     """Return the calls with their results, in their order; `seconds` are their times as far as known."""
-    results = {step.tool_call_id: step.text for step in steps if step.role == "tool"}
-    calls = [call for step in steps for call in step.tool_calls]
-    times = [*seconds, *[None] * len(calls)]
-    return [
-        ShownCall(
-            f"{describe_call(call)} {describe_result(results.get(call.id, ''), time)}",
-            call.arguments,
-            results.get(call.id, ""),
-        )
-        for call, time in zip(calls, times, strict=False)
-    ]
+    found: list[ShownCall] = []
+    for place, step in enumerate(steps):
+        # Some servers give the same ID to a call of each step.
+        answers = takewhile(lambda message: message.role == "tool", steps[place + 1 :])
+        results = {each.tool_call_id: each.text for each in answers}
+        for call in step.tool_calls:
+            time = seconds[len(found)] if len(found) < len(seconds) else None
+            result = results.get(call.id, "")
+            line = f"{describe_call(call)} {describe_result(result, time)}"
+            found.append(ShownCall(line, call.arguments, result))
+    return found
 
 
 def describe_call(call: ToolCall) -> str:

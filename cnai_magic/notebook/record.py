@@ -8,7 +8,9 @@ bottom is all that is needed to have the conversations again.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime, timezone
+from itertools import islice
 from typing import Any
 
 from ..api.message_parts import ImagePart, KeptImage, Part
@@ -16,6 +18,7 @@ from ..api.messages import Usage
 from ..api.parameters import dump_parameters
 from ..chat.attempt import Attempt
 from ..chat.markdown import escape_markdown, write_markdown
+from ..chat.reply import Reply
 from ..chat.tool_steps import ShownCall, list_calls
 from ..chat.turn import Turn
 from ..money.cost import Cost
@@ -53,13 +56,21 @@ def build_bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
     if reply.reasoning:
         thought = write_markdown(show_text(reply.reasoning))
         parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
-    calls = list_calls(reply.steps, reply.call_seconds)
-    parts[:0] = map(_write_call, calls)
+    parts[:0] = _write_steps(reply)
     parts.append(write_small(footer))
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
         "text/plain": f"{show_text(reply.text)}\n\n{footer}".lstrip("\n"),
     }
+
+
+def _write_steps(reply: Reply) -> Iterator[str]:
+    """Yield what came before the answer: words of the model, and its calls of tools."""
+    calls = iter(list_calls(reply.steps, reply.call_seconds))
+    for step in reply.steps:
+        if step.role == "assistant" and step.text.strip():
+            yield write_markdown(show_text(step.text))
+        yield from map(_write_call, islice(calls, len(step.tool_calls)))
 
 
 def _write_call(call: ShownCall) -> str:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, TypedDict
 import pytest
 
 from cnai_magic.api.message_parts import ToolCall
-from cnai_magic.chat.tool_steps import describe_call, describe_result
+from cnai_magic.api.messages import Message
+from cnai_magic.chat.tool_steps import describe_call, describe_result, list_calls
 from cnai_magic.chat.tools import CallError, Tool, build_tools
 from cnai_magic.errors import InputError
 
@@ -188,3 +189,18 @@ def test_a_result_is_a_size_and_a_time() -> None:
     assert describe_result("four", 0.123) == "→ 4 characters · 0.1 s"
     assert describe_result("1", None) == "→ 1 character"
     assert describe_result("Error: no\nway", 1) == "→ Error: no way · 1.0 s"
+
+
+def test_calls_with_the_same_id_have_their_own_results() -> None:
+    steps = [
+        message
+        for result in ("1", "22")
+        for message in (
+            Message("assistant", tool_calls=(ToolCall("x", "f", "{}"),)),
+            Message("tool", result, tool_call_id="x"),
+        )
+    ]
+    assert [(each.line, each.result) for each in list_calls(steps, [0.2])] == [
+        ("f() → 1 character · 0.2 s", "1"),
+        ("f() → 2 characters", "22"),
+    ]

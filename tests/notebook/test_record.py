@@ -495,3 +495,17 @@ def test_a_key_that_was_met_is_in_no_output_whatever_stands_within_it(break_: st
     shown = html.unescape(json.dumps([build_bundle(written), build_metadata(written)], ensure_ascii=False))
     assert "curl" in shown
     assert key[3:] not in shown
+
+
+def test_what_came_before_an_answer_is_shown_above_it() -> None:
+    call = Message("assistant", "*Wait*, <b>", tool_calls=(ToolCall("x", "f", '{"a": "</summary>$x$"}'),))
+    steps = (call, Message("tool", "```\n</details>", tool_call_id="x"))
+    reply = Reply("Done.", "Go on.", "m", steps=steps, call_seconds=(0.5,))
+    shown = build_bundle(Attempt(reply, "main"))
+    markdown = shown["text/markdown"]
+    assert markdown.startswith("*Wait*, &lt;b>\n\n<details><summary>f(a=")
+    # What the model and the function wrote folds nothing and ends nothing.
+    assert markdown.count("</summary>") == 2
+    assert "</summary>" in markdown.partition("```")[2]
+    assert "````text\n```\n</details>\n````" in markdown
+    assert shown["text/plain"].startswith("Done.\n\n")
