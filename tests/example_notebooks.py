@@ -48,6 +48,7 @@ _OWN = (
     (re.compile(r"\d\d:\d\d:\d\d(?:\.\d+\+00:00)?"), "TIME"),
     (re.compile(r"\b\d+\.\d s\b"), "SECONDS"),
     (re.compile(r"\breq-[0-9a-f]+\b"), "REQUEST"),
+    (re.compile(r"\bcall_[0-9a-f]+\b"), "CALL"),
     (re.compile(r"^(?:[0-9a-f]{12}|[0-9a-f]{16})$"), "ID"),
 )
 
@@ -144,7 +145,7 @@ def _masked(value: Any) -> Any:
         return {
             _masked(key): _masked(each)
             for key, each in value.items()
-            if key not in ("seconds", "execution_count")
+            if key not in ("seconds", "call_seconds", "execution_count")
         }
     if isinstance(value, list):
         return [_masked(each) for each in value]

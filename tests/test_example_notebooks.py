@@ -32,7 +32,7 @@ from tests.notebooks import FrontEnd, code
 
 EVERY = pytest.mark.parametrize("name", NAMES)
 # Cells that only load or set something.
-SILENT = {"load", "replay", "live", "file", "term", "remove-instructions", "tidy"}
+SILENT = {"load", "replay", "live", "file", "term", "tool", "remove-instructions", "tidy"}
 BUDGET = 4_000_000
 # An image of another version of matplotlib is another question, and a replayed answer has no probabilities.
 UNLIKE = {"ask-figure", "logprobs"}
@@ -342,6 +342,8 @@ def test_the_prompts_are_kept_thought_over_and_continued(prompts: FrontEnd) -> N
     for name, word in (("use", "variance"), ("use-again", "Overfitting")):
         assert word in answer_of(cell_of(notebook, name))[0]
     assert re.search(r"^13 tokens, 0 .*\n118 tokens, 105 ", shown(cell_of(notebook, "compare")))
+    assert "100" in answer_of(cell_of(notebook, "ask-tool"))[0]
+    assert "ValueError" in answer_of(cell_of(notebook, "ask-tool-error"))[0]
     # The answer that was cut is whole, in its own cell.
     whole, about = answer_of(cell_of(notebook, "cut"))
     assert whole.endswith("19, 20.")
