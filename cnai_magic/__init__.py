@@ -23,7 +23,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api.messages import Model, Usage
+    from .api.messages import Model
+    from .api.token_usage import Usage
     from .chat.formatters import register_formatter
     from .chat.reply import Reply
     from .errors import (
@@ -114,7 +115,7 @@ _HOMES = {
     "Reply": "chat.reply",
     "ReplyStream": "plain_python.reply_stream",
     "Session": "plain_python.session",
-    "Usage": "api.messages",
+    "Usage": "api.token_usage",
     "register_formatter": "chat.formatters",
     "render_prompt": "plain_python.prompt",
     "ask": "plain_python.session",

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from cnai_magic import __version__, cli
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger

@@ -36,6 +36,7 @@ from .parameters import BY_NAME, ParameterValue, check_parameters
 from .prefixes import PrefixWay, find_prefix_way
 from .returned_reasoning import fill_reasoning
 from .thinking_control import thinking_fields
+from .token_usage import Usage
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
 from .tool_calls import CalledTools, write_tools
 
@@ -45,7 +46,6 @@ __all__ = [
     "Chunk",
     "Message",
     "Model",
-    "Usage",
 ]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -331,48 +331,6 @@ def _write_prefix(prefix: str, way: PrefixWay) -> tuple[Message, ...]:
     """Return the messages that ask to go on from the beginning of an answer."""
     words = (Message("user", way.words),) if way.words else ()
     return (Message("assistant", prefix), *words) if prefix else ()
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one answer; reasoning tokens are part of the completion, cached ones of the prompt.
-
-    `estimated` marks counts that no server reported.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    reasoning_tokens: int = 0
-    cached_tokens: int = 0
-    estimated: bool = False
-
-    @property
-    def total_tokens(self) -> int:
-        """Prompt and completion tokens together."""
-        return self.prompt_tokens + self.completion_tokens
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.estimated or other.estimated,
-        )
-
-    def __str__(self) -> str:
-        """Return "5 → 5,000 tokens (4,990 thinking)", with ≈ before estimates."""
-        about = "≈" if self.estimated else ""
-        thinking = f" ({about}{self.reasoning_tokens:,} thinking)" if self.reasoning_tokens else ""
-        return f"{about}{self.prompt_tokens:,} → {about}{self.completion_tokens:,} tokens{thinking}"
-
-    def body(self) -> dict[str, int]:
-        """Return the counts as the API reference writes them."""
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "total_tokens": self.total_tokens,
-        }
 
 
 class Chunk(NamedTuple):

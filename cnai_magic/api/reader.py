@@ -16,9 +16,10 @@ from ..errors import CnaiError, GarbageError, NotAStreamError
 from ..redaction import replace_surrogates
 from .choices import FollowedChoice
 from .logprobs import read_logprobs
-from .messages import Chunk, Model, Usage
+from .messages import Chunk, Model
 from .model_facts import read_facts
 from .thinking import ThinkingTags
+from .token_usage import Usage
 from .tool_calls import CallReader
 from .usage import COUNTED, read_usage
 from .vendor_errors import excerpt, find_error, quote
@@ -164,10 +165,8 @@ class StreamReader:
             if choices is None and "usage" not in body and "id" not in body and "object" not in body:
                 self.ignored = self.ignored or quote(body)
                 return None
-        elif "error" in body or "base_resp" in body:
-            error = find_error(body)
-            if error is not None:
-                raise error
+        elif ("error" in body or "base_resp" in body) and (error := find_error(body)) is not None:
+            raise error
         self.valid = True
         # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
         choice = self._choice.find(choices) if type(choices) is list and choices else {}
@@ -184,13 +183,12 @@ class StreamReader:
             text, reasoning = _split_parts(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text, self._half = _join_surrogates(self._half + text)
-        called = False
+        called = all_thought = False
         if (len(delta) > 1 and not _BESIDE_TEXT.isdisjoint(delta)) or not text:
             reasoning = _find_reasoning(delta) or reasoning
             if not _CALLS.isdisjoint(delta):
                 called = self._calls.add(delta)
                 self._calls_came = self._calls_came or (called and bool(in_delta))
-        all_thought = False
         if reasoning:
             self._last_thought = delta
             if self._half_thought or not reasoning.isascii():

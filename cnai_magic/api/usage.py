@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from .messages import Message, Usage
+from .messages import Message
+from .token_usage import Usage
 from .tokens import bound_tokens, estimate_tokens
 
 __all__ = ["COUNTED", "complete_usage", "estimate_usage", "read_usage"]

@@ -13,8 +13,9 @@ from uuid import uuid4
 
 from ..api.answering_model import describe_models
 from ..api.message_parts import Part
-from ..api.messages import Message, Usage
+from ..api.messages import Message
 from ..api.parameters import ParameterValue
+from ..api.token_usage import Usage
 from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean, to_one_line

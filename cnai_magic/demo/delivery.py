@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..api.messages import Chunk, Usage
+from ..api.messages import Chunk
+from ..api.token_usage import Usage
 
 __all__ = ["deliver", "go_on"]
 

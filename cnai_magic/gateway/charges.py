@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import NamedTuple
 
-from ..api.messages import Chunk, Model, Usage
+from ..api.messages import Chunk, Model
+from ..api.token_usage import Usage
 from ..money.price import Price, PriceList
 
 __all__ = ["HOST", "KEPT", "Account", "OpenCharge", "Settlement"]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import NamedTuple
 
-from ..api.messages import Usage
+from ..api.token_usage import Usage
 
 __all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "choose_account", "format_usd", "to_dollars"]
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..api.messages import Usage
+from ..api.token_usage import Usage
 from ..redaction import hide_keys
 from .cost import Charge, Cost
 from .owners import get_own_file

@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from ..api.billing import HIGHEST_PRICE, read_price_list, to_nano
-from ..api.messages import Usage
+from ..api.token_usage import Usage
 from ..errors import InputError
 from ..next_steps import change_setting
 from .cost import Cost

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ..api.messages import Usage
+from ..api.token_usage import Usage
 from ..redaction import hide_keys
 from .cost import Charge, Cost, Record, Spend
 

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..api.message_parts import KeptImage, Part, read_part
-from ..api.messages import Message, Usage
+from ..api.messages import Message
 from ..api.parameters import ParameterValue, check_parameters
+from ..api.token_usage import Usage
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply
 from ..errors import InputError

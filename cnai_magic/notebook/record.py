@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any
 
 from ..api.message_parts import ImagePart, KeptImage, Part
-from ..api.messages import Usage
 from ..api.parameters import dump_parameters
+from ..api.token_usage import Usage
 from ..chat.attempt import Attempt
 from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.reply import Reply

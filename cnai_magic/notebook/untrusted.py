@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, TypeGuard
 
-from ..api.messages import Usage
+from ..api.token_usage import Usage
 from ..errors import InputError
 from ..redaction import redact, replace_surrogates, to_one_line
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..api.messages import Model, Usage
+from ..api.messages import Model
 from ..api.parameters import PARAMETERS
+from ..api.token_usage import Usage
 from ..chat.reply import Reply
 from ..chat.tools import build_tools
 from ..errors import InputError

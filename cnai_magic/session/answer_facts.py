@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..api.messages import ChatRequest, Usage
+from ..api.messages import ChatRequest
 from ..api.thinking_control import describe_effect
+from ..api.token_usage import Usage
 from ..api.usage import complete_usage
 from ..money.cost import Charge
 from ..money.price import cost_of

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from ..api.answering_model import find_answering_model
 from ..api.interrupts import Interrupted, InterruptGate, gate_interrupts
-from ..api.messages import Usage
 from ..api.retries import Notice
+from ..api.token_usage import Usage
 from ..api.tokens import TokenCount
 from ..api.usage import complete_usage
 from ..chat.attempt import Attempt
@@ -43,8 +43,7 @@ __all__ = ["PendingReply"]
 
 # Seconds that a question with a budget waits for its price, and that an answer takes at least if it is
 # still being looked up.
-_PRICE_PATIENCE, _PRICE_GRACE = 10.0, 0.3
-_POLL = 0.05
+_PRICE_PATIENCE, _PRICE_GRACE, _POLL = 10.0, 0.3, 0.05
 # Seconds between two notes of how much of an answer has come.
 _NOTED_EVERY = 0.2
 
@@ -84,10 +83,9 @@ class PendingReply:
         self._started = datetime.now(timezone.utc)
         self._shown = self._stopped = False
         self._beginning = Beginning(question.request.prefix, always=question.cut is not None)
-        request = question.request
-        asks_json = request.schema is not None
         self._tools = tools
-        self._json = JSONQuestion(request, question.host, json_modes) if asks_json else None
+        request = question.request
+        self._json = None if request.schema is None else JSONQuestion(request, question.host, json_modes)
         self._begin()
 
     def _begin(self) -> None:
@@ -356,7 +354,7 @@ class PendingReply:
         if reason == "length" and self._tokens.capped:
             reason = "budget"
         answered_by = find_answering_model(request.model, reader.model)
-        prompt = self._count_prompt()
+        prompt = complete_usage(None, self._request.sent_messages, "")
         charges = [self._make_charge(number, prompt, "failed") for number in reader.stream.abandoned]
         if self.chargeable:
             charge = self._make_charge(reader.stream.posts, usage, reason)
@@ -382,9 +380,6 @@ class PendingReply:
             logprobs=reader.logprobs,
         )
 
-    def _count_prompt(self) -> Usage:
-        return complete_usage(None, self._request.sent_messages, "")
-
     def _list_free(self, reader: ReplyReader) -> list[str]:
         """Return the IDs of the requests that the server refused, or never got."""
         stream = reader.stream
@@ -392,7 +387,8 @@ class PendingReply:
         return [self._name_request(number) for number in range(1, stream.posts + 1) if number not in charged]
 
     def _note_post(self, number: int) -> None:
-        charge = self._make_charge(number, self._count_prompt(), "lost")
+        prompt = complete_usage(None, self._request.sent_messages, "")
+        charge = self._make_charge(number, prompt, "lost")
         self._spending.journal.open(charge, self._question.lookup.price)
 
     def _make_charge(self, number: int, usage: Usage, finish_reason: str) -> Charge:

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..api.message_parts import Part, TextPart
-from ..api.messages import ChatRequest, Usage
+from ..api.messages import ChatRequest
 from ..api.parameters import BY_NAME, ParameterValue, join_parameters
+from ..api.token_usage import Usage
 from ..api.usage import estimate_usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt

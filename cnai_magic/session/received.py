@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..api.logprobs import TokenProbability
-from ..api.messages import ChatRequest, Message, Usage
+from ..api.messages import ChatRequest, Message
+from ..api.token_usage import Usage
 from ..money.budget import TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.price_lookup import PriceLookup

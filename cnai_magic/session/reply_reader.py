@@ -16,8 +16,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.logprobs import TokenProbability
-from ..api.messages import ChatRequest, Usage
+from ..api.messages import ChatRequest
 from ..api.retries import Notice
+from ..api.token_usage import Usage
 from ..api.tool_calls import CalledTools
 from ..api.worker import Worker
 from ..errors import TruncatedError

@@ -25,8 +25,9 @@ from cnai_magic.api import requester, responses
 from cnai_magic.api import retries as retries_module
 from cnai_magic.api.billing import Balance
 from cnai_magic.api.client import Client
-from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model, Usage
+from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model
 from cnai_magic.api.retries import Notice
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import (
     AuthenticationError,
     CnaiError,

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.message_parts import ImagePart
-from cnai_magic.api.messages import ChatRequest, Message, Usage
+from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import InputError
 
 HELLO = (Message("user", "hello"),)

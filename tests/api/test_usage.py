@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.message_parts import ImagePart, TextPart
-from cnai_magic.api.messages import Message, Usage
+from cnai_magic.api.messages import Message
 from cnai_magic.api.reader import StreamReader
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.api.usage import complete_usage, estimate_usage
 

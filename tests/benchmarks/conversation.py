@@ -20,8 +20,9 @@ from typing import Any
 import nbformat
 
 from cnai_magic.api.client import Client
-from cnai_magic.api.messages import ChatRequest, Chunk, Usage
+from cnai_magic.api.messages import ChatRequest, Chunk
 from cnai_magic.api.stream import Stream
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply

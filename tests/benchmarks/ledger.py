@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.display.spend import build_overview_table
 from cnai_magic.magics.spend import run_spend_command
 from cnai_magic.magics.spend_scope import read_overview

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.money.cost import Charge, Cost, Spend
 from tests.display.answers import attempt as usual
 

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.reply import Reply
 from cnai_magic.chat.schemas import find_schema
 from cnai_magic.errors import InputError

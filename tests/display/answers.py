@@ -6,7 +6,7 @@ from dataclasses import fields
 from datetime import datetime, timezone
 from typing import Any
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Charge, Cost, Spend

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.cli import TERMINAL
 from cnai_magic.display.spend import (
     ScopeTotal,

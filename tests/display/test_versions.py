@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.order import CellPosition
 from cnai_magic.chat.reply import Reply

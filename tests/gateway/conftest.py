@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import Chunk, Model, Usage
+from cnai_magic.api.messages import Chunk, Model
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.demo import DemoRequest
 from cnai_magic.gateway import server
 from cnai_magic.gateway.app import make_app

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.display.plot import SpendPlot
 from cnai_magic.display.tables import Table
 from cnai_magic.errors import CnaiError, InputError, LedgerError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.money.book import SpendBook
 from cnai_magic.money.cost import Charge, Cost, Spend, format_usd
 from tests.properties import random_examples

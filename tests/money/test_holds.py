@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import BudgetError
 from cnai_magic.money.book import SpendBook
 from cnai_magic.money.cost import DEMO, MONEY, Charge, Cost

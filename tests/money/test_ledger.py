@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from cnai_magic.api.answering_model import describe_models
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import BudgetError, InputError, LedgerError
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money import ledger as ledger_module
@@ -95,7 +95,7 @@ from pathlib import Path
 from cnai_magic.errors import BudgetError, LedgerError
 from cnai_magic.money.ledger import Ledger
 from cnai_magic.api.answering_model import describe_models
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.money.cost import Charge, Cost
 
 path, name = Path(sys.argv[1]), sys.argv[2]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.api.messages import Usage
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import InputError
 from cnai_magic.money.price import Price, PriceList, read_pricing, to_nano_usd
 from tests.properties import random_examples

@@ -10,7 +10,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from cnai_magic.api.message_parts import ImagePart, TextPart, ToolCall
-from cnai_magic.api.messages import Message, Usage
+from cnai_magic.api.messages import Message
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.markdown import DOLLAR

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from cnai_magic.api.messages import Usage
 from cnai_magic.api.parameters import check_parameters
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
 from cnai_magic.chat.reply import Reply

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cnai_magic.api.message_parts import ImagePart, TextPart, ToolCall
-from cnai_magic.api.messages import Message, Usage
+from cnai_magic.api.messages import Message
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.markdown import DOLLAR, escape_markdown
 from cnai_magic.chat.reply import Reply

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.client import Client
-from cnai_magic.api.messages import ChatRequest, Message, Usage
+from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.api.token_usage import Usage
 from cnai_magic.api.worker import Worker
 from cnai_magic.errors import AuthenticationError, CnaiError, QuotaError, RateLimitError, TruncatedError
 from cnai_magic.session import reply_reader
