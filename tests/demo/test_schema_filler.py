@@ -87,4 +87,4 @@ def test_what_is_not_known_is_said_in_a_text_and_not_invented() -> None:
     ],
 )
 def test_any_schema_has_an_end(schema: dict[str, Any]) -> None:
-    fill(PEOPLE, schema)
+    assert isinstance(json.dumps(fill(PEOPLE, schema)), str)

@@ -8,6 +8,7 @@ import linecache
 import re
 import textwrap
 import traceback
+from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -31,10 +32,8 @@ def is_code(value: object) -> bool:
 
 def show_code(value: Any, name: str, tokens: int) -> Shown:
     """Show the source of a function or a class; where it has none, its signature and its documentation."""
-    try:
+    with suppress(FormatError):  # it has no source
         return show_source(value, name, tokens)
-    except FormatError:
-        pass
     try:
         signature = strip_addresses(str(inspect.signature(value)))
     except (TypeError, ValueError):
