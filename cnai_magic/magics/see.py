@@ -24,6 +24,7 @@ def attach_cells(shell_session: ShellSession, which: str) -> Attachment:
 
     Raises InputError where it names none.
     """
+    shell_session.learn_secrets()
     runs = list(_read_runs(shell_session))
     which = which.strip().lower()
     if which == "above":
@@ -34,6 +35,8 @@ def attach_cells(shell_session: ShellSession, which: str) -> Attachment:
     else:
         cells = _choose(runs, which)
     seen = fit(cells, shell_session.settings.see_tokens, "above" if which == "above" else "")
+    if seen.masked:
+        print(f"The cells held {seen.masked} secret{'s' * (seen.masked > 1)}: masked")
     return Attachment(TextPart(seen.text), seen.label)
 
 

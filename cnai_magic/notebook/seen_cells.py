@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..api.tokens import estimate_tokens
+from ..chat.formatters import mask_secrets
+from ..chat.formatters.bounded import strip_addresses
 from ..redaction import clean
 from .saved_outputs import SavedCell
 
@@ -28,30 +30,38 @@ class CellRun:
     source: str
     output: str
 
-    @property
-    def text(self) -> str:
-        """The cell as a model is shown it."""
-        number = self.count or " "
-        shown = f"In [{number}]:\n{self.source.strip()}"
+    def write(self, *, numbered: bool) -> str:
+        """Return the cell as a model is shown it."""
+        number = f" [{self.count or ' '}]" if numbered else ""
+        shown = f"In{number}:\n{self.source.strip()}"
         # The first line keeps its indentation: it may be the head of a table.
         output = self.output.strip("\n").rstrip()
-        return f"{shown}\n\nOut [{number}]:\n{output}" if output else shown
+        return f"{shown}\n\nOut{number}:\n{output}" if output else shown
 
 
 @dataclass(frozen=True, slots=True)
 class SeenCells:
-    """The `cells` that are shown, in order, of so many that were `wanted`; `where` is "above" or ""."""
+    """The `cells` that are shown, in order, of so many that were `wanted`; `where` is "above" or "".
+
+    `masked` secrets stood in them.
+    """
 
     cells: tuple[CellRun, ...]
     wanted: int
     where: str = ""
+    masked: int = 0
 
     @property
     def text(self) -> str:
-        """What a model is sent of them."""
+        """What a model is sent of them.
+
+        Those above have no numbers, which another run would change: the same cells are the same request.
+        """
         of = "" if len(self.cells) == self.wanted else f", the last {len(self.cells)} of {self.wanted}"
         head = f"Cells of the notebook in which this is asked{of}:"
-        return "\n\n".join([head, *(each.text for each in self.cells), "The question:"])
+        return "\n\n".join(
+            [head, *(each.write(numbered=not self.where) for each in self.cells), "The question:"]
+        )
 
     @property
     def label(self) -> str:
@@ -93,20 +103,26 @@ def choose_by_number(runs: Iterable[CellRun], numbers: Iterable[int]) -> list[Ce
 
 
 def fit(cells: Sequence[CellRun], tokens: int, where: str = "") -> SeenCells:
-    """Return the newest cells whose texts fit so many tokens; a long output is shortened in its middle."""
+    """Return the newest cells whose texts fit so many tokens; a long output is shortened in its middle.
+
+    What looks like a secret is masked, and addresses in memory are left out.
+    """
     kept: list[CellRun] = []
-    left = tokens
+    left, masked = tokens, 0
     for cell in reversed(cells):
+        source, in_source = mask_secrets(clean(cell.source))
+        output, in_output = mask_secrets(strip_addresses(clean(cell.output)))
         shown = replace(
             cell,
-            source=_shortened(clean(cell.source), tokens // _SHARE),
-            output=_shortened(clean(cell.output), tokens // _SHARE),
+            source=_shortened(source, tokens // _SHARE),
+            output=_shortened(output, tokens // _SHARE),
         )
-        left -= estimate_tokens(shown.text)
+        left -= estimate_tokens(shown.write(numbered=not where))
         if left < 0:
             break
         kept.insert(0, shown)
-    return SeenCells(tuple(kept), len(cells), where)
+        masked += in_source + in_output
+    return SeenCells(tuple(kept), len(cells), where, masked)
 
 
 def read_outputs(outputs: Iterable[Mapping[str, Any]]) -> str:

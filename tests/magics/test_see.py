@@ -85,7 +85,14 @@ def test_a_saved_notebook_shows_the_cells_of_an_earlier_kernel_in_its_order(tmp_
     with running_kernel(tmp_path, CNAI_NOTEBOOK=str(path)) as kernel:
         answer = kernel.run(cells["q"], "q").answer
     assert (
-        "Out [ ]:\n'from the file'"
+        "Out:\n'from the file'"
         in json.loads(answer.split("```json\n")[1].split("\n```")[0])["messages"][0]["content"]
     )
     assert "not above" not in answer
+
+
+def test_what_looks_like_a_secret_is_masked_and_said(kernel: Kernel) -> None:
+    number = kernel.run("password = 'hunter2secret'\nprint(password)", "s").reply["execution_count"]
+    ran = kernel.run(f"%%cnai demo-echo --once --see {number}\nWhy?", "q")
+    assert "password = '[secret masked]'" in ran.answer
+    assert "The cells held 1 secret: masked" in ran.stdout

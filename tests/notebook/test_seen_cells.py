@@ -52,7 +52,7 @@ def test_without_a_file_the_cells_stand_in_the_order_of_their_runs() -> None:
 
 def test_what_a_run_showed_is_shown_else_what_the_file_holds() -> None:
     live = place_above(FILE, [run(7, "b", "x + 1", "10")], "q")[-1]
-    assert live.text == "In [7]:\nx + 1\n\nOut [7]:\n10"
+    assert live.write(numbered=True) == "In [7]:\nx + 1\n\nOut [7]:\n10"
     # Displays of this kernel are in the file alone.
     assert place_above(FILE, [run(7, "b", "x + 1")], "q")[-1].output == "2"
     assert place_above(FILE, [run(7, "b", "x + 3")], "q")[-1].output == ""
@@ -88,6 +88,19 @@ def test_a_long_output_is_shortened_in_its_middle() -> None:
     assert shown.endswith(" end")
     assert "characters left out" in shown
     assert estimate_tokens(seen.text) <= 1_000
+
+
+def test_secrets_and_addresses_are_not_shown() -> None:
+    cells = [run(1, "a", "password = 'hunter2secret'\nthing", "<Thing object at 0x7f6adfdaf890>")]
+    seen = fit(cells, 1000)
+    assert seen.masked == 1
+    assert "hunter2secret" not in seen.text
+    assert "0x7f6adfdaf890" not in seen.text
+
+
+def test_cells_above_are_the_same_text_after_another_run() -> None:
+    texts = {fit([run(count, "a", "x = 1", "2")], 1000, "above").text for count in (0, 1, 7)}
+    assert len(texts) == 1
 
 
 def test_outputs_of_a_file_are_read_as_text_and_nothing_else() -> None:
