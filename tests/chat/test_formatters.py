@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import cnai_magic
 from cnai_magic.api.tokens import estimate_tokens
-from cnai_magic.chat.formatters import Shown, show_value
+from cnai_magic.chat.formatters import Shown, mask_secrets, show_value
 from cnai_magic.chat.prompt import render_prompt
 from cnai_magic.errors import InputError
 from cnai_magic.redaction import ApiKey
@@ -407,6 +407,12 @@ def test_what_looks_like_a_secret_is_masked_and_counted(value: object, secret: s
         assert secret not in found.text
         assert "[secret masked]" in found.text
         assert found.masked >= 1
+
+
+@pytest.mark.parametrize("text", ["a-" * 200_000, "-" * 400_000, "password " * 50_000, "x.y" * 100_000])
+def test_a_long_text_of_words_and_dashes_is_searched_in_linear_time(text: str) -> None:
+    # It would take hours otherwise.
+    assert mask_secrets(f"{text} password = 'hunter22'")[1] == 1
 
 
 @pytest.mark.parametrize(

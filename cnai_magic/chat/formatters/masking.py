@@ -28,11 +28,11 @@ _FORMS = re.compile(
 _ASSIGNED = (
     re.compile(r"(?<=://)([^\s:/@\"']*:)[^\s/@\"']+(?=@)"),
     re.compile(
-        rf"((?<![A-Za-z])[\w.-]*?{_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*\")(?:\\.|[^\"\\\n]){{4,}}(?=\")",
+        rf"({_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*\")(?:\\.|[^\"\\\n]){{4,}}(?=\")",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"((?<![A-Za-z])[\w.-]*?{_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*')(?:\\.|[^'\\\n]){{4,}}(?=')",
+        rf"({_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*')(?:\\.|[^'\\\n]){{4,}}(?=')",
         re.IGNORECASE,
     ),
     re.compile(r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[^\s\"']{8,}", re.IGNORECASE),
