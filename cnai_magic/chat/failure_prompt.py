@@ -60,7 +60,7 @@ def _failing_line(error: BaseException) -> str:
     import traceback
 
     if isinstance(error, SyntaxError):
-        return error.text or ""
+        return error.text if isinstance(error.text, str) else ""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if each.line]
     own = [each for each in frames if "ipykernel_" in each.filename or "<ipython-input" in each.filename]
     return str((own or frames)[-1].line) if frames else ""
@@ -68,8 +68,9 @@ def _failing_line(error: BaseException) -> str:
 
 def _list_known(error: BaseException, line: str, variables: Mapping[str, Any]) -> Iterator[str]:
     """Yield what there is that may have been meant: names, attributes, columns, keys."""
-    if isinstance(error, NameError) and error.name:
-        public = [name for name in (*variables, *dir(builtins)) if not name.startswith("_")]
+    if isinstance(error, NameError) and isinstance(error.name, str):
+        names = [name for name in (*variables, *dir(builtins)) if isinstance(name, str)]
+        public = [name for name in names if not name.startswith("_")]
         yield from _write_names("Similar names that exist", find_nearest(error.name, public, _MOST_NAMES))
     elif isinstance(error, AttributeError) and isinstance(error.name, str):
         names = _list_attributes(error.obj)
@@ -98,7 +99,8 @@ def _list_labels(name: str, value: Any) -> tuple[str, list[str]]:
 
 
 def _write_names(words: str, names: Iterable[str]) -> Iterator[str]:
-    shown = [mask_secrets(name[:_LONGEST_NAME])[0] for name in names]
-    more = f", and {len(shown) - _MOST_COLUMNS} more" if len(shown) > _MOST_COLUMNS else ""
+    known = list(names)
+    shown = [mask_secrets(name[:_LONGEST_NAME])[0] for name in known[:_MOST_COLUMNS]]
+    more = f", and {len(known) - len(shown):,} more" if len(known) > len(shown) else ""
     if shown:
-        yield f"{words}: {', '.join(map(repr, shown[:_MOST_COLUMNS]))}{more}."
+        yield f"{words}: {', '.join(map(repr, shown))}{more}."

@@ -33,7 +33,7 @@ def fix(shell_session: ShellSession, line: str) -> None:
         raise InputError(
             "the last error is of these magics themselves, not of your code",
             why=failure.error.what,
-            next_step="do what its message says",
+            next_step="do what its message says; or run the cell that fails again, then %cnai_fix",
         )
     prompt = build_failure_prompt(
         failure,

@@ -93,6 +93,22 @@ def test_a_fence_in_the_cell_does_not_end_the_one_around_it() -> None:
     assert "````python" in text
 
 
+@pytest.mark.parametrize(
+    "error", [NameError("x", name=5), SyntaxError("x", ("f", 1, 1, 5)), AttributeError("x", name=5, obj=None)]
+)
+def test_an_exception_whose_fields_are_no_texts_is_shown_as_it_is(error: Exception) -> None:
+    variables: dict[Any, Any] = {5: 1, "number": 2}
+    text = build_failure_prompt(Failure(error, "number"), variables, "", hint=False, tokens=2000)
+    assert type(error).__name__ in text
+
+
+def test_of_many_keys_the_first_are_named() -> None:
+    many = {f"key_{number}": 0 for number in range(300_000)}
+    failure = Failure(KeyError("x"), "many['x']")
+    text = build_failure_prompt(failure, {"many": many}, "", hint=False, tokens=2000)
+    assert "'key_59', and 299,940 more." in text
+
+
 def test_what_raises_when_it_is_looked_at_is_no_second_failure() -> None:
     class Odd:
         def __dir__(self) -> list[str]:

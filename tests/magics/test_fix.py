@@ -67,6 +67,14 @@ def test_a_failure_before_the_first_magic_and_one_of_syntax_are_known(
 
 def test_where_there_is_nothing_to_fix_nothing_is_sent(kernel: Kernel, server: ScriptedServer) -> None:
     assert "no cell has failed" in "\n".join(kernel.run("%cnai_fix", "a").error)
-    # Its own error is the last one then, and a model knows nothing of it.
+    # A model knows nothing of an error of the magics.
+    kernel.run("%%cnai --nosuch\nWhy?", "b")
     assert "of these magics themselves" in "\n".join(kernel.run("%cnai_fix", "a").error)
     assert not server.requests
+
+
+def test_a_wrong_option_does_not_hide_the_cell_that_failed(kernel: Kernel, server: ScriptedServer) -> None:
+    kernel.run("1 / 0", "a")
+    assert "did you mean --hint?" in "\n".join(kernel.run("%cnai_fix --hnt", "b").error)
+    kernel.run("%cnai_fix --hint", "b")
+    assert "ZeroDivisionError" in question(server)
