@@ -113,7 +113,9 @@ class Kernel:
 
     def complete(self, code: str) -> list[str]:
         """Return the lines that a front end would offer with the cursor at `|`, or at the end."""
-        before, _, after = code.partition("|")
+        before, mark, after = code.rpartition("|")
+        if not mark:
+            before, after = after, ""
         reply = self._client.complete(before + after, len(before), reply=True, timeout=PATIENCE)["content"]
         head = before[: reply["cursor_start"]].rpartition("\n")[2]
         return [head + each for each in reply["matches"]]

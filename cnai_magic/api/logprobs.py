@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -84,7 +85,9 @@ def _read_alternatives(value: object) -> tuple[tuple[str, float], ...]:
 
 
 def _is_logprob(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max  # also of an int that no float can hold
 
 
 def _clean_token(token: str) -> str:

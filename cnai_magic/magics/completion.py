@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..api.thinking_control import LEVELS
+from ..chat.prompt_filters import FILTERS
 from ..errors import CnaiError
 from .arguments import Parser
 from .chat import list_chat_commands
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Completion", "complete"]
 
 _MAGIC = re.compile(r"\s*(?:[\w.\[\], ]+=\s*)?(?P<magic>%%?cnai(?:_[a-z]+)?)\s(?P<line>.*)\Z", re.DOTALL)
-_EXPRESSION = re.compile(r"(?<!\\)\{\{[^{}\n]*?(?P<name>[A-Za-z_][\w.]*)?\Z")
+_EXPRESSION = re.compile(r"(?<!\\)\{\{(?P<head>[^{}\n]*?)(?P<name>[A-Za-z_][\w.]*)?\Z")
+# What stands before a name in an expression: nothing, an operator, an opening bracket.
+_OPERAND_FOLLOWS = re.compile(r"(?:^|[-+*/%<>=!~(\[,:]|\b(?:and|or|not|in|is|if|else))\Z")
 _PARSERS: dict[str, Callable[[], Parser]] = {
     "%%cnai": build_ask_parser,
     "%cnai": lambda: build_ask_parser("%cnai"),
@@ -68,7 +72,9 @@ def complete(
     match = _MAGIC.match(before)
     if match is None or match["magic"].startswith("%%") is not (is_prompt and in_first_line):
         return None
-    return _complete_line(shell_session, match["magic"], match["line"])
+    found = _complete_line(shell_session, match["magic"], match["line"])
+    # With nothing to offer, what was typed is offered: else IPython offers keywords and other magics.
+    return found._replace(candidates=found.candidates or [found.fragment]) if found else None
 
 
 def _complete_body(shell_session: ShellSession, before: str) -> Completion:
@@ -77,6 +83,13 @@ def _complete_body(shell_session: ShellSession, before: str) -> Completion:
     if match is None:
         return Completion("", [])
     name = match["name"] or ""
+    head = match["head"].rstrip()
+    if head.endswith("|") and not head.endswith("||"):
+        return _choose(name, list(FILTERS))
+    if head.endswith("."):
+        return Completion(name, [])  # IPython knows what it is an attribute of
+    if not _OPERAND_FOLLOWS.search(head):
+        return Completion(name, [name])
     owner, dot, attribute = name.rpartition(".")
     if not dot:
         return _choose(name, _list_variables(shell_session))
@@ -130,6 +143,8 @@ def _complete_value(shell_session: ShellSession, action: Action, fragment: str) 
     if action.choices:
         return _choose(fragment, [str(each) for each in action.choices])
     kind = next((each for each in action.option_strings if each.startswith("--")), "")
+    if kind == "--think":
+        return _choose(fragment, LEVELS)
     if kind in ("--file", "--csv"):
         return _complete_path(fragment)
     if kind == "--image":
@@ -196,7 +211,8 @@ def _list_prompts(shell_session: ShellSession) -> list[str]:
 def _list_variables(shell_session: ShellSession) -> list[str]:
     shell = shell_session.shell
     hidden = shell.user_ns_hidden
-    own = [name for name in shell.user_ns if not name.startswith("_") and name not in hidden]
+    names = [name for name in shell.user_ns if isinstance(name, str)]
+    own = [name for name in names if not name.startswith("_") and name not in hidden]
     return [*sorted(own), "In", "Out", "Err"]
 
 
@@ -208,7 +224,10 @@ def _list_functions(shell_session: ShellSession) -> list[str]:
 def _list_attributes(value: object) -> list[str]:
     """Return the names that a value has by itself and by its class; no code of its own is run."""
     found = {name for kind in type(value).__mro__ for name in vars(kind)}
-    own = vars(value) if getattr(type(value), "__dictoffset__", 0) else {}
+    try:
+        own = dict(object.__getattribute__(value, "__dict__"))
+    except Exception:  # noqa: BLE001  it has none, or its class makes it by code that raises
+        own = {}
     return sorted({*found, *(name for name in own if isinstance(name, str))})
 
 

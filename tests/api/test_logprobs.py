@@ -33,6 +33,7 @@ def token(text: str, logprob: object, *others: tuple[str, float]) -> dict[str, A
             (TokenProbability("c", -1.0),),
         ),
         ({"content": [{"token": "a", "logprob": -1, "top_logprobs": "x"}]}, (TokenProbability("a", -1.0),)),
+        ({"content": [token("a", -(10**400)), token("b", 10**400), token("c", float("-inf"))]}, ()),
         ({"content": None}, ()),
         (None, ()),
         ([], ()),

@@ -34,6 +34,9 @@ def kernel(tmp_path_factory: pytest.TempPathFactory, server: ScriptedServer) -> 
         kernel.run(
             "sales_table = [1]\nsalary = 2\ndef sum_up(): ...\nclass Point: ...\npoint = Point(); point.x = 1"
         )
+        kernel.run(
+            "class Hostile:\n    @property\n    def __dict__(self): raise RuntimeError\nhostile = Hostile()"
+        )
         server.reply(json_response({"data": [{"id": each} for each in MODELS]}))
         kernel.run("%cnai_models")
         server.reply(sse("Yes."))
@@ -69,10 +72,20 @@ def kernel(tmp_path_factory: pytest.TempPathFactory, server: ScriptedServer) -> 
         ("%cnai_chat use oth", ["%cnai_chat use other"]),
         ("%cnai_spend --csv sales", ["%cnai_spend --csv 'sales figures.csv'", "%cnai_spend --csv sales.csv"]),
         ("%cnai_fix --h", ["%cnai_fix --help", "%cnai_fix --hint"]),
+        ("%%cnai --think m", ["%%cnai --think medium", "%%cnai --think max"]),
+        # Where nothing is known, IPython does not offer its own words.
+        ("%%cnai --seed ", ["%%cnai --seed "]),
+        ("%%cnai nosuch", ["%%cnai nosuch"]),
         # Names in a prompt, and nothing of Python in its text.
         ("%%cnai\nMean of {{ sal", ["Mean of {{ salary", "Mean of {{ sales_table"]),
         ("%%cnai\nMean of {{ salary + sales_t| }}", ["Mean of {{ salary + sales_table"]),
         ("%%cnai\nWhat is {{ point.x", ["What is {{ point.x"]),
+        ("%%cnai\n{{ sales_table | he|", ["{{ sales_table | head"]),
+        ("%%cnai\n{{ sales_table | head(2) }} {{ salar|", ["{{ sales_table | head(2) }} {{ salary"]),
+        ("%%cnai\n{{ sales_table[sala", ["{{ sales_table[salary"]),
+        ("%%cnai\n{{ In[1", ["{{ In[1"]),
+        ("%%cnai\n{{ salary ", ["{{ salary "]),
+        ("%%cnai\n{{ hostile.", []),
         ("%%cnai\nI want to impor", []),
         ("%%cnai\nprint sal", []),
         # Cells that ask nothing are Python's.
