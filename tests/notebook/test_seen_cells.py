@@ -59,7 +59,10 @@ def test_what_a_run_showed_is_shown_else_what_the_file_holds() -> None:
 
 
 def test_the_head_of_a_printed_table_stays_above_its_columns() -> None:
-    assert run(2, "a", "df\n", "\n   x  y\n0  1  2\n").text == "In [2]:\ndf\n\nOut [2]:\n   x  y\n0  1  2"
+    assert (
+        run(2, "a", "df\n", "\n   x  y\n0  1  2\n").write(numbered=True)
+        == "In [2]:\ndf\n\nOut [2]:\n   x  y\n0  1  2"
+    )
 
 
 def test_cells_are_chosen_by_their_numbers_each_once() -> None:
