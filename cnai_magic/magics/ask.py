@@ -24,7 +24,14 @@ from .expansion import expand
 from .hints import check_variable
 from .parsers import build_ask_parser
 from .prompt_names import collect_names
-from .prompts import find_prompt, merge_prompt, read_instructions, read_variables, show_instructions
+from .prompts import (
+    check_variables,
+    find_prompt,
+    merge_prompt,
+    read_instructions,
+    read_variables,
+    show_instructions,
+)
 from .shell_session import ShellSession
 
 if TYPE_CHECKING:
@@ -120,6 +127,7 @@ def _build_prompt(
 ) -> RenderedPrompt:
     """Return the question with its values, and within its saved prompt."""
     variables = read_variables(arguments.var)
+    check_variables(variables, f"{typed}\n{saved.body if saved else ''}")
     rendered = RenderedPrompt([Piece(typed)])
     if in_cell and not arguments.raw:
         rendered = _render(shell_session, typed, variables)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ..api.parameters import check_parameters
+from ..chat.braces import find_braces
 from ..chat.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_prompt
 from ..display.line import Line
 from ..display.tables import Table
@@ -22,6 +23,7 @@ from .parsers import build_prompt_parser
 from .shell_session import ShellSession
 
 __all__ = [
+    "check_variables",
     "find_prompt",
     "list_prompts",
     "manage_prompts",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"\w[\w.-]{0,63}")
+_WORD = re.compile(r"[^\W\d]\w*")
 _LARGEST = 2**20
 _INSTRUCTIONS = "CNAI.md"
 _LONGEST_LINE = 80
@@ -67,7 +70,21 @@ def read_variables(pairs: list[str]) -> dict[str, str]:
 def read_instructions(shell_session: ShellSession) -> str:
     """Return the text of the CNAI.md beside the notebook, "" where there is none."""
     path = shell_session.folder / _INSTRUCTIONS
-    return read_text(path, limit=_LARGEST).strip() if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    _check_link(path, shell_session.folder)
+    return read_text(path, limit=_LARGEST).strip()
+
+
+def check_variables(variables: Iterable[str], text: str) -> None:
+    """Raise InputError for a variable that no braces of a prompt mention."""
+    names = {name for brace in find_braces(text) for name in _WORD.findall(brace.inside)}
+    for each in variables:
+        if each not in names:
+            raise InputError(
+                f"--var {each} is not used: no {{{{ }}}} of the prompt holds that name",
+                why=suggest_name(each, names),
+            )
 
 
 def show_instructions(shell_session: ShellSession, prompt: str, options: Options) -> None:
@@ -129,6 +146,8 @@ def _save(shell_session: ShellSession, arguments: Namespace) -> object:
     folder = _folders(shell_session)[1 if arguments.user else 0]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{arguments.name}.md"
+    if not arguments.user:
+        _check_link(path, shell_session.folder)
     write_new(path, format_saved_prompt(prompt).encode(), force=arguments.force)
     return Line(f"Saved as {_shorten(shell_session, path)}. To use it: %%cnai -T {arguments.name}")
 
@@ -148,11 +167,34 @@ def _folders(shell_session: ShellSession) -> list[Path]:
 def list_prompts(shell_session: ShellSession) -> Iterator[Path]:
     """Yield the files of all saved prompts; one beside the notebook hides the user's of the same name."""
     seen = set()
-    for folder in _folders(shell_session):
-        for path in sorted(folder.glob("*.md")) if folder.is_dir() else []:
-            if path.stem not in seen and _NAME.fullmatch(path.stem):
-                seen.add(path.stem)
-                yield path
+    own, of_user = _folders(shell_session)
+    found = [path for path in _list_files(own) if _stays_below(path, shell_session.folder)]
+    for path in [*found, *_list_files(of_user)]:
+        if path.stem not in seen:
+            seen.add(path.stem)
+            yield path
+
+
+def _list_files(folder: Path) -> list[Path]:
+    paths = sorted(folder.glob("*.md")) if folder.is_dir() else []
+    return [path for path in paths if _NAME.fullmatch(path.stem) and path.is_file()]
+
+
+def _stays_below(path: Path, folder: Path) -> bool:
+    """Tell whether a path leads to below a folder: notebooks of others may come with links to elsewhere."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return False
+
+
+def _check_link(path: Path, folder: Path) -> None:
+    if not _stays_below(path, folder):
+        raise InputError(
+            f"{path.name} is a link to a place outside of the notebook's folder, and is left alone",
+            why="a folder from somebody else could send a private file in this way",
+            next_step="put a copy in the place of the link",
+        )
 
 
 def _find(shell_session: ShellSession, name: str) -> Path:

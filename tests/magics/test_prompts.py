@@ -82,7 +82,7 @@ def test_a_question_uses_a_saved_prompt_and_may_set_its_own_options(
         "{{ language }}",
         "c",
     )
-    assert question(server) == "Review in German: German"
+    assert question(server) == "Review in German: German 2"
     assert (body(server)["model"], body(server)["temperature"]) == ("other", 1)
     # In a line the braces of the question are text, those of the prompt are not.
     kernel.run("%cnai -T review --once what is {{ code }}", "d")
@@ -122,6 +122,7 @@ _WRONG = {
     "-T broken": "line 2",
     "-T review --var language": "--var NAME=VALUE",
     "-T needs": "topic",
+    "-T review --var lnguage=German": "did you mean language?",
 }
 
 
@@ -158,3 +159,26 @@ def test_cnai_md_beside_the_notebook_is_its_system_message_and_is_shown_once(
     kernel.run("%cnai_chat system Of this conversation", "e")
     kernel.run("%%cnai\nFourth", "f")
     assert system() == ["Of this conversation"]
+
+
+def test_links_to_elsewhere_are_neither_read_nor_written(
+    kernel: Kernel, server: ScriptedServer, folder: Path, tmp_path: Path
+) -> None:
+    private = tmp_path / "private"
+    private.write_text("a private key")
+    write(folder, "inside", "Inside")
+    (folder / "prompts" / "key.md").symlink_to(private)
+    (folder / "prompts" / "folder.md").mkdir()
+    (folder / "prompts" / "same.md").symlink_to(folder / "prompts" / "inside.md")
+    assert "no saved prompt 'key'" in said(kernel.run("%%cnai -T key\nx", "a"))
+    assert "no saved prompt 'folder'" in said(kernel.run("%cnai_prompt delete folder", "b"))
+    assert not kernel.run("%%cnai -T same --once\n", "c").error
+    assert question(server) == "Inside"
+    assert "is a link" in said(kernel.run("%cnai_prompt save key --force", "d"))
+    assert private.read_text() == "a private key"
+    asked = len(server.requests)
+    (folder / "CNAI.md").symlink_to(private)
+    ran = kernel.run("%%cnai\nHello", "e")
+    assert "is a link" in said(ran)
+    assert "a private key" not in said(ran)
+    assert len(server.requests) == asked
