@@ -79,7 +79,7 @@ def test_a_question_uses_a_saved_prompt_and_may_set_its_own_options(
     assert ran.final["prompt"] == "Review in English: this: x = 1"
     kernel.run(
         "%%cnai -T review -m other --temperature 1 -s Briefly --var language=German --var n=2 --once\n"
-        "{{ language }}",
+        "{{ language }} {{ n }}",
         "c",
     )
     assert question(server) == "Review in German: German 2"
