@@ -274,6 +274,13 @@ def test_what_was_thought_and_cached_is_told_by_model(spent: KernelSession) -> N
 # -- rows ---------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def no_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of the same process may have imported it."""
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+
+
+@pytest.mark.usefixtures("no_pandas")
 def test_rows_of_the_overview_are_data(spent: KernelSession) -> None:
     rows = read_spend(spent, "")
     assert [row["scope"] for row in rows if not row["demo"]] == [
@@ -291,6 +298,7 @@ def test_rows_of_the_overview_are_data(spent: KernelSession) -> None:
         assert row["unpriced_requests"] == sum(each.cost.nano is None for each in charges)
 
 
+@pytest.mark.usefixtures("no_pandas")
 @pytest.mark.parametrize("by", _GROUPS)
 def test_rows_of_sums_are_data_and_a_file_has_the_same(spent: KernelSession, by: str, tmp_path: Path) -> None:
     rows = read_spend(spent, f"--by {by} --of all")
@@ -306,6 +314,7 @@ def test_rows_of_sums_are_data_and_a_file_has_the_same(spent: KernelSession, by:
     assert [Decimal(line["cost_usd"]) * 10**9 for line in lines] == [row["nano_usd"] for row in rows]
 
 
+@pytest.mark.usefixtures("no_pandas")
 def test_rows_are_a_data_frame_where_pandas_is_in_use(
     spent: KernelSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
