@@ -128,13 +128,13 @@ def _conversation(turns: int) -> Conversation:
 class _Ready(Client):
     """A client whose answer is there already."""
 
-    def stream(self, request: ChatRequest, on_notice: Any = None, **options: Any) -> Stream:
+    def stream(self, request: ChatRequest, on_notice: Any = None, **_: Any) -> Stream:
         return _ReadyStream(
             self._requester,
             request,
             whole=False,
             retries=0,
-            without_usage=set(),
+            refusals=self._refusals,
             on_notice=None,
             on_post=None,
         )
@@ -149,7 +149,7 @@ class _ReadyStream(Stream):
 class _ReadyServers(Servers):
     """The server of such a client."""
 
-    def client(self, endpoint: Endpoint) -> Client:
+    def get_client(self, endpoint: Endpoint) -> Client:
         return _Ready("http://127.0.0.1:9/v1", "sk-benchmark")
 
 

@@ -76,7 +76,18 @@ class _Ours:
     def begin(self) -> None:
         request = ChatRequest("deepseek-chat", (Message("user", "Explain"),))
         conversation = Conversation("main")
-        question = Question(request, "Explain", Options(), conversation, CellPosition(), 1, 1, 0, demo=False)
+        question = Question(
+            request,
+            prompt="Explain",
+            system=None,
+            options=Options(),
+            conversation=conversation,
+            position=CellPosition(),
+            turn=1,
+            attempt=1,
+            omitted_turns=0,
+            demo=False,
+        )
         self._view.begin(question, lambda: None)
 
     def update(self, piece: str) -> None:
