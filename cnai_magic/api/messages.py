@@ -101,12 +101,6 @@ class Message:
         return [] if isinstance(self.content, str) else [p for p in self.content if isinstance(p, ImagePart)]
 
     @property
-    def lost_images(self) -> int:
-        """How many images words stand for, because a notebook did not keep them."""
-        parts = () if isinstance(self.content, str) else self.content
-        return sum(isinstance(part, KeptImage) for part in parts)
-
-    @property
     def _words(self) -> str:
         """All text that a model reads of it."""
         if isinstance(self.content, str) and not self.tool_calls:

@@ -120,9 +120,10 @@ class Conversation:
 
         `first_run` is when its cell first ran; None is after all that stands here. See `messages`.
         """
-        before = bisect_left(self.turns, self._order(position, first_run), key=lambda turn: turn.order)
-        messages, omitted_turns = self.messages(prompt, before, system=system, history_tokens=history_tokens)
         turn = self.turn_at(position) or self.detached.get(position)
+        order = turn.order if turn else self._order_new(position, first_run)
+        before = bisect_left(self.turns, order, key=lambda each: each.order)
+        messages, omitted_turns = self.messages(prompt, before, system=system, history_tokens=history_tokens)
         sent = enumerate(self.turns[omitted_turns:before], omitted_turns + 1)
         return Context(
             messages,
@@ -132,12 +133,9 @@ class Conversation:
             with_former=tuple(number for number, each in sent if each.failed),
         )
 
-    def _order(self, position: CellPosition, first_run: datetime | None) -> tuple[datetime, int]:
-        """Return what orders the turn at `position`, next to the other turns of its cell where it has any."""
+    def _order_new(self, position: CellPosition, first_run: datetime | None) -> tuple[datetime, int]:
+        """Return what orders a new turn at `position`, next to the other turns of its cell if it has any."""
         if position.is_asked_again:
-            standing = self.turn_at(position) or self.detached.get(position)
-            if standing is not None:
-                return standing.order
             for turn in (*self.turns, *self.detached.values()):
                 if turn.position.cell == position.cell and turn.position.kind == position.kind:
                     return turn.first_run, position.index_in_cell
@@ -192,10 +190,11 @@ class Conversation:
         standing = self.turn_at(position)
         if standing is not None:
             return standing, self.turns.index(standing)
-        order = self._order(position, first_run)
-        turn = self.detached.pop(position, None) or Turn(position, id=turn_id)
-        turn.first_run = order[0]
-        index = bisect_left(self.turns, order, key=lambda each: each.order)
+        turn = self.detached.pop(position, None)
+        if turn is None:
+            first_run, _ = self._order_new(position, first_run)
+            turn = Turn(position, id=turn_id, first_run=first_run)
+        index = bisect_left(self.turns, turn.order, key=lambda each: each.order)
         self.turns.insert(index, turn)
         return turn, index
 

@@ -57,7 +57,7 @@ class Turn:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The question, calls of tools and the answer as they are sent with later questions."""
-        reply = self.reply
+        reply = self.attempts[self.current].reply
         if self._sent is None or self._sent[0] is not reply:
             question = Message("user", reply.prompt_parts or reply.prompt)
             self._sent = reply, (question, *reply.steps, Message("assistant", reply.text))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from ..api.message_parts import KeptImage
+from ..api.messages import Message
 from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
 from ..chat.kernel_code import find_kernel_code
@@ -49,7 +52,7 @@ class Recorder:
                 chosen=bool(question.options.chat),
                 with_code=question.options.to_cell and bool(find_kernel_code(reply.text)),
                 omitted_turns=question.omitted_turns,
-                lost_images=sum(each.lost_images for each in question.request.messages),
+                lost_images=_count_lost_images(question.request.messages),
                 with_former=question.with_former,
                 total=self._sum_notebook(demo=question.demo),
             )
@@ -123,6 +126,12 @@ class Recorder:
         self._conversations.meet(turn.id)
         # Only what is shown has the other attempts with it: they would hold each other otherwise.
         return turn.shown(self._settings.save_attempts)
+
+
+def _count_lost_images(messages: Iterable[Message]) -> int:
+    """Return how many images of messages words stand for, because a notebook did not keep them."""
+    contents = [each.content for each in messages if not isinstance(each.content, str)]
+    return sum(isinstance(part, KeptImage) for content in contents for part in content)
 
 
 def _reply(received: Received) -> Reply:
