@@ -11,7 +11,7 @@ from ..money.price import cost_of
 from .question import Question
 from .reply_reader import Arrived, ReplyReader
 
-__all__ = ["count_usage", "describe_oddities", "make_charge"]
+__all__ = ["count_usage", "describe_oddities", "describe_thinking", "make_charge"]
 
 
 def count_usage(request: ChatRequest, arrived: Arrived, reader: ReplyReader) -> Usage:
@@ -38,12 +38,17 @@ def make_charge(question: Question, identifier: str, usage: Usage, finish_reason
     )
 
 
-def describe_oddities(request: ChatRequest, arrived: Arrived, reader: ReplyReader, usage: Usage) -> str:
-    """Return what is odd about an answer: what followed its end, and options that were not obeyed."""
-    thinking, think = "", request.parameters.get("think")
-    if reader.stream.sent and think is not None:
-        thought = bool(arrived.reasoning.strip() or usage.reasoning_tokens)
-        thinking = describe_effect(think, thought=thought, sent=reader.stream.thinking_sent)
+def describe_thinking(request: ChatRequest, arrived: Arrived, reader: ReplyReader, usage: Usage) -> str:
+    """Return what a person should know whose level of thinking had no effect on an answer, "" if it had."""
+    think = request.parameters.get("think")
+    if think is None or not reader.stream.sent:
+        return ""
+    thought = bool(arrived.reasoning.strip() or usage.reasoning_tokens)
+    return describe_effect(think, thought=thought, sent=reader.stream.thinking_sent)
+
+
+def describe_oddities(request: ChatRequest, arrived: Arrived, reader: ReplyReader) -> str:
+    """Return what is odd about an answer: what followed its end, and probabilities that did not come."""
     asked = request.parameters.get("logprobs") is not None and bool(arrived.text)
     unknown = "the server gave no probabilities" if asked and not reader.logprobs else ""
-    return "; ".join(filter(None, (reader.note, thinking, unknown)))
+    return "; ".join(filter(None, (reader.note, unknown)))

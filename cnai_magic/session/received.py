@@ -26,6 +26,7 @@ class Received:
     entered: for the answer, and for requests before it that the server may charge for. The requests with the
     IDs `free` cost nothing. `lookup` finds the price, where it is not known yet. `first_token_after` and
     `seconds` count from the sending. `logprobs` are those of the tokens of `text`.
+    `thinking` says that the level of thinking had no effect, "" where it had.
     `steps` are the calls of tools before it, with their results, and `call_seconds` how long each call took.
     """
 
@@ -47,6 +48,7 @@ class Received:
     seconds: float
     first_token_after: float | None
     logprobs: tuple[TokenProbability, ...] = ()
+    thinking: str = ""
     steps: tuple[Message, ...] = ()
     call_seconds: tuple[float, ...] = ()
 
@@ -56,6 +58,7 @@ def join_received(first: Received, second: Received) -> Received:
     return replace(
         second,
         reasoning=second.reasoning or first.reasoning,
+        thinking=second.thinking or first.thinking,
         usage=first.usage + second.usage,
         cost=first.cost + second.cost,
         started=first.started,

@@ -37,11 +37,13 @@ class Recorder:
         self._settings = settings
         self._conversations = conversations
         self._spending = spending
+        # Remarks about thinking that were made of a model of a host: each is made once.
+        self._remarked: set[tuple[str, str, str]] = set()
 
     def settle(self, received: Received) -> Attempt:
         """Charge an answer, and record it where it belongs into the conversation."""
         question = received.question
-        reply = _reply(received)
+        reply = _build_reply(self._remark_once(received))
         with self.lock.current:
             self.charge(received)
             attempt = Attempt(
@@ -65,6 +67,14 @@ class Recorder:
                 attempt = replace(attempt, in_force=in_force).with_footer()
             self.latest = attempt
         return attempt
+
+    def _remark_once(self, received: Received) -> Received:
+        """Return what came with the remark about its thinking in its note, unless that was made before."""
+        remark = (received.question.host, received.request.model, received.thinking)
+        if not received.thinking or remark in self._remarked:
+            return received
+        self._remarked.add(remark)
+        return replace(received, note="; ".join(filter(None, (received.note, received.thinking))))
 
     def charge(self, received: Received) -> None:
         """Charge for the requests that were sent for an answer, whatever came of it."""
@@ -134,7 +144,7 @@ def _count_lost_images(messages: Iterable[Message]) -> int:
     return sum(isinstance(part, KeptImage) for content in contents for part in content)
 
 
-def _reply(received: Received) -> Reply:
+def _build_reply(received: Received) -> Reply:
     question, request = received.question, received.request
     reply = Reply(
         text=received.text,
