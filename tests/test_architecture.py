@@ -64,7 +64,7 @@ _LIBRARIES: dict[str, set[str]] = {
 _OWNED = {
     "sqlite3": {"money.ledger", "money.sqlite_holds", "money.sqlite_store", "money.sqlite_sums"},
     "socket": {"api", "gateway", "session.notice"},
-    "asyncio": {"gateway"},
+    "asyncio": {"gateway", "session.coroutines"},
     "http": {"api"},
 }
 # Pure packages and modules do no I/O: they open nothing, and know neither clock nor network nor threads.

@@ -140,9 +140,7 @@ def _check_function(name: str, function: Any) -> None:
         why, step = "it is a class", "name a function, which may make an object of it"
     elif not callable(function):
         why, step = f"it is a value of type {type(function).__name__}", "name a function"
-    elif _is_any(function, inspect.iscoroutinefunction, inspect.isasyncgenfunction):
-        why, step = "it is async, and its result would have to be awaited", "write it as a plain def"
-    elif _is_any(function, inspect.isgeneratorfunction):
+    elif _is_any(function, inspect.isgeneratorfunction, inspect.isasyncgenfunction):
         why, step = "it yields, and has no result", "return a list"
     if why:
         raise InputError(f"{name:.100} cannot be a tool", parameter="tools", why=why, next_step=step)

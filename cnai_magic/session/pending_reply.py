@@ -26,7 +26,7 @@ from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.spending import Spending
-from .answer_facts import count_usage, describe_oddities, make_charge
+from .answer_facts import count_usage, describe_oddities, describe_thinking, make_charge
 from .beginning import Beginning
 from .json_question import JSONModes, JSONQuestion
 from .question import Question
@@ -141,12 +141,14 @@ class PendingReply:
                 raise
             assert self._reader is not None, "it is made where the question is sent"
             received, called = self._sum_up(self._reader), self._reader.called
-            if self._tools is not None and called is not None and self._tools.calls(received):
-                if (attempt := self._call_tools(self._tools, received, called)) is not None:
-                    return attempt
-                continue
+            if self._tools is not None:
+                received, called = self._tools.find_calls(received, called)
+                if called is not None and self._tools.calls(received):
+                    if (attempt := self._call_tools(self._tools, received, called)) is not None:
+                        return attempt
+                    continue
             if self._json is None or not self._json.repairs(received):
-                return self._end(received)
+                return self._end(received, called)
             self._charge(received)
             self._begin()
             self._view.update(Batch(notice=Notice("repair")))
@@ -186,11 +188,10 @@ class PendingReply:
         elif self._shown:
             self._view.fail(None)
 
-    def _end(self, received: Received) -> Attempt:
+    def _end(self, received: Received, called: CalledTools | None) -> Attempt:
         """Settle and show a whole answer; raises JSONAnswerError for one that is not the JSON asked for."""
         received, error = (received, None) if self._json is None else self._json.conclude(received)
-        called = self._reader is not None and self._reader.called is not None
-        attempt = self._record(received, "tool_steps" if called else "")
+        attempt = self._record(received, "" if called is None else "tool_steps")
         (self._view.end if error is None else self._view.fail)(attempt)
         if error is not None:
             raise error
@@ -220,14 +221,9 @@ class PendingReply:
             self._read()
 
     def _hold(self, limits: Limits) -> TokenBudget:
-        question = self._question
+        question, pause = self._question, self._pause_for_others
         return self._spending.allow(
-            self._request,
-            question.lookup.price,
-            limits,
-            host=question.host,
-            demo=question.demo,
-            pause=self._pause_for_others,
+            self._request, question.lookup.price, limits, host=question.host, demo=question.demo, pause=pause
         )
 
     def _connect(self) -> Client:
@@ -367,7 +363,8 @@ class PendingReply:
             text=self._beginning.complete(arrived.text, reader),
             reasoning=arrived.reasoning,
             answered_by=answered_by,
-            note=describe_oddities(request, arrived, reader, usage),
+            note=describe_oddities(request, arrived, reader),
+            thinking=describe_thinking(request, arrived, reader, usage),
             finish_reason=reason,
             usage=usage,
             cost=charges[-1].cost if self.chargeable else Cost(0),

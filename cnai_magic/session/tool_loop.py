@@ -7,6 +7,7 @@ data: within the cap of any value, its secrets masked.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +19,13 @@ from ..api.message_parts import ToolCall
 from ..api.messages import Message
 from ..api.returned_reasoning import is_refused, return_reasoning
 from ..api.tool_calls import CalledTools
+from ..api.written_calls import find_written_calls, mentions_call
 from ..chat.formatters import mask_secrets, show_value
 from ..chat.tool_steps import describe_call, describe_result
 from ..chat.tools import CallError
 from ..errors import InvalidRequestError
 from ..money.budget import TokenBudget
+from .coroutines import run_coroutine
 from .question import Question
 from .received import Received, join_received
 
@@ -33,6 +36,7 @@ _NOT_RUN = ("stopped", "interrupted", "failed", "budget", "length", "content_fil
 _MOST_CALLS = 32
 _LONGEST_WHY = 2_000
 _NO_MORE = "Not called: no more calls are possible. Answer with what is known."
+_UNREADABLE = "it writes a call as text that cannot be read"
 _TOO_MANY = f"Not called: at most {_MOST_CALLS} calls are possible at once."
 
 
@@ -42,6 +46,8 @@ class ToolLoop:
     def __init__(self, question: Question, most_steps: int, tokens: int) -> None:
         self._tools = {tool.name: tool for tool in question.options.tools}
         self._most_steps = most_steps
+        # An answer that is to be JSON may look like a call.
+        self._asks_json = question.request.schema is not None
         self._tokens = tokens
         self._returns_reasoning = True
         # What is sent within the loop; what is kept of it has no reasoning.
@@ -59,6 +65,20 @@ class ToolLoop:
     def calls(self, received: Received) -> bool:
         """Return whether the calls of an answer are to be answered."""
         return received.finish_reason not in _NOT_RUN and self._steps <= self._most_steps
+
+    def find_calls(
+        self, received: Received, called: CalledTools | None
+    ) -> tuple[Received, CalledTools | None]:
+        """Return an answer and its calls, also those that a server left in the text."""
+        if called is not None or received.finish_reason in _NOT_RUN:
+            return received, called
+        told = {name: tool.about for name, tool in self._tools.items()}
+        found = find_written_calls(received.text, told, bare=not self._asks_json)
+        if found is not None:
+            return replace(received, text=found[0]), found[1]
+        if mentions_call(received.text):
+            received = _add_note(_UNREADABLE, received)
+        return received, None
 
     def run(
         self, received: Received, called: CalledTools, opened: Callable[[], AbstractContextManager[None]]
@@ -112,6 +132,7 @@ class ToolLoop:
             received = replace(self._before, finish_reason="", charges=(), free=(), tokens=TokenBudget())
         elif self._before is not None:
             received = join_received(self._before, received)
+            received = _add_note(f"{self._steps + 1} requests", received)
         if finish_reason and received.finish_reason not in _NOT_RUN:
             received = replace(received, finish_reason=finish_reason)
         return replace(
@@ -141,11 +162,17 @@ class ToolLoop:
                 self._running = threading.current_thread() is threading.main_thread()
                 try:
                     value = tool.function(*bound.args, **bound.kwargs)
+                    if inspect.isawaitable(value):
+                        value = run_coroutine(value)
                 finally:
                     self._running = False
         except Exception as error:  # noqa: BLE001  the function's own: the model is to know of it
             return _write_error(f"{tool.name} raised {type(error).__name__}: {error}")
         return show_value(value, tool.name, self._tokens).text or "''"
+
+
+def _add_note(remark: str, received: Received) -> Received:
+    return replace(received, note=" · ".join(filter(None, (remark, received.note))))
 
 
 def _write_error(why: str) -> str:

@@ -135,10 +135,11 @@ def test_what_does_not_fit_is_said(arguments: str, words: str) -> None:
         tool(measure).bind(arguments)
 
 
-async def waiting() -> None: ...
-
-
 def yielding() -> Any:
+    yield 1
+
+
+async def streaming() -> Any:
     yield 1
 
 
@@ -151,7 +152,7 @@ def unknown(at: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F82
 @pytest.mark.parametrize(
     ("functions", "words"),
     [
-        ([waiting], "async"),
+        ([streaming], "yields"),
         ([yielding], "yields"),
         ([int], "class"),
         ([3], "value of type int"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -211,6 +212,33 @@ def test_calls_may_be_cut_and_are_not_run(
     assert len(server.requests) == 1
 
 
+def test_calls_that_the_server_leaves_in_the_text_are_run(
+    session: KernelSession, server: ScriptedServer
+) -> None:
+    server.reply(sse('Hm.\n<tool_call>\n{"name": "mean", "arguments": {"values": [1, 2]}}\n</tool_call>'))
+    server.reply(sse("It is 1.5."))
+    reply = ask(session, mean)
+    assert [each.get("content") for each in messages(server)[1:]] == ["Hm.", "1.5"]
+    assert messages(server)[1]["tool_calls"][0]["function"]["name"] == "mean"
+    assert (reply.text, reply.note) == ("It is 1.5.", "2 requests")
+    server.reply(sse('<tool_call>{"name": "mean", "arguments": [1'))
+    assert ask(session, mean, append=True).note == "it writes a call as text that cannot be read"
+
+
+def test_an_async_function_is_waited_for(session: KernelSession, server: ScriptedServer) -> None:
+    async def wait(seconds: float) -> str:
+        await asyncio.sleep(seconds)
+        return "done"
+
+    async def give_up() -> None:
+        raise asyncio.CancelledError
+
+    server.reply(calls(call("wait", '{"seconds": 0}', id="x1"), call("give_up", "{}", id="x2")))
+    server.reply(sse("yes"))
+    ask(session, wait, give_up)
+    assert results(server) == ["done", "Error: give_up raised RuntimeError: it was cancelled"]
+
+
 # -- results ----------------------------------------------------------------------------------------
 
 
@@ -290,9 +318,10 @@ def test_a_server_that_takes_no_reasoning_back_is_asked_without(
 # -- how it ends ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("stopping", [False, True])
 def test_an_interrupt_ends_a_function_and_keeps_what_is_done(
-    session: KernelSession, server: ScriptedServer, stopping: bool
+    session: KernelSession, server: ScriptedServer, stopping: bool, is_async: bool
 ) -> None:
     class Stopping(Watcher):
         def is_stopping(self) -> bool:
@@ -302,13 +331,23 @@ def test_an_interrupt_ends_a_function_and_keeps_what_is_done(
         os.kill(os.getpid(), signal.SIGINT)
         threading.Event().wait(20)
 
-    server.reply(calls(MEAN, call("wait", "{}", id="x2")))
+    async def wait_async() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(20)
+        finally:
+            ended.append(1)
+
+    ended: list[int] = []
+    tool = wait_async if is_async else wait
+    server.reply(calls(MEAN, call(tool.__name__, "{}", id="x2")))
     view = Stopping()
     if stopping:
-        assert ask(session, mean, wait, view=view).finish_reason == "stopped"
+        assert ask(session, mean, tool, view=view).finish_reason == "stopped"
     else:
         with pytest.raises(KeyboardInterrupt):
-            ask(session, mean, wait, view=view)
+            ask(session, mean, tool, view=view)
+    assert ended == [1] * is_async
     assert len(server.requests) == 1
     reply = session.latest
     assert reply is not None

@@ -1,0 +1,224 @@
+"""Finds the calls of tools that stand in the text of an answer.
+
+Models write their calls as text, each family in its own way; a server makes `tool_calls` of them, if it was
+started with a parser for the model. One that was not (`--tool-call-parser` of vLLM and SGLang, `--jinja` of
+llama.cpp) sends the text as it is. These ways are read:
+
+- `<tool_call>{"name": …, "arguments": {…}}</tool_call>`: Hermes, Qwen; `<tools>` in Qwen2.5-Coder
+- `<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`: Qwen3-Coder
+- `<tool_call>NAME<arg_key>KEY</arg_key><arg_value>VALUE</arg_value></tool_call>`: GLM
+- `<invoke name="NAME"><parameter name="KEY">VALUE</parameter></invoke>`: MiniMax, DeepSeek from V3.2
+- `<｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{…}<｜tool▁call▁end｜>`: DeepSeek
+- `<|tool_call_begin|>functions.NAME:0<|tool_call_argument_begin|>{…}<|tool_call_end|>`: Kimi
+- `[TOOL_CALLS]NAME{…}`, `[TOOL_CALLS][{"name": …, "arguments": {…}}]`: Mistral
+- `{"name": …, "parameters": {…}}` or such a list, alone or in one fenced block: Llama, Qwen2.5-Coder
+
+A text counts as a call only where it names a function that may be called. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from .message_parts import ToolCall
+from .tool_calls import CalledTools
+
+__all__ = ["find_written_calls", "mentions_call"]
+
+_Tools = Mapping[str, Mapping[str, Any]]
+
+
+class _Written(NamedTuple):
+    """A call as it stands in the text: its arguments are JSON, or texts by their names."""
+
+    name: str
+    arguments: str | dict[str, str]
+
+
+_ID_LENGTH = 9
+_MOST_CALLS = 128
+_BAR = "[|｜]"
+_LOW = "[_▁]"
+_DSML = rf"(?:{_BAR}DSML{_BAR}\s*)?"
+_WRAPPER = re.compile(
+    rf"</?(?:minimax:tool_call|{_BAR}DSML{_BAR}\s*(?:function_calls|tool_calls))>"
+    rf"|<{_BAR}tool{_LOW}calls(?:{_LOW}section)?{_LOW}(?:begin|end){_BAR}>"
+    r"|<\|python_tag\|>|<\|eom_id\|>|<\|im_end\|>"
+)
+_MENTION = re.compile(
+    rf"<tool_call>|<function=|\[TOOL_CALLS\]|<{_BAR}tool{_LOW}call|<{_DSML}invoke name=|<\|python_tag\|>"
+)
+# Where each piece begins and ends; what is between is the rest of the call.
+_TAGGED = re.compile("<(?:tool_call|tools)>"), re.compile(r"</(?:tool_call|tools)>|\Z")
+_PARAMETER = re.compile(r"<parameter=([^>\s]+)>"), re.compile(r"</parameter>|(?=<parameter=|</function>)|\Z")
+_KEY = re.compile("<arg_key>"), re.compile(r"</arg_value>|\Z")
+_INVOKE = re.compile(rf'<{_DSML}invoke name="([^"]+)">'), re.compile(rf"</{_DSML}invoke>")
+_NAMED = re.compile(rf'<{_DSML}parameter name="([^"]+)"[^>]*>'), re.compile(rf"</{_DSML}parameter>")
+_MARKED = (
+    re.compile(rf"<{_BAR}tool{_LOW}call{_LOW}begin{_BAR}>"),
+    re.compile(rf"<{_BAR}tool{_LOW}call{_LOW}end{_BAR}>"),
+)
+_BEFORE_ARGUMENTS = re.compile(rf"<{_BAR}tool{_LOW}(?:sep|call{_LOW}argument{_LOW}begin){_BAR}>")
+_FUNCTION = re.compile(r"\s*<function=([^>\s]+)>")
+_NAME = re.compile(r"\s*([\w-]+)\s*")
+_MISTRAL = re.compile(r"\[TOOL_CALLS\]\s*([\w-]*)(?:\[CALL_ID\]\w*)?(?:\[ARGS\])?")
+_FENCED = re.compile(r"\s*```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_DECODER = json.JSONDecoder()
+
+
+def find_written_calls(text: str, tools: _Tools, *, bare: bool) -> tuple[str, CalledTools] | None:
+    """Return the text without its calls, and the calls; None where no function of `tools` is called.
+
+    `tools` are what the model was told of them, by name. With `bare`, a text that is nothing but a call as
+    JSON is one; it may be the answer where JSON is asked for.
+    """
+    for read in (_read_tagged, _read_invoked, _read_marked, _read_mistral):
+        rest, found = read(text)
+        if any(each.name in tools for each in found):
+            return _WRAPPER.sub("", rest).strip(), _collect(found, tools)
+    found = _read_bare(text) if bare else []
+    if found and all(each.name in tools for each in found):
+        return "", _collect(found, tools)
+    return None
+
+
+def mentions_call(text: str) -> bool:
+    """Return whether a text has the signs of a call, whatever stands between them."""
+    return _MENTION.search(text) is not None
+
+
+def _collect(found: list[_Written], tools: _Tools) -> CalledTools:
+    return CalledTools(
+        tuple(
+            ToolCall(uuid4().hex[:_ID_LENGTH], each.name, _write_arguments(each, tools))
+            for each in found[:_MOST_CALLS]
+        )
+    )
+
+
+def _write_arguments(written: _Written, tools: _Tools) -> str:
+    """Return the arguments as JSON; a text is one where the function takes a text, else what it says."""
+    if isinstance(written.arguments, str):
+        return written.arguments
+    properties = tools.get(written.name, {}).get("parameters", {}).get("properties", {})
+    read: dict[str, Any] = {}
+    for name, text in written.arguments.items():
+        about = properties.get(name, {})
+        value = text.removeprefix("\n").removesuffix("\n")
+        is_text = isinstance(about, Mapping) and about.get("type") == "string"
+        read[name] = value if is_text else _read_or_keep(value)
+    return json.dumps(read, ensure_ascii=False)
+
+
+def _read_or_keep(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        # As Python writes them, which models do too.
+        return {"True": True, "False": False, "None": None}.get(text.strip(), text)
+
+
+def _cut_out(text: str, place: tuple[re.Pattern[str], re.Pattern[str]]) -> tuple[str, list[tuple[str, str]]]:
+    """Return a text without the pieces of a kind, and each piece: what its begin captured, and its inside."""
+    begin, end = place
+    rest, pieces, at = [], [], 0
+    while (start := begin.search(text, at)) and (stop := end.search(text, start.end())):
+        rest.append(text[at : start.start()])
+        pieces.append((start[1] if begin.groups else "", text[start.end() : stop.start()]))
+        at = stop.end()
+    return "".join([*rest, text[at:]]), pieces
+
+
+def _read_tagged(text: str) -> tuple[str, list[_Written]]:
+    rest, pieces = _cut_out(text, _TAGGED)
+    return rest, [each for _, inside in pieces for each in _read_block(inside)]
+
+
+def _read_block(block: str) -> Iterator[_Written]:
+    """Yield the calls that stand between two tags."""
+    if function := _FUNCTION.match(block):
+        yield _Written(function[1], dict(_cut_out(block[function.end() :], _PARAMETER)[1]))
+        return
+    rest, pairs = _cut_out(block, _KEY)
+    if (name := _NAME.fullmatch(rest)) is not None:
+        split = [pair.partition("</arg_key>") for _, pair in pairs]
+        yield _Written(name[1], {key.strip(): value.partition("<arg_value>")[2] for key, _, value in split})
+    else:
+        yield from _read_objects(block)
+
+
+def _read_invoked(text: str) -> tuple[str, list[_Written]]:
+    rest, pieces = _cut_out(text, _INVOKE)
+    return rest, [_Written(name, dict(_cut_out(inside, _NAMED)[1])) for name, inside in pieces]
+
+
+def _read_marked(text: str) -> tuple[str, list[_Written]]:
+    rest, pieces = _cut_out(text, _MARKED)
+    found: list[_Written] = []
+    for _, inside in pieces:
+        head, *tail = _BEFORE_ARGUMENTS.split(inside, maxsplit=1)
+        body = "".join(tail)
+        first, _, second = body.partition("\n")
+        # DeepSeek V3 and R1 write the kind of the call before the sign, and the arguments in a fence.
+        name, body = (first, second) if head.strip() == "function" and second else (head, body)
+        name = re.sub(r"^functions\.|:\d+$", "", name.strip())
+        fenced = _FENCED.match(body)
+        found.append(_Written(name, (fenced[1] if fenced else body).strip()))
+    return rest, found
+
+
+def _read_mistral(text: str) -> tuple[str, list[_Written]]:
+    found: list[_Written] = []
+    signs = list(islice(_MISTRAL.finditer(text), _MOST_CALLS))
+    for sign in signs:
+        rest = text[sign.end() :].lstrip()
+        if not sign[1]:
+            found += _read_objects(rest)
+        elif (end := _find_end(rest)) is not None:
+            found.append(_Written(sign[1], rest[:end]))
+    return text[: signs[0].start()] if signs else text, found
+
+
+def _find_end(text: str) -> int | None:
+    """Return where the JSON at the begin of a text ends."""
+    try:
+        return _DECODER.raw_decode(text)[1]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_bare(text: str) -> list[_Written]:
+    text = _WRAPPER.sub("", text)
+    fenced = _FENCED.match(text)
+    rest = (fenced[1] if fenced else text).strip()
+    found: list[_Written] = []
+    while rest:
+        end = _find_end(rest)
+        calls = [] if end is None else list(_read_objects(rest[:end]))
+        if not calls or len(found) > _MOST_CALLS:
+            return []  # it says more than its calls
+        found += calls
+        rest = rest[end:].lstrip("; \n")
+    return found
+
+
+def _read_objects(text: str) -> Iterator[_Written]:
+    """Yield the calls of a text that is JSON: an object for each, or a list of them."""
+    try:
+        value, _ = _DECODER.raw_decode(text.strip())
+    except (ValueError, RecursionError):
+        return
+    for each in value if isinstance(value, list) else [value]:
+        function = each.get("function") if isinstance(each, dict) else None
+        call = function if isinstance(function, dict) else each
+        if not (isinstance(call, dict) and isinstance(call.get("name"), str)):
+            continue
+        arguments = call.get("arguments", call.get("parameters"))
+        if isinstance(arguments, dict | str):
+            given = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+            yield _Written(call["name"], given)
