@@ -90,6 +90,7 @@ _PURE = {
     "notebook.markdown_export",
     "notebook.merge",
     "notebook.messages_json",
+    "notebook.page_facts",
     "notebook.read_record",
     "notebook.record",
     "notebook.restore",

@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from cnai_magic.money.cost import format_usd
 from cnai_magic.notebook.notebook_files import restore_notebook
+from cnai_magic.notebook.page_facts import PAGE_TYPE
 from cnai_magic.notebook.record import SCHEMA
 from tests.example_notebooks import (
     FOLDER,
@@ -94,7 +95,7 @@ def answer_of(cell: NotebookNode) -> tuple[str, dict[str, Any]]:
     """Return the text of the answer in a cell's output, and what its metadata says."""
     (output,) = [each for each in cell.outputs if "cnai" in each.get("metadata", {})]
     about = output.metadata["cnai"]
-    assert set(output.data) == {"text/markdown", "text/plain"}
+    assert set(output.data) - {PAGE_TYPE} == {"text/markdown", "text/plain"}
     return output.data["text/plain"].removesuffix(about["footer"]).strip(), about
 
 

@@ -11,7 +11,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.markdown.typed_lines import keep_lines
-from ..notebook.record import build_bundle, build_metadata
+from ..notebook.record import build_bundle, build_metadata, build_texts
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import Batch, View
@@ -64,7 +64,7 @@ class Transcript:
             markdown.append("It has no turns yet.")
             plain.append("It has no turns yet.")
         for number, turn in self._turns:
-            answer = build_bundle(turn.attempt, alone=True)
+            answer = build_texts(turn.reply, turn.reply.summary)
             prompt = clean(turn.reply.prompt)
             question = write_markdown(f"**{number}.**\n\n{keep_lines(prompt)}", quoted=True)
             markdown += [question, answer["text/markdown"]]

@@ -43,10 +43,11 @@ def _update(output: CellOutput, session: KernelSession, kept: Kept | None, conve
 
 def _build_output(
     kept: Kept | None, session: KernelSession, shown: object, conversation: str = ""
-) -> tuple[dict[str, str], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return an output, its metadata with what is kept beside it."""
+    data: dict[str, Any]
     if isinstance(shown, Attempt):
-        data, about = build_bundle(shown), build_metadata(shown, conversation)
+        data, about = build_bundle(shown, conversation), build_metadata(shown, conversation)
     else:
         data, about = Recorded.of(shown)._repr_mimebundle_()
     return data, _keep_beside(kept, session, about) if kept else about

@@ -23,6 +23,7 @@ from ..chat.tool_steps import ShownCall, list_calls
 from ..chat.turn import Turn
 from ..money.cost import Cost
 from ..redaction import clean, hide_keys, strip_controls
+from .page_facts import PAGE_TYPE, build_page_facts
 
 __all__ = [
     "MOST_OTHERS",
@@ -31,6 +32,7 @@ __all__ = [
     "build_bundle",
     "build_event_metadata",
     "build_metadata",
+    "build_texts",
     "format_time",
     "show_text",
     "write_small",
@@ -45,13 +47,17 @@ MOST_OTHERS = 1000
 _LONGEST_SHOWN = 20_000
 
 
-def build_bundle(attempt: Attempt, *, alone: bool = False) -> dict[str, str]:
-    """Return the final output of an answer, as text/markdown and text/plain, each with the footer.
+def build_bundle(attempt: Attempt, conversation: str = "") -> dict[str, Any]:
+    """Return the final output of an answer: its texts, with the footer, and the facts for the page.
 
-    With `alone` the footer is about this answer only: what the notebook had spent then is of no interest.
+    `conversation` is as for `build_metadata`.
     """
-    reply = attempt.reply
-    footer = reply.summary if alone else attempt.footer
+    facts = build_page_facts(attempt, conversation)
+    return {PAGE_TYPE: facts, **build_texts(attempt.reply, attempt.footer)}
+
+
+def build_texts(reply: Reply, footer: str) -> dict[str, str]:
+    """Return an answer as text/markdown and text/plain, each with the footer."""
     parts = [reply.markdown]
     if reply.reasoning:
         thought = write_markdown(show_text(reply.reasoning))

@@ -8,6 +8,7 @@ import signal
 
 from playwright.sync_api import expect
 
+from cnai_magic.notebook.page_facts import PAGE_TYPE
 from tests.servers import ScriptedServer, event, failure, http_chunk
 
 from .answers import QUEUED, Gate, stream, thought
@@ -57,7 +58,7 @@ def test_text_is_read_before_the_answer_ends_and_stays_as_plain_markdown(
     assert "widgets" not in saved.metadata
     [output] = saved.cells[1].outputs
     assert output.output_type == "display_data"
-    assert set(output.data) == {"text/markdown", "text/plain"}
+    assert set(output.data) == {PAGE_TYPE, "text/markdown", "text/plain"}
     assert output.data["text/plain"].startswith("The **capital** of France is *Paris*.\n\ndeepseek-chat · ")
     assert output.metadata.cnai.finish_reason == "stop"
     assert output.metadata.cnai.usage.completion_tokens == 8
@@ -219,7 +220,7 @@ def test_markdown_display_shows_the_final_output_alone(
     expect(notebook.final).to_contain_text("Hello world")
     notebook.until_idle()
     [output] = notebook.saved().cells[2].outputs
-    assert set(output.data) == {"text/markdown", "text/plain"}
+    assert set(output.data) == {PAGE_TYPE, "text/markdown", "text/plain"}
     assert notebook.page.evaluate(_COMMS) == 0
 
 

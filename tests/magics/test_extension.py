@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cnai_magic.notebook.page_facts import PAGE_TYPE
 from tests.kernels import Kernel, Ran, running_kernel, saved_as
 
 
@@ -61,7 +62,7 @@ def test_an_answer_is_shown_while_it_comes_and_stays_as_plain_markdown(kernel: K
     (shown,) = ran.of("display_data")
     (final,) = ran.of("update_display_data")
     assert "application/vnd.jupyter.widget-view+json" in shown["data"]
-    assert set(final["data"]) == {"text/markdown", "text/plain"}
+    assert set(final["data"]) == {PAGE_TYPE, "text/markdown", "text/plain"}
     assert shown["transient"]["display_id"] == final["transient"]["display_id"]
     pieces = deltas(ran)
     assert [piece["seq"] for piece in pieces] == list(range(1, len(pieces) + 1))
