@@ -4,10 +4,10 @@ const unsafe = "Model output is untrusted: make nodes with createElement and tex
 const forbidden = ["innerHTML", "outerHTML", "insertAdjacentHTML", "createContextualFragment", "setHTMLUnsafe", "srcdoc"];
 
 export default tseslint.config(
-  { ignores: ["node_modules"] },
+  { ignores: ["node_modules", "lab/node_modules", "lab/built"] },
   ...tseslint.configs.recommended,
   {
-    files: ["src/**/*.ts"],
+    files: ["src/**/*.ts", "lab/src/**/*.ts"],
     rules: {
       eqeqeq: "error",
       "no-eval": "error",

@@ -18,6 +18,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+import cnai_magic
+
 __all__ = ["JupyterServer", "running_jupyter"]
 
 PATIENCE = 60.0
@@ -27,6 +29,8 @@ PATIENCE = 60.0
 _KEY = "sk-0123456789-test"
 _MODULES = {"lab": "jupyterlab", "notebook": "notebook"}
 _PAGES = {"lab": "doc/tree", "notebook": "notebooks"}
+# Before the copy that an installation made: tests run what is in the source tree.
+_EXTENSIONS = Path(cnai_magic.__file__).parent / "frontend" / "lab" / "built"
 _QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 
@@ -107,7 +111,13 @@ def _environment(home: Path) -> dict[str, str]:
     own = {name: str(home / name.lower()) for name in folders}
     for each in own.values():
         Path(each).mkdir(parents=True)
-    return {**clean, **own, "CNAI_API_KEY": _KEY, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    return {
+        **clean,
+        **own,
+        "JUPYTER_PATH": str(_EXTENSIONS),
+        "CNAI_API_KEY": _KEY,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
 
 
 def _address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:

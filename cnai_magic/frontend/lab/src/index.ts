@@ -1,0 +1,5 @@
+/** The plugins of the extension, one file each. Nothing runs before JupyterLab activates them. */
+
+import { order } from "./order";
+
+export default [order];
