@@ -55,6 +55,10 @@ def _set_price(model: str, prices: str) -> str:
     return f"set the price of {model} in USD per million tokens: CNAI_PRICES={shlex.quote(prices)}"
 
 
+def _raise_limit(higher: int, limit: int | None, own: bool, origin: str) -> str:
+    return f"-n {higher}" if own else f"-n {higher}, or CNAI_MAX_TOKENS={higher}"
+
+
 TERMINAL = Door(
     "terminal",
     {
@@ -68,6 +72,7 @@ TERMINAL = Door(
         "write_question": "write it after cnai ask, or pipe it in",
         "attach_file": "send its text with -f",
         "attach_image": "send it as an image with -i",
+        "raise_limit": _raise_limit,
         "see_request": "see the options of a question with cnai ask --help",
         "send_less": "send less: a shorter question",
         "omit_parameter": _omit_parameter,

@@ -174,7 +174,7 @@ class JSONAnswerError(CnaiError):
 class JSONCutError(JSONAnswerError):
     """The answer reached a limit of its length before its JSON ended."""
 
-    default_next_step = "ask for less, or for a longer answer: " + change_setting("max_tokens", 8000)
+    default_next_step = "ask for less, or for a longer answer"
 
 
 class APIError(CnaiError):

@@ -21,6 +21,7 @@ __all__ = [
     "Door",
     "NextStep",
     "Step",
+    "ask_for_more",
     "assign_first",
     "attach_file",
     "attach_image",
@@ -43,6 +44,7 @@ __all__ = [
     "omit_field",
     "omit_parameter",
     "raise_budget",
+    "raise_limit",
     "read_file",
     "remove_budget",
     "rename_conversation",
@@ -206,6 +208,11 @@ def write_question() -> Step:
     return Step("write_question", {})
 
 
+def ask_for_more() -> Step:
+    """Ask a question that goes on from the answer."""
+    return Step("ask_for_more", {})
+
+
 def keep_as_text() -> Step:
     """Send braces as they were typed."""
     return Step("keep_as_text", {})
@@ -249,6 +256,15 @@ def omit_parameter(name: str) -> Step:
 def omit_field(name: str) -> Step:
     """Leave a field out of the request that is sent as it is."""
     return Step("omit_field", {"name": name})
+
+
+def raise_limit(limit: int | None, *, own: bool = False, origin: str = "") -> Step:
+    """Let answers be longer: `limit` is the most tokens so far, None for the model's own limit.
+
+    `own` tells that the question sets it, `origin` what else does: "" for a setting.
+    """
+    higher = max(8_000, 2 * (limit or 0))
+    return Step("raise_limit", {"higher": higher, "limit": limit, "own": own, "origin": origin})
 
 
 # -- money --------------------------------------------------------------------------------------
@@ -348,6 +364,10 @@ def _write_setting(name: str, literal: str) -> str:
     return f"session.settings.{name} = {literal}" if name in _OF_NOTEBOOKS else f"Session({name}={literal})"
 
 
+def _raise_limit(higher: int, limit: int | None, own: bool, origin: str) -> str:
+    return f"ask(…, max_tokens={higher})" if own or origin else f"Session(max_tokens={higher})"
+
+
 def _correct_setting(name: str, variable: str) -> str:
     return f"{_write_setting(name, '…')}, or the variable {variable}"
 
@@ -368,6 +388,8 @@ PYTHON = Door(
         "keep_as_text": r"send it as text with \{{{{ … }}}}",
         "assign_first": "put it into a variable, and name that",
         "see_request": "see the exact request with Session.prepare",
+        "ask_for_more": "ask for more in a question of its own",
+        "raise_limit": _raise_limit,
         "send_less": "send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
         "omit_parameter": "{name} (in ask or in Session)",
         "omit_field": "{name} in extra (in ask or in Session)",

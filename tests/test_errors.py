@@ -60,6 +60,9 @@ EXAMPLES: dict[str, object] = {
     "old": "plan",
     "new": "draft",
     "example": 8788,
+    "limit": 200,
+    "own": True,
+    "origin": "",
 }
 CONCRETE = [kind for kind in FAMILY if not kind.__subclasses__()]
 

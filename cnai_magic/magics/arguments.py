@@ -159,13 +159,21 @@ class Parser(argparse.ArgumentParser):
     def _is_value(self, word: str | None, action: argparse.Action) -> bool:
         """Return whether a word can be the value of an option that may stand without one."""
         if action.choices is not None:
-            return word in action.choices
+            return word is not None and _takes_word(list(action.choices), word)
         return word is not None and (isinstance(word, Quoted) or not word.startswith("-"))
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print before it exits."""
         choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice:
+            numbers = re.findall(r"\d+", choice[2])
+            option = re.search(r"argument (?:.*/)?(\S+):", message)
+            if option and numbers and not re.search(r"[^\W\d]", choice[2]):
+                bounds = f"from {numbers[0]} to {numbers[-1]}"
+                raise InputError(
+                    f"{option[1]} is {choice[1][:60]!r}, not a whole number {bounds}",
+                    next_step=f"see {self._name_help()}",
+                )
             raise InputError(
                 f"{self.prog} does not know {choice[1]!r}",
                 why=suggest_name(choice[1], re.findall(r"\w[\w-]*", choice[2])) or f"there are: {choice[2]}",
@@ -204,6 +212,11 @@ class Parser(argparse.ArgumentParser):
     def _name_help(self) -> str:
         magic = self.prog.startswith("%") and " " not in self.prog
         return f"{self.prog}?" if magic else f"{self.prog} --help"
+
+
+def _takes_word(words: Sequence[str], word: str) -> bool:
+    """Return whether a word is the value of an option whose values are these few, or is meant to be."""
+    return word in words or (words[0].isdecimal() and re.fullmatch(r"-?\d+(\.\d+)?", word) is not None)
 
 
 class _Words(Iterator[str]):
@@ -320,7 +333,8 @@ def split_options(
         words = parser.words_of(option)
         if words is not None:
             first, _, after = rest.partition(" ")
-            found, rest = ([*found, first], after.lstrip()) if first in words else (found, rest)
+            taken = _takes_word(words, first)
+            found, rest = ([*found, first], after.lstrip()) if taken else (found, rest)
         elif parser.takes_value(option) and rest:
             value, after = _split_word(rest)
             begins_question = not (isinstance(value, Quoted) or is_schema_name(value, variables))

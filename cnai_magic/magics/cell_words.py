@@ -23,6 +23,14 @@ def _remove_budget(kernel: bool, day: bool) -> str:
     return "no budget: %cnai_spend" + " --budget off" * kernel + " --budget-day off" * day
 
 
+def _raise_limit(higher: int, limit: int | None, own: bool, origin: str) -> str:
+    if not (own or origin):
+        return f"-n {higher}, or %config Cnai.max_tokens = {higher}"
+    return f"-n {higher}" + (
+        f" ({origin} sets max_tokens: {limit})" if origin else f" in place of -n {limit}"
+    )
+
+
 CELL = Door(
     "cell",
     {
@@ -39,6 +47,8 @@ CELL = Door(
         "attach_image": "send it as an image with -i",
         "show_value_as_text": "put it into the question as text with {{{{ {name} }}}}",
         "assign_first": "assign it to a variable in a cell above, and name that",
+        "ask_for_more": "ask for more in a question of its own: %cnai Tell me more.",
+        "raise_limit": _raise_limit,
         "see_request": "see the exact request with %%cnai --dry-run json",
         "send_less": "send less: a shorter prompt, %%cnai --new or --once, "
         "or fewer earlier turns with %config Cnai.history_tokens = N",

@@ -48,11 +48,13 @@ def find_prompt(shell_session: ShellSession, name: str) -> SavedPrompt:
 def merge_prompt(options: Options, prompt: SavedPrompt) -> Options:
     """Return the options of a question, with those of its saved prompt where it leaves them open."""
     given = {name: value for name, value in options.parameters.items() if value is not None}
+    inherited = dict.fromkeys(prompt.parameters.keys() - given.keys(), f"the saved prompt {prompt.name!r}")
     return replace(
         options,
         model=options.model or prompt.model,
         system=prompt.system if options.system is None else options.system,
         parameters={**prompt.parameters, **given},
+        origins=inherited,
     )
 
 
@@ -130,10 +132,14 @@ def _list(shell_session: ShellSession) -> object:
             about = prompt.description or prompt.body.strip().partition("\n")[0]
         except InputError as error:
             about = f"{error.what}: {error.why}"
-        rows.append([path.stem, about[:_LONGEST_LINE], str(_shorten(shell_session, path.parent))])
+        rows.append([path.stem, _cut(about), str(_shorten(shell_session, path.parent))])
     if not rows:
         return Line("There are no saved prompts. To save the latest question as one: %cnai_prompt save NAME")
     return Table(["Name", "Prompt", "Folder"], rows, note="To use one: %%cnai -T NAME")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 1].rstrip()}…"
 
 
 def _save(shell_session: ShellSession, arguments: Namespace) -> object:

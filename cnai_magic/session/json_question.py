@@ -24,7 +24,7 @@ from ..errors import (
     ServerError,
 )
 from ..money.budget import TokenBudget
-from ..next_steps import either, raise_budget
+from ..next_steps import NextStep, either, raise_budget, raise_limit
 from .received import Received, join_received
 
 __all__ = ["JSONModes", "JSONQuestion"]
@@ -181,14 +181,22 @@ def _make_error(received: Received, problem: JSONProblem) -> JSONAnswerError:
     if reason not in _CUT:
         why = "; ".join(filter(None, (_FILTERED.get(reason), str(problem))))
         return JSONAnswerError(_WHAT, why=why, text=received.text)
-    by_budget = reason == "budget"
+    step = raise_budget() if reason == "budget" else _find_limit(received)
     limit = {"budget": "the budget allows no more", "length": f"it reached its longest length; {problem}"}
     return JSONCutError(
         "the answer was cut before its JSON ended",
         why=limit.get(reason, _CUT[reason]),
-        next_step=either("ask for less", raise_budget()) if by_budget else "",
+        next_step=either("ask for less", step),
         text=received.text,
     )
+
+
+def _find_limit(received: Received) -> NextStep:
+    """Return how to let the answer be longer, which depends on what has limited it."""
+    options, limit = received.question.options, received.request.max_tokens
+    origin = options.origins.get("max_tokens", "")
+    own = options.parameters.get("max_tokens") is not None and not origin
+    return NextStep.of("for a longer answer: ") + raise_limit(limit, own=own, origin=origin)
 
 
 def _add_note(received: Received, remark: str) -> Received:

@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import cost_of
 from ..money.price_lookup import PriceLookup
-from ..next_steps import write_question
+from ..next_steps import ask_for_more, write_question
 from ..redaction import replace_surrogates
 from ..settings import Cnai
 
@@ -45,7 +45,8 @@ class Options:
     name, if any), `once` asks outside of any, `append` makes a new turn even where the cell has one, `stream`
     False waits for the whole answer. `attachments` are sent with the question. `to_cell` tells that the code
     of the answer goes into a cell of its own. `go_on` asks for the rest of an answer that was cut: of the
-    cell, or the last one of the conversation. `tools` are functions that the model may call.
+    cell, or the last one of the conversation. `tools` are functions that the model may call. `origins` name
+    what set a parameter, where the question itself did not.
     """
 
     model: str = ""
@@ -61,6 +62,7 @@ class Options:
     to_cell: bool = False
     go_on: bool = False
     tools: tuple[Tool, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def attaching(self, more: Iterable[Attachment]) -> Options:
         """Return the same options with more attachments: images come first, as they are sent."""
@@ -222,7 +224,11 @@ def find_cut_turn(
             next_step="ask for the rest of that one without a question, or ask this one anew",
         )
     if turn.reply.finish_reason not in _CUT:
-        raise InputError("the answer is complete", why=f"it is: {turn.reply.prompt[:80]!r}")
+        raise InputError(
+            "the answer is complete",
+            why=f"it is the one to {turn.reply.prompt[:80]!r}, and ended by itself",
+            next_step=ask_for_more(),
+        )
     return conversation, turn
 
 

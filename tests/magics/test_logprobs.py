@@ -61,10 +61,10 @@ def test_a_demo_model_without_probabilities_names_the_one_that_has_them(kernel: 
     assert "demo-ngram does" in "\n".join(ran.error)
 
 
-@pytest.mark.parametrize("line", ["--logprobs=21", "--logprobs=-1", "--logprobs=x"])
+@pytest.mark.parametrize("line", ["--logprobs=21", "--logprobs 99", "--logprobs=-1", "--logprobs=x"])
 def test_a_wrong_number_is_an_error(kernel: Kernel, line: str) -> None:
     ran = kernel.run(f"%%cnai demo-ngram --once {line}\nHello", "e")
-    assert "does not know" in "\n".join(ran.error)
+    assert "not a whole number from 0 to 20" in "\n".join(ran.error)
     assert not ran.of("display_data")
 
 

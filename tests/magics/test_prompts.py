@@ -108,9 +108,12 @@ def test_the_latest_question_is_saved_as_it_was_typed(
     assert question(server) == "Add [3]"
     assert body(server)["max_tokens"] == 9
     assert not kernel.run("%cnai_prompt save mine --user", "e").error
+    write(folder, "broken", f"---\n{'x' * 90}\n---\n")
     listed = said(kernel.run("%cnai_prompt", "f"))
     assert "sum" in listed
     assert "mine" in listed
+    assert "line 2: 'xxx" in listed
+    assert "x…" in listed
     assert "Add {{ numbers }}" in said(kernel.run("%cnai_prompt show sum", "g"))
     assert not kernel.run("%cnai_prompt delete sum", "h").error
     assert not (folder / "prompts" / "sum.md").exists()

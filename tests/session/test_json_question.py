@@ -20,6 +20,7 @@ from cnai_magic.errors import (
     JSONCutError,
     RateLimitError,
 )
+from cnai_magic.magics.cell_words import CELL
 from cnai_magic.money.cost import Charge
 from cnai_magic.plain_python.session import Session
 from cnai_magic.session.kernel_session import KernelSession
@@ -307,6 +308,33 @@ def test_an_answer_that_was_cut_is_not_corrected(session: KernelSession, server:
     assert session.conversations.in_use.turns == []
     server.reply(sse(ADA, finish="length"))
     assert ask(session).data["age"] == 36
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "step"),
+    [
+        ({}, {}, "-n 8000, or %config Cnai.max_tokens = 8000"),
+        ({"max_tokens": 9000}, {}, "-n 18000, or %config Cnai.max_tokens = 18000"),
+        ({"max_tokens": 9000}, {"parameters": {"max_tokens": 5}}, "-n 8000 in place of -n 5"),
+        (
+            {},
+            {"parameters": {"max_tokens": 5}, "origins": {"max_tokens": "the saved prompt 'review'"}},
+            "-n 8000 (the saved prompt 'review' sets max_tokens: 5)",
+        ),
+    ],
+)
+def test_the_limit_that_cut_an_answer_is_named(
+    make: Callable[..., KernelSession],
+    server: ScriptedServer,
+    settings: dict[str, Any],
+    options: dict[str, Any],
+    step: str,
+) -> None:
+    server.reply(sse('{"name": "A', finish="length"))
+    options = {**options, "parameters": {**options.get("parameters", {}), "schema": WORDS}}
+    with pytest.raises(JSONCutError) as caught:
+        make(**settings).ask("Who?", Options(**options))
+    assert caught.value.lines(CELL)[-1].endswith(f"ask for less, or for a longer answer: {step}")
 
 
 def test_an_answer_that_the_filter_stopped_is_not_corrected(
