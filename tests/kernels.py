@@ -77,15 +77,19 @@ class Kernel:
         *,
         watched: bool = True,
         typed: str | None = None,
+        expressions: dict[str, str] | None = None,
         meanwhile: Callable[[dict[str, Any]], None] | None = None,
     ) -> Ran:
-        """Execute code; `watched` False is headless, `typed` answers a prompt, `meanwhile` sees messages."""
+        """Execute code; `watched` False is headless, `typed` answers a prompt, `meanwhile` sees messages.
+
+        With `expressions` nothing is to be seen of it; their values are in the reply.
+        """
         client = self._client
         content = {
             "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
+            "silent": expressions is not None,
+            "store_history": expressions is None,
+            "user_expressions": expressions or {},
             "allow_stdin": watched,
             "stop_on_error": False,
         }
@@ -119,6 +123,22 @@ class Kernel:
         reply = self._client.complete(before + after, len(before), reply=True, timeout=PATIENCE)["content"]
         head = before[: reply["cursor_start"]].rpartition("\n")[2]
         return [head + each for each in reply["matches"]]
+
+    def ask_page(self, **request: object) -> tuple[dict[str, Any], Ran]:
+        """Ask as the page of a notebook does, silently; return what the kernel says, and what it showed."""
+        import base64
+        import json
+
+        text = base64.b64encode(json.dumps(request).encode()).decode()
+        return self.ask_page_literally(f'"{text}"')
+
+    def ask_page_literally(self, argument: str) -> tuple[dict[str, Any], Ran]:
+        """Ask with any Python literal for the request."""
+        module = '__import__("cnai_magic.magics.page", fromlist=["page"])'
+        ran = self.run("", expressions={"cnai": f"{module}.answer_page({argument})"})
+        found = ran.reply["user_expressions"]["cnai"]
+        assert found["status"] == "ok", found
+        return found["data"]["application/json"], ran
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression, by way of its repr."""

@@ -13,15 +13,37 @@ from ..notebook.record import build_bundle, build_metadata
 from ..session.kernel_session import KernelSession
 from .line import Line, Recorded
 
-__all__ = ["build_kept_metadata", "change_output", "keep_in_outputs"]
+__all__ = [
+    "build_kept_metadata",
+    "build_shown_outputs",
+    "change_output",
+    "keep_in_outputs",
+    "show_in_force",
+]
 
 
 def change_output(session: KernelSession, shown: object) -> None:
     """Bring an attempt that a command has put into force into the output of its cell."""
     if isinstance(shown, Recorded) and shown.changed is not None:
-        display_id, attempt, conversation = shown.changed
-        kept = session.cells.find_kept_beside(attempt)
-        _update(CellOutput(display_id, attempt), session, kept, conversation)
+        show_in_force(session, *shown.changed)
+
+
+def show_in_force(session: KernelSession, display_id: str, attempt: Attempt, conversation: str) -> None:
+    """Bring an attempt into the output of its cell, with what the cell did before."""
+    kept = session.cells.find_kept_beside(attempt)
+    _update(CellOutput(display_id, attempt), session, kept, conversation)
+
+
+def build_shown_outputs(session: KernelSession, cell: str) -> list[dict[str, Any]]:
+    """Return the outputs that the last run of a cell has shown, as its file would hold them."""
+    shown, found = session.cells.get_shown(cell), []
+    for number, (_, each) in enumerate(shown, 1):
+        kept = None
+        if number == len(shown) and isinstance(each, Attempt):
+            kept = session.cells.find_kept_beside(each)
+        data, about = _build_output(kept, session, each)
+        found.append({"data": data, "metadata": about})
+    return found
 
 
 def keep_in_outputs(session: KernelSession, run: CellRun, kept: Kept, *, succeeded: bool) -> None:

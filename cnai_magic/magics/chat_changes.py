@@ -24,12 +24,14 @@ __all__ = ["Command", "count_turns", "describe_beginning"]
 class Command:
     """A command that is carried out: in which session, and from where in a notebook.
 
-    `notebook` finds the file of the notebook that runs.
+    `notebook` finds the file of the notebook that runs. `chosen` is the conversation that it is about, where
+    that is not the one in use.
     """
 
     session: KernelSession
     notebook: Callable[[], Path | None]
     position: CellPosition
+    chosen: Conversation | None = None
 
     @property
     def conversations(self) -> Conversations:
@@ -38,8 +40,8 @@ class Command:
 
     @property
     def in_use(self) -> Conversation:
-        """The conversation in use."""
-        return self.session.conversations.in_use
+        """The conversation that it is about: the one in use, unless another one was chosen."""
+        return self.chosen or self.session.conversations.in_use
 
     def record(
         self,

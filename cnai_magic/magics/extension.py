@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
 
-__all__ = ["CnaiMagics", "load", "unload"]
+__all__ = ["CnaiMagics", "find_loaded", "load", "unload"]
 
 
 @magics_class
@@ -170,8 +170,16 @@ def _add_help(magic: Any, name: str) -> None:
 for _name in [name for name in vars(CnaiMagics) if name.startswith("cnai")]:
     _add_help(vars(CnaiMagics)[_name], _name)
 
+_HELP_LINK = {"text": "cnai_magic: models and prices", "url": "https://cnaitoken.store"}
+
 # Kept while the shell lives, so that %reload_ext finds conversations and spend as they were.
 _loaded: WeakKeyDictionary[Any, CnaiMagics] = WeakKeyDictionary()
+
+
+def find_loaded(shell: Any) -> CnaiMagics | None:
+    """Return the magics of a shell, None where they were never loaded, or are not any more."""
+    magics = _loaded.get(shell)
+    return magics if magics is not None and magics.settings in shell.configurables else None
 
 
 def load(shell: Any) -> None:
@@ -185,6 +193,7 @@ def load(shell: Any) -> None:
     shell.register_magics(magics)
     shell.events.register("post_run_cell", magics.end_of_cell)
     add_matcher(shell, magics.complete)
+    _set_help_link(shell, present=True)
     # The first sees a cell before IPython's own transformers, the other after them.
     shell.input_transformers_cleanup.insert(0, keep_body)
     shell.input_transformers_cleanup.append(keep_question_mark)
@@ -204,8 +213,20 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     if magics.settings in shell.configurables:
         shell.configurables.remove(magics.settings)
+    _set_help_link(shell, present=False)
     if keep_body in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_body)
         shell.input_transformers_cleanup.remove(keep_question_mark)
         shell.events.unregister("post_run_cell", magics.end_of_cell)
         remove_matcher(shell)
+
+
+def _set_help_link(shell: Any, *, present: bool) -> None:
+    """Name the service in what the kernel tells of itself, for the page's menu Help.
+
+    By it a page that connects later knows that the magics are loaded: to any other kernel it says nothing.
+    """
+    kernel = getattr(shell, "kernel", None)
+    links = getattr(kernel, "help_links", None)
+    if kernel is not None and isinstance(links, list):
+        kernel.help_links = [each for each in links if each != _HELP_LINK] + [_HELP_LINK] * present

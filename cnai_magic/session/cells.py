@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..chat.attempt import Attempt
-from ..chat.cell_run import CellRun
+from ..chat.cell_run import CellOutput, CellRun
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..money.book import SpendBook
@@ -33,6 +33,12 @@ class Cells:
         self._changing: set[str | None] = set()
         # The IDs of the answers that the outputs of a cell hold, by cell.
         self._held: dict[str, set[str]] = {}
+        # What the last run of a cell has shown, by cell.
+        self._shown: dict[str, Sequence[CellOutput]] = {}
+
+    def get_shown(self, cell: str) -> Sequence[CellOutput]:
+        """Return what the last run of a cell has shown of answers and commands."""
+        return self._shown.get(cell, ())
 
     def change(self, cell: str | None) -> None:
         """Note that a cell runs a command that changes conversations."""
@@ -50,6 +56,7 @@ class Cells:
             shown = {(each.conversation, each.turn_id): name for each, name in answers if each.turn}
             for conversation, turn in self._conversations.find_turns(run.cell):
                 turn.display_id = shown.get((conversation.name, turn.id), "")
+            self._shown[run.cell] = tuple(run.outputs)
             self._held[run.cell] = {identifier for each, _ in answers for identifier in each.ids}
             if any(each.begun_by and each.begun_by.cell == run.cell for each in self._conversations):
                 self.change(run.cell)

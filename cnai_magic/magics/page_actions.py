@@ -1,0 +1,108 @@
+"""What the page's buttons do in the kernel; what they change is kept in the notebook, as commands keep it.
+
+A command leaves its record in the output of its cell. A button has no cell: the output of an answer that it
+concerns is shown again with the state of all conversations, from which a restart has it.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from ..chat.order import CellPosition
+from ..display.outputs import show_in_force
+from ..errors import InputError
+from ..nearest import suggest_name
+from .chat_changes import Command
+from .chat_files import export
+from .page_requests import find_conversation, find_turn, read_id, read_name, read_number, read_text
+
+if TYPE_CHECKING:
+    from ..chat.conversation import Conversation
+    from ..chat.turn import Turn
+    from .shell_session import ShellSession
+
+__all__ = ["ACTIONS"]
+
+
+def _keep(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
+    """Put an attempt into force, as `%cnai_chat versions --keep` does."""
+    conversation = find_conversation(shell_session.session.conversations, request)
+    turn, answer = find_turn(conversation, request), read_id(request, "answer")
+    number = next((each.number for each in turn.attempts if each.id == answer), None)
+    if number is None:
+        raise InputError("this turn has no such attempt in this kernel")
+    turn.keep(number)
+    _show_again(shell_session, conversation, turn)
+
+
+def _use_model(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
+    """Ask another model from now on, as `%config Cnai.model` does."""
+    model, session = read_text(request, "model"), shell_session.session
+    known = [each.id for each in session.models()]
+    if model not in known:
+        raise InputError(
+            f"the key has no model {model[:60]!r}",
+            why=suggest_name(model, known),
+            next_step="list them with %cnai_models --refresh",
+        )
+    session.settings.model = model
+
+
+def _use(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
+    """Go on in another conversation."""
+    conversations = shell_session.session.conversations
+    used = conversations.use(find_conversation(conversations, request).name)
+    _show_last_again(shell_session, used)
+
+
+def _fork(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
+    """Go on in a fork of a conversation, from a turn of it or from its end."""
+    conversations = shell_session.session.conversations
+    origin = find_conversation(conversations, request)
+    name, at = read_name(request, "name"), read_number(request, "at")
+    before = conversations.current
+    conversations.use(origin.name)
+    try:
+        conversations.fork(name, at)
+    except InputError:
+        conversations.use(before)
+        raise
+    _show_last_again(shell_session, origin)
+
+
+def _export(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
+    """Write a conversation to a file, in the folder of the notebook."""
+    session = shell_session.session
+    chosen = find_conversation(session.conversations, request)
+    command = Command(session, shell_session.file.find, CellPosition(kind="command"), chosen)
+    path = shell_session.folder / read_text(request, "path")
+    export(command, Namespace(path=str(path), force=False))
+
+
+def _show_again(shell_session: ShellSession, conversation: Conversation, turn: Turn) -> None:
+    """Show what is in force of a turn in the output of its cell, with the state of all conversations.
+
+    Where the output is not of this kernel, the page finds it by its turn.
+    """
+    session = shell_session.session
+    session.cells.change(turn.position.cell)
+    shown = turn.shown(session.settings.save_attempts)
+    show_in_force(session, turn.display_id or uuid4().hex, shown, conversation.name)
+
+
+def _show_last_again(shell_session: ShellSession, conversation: Conversation) -> None:
+    in_cells = [each for each in conversation.turns if each.position.cell is not None]
+    if in_cells:
+        _show_again(shell_session, conversation, in_cells[-1])
+
+
+ACTIONS: dict[str, Callable[[ShellSession, Mapping[str, Any]], None]] = {
+    "keep": _keep,
+    "use_model": _use_model,
+    "use": _use,
+    "fork": _fork,
+    "export": _export,
+}

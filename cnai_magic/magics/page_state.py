@@ -1,0 +1,118 @@
+"""What the page shows of the kernel, as JSON: model, conversations, spend, and which answers are stale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..display.outputs import build_shown_outputs
+from ..errors import CnaiError
+from ..money.cost import Charge, Spend, format_usd
+from ..redaction import clean, to_one_line
+from .page_requests import read_id
+
+if TYPE_CHECKING:
+    from ..chat.conversation import Conversation
+    from ..chat.turn import Turn
+    from ..session.kernel_session import KernelSession
+    from .shell_session import ShellSession
+
+__all__ = ["STATES"]
+
+_LONGEST_QUESTION = 80
+# Of one conversation the page lists so many turns, the latest, and of a key so many models.
+_MOST_TURNS, _MOST_MODELS = 500, 1000
+_MOST_CELLS = 100
+
+
+def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the status bar and the answers show."""
+    session = shell_session.session
+    try:
+        model, demo = session.find_default_model(), session.asks_demo()
+        left = session.spending.get_status(session.budget, demo=demo)
+    except CnaiError:  # a wrong setting: the question itself says so
+        return {"conversation": session.conversations.current}
+    spent = session.spending.notebook(session.notebook, demo=demo)
+    return {
+        "model": clean(model),
+        "demo": demo,
+        "conversation": session.conversations.current,
+        "spent": str(spent) if spent.requests else "",
+        "left": "" if left is None else format_usd(max(0, left.left)),
+    }
+
+
+def _describe_models(shell_session: ShellSession, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the models of the key with their prices; their server may be asked."""
+    session = shell_session.session
+    endpoint, own = session.resolve_endpoint(), session.settings.prices
+    listed = session.models()[:_MOST_MODELS]
+    prices = [session.servers.price(endpoint, each.id, own) for each in listed]
+    models = [
+        {
+            "id": clean(model.id),
+            "input": "" if price is None else format_usd(price.input, exact=True),
+            "output": "" if price is None else format_usd(price.output, exact=True),
+        }
+        for model, price in zip(listed, prices, strict=True)
+    ]
+    return {"models": models, "model": clean(session.find_default_model())}
+
+
+def _describe_outline(shell_session: ShellSession, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all conversations with their turns: where each stands, its tokens and what it cost."""
+    session = shell_session.session
+    return {"conversations": [_outline(each, session) for each in session.conversations]}
+
+
+def _outline(conversation: Conversation, session: KernelSession) -> dict[str, Any]:
+    numbered = list(enumerate(conversation.turns, 1))
+    origin = conversation.origin
+    return {
+        "name": conversation.name,
+        "in_use": conversation.name == session.conversations.current,
+        "origin": "" if origin is None else origin.name,
+        "count": len(numbered),
+        "tokens": sum(each.reply.usage.total_tokens for each in conversation.turns),
+        "cost": _sum_cost(conversation.turns),
+        "turns": [_outline_turn(number, each) for number, each in numbered[-_MOST_TURNS:]],
+    }
+
+
+def _outline_turn(number: int, turn: Turn) -> dict[str, Any]:
+    question = to_one_line(turn.reply.prompt.strip()[: 2 * _LONGEST_QUESTION])
+    return {
+        "number": number,
+        "turn": turn.id,
+        "cell": turn.position.cell or "",
+        "question": question[:_LONGEST_QUESTION],
+        "attempts": len(turn.attempts),
+        "tokens": turn.reply.usage.total_tokens,
+        "cost": _sum_cost([turn]),
+    }
+
+
+def _sum_cost(turns: list[Turn]) -> str:
+    """Write what turns cost, with all their attempts."""
+    attempts = [attempt for turn in turns for attempt in turn.attempts]
+    charged = (each.reply.charged for each in attempts)
+    spent = sum((Spend.of(Charge("", "", usage, cost)) for usage, cost in charged), Spend())
+    money = str(spent) if attempts else ""
+    return f"demo credit {money}" if attempts and all(each.reply.demo for each in attempts) else money
+
+
+def _describe_outputs(shell_session: ShellSession, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the last runs of cells showed, for a page that was not there then."""
+    cells, session = request.get("cells"), shell_session.session
+    listed = cells[:_MOST_CELLS] if isinstance(cells, list) else []
+    named = [read_id({"cell": each}, "cell") for each in listed]
+    return {"outputs": {each: build_shown_outputs(session, each) for each in named}}
+
+
+STATES: dict[str, Callable[[ShellSession, Mapping[str, Any]], dict[str, Any]]] = {
+    "state": _describe_state,
+    "models": _describe_models,
+    "outline": _describe_outline,
+    "outputs": _describe_outputs,
+}

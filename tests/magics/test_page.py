@@ -1,0 +1,179 @@
+"""What the page of a notebook asks of a real kernel, and what its buttons do there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnai_magic.notebook.page_facts import PAGE_TYPE
+from tests.kernels import Kernel, Ran, running_kernel, saved_as
+from tests.servers import KEY, ScriptedServer, json_response, sse
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+def environment(server: ScriptedServer) -> dict[str, str]:
+    about = {"CNAI_BASE_URL": server.base_url, "CNAI_API_KEY": KEY, "CNAI_MODEL": "m"}
+    return {**about, "CNAI_LEDGER": "off"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("notebook")
+
+
+@pytest.fixture(scope="module")
+def kernel(server: ScriptedServer, folder: Path) -> Iterator[Kernel]:
+    with running_kernel(folder, **environment(server)) as kernel:
+        yield kernel
+
+
+def ask(kernel: Kernel, server: ScriptedServer, cell: str, question: str, answer: str) -> dict[str, Any]:
+    """Ask a question in a cell; return the facts that its output has for the page."""
+    server.reply(sse(answer))
+    facts: dict[str, Any] = kernel.run(f"%%cnai\n{question}", cell).final["data"][PAGE_TYPE]
+    return facts
+
+
+def sent(server: ScriptedServer) -> list[str]:
+    return [each["content"] for each in server.requests[-1].json()["messages"]]
+
+
+def test_the_page_sees_the_state_and_puts_attempts_into_force(server: ScriptedServer, tmp_path: Path) -> None:
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        state, ran = kernel.ask_page(do="state")
+        assert state == {
+            "loaded": True, "model": "m", "demo": False, "conversation": "main", "spent": "", "left": ""
+        }  # fmt: skip
+        assert not ran.of("stream", "display_data", "execute_input", "error")
+
+        cells: dict[str, tuple[str, Ran]] = {}
+        first = ask(kernel, server, "a", "One?", "first")
+        server.reply(sse("second"))
+        cells["a"] = "%%cnai\nOne?", kernel.run("%%cnai\nOne?", "a")
+        second = cells["a"][1].final["data"][PAGE_TYPE]
+        assert second["attempts"] == [first["id"], second["id"]]
+        server.reply(sse("below"))
+        cells["b"] = "%%cnai\nTwo?", kernel.run("%%cnai\nTwo?", "b")
+
+        place = {"do": "keep", "conversation": "main", "turn": second["turn_id"]}
+        state, ran = kernel.ask_page(**place, answer=first["id"])
+        assert "error" not in state
+        (shown,) = ran.of("update_display_data")
+        assert shown["data"]["text/plain"].startswith("first")
+        assert shown["data"][PAGE_TYPE]["attempts"] == second["attempts"]
+        assert shown["data"][PAGE_TYPE]["id"] == first["id"]
+        ask(kernel, server, "c", "Three?", "third")
+        assert sent(server) == ["One?", "first", "Two?", "below", "Three?"]
+
+    # As the front end saves it: the update took the place of the output with this display ID.
+    cells["a"][1].messages += [each for each in ran.messages if each["msg_type"] == "update_display_data"]
+    saved_as(tmp_path / "kept.ipynb", *[(cell, source, ran) for cell, (source, ran) in cells.items()])
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        kernel.run("%cnai_chat restore --from kept.ipynb", "r")
+        ask(kernel, server, "d", "Four?", "fourth")
+        assert sent(server) == ["One?", "first", "Two?", "below", "Four?"]
+        # The output is not of this kernel: it is shown again all the same, for the page to find.
+        _, ran = kernel.ask_page(**place, answer=second["id"])
+        (shown,) = ran.of("update_display_data")
+        assert shown["data"]["text/plain"].startswith("second")
+
+
+def test_conversations_are_outlined_used_forked_and_exported(
+    kernel: Kernel, server: ScriptedServer, folder: Path
+) -> None:
+    kernel.run("%cnai_chat new base", "new")
+    one = ask(kernel, server, "a", "One\x1b[31m?\n" + "more " * 100, "first")
+    ask(kernel, server, "b", "Two?", "second")
+    state, ran = kernel.ask_page(do="fork", conversation="base", at=1, name="plan")
+    assert state["conversation"] == "plan"
+    assert ran.of("update_display_data"), "a notebook's output keeps that there is a fork"
+    ask(kernel, server, "c", "Three?", "third")
+    assert len(sent(server)) == 3
+    found, _ = kernel.ask_page(do="outline")
+    _, base, plan = found["conversations"]
+    assert [base["name"], base["count"], base["in_use"]] == ["base", 2, False]
+    assert [plan["name"], plan["count"], plan["in_use"], plan["origin"]] == ["plan", 2, True, "base"]
+    turn = base["turns"][0]
+    assert [turn["turn"], turn["cell"], turn["number"], turn["tokens"]] == [one["turn_id"], "a", 1, 28]
+    assert turn["question"].startswith("One? more")
+    assert len(turn["question"]) <= 80
+    state, _ = kernel.ask_page(do="use", conversation="base")
+    assert state["conversation"] == "base"
+    state, _ = kernel.ask_page(do="export", conversation="plan", path="plan.md")
+    assert "error" not in state
+    assert "Three?" in (folder / "plan.md").read_text()
+    state, _ = kernel.ask_page(do="export", conversation="plan", path="plan.md")
+    assert state["error"], "a file is not written over"
+
+
+def test_a_page_that_was_not_there_gets_the_outputs_of_the_last_run(
+    kernel: Kernel, server: ScriptedServer
+) -> None:
+    server.reply(sse("one"))
+    server.reply(sse("two"))
+    ran = kernel.run("%cnai One?\n%cnai Two?", "two")
+    found, _ = kernel.ask_page(do="outputs", cells=["two", "unknown"])
+    assert found["outputs"]["unknown"] == []
+    texts = [each["data"]["text/plain"].partition("\n")[0] for each in found["outputs"]["two"]]
+    assert texts == ["one", "two"]
+    assert found["outputs"]["two"][-1]["metadata"]["cnai"]["id"] == ran.final["id"]
+
+
+def test_a_model_is_chosen_among_those_of_the_key(kernel: Kernel, server: ScriptedServer) -> None:
+    server.reply(json_response({"data": [{"id": "m"}, {"id": "model-n"}]}))
+    found, _ = kernel.ask_page(do="models")
+    assert [each["id"] for each in found["models"]] == ["m", "model-n"]
+    state, _ = kernel.ask_page(do="use_model", model="model-n")
+    assert state["model"] == "model-n"
+    state, _ = kernel.ask_page(do="use_model", model="model-nn")
+    assert "did you mean model-n" in "\n".join(state["error"])
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {},
+    {"do": "__import__"},
+    {"do": ["state"]},
+    {"do": "keep"},
+    {"do": "keep", "turn": "x'); import os; os.system('true", "answer": "y"},
+    {"do": "keep", "turn": "unknown", "answer": "unknown"},
+    {"do": "keep", "conversation": {"a": 1}, "turn": "a", "answer": "b"},
+    {"do": "use", "conversation": "no such one"},
+    {"do": "use", "conversation": "a b"},
+    {"do": "fork", "at": 10**30},
+    {"do": "fork", "at": True},
+    {"do": "fork", "name": "a\u202eb"},
+    {"do": "use_model", "model": "m\n%cnai_key"},
+    {"do": "use_model", "model": 3},
+    {"do": "export", "path": "a\x00.md"},
+    {"do": "export", "path": 3},
+    {"do": "outputs", "cells": ["a", "b'"]},
+]
+
+
+def test_what_is_no_request_is_refused_in_words(kernel: Kernel) -> None:
+    for request in HOSTILE:
+        answer, ran = kernel.ask_page(**request)
+        assert answer["error"], request
+        assert not ran.of("error", "stream"), request
+    for literal in ('"no base64"', '"W10="', '"e30"', '""'):
+        answer, _ = kernel.ask_page_literally(literal)
+        assert answer["error"], literal
+
+
+def test_a_kernel_without_the_magics_says_so(kernel: Kernel) -> None:
+    links = "[each['text'] for each in get_ipython().kernel.help_links if 'cnai' in each['text']]"
+    assert len(kernel.value(links)) == 1, "a page that connects later is told"
+    kernel.run("%unload_ext cnai_magic")
+    assert kernel.value(links) == []
+    assert kernel.ask_page(do="state")[0] == {"loaded": False}
+    kernel.run("%load_ext cnai_magic\n%reload_ext cnai_magic")
+    assert len(kernel.value(links)) == 1
+    assert kernel.ask_page(do="state")[0]["loaded"] is True
