@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from ...redaction import hide_keys
+from .secret_forms import CONNECTIONS, FORMS
 
 __all__ = ["MASK", "is_secret_name", "learn_secrets", "mask_secrets"]
 
@@ -17,16 +18,8 @@ _NAME = (
 )
 _OF_SHELLS = re.compile(r"_(?:TOKEN|KEY|PAT)\Z")
 _SECRET_NAME = re.compile(rf"(?:.*[_\W])?{_NAME}(?:[_\W]*\d*)", re.IGNORECASE)
-# Keys by the forms that their makers document, and private keys in PEM.
-_FORMS = re.compile(
-    r"\bsk-[A-Za-z0-9*_-]{12,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}"
-    r"|\bxox[abeoprs]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bhf_[A-Za-z0-9]{20,}|\bnpm_[A-Za-z0-9]{30,}"
-    r"|\bpypi-[\w-]{30,}|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.|\n)*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-)
-# The password of a URL, and what is assigned to a name: password="…", 'api_key': '…', SECRET_KEY = '…'
+# What is assigned to a name: password="…", 'api_key': '…', SECRET_KEY = '…'
 _ASSIGNED = (
-    re.compile(r"(?<=://)([^\s:/@\"']*:)[^\s/@\"']+(?=@)"),
     re.compile(
         rf"({_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*\")(?:\\.|[^\"\\\n]){{4,}}(?=\")",
         re.IGNORECASE,
@@ -61,9 +54,9 @@ def mask_secrets(text: str) -> tuple[str, int]:
 
     Known API keys and secrets of the environment are masked wherever they stand.
     """
-    text = hide_keys(_FORMS.sub(MASK, text), MASK)
+    text = hide_keys(FORMS.sub(MASK, text), MASK)
     for secret in _of_environment:
         text = text.replace(secret, MASK)
-    for pattern in _ASSIGNED:
+    for pattern in (*CONNECTIONS, *_ASSIGNED):
         text = pattern.sub(rf"\1{MASK}", text)
     return text, text.count(MASK)
