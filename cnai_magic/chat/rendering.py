@@ -73,7 +73,7 @@ class _Renderer:
         if expression is None:
             if works_on(brace.inside, self._variables):
                 raise _refuse(source, "this Python is not evaluated in braces", next_step=assign_first())
-            return self._keep(source, _NO_EXPRESSION)
+            return self._keep_no_expression(source)
         unknown = sorted(expression.names - self._variables.keys())
         if expression.calls and expression.names & self._variables.keys():
             unknown = [name for name in unknown if not hasattr(builtins, name)]
@@ -94,10 +94,19 @@ class _Renderer:
         first = _FIRST_NAME.match(source)
         return Piece(source, source, note, doubtful=first is not None and first[1] in self._variables)
 
+    def _keep_no_expression(self, source: str) -> Piece:
+        """Keep braces that hold no expression; they are doubtful also where they begin almost with a name."""
+        piece, first = self._keep(source, _NO_EXPRESSION), _FIRST_NAME.match(source)
+        meant = "" if first is None or piece.doubtful else self._find_near(first[1])
+        return replace(piece, note=f"{_NO_EXPRESSION}; {meant}", doubtful=True) if meant else piece
+
+    def _find_near(self, name: str) -> str:
+        public = [each for each in self._variables if not each.startswith("_")]
+        return suggest_name(name, public)
+
     def _keep_unknown(self, source: str, expression: Expression, unknown: Sequence[str]) -> Piece:
         """Keep braces with unknown names that another language may mean; else raise InputError."""
-        public = [name for name in self._variables if not name.startswith("_")]
-        meant = next(filter(None, (suggest_name(name, public) for name in unknown)), "")
+        meant = next(filter(None, map(self._find_near, unknown)), "")
         what = f"there is no {' and no '.join(unknown)} in the notebook"
         calls_foreign = expression.calls and not expression.names & self._variables.keys()
         if self._holds_template or (calls_foreign and not meant):

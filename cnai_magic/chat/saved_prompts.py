@@ -13,7 +13,8 @@
 
 The front matter has one `name: value` in each line, a few lines of YAML and no more. A value of several lines
 stands below `name: |`, indented. `variables` have the values that the prompt uses unless a question gives
-others. `{{ input }}` is what a question says itself; without it, that follows at the end.
+others; the system message may use them too. `{{ input }}` is what a question says itself; without it, that
+follows at the end.
 """
 
 from __future__ import annotations

@@ -59,7 +59,11 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
             print("Replayed: the answer that went on stands in the output of its cell.")
             return None
     shell_session.typed = typed, chosen
-    rendered = _build_prompt(shell_session, typed, saved, arguments, in_cell=cell is not None)
+    variables = read_variables(arguments.var)
+    rendered = _build_prompt(shell_session, typed, saved, arguments, variables, in_cell=cell is not None)
+    if saved is not None and saved.system and arguments.system is None:
+        system = _render(shell_session, saved.system, {**saved.variables, **variables})
+        chosen = replace(chosen, system=system.text)
     if rendered.replaced:
         rendered, chosen = _attach_figures(shell_session, rendered, chosen)
     show_instructions(shell_session, rendered.text, chosen)
@@ -122,12 +126,12 @@ def _build_prompt(
     typed: str,
     saved: SavedPrompt | None,
     arguments: Namespace,
+    variables: Mapping[str, str],
     *,
     in_cell: bool,
 ) -> RenderedPrompt:
     """Return the question with its values, and within its saved prompt."""
-    variables = read_variables(arguments.var)
-    check_variables(variables, f"{typed}\n{saved.body if saved else ''}")
+    check_variables(variables, f"{typed}\n{saved.body}\n{saved.system or ''}" if saved else typed)
     rendered = RenderedPrompt([Piece(typed)])
     if in_cell and not arguments.raw:
         rendered = _render(shell_session, typed, variables)

@@ -56,7 +56,7 @@ def said(ran: Ran) -> str:
 REVIEW = """---
 model: reviewer
 temperature: 0
-system: You review.
+system: You review {{ language }}.
 variables:
   language: English
 ---
@@ -74,7 +74,10 @@ def test_a_question_uses_a_saved_prompt_and_may_set_its_own_options(
     assert question(server) == "Review in English: this: x = 1"
     assert body(server)["model"] == "reviewer"
     assert body(server)["temperature"] == 0
-    assert server.requests[-1].json()["messages"][0] == {"role": "system", "content": "You review."}
+    assert server.requests[-1].json()["messages"][0] == {
+        "role": "system",
+        "content": "You review English.",
+    }
     # What is kept is what was sent.
     assert ran.final["prompt"] == "Review in English: this: x = 1"
     kernel.run(
@@ -117,6 +120,15 @@ def test_the_latest_question_is_saved_as_it_was_typed(
     assert "Add {{ numbers }}" in said(kernel.run("%cnai_prompt show sum", "g"))
     assert not kernel.run("%cnai_prompt delete sum", "h").error
     assert not (folder / "prompts" / "sum.md").exists()
+
+
+def test_braces_of_a_prompt_that_stay_text_are_said_where_a_name_is_near(
+    kernel: Kernel, server: ScriptedServer, folder: Path
+) -> None:
+    write(folder, "label", "---\nvariables:\n  language: English\n---\nIn {{ langage ! }}, \\frac{{a}}{{b}}.")
+    ran = kernel.run("%%cnai -T label --once\n", "a")
+    assert ran.stdout == ("{{ langage ! }} is sent as text: no expression; did you mean language?\n")
+    assert question(server).startswith("In {{ langage ! }}, ")
 
 
 _WRONG = {
