@@ -23,8 +23,10 @@ class Attempt:
     answer went into a cell of its own.
 
     `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `lost_images` the images of
-    earlier turns that were not sent again, because a notebook does not keep them, `newer_below` the turns
-    below that this attempt is newer than: they were asked without it. `with_former` are the turns above that
+    earlier turns that were not sent again, because a notebook does not keep them, `stale_below` the turns
+    below that were asked with something else above them. `chain` is the digest of the answers that were sent
+    before it, "" where that is unknown; `cell` is the ID of its cell. `order` says how the cells were ordered
+    where that was not certain. `with_former` are the turns above that
     were sent with a former answer, because the last run of their cells had none. Where a reply is not a turn,
     `in_force` is the attempt that its cell's turn still has. `total` is what the notebook had spent,
     this reply included. `others` are attempts of the same turn that an output keeps, so that they
@@ -44,7 +46,10 @@ class Attempt:
     with_code: bool = False
     omitted_turns: int = 0
     lost_images: int = 0
-    newer_below: int = 0
+    stale_below: int = 0
+    chain: str = ""
+    cell: str = ""
+    order: str = ""
     with_former: tuple[int, ...] = ()
     in_force: int = 0
     total: Spend = field(default_factory=Spend)
@@ -78,8 +83,10 @@ class Attempt:
         if self.with_former:
             turns = ", ".join(map(str, self.with_former))
             yield f"turn{'s' * (len(self.with_former) > 1)} {turns} sent with the former answer"
-        if self.newer_below:
-            yield "1 below is older" if self.newer_below == 1 else f"{self.newer_below} below are older"
+        if self.order:
+            yield self.order
+        if self.stale_below:
+            yield f"{self.stale_below} below {'is' if self.stale_below == 1 else 'are'} stale"
         if self.omitted_turns:
             yield f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted"
         if self.lost_images:

@@ -1,14 +1,15 @@
 """A conversation and the re-run rule: the notebook is the conversation.
 
-A conversation is the list of its turns, in the order in which their cells first ran. A turn belongs to
-its cell; a cell that is run again sends the turns before its own, and its answer takes the place of the
-former one, which is kept as an earlier attempt.
+A conversation is the list of its turns, in the order of their cells in the document as far as it is known,
+else in the order in which the cells first ran; see `order.arrange`. A turn belongs to its cell; a cell that
+is run again sends the turns above its own, and its answer takes the place of the former one, which is kept
+as an earlier attempt.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
@@ -18,7 +19,8 @@ from ..api.messages import Message
 from ..errors import InputError
 from ..next_steps import list_turns
 from .attempt import Attempt
-from .order import CellPosition
+from .order import UNKNOWN_ORDER, CellPosition, Document, arrange
+from .staleness import digest_turns, list_stale
 from .turn import Turn
 
 __all__ = ["CellPosition", "Context", "Conversation", "Turn"]
@@ -30,7 +32,8 @@ class Context(NamedTuple):
     """What is sent with a question, and where its answer will stand.
 
     `turn` and `attempt` count from 1. `with_former` are the turns that are sent with a former answer, because
-    the last run of their cells had none.
+    the last run of their cells had none. `chain` is the digest of the answers above, see `digest_turns`.
+    `unplaced` tells that the place of a cell is only estimated.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +41,8 @@ class Context(NamedTuple):
     attempt: int
     omitted_turns: int
     with_former: tuple[int, ...]
+    chain: str
+    unplaced: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +50,8 @@ class Conversation:
     """Turns in order, and the system message that leads them.
 
     `detached` holds the turns that their cells no longer ask: they are not sent any more, and come back with
-    all attempts when they are asked again. `begun_by` is where the conversation was begun: a question
+    all attempts when they are asked again. `absent` are those whose cells were deleted from the `document`:
+    they come back with the cells. `begun_by` is where the conversation was begun: a question
     with --new, or a command. A fork has an `origin`; a fork or an import was made at `made_at`.
     `former_names` are those that it had before it was renamed, by the cell `renamed_by`.
     """
@@ -59,6 +65,27 @@ class Conversation:
     made_at: datetime | None = None
     former_names: list[str] = field(default_factory=list)
     renamed_by: str | None = None
+    absent: list[Turn] = field(default_factory=list)
+    document: Document = field(default=UNKNOWN_ORDER, repr=False)
+
+    @property
+    def every_turn(self) -> tuple[Turn, ...]:
+        """All turns, those too that are not sent."""
+        return (*self.turns, *self.absent, *self.detached.values())
+
+    def arrange(self, document: Document) -> None:
+        """Let the turns stand as in a document."""
+        if document is not self.document:
+            self.document = document
+            self.rearrange()
+
+    def rearrange(self) -> None:
+        """Let the turns stand as in the document, after some were added."""
+        self.turns, self.absent = arrange((*self.turns, *self.absent), self.document)
+
+    def list_stale(self) -> list[Turn]:
+        """Return the turns, in order, whose answers would be sent something else above them now."""
+        return list_stale(self.turns)
 
     @property
     def is_fork(self) -> bool:
@@ -105,7 +132,7 @@ class Conversation:
 
     def find_turns(self, cell: str) -> list[Turn]:
         """Return all turns that a cell asked, those too that it no longer asks."""
-        return [each for each in (*self.turns, *self.detached.values()) if each.position.cell == cell]
+        return [each for each in self.every_turn if each.position.cell == cell]
 
     def context(
         self,
@@ -120,8 +147,9 @@ class Conversation:
 
         `first_run` is when its cell first ran; None is after all that stands here. See `messages`.
         """
-        turn = self.turn_at(position) or self.detached.get(position)
+        turn = self.turn_at(position)
         order = turn.order if turn else self._order_new(position, first_run)
+        turn = turn or self.detached.get(position)
         before = bisect_left(self.turns, order, key=lambda each: each.order)
         messages, omitted_turns = self.messages(prompt, before, system=system, history_tokens=history_tokens)
         sent = enumerate(self.turns[omitted_turns:before], omitted_turns + 1)
@@ -131,19 +159,31 @@ class Conversation:
             attempt=turn.next_number if turn else 1,
             omitted_turns=omitted_turns,
             with_former=tuple(number for number, each in sent if each.failed),
+            chain=digest_turns(self.turns[:before]),
+            unplaced=self._is_unplaced(position),
         )
 
-    def _order_new(self, position: CellPosition, first_run: datetime | None) -> tuple[datetime, int]:
+    def _is_unplaced(self, position: CellPosition) -> bool:
+        """Tell whether the place of any cell is only estimated, where there is more than one turn."""
+        is_placed = self.document.is_placed
+        cells = {turn.cell for turn in self.turns if turn.position != position}
+        return bool(cells) and not all(map(is_placed, {position.cell, *cells}))
+
+    def _order_new(self, position: CellPosition, first_run: datetime | None) -> tuple[int, datetime, int]:
         """Return what orders a new turn at `position`, next to the other turns of its cell if it has any."""
+        place = self.document.places.get(position.cell or "", self.turns[-1].place if self.turns else 0)
         if position.is_asked_again:
-            for turn in (*self.turns, *self.detached.values()):
+            detached = self.detached.get(position)
+            known = [detached] if detached is not None else self.every_turn
+            for turn in known:
                 if turn.position.cell == position.cell and turn.position.kind == position.kind:
-                    return turn.first_run, position.index_in_cell
+                    return place, turn.first_run, position.index_in_cell
         if first_run is None:
-            first_run = max(
-                [datetime.now(timezone.utc), *(turn.first_run + _TICK for turn in self.turns[-1:])]
-            )
-        return first_run, position.index_in_cell
+            # After all that stands there.
+            index = bisect_right(self.turns, place, key=lambda each: each.place)
+            above = [turn.first_run + _TICK for turn in self.turns[:index][-1:]]
+            first_run = max([datetime.now(timezone.utc), *above])
+        return place, first_run, position.index_in_cell
 
     def messages(
         self, prompt: Content, before: int, *, system: str | None = None, history_tokens: int = 0
@@ -178,9 +218,11 @@ class Conversation:
         return self._add(turn, index, attempt)
 
     def _add(self, turn: Turn, index: int, attempt: Attempt) -> Turn:
-        asked, below = attempt.reply.started, self.turns[index + 1 :]
-        newer_below = sum(each.reply.started < asked for each in below if each.attempts)
-        turn.add_next(replace(self._place(attempt, turn, index), newer_below=newer_below))
+        turn.add_next(self._place(attempt, turn, index))
+        below = {id(each) for each in self.turns[index + 1 :]}
+        if below:
+            stale = sum(id(each) in below for each in self.list_stale())
+            turn.attempts[-1] = replace(turn.attempt, stale_below=stale).with_footer()
         return turn
 
     def _stand(
@@ -190,10 +232,9 @@ class Conversation:
         standing = self.turn_at(position)
         if standing is not None:
             return standing, self.turns.index(standing)
-        turn = self.detached.pop(position, None)
-        if turn is None:
-            first_run, _ = self._order_new(position, first_run)
-            turn = Turn(position, id=turn_id, first_run=first_run)
+        place, first_run, _ = self._order_new(position, first_run)
+        turn = self.detached.pop(position, None) or Turn(position, id=turn_id)
+        turn.place, turn.first_run = place, first_run
         index = bisect_left(self.turns, turn.order, key=lambda each: each.order)
         self.turns.insert(index, turn)
         return turn, index
@@ -204,6 +245,7 @@ class Conversation:
             attempt,
             turn=index + 1,
             turn_id=turn.id,
+            cell=turn.cell or "",
             first_run=turn.first_run,
             index_in_cell=turn.position.index_in_cell,
             appended=turn.position.kind == "append",
@@ -216,7 +258,7 @@ class Conversation:
         """
         if not position.is_asked_again or self.turn_at(position) is not None or position in self.detached:
             return
-        known = {turn.id for turn in (*self.turns, *self.detached.values())}
+        known = {turn.id for turn in self.every_turn}
         found = {
             each.id: replace(each, others=())
             for attempt in saved
@@ -276,15 +318,23 @@ class Conversation:
         self._detach(turn)
         return turn
 
-    def fork(self, name: str, at: int | None = None, now: datetime | None = None) -> Conversation:
-        """Return a conversation that begins as this one does, up to its turn `at` (all of it where None).
+    def fork(
+        self,
+        name: str,
+        at: int | None = None,
+        now: datetime | None = None,
+        by: CellPosition | None = None,
+    ) -> Conversation:
+        """Return a conversation that begins as this one does, up to its turn `at`.
 
-        The turns are the fork's own: to run their cells again while it is in use changes it alone. Raises
+        Where that is None, it takes what stands above the command `by`, all where its place is unknown. The
+        turns are the fork's own: to run their cells again while it is in use changes it alone. Raises
         InputError where there is no such turn; 0 forks before the first.
         """
         if at:
             self.turn(at)
-        fork = Conversation(name, self.system, origin=self, made_at=now or datetime.now(timezone.utc))
+        made = now or datetime.now(timezone.utc)
+        fork = Conversation(name, self.system, origin=self, made_at=made, begun_by=by, document=self.document)
         fork._begin_as(self, at)
         return fork
 
@@ -297,19 +347,22 @@ class Conversation:
         origin, made = self.origin, self.made_at
         assert origin is not None, "only a fork is forked again"
         assert made is not None, "a fork was made"
-        if at and at > sum(turn.first_run < made for turn in origin.turns):
+        if at and at > sum(map(self._begins_above(None), origin.turns)):
             origin.turn(at)
         returned = origin._take_back([each for each in kin if each.is_fork_of(origin)], made)
-        own = [turn for turn in self.turns if turn.first_run >= made]
+        theirs = {turn.id for turn in origin.every_turn}
+        standing = (*self.turns, *self.absent)
+        own = [turn for turn in standing if turn.first_run >= made and turn.id not in theirs]
         detached = {position: turn for position, turn in self.detached.items() if turn.first_run >= made}
-        before = {turn.id: turn for turn in (*self.turns, *self.detached.values())}
+        before = {turn.id: turn for turn in self.every_turn}
         self._begin_as(origin, at)
-        for turn in (*self.turns, *self.detached.values()):
+        for turn in self.every_turn:
             if turn.id in before:
                 turn.learn(before[turn.id].attempts)
                 turn.note_asked(before[turn.id].asked)
         self.turns += own
         self.detached |= detached
+        self.rearrange()
         return returned
 
     def take_in(self, other: Conversation, made: datetime) -> None:
@@ -318,17 +371,33 @@ class Conversation:
             replace(turn, position=CellPosition(None, number), first_run=made)
             for number, turn in enumerate(other.turns)
         ]
-        own = [turn for turn in self.turns if turn.first_run != made]
-        self.turns = sorted((*turns, *own), key=lambda turn: turn.order)
+        own = [turn for turn in (*self.turns, *self.absent) if turn.first_run != made]
+        self.turns, self.absent = [*turns, *own], []
+        self.rearrange()
         self.system, self.made_at = other.system, made
 
     def _begin_as(self, origin: Conversation, at: int | None) -> None:
         made = self.made_at
-        shared = [turn.copy() for turn in origin.turns if made is None or turn.first_run < made]
-        self.turns = shared[:at]
+        shared = list(filter(self._begins_above(at), origin.turns))[:at]
+        self.turns, self.absent = [turn.copy() for turn in shared], []
         # They come back with their attempts where their cells are asked in the fork.
-        left = [turn for turn in shared[len(self.turns) :] if turn.position.is_asked_again]
-        self.detached = {turn.position: turn for turn in left}
+        taken = {turn.id for turn in shared}
+        left = [turn for turn in origin.turns if turn.id not in taken and turn.position.is_asked_again]
+        self.detached = {turn.position: turn.copy() for turn in left if made is None or turn.first_run < made}
+
+    def _begins_above(self, at: int | None) -> Callable[[Turn], bool]:
+        """Return what tells whether a turn of the origin stands above the command that made this fork.
+
+        All do that are named by a number `at` in the document. Where the place of the command is unknown,
+        those do that were first asked before it.
+        """
+        made, by = self.made_at, self.begun_by
+        place = None if by is None or by.cell is None else self.document.places.get(by.cell)
+        if made is None or (at is not None and place is not None):
+            return lambda turn: True
+        if place is None:
+            return lambda turn: turn.first_run < made
+        return lambda turn: (turn.place, turn.first_run) < (place, made)
 
     def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Attempt]:
         """Add what cells that ran before `made` asked again in forks, the latest answers last."""

@@ -15,7 +15,7 @@ from ..nearest import find_nearest
 from ..next_steps import begin_conversation, name_conversation, rename_conversation, use_conversation
 from .attempt import Attempt
 from .conversation import Conversation
-from .order import CellPosition, Clock
+from .order import UNKNOWN_ORDER, CellPosition, Clock, Document
 from .turn import Turn
 
 __all__ = ["Conversations", "Removed"]
@@ -47,6 +47,7 @@ class Conversations:
         self._named: dict[str, Conversation] = {"main": Conversation("main")}
         self.current = "main"
         self.clock = Clock()
+        self.document = UNKNOWN_ORDER
         self._removed = Removed()
         # The IDs of all turns that there ever were.
         self._met: set[str] = set()
@@ -79,6 +80,18 @@ class Conversations:
         """The conversation in use."""
         return self._named[self.current]
 
+    def arrange(self, document: Document) -> None:
+        """Let all turns stand as in a document; nothing is done where it is the one that is known."""
+        self.document = document
+        for each in self:
+            each.arrange(document)
+
+    def rearrange(self) -> None:
+        """Let all turns stand as in the document, after some were added."""
+        for each in self:
+            each.document = self.document
+            each.rearrange()
+
     # -- which one is asked ---------------------------------------------------------------------
 
     def find_asked_again(self, position: CellPosition) -> Conversation:
@@ -93,7 +106,7 @@ class Conversations:
         if not holding or in_use in holding:
             return in_use
         for each in holding:
-            turns = _find_asked((*each.turns, *each.detached.values()), position)
+            turns = _find_asked(each.every_turn, position)
             if any(in_use.took_over(each, turn) for turn in turns):
                 return in_use
         return max(holding, key=lambda each: _find_last_asked(each, position))
@@ -162,7 +175,7 @@ class Conversations:
                 why=f"a name is one word, of at most {_LONGEST_NAME} characters",
                 next_step=name_conversation(),
             )
-        return Conversation(name)
+        return Conversation(name, document=self.document)
 
     @staticmethod
     def is_name(name: str) -> bool:
@@ -172,16 +185,19 @@ class Conversations:
 
     def add(self, conversation: Conversation) -> Conversation:
         """Add a conversation, unless there is one of its name; return the one that stays."""
+        conversation.arrange(self.document)
         return self._named.setdefault(conversation.name, conversation)
 
     def is_free(self, name: str) -> bool:
         """Tell whether a conversation may be called so, because none is that has any turns."""
-        return self.is_name(name) and not (name in self._named and self._named[name].turns)
+        known = self._named.get(name)
+        return self.is_name(name) and (known is None or not (known.turns or known.absent))
 
     def put(self, conversation: Conversation) -> None:
         """Add a conversation, or replace an empty one; raises InputError where its name is taken."""
         if not self.is_free(conversation.name):
             self.draft(conversation.name)
+        conversation.arrange(self.document)
         self._named[conversation.name] = conversation
 
     def use(self, name: str) -> Conversation:
@@ -213,8 +229,7 @@ class Conversations:
                 returned = fork.fork_again(at, self)
         else:
             name = self.draft(name).name
-            fork = self.add(self.in_use.fork(name, at, self.clock.now()))
-            fork.begun_by = by if by.cell is not None else None
+            fork = self.add(self.in_use.fork(name, at, self.clock.now(), by if by.cell is not None else None))
         return self.use(fork.name), returned
 
     def rename(self, name: str, new: str, by: CellPosition = _NOWHERE) -> str:
@@ -242,7 +257,7 @@ class Conversations:
         conversation.name, conversation.renamed_by = new, by.cell
         conversation.former_names = [*(each for each in conversation.former_names if each != new), old]
         for each in self:
-            for turn in (*each.turns, *each.detached.values()):
+            for turn in each.every_turn:
                 turn.attempts = [_rename(each, old, new) for each in turn.attempts]
         return old
 
@@ -256,7 +271,7 @@ class Conversations:
         conversation = self[name]
         del self._named[conversation.name]
         self._removed.names.add(conversation.name)
-        for turn in conversation.turns:
+        for turn in (*conversation.turns, *conversation.absent):
             if turn.position.cell is not None and turn.position.is_asked_again:
                 self._removed.first_runs.setdefault(turn.position.cell, turn.first_run)
         if self.current == conversation.name:
@@ -273,7 +288,7 @@ class Conversations:
         found = self._named.get(name)
         if found is None or found.system is not None:
             return False
-        return not (found.turns or found.detached or found.begun_by or found.made_at or found.former_names)
+        return not (found.every_turn or found.begun_by or found.made_at or found.former_names)
 
     def drop(self, number: int, by: CellPosition = _NOWHERE) -> Turn:
         """Take turn `number` (from 1) out of the conversation in use; raises InputError if there is none."""
@@ -299,7 +314,7 @@ class Conversations:
     @property
     def removed(self) -> Removed:
         """What was taken out."""
-        present = {turn.id for each in self for turn in (*each.turns, *each.detached.values())}
+        present = {turn.id for each in self for turn in each.every_turn}
         self._met |= present
         self._removed.turns = self._met - present
         self._removed.names.difference_update(self._named)
@@ -334,7 +349,7 @@ def _find_asked(turns: Iterable[Turn], position: CellPosition) -> list[Turn]:
 
 def _find_last_asked(conversation: Conversation, position: CellPosition) -> float:
     """Return when a question was last asked in a conversation; a turn from before a fork was not."""
-    turns = _find_asked((*conversation.turns, *conversation.detached.values()), position)
+    turns = _find_asked(conversation.every_turn, position)
     return max((turn.asked.timestamp() for turn in turns if turn.asked), default=0.0)
 
 

@@ -28,7 +28,7 @@ class Turn:
     `first_run` is when its cell first ran; `asked` when it was last asked in its conversation, None where a
     fork only has it from its origin. `failed` tells that the last run of the cell had no answer, so
     that a former one is still in force. `display_id` names the output that shows it, "" where that is not
-    an output of this kernel.
+    an output of this kernel. `place` is that of its cell in the document; see `arrange`.
     """
 
     position: CellPosition
@@ -39,6 +39,7 @@ class Turn:
     asked: datetime | None = None
     failed: bool = False
     display_id: str = ""
+    place: int = 0
     _sent: tuple[Reply, tuple[Message, ...]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -64,9 +65,19 @@ class Turn:
         return self._sent[1]
 
     @property
-    def order(self) -> tuple[datetime, int]:
+    def cell(self) -> str | None:
+        """The ID of its cell."""
+        return self.position.cell
+
+    @property
+    def index_in_cell(self) -> int:
+        """Its index in one run of its cell, from 0."""
+        return self.position.index_in_cell
+
+    @property
+    def order(self) -> tuple[int, datetime, int]:
         """What turns are ordered by."""
-        return self.first_run, self.position.index_in_cell
+        return self.place, self.first_run, self.position.index_in_cell
 
     def add(self, attempt: Attempt) -> None:
         """Add an attempt, which becomes the current one."""

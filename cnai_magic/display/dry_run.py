@@ -76,7 +76,10 @@ def _describe_head(question: Question) -> str:
     if tools := question.options.tools:
         fields.append(f"tools {', '.join(tool.name for tool in tools)}")
     asked = [question.request.model, *([question.host] if question.host else []), place]
-    return to_one_line(" · ".join([*asked, *fields, *([] if question.options.stream else ["not streamed"])]))
+    ordered_by = [question.ordered_by] if question.ordered_by and not question.options.once else []
+    return to_one_line(
+        " · ".join([*asked, *ordered_by, *fields, *([] if question.options.stream else ["not streamed"])])
+    )
 
 
 def _describe_history(question: Question) -> Iterator[list[str]]:

@@ -35,7 +35,7 @@ def find_images_again(conversations: Iterable[Conversation], folder: Path) -> li
     read = partial(_read_again, folder=folder, known={})
     lost: list[str] = []
     for conversation in conversations:
-        for turn in (*conversation.turns, *conversation.detached.values()):
+        for turn in conversation.every_turn:
             lost += (f"{name} of turn {_count(conversation, turn)}" for name in _look_in(turn, read))
     names = list(dict.fromkeys(lost))
     if not names:

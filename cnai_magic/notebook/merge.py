@@ -42,7 +42,7 @@ def merge(conversations: Conversations, restored: Restored) -> None:
         if origin is not None and origin is not mine and not origin.is_fork_of(mine):
             mine.origin = origin
     for theirs in restored.conversations.values():
-        conversations.meet(*(turn.id for turn in (*theirs.turns, *theirs.detached.values())))
+        conversations.meet(*(turn.id for turn in theirs.every_turn))
     conversations.remove(restored.removed)
     if fresh and restored.current in conversations:
         conversations.use(restored.current)
@@ -52,11 +52,11 @@ def merge(conversations: Conversations, restored: Restored) -> None:
 
 
 def _merge_turns(mine: Conversation, theirs: Conversation, removed: Collection[str]) -> None:
-    own = [*mine.turns, *mine.detached.values()]
+    own = mine.every_turn
     known = {attempt.id for turn in own for attempt in turn.attempts}
     by_id = {turn.id: turn for turn in own}
     by_place = {turn.position: turn for turn in own if turn.position.is_asked_again}
-    for turn in (*theirs.turns, *theirs.detached.values()):
+    for turn in theirs.every_turn:
         standing = by_id.get(turn.id) or by_place.get(turn.position)
         if standing is not None:
             standing.first_run = min(standing.first_run, turn.first_run)
@@ -68,4 +68,4 @@ def _merge_turns(mine: Conversation, theirs: Conversation, removed: Collection[s
             mine.detached[turn.position] = turn
         else:
             mine.turns.append(turn)
-    mine.turns.sort(key=lambda turn: turn.order)
+    mine.rearrange()

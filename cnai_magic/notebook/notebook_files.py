@@ -301,7 +301,7 @@ def _make_output(turn: Turn, number: int, conversation: str, total: Spend) -> di
             turn_id=turn.id,
             index_in_cell=0,
             began=False,
-            newer_below=0,
+            stale_below=0,
         )
 
     others = tuple(placed(each) for each in turn.attempts if each is not turn.attempt)

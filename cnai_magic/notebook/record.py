@@ -241,6 +241,9 @@ def _record(attempt: Attempt) -> dict[str, Any]:
         about["call_seconds"] = [round(each, 3) for each in reply.call_seconds]
     if attempt.first_run is not None:
         about["first_run"] = format_time(attempt.first_run)
+    for name in ("cell", "chain"):
+        if getattr(attempt, name):
+            about[name] = clean(getattr(attempt, name))
     for name in ("began", "appended", "chosen", "with_code"):
         if getattr(attempt, name):
             about[name] = True

@@ -17,6 +17,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
 from ..chat.schemas import find_schema
+from ..chat.staleness import digest_turns
 from ..chat.turn import Turn
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
@@ -33,6 +34,13 @@ __all__ = ["Options", "Question", "build_question", "find_cut_turn"]
 
 # What ends an answer before it is complete.
 _CUT = ("length", "budget", "stopped", "interrupted")
+# How the cells above a question were ordered.
+_ORDERS = {
+    "": "",
+    "page": "order of the page",
+    "file": "order of the saved notebook",
+    "runs": "order of runs",
+}
 _OF_ONE_REQUEST = ("max_tokens", "prefix", "tools")
 
 
@@ -77,8 +85,10 @@ class Question:
     `system` is the system message that is sent, None for none. `attached` says what is sent with it.
     `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
-    first ran; `with_former` are the turns that are sent with a former answer, because the last run of their
-    cells had none. `cut` is the turn whose answer goes on.
+    first ran; `chain` is the digest of the answers above it. `ordered_by` says who told the order of the
+    cells, `order` says that too, where the place of a cell is not certain. `with_former` are the turns that
+    are sent with a former answer, because the last run of their cells had none. `cut` is the turn whose
+    answer goes on.
     """
 
     request: ChatRequest
@@ -97,6 +107,9 @@ class Question:
     former: Sequence[Attempt] = ()
     first_run: datetime | None = None
     with_former: tuple[int, ...] = ()
+    chain: str = ""
+    order: str = ""
+    ordered_by: str = ""
     prompt_parts: tuple[Part, ...] = ()
     attached: tuple[str, ...] = ()
     cut: Turn | None = None
@@ -158,6 +171,9 @@ def build_question(
         former=former,
         first_run=first_run,
         with_former=context.with_former,
+        chain=context.chain,
+        order=_ORDERS[conversations.document.source] if context.unplaced else "",
+        ordered_by=_ORDERS[conversations.document.source],
         prompt_parts=parts,
         attached=tuple(each.label for each in options.attachments),
     )
@@ -197,6 +213,7 @@ def _build_continuation(
         omitted_turns=omitted_turns,
         demo=demo,
         first_run=turn.first_run,
+        chain=digest_turns(conversation.turns[:index]),
         prompt_parts=reply.prompt_parts,
         attached=reply.attached,
         cut=turn,

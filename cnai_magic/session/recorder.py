@@ -56,6 +56,8 @@ class Recorder:
                 omitted_turns=question.omitted_turns,
                 lost_images=_count_lost_images(question.request.messages),
                 with_former=question.with_former,
+                chain=question.chain,
+                order=question.order,
                 total=self._sum_notebook(demo=question.demo),
             )
             # An empty message is not a turn: some vendors refuse a conversation that holds one.
@@ -96,6 +98,8 @@ class Recorder:
                 omitted_turns=question.omitted_turns,
                 first_run=question.first_run,
                 with_former=question.with_former,
+                chain=question.chain,
+                order=question.order,
             )
             attempt = self._record(question, attempt) if answer.text and not once else attempt.with_footer()
             self.latest = attempt

@@ -116,7 +116,7 @@ def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() ->
 def test_a_question_that_a_cell_asks_anew_tells_how_many_turns_below_know_nothing_of_it() -> None:
     conversation = three_cells()
     ask(conversation, "a, and more", CellPosition("a", 1))
-    assert conversation.turns[1].attempt.newer_below == 2
+    assert conversation.turns[1].attempt.stale_below == 2
 
 
 def test_without_a_cell_id_every_question_appends() -> None:

@@ -421,7 +421,7 @@ class _Notebook:
         turn = turns[expected.index]
         placed = (attempt.conversation, attempt.turn, attempt.number)
         assert placed == (expected.chat, expected.index + 1, len(turn.attempts))
-        assert attempt.newer_below == len(turns) - expected.index - 1
+        assert attempt.stale_below == len(turns) - expected.index - 1
         return expected.chat
 
     def _compare(self) -> None:

@@ -963,18 +963,18 @@ def test_new_in_the_first_cell_of_a_conversation_begins_another(
     assert stands(session)[0] == "chat-2"
 
 
-def test_a_re_run_tells_how_many_turns_below_are_older(
+def test_a_re_run_tells_how_many_turns_below_are_stale(
     server: ScriptedServer, session: KernelSession
 ) -> None:
     server.always(sse("yes"))
     for cell in "abc":
         session.ask(cell, position=CellPosition(cell))
     again = session.ask("a, changed", position=CellPosition("a"))
-    assert latest(session).newer_below == 2
-    assert "2 below are older" in again.footer
-    for cell, newer_below in (("b", 1), ("c", 0)):
+    assert latest(session).stale_below == 2
+    assert "2 below are stale" in again.footer
+    for cell, stale_below in (("b", 1), ("c", 0)):
         session.ask(cell, position=CellPosition(cell))
-        assert latest(session).newer_below == newer_below
+        assert latest(session).stale_below == stale_below
 
 
 # -- keys, servers, models ----------------------------------------------------------------------

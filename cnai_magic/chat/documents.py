@@ -1,0 +1,188 @@
+"""What a kernel knows of the notebooks that it runs: which cells they hold, and in which order.
+
+A page tells it with each request, and its list is complete: a cell that is missing was deleted. A saved file
+tells it as of when it was saved: a cell that an earlier version held was deleted; one that no version held
+is new, and is placed by its run. Nothing here reads anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from .order import UNKNOWN_ORDER, Document
+
+__all__ = ["Documents", "place_by_runs"]
+
+# The saved file of the kernel's notebook, until its page tells its path.
+_FILE = ""
+
+
+@dataclass(slots=True)
+class _Notebook:
+    """A notebook: its cells in order, all that it ever held, and those whose place is only estimated.
+
+    `saved` is the latest version of its file, `told_at` when its page told of it last (seconds, 0: never).
+    """
+
+    cells: Sequence[str] = ()
+    held: set[str] = field(default_factory=set)
+    unplaced: set[str] = field(default_factory=set)
+    saved: Sequence[str] = ()
+    told_at: float = 0.0
+
+
+class Documents:
+    """The notebooks of a kernel, in the order in which it met them; `document` is what that comes to.
+
+    In a conversation over two notebooks, the turns of the one that was met first stand above the others.
+    """
+
+    def __init__(self) -> None:
+        self.document = UNKNOWN_ORDER
+        self._notebooks: dict[str, _Notebook] = {}
+        # The cell that ran just before the first run of a cell.
+        self._before: dict[str, str | None] = {}
+        self._last: str | None = None
+
+    def note_run(self, cell: str) -> None:
+        """Note that a cell runs."""
+        self._before.setdefault(cell, self._last)
+        self._last = cell
+
+    def see_page(self, path: str, cells: Sequence[str], now: float) -> None:
+        """Take over the order that the page of a notebook tells `now` (in seconds); it is complete."""
+        notebook = self._notebooks.get(path) or self._begin(path, cells)
+        is_known = notebook.told_at > 0 and not notebook.unplaced and notebook.cells == cells
+        notebook.told_at = now
+        if is_known:
+            self._say("page")
+            return
+        listed = set(cells)
+        for other in self._notebooks.values():
+            if other is not notebook and not other.held.isdisjoint(listed):
+                # A notebook was renamed, or cells were moved to this one.
+                other.cells = [cell for cell in other.cells if cell not in listed]
+                other.held -= listed
+        # What a file holds without an ID of its own cannot be in the list.
+        nameless = {cell for cell in notebook.cells if _is_nameless(cell)} - listed
+        notebook.cells = _insert(cells, nameless, _list_predecessors(notebook.cells))
+        notebook.held.update(notebook.cells)
+        notebook.unplaced = set()
+        self._rebuild("page")
+
+    def see_file(self, cells: Sequence[str], running: str, saved_at: float) -> None:
+        """Take over the order of the file that was saved at a time, in which a cell is `running`.
+
+        What the page told since then holds instead.
+        """
+        notebook = self._find(running)
+        if notebook is None:
+            notebook = self._notebooks.setdefault(_FILE, _Notebook())
+        if saved_at <= notebook.told_at:
+            cells = [cell for cell in notebook.cells if cell not in notebook.unplaced]
+        elif notebook.saved != cells:
+            # What was estimated before may be in the file now, or gone.
+            notebook.saved, notebook.unplaced, notebook.told_at = [*cells], set(), 0.0
+        elif running in notebook.cells:
+            self._say("file")
+            return
+        elsewhere = [other.held for other in self._notebooks.values() if other is not notebook]
+        new = {cell for cell in self._before if cell not in notebook.held.union(cells, *elsewhere)}
+        notebook.held.update(cells)
+        notebook.unplaced = {*notebook.unplaced, *new, running}.difference(cells)
+        notebook.cells = place_by_runs(cells, notebook.unplaced, self._before)
+        self._rebuild("file")
+
+    def see_runs(self, running: str) -> None:
+        """Note that a cell is `running`, and nothing tells where it stands."""
+        if self._find(running) is None:
+            self._say("runs")
+
+    def restore(self, cells: Sequence[str], *, own: bool) -> None:
+        """Take over the order of a file from which conversations are restored.
+
+        It leads all others, unless it is the `own` one of this kernel: what is missing there was deleted.
+        """
+        known = {cell for each in self._notebooks.values() for cell in each.held}
+        notebook = self._find_any(cells) if own else None
+        unknown = [cell for cell in cells if cell not in known]
+        if notebook is None:
+            name = f"{_FILE}{len(self._notebooks)} restored"
+            self._notebooks = {name: _Notebook(unknown, {*unknown}), **self._notebooks}
+        else:
+            nameless = set(filter(_is_nameless, unknown))
+            notebook.cells = _insert(notebook.cells, nameless, _list_predecessors(cells))
+            notebook.held.update(unknown)
+        self._rebuild(self.document.source or "file")
+
+    def _begin(self, path: str, cells: Sequence[str]) -> _Notebook:
+        """Begin to know a notebook by its path: it may be the one whose file is known."""
+        saved = self._notebooks.get(_FILE)
+        if saved is not None and not saved.held.isdisjoint(cells):
+            known = self._notebooks.items()
+            self._notebooks = {path if name == _FILE else name: each for name, each in known}
+        return self._notebooks.setdefault(path, _Notebook())
+
+    def _find(self, cell: str) -> _Notebook | None:
+        return self._find_any((cell,))
+
+    def _find_any(self, cells: Collection[str]) -> _Notebook | None:
+        """Return the notebook that holds any of these cells, or did."""
+        return next((each for each in self._notebooks.values() if not each.held.isdisjoint(cells)), None)
+
+    def _rebuild(self, source: Literal["page", "file", "runs"]) -> None:
+        notebooks = self._notebooks.values()
+        order = (cell for each in notebooks for cell in each.cells)
+        places = {cell: place for place, cell in enumerate(order, 1)}
+        self.document = Document(
+            places,
+            deleted=frozenset[str]().union(*(each.held for each in notebooks)).difference(places),
+            unplaced=frozenset[str]().union(*(each.unplaced for each in notebooks)),
+            source=source,
+        )
+
+    def _say(self, source: Literal["page", "file", "runs"]) -> None:
+        if self.document.source != source:
+            self.document = replace(self.document, source=source)
+
+
+def place_by_runs(
+    cells: Sequence[str], unplaced: Collection[str], before: Mapping[str, str | None]
+) -> list[str]:
+    """Return cells in order with those that are `unplaced`: each below the cell that ran just `before` it.
+
+    `before` names that for each cell, in the order of their first runs. A cell before which none ran stands
+    below all.
+    """
+    return _insert(cells, unplaced, before)
+
+
+def _insert(cells: Sequence[str], more: Collection[str], after: Mapping[str, str | None]) -> list[str]:
+    """Return cells with `more` among them, each below the one that it comes `after`, or which that comes."""
+    order, known = list(cells), set(cells)
+    for cell in after:
+        if cell not in more or cell in known:
+            continue
+        other = after[cell]
+        while other is not None and other not in known:
+            other = after.get(other)
+        order.insert(len(order) if other is None else order.index(other) + 1, cell)
+        known.add(cell)
+    return order
+
+
+def _list_predecessors(cells: Iterable[str]) -> dict[str, str | None]:
+    """Return the cell above each; the first one has none."""
+    found: dict[str, str | None] = {}
+    above: str | None = None
+    for cell in cells:
+        found[cell] = above
+        above = cell
+    return found
+
+
+def _is_nameless(cell: str) -> bool:
+    """Tell whether a file holds a cell without an ID: it is called by its number, as "#3"."""
+    return cell.startswith("#")
