@@ -1,5 +1,6 @@
 /** The plugins of the extension, one file each. Nothing runs before JupyterLab activates them. */
 
 import { order } from "./order";
+import { promptCells } from "./prompt_cells";
 
-export default [order];
+export default [order, promptCells];
