@@ -2,5 +2,6 @@
 
 import { order } from "./order";
 import { promptCells } from "./prompt_cells";
+import { promptCommands } from "./prompt_commands";
 
-export default [order, promptCells];
+export default [order, promptCells, promptCommands];
