@@ -94,7 +94,7 @@ def _export(turns: int) -> None:
         row(f"{turns:,} turns exported as {form}", time.perf_counter() - began, "s", at_most=5)
 
 
-def _fastest(rounds: int, *works: Callable[[], None]) -> list[float]:
+def _fastest(rounds: int, *works: Callable[[], object]) -> list[float]:
     """Return the fastest time of each, in seconds; they take turns, and noise only ever adds."""
     times: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):

@@ -51,6 +51,8 @@ def floor() -> Client:
     def texts(base_url: str) -> Iterator[str]:
         parts = urlsplit(base_url)
         framing = parts.path.split("/")[1]
+        assert parts.hostname is not None
+        assert parts.port is not None
         with socket.create_connection((parts.hostname, parts.port)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             head = f"POST {parts.path}/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
@@ -116,7 +118,7 @@ def naive() -> Client:
 
     def texts(base_url: str) -> Iterator[str]:
         response = http.post(f"{base_url}/chat/completions", json=_BODY, stream=True, timeout=60)
-        for event in sseclient.SSEClient(response).events():
+        for event in sseclient.SSEClient(iter(response)).events():
             if event.data == "[DONE]":
                 return
             text = json.loads(event.data)["choices"][0]["delta"].get("content")

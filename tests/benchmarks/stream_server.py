@@ -43,7 +43,7 @@ class Server:
 
     @property
     def connections(self) -> int:
-        return self._accepted.value
+        return int(self._accepted.value)
 
     def url(self, framing: str, count: int, gap: float = 0) -> str:
         """The base URL of an answer; `gap` in seconds."""

@@ -129,7 +129,11 @@ class _Markdown:
         """Leave it as it is."""
 
 
-CONTENDERS = {"ours": _Ours, "ipywidgets.HTML": _HTML, "update_display(Markdown)": _Markdown}
+CONTENDERS: dict[str, type[_Contender]] = {
+    "ours": _Ours,
+    "ipywidgets.HTML": _HTML,
+    "update_display(Markdown)": _Markdown,
+}
 
 
 def run(name: str, tokens: int, rate: float) -> None:
