@@ -187,7 +187,8 @@ class ChatRequest:
     the fields that are sent as they are, and `max_tokens`, the longest answer (None where the server
     decides). `thinking` are the fields that tell this server and model how long to think. `json_mode` is how
     a schema is asked for. `server` is the name of the server in vendors.toml, "" for any other: some things
-    each server says in its own way. `prefix` is the beginning of the answer, which goes on from there.
+    each server says in its own way. `prefix` is the beginning of the answer, which goes on from there:
+    `sent_messages` are the messages and those that ask for that.
     Raises InputError, which names the parameter, for a value that it cannot have.
     """
 
@@ -201,6 +202,7 @@ class ChatRequest:
     extra: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     max_tokens: int | None = field(init=False, repr=False, compare=False)
     thinking: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    sent_messages: tuple[Message, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str) or not self.model.strip():
@@ -229,6 +231,8 @@ class ChatRequest:
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
+        asking = _write_prefix(self.prefix, self.prefix_way) if self.prefix else ()
+        object.__setattr__(self, "sent_messages", (*self.messages, *asking) if asking else self.messages)
 
     def limited_to(self, max_tokens: int) -> ChatRequest:
         """Return the same request for an answer of at most so many tokens."""
@@ -264,13 +268,6 @@ class ChatRequest:
     def prefix_way(self) -> PrefixWay:
         """How this server is asked to go on from the prefix."""
         return find_prefix_way(self.server, self.model)
-
-    @property
-    def sent_messages(self) -> tuple[Message, ...]:
-        """The messages, and those that ask to go on from the prefix."""
-        if not self.prefix:
-            return self.messages
-        return (*self.messages, *_write_prefix(self.prefix, self.prefix_way))
 
     @property
     def digest(self) -> str:

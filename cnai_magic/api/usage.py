@@ -6,7 +6,7 @@ and marked. A prompt, or an answer with text, never has 0 tokens: 0 means unknow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -185,15 +185,13 @@ def estimate_usage(messages: Iterable[Message], answer: str, reasoning: str = ""
 
 
 def complete_usage(
-    reported: Usage | None, messages: Iterable[Message], answer: str, reasoning: str = ""
+    reported: Usage | None, messages: Sequence[Message], answer: str, reasoning: str = ""
 ) -> Usage:
     """Return the counts; those that are missing or impossible are estimated, and marked."""
-    messages = tuple(messages)
-    estimated = estimate_usage(messages, answer, reasoning)
     if reported is None:
-        return estimated
-    prompt, completion = estimated.prompt_tokens, estimated.completion_tokens
-    thought = estimated.reasoning_tokens
+        return estimate_usage(messages, answer, reasoning)
+    thought = estimate_tokens(reasoning)
+    completion = estimate_tokens(answer) + thought
     if reported.estimated and not reported.completion_tokens:
         total = reported.prompt_tokens
         completion = max(min(completion, total - 1), 0)
@@ -201,6 +199,7 @@ def complete_usage(
     usage = reported
     # An image may have far fewer tokens than are estimated for one of unknown size.
     if not _is_plausible(usage.prompt_tokens, sum(each.text_tokens for each in messages), _LONGEST_PROMPT):
+        prompt = sum(each.tokens for each in messages)
         cached = min(usage.cached_tokens, prompt)
         usage = replace(usage, prompt_tokens=prompt, cached_tokens=cached, estimated=True)
     reported_completion, most = usage.completion_tokens, _LONGEST_ANSWER

@@ -13,31 +13,30 @@ __all__ = ["PriceLookup"]
 class PriceLookup:
     """Looks up a price in a thread of its own, from `start` on; a price that is known needs none.
 
-    `find` returns the price, None where there is none, and may take as long as a server does.
+    `find` returns the price, None where there is none, and may take as long as a server does. The price is
+    known, or known not to exist, once it is `done`.
     """
 
     def __init__(self, price: Price | None = None, *, find: Callable[[], Price | None] | None = None) -> None:
         self.price = price
+        self.done = find is None
         self._find = find
         self._worker: Worker | None = None
 
-    @property
-    def done(self) -> bool:
-        """Whether the price is known, or is known not to exist."""
-        return self._find is None or (self._worker is not None and (self._worker.ended or self._worker.lost))
-
     def start(self) -> None:
         """Start the thread; to be called once the question itself may be sent."""
-        if self._find is not None and self._worker is None:
+        if self._worker is None:
             self._worker = Worker(self._run)
             self._worker.start()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end, but at most so many seconds; return `done`."""
-        if not self.done and self._worker is not None:
+        if self._worker is not None:
             self._worker.wait(seconds)
         return self.done
 
     def _run(self) -> None:
-        if self._find is not None:
-            self.price = self._find()
+        try:
+            self.price = self._find() if self._find is not None else None
+        finally:
+            self.done = True

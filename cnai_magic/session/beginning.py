@@ -12,7 +12,7 @@ __all__ = ["Beginning"]
 
 
 class Beginning:
-    """Joins what arrives to the `text` that it goes on from, "" for none.
+    """Joins what arrives to the `text` that it goes on from.
 
     With `always` the text is an answer by itself, also where nothing follows.
     """
@@ -24,15 +24,12 @@ class Beginning:
 
     def show(self, view: View) -> None:
         """Show it, once."""
-        if self._text and not self._shown:
+        if not self._shown:
             view.update(Batch(self._text))
         self._shown = True
 
     def join(self, batches: Iterable[Batch], reader: ReplyReader) -> Iterator[Batch]:
         """Yield what comes after the beginning."""
-        if not self._text:
-            yield from batches
-            return
         joined = JoinedText(self._text)
         for batch in batches:
             yield batch._replace(text=joined.feed(batch.text, exact=reader.stream.prefix_taken))
@@ -41,6 +38,6 @@ class Beginning:
 
     def complete(self, text: str, reader: ReplyReader) -> str:
         """Return the whole answer of which this text has arrived."""
-        if not self._text or not (text or self._always):
+        if not (text or self._always):
             return text
         return JoinedText(self._text).join(text, exact=reader.stream.prefix_taken)

@@ -11,27 +11,20 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from ..api.answering_model import find_answering_model
 from ..api.interrupts import Interrupted, InterruptGate, gate_interrupts
 from ..api.retries import Notice
-from ..api.token_usage import Usage
 from ..api.tokens import TokenCount
-from ..api.usage import complete_usage
 from ..chat.attempt import Attempt
 from ..errors import CnaiError, InvalidRequestError
 from ..money.budget import Limits, TokenBudget
-from ..money.cost import Charge, Cost
 from ..money.spending import Spending
-from .answer_facts import count_usage, describe_oddities, describe_thinking, make_charge
 from .beginning import Beginning
 from .json_question import JSONModes, JSONQuestion
 from .question import Question
 from .received import Received
-from .reply_reader import ReplyReader
+from .sent_request import SentRequest
 from .view import Batch, View
 
 if TYPE_CHECKING:
@@ -41,9 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PendingReply"]
 
-# Seconds that a question with a budget waits for its price, and that an answer takes at least if it is
-# still being looked up.
-_PRICE_PATIENCE, _PRICE_GRACE, _POLL = 10.0, 0.3, 0.05
+# Seconds that a question with a budget waits for its price, and of one such wait.
+_PRICE_PATIENCE, _POLL = 10.0, 0.05
 # Seconds between two notes of how much of an answer has come.
 _NOTED_EVERY = 0.2
 
@@ -80,11 +72,11 @@ class PendingReply:
         self._settle = settle
         self._charge = charge
         self._gate = InterruptGate(None)
-        self._started = datetime.now(timezone.utc)
         self._shown = self._stopped = False
-        self._beginning = Beginning(question.request.prefix, always=question.cut is not None)
         self._tools = tools
         request = question.request
+        goes_on = question.cut is not None
+        self._beginning = Beginning(request.prefix, always=goes_on) if request.prefix else None
         self._json = None if request.schema is None else JSONQuestion(request, question.host, json_modes)
         self._begin()
 
@@ -96,10 +88,7 @@ class PendingReply:
         else:
             self._request = replace(request, messages=(*request.messages, *steps)) if steps else request
         self._tokens = TokenBudget()
-        self._reader: ReplyReader | None = None
-        self._name = uuid4().hex[:16]
-        self._clock = 0.0
-        self._seconds: float | None = None
+        self._sent: SentRequest | None = None
 
     def receive(self) -> Attempt:
         """Send the question and return the answer; see Session.ask."""
@@ -115,13 +104,8 @@ class PendingReply:
         self._stopped = True
         if self._tools is not None:
             self._tools.stop()
-        if self._reader is not None:
-            self._reader.stop()
-
-    @property
-    def chargeable(self) -> bool:
-        """Whether the question was sent and not refused, so that the server may charge for it."""
-        return self._reader is not None and self._reader.stream.sent
+        if self._sent is not None:
+            self._sent.reader.stop()
 
     # -- the steps of a question ----------------------------------------------------------------
 
@@ -131,16 +115,16 @@ class PendingReply:
             try:
                 self._send()
             except BaseException as error:
-                reader = self._reader
-                if reader is not None and self._asks_again(error, reader):
+                sent = self._sent
+                if sent is not None and self._asks_again(error, sent):
                     self._begin()
                     continue
-                self._keep_failed(error, reader)
+                self._keep_failed(error, sent)
                 if isinstance(error, KeyboardInterrupt) and self._shown:
                     raise Interrupted from None
                 raise
-            assert self._reader is not None, "it is made where the question is sent"
-            received, called = self._sum_up(self._reader), self._reader.called
+            assert self._sent is not None, "it is made where the question is sent"
+            received, called = self._sum_up(self._sent), self._sent.reader.called
             if self._tools is not None:
                 received, called = self._tools.find_calls(received, called)
                 if called is not None and self._tools.calls(received):
@@ -176,13 +160,14 @@ class PendingReply:
         (self._view.fail if finish_reason == "failed" else self._view.end)(attempt)
         return attempt
 
-    def _keep_failed(self, error: BaseException, reader: ReplyReader | None) -> None:
+    def _keep_failed(self, error: BaseException, sent: SentRequest | None) -> None:
         """Keep and show what there is of an answer that failed or was interrupted."""
         reason = "failed" if isinstance(error, CnaiError) else "interrupted"
-        if self._json is not None and self._json.first is not None and not (reader and reader.has_arrived):
+        arrived = sent is not None and sent.reader.has_arrived
+        if self._json is not None and self._json.first is not None and not arrived:
             self._keep_first(self._json, error)
-        elif reader is not None:
-            self._keep(reader, reason)
+        elif sent is not None:
+            self._keep(sent, reason)
         elif self._tools is not None and self._tools.ran:
             self._keep_calls(self._tools, reason)
         elif self._shown:
@@ -216,7 +201,6 @@ class PendingReply:
             if not self._stopped:
                 self._tokens = self._hold(limits)
                 self._request = self._tokens.limit_request(self._request)
-        self._started = datetime.now(timezone.utc)
         with self._gate.opened():
             self._read()
 
@@ -232,37 +216,34 @@ class PendingReply:
             self._shown = True
             self._view.begin(self._question, self.stop)
         client = self._client()
-        self._question.lookup.start()
+        if not self._question.lookup.done:
+            self._question.lookup.start()
         return client
 
     def _read(self) -> None:
         client = self._connect()
-        self._clock = time.monotonic()
-        self._reader = reader = ReplyReader(
-            client, self._request, stream=self._question.options.stream, on_post=self._note_post
+        self._sent = sent = SentRequest(
+            client, self._question, self._request, self._tokens, self._spending, self._notebook
         )
         if self._stopped:
-            reader.stop()
-        try:
-            self._show(reader)
-        finally:
-            self._seconds = time.monotonic() - self._clock
+            sent.reader.stop()
+        self._show(sent)
 
-    def _show(self, reader: ReplyReader) -> None:
+    def _show(self, sent: SentRequest) -> None:
         """Show the answer as it comes; it ends where what is held for it does."""
-        view, question = self._view, self._question
+        view, reader, beginning = self._view, sent.reader, self._beginning
         tokens, next_note = TokenCount(), 0.0
-        self._beginning.show(view)
+        if beginning is not None:
+            beginning.show(view)
         with closing(reader.batches()) as batches:
             try:
-                for batch in self._beginning.join(batches, reader):
+                for batch in batches if beginning is None else beginning.join(batches, reader):
                     view.update(batch)
                     for text in (batch.reasoning, batch.text):
                         tokens.add(text)
                     if time.monotonic() >= next_note:
                         next_note = time.monotonic() + _NOTED_EVERY
-                        charge_id = self._name_request(reader.stream.posts)
-                        self._spending.journal.grow(charge_id, tokens.tokens, question.lookup.price)
+                        sent.note_growth(tokens.tokens)
                     if not (self._tokens.covers(tokens.tokens) or reader.is_ending()):
                         reader.finish_reason = "budget"
                         reader.stop()
@@ -271,15 +252,15 @@ class PendingReply:
                     raise
                 reader.finish_reason = "stopped"
 
-    def _asks_again(self, error: BaseException, reader: ReplyReader) -> bool:
+    def _asks_again(self, error: BaseException, sent: SentRequest) -> bool:
         """Return whether the server refused what the person has not set, and it is set otherwise now."""
-        if reader.has_arrived or self.chargeable:
+        if sent.reader.has_arrived or sent.chargeable:
             return False
         json, tools = self._json, self._tools
         lowered = self._lowers_limit(error) or (json is not None and json.steps_down(error))
         if not lowered and (tools is None or not tools.gives_up_reasoning(error)):
             return False
-        self._spending.settle((), self._tokens, free=self._list_free(reader))
+        self._spending.settle((), self._tokens, free=sent.list_free())
         return True
 
     def _lowers_limit(self, error: BaseException) -> bool:
@@ -291,14 +272,14 @@ class PendingReply:
         models = self._spending.budget.models
         return models.note_refusal(question.host, question.request.model, limit, error.why)
 
-    def _keep(self, reader: ReplyReader, finish_reason: str) -> None:
+    def _keep(self, sent: SentRequest, finish_reason: str) -> None:
         """Keep and show what has come of an answer that failed or was interrupted, and charge for it."""
         failed = finish_reason == "failed"
-        received = self._sum_up(reader, finish_reason)
+        received = self._sum_up(sent, finish_reason)
         if self._json is not None:
             received, _ = self._json.conclude(received)
         ran = self._tools is not None and self._tools.ran
-        if reader.has_arrived or ran or (self.chargeable and not failed):
+        if sent.reader.has_arrived or ran or (sent.chargeable and not failed):
             attempt = self._record(received)
             (self._view.fail if failed else self._view.end)(attempt)
             return
@@ -307,13 +288,20 @@ class PendingReply:
 
     def _keep_first(self, json: JSONQuestion, error: BaseException) -> None:
         """Keep the answer that was to be corrected, where the request to correct it brought nothing."""
-        if self._reader is not None:
+        if self._sent is not None:
             reason = "failed" if isinstance(error, CnaiError) else "interrupted"
-            self._charge(self._sum_up(self._reader, reason))
+            self._charge(self._sum_up(self._sent, reason))
         received, explained = json.give_up(error)
         self._view.fail(self._record(received))
         if explained is not None:
             raise explained from error
+
+    def _sum_up(self, sent: SentRequest, finish_reason: str = "") -> Received:
+        """Return what has come of the answer, with the beginning that was sent."""
+        received = sent.sum_up(finish_reason)
+        if self._beginning is None:
+            return received
+        return replace(received, text=self._beginning.complete(received.text, sent.reader))
 
     # -- waiting --------------------------------------------------------------------------------
 
@@ -333,65 +321,3 @@ class PendingReply:
         lookup.wait(_POLL)
         while not lookup.done and not self._stopped and time.monotonic() < until:
             self._pause("prices", lambda: lookup.wait(_POLL))
-
-    # -- what has arrived, and what it costs ----------------------------------------------------
-
-    def _sum_up(self, reader: ReplyReader, finish_reason: str = "") -> Received:
-        """Return what has come of the answer, with its price if that comes in a moment."""
-        question, request = self._question, self._request
-        seconds = time.monotonic() - self._clock if self._seconds is None else self._seconds
-        priced = question.lookup.wait(max(0.0, _PRICE_GRACE - seconds))
-        arrived = reader.arrived()
-        usage = count_usage(request, arrived, reader) if self.chargeable else Usage()
-        limit, tokens = request.max_tokens, usage.completion_tokens
-        if limit is not None and tokens > limit and self.chargeable and not usage.estimated:
-            self._spending.note_length(question.host, request.model, limit, tokens)
-        reason = finish_reason or reader.finish_reason
-        if reason == "length" and self._tokens.capped:
-            reason = "budget"
-        answered_by = find_answering_model(request.model, reader.model)
-        prompt = complete_usage(None, self._request.sent_messages, "")
-        charges = [self._make_charge(number, prompt, "failed") for number in reader.stream.abandoned]
-        if self.chargeable:
-            charge = self._make_charge(reader.stream.posts, usage, reason)
-            charges.append(replace(charge, answered_by=answered_by))
-        return Received(
-            question=question,
-            request=request,
-            tokens=self._tokens,
-            id=self._name_request(reader.stream.posts),
-            text=self._beginning.complete(arrived.text, reader),
-            reasoning=arrived.reasoning,
-            answered_by=answered_by,
-            note=describe_oddities(request, arrived, reader),
-            thinking=describe_thinking(request, arrived, reader, usage),
-            finish_reason=reason,
-            usage=usage,
-            cost=charges[-1].cost if self.chargeable else Cost(0),
-            charges=charges,
-            free=self._list_free(reader),
-            lookup=None if priced else question.lookup,
-            started=self._started,
-            seconds=seconds,
-            first_token_after=reader.first_token_after,
-            logprobs=reader.logprobs,
-        )
-
-    def _list_free(self, reader: ReplyReader) -> list[str]:
-        """Return the IDs of the requests that the server refused, or never got."""
-        stream = reader.stream
-        charged = {*stream.abandoned, *([stream.posts] if stream.sent else [])}
-        return [self._name_request(number) for number in range(1, stream.posts + 1) if number not in charged]
-
-    def _note_post(self, number: int) -> None:
-        prompt = complete_usage(None, self._request.sent_messages, "")
-        charge = self._make_charge(number, prompt, "lost")
-        self._spending.journal.open(charge, self._question.lookup.price)
-
-    def _make_charge(self, number: int, usage: Usage, finish_reason: str) -> Charge:
-        charge = make_charge(self._question, self._name_request(number), usage, finish_reason)
-        return replace(charge, time=self._started, notebook=self._notebook)
-
-    def _name_request(self, number: int) -> str:
-        """Return the ID of a request that was sent; that of the last is the answer's."""
-        return self._name if number <= 1 else f"{self._name}-{number}"

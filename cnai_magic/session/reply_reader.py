@@ -11,7 +11,7 @@ The price: one thread for each answer, and one entry in a queue for each batch (
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,11 +35,15 @@ _PATIENCE = 1.0
 
 
 class Arrived(NamedTuple):
-    """What has arrived of an answer; `uncounted` is the part that came after usage was last reported."""
+    """What has arrived of an answer; `uncounted` is the part that came after usage was last reported.
+
+    `logprobs` are the probabilities of the tokens of the text; none where a key would stand among them.
+    """
 
     text: str
     reasoning: str
     uncounted: str
+    logprobs: tuple[TokenProbability, ...]
 
 
 class ReplyReader:
@@ -84,13 +88,6 @@ class ReplyReader:
         self.stream = client.stream(request, on_notice=self._put, whole=not stream, on_post=on_post)
         self._worker = Worker(self._read)
 
-    @property
-    def logprobs(self) -> tuple[TokenProbability, ...]:
-        """The probabilities of the tokens that have arrived; none where a key would stand among them."""
-        found = tuple(self._logprobs)
-        text = "".join(each.token for each in found)
-        return found if hide_keys(text) == text else ()
-
     def arrived(self) -> Arrived:
         """Return what has arrived so far."""
         texts, thoughts = self._counted
@@ -98,6 +95,7 @@ class ReplyReader:
             text="".join(self._texts[self._thought :]),
             reasoning="".join(self._thoughts + self._texts[: self._thought]),
             uncounted="".join(self._texts[texts:] + self._thoughts[thoughts:]),
+            logprobs=_drop_keys(self._logprobs) if self._logprobs else (),
         )
 
     @property
@@ -230,3 +228,9 @@ class ReplyReader:
     def _put(self, notice: Notice) -> None:
         self._notice = notice
         self._wake()
+
+
+def _drop_keys(logprobs: Iterable[TokenProbability]) -> tuple[TokenProbability, ...]:
+    found = tuple(logprobs)
+    text = "".join(each.token for each in found)
+    return found if hide_keys(text) == text else ()

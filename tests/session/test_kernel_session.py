@@ -43,11 +43,11 @@ from cnai_magic.notebook.read_record import read_answer
 from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session import kernel_session as session_module
-from cnai_magic.session import pending_reply, recorder, reply_reader
+from cnai_magic.session import pending_reply, recorder, reply_reader, sent_request
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.keys import forget_key, save_key
-from cnai_magic.session.pending_reply import PendingReply
 from cnai_magic.session.question import Options, Question
+from cnai_magic.session.sent_request import SentRequest
 from cnai_magic.session.view import Batch
 from cnai_magic.settings import Cnai
 from tests.options import options_of
@@ -1154,22 +1154,23 @@ def test_an_interrupt_at_any_line_loses_neither_answer_nor_charge_nor_hold(
     """Ctrl-C at each line that receives and settles an answer; pressed twice, at the next line too."""
     server.always(sse("yes", tokens=(20, 8)))
     session.settings.budget = 1
-    answers: list[PendingReply] = []
+    requests: list[SentRequest] = []
 
-    class Watched(PendingReply):
+    class Watched(SentRequest):
         def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
-            answers.append(self)
+            requests.append(self)
 
-    monkeypatch.setattr(session_module, "PendingReply", Watched)
-    modules = (session_module, recorder, pending_reply, reply_reader, interrupts, spending, budget)
+    monkeypatch.setattr(pending_reply, "SentRequest", Watched)
+    asking = (session_module, recorder, pending_reply, sent_request, reply_reader)
+    modules = (*asking, interrupts, spending, budget)
     files = {str(module.__file__) for module in modules}
     reached = line = 0
     while reached >= line:
         line += 1
         reached = _interrupted_at(line, presses, files, lambda: session.ask("a", Options(once=True)))
         total = session.book.get_total()
-        assert total.requests == sum(each.chargeable for each in answers), line
+        assert total.requests == sum(each.chargeable for each in requests), line
         assert session.spending.get_status(session.budget, demo=False) == (10**9, total.nano, 0), line
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, line
     assert line > 40
