@@ -9,6 +9,7 @@ from typing import Any
 from ..redaction import ApiKey
 from .billing import Balance, read_balance
 from .cancel import Cancellation
+from .in_process import Transport
 from .logprobs import TokenProbability
 from .messages import ChatRequest, Chunk, Model
 from .model_facts import complete_facts
@@ -30,7 +31,7 @@ class Client:
 
     `base_url` ends in the API's version (`https://…/v1`); plain http is for loopback only. `timeout` is
     (to connect, between two arrivals) in seconds. Requests that fail before the first token are sent
-    again `retries` times at most. May be shared by threads.
+    again `retries` times at most. A `transport` answers in place of the network. May be shared by threads.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class Client:
         *,
         timeout: tuple[float, float] = (10.0, 120.0),
         retries: int = 2,
+        transport: Transport | None = None,
     ) -> None:
         key = api_key if isinstance(api_key, ApiKey) else ApiKey(api_key or "")
-        self._requester = Requester(base_url, key, timeout)
+        self._requester = Requester(base_url, key, timeout, transport)
         self.base_url = self._requester.base_url
         self._retries = retries
         self._refusals = Refusals()

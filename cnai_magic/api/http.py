@@ -24,6 +24,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from .cancel import Cancellation, shut_down
+from .pyodide import IN_PYODIDE
 
 __all__ = ["Adapter", "Session", "read_body"]
 
@@ -203,7 +204,7 @@ class Session(requests.Session):
         self.headers["User-Agent"] = user_agent
         self._bearer = bearer
         self.auth = self._authorize
-        adapter = Adapter(pool_maxsize=32)
+        adapter = _BrowserAdapter() if IN_PYODIDE else Adapter(pool_maxsize=32)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -248,6 +249,19 @@ def read_body(response: requests.Response, cancellation: Cancellation) -> Iterat
         yield data
         if cancellation.overdue:
             return
+
+
+class _BrowserAdapter(HTTPAdapter):
+    """Requests' own adapter where urllib3 has the browser send (Pyodide): an answer comes whole."""
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send one request; whether it left is unknown, so it counts as sent."""
+        cancellation = _current.get()
+        if cancellation is not None:
+            cancellation.sent = True
+        response = super().send(*args, **kwargs)
+        vars(response.raw)["read1"] = response.raw.read  # urllib3 has none of its own there
+        return response
 
 
 class Adapter(HTTPAdapter):

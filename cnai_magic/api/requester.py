@@ -21,6 +21,7 @@ from .addresses import parse_address
 from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS, explain_failure
 from .http import Session
+from .in_process import InProcessAdapter, Transport
 from .responses import parse_json, read_error, read_text, refuse_html
 
 __all__ = ["Requester"]
@@ -35,10 +36,13 @@ _VERSION = re.compile(r"(?<=[^/])/v\d[^/]*$")
 class Requester:
     """Sends requests to one server with one key, over connections that are kept alive.
 
-    `timeout` is (to connect, between two arrivals) in seconds. May be shared by threads.
+    `timeout` is (to connect, between two arrivals) in seconds. A `transport` answers in place of the network.
+    May be shared by threads.
     """
 
-    def __init__(self, base_url: str, key: ApiKey, timeout: tuple[float, float]) -> None:
+    def __init__(
+        self, base_url: str, key: ApiKey, timeout: tuple[float, float], transport: Transport | None = None
+    ) -> None:
         self.address = parse_address(base_url)
         self.base_url = self.address.url
         self.key = key
@@ -55,6 +59,7 @@ class Requester:
                 next_step="use https, or ask without a key",
             )
         self._timeout = timeout
+        self._transport = transport
         self._pid = os.getpid()
         self._http = self._new_session()
 
@@ -186,4 +191,7 @@ class Requester:
     def _new_session(self) -> Session:
         bearer = self.key.bearer() if self.key else ""
         # Proxies and .netrc of the environment are not for a server on this machine.
-        return Session(f"cnai_magic/{__version__}", bearer, trust_env=not self.address.loopback)
+        session = Session(f"cnai_magic/{__version__}", bearer, trust_env=not self.address.loopback)
+        if self._transport is not None:
+            session.mount("http://", InProcessAdapter(self._transport))
+        return session

@@ -8,6 +8,8 @@ here is written in C: each call is done or not done.
 
 The price: the threads are unknown to `threading` (its hooks, its list of threads), are daemons, and cannot be
 joined but through the queue.
+
+Pyodide has no threads: there the work is done where it is started.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
+
+from .pyodide import IN_PYODIDE
 
 __all__ = ["Worker", "run_in_worker"]
 
@@ -44,7 +48,10 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread; to be called once."""
-        _thread.start_new_thread(self._run, ())
+        if IN_PYODIDE:
+            self._run()
+        else:
+            _thread.start_new_thread(self._run, ())
         # Here and in the thread: an interrupt may come before this line, and a wait before that one.
         self._pid = os.getpid()
 

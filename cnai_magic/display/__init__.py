@@ -7,6 +7,8 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .kernel import get_request
+
 if TYPE_CHECKING:
     from ..session.view import View
 
@@ -45,7 +47,7 @@ def is_watched(shell: Any) -> bool:
     Programs (jupyter execute, papermill, nbconvert) take no input; consoles name no cell; Colab takes
     input, shows widgets, and names no cell either.
     """
-    parent = getattr(shell, "parent_header", None) or {}
+    parent = get_request(shell)
     asks = parent.get("content", {}).get("allow_stdin", False)
     return bool(asks and (parent.get("metadata", {}).get("cellId") or "google.colab" in sys.modules))
 
@@ -65,5 +67,5 @@ def _is_redirected(shell: Any) -> bool:
     # Private to ipywidgets: where it is missing, such a widget is not found.
     widgets = getattr(sys.modules.get("ipywidgets.widgets.widget"), "_instances", {})
     output = getattr(sys.modules.get("ipywidgets.widgets.widget_output"), "Output", ())
-    running = (getattr(shell, "parent_header", None) or {}).get("header", {}).get("msg_id")
+    running = get_request(shell).get("header", {}).get("msg_id")
     return any(isinstance(each, output) and each.msg_id == running for each in [*widgets.values()] if running)

@@ -11,10 +11,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["address_subshell", "find_kernel_id", "is_stop_queued", "wait_until_settled"]
+__all__ = [
+    "address_subshell",
+    "find_kernel_id",
+    "get_request",
+    "is_stop_queued",
+    "wait_until_settled",
+]
 
 # Seconds to wait for the page; only one that was closed lets all of them pass.
 _PATIENCE = 5.0
+
+
+def get_request(shell: Any) -> dict[str, Any]:
+    """Return the message that asked the kernel to run the cell; empty outside of a kernel."""
+    kernel = getattr(shell, "kernel", None)
+    # The shell of Pyodide's kernel has none.
+    found = getattr(shell, "parent_header", None) or getattr(kernel, "_parent_header", None)
+    return found if isinstance(found, dict) else {}
 
 
 def find_kernel_id(shell: Any) -> str:

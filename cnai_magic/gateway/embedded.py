@@ -14,6 +14,7 @@ import string
 import threading
 from typing import TYPE_CHECKING
 
+from ..api.pyodide import IN_PYODIDE
 from ..api.worker import run_in_worker
 from ..errors import CnaiError, InputError
 from ..next_steps import change_setting
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
+    from ..api.in_process import Transport
     from .charges import Settlement
+    from .in_process import InProcessGateway
 
 __all__ = ["EmbeddedGateway", "serve", "start_embedded"]
 
@@ -35,8 +38,11 @@ _PATIENCE = 30.0
 class EmbeddedGateway:
     """A gateway in a daemon thread of this process, on a free port of 127.0.0.1, with a random key.
 
-    `base_url` ends in `/v1`; `key` is the key that it accepts, `charges` what that key was charged.
+    `base_url` ends in `/v1`; `key` is the key that it accepts, `charges` what that key was charged. Requests
+    reach it over its socket, and not by a `transport`.
     """
+
+    transport: Transport | None = None
 
     def __init__(self, tokens_per_second: float) -> None:
         from . import server
@@ -115,10 +121,10 @@ class EmbeddedGateway:
 
 
 _lock = threading.Lock()
-_current: EmbeddedGateway | None = None
+_current: EmbeddedGateway | InProcessGateway | None = None
 
 
-def start_embedded(tokens_per_second: float = 80) -> EmbeddedGateway:
+def start_embedded(tokens_per_second: float = 80) -> EmbeddedGateway | InProcessGateway:
     """Return the gateway of this process, started by the first call.
 
     `tokens_per_second` is the pace of streamed demo answers, 0 for as fast as possible; only the
@@ -172,7 +178,7 @@ def _check_pace(tokens_per_second: float) -> None:
         )
 
 
-def _start_once(tokens_per_second: float, given_up: list[bool]) -> EmbeddedGateway:
+def _start_once(tokens_per_second: float, given_up: list[bool]) -> EmbeddedGateway | InProcessGateway:
     global _current
     with _lock:
         if given_up:
@@ -180,8 +186,16 @@ def _start_once(tokens_per_second: float, given_up: list[bool]) -> EmbeddedGatew
         if _current is None or not _current.running:
             if _current is not None:
                 _current.end()  # which may be under way
-            _current = EmbeddedGateway(tokens_per_second)
+            _current = _start(tokens_per_second)
         return _current
+
+
+def _start(tokens_per_second: float) -> EmbeddedGateway | InProcessGateway:
+    if IN_PYODIDE:
+        from .in_process import InProcessGateway
+
+        return InProcessGateway(_new_key(), tokens_per_second)
+    return EmbeddedGateway(tokens_per_second)
 
 
 @atexit.register

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..chat.cell_run import CellRun
+from ..display.kernel import get_request
 from ..notebook.cell_ids import CellIds
 from ..notebook.saved_outputs import SavedCell
 
@@ -59,4 +60,4 @@ class RunningCell:
 
     @property
     def _request(self) -> dict[str, Any]:
-        return getattr(self._shell, "parent_header", None) or {}
+        return get_request(self._shell)

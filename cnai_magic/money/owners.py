@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from ..api.pyodide import IN_PYODIDE
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -163,7 +165,7 @@ def _lock(file: int) -> bool:
     try:
         if sys.platform == "win32":
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
+        elif not IN_PYODIDE:  # no other process sees its files
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from ..api.pyodide import IN_PYODIDE
 from ..api.worker import Worker
 from ..errors import LedgerError
 from .budget import BRIEF, Held
@@ -133,11 +134,11 @@ class SettlementQueue:
                 self._on_price(charge, entry.charge)
 
     def _write_later(self) -> None:
-        """Go on trying in the background, and once more at exit."""
+        """Go on trying in the background, if threads can be started here, and once more at exit."""
         if not self._writes_at_exit:
             self._writes_at_exit = True
             atexit.register(self._write_at_exit, os.getpid())
-        if self._thread is None or self._thread.ended or self._thread.lost:
+        if not IN_PYODIDE and (self._thread is None or self._thread.ended or self._thread.lost):
             self._thread = Worker(self._keep_writing)
             self._thread.start()
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 
+from ..api.pyodide import IN_PYODIDE
 from ..api.vendors import Vendor, list_local_servers
 from ..next_steps import Door, change_setting, set_key
 from .endpoint import Endpoint
@@ -36,6 +37,8 @@ def write_notice(endpoint: Endpoint, door: Door) -> str:
 
 def find_running_server(servers: Iterable[Vendor]) -> Vendor | None:
     """Return the first of these servers whose port accepts connections on this machine, None for none."""
+    if IN_PYODIDE:  # its sockets connect to anything, and carry nothing
+        return None
     for each in servers:
         with suppress(OSError), socket.create_connection((each.address.host, each.address.port), _GLANCE):
             return each

@@ -6,6 +6,9 @@ no frame that knows the key. So the thread that reads is the only one that write
 the two threads share is lists, flags and a queue, each changed in one step.
 
 The price: one thread for each answer, and one entry in a queue for each batch (none per token).
+
+Where there are no threads (Pyodide), the answer is read between two batches, and nothing stops it but an
+interrupt.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.logprobs import TokenProbability
-from ..api.messages import ChatRequest
+from ..api.messages import ChatRequest, Chunk
+from ..api.pyodide import IN_PYODIDE
 from ..api.retries import Notice
 from ..api.token_usage import Usage
 from ..api.tool_calls import CalledTools
@@ -145,9 +149,13 @@ class ReplyReader:
         started = time.monotonic()
         shown = thought = 0
         clean, clean_thought = Cleaner(), Cleaner()
-        self._worker.start()
+        if not IN_PYODIDE:
+            self._worker.start()
         while True:
-            self._wait()
+            if IN_PYODIDE:
+                self._read_for(self._pace if shown or thought else 0.0)
+            else:
+                self._wait()
             over = self._over
             texts, thoughts = self._texts[shown:], self._thoughts[thought:]
             shown += len(texts)
@@ -185,34 +193,10 @@ class ReplyReader:
             self._worker.wait(_PATIENCE)
 
     def _read(self) -> None:
-        texts, thoughts = self._texts, self._thoughts
+        """Read to the end, in the worker's thread."""
         try:
-            for (
-                text,
-                thought,
-                finish_reason,
-                usage,
-                model,
-                note,
-                all_thought,
-                logprobs,
-                called,
-            ) in self.stream:
-                if logprobs:
-                    self._logprobs += logprobs
-                if all_thought:
-                    self._thought = len(texts)
-                if text:
-                    texts.append(text)
-                if thought:
-                    thoughts.append(thought)
-                if usage is not None:
-                    self.usage = usage
-                    self._counted = (len(texts), len(thoughts))
-                self.finish_reason = finish_reason or self.finish_reason
-                self.model = model or self.model
-                self.note = note or self.note
-                self.called = called or self.called
+            for chunk in self.stream:
+                self._take(chunk)
                 if not self._woken:
                     self._wake()
         except BaseException as error:  # noqa: BLE001  a bug too must reach the person, not die in a thread
@@ -220,6 +204,37 @@ class ReplyReader:
         finally:
             self._over = True
             self._wake()
+
+    def _read_for(self, seconds: float) -> None:
+        """Read for so long, or to the end, in this thread: where there is no other."""
+        deadline = time.monotonic() + seconds
+        try:
+            for chunk in self.stream:
+                self._take(chunk)
+                if time.monotonic() >= deadline:
+                    return
+        except Exception as error:  # noqa: BLE001  it is raised after all text that came before it
+            self._error = error
+        self._over = True
+
+    def _take(self, chunk: Chunk) -> None:
+        text, thought, finish_reason, usage, model, note, all_thought, logprobs, called = chunk
+        texts, thoughts = self._texts, self._thoughts
+        if logprobs:
+            self._logprobs += logprobs
+        if all_thought:
+            self._thought = len(texts)
+        if text:
+            texts.append(text)
+        if thought:
+            thoughts.append(thought)
+        if usage is not None:
+            self.usage = usage
+            self._counted = (len(texts), len(thoughts))
+        self.finish_reason = finish_reason or self.finish_reason
+        self.model = model or self.model
+        self.note = note or self.note
+        self.called = called or self.called
 
     def _wake(self) -> None:
         self._woken = True

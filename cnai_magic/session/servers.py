@@ -46,11 +46,12 @@ class Servers:
     def get_client(self, endpoint: Endpoint) -> Client:
         """Return the client of an endpoint, whose connections are kept alive; the demo is started."""
         base_url, key, account = endpoint.base_url, endpoint.key, endpoint.account
+        transport = None
         if endpoint.demo:
             from ..gateway.embedded import start_embedded
 
             gateway = start_embedded()
-            base_url, key = gateway.base_url, gateway.key
+            base_url, key, transport = gateway.base_url, gateway.key, gateway.transport
         timeout = (endpoint.connect_timeout, endpoint.timeout)
         wanted = (base_url, key, timeout, endpoint.retries)
         made_for, client = self._clients.get(account, ((), None))
@@ -61,7 +62,7 @@ class Servers:
             # interrupt waits: a module that is imported by half may never be imported again.
             with defer_interrupts():
                 from ..api.client import Client
-            client = Client(base_url, key, timeout=timeout, retries=endpoint.retries)
+            client = Client(base_url, key, timeout=timeout, retries=endpoint.retries, transport=transport)
             self._clients[account] = wanted, client
         return client
 
