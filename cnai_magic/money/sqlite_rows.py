@@ -28,6 +28,10 @@ __all__ = [
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
+# A date has four digits of the year, also in the time zone of this machine.
+_FIRST, _LAST = (
+    (datetime(*day, tzinfo=timezone.utc) - _EPOCH) // _MILLISECOND for day in ((1, 1, 3), (9999, 12, 29))
+)
 
 COLUMNS = (
     "id, time, day, model, host, conversation, notebook, finish_reason, answered_by, demo, prompt_tokens, "
@@ -115,7 +119,7 @@ def to_charge(row: tuple[object, ...]) -> Charge:
         cost=Cost(None if nano is None else _check_integer(nano), bool(cost_estimated)),
         demo=bool(demo),
         id=to_text(charge_id),
-        time=_EPOCH + _check_integer(milliseconds) * _MILLISECOND,
+        time=_EPOCH + _check_time(milliseconds) * _MILLISECOND,
         host=to_text(host),
         notebook=to_text(notebook),
         finish_reason=to_text(finish_reason),
@@ -131,10 +135,10 @@ def find_day_start(day: str) -> int:
 def to_record(row: tuple[Any, ...]) -> Record:
     """Return the record that the values of COLUMNS hold; raises ValueError where they are damaged."""
     # A file may have a million of these, and nearly all of them need nothing changed.
-    if tuple(map(type, row)) not in _USUAL_ROWS:
+    if tuple(map(type, row)) not in _USUAL_ROWS or not _FIRST < row[1] < _LAST:
         charge_id, time, *texts = row[:9]
         numbers = [None if value is None else _check_integer(value) for value in row[9:]]
-        row = (to_text(charge_id), _check_integer(time), *map(to_text, texts), *numbers)
+        row = (to_text(charge_id), _check_time(time), *map(to_text, texts), *numbers)
     charge_id, time, _, model, host, conversation, notebook, finish_reason, answered_by = row[:9]
     demo, prompt, completion, reasoning, cached, usage_estimated, nano, cost_estimated = row[9:]
     return Record(
@@ -189,6 +193,14 @@ def to_value(text: str) -> str | bytes:
     except UnicodeEncodeError:
         return text.encode(errors="surrogatepass")
     return text
+
+
+def _check_time(value: object) -> int:
+    """Return a time in milliseconds since 1970; raises ValueError for one that no calendar has."""
+    time = _check_integer(value)
+    if not _FIRST < time < _LAST:
+        raise ValueError(f"{time} is not a time between the years 1 and 9999")
+    return time
 
 
 def _check_integer(value: object) -> int:

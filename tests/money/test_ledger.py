@@ -1047,6 +1047,19 @@ def test_damage_in_one_row_is_an_error_and_not_a_wrong_sum(ledger: Ledger, path:
         ledger.read_sums("model")
 
 
+@pytest.mark.parametrize("time", [300_000_000_000_000, -63_000_000_000_000, 2**63 - 1])
+def test_a_time_that_no_calendar_has_is_damage(ledger: Ledger, path: Path, time: int) -> None:
+    ledger.add(charge())
+    other = sqlite3.connect(path)
+    other.execute("UPDATE charges SET time = ?", (time,))
+    other.commit()
+    other.close()
+    for read in (ledger.read_charges, ledger.read_records):
+        with pytest.raises(LedgerError, match="is not a time between the years 1 and 9999"):
+            list(read())
+    assert ledger.read_total().requests == 1
+
+
 @POSIX
 def test_a_full_disk_is_an_error_and_loses_nothing_that_was_entered(ledger: Ledger, path: Path) -> None:
     code = """
