@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..chat.failure_prompt import build_failure_prompt
 from ..display import is_watched
 from ..errors import CnaiError, InputError
+from ..redaction import to_one_line
 from ..session.question import Options
 from .arguments import split_options
 from .ask_in_cell import ask_in_cell
@@ -35,6 +36,9 @@ def fix(shell_session: ShellSession, line: str) -> None:
             why=failure.error.what,
             next_step="do what its message says; or run the cell that fails again, then %cnai_fix",
         )
+    if shell_session.last_slip is not None:
+        slip = to_one_line(shell_session.last_slip.what)
+        print(f"Asked about the cell that failed before the last error, which is of these magics: {slip}")
     prompt = build_failure_prompt(
         failure,
         variables,

@@ -44,9 +44,9 @@ class ShellSession:
         self.file = NotebookFile(shell, settings, self.cell)
         self._session = KernelSession(settings, notify=print, door=CELL)
         self.last_failure: Failure | None = None
-        """The last exception that a cell raised."""
-        self.last_error: Exception | None = None
-        """The same, but that errors of these magics are none of the notebook's."""
+        """The last exception that a cell raised; an error of these magics only where there is no other."""
+        self.last_slip: CnaiError | None = None
+        """The error of these magics that came after it, None for none."""
         self._note_error(getattr(sys, "last_value", None), _find_failed_source(shell))
 
     @property
@@ -95,11 +95,19 @@ class ShellSession:
             keep_in_outputs(self._session, run, kept, succeeded=succeeded)
 
     def _note_error(self, error: object, source: str) -> None:
-        # A slip in %cnai_fix, or a server that failed it, must not hide what it was asked about.
-        if isinstance(error, Exception) and not (isinstance(error, CnaiError) and "%cnai_fix" in source):
+        slip = error if isinstance(error, CnaiError) else None
+        if not isinstance(error, Exception) or (slip is not None and "%cnai_fix" in source):
+            return
+        # A slip in a magic, or a server that failed, must not hide the cell that failed before it.
+        self.last_slip = slip
+        if slip is None or self.last_error is None:
             self.last_failure = Failure(error, source)
-            if not isinstance(error, CnaiError):
-                self.last_error = error
+
+    @property
+    def last_error(self) -> Exception | None:
+        """The last exception that a cell raised, without the errors of these magics."""
+        failure = self.last_failure
+        return None if failure is None or isinstance(failure.error, CnaiError) else failure.error
 
 
 def _find_failed_source(shell: Any) -> str:
