@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..api.thinking_control import LEVELS
 from ..chat.prompt_filters import FILTERS
 from ..errors import CnaiError
+from ..session.models import list_known_models
 from .arguments import Parser
 from .chat import list_chat_commands
 from .parsers import (
@@ -192,12 +193,15 @@ def _find_option(parser: Parser, name: str) -> Action | None:
 
 
 def _list_models(shell_session: ShellSession) -> list[str]:
+    """Return the models that the server listed, if it was asked, and those that this notebook has asked."""
     session = shell_session.session
     try:
-        known = session.servers.get_known_models(session.resolve_endpoint())
+        endpoint = session.resolve_endpoint()
     except CnaiError:
         return []
-    return [model.id for model in known or ()]
+    replies = [turn.reply for conversation in session.conversations for turn in conversation.turns]
+    asked = [reply.model for reply in reversed(replies) if reply.demo == endpoint.demo]
+    return [*list_known_models(session.servers, endpoint), *asked]
 
 
 def _list_conversations(shell_session: ShellSession) -> list[str]:

@@ -15,10 +15,19 @@ from ..settings import DEFAULT_BASE_URL
 from .endpoint import Endpoint
 from .servers import Servers
 
-__all__ = ["AskedModel", "choose_model", "match_models", "takes_demo_credit", "takes_images"]
+__all__ = [
+    "AskedModel",
+    "choose_model",
+    "list_known_models",
+    "match_models",
+    "takes_demo_credit",
+    "takes_images",
+]
 
 _DEFAULT_MODEL = "deepseek-chat"
 _DEMO_MODEL = "demo-guide"
+# Known here too: to import the models themselves takes too long while somebody types.
+_DEMO_MODELS = (_DEMO_MODEL, "demo-ngram", "demo-echo", "demo-reasoner", "demo-faults")
 _DEMO_PREFIX, _DEMO_OWNER = "demo-", "demo"
 # Stands in what is only shown, where the server is not asked which models it has.
 _UNKNOWN_MODEL = "(the server's only model)"
@@ -78,6 +87,14 @@ def _find_default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> s
         why=f"the server has {few}" if few else "the server lists none",
         next_step="name one: " + name_model(),
     )
+
+
+def list_known_models(servers: Servers, endpoint: Endpoint) -> list[str]:
+    """Return the models of an endpoint as far as they are known; no server is asked, and none is started."""
+    listed = servers.get_known_models(endpoint)
+    if listed is not None:
+        return [each.id for each in listed]
+    return [*_DEMO_MODELS] if endpoint.demo else []
 
 
 def takes_demo_credit(servers: Servers, endpoint: Endpoint, model: str, *, ask: bool = True) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cnai_magic.demo import MODELS as MODELS_OF_DEMO
 from tests.kernels import Kernel, running_kernel
 from tests.servers import ScriptedServer, json_response, sse
 
@@ -99,6 +100,17 @@ def test_what_is_offered(kernel: Kernel, code: str, offered: list[str]) -> None:
 def test_nothing_is_asked_while_somebody_types(kernel: Kernel, server: ScriptedServer) -> None:
     kernel.complete("%%cnai x")
     assert [request.path for request in server.requests] == ["/v1/models", "/v1/chat/completions"]
+
+
+def test_models_are_offered_before_they_were_listed(tmp_path: Path, server: ScriptedServer) -> None:
+    with running_kernel(tmp_path, CNAI_BASE_URL="demo") as kernel:
+        assert kernel.complete("%%cnai demo-") == [f"%%cnai {each.id}" for each in MODELS_OF_DEMO]
+        kernel.run(f"%config Cnai.base_url = {server.base_url!r}")
+        assert kernel.complete("%%cnai ep-") == ["%%cnai ep-"]
+        server.reply(sse("Yes."))
+        assert not kernel.run("%%cnai ep-2024\nHello?", "a").error
+        assert kernel.complete("%%cnai ep-") == ["%%cnai ep-2024"]
+        assert server.requests[-1].path == "/v1/chat/completions"
 
 
 def test_an_unloaded_extension_completes_nothing(tmp_path: Path) -> None:
