@@ -165,9 +165,12 @@ class Conversation:
 
     def _is_unplaced(self, position: CellPosition) -> bool:
         """Tell whether the place of any cell is only estimated, where there is more than one turn."""
-        is_placed = self.document.is_placed
-        cells = {turn.cell for turn in self.turns if turn.position != position}
-        return bool(cells) and not all(map(is_placed, {position.cell, *cells}))
+        cell, is_placed = position.cell, self.document.is_placed
+        # Two texts compare faster than two places, and a long conversation has many.
+        others = [
+            each.position for each in self.turns if each.position.cell != cell or each.position != position
+        ]
+        return bool(others) and not (is_placed(cell) and all(is_placed(each.cell) for each in others))
 
     def _order_new(self, position: CellPosition, first_run: datetime | None) -> tuple[int, datetime, int]:
         """Return what orders a new turn at `position`, next to the other turns of its cell if it has any."""

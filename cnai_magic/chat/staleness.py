@@ -17,7 +17,7 @@ _BYTES = 8
 
 def digest_turns(turns: Iterable[Turn]) -> str:
     """Return a short digest of the answers in force of turns, in their order."""
-    return blake2b(b"".join(_mark(turn) for turn in turns), digest_size=_BYTES).hexdigest()
+    return blake2b(_mark(turns), digest_size=_BYTES).hexdigest()
 
 
 def list_stale(turns: Sequence[Turn]) -> list[Turn]:
@@ -33,10 +33,12 @@ def list_stale(turns: Sequence[Turn]) -> list[Turn]:
         is_stale = attempt.chain != digest.copy().hexdigest() if attempt.chain else started < latest
         if is_stale:
             stale.append(turn)
-        digest.update(_mark(turn))
+        digest.update(_mark([turn]))
         latest = max(latest, started)
     return stale
 
 
-def _mark(turn: Turn) -> bytes:
-    return f"{turn.attempt.id}\n".encode("utf-8", "replace")
+def _mark(turns: Iterable[Turn]) -> bytes:
+    # Without a call for each: a question does this for all turns above it.
+    lines = [f"{turn.attempts[turn.current].reply.id}\n" for turn in turns]
+    return "".join(lines).encode("utf-8", "replace")
