@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,11 +78,14 @@ class Kernel:
         watched: bool = True,
         typed: str | None = None,
         expressions: dict[str, str] | None = None,
+        document: Sequence[str] = (),
+        path: str = "a.ipynb",
         meanwhile: Callable[[dict[str, Any]], None] | None = None,
     ) -> Ran:
         """Execute code; `watched` False is headless, `typed` answers a prompt, `meanwhile` sees messages.
 
-        With `expressions` nothing is to be seen of it; their values are in the reply.
+        With `expressions` nothing is to be seen of it; their values are in the reply. `document` are the IDs
+        of all cells of the notebook at `path`, as its page tells them.
         """
         client = self._client
         content = {
@@ -93,7 +96,10 @@ class Kernel:
             "allow_stdin": watched,
             "stop_on_error": False,
         }
-        message = client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
+        metadata: dict[str, Any] = {"cellId": cell} if cell else {}
+        if document:
+            metadata["cnai"] = {"cells": list(document), "path": path}
+        message = client.session.msg("execute_request", content, metadata=metadata)
         client.shell_channel.send(message)
         identifier = message["header"]["msg_id"]
         ran = Ran()

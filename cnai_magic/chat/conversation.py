@@ -73,6 +73,10 @@ class Conversation:
         """All turns, those too that are not sent."""
         return (*self.turns, *self.absent, *self.detached.values())
 
+    def has_turn(self, turn_id: str) -> bool:
+        """Tell whether a turn of this ID is, or was, part of it."""
+        return any(turn.id == turn_id for turn in self.every_turn)
+
     def arrange(self, document: Document) -> None:
         """Let the turns stand as in a document."""
         if document is not self.document:

@@ -160,6 +160,7 @@ def _show_dry_run(shell_session: ShellSession, rendered: RenderedPrompt, chosen:
     from ..display.dry_run import describe_body, describe_question
 
     shell_session.identify_cell()
+    shell_session.arrange()
     position = shell_session.cell.run.position
     question = shell_session.session.prepare(rendered.text, chosen, position=position)
     print(describe_body(question) if form == "json" else describe_question(question, rendered))

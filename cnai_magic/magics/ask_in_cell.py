@@ -42,6 +42,7 @@ def ask_in_cell(
 
 def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
     shell_session.identify_cell()
+    shell_session.arrange()
     settings, session = shell_session.settings, shell_session.session
     run = shell_session.cell.run
     position = run.ask()

@@ -59,6 +59,7 @@ def list_chat_commands() -> list[str]:
 
 def change_conversations(shell_session: ShellSession, line: str) -> None:
     """Carry out one line of `%cnai_chat`, and show what comes of it."""
+    shell_session.arrange()
     run = shell_session.cell.run
     shown = run_chat_command(
         shell_session.session, line, shell_session.file.find, position=run.count_command()
@@ -206,7 +207,7 @@ def _fork(command: Command, arguments: Namespace) -> object:
         "fork",
         fork.origin.name,
         name=fork.name,
-        answers=[turn.reply.id for turn in fork.turns if turn.first_run < fork.made_at],
+        answers=[turn.reply.id for turn in fork.turns if fork.origin.has_turn(turn.id)],
         returned=[attempt.id for attempt in returned],
         made=format_time(fork.made_at),
         system=fork.system,

@@ -46,7 +46,8 @@ def restore(command: Command, arguments: Namespace) -> object:
         )
     restored = restore_notebook(path)
     before = session.book.get_notebook(), session.book.get_notebook(demo=True)
-    session.cells.restore(restored)
+    own = command.notebook() if arguments.path else path
+    session.cells.restore(restored, own=own is not None and _is_same(own, path))
     session.cells.change(command.position.cell)
     lines = [f"Restored from {path.name}: {count_turns(restored.conversations.values())}; nothing was sent."]
     if restored.charges and before != (session.book.get_notebook(), session.book.get_notebook(demo=True)):

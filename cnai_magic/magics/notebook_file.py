@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from ..chat.attempt import Attempt
 from ..errors import InputError
 from ..notebook.cell_ids import may_be_saved
+from ..notebook.cell_order import SavedOrder, read_order
 from ..notebook.notebook_files import (
     find_notebook,
     find_possible_notebooks,
@@ -31,6 +33,8 @@ class NotebookFile:
         self._settings = settings
         self._cell = cell
         self._read: dict[str, dict[str, Attempt]] = {}
+        # The order of the cells in a version of the file.
+        self._order: tuple[object, SavedOrder | None] | None = None
 
     @property
     def name(self) -> str:
@@ -48,6 +52,20 @@ class NotebookFile:
             return read_saved_cells(path) if self._cell.id and path is not None and path.is_file() else ()
         except (InputError, OSError, ValueError):
             return ()
+
+    def read_order(self) -> SavedOrder | None:
+        """Return the order of the cells in the file, which is read again only where it has changed."""
+        try:
+            path = Path(self.name).absolute()
+            state = path.stat() if self.name else None
+        except (OSError, ValueError):
+            state = None
+        if state is None or not S_ISREG(state.st_mode):
+            return None
+        version = (path, state.st_mtime_ns, state.st_size, state.st_ino)
+        if self._order is None or self._order[0] != version:
+            self._order = version, read_order(path)
+        return self._order[1]
 
     def find_answers_to_replay(self) -> list[Attempt]:
         """Return the answers that the file holds for this cell, and those that it held before.

@@ -9,6 +9,7 @@ from ..chat.cell_run import CellRun
 from ..display.kernel import get_request
 from ..notebook.cell_ids import CellIds
 from ..notebook.saved_outputs import SavedCell
+from .page_order import PageOrder, read_page_order
 
 __all__ = ["RunningCell"]
 
@@ -40,6 +41,12 @@ class RunningCell:
         """The ID that the front end gives, None where it gives none; the file may have another."""
         cell = self._request.get("metadata", {}).get("cellId")
         return cell if isinstance(cell, str) else None
+
+    @property
+    def page_order(self) -> PageOrder | None:
+        """The order of all cells as the page tells it; cells have the IDs of the file."""
+        order = read_page_order(self._request)
+        return order and order._replace(cells=[self._ids[cell] for cell in order.cells])
 
     @property
     def source(self) -> str:

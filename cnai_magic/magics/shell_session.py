@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,9 @@ class ShellSession:
         """The last exception that a cell raised; an error of these magics only where there is no other."""
         self.last_slip: CnaiError | None = None
         """The error of these magics that came after it, None for none."""
+        for cell in cells_of_runs.values():
+            if cell is not None:
+                self._session.cells.documents.note_run(cell)
         self._note_error(getattr(sys, "last_value", None), _find_failed_source(shell))
 
     @property
@@ -75,6 +79,21 @@ class ShellSession:
             saved = {each.id: each for each in (*self.file.read_cells(), *self._session.cells.restored)}
             self.cell.identify(saved.values())
 
+    def arrange(self) -> None:
+        """Let the turns stand as their cells do in the document, as far as that is known now."""
+        cells, running, page = self._session.cells, self.cell.run.cell, self.cell.page_order
+        if running is not None:
+            cells.documents.note_run(running)
+        if page is not None:
+            cells.documents.see_page(page.path, page.cells, time.time())
+        elif running is not None:
+            saved = self.file.read_order()
+            if saved is not None:
+                cells.documents.see_file(saved.cells, running, saved.saved_at)
+            else:
+                cells.documents.see_runs(running)
+        cells.arrange()
+
     def show(self, shown: object, display_id: str | None = None) -> None:
         """Display something below the cell that runs."""
         display(shown, display_id=display_id)  # type: ignore[no-untyped-call]
@@ -89,6 +108,7 @@ class ShellSession:
         self._note_error(result.error_in_exec or result.error_before_exec, result.info.raw_cell)
         if result.info.raw_cell != self.cell.source:
             return
+        self.arrange()
         run, succeeded = self.cell.run, result.success
         kept = self._session.cells.end_of_run(run, succeeded=succeeded)
         if kept:

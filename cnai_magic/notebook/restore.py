@@ -6,6 +6,8 @@ hold is gone through once, in the order of time, by two rules:
 - An answer stands in the conversation that it names, in force, where its cell first ran.
 - A state says where all turns stand that its kernel knew; the others stay where they were.
 
+The turns then stand in the order of the document, as they do in a kernel that knows it; see `chat.order`.
+
 So the latest state holds, and the answers that came after it. Changes of commands that came after it too are
 made again: see `unstated_changes`.
 """
@@ -19,6 +21,7 @@ from functools import partial
 
 from ..chat.conversation import Conversation
 from ..chat.conversations import Removed
+from ..chat.order import UNKNOWN_ORDER, Document
 from ..money.cost import Charge
 from .found_conversations import FoundConversations
 from .saved_outputs import SavedCell, SavedOutputs, list_all_attempts
@@ -35,8 +38,8 @@ class Restored:
     """What a notebook holds: conversations, the one in use, a charge for each answer, and what was left out.
 
     `removed` is what commands took out of the conversations; `changing` are the cells whose outputs tell of
-    more than their own turns. `notes` are lines for a person; `cells` are the IDs and sources of all code
-    cells, without their outputs.
+    more than their own turns. `document` is the order of the code cells. `notes` are lines for a person;
+    `cells` are the IDs and sources of all code cells, without their outputs.
     """
 
     conversations: dict[str, Conversation] = field(default_factory=dict)
@@ -46,6 +49,7 @@ class Restored:
     cells: list[SavedCell] = field(default_factory=list)
     removed: Removed = field(default_factory=Removed)
     changing: set[str] = field(default_factory=set)
+    document: Document = UNKNOWN_ORDER
 
     @property
     def turns(self) -> int:
@@ -55,7 +59,11 @@ class Restored:
 
 def restore(cells: Iterable[SavedCell]) -> Restored:
     """Rebuild the conversations of a notebook; see the module."""
+    cells = list(cells)
     outputs = SavedOutputs(cells)
+    identifiers = dict.fromkeys(each.id for each in cells if each.id is not None)
+    places = {cell: place for place, cell in enumerate(identifiers, 1)}
+    document = Document(places, source="file")
     found = FoundConversations(outputs)
     for _, _, step in sorted(_steps(outputs, found), key=lambda each: each[:2]):
         step()
@@ -70,12 +78,13 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
     if len(notes) > _MOST_NOTES:
         notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
     return Restored(
-        {name: fill(each) for name, each in found.by_name.items()},
+        {name: fill(each, document) for name, each in found.by_name.items()},
         found.current,
         outputs.charges,
         notes,
         removed=found.removed,
         changing=outputs.changing,
+        document=document,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
-from ..chat.order import CellPosition
+from ..chat.order import CellPosition, Document, arrange
 from ..chat.turn import Turn
 
 __all__ = ["FoundConversation", "FoundTurn", "fill"]
@@ -20,7 +20,7 @@ class FoundTurn:
     """A turn while it is put together: its attempts by their IDs, and the one that counts.
 
     `document_index` is the place of its output in the document. `first_run` is when its cell first ran, where
-    the answer does not tell. `asked` and `failed` are those of `Turn`.
+    the answer does not tell. `asked`, `failed` and `place` are those of `Turn`.
     """
 
     id: str
@@ -32,6 +32,12 @@ class FoundTurn:
     first_run: datetime | None = None
     asked: datetime | None = None
     failed: bool = False
+    place: int = 0
+
+    @property
+    def index_in_cell(self) -> int:
+        """Its index in one run of its cell, from 0."""
+        return self.shown.index_in_cell
 
     @property
     def position(self) -> CellPosition:
@@ -59,19 +65,20 @@ class FoundConversation:
     stated: bool = False
 
 
-def fill(found: FoundConversation) -> Conversation:
-    """Put the turns of a conversation together, in the order in which their cells first ran."""
+def fill(found: FoundConversation, document: Document) -> Conversation:
+    """Put the turns of a conversation together, in the order of a document."""
     conversation = found.conversation
+    conversation.document = document
     last = _BEGINNING
-    placed: list[tuple[datetime, FoundTurn]] = []
     for each in sorted(found.turns.values(), key=lambda each: each.document_index):
         # Where nothing tells when a cell first ran, it is where it stands in the document.
-        last = each.first_run or each.shown.first_run or last
-        placed.append((last, each))
-    placed.sort(key=lambda each: (each[0], each[1].shown.index_in_cell, each[1].document_index))
+        last = each.first_run = each.first_run or each.shown.first_run or last
+    every = sorted(found.turns.values(), key=lambda each: each.document_index)
+    standing, absent = arrange(every, document)
+    assert not absent, "a turn is found in a cell that is there"
     taken: set[CellPosition] = set()
     highest: dict[str | None, int] = {}
-    for first_run, each in placed:
+    for each in standing:
         position = each.position
         if position.is_asked_again and not each.detached:
             if position in taken:
@@ -79,7 +86,7 @@ def fill(found: FoundConversation) -> Conversation:
                 position = replace(position, index_in_cell=highest[each.cell] + 1)
             taken.add(position)
             highest[each.cell] = max(highest.get(each.cell, 0), position.index_in_cell)
-        turn = _turn(each, position, first_run, conversation, len(conversation.turns) + 1)
+        turn = _turn(each, position, conversation, len(conversation.turns) + 1)
         if not each.detached:
             conversation.turns.append(turn)
         elif position.is_asked_again:
@@ -89,12 +96,12 @@ def fill(found: FoundConversation) -> Conversation:
     return conversation
 
 
-def _turn(
-    found: FoundTurn, position: CellPosition, first_run: datetime, conversation: Conversation, number: int
-) -> Turn:
+def _turn(found: FoundTurn, position: CellPosition, conversation: Conversation, number: int) -> Turn:
     attempts = sorted(found.attempts.values(), key=lambda each: (each.number, each.reply.started))
     current = next(index for index, each in enumerate(attempts) if each.id == found.shown.id)
+    first_run = found.first_run or _BEGINNING
     turn = Turn(position, attempts, current, found.id, first_run, asked=found.asked, failed=found.failed)
+    turn.place = found.place
     former = conversation.former_names
     # Attempts of two forks may have been counted apart.
     is_counted = len({each.number for each in attempts}) == len(attempts)

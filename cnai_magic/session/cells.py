@@ -8,6 +8,7 @@ from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
 from ..chat.conversation import CellPosition, Conversation
 from ..chat.conversations import Conversations
+from ..chat.documents import Documents
 from ..money.book import SpendBook
 from ..notebook.cell_history import Kept, collect_kept
 from ..notebook.merge import merge
@@ -21,11 +22,12 @@ __all__ = ["Cells"]
 class Cells:
     """What the cells of one notebook asked and changed; `lock` is held while conversations change.
 
-    `restored` are the cells of the notebook's file.
+    `restored` are the cells of the notebook's file, `documents` what is known of the order of cells.
     """
 
     def __init__(self, conversations: Conversations, book: SpendBook, lock: ForkSafeLock) -> None:
         self.restored: Sequence[SavedCell] = ()
+        self.documents = Documents()
         self._lock = lock
         self._conversations = conversations
         self._book = book
@@ -87,10 +89,21 @@ class Cells:
             self.change(cell)
         return kept
 
-    def restore(self, restored: Restored) -> None:
-        """Add the conversations and the spend of a notebook that are not known here."""
+    def arrange(self) -> None:
+        """Let all turns stand as in the document that is known now."""
+        with self._lock.current:
+            self._conversations.arrange(self.documents.document)
+
+    def restore(self, restored: Restored, *, own: bool = True) -> None:
+        """Add the conversations and the spend of a notebook that are not known here.
+
+        `own` tells that it is the notebook of this kernel.
+        """
         with self._lock.current:
             merge(self._conversations, restored)
+            self.documents.restore(list(restored.document.places), own=own)
+            self._conversations.arrange(self.documents.document)
+            self._conversations.rearrange()
             self.restored = restored.cells
             self._book.restore(restored.charges)
             self._changing |= restored.changing

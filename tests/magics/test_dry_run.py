@@ -27,7 +27,8 @@ def test_it_shows_who_is_asked_the_messages_and_the_cost(kernel: Kernel) -> None
     kernel.run("%%cnai\nWhat is 2+2?", "a")
     ran = kernel.run("%%cnai demo-echo -t 0.2 -n 500 -s 'Be brief' --stop END --dry-run\nAnd\n\n  2+3?", "b")
     assert ran.stdout.split("\n\n")[0] == (
-        'demo-echo · demo · conversation main, turn 2 · temperature 0.2 · max_tokens 500 · stop ["END"]'
+        "demo-echo · demo · conversation main, turn 2 · order of runs · "
+        'temperature 0.2 · max_tokens 500 · stop ["END"]'
     )
     assert (
         "\n\nsystem · ≈2 tokens\n    Be brief\n\nuser, turn 1 · ≈6 tokens\n    What is 2+2?\n" in ran.stdout

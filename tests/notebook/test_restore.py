@@ -317,10 +317,10 @@ def test_any_history_of_a_notebook_comes_back(steps: list[tuple[str, Any, int]])
 # -- other notebooks ----------------------------------------------------------------------------
 
 
-def test_turns_stand_in_the_order_in_which_their_cells_first_ran(document: Document) -> None:
+def test_turns_stand_in_the_order_of_the_document(document: Document) -> None:
     document.ask("a", "question a, again")
     restored = document.restored("c", "a", "b")
-    assert prompts(restored) == ["question a, again", "question b", "question c"]
+    assert prompts(restored) == ["question c", "question a, again", "question b"]
 
 
 def test_where_nothing_tells_when_a_cell_first_ran_its_turn_stands_as_in_the_document(

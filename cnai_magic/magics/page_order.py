@@ -1,0 +1,40 @@
+"""The order of the cells as the page of a notebook tells it with each execute request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..notebook.cell_ids import may_be_saved
+
+__all__ = ["PageOrder", "read_page_order"]
+
+_MOST_CELLS = 100_000
+_LONGEST_PATH = 4096
+
+
+class PageOrder(NamedTuple):
+    """The IDs of all code cells of a notebook, in order, and its path as the server has it."""
+
+    path: str
+    cells: list[str]
+
+
+def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
+    """Return the order that a request tells of its notebook, None where it tells none.
+
+    What is not sound, or does not hold the cell that runs, tells nothing.
+    """
+    metadata = request.get("metadata")
+    about = metadata.get("cnai") if isinstance(metadata, Mapping) else None
+    if not isinstance(metadata, Mapping) or not isinstance(about, Mapping):
+        return None
+    cells, path, running = about.get("cells"), about.get("path", ""), metadata.get("cellId")
+    if not isinstance(cells, list) or len(cells) > _MOST_CELLS:
+        return None
+    if not all(isinstance(each, str) and may_be_saved(each) for each in cells):
+        return None
+    if running is not None and running not in cells:
+        return None
+    is_path = isinstance(path, str) and len(path) <= _LONGEST_PATH
+    return PageOrder(path if is_path else "", list(dict.fromkeys(cells)))
