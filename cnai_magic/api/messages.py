@@ -254,7 +254,8 @@ class ChatRequest:
     @property
     def tools(self) -> list[dict[str, Any]]:
         """The functions that the model may call, as the API reference writes them."""
-        return write_tools(self.parameters.get("tools"))
+        functions = self.parameters.get("tools")
+        return write_tools(functions) if isinstance(functions, Mapping) else []
 
     def asking_for_json(self, mode: JsonMode) -> ChatRequest:
         """Return the same request in this mode, with the words that it needs; itself without a schema."""
@@ -291,7 +292,8 @@ class ChatRequest:
         """
         way = prefix or self.prefix_way
         messages = [message.body() for message in (*self.messages, *_write_prefix(self.prefix, way))]
-        messages = fill_reasoning(self.model, messages)
+        if any("tool_calls" in each for each in messages):
+            messages = fill_reasoning(self.model, messages)
         if self.prefix and not way.words:
             messages[-1] |= way.mark
         body: dict[str, Any] = {

@@ -154,10 +154,9 @@ def _begins_another(part: _Part, identifier: str, name: str) -> bool:
     return part.complete
 
 
-def write_tools(functions: object) -> list[dict[str, Any]]:
+def write_tools(functions: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return functions, what is known of each by its name, as the API reference writes them."""
-    named = functions.items() if isinstance(functions, Mapping) else ()
-    return [{"type": "function", "function": {"name": name, **about}} for name, about in named]
+    return [{"type": "function", "function": {"name": name, **about}} for name, about in functions.items()]
 
 
 def _join_details(details: list[dict[str, Any]]) -> tuple[Mapping[str, Any], ...]:

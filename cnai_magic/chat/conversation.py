@@ -252,7 +252,7 @@ class Conversation:
             attempt,
             turn=index + 1,
             turn_id=turn.id,
-            cell=turn.cell or "",
+            cell=turn.position.cell or "",
             first_run=turn.first_run,
             index_in_cell=turn.position.index_in_cell,
             appended=turn.position.kind == "append",

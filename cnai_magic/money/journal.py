@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -23,59 +23,12 @@ from .cost import Charge, Cost
 from .owners import get_own_file
 from .price import Price, cost_of
 
-__all__ = ["Journal", "OpenRequests", "journal_of", "read_journal"]
+__all__ = ["Journal", "journal_of", "read_journal"]
 
 # What is larger was not written by this program.
 _LARGEST = 64 * 1024 * 1024
 _TEXTS = ("model", "conversation", "host", "notebook", "finish_reason", "answered_by")
 _COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
-
-
-class OpenRequests:
-    """The requests that are not yet in a ledger, each noted in the journal of the ledger it began with.
-
-    `current` returns the journal of the ledger in use, None where there is none.
-    """
-
-    def __init__(self, current: Callable[[], Journal | None]) -> None:
-        self._current = current
-        self._journals: dict[str, Journal] = {}
-
-    def open(self, charge: Charge, price: Price | None) -> None:
-        """Note a request that is about to be sent: if this process dies, it is not lost."""
-        journal = self._find_journal(charge.id)
-        if journal is not None:
-            journal.open(charge, price)
-
-    def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
-        """Note how many tokens of an answer have come."""
-        journal = self._journals.get(charge_id)
-        if journal is not None:
-            journal.grow(charge_id, completion_tokens, price)
-
-    def settle(self, charge: Charge) -> None:
-        """Note what a request cost."""
-        journal = self._find_journal(charge.id)
-        if journal is not None:
-            journal.settle(charge)
-
-    def forget(self, charge_ids: Iterable[str]) -> None:
-        """Forget requests that are entered, or cost nothing."""
-        for each in charge_ids:
-            journal = self._journals.pop(each, None)
-            if journal is not None:
-                journal.close(each)
-
-    def reset_after_fork(self) -> None:
-        """Go on in a forked child: what is open is its parent's."""
-        self._journals.clear()
-
-    def _find_journal(self, charge_id: str) -> Journal | None:
-        """Return the journal of a request; it stays the same when another ledger is chosen meanwhile."""
-        journal = self._journals.get(charge_id) or self._current()
-        if journal is not None:
-            self._journals[charge_id] = journal
-        return journal
 
 
 class Journal:

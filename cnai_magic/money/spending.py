@@ -24,8 +24,8 @@ from .book import SpendBook
 from .budget import BRIEF, Budget, Limits, TokenBudget, Waiting, explain_ledger_failure
 from .cost import Charge, Spend, choose_account
 from .holds import BudgetStatus
-from .journal import Journal, OpenRequests
 from .ledger import Ledger, find_default_path
+from .open_requests import OpenRequests
 from .price import Price
 from .price_lookup import PriceLookup
 from .reconciliation import Reconciliation
@@ -62,7 +62,7 @@ class Spending:
         self._settings = settings
         self.book = SpendBook()
         self.budget = Budget(self.book, notify)
-        self.journal = OpenRequests(self._get_journal)
+        self.journal = OpenRequests()
         self.reconciliation = Reconciliation()
         self._notify = notify
         self._door = door
@@ -98,7 +98,8 @@ class Spending:
                 ledger = None if word in _OFF else Ledger(path)
                 if self._ledger is not None:
                     self._ledger.close()
-                self._ledger, self._setting = ledger, setting
+                self._ledger = self.journal.ledger = ledger
+                self._setting = setting
                 self._path = path.expanduser().absolute() if ledger is not None else Path()
                 self._warned = self._queue.blocked = self._day_budget_seen = False
                 self._notebooks.clear()
@@ -117,9 +118,6 @@ class Spending:
         except (OSError, ValueError):
             return ledger  # reading it gives the reason
         return ledger
-
-    def _get_journal(self) -> Journal | None:
-        return None if self._ledger is None else self._ledger.journal
 
     # -- before a request -----------------------------------------------------------------------
 

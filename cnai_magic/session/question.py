@@ -142,7 +142,10 @@ def build_question(
     """
     if options.go_on:
         return _build_continuation(prompt, options, position, settings, conversations, demo)
-    prompt, parts = attach(_check_prompt(prompt), options.attachments)
+    prompt = _check_prompt(prompt)
+    parts: tuple[Part, ...] = ()
+    if options.attachments:
+        prompt, parts = attach(prompt, options.attachments)
     if options.append or settings.on_rerun == "append":
         position = replace(position, kind="append")
     conversation = _choose_conversation(conversations, options, position)
@@ -257,7 +260,7 @@ def _collect_parameters(options: Options, settings: Cnai) -> dict[str, Parameter
     if own.get("schema") is not None:
         own["schema"] = find_schema(own["schema"])
     own |= {"tools": {tool.name: tool.about for tool in options.tools}} if options.tools else {}
-    return join_parameters(lasting, own)
+    return join_parameters(lasting, own) if own else lasting
 
 
 def _choose_conversation(
