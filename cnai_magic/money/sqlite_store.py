@@ -308,6 +308,8 @@ def _translate(path: Path, exc: Exception) -> LedgerError:
                 error = LedgerError(what, why=f"{why} ({words})", next_step=step)
                 error.locked = sign == "locked"
                 return error
+    if isinstance(exc, ValueError) and "null" in words:
+        return LedgerError(what, why=words, next_step=_ELSEWHERE)
     if isinstance(exc, ValueError):
         return LedgerError(what, why=f"the file is damaged ({words})", next_step=_AWAY.format(path))
     return LedgerError(what, why=words)
