@@ -28,12 +28,20 @@ __all__ = ["ACTIONS"]
 
 
 def _keep(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
-    """Put an attempt into force, as `%cnai_chat versions --keep` does."""
+    """Put an attempt into force, as `%cnai_chat versions --keep` does.
+
+    The output that names them may be a copy, or of a notebook of somebody else: only the cell of a turn
+    changes it.
+    """
     conversation = find_conversation(shell_session.session.conversations, request)
-    turn, answer = find_turn(conversation, request), read_id(request, "answer")
+    turn, answer, cell = (
+        find_turn(conversation, request),
+        read_id(request, "answer"),
+        read_id(request, "cell"),
+    )
     number = next((each.number for each in turn.attempts if each.id == answer), None)
-    if number is None:
-        raise InputError("this turn has no such attempt in this kernel")
+    if number is None or turn.position.cell != cell:
+        raise InputError("the answer that this cell shows is unknown here", next_step="run the cell")
     turn.keep(number)
     _show_again(shell_session, conversation, turn)
 

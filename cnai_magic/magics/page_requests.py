@@ -64,7 +64,7 @@ def find_turn(conversation: Conversation, request: Mapping[str, Any]) -> Turn:
     found = next((each for each in conversation.turns if each.id == turn_id), None)
     if found is None:
         raise InputError(
-            f"{conversation.name!r} has no such turn in this kernel",
-            next_step="run its cell, or have the notebook's conversations again with %cnai_chat restore",
+            "the answer that this cell shows is unknown here",
+            next_step="run the cell, or have the notebook's conversations again with %cnai_chat restore",
         )
     return found

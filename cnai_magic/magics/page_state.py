@@ -32,7 +32,7 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
         model, demo = session.find_default_model(), session.asks_demo()
         left = session.spending.get_status(session.budget, demo=demo)
     except CnaiError:  # a wrong setting: the question itself says so
-        return {"conversation": session.conversations.current}
+        return {"conversation": session.conversations.current, "stale": _list_stale(session)}
     spent = session.spending.notebook(session.notebook, demo=demo)
     return {
         "model": clean(model),
@@ -40,7 +40,21 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
         "conversation": session.conversations.current,
         "spent": str(spent) if spent.requests else "",
         "left": "" if left is None else format_usd(max(0, left.left)),
+        "stale": _list_stale(session),
     }
+
+
+def _list_stale(session: KernelSession) -> list[dict[str, Any]]:
+    """Return the stale turns of each conversation with their cells, and the turn above the first of them."""
+    found = []
+    for conversation in session.conversations:
+        stale = [each for each in conversation.list_stale() if each.cell]
+        if stale:
+            index = conversation.turns.index(stale[0])
+            above = conversation.turns[index - 1].id if index else ""
+            turns = {each.id: each.cell for each in stale[:_MOST_TURNS]}
+            found.append({"conversation": conversation.name, "above": above, "turns": turns})
+    return found
 
 
 def _describe_models(shell_session: ShellSession, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,9 +49,8 @@ def sent(server: ScriptedServer) -> list[str]:
 def test_the_page_sees_the_state_and_puts_attempts_into_force(server: ScriptedServer, tmp_path: Path) -> None:
     with running_kernel(tmp_path, **environment(server)) as kernel:
         state, ran = kernel.ask_page(do="state")
-        assert state == {
-            "loaded": True, "model": "m", "demo": False, "conversation": "main", "spent": "", "left": ""
-        }  # fmt: skip
+        facts = {"model": "m", "demo": False, "conversation": "main", "spent": "", "left": "", "stale": []}
+        assert state == {"loaded": True, **facts}
         assert not ran.of("stream", "display_data", "execute_input", "error")
 
         cells: dict[str, tuple[str, Ran]] = {}
@@ -62,14 +61,19 @@ def test_the_page_sees_the_state_and_puts_attempts_into_force(server: ScriptedSe
         assert second["attempts"] == [first["id"], second["id"]]
         server.reply(sse("below"))
         cells["b"] = "%%cnai\nTwo?", kernel.run("%%cnai\nTwo?", "b")
+        below = cells["b"][1].final["data"][PAGE_TYPE]["turn_id"]
 
-        place = {"do": "keep", "conversation": "main", "turn": second["turn_id"]}
+        place = {"do": "keep", "conversation": "main", "turn": second["turn_id"], "cell": "a"}
         state, ran = kernel.ask_page(**place, answer=first["id"])
-        assert "error" not in state
+        assert state["stale"] == [{"conversation": "main", "above": second["turn_id"], "turns": {below: "b"}}]
         (shown,) = ran.of("update_display_data")
         assert shown["data"]["text/plain"].startswith("first")
         assert shown["data"][PAGE_TYPE]["attempts"] == second["attempts"]
         assert shown["data"][PAGE_TYPE]["id"] == first["id"]
+        for wrong in ({"cell": "b", "answer": second["id"]}, {"answer": "another"}):
+            refused, ran_again = kernel.ask_page(**{**place, **wrong})
+            assert "unknown here" in refused["error"][0], "a copy of a cell changes nothing"
+            assert not ran_again.of("update_display_data")
         ask(kernel, server, "c", "Three?", "third")
         assert sent(server) == ["One?", "first", "Two?", "below", "Three?"]
 

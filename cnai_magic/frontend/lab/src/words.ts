@@ -7,6 +7,18 @@ const CHINESE: Record<string, string> = {
   "Insert a cell below that asks a model": "在下方插入向模型提问的单元格",
   "Change to Prompt Cell Type": "更改为提示词单元格类型",
   "Make the cell ask a model": "让此单元格向模型提问",
+  "Answer": "回答",
+  "Former attempt": "上一次回答",
+  "Later attempt": "下一次回答",
+  "Attempt {index} of {count}": "第 {index} 次回答，共 {count} 次",
+  "Copy answer": "复制回答",
+  "Copied": "已复制",
+  "Not copied": "未能复制",
+  "Code to a new cell below": "把代码放入下方新单元格",
+  "asked before an answer above changed": "提问早于上方回答的改动",
+  "ask again": "重新提问",
+  "1 below is stale: run it": "下方有 1 个回答已过时：重新运行",
+  "{count} below are stale: run them": "下方有 {count} 个回答已过时：重新运行",
 };
 
 /** A text in the language of the page. */
@@ -20,4 +32,9 @@ export function chooseWords(translator: ITranslator | null): Words {
     const translated = bundle?.gettext(english) ?? english;
     return translated === english && chinese ? (CHINESE[english] ?? english) : translated;
   };
+}
+
+/** A text with its values: `{count}` becomes that of `count`. */
+export function fill(text: string, values: Record<string, string | number>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }

@@ -1,0 +1,158 @@
+/**
+ * Shows answers with a row of what can be done with them.
+ *
+ * The text is Lab's own Markdown renderer's, sanitized whether or not the notebook is trusted; the row is made of text
+ * nodes. An output names IDs only, which the kernel looks up: a forged one can show wrong facts and run nothing.
+ */
+
+import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { Notification } from "@jupyterlab/apputils";
+import { INotebookTracker, NotebookActions } from "@jupyterlab/notebook";
+import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
+import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
+import { ITranslator } from "@jupyterlab/translation";
+
+import { AnswerRow } from "./answer_row";
+import { css } from "./answer_style";
+import { asList, asRecord, asText, type Facts, findPython, isId, PAGE_TYPE, readAnswer, readFacts } from "./facts";
+import { findCell, findPlace, getOutputs, goTo, type Place } from "./notebook_cells";
+import { getState, type NotebookState } from "./notebook_state";
+import { addStyle } from "./style";
+import { chooseWords, type Words } from "./words";
+
+const MARKDOWN = "text/markdown";
+
+export const answer: JupyterFrontEndPlugin<void> = {
+  id: "cnai-magic:answer",
+  description: "Shows the attempts of an answer, and what can be done with it.",
+  autoStart: true,
+  requires: [IRenderMimeRegistry, INotebookTracker],
+  optional: [ITranslator],
+  activate: (_app, rendermime: IRenderMimeRegistry, notebooks: INotebookTracker, translator: ITranslator | null) => {
+    addStyle(css);
+    const words = chooseWords(translator);
+    const createRenderer = (options: IRenderMime.IRendererOptions): IRenderMime.IRenderer => {
+      const factory = rendermime.getFactory(MARKDOWN) ?? rendermime.getFactory("text/plain")!;
+      const renderer = factory.createRenderer({ ...options, mimeType: MARKDOWN });
+      new ShownAnswer(renderer, notebooks, words);
+      return renderer;
+    };
+    rendermime.addFactory({ safe: true, mimeTypes: [PAGE_TYPE], createRenderer }, 10);
+  },
+};
+
+/** An answer in the page: what Lab renders of it, and below that its row. */
+class ShownAnswer {
+  private readonly row: AnswerRow;
+  private facts: Facts | null = null;
+  private text = "";
+  private code = "";
+  private state: NotebookState | null = null;
+  private readonly draw = (): void => this.drawRow();
+
+  constructor(
+    private readonly renderer: IRenderMime.IRenderer,
+    private readonly notebooks: INotebookTracker,
+    words: Words,
+  ) {
+    this.row = new AnswerRow(words, {
+      keep: (wanted) => this.keep(wanted),
+      insertCode: () => this.insertCode(),
+      askAgain: () => this.run([this.place?.cell.model.id ?? ""]),
+      runStale: () => this.run(this.staleBelow),
+    });
+    const render = renderer.renderModel.bind(renderer);
+    renderer.renderModel = (model) => this.render(model, render);
+    renderer.disposed.connect(() => this.state?.changed.disconnect(this.draw));
+  }
+
+  private async render(
+    model: IRenderMime.IMimeModel,
+    render: (model: IRenderMime.IMimeModel) => Promise<void>,
+  ): Promise<void> {
+    const { data, metadata } = model;
+    const { node } = this.renderer;
+    const focused = this.row.node.contains(document.activeElement) ? (document.activeElement as HTMLElement) : null;
+    // While it is rendered again the row is not there; nothing below moves.
+    node.style.minHeight = `${node.offsetHeight}px`;
+    // Also what a trusted notebook shows is a model's text.
+    await render({ data, metadata, trusted: false, setData: (options) => model.setData(options) });
+    this.facts = readFacts(data[PAGE_TYPE]);
+    this.text = readAnswer(data, metadata);
+    this.code = findPython(this.text);
+    node.append(this.row.node);
+    this.drawRow();
+    node.style.minHeight = "";
+    focused?.focus({ preventScroll: true });
+  }
+
+  private get place(): Place | null {
+    return findPlace(this.notebooks, this.renderer.node);
+  }
+
+  private drawRow(): void {
+    const { facts, text, code, place } = this;
+    if (place !== null && this.state === null) {
+      this.state = getState(place.panel);
+      this.state.changed.connect(this.draw);
+    }
+    const turn = facts?.turn ?? "";
+    const isStale = this.stale.some(({ turns }) => turns.get(turn) === place?.cell.model.id);
+    const staleBelow = this.staleBelow.length;
+    this.row.draw({ facts, text, code, changeable: this.state?.isKnown ?? false, isStale, staleBelow });
+  }
+
+  private get stale(): readonly { above: string; turns: ReadonlyMap<string, string> }[] {
+    const { facts, state } = this;
+    return state?.current?.stale.filter(({ conversation }) => conversation === facts?.conversation) ?? [];
+  }
+
+  /** The cells of the stale answers right below this one. */
+  private get staleBelow(): string[] {
+    const found = this.stale.filter(({ above }) => above === this.facts?.turn);
+    return found.flatMap(({ turns }) => [...new Set(turns.values())]);
+  }
+
+  private async keep(wanted: string): Promise<void> {
+    const { facts, place, state } = this;
+    if (facts === null || place === null || state === null) return;
+    const { conversation, turn } = facts;
+    const cell = place.cell.model.id;
+    const answered = await state.ask({ do: "keep", conversation, turn, answer: wanted, cell });
+    const error = asList(answered?.content.error).map(asText);
+    if (answered === null || error.length) {
+      Notification.warning(error.join("\n") || "cnai_magic");
+      return;
+    }
+    // Where the output is of this kernel and this page, the notebook has followed already.
+    const outputs = getOutputs(place.cell);
+    for (const { data, metadata } of answered.shown) {
+      const index = outputs === null ? -1 : findOutput(outputs.toJSON(), turn);
+      if (outputs === null || index < 0 || readFacts(asRecord(outputs.get(index).data)[PAGE_TYPE])?.id === wanted) continue;
+      outputs.set(index, { output_type: "display_data", data, metadata } as never);
+    }
+  }
+
+  private insertCode(): void {
+    const { place, code } = this;
+    if (place === null || !code) return;
+    const { panel, index } = place;
+    panel.content.model?.sharedModel.insertCell(index + 1, { cell_type: "code", source: code, metadata: {} });
+    const inserted = panel.content.widgets[index + 1];
+    if (inserted) void goTo(panel, inserted);
+  }
+
+  private run(ids: readonly string[]): void {
+    const panel = this.place?.panel;
+    if (!panel) return;
+    const cells = ids.filter(isId).flatMap((id) => findCell(panel, id) ?? []);
+    const order = panel.content.widgets;
+    cells.sort((one, other) => order.indexOf(one) - order.indexOf(other));
+    void NotebookActions.runCells(panel.content, cells, panel.sessionContext);
+  }
+}
+
+/** The output that shows a turn. */
+function findOutput(outputs: readonly object[], turn: string): number {
+  return outputs.findIndex((each) => readFacts(asRecord(asRecord(each).data)[PAGE_TYPE])?.turn === turn);
+}

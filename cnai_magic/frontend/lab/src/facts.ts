@@ -1,0 +1,61 @@
+/** What an output says of its answer. A notebook may come from anybody: what is not as it should be is not there. */
+
+export const PAGE_TYPE = "application/vnd.cnai+json";
+
+/** IDs of cells, turns and answers, as the kernel takes them. */
+const ID = /^[A-Za-z0-9_-]{1,64}$/;
+const MOST_ATTEMPTS = 1000;
+const LONGEST_NAME = 200;
+
+export interface Facts {
+  readonly id: string;
+  readonly conversation: string;
+  readonly turn: string;
+  /** The answers of all attempts that the output knows, this one among them, in their order. */
+  readonly attempts: readonly string[];
+}
+
+export function isId(value: unknown): value is string {
+  return typeof value === "string" && ID.test(value);
+}
+
+/** The facts of an output; null where they are not sound, or the answer has no place in a conversation. */
+export function readFacts(value: unknown): Facts | null {
+  const { id, conversation, turn_id: turn, attempts } = asRecord(value);
+  if (!isId(id) || !isId(turn) || typeof conversation !== "string" || conversation.length > LONGEST_NAME) return null;
+  if (!Array.isArray(attempts) || attempts.length > MOST_ATTEMPTS || !attempts.every(isId)) return null;
+  return attempts.includes(id) ? { id, conversation, turn, attempts } : null;
+}
+
+/** The members of an object; of anything else none. */
+export function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+export function asText(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+export function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** The answer alone, of an output that has its footer below it. */
+export function readAnswer(data: unknown, metadata: unknown): string {
+  const about = asRecord(asRecord(metadata).cnai);
+  if (typeof about.text === "string") return about.text;
+  const [plain, footer] = [asText(asRecord(data)["text/plain"]), asText(about.footer)];
+  return footer && plain.endsWith(footer) ? plain.slice(0, -footer.length).trim() : plain;
+}
+
+const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n]*\n([\s\S]*?)^ {0,3}\1[`~]*[ \t]*$/gm;
+const PYTHON = /^(i?python3?|py3?)$/i;
+
+/** The Python in the fenced blocks of an answer; "" where there is none. */
+export function findPython(text: string): string {
+  const found: string[] = [];
+  for (const [, , language = "", code = ""] of `${text}\n`.matchAll(FENCE)) {
+    if (PYTHON.test(language) && code.trim()) found.push(code.replace(/^\n+|\n+$/g, ""));
+  }
+  return found.join("\n\n");
+}

@@ -1,0 +1,170 @@
+/**
+ * What the kernel of a notebook says of its conversations, asked again after each run that concerns them.
+ *
+ * A kernel is asked only when it is known to have the magics: it has shown an answer or a change of theirs, has run
+ * the line that loads them, or names them among its help links.
+ */
+
+import type { DocumentRegistry } from "@jupyterlab/docregistry";
+import type { INotebookModel, NotebookPanel } from "@jupyterlab/notebook";
+import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import { type ISignal, Signal } from "@lumino/signaling";
+
+import { type Answer, askKernel } from "./ask_kernel";
+import { asList, asRecord, asText, isId, PAGE_TYPE } from "./facts";
+
+/** Answers that were asked before one above them changed, below the turn `above`. */
+export interface Stale {
+  readonly conversation: string;
+  readonly above: string;
+  readonly turns: ReadonlyMap<string, string>;
+}
+
+export interface PageState {
+  readonly model: string;
+  readonly conversation: string;
+  readonly spent: string;
+  readonly left: string;
+  readonly demo: boolean;
+  readonly stale: readonly Stale[];
+}
+
+type Context = DocumentRegistry.IContext<INotebookModel>;
+
+const LOADS = /^\s*%(re)?load_ext\s+cnai_magic\s*$/m;
+const MENTIONS = /cnai/i;
+const states = new WeakMap<Context, NotebookState>();
+
+/** The state of a notebook, which all its views share. */
+export function getState({ context }: NotebookPanel): NotebookState {
+  let state = states.get(context);
+  if (!state) states.set(context, (state = new NotebookState(context)));
+  return state;
+}
+
+export class NotebookState {
+  /** What the kernel said last; null where it has said nothing, or is another one now. */
+  current: PageState | null = null;
+
+  private readonly signal = new Signal<this, void>(this);
+  private kernel: Kernel.IKernelConnection | null = null;
+  private known = false;
+  private asking = false;
+  private askAgain = false;
+  // The runs under way after which the kernel is asked, and those that load the magics.
+  private readonly concerning = new Set<string>();
+  private readonly loading = new Set<string>();
+
+  constructor(private readonly context: Context) {
+    const { sessionContext } = context;
+    sessionContext.kernelChanged.connect(() => this.follow());
+    sessionContext.iopubMessage.connect((_, message) => this.read(message));
+    sessionContext.statusChanged.connect((_, status) => {
+      if (/restarting|dead|terminating/.test(status)) this.forget();
+    });
+    this.follow();
+  }
+
+  get changed(): ISignal<this, void> {
+    return this.signal;
+  }
+
+  /** Whether the kernel of now is known to have the magics. */
+  get isKnown(): boolean {
+    return this.known;
+  }
+
+  /** Ask the kernel, if it has the magics; what changed is shown. Returns what it said. */
+  async ask(request: object): Promise<Answer | null> {
+    const { kernel } = this;
+    if (!kernel || !this.known) return null;
+    const answer = await askKernel(kernel, request);
+    if (kernel !== this.kernel) return null;
+    if (answer === null) this.forget();
+    else if ("conversation" in answer.content) this.take(answer.content);
+    return answer;
+  }
+
+  /** Ask for the state, once at a time. */
+  async refresh(): Promise<void> {
+    if (this.asking) {
+      this.askAgain = true;
+      return;
+    }
+    this.asking = true;
+    try {
+      do {
+        this.askAgain = false;
+        await this.ask({ do: "state" });
+      } while (this.askAgain);
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  /** Note that the kernel has the magics, and ask it. */
+  meet(): void {
+    this.known = true;
+    void this.refresh();
+  }
+
+  private follow(): void {
+    const kernel = this.context.sessionContext.session?.kernel ?? null;
+    if (kernel === this.kernel) return;
+    this.forget();
+    this.kernel = kernel;
+    void kernel?.info
+      .then(({ help_links }) => {
+        const has = asList(help_links).some((each) => asText(asRecord(each).text).startsWith("cnai_magic"));
+        if (has && kernel === this.kernel) this.meet();
+      })
+      .catch(() => undefined);
+  }
+
+  private forget(): void {
+    this.known = false;
+    this.concerning.clear();
+    this.loading.clear();
+    if (this.current === null) return;
+    this.current = null;
+    this.signal.emit();
+  }
+
+  private take(content: Record<string, unknown>): void {
+    this.current = {
+      model: asText(content.model),
+      conversation: asText(content.conversation),
+      spent: asText(content.spent),
+      left: asText(content.left),
+      demo: content.demo === true,
+      stale: asList(content.stale).map(readStale),
+    };
+    this.signal.emit();
+  }
+
+  private read(message: KernelMessage.IMessage): void {
+    const parent = asText(asRecord(message.parent_header).msg_id);
+    const content = asRecord(message.content);
+    const type = message.header.msg_type;
+    if (type === "execute_input") {
+      const code = asText(content.code);
+      if (LOADS.test(code)) this.loading.add(parent);
+      if (MENTIONS.test(code)) this.concerning.add(parent);
+    } else if (type === "error") this.loading.delete(parent);
+    else if (type === "display_data" || type === "update_display_data") {
+      const { data, metadata } = content;
+      if (!(PAGE_TYPE in asRecord(data)) && !("cnai" in asRecord(metadata))) return;
+      this.known = true;
+      this.concerning.add(parent);
+    } else if (type === "status" && content.execution_state === "idle") {
+      if (this.loading.delete(parent)) this.known = true;
+      if (this.concerning.delete(parent) && this.known) void this.refresh();
+    }
+  }
+}
+
+function readStale(value: unknown): Stale {
+  const { conversation, above, turns } = asRecord(value);
+  const found = Object.entries(asRecord(turns)).filter((each): each is [string, string] => isId(each[0]) && isId(each[1]));
+  return { conversation: asText(conversation), above: asText(above), turns: new Map(found) };
+}
