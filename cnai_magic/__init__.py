@@ -13,9 +13,10 @@ In a notebook, `%load_ext cnai_magic`, then `%%cnai` on top of a question. In pl
     print(session.cost)
 
 `ask` and `Session.ask` return a `Reply` with its `Usage` and `Cost`; `Session.stream` returns a
-`ReplyStream`; a `Session` has a `Conversation`, and lists each `Model` of the key. Settings are those of
-`Cnai`. `render_prompt` puts values into a prompt, `register_formatter` sets how those of a type are shown.
-Every error is a `CnaiError`; `cnai_magic.errors` has the tree of them.
+`ReplyStream`. `Session.map` asks for many rows, and returns `Answers`, each a `RowAnswer`. A `Session` has a
+`Conversation`, and lists each `Model` of the key. Settings are those of `Cnai`. `render_prompt` puts values
+into a prompt, `register_formatter` sets how those of a type are shown. Every error is a `CnaiError`;
+`cnai_magic.errors` has the tree of them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api.messages import Model
     from .api.token_usage import Usage
+    from .chat.answers import Answers, RowAnswer
     from .chat.formatters import register_formatter
     from .chat.reply import Reply
     from .errors import (
@@ -66,6 +68,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "APIError",
+    "Answers",
     "AuthenticationError",
     "BudgetError",
     "Cnai",
@@ -95,6 +98,7 @@ __all__ = [
     "Reply",
     "ReplyStream",
     "ResponseTimeout",
+    "RowAnswer",
     "ServerError",
     "Session",
     "TruncatedError",
@@ -108,12 +112,14 @@ __all__ = [
 
 # Loaded when first used: `%load_ext` must not pay for what a notebook may never ask. All others are errors.
 _HOMES = {
+    "Answers": "chat.answers",
     "Cnai": "settings",
     "Conversation": "plain_python.conversation",
     "Cost": "money.cost",
     "Model": "api.messages",
     "Reply": "chat.reply",
     "ReplyStream": "plain_python.reply_stream",
+    "RowAnswer": "chat.answers",
     "Session": "plain_python.session",
     "Usage": "api.token_usage",
     "register_formatter": "chat.formatters",

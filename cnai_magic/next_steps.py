@@ -35,6 +35,7 @@ __all__ = [
     "correct_settings",
     "either",
     "keep_as_text",
+    "limit_cost",
     "list_attempts",
     "list_models",
     "list_turns",
@@ -280,6 +281,11 @@ def raise_budget(*, day: bool = False) -> Step:
     return Step("raise_budget", {"day": day})
 
 
+def limit_cost() -> Step:
+    """Say how much all rows may cost together."""
+    return Step("limit_cost", {})
+
+
 def remove_budget(*, kernel: bool, day: bool) -> Step:
     """Go on without these budgets."""
     return Step("remove_budget", {"kernel": kernel, "day": day})
@@ -394,6 +400,7 @@ PYTHON = Door(
         "omit_parameter": "{name} (in ask or in Session)",
         "omit_field": "{name} in extra (in ask or in Session)",
         "raise_budget": lambda day: "" if day else "raise the budget with Session(budget=USD)",
+        "limit_cost": 'say what they may cost in USD with max_cost=1.0, or max_cost="off"',
         "set_price": "set its price in USD per million tokens: Session(prices={prices})",
         "set_any_price": "Session(prices={{MODEL: [IN, OUT]}})",
         "new_conversation": "begin anew: ask(…, new=True)",

@@ -208,6 +208,8 @@ def clean(text: str) -> str:
 
 def hide_keys(text: str, word: str = "") -> str:
     """Return `text` with every known key replaced by `sk-…`, or a word, and everything else as it is."""
+    if not text:
+        return text
     for key in list(_known_keys):
         text = key.hide_in(text, word)
     return text

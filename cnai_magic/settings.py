@@ -107,6 +107,9 @@ class Cnai(Configurable):
     retries = Integer(
         2, min=0, help="How often a request that failed before its first token is sent again."
     ).tag(config=True)
+    parallel = Integer(
+        4, min=1, max=512, help="How many requests for rows, or to compare, are under way at a time, at most."
+    ).tag(config=True)
     prices = Dict(
         help='Your prices in USD per million tokens, by model or pattern: {"qwen*": (input, output)}, or '
         "with cached input third."

@@ -62,9 +62,25 @@ _LIBRARIES: dict[str, set[str]] = {
 }
 # Parts of the standard library that only some packages touch.
 _OWNED = {
-    "sqlite3": {"money.ledger", "money.sqlite_holds", "money.sqlite_store", "money.sqlite_sums"},
+    "sqlite3": {
+        "session.row_store",
+        "money.ledger",
+        "money.sqlite_holds",
+        "money.sqlite_store",
+        "money.sqlite_sums",
+    },
     "socket": {"api", "gateway", "session.notice"},
-    "asyncio": {"gateway", "session.coroutines"},
+    # Very many requests at a time: a thread for each, over requests, takes three times the CPU.
+    "asyncio": {
+        "gateway",
+        "api.async_http",
+        "api.concurrent_client",
+        "api.parallelism",
+        "session.batch",
+        "session.batch_outbox",
+        "session.batch_question",
+        "session.coroutines",
+    },
     "http": {"api"},
 }
 # Pure packages and modules do no I/O: they open nothing, and know neither clock nor network nor threads.
@@ -235,7 +251,9 @@ _LATE = {
     "magics.ask": "files, images, cells and the dry run, for a question that has them",
     "magics.extension": "each magic loads what it does, for a fast %load_ext and a fast first question",
     "magics.shell_session": "how values are shown, for a prompt that has some",
-    "session.kernel_session": "how values are shown, for a question with tools",
+    "api.client": "asyncio, for very many questions",
+    "plain_python.session": "what reads rows, for a session that asks for them",
+    "session.kernel_session": "how values are shown, for a question with tools; asyncio and SQLite, for rows",
     "session.servers": "requests, and the gateway",
 }
 

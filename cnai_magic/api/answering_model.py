@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 __all__ = ["LONGEST_NAME", "describe_models", "find_answering_model"]
 
 LONGEST_NAME = 200
 """Characters of the longest name of a model that is asked, or that an answer keeps."""
 
 
+@lru_cache(256)
 def find_answering_model(asked: str, named: str) -> str:
     """Return the model that a server `named` in its answer, "" if it is the one that was `asked`.
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..redaction import ApiKey
 from .billing import Balance, read_balance
 from .cancel import Cancellation
 from .in_process import Transport
-from .logprobs import TokenProbability
 from .messages import ChatRequest, Chunk, Model
 from .model_facts import complete_facts
 from .reader import read_models
 from .refusals import Refusals
 from .requester import Requester
 from .retries import Notice, retry
-from .stream import Stream
+from .stream import Stream, join_chunks
 from .worker import run_in_worker
+
+if TYPE_CHECKING:
+    from .concurrent_client import ConcurrentClient
 
 __all__ = ["Client"]
 
@@ -98,7 +100,7 @@ class Client:
     def chat(self, request: ChatRequest) -> Chunk:
         """Return a whole answer at once; a model that can only stream is streamed and joined."""
         stream = self.stream(request, whole=True)
-        return run_in_worker(lambda: _join(stream), stream.cancel)
+        return run_in_worker(lambda: join_chunks(stream), stream.cancel)
 
     def stream(
         self,
@@ -119,31 +121,15 @@ class Client:
             on_post=on_post,
         )
 
+    def make_concurrent(self) -> ConcurrentClient:
+        """Return what asks very many questions at a time, on the asyncio loop that runs."""
+        from .concurrent_client import ConcurrentClient
+
+        return ConcurrentClient(self._requester, self._refusals)
+
     def close(self) -> None:
         """Close the connections that are kept alive."""
         self._requester.close()
 
     def __repr__(self) -> str:
         return f"Client({self.base_url!r})"
-
-
-def _join(stream: Stream) -> Chunk:
-    texts: list[str] = []
-    thoughts: list[str] = []
-    whole = Chunk()
-    logprobs: list[TokenProbability] = []
-    for chunk in stream:
-        if chunk.all_thought:
-            thoughts += texts
-            texts = []
-        texts.append(chunk.text)
-        thoughts.append(chunk.reasoning)
-        logprobs += chunk.logprobs
-        whole = Chunk(
-            finish_reason=chunk.finish_reason or whole.finish_reason,
-            usage=chunk.usage or whole.usage,
-            model=chunk.model or whole.model,
-            note=chunk.note or whole.note,
-            called=chunk.called or whole.called,
-        )
-    return whole._replace(text="".join(texts), reasoning="".join(thoughts), logprobs=tuple(logprobs))

@@ -58,12 +58,12 @@ class Requester:
                 why="the API key would be sent unencrypted",
                 next_step="use https, or ask without a key",
             )
-        self._timeout = timeout
-        self._transport = transport
+        self.timeout = timeout
+        self.transport = transport
         self._pid = os.getpid()
         self._http = self._new_session()
 
-    def _encode(self, body: dict[str, Any]) -> bytes:
+    def encode(self, body: dict[str, Any]) -> bytes:
         """Return a body as JSON; raises InputError where it holds the key."""
         text = json.dumps(body, ensure_ascii=False)
         if self.key.hide_in(text) != text:
@@ -88,7 +88,7 @@ class Requester:
         `body` is sent as JSON; raises InputError where it holds the key.
         """
         stream = body is not None and bool(body.get("stream"))
-        data = None if body is None else self._encode(body)
+        data = None if body is None else self.encode(body)
         headers = {"Accept": "text/event-stream" if stream else "application/json"}
         if data is not None:
             headers["Content-Type"] = "application/json"
@@ -102,7 +102,7 @@ class Requester:
                 (base_url or self.base_url) + path,
                 headers=headers,
                 data=data,
-                timeout=timeout or self._timeout,
+                timeout=timeout or self.timeout,
             )
         except (*TRANSPORT_ERRORS, ValueError) as exc:
             raise self.explain(exc, begun=False, timeout=timeout) from self._choose_cause(exc)
@@ -130,7 +130,7 @@ class Requester:
         `/api/…` is beside the version of the API, anything else below it.
         """
         base_url = _VERSION.sub("", self.base_url) if path.startswith("/api/") else self.base_url
-        connect, gap = self._timeout
+        connect, gap = self.timeout
         timeout = (connect, min(gap, _LOOKUP_PATIENCE))
         try:
             response = self.send("GET", path, cancellation, base_url=base_url, timeout=timeout)
@@ -158,7 +158,7 @@ class Requester:
         self, exc: Exception, *, begun: bool, timeout: tuple[float, float] | None = None
     ) -> CnaiError:
         """Return what a failure of the network means; `begun` says that part of an answer has arrived."""
-        return explain_failure(exc, self.address, timeout or self._timeout, begun=begun)
+        return explain_failure(exc, self.address, timeout or self.timeout, begun=begun)
 
     def _read(
         self,
@@ -192,6 +192,6 @@ class Requester:
         bearer = self.key.bearer() if self.key else ""
         # Proxies and .netrc of the environment are not for a server on this machine.
         session = Session(f"cnai_magic/{__version__}", bearer, trust_env=not self.address.loopback)
-        if self._transport is not None:
-            session.mount("http://", InProcessAdapter(self._transport))
+        if self.transport is not None:
+            session.mount("http://", InProcessAdapter(self.transport))
         return session

@@ -11,7 +11,7 @@ from ..errors import CnaiError, RateLimitError
 from ..next_steps import NextStep
 from .cancel import Cancellation
 
-__all__ = ["Notice", "ignore_notice", "retry"]
+__all__ = ["Notice", "choose_wait", "ignore_notice", "retry"]
 
 # Servers that ask a client to wait longer than this, in seconds, are not waited for.
 _LONGEST_WAIT = 60.0
@@ -56,7 +56,7 @@ def retry(
                 return
             seconds = None
             if not cancellation.begun:
-                seconds = _wait_before(attempt, error, retries)
+                seconds = choose_wait(attempt, error, retries)
             if seconds is None:
                 if attempt:
                     error.what += f" (tried {attempt + 1} times)"
@@ -70,7 +70,7 @@ def retry(
         attempt += 1
 
 
-def _wait_before(attempt: int, error: CnaiError, retries: int) -> float | None:
+def choose_wait(attempt: int, error: CnaiError, retries: int) -> float | None:
     """Return the seconds to wait before the next attempt, None where there is none."""
     asked = error.retry_after if isinstance(error, RateLimitError) else None
     if asked is not None and asked > _LONGEST_WAIT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import requests
@@ -12,16 +12,17 @@ from ..errors import APIError, HTMLError, InvalidRequestError, ProtocolError
 from ..next_steps import NextStep
 from .cancel import Cancellation
 from .chunks import read_answer
+from .logprobs import TokenProbability
 from .messages import ChatRequest, Chunk
 from .prefixes import IN_WORDS
 from .refusals import Refusals, Way, ways_after
 from .requester import Requester
 from .retries import Notice, ignore_notice, retry
 
-__all__ = ["Stream"]
+__all__ = ["STREAM_ONLY", "Stream", "join_chunks"]
 
-# The words of a model that can only stream; a relay's "upstream" is not one of them.
-_STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
+STREAM_ONLY = re.compile(r"\bstream(ing|ed)?\b", re.IGNORECASE)
+"""The words of a model that can only stream; a relay's "upstream" is not one of them."""
 
 
 class Stream(Cancellation):
@@ -72,7 +73,7 @@ class Stream(Cancellation):
                 yield from self._ask(stream=False)
                 return
             except InvalidRequestError as error:
-                if self.begun or not _STREAM_ONLY.search(error.why):
+                if self.begun or not STREAM_ONLY.search(error.why):
                     raise
         yield from self._ask(stream=True)
 
@@ -92,7 +93,7 @@ class Stream(Cancellation):
                 return
             except InvalidRequestError as error:
                 ways = ways_after(error, request, way, ways)
-                unstreamed = not stream and _STREAM_ONLY.search(error.why)
+                unstreamed = not stream and STREAM_ONLY.search(error.why)
                 if self.begun or self.cancelled or not ways or unstreamed:
                     raise
 
@@ -130,3 +131,26 @@ class Stream(Cancellation):
             self._on_post(self.posts)
         base_url = self._requester.base_url_with(path) if path else ""
         return self._requester.send("POST", "/chat/completions", self, body, base_url=base_url)
+
+
+def join_chunks(chunks: Iterable[Chunk]) -> Chunk:
+    """Return the chunks of an answer as one."""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    whole = Chunk()
+    logprobs: list[TokenProbability] = []
+    for chunk in chunks:
+        if chunk.all_thought:
+            thoughts += texts
+            texts = []
+        texts.append(chunk.text)
+        thoughts.append(chunk.reasoning)
+        logprobs += chunk.logprobs
+        whole = Chunk(
+            finish_reason=chunk.finish_reason or whole.finish_reason,
+            usage=chunk.usage or whole.usage,
+            model=chunk.model or whole.model,
+            note=chunk.note or whole.note,
+            called=chunk.called or whole.called,
+        )
+    return whole._replace(text="".join(texts), reasoning="".join(thoughts), logprobs=tuple(logprobs))

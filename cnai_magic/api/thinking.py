@@ -94,7 +94,7 @@ class ThinkingTags:
             if tag:
                 self._closer = _PAIRS[tag]
                 return self._split_within(start[len(tag) :])
-            if any(tag.startswith(low) for tag in (*_OPENERS, *_CLOSERS)):
+            if len(low) < _LONGEST and any(tag.startswith(low) for tag in (*_OPENERS, *_CLOSERS)):
                 self._held = text
                 return Split()
             self._begun = True

@@ -11,6 +11,7 @@ I/O.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 __all__ = ["MOST_IMAGE_TOKENS", "TokenCount", "bound_tokens", "estimate_image_tokens", "estimate_tokens"]
 
@@ -108,18 +109,24 @@ def bound_tokens(text: str) -> int:
     """
     size = len(text.encode("utf-8", "replace"))
     if text.isascii():
-        digits = len(re.findall("[0-9]", text))
+        digits = len(_compile("[0-9]").findall(text))
         return min(size, -(-(100 * digits + 85 * (len(text) - digits)) // 100))
     hundredths, known = 0, 0
     for pattern, most in _MOST:
-        count = len(re.findall(pattern, text))
+        count = len(_compile(pattern).findall(text))
         hundredths += count * most
         known += count
-    common = len(re.sub(_HAN_ONLY, "", text).encode("gb2312", "ignore")) // 2
+    common = len(_compile(_HAN_ONLY).sub("", text).encode("gb2312", "ignore")) // 2
     hundredths -= common * (_HAN_MOST - _COMMON_HAN_MOST)
     # Characters of no table, emoji for example, have one token per byte.
     hundredths += 400 * (len(text) - known)
     return min(size, -(-hundredths // 100))
+
+
+@cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    # The cache of `re` costs as much as the search in a short text.
+    return re.compile(pattern)
 
 
 def _weigh(text: str) -> int:
@@ -128,6 +135,6 @@ def _weigh(text: str) -> int:
     weights = _ASCII_WEIGHTS if text.isascii() else _ASCII_WEIGHTS + _OTHER_WEIGHTS
     total = 0
     for pattern, run, character in weights:
-        found = re.findall(pattern, text)
+        found = _compile(pattern).findall(text)
         total += run * len(found) + character * sum(map(len, found))
     return total

@@ -101,7 +101,7 @@ def _find_kind(name: str) -> str:
 def _read_counts(raw: Mapping[str, Any]) -> Usage | None:
     found: dict[str, int] = {}
     names = set()
-    for source in (raw, *(raw[name] for name in _DETAILS if isinstance(raw.get(name), Mapping))):
+    for source in (raw, *(raw[name] for name in _DETAILS if isinstance(raw.get(name), dict))):
         for name, value in source.items():
             kind = _find_kind(name) if type(name) is str else ""
             if kind and (count := _read_count(value)):

@@ -57,6 +57,7 @@ CELL = Door(
         "see_spend": "see what was spent with %cnai_spend",
         "raise_budget": _raise_budget,
         "remove_budget": _remove_budget,
+        "limit_cost": "say what they may cost in USD with --max-cost 1, or --max-cost off",
         "set_price": "set its price: %cnai_spend --price {model} INPUT OUTPUT (USD per million tokens)",
         "set_any_price": "%cnai_spend --price MODEL IN OUT",
         "new_conversation": "begin a new conversation with %%cnai --new",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -69,6 +70,13 @@ class Holds(ABC):
     @abstractmethod
     def settle(self, hold: Hold | None, charge: Charge, *, patience: float | None = None) -> None:
         """Enter a charge in place of a hold, both or neither; a charge is entered once by its ID."""
+
+    def settle_all(
+        self, settlements: Sequence[tuple[Hold | None, Charge]], *, patience: float | None = None
+    ) -> None:
+        """Settle several holds; an implementation may do it in one step."""
+        for hold, charge in settlements:
+            self.settle(hold, charge, patience=patience)
 
     @abstractmethod
     def release(self, hold: Hold, *, patience: float | None = None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -50,38 +50,39 @@ class Journal:
         """Whether it is the journal of the process from which this one was forked."""
         return self._pid != os.getpid()
 
-    def open(self, charge: Charge, price: Price | None) -> None:
-        """Note a request that is about to be sent, as the charge it is if nothing more is noted."""
-        self._write(charge.id, {"open": _dump_charge(charge), "price": _dump_price(price)})
+    def open_all(self, charges: Iterable[Charge], price: Price | None) -> None:
+        """Note requests that are about to be sent, each as the charge it is if nothing more is noted."""
+        dumped = _dump_price(price)
+        self._write([(each.id, {"open": _dump_charge(each), "price": dumped}) for each in charges])
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of the answer have come so far, and the price if it is known by now."""
         note = {"grown": charge_id, "tokens": completion_tokens, "price": _dump_price(price)}
-        self._write(charge_id, note)
+        self._write([(charge_id, note)])
 
-    def settle(self, charge: Charge) -> None:
-        """Note what a request cost, in place of what was noted before."""
-        self._write(charge.id, {"settled": _dump_charge(charge)})
+    def settle_all(self, charges: Iterable[Charge]) -> None:
+        """Note what requests cost, in place of what was noted before."""
+        self._write([(each.id, {"settled": _dump_charge(each)}) for each in charges])
 
-    def close(self, charge_id: str) -> None:
-        """Forget a request; with the last one the file is emptied."""
+    def close_all(self, charge_ids: Iterable[str]) -> None:
+        """Forget requests; with the last one the file is emptied."""
         # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
-            if self.lost or charge_id not in self._open:
-                return
-            del self._open[charge_id]
-            if self._open:
-                self._append([{"closed": charge_id}])
-            else:
+            known = [] if self.lost else [each for each in charge_ids if self._open.pop(each, None)]
+            if known and self._open:
+                self._append([{"closed": each} for each in known])
+            elif known:
                 os.ftruncate(get_own_file(self._folder), 0)
 
-    def _write(self, charge_id: str, note: dict[str, Any]) -> None:
+    def _write(self, notes: Sequence[tuple[str, dict[str, Any]]]) -> None:
         # A journal that cannot be written costs no answer: it only serves after the death of this process.
         with self._lock, suppress(OSError):
-            if not self.lost:  # a fork has none of these requests
+            if self.lost:
+                return  # a fork has none of these requests
+            for charge_id, note in notes:
                 before = self._open.get(charge_id, [])[:1] if "grown" in note else []
                 self._open[charge_id] = [*before, note]
-                self._append([note])
+            self._append(note for _, note in notes)
 
     def _append(self, notes: Iterable[dict[str, Any]]) -> None:
         file = get_own_file(self._folder)

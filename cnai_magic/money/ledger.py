@@ -135,6 +135,11 @@ class Ledger:
         )
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return self._store.path
+
+    @property
     def journal(self) -> Journal | None:
         """The journal of this process, None as long as the file was not opened."""
         return None if self._store.folder is None else journal_of(self._store.folder)

@@ -24,9 +24,12 @@ class OpenRequests:
 
     def open(self, charge: Charge, price: Price | None) -> None:
         """Note a request that is about to be sent: if this process dies, it is not lost."""
-        journal = self._find_journal(charge.id)
-        if journal is not None:
-            journal.open(charge, price)
+        self.open_all([charge], price)
+
+    def open_all(self, charges: Iterable[Charge], price: Price | None) -> None:
+        """Note requests that are about to be sent, in one step."""
+        for journal, some in self._group(charges):
+            journal.open_all(some, price)
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of an answer have come."""
@@ -34,22 +37,33 @@ class OpenRequests:
         if journal is not None:
             journal.grow(charge_id, completion_tokens, price)
 
-    def settle(self, charge: Charge) -> None:
-        """Note what a request cost."""
-        journal = self._find_journal(charge.id)
-        if journal is not None:
-            journal.settle(charge)
+    def settle_all(self, charges: Iterable[Charge]) -> None:
+        """Note what requests cost."""
+        for journal, some in self._group(charges):
+            journal.settle_all(some)
 
     def forget(self, charge_ids: Iterable[str]) -> None:
         """Forget requests that are entered, or cost nothing."""
+        known: dict[Journal, list[str]] = {}
         for each in charge_ids:
             journal = self._journals.pop(each, None)
             if journal is not None:
-                journal.close(each)
+                known.setdefault(journal, []).append(each)
+        for journal, ids in known.items():
+            journal.close_all(ids)
 
     def reset_after_fork(self) -> None:
         """Go on in a forked child: what is open is its parent's."""
         self._journals.clear()
+
+    def _group(self, charges: Iterable[Charge]) -> Iterable[tuple[Journal, list[Charge]]]:
+        """Return the charges by their journals; without one they are noted nowhere."""
+        found: dict[Journal, list[Charge]] = {}
+        for charge in charges:
+            journal = self._find_journal(charge.id)
+            if journal is not None:
+                found.setdefault(journal, []).append(charge)
+        return found.items()
 
     def _find_journal(self, charge_id: str) -> Journal | None:
         """Return the journal of a request; it stays the same when another ledger is chosen meanwhile."""

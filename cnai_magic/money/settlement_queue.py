@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +27,8 @@ _AT_EXIT = 1.0
 _PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 # Seconds after which a charge is written without a price that is still being looked up.
 _LOOKUP_PATIENCE = 30.0
+# So many charges are written in one transaction: each costs a third of what it does alone.
+_AT_ONCE = 200
 # SQLite holds no number from here on.
 _TOO_MUCH = 2**63
 
@@ -48,7 +50,7 @@ class SettlementQueue:
     """What waits to be written, in order, and the thread that tries again where a try has failed.
 
     `on_price` is called with a charge and the same with the price that was found for it since, `on_written`
-    with each charge that is written, both with `lock` held: who holds it too sees a charge either wait or
+    with charges that are written, both with `lock` held: who holds it too sees a charge either wait or
     written.
     """
 
@@ -56,7 +58,7 @@ class SettlementQueue:
         self,
         lock: threading.RLock,
         on_price: Callable[[Charge, Charge], None],
-        on_written: Callable[[Charge], None],
+        on_written: Callable[[Sequence[Charge]], None],
     ) -> None:
         self._lock = lock
         self.waiting: list[Entry] = []
@@ -101,15 +103,37 @@ class SettlementQueue:
         if not self._writing.acquire(timeout=2 * BRIEF):
             return  # another thread writes now
         try:
-            for entry in list(self.waiting):
-                if entry.lookup is not None:
-                    if not entry.lookup.done and time.monotonic() < entry.since + _LOOKUP_PATIENCE:
-                        continue
-                    self._set_price(entry)
-                self._write_entry(entry, patience)
+            ready = [entry for entry in list(self.waiting) if self._is_ready(entry)]
+            for start in range(0, len(ready), _AT_ONCE):
+                self._write_together(ready[start : start + _AT_ONCE], patience)
             self.blocked = False
         finally:
             self._writing.release()
+
+    def _is_ready(self, entry: Entry) -> bool:
+        """Return whether an entry can be written now: with its price, or when that was waited for enough."""
+        if entry.lookup is not None:
+            if not entry.lookup.done and time.monotonic() < entry.since + _LOOKUP_PATIENCE:
+                return False
+            self._set_price(entry)
+        return True
+
+    def _write_together(self, entries: Sequence[Entry], patience: float) -> None:
+        """Write entries in one transaction, where they are settled in the store; else one by one."""
+        store = self._store
+        together = [
+            (None if entry.held is None else entry.held.hold, entry.charge)
+            for entry in entries
+            if entry.charge is not None and (entry.held is None or entry.held.store is store)
+        ]
+        if len(entries) > 1 and len(together) == len(entries):
+            with suppress(LedgerError):  # one by one it is found which of them fails
+                if store is not None:
+                    store.settle_all(together, patience=patience)
+                self._remove(entries)
+                return
+        for entry in entries:
+            self._write_entry(entry, patience)
 
     def _write_entry(self, entry: Entry, patience: float) -> None:
         try:
@@ -119,10 +143,14 @@ class SettlementQueue:
                 # No ledger takes it, now or later: those behind it must not wait for it.
                 entry.charge = None
             raise
+        self._remove([entry])
+
+    def _remove(self, entries: Sequence[Entry]) -> None:
+        """Take entries that are written out of what waits."""
+        written = set(map(id, entries))
         with self._lock:
-            self.waiting.remove(entry)
-            if entry.charge is not None:
-                self._on_written(entry.charge)
+            self.waiting[:] = [entry for entry in self.waiting if id(entry) not in written]
+            self._on_written([entry.charge for entry in entries if entry.charge is not None])
 
     def _set_price(self, entry: Entry) -> None:
         """Price a charge whose price has been found after its answer."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -190,16 +190,28 @@ class Spending:
         `lookup` is given where the price is not known yet: the charges are priced when it is. `free` are the
         IDs of requests that cost nothing.
         """
+        self.settle_all([(list(charges), tokens)], lookup, free=free)
+
+    def settle_all(
+        self,
+        settlements: Iterable[tuple[Sequence[Charge], TokenBudget]],
+        lookup: PriceLookup | None = None,
+        *,
+        free: Iterable[str] = (),
+    ) -> None:
+        """Settle several answers in one step; see `settle`."""
         with self._lock:
-            charges = list(charges)
-            held = self.budget.settle(tokens, charges)
-            for charge in charges:
-                self.journal.settle(charge)
-                self.reconciliation.add(charge)
-                self._queue.waiting.append(Entry(charge, held, lookup))
-                held = None
-            if held is not None:
-                self._queue.waiting.append(Entry(None, held))
+            settled: list[Charge] = []
+            for charges, tokens in settlements:
+                held = self.budget.settle(tokens, charges)
+                for charge in charges:
+                    self.reconciliation.add(charge)
+                    self._queue.waiting.append(Entry(charge, held, lookup))
+                    held = None
+                if held is not None:
+                    self._queue.waiting.append(Entry(None, held))
+                settled += charges
+            self.journal.settle_all(settled)
             self.journal.forget(free)
 
     def finish(self, tokens: TokenBudget) -> None:
@@ -226,11 +238,12 @@ class Spending:
             ledger = self.get_ledger()
         self.budget.models.note_length(host, model, limit, completion_tokens, ledger)
 
-    def _note_written(self, charge: Charge) -> None:
-        self.journal.forget([charge.id])
-        key = (charge.notebook, charge.demo)
-        if key in self._notebooks:
-            self._notebooks[key] += Spend.of(charge)
+    def _note_written(self, charges: Sequence[Charge]) -> None:
+        self.journal.forget([charge.id for charge in charges])
+        for charge in charges:
+            key = (charge.notebook, charge.demo)
+            if key in self._notebooks:
+                self._notebooks[key] += Spend.of(charge)
 
     def _set_price(self, charge: Charge, priced: Charge) -> None:
         self.book.replace(charge, priced)

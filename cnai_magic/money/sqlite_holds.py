@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ from .holds import BudgetStatus, Hold, Holds, explain_over_budget
 from .journal import read_journal
 from .owners import get_own_name, has_file, lock_dead_owners
 from .sqlite_store import READ, SqliteStore
-from .sqlite_sums import add_charge, read_sums, read_total
+from .sqlite_sums import add_charge, fold, read_sums, read_total
 
 __all__ = ["SqliteHolds"]
 
@@ -89,18 +89,26 @@ class SqliteHolds(Holds):
 
     def settle(self, hold: Hold | None, charge: Charge, *, patience: float | None = None) -> None:
         """See Holds.settle."""
-        if not charge.id:
+        self.settle_all([(hold, charge)], patience=patience)
+
+    def settle_all(
+        self, settlements: Sequence[tuple[Hold | None, Charge]], *, patience: float | None = None
+    ) -> None:
+        """Settle holds in one transaction: all of them, or none."""
+        if not all(charge.id for _, charge in settlements):
             raise LedgerError(
                 f"a charge without an ID cannot be entered in the ledger {self._store.path}",
                 why="it could not be distinguished from another one",
             )
 
         def write(connection: sqlite3.Connection) -> None:
-            found = None if hold is None else _find(connection, hold)
-            # Asked at midnight, it counts in the budget that it was held of.
-            add_charge(connection, charge, day=found[0] if found else "")
-            if hold is not None:
-                _delete(connection, hold)
+            for hold, charge in settlements:
+                found = None if hold is None else _find(connection, hold)
+                # Asked at midnight, it counts in the budget that it was held of.
+                add_charge(connection, charge, day=found[0] if found else "")
+                if hold is not None:
+                    _delete(connection, hold)
+            fold(connection)
 
         self._store.run(write, patience=patience)
 
@@ -133,6 +141,7 @@ class SqliteHolds(Holds):
             for charge in charges:
                 with suppress(OverflowError):  # a damaged note may hold a number that SQLite cannot
                     add_charge(connection, charge)
+            fold(connection)
             for path in dead:
                 connection.execute("DELETE FROM holds WHERE owner = ?", (path.name,))
 

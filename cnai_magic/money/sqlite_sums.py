@@ -29,7 +29,7 @@ from .sqlite_rows import (
 )
 from .sqlite_store import READ, WRITE, SqliteStore
 
-__all__ = ["GROUPS", "add_charge", "read_sums", "read_sums_by", "read_total"]
+__all__ = ["GROUPS", "add_charge", "fold", "read_sums", "read_sums_by", "read_total"]
 
 _Result = TypeVar("_Result")
 
@@ -39,11 +39,13 @@ _MOST_LEFT = 256
 
 
 def add_charge(connection: sqlite3.Connection, charge: Charge, *, day: str = "") -> None:
-    """Enter a charge, on the local day it was asked or on `day`; the same ID again changes nothing."""
+    """Enter a charge, on the local day it was asked or on `day`; the same ID again changes nothing.
+
+    `fold` is to follow, once for all that are entered together.
+    """
     row = to_row(charge, day)
     marks = ", ".join("?" * len(row))
     connection.execute(f"INSERT INTO charges ({COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", row)
-    _fold(connection)
 
 
 def read_sums(
@@ -52,7 +54,7 @@ def read_sums(
     """Read sums; where another program added very many rows, they are summed first."""
     if store.run(_is_behind, READ, patience):
         with suppress(LedgerError):  # reading works without, only slower
-            store.run(_fold, WRITE, 0.1)
+            store.run(fold, WRITE, 0.1)
     return store.run(read, READ, patience)
 
 
@@ -107,7 +109,7 @@ _FOLD = (
 )
 
 
-def _fold(connection: sqlite3.Connection) -> None:
+def fold(connection: sqlite3.Connection) -> None:
     """Add the rows beyond what is summed to the sums, where there are many of them."""
     before, last = _read_summed(connection), _read_last(connection)
     if last - before < _MOST_LEFT:

@@ -12,6 +12,7 @@ from typing import Any
 from ..api.messages import Model
 from ..api.parameters import PARAMETERS
 from ..api.token_usage import Usage
+from ..chat.answers import Answers
 from ..chat.reply import Reply
 from ..chat.tools import build_tools
 from ..errors import InputError
@@ -27,6 +28,16 @@ from .conversation import Conversation
 from .reply_stream import Answering, ReplyStream
 
 __all__ = ["Session", "ask"]
+
+
+# Options that rows do not have.
+_NO_OPTIONS: dict[str, Any] = {
+    **dict.fromkeys(("logprobs", "prefix", "tools")),
+    **dict.fromkeys(("files", "images"), ()),
+    "chat": "",
+    "new": False,
+    "once": True,
+}
 
 
 class Session:
@@ -70,6 +81,7 @@ class Session:
         prices: Mapping[str, Sequence[float | str]] | None = None,
         budget: float | str | None = None,
         ledger: str | None = None,
+        parallel: int | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if value is not None}
@@ -194,6 +206,58 @@ class Session:
             return kernel.ask(prompt, options, view=view)
 
         return ReplyStream(Answering(answer))
+
+    def map(
+        self,
+        rows: object,
+        template: str | None = None,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        think: str | int | None = None,
+        extra: Mapping[str, Any] | None = None,
+        schema: object = None,
+        parallel: int | None = None,
+        max_cost: float | str | None = None,
+        fresh: bool = False,
+        progress: bool = True,
+    ) -> Answers:
+        """Ask the same thing of many rows, several at a time, outside of any conversation.
+
+        `rows` are a list, a DataFrame of pandas or polars, a dict of columns, or the path of a file (.csv,
+        .tsv, .jsonl). In the `template`, `{{ row }}` or `{{ item }}` is the row, `{{ row.NAME }}` a column;
+        without a template each row is a prompt. `model` … `schema` are those of `ask`. `parallel` requests
+        are under way at a time (the setting, 4), fewer after a 429 and then more again. Equal requests are
+        sent once. `max_cost` limits what this call may cost, in USD; more than 200 requests need it, or a
+        budget, or "off". `progress` shows a line in a terminal.
+
+        Each answer is kept as it comes, beside the ledger: after an interrupt, or where the process was
+        killed, the same call from the same folder asks only what is missing. `fresh` asks for all again.
+
+            answers = session.map(["cat", "dog"], "Translate into German: {{ item }}", parallel=64)
+            answers.to_frame()
+            answers = answers.retry()
+
+        What fails is an `error` of its row. Raises InputError for rows or a template that cannot be used.
+        """
+        arguments = {**_NO_OPTIONS, **locals()}
+        from .rows import ask_rows
+
+        return ask_rows(
+            self._kernel,
+            rows,
+            template,
+            _read_options(arguments, self.settings),
+            parallel=parallel,
+            max_cost=max_cost,
+            fresh=fresh,
+            progress=progress,
+        )
 
     def prepare(
         self,

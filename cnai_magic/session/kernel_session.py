@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..api.interrupts import defer_interrupts
 from ..api.messages import ChatRequest, Model
@@ -37,6 +38,9 @@ from .servers import Servers
 from .view import View
 
 if TYPE_CHECKING:
+    from ..chat.answers import Answers
+    from .row_plan import RowPlan
+    from .row_progress import Progress
     from .tool_loop import ToolLoop
 
 __all__ = ["KernelSession"]
@@ -63,8 +67,8 @@ class KernelSession:
         self.door = door
         self.servers = Servers()
         self.conversations = Conversations()
-        self._notify = notify or (lambda line: None)
-        self.spending = Spending(self.settings, self._notify, door)
+        self.notify = notify or (lambda line: None)
+        self.spending = Spending(self.settings, self.notify, door)
         self._keys = Keys()
         self._recorder = Recorder(self.settings, self.conversations, self.spending)
         self.cells = Cells(self.conversations, self.spending.book, self._recorder.lock)
@@ -205,7 +209,7 @@ class KernelSession:
         if endpoint.place not in self._announced:
             self._announced.add(endpoint.place)
             if line := write_notice(endpoint, self.door):
-                self._notify(line)
+                self.notify(line)
 
     def _explain(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
         """Return the error of a question with what to do about it at this server."""
@@ -217,6 +221,76 @@ class KernelSession:
         except CnaiError:
             listed = []
         return explain_model(error, endpoint, request.model, listed)
+
+    # -- many questions ---------------------------------------------------------------------------
+
+    def plan_rows(self, rows: Sequence[Any], prompts: Sequence[str], options: Options) -> RowPlan:
+        """Return what would be sent for rows, sending nothing; raises InputError where it cannot be."""
+        return self._plan_rows(self.resolve_endpoint(), rows, prompts, options, ask=False)
+
+    def _plan_rows(
+        self, endpoint: Endpoint, rows: Sequence[Any], prompts: Sequence[str], options: Options, *, ask: bool
+    ) -> RowPlan:
+        from .row_plan import RowPlan
+
+        first = next((each for each in prompts if each.strip()), "")
+        options = replace(options, once=True, stream=False)
+        return RowPlan(self._prepare(endpoint, first, options, _NOWHERE, ask=ask), rows, prompts)
+
+    def ask_rows(
+        self,
+        rows: Sequence[Any],
+        prompts: Sequence[str],
+        options: Options,
+        *,
+        parallel: int | None = None,
+        max_cost: object = None,
+        fresh: bool = False,
+        show: Callable[[Progress], None] = lambda progress: None,
+    ) -> Answers:
+        """Ask each of the prompts, those of `rows`, outside of any conversation, and return the answers.
+
+        What was answered in an earlier run of this notebook is not asked again, unless it is to be `fresh`.
+        `max_cost` is the most that this run may cost in USD, or "off"; many rows need it, or a budget.
+        `show` is called with the progress. Raises the CnaiError for which nothing was sent; after an
+        interrupt the answers that came are kept.
+        """
+        if self.settings.replay:
+            raise InputError(
+                "answers are to be replayed, and those of rows are not in the notebook",
+                next_step="ask the server: " + change_setting("replay", False),
+            )
+        endpoint = self.resolve_endpoint()
+        plan = self._plan_rows(endpoint, rows, prompts, options, ask=True)
+        self._announce(endpoint)
+        client = self.servers.get_client(endpoint)
+        # Late, because asyncio and SQLite come with it.
+        from .row_batch import RowBatch
+        from .row_limit import choose_limit
+        from .row_store import RowStore
+
+        batch = RowBatch(
+            plan,
+            RowStore(
+                self._find_row_file(), f"{self.notebook or Path.cwd()}\n{endpoint.base_url}", self.notify
+            ),
+            self.spending,
+            client,
+            parallel=parallel or self.settings.parallel,
+            retries=endpoint.retries,
+            notebook=self.notebook,
+            json_modes=self._json_modes,
+            explain=lambda error, request: self._explain(error, endpoint, request),
+            show=show,
+        )
+        if fresh:
+            batch.forget()
+        return batch.run(choose_limit(self.spending, plan, len(batch.find_missing()), self.budget, max_cost))
+
+    def _find_row_file(self) -> Path | None:
+        """Return where the answers of rows are kept: beside the ledger, nowhere where that is off."""
+        ledger = self.ledger
+        return None if ledger is None else ledger.path.with_name(f"{ledger.path.stem}-rows.sqlite3")
 
     # -- servers --------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from ..settings import Cnai
 if TYPE_CHECKING:
     from ..chat.tools import Tool
 
-__all__ = ["Options", "Question", "build_question", "find_cut_turn"]
+__all__ = ["Options", "Question", "build_question", "check_prompt", "find_cut_turn"]
 
 # What ends an answer before it is complete.
 _CUT = ("length", "budget", "stopped", "interrupted")
@@ -142,7 +142,7 @@ def build_question(
     """
     if options.go_on:
         return _build_continuation(prompt, options, position, settings, conversations, demo)
-    prompt = _check_prompt(prompt)
+    prompt = check_prompt(prompt)
     parts: tuple[Part, ...] = ()
     if options.attachments:
         prompt, parts = attach(prompt, options.attachments)
@@ -278,7 +278,8 @@ def _choose_conversation(
     return again if turn is not None and turn.attempt.chosen and again.is_fork_of(named) else named
 
 
-def _check_prompt(prompt: object) -> str:
+def check_prompt(prompt: object) -> str:
+    """Return a prompt as it can be sent; raises InputError for what is no text, and for no words."""
     if not isinstance(prompt, str):
         kind = type(prompt).__name__
         raise InputError(f"the question is of type {kind}, not text", next_step="write it as str(…)")

@@ -113,8 +113,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         pauses.append(seconds)
         return 0.0
 
-    decide = retries_module._wait_before
-    monkeypatch.setattr(retries_module, "_wait_before", wait_before)
+    decide = retries_module.choose_wait
+    monkeypatch.setattr(retries_module, "choose_wait", wait_before)
     return pauses
 
 

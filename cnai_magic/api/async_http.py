@@ -1,0 +1,327 @@
+"""Whole HTTP responses, very many at a time, over connections of one asyncio loop that are kept alive.
+
+For the rows of a table: a thread for each request costs four times as much with requests, and more than this
+with a bare socket (`python -m tests.benchmarks batch`). It does what the API needs and no more: it posts a
+body and reads a response of any framing to its end.
+
+What is guaranteed: each response is that of its own request. A connection serves another one only where the
+response ended exactly as HTTP says; whatever is odd about it closes the connection.
+
+The price: a second reader of HTTP beside `http.py`. It knows no proxy and follows no redirect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import re
+import ssl
+from collections import deque
+from typing import NamedTuple
+
+import requests
+
+from .addresses import Address
+
+__all__ = ["Connections", "Response"]
+
+_LONGEST_HEAD = 64 * 1024
+_LONGEST_BODY = 64 * 1024 * 1024
+_MOST_INTERIM = 100
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (\d{3})(?: [^\r\n]*)?")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
+
+
+class Response(NamedTuple):
+    """A response as it came; names of headers are in lower case.
+
+    `body` is still encoded as its headers say. `cut`: the connection ended before the body did. `framed`: its
+    end is where the head says, and not just where the connection ended.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    cut: bool
+    framed: bool
+
+
+class Connections:
+    """Connections to one address, as many as are used at a time, on the loop that runs.
+
+    `timeout` is (to connect, between two arrivals) in seconds, `context` that of TLS. Raises OSError,
+    TimeoutError, http.client.HTTPException and requests.ConnectTimeout.
+    """
+
+    def __init__(
+        self, address: Address, context: ssl.SSLContext | None, timeout: tuple[float, float]
+    ) -> None:
+        self._address = address
+        self._context = context
+        self._timeout = timeout
+        self._idle: deque[_Connection] = deque()
+        self._all: set[_Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def post(self, head: bytes, body: bytes, sent: list[bool]) -> Response:
+        """Post a body and return the response; `head` is the request line and headers without the length.
+
+        True is put into `sent` when the request leaves.
+        """
+        connection = self._take_idle() or await self._connect()
+        answer = connection.send(b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+        sent.append(True)
+        try:
+            response = await answer
+        finally:
+            # A cancelled exchange leaves a connection on which its response may still come.
+            if connection.reusable:
+                self._idle.append(connection)
+            else:
+                connection.close()
+                self._all.discard(connection)
+        return response
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in self._all:
+            connection.close()
+        self._all.clear()
+        self._idle.clear()
+
+    def _take_idle(self) -> _Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                return connection
+            connection.close()
+            self._all.discard(connection)
+        return None
+
+    async def _connect(self) -> _Connection:
+        loop, address = asyncio.get_running_loop(), self._address
+        connecting = loop.create_connection(
+            _Connection,
+            address.host,
+            address.port,
+            ssl=self._context,
+            server_hostname=address.host if self._context else None,
+        )
+        try:
+            _, connection = await asyncio.wait_for(connecting, self._timeout[0])
+        except asyncio.TimeoutError:  # not the built-in one before Python 3.11
+            raise requests.ConnectTimeout from None
+        self._all.add(connection)
+        if self._timer is None:
+            self._check_silence()
+        return connection
+
+    def _check_silence(self) -> None:
+        """End the exchanges in which nothing came for too long, and look again in a while."""
+        # One timer for all: one for each exchange would be a tenth of what it costs.
+        gap = self._timeout[1]
+        for connection in self._all:
+            connection.check_silence(gap)
+        self._timer = asyncio.get_running_loop().call_later(min(1.0, gap / 4), self._check_silence)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection; one request at a time is on its way."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Response] | None = None
+        self._arrived = 0.0
+        self._lost = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._buffer = bytearray()
+        self._head: tuple[int, dict[str, str]] | None = None
+        self._kept = True
+        # So many bytes of the body are to come; None: to the end of the connection, or in chunks.
+        self._length: int | None = None
+        self._chunked = False
+        self._position = 0
+        self._chunks = bytearray()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether it may serve another request now."""
+        return self._kept and not self._lost and self._answer is None
+
+    def send(self, data: bytes) -> asyncio.Future[Response]:
+        """Send a request, and return the future of its response."""
+        assert self._transport is not None, "the connection is made"
+        loop = asyncio.get_running_loop()
+        self._begin()
+        self._answer = answer = loop.create_future()
+        self._arrived = loop.time()
+        self._transport.write(data)
+        return answer
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._end()
+        self._kept = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def check_silence(self, gap: float) -> None:
+        """End the exchange if nothing came for `gap` seconds."""
+        if self._answer is not None and asyncio.get_running_loop().time() >= self._arrived + gap:
+            self._fail(TimeoutError(f"nothing came for {gap:g} s"))
+
+    # -- what the loop calls --------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport), "it is a connection"
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None or self._answer.done():
+            self.close()  # what nobody asked for would be read as the next response
+            return
+        self._arrived = asyncio.get_running_loop().time()
+        self._buffer += data
+        try:
+            self._read()
+        except http.client.HTTPException as exc:
+            self._fail(exc)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        if self._answer is None or self._answer.done():
+            return
+        if self._head is None:
+            broken = http.client.RemoteDisconnected("the server closed the connection")
+            self._fail(
+                exc or (http.client.BadStatusLine(repr(bytes(self._buffer[:40]))) if self._buffer else broken)
+            )
+        elif self._length is None and not self._chunked:
+            self._succeed(self._buffer[self._position :], cut=exc is not None, framed=False)
+        else:
+            self._succeed(self._chunks if self._chunked else self._buffer[self._position :], cut=True)
+
+    # -- the end of an exchange -----------------------------------------------------------------
+
+    def _end(self) -> asyncio.Future[Response] | None:
+        answer, self._answer = self._answer, None
+        return answer
+
+    def _fail(self, exc: Exception) -> None:
+        answer = self._end()
+        self._kept = False
+        if answer is not None and not answer.done():
+            answer.set_exception(exc)
+
+    def _succeed(self, body: bytes | bytearray, *, cut: bool = False, framed: bool = True) -> None:
+        assert self._head is not None, "the head came before the body"
+        answer, (status, headers) = self._end(), self._head
+        self._kept = self._kept and framed and not cut
+        if answer is not None and not answer.done():
+            answer.set_result(Response(status, headers, bytes(body), cut, framed))
+        else:
+            self._kept = False  # it was cancelled
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        if self._head is None and not self._read_head():
+            return
+        if self._chunked:
+            self._read_chunks()
+            return
+        size = len(self._buffer) - self._position
+        if size > _LONGEST_BODY:
+            raise http.client.HTTPException("the server's answer is too large")
+        if self._length is not None and size >= self._length:
+            self._kept = self._kept and size == self._length
+            self._succeed(self._buffer[self._position : self._position + self._length])
+
+    def _read_head(self) -> bool:
+        """Read the head of the final response, past interim ones (RFC 9110, 15.2); False: it is to come."""
+        for _ in range(_MOST_INTERIM):
+            end = _END_OF_HEAD.search(self._buffer, self._position)
+            if end is None:
+                if len(self._buffer) - self._position > _LONGEST_HEAD:
+                    raise http.client.LineTooLong("head")
+                return False
+            lines = bytes(self._buffer[self._position : end.start()]).split(b"\n")
+            self._position = end.end()
+            found = _STATUS_LINE.fullmatch(lines[0].rstrip(b"\r"))
+            if found is None:
+                raise http.client.BadStatusLine(repr(lines[0][:40]))
+            status = int(found[2])
+            if not 100 <= status < 200 or status == 101:
+                self._take_head(status, lines[1:], kept=found[1] == b"1" and status != 101)
+                return True
+        raise http.client.HTTPException(f"the server sent {_MOST_INTERIM} interim responses and no other")
+
+    def _take_head(self, status: int, lines: list[bytes], *, kept: bool) -> None:
+        """Read the headers, and where the body ends by them (RFC 9112, 6.3)."""
+        headers: dict[str, str] = {}
+        for line in lines:
+            name, colon, value = line.decode("latin-1").partition(":")
+            if not colon or name != name.strip() or not name:
+                kept = False  # a folded line, or none of HTTP
+                continue
+            name, value = name.lower(), value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        lengths = (
+            {each.strip() for each in headers["content-length"].split(",")}
+            if "content-length" in headers
+            else set()
+        )
+        if len(lengths) > 1:
+            raise http.client.HTTPException("the response gives two lengths of its body")
+        coding = headers.get("transfer-encoding")
+        length = lengths.pop() if lengths else ""
+        if status in (204, 304):
+            self._length = 0
+            kept = kept and coding is None and length in ("", "0")
+        elif coding is not None:
+            self._chunked = coding.lower() == "chunked"
+            kept = kept and self._chunked and not length
+        elif length.isascii() and length.isdigit():
+            self._length = int(length)
+        self._kept = kept and "close" not in headers.get("connection", "").lower()
+        self._head = status, headers
+
+    def _read_chunks(self) -> None:
+        """Read the chunks that have arrived (RFC 9112, 7.1)."""
+        buffer = self._buffer
+        while True:
+            size = _CHUNK_SIZE.match(buffer, self._position)
+            if size is None:
+                if len(buffer) - self._position > 1024:
+                    raise http.client.IncompleteRead(bytes(self._chunks))
+                return
+            length = int(size[1], 16)
+            start = size.end()
+            if not length:
+                self._end_chunks(start)
+                return
+            if len(self._chunks) + length > _LONGEST_BODY:
+                raise http.client.HTTPException("the server's answer is too large")
+            if len(buffer) < start + length + 2:
+                return
+            self._chunks += buffer[start : start + length]
+            self._position = start + length
+            line_end = buffer[self._position : self._position + 2]
+            if line_end != b"\r\n":
+                raise http.client.IncompleteRead(bytes(self._chunks))
+            self._position += 2
+
+    def _end_chunks(self, start: int) -> None:
+        """End a body in chunks; a trailer closes the connection."""
+        rest = self._buffer[start : start + 2]
+        if rest == b"\r\n" or len(rest) == 2:
+            self._kept = self._kept and rest == b"\r\n" and len(self._buffer) == start + 2
+            self._succeed(self._chunks)

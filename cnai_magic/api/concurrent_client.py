@@ -1,0 +1,229 @@
+"""Asks one server very many questions at a time, on one asyncio loop.
+
+A request that is asked for whole goes over `async_http`; whatever needs more (a proxy, a model that can
+only stream, a field that the server refused, the beginning of an answer) is asked by a `Stream` in a thread,
+as any question is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import io
+import os
+import ssl
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+
+import requests
+import requests.utils
+import urllib3
+
+from .. import __version__
+from ..errors import APIError, CnaiError, HTMLError, InvalidRequestError
+from .async_http import Connections, Response
+from .cancel import Cancellation
+from .chunks import read_answer
+from .failures import TRANSPORT_ERRORS
+from .messages import ChatRequest, Chunk
+from .reader import StreamReader
+from .refusals import Refusals, ways_after
+from .requester import Requester
+from .responses import read_error
+from .stream import STREAM_ONLY, Stream, join_chunks
+
+__all__ = ["ConcurrentClient", "Exchange"]
+
+_PATH = "/chat/completions"
+# Statuses of a server in between, which gave up waiting for one that may have answered, and charged.
+_GIVEN_UP = (504, 520, 524)
+
+
+class Exchange:
+    """What was sent for one question.
+
+    `posts` counts the requests that were sent, or were about to be; `abandoned` has the numbers of those
+    before the last that the server may charge for. `sent`: the last one left whole and was not refused.
+    `begun`: some of its answer has come.
+    """
+
+    __slots__ = ("abandoned", "begun", "posts", "sent")
+
+    def __init__(self) -> None:
+        self.posts = 0
+        self.abandoned: list[int] = []
+        self.sent = self.begun = False
+
+    def begin_post(self) -> int:
+        """Count a request that is about to be sent, and return its number."""
+        if self.sent:
+            self.abandoned.append(self.posts)
+        self.sent = self.begun = False
+        self.posts += 1
+        return self.posts
+
+
+class ConcurrentClient:
+    """Asks for whole answers; to be made and used on the loop that runs. Nothing is sent again here."""
+
+    def __init__(self, requester: Requester, refusals: Refusals) -> None:
+        self._requester = requester
+        self._refusals = refusals
+        self._streaming: set[str] = set()
+        self._direct = requester.transport is None and (
+            requester.address.loopback or not requests.utils.get_environ_proxies(requester.base_url)
+        )
+        context = _make_context() if requester.address.scheme == "https" else None
+        self._connections = Connections(requester.address, context, requester.timeout)
+        self._head = _write_head(requester)
+
+    def takes(self, request: ChatRequest) -> bool:
+        """Return whether a request is one for `post`."""
+        return self._direct and not request.prefix and request.model not in self._streaming
+
+    async def post(self, request: ChatRequest, exchange: Exchange) -> Chunk | None:
+        """Send a request, which `exchange` has counted, and return the whole answer.
+
+        None where it is to be asked by `stream`: the server refused something that it can be asked without.
+        Raises the CnaiError that the answer is.
+        """
+        ways = self._refusals.ways(request, stream=False)
+        data = self._requester.encode(request.body(think=ways[0].think))
+        sent: list[bool] = []
+        try:
+            response = await self._connections.post(self._head, data, sent)
+        except asyncio.CancelledError:
+            exchange.sent = bool(sent)
+            raise
+        except (*TRANSPORT_ERRORS, ValueError) as exc:
+            exchange.sent = bool(sent)
+            raise self._requester.explain(exc, begun=False) from None
+        exchange.sent = 200 <= response.status < 300 or response.status in _GIVEN_UP
+        try:
+            return self._read(response, exchange)
+        except InvalidRequestError as error:
+            if exchange.begun:
+                raise
+            if STREAM_ONLY.search(error.why):
+                self._streaming.add(request.model)
+            elif not ways_after(error, request, ways[0], ways[1:]):
+                raise
+            return None
+
+    async def stream(
+        self,
+        request: ChatRequest,
+        exchange: Exchange,
+        executor: Executor,
+        on_post: Callable[[int], None],
+    ) -> Chunk:
+        """Ask in a thread of `executor` for what `post` cannot; `on_post` is called in it."""
+        stream = Stream(
+            self._requester,
+            request,
+            whole=True,
+            retries=0,
+            refusals=self._refusals,
+            on_notice=None,
+            on_post=lambda _: on_post(exchange.begin_post()),
+        )
+        asked = asyncio.get_running_loop().run_in_executor(executor, join_chunks, stream)
+        try:
+            return await asked
+        except asyncio.CancelledError:
+            stream.cancel()
+            raise
+        finally:
+            exchange.sent, exchange.begun = stream.sent, stream.begun
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connections.close()
+
+    def _read(self, response: Response, exchange: Exchange) -> Chunk:
+        chunk = self._read_whole(response)
+        if chunk is not None:
+            exchange.begun = True
+            return chunk
+        built = _build_response(response, self._requester.base_url + _PATH)
+        reading = Cancellation()
+        if not 200 <= response.status < 300:
+            raise read_error(built, reading)
+        chunks = read_answer(built, reading, self._requester, on_comment=lambda: None)
+        try:
+            return join_chunks(chunks)
+        except (APIError, HTMLError):
+            # A refusal with a status of 200, or a page of something in between.
+            exchange.sent = reading.begun
+            raise
+        finally:
+            exchange.begun = reading.begun
+
+    def _read_whole(self, response: Response) -> Chunk | None:
+        """Return an answer in the form of the API reference; None for anything else."""
+        if response.status != 200 or response.cut or "content-encoding" in response.headers:
+            return None
+        text = response.body.decode("utf-8", "replace")
+        if not text.startswith("{") or self._requester.key.hide_in(text) != text:
+            return None
+        reader = StreamReader()
+        try:
+            chunk = reader.read(text)
+        except CnaiError:
+            return None
+        if chunk is None or not (reader.answered and reader.is_complete(cleanly=response.framed)):
+            return None
+        last = reader.close()
+        return chunk if last is None else join_chunks((chunk, last))
+
+
+def _write_head(requester: Requester) -> bytes:
+    """Return the request line and the headers, without the length and the end."""
+    address = requester.address
+    lines = [
+        f"POST {address.path}{_PATH} HTTP/1.1",
+        f"Host: {address.place}",
+        f"User-Agent: cnai_magic/{__version__}",
+        "Accept: application/json",
+        "Accept-Encoding: identity",
+        "Content-Type: application/json",
+    ]
+    if requester.key:
+        lines.append(f"Authorization: {requester.key.bearer()!s}")
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def _make_context() -> ssl.SSLContext:
+    """Return what checks certificates, with the authorities that requests trusts."""
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    place = named or requests.utils.DEFAULT_CA_BUNDLE_PATH
+    if Path(place).is_dir():
+        return ssl.create_default_context(capath=place)
+    return ssl.create_default_context(cafile=place)
+
+
+class _CutBody(io.BytesIO):
+    """A body whose connection ended before it did."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if not data and size != 0:
+            raise http.client.IncompleteRead(b"")
+        return data
+
+    read1 = read
+
+
+def _build_response(response: Response, url: str) -> requests.Response:
+    """Return a response as the readers of single answers take it."""
+    body = (_CutBody if response.cut else io.BytesIO)(response.body)
+    headers = urllib3.HTTPHeaderDict(response.headers)
+    headers.pop("transfer-encoding", None)  # the chunks are joined
+    built = requests.Response()
+    built.status_code = response.status
+    built.headers.update(response.headers)
+    built.raw = urllib3.HTTPResponse(body, headers, response.status, preload_content=False)
+    built.url = url
+    built.request = requests.Request("POST", url).prepare()
+    return built

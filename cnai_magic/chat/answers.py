@@ -1,0 +1,170 @@
+"""The answers to the rows of a table, as their user holds them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from ..api.token_usage import Usage
+from ..errors import CnaiError, InputError
+from ..money.cost import Cost, format_usd
+from .json_table import write_table
+
+__all__ = ["Answers", "RowAnswer", "load_frames"]
+
+_OWN = ("answer", "tokens", "cost", "error")
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RowAnswer:
+    """What came of one row: the `answer`, or the `error`.
+
+    `data` is the answer as the schema has it, None without a schema. `cost` is 0 where an equal row before it
+    was asked, whose answer this is. `row` is the row itself, `finish_reason` that of a `Reply`.
+    """
+
+    row: Any
+    answer: str = ""
+    data: Any = None
+    usage: Usage = field(default_factory=Usage)
+    cost: Cost = field(default_factory=lambda: Cost(0))
+    error: CnaiError | None = None
+    model: str = ""
+    finish_reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of prompt and answer."""
+        return self.usage.total_tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row of a table: the columns of the row, `answer`, the fields of the schema, the rest.
+
+        `cost` is in USD, None where the model has no price; `error` is text, None for none. A column that has
+        one of these names already is called `row_answer`, and so on.
+        """
+        fields = self.data if isinstance(self.data, Mapping) else {}
+        taken = {*_OWN, *map(str, fields)}
+        given = self.row if isinstance(self.row, Mapping) else {"item": self.row}
+        named = {str(name): value for name, value in given.items()}
+        nano = self.cost.nano
+        return {
+            **{(f"row_{name}" if name in taken else name): value for name, value in named.items()},
+            "answer": self.answer or None,
+            **{(f"data_{name}" if name in _OWN else name): value for name, value in fields.items()},
+            "tokens": self.tokens,
+            "cost": None if nano is None else nano / 10**9,
+            "error": None if self.error is None else str(self.error),
+        }
+
+
+class Answers(Sequence[RowAnswer]):
+    """The answers to rows, in their order: a sequence of `RowAnswer`, as `Session.map` returns it.
+
+        answers = session.map(df, "Is this a complaint? {{ row.text }}", schema="complaint bool")
+        answers.to_frame()
+        answers = answers.retry()
+
+    `kept` counts the rows whose answers were kept from an earlier run, `stopped` is the error for which rows
+    were left out, None where all were asked.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[RowAnswer],
+        *,
+        kept: int = 0,
+        stopped: CnaiError | None = None,
+        retry: Callable[[], Answers] | None = None,
+    ) -> None:
+        self._rows = rows
+        self.kept = kept
+        self.stopped = stopped
+        self._retry = retry
+
+    @overload
+    def __getitem__(self, index: int) -> RowAnswer: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RowAnswer]: ...
+
+    def __getitem__(self, index: int | slice) -> RowAnswer | Sequence[RowAnswer]:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[RowAnswer]:
+        return iter(self._rows)
+
+    @property
+    def failed(self) -> list[RowAnswer]:
+        """The rows that have an error."""
+        return [each for each in self._rows if each.error is not None]
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all answers."""
+        return sum((each.usage for each in self._rows), Usage())
+
+    @property
+    def cost(self) -> Cost:
+        """What all answers cost, those of earlier runs included."""
+        return sum((each.cost for each in self._rows), Cost(0))
+
+    def retry(self) -> Answers:
+        """Ask again for the rows that failed, and only for these; return the answers to all rows."""
+        if self._retry is None or not self.failed:
+            return self
+        return self._retry()
+
+    def to_frame(self) -> Any:
+        """Return a DataFrame with a row for each answer; see `RowAnswer.to_dict`.
+
+        It is one of polars where polars is imported and pandas is not, else one of pandas. Raises InputError
+        where neither can be imported.
+        """
+        rows = [each.to_dict() for each in self._rows]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        # The facts come last, also where only later rows have a field.
+        names = [name for name in names if name not in _OWN[1:]] + list(_OWN[1:])
+        return load_frames().DataFrame({name: [row.get(name) for row in rows] for name in names})
+
+    @property
+    def summary(self) -> str:
+        """Say in one line what came of the rows, and what it cost."""
+        failed = len(self.failed)
+        nano = self.cost.nano
+        parts = [
+            f"{len(self):,} rows",
+            f"{len(self) - failed:,} answered",
+            f"{failed:,} failed" if failed else "",
+            f"{self.kept:,} of them before" if self.kept else "",
+            str(self.usage),
+            "unpriced" if nano is None else f"{'≈' if self.cost.estimated else ''}{format_usd(nano)}",
+        ]
+        return " · ".join(filter(None, parts))
+
+    def __repr__(self) -> str:
+        return f"<Answers: {self.summary}>"
+
+    def _repr_markdown_(self) -> str:
+        table = write_table([each.to_dict() for each in self._rows[:_SHOWN]])
+        more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
+        return f"{table}{more}\n\n{self.summary}"
+
+
+def load_frames() -> Any:
+    """Return the library of data frames: polars where it is imported and pandas is not, else pandas."""
+    polars = sys.modules.get("polars") if "pandas" not in sys.modules else None
+    try:
+        return polars or importlib.import_module("pandas")
+    except ImportError as exc:
+        raise InputError(
+            "pandas is not there", why=str(exc), next_step="install it, or read the rows"
+        ) from exc

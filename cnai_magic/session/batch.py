@@ -1,0 +1,131 @@
+"""Many questions at a time: each is held for, noted, sent, sent again, settled, and handed on.
+
+The rules are those of one question (`pending_reply`): the budget is held before a request is sent and
+settled after, a request is noted before it leaves, and what may pass is tried again. What differs: answers
+come whole, and what a server refuses because there are too many slows all questions to that model.
+
+It runs on an asyncio loop of its own, in a thread that is not the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from ..api.parallelism import Parallelism
+from ..errors import (
+    AuthenticationError,
+    BudgetError,
+    CnaiError,
+    LedgerError,
+    ModelNotFoundError,
+    NetworkError,
+    QuotaError,
+)
+from ..money.spending import Spending
+from .batch_outbox import Outbox
+from .batch_outcome import Job, Outcome
+from .batch_question import BatchLimit, BatchQuestion, Shared
+from .json_question import JSONModes
+
+if TYPE_CHECKING:
+    from ..api.client import Client
+
+__all__ = ["Batch"]
+
+# What would be the same for every other question.
+_FOR_ALL = (AuthenticationError, BudgetError, LedgerError, ModelNotFoundError, QuotaError)
+# A server that so many questions in a row did not reach is not there.
+_MOST_UNREACHED = 20
+
+
+class Batch:
+    """Asks the jobs of each of `queues`, of one model each, `parallel` at a time over all.
+
+    `keep` is called with outcomes as they come, on the loop's thread. `stopped` is the error for which the
+    rest was not asked. `run` is the work of a thread; `cancel` ends it from any other.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        queues: Sequence[Iterator[Job]],
+        spending: Spending,
+        *,
+        parallel: int,
+        retries: int,
+        limit: BatchLimit,
+        notebook: str,
+        json_modes: JSONModes,
+        keep: Callable[[Sequence[Outcome]], None],
+    ) -> None:
+        self.stopped: CnaiError | None = None
+        self._client = client
+        self._queues = queues
+        self._spending = spending
+        self._parallel = parallel
+        self._retries = retries
+        self._limit = limit
+        self._notebook = notebook
+        self._json_modes = json_modes
+        self._keep = keep
+        self._unreached = 0
+        self._cancelled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._work: asyncio.Future[list[None]] | None = None
+
+    def run(self) -> None:
+        """Ask all questions; returns when the last is over, or when it was cancelled."""
+        asyncio.run(self._run())
+
+    def cancel(self) -> None:
+        """End it from any thread: what is under way is charged, and the rest is not asked."""
+        self._cancelled = True
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        outbox = Outbox(self._spending, self._keep)
+        shared = Shared(
+            client=self._client.make_concurrent(),
+            executor=ThreadPoolExecutor(self._parallel, "cnai-batch"),
+            outbox=outbox,
+            spending=self._spending,
+            limit=self._limit,
+            all_gates=asyncio.Semaphore(self._parallel),
+            retries=self._retries,
+            notebook=self._notebook,
+            json_modes=self._json_modes,
+        )
+        workers = []
+        for queue in self._queues:
+            gate = Parallelism(self._parallel)
+            workers += [self._ask_all(queue, shared, gate) for _ in range(self._parallel)]
+        self._work = asyncio.gather(*workers)
+        if self._cancelled:
+            self._work.cancel()
+        try:
+            await self._work
+        except asyncio.CancelledError:
+            return  # by `cancel`: what was under way has been charged
+        finally:
+            outbox.write()
+            shared.client.close()
+            shared.executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _ask_all(self, queue: Iterator[Job], shared: Shared, gate: Parallelism) -> None:
+        for job in queue:
+            error = await BatchQuestion(shared, job, gate).ask()
+            self._unreached = self._unreached + 1 if isinstance(error, NetworkError) else 0
+            if isinstance(error, _FOR_ALL) or self._unreached >= _MOST_UNREACHED:
+                shared.stopped = self.stopped = shared.stopped or error
+            if shared.stopped is not None:
+                return

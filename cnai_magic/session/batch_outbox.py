@@ -1,0 +1,80 @@
+"""What the requests of a batch note, settle and keep, written together where they come together.
+
+A note or a row alone costs a system call and a transaction. Of all requests that the loop handles at once,
+one of each is made: at 64 under way that is a few at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from ..money.budget import TokenBudget
+from ..money.cost import Charge
+from ..money.price_lookup import PriceLookup
+from ..money.spending import Spending
+from .batch_outcome import Outcome
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Collects what is to be written until the loop has handled all that arrived, and writes it then.
+
+    The order holds whatever kills the process: a request is noted before it is sent, and charged before its
+    row is handed to `keep`. All on the loop's thread.
+    """
+
+    def __init__(self, spending: Spending, keep: Callable[[Sequence[Outcome]], None]) -> None:
+        self._spending = spending
+        self._keep = keep
+        self._opened: dict[PriceLookup, list[Charge]] = {}
+        self._settled: dict[PriceLookup, list[tuple[Sequence[Charge], TokenBudget]]] = {}
+        self._free: list[str] = []
+        self._outcomes: list[Outcome] = []
+        self._noted: asyncio.Future[None] | None = None
+        self._due = False
+
+    def note(self, charge: Charge, lookup: PriceLookup) -> asyncio.Future[None]:
+        """Note a request that is about to be sent; the future is done when it may be."""
+        self._opened.setdefault(lookup, []).append(charge)
+        if self._noted is None:
+            self._noted = asyncio.get_running_loop().create_future()
+        self._schedule()
+        return self._noted
+
+    def settle(
+        self, charges: Sequence[Charge], tokens: TokenBudget, lookup: PriceLookup, free: Sequence[str]
+    ) -> None:
+        """Charge for requests that are over."""
+        self._settled.setdefault(lookup, []).append((charges, tokens))
+        self._free += free
+        self._schedule()
+
+    def put(self, outcome: Outcome) -> None:
+        """Hand on what came of a question."""
+        self._outcomes.append(outcome)
+        self._schedule()
+
+    def write(self) -> None:
+        """Write all that was collected."""
+        self._due = False
+        settled, self._settled = self._settled, {}
+        for lookup, settlements in settled.items():
+            self._spending.settle_all(settlements, None if lookup.done else lookup)
+        free, self._free = self._free, []
+        self._spending.journal.forget(free)
+        outcomes, self._outcomes = self._outcomes, []
+        if outcomes:
+            self._keep(outcomes)
+        opened, self._opened = self._opened, {}
+        for lookup, charges in opened.items():
+            self._spending.journal.open_all(charges, lookup.price)
+        noted, self._noted = self._noted, None
+        if noted is not None and not noted.done():
+            noted.set_result(None)
+
+    def _schedule(self) -> None:
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self.write)

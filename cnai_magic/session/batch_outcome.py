@@ -1,0 +1,34 @@
+"""A question of a batch, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..api.messages import ChatRequest
+from ..errors import CnaiError
+from .question import Question
+from .received import Received
+
+__all__ = ["Job", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request of a batch: what is sent is `request`; all else about it is that of `question`.
+
+    `key` names it for whoever takes its outcome.
+    """
+
+    key: Hashable
+    question: Question
+    request: ChatRequest
+
+
+class Outcome(NamedTuple):
+    """What came of a job: an answer, or an `error` with what was charged for it, and what may have come."""
+
+    job: Job
+    received: Received
+    error: CnaiError | None

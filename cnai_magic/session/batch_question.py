@@ -1,0 +1,345 @@
+"""One question of a batch, from its hold to its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import partial
+from uuid import uuid4
+
+from ..api.answering_model import find_answering_model
+from ..api.concurrent_client import ConcurrentClient, Exchange
+from ..api.messages import ChatRequest, Chunk
+from ..api.parallelism import Parallelism
+from ..api.retries import choose_wait
+from ..api.token_usage import Usage
+from ..api.usage import complete_usage
+from ..errors import BudgetError, CnaiError, InvalidRequestError, RateLimitError, TruncatedError
+from ..money.budget import Budget, Limits, TokenBudget
+from ..money.cost import Charge, Cost
+from ..money.price import cost_of
+from ..money.spending import Spending
+from .batch_outbox import Outbox
+from .batch_outcome import Job, Outcome
+from .json_question import JSONModes, JSONQuestion
+from .received import Received
+
+__all__ = ["BatchLimit", "BatchQuestion", "Shared"]
+
+# How often a question is sent again that was refused because there are too many.
+_REFUSED_TRIES = 10
+# Seconds that a question waits for what others hold, where none of its batch is under way.
+_PATIENCE, _POLL = 2.0, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimit:
+    """What a batch may spend: within `limits`, those of all questions, and `own`, the most of its own."""
+
+    limits: Limits | None = None
+    own: Budget | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Shared:
+    """What the questions of a batch share.
+
+    `under_way` counts those that were sent. `stopped` is the error for which no other one is.
+    """
+
+    client: ConcurrentClient
+    executor: Executor
+    outbox: Outbox
+    spending: Spending
+    limit: BatchLimit
+    all_gates: asyncio.Semaphore
+    retries: int
+    notebook: str
+    json_modes: JSONModes
+    under_way: int = 0
+    stopped: CnaiError | None = None
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    _name: str = field(default_factory=lambda: uuid4().hex[:10])
+    _named: int = 0
+
+    def name_next(self) -> str:
+        """Return an ID for one more answer: random bits cost a system call, and so they are shared."""
+        self._named += 1
+        return f"{self._name}{self._named:06x}"
+
+
+class _Busy(Exception):
+    """A budget is held by others at the moment."""
+
+
+def _raise_busy(seconds: float) -> None:
+    raise _Busy
+
+
+class BatchQuestion:
+    """Asks one job; its outcome goes to the outbox."""
+
+    def __init__(self, shared: Shared, job: Job, gate: Parallelism) -> None:
+        self._shared = shared
+        self._job = job
+        self._gate = gate
+        question, request = job.question, job.request
+        modes = shared.json_modes
+        self._json = None if request.schema is None else JSONQuestion(request, question.host, modes)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a request: nothing is held or sent for it."""
+        self._request = self._job.request if self._json is None else self._json.request()
+        shared = self._shared
+        self._held = TokenBudget()
+        self._own = TokenBudget()
+        self._is_held = False
+        self._exchange = Exchange()
+        self._name = shared.name_next()
+        self._started = datetime.now(timezone.utc)
+        self._clock = time.monotonic()
+
+    async def ask(self) -> CnaiError | None:
+        """Ask, again where that is worth it, until there is an outcome; return its error, if any."""
+        outcome = await self._ask()
+        self._shared.outbox.put(outcome)
+        return outcome.error
+
+    async def _ask(self) -> Outcome:
+        while True:
+            try:
+                chunk = await self._send()
+            except CnaiError as error:
+                if self._asks_again(error):
+                    self._begin()
+                    continue
+                return self._fail(error)
+            except BaseException:
+                self._settle(self._sum_up(Chunk(), "interrupted"))
+                raise
+            received = self._sum_up(chunk, chunk.finish_reason)
+            self._settle(received)
+            self._gate.speed_up()
+            if self._json is None:
+                return Outcome(self._job, received, None)
+            if not self._json.repairs(received):
+                return Outcome(self._job, *self._json.conclude(received))
+            self._begin()
+
+    def _fail(self, error: CnaiError) -> Outcome:
+        failed = self._sum_up(Chunk(), "failed")
+        self._settle(failed)
+        if self._json is None or self._json.first is None:
+            return Outcome(self._job, failed, error)
+        received, explained = self._json.give_up(error)
+        return Outcome(self._job, received, explained or error)
+
+    def _asks_again(self, error: CnaiError) -> bool:
+        """Return whether a refused request is asked in another way; nothing is charged for it."""
+        if self._exchange.sent or self._exchange.begun:
+            return False
+        if not (self._lowers_limit(error) or (self._json is not None and self._json.steps_down(error))):
+            return False
+        self._settle(self._sum_up(Chunk(), "failed"))
+        return True
+
+    def _lowers_limit(self, error: CnaiError) -> bool:
+        """Return whether the server refused a max_tokens that a budget has set."""
+        question, limit = self._job.question, self._held.limit or self._own.limit
+        given = self._job.request.max_tokens is not None
+        if given or limit is None or not isinstance(error, InvalidRequestError):
+            return False
+        models = self._shared.spending.budget.models
+        return models.note_refusal(question.host, self._request.model, limit, error.why)
+
+    # -- sending ----------------------------------------------------------------------------------
+
+    async def _send(self) -> Chunk:
+        """Send the request until it is answered; raises the CnaiError for which it is not sent again."""
+        gate, shared, tries = self._gate, self._shared, 0
+        while True:
+            began = await gate.enter()
+            try:
+                async with shared.all_gates:
+                    if shared.stopped is not None:
+                        raise shared.stopped
+                    await self._hold()
+                    shared.under_way += 1
+                    try:
+                        return await self._post()
+                    finally:
+                        shared.under_way -= 1
+            except CnaiError as error:
+                seconds = self._choose_wait(tries, error)
+                if isinstance(error, RateLimitError):
+                    gate.slow_down(began, seconds or 0.0)
+                if seconds is None:
+                    raise
+                limited = isinstance(error, RateLimitError)
+            finally:
+                gate.leave()
+            tries += 1
+            if not limited:  # the gate has all of them wait after a 429
+                await asyncio.sleep(seconds)
+
+    def _choose_wait(self, tries: int, error: CnaiError) -> float | None:
+        """Return the seconds to wait before the request is sent again, None where it is not.
+
+        An answer that broke off is asked for again, since nobody has seen it; it is charged as well.
+        """
+        if isinstance(error, TruncatedError):
+            error.retryable = True
+        elif self._exchange.begun:
+            return None
+        retries = self._shared.retries
+        if isinstance(error, RateLimitError) and retries:
+            retries = max(retries, _REFUSED_TRIES)
+            tries = min(tries, 5) if tries < retries else tries
+        return choose_wait(tries, error, retries)
+
+    async def _post(self) -> Chunk:
+        shared, exchange = self._shared, self._exchange
+        if shared.client.takes(self._request):
+            number = exchange.begin_post()
+            await shared.outbox.note(self._note(number), self._job.question.lookup)
+            chunk = await shared.client.post(self._request, exchange)
+            if chunk is not None:
+                return chunk
+        return await shared.client.stream(self._request, exchange, shared.executor, self._note_now)
+
+    def _note(self, number: int) -> Charge:
+        prompt = complete_usage(None, self._request.sent_messages, "")
+        return self._make_charge(number, prompt, "lost")
+
+    def _note_now(self, number: int) -> None:
+        self._shared.spending.journal.open(self._note(number), self._job.question.lookup.price)
+
+    # -- money ------------------------------------------------------------------------------------
+
+    async def _hold(self) -> None:
+        """Hold what the answer may cost, in turn with those under way; raises BudgetError, LedgerError."""
+        limit = self._shared.limit
+        if self._is_held or (limit.limits is None and limit.own is None):
+            return
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                await self._try_to_hold()
+                self._is_held = True
+                return
+            except _Busy:
+                if self._shared.under_way:
+                    deadline = time.monotonic() + _PATIENCE
+                    self._shared.settled.clear()
+                    await _wait(self._shared.settled, _POLL)
+                else:
+                    await asyncio.sleep(_POLL)
+            if time.monotonic() > deadline:
+                raise BudgetError("requests under way elsewhere hold the rest of the budget")
+
+    async def _try_to_hold(self) -> None:
+        limit = self._shared.limit
+        if limit.own is not None:
+            self._own = self._allow(limit.own.allow, self._request, Limits(limit.own.kernel, None))
+            self._request = self._own.limit_request(self._request)
+        if limit.limits is None:
+            return
+        allow = partial(self._allow, self._shared.spending.allow, self._request, limit.limits)
+        try:
+            if limit.limits.day is None:
+                self._held = allow()
+            else:  # the ledger's file may be locked
+                loop = asyncio.get_running_loop()
+                self._held = await loop.run_in_executor(self._shared.executor, allow)
+        except BaseException:
+            if limit.own is not None:
+                limit.own.settle(self._own)
+            raise
+        self._request = self._held.limit_request(self._request)
+
+    def _allow(self, allow: Callable[..., TokenBudget], request: ChatRequest, limits: Limits) -> TokenBudget:
+        question = self._job.question
+        price = question.lookup.price
+        return allow(request, price, limits, host=question.host, demo=question.demo, pause=_raise_busy)
+
+    def _settle(self, received: Received) -> None:
+        """Charge for the requests that were sent, in place of what is held for them."""
+        question, shared = self._job.question, self._shared
+        if shared.limit.own is not None:
+            shared.limit.own.settle(self._own, received.charges)
+        shared.outbox.settle(received.charges, self._held, question.lookup, received.free)
+        shared.settled.set()
+
+    def _sum_up(self, chunk: Chunk, finish_reason: str) -> Received:
+        """Return what has come of the request, as facts."""
+        question, request, exchange = self._job.question, self._request, self._exchange
+        usage = Usage()
+        if exchange.sent:
+            usage = complete_usage(chunk.usage, request.sent_messages, chunk.text, chunk.reasoning)
+            limit, tokens = request.max_tokens, usage.completion_tokens
+            if limit is not None and tokens > limit and not usage.estimated:
+                self._shared.spending.note_length(question.host, request.model, limit, tokens)
+        charges: list[Charge] = []
+        if exchange.abandoned:
+            prompt = complete_usage(None, request.sent_messages, "")
+            charges += [self._make_charge(number, prompt, "failed") for number in exchange.abandoned]
+        capped = self._held.capped or self._own.capped
+        if finish_reason == "length" and capped:
+            finish_reason = "budget"
+        answered_by = find_answering_model(request.model, chunk.model)
+        if exchange.sent:
+            charges.append(self._make_charge(exchange.posts, usage, finish_reason, answered_by))
+        sent = {*exchange.abandoned, *([exchange.posts] if exchange.sent else [])}
+        posts = range(1, exchange.posts + 1)
+        return Received(
+            question=question,
+            request=request,
+            tokens=self._held,
+            id=self._name_request(exchange.posts),
+            text=chunk.text,
+            reasoning=chunk.reasoning,
+            answered_by=answered_by,
+            note=chunk.note,
+            finish_reason=finish_reason,
+            usage=usage,
+            cost=charges[-1].cost if exchange.sent else Cost(0),
+            charges=charges,
+            free=[self._name_request(number) for number in posts if number not in sent],
+            lookup=None if question.lookup.done else question.lookup,
+            started=self._started,
+            seconds=time.monotonic() - self._clock,
+            first_token_after=None,
+            logprobs=chunk.logprobs,
+        )
+
+    def _make_charge(self, number: int, usage: Usage, finish_reason: str, answered_by: str = "") -> Charge:
+        question = self._job.question
+        return Charge(
+            self._request.model,
+            "" if question.options.once else question.conversation.name,
+            usage,
+            cost_of(usage, question.lookup.price),
+            demo=question.demo,
+            id=self._name_request(number),
+            time=self._started,
+            host=question.host,
+            notebook=self._shared.notebook,
+            finish_reason=finish_reason,
+            answered_by=answered_by,
+        )
+
+    def _name_request(self, number: int) -> str:
+        """Return the ID of a request that was sent; that of the first is the answer's."""
+        return self._name if number <= 1 else f"{self._name}-{number}"
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except asyncio.TimeoutError:
+        return

@@ -1,0 +1,216 @@
+"""Asks the same thing of many rows: what is still to be asked, and how far it is.
+
+The caller's thread waits, shows the progress and can be interrupted; the batch runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..api.interrupts import Interrupted, defer_interrupts
+from ..api.messages import ChatRequest
+from ..api.token_usage import Usage
+from ..api.worker import Worker
+from ..chat.answers import Answers, RowAnswer
+from ..chat.json_answer import JSONProblem, read_json
+from ..errors import CnaiError, JSONAnswerError
+from ..money.cost import Cost, Spend
+from ..money.spending import Spending
+from .batch import Batch
+from .batch_outcome import Job, Outcome
+from .batch_question import BatchLimit
+from .json_question import JSONModes
+from .row_plan import RowPlan
+from .row_progress import Progress
+from .row_store import KeptAnswer, RowStore
+
+if TYPE_CHECKING:
+    from ..api.client import Client
+
+__all__ = ["RowBatch"]
+
+# Seconds between two looks at how far it is: four a second. An interrupt does not wait for the next.
+_PACE = 0.25
+# Seconds to wait for the end of what was interrupted.
+_PATIENCE = 1.0
+
+
+class RowBatch:
+    """Asks the rows of a plan, and later those that failed again.
+
+    What was answered before is taken from `store`, and each new answer is put there. `explain` says of an
+    error what to do next. `show` is called with the progress, four times a second at most, and at the end.
+    """
+
+    def __init__(
+        self,
+        plan: RowPlan,
+        store: RowStore,
+        spending: Spending,
+        client: Client,
+        *,
+        parallel: int,
+        retries: int,
+        notebook: str,
+        json_modes: JSONModes,
+        explain: Callable[[CnaiError, ChatRequest], CnaiError],
+        show: Callable[[Progress], None],
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._spending = spending
+        self._client = client
+        self._parallel = parallel
+        self._retries = retries
+        self._notebook = notebook
+        self._json_modes = json_modes
+        self._explain = explain
+        self._show = show
+        self._found: dict[str, KeptAnswer] = {}
+        self._failed: dict[str, tuple[CnaiError, KeptAnswer]] = {}
+        self._progress = Progress(len(plan.prompts))
+
+    def forget(self) -> None:
+        """Forget what was answered before."""
+        self._found.clear()
+        self._store.forget(self._plan.prompts)
+
+    def find_missing(self) -> list[str]:
+        """Take the answers that are kept, and return the keys of the requests that are to be asked."""
+        missing = [key for key in self._plan.prompts if key not in self._found]
+        self._found |= self._store.read(missing)
+        return [key for key in missing if key not in self._found]
+
+    def run(self, limit: BatchLimit) -> Answers:
+        """Ask what is missing, and return the answers to all rows.
+
+        An interrupt is raised here; the answers that have come by then are kept.
+        """
+        missing = self.find_missing()
+        self._failed.clear()
+        self._progress = Progress(len(self._plan.prompts), len(self._plan.prompts) - len(missing))
+        new = set(missing)
+        stopped = self._ask(missing, limit) if missing else None
+        self._store.close()
+        return Answers(
+            self._build_rows(stopped),
+            kept=sum(key not in new for key in self._plan.keys),
+            stopped=stopped,
+            retry=lambda: self.run(limit),
+        )
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    def _ask(self, missing: Sequence[str], limit: BatchLimit) -> CnaiError | None:
+        """Ask the requests with these keys; return the error for which some were left out."""
+        batch = Batch(
+            self._client,
+            [self._make_jobs(missing)],
+            self._spending,
+            parallel=min(self._parallel, len(missing)),
+            retries=self._retries,
+            limit=limit,
+            notebook=self._notebook,
+            json_modes=self._json_modes,
+            keep=self._keep,
+        )
+        worker = Worker(batch.run)
+        began = time.monotonic()
+        try:
+            worker.start()
+            ended = False
+            while not ended:
+                ended = worker.wait(_PACE)
+                with defer_interrupts():
+                    self._spending.write()
+                    self._progress.seconds = time.monotonic() - began
+                    self._show(self._progress)
+        except BaseException as error:
+            batch.cancel()
+            worker.wait(_PATIENCE)
+            with defer_interrupts():
+                self._spending.write()
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted from None
+            raise
+        if worker.error is not None:
+            raise worker.error
+        stopped = batch.stopped
+        return None if stopped is None else self._explain(stopped, self._plan.question.request)
+
+    def _make_jobs(self, keys: Sequence[str]) -> Iterator[Job]:
+        """Yield the jobs; each request is built when its turn comes."""
+        plan = self._plan
+        for key in keys:
+            yield Job(key, plan.question, plan.build_request(plan.prompts[key]))
+
+    def _keep(self, outcomes: Sequence[Outcome]) -> None:
+        """Take what came; called in the thread of the batch."""
+        progress, answered = self._progress, []
+        for job, received, error in outcomes:
+            key = str(job.key)
+            answer = KeptAnswer(
+                received.text,
+                received.usage,
+                received.cost,
+                reasoning=received.reasoning,
+                model=received.answered_by or received.request.model,
+                finish_reason=received.finish_reason,
+                note=received.note,
+                seconds=received.seconds,
+                id=received.id,
+            )
+            if error is None:
+                self._found[key] = answer
+                answered.append((key, answer))
+                progress.done += 1
+            else:
+                self._failed[key] = error, answer
+                progress.failed += 1
+            progress.spent = sum(map(Spend.of, received.charges), progress.spent)
+        if answered:
+            self._store.keep(answered)
+
+    # -- the answers ------------------------------------------------------------------------------
+
+    def _build_rows(self, stopped: CnaiError | None) -> list[RowAnswer]:
+        """Return what came of each row; of equal ones the first has the cost."""
+        seen: set[str] = set()
+        rows = []
+        for row, key in zip(self._plan.rows, self._plan.keys, strict=True):
+            rows.append(self._build_row(row, key, stopped, first=key not in seen))
+            seen.add(key)
+        return rows
+
+    def _build_row(self, row: Any, key: str, stopped: CnaiError | None, *, first: bool) -> RowAnswer:
+        error: CnaiError | None = None
+        if key in self._found:
+            answer = self._found[key]
+        elif key in self._failed:
+            error, answer = self._failed[key]
+            if error is not stopped:
+                error = self._explain(error, self._plan.question.request)
+        else:
+            error, answer = stopped, KeptAnswer("", Usage(), Cost(0))
+        schema = self._plan.question.request.schema
+        data = None
+        if schema is not None and error is None:
+            try:
+                data = read_json(answer.text, schema)
+            except JSONProblem as problem:  # what was kept is not what is asked for now
+                error = JSONAnswerError(
+                    "the answer does not fit its schema", why=str(problem), text=answer.text
+                )
+        return RowAnswer(
+            row,
+            answer.text,
+            data,
+            answer.usage if first else Usage(),
+            answer.cost if first else Cost(0),
+            error,
+            model=answer.model,
+            finish_reason=answer.finish_reason,
+            seconds=answer.seconds,
+        )

@@ -1,0 +1,77 @@
+"""What a batch of rows may spend: within the budgets, and at most what the person says of it."""
+
+from __future__ import annotations
+
+import time
+
+from ..errors import InputError
+from ..money.book import SpendBook
+from ..money.budget import Budget
+from ..money.cost import format_usd
+from ..money.price import to_nano_usd
+from ..money.spending import Spending
+from ..next_steps import limit_cost
+from .batch_question import BatchLimit
+from .row_plan import RowPlan
+
+__all__ = ["MOST_WITHOUT_LIMIT", "choose_limit"]
+
+MOST_WITHOUT_LIMIT = 200
+"""More requests than this need a limit of what they cost."""
+
+_OFF = ("off", "none")
+# Seconds that the rows wait for the price of their model.
+_PRICE_PATIENCE, _POLL = 10.0, 0.05
+
+
+def choose_limit(
+    spending: Spending, plan: RowPlan, missing: int, budget: int | None, max_cost: object
+) -> BatchLimit:
+    """Return the limit of a batch that is about to ask so many of the requests of a plan.
+
+    `budget` is the kernel's in nano-USD, `max_cost` an amount in USD, "off", or None where none is given.
+    Waits for the price. Raises InputError where there is no limit, and there are too many requests for that.
+    """
+    off = isinstance(max_cost, str) and max_cost.strip().lower() in _OFF
+    own = None
+    if max_cost is not None and not off:
+        own = Budget(SpendBook(), lambda line: None)
+        own.kernel.limit = _read_cost(max_cost)
+        own.models = spending.budget.models
+    limits = spending.find_limits(budget)
+    _wait_for_price(plan)
+    if missing > MOST_WITHOUT_LIMIT and not (off or own or limits) and not _costs_nothing(plan):
+        tokens, cost = plan.estimate()
+        prompts = f"their prompts have ≈{tokens:,} tokens"
+        raise InputError(
+            f"{missing:,} requests are to be sent, and nothing limits what they cost",
+            why=prompts
+            if cost.nano is None
+            else f"{prompts}, ≈{format_usd(cost.nano)}, and their answers more",
+            next_step=limit_cost(),
+        )
+    return BatchLimit(limits, own)
+
+
+def _read_cost(max_cost: object) -> int:
+    try:
+        return to_nano_usd(max_cost, parameter="max_cost")
+    except InputError as error:
+        raise InputError(
+            f"what the rows may cost is {max_cost!r}, which is not an amount in USD",
+            parameter="max_cost",
+            next_step=limit_cost(),
+        ) from error
+
+
+def _costs_nothing(plan: RowPlan) -> bool:
+    price = plan.question.lookup.price
+    return plan.question.demo or (price is not None and not (price.input or price.output))
+
+
+def _wait_for_price(plan: RowPlan) -> None:
+    lookup, until = plan.question.lookup, time.monotonic() + _PRICE_PATIENCE
+    if not lookup.done:
+        lookup.start()
+    while not lookup.done and time.monotonic() < until:
+        lookup.wait(_POLL)

@@ -1,0 +1,149 @@
+"""Reads the rows of a list, a table, a dict of columns, or a file, and puts each into a template."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..chat.formatters.tables import is_data_frame, read_table
+from ..chat.prompt import render_prompt
+from ..chat.rendered_prompt import RenderedPrompt
+from ..errors import InputError
+from .text_file import read_text_file
+
+__all__ = ["read_rows", "render_rows"]
+
+_TABLES = {".csv": ",", ".tsv": "\t"}
+_LINES = (".jsonl", ".ndjson")
+_NAMES = "name a list, a table, a dict of columns, or a file (.csv, .tsv, .jsonl)"
+
+
+def read_rows(source: object) -> list[Any]:
+    """Return the rows of a list, of a DataFrame of pandas or polars, of a dict of columns, or of a file.
+
+    A row of a table is a dict by the names of its columns; of a list, and of a series, it is the item. A dict
+    whose values are not columns of one length has a row `{"key": …, "value": …}` for each item. Raises
+    InputError for anything else, and where there is no row.
+    """
+    rows = _read(source)
+    if not rows:
+        raise InputError("there is no row to ask for", parameter="rows", next_step=_NAMES)
+    return rows
+
+
+def _read(source: object) -> list[Any]:
+    if isinstance(source, str | Path):
+        return _read_file(Path(source))
+    if is_data_frame(source):
+        return _read_frame(source)
+    if isinstance(source, Mapping):
+        return _read_mapping(source)
+    if isinstance(source, Iterable) and not isinstance(source, bytes | bytearray):
+        return list(source)
+    raise InputError(f"the rows are of type {type(source).__name__}", parameter="rows", next_step=_NAMES)
+
+
+def _read_frame(frame: Any) -> list[Any]:
+    if type(frame).__name__ == "Series":
+        return list(frame.to_list())
+    table = read_table(frame)
+    assert table is not None, "it is a data frame"
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows(range(table.size))]
+
+
+def _read_mapping(found: Mapping[Any, Any]) -> list[Any]:
+    columns = {str(name): _read_column(value) for name, value in found.items()}
+    lengths = {len(column) for column in columns.values() if column is not None}
+    if len(lengths) == 1 and None not in columns.values():
+        values = [column for column in columns.values() if column is not None]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+    return [{"key": key, "value": value} for key, value in found.items()]
+
+
+def _read_column(value: Any) -> Sequence[Any] | None:
+    if isinstance(value, list | tuple | range):
+        return value
+    if hasattr(value, "tolist") and getattr(value, "ndim", 1) == 1:  # an array, a series
+        return list(value.tolist())
+    return list(value.to_list()) if hasattr(value, "to_list") else None
+
+
+def _read_file(path: Path) -> list[Any]:
+    kind = path.suffix.lower()
+    if kind not in _TABLES and kind not in _LINES:
+        raise InputError(f"{str(path)[:80]!r} is not a file of rows", parameter="rows", next_step=_NAMES)
+    text = read_text_file(path)
+    if kind in _LINES:
+        return [
+            _read_line(line, number, path) for number, line in enumerate(text.split("\n"), 1) if line.strip()
+        ]
+    try:
+        reader = csv.DictReader(io.StringIO(text), delimiter=_TABLES[kind], restkey="more", strict=True)
+        return [{name: value or "" for name, value in row.items()} for row in reader]
+    except csv.Error as error:
+        raise InputError(f"{path} is not a table", why=str(error), parameter="rows") from error
+
+
+def _read_line(line: str, number: int, path: Path) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"line {number:,} of {path} is not JSON", why=str(error), parameter="rows"
+        ) from error
+
+
+def render_rows(
+    rows: Sequence[Any],
+    template: str | None,
+    names: Mapping[str, Any],
+    value_tokens: int,
+    *,
+    also: str = "",
+    on_remark: Callable[[str], None] = lambda remark: None,
+) -> list[str]:
+    """Return the prompt of each row: the template with its values, or the row itself where there is none.
+
+    In the template `row` and `item` are the row, and so is what `also` names. Of remarks about values, that
+    they are sent in part for example, each is made once, with the number of its first row. Raises InputError,
+    which names the row, for a value that is missing.
+    """
+    if template is None:
+        return [_take_prompt(row, number) for number, row in enumerate(rows, 1)]
+    remarks: set[str] = set()
+    prompts = []
+    for number, row in enumerate(rows, 1):
+        rendered = _render(
+            template,
+            {**names, "row": row, "item": row, **({also: row} if also else {})},
+            number,
+            value_tokens,
+        )
+        for remark in rendered.remarks:
+            if (what := remark.partition(":")[0]) not in remarks:
+                remarks.add(what)
+                on_remark(f"row {number:,}: {remark}")
+        prompts.append(rendered.text)
+    return prompts
+
+
+def _take_prompt(row: object, number: int) -> str:
+    if isinstance(row, str):
+        return row
+    raise InputError(
+        f"row {number:,} is of type {type(row).__name__}, not text",
+        parameter="template",
+        next_step="give a template that says what is asked of it: {{ row }} or {{ row.NAME }}",
+    )
+
+
+def _render(template: str, names: Mapping[str, Any], number: int, value_tokens: int) -> RenderedPrompt:
+    try:
+        return render_prompt(template, names, value_tokens, read_text_file)
+    except InputError as error:
+        error.what = f"row {number:,}: {error.what}"
+        raise

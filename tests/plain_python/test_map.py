@@ -1,0 +1,342 @@
+"""Rows: each is answered once and charged once, whatever the server or the process does meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnai_magic import AuthenticationError, BudgetError, Cost, InputError, Session
+from cnai_magic.money.ledger import Ledger
+from tests.faulty_gateway import KEY, MODEL, PRICES, FaultyGateway
+from tests.servers import ScriptedServer, completion, failure, json_response, response, sse
+
+ROWS = int(os.environ.get("CNAI_TEST_ROWS", "150"))
+TEMPLATE = "say {{ row.word }}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def gateway() -> Iterator[FaultyGateway]:
+    with FaultyGateway() as running:
+        yield running
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        running.always(json_response(completion("yes", tokens=(20, 8))))
+        yield running
+
+
+def _session(base_url: str, folder: Path, **settings: Any) -> Session:
+    settings = {"model": MODEL, "prices": PRICES, "ledger": str(folder / "ledger.sqlite3"), **settings}
+    session = Session(base_url=base_url, **settings)
+    session.use_key(KEY)
+    return session
+
+
+def _words(number: int) -> list[dict[str, str]]:
+    return [{"word": f"word {each}"} for each in range(number)]
+
+
+def _nano(session: Session) -> int:
+    assert session.cost.nano is not None
+    return session.cost.nano
+
+
+# -- each row once --------------------------------------------------------------------------------
+
+
+def test_each_row_is_answered_once_where_some_are_refused_and_some_break_off(folder: Path) -> None:
+    with (
+        FaultyGateway(refused=20, cut=50) as gateway,
+        _session(gateway.base_url, folder, retries=5) as session,
+    ):
+        answers = session.map(_words(ROWS), TEMPLATE, parallel=16, max_cost="off")
+        assert [each.answer for each in answers] == [f"SAY WORD {number}" for number in range(ROWS)]
+        assert set(gateway.asked.values()) == {1}
+        assert gateway.refused
+        assert gateway.cut
+        charges = list(Ledger(folder / "ledger.sqlite3").read_charges())
+    reported = [each for each in charges if not each.usage.estimated]
+    assert sum(each.cost.nano or 0 for each in reported) == gateway.account.charged == answers.cost.nano
+    # What broke off may have been charged there: it is counted apart, and marked.
+    assert [each.finish_reason for each in charges if each.usage.estimated] == ["failed"] * gateway.cut
+    assert _nano(session) == sum(each.cost.nano or 0 for each in charges)
+
+
+def test_equal_requests_are_sent_once(folder: Path, gateway: FaultyGateway) -> None:
+    with _session(gateway.base_url, folder) as session:
+        answers = session.map(["a", "b", "a", "a"], "say {{ item }}")
+        assert dict(gateway.asked) == {"say a": 1, "say b": 1}
+        assert [each.answer for each in answers] == ["SAY A", "SAY B", "SAY A", "SAY A"]
+        assert [bool(each.cost.nano) for each in answers] == [True, True, False, False]
+        assert answers.cost == session.cost
+
+
+def test_connections_are_kept_and_no_more_are_made_than_are_under_way(
+    folder: Path, server: ScriptedServer
+) -> None:
+    with _session(server.base_url, folder) as session:
+        session.map(_words(30), TEMPLATE, parallel=3)
+    assert len(server.requests) == 30
+    assert server.connections <= 3
+
+
+# -- interrupted, killed, at the end of a budget ------------------------------------------------------
+
+_KILLED = """
+import json, sys
+from cnai_magic import Session
+base_url, model, key, prices, rows = sys.argv[1:]
+session = Session(base_url=base_url, model=model, prices=json.loads(prices), ledger="ledger.sqlite3")
+session.use_key(key)
+session.map(json.loads(rows), "say {{ row.word }}", parallel=4)
+"""
+
+
+def test_a_killed_process_goes_on_with_what_is_missing(folder: Path, gateway: FaultyGateway) -> None:
+    rows = _words(ROWS // 2)
+    arguments = [gateway.base_url, MODEL, KEY, json.dumps(PRICES), json.dumps(rows)]
+    with subprocess.Popen([sys.executable, "-c", _KILLED, *arguments]) as killed:
+        gateway.at(ROWS // 4, killed.kill)
+    assert killed.returncode == -signal.SIGKILL
+    answered = gateway.asked.total()
+    with _session(gateway.base_url, folder) as session:
+        answers = session.map(rows, TEMPLATE, parallel=4)
+    assert [each.answer for each in answers] == [f"SAY WORD {number}" for number in range(len(rows))]
+    assert 0 < answers.kept <= answered
+    charges = list(Ledger(folder / "ledger.sqlite3").read_charges())
+    lost = [each for each in charges if each.finish_reason == "lost"]
+    again = [prompt for prompt, times in gateway.asked.items() if times > 1]
+    assert len(again) <= len(lost) <= 4
+    known = [each.cost.nano or 0 for each in charges if each.finish_reason != "lost"]
+    assert sum(known) == answers.cost.nano
+    # What the gateway charged beyond that are answers that the killed process never saw.
+    unseen = [each.nano or 0 for each in gateway.account.settlements]
+    for nano in known:
+        unseen.remove(nano)
+    assert len(unseen) <= len(lost)
+    assert gateway.account.charged == sum(known) + sum(unseen)
+
+
+def test_an_interrupted_run_goes_on_with_what_is_missing(folder: Path, gateway: FaultyGateway) -> None:
+    with _session(gateway.base_url, folder) as session:
+        gateway.at(10, lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            session.map(_words(200), TEMPLATE, parallel=2)
+        before = gateway.asked.total()
+        assert before < 200
+        answers = session.map(_words(200), TEMPLATE, parallel=8)
+    assert not answers.failed
+    assert answers.kept >= 8
+    assert sum(times - 1 for times in gateway.asked.values()) <= 2
+
+
+def test_rows_end_at_the_budget_and_go_on_when_it_is_raised(folder: Path, gateway: FaultyGateway) -> None:
+    with _session(gateway.base_url, folder, budget="0.0005", max_tokens=4) as session:
+        answers = session.map(_words(60), TEMPLATE, parallel=8)
+        assert isinstance(answers.stopped, BudgetError)
+        done = len(answers) - len(answers.failed)
+        assert 0 < done == gateway.asked.total() < 60
+        assert {str(each.error) for each in answers.failed} == {str(answers.stopped)}
+        assert _nano(session) == gateway.account.charged <= 500_000
+        # One more would not have fitted.
+        assert answers.stopped.needed > 500_000 - _nano(session)
+        session.settings.budget = 1
+        whole = session.map(_words(60), TEMPLATE, parallel=8)
+        assert not whole.failed
+        assert whole.kept == done
+        assert set(gateway.asked.values()) == {1}
+        assert _nano(session) == gateway.account.charged
+
+
+def test_rows_end_at_their_own_limit(folder: Path, gateway: FaultyGateway) -> None:
+    with _session(gateway.base_url, folder, max_tokens=4) as session:
+        answers = session.map(_words(60), TEMPLATE, parallel=8, max_cost=0.0005)
+        assert isinstance(answers.stopped, BudgetError)
+        assert 0 < _nano(session) == gateway.account.charged <= 500_000
+        session.ask("The session goes on.")
+
+
+def test_fresh_rows_are_asked_again(folder: Path, gateway: FaultyGateway) -> None:
+    with _session(gateway.base_url, folder) as session:
+        session.map(["a", "b"])
+        session.map(["a", "b", "c"])
+        assert dict(gateway.asked) == {"a": 1, "b": 1, "c": 1}
+        session.map(["a"], fresh=True)
+        assert gateway.asked["a"] == 2
+        session.map(["a"], temperature=0.5)
+        assert gateway.asked["a"] == 3
+
+
+def test_answers_are_kept_for_their_owner_without_prompt_or_key(folder: Path, gateway: FaultyGateway) -> None:
+    with _session(gateway.base_url, folder) as session:
+        session.map(["a prompt to look for"])
+    kept = folder / "ledger-rows.sqlite3"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    found = b"".join(each.read_bytes() for each in folder.glob("ledger-rows*"))
+    assert b"A PROMPT TO LOOK FOR" in found
+    assert b"a prompt" not in found
+    assert KEY.encode() not in found
+
+
+def test_without_a_ledger_nothing_is_kept(folder: Path, gateway: FaultyGateway) -> None:
+    with _session(gateway.base_url, folder, ledger="off") as session:
+        session.map(["a"])
+        session.map(["a"])
+    assert gateway.asked["a"] == 2
+    assert not list(folder.glob("*.sqlite3"))
+
+
+def test_a_file_that_cannot_be_kept_costs_no_answer(folder: Path, gateway: FaultyGateway) -> None:
+    (folder / "ledger-rows.sqlite3").mkdir()
+    said: list[str] = []
+    with _session(gateway.base_url, folder, notify=said.append) as session:
+        assert session.map(["a"])[0].answer == "A"
+    assert [line for line in said if "cannot be kept" in line]
+
+
+# -- what fails ---------------------------------------------------------------------------------------
+
+
+def test_a_failure_stays_with_its_row_and_is_asked_again_alone(folder: Path, server: ScriptedServer) -> None:
+    server.reply(json_response(completion("one")))
+    server.reply(failure(400, "bad", "this prompt is refused"))
+    with _session(server.base_url, folder, retries=0) as session:
+        answers = session.map(["a", "b", "c"], parallel=1)
+        assert [each.answer for each in answers] == ["one", "", "yes"]
+        assert "this prompt is refused" in str(answers.failed[0].error)
+        whole = answers.retry()
+        assert [each.answer for each in whole] == ["one", "yes", "yes"]
+        assert len(server.requests) == 4
+        assert whole.retry() is whole
+
+
+def test_what_fails_for_all_ends_it(folder: Path, server: ScriptedServer) -> None:
+    server.always(failure(401, "invalid_api_key"))
+    with _session(server.base_url, folder) as session:
+        answers = session.map(_words(50), TEMPLATE, parallel=2)
+        assert isinstance(answers.stopped, AuthenticationError)
+        assert len(answers.failed) == 50
+        assert session.cost == Cost(0)
+    assert len(server.requests) <= 4
+
+
+def test_a_model_that_only_streams_is_streamed(folder: Path, server: ScriptedServer) -> None:
+    server.reply(failure(400, "", "this model only supports stream mode"))
+    server.reply(failure(400, "", "this model only supports stream mode"))
+    server.always(sse("ye", "s"))
+    with _session(server.base_url, folder) as session:
+        answers = session.map(["a", "b", "c"], parallel=1)
+    assert [each.answer for each in answers] == ["yes"] * 3
+    assert [bool(each.json().get("stream")) for each in server.requests].count(False) <= 4
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        sse("yes"),
+        response("\n\n" + json.dumps(completion("yes"))),
+        response("data: " + json.dumps(completion("yes")) + "\n\ndata: [DONE]\n\n", kind="text/event-stream"),
+    ],
+)
+def test_a_whole_answer_may_come_in_any_form(folder: Path, server: ScriptedServer, steps: Any) -> None:
+    server.always(steps)
+    with _session(server.base_url, folder) as session:
+        assert [each.answer for each in session.map(["a", "b"], parallel=1)] == ["yes", "yes"]
+        assert session.usage.total_tokens == 56
+    assert server.connections == 1
+
+
+def test_a_server_that_sends_the_key_back_does_not_show_it(folder: Path, server: ScriptedServer) -> None:
+    server.reply(json_response(completion(f"your key is {KEY}")))
+    server.reply(failure(400, "bad", f"wrong: {KEY}"))
+    with _session(server.base_url, folder) as session:
+        answers = session.map(["a", "b"], parallel=1)
+    assert KEY not in f"{answers[0].answer}{answers[1].error!r}{answers[1].error}{list(answers)}"
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+# -- rows and what comes of them ------------------------------------------------------------------------
+
+
+def test_rows_are_lists_tables_columns_and_files(folder: Path, gateway: FaultyGateway) -> None:
+    import pandas
+
+    (folder / "rows.csv").write_text('word,n\na,1\n"b, c",2\n', encoding="utf-8")
+    (folder / "rows.jsonl").write_text('{"word": "a"}\n\n{"word": "b"}\n', encoding="utf-8")
+    frame = pandas.DataFrame({"word": ["a", "b"]}, index=[7, 8])
+    with _session(gateway.base_url, folder) as session:
+        assert [each.answer for each in session.map("rows.csv", TEMPLATE)] == ["SAY A", "SAY B, C"]
+        assert [each.answer for each in session.map(folder / "rows.jsonl", TEMPLATE)] == ["SAY A", "SAY B"]
+        assert [each.answer for each in session.map(frame, TEMPLATE)] == ["SAY A", "SAY B"]
+        assert [each.answer for each in session.map(frame["word"])] == ["A", "B"]
+        assert [each.answer for each in session.map({"word": ["a", "b"]}, TEMPLATE)] == ["SAY A", "SAY B"]
+        assert [each.answer for each in session.map({"k": "v"}, "{{ row.key }}={{ row.value }}")] == ["K=V"]
+        assert [each.answer for each in session.map(iter(["a"]), "{{ item }}!")] == ["A!"]
+
+
+def test_a_table_of_answers_has_the_columns_the_fields_and_what_it_cost(
+    folder: Path, server: ScriptedServer
+) -> None:
+    server.always(json_response(completion('{"good": true, "answer": 3}', tokens=(20, 8))))
+    with _session(server.base_url, folder) as session:
+        rows = [{"text": "a", "cost": 5}, {"text": "b", "cost": 6}]
+        answers = session.map(rows, "{{ row.text }}", schema="good bool, answer int")
+    assert server.requests[0].json()["response_format"]["type"] == "json_schema"
+    frame = answers.to_frame()
+    assert list(frame) == ["text", "row_cost", "answer", "good", "data_answer", "tokens", "cost", "error"]
+    assert frame["good"].tolist() == [True, True]
+    assert frame["tokens"].tolist() == [28, 28]
+    assert frame["cost"].tolist() == [0.00005376, 0.00005376]
+    assert answers[0].data == {"good": True, "answer": 3}
+
+
+def test_an_answer_that_does_not_fit_the_schema_is_corrected_or_an_error(
+    folder: Path, server: ScriptedServer
+) -> None:
+    server.reply(json_response(completion("no JSON")))
+    server.reply(json_response(completion('{"n": 1}')))
+    server.always(json_response(completion("no JSON again")))
+    with _session(server.base_url, folder) as session:
+        answers = session.map(["a", "b"], schema="n int", parallel=1)
+        assert answers[0].data == {"n": 1}
+        assert answers[1].error is not None
+        assert answers[1].answer == "no JSON again"
+        assert session.usage.total_tokens == 4 * 28
+
+
+@pytest.mark.parametrize(
+    ("rows", "template", "words"),
+    [
+        ([], None, "no row"),
+        (5, None, "of type int"),
+        ("rows.txt", None, "not a file of rows"),
+        ("missing.csv", None, "missing.csv"),
+        ([{"a": 1}], None, "row 1 is of type dict"),
+        ([{"a": 1}, {"b": 1}], "{{ row.a }}", "row 2: "),
+        (["a", " "], None, "row 2: there is no question"),
+        ([str(number) for number in range(201)], None, "nothing limits what they cost"),
+    ],
+)
+def test_what_cannot_be_asked_is_an_error_and_nothing_is_sent(
+    folder: Path, server: ScriptedServer, rows: Any, template: str | None, words: str
+) -> None:
+    with _session(server.base_url, folder) as session, pytest.raises(InputError) as caught:
+        session.map(rows, template)
+    assert words in str(caught.value)
+    assert not server.requests
