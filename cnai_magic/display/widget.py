@@ -42,9 +42,9 @@ def _read_asset(name: str) -> str:
 
 
 class _Asset(anywidget.AnyWidget):
-    """Holds the bundle for the page, once per kernel."""
+    """Holds the bundle for the page, once per kernel; from then on the page sends the order of its cells."""
 
-    _esm = "export default {}"
+    _esm = _read_asset("asset.js")
     bundle = Unicode().tag(sync=True)
     digest = Unicode().tag(sync=True)
 

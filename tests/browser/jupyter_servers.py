@@ -36,15 +36,26 @@ _QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", 
 
 @dataclass(frozen=True)
 class JupyterServer:
-    """A running server: its address with the slash at its end, and the folder of its notebooks."""
+    """A running server: its address with the slash at its end, the folder of its notebooks, its settings."""
 
     app: str
     url: str
     folder: Path
+    config: Path
 
     def page(self, name: str) -> str:
         """Return the address of a notebook's page."""
         return f"{self.url}{_PAGES[self.app]}/{name}"
+
+    @contextmanager
+    def without_extension(self) -> Iterator[None]:
+        """Leave our extension out of the pages that are opened meanwhile, as if it was not installed."""
+        chosen = self.config / "labconfig" / "page_config.json"
+        chosen.write_text(json.dumps({"disabledExtensions": {"cnai-magic": True}}))
+        try:
+            yield
+        finally:
+            chosen.unlink()
 
     def write(self, name: str, notebook: NotebookNode) -> None:
         nbformat.write(notebook, self.folder / name)
@@ -89,7 +100,7 @@ def running_jupyter(app: str, home: Path, *, ipykernel6: str = "") -> Iterator[J
             command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=written, stderr=written
         )
         try:
-            yield JupyterServer(app, _address(process, runtime, log), folder)
+            yield JupyterServer(app, _address(process, runtime, log), folder, config)
         finally:
             # It ends its kernels first.
             process.terminate()

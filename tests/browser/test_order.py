@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.notebooks import new_notebook
+from tests.servers import ScriptedServer, sse
 
 from .conftest import OpenNotebook
+from .jupyter_servers import JupyterServer
 from .pages import NotebookPage
 
 # Prints what the request that runs it carries.
@@ -13,19 +19,161 @@ _SHOW = "import json\ndef show():\n    print(json.dumps(get_ipython().parent_hea
 _RUN = "show()"
 
 
-def sent(notebook: NotebookPage) -> tuple[list[Any], dict[str, Any]]:
-    """Return what each cell printed, and what a reader of the file would say."""
-    saved = notebook.saved()
-    printed = [
-        json.loads(cell.outputs[0].text) for cell in saved.cells if cell.source == _RUN and cell.outputs
-    ]
-    codes = [cell.id for cell in saved.cells if cell.cell_type == "code"]
-    return printed, {"cells": codes, "path": notebook.name}
+def check(notebook: NotebookPage, *indices: int) -> None:
+    """Compare what these cells printed, or all of them, with what a reader of the file sees."""
+    cells = notebook.saved().cells
+    codes = [cell.id for cell in cells if cell.cell_type == "code"]
+    run = [cells[index] for index in indices] or [cell for cell in cells if cell.source.startswith(_RUN)]
+    for cell in run:
+        assert [json.loads(line) for line in cell.outputs[0].text.splitlines()] == [
+            {"cells": codes, "path": notebook.name}
+        ] * cell.source.count(_RUN)
+
+
+def at(notebook: NotebookPage, index: int) -> None:
+    """Select a cell, as a click beside it does."""
+    notebook.page.locator(".jp-Notebook-cell").nth(index).locator(".jp-InputPrompt").click()
+
+
+def press(notebook: NotebookPage, *keys: str) -> None:
+    for key in keys:
+        notebook.page.keyboard.press(key)
 
 
 def test_requests_carry_the_order_of_cells(open_notebook: OpenNotebook, app: str) -> None:
-    notebook = open_notebook(_SHOW, _RUN, _RUN, app=app)
+    notebook = open_notebook(_SHOW, _RUN, _RUN, _RUN, app=app)
+    cells = notebook.page.locator(".jp-Notebook-cell")
     notebook.run_all()
     notebook.until_idle()
-    printed, read = sent(notebook)
-    assert printed == [read, read]
+    check(notebook)
+    # Inserted and run at once, as fast as keys go.
+    at(notebook, 2)
+    press(notebook, "b", "Enter")
+    notebook.page.keyboard.type(_RUN)
+    press(notebook, "Shift+Enter")
+    notebook.until_idle()
+    check(notebook, 3)
+    # Inserted, and all run, before anything else can happen in the page.
+    notebook.page.evaluate(
+        """source => {
+          const content = jupyterapp.shell.currentWidget.content;
+          content.activeCellIndex = 1;
+          jupyterapp.commands.execute('notebook:insert-cell-below');
+          content.activeCell.model.sharedModel.setSource(source);
+          jupyterapp.commands.execute('notebook:run-all-cells');
+        }""",
+        _RUN,
+    )
+    notebook.until_idle()
+    expect(cells).to_have_count(7)
+    check(notebook)
+    at(notebook, 3)
+    press(notebook, "d", "d")
+    expect(cells).to_have_count(6)
+    notebook.run(4)
+    check(notebook, 4)
+    press(notebook, "z")
+    expect(cells).to_have_count(7)
+    notebook.run(3)
+    check(notebook, 3)
+    notebook.command("notebook:move-cell-up")
+    notebook.run(2)
+    check(notebook, 2)
+    press(notebook, "x")
+    expect(cells).to_have_count(6)
+    at(notebook, 4)
+    press(notebook, "v")
+    expect(cells).to_have_count(7)
+    notebook.run(5)
+    check(notebook, 5)
+
+
+def test_split_merged_and_restarted(open_notebook: OpenNotebook, app: str) -> None:
+    notebook = open_notebook(_SHOW, _RUN, f"{_RUN}\n{_RUN}", app=app)
+    cells = notebook.page.locator(".jp-Notebook-cell")
+    notebook.run(1)
+    cells.nth(3).locator(".cm-line").nth(1).click()
+    press(notebook, "Home", "Control+Shift+-")
+    expect(cells).to_have_count(5)
+    notebook.run(3, 4)
+    check(notebook, 3, 4)
+    at(notebook, 2)
+    press(notebook, "Control+Shift+M")
+    expect(cells).to_have_count(4)
+    notebook.run(2)
+    check(notebook, 2)
+    notebook.restart()
+    notebook.run_all()
+    notebook.until_idle()
+    check(notebook)
+
+
+def test_without_the_extension_the_widget_of_an_answer_does_the_same(
+    open_notebook: OpenNotebook, upstream: ScriptedServer, request: pytest.FixtureRequest, app: str
+) -> None:
+    upstream.always(sse("An answer."))
+    server: JupyterServer = request.getfixturevalue({"lab": "lab", "notebook": "notebook7"}[app])
+    with server.without_extension():
+        notebook = open_notebook(_SHOW, _RUN, "%%cnai\nOne?", _RUN, app=app)
+    notebook.run_all()
+    notebook.until_idle()
+    # All requests of one click are sent before there is an answer.
+    expect(notebook.outputs(2)).to_have_text("null")
+    at(notebook, 3)
+    notebook.command("notebook:insert-cell-above")
+    notebook.run(5)
+    check(notebook, 5)
+    notebook.restart()
+    notebook.run_all()
+    notebook.until_idle()
+    check(notebook)
+    # The page that is loaded again finds the widget in the kernel.
+    with server.without_extension():
+        notebook.reload()
+        notebook.until_idle()
+    notebook.run(2)
+    check(notebook, 2)
+
+
+def open_tab(notebook: NotebookPage, name: str) -> None:
+    """Go to another notebook within the same page."""
+    notebook.page.evaluate(
+        "async path => { await jupyterapp.commands.execute('docmanager:open', {path}) }", name
+    )
+    notebook.page.wait_for_function(
+        "path => jupyterapp.shell.currentWidget?.context?.path === path", arg=name
+    )
+    notebook.name = name
+    notebook.until_idle()
+
+
+def test_two_notebooks_on_one_kernel_and_two_views_of_one(open_notebook: OpenNotebook) -> None:
+    notebook = open_notebook(_SHOW, _RUN)
+    page, first, second = notebook.page, notebook.name, "order-second.ipynb"
+    notebook.run_all()
+    notebook.until_idle()
+    kernel = page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.id")
+    notebook.server.write(second, new_notebook(_RUN, _RUN))
+    open_tab(notebook, second)
+    page.evaluate(
+        "async id => { await jupyterapp.shell.currentWidget.sessionContext.changeKernel({id}) }", kernel
+    )
+    notebook.run_all()
+    notebook.until_idle()
+    check(notebook)
+    # The other view is closed after the notebook has changed in it.
+    notebook.command("docmanager:clone")
+    page.wait_for_function("() => [...jupyterapp.shell.widgets('main')].length === 3")
+    notebook.command("notebook:insert-cell-above")
+    page.evaluate(
+        """path => {
+          const views = [...jupyterapp.shell.widgets('main')].filter(each => each.context.path === path);
+          views.find(each => each !== jupyterapp.shell.currentWidget).dispose();
+        }""",
+        second,
+    )
+    notebook.run(2)
+    check(notebook, 2)
+    open_tab(notebook, first)
+    notebook.run(2)
+    check(notebook, 2)

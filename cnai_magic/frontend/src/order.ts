@@ -31,7 +31,12 @@ export function sendOrder(kernel: ExecutingKernel, context: NotebookContext): vo
 
 function addOrder(metadata: object | undefined, context: NotebookContext): object | undefined {
   if (!metadata || !("cellId" in metadata)) return metadata;
-  const cells: string[] = [];
-  for (const cell of context.model.cells ?? []) if (cell.type === "code") cells.push(cell.id);
-  return { ...metadata, cnai: { cells, path: context.localPath } };
+  try {
+    const cells: string[] = [];
+    for (const cell of context.model.cells ?? []) if (cell.type === "code") cells.push(cell.id);
+    return { ...metadata, cnai: { cells, path: context.localPath } };
+  } catch {
+    // The cell runs, whatever becomes of its document.
+    return metadata;
+  }
 }
