@@ -1,4 +1,4 @@
-/** Whether a kernel has cnai_magic: it is asked once, and only when something is about to be shown. */
+/** Whether a kernel has cnai_magic installed, loaded or not. */
 
 import type { Kernel } from "@jupyterlab/services";
 
@@ -16,9 +16,18 @@ export function knownToHaveMagics(kernel: Kernel.IKernelConnection): boolean | u
 export function hasMagics(kernel: Kernel.IKernelConnection): Promise<boolean> {
   let answer = asked.get(kernel);
   if (!answer) {
-    answer = ask(kernel).catch(() => false);
+    answer = ask(kernel).then(
+      (has) => {
+        known.set(kernel, has);
+        return has;
+      },
+      () => {
+        // It is gone, or a cell that failed took what waited behind it with it: asked again when it matters.
+        asked.delete(kernel);
+        return false;
+      },
+    );
     asked.set(kernel, answer);
-    void answer.then((has) => known.set(kernel, has));
     kernel.statusChanged.connect(forgetAtRestart);
   }
   return answer;
@@ -26,10 +35,16 @@ export function hasMagics(kernel: Kernel.IKernelConnection): Promise<boolean> {
 
 async function ask(kernel: Kernel.IKernelConnection): Promise<boolean> {
   if ((await kernel.info).language_info.name !== "python") return false;
-  const request = { code: "", silent: true, store_history: false, user_expressions: { cnai: QUESTION } };
-  const reply = await kernel.requestExecute(request, true).done;
-  if (reply.content.status !== "ok") return false;
-  const result = reply.content.user_expressions?.cnai as { data?: Record<string, unknown> } | undefined;
+  const { content } = await kernel.requestExecute({
+    code: "",
+    silent: true,
+    store_history: false,
+    allow_stdin: false,
+    stop_on_error: false,
+    user_expressions: { cnai: QUESTION },
+  }).done;
+  if (content.status !== "ok") throw new Error(content.status);
+  const result = content.user_expressions?.cnai as { data?: Record<string, unknown> } | undefined;
   return result?.data?.["text/plain"] === "True";
 }
 

@@ -42,8 +42,20 @@ export const promptCommands: JupyterFrontEndPlugin<void> = {
     };
     add(INSERT, "Insert Prompt Cell Below", "Insert a cell below that asks a model", insertBelow);
     add(CHANGE, "Change to Prompt Cell Type", "Make the cell ask a model", changeSelected);
+    notebooks.forEach(askEarly);
+    notebooks.widgetAdded.connect((_, panel) => askEarly(panel));
   },
 };
+
+/** A menu is not drawn again while it is open: whether it has an entry should be known before. */
+function askEarly({ sessionContext }: NotebookPanel): void {
+  const ask = (): void => {
+    const kernel = sessionContext.session?.kernel;
+    if (kernel) void hasMagics(kernel);
+  };
+  ask();
+  sessionContext.kernelChanged.connect(ask);
+}
 
 /** Whether the kernel of a notebook has the magics; where that is not known yet, `changed` is called when it is. */
 function isOffered(panel: NotebookPanel | null, changed: () => void): boolean {
