@@ -124,13 +124,6 @@ class Parameter:
             )
         return found
 
-    def allows(self, value: object) -> bool:
-        """Return whether it may have this value."""
-        try:
-            return self.check(value) is not None
-        except InputError:
-            return False
-
     def _accept(self, value: object) -> ParameterValue | None:
         if self.most > 1:
             return _read_texts(value, self.most)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..money.cost import Spend
+from ..money.cost import Charge, Spend
 from .reply import Reply
 
 __all__ = ["Attempt"]
@@ -64,6 +64,22 @@ class Attempt:
     def ids(self) -> set[str]:
         """The IDs of the reply and of the other attempts beside it."""
         return {self.id, *(each.id for each in self.others)}
+
+    def make_charge(self) -> Charge:
+        """Return the charge of its own request, as far as an output keeps it."""
+        reply = self.reply
+        usage, cost = reply.charged
+        return Charge(
+            model=reply.model,
+            conversation=self.conversation if self.turn else "",
+            usage=usage,
+            cost=cost,
+            demo=reply.demo,
+            id=reply.id,
+            time=reply.started,
+            finish_reason=reply.finish_reason,
+            answered_by=reply.answered_by,
+        )
 
     @property
     def footer(self) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ from .formatters.masking import mask_secrets
 from .json_answer import JSONProblem, read_json
 from .python_values import to_python
 from .schemas import check_schema
-from .type_schemas import schema_of_type
+from .type_schemas import read_hints, schema_of_type
 
 __all__ = ["CallError", "Tool", "build_tools"]
 
@@ -124,7 +123,9 @@ def _find_name(function: object) -> str:
 def _build_tool(name: str, function: Any) -> Tool:
     _check_function(name, function)
     signature = _read_signature(name, function)
-    hints = _read_hints(name, function)
+    whole = _find_whole(function)
+    annotated = whole if hasattr(whole, "__annotations__") else type(whole).__call__
+    hints = read_hints(annotated, name, parameter="tools")
     parameters = _describe_parameters(name, signature, hints)
     # A docstring is sent as it is read here: a key in it is not.
     words, _ = mask_secrets((inspect.getdoc(_find_whole(function)) or "")[:_LONGEST_DESCRIPTION])
@@ -167,20 +168,6 @@ def _read_signature(name: str, function: Any) -> inspect.Signature:
             parameter="tools",
             why="Python does not know its arguments: it is not written in Python",
             next_step=_WRITE_ONE,
-        ) from exc
-
-
-def _read_hints(name: str, function: Any) -> dict[str, Any]:
-    function = _find_whole(function)
-    own = function if hasattr(function, "__annotations__") else type(function).__call__
-    try:
-        return typing.get_type_hints(own, include_extras=True)
-    except Exception as exc:  # whatever an annotation raises when it is read
-        raise InputError(
-            f"the type hints of {name} cannot be read",
-            parameter="tools",
-            why=f"{type(exc).__name__}: {exc}",
-            next_step="define the types that they name first",
         ) from exc
 
 

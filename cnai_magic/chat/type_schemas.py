@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import InputError
 
-__all__ = ["describes_itself", "is_record", "schema_of_type"]
+__all__ = ["describes_itself", "is_record", "read_hints", "schema_of_type"]
 
 _DEEPEST = 20
 _PLAIN: dict[object, dict[str, Any]] = {
@@ -141,7 +141,7 @@ class _Writer:
             return {"$ref": f"#/$defs/{kind.__name__}"}
         self._open.append(kind)
         try:
-            hints = _hints(kind)
+            hints = read_hints(kind, kind.__name__, parameter="schema")
             fields = [(name, hints[name], needed) for name, needed in _fields(kind) if name in hints]
             schema: dict[str, Any] = {
                 "type": "object",
@@ -163,15 +163,16 @@ def _is_typed_dict(kind: type) -> bool:
     return issubclass(kind, dict) and hasattr(kind, "__total__") and hasattr(kind, "__required_keys__")
 
 
-def _hints(kind: type) -> dict[str, Any]:
+def read_hints(owner: Any, name: str, *, parameter: str) -> dict[str, Any]:
+    """Return the type hints of a class or function; raises InputError, which names it and the parameter."""
     try:
-        return typing.get_type_hints(kind, include_extras=True)
+        return typing.get_type_hints(owner, include_extras=True)
     except Exception as exc:  # whatever an annotation raises when it is read
         raise InputError(
-            f"the types of {kind.__name__} cannot be read",
-            parameter="schema",
+            f"the type hints of {name} cannot be read",
+            parameter=parameter,
             why=f"{type(exc).__name__}: {exc}",
-            next_step="define the types that its fields name first",
+            next_step="define the types that they name first",
         ) from exc
 
 

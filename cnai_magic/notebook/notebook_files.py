@@ -24,7 +24,7 @@ from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown
 from ..chat.reply import Reply
 from ..chat.turn import Turn
-from ..money.cost import Charge, Spend
+from ..money.cost import Spend
 from ..redaction import strip_controls
 from .ipynb import read_notebook
 from .kept_images import find_images_again
@@ -206,8 +206,8 @@ def _write_cells(conversation: Conversation) -> Iterator[dict[str, Any]]:
         if wanted != system and _is_long(wanted):
             yield _make_system_cell(wanted, conversation.name, reply.started)
             system = wanted
-        for each in (attempt.reply for attempt in turn.attempts):
-            spent[each.demo] += Spend.of(Charge(each.model, "", *each.charged, each.demo))
+        for attempt in turn.attempts:
+            spent[attempt.reply.demo] += Spend.of(attempt.make_charge())
         source = _write_question(reply, wanted != system, conversation.name)
         yield _make_code_cell(source, _make_output(turn, number, conversation.name, spent[reply.demo]))
     if conversation.system is not None and conversation.system != system:

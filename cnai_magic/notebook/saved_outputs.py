@@ -176,7 +176,7 @@ class SavedOutputs:
         for each in every:
             if each.id not in self.answers:
                 self.answers[each.id] = replace(each, others=()) if each.others else each
-                self.charges.append(_make_charge(each))
+                self.charges.append(each.make_charge())
         latest = max(each.reply.started for each in every)
         moment = latest if known is None else max(known, latest)
         self.turns.append(SavedTurn(name, turn.attempt, cell, moment, len(self.turns), turn.detached))
@@ -210,19 +210,3 @@ def _check_names(event: Event) -> Event:
     if not all(map(Conversations.is_name, names)):
         raise InputError("its conversation has a name that cannot be one")
     return event
-
-
-def _make_charge(attempt: Attempt) -> Charge:
-    reply = attempt.reply
-    usage, cost = reply.charged
-    return Charge(
-        model=reply.model,
-        conversation=attempt.conversation if attempt.turn else "",
-        usage=usage,
-        cost=cost,
-        demo=reply.demo,
-        id=reply.id,
-        time=reply.started,
-        finish_reason=reply.finish_reason,
-        answered_by=reply.answered_by,
-    )

@@ -12,7 +12,7 @@ from ..chat.conversations import Conversations
 from ..chat.kernel_code import find_kernel_code
 from ..chat.reply import Reply
 from ..chat.token_table import TokenTable
-from ..money.cost import Charge, Spend
+from ..money.cost import Spend
 from ..money.spending import Spending
 from ..settings import Cnai
 from .forks import ForkSafeLock
@@ -87,7 +87,7 @@ class Recorder:
         """Record a saved answer again, at no cost."""
         once, answer = question.options.once, saved.reply
         with self.lock.current:
-            self._spending.book.replay(self._make_charge(answer, "" if once else saved.conversation))
+            self._spending.book.replay(saved.make_charge())
             attempt = replace(
                 saved,
                 reply=replace(answer, replayed=True, prompt_parts=question.prompt_parts),
@@ -108,21 +108,6 @@ class Recorder:
     def _sum_notebook(self, *, demo: bool) -> Spend:
         """Return what this notebook has spent, in all its kernels: the real money, or the demo credit."""
         return self._spending.notebook(self.notebook, demo=demo)
-
-    def _make_charge(self, reply: Reply, conversation: str) -> Charge:
-        usage, cost = reply.charged
-        return Charge(
-            model=reply.model,
-            conversation=conversation,
-            usage=usage,
-            cost=cost,
-            demo=reply.demo,
-            id=reply.id,
-            time=reply.started,
-            notebook=self.notebook,
-            finish_reason=reply.finish_reason,
-            answered_by=reply.answered_by,
-        )
 
     def _record(self, question: Question, attempt: Attempt) -> Attempt:
         conversation = self._conversations.add(question.conversation)

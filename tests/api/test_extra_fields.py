@@ -69,7 +69,8 @@ def test_a_field_that_cannot_be_sent_is_refused_by_its_name(text: str, words: st
 
 @pytest.mark.parametrize("value", [1, "a=1", ["a"], {1: 2}, {"": 1}, {"a\n": 1}, {"a": object()}, {"a": b""}])
 def test_what_is_not_an_object_of_json_is_refused(value: object) -> None:
-    assert not EXTRA.allows(value)
+    with pytest.raises(InputError):
+        EXTRA.check(value)
 
 
 def test_fields_of_a_question_are_joined_to_those_of_the_settings() -> None:

@@ -223,7 +223,7 @@ class Forward:
         (Unknown, "Unknown has no form in JSON"),
         (list[Unknown], "Unknown has no form in JSON"),
         (Broken, "Broken has no JSON Schema"),
-        (Forward, "the types of Forward cannot be read"),
+        (Forward, "the type hints of Forward cannot be read"),
         (City("Oslo"), "a value of the type City"),
         (3, "3 has no form in JSON"),
         (print, "print has no form in JSON"),
