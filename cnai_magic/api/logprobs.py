@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..redaction import clean, replace_surrogates
 
-__all__ = ["TokenProbability", "read_logprobs"]
+__all__ = ["TokenProbability", "dump_logprobs", "load_logprobs", "read_logprobs"]
 
 _LONGEST_TOKEN = 200
 _MOST_ALTERNATIVES = 100
@@ -57,6 +57,30 @@ def read_logprobs(value: object) -> tuple[TokenProbability, ...]:
         for token, logprob, top in zip(tokens, logprobs, tops, strict=False)
         if isinstance(token, str) and _is_logprob(logprob)
     )
+
+
+def dump_logprobs(tokens: Iterable[TokenProbability]) -> list[list[Any]]:
+    """Return probabilities in a short form, as JSON: of each token its text, logprob and alternatives."""
+    return [
+        [token, round(logprob, 4), [[other, round(its, 4)] for other, its in alternatives]]
+        for token, logprob, alternatives in tokens
+    ]
+
+
+def load_logprobs(value: object) -> tuple[TokenProbability, ...]:
+    """Return the probabilities that `dump_logprobs` wrote; none where any of it is not sound."""
+    listed = value if isinstance(value, list) else []
+    found: list[TokenProbability] = []
+    for each in listed:
+        if not (isinstance(each, list) and len(each) == 3 and isinstance(each[2], list)):
+            return ()
+        pairs = [pair for pair in each[2] if isinstance(pair, list) and len(pair) == 2]
+        others = [{"token": token, "logprob": logprob} for token, logprob in pairs]
+        token = _read_token({"token": each[0], "logprob": each[1], "top_logprobs": others})
+        if token is None:
+            return ()
+        found.append(token)
+    return tuple(found)
 
 
 def _read_token(value: object) -> TokenProbability | None:

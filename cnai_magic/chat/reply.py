@@ -98,6 +98,7 @@ class Reply:
             whole,
             steps=self.steps,
             call_seconds=self.call_seconds,
+            logprobs=TokenTable((*self.logprobs, *whole.logprobs)),
             reasoning="\n\n".join(filter(None, (self.reasoning, whole.reasoning))),
             usage=self.usage + whole.usage,
             cost=self.cost + whole.cost,

@@ -9,6 +9,7 @@ from ..chat.reply import Reply
 from ..display import choose_view
 from ..display.outputs import build_kept_metadata
 from ..display.shaded_answer import ShadedAnswer
+from ..notebook.record import MOST_TOKENS
 from ..session.question import Options
 from .code import insert_code
 from .go_on import find_other_cell, show_in_its_cell
@@ -35,9 +36,17 @@ def ask_in_cell(
                     shell_session.shell.user_ns[name] = latest
     if reply.logprobs:
         display(ShadedAnswer(reply.logprobs))  # type: ignore[no-untyped-call]
+    elif _were_left_out(reply):
+        print(f"Its probabilities are not saved: it has more than {MOST_TOKENS:,} tokens.")
     if chosen.to_cell:
         insert_code(shell_session, reply)
     return reply
+
+
+def _were_left_out(reply: Reply) -> bool:
+    """Return whether the probabilities of a replayed answer were too many for a notebook."""
+    asked = reply.parameters.get("logprobs") is not None
+    return reply.replayed and asked and reply.usage.completion_tokens > MOST_TOKENS
 
 
 def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:

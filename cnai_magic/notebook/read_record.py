@@ -10,16 +10,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ..api.logprobs import load_logprobs
 from ..api.message_parts import KeptImage, Part, read_part
 from ..api.messages import Message
 from ..api.parameters import ParameterValue, check_parameters
 from ..api.token_usage import Usage
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply
+from ..chat.token_table import TokenTable
 from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean, replace_surrogates
-from .record import MOST_OTHERS, SCHEMA, show_text
+from .record import MOST_OTHERS, MOST_TOKENS, SCHEMA, show_text
 from .untrusted import (
     read_count,
     read_flag,
@@ -209,7 +211,13 @@ def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
         id=read_name(about, "id"),
         request=read_name(about, "request", ""),
         replayed=read_flag(about, "replayed"),
+        logprobs=_read_logprobs(about),
     )
+
+
+def _read_logprobs(about: Mapping[str, Any]) -> TokenTable:
+    kept = about.get("logprobs")
+    return TokenTable(load_logprobs(kept) if isinstance(kept, list) and len(kept) <= MOST_TOKENS else ())
 
 
 def _read_count(about: Mapping[str, Any]) -> tuple[Usage, Cost]:

@@ -8,11 +8,12 @@ bottom is all that is needed to have the conversations again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
+from ..api.logprobs import TokenProbability, dump_logprobs
 from ..api.message_parts import ImagePart, KeptImage, Part
 from ..api.parameters import dump_parameters
 from ..api.token_usage import Usage
@@ -27,6 +28,7 @@ from .page_facts import PAGE_TYPE, build_page_facts
 
 __all__ = [
     "MOST_OTHERS",
+    "MOST_TOKENS",
     "SCHEMA",
     "build_answer_record",
     "build_bundle",
@@ -42,6 +44,9 @@ SCHEMA = 2
 """Version of the metadata under `cnai`."""
 
 MOST_OTHERS = 1000
+
+MOST_TOKENS = 1000
+"""Of longer answers the probabilities of the tokens are not kept: a notebook would grow too much."""
 
 # Of the arguments and the result of a call so many characters are shown; the metadata has all.
 _LONGEST_SHOWN = 20_000
@@ -109,6 +114,8 @@ def build_metadata(attempt: Attempt, conversation: str = "") -> dict[str, Any]:
     """
     reply = attempt.reply
     about = {"schema": SCHEMA, **_record(attempt), "footer": attempt.footer}
+    if 0 < len(reply.logprobs) <= MOST_TOKENS and not _holds_key(reply.logprobs):
+        about["logprobs"] = dump_logprobs(reply.logprobs)
     if conversation not in ("", attempt.conversation):
         about["fork"] = conversation
     if reply.text != show_text(reply.text):
@@ -157,6 +164,11 @@ def _hide_keys_in(text: str) -> str:
     """Return a text without the keys that were met, also where control characters stand within one."""
     shown = strip_controls(text)
     return text if hide_keys(shown) == shown and hide_keys(text) == text else hide_keys(shown)
+
+
+def _holds_key(tokens: Iterable[TokenProbability]) -> bool:
+    text = "".join(each.token for each in tokens)
+    return hide_keys(text) != text
 
 
 def _hide_in_value(value: Any) -> Any:

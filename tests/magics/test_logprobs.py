@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernels import Kernel, running_kernel
+from tests.kernels import Kernel, running_kernel, saved_as
 from tests.servers import ScriptedServer, sse
 
 
@@ -41,6 +41,25 @@ def test_the_demo_model_that_has_probabilities_shows_them(kernel: Kernel, line: 
     assert "gave no probabilities" not in ran.final["footer"]
     kernel.run("%cnai -m demo-ngram --once -n 3 --logprobs The value of", "c")
     assert kernel.value("max(len(each.alternatives) for each in _cnai.logprobs)") == 3
+
+
+def test_probabilities_are_replayed_and_restored(kernel: Kernel, tmp_path: Path) -> None:
+    cell, path = (
+        "%%cnai demo-ngram -c kept -n 9 --seed 1 --logprobs 1\nThe value of",
+        tmp_path / "saved.ipynb",
+    )
+    ran = kernel.run(cell, "k")
+    assert kernel.value("len(_cnai.logprobs)") == 9
+    saved_as(path, ("k", cell, ran))
+    folder = tmp_path / "kernel"
+    folder.mkdir()
+    with running_kernel(folder, CNAI_BASE_URL="demo", CNAI_REPLAY="1", CNAI_NOTEBOOK=str(path)) as other:
+        assert "1 turn" in other.run("%cnai_chat restore").shown
+        again = other.run(cell, "k")
+        assert "replayed" in again.final["footer"]
+        assert again.final["logprobs"] == ran.final["logprobs"]
+        assert "background-color" in str(again.messages)
+        assert other.value("''.join(each.token for each in _cnai.logprobs) == _cnai.text")
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
