@@ -137,5 +137,5 @@ def _to_bytes(shown: object) -> bytes | None:
 
 def _suggest(value: object) -> str:
     if _is_plotly(value):
-        return "pip install kaleido, or save the figure as a PNG and name the file"
+        return "install kaleido and Chrome (plotly_get_chrome), or save the figure as a PNG and name the file"
     return "save it as a PNG and name the file"

@@ -229,13 +229,16 @@ def test_a_figure_of_plotly_is_described() -> None:
     layout = SimpleNamespace(title=titled[0].title, xaxis=titled[1], yaxis=titled[2])
     traces = [
         _Trace(type="scatter", name="s", x=["Jan", "Feb"], y=(1, 2)),
-        _Trace(type="pie", name=None, values=[1, 2, 3]),
+        _Trace(type="pie", name=None, labels=["a", "b", "c"], values=[1, 2, 3]),
+        _Trace(type="heatmap", name=None, z=[[1, 2, None], [3, 4, 9]]),
+        _Trace(type="bar", name=None, x=[7], y=[1]),
     ]
     base = type("BaseFigure", (), {"__module__": "plotly.basedatatypes"})
     figure = _library("plotly.graph_objs._figure", "Figure", base, layout=layout, data=traces)
     assert shown("fig", fig=figure).text == (
         'fig: a figure of plotly "Sales"\n  x axis "month"\n'
-        '  scatter "s": 2 points, x Jan … Feb, y 1 … 2\n  pie: 3 points'
+        '  scatter "s": 2 points, x Jan … Feb, y 1 … 2\n  pie: 3 parts: a 1, b 2, c 3\n'
+        "  heatmap: 2 × 3 values, z 1 … 9\n  bar: 1 point, x 7 … 7, y 1 … 1"
     )
 
 
@@ -257,6 +260,11 @@ def test_a_table_of_polars_is_shown() -> None:
         "a,b\n1,x\n,y\n3,"
     )
     assert shown("df | head(1) | json", df=frame).text.endswith('[{"a": 1, "b": "x"}]')
+
+
+def test_a_lazy_table_of_polars_says_that_it_has_no_rows() -> None:
+    lazy = _library("polars.lazyframe.frame", "LazyFrame")
+    assert shown("q", q=lazy).text == "q: a LazyFrame of polars, which has no rows before .collect()"
 
 
 def test_an_image_is_described() -> None:

@@ -150,7 +150,7 @@ def test_a_figure_of_plotly_is_drawn_by_its_library_or_says_what_is_missing() ->
     with pytest.raises(InputError, match="fig cannot be drawn") as caught:
         draw_value(figure, "fig", 1000)
     assert "requires the kaleido package" in caught.value.why
-    assert caught.value.next_step.at(CELL).startswith("pip install kaleido")
+    assert caught.value.next_step.at(CELL).startswith("install kaleido and Chrome")
 
 
 def test_an_object_that_shows_itself_as_an_image_is_one() -> None:

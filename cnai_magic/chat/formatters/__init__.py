@@ -87,6 +87,8 @@ def _show(value: Any, name: str, tokens: int) -> Shown:
         return show_array(value, name, tokens)
     if is_figure(value):
         return show_figure(value, name, tokens)
+    if ("polars", "LazyFrame") in list_kinds(value):
+        return Shown(f"{name}: a LazyFrame of polars, which has no rows before .collect()", "not collected")
     table = read_table(value) if is_data_frame(value) else None
     return show_plain(value, name, tokens) if table is None else show_table(table, name, tokens)
 

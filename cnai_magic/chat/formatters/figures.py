@@ -93,12 +93,30 @@ def _describe_plotly(figure: Any, name: str) -> Iterator[str]:
         if axis.title.text:
             yield f"  {letter} axis{_quote(axis.title.text)}"
     for trace in figure.data[:_MOST_SERIES]:
-        x, y = (_as_list(getattr(trace, letter, None)) for letter in ("x", "y"))
-        values = _as_list(getattr(trace, "values", None) if "values" in trace else None)
-        count = len(y) or len(x) or len(values)
-        yield f"  {trace.type}{_quote(trace.name)}: {count:,} points" + _write_ranges(x, y)
+        yield f"  {trace.type}{_quote(trace.name)}: {_describe_trace(trace)}"
     if len(figure.data) > _MOST_SERIES:
         yield f"  … {len(figure.data) - _MOST_SERIES:,} more series"
+
+
+def _describe_trace(trace: Any) -> str:
+    """Return what a trace of plotly draws: parts of a whole, a grid of numbers, or points."""
+    x, y, z, labels, values = (_read_values(trace, name) for name in ("x", "y", "z", "labels", "values"))
+    if values:
+        parts = [f"{name} {value}" for name, value in zip(labels, values, strict=False)]
+        return _count(len(values), "part") + (f": {_join_names(parts)}" if parts else "")
+    if z and hasattr(z[0], "__len__") and not isinstance(z[0], str):
+        cells = [each for row in z for each in row if each is not None]
+        return f"{len(z):,} × {len(z[0]):,} values, z {_write_range(cells)}" if cells else "no values"
+    return _count(len(y) or len(x) or len(z), "point") + _write_ranges(x, y)
+
+
+def _read_values(trace: Any, name: str) -> list[Any]:
+    # A trace raises for what it does not have.
+    return _as_list(getattr(trace, name, None)) if name in trace else []
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _as_list(values: Any) -> list[Any]:
