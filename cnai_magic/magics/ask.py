@@ -156,14 +156,18 @@ def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]
 
 
 def _show_dry_run(shell_session: ShellSession, rendered: RenderedPrompt, chosen: Options, form: str) -> None:
-    """Print what would be sent, and what it would cost."""
+    """Show what would be sent, and what it would cost."""
     from ..display.dry_run import describe_body, describe_question
+    from ..display.line import Line
 
     shell_session.identify_cell()
     shell_session.arrange()
     position = shell_session.cell.run.position
     question = shell_session.session.prepare(rendered.text, chosen, position=position)
-    print(describe_body(question) if form == "json" else describe_question(question, rendered))
+    if form == "json":
+        print(describe_body(question))  # a program may read it
+    else:
+        shell_session.show(Line(describe_question(question, rendered)))
 
 
 def _explain_no_question(line: str, cell: str | None) -> InputError:

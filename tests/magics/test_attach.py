@@ -186,7 +186,7 @@ def test_a_figure_that_cannot_be_drawn_is_sent_as_text(kernel: Kernel, server: S
 
 def test_a_dry_run_names_files_and_images_and_shows_no_data(kernel: Kernel, server: ScriptedServer) -> None:
     sent = len(server.requests)
-    shown = kernel.run("%%cnai --once --dry-run -i plot.png -f notes.txt\nWhy?").stdout
+    shown = kernel.run("%%cnai --once --dry-run -i plot.png -f notes.txt\nWhy?").shown
     assert "with the question: plot.png (80×60)" in shown
     assert "with the question: notes.txt (2 lines)" in shown
     body = kernel.run("%%cnai --once --dry-run json -i plot.png\nWhy?").stdout

@@ -26,18 +26,15 @@ def kernel(shared_kernel: Kernel) -> Kernel:
 def test_it_shows_who_is_asked_the_messages_and_the_cost(kernel: Kernel) -> None:
     kernel.run("%%cnai\nWhat is 2+2?", "a")
     ran = kernel.run("%%cnai demo-echo -t 0.2 -n 500 -s 'Be brief' --stop END --dry-run\nAnd\n\n  2+3?", "b")
-    assert ran.stdout.split("\n\n")[0] == (
+    assert ran.shown.split("\n\n")[0] == (
         "demo-echo · demo · conversation main, turn 2 · order of runs · "
         'temperature 0.2 · max_tokens 500 · stop ["END"]'
     )
-    assert (
-        "\n\nsystem · ≈2 tokens\n    Be brief\n\nuser, turn 1 · ≈6 tokens\n    What is 2+2?\n" in ran.stdout
-    )
-    assert "\n\nassistant, turn 1 · ≈8 tokens\n    2 + 2 = **4**\n" in ran.stdout
-    assert "\n\nuser, the question · ≈" in ran.stdout
-    assert " tokens\n    And\n\n      2+3?\n" in ran.stdout
-    assert ran.stdout.rstrip().endswith(" with an answer of 500 tokens · nothing was sent")
-    assert not ran.of("display_data")
+    assert "\n\nsystem · ≈2 tokens\n    Be brief\n\nuser, turn 1 · ≈6 tokens\n    What is 2+2?\n" in ran.shown
+    assert "\n\nassistant, turn 1 · ≈8 tokens\n    2 + 2 = **4**\n" in ran.shown
+    assert "\n\nuser, the question · ≈" in ran.shown
+    assert " tokens\n    And\n\n      2+3?\n" in ran.shown
+    assert ran.shown.rstrip().endswith(" with an answer of 500 tokens · nothing was sent")
     assert kernel.value("len(session.book.charges)") == 1
     assert kernel.value("len(session.conversations['main'].turns)") == 1
 
@@ -48,14 +45,14 @@ def test_it_says_what_braces_became(kernel: Kernel) -> None:
     refused = kernel.run(f"%%cnai --dry-run\n{body}")
     assert "head is for tables" in refused.error[0]
     ran = kernel.run("%%cnai --dry-run\n" + body.removesuffix(" {{ n | head }}"))
-    replaced, kept = ran.stdout.split("\n\n")[-3:-1]
+    replaced, kept = ran.shown.split("\n\n")[-3:-1]
     assert "\n    {{ rows }}  " in replaced
     assert " of 9,000 items · ≈" in replaced
     assert " tokens · cut at Cnai.value_tokens\n" in replaced
     assert "\n    {{ n }}  5 · ≈1 token\n" in replaced
     assert "· 1 secret masked" in replaced
     assert kept == "sent as text\n    {{color: 'red'}}  no expression\n    \\{{ n }}  after a backslash"
-    assert "ghp_" not in ran.stdout
+    assert "ghp_" not in ran.shown
     assert kernel.value("len(session.book.charges)") == 0
 
 
@@ -64,14 +61,14 @@ def test_it_says_what_else_is_sent_and_what_is_left_out(kernel: Kernel) -> None:
         kernel.run(f"%%cnai\nWhat is {number} + 1?", f"c{number}")
     kernel.run("%config Cnai.history_tokens = 15")
     ran = kernel.run("%%cnai --see above --dry-run\nWhat now?", "d")
-    assert "\n\nleft out: the 2 oldest turns (Cnai.history_tokens)\n" in ran.stdout
-    assert "user, turn 3 · " in ran.stdout
-    assert "user, turn 2 · " not in ran.stdout
-    assert "\n\nwith the question: " in ran.stdout
-    assert "more lines\n" in ran.stdout
-    assert "\n    What now?\n" in ran.stdout
+    assert "\n\nleft out: the 2 oldest turns (Cnai.history_tokens)\n" in ran.shown
+    assert "user, turn 3 · " in ran.shown
+    assert "user, turn 2 · " not in ran.shown
+    assert "\n\nwith the question: " in ran.shown
+    assert "more lines\n" in ran.shown
+    assert "\n    What now?\n" in ran.shown
     once = kernel.run("%%cnai --once --no-stream --dry-run\nWhat now?", "d")
-    assert once.stdout.startswith(
+    assert once.shown.startswith(
         "demo-guide · demo · outside of any conversation · not streamed\n\nuser, the question"
     )
 
@@ -87,6 +84,6 @@ def test_json_shows_the_body(kernel: Kernel, option: str) -> None:
 
 
 def test_the_word_after_it_is_a_model_or_the_question(kernel: Kernel) -> None:
-    assert kernel.run("%%cnai --dry-run demo-echo\nHi").stdout.startswith("demo-echo · ")
-    assert "    what's json?\n" in kernel.run("%cnai --dry-run what's json?").stdout
+    assert kernel.run("%%cnai --dry-run demo-echo\nHi").shown.startswith("demo-echo · ")
+    assert "    what's json?\n" in kernel.run("%cnai --dry-run what's json?").shown
     assert "there are: 'text', 'json'" in "".join(kernel.run("%%cnai --dry-run=xml\nHi").error)

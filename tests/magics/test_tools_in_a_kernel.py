@@ -71,4 +71,4 @@ def test_what_is_no_function_is_refused_and_nothing_is_sent(kernel: Kernel) -> N
     ):
         error = "\n".join(kernel.run(f"%%cnai --tools {words}\nHi").error)
         assert told in error
-    assert "tools mean_of" in kernel.run("%%cnai --tools mean_of --dry-run\nHi").stdout
+    assert "tools mean_of" in kernel.run("%%cnai --tools mean_of --dry-run\nHi").shown
