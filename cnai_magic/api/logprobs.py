@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -59,19 +60,23 @@ def read_logprobs(value: object) -> tuple[TokenProbability, ...]:
     )
 
 
-def dump_logprobs(tokens: Iterable[TokenProbability]) -> list[list[Any]]:
-    """Return probabilities in a short form, as JSON: of each token its text, logprob and alternatives."""
-    return [
+def dump_logprobs(tokens: Iterable[TokenProbability]) -> str:
+    """Return probabilities as JSON in one line: of each token its text, logprob and alternatives."""
+    rows = [
         [token, round(logprob, 4), [[other, round(its, 4)] for other, its in alternatives]]
         for token, logprob, alternatives in tokens
     ]
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
 
 def load_logprobs(value: object) -> tuple[TokenProbability, ...]:
     """Return the probabilities that `dump_logprobs` wrote; none where any of it is not sound."""
-    listed = value if isinstance(value, list) else []
+    try:
+        listed = json.loads(value) if isinstance(value, str) else []
+    except (ValueError, RecursionError):
+        return ()
     found: list[TokenProbability] = []
-    for each in listed:
+    for each in listed if isinstance(listed, list) else []:
         if not (isinstance(each, list) and len(each) == 3 and isinstance(each[2], list)):
             return ()
         pairs = [pair for pair in each[2] if isinstance(pair, list) and len(pair) == 2]

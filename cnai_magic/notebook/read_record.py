@@ -216,8 +216,7 @@ def _read_reply(about: Mapping[str, Any], text: object) -> Reply:
 
 
 def _read_logprobs(about: Mapping[str, Any]) -> TokenTable:
-    kept = about.get("logprobs")
-    return TokenTable(load_logprobs(kept) if isinstance(kept, list) and len(kept) <= MOST_TOKENS else ())
+    return TokenTable(load_logprobs(about.get("logprobs"))[:MOST_TOKENS])
 
 
 def _read_count(about: Mapping[str, Any]) -> tuple[Usage, Cost]:

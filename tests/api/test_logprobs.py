@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.logprobs import TokenProbability, read_logprobs
+from cnai_magic.api.logprobs import TokenProbability, dump_logprobs, load_logprobs, read_logprobs
 
 
 def token(text: str, logprob: object, *others: tuple[str, float]) -> dict[str, Any]:
@@ -45,9 +45,17 @@ def test_what_servers_report(value: object, expected: tuple[TokenProbability, ..
     assert read_logprobs(value) == expected
 
 
+@pytest.mark.parametrize(
+    "value", [None, 3, "x", "3", "[[]]", '[["a", "b", []]]', '[["a", -1]]', "[" * 9999, [["a", -1.0, []]]]
+)
+def test_what_a_notebook_keeps_may_be_forged(value: object) -> None:
+    assert load_logprobs(value) == ()
+
+
 def test_a_token_comes_back_from_its_body() -> None:
     given = TokenProbability("é", -0.25, (("é", -0.25), ("e", -1.5)))
     assert read_logprobs({"content": [given.body()]}) == (given,)
     assert given.body()["bytes"] == [0xC3, 0xA9]
+    assert load_logprobs(dump_logprobs([given])) == (given,)
     assert 0 < given.probability < 1
     assert TokenProbability("a", 0.001).probability == 1

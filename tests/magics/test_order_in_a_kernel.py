@@ -95,5 +95,5 @@ def test_the_saved_file_tells_the_order(server: ScriptedServer, tmp_path: Path) 
         save("abxcd")
         ask("d")
         assert questions(server) == "abxcd"
-        dry = kernel.run("%%cnai --dry-run\nx", "x").stdout
+        dry = kernel.run("%%cnai --dry-run\nx", "x").shown
         assert "order of the saved notebook" in dry.splitlines()[0]
