@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cnai_magic import redaction as safety
+from tests.servers import ScriptedServer
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -87,3 +88,10 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(socket.socket, "connect", guarded)
     yield
     assert not strays, f"this test tried to connect to {strays}"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """Run a server that answers as a test tells it."""
+    with ScriptedServer() as running:
+        yield running

@@ -63,12 +63,6 @@ CARRIERS: dict[str, bytes] = {
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as scripted:
-        yield scripted
-
-
-@pytest.fixture
 def client(server: ScriptedServer) -> Iterator[Client]:
     asking = Client(server.base_url, KEY, retries=0)
     yield asking

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -137,12 +137,6 @@ REFUSED: dict[str, Odd] = {
         chunked([b'data: {"error": {"message": "no"}}\n\n', *answer(STALE)])
     ),
 }
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as scripted:
-        yield scripted
 
 
 def ask(client: Client, kind: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,12 +14,6 @@ from tests.servers import KEY, ScriptedServer, chunked, completion, event, failu
 HELLO = (Message("user", "hello"),)
 OFF = ChatRequest("glm-4.7", HELLO, {"think": "off"})
 HIGH = ChatRequest("deepseek-v4-pro", HELLO, {"think": "high", "extra": {"top_k": 5}})
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from tests.servers import CLOSE, PATIENCE, SILENCE, ScriptedServer, Wait, delta,
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
-        yield running
-
-
-@pytest.fixture
 def session(server: ScriptedServer) -> Iterator[Session]:
     with Session(base_url=server.base_url, model="m", ledger="off", retries=0) as made:
         yield made

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,15 +20,13 @@ from cnai_magic.errors import (
     RateLimitError,
 )
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.money.cost import Charge
 from cnai_magic.plain_python.session import Session
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from cnai_magic.session.view import Batch
-from cnai_magic.settings import Cnai
-from tests.servers import KEY, RESET, SILENCE, ScriptedServer, Tell, failure, sse
+from tests.servers import RESET, SILENCE, ScriptedServer, Tell, failure, sse
 from tests.session.test_kernel_session import Watcher
-from tests.session.test_pending_reply import Interrupting
+from tests.session.test_pending_reply import Interrupting, rows
 
 WORDS = "name, age int"
 ADA = '{"name": "Ada", "age": 36}'
@@ -38,43 +35,8 @@ PROSE = "Ada was 36 years old."
 REPAIRED = "JSON repaired (1 more request)"
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    monkeypatch.setenv("CNAI_API_KEY", KEY)
-    with ScriptedServer() as running:
-        yield running
-
-
-@pytest.fixture
-def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., KernelSession]]:
-    """Return a function that makes a session with a ledger."""
-    made: list[KernelSession] = []
-
-    def session(**settings: Any) -> KernelSession:
-        usual: dict[str, Any] = {"base_url": server.base_url, "model": "m", "retries": 0}
-        usual |= {"ledger": str(tmp_path / "ledger.sqlite3"), "prices": {"m": (1, 1)}}
-        made.append(KernelSession(Cnai(**{**usual, **settings})))
-        return made[-1]
-
-    yield session
-    for each in made:
-        each.close()
-        if each.ledger is not None:
-            each.ledger.close()
-
-
-@pytest.fixture
-def session(make: Callable[..., KernelSession]) -> KernelSession:
-    return make()
-
-
 def ask(session: KernelSession, schema: object = WORDS, prompt: str = "Who?", **options: Any) -> Reply:
     return session.ask(prompt, Options(parameters={"schema": schema}, **options))
-
-
-def rows(session: KernelSession) -> list[Charge]:
-    assert session.ledger is not None
-    return list(session.ledger.read_charges())
 
 
 def formats(server: ScriptedServer) -> list[str]:

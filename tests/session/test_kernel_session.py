@@ -137,12 +137,6 @@ class FakeKeyring(keyring.backend.KeyringBackend):
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as running:
-        yield running
-
-
-@pytest.fixture
 def own_keyring() -> Iterator[FakeKeyring]:
     before = keyring.get_keyring()
     fake = FakeKeyring()

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,9 @@ from cnai_magic.money.cost import Charge
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options, Question
 from cnai_magic.session.view import Batch
-from cnai_magic.settings import Cnai
 from tests.money.test_spending import PROMPT, TOKEN, locked, set_day_budget, unlock, usd_of
 from tests.servers import (
     CLOSE,
-    KEY,
     PATIENCE,
     RESET,
     SILENCE,
@@ -40,38 +38,11 @@ from tests.servers import (
 from tests.session.test_kernel_session import Watcher, begun
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    monkeypatch.setenv("CNAI_API_KEY", KEY)
-    with ScriptedServer() as running:
-        yield running
-
-
 def _total(session: KernelSession, **options: Any) -> int | None:
     """Ask, and return what the notebook had spent then, the answer included."""
     session.ask("a", **options)
     assert session.latest_attempt is not None
     return session.latest_attempt.total.nano
-
-
-@pytest.fixture
-def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., KernelSession]]:
-    """Return a function that makes a session, a kernel of its own, over one ledger."""
-    made: list[KernelSession] = []
-
-    def session(**settings: Any) -> KernelSession:
-        usual: dict[str, Any] = {"base_url": server.base_url, "model": "m", "retries": 0}
-        usual |= {"ledger": str(tmp_path / "ledger.sqlite3"), "prices": {"m": (1, 1)}}
-        lines: list[str] = []
-        made.append(KernelSession(Cnai(**{**usual, **settings}), notify=lines.append))
-        made[-1].lines = lines  # type: ignore[attr-defined]
-        return made[-1]
-
-    yield session
-    for each in made:
-        each.close()
-        if each.ledger is not None:
-            each.ledger.close()
 
 
 def rows(session: KernelSession) -> list[Charge]:

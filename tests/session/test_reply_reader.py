@@ -52,12 +52,6 @@ REQUEST = ChatRequest("m", (Message("user", "hello"),))
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as scripted:
-        yield scripted
-
-
-@pytest.fixture
 def client(server: ScriptedServer) -> Iterator[Client]:
     # Nobody waits as long as these timeouts: a test that needs one to end has failed.
     asking = Client(server.base_url, KEY, timeout=(600.0, 600.0))

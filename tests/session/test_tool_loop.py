@@ -7,53 +7,21 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from cnai_magic.chat.tools import build_tools
 from cnai_magic.errors import BudgetError, InputError, InvalidRequestError, ServerError
-from cnai_magic.money.cost import Charge
 from cnai_magic.plain_python.session import Session
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
-from cnai_magic.settings import Cnai
 from tests.api.test_tool_calls import call, chunk
 from tests.servers import KEY, ScriptedServer, delta, event, failure, head, sse, usage
 from tests.session.test_kernel_session import Watcher
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
-    monkeypatch.setenv("CNAI_API_KEY", KEY)
-    with ScriptedServer() as running:
-        yield running
-
-
-@pytest.fixture
-def make(server: ScriptedServer, tmp_path: Path) -> Iterator[Callable[..., KernelSession]]:
-    """Return a function that makes a session with a ledger."""
-    made: list[KernelSession] = []
-
-    def session(**settings: Any) -> KernelSession:
-        usual: dict[str, Any] = {"base_url": server.base_url, "model": "m", "retries": 0}
-        usual |= {"ledger": str(tmp_path / "ledger.sqlite3"), "prices": {"*": (1, 1)}}
-        made.append(KernelSession(Cnai(**{**usual, **settings})))
-        return made[-1]
-
-    yield session
-    for each in made:
-        each.close()
-        if each.ledger is not None:
-            each.ledger.close()
-
-
-@pytest.fixture
-def session(make: Callable[..., KernelSession]) -> KernelSession:
-    return make()
+from tests.session.test_pending_reply import rows
 
 
 def calls(*wanted: dict[str, Any], **fields: Any) -> list[bytes]:
@@ -68,11 +36,6 @@ def calls(*wanted: dict[str, Any], **fields: Any) -> list[bytes]:
 def ask(session: KernelSession, *functions: Callable[..., object], **options: Any) -> Any:
     view = options.pop("view", None)
     return session.ask("Go on.", Options(tools=build_tools(list(functions)), **options), view=view)
-
-
-def rows(session: KernelSession) -> list[Charge]:
-    assert session.ledger is not None
-    return list(session.ledger.read_charges())
 
 
 def messages(server: ScriptedServer, number: int = -1) -> list[dict[str, Any]]:
