@@ -22,6 +22,7 @@ from typing import Any
 
 from . import __version__
 from .errors import CnaiError, InputError
+from .languages import choose
 from .magics.arguments import (
     Parser,
     add_request_options,
@@ -101,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     try:
+        choose(os.environ.get("CNAI_LANGUAGE", ""))
         chosen = parser.parse(typed)
         return int(chosen.run(chosen) or 0)
     except CnaiError as error:

@@ -32,6 +32,7 @@ CnaiError                      what happened, why, the next step, the request ID
 
 from __future__ import annotations
 
+from .languages import translate
 from .next_steps import (
     CHECK_ADDRESS,
     PYTHON,
@@ -103,11 +104,15 @@ class CnaiError(Exception):
     def lines(self, door: Door | None = None) -> list[str]:
         """Return the error as the three or four lines that a person reads, at `door` where it is given."""
         next_step = self.next_step.at(door or self.door)
-        named = [("why", self.why), ("next", next_step), ("request", self.request_id)]
-        return [f"{type(self).__name__}: {self.what}", *(f"  {name}: {text}" for name, text in named if text)]
+        named = [("why", translate(self.why)), ("next", next_step), ("request", self.request_id)]
+        return [
+            f"{type(self).__name__}: {translate(self.what)}",
+            *(f"  {translate(name)}: {text}" for name, text in named if text),
+        ]
 
     def __str__(self) -> str:
-        return "; ".join(part for part in (self.what, self.why, self.next_step.at(self.door)) if part)
+        said = (translate(self.what), translate(self.why), self.next_step.at(self.door))
+        return "; ".join(part for part in said if part)
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: these lines are shown in place of a traceback, and the cell still fails."""

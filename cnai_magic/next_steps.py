@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .languages import translate
 from .redaction import redact, strip_controls
 
 __all__ = [
@@ -92,7 +93,7 @@ class NextStep:
 
     def at(self, door: Door) -> str:
         """Return the words for one door, in one line that shows no key."""
-        parts = (part if isinstance(part, str) else part.at(door) for part in self.parts)
+        parts = (translate(part) if isinstance(part, str) else part.at(door) for part in self.parts)
         return clean_line("".join(parts))
 
     def __add__(self, other: str | Step | NextStep) -> NextStep:
@@ -115,7 +116,9 @@ class Step:
     def at(self, door: Door) -> str:
         """Return the words for this step at a door, "" where it cannot be done there."""
         words = door.words.get(self.name, "")
-        return words.format(**self.facts) if isinstance(words, str) else words(**self.facts)
+        if isinstance(words, str):
+            return translate(words).format(**self.facts)
+        return translate(words(**self.facts))
 
     def __add__(self, other: str | Step | NextStep) -> NextStep:
         return NextStep.of(self) + other
@@ -128,14 +131,16 @@ class _Either(Step):
     __slots__ = ()
 
     def at(self, door: Door) -> str:
-        return ", or ".join(filter(None, (NextStep.of(step).at(door) for step in self.facts["steps"])))
+        return translate(", or ").join(
+            filter(None, (NextStep.of(step).at(door) for step in self.facts["steps"]))
+        )
 
 
 class _ByDoor(Step):
     __slots__ = ()
 
     def at(self, door: Door) -> str:
-        return str(self.facts.get(door.name, ""))
+        return translate(str(self.facts.get(door.name, "")))
 
 
 def either(*steps: str | Step | NextStep) -> Step:
@@ -363,7 +368,16 @@ def choose_host() -> Step:
 
 
 # What `Session` does not take: it has no cells.
-_OF_NOTEBOOKS = {"display", "notebook", "on_rerun", "replay", "save_attempts", "see_tokens", "value_tokens"}
+_OF_NOTEBOOKS = {
+    "display",
+    "language",
+    "notebook",
+    "on_rerun",
+    "replay",
+    "save_attempts",
+    "see_tokens",
+    "value_tokens",
+}
 
 
 def _write_setting(name: str, literal: str) -> str:

@@ -16,6 +16,7 @@ from traitlets.config import Configurable
 
 from .api.parameters import PARAMETERS, SWITCH, Parameter, ParameterValue
 from .errors import InputError
+from .languages import LANGUAGES
 from .nearest import suggest_name
 from .next_steps import correct_setting, correct_settings
 
@@ -129,6 +130,11 @@ class Cnai(Configurable):
     notebook = Unicode("", help="File of this notebook. Unset: Jupyter is asked.").tag(config=True)
     save_attempts = Integer(
         10, min=0, help="Earlier attempts that an answer's output keeps, so that they outlive the kernel."
+    ).tag(config=True)
+    language = Enum(
+        ["auto", *LANGUAGES],
+        default_value="auto",
+        help="Language of footers, messages and help: auto (that of JupyterLab, else of the system), en, zh.",
     ).tag(config=True)
     display = Enum(
         ["auto", "widget", "markdown", "text"],

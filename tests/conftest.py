@@ -56,6 +56,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "JUPYTER_DATA_DIR": home / "jupyter-data",
         "JUPYTER_RUNTIME_DIR": home / "jupyter-runtime",
     }
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # and so English
     # No keyring of the person either, in this process or in one that it starts.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name, folder in folders.items():

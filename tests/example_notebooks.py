@@ -72,6 +72,7 @@ def environment(folder: Path) -> dict[str, str]:
         **{name: str(folder / name.lower()) for name in homes},
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
     }
 
 

@@ -36,10 +36,11 @@ _ARROWS: dict[str, set[str]] = {
     "api": set(),
     "errors": set(),
     "next_steps": set(),
+    "languages": set(),
     "nearest": set(),
     "redaction": set(),
 }
-_FOR_ALL = ["errors", "next_steps", "nearest", "redaction"]
+_FOR_ALL = ["errors", "next_steps", "languages", "nearest", "redaction"]
 _ORDER = list(_ARROWS)
 
 # Which packages or modules know a library; one that is not named here is a new dependency.
@@ -58,7 +59,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "markdown_it": {"chat.markdown"},
     "nbformat": {"notebook.notebook_files"},
     "platformdirs": {"money.ledger", "magics.prompts"},
-    "tomli": {"api.model_facts", "api.vendors", "demo.knowledge_files", "money.price"},
+    "tomli": {"api.model_facts", "api.vendors", "demo.knowledge_files", "languages", "money.price"},
 }
 # Parts of the standard library that only some packages touch.
 _OWNED = {

@@ -146,6 +146,7 @@ def test_the_arguments_of_a_session_are_settings_and_only_those_of_notebooks_are
     arguments = inspect.signature(cnai_magic.Session).parameters.keys() - {"settings", "notify"}
     of_notebooks = {
         "display",
+        "language",
         "notebook",
         "on_rerun",
         "replay",

@@ -11,6 +11,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.markdown.typed_lines import keep_lines
+from ..languages import translate
 from ..notebook.record import build_bundle, build_metadata, build_texts
 from ..redaction import clean
 from ..session.question import Question
@@ -55,14 +56,15 @@ class Transcript:
         self._system = conversation.system
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        markdown = [f"**Conversation {escape_markdown(clean(self._name))}**"]
-        plain = [f"Conversation {clean(self._name)}"]
+        title = translate(f"Conversation {clean(self._name)}")
+        markdown = [f"**{escape_markdown(title)}**"]
+        plain = [title]
         if self._system:
-            markdown.append(f"*System:*\n\n{write_markdown(keep_lines(clean(self._system)))}")
-            plain.append(f"System: {clean(self._system)}")
+            markdown.append(f"*{translate('System:')}*\n\n{write_markdown(keep_lines(clean(self._system)))}")
+            plain.append(f"{translate('System:')} {clean(self._system)}")
         if not self._turns:
-            markdown.append("It has no turns yet.")
-            plain.append("It has no turns yet.")
+            markdown.append(translate("It has no turns yet."))
+            plain.append(translate("It has no turns yet."))
         for number, turn in self._turns:
             answer = build_texts(turn.reply, turn.reply.summary)
             prompt = clean(turn.reply.prompt)

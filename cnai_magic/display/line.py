@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..chat.attempt import Attempt
+from ..languages import translate
 from ..redaction import clean
 from .tables import escape_html
 
@@ -12,10 +13,10 @@ __all__ = ["Line", "Recorded"]
 
 
 class Line:
-    """Text, shown without quotes; control sequences are taken out."""
+    """Text, shown without quotes, each line in the person's language; control sequences are taken out."""
 
     def __init__(self, text: str) -> None:
-        self._text = clean(text)
+        self._text = clean("\n".join(map(translate, text.split("\n"))))
 
     def __repr__(self) -> str:
         return self._text

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from ..languages import translate
 from ..money.cost import Record, Spend, format_usd, to_dollars
 from ..money.holds import BudgetStatus
 from ..next_steps import PYTHON, Door, set_any_price
@@ -66,7 +67,7 @@ def build_overview_table(totals: Mapping[str, ScopeTotal], door: Door = PYTHON) 
     without = [total.money.unpriced_requests + total.demo.unpriced_requests for total in each]
     if any(without):
         columns.append(("Unpriced", [f"{count:,}" if count else "" for count in without]))
-    rows = [[name, *(cells[row] for _, cells in columns)] for row, name in enumerate(totals)]
+    rows = [[translate(name), *(cells[row] for _, cells in columns)] for row, name in enumerate(totals)]
     headings = [heading for heading, _ in columns]
     spends = [spend for total in each for spend in (total.money, total.demo)]
     notes = _write_notes(spends, demo, dict(columns), door)
@@ -87,7 +88,7 @@ def build_budget_table(totals: Mapping[str, ScopeTotal], *, demo: bool) -> Table
     held = [format_usd(each.held) if each.held else "" for each in found.values()]
     columns = {"Left": left, "Of": [format_usd(each.limit) for each in found.values()], "Held": held}
     shown = {name: cells for name, cells in columns.items() if any(cells)}
-    rows = [[name, *(cells[row] for cells in shown.values())] for row, name in enumerate(found)]
+    rows = [[translate(name), *(cells[row] for cells in shown.values())] for row, name in enumerate(found)]
     return Table(["Budget", *shown], rows, right=list(shown), note="of demo credit" if demo else "")
 
 
@@ -104,7 +105,7 @@ def build_grouped_table(
     `heading` says what the keys of `sums` are, `scope` what the total is of.
     """
     nameless = _NAMELESS.get(heading, "(not known)")
-    names = [*(name or nameless for name in sums), "Total"]
+    names = [*(name or translate(nameless) for name in sums), translate("Total")]
     spends = [*sums.values(), sum(sums.values(), Spend())]
     columns = {
         "Demo credit" if demo else "Cost": _write_costs(spends, exact=True),

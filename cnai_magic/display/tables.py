@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from unicodedata import east_asian_width
 
 from ..chat.conversations import Conversations
+from ..languages import translate
 from ..redaction import clean, to_one_line
 
 __all__ = ["Table", "build_conversations_table", "escape_html"]
@@ -46,6 +48,11 @@ def _wrap(text: str, longest: int, *, name: bool) -> str:
     return "".join(parts)
 
 
+def _count_columns(text: str) -> int:
+    """Return how wide a terminal shows a text: a Chinese character takes two columns."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
 class Table:
     """Shows rows of text under headings; columns named in `right` are numbers and stand to the right.
 
@@ -65,16 +72,19 @@ class Table:
         total: bool = False,
         longest_name: int = _LONGEST_NAME,
     ) -> None:
-        self.headings = [to_one_line(heading) for heading in headings]
+        self.headings = [translate(to_one_line(heading)) for heading in headings]
         self.rows = [[to_one_line(str(cell)) for cell in row] for row in rows]
-        self.note = to_one_line(note)
+        self.note = translate(to_one_line(note))
         self._right = [heading in right for heading in headings]
         self._longest_name = longest_name
         self._has_marks = len(self.headings) > 1 and not self.headings[-1]
         self._total = total and len(self.rows) > 1
+        if self._has_marks:
+            self.rows = [[*cells, translate(mark)] for *cells, mark in self.rows]
 
     def __repr__(self) -> str:
-        widths = [max(len(cell) for cell in column) for column in zip(self.headings, *self.rows, strict=True)]
+        columns = zip(self.headings, *self.rows, strict=True)
+        widths = [max(map(_count_columns, column)) for column in columns]
         rule = "  ".join("─" * width for width in widths)
         lines = [self._align(self.headings, widths), rule]
         lines += [self._align(row, widths) for row in self.rows]
@@ -91,10 +101,10 @@ class Table:
         return f"<table>{head}{body}{foot}</table>{note}"
 
     def _align(self, cells: Sequence[str], widths: Sequence[int]) -> str:
-        aligned = (
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(cells, widths, self._right, strict=True)
-        )
+        aligned = []
+        for cell, width, right in zip(cells, widths, self._right, strict=True):
+            blanks = " " * (width - _count_columns(cell))
+            aligned.append(blanks + cell if right else cell + blanks)
         return "  ".join(aligned).rstrip()
 
     def _write_row(self, tag: str, cells: Sequence[str]) -> str:

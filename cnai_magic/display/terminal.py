@@ -11,6 +11,7 @@ from ..api.retries import Notice
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply
 from ..errors import InputError
+from ..languages import translate
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import Batch, View
@@ -88,7 +89,7 @@ class TerminalView(View):
             self._write("\n")
         self._write_aside("")
         to = sys.stderr if self._alone else sys.stdout
-        footer = reply.summary if self._alone else attempt.footer
+        footer = translate(reply.summary if self._alone else attempt.footer)
         print(f"\n{_dim(footer, to)}", file=to, flush=True)
 
     def fail(self, attempt: Attempt | None) -> None:
@@ -131,8 +132,8 @@ _WAITS = {
 def write_notice(notice: Notice) -> str:
     """Say what is being waited for."""
     if notice.kind == "retry" and notice.error is not None:
-        return f"{notice.error.what}; trying again in {notice.seconds:.0f} s"
-    return _WAITS.get(notice.kind, "queued at the server")
+        return translate(f"{notice.error.what}; trying again in {notice.seconds:.0f} s")
+    return translate(_WAITS.get(notice.kind, "queued at the server"))
 
 
 def _write_data(reply: Reply) -> str:

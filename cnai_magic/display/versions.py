@@ -10,6 +10,7 @@ from itertools import chain
 from ..api.parameters import format_parameter
 from ..chat.reply import Reply
 from ..chat.turn import Turn
+from ..languages import translate
 from ..redaction import clean, to_one_line
 from .tables import escape_html
 
@@ -60,10 +61,12 @@ class Versions:
         self._replies = [turn.attempts[index].reply for index in shown]
         self._numbers = [turn.attempts[index].number for index in shown]
         self._current = shown.index(turn.current)
-        self._title = f"Turn {number} of {to_one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
-        self._note = go_back if count > 1 else "run the cell again, and its attempts are compared here"
+        title = f"Turn {number} of {to_one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
+        self._title = translate(title)
+        note = go_back if count > 1 else "run the cell again, and its attempts are compared here"
         if len(shown) < count:
-            self._note = f"{count - len(shown)} earlier attempts are not shown; {self._note}"
+            note = f"{count - len(shown)} earlier attempts are not shown; {note}"
+        self._note = translate(note)
 
     def __repr__(self) -> str:
         lines = [self._title]
@@ -79,7 +82,7 @@ class Versions:
 
     def _name(self, index: int) -> str:
         # Its own number, as --keep takes it: of a restored turn the first attempts may be missing.
-        return f"Attempt {self._numbers[index]}{' (current)' if index == self._current else ''}"
+        return translate(f"Attempt {self._numbers[index]}{' (current)' if index == self._current else ''}")
 
     def _build_html(self) -> str:
         replies = self._replies
@@ -90,11 +93,11 @@ class Versions:
             rows.append(self._build_row("System", _show_each(replies, _get_system, _show_text)))
         rows.append(self._build_row("Prompt", _show_each(replies, lambda reply: reply.prompt, _show_text)))
         rows.append(self._build_row("Reply", _show_each(replies, lambda reply: reply.text, _show_whole)))
-        rows.append(self._build_row("Tokens", [escape_html(str(reply.usage)) for reply in replies]))
-        rows.append(self._build_row("Cost", [escape_html(_write_cost(reply)) for reply in replies]))
+        rows.append(self._build_row("Tokens", [_escape(str(reply.usage)) for reply in replies]))
+        rows.append(self._build_row("Cost", [_escape(_write_cost(reply)) for reply in replies]))
         rows.append(self._build_row("Time", [f"{reply.seconds:.1f} s" for reply in replies]))
         if any(reply.ended for reply in replies):
-            rows.append(self._build_row("Ended", [escape_html(reply.ended) for reply in replies]))
+            rows.append(self._build_row("Ended", [_escape(reply.ended) for reply in replies]))
         names = "".join(
             f'<th scope="col" style="{_CELL};{self._mark(index)}">{self._name(index)}</th>'
             for index in range(len(replies))
@@ -110,9 +113,7 @@ class Versions:
         )
 
     def _build_row(self, name: str, cells: Iterable[str]) -> str:
-        heading = (
-            f'<th scope="row" style="text-align:left;vertical-align:top;{_STICKY}">{escape_html(name)}</th>'
-        )
+        heading = f'<th scope="row" style="text-align:left;vertical-align:top;{_STICKY}">{_escape(name)}</th>'
         shown = (f'<td style="{_CELL};{self._mark(index)}">{cell}</td>' for index, cell in enumerate(cells))
         return f"<tr>{heading}{''.join(shown)}</tr>"
 
@@ -121,6 +122,11 @@ class Versions:
 
 
 # -- what an attempt is made of ---------------------------------------------------------------------
+
+
+def _escape(words: str) -> str:
+    """Return words of our own as HTML, in the person's language."""
+    return escape_html(translate(words))
 
 
 def _pair_with_former(replies: Sequence[Reply]) -> Iterator[tuple[Reply | None, Reply]]:

@@ -22,6 +22,7 @@ from ..api.tokens import TokenCount
 from ..chat.attempt import Attempt
 from ..chat.markdown import escape_markdown
 from ..chat.reply import Reply
+from ..languages import get_language, translate
 from ..notebook.record import build_bundle, build_metadata
 from ..redaction import clean
 from ..session.question import Question
@@ -106,6 +107,7 @@ class WidgetView(View):
             "turn": question.turn,
             "attempt": question.attempt,
             "kernel_id": find_kernel_id(self._shell),
+            "language": get_language(),
         }
         widget = self._widget = _Answer(asset=_load_asset().model_id, header=header)
         widget.on_msg(self._receive)
@@ -128,13 +130,13 @@ class WidgetView(View):
             if notice.kind == "repair":
                 self._begin_again(widget)
                 return
-            why = clean(notice.error.what) if notice.error else ""
+            why = translate(clean(notice.error.what)) if notice.error else ""
             widget.status = {"phase": notice.kind, "seconds": notice.seconds, "why": why}
         address_subshell(widget)
 
     def end(self, attempt: Attempt) -> None:
         """Replace the widget by the final Markdown, and close it."""
-        self._send({"kind": "ended", "footer": attempt.footer})
+        self._send({"kind": "ended", "footer": translate(attempt.footer)})
         data, about = build_bundle(attempt), build_metadata(attempt)
         display(data, metadata=about, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
         self._close()
@@ -190,7 +192,7 @@ class WidgetView(View):
         self._texts, self._reasonings = [], []
         self._sent += 1
         self._send_snapshot(widget)
-        why = "that is not the JSON that was asked for"
+        why = translate("that is not the JSON that was asked for")
         widget.status = {"phase": "retry", "seconds": 0, "why": why}
         address_subshell(widget)
 
@@ -220,8 +222,10 @@ class WidgetView(View):
                 "tokens": tokens,
                 "thinking": thinking,
                 "rate": round(tokens / (now - first), 1) if now > first else 0,
-                "cost": f"demo credit {cost}" if question.demo else str(cost),
-                "footer": so_far.line(turn=question.turn, attempt=question.attempt, notebook=total),
+                "cost": translate(f"demo credit {cost}" if question.demo else str(cost)),
+                "footer": translate(
+                    so_far.line(turn=question.turn, attempt=question.attempt, notebook=total)
+                ),
             }
         )
 

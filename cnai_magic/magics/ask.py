@@ -14,6 +14,7 @@ from ..chat.reply import Reply
 from ..chat.saved_prompts import SavedPrompt
 from ..display import is_watched
 from ..errors import InputError
+from ..languages import say
 from ..redaction import to_one_line
 from ..session.question import Options
 from ..session.text_file import read_text_file
@@ -56,7 +57,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
         if not chosen.go_on:
             raise _explain_no_question(line, cell)
         if shell_session.settings.replay:
-            print("Replayed: the answer that went on stands in the output of its cell.")
+            say("Replayed: the answer that went on stands in the output of its cell.")
             return None
     shell_session.typed = typed, chosen
     variables = read_variables(arguments.var)
@@ -151,7 +152,7 @@ def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]
         shell_session.learn_secrets()
     rendered = render_prompt(body, names, shell_session.settings.value_tokens, read_text_file)
     for remark in rendered.remarks:
-        print(to_one_line(remark))
+        say(to_one_line(remark))
     return rendered
 
 

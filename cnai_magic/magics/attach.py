@@ -14,6 +14,7 @@ from ..chat.figure_images import is_drawable
 from ..chat.prompt import render_prompt
 from ..chat.rendered_prompt import Piece, RenderedPrompt
 from ..errors import InputError
+from ..languages import say
 from ..nearest import suggest_name
 from ..redaction import to_one_line
 from ..session.attached_files import attach_file, attach_image, attach_value
@@ -66,7 +67,7 @@ def _draw(shell_session: ShellSession, piece: Piece) -> Attachment | None:
     try:
         return attach_value(piece.value, name, shell_session.settings)
     except InputError as error:
-        print(to_one_line(f"{piece.source} is sent as text: {error.what}: {error.why}"))
+        say(to_one_line(f"{piece.source} is sent as text: {error.what}: {error.why}"))
         return None
 
 

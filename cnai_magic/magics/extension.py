@@ -11,7 +11,9 @@ from weakref import WeakKeyDictionary
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from ..api.interrupts import Interrupted, defer_interrupts
+from ..display.kernel import get_request
 from ..errors import CnaiError
+from ..languages import choose, say
 from ..settings import Cnai
 from .cell_words import CELL
 from .completer import add_matcher, remove_matcher, write_matches
@@ -39,6 +41,7 @@ class CnaiMagics(Magics):
         self.settings = settings
         self._shell_session: ShellSession | None = None
         self._cells_of_runs: dict[int, str | None] = {}
+        settings.observe(self.choose_language, "language")
 
     @no_var_expand
     @line_cell_magic
@@ -135,6 +138,11 @@ class CnaiMagics(Magics):
         """Whether any magic ran in this kernel."""
         return self._shell_session is not None
 
+    def choose_language(self, _: object = None) -> None:
+        """Speak the person's language (called by IPython before each cell, and where the setting changes)."""
+        sent = get_request(self.shell).get("metadata", {}).get("cnai")
+        choose(self.settings.language, sent.get("language") if isinstance(sent, dict) else None)
+
     def end_of_cell(self, result: Any) -> None:
         """Tell the session that a cell ended (called by IPython after each cell)."""
         self._cells_of_runs[result.execution_count] = getattr(result.info, "cell_id", None)
@@ -191,7 +199,9 @@ def load(shell: Any) -> None:
     if magics.settings not in shell.configurables:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)
+    shell.events.register("pre_run_cell", magics.choose_language)
     shell.events.register("post_run_cell", magics.end_of_cell)
+    magics.choose_language()
     add_matcher(shell, magics.complete)
     _set_help_link(shell, present=True)
     # The first sees a cell before IPython's own transformers, the other after them.
@@ -200,7 +210,7 @@ def load(shell: Any) -> None:
     if not (magics.begun or magics.settings.replay) and holds_answers(
         find_notebook_name(shell, magics.settings)
     ):
-        print("This notebook holds answers of an earlier kernel. To go on from them: %cnai_chat restore")
+        say("This notebook holds answers of an earlier kernel. To go on from them: %cnai_chat restore")
 
 
 def unload(shell: Any) -> None:
@@ -217,6 +227,7 @@ def unload(shell: Any) -> None:
     if keep_body in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_body)
         shell.input_transformers_cleanup.remove(keep_question_mark)
+        shell.events.unregister("pre_run_cell", magics.choose_language)
         shell.events.unregister("post_run_cell", magics.end_of_cell)
         remove_matcher(shell)
 

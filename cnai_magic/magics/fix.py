@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..chat.failure_prompt import build_failure_prompt
 from ..display import is_watched
 from ..errors import CnaiError, InputError
+from ..languages import say
 from ..redaction import to_one_line
 from ..session.question import Options
 from .arguments import split_options
@@ -38,7 +39,7 @@ def fix(shell_session: ShellSession, line: str) -> None:
         )
     if shell_session.last_slip is not None:
         slip = to_one_line(shell_session.last_slip.what)
-        print(f"Asked about the cell that failed before the last error, which is of these magics: {slip}")
+        say(f"Asked about the cell that failed before the last error, which is of these magics: {slip}")
     prompt = build_failure_prompt(
         failure,
         variables,

@@ -6,6 +6,7 @@ import os
 from getpass import getpass
 
 from ..errors import InputError
+from ..languages import say
 from ..redaction import ApiKey
 from ..session.endpoint import DEMO, resolve_server
 from ..session.keys import forget_key, save_key
@@ -43,16 +44,17 @@ def _use(shell_session: ShellSession, *, save: bool) -> None:
     shell_session.session.use_key(key)
     if save:
         save_key(key, server)
-    print(
-        f"The key of {server.place} is set for this kernel" + (" and saved in the keyring." if save else ".")
+    done = f"The key of {server.place} is set for this kernel" + (
+        " and saved in the keyring." if save else "."
     )
+    say(done)
     if shell_session.settings.base_url == DEMO:
-        print(f'The demo models answer until you choose that server: %config Cnai.base_url = "{server.url}"')
+        say(f'The demo models answer until you choose that server: %config Cnai.base_url = "{server.url}"')
 
 
 def _forget(shell_session: ShellSession) -> None:
     shell_session.session.use_key(None)
     in_keyring = forget_key(resolve_server(shell_session.settings.base_url))
-    print("The key is forgotten, in the keyring too." if in_keyring else "The key is forgotten.")
+    say("The key is forgotten, in the keyring too." if in_keyring else "The key is forgotten.")
     if os.environ.get("CNAI_API_KEY"):
-        print("The variable CNAI_API_KEY is set and will be used: del os.environ['CNAI_API_KEY']")
+        say("The variable CNAI_API_KEY is set and will be used: del os.environ['CNAI_API_KEY']")

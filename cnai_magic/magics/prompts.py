@@ -14,6 +14,7 @@ from ..chat.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_pr
 from ..display.line import Line
 from ..display.tables import Table
 from ..errors import InputError
+from ..languages import say
 from ..nearest import suggest_name
 from ..notebook.files import read_text, write_new
 from ..redaction import clean, replace_surrogates
@@ -98,7 +99,7 @@ def show_instructions(shell_session: ShellSession, prompt: str, options: Options
     question = shell_session.session.prepare(prompt, options, position=shell_session.cell.run.position)
     if question.system == replace_surrogates(text):
         shell_session.shown_instructions = text
-        print(f"The system message is that of {_INSTRUCTIONS} beside this notebook:\n{clean(text)}")
+        say(f"The system message is that of {_INSTRUCTIONS} beside this notebook:\n{clean(text)}")
 
 
 def manage_prompts(shell_session: ShellSession, line: str) -> None:

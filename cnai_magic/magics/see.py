@@ -10,6 +10,7 @@ from typing import Any
 from ..api.message_parts import TextPart
 from ..chat.attachments import Attachment
 from ..errors import InputError
+from ..languages import say
 from ..notebook.cell_ids import may_be_saved
 from ..notebook.seen_cells import CellRun, choose_by_number, fit, place_above, read_outputs
 from .shell_session import ShellSession
@@ -36,7 +37,7 @@ def attach_cells(shell_session: ShellSession, which: str) -> Attachment:
         cells = _choose(runs, which)
     seen = fit(cells, shell_session.settings.see_tokens, "above" if which == "above" else "")
     if seen.masked:
-        print(f"The cells held {seen.masked} secret{'s' * (seen.masked > 1)}: masked")
+        say(f"The cells held {seen.masked} secret{'s' * (seen.masked > 1)}: masked")
     return Attachment(TextPart(seen.text), seen.label)
 
 

@@ -22,6 +22,7 @@ from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.reply import Reply
 from ..chat.tool_steps import ShownCall, list_calls
 from ..chat.turn import Turn
+from ..languages import translate
 from ..money.cost import Cost
 from ..redaction import clean, hide_keys, strip_controls
 from .page_facts import PAGE_TYPE, build_page_facts
@@ -66,12 +67,13 @@ def build_texts(reply: Reply, footer: str) -> dict[str, str]:
     parts = [reply.markdown]
     if reply.reasoning:
         thought = write_markdown(show_text(reply.reasoning))
-        parts.insert(0, f"<details><summary>Reasoning</summary>\n\n{thought}\n\n</details>")
+        parts.insert(0, f"<details><summary>{translate('Reasoning')}</summary>\n\n{thought}\n\n</details>")
     parts[:0] = _write_steps(reply)
-    parts.append(write_small(footer))
+    line = translate(footer)
+    parts.append(write_small(line))
     return {
         "text/markdown": "\n\n".join(part for part in parts if part),
-        "text/plain": f"{show_text(reply.text)}\n\n{footer}".lstrip("\n"),
+        "text/plain": f"{show_text(reply.text)}\n\n{line}".lstrip("\n"),
     }
 
 
@@ -113,7 +115,7 @@ def build_metadata(attempt: Attempt, conversation: str = "") -> dict[str, Any]:
     that it stands in, where that is a fork of the one that it was asked in.
     """
     reply = attempt.reply
-    about = {"schema": SCHEMA, **_record(attempt), "footer": attempt.footer}
+    about = {"schema": SCHEMA, **_record(attempt), "footer": translate(attempt.footer)}
     if 0 < len(reply.logprobs) <= MOST_TOKENS and not _holds_key(reply.logprobs):
         about["logprobs"] = dump_logprobs(reply.logprobs)
     if conversation not in ("", attempt.conversation):

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from ..api.pyodide import IN_PYODIDE
 from ..api.vendors import Vendor, list_local_servers
+from ..languages import translate
 from ..next_steps import Door, change_setting, set_key
 from .endpoint import Endpoint
 
@@ -20,15 +21,15 @@ _GLANCE = 0.01
 def write_notice(endpoint: Endpoint, door: Door) -> str:
     """Return a line to be shown once, "" where there is nothing to say; `door` is where it is read."""
     if endpoint.lacks_key:
-        line = "No API key is set: the embedded demo gateway answers, offline and free. "
-        line += f"For a real model: {set_key().at(door)}."
+        line = translate("No API key is set: the embedded demo gateway answers, offline and free. ")
+        line += translate(f"For a real model: {set_key().at(door)}.")
         local = find_running_server(list_local_servers())
         if local is not None:
             named = change_setting("base_url", local.name).at(door)
-            line += f" {local.title} seems to run on this machine; to ask it: {named}"
+            line += translate(f" {local.title} seems to run on this machine; to ask it: {named}")
         return line
     if endpoint.in_clear and endpoint.key is None:
-        return (
+        return translate(
             f"{endpoint.place} is asked over plain http: "
             "everyone on the network path can read questions and answers."
         )

@@ -780,3 +780,21 @@ def test_a_cell_run_in_a_new_kernel_keeps_the_answers_that_the_file_holds_for_it
         assert (new.final["attempt"], "others" in new.final) == (1, False)
         path.write_text("{")
         assert kernel.run(source.format("five"), "c").final["attempt"] == 1
+
+
+# -- languages ----------------------------------------------------------------------------------
+
+
+def test_a_page_in_chinese_gets_chinese_and_what_is_sent_and_kept_is_the_same(kernel: Kernel) -> None:
+    english = kernel.run("%%cnai demo-echo -t 0\nhello", "a")
+    chinese = kernel.run("%%cnai demo-echo -t 0\nhello", "a", language="zh-CN")
+    assert " · turn 1 · " in english.final["footer"]
+    assert " · 第 1 轮第 2 次 · " in chinese.final["footer"]
+    assert chinese.final["request"] == english.final["request"]
+    assert chinese.answer == english.answer
+    wrong = kernel.run("%%cnai demo-giude\nhello", "b", language="zh-CN")
+    assert wrong.error[0] == "ModelNotFoundError: 服务器没有模型 'demo-giude'"
+    assert wrong.error[2] == "  下一步: 换一个：用 %cnai_models 查看"
+    assert "轮数" in kernel.run("%cnai_chat", "c", language="zh-CN").shown
+    kernel.run('%config Cnai.language = "en"', "d", language="zh-CN")
+    assert "Turns" in kernel.run("%cnai_chat", "c", language="zh-CN").shown

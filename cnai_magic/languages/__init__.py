@@ -1,0 +1,122 @@
+"""The words that a person reads, in the language that was chosen.
+
+The code has them in English. A language is a file beside this one: a translation of each English text, with
+names in braces for what differs, as in `"turn {turn}" = "第 {turn} 轮"`. Texts are translated where they are
+shown (errors at their door, footers in the output, headings in the table), so whoever raises an error or
+writes a footer knows nothing of languages, and what is compared or kept is the same in all of them. What has
+no translation stays English.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+__all__ = ["LANGUAGES", "choose", "find_language", "get_language", "say", "translate"]
+
+LANGUAGES = ("en", "zh")
+"""English, and those that have a file."""
+
+_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+# Between the parts of a footer, and between those of an explanation, which may be one text all the same.
+_DOT, _SEMICOLON = " · ", "; "
+_NAME = re.compile(r"\{(\w+)\}")
+_LONGEST = 2_000
+
+_language = "en"
+
+
+def choose(setting: str = "auto", page: object = None) -> None:
+    """Speak this language from now on; "auto" is that of the page, else that of the system, else English.
+
+    `page` is what the page says of its language, as "zh-CN"; it may be anything.
+    """
+    global _language
+    system = next(filter(None, map(os.environ.get, _VARIABLES)), "")
+    known = [setting, page if isinstance(page, str) else "", system]
+    _language = next(filter(None, map(find_language, known)), "en")
+
+
+def find_language(tag: str) -> str:
+    """Return the language of a tag or a locale ("zh-Hans-CN", "zh_CN.UTF-8"), "" for an unknown one."""
+    name = re.split(r"[-_.@]", tag.strip().lower(), maxsplit=1)[0]
+    return name if name in LANGUAGES else ""
+
+
+def get_language() -> str:
+    """Return the language that is spoken."""
+    return _language
+
+
+def translate(text: str) -> str:
+    """Return a text in the language that is spoken; of several in a line, each that has a translation."""
+    if _language == "en" or not text or len(text) > _LONGEST:
+        return text
+    if _DOT in text:
+        return _DOT.join(map(translate, text.split(_DOT)))
+    found = _load(_language).find(text)
+    if found is None and _SEMICOLON in text:
+        return _SEMICOLON.join(map(translate, text.split(_SEMICOLON)))
+    return text if found is None else found
+
+
+def say(text: str) -> None:
+    """Print a text in the language that is spoken."""
+    print(translate(text))
+
+
+class _Words(NamedTuple):
+    """The translations of a language: whole texts, and patterns of texts with something to fill in."""
+
+    whole: Mapping[str, str]
+    patterns: list[tuple[re.Pattern[str], str]]
+
+    def find(self, text: str) -> str | None:
+        """Return the translation of a text, None where it has none."""
+        # Blanks around a text are part of a longer one.
+        bare = text.strip()
+        before, _, after = text.partition(bare) if bare else ("", "", "")
+        found = self.whole.get(bare)
+        if found is None:
+            for pattern, translation in self.patterns:
+                match = pattern.fullmatch(bare)
+                if match is not None:
+                    facts = match.groupdict()
+                    found = _NAME.sub(lambda name, facts=facts: facts[name[1]], translation)  # type: ignore[misc]
+                    break
+        if found is None:
+            return None
+        # A full-width mark has its blank within.
+        return before + found + (after.lstrip(" ") if found[-1:] in "：，。；" else after)
+
+
+@cache
+def _load(language: str) -> _Words:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    text = files(__package__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
+    whole: dict[str, str] = {}
+    for section in tomllib.loads(text).values():
+        whole |= section
+    patterns = [
+        (_compile(english), translation) for english, translation in whole.items() if _NAME.search(english)
+    ]
+    # The one with the most words of its own first.
+    patterns.sort(key=lambda each: len(_NAME.sub("", each[0].pattern)), reverse=True)
+    return _Words(whole, patterns)
+
+
+def _compile(english: str) -> re.Pattern[str]:
+    """Return the pattern of a text; a name in braces is any text."""
+    pieces = _NAME.split(english)
+    return re.compile(
+        "".join(f"(?P<{piece}>.+?)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)),
+        re.DOTALL,
+    )

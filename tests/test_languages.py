@@ -1,0 +1,123 @@
+"""The words of a language: chosen, translated, complete where it counts, and all of them said by the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cnai_magic
+from cnai_magic import languages
+from cnai_magic.errors import QuotaError
+from cnai_magic.languages import choose, get_language, translate
+from cnai_magic.magics.cell_words import CELL
+from cnai_magic.next_steps import set_key
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_PACKAGE = Path(cnai_magic.__file__).parent
+_NAME = re.compile(r"\{\w+\}")
+_WORD = re.compile(r"[A-Za-z]+?(?=s?\b)")
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    yield
+    choose("en")
+
+
+@pytest.mark.parametrize(
+    ("setting", "page", "system", "chosen"),
+    [
+        ("auto", None, {}, "en"),
+        ("auto", None, {"LANG": "zh_CN.UTF-8"}, "zh"),
+        ("auto", None, {"LANG": "zh_CN.UTF-8", "LC_ALL": "en_US.UTF-8"}, "en"),
+        ("auto", None, {"LANG": "C.UTF-8"}, "en"),
+        ("auto", "zh-Hans-CN", {"LANG": "en_US.UTF-8"}, "zh"),
+        ("auto", "en", {"LANG": "zh_CN.UTF-8"}, "en"),
+        ("auto", "../../etc/passwd", {"LANG": "zh_TW"}, "zh"),
+        ("auto", ["zh"], {}, "en"),
+        ("en", "zh", {"LANG": "zh_CN"}, "en"),
+        ("zh", "en", {}, "zh"),
+    ],
+)
+def test_the_setting_counts_then_the_page_then_the_system(
+    setting: str, page: object, system: dict[str, str], chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in system.items():
+        monkeypatch.setenv(name, value)
+    choose(setting, page)
+    assert get_language() == chosen
+
+
+def test_a_footer_is_translated_part_by_part_and_names_stay() -> None:
+    choose("zh")
+    footer = "turn-3 · turn 3, attempt 2 · 20 → ≈8 tokens (5 thinking) · demo credit $0.000054 · 1.2 s"
+    assert translate(footer).split(" · ") == [
+        *("turn-3", "第 3 轮第 2 次", "20 → ≈8 tokens（思考 5）", "演示额度 $0.000054", "1.2 秒"),
+    ]
+
+
+def test_an_error_is_translated_where_it_is_shown_and_its_facts_are_not() -> None:
+    error = QuotaError("no credit is left for this request", why="余额不足 (HTTP 402)", next_step=set_key())
+    choose("zh")
+    assert error.what == "no credit is left for this request"
+    assert error.lines(CELL) == [
+        "QuotaError: 余额不足，无法完成此请求",
+        "  原因: 余额不足 (HTTP 402)",
+        "  下一步: 用 %cnai_key 设置密钥，或设置环境变量 CNAI_API_KEY",
+    ]
+
+
+def test_what_has_no_translation_stays_english_and_braces_are_text() -> None:
+    choose("zh")
+    assert translate("an unknown sentence; stopped") == "an unknown sentence; 已停止"
+    assert translate("there is no conversation {0.__class__}") == "没有名为 {0.__class__} 的对话"
+    assert translate(" stopped ") == " 已停止 "
+    assert translate("") == ""
+
+
+def test_every_translation_is_of_a_text_that_the_code_has() -> None:
+    # Parts of a text may stand apart ("turn" and its plural), but within one file.
+    said = [set(_WORD.findall("\n".join(_list_texts(path)))) for path in _PACKAGE.rglob("*.py")]
+    unsaid = [english for english in _read("zh") if not any(_list_words(english) <= words for words in said)]
+    assert unsaid == []
+
+
+def test_a_translation_names_what_the_english_text_names() -> None:
+    for english, chinese in _read("zh").items():
+        assert set(_NAME.findall(chinese)) <= set(_NAME.findall(english)), english
+
+
+def test_the_words_of_every_step_in_a_cell_are_in_chinese() -> None:
+    known = _read("zh")
+    without = [words for words in CELL.words.values() if isinstance(words, str) and words not in known]
+    # What is typed has no words of a language.
+    missing = [words for words in without if re.search(r"(^| )[a-z]+ [a-z]+ ", words)]
+    assert missing == [], "add them to cnai_magic/languages/zh.toml"
+
+
+def _read(language: str) -> dict[str, str]:
+    text = (Path(languages.__file__).parent / f"{language}.toml").read_text(encoding="utf-8")
+    return {key: value for section in tomllib.loads(text).values() for key, value in section.items()}
+
+
+def _list_texts(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _list_words(english: str) -> set[str]:
+    """Return the words of a text, without plurals: those stand apart in the code."""
+    words = set(_WORD.findall(_NAME.sub(" ", english)))
+    return {word for word in words if len(word) > 2}
