@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from hashlib import sha256
 from reprlib import repr as short_repr
@@ -244,6 +245,14 @@ class ChatRequest:
                 return replace(self, parameters=parameters)
         return replace(self, parameters={**parameters, name: max_tokens})
 
+    def with_last(self, message: Message) -> ChatRequest:
+        """Return the same request with another last message; nothing else is checked again."""
+        made = object.__new__(ChatRequest)
+        for name in _FIELDS:
+            object.__setattr__(made, name, getattr(self, name))
+        object.__setattr__(made, "messages", (*self.messages[:-1], message))
+        return made
+
     @property
     def most_format_tokens(self) -> int:
         """An upper bound of the tokens of the schema and the tools that servers add to the messages."""
@@ -318,6 +327,9 @@ class ChatRequest:
             if include_usage:
                 body["stream_options"] = {"include_usage": True}
         return body
+
+
+_FIELDS = tuple(each.name for each in dataclass_fields(ChatRequest))
 
 
 def _write_prefix(prefix: str, way: PrefixWay) -> tuple[Message, ...]:

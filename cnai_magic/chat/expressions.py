@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from jinja2 import nodes
+from jinja2 import Template, nodes
 from jinja2.exceptions import TemplateError
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
@@ -102,7 +103,7 @@ def _build_sandbox() -> _Sandbox:
 _SANDBOX = _build_sandbox()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Expression:
     """A valid expression: the `names` that it uses, its `filters`, and whether it `calls` anything."""
 
@@ -124,8 +125,7 @@ class Expression:
     def evaluate(self, variables: Mapping[str, Any]) -> Any:
         """Return the value; raises ExpressionError where it has none, whatever the values raise."""
         try:
-            body = [nodes.Assign(nodes.Name("result", "store"), self.node, lineno=1)]
-            template = _SANDBOX.from_string(nodes.Template(body, lineno=1))
+            template = _compile(self)
             context = template.new_context({_PREFIX + name: variables[name] for name in self.names})
             for _ in template.root_render_func(context):
                 pass
@@ -138,6 +138,13 @@ class Expression:
             raise ExpressionError(_describe(error)) from error
 
 
+# The rows of a table are put into the same expressions again and again.
+@lru_cache(64)
+def _compile(expression: Expression) -> Template:
+    body = [nodes.Assign(nodes.Name("result", "store"), expression.node, lineno=1)]
+    return _SANDBOX.from_string(nodes.Template(body, lineno=1))
+
+
 def _describe(error: Exception) -> str:
     try:
         return f"{type(error).__name__}: {error}"
@@ -145,6 +152,7 @@ def _describe(error: Exception) -> str:
         return type(error).__name__
 
 
+@lru_cache(64)
 def parse_expression(source: str) -> Expression | None:
     """Parse what stands between braces; None for what is not an expression, and for a constant."""
     try:

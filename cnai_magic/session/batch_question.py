@@ -72,6 +72,10 @@ class Shared:
         return f"{self._name}{self._named:06x}"
 
 
+# What stands for a hold where there is no budget: it is never changed.
+_NOT_HELD = TokenBudget()
+
+
 class _Busy(Exception):
     """A budget is held by others at the moment."""
 
@@ -96,8 +100,7 @@ class BatchQuestion:
         """Begin a request: nothing is held or sent for it."""
         self._request = self._job.request if self._json is None else self._json.request()
         shared = self._shared
-        self._held = TokenBudget()
-        self._own = TokenBudget()
+        self._held = self._own = _NOT_HELD
         self._is_held = False
         self._exchange = Exchange()
         self._name = shared.name_next()

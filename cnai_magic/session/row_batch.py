@@ -16,7 +16,7 @@ from ..api.worker import Worker
 from ..chat.answers import Answers, RowAnswer
 from ..chat.json_answer import JSONProblem, read_json
 from ..errors import CnaiError, JSONAnswerError
-from ..money.cost import Cost, Spend
+from ..money.cost import Cost
 from ..money.spending import Spending
 from .batch import Batch
 from .batch_outcome import Job, Outcome
@@ -169,7 +169,8 @@ class RowBatch:
             else:
                 self._failed[key] = error, answer
                 progress.failed += 1
-            progress.spent = sum(map(Spend.of, received.charges), progress.spent)
+            for charge in received.charges:
+                progress.count(charge.cost)
         if answered:
             self._store.keep(answered)
 

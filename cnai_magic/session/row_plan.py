@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from ..api.messages import ChatRequest, Message
@@ -26,23 +27,23 @@ class RowPlan:
         self.rows = rows
         self.prompts: dict[str, str] = {}
         self.keys: list[str] = []
-        self._head = question.request.messages[:-1]
+        # All else of the requests is the same: to hash each of them whole costs ten times as much.
+        same = self.build_request("{{ }}").digest.encode()
         for number, prompt in enumerate(prompts, 1):
             try:
                 prompt = check_prompt(prompt)
             except InputError as error:
                 error.what = f"row {number:,}: {error.what}"
                 raise
-            key = self.build_request(prompt).digest
+            key = sha256(b"%b\0%b" % (same, prompt.encode())).hexdigest()[:32]
             self.prompts[key] = prompt
             self.keys.append(key)
 
     def build_request(self, prompt: str) -> ChatRequest:
         """Return the request that asks a prompt."""
-        asked = self.question.request
-        text, parts = attach(prompt, self.question.options.attachments)
-        messages = (*self._head, Message("user", parts or text))
-        return ChatRequest(asked.model, messages, asked.parameters, server=asked.server)
+        asked, attachments = self.question.request, self.question.options.attachments
+        text, parts = attach(prompt, attachments) if attachments else (prompt, ())
+        return asked.with_last(Message("user", parts or text))
 
     def estimate(self) -> tuple[int, Cost]:
         """Return the tokens of all prompts, by an estimate, and what they cost without any answer."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ..money.cost import Spend
+from ..money.cost import Cost, format_usd
 
 __all__ = ["Progress"]
 
@@ -13,14 +13,17 @@ __all__ = ["Progress"]
 class Progress:
     """How far a batch is: of `total` different requests so many are `done`, and `failed`; `kept` were before.
 
-    `spent` is what it has cost so far, `seconds` how long it took.
+    `nano` is what it has cost so far in nano-USD, `unpriced` how many requests have no price, `estimated`
+    whether some of their tokens are; `seconds` how long it took.
     """
 
     total: int
     kept: int = 0
     done: int = 0
     failed: int = 0
-    spent: Spend = field(default_factory=Spend)
+    nano: int = 0
+    unpriced: int = 0
+    estimated: bool = False
     seconds: float = 0.0
 
     @property
@@ -34,6 +37,19 @@ class Progress:
         left = self.total - self.kept - self.done
         return left / self.rate if self.rate else None
 
+    def count(self, cost: Cost) -> None:
+        """Count what one more request cost."""
+        if cost.nano is None:
+            self.unpriced += 1
+        else:
+            self.nano += cost.nano
+        self.estimated = self.estimated or cost.estimated
+
+    def _write_cost(self) -> str:
+        if not self.nano:
+            return "unpriced" if self.unpriced else ""
+        return f"{'≈' if self.estimated else ''}{format_usd(self.nano)}"
+
     def write(self) -> str:
         """Return it as one line."""
         left = self.seconds_left
@@ -42,7 +58,7 @@ class Progress:
             f"{self.failed:,} failed" if self.failed else "",
             f"{self.kept:,} before" if self.kept else "",
             f"{self.rate:.1f}/s" if self.rate else "",
-            str(self.spent) if self.spent.requests else "",
+            self._write_cost(),
             f"{_write_time(left)} left" if left is not None and left >= 1 else "",
         ]
         return " · ".join(filter(None, parts))

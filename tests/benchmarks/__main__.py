@@ -16,6 +16,7 @@ BENCHMARKS = {
     "gateway": "the gateway: start, memory, CPU of a chunk, many streams, large prompts, readers that stop",
     "load": "CPU time of %load_ext over a bare IPython, beside other packages of magics",
     "stream": "a streamed answer in the client: CPU, delay, size, connections",
+    "batch": "many requests at a time, beside other clients: CPU of one, memory, an interrupt",
     "completion": "a line of the magics, and a name in a prompt, completed: CPU",
     "conversation": "long conversations: to restore one, and to ask one question more",
     "markdown": "the final Markdown of an answer: ordinary ones, and hostile ones of two sizes",
