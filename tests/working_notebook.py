@@ -43,10 +43,16 @@ Step = Ask | str
 
 
 class WorkingNotebook:
-    """Cells with their outputs, and the session of a kernel that runs them."""
+    """Cells with their outputs, and the session of a kernel that runs them.
 
-    def __init__(self, server: ScriptedServer, session: KernelSession | None = None) -> None:
+    `document` are all cells in order, as the page tells them; without it there is the order of the runs alone.
+    """
+
+    def __init__(
+        self, server: ScriptedServer, session: KernelSession | None = None, document: Sequence[str] = ()
+    ) -> None:
         self.server = server
+        self.document = document
         self._use(session or self._begin())
         self.outputs: dict[str, dict[str, dict[str, Any]]] = {}
         self.count = 0
@@ -59,6 +65,9 @@ class WorkingNotebook:
     def _use(self, session: KernelSession) -> None:
         self.session = session
         session.use_key(ApiKey(KEY))
+        if self.document:
+            session.cells.documents.see_page("a.ipynb", self.document, now=1.0)
+            session.cells.arrange()
 
     def restart(self) -> None:
         """Go on in another kernel, which restores the notebook."""

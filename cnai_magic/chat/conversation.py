@@ -169,6 +169,8 @@ class Conversation:
 
     def _is_unplaced(self, position: CellPosition) -> bool:
         """Tell whether the place of any cell is only estimated, where there is more than one turn."""
+        if self.document.source in ("", "page"):
+            return False
         cell, is_placed = position.cell, self.document.is_placed
         # Two texts compare faster than two places, and a long conversation has many.
         others = [

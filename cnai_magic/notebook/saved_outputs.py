@@ -15,6 +15,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
 from ..errors import InputError
 from ..money.cost import Charge
+from .cell_ids import may_be_saved
 from .read_record import (
     Event,
     KeptTurn,
@@ -102,6 +103,10 @@ class SavedOutputs:
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         used: set[str] = set()
+        # The IDs of all answers for which there is a charge.
+        self._charged: set[str] = set()
+        cells = list(cells)
+        self._keeps_ids = any(map(_holds_own_output, cells))
         for cell in cells:
             # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
             identifier = None if cell.id in used else cell.id
@@ -139,6 +144,10 @@ class SavedOutputs:
             self._change(about, cell)
         else:
             answer = self._answer(about, data, number)
+            if self._is_copy(answer.cell, cell):
+                # Of a cell that was copied, and not asked since: no turn, but it was paid for.
+                self._charge(list_all_attempts(answer))
+                return
             if answer.id in self.answers:
                 raise InputError("it is a copy of another one")
             self._save(cell, known, KeptTurn(answer, read_standing(about, answer), detached=False))
@@ -148,6 +157,9 @@ class SavedOutputs:
             try:
                 if isinstance(turn, InputError):
                     raise turn
+                if self._is_copy(turn.attempt.cell, cell):
+                    self._charge(list_all_attempts(turn.attempt))
+                    continue
                 self._save(cell, known, turn)
             except InputError as error:
                 self._left_out["{} earlier answer", error.what].append(number)
@@ -176,10 +188,24 @@ class SavedOutputs:
         for each in every:
             if each.id not in self.answers:
                 self.answers[each.id] = replace(each, others=()) if each.others else each
-                self.charges.append(each.make_charge())
+        self._charge(every)
         latest = max(each.reply.started for each in every)
         moment = latest if known is None else max(known, latest)
         self.turns.append(SavedTurn(name, turn.attempt, cell, moment, len(self.turns), turn.detached))
+
+    def _is_copy(self, own: str, cell: str | None) -> bool:
+        """Tell whether the output of a cell was copied there from its `own` cell.
+
+        In a file where no output is in its own cell the IDs have been changed: there none is a copy.
+        """
+        known = cell is not None and may_be_saved(cell) and may_be_saved(own)
+        return known and own != cell and self._keeps_ids
+
+    def _charge(self, attempts: Iterable[Attempt]) -> None:
+        for each in attempts:
+            if each.id not in self._charged:
+                self._charged.add(each.id)
+                self.charges.append(each.make_charge())
 
 
 def list_all_attempts(attempt: Attempt) -> tuple[Attempt, ...]:
@@ -194,6 +220,11 @@ def _name_cells(numbers: list[int]) -> str:
         return ""
     more = ", …" if len(known) > _MOST_CELLS else ""
     return f" in cell{'s' * (len(known) > 1)} {', '.join(known[:_MOST_CELLS])}{more}"
+
+
+def _holds_own_output(cell: SavedCell) -> bool:
+    """Tell whether any output of a cell says that it belongs to a cell of this ID."""
+    return cell.id is not None and any(about.get("cell") == cell.id for about, _ in _find_records(cell))
 
 
 def _find_records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -52,6 +52,8 @@ _QUESTIONS = st.tuples(st.sampled_from("abcd"), st.just([Ask()]) | st.lists(_ASK
 _CHANGES = st.tuples(st.sampled_from("vwxyz"), _COMMANDS.map(lambda line: [line]))
 _MIXED = st.tuples(st.sampled_from("ax"), st.lists(_ASKS | _COMMANDS, min_size=1, max_size=2))
 _RESTART = st.just(("", []))
+# Commands stand among the questions.
+_DOCUMENT = ["v", "a", "w", "b", "x", "c", "y", "d", "z", "new"]
 _STEPS = st.lists(_QUESTIONS | _QUESTIONS | _CHANGES | _CHANGES | _MIXED | _RESTART, min_size=6, max_size=20)
 
 
@@ -65,7 +67,7 @@ def test_a_document_brings_back_all_that_the_kernel_had(
     Also where cells failed, were run again in a fork, appended, or were commands first and questions later,
     and where the kernel was restarted meanwhile.
     """
-    notebook = WorkingNotebook(server)
+    notebook = WorkingNotebook(server, document=_DOCUMENT)
     notebook.session.settings.save_attempts = 100
     try:
         charges: list[Charge] = []
@@ -76,7 +78,7 @@ def test_a_document_brings_back_all_that_the_kernel_had(
                 charges += notebook.session.book.charges
                 notebook.restart()
         charges += notebook.session.book.charges
-        order = sorted(notebook.outputs)
+        order = [cell for cell in _DOCUMENT if cell in notebook.outputs]
         restored = restore(notebook.saved(order))
         assert state(restored.conversations.values()) == state(notebook.session.conversations)
         assert restored.current == notebook.session.conversations.current
@@ -193,7 +195,7 @@ def check_spend(made: list[Charge], restored: list[Charge]) -> None:
 
 def check_next_requests(notebook: WorkingNotebook, order: list[str]) -> None:
     """A kernel that restored the notebook sends what this one would, from each cell and from a new one."""
-    other = WorkingNotebook(notebook.server)
+    other = WorkingNotebook(notebook.server, document=notebook.document)
     try:
         other.session.cells.restore(restore(notebook.saved(order)))
         for cell in (*"abcd", "new"):

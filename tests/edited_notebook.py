@@ -1,0 +1,181 @@
+"""A notebook that somebody edits and runs: a real IPython shell, with the requests that a page sends.
+
+Cells have the IDs that JupyterLab gives them: the lower half of a split keeps its ID, merged cells and copies
+get new ones, cut and paste keeps it. Outputs are those that the shell displays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+
+from cnai_magic.magics.extension import CnaiMagics
+from cnai_magic.redaction import ApiKey
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.settings import Cnai
+from tests.servers import KEY, ScriptedServer
+
+__all__ = ["Cell", "EditedNotebook"]
+
+
+@dataclass
+class Cell:
+    """A code cell, with its outputs by their display IDs."""
+
+    id: str
+    source: str = ""
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def saved(self) -> dict[str, Any]:
+        """Return the cell as a file has it."""
+        return {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": self.id,
+            "metadata": {},
+            "outputs": list(self.outputs.values()),
+            "source": self.source.splitlines(keepends=True),
+        }
+
+
+class _Publisher(DisplayPublisher):
+    """Puts what is displayed below the cell that runs, or in place of the output of its display ID."""
+
+    notebook: EditedNotebook
+
+    def publish(  # type: ignore[override]
+        self, data: Any, metadata: Any = None, *, transient: Any = None, update: bool = False, **_: Any
+    ) -> None:
+        outputs, name = self.notebook.running.outputs, (transient or {}).get("display_id", "")
+        if update:
+            cells = self.notebook.every_cell
+            outputs = next((each.outputs for each in cells if name in each.outputs), {})
+        shown = {"output_type": "display_data", "data": data, "metadata": metadata or {}}
+        outputs[name or str(len(outputs))] = json.loads(json.dumps(shown))
+
+
+class EditedNotebook:
+    """Cells in the order of the document; `told_by` says from where the kernel can know it.
+
+    That is the "page", in each request, or the "file", as it is when it was saved last.
+    """
+
+    def __init__(self, server: ScriptedServer, path: Path, told_by: Literal["page", "file"]) -> None:
+        self.server, self.path, self.told_by = server, path, told_by
+        self.every_cell: list[Cell] = []
+        self.running = self.new_cell()
+        self.cells = [self.running]
+        self.undone: list[list[Cell]] = []
+        self.shell = InteractiveShell.instance()
+        self.shell.display_pub = _Publisher()
+        self.shell.display_pub.notebook = self
+        self._magics: CnaiMagics | None = None
+        self._begin()
+
+    @property
+    def session(self) -> KernelSession:
+        assert self._magics is not None
+        return self._magics.session
+
+    def new_cell(self, source: str = "") -> Cell:
+        cell = Cell(f"cell-{len(self.every_cell)}", source)
+        self.every_cell.append(cell)
+        return cell
+
+    def _begin(self) -> None:
+        """Begin a kernel: nothing is known any more."""
+        settings = Cnai(base_url=self.server.base_url, model="m", prices={"m": (1, 2)}, ledger="off")
+        settings.display, settings.notebook, settings.retries = "markdown", str(self.path), 0
+        self._magics = CnaiMagics(self.shell, settings)
+        self._magics.session.use_key(ApiKey(KEY))
+        self.shell.register_magics(self._magics)
+        self.shell.events.register("post_run_cell", self._magics.end_of_cell)
+
+    def close(self) -> None:
+        """End the kernel."""
+        assert self._magics is not None
+        self.shell.events.unregister("post_run_cell", self._magics.end_of_cell)
+        self.session.close()
+
+    def restart(self, tools: Cell) -> None:
+        """Save, restart the kernel, and restore the conversations by a command in a cell."""
+        self.save()
+        self.close()
+        self._begin()
+        self.undone.clear()
+        self.run(tools, "%cnai_chat restore")
+        self.save()
+
+    def run(self, cell: Cell, source: str) -> None:
+        """Run a cell, with what is typed into it."""
+        cell.source, self.running = source, cell
+        cell.outputs.clear()
+        metadata: dict[str, Any] = {"cellId": cell.id}
+        if self.told_by == "page":
+            metadata["cnai"] = {"cells": [each.id for each in self.cells], "path": self.path.name}
+        self.shell.parent_header = {
+            "header": {"msg_id": object()},
+            "metadata": metadata,
+            "content": {"code": source, "allow_stdin": False},
+        }
+        result = self.shell.run_cell(source, store_history=False, silent=False)
+        result.raise_error()
+
+    def save(self) -> None:
+        """Save the notebook as Jupyter does: whole, in place of the former file."""
+        body = {
+            "cells": [cell.saved() for cell in self.cells],
+            "metadata": {},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        beside = self.path.with_suffix(".new")
+        beside.write_text(json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        beside.replace(self.path)
+
+    def sent(self) -> list[str]:
+        """Return the questions of the last request."""
+        messages = self.server.requests[-1].json()["messages"]
+        return [each["content"] for each in messages if each["role"] == "user"]
+
+    # -- edits --------------------------------------------------------------------------------------
+
+    def _change(self, cells: Sequence[Cell]) -> None:
+        self.undone.append(self.cells)
+        self.cells = list(cells)
+
+    def undo(self) -> None:
+        if self.undone:
+            self.cells = self.undone.pop()
+
+    def insert(self, index: int) -> Cell:
+        cell = self.new_cell()
+        self._change([*self.cells[:index], cell, *self.cells[index:]])
+        return cell
+
+    def delete(self, index: int) -> None:
+        self._change([*self.cells[:index], *self.cells[index + 1 :]])
+
+    def move(self, index: int, to: int) -> None:
+        rest = [*self.cells[:index], *self.cells[index + 1 :]]
+        self._change([*rest[:to], self.cells[index], *rest[to:]])
+
+    def copy(self, index: int, to: int) -> None:
+        """Copy a cell with its outputs."""
+        copied = self.new_cell(self.cells[index].source)
+        copied.outputs = {f"copied {name}": each for name, each in self.cells[index].outputs.items()}
+        self._change([*self.cells[:to], copied, *self.cells[to:]])
+
+    def split(self, index: int) -> None:
+        """The upper half is a new cell; the lower one keeps its ID and its outputs."""
+        self._change([*self.cells[:index], self.new_cell(), *self.cells[index:]])
+
+    def merge(self, index: int) -> None:
+        """The merged cell is a new one, and has no outputs."""
+        self._change([*self.cells[:index], self.new_cell(), *self.cells[index + 2 :]])

@@ -1,0 +1,226 @@
+"""What a reader sees from top to bottom is what is sent: random edits and runs, compared with a reader.
+
+The reader knows the cells from top to bottom, what each was asked last and in which conversation. A real
+shell gets what pages send with each request, or the file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+
+from tests.edited_notebook import Cell, EditedNotebook
+from tests.properties import random_examples
+from tests.servers import ScriptedServer, sse
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        running.always(sse("yes"))
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def shell() -> Iterator[None]:
+    assert not InteractiveShell.initialized()
+    try:
+        yield
+    finally:
+        InteractiveShell.clear_instance()
+
+
+@dataclass
+class _Chat:
+    """A conversation as a reader knows it: the question that is in force of each cell."""
+
+    origin: str = ""
+    made: int = 0
+    asked: dict[str, str] = field(default_factory=dict)
+    # When each cell was asked last in it, and with which questions above.
+    times: dict[str, int] = field(default_factory=dict)
+    above: dict[str, list[str]] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.chats = {"main": _Chat()}
+        self.current = "main"
+        self.clock = 0
+        self.first: dict[str, int] = {}
+
+    def ask(self, cell: str, question: str, document: Sequence[str]) -> list[str]:
+        """Return what is sent: the questions above the cell, and this one."""
+        self.clock += 1
+        chat = self.chats[self._choose(cell)]
+        above = self.list_above(chat, cell, document)
+        self.first.setdefault(cell, self.clock)
+        chat.asked[cell], chat.times[cell], chat.above[cell] = question, self.clock, above
+        chat.away.discard(cell)
+        return [*above, question]
+
+    def list_above(self, chat: _Chat, cell: str, document: Sequence[str]) -> list[str]:
+        above = document[: document.index(cell)]
+        return [chat.asked[each] for each in above if each in chat.asked and each not in chat.away]
+
+    def list_stale(self, name: str, document: Sequence[str]) -> list[str]:
+        chat = self.chats[name]
+        standing = [each for each in document if each in chat.asked and each not in chat.away]
+        return [each for each in standing if self.list_above(chat, each, document) != chat.above[each]]
+
+    def _choose(self, cell: str) -> str:
+        """Return the conversation of a cell: where it was asked, or a fork made since that is in use."""
+        holding = [name for name, chat in self.chats.items() if cell in chat.asked and cell not in chat.away]
+        holding = holding or [name for name, chat in self.chats.items() if cell in chat.away]
+        if not holding or self.current in holding:
+            return self.current
+        name, made = self.current, 0
+        while name := self.chats[name].origin if (made := self.chats[name].made) else "":
+            if name in holding and self.first[cell] < made:
+                return self.current
+        return max(holding, key=lambda each: self.chats[each].times.get(cell, 0))
+
+    def begin(self, name: str) -> None:
+        self.chats[name] = _Chat()
+        self.current = name
+
+    def fork(self, name: str, cell: str, document: Sequence[str]) -> None:
+        self.clock += 1
+        origin = self.chats[self.current]
+        above = document[: document.index(cell)]
+        standing = [each for each in document if each in origin.asked and each not in origin.away]
+        fork = self.chats[name] = _Chat(self.current, self.clock, dict(origin.asked), {}, dict(origin.above))
+        fork.asked = {each: origin.asked[each] for each in standing}
+        fork.away = {each for each in standing if each not in above}
+        self.current = name
+
+    def restart(self, document: Sequence[str]) -> None:
+        """What was deleted is not in the file."""
+        for chat in self.chats.values():
+            for cell in [each for each in chat.asked if each not in document]:
+                del chat.asked[cell]
+                chat.away.discard(cell)
+
+
+_NUMBER = st.integers(min_value=0, max_value=30)
+_KINDS = (
+    ["insert"] * 3
+    + ["run"] * 7
+    + ["delete", "delete", "undo", "undo", "move", "move", "copy", "split", "merge"]
+)
+_STEPS = st.lists(
+    st.tuples(st.sampled_from([*_KINDS, "fork", "new", "use", "restart", "save"]), _NUMBER, _NUMBER),
+    min_size=8,
+    max_size=25,
+)
+
+
+class _Both:
+    """Does each step with the notebook and with the reader, and compares what is sent."""
+
+    def __init__(self, notebook: EditedNotebook, *, saves: bool) -> None:
+        self.notebook, self.reader, self.saves = notebook, _Reader(), saves
+        # Commands run here; a command that begins a conversation has a cell of its own, and stays.
+        self.tools = notebook.cells[0]
+        self.fixed = {self.tools.id}
+        self.count = 0
+
+    def do(self, kind: str, one: int, other: int) -> None:
+        notebook, cells = self.notebook, self.notebook.cells
+        index, to = one % len(cells), 1 + other % len(cells)
+        free = cells[index].id not in self.fixed
+        if kind == "insert":
+            self._ask(notebook.insert(to))
+        elif kind == "run" and free:
+            self._ask(cells[index])
+        elif kind == "delete" and free:
+            notebook.delete(index)
+        elif kind == "move" and index:
+            notebook.move(index, max(1, to - 1))
+        elif kind == "copy" and free:
+            notebook.copy(index, to)
+        elif kind == "split" and free:
+            notebook.split(index)
+        elif kind == "merge" and free and index + 1 < len(cells) and cells[index + 1].id not in self.fixed:
+            notebook.merge(index)
+        elif kind == "undo":
+            notebook.undo()
+        elif kind == "fork":
+            self._begin(to, "fork")
+        elif kind == "new":
+            self._begin(to, "new")
+        elif kind == "use":
+            names = list(self.reader.chats)
+            self.reader.current = names[other % len(names)]
+            self._run(self.tools, f"%cnai_chat use {self.reader.current}")
+        elif kind == "restart":
+            notebook.restart(self.tools)
+            self.reader.restart(self.document)
+        self._compare()
+
+    @property
+    def document(self) -> list[str]:
+        return [cell.id for cell in self.notebook.cells]
+
+    def _begin(self, to: int, command: str) -> None:
+        cell, name = self.notebook.insert(to), f"chat{len(self.reader.chats)}"
+        self.notebook.undone.clear()
+        self.fixed.add(cell.id)
+        if command == "fork":
+            self.reader.fork(name, cell.id, self.document)
+        else:
+            self.reader.begin(name)
+        self._run(cell, f"%cnai_chat {command} {name}")
+
+    def _ask(self, cell: Cell) -> None:
+        self.count += 1
+        question = f"question {self.count}"
+        expected = self.reader.ask(cell.id, question, self.document)
+        self._run(cell, f"%%cnai\n{question}")
+        assert self.notebook.sent() == expected
+
+    def _run(self, cell: Cell, source: str) -> None:
+        if self.saves:
+            self.notebook.save()
+        self.notebook.run(cell, source)
+
+    def _compare(self) -> None:
+        """After a run, what the kernel shows is what the reader sees."""
+        conversations = self.notebook.session.conversations
+        assert conversations.current == self.reader.current
+
+
+def _follow(
+    server: ScriptedServer, path: Path, steps: Sequence[tuple[str, int, int]], *, saves: bool
+) -> None:
+    notebook = EditedNotebook(server, path, "file" if saves else "page")
+    try:
+        both = _Both(notebook, saves=saves)
+        for step in steps:
+            both.do(*step)
+    finally:
+        notebook.close()
+        server.requests.clear()
+
+
+@random_examples(100)
+@given(_STEPS)
+def test_a_page_that_tells_the_order_is_followed(
+    server: ScriptedServer, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
+) -> None:
+    _follow(server, tmp_path_factory.getbasetemp() / "page.ipynb", steps, saves=False)
+
+
+@random_examples(100)
+@given(_STEPS)
+def test_a_file_that_is_saved_before_each_run_is_followed(
+    server: ScriptedServer, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
+) -> None:
+    _follow(server, tmp_path_factory.getbasetemp() / "file.ipynb", steps, saves=True)
