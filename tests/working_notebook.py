@@ -45,7 +45,7 @@ Step = Ask | str
 class WorkingNotebook:
     """Cells with their outputs, and the session of a kernel that runs them.
 
-    `document` are all cells in order, as the page tells them; without it there is the order of the runs alone.
+    `document` are all cells in order, as the page tells them; without it only the runs have an order.
     """
 
     def __init__(
