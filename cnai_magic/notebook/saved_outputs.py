@@ -147,7 +147,7 @@ class SavedOutputs:
             if self._is_copy(answer.cell, cell):
                 # Of a cell that was copied, and not asked since: no turn, but it was paid for.
                 self._charge(list_all_attempts(answer))
-                return
+                raise InputError("it is a copy of another one")
             if answer.id in self.answers:
                 raise InputError("it is a copy of another one")
             self._save(cell, known, KeptTurn(answer, read_standing(about, answer), detached=False))
