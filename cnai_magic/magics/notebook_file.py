@@ -9,7 +9,6 @@ from typing import Any
 
 from ..chat.attempt import Attempt
 from ..errors import InputError
-from ..notebook.cell_ids import may_be_saved
 from ..notebook.cell_order import SavedOrder, read_order
 from ..notebook.notebook_files import (
     find_notebook,
@@ -18,6 +17,7 @@ from ..notebook.notebook_files import (
     read_saved_cells,
 )
 from ..notebook.saved_outputs import SavedCell, read_answers
+from ..notebook.untrusted import may_be_saved
 from ..settings import Cnai
 from .notebook_path import find_notebook_name, is_named_exactly
 from .running_cell import RunningCell

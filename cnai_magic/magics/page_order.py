@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..notebook.cell_ids import may_be_saved
+from ..notebook.untrusted import may_be_saved
 
 __all__ = ["PageOrder", "read_page_order"]
 

@@ -11,8 +11,8 @@ from ..api.message_parts import TextPart
 from ..chat.attachments import Attachment
 from ..errors import InputError
 from ..languages import say
-from ..notebook.cell_ids import may_be_saved
 from ..notebook.seen_cells import CellRun, choose_by_number, fit, place_above, read_outputs
+from ..notebook.untrusted import may_be_saved
 from .shell_session import ShellSession
 
 __all__ = ["attach_cells"]

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .untrusted import may_be_saved
+
 if TYPE_CHECKING:
     from .saved_outputs import SavedCell
 
-__all__ = ["CellIds", "may_be_saved"]
-
-# The form of IDs in files of format 4.5 (nbformat's schema).
-_FORM = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-
-
-def may_be_saved(cell: str) -> bool:
-    """Tell whether a file can hold this ID; VS Code names cells by an address that no file holds."""
-    return _FORM.fullmatch(cell) is not None
+__all__ = ["CellIds"]
 
 
 class CellIds:

@@ -15,7 +15,6 @@ from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
 from ..errors import InputError
 from ..money.cost import Charge
-from .cell_ids import may_be_saved
 from .read_record import (
     Event,
     KeptTurn,
@@ -25,6 +24,7 @@ from .read_record import (
     read_standing,
 )
 from .saved_state import SavedState, read_state
+from .untrusted import may_be_saved
 
 __all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "list_all_attempts", "read_answers"]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, TypeGuard
@@ -21,6 +22,7 @@ __all__ = [
     "decode_number",
     "describe",
     "is_name",
+    "may_be_saved",
     "read_count",
     "read_flag",
     "read_mapping",
@@ -37,10 +39,17 @@ _LARGEST = 10**15
 _LONGEST_NAME = 200
 _LONGEST_NOTE = 300
 _LONGEST_NUMBER = 40
+# The form of the IDs of cells in files of format 4.5 (nbformat's schema).
+_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class Unsound(Exception):
     """Something that was read cannot be used; the text says what it is."""
+
+
+def may_be_saved(cell: str) -> bool:
+    """Tell whether a file can hold this ID; VS Code names cells by an address that no file holds."""
+    return _CELL_ID.fullmatch(cell) is not None
 
 
 def read_mapping(value: object) -> Mapping[str, Any]:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from cnai_magic.notebook.cell_ids import CellIds, may_be_saved
+from cnai_magic.notebook.cell_ids import CellIds
 from cnai_magic.notebook.saved_outputs import SavedCell
+from cnai_magic.notebook.untrusted import may_be_saved
 
 SAVED = [
     SavedCell("a", "%%cnai\none", ()),
