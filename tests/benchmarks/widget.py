@@ -127,7 +127,8 @@ def _open(
 
 
 def _close(notebook: NotebookPage) -> None:
-    notebook.close()
+    notebook.clear()
+    notebook.page.close()
     assert not notebook.errors, notebook.errors
 
 

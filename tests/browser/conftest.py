@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.notebooks import new_notebook
 from tests.servers import ScriptedServer
@@ -71,6 +71,12 @@ def notebook7(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory)
         yield server
 
 
+@pytest.fixture(scope="package")
+def free_pages(context: BrowserContext) -> list[Page]:
+    """Pages in which JupyterLab runs, without a notebook: most of what a page costs is its start."""
+    return []
+
+
 @pytest.fixture
 def upstream() -> Iterator[ScriptedServer]:
     """The server of the API, scripted by the test."""
@@ -93,13 +99,14 @@ class OpenNotebook(Protocol):
 
 @pytest.fixture
 def open_notebook(
-    request: pytest.FixtureRequest, context: BrowserContext, upstream: ScriptedServer
+    request: pytest.FixtureRequest, context: BrowserContext, free_pages: list[Page], upstream: ScriptedServer
 ) -> Iterator[OpenNotebook]:
     """Opens notebooks whose first cell loads the magics, with `upstream` for their server.
 
-    `before` is a script that runs in the page before all others.
+    `before` is a script that runs in the page before all others; such a page is a new one.
     """
     opened: list[NotebookPage] = []
+    used_again: list[NotebookPage] = []
 
     def opens(
         *cells: str,
@@ -118,16 +125,23 @@ def open_notebook(
         notebook.metadata["kernelspec"]["name"] = kernel
         name = f"{request.node.name.partition('[')[0]}-{len(list(server.folder.iterdir()))}.ipynb"
         server.write(name, notebook)
-        page = context.new_page()
+        # Notebook 7 opens each notebook in a page of its own.
+        shared = app == "lab" and not before
+        page = free_pages.pop() if shared and free_pages else context.new_page()
         page.set_viewport_size({"width": width, "height": height})
         if before:
             page.add_init_script(before)
         opened.append(NotebookPage(server, page, name))
+        if shared:
+            used_again.append(opened[-1])
         return opened[-1]
 
     yield opens
     for each in opened:
-        each.close()
+        if each.clear() and each in used_again:
+            free_pages.append(each.page)
+        else:
+            each.page.close()
     for each in opened:
         assert not each.dialogs, each.dialogs
         assert not each.errors, each.errors

@@ -74,6 +74,10 @@ def running_jupyter(app: str, home: Path, *, ipykernel6: str = "") -> Iterator[J
         Path(environment[f"JUPYTER_{kind}_DIR"]) for kind in ("DATA", "CONFIG", "RUNTIME")
     )
     _write_json(config / "labconfig" / "default_setting_overrides.json", _QUIET)
+    # Each page would ask whether the application is to be built anew, which starts node twice.
+    (config / "labconfig" / "page_config.json").write_text(
+        json.dumps({"buildAvailable": False, "buildCheck": False})
+    )
     if ipykernel6:
         spec = {
             "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],

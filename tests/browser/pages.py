@@ -18,13 +18,19 @@ PATIENCE = 20_000
 
 SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
 
+# Leaves the application as it was before a notebook was opened; says whether it did.
+_CLEAR = """async () => {
+  for (const widget of [...jupyterapp.shell.widgets('main')]) widget.dispose();
+  await jupyterapp.serviceManager.sessions.shutdownAll();
+  return !document.querySelector('.jp-Dialog, .jp-Notebook, .cnai-answer');
+}"""
 _KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 
 expect.set_options(timeout=PATIENCE)
 
 
 class NotebookPage:
-    """One page with one notebook.
+    """One page with one notebook; in a page where JupyterLab runs already, it opens it there.
 
     `requests` are all it made, `dialogs` what it opened, `errors` what a widget's module did not catch.
     """
@@ -37,10 +43,19 @@ class NotebookPage:
         self.dialogs: list[str] = []
         self.errors: list[str] = []
         page.set_default_timeout(PATIENCE)
-        page.on("request", lambda request: self.requests.append(request))
-        page.on("dialog", self._dialog)
-        page.on("pageerror", self._page_error)
-        page.goto(server.page(name))
+        self._listeners = {
+            "request": lambda request: self.requests.append(request),
+            "dialog": self._dialog,
+            "pageerror": self._page_error,
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)  # type: ignore[call-overload]
+        if page.url.startswith(server.url):
+            page.evaluate(
+                "async path => { await jupyterapp.commands.execute('docmanager:open', { path }) }", name
+            )
+        else:
+            page.goto(server.page(name))
         self.until_idle()
 
     def _dialog(self, dialog: Dialog) -> None:
@@ -125,7 +140,8 @@ class NotebookPage:
         )
 
     def reload(self) -> None:
-        self.page.reload()
+        # By its address: the application may have been loaded with another notebook.
+        self.page.goto(self.server.page(self.name))
         # A kernel that is busy tells its state only when it has nothing to do.
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
 
@@ -134,9 +150,12 @@ class NotebookPage:
         self.page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save') }")
         return self.server.read(self.name)
 
-    def close(self) -> None:
-        self.page.evaluate("async () => { await window.jupyterapp?.serviceManager.sessions.shutdownAll() }")
-        self.page.close()
+    def clear(self) -> bool:
+        """End the kernels and close the notebook; True where the page can open another one."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.unroute_all(behavior="ignoreErrors")
+        return bool(self.page.evaluate(_CLEAR))
 
     # -- what is seen ---------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ _WATCH_HEIGHT = """() => {
   };
   new ResizeObserver(note).observe(area);
   new MutationObserver(note).observe(area, { childList: true, subtree: true });
-  const frame = () => { note(); requestAnimationFrame(frame) };
+  const frame = () => { note(); if (area.isConnected) requestAnimationFrame(frame) };
   frame();
 }"""
 
