@@ -1,6 +1,7 @@
 /** What an output says of its answer. A notebook may come from anybody: what is not as it should be is not there. */
 
 export const PAGE_TYPE = "application/vnd.cnai+json";
+export const WIDGET_TYPE = "application/vnd.jupyter.widget-view+json";
 
 /** IDs of cells, turns and answers, as the kernel takes them. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;

@@ -23,6 +23,12 @@ export function findCell(panel: NotebookPanel, id: string): Cell | undefined {
   return panel.content.widgets.find((each) => each.model.id === id && each.model.type === "code");
 }
 
+/** The model of the code cell of an ID, also where its view is gone. */
+export function findModel({ context }: NotebookPanel, id: string): ICodeCellModel | undefined {
+  for (const each of context.model.cells) if (each.id === id && each.type === "code") return each as ICodeCellModel;
+  return undefined;
+}
+
 export function getOutputs(cell: Cell): ICodeCellModel["outputs"] | null {
   return cell.model.type === "code" ? (cell.model as ICodeCellModel).outputs : null;
 }

@@ -8,6 +8,8 @@ const CHINESE: Record<string, string> = {
   "Change to Prompt Cell Type": "更改为提示词单元格类型",
   "Make the cell ask a model": "让此单元格向模型提问",
   "Answer": "回答",
+  "An answer is coming · {seconds} s": "回答正在生成 · {seconds} 秒",
+  "An answer will come": "回答即将生成",
   "Former attempt": "上一次回答",
   "Later attempt": "下一次回答",
   "Attempt {index} of {count}": "第 {index} 次回答，共 {count} 次",

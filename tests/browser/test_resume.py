@@ -1,0 +1,75 @@
+"""An answer that comes while its page is reloaded lands in the notebook all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.servers import ScriptedServer, sse
+
+from .answers import Gate, stream
+from .conftest import OpenNotebook
+from .pages import NotebookPage
+
+
+def answers(notebook: NotebookPage) -> list[list[str]]:
+    """Return what the file has below each cell, without footers."""
+    shown: list[Any] = [cell.outputs for cell in notebook.saved().cells[1:]]
+    return [
+        [each["text"] if "text" in each else each.data["text/plain"].partition("\n\n")[0] for each in outputs]
+        for outputs in shown
+    ]
+
+
+@pytest.mark.parametrize(
+    ("app", "kernel"), [("lab", "python3"), ("lab", "ipykernel6"), ("notebook", "python3")]
+)
+def test_answers_that_come_during_a_reload_land_in_their_cells(
+    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str, kernel: str
+) -> None:
+    begun, ended = Gate(), Gate()
+    upstream.reply(stream("Hello", begun, " wide", ended, " world."))
+    upstream.reply(sse("Second."))
+    notebook = open_notebook(
+        "print('Before')\n%cnai One?", "%%cnai\nTwo?", "print('Last')", app=app, kernel=kernel
+    )
+    notebook.run(0)
+    other = NotebookPage(notebook.server, notebook.page.context.new_page(), notebook.name)
+    notebook.run_all()
+    expect(notebook.live.first).to_contain_text("Hello")
+    if app == "notebook":
+        notebook.saved()
+    notebook.reload()
+    coming = notebook.outputs(1).locator(".cnai-coming")
+    expect(coming).to_contain_text("An answer is coming")
+    expect(notebook.outputs(1)).to_contain_text("Before")
+    expect(notebook.outputs(2)).to_contain_text("An answer will come")
+    begun.open()
+    expect(coming).to_contain_text("… wide")
+    notebook.picture(f"coming-{app}")
+    ended.open()
+    expect(notebook.outputs(1)).to_contain_text("Hello wide world.")
+    expect(notebook.outputs(2)).to_contain_text("Second.")
+    notebook.until_idle()
+    expect(notebook.page.locator(".cnai-coming")).to_have_count(0)
+    assert answers(notebook)[:2] == [["Before\n", "Hello wide world."], ["Second."]]
+    expect(notebook.page.locator(".jp-InputPrompt").nth(1)).to_have_text("[3]:")
+    # Another page that was open all the time leaves it to this one.
+    expect(other.outputs(1)).to_have_text("")
+    other.page.close()
+
+    # What came while no page was open: the kernel is asked for it.
+    held = Gate()
+    upstream.reply(stream("Third", held, " answer."))
+    notebook.run_cell(2)
+    expect(notebook.live).to_contain_text("Third")
+    page, url = notebook.page, notebook.page.url
+    page.goto("about:blank")
+    held.open()
+    page.goto(url)
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    expect(notebook.outputs(2)).to_contain_text("Third answer.")
+    notebook.until_idle()
+    assert answers(notebook)[1] == ["Third answer."]
