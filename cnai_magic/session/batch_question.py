@@ -7,26 +7,22 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from functools import partial
 from uuid import uuid4
 
-from ..api.answering_model import find_answering_model
 from ..api.concurrent_client import ConcurrentClient, Exchange
 from ..api.messages import ChatRequest, Chunk
 from ..api.parallelism import Parallelism
 from ..api.retries import choose_wait
-from ..api.token_usage import Usage
 from ..api.usage import complete_usage
 from ..errors import BudgetError, CnaiError, InvalidRequestError, RateLimitError, TruncatedError
 from ..money.budget import Budget, Limits, TokenBudget
-from ..money.cost import Charge, Cost
-from ..money.price import cost_of
 from ..money.spending import Spending
 from .batch_outbox import Outbox
 from .batch_outcome import Job, Outcome
 from .json_question import JSONModes, JSONQuestion
 from .received import Received
+from .sent_request import RequestCharges
 
 __all__ = ["BatchLimit", "BatchQuestion", "Shared"]
 
@@ -103,9 +99,8 @@ class BatchQuestion:
         self._held = self._own = _NOT_HELD
         self._is_held = False
         self._exchange = Exchange()
-        self._name = shared.name_next()
-        self._started = datetime.now(timezone.utc)
-        self._clock = time.monotonic()
+        question, name = self._job.question, shared.name_next()
+        self._charges = RequestCharges(question, self._request, shared.spending, shared.notebook, name)
 
     async def ask(self) -> CnaiError | None:
         """Ask, again where that is worth it, until there is an outcome; return its error, if any."""
@@ -209,18 +204,11 @@ class BatchQuestion:
         shared, exchange = self._shared, self._exchange
         if shared.client.takes(self._request):
             number = exchange.begin_post()
-            await shared.outbox.note(self._note(number), self._job.question.lookup)
+            await shared.outbox.note(self._charges.charge_prompt(number), self._job.question.lookup)
             chunk = await shared.client.post(self._request, exchange)
             if chunk is not None:
                 return chunk
-        return await shared.client.stream(self._request, exchange, shared.executor, self._note_now)
-
-    def _note(self, number: int) -> Charge:
-        prompt = complete_usage(None, self._request.sent_messages, "")
-        return self._make_charge(number, prompt, "lost")
-
-    def _note_now(self, number: int) -> None:
-        self._shared.spending.journal.open(self._note(number), self._job.question.lookup.price)
+        return await shared.client.stream(self._request, exchange, shared.executor, self._charges.note_post)
 
     # -- money ------------------------------------------------------------------------------------
 
@@ -280,65 +268,17 @@ class BatchQuestion:
 
     def _sum_up(self, chunk: Chunk, finish_reason: str) -> Received:
         """Return what has come of the request, as facts."""
-        question, request, exchange = self._job.question, self._request, self._exchange
-        usage = Usage()
-        if exchange.sent:
-            usage = complete_usage(chunk.usage, request.sent_messages, chunk.text, chunk.reasoning)
-            limit, tokens = request.max_tokens, usage.completion_tokens
-            if limit is not None and tokens > limit and not usage.estimated:
-                self._shared.spending.note_length(question.host, request.model, limit, tokens)
-        charges: list[Charge] = []
-        if exchange.abandoned:
-            prompt = complete_usage(None, request.sent_messages, "")
-            charges += [self._make_charge(number, prompt, "failed") for number in exchange.abandoned]
-        capped = self._held.capped or self._own.capped
-        if finish_reason == "length" and capped:
-            finish_reason = "budget"
-        answered_by = find_answering_model(request.model, chunk.model)
-        if exchange.sent:
-            charges.append(self._make_charge(exchange.posts, usage, finish_reason, answered_by))
-        sent = {*exchange.abandoned, *([exchange.posts] if exchange.sent else [])}
-        posts = range(1, exchange.posts + 1)
-        return Received(
-            question=question,
-            request=request,
-            tokens=self._held,
-            id=self._name_request(exchange.posts),
-            text=chunk.text,
-            reasoning=chunk.reasoning,
-            answered_by=answered_by,
-            note=chunk.note,
-            finish_reason=finish_reason,
-            usage=usage,
-            cost=charges[-1].cost if exchange.sent else Cost(0),
-            charges=charges,
-            free=[self._name_request(number) for number in posts if number not in sent],
-            lookup=None if question.lookup.done else question.lookup,
-            started=self._started,
-            seconds=time.monotonic() - self._clock,
-            first_token_after=None,
-            logprobs=chunk.logprobs,
-        )
-
-    def _make_charge(self, number: int, usage: Usage, finish_reason: str, answered_by: str = "") -> Charge:
-        question = self._job.question
-        return Charge(
-            self._request.model,
-            "" if question.options.once else question.conversation.name,
+        request, charges = self._request, self._charges
+        usage = complete_usage(chunk.usage, request.sent_messages, chunk.text, chunk.reasoning)
+        return charges.sum_up(
+            self._exchange,
+            chunk._replace(finish_reason=finish_reason),
             usage,
-            cost_of(usage, question.lookup.price),
-            demo=question.demo,
-            id=self._name_request(number),
-            time=self._started,
-            host=question.host,
-            notebook=self._shared.notebook,
-            finish_reason=finish_reason,
-            answered_by=answered_by,
+            self._held,
+            request,
+            capped=self._held.capped or self._own.capped,
+            seconds=charges.count_seconds(),
         )
-
-    def _name_request(self, number: int) -> str:
-        """Return the ID of a request that was sent; that of the first is the answer's."""
-        return self._name if number <= 1 else f"{self._name}-{number}"
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

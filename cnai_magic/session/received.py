@@ -46,7 +46,7 @@ class Received:
     lookup: PriceLookup | None
     started: datetime
     seconds: float
-    first_token_after: float | None
+    first_token_after: float | None = None
     logprobs: tuple[TokenProbability, ...] = ()
     thinking: str = ""
     steps: tuple[Message, ...] = ()

@@ -1,14 +1,15 @@
-"""One request that is sent for a question: what it may be charged with, and what came of it, as facts."""
+"""A request that is sent for a question: what it may be charged with, and what came of it, as facts."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from ..api.answering_model import find_answering_model
-from ..api.messages import ChatRequest
+from ..api.messages import ChatRequest, Chunk
 from ..api.thinking_control import describe_effect
 from ..api.token_usage import Usage
 from ..api.usage import complete_usage, estimate_usage
@@ -23,16 +24,130 @@ from .reply_reader import Arrived, ReplyReader
 if TYPE_CHECKING:
     from ..api.client import Client
 
-__all__ = ["SentRequest"]
+__all__ = ["RequestCharges", "SentRequest"]
 
 # Seconds that an answer takes at least if its price is still being looked up.
 _PRICE_GRACE = 0.3
 
 
+class _Posts(Protocol):
+    """How often a request was sent: `abandoned` are the numbers of those before the last to be charged.
+
+    `sent`: the last one left whole and was not refused.
+    """
+
+    posts: int
+    abandoned: list[int]
+    sent: bool
+
+
+class RequestCharges:
+    """What a request is charged with; each time that it is sent has an ID.
+
+    `notebook` is the name under which the ledger counts what it costs, `name` the ID of the first time.
+    """
+
+    def __init__(
+        self, question: Question, request: ChatRequest, spending: Spending, notebook: str, name: str
+    ):
+        self._question = question
+        self._request = request
+        self._spending = spending
+        self._notebook = notebook
+        self._name = name
+        self._started = datetime.now(timezone.utc)
+        self._clock = time.monotonic()
+
+    def note_post(self, number: int) -> None:
+        """Note that the request is about to be sent, for the case that this process dies."""
+        self._spending.journal.open(self.charge_prompt(number), self._question.lookup.price)
+
+    def note_growth(self, number: int, tokens: int) -> None:
+        """Note how many tokens of the answer have come."""
+        self._spending.journal.grow(self._name_post(number), tokens, self._question.lookup.price)
+
+    def count_seconds(self) -> float:
+        """Return the time since the request was made."""
+        return time.monotonic() - self._clock
+
+    def list_free(self, posts: _Posts) -> list[str]:
+        """Return the IDs of the requests that the server refused, or never got."""
+        charged = {*posts.abandoned, *([posts.posts] if posts.sent else [])}
+        return [self._name_post(number) for number in range(1, posts.posts + 1) if number not in charged]
+
+    def charge_prompt(self, number: int, finish_reason: str = "lost") -> Charge:
+        """Return the charge of a request of which no answer has come."""
+        return self._make_charge(number, estimate_usage(self._request.sent_messages, ""), finish_reason)
+
+    def sum_up(
+        self,
+        posts: _Posts,
+        came: Chunk,
+        usage: Usage,
+        tokens: TokenBudget,
+        request: ChatRequest,
+        *,
+        capped: bool,
+        seconds: float,
+    ) -> Received:
+        """Return what has come of the request, which is `request` with the limit of its budget.
+
+        `usage` is what its answer took, and `capped` says that a budget allowed less than what was asked for.
+        """
+        question, lookup, sent = self._question, self._question.lookup, posts.sent
+        usage = usage if sent else Usage()
+        limit, completion_tokens = request.max_tokens, usage.completion_tokens
+        if limit is not None and completion_tokens > limit and not usage.estimated:
+            self._spending.note_length(question.host, request.model, limit, completion_tokens)
+        reason = "budget" if came.finish_reason == "length" and capped else came.finish_reason
+        answered_by = find_answering_model(request.model, came.model)
+        charges = [self.charge_prompt(number, "failed") for number in posts.abandoned]
+        if sent:
+            charges.append(self._make_charge(posts.posts, usage, reason, answered_by))
+        return Received(
+            question=question,
+            request=request,
+            tokens=tokens,
+            id=self._name_post(posts.posts),
+            text=came.text,
+            reasoning=came.reasoning,
+            answered_by=answered_by,
+            note=came.note,
+            finish_reason=reason,
+            usage=usage,
+            cost=charges[-1].cost if sent else Cost(0),
+            charges=charges,
+            free=self.list_free(posts),
+            lookup=None if lookup.done else lookup,
+            started=self._started,
+            seconds=seconds,
+            logprobs=came.logprobs,
+        )
+
+    def _make_charge(self, number: int, usage: Usage, finish_reason: str, answered_by: str = "") -> Charge:
+        question = self._question
+        return Charge(
+            model=self._request.model,
+            conversation="" if question.options.once else question.conversation.name,
+            usage=usage,
+            cost=cost_of(usage, question.lookup.price),
+            demo=question.demo,
+            id=self._name_post(number),
+            time=self._started,
+            host=question.host,
+            notebook=self._notebook,
+            finish_reason=finish_reason,
+            answered_by=answered_by,
+        )
+
+    def _name_post(self, number: int) -> str:
+        return self._name if number <= 1 else f"{self._name}-{number}"
+
+
 class SentRequest:
     """Sends a request by its `reader`, notes each sending in the journal, and sums up what came of it.
 
-    `tokens` are held for it, `notebook` is the name under which the ledger counts what it costs.
+    `tokens` are held for it.
     """
 
     def __init__(
@@ -44,15 +159,13 @@ class SentRequest:
         spending: Spending,
         notebook: str,
     ) -> None:
-        self._question = question
         self._request = request
         self._tokens = tokens
-        self._spending = spending
-        self._notebook = notebook
-        self._name = uuid4().hex[:16]
-        self._started = datetime.now(timezone.utc)
-        self._clock = time.monotonic()
-        self.reader = ReplyReader(client, request, stream=question.options.stream, on_post=self._note_post)
+        self._lookup = question.lookup
+        self._charges = RequestCharges(question, request, spending, notebook, uuid4().hex[:16])
+        self.reader = ReplyReader(
+            client, request, stream=question.options.stream, on_post=self._charges.note_post
+        )
 
     @property
     def chargeable(self) -> bool:
@@ -61,53 +174,38 @@ class SentRequest:
 
     def note_growth(self, tokens: int) -> None:
         """Note how many tokens of the answer have come."""
-        charge_id = self._name_post(self.reader.stream.posts)
-        self._spending.journal.grow(charge_id, tokens, self._question.lookup.price)
+        self._charges.note_growth(self.reader.stream.posts, tokens)
 
     def list_free(self) -> list[str]:
         """Return the IDs of the requests that the server refused, or never got."""
-        stream = self.reader.stream
-        charged = {*stream.abandoned, *([stream.posts] if stream.sent else [])}
-        return [self._name_post(number) for number in range(1, stream.posts + 1) if number not in charged]
+        return self._charges.list_free(self.reader.stream)
 
     def sum_up(self, finish_reason: str = "") -> Received:
         """Return what has come of the answer, with its price if that comes in a moment."""
-        question, request, reader, lookup = self._question, self._request, self.reader, self._question.lookup
-        seconds = time.monotonic() - self._clock
-        priced = lookup.done or lookup.wait(max(0.0, _PRICE_GRACE - seconds))
-        arrived, sent = reader.arrived(), reader.stream.sent
-        usage = self._count_usage(arrived) if sent else Usage()
-        limit, tokens = request.max_tokens, usage.completion_tokens
-        if limit is not None and tokens > limit and not usage.estimated:
-            self._spending.note_length(question.host, request.model, limit, tokens)
-        reason = finish_reason or reader.finish_reason
-        if reason == "length" and self._tokens.capped:
-            reason = "budget"
-        answered_by = find_answering_model(request.model, reader.model)
-        charges = [self._charge_prompt(number, "failed") for number in reader.stream.abandoned]
-        if sent:
-            charges.append(self._make_charge(reader.stream.posts, usage, reason, answered_by))
-        return Received(
-            question=question,
-            request=request,
-            tokens=self._tokens,
-            id=self._name_post(reader.stream.posts),
-            text=arrived.text,
-            reasoning=arrived.reasoning,
-            answered_by=answered_by,
+        reader, seconds = self.reader, self._charges.count_seconds()
+        if not self._lookup.done:
+            self._lookup.wait(max(0.0, _PRICE_GRACE - seconds))
+        arrived = reader.arrived()
+        usage = self._count_usage(arrived)
+        came = Chunk(
+            arrived.text,
+            arrived.reasoning,
+            finish_reason or reader.finish_reason,
+            model=reader.model,
             note=self._describe_oddities(arrived),
-            thinking=self._describe_thinking(arrived, usage),
-            finish_reason=reason,
-            usage=usage,
-            cost=charges[-1].cost if sent else Cost(0),
-            charges=charges,
-            free=self.list_free(),
-            lookup=None if priced else lookup,
-            started=self._started,
-            seconds=seconds,
-            first_token_after=reader.first_token_after,
             logprobs=arrived.logprobs,
         )
+        received = self._charges.sum_up(
+            reader.stream,
+            came,
+            usage,
+            self._tokens,
+            self._request,
+            capped=self._tokens.capped,
+            seconds=seconds,
+        )
+        thinking = self._describe_thinking(arrived, received.usage)
+        return replace(received, thinking=thinking, first_token_after=reader.first_token_after)
 
     def _count_usage(self, arrived: Arrived) -> Usage:
         """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
@@ -131,30 +229,3 @@ class SentRequest:
         asked = self._request.parameters.get("logprobs") is not None and bool(arrived.text)
         unknown = "the server gave no probabilities" if asked and not arrived.logprobs else ""
         return "; ".join(filter(None, (self.reader.note, unknown)))
-
-    def _note_post(self, number: int) -> None:
-        self._spending.journal.open(self._charge_prompt(number, "lost"), self._question.lookup.price)
-
-    def _charge_prompt(self, number: int, finish_reason: str) -> Charge:
-        """Return the charge of a request of which no answer has come."""
-        return self._make_charge(number, estimate_usage(self._request.sent_messages, ""), finish_reason)
-
-    def _make_charge(self, number: int, usage: Usage, finish_reason: str, answered_by: str = "") -> Charge:
-        question = self._question
-        return Charge(
-            model=self._request.model,
-            conversation="" if question.options.once else question.conversation.name,
-            usage=usage,
-            cost=cost_of(usage, question.lookup.price),
-            demo=question.demo,
-            id=self._name_post(number),
-            time=self._started,
-            host=question.host,
-            notebook=self._notebook,
-            finish_reason=finish_reason,
-            answered_by=answered_by,
-        )
-
-    def _name_post(self, number: int) -> str:
-        """Return the ID of a request that was sent; that of the last is the answer's."""
-        return self._name if number <= 1 else f"{self._name}-{number}"
