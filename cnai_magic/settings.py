@@ -20,9 +20,12 @@ from .languages import LANGUAGES
 from .nearest import suggest_name
 from .next_steps import correct_setting, correct_settings
 
-__all__ = ["DEFAULT_BASE_URL", "Cnai", "Seconds", "Value"]
+__all__ = ["DEFAULT_BASE_URL", "MOST_PARALLEL", "Cnai", "Seconds", "Value"]
 
 DEFAULT_BASE_URL = "https://cnaitoken.store/v1"
+MOST_PARALLEL = 512
+"""More requests under way at a time need more open files than a process has."""
+
 # Seconds, 11 days: sockets take no time that is much longer.
 _LONGEST_WAIT = 1e6
 
@@ -109,7 +112,10 @@ class Cnai(Configurable):
         2, min=0, help="How often a request that failed before its first token is sent again."
     ).tag(config=True)
     parallel = Integer(
-        4, min=1, max=512, help="How many requests for rows, or to compare, are under way at a time, at most."
+        4,
+        min=1,
+        max=MOST_PARALLEL,
+        help="How many requests for rows, or to compare, are under way at a time, at most.",
     ).tag(config=True)
     prices = Dict(
         help='Your prices in USD per million tokens, by model or pattern: {"qwen*": (input, output)}, or '

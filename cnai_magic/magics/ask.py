@@ -53,6 +53,11 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
         return None
     saved = find_prompt(shell_session, arguments.template) if arguments.template else None
     chosen = _choose(shell_session, arguments, known, saved)
+    if arguments.over:
+        from .over import ask_over
+
+        ask_over(shell_session, typed, saved, arguments, chosen)
+        return None
     if not typed.strip() and saved is None:
         if not chosen.go_on:
             raise _explain_no_question(line, cell)

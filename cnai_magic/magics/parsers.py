@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import _ArgumentGroup
 from collections.abc import Sequence
 
+from ..settings import MOST_PARALLEL
 from .arguments import Parser, add_request_options
 
 __all__ = [
@@ -44,10 +45,12 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     prompt = parser.group("prompt", "{{ df | head(3) }} in the question: what a variable holds")
     answer = parser.group("answer", "--json 'city, population int' -o cities")
     conversation = parser.group("conversation", "%%cnai -c plan")
+    rows = parser.group("rows", "--over df -o answers    {{ row.text }} in the question")
     add_request_options(parser)
     _add_prompt_options(prompt)
     _add_answer_options(answer)
     _add_conversation_options(conversation)
+    _add_row_options(rows)
     return parser
 
 
@@ -96,6 +99,41 @@ def _add_conversation_options(conversation: _ArgumentGroup) -> None:
     conversation.add_argument(
         "--append", action="store_true", help="Run again as a new turn; keep the former one."
     )
+
+
+def _add_row_options(rows: _ArgumentGroup) -> None:
+    """Add the options that ask of each row of a table."""
+    rows.add_argument(
+        "--over",
+        default="",
+        metavar="ROWS",
+        help="Ask of each row: of a list, a table, a dict of columns, a file (.csv, .tsv, .jsonl).",
+    )
+    rows.add_argument(
+        "--as",
+        dest="row_name",
+        default="",
+        metavar="NAME",
+        help="Name of the row in {{ }}, beside row and item.",
+    )
+    rows.add_argument(
+        "--parallel", type=_read_parallel, metavar="N", help="Requests under way at a time, at most."
+    )
+    rows.add_argument(
+        "--max-cost",
+        metavar="USD",
+        help="What all rows may cost, or off. Over 200 rows need it, or a budget.",
+    )
+    rows.add_argument(
+        "--fresh", action="store_true", help="Ask again for rows that an earlier run has answered."
+    )
+
+
+def _read_parallel(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MOST_PARALLEL:
+        raise ValueError(text)
+    return number
 
 
 def add_attachments(prompt: _ArgumentGroup, image: str) -> None:

@@ -13,10 +13,10 @@ def test_the_help_of_a_question_is_one_screen_of_options_in_groups(monkeypatch: 
     monkeypatch.setenv("COLUMNS", "100")
     parser = build_ask_parser()
     lines = parser.format_help().splitlines()
-    assert len(lines) <= 46
+    assert len(lines) <= 60
     assert max(map(len, lines)) <= 100
     groups = [line.split(" (")[0] for line in lines if line.endswith("):")]
-    assert groups == ["ask", "prompt", "answer", "conversation"]
+    assert groups == ["ask", "prompt", "answer", "conversation", "rows"]
     # Each option is a line, and stands in a group with an example.
     shown = [option for option in parser.list_options() if option.help != argparse.SUPPRESS]
     assert len([line for line in lines if re.match(r"  -\S.*  \S", line)]) == len(shown)

@@ -1,0 +1,83 @@
+"""How far rows are, and what came of them: an output of a notebook, a line of a terminal, or a few lines."""
+
+from __future__ import annotations
+
+import sys
+from html import escape
+from typing import Any
+from uuid import uuid4
+
+from IPython.display import display
+
+from ..chat.answers import Answers
+from ..redaction import clean
+from ..session.progress_line import ProgressLine
+from ..session.row_progress import Progress
+from . import is_watched
+
+__all__ = ["RowsView", "choose_rows_view"]
+
+# Of a run that nobody watches, this many lines are written.
+_LINES = 4
+
+
+class RowsView:
+    """Writes a few lines while the rows are asked, for runs that nobody watches."""
+
+    def __init__(self) -> None:
+        self._written = 0
+
+    def show(self, progress: Progress) -> None:
+        """Show how far it is."""
+        over = progress.done + progress.failed
+        asked = max(1, progress.total - progress.kept)
+        if over * _LINES // asked > self._written:
+            self._written = over * _LINES // asked
+            print(clean(progress.write()), flush=True)
+
+    def end(self, answers: Answers) -> None:
+        """Show what came of the rows."""
+        display(answers)  # type: ignore[no-untyped-call]
+
+
+class _TerminalView(RowsView):
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = ProgressLine(sys.stdout)
+
+    def show(self, progress: Progress) -> None:
+        self._line.show(progress)
+
+    def end(self, answers: Answers) -> None:
+        self._line.end()
+        print(clean(answers.summary))
+
+
+class _NotebookView(RowsView):
+    """Changes one output, four times a second at most; at the end it is the table of the answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._display_id = uuid4().hex
+        self._shown = False
+
+    def show(self, progress: Progress) -> None:
+        line = clean(progress.write())
+        over = progress.kept + progress.done + progress.failed
+        bar = f'<progress max="{progress.total}" value="{over}"></progress>'
+        self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
+
+    def end(self, answers: Answers) -> None:
+        self._display({"text/markdown": answers._repr_markdown_(), "text/plain": repr(answers)})
+
+    def _display(self, data: dict[str, Any]) -> None:
+        display(data, raw=True, display_id=self._display_id, update=self._shown)  # type: ignore[no-untyped-call]
+        self._shown = True
+
+
+def choose_rows_view(shell: Any, setting: str) -> RowsView:
+    """Return what shows rows; `setting` is that of how answers are shown, `shell` the IPython shell."""
+    if setting == "text" or (setting == "auto" and not hasattr(shell, "kernel")):
+        return _TerminalView()
+    watched = setting == "widget" or (setting == "auto" and is_watched(shell))
+    return _NotebookView() if watched else RowsView()

@@ -1,0 +1,176 @@
+"""What `%%cnai --over ROWS` does: ask the body of the cell of each row."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..chat.answers import Answers
+from ..chat.braces import has_braces
+from ..chat.expressions import ExpressionError, parse_expression
+from ..chat.saved_prompts import SavedPrompt
+from ..display.line import Line
+from ..display.rows import choose_rows_view
+from ..errors import InputError
+from ..languages import say
+from ..nearest import suggest_name
+from ..redaction import to_one_line
+from ..session.question import Options
+from ..session.row_sources import read_rows, render_rows
+from .prompt_names import collect_names
+from .prompts import read_variables
+from .shell_session import ShellSession
+
+__all__ = ["ask_over"]
+
+# Options that have no meaning where many questions are asked outside of any conversation.
+_OTHERS = {
+    "chat": "-c",
+    "new": "--new",
+    "append": "--append",
+    "go_on": "--continue",
+    "code": "--code",
+    "tools": "--tools",
+    "raw": "--raw",
+    "see": "--see",
+}
+_FILES = (".csv", ".tsv", ".jsonl", ".ndjson")
+_SHOWN_IN_DRY_RUN = 2
+
+
+def ask_over(
+    shell_session: ShellSession,
+    typed: str,
+    saved: SavedPrompt | None,
+    arguments: Namespace,
+    chosen: Options,
+) -> None:
+    """Ask what is `typed` of each row, show the answers, and assign them.
+
+    With --dry-run, show what would be sent. Raises the error for which rows were left out, after what came is
+    shown and assigned.
+    """
+    for name, option in _OTHERS.items():
+        if getattr(arguments, name, None):
+            raise InputError(
+                f"{option} is of no use with --over", why="rows are asked outside of any conversation"
+            )
+    shell_session.identify_cell()
+    names = collect_names(shell_session)
+    rows = read_rows(_find_rows(shell_session, arguments.over, names))
+    prompts = _render(shell_session, typed, saved, arguments, names, rows)
+    session = shell_session.session
+    if arguments.dry_run:
+        _show_dry_run(shell_session, rows, prompts, chosen)
+        return
+    view = choose_rows_view(shell_session.shell, shell_session.settings.display)
+    try:
+        answers = session.ask_rows(
+            rows,
+            prompts,
+            chosen,
+            parallel=arguments.parallel,
+            max_cost=arguments.max_cost,
+            fresh=arguments.fresh,
+            show=view.show,
+        )
+    except KeyboardInterrupt:
+        say("The answers that came are kept: run the cell again, and it asks for what is missing.")
+        raise
+    for name in ("_cnai", arguments.out):
+        if name:
+            shell_session.shell.user_ns[name] = answers
+    view.end(answers)
+    _explain_failures(answers, arguments.out)
+    if answers.stopped is not None:
+        raise answers.stopped
+
+
+def _find_rows(shell_session: ShellSession, named: str, names: Mapping[str, Any]) -> object:
+    """Return the rows that an option names: a variable, an expression as in braces, or a file."""
+    if named in names:
+        return names[named]
+    if named.lower().endswith(_FILES):
+        return shell_session.folder / named
+    expression = parse_expression(named)
+    unknown = sorted(expression.names - names.keys()) if expression else []
+    if expression is None or unknown or expression.calls:
+        near = suggest_name(unknown[0] if unknown else named, list(names))
+        raise InputError(
+            f"there is no {unknown[0] if unknown else named} in the notebook",
+            why=near,
+            next_step="name a variable, or a file (.csv, .tsv, .jsonl): --over NAME",
+        )
+    try:
+        return expression.evaluate(names)
+    except ExpressionError as error:
+        raise InputError(f"--over {named}: {error.what}", why=error.meant) from error
+
+
+def _render(
+    shell_session: ShellSession,
+    typed: str,
+    saved: SavedPrompt | None,
+    arguments: Namespace,
+    names: Mapping[str, Any],
+    rows: Sequence[Any],
+) -> list[str]:
+    """Return the prompt of each row, within the saved prompt if there is one."""
+    variables = read_variables(arguments.var)
+    template: str | None = typed
+    if saved is not None:
+        template = typed.join(saved.around_input(typed))
+        variables = {**saved.variables, **variables}
+    if not (template or "").strip():
+        template = None
+    elif has_braces(template or ""):
+        shell_session.learn_secrets()
+    else:
+        raise InputError(
+            "the question says nothing of the row, so it would be the same for all",
+            next_step="name it in braces: {{ row }} or {{ row.NAME }}",
+        )
+    tokens = shell_session.settings.value_tokens
+    return render_rows(
+        rows,
+        template,
+        {**names, **variables},
+        tokens,
+        also=arguments.row_name,
+        on_remark=lambda remark: say(to_one_line(remark)),
+    )
+
+
+def _show_dry_run(
+    shell_session: ShellSession, rows: Sequence[Any], prompts: Sequence[str], chosen: Options
+) -> None:
+    """Show two prompts, how many there are, and what they would cost without their answers."""
+    plan = shell_session.session.plan_rows(rows, prompts, chosen)
+    shown = [
+        f"row {number:,}\n{_indent(prompt)}" for number, prompt in enumerate(prompts[:_SHOWN_IN_DRY_RUN], 1)
+    ]
+    tokens, cost = plan.estimate()
+    different = len(plan.prompts)
+    requests = (
+        f"{len(rows):,} rows, {different:,} requests" if different < len(rows) else f"{len(rows):,} rows"
+    )
+    asked = plan.question.request.model
+    sums = f"{requests} · ≈{tokens:,} tokens of prompts · {cost} without the answers"
+    line = f"{asked} · {sums} · nothing was sent"
+    shell_session.show(Line("\n\n".join([*shown, line])))
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.split("\n"))
+
+
+def _explain_failures(answers: Answers, variable: str | None) -> None:
+    """Say why rows failed, each reason once, and how they are asked again."""
+    failed = [each.error for each in answers.failed if each.error is not answers.stopped]
+    reasons = list(dict.fromkeys(str(error) for error in failed))
+    for reason in reasons[:3]:
+        say(to_one_line(f"failed: {reason}"))
+    if failed:
+        again = f"{variable or '_cnai'} = {variable or '_cnai'}.retry()"
+        say(f"To ask only for what failed, run the cell again, or: {again}")

@@ -1,0 +1,130 @@
+"""`%%cnai --over`, in a real kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kernels import Kernel, running_kernel
+from tests.magics.test_extension import renew
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with running_kernel(tmp_path_factory.mktemp("kernel"), CNAI_BASE_URL="demo") as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel) -> Kernel:
+    renew(shared_kernel)
+    shared_kernel.run("rows = [{'a': n, 'b': n + 1} for n in range(4)]")
+    return shared_kernel
+
+
+def test_each_row_is_asked_and_the_answers_are_a_table(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai --over rows --fresh -o sums\nWhat is {{ row.a }} + {{ row.b }}?", "a")
+    assert not ran.error
+    assert [each["answer"] for each in kernel.value("[each.to_dict() for each in sums]")] == [
+        f"{n} + {n + 1} = **{2 * n + 1}**" for n in range(4)
+    ]
+    # One output, changed while they came; at the end it is a table, and no widget.
+    first, *others = ran.of("display_data", "update_display_data")
+    assert len({each["transient"]["display_id"] for each in (first, *others)}) == 1
+    assert len(ran.of("display_data")) == 1
+    assert "progress" in first["data"]["text/html"]
+    last = others[-1]["data"]
+    assert set(last) == {"text/markdown", "text/plain"}
+    assert "| 3 | 4 | 3 + 4 =" in last["text/markdown"]
+    assert "4 rows · 4 answered · " in last["text/markdown"]
+    assert kernel.value("len(session.conversations.in_use.turns)") == 0
+    assert kernel.value("_cnai is sums")
+
+
+def test_a_cell_that_runs_again_asks_only_what_is_missing(kernel: Kernel) -> None:
+    kernel.run("%%cnai --over rows --fresh --as n\n{{ n.a }} * 2?", "a")
+    kernel.run("rows.append({'a': 7, 'b': 8})")
+    before = kernel.value("len(session.book.charges)")
+    ran = kernel.run("%%cnai --over rows --as n\n{{ n.a }} * 2?", "a")
+    assert "5 rows · 5 answered · 4 of them before" in ran.of("update_display_data")[-1]["data"]["text/plain"]
+    assert kernel.value("len(session.book.charges)") == before + 1
+
+
+def test_a_dry_run_shows_two_rows_and_the_sum(kernel: Kernel) -> None:
+    before = kernel.value("len(session.book.charges)")
+    ran = kernel.run("%%cnai demo-echo --over rows --dry-run\nSay {{ row.a }}", "a")
+    first, second, end = ran.shown.split("\n\n")
+    assert (first, second) == ("row 1\n    Say 0", "row 2\n    Say 1")
+    assert end.startswith("demo-echo · 4 rows · ≈")
+    assert end.endswith(" without the answers · nothing was sent")
+    assert kernel.value("len(session.book.charges)") == before
+
+
+def test_rows_come_from_a_file_or_an_expression_too(kernel: Kernel) -> None:
+    folder = Path(kernel.value("__import__('os').getcwd()"))
+    (folder / "words.csv").write_text("word\nsea\nsky\n", encoding="utf-8")
+    ran = kernel.run("%%cnai demo-echo --over words.csv --fresh\nSay {{ row.word }}")
+    assert "2 rows · 2 answered" in ran.of("display_data", "update_display_data")[-1]["data"]["text/plain"]
+    kernel.run("data = {'train': rows[:2]}")
+    ran = kernel.run("%%cnai demo-echo --over data.train --fresh\nSay {{ row.a }}")
+    assert "2 rows · 2 answered" in ran.of("display_data", "update_display_data")[-1]["data"]["text/plain"]
+
+
+def test_without_a_person_before_it_a_few_lines_say_how_far_it_is(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai demo-echo --over range(12) --fresh --parallel 2\nSay {{ item }}")
+    assert ran.error
+    kernel.run("many = list(range(12))")
+    ran = kernel.run("%%cnai demo-echo --over many --fresh --parallel 2\nSay {{ item }}")
+    assert 1 <= len(ran.stdout.splitlines()) <= 4
+    assert ran.stdout.splitlines()[-1].startswith("12 of 12")
+
+
+def test_a_row_that_fails_is_named_and_leaves_the_others(kernel: Kernel) -> None:
+    kernel.run("faults = ['500', 'none of them']\n%config Cnai.retries = 0")
+    ran = kernel.run("%%cnai demo-faults --over faults --fresh -o answers\n{{ item }}", "a")
+    assert not ran.error
+    assert "failed: the server failed; demo fault" in ran.stdout
+    assert "answers = answers.retry()" in ran.stdout
+    assert kernel.value("[each.error is None for each in answers]") == [False, True]
+
+
+def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
+    cell = "%%cnai demo-echo --over many --parallel 2\nSay {{ item }}"
+    kernel.run("many = [f'number {n}' for n in range(1500)]")
+
+    def interrupt(message: dict[str, Any]) -> None:
+        if message["msg_type"] == "display_data":
+            kernel.manager.interrupt_kernel()
+
+    ran = kernel.run(cell, "a", meanwhile=interrupt)
+    assert ran.error == ["KeyboardInterrupt: the answer was interrupted; what arrived of it is kept"]
+    assert "run the cell again" in ran.stdout
+    ran = kernel.run(cell, "a")
+    assert not ran.error
+    end = ran.of("update_display_data")[-1]["data"]["text/plain"]
+    kept = int(end.split(" of them before")[0].rpartition(" · ")[2].replace(",", ""))
+    assert 0 < kept < 1500
+    assert "1,500 rows · 1,500 answered" in end
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "words"),
+    [
+        ("--over nothing", "{{ row }}", "there is no nothing in the notebook"),
+        ("--over row", "{{ row }}", "did you mean rows?"),
+        ("--over rows", "the same", "would be the same for all"),
+        ("--over rows -c plan", "{{ row }}", "-c is of no use with --over"),
+        ("--over rows --parallel 0", "{{ row }}", "--parallel"),
+        ("--over rows --max-cost much", "{{ row.a }}", "--max-cost 1"),
+        ("--over rows", "{{ row.c }}", "row 1: {{ row.c }}"),
+        ("--over missing.csv", "{{ row }}", "missing.csv"),
+    ],
+)
+def test_what_cannot_be_asked_is_an_error(kernel: Kernel, line: str, body: str, words: str) -> None:
+    before = kernel.value("len(session.book.charges)")
+    ran = kernel.run(f"%%cnai {line}\n{body}", "a")
+    assert words in "\n".join(ran.error)
+    assert kernel.value("len(session.book.charges)") == before
