@@ -46,7 +46,7 @@ _PLOT, _IMAGE = "application/vnd.vegalite.v5+json", "image/png"
 _OWN = (
     (re.compile(r"\d{4}-\d\d-\d\d"), "DAY"),
     (re.compile(r"\d\d:\d\d:\d\d(?:\.\d+\+00:00)?"), "TIME"),
-    (re.compile(r"\b\d+\.\d s\b"), "SECONDS"),
+    (re.compile(r"\b\d+\.\d (?:s\b|秒)"), "SECONDS"),
     (re.compile(r"\breq-[0-9a-f]+\b"), "REQUEST"),
     (re.compile(r"\bcall_[0-9a-f]+\b"), "CALL"),
     (re.compile(r"^(?:[0-9a-f]{12}|[0-9a-f]{16})$"), "ID"),

@@ -33,7 +33,7 @@ from tests.notebooks import FrontEnd, code
 
 EVERY = pytest.mark.parametrize("name", NAMES)
 # Cells that only load or set something.
-SILENT = {"load", "replay", "live", "file", "term", "tool", "remove-instructions", "tidy"}
+SILENT = {"load", "language", "replay", "live", "file", "term", "tool", "remove-instructions", "tidy"}
 BUDGET = 4_000_000
 # An image of another version of matplotlib is another question, and a replayed answer has no probabilities.
 UNLIKE = {"ask-figure", "logprobs"}
@@ -42,6 +42,13 @@ UNLIKE = {"ask-figure", "logprobs"}
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
     with executed(example("quickstart"), tmp_path_factory.mktemp("run") / "quickstart.ipynb") as front_end:
+        yield front_end
+
+
+@pytest.fixture(scope="module")
+def quickstart_zh_cn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
+    file = tmp_path_factory.mktemp("run") / "quickstart.ipynb"
+    with executed(example("quickstart.zh-CN"), file) as front_end:
         yield front_end
 
 
@@ -73,7 +80,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
 @pytest.fixture
 def front_end(name: str, request: pytest.FixtureRequest) -> FrontEnd:
     """A front end with a kernel in which every cell of the notebook `name` was run."""
-    found: FrontEnd = request.getfixturevalue(name)
+    found: FrontEnd = request.getfixturevalue(re.sub(r"\W", "_", name).lower())
     return found
 
 
@@ -377,6 +384,28 @@ def test_the_error_reads_well(quickstart: FrontEnd) -> None:
     assert output.traceback[0] == "ModelNotFoundError: the server has no model 'demo-giude'"
     assert output.traceback[1].strip() == "why: did you mean demo-guide?"
     assert len(output.traceback) <= 4
+
+
+def test_the_quickstart_in_chinese_asks_answers_and_says_all_in_chinese(quickstart_zh_cn: FrontEnd) -> None:
+    english, chinese = example("quickstart"), quickstart_zh_cn.nb
+    assert [cell["id"] for cell in chinese.cells if not cell["id"].startswith("language")] == [
+        cell["id"] for cell in english.cells
+    ]
+    text, about = answer_of(cell_of(chinese, "follow-up"))
+    assert "432" in text
+    assert about["footer"].startswith("demo-guide · 第 2 轮 · ")
+    assert "小明" in answer_of(cell_of(chinese, "memory"))[0]
+    (output,) = cell_of(chinese, "error").outputs
+    assert output.traceback[:2] == [
+        "ModelNotFoundError: 服务器没有模型 'demo-giude'",
+        "  原因: 是不是想输入 demo-guide？",
+    ]
+    for name in ("models", "versions", "chat", "spend"):
+        # Names, amounts and what somebody typed are all that is not Chinese.
+        words = re.findall(
+            r"\b[a-z]{4,}\b", re.sub(r"demo-\w+|deepseek-chat", "", shown(cell_of(chinese, name)))
+        )
+        assert set(words) <= {"main", "demo", "tokens", "versions", "keep"}, name
 
 
 def test_running_a_cell_again_replaces_its_turn(quickstart: FrontEnd) -> None:

@@ -80,7 +80,7 @@ def test_an_error_is_translated_where_it_is_shown_and_its_facts_are_not() -> Non
 
 def test_what_has_no_translation_stays_english_and_braces_are_text() -> None:
     choose("zh")
-    assert translate("an unknown sentence; stopped") == "an unknown sentence; 已停止"
+    assert translate("an unknown sentence; stopped") == "an unknown sentence；已停止"
     assert translate("there is no conversation {0.__class__}") == "没有名为 {0.__class__} 的对话"
     assert translate(" stopped ") == " 已停止 "
     assert translate("") == ""
@@ -88,7 +88,9 @@ def test_what_has_no_translation_stays_english_and_braces_are_text() -> None:
 
 def test_every_translation_is_of_a_text_that_the_code_has() -> None:
     # Parts of a text may stand apart ("turn" and its plural), but within one file.
-    said = [set(_WORD.findall("\n".join(_list_texts(path)))) for path in _PACKAGE.rglob("*.py")]
+    texts = ["\n".join(_list_texts(path)) for path in _PACKAGE.rglob("*.py")]
+    texts.append((_PACKAGE / "money" / "prices.toml").read_text(encoding="utf-8"))
+    said = [set(_WORD.findall(text)) for text in texts]
     unsaid = [english for english in _read("zh") if not any(_list_words(english) <= words for words in said)]
     assert unsaid == []
 

@@ -152,7 +152,8 @@ _FOLLOW_UPS = (
 )
 
 _COURTESY = re.compile(
-    r"^(?:and|now|then|so|ok|okay|please|well|what about|how about|what is|what's|can you|could you|再|,|\s)+"
+    r"^(?:and|now|then|so|ok|okay|please|well|what about|how about|what is|what's|can you|could you"
+    r"|那么|那|然后|结果|再|，|,|\s)+"
 )
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?/\d\d?/\d{4}")
 _RUN = re.compile(r"(?:sqrt\(|[\d.+\-*/%() ])+")
@@ -290,6 +291,7 @@ def _write_exactly(value: Number) -> str:
 
 def _follow_up(text: str, previous: str) -> str | None:
     text = _COURTESY.sub("", text).rstrip(" .?!=？。").removesuffix(" please").rstrip(" ,")
+    text = re.sub(r" *(?:等于多少|是多少|等于几|呢)$", "", text)
     for pattern, template in _FOLLOW_UPS:
         found = re.fullmatch(pattern, text)
         if found:

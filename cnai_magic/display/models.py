@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..api.messages import Model
 from ..api.thinking_control import describe_control
+from ..languages import translate
 from ..money.cost import format_usd
 from ..money.price import Price
 from ..session.kernel_session import KernelSession
@@ -79,4 +80,4 @@ def _write_amounts(price: Price) -> list[str]:
 
 
 def _write_source(price: Price) -> str:
-    return f"{price.source}{f', {price.date}' if price.date else ''}"
+    return f"{translate(price.source)}{f', {price.date}' if price.date else ''}"

@@ -72,9 +72,12 @@ class Versions:
         lines = [self._title]
         for index, (before, reply) in enumerate(_pair_with_former(self._replies)):
             lines += ["", f"── {self._name(index)} · {_write_time(reply)} ──", *_list_facts(before, reply)]
-            lines += ["Prompt:", *_list_changes(None if before is None else before.prompt, reply.prompt)]
+            lines += [
+                translate("Prompt:"),
+                *_list_changes(None if before is None else before.prompt, reply.prompt),
+            ]
             text = clean(reply.text).strip("\n")
-            lines += ["Reply:", *_indent(_cut(text)), to_one_line(reply.summary)]
+            lines += [translate("Reply:"), *_indent(_cut(text)), translate(to_one_line(reply.summary))]
         return "\n".join([*lines, "", self._note])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -234,14 +237,15 @@ def _wrap_scrolling(content: str) -> str:
 def _list_facts(before: Reply | None, reply: Reply) -> list[str]:
     lines = []
     for name, value in _list_fields([reply] if before is None else [before, reply]):
+        name, missing = translate(name), translate("not sent")
         former, now = before and to_one_line(value(before)), to_one_line(value(reply))
         if former is None or former == now:
-            lines.append(f"  {name}: {now or 'not sent'}")
+            lines.append(f"  {name}: {now or missing}")
         else:
-            lines += [f"- {name}: {former or 'not sent'}", f"+ {name}: {now or 'not sent'}"]
+            lines += [f"- {name}: {former or missing}", f"+ {name}: {now or missing}"]
     systems = [_get_system(each) for each in (before, reply) if each is not None]
     if any(systems):
-        lines += ["System:", *_list_changes(None if before is None else systems[0], systems[-1])]
+        lines += [translate("System:"), *_list_changes(None if before is None else systems[0], systems[-1])]
     return lines
 
 
@@ -249,10 +253,10 @@ def _list_changes(before: str | None, text: str) -> list[str]:
     """Return a text in lines, or the lines that changed with a few around them: "- " gone, "+ " new."""
     text = clean(text).strip("\n")
     if before is None:
-        return _indent(_cut(text) or "(none)")
+        return _indent(_cut(text) or translate("(none)"))
     before = clean(before).strip("\n")
     if before == text:
-        return ["  (unchanged)"]
+        return [f"  {translate('(unchanged)')}"]
     pieces, whole = _compare_units(_split_lines(before), _split_lines(text), _MOST_LINES)
     shown = [] if whole else [f"  ({_TOO_LONG})"]
     left = 2 * _LONGEST

@@ -61,7 +61,8 @@ def translate(text: str) -> str:
         return _DOT.join(map(translate, text.split(_DOT)))
     found = _load(_language).find(text)
     if found is None and _SEMICOLON in text:
-        return _SEMICOLON.join(map(translate, text.split(_SEMICOLON)))
+        own = _load(_language).whole.get(_SEMICOLON, _SEMICOLON)
+        return own.join(map(translate, text.split(_SEMICOLON)))
     return text if found is None else found
 
 
