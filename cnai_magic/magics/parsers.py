@@ -107,7 +107,7 @@ def _add_row_options(rows: _ArgumentGroup) -> None:
         "--over",
         default="",
         metavar="ROWS",
-        help="Ask of each row: of a list, a table, a dict of columns, a file (.csv, .tsv, .jsonl).",
+        help="Ask of each row: a list, a table, a dict of columns, .csv, .jsonl.",
     )
     rows.add_argument(
         "--as",
