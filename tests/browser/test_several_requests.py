@@ -1,10 +1,12 @@
-"""An answer that is JSON, corrected while a person watches, and the table that stays in the notebook."""
+"""Answers that take several requests: corrected JSON and its table, and calls of functions."""
 
 from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from tests.api.test_tool_calls import call
 from tests.servers import ScriptedServer, sse
+from tests.session.test_tool_loop import calls
 
 from .answers import Gate, stream
 from .conftest import OpenNotebook
@@ -36,5 +38,32 @@ def test_rows_are_a_table_that_stays_when_the_notebook_is_opened_again(
         expect(table.locator("th")).to_have_text(["name", "age"])
         expect(table.locator("tbody tr").first.locator("td")).to_have_text(["<b>Ada</b>", "36"])
         expect(notebook.final).to_contain_text("JSON repaired (1 more request)")
+        notebook.saved()
+        notebook.reload()
+
+
+def test_calls_of_functions_are_lines_that_unfold(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    gate = Gate()
+    upstream.reply(calls(call("mean", '{"values": [1, 2]}', id="x1"), content="Let me *see*."))
+    upstream.reply(stream("It is ", gate, "1.5."))
+    define = 'def mean(values: list[float]) -> float:\n    "Return the mean."\n    return sum(values) / 2'
+    notebook = open_notebook(define, "%%cnai --tools mean\nThe mean of 1 and 2?")
+    notebook.run(0, 1)
+    notebook.run_cell(2)
+    expect(notebook.live).to_contain_text("mean(values=[1, 2]) → 3 characters · 0.0 s")
+    expect(notebook.live).to_contain_text("It is")
+    gate.open()
+    notebook.until_idle()
+    for _ in range(2):
+        line = notebook.final.locator("details")
+        expect(line.locator("summary")).to_have_text("mean(values=[1, 2]) → 3 characters · 0.0 s")
+        expect(line.locator("pre").first).not_to_be_visible()
+        line.locator("summary").click()
+        expect(line.locator("pre")).to_have_text(['{"values": [1, 2]}\n', "1.5\n"])
+        expect(notebook.final).to_contain_text("It is 1.5.")
+        expect(notebook.final).to_contain_text("2 requests")
+        notebook.picture("tools")
         notebook.saved()
         notebook.reload()
