@@ -73,9 +73,9 @@ def _ask(shell_session: ShellSession, prompt: str, chosen: Options) -> Reply:
         latest = session.latest_attempt
         if latest is not None and latest is not before:
             run.show(getattr(view, "display_id", ""), latest)
+            # Also one that was interrupted; one without text takes no place, and the former stays in force.
+            if chosen.once or latest.turn:
+                run.answer("" if chosen.once else latest.conversation, position)
             if elsewhere is not None:
                 show_in_its_cell(shell_session, elsewhere)
-    # An answer without text takes no place: the former one stays in force.
-    if latest is not None and (chosen.once or latest.turn):
-        run.answer("" if chosen.once else latest.conversation, position)
     return reply

@@ -736,7 +736,10 @@ def test_an_interrupt_keeps_the_partial_answer_and_goes_on_upwards(kernel: Kerne
         kernel.value("[t.name for t in __import__('threading').enumerate() if t.name == 'cnai-stream']") == []
     )
     assert kernel.value("_cnai.finish_reason") == "interrupted"
-    assert "4" in kernel.run("%cnai What is 2+2?", "b").answer
+    ran = kernel.run("%cnai What is 2+2?", "b")
+    assert "4" in ran.answer
+    # What was interrupted is the answer in force, and no former one.
+    assert "former" not in ran.final["footer"]
 
 
 _INTERRUPTING_IMPORTS = """
