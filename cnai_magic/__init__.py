@@ -15,8 +15,8 @@ In a notebook, `%load_ext cnai_magic`, then `%%cnai` on top of a question. In pl
 `ask` and `Session.ask` return a `Reply` with its `Usage` and `Cost`; `Session.stream` returns a
 `ReplyStream`. `Session.map` asks for many rows, and returns `Answers`, each a `RowAnswer`. A `Session` has a
 `Conversation`, and lists each `Model` of the key. Settings are those of `Cnai`. `render_prompt` puts values
-into a prompt, `register_formatter` sets how those of a type are shown. Every error is a `CnaiError`;
-`cnai_magic.errors` has the tree of them.
+into a prompt, `register_formatter` sets how those of a type are shown, `make_chat_model` gives a chat element
+(as that of marimo) its model. Every error is a `CnaiError`; `cnai_magic.errors` has the tree of them.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         TruncatedError,
     )
     from .money.cost import Cost
+    from .plain_python.chat_model import make_chat_model
     from .plain_python.conversation import Conversation
     from .plain_python.prompt import render_prompt
     from .plain_python.reply_stream import ReplyStream
@@ -105,6 +106,7 @@ __all__ = [
     "Usage",
     "ask",
     "load_ipython_extension",
+    "make_chat_model",
     "register_formatter",
     "render_prompt",
     "unload_ipython_extension",
@@ -122,6 +124,7 @@ _HOMES = {
     "RowAnswer": "chat.answers",
     "Session": "plain_python.session",
     "Usage": "api.token_usage",
+    "make_chat_model": "plain_python.chat_model",
     "register_formatter": "chat.formatters",
     "render_prompt": "plain_python.prompt",
     "ask": "plain_python.session",
