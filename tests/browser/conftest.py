@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import pytest
@@ -94,6 +95,7 @@ class OpenNotebook(Protocol):
         height: int = 900,
         base_url: str = "",
         before: str = "",
+        extension: bool = True,
     ) -> NotebookPage: ...
 
 
@@ -103,7 +105,8 @@ def open_notebook(
 ) -> Iterator[OpenNotebook]:
     """Opens notebooks whose first cell loads the magics, with `upstream` for their server.
 
-    `before` is a script that runs in the page before all others; such a page is a new one.
+    `before` is a script that runs in the page before all others; such a page is a new one, as is one without
+    our extension.
     """
     opened: list[NotebookPage] = []
     used_again: list[NotebookPage] = []
@@ -116,6 +119,7 @@ def open_notebook(
         height: int = 900,
         base_url: str = "",
         before: str = "",
+        extension: bool = True,
     ) -> NotebookPage:
         if kernel == "ipykernel6" and not _IPYKERNEL6:
             _missing("CNAI_IPYKERNEL6 names no folder with ipykernel 6")
@@ -126,12 +130,13 @@ def open_notebook(
         name = f"{request.node.name.partition('[')[0]}-{len(list(server.folder.iterdir()))}.ipynb"
         server.write(name, notebook)
         # Notebook 7 opens each notebook in a page of its own.
-        shared = app == "lab" and not before
+        shared = app == "lab" and not before and extension
         page = free_pages.pop() if shared and free_pages else context.new_page()
         page.set_viewport_size({"width": width, "height": height})
         if before:
             page.add_init_script(before)
-        opened.append(NotebookPage(server, page, name))
+        with nullcontext() if extension else server.without_extension():
+            opened.append(NotebookPage(server, page, name))
         if shared:
             used_again.append(opened[-1])
         return opened[-1]

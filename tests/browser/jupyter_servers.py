@@ -31,6 +31,11 @@ _MODULES = {"lab": "jupyterlab", "notebook": "notebook"}
 _PAGES = {"lab": "doc/tree", "notebook": "notebooks"}
 # Before the copy that an installation made: tests run what is in the source tree.
 _EXTENSIONS = Path(cnai_magic.__file__).parent / "frontend" / "lab" / "built"
+# A kernel in whose environment the package is not installed.
+_BARE = (
+    "import sys; sys.modules['cnai_magic'] = None\n"
+    "from ipykernel import kernelapp; kernelapp.launch_new_instance()"
+)
 _QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 
@@ -50,12 +55,13 @@ class JupyterServer:
     @contextmanager
     def without_extension(self) -> Iterator[None]:
         """Leave our extension out of the pages that are opened meanwhile, as if it was not installed."""
-        chosen = self.config / "labconfig" / "page_config.json"
-        chosen.write_text(json.dumps({"disabledExtensions": {"cnai-magic": True}}))
+        file = self.config / "labconfig" / "page_config.json"
+        before = file.read_text()
+        file.write_text(json.dumps({**json.loads(before), "disabledExtensions": {"cnai-magic": True}}))
         try:
             yield
         finally:
-            chosen.unlink()
+            file.write_text(before)
 
     def write(self, name: str, notebook: NotebookNode) -> None:
         nbformat.write(notebook, self.folder / name)
@@ -78,14 +84,11 @@ def running_jupyter(app: str, home: Path, *, ipykernel6: str = "") -> Iterator[J
     (config / "labconfig" / "page_config.json").write_text(
         json.dumps({"buildAvailable": False, "buildCheck": False})
     )
+    kernels = data / "kernels"
+    _write_kernel(kernels / "bare", "without cnai_magic", ["-c", _BARE])
     if ipykernel6:
-        spec = {
-            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-            "display_name": "ipykernel 6",
-            "language": "python",
-            "env": {"PYTHONPATH": os.pathsep.join(filter(None, [ipykernel6, os.environ.get("PYTHONPATH")]))},
-        }
-        _write_json(data / "kernels" / "ipykernel6" / "kernel.json", spec)
+        path = os.pathsep.join(filter(None, [ipykernel6, os.environ.get("PYTHONPATH")]))
+        _write_kernel(kernels / "ipykernel6", "ipykernel 6", ["-m", "ipykernel_launcher"], PYTHONPATH=path)
     folder = home / "notebooks"
     folder.mkdir()
     command = [
@@ -155,6 +158,12 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _write_kernel(folder: Path, name: str, arguments: list[str], **environment: str) -> None:
+    argv = [sys.executable, *arguments, "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": name, "language": "python", "env": environment}
+    _write_json(folder / "kernel.json", spec)
 
 
 def _write_json(path: Path, content: object) -> None:

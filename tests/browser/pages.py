@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nbformat import NotebookNode
-from playwright.sync_api import Dialog, Error, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Dialog, Error, Locator, Page, Request, expect
 
 from .jupyter_servers import JupyterServer
 
@@ -24,6 +24,7 @@ _CLEAR = """async () => {
   await jupyterapp.serviceManager.sessions.shutdownAll();
   return !document.querySelector('.jp-Dialog, .jp-Notebook, .cnai-answer');
 }"""
+_EXTENSION = "labextensions/cnai-magic/"
 _KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 
 expect.set_options(timeout=PATIENCE)
@@ -32,7 +33,8 @@ expect.set_options(timeout=PATIENCE)
 class NotebookPage:
     """One page with one notebook; in a page where JupyterLab runs already, it opens it there.
 
-    `requests` are all it made, `dialogs` what it opened, `errors` what a widget's module did not catch.
+    `requests` are all it made, `dialogs` what it opened, `errors` what a widget's module or our extension did
+    not catch, and what the extension wrote to the console.
     """
 
     def __init__(self, server: JupyterServer, page: Page, name: str) -> None:
@@ -47,6 +49,7 @@ class NotebookPage:
             "request": lambda request: self.requests.append(request),
             "dialog": self._dialog,
             "pageerror": self._page_error,
+            "console": self._console,
         }
         for event, listener in self._listeners.items():
             page.on(event, listener)  # type: ignore[call-overload]
@@ -67,8 +70,12 @@ class NotebookPage:
 
     def _page_error(self, error: Error) -> None:
         # Modules of widgets come from blobs; the application's own faults are not looked at.
-        if "blob:" in (error.stack or ""):
+        if any(each in (error.stack or "") for each in ("blob:", _EXTENSION)):
             self.errors.append(str(error.stack))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if _EXTENSION in message.location["url"] or "cnai" in message.text:
+            self.errors.append(message.text)
 
     # -- the kernel and its cells ---------------------------------------------------------------
 

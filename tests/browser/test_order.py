@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.notebooks import new_notebook
 from tests.servers import ScriptedServer, sse
 
 from .conftest import OpenNotebook
-from .jupyter_servers import JupyterServer
 from .pages import NotebookPage
 
 # Prints what the request that runs it carries.
@@ -109,12 +107,10 @@ def test_split_merged_and_restarted(open_notebook: OpenNotebook, app: str) -> No
 
 
 def test_without_the_extension_the_widget_of_an_answer_does_the_same(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, request: pytest.FixtureRequest, app: str
+    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
 ) -> None:
     upstream.always(sse("An answer."))
-    server: JupyterServer = request.getfixturevalue({"lab": "lab", "notebook": "notebook7"}[app])
-    with server.without_extension():
-        notebook = open_notebook(_SHOW, _RUN, "%%cnai\nOne?", _RUN, app=app)
+    notebook = open_notebook(_SHOW, _RUN, "%%cnai\nOne?", _RUN, app=app, extension=False)
     notebook.run_all()
     notebook.until_idle()
     # All requests of one click are sent before there is an answer.
@@ -128,7 +124,7 @@ def test_without_the_extension_the_widget_of_an_answer_does_the_same(
     notebook.until_idle()
     check(notebook)
     # The page that is loaded again finds the widget in the kernel.
-    with server.without_extension():
+    with notebook.server.without_extension():
         notebook.reload()
         notebook.until_idle()
     notebook.run(2)
@@ -163,11 +159,15 @@ def test_two_notebooks_on_one_kernel_and_two_views_of_one(open_notebook: OpenNot
     check(notebook)
     # The other view is closed after the notebook has changed in it.
     notebook.command("docmanager:clone")
-    page.wait_for_function("() => [...jupyterapp.shell.widgets('main')].length === 3")
+    page.wait_for_function(
+        """path => [...jupyterapp.shell.widgets('main')]
+          .filter(each => each.context?.path === path).length === 2""",
+        arg=second,
+    )
     notebook.command("notebook:insert-cell-above")
     page.evaluate(
         """path => {
-          const views = [...jupyterapp.shell.widgets('main')].filter(each => each.context.path === path);
+          const views = [...jupyterapp.shell.widgets('main')].filter(each => each.context?.path === path);
           views.find(each => each !== jupyterapp.shell.currentWidget).dispose();
         }""",
         second,
