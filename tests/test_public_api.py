@@ -250,3 +250,12 @@ def test_the_package_says_what_it_is_and_which_version() -> None:
     assert cnai_magic.__doc__
     assert cnai_magic.__version__.count(".") == 2
     assert (_PACKAGE / "py.typed").exists()
+
+
+def test_the_readme_in_chinese_has_the_parts_of_the_english_one() -> None:
+    english, chinese = (
+        (_PACKAGE.parent / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")
+    )
+    for part in (r"^#+(?= )", r"^```\w+", r"\]\(([\w./-]+\.ipynb)\)", r"^\| --- \| --- \|"):
+        ours = [each for each in re.findall(part, chinese, re.M) if "zh-CN" not in each]
+        assert re.findall(part, english, re.M) == ours, part
