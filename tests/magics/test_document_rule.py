@@ -48,6 +48,9 @@ class _Chat:
     above: dict[str, list[str]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
 
+    def list_standing(self, document: Sequence[str]) -> list[str]:
+        return [cell for cell in document if cell in self.asked and cell not in self.away]
+
 
 class _Reader:
     def __init__(self) -> None:
@@ -67,13 +70,15 @@ class _Reader:
         return [*above, question]
 
     def list_above(self, chat: _Chat, cell: str, document: Sequence[str]) -> list[str]:
-        above = document[: document.index(cell)]
-        return [chat.asked[each] for each in above if each in chat.asked and each not in chat.away]
+        return [chat.asked[each] for each in chat.list_standing(document[: document.index(cell)])]
 
     def list_stale(self, name: str, document: Sequence[str]) -> list[str]:
         chat = self.chats[name]
-        standing = [each for each in document if each in chat.asked and each not in chat.away]
-        return [each for each in standing if self.list_above(chat, each, document) != chat.above[each]]
+        return [
+            each
+            for each in chat.list_standing(document)
+            if self.list_above(chat, each, document) != chat.above[each]
+        ]
 
     def _choose(self, cell: str) -> str:
         """Return the conversation of a cell: where it was asked, or a fork made since that is in use."""
@@ -95,7 +100,7 @@ class _Reader:
         self.clock += 1
         origin = self.chats[self.current]
         above = document[: document.index(cell)]
-        standing = [each for each in document if each in origin.asked and each not in origin.away]
+        standing = origin.list_standing(document)
         fork = self.chats[name] = _Chat(self.current, self.clock, dict(origin.asked), {}, dict(origin.above))
         fork.asked = {each: origin.asked[each] for each in standing}
         fork.away = {each for each in standing if each not in above}
@@ -163,7 +168,7 @@ class _Both:
         elif kind == "restart":
             notebook.restart(self.tools)
             self.reader.restart(self.document)
-        self._compare()
+            self._compare()
 
     @property
     def document(self) -> list[str]:
@@ -190,11 +195,17 @@ class _Both:
         if self.saves:
             self.notebook.save()
         self.notebook.run(cell, source)
+        self._compare()
 
     def _compare(self) -> None:
-        """After a run, what the kernel shows is what the reader sees."""
+        """What the kernel has after a run is what the reader sees: turns, and which answers are stale."""
         conversations = self.notebook.session.conversations
         assert conversations.current == self.reader.current
+        for conversation in conversations:
+            name, document = conversation.name, self.document
+            chat = self.reader.chats[name]
+            assert [turn.cell for turn in conversation.turns] == chat.list_standing(document)
+            assert [turn.cell for turn in conversation.list_stale()] == self.reader.list_stale(name, document)
 
 
 def _follow(
