@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from cnai_magic.magics.extension import CnaiMagics
 from cnai_magic.redaction import ApiKey
@@ -72,7 +73,7 @@ class EditedNotebook:
         self.running = self.new_cell()
         self.cells = [self.running]
         self.undone: list[list[Cell]] = []
-        self.shell = InteractiveShell.instance()
+        self.shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
         self.shell.display_pub = _Publisher()
         self.shell.display_pub.notebook = self
         self._magics: CnaiMagics | None = None
