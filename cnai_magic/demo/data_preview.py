@@ -6,7 +6,7 @@ import csv
 import math
 import re
 
-from .data_questions import answer_about_data, write_data_code
+from .data_questions import answer_about_data, find_request, write_data_code
 from .guide_question import GuideQuestion
 from .lookups import write_markdown_table
 
@@ -51,6 +51,7 @@ def find_data(text: str) -> list[list[str]] | None:
 
 def describe_data(question: GuideQuestion, _: re.Match[str]) -> str | None:
     """Answer a question about data that stands in the prompt, or describe the data."""
+    question = _choose_language(question)
     code = write_data_code(question)
     if code is not None:
         return code
@@ -67,31 +68,46 @@ def describe_data(question: GuideQuestion, _: re.Match[str]) -> str | None:
     if answered is not None:
         return answered
     said = question.say(
-        "data", rows=_write_count(len(rows), "row"), columns=_write_count(len(header), "column")
+        "data",
+        rows=_write_count(question, len(rows), "row"),
+        columns=_write_count(question, len(header), "column"),
     )
     if len(question.text) > _MOST_CHARACTERS or len(rows) >= _MOST_LINES - 1:
         said += question.say("data_cut")
     if shape and part:
         said += question.say("data_part", rows=shape[1], columns=shape[2])
-    return f"{said}.\n\n{_summarize(header, rows)}"
+    return f"{said}.\n\n{_summarize(question, header, rows)}"
 
 
-def _summarize(header: list[str], rows: list[list[str]]) -> str:
+def _choose_language(question: GuideQuestion) -> GuideQuestion:
+    """Return the question with an answer in the language of its sentences, whatever that of the data is."""
+    asked = find_request(question.text)
+    if not asked or question.forced or question.asks(r"\bin (?:english|chinese)\b|[用以](?:中|英|汉)"):
+        return question
+    return question.with_language(("english", "chinese")[question.with_text(asked).written])
+
+
+def _summarize(question: GuideQuestion, header: list[str], rows: list[list[str]]) -> str:
     lines: list[tuple[str, ...]] = []
     for column, name in enumerate(header[:_MOST_COLUMNS_SHOWN]):
         cells = [row[column] for row in rows]
         filled = [cell for cell in cells if cell.strip().lower() not in ("", "nan", "none", "null", "na")]
         missing = str(len(cells) - len(filled))
         numbers = [value for value in map(_read_number, filled) if value is not None]
-        title = name[:40] or "(index)"
+        title = name[:40] or question.say("data_index")
         if numbers and len(numbers) == len(filled):
             mean = math.fsum(numbers) / len(numbers)
             lines.append(
-                (title, "number", missing, *(f"{n:.6g}" for n in (min(numbers), mean, max(numbers))))
+                (
+                    title,
+                    question.say("data_number"),
+                    missing,
+                    *(f"{n:.6g}" for n in (min(numbers), mean, max(numbers))),
+                )
             )
         else:
-            lines.append((title, f"text, {len(set(filled))} different", missing, "", "", ""))
-    return write_markdown_table(("column", "holds", "missing", "smallest", "mean", "largest"), tuple(lines))
+            lines.append((title, question.say("data_text", count=len(set(filled))), missing, "", "", ""))
+    return write_markdown_table(tuple(question.say("data_headings").split("|")), tuple(lines))
 
 
 def _read_number(cell: str) -> float | None:
@@ -103,8 +119,8 @@ def _read_number(cell: str) -> float | None:
     return value if abs(value) < 1e300 else None
 
 
-def _write_count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _write_count(question: GuideQuestion, count: int, what: str) -> str:
+    return question.say(f"data_one_{what}" if count == 1 else f"data_{what}s", count=count)
 
 
 def _is_table(block: list[list[str]]) -> bool:

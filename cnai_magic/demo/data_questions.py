@@ -10,19 +10,15 @@ import re
 from collections.abc import Iterator
 
 from .guide_question import GuideQuestion
+from .knowledge_files import join_patterns, read
 
-__all__ = ["answer_about_data", "write_data_code"]
+__all__ = ["answer_about_data", "find_request", "write_data_code"]
 
-_EXTREMES = (
-    ("largest", r"largest|biggest|highest|greatest|max(?:imum)?|most"),
-    ("smallest", r"smallest|lowest|least|min(?:imum)?|fewest"),
-)
-_MISSING = re.compile(r"\b(?:missing|empty|nulls?|nans?)\b")
-_MEAN, _SUM = re.compile(r"\b(?:mean|average)\b"), re.compile(r"\b(?:sum|total)\b")
 _STATED_MISSING = re.compile(r"(\w+):? [\w\[\]]+(?: \(|, )([\d,]+) missing")
-_REQUEST = re.compile(r"^.{0,500}[a-z)][?.:!]\s*$")
+_REQUEST = re.compile(r"^.{0,500}(?:[a-z)][?.:!]|[\u4e00-\u9fffa-z）)][？。：！?:!])\s*$")
 _MOST_LINES = 200
-_CODE = re.compile(r"\b(?:code|cell|plot|draw|scatter|chart)\b")
+# The figures of pandas, by the words that ask for them.
+_FIGURES = {"mean": "mean", "sum": "sum", "largest": "max", "smallest": "min"}
 _FRAME = re.compile(r"^([A-Za-z_]\w*): (?:[\d,]+ of )?[\d,]+ rows?, .* \(DataFrame\)$", re.MULTILINE)
 _COLUMNS = re.compile(r"^columns: (.+)$|^([A-Za-z_]\w*): [a-z]+\d*(?:, [\d,]+ missing)?$", re.MULTILINE)
 
@@ -34,10 +30,10 @@ def answer_about_data(
 
     `part_of` is the number of rows of the data, where only a part of them is known.
     """
-    asked = _find_request(question.text)
+    asked = find_request(question.text)
     if not asked:
         return None
-    if _MISSING.search(asked):
+    if _asks_for("missing", asked):
         return _count_missing(question, header, rows)
     named = [place for place, name in enumerate(header) if _names(name, asked)]
     rest = question.say("data_rest", rows=part_of) if part_of else ""
@@ -45,32 +41,31 @@ def answer_about_data(
         return _read_description(question, asked, named, header, rows)
     numbers = [place for place in named if _read_column(rows, place)]
     # "Which station has the smallest max?": a column may have the name of a figure.
-    others = re.sub(
-        "|".join(rf"\b{re.escape(header[place].lower())}\b" for place in named) or r"\Z", "", asked
-    )
-    for key, words in _EXTREMES:
-        if re.search(rf"\b(?:{words})\b", others):
+    others = re.sub("|".join(_write_pattern(header[place]) for place in named) or r"\Z", "", asked)
+    for key in ("largest", "smallest"):
+        if _asks_for(key, others):
             found = _find_extreme(question, key, named, numbers, header, rows)
             return found and found + rest
-    for key, pattern in (("mean", _MEAN), ("sum", _SUM)):
-        several = [place for place in numbers if not pattern.fullmatch(header[place])]
-        if pattern.search(asked) and several:
+    for key in ("mean", "sum"):
+        several = [place for place in numbers if not re.fullmatch(_find_words(key), header[place].lower())]
+        if _asks_for(key, asked) and several:
             return _compute(question, key, several[0], header, rows) + rest
     return None
 
 
 def write_data_code(question: GuideQuestion) -> str | None:
     """Return code for a plot or a sum by group, of a DataFrame whose columns the prompt shows."""
-    asked, frame = _find_request(question.text), _FRAME.search(question.text)
-    if frame is None or not _CODE.search(asked):
+    asked, frame = find_request(question.text), _FRAME.search(question.text)
+    if frame is None or not _asks_for("code", asked):
         return None
     columns = {name.lower(): name for name in _list_columns(question.text)}
-    named = [columns[word] for word in re.findall(r"\w+", asked) if word in columns]
+    named = [columns[word] for word in re.findall(r"[a-z_]\w*", asked, re.ASCII) if word in columns]
     first, second = (*dict.fromkeys(named), "", "")[:2]
     if not second:
         return None
-    name, by = frame[1], re.search(r"\b(?:by|for each|per|of each|in each)\b", asked)
-    how = next((key for key in ("mean", "sum", "median", "max", "min", "count") if key in asked), "mean")
+    name, by = frame[1], _asks_for("by", asked)
+    how = next((key for key in ("mean", "sum", "median", "max", "min", "count") if key in asked), "")
+    how = how or next((how for key, how in _FIGURES.items() if _asks_for(key, asked)), "mean")
     code = (
         f'{name}.groupby("{second}", observed=True)["{first}"].{how}()'
         if by
@@ -79,7 +74,16 @@ def write_data_code(question: GuideQuestion) -> str | None:
     return question.say("data_code", code=code)
 
 
-def _find_request(text: str) -> str:
+def _find_words(key: str) -> str:
+    """Return the pattern of the words that ask for something."""
+    return join_patterns(read("rules")["data_words"][key])
+
+
+def _asks_for(key: str, asked: str) -> bool:
+    return re.search(_find_words(key), asked) is not None
+
+
+def find_request(text: str) -> str:
     """Return the sentences of a prompt that ask, in lower case: they are lines that end like one."""
     lines = text.splitlines()
     asking = (*lines[:_MOST_LINES], *lines[_MOST_LINES:][-_MOST_LINES:])
@@ -87,8 +91,13 @@ def _find_request(text: str) -> str:
 
 
 def _names(name: str, asked: str) -> bool:
+    return bool(name) and re.search(_write_pattern(name), asked) is not None
+
+
+def _write_pattern(name: str) -> str:
+    """Return the pattern of the name of a column, which stands between words of Chinese without blanks."""
     words = re.escape(name.lower()).replace("_", "[_ ]")
-    return bool(name) and re.search(rf"\b{words}s?\b", asked) is not None
+    return rf"(?<![a-z0-9_]){words}s?(?![a-z0-9_])"
 
 
 def _read_column(rows: list[list[str]], place: int) -> list[float]:
@@ -104,12 +113,12 @@ def _read_description(
     question: GuideQuestion, asked: str, named: list[int], header: list[str], rows: list[list[str]]
 ) -> str | None:
     """Return a figure of a table that describes the columns of another one."""
-    words = {"mean": "mean|average", "max": dict(_EXTREMES)["largest"], "min": dict(_EXTREMES)["smallest"]}
-    figure = next((key for key, pattern in words.items() if re.search(rf"\b(?:{pattern})\b", asked)), None)
+    figure = next((how for key, how in _FIGURES.items() if how != "sum" and _asks_for(key, asked)), None)
     if figure is None or not named:
         return None
     value = next(row[named[0]] for row in rows if row[0] == figure)
-    return question.say("data_described", figure=figure, column=header[named[0]], value=value)
+    said = question.say(f"data_figure_{figure}")
+    return question.say("data_described", figure=said, column=header[named[0]], value=value)
 
 
 def _compute(question: GuideQuestion, key: str, place: int, header: list[str], rows: list[list[str]]) -> str:
@@ -136,8 +145,9 @@ def _find_extreme(
     known = [row for row in rows if row[place].strip()]
     row = (max if key == "largest" else min)(known, key=lambda each: float(each[place]))
     whose = row[texts[0]] if texts else question.say("data_row", number=rows.index(row) + 1)
+    extreme = question.say(f"data_{key}")
     return question.say(
-        "data_extreme", whose=whose, extreme=key, column=header[place], value=row[place], count=len(known)
+        "data_extreme", whose=whose, extreme=extreme, column=header[place], value=row[place], count=len(known)
     )
 
 
@@ -147,7 +157,8 @@ def _count_missing(question: GuideQuestion, header: list[str], rows: list[list[s
         empty = sum(row[place].strip().lower() in ("", "nan", "none", "null", "na") for row in rows)
         if empty and name not in stated:
             stated[name] = str(empty)
-    listed = ", ".join(f"{count} in **{name}**" for name, count in stated.items())
+    said = (question.say("data_missing_in", count=count, column=name) for name, count in stated.items())
+    listed = ", ".join(said)
     return question.say("data_missing", listed=listed) if listed else question.say("data_complete")
 
 

@@ -338,11 +338,30 @@ _STATIONS = [
         ),
         ("Where is the lowest rain mm?", "**Market** has the smallest rain_mm"),
         ("Which columns have missing values?", "Missing values: 1 in **trips**."),
+        ("trips的平均值是多少？", "**trips** 的平均值是 **333.5**，按提示中的 2 个值计算。"),
+        ("rain_mm 一共是多少？", "**rain_mm** 的总和是 **2.5**"),
+        ("哪个 station 的 trips 最多？", "提示中的 2 个值里，**Station** 的 trips 最大：**404**。"),
+        ("哪些列有缺失值？", "缺失值：**trips** 有 1 个。"),
+        ("请描述这些数据。", "提示中有一个 **3 行**、**3 列** 的表格"),
     ],
 )
 def test_a_question_about_data_in_the_prompt_is_answered(asked: str, expected: str) -> None:
     prompt = render_prompt(f"{asked}\n\n{{{{ df | head(3) }}}}", {"df": _STATIONS}).text
     assert expected in talk(prompt)
+
+
+def test_the_language_is_that_of_the_question_and_not_of_the_data() -> None:
+    rows = [{"城市": "北京", "人口": 2189}, {"城市": "上海", "人口": 2487}]
+
+    def answer(prompt: str) -> str:
+        return talk(render_prompt(prompt, {"df": rows}).text)
+
+    assert (
+        answer("{{ df | head(2) }}\n\n哪个城市的人口最多？")
+        == "提示中的 2 个值里，**上海** 的 人口 最大：**2487**。"
+    )
+    english = "What is the mean of 人口 in these cities?\n\n{{ df | head(2) }}"
+    assert answer(english) == "The mean of **人口** is **2338**, over the 2 values in your prompt."
 
 
 def test_a_column_may_have_the_name_of_a_figure() -> None:
