@@ -62,7 +62,7 @@ def read_json(text: str, schema: Mapping[str, Any] | None = None) -> Any:
         raise JSONProblem("the answer is empty")
     fit = _Fit(schema or {})
     problem: JSONProblem | None = None
-    for group in _candidates(text):
+    for group in _list_candidates(text):
         values = [value for value in map(_parse, group) if value is not _NOTHING]
         try:
             if values:
@@ -79,16 +79,16 @@ def read_json(text: str, schema: Mapping[str, Any] | None = None) -> Any:
 # -- where the JSON is ----------------------------------------------------------------------------
 
 
-def _candidates(text: str) -> Iterator[list[str]]:
+def _list_candidates(text: str) -> Iterator[list[str]]:
     """Yield groups of texts that may be JSON, the likeliest first."""
     yield [text]
     blocks = fenced_blocks(text)
     for named in (True, False):
         yield [code for info, code in blocks if (info.lower() in DATA_LANGUAGES) is named][:_MOST_CANDIDATES]
-    yield list(_embedded(text))
+    yield list(_find_embedded(text))
 
 
-def _embedded(text: str) -> Iterator[str]:
+def _find_embedded(text: str) -> Iterator[str]:
     """Yield the parts of a text from a bracket to the one that closes it, but no part of broken JSON."""
     at, found, passed_over = 0, 0, 0
     while found < _MOST_CANDIDATES and passed_over < _MOST_PASSED_OVER:
@@ -134,7 +134,7 @@ def _explain_no_json(text: str) -> JSONProblem:
     if not end:
         return JSONProblem("the JSON is not complete", cut=True)
     try:
-        _loads(text[begin.start() : end])
+        _load(text[begin.start() : end])
     except (ValueError, RecursionError) as error:
         return JSONProblem(f"the JSON cannot be read: {str(error)[:_LONGEST_PROBLEM]}")
     return JSONProblem("there is no JSON in the answer")
@@ -149,7 +149,7 @@ def _parse(text: str) -> Any:
     """Return the value of a text that is JSON, or nearly; `_NOTHING` where it is not."""
     for each in (text, _SUPERFLUOUS.sub(lambda match: match["text"] or "", text)):
         try:
-            value = _loads(each)
+            value = _load(each)
         except (ValueError, RecursionError):
             continue
         # JSON that was written as a text of JSON.
@@ -160,7 +160,7 @@ def _parse(text: str) -> Any:
     return _NOTHING
 
 
-def _loads(text: str) -> Any:
+def _load(text: str) -> Any:
     # Line breaks within texts are taken, which JSON has as \n.
     return json.loads(
         text, strict=False, parse_constant=_refuse, parse_float=_read_float, object_pairs_hook=_read_object
@@ -180,13 +180,13 @@ def _read_float(digits: str) -> float:
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Half of a character, written as \ud83d, cannot be saved or sent.
-    return {replace_surrogates(name): _well_formed(value) for name, value in pairs}
+    return {replace_surrogates(name): _replace_surrogates_in(value) for name, value in pairs}
 
 
-def _well_formed(value: Any) -> Any:
+def _replace_surrogates_in(value: Any) -> Any:
     if isinstance(value, str):
         return replace_surrogates(value)
-    return [_well_formed(each) for each in value] if isinstance(value, list) else value
+    return [_replace_surrogates_in(each) for each in value] if isinstance(value, list) else value
 
 
 # -- the schema -----------------------------------------------------------------------------------
@@ -223,60 +223,62 @@ class _Fit:
         """Return a value as the schema has it; raises JSONProblem."""
         if self._validator is None:
             return value
-        first = self._adapted(value, self._schema, self._validator)
+        first = self._adapt(value, self._schema, self._validator)
         if self._validator.is_valid(first):
             return first
         # As it was asked for, in an object, or as a model names it that wraps it by itself.
         if isinstance(value, dict) and len(value) == 1 and self._schema.get("type") != "object":
             (inner,) = value.values()
-            inner = self._adapted(inner, self._schema, self._validator)
+            inner = self._adapt(inner, self._schema, self._validator)
             if self._validator.is_valid(inner):
                 return inner
             if set(value) <= {"items", "value"}:
                 first = inner
-        raise JSONProblem(self._problems(first), found=True)
+        raise JSONProblem(self._list_problems(first), found=True)
 
-    def _problems(self, value: Any) -> str:
+    def _list_problems(self, value: Any) -> str:
         assert self._validator is not None, "without a schema, everything fits"
         errors = sorted(self._validator.iter_errors(value), key=lambda error: len(error.absolute_path))
-        said = [f"{_place(error.absolute_path)}{_shorten(error.message)}" for error in errors]
+        said = [f"{_describe_place(error.absolute_path)}{_shorten(error.message)}" for error in errors]
         more = len(said) - _MOST_PROBLEMS
         return "; ".join(said[:_MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
 
-    def _adapted(self, value: Any, schema: Any, validator: Any) -> Any:
+    def _adapt(self, value: Any, schema: Any, validator: Any) -> Any:
         """Return a value with the small differences to its schema put right, where there are any."""
-        schema = self._resolved(schema)
+        schema = self._resolve(schema)
         if not isinstance(schema, Mapping):
             return value
         for name in ("anyOf", "oneOf"):
             options = schema.get(name)
             if isinstance(options, list):
-                return self._one_of(value, options, validator)
+                return self._choose_option(value, options, validator)
         if isinstance(value, dict) and isinstance(schema.get("properties"), Mapping):
-            return self._object(value, schema, validator)
+            return self._adapt_object(value, schema, validator)
         if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
-            return [self._adapted(each, schema["items"], validator) for each in value]
-        return _scalar(value, schema.get("type")) if isinstance(value, str) else value
+            return [self._adapt(each, schema["items"], validator) for each in value]
+        return _read_scalar(value, schema.get("type")) if isinstance(value, str) else value
 
-    def _one_of(self, value: Any, options: list[Any], validator: Any) -> Any:
+    def _choose_option(self, value: Any, options: list[Any], validator: Any) -> Any:
         if any(validator.evolve(schema=option).is_valid(value) for option in options):
             return value
         for option in options:
-            adapted = self._adapted(value, option, validator)
+            adapted = self._adapt(value, option, validator)
             if validator.evolve(schema=option).is_valid(adapted):
                 return adapted
         return value
 
-    def _object(self, value: dict[str, Any], schema: Mapping[str, Any], validator: Any) -> dict[str, Any]:
+    def _adapt_object(
+        self, value: dict[str, Any], schema: Mapping[str, Any], validator: Any
+    ) -> dict[str, Any]:
         required, found = schema.get("required", ()), {}
         for name, each in value.items():
             part = schema["properties"].get(name, {})
             if each is None and name not in required and not validator.evolve(schema=part).is_valid(None):
                 continue
-            found[name] = self._adapted(each, part, validator)
+            found[name] = self._adapt(each, part, validator)
         return found
 
-    def _resolved(self, schema: Any) -> Any:
+    def _resolve(self, schema: Any) -> Any:
         """Return the schema that a reference names; see `schemas`: all of them stay within it."""
         for _ in range(10):
             reference = schema.get("$ref") if isinstance(schema, Mapping) else None
@@ -295,13 +297,13 @@ def _make_validator(schema: Mapping[str, Any]) -> Any:
     return validator_for(schema, default=Draft202012Validator)(schema)
 
 
-def _scalar(text: str, kind: Any) -> Any:
+def _read_scalar(text: str, kind: Any) -> Any:
     """Return the number or truth value that a text is, where the schema wants one and no text."""
     kinds = kind if isinstance(kind, list) else [kind]
     if "string" in kinds or not {"integer", "number", "boolean"} & set(kinds):
         return text
     try:
-        value = _loads(text)
+        value = _load(text)
     except (ValueError, RecursionError):
         return text
     if isinstance(value, bool):
@@ -311,7 +313,7 @@ def _scalar(text: str, kind: Any) -> Any:
     return text
 
 
-def _place(path: Any) -> str:
+def _describe_place(path: Any) -> str:
     steps = [f"[{each}]" if isinstance(each, int) else f".{each}" for each in path]
     return f"{_shorten(''.join(steps).removeprefix('.'))}: " if steps else ""
 

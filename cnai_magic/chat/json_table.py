@@ -21,11 +21,11 @@ def find_rows(value: Any) -> list[Mapping[str, Any]]:
         (value,) = value.values()
     if not isinstance(value, list) or not value:
         return []
-    flat = all(isinstance(row, Mapping) and row and not _nested(row) for row in value)
+    flat = all(isinstance(row, Mapping) and row and not _is_nested(row) for row in value)
     return value if flat else []
 
 
-def _nested(row: Mapping[str, Any]) -> bool:
+def _is_nested(row: Mapping[str, Any]) -> bool:
     return any(isinstance(each, dict | list) for each in row.values())
 
 
@@ -34,8 +34,8 @@ def write_table(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     shown = rows[:_MOST_ROWS]
     rules = ["---:" if _is_number_column(shown, name) else "---" for name in names]
-    cells = [[_cell(row.get(name)) for name in names] for row in shown]
-    lines = [f"| {' | '.join(line)} |" for line in ([_cell(name) for name in names], rules, *cells)]
+    cells = [[_write_cell(row.get(name)) for name in names] for row in shown]
+    lines = [f"| {' | '.join(line)} |" for line in ([_write_cell(name) for name in names], rules, *cells)]
     if len(rows) > len(shown):
         lines += ["", f"… {len(shown):,} of {len(rows):,} rows"]
     return "\n".join(lines)
@@ -48,7 +48,7 @@ def _is_number_column(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
     )
 
 
-def _cell(value: Any) -> str:
+def _write_cell(value: Any) -> str:
     """Return a value as a cell; a text that is cut says so."""
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
     text = " ".join(clean(text).split())

@@ -62,29 +62,29 @@ class _Reader:
         self.skip_breaks()
         start = self._at
         if self._take("list") and self.peek() == "[":
-            return self._type_after("list")
+            return self._read_type_after("list")
         self._at = start
         if self.peek() in ("{", "["):
-            return self._type()
-        return self._fields("")
+            return self._read_type()
+        return self._read_fields("")
 
     def peek(self) -> str | None:
         """Return the next piece, None at the end."""
         at = self._at
-        piece = self._next()
+        piece = self._take_next()
         self._at = at
         return piece
 
     def skip_breaks(self) -> None:
         while self.peek() == "\n":
-            self._next()
+            self._take_next()
 
     def refuse(self, why: str = "") -> NoReturn:
         rest = self._words[self._at :].strip()
         what = f"the schema is not clear at {rest[:40]!r}" if rest else "the schema ends too early"
         raise InputError(what, parameter="schema", why=why, next_step=f"write fields and types: {_EXAMPLE}")
 
-    def _next(self) -> str | None:
+    def _take_next(self) -> str | None:
         begin = _BLANK.match(self._words, self._at)
         self._at = begin.end() if begin else self._at
         if self._at >= len(self._words):
@@ -97,12 +97,12 @@ class _Reader:
 
     def _take(self, piece: str) -> bool:
         at = self._at
-        if self._next() == piece:
+        if self._take_next() == piece:
             return True
         self._at = at
         return False
 
-    def _fields(self, end: str) -> dict[str, Any]:
+    def _read_fields(self, end: str) -> dict[str, Any]:
         """Read fields up to `end`, "" for the end of the words."""
         self._depth += 1
         if self._depth > _DEEPEST:
@@ -111,9 +111,9 @@ class _Reader:
         required: list[str] = []
         while self.peek() not in (end or None, None):
             if self.peek() in (",", "\n"):
-                self._next()
+                self._take_next()
                 continue
-            name, schema, optional = self._field()
+            name, schema, optional = self._read_field()
             if self.peek() not in (",", "\n", end or None, None):
                 self.refuse("fields are separated by commas")
             if name in properties:
@@ -130,9 +130,9 @@ class _Reader:
             "additionalProperties": False,
         }
 
-    def _field(self) -> tuple[str, dict[str, Any], bool]:
+    def _read_field(self) -> tuple[str, dict[str, Any], bool]:
         start = self._at
-        name = self._next()
+        name = self._take_next()
         if name is None or name in ",|:?[]{}":
             self._at = start
             self.refuse("a field begins with its name")
@@ -140,7 +140,7 @@ class _Reader:
         optional = self._take("?")
         schema: dict[str, Any] = {"type": "string"}
         if self.peek() not in (",", "\n", "}", "]", ":", "?", None):
-            schema = self._type()
+            schema = self._read_type()
         optional = self._take("?") or optional
         if self._take(":"):
             words = re.match(r"[^,\n}\]]*", self._words[self._at :])
@@ -149,11 +149,11 @@ class _Reader:
             schema = {**schema, "description": words[0].strip()}
         return name, schema, optional
 
-    def _type(self) -> dict[str, Any]:
+    def _read_type(self) -> dict[str, Any]:
         """Read a type, or texts and types with bars between them."""
-        found = [self._single()]
+        found = [self._read_single()]
         while self._take("|"):
-            found.append(self._single())
+            found.append(self._read_single())
         texts = [each["const"] for each in found if "const" in each]
         others = [each for each in found if "const" not in each]
         if texts and not others:
@@ -164,42 +164,42 @@ class _Reader:
             self.refuse("texts to choose from stand in quotes")
         return found[0] if len(found) == 1 else {"anyOf": found}
 
-    def _single(self) -> dict[str, Any]:
+    def _read_single(self) -> dict[str, Any]:
         start = self._at
-        piece = self._next()
+        piece = self._take_next()
         if piece is not None and piece[0] in "'\"":
             return {"const": piece[1:-1]}
         if piece == "{":
-            return self._fields("}")
+            return self._read_fields("}")
         if piece == "[":
-            return {"type": "array", "items": self._items()}
+            return {"type": "array", "items": self._read_items()}
         known = _TYPES.get((piece or "").lower())
         if known is None:
             self._at = start
             self.refuse(_explain_type(piece or "", self._words))
         if piece == "list":
-            return self._type_after("list")
+            return self._read_type_after("list")
         return dict(known)
 
-    def _type_after(self, name: str) -> dict[str, Any]:
+    def _read_type_after(self, name: str) -> dict[str, Any]:
         """Return a list, with the type of its items where one follows in brackets."""
         if not self._take("["):
             return dict(_TYPES[name])
-        return {"type": "array", "items": self._items()}
+        return {"type": "array", "items": self._read_items()}
 
-    def _items(self) -> dict[str, Any]:
+    def _read_items(self) -> dict[str, Any]:
         """Read what a list holds, up to its bracket: one type, or the fields of objects."""
         start = self._at
-        piece = (self._next() or "").lower()
+        piece = (self._take_next() or "").lower()
         follows = self.peek()
         self._at = start
         alone = piece in _TYPES and follows in ("]", "[", "|", "?")
         if piece[:1] in ("{", "[", "'", '"') or alone:
-            items = self._type()
+            items = self._read_type()
             if not self._take("]"):
                 self.refuse("a bracket is not closed")
             return items
-        return self._fields("]")
+        return self._read_fields("]")
 
 
 def _explain_type(piece: str, words: str) -> str:

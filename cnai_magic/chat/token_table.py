@@ -21,10 +21,10 @@ class TokenTable(tuple[TokenProbability, ...]):
         """A row for each token: its text in quotes, its probability, and others that were likely."""
         return [
             {
-                "token": _quote(each.token),
-                "probability": _percent(each.probability),
+                "token": _write_quoted(each.token),
+                "probability": _write_percent(each.probability),
                 "alternatives": ", ".join(
-                    f"{_quote(token)} {_percent(TokenProbability(token, logprob).probability)}"
+                    f"{_write_quoted(token)} {_write_percent(TokenProbability(token, logprob).probability)}"
                     for token, logprob in each.alternatives
                     if token != each.token
                 ),
@@ -42,10 +42,10 @@ class TokenTable(tuple[TokenProbability, ...]):
         return write_table(self.rows) if self else "no probabilities"
 
 
-def _quote(token: str) -> str:
+def _write_quoted(token: str) -> str:
     return json.dumps(token, ensure_ascii=False)
 
 
-def _percent(probability: float) -> str:
+def _write_percent(probability: float) -> str:
     percent = 100 * probability
     return "< 0.1 %" if 0 < percent < 0.1 else f"{percent:.1f} %"

@@ -89,24 +89,24 @@ class _Writer:
         if isinstance(kind, typing.TypeVar) or kind is inspect.Parameter.empty:
             return {}
         if isinstance(kind, type) and issubclass(kind, enum.Enum):
-            return _choices([each.value for each in kind], kind)
+            return _write_choices([each.value for each in kind], kind)
         if describes_itself(kind):
-            return _checked_own(kind)
+            return _check_own(kind)
         if is_record(kind):
-            return self._record(kind)
+            return self._write_record(kind)
         if callable(getattr(kind, "__supertype__", None)):
             return self.write(kind.__supertype__)  # a NewType
-        return self._generic(kind)
+        return self._write_generic(kind)
 
-    def _generic(self, kind: Any) -> dict[str, Any]:
+    def _write_generic(self, kind: Any) -> dict[str, Any]:
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         name = getattr(origin, "__name__", "") or getattr(origin, "_name", "") or ""
         if name in _WRAPPERS:
-            return self._annotated(arguments)
+            return self._write_annotated(arguments)
         if origin is typing.Literal or name == "Literal":
-            return _choices(list(arguments), kind)
+            return _write_choices(list(arguments), kind)
         if origin in (typing.Union, types.UnionType):
-            return _either([self.write(each) for each in arguments])
+            return _write_either([self.write(each) for each in arguments])
         if name in _ARRAYS and arguments:
             return {"type": "array", "items": self.write(arguments[0])}
         if name in _SETS and arguments:
@@ -114,35 +114,35 @@ class _Writer:
         if name in _MAPPINGS and len(arguments) == 2:
             return {"type": "object", "additionalProperties": self.write(arguments[1])}
         if name == "tuple":
-            return self._tuple(arguments)
+            return self._write_tuple(arguments)
         if isinstance(kind, type) and issubclass(kind, (str, int, float)):
             return self.write(next(base for base in (bool, str, int, float) if issubclass(kind, base)))
         raise InputError(
-            f"{_name(kind)} has no form in JSON",
+            f"{_find_name(kind)} has no form in JSON",
             parameter="schema",
             why="str, int, float, bool, None, list, dict, tuple, Literal, enums, unions, dataclasses, "
             "TypedDicts and models of pydantic have one",
         )
 
-    def _annotated(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    def _write_annotated(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
         schema = self.write(arguments[0])
         words = [each for each in arguments[1:] if isinstance(each, str)]
         return {**schema, "description": words[0]} if words else schema
 
-    def _tuple(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    def _write_tuple(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
         if len(arguments) == 2 and arguments[1] is ...:
             return {"type": "array", "items": self.write(arguments[0])}
         each = [self.write(argument) for argument in arguments if argument != ()]
         return {"type": "array", "prefixItems": each, "minItems": len(each), "maxItems": len(each)}
 
-    def _record(self, kind: type) -> dict[str, Any]:
+    def _write_record(self, kind: type) -> dict[str, Any]:
         if kind in self._open:
             self.repeated.add(kind.__name__)
             return {"$ref": f"#/$defs/{kind.__name__}"}
         self._open.append(kind)
         try:
             hints = read_hints(kind, kind.__name__, parameter="schema")
-            fields = [(name, hints[name], needed) for name, needed in _fields(kind) if name in hints]
+            fields = [(name, hints[name], needed) for name, needed in _list_fields(kind) if name in hints]
             schema: dict[str, Any] = {
                 "type": "object",
                 "properties": {name: self.write(hint) for name, hint, _ in fields},
@@ -151,7 +151,7 @@ class _Writer:
             }
         finally:
             self._open.pop()
-        words = _docstring(kind)
+        words = _read_docstring(kind)
         schema = {"description": words, **schema} if words else schema
         self.definitions[kind.__name__] = schema
         if kind.__name__ in self.repeated and self._open:
@@ -176,7 +176,7 @@ def read_hints(owner: Any, name: str, *, parameter: str) -> dict[str, Any]:
         ) from exc
 
 
-def _fields(kind: type) -> Iterator[tuple[str, bool]]:
+def _list_fields(kind: type) -> Iterator[tuple[str, bool]]:
     """Yield the name of each field, and whether it has no default."""
     if dataclasses.is_dataclass(kind):
         missing = dataclasses.MISSING
@@ -195,14 +195,14 @@ def _fields(kind: type) -> Iterator[tuple[str, bool]]:
             yield name, name not in defaults
 
 
-def _docstring(kind: type) -> str:
+def _read_docstring(kind: type) -> str:
     """Return what a class says of itself; dataclasses and NamedTuples without words repeat their fields."""
     words = kind.__dict__.get("__doc__") or ""
     generated = words.startswith((f"{kind.__name__}(", "dict("))
     return "" if generated else inspect.cleandoc(words)
 
 
-def _checked_own(kind: Any) -> dict[str, Any]:
+def _check_own(kind: Any) -> dict[str, Any]:
     try:
         schema = kind.model_json_schema()
     except Exception as exc:  # whatever a model raises that has no schema
@@ -212,18 +212,18 @@ def _checked_own(kind: Any) -> dict[str, Any]:
     return dict(schema)
 
 
-def _choices(values: list[Any], kind: object) -> dict[str, Any]:
+def _write_choices(values: list[Any], kind: object) -> dict[str, Any]:
     kinds = {type(value) for value in values}
     if not values or not kinds <= {str, int, float, bool, type(None)}:
-        raise InputError(f"the values of {_name(kind)} have no form in JSON", parameter="schema")
+        raise InputError(f"the values of {_find_name(kind)} have no form in JSON", parameter="schema")
     named = _PLAIN[kinds.pop()] if len(kinds) == 1 else {}
     return {**named, "enum": values}
 
 
-def _either(options: list[dict[str, Any]]) -> dict[str, Any]:
+def _write_either(options: list[dict[str, Any]]) -> dict[str, Any]:
     plain = [each["type"] for each in options if set(each) == {"type"} and isinstance(each["type"], str)]
     return {"type": plain} if len(plain) == len(options) else {"anyOf": options}
 
 
-def _name(kind: object) -> str:
+def _find_name(kind: object) -> str:
     return getattr(kind, "__name__", None) or str(kind)

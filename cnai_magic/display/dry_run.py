@@ -127,7 +127,8 @@ def _shorten(text: str) -> str:
     lines = text.split("\n")
     kept = "\n".join(lines[:_LINES])
     if len(kept) > _CHARACTERS:
-        return f"{kept[:_CHARACTERS]}…\n… {len(text) - _CHARACTERS:,} more characters"
+        left = len(text) - _CHARACTERS
+        return f"{kept[:_CHARACTERS]}…\n… {left:,} more character{'s' * (left > 1)}"
     more = len(lines) - _LINES
     return f"{kept}\n… {more:,} more line{'s' * (more > 1)}" if more > 0 else kept
 
