@@ -132,7 +132,7 @@ class InputError(CnaiError):
 
 
 class BudgetError(CnaiError):
-    """The question, or its answer, does not fit the budget; nothing was sent.
+    """The question, or its answer, does not fit the budget, or has to be confirmed; nothing was sent.
 
     `needed` is the least that it may cost, in nano-USD.
     """

@@ -32,6 +32,7 @@ __all__ = [
     "choose_host",
     "choose_port",
     "clean_line",
+    "confirm_cost",
     "correct_setting",
     "correct_settings",
     "either",
@@ -286,6 +287,11 @@ def raise_budget(*, day: bool = False) -> Step:
     return Step("raise_budget", {"day": day})
 
 
+def confirm_cost() -> Step:
+    """Send the question although it may cost more than a set sum."""
+    return Step("confirm_cost", {})
+
+
 def limit_cost() -> Step:
     """Say how much all rows may cost together."""
     return Step("limit_cost", {})
@@ -369,6 +375,7 @@ def choose_host() -> Step:
 
 # What `Session` does not take: it has no cells.
 _OF_NOTEBOOKS = {
+    "confirm_above",
     "display",
     "language",
     "notebook",

@@ -127,6 +127,13 @@ class Cnai(Configurable):
         allow_none=True,
         help="USD that this kernel may spend, estimates included; a question that does not fit is not sent.",
     ).tag(config=True, allowed="an amount in USD of at least 0")
+    confirm_above = Float(
+        None,
+        allow_none=True,
+        min=0,
+        help="USD above which a cell's question is sent only with --confirm; by its prompt, and its longest "
+        "answer where that is limited. Unset: every question is sent.",
+    ).tag(config=True)
     ledger = Unicode(
         "on", help='Record of what all notebooks spend: "on", "off", or the path of its file.'
     ).tag(config=True)

@@ -145,6 +145,7 @@ def test_every_parameter_of_a_request_is_an_argument() -> None:
 def test_the_arguments_of_a_session_are_settings_and_only_those_of_notebooks_are_missing() -> None:
     arguments = inspect.signature(cnai_magic.Session).parameters.keys() - {"settings", "notify"}
     of_notebooks = {
+        "confirm_above",
         "display",
         "language",
         "notebook",

@@ -207,6 +207,7 @@ def _read_options(arguments: Namespace, variables: Mapping[str, Any]) -> Options
         once=arguments.once,
         append=arguments.append,
         go_on=arguments.go_on,
+        to_confirm=not arguments.confirm,
         stream=not arguments.no_stream,
         tools=_find_tools(arguments.tools, variables),
     )

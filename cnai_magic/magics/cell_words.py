@@ -55,6 +55,7 @@ CELL = Door(
         "omit_parameter": _omit_parameter,
         "omit_field": "-x {name} (%config Cnai.extra where it is set)",
         "see_spend": "see what was spent with %cnai_spend",
+        "confirm_cost": "send it with --confirm, or raise the sum: %config Cnai.confirm_above = USD",
         "raise_budget": _raise_budget,
         "remove_budget": _remove_budget,
         "limit_cost": "say what they may cost in USD with --max-cost 1, or --max-cost off",

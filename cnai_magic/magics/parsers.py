@@ -75,6 +75,9 @@ def _add_prompt_options(prompt: _ArgumentGroup) -> None:
         metavar="json",
         help="Show what would be sent, and its cost; send nothing. json: the body.",
     )
+    prompt.add_argument(
+        "--confirm", action="store_true", help="Send it though it may cost more than Cnai.confirm_above."
+    )
 
 
 def _add_answer_options(answer: _ArgumentGroup) -> None:

@@ -25,6 +25,7 @@ from ..redaction import ApiKey
 from ..settings import Cnai
 from .advice import advise, explain_model
 from .cells import Cells
+from .confirmation import require_confirmation
 from .endpoint import Endpoint, resolve_endpoint, resolve_server
 from .json_question import JSONModes
 from .keys import Keys
@@ -99,6 +100,7 @@ class KernelSession:
             )
         endpoint = self.resolve_endpoint()
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
+        require_confirmation(question, self.settings.confirm_above)
         self._announce(endpoint)
         pending = PendingReply(
             partial(self.servers.get_client, endpoint),

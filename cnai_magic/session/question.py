@@ -54,7 +54,8 @@ class Options:
     False waits for the whole answer. `attachments` are sent with the question. `to_cell` tells that the code
     of the answer goes into a cell of its own. `go_on` asks for the rest of an answer that was cut: of the
     cell, or the last one of the conversation. `tools` are functions that the model may call. `origins` name
-    what set a parameter, where the question itself did not.
+    what set a parameter, where the question itself did not. `to_confirm` tells that it is not sent where
+    it may cost more than `confirm_above`.
     """
 
     model: str = ""
@@ -71,6 +72,7 @@ class Options:
     go_on: bool = False
     tools: tuple[Tool, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
+    to_confirm: bool = False
 
     def attaching(self, more: Iterable[Attachment]) -> Options:
         """Return the same options with more attachments: images come first, as they are sent."""

@@ -1,0 +1,59 @@
+"""A question over `confirm_above` is sent only where that was confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from cnai_magic.errors import BudgetError
+from cnai_magic.magics.cell_words import CELL
+from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import Options
+from tests.servers import ScriptedServer, sse
+
+Make = Callable[..., KernelSession]
+# At 1 USD per million tokens about 0.002 USD.
+LONG = "word " * 2000
+FROM_CELL = Options(to_confirm=True)
+
+
+def test_a_question_over_the_sum_is_not_sent_until_it_is_confirmed(
+    make: Make, server: ScriptedServer
+) -> None:
+    session = make(confirm_above=0.001)
+    with pytest.raises(BudgetError) as caught:
+        session.ask(LONG, FROM_CELL)
+    assert server.requests == []
+    assert session.conversations.in_use.turns == []
+    lines = caught.value.lines(CELL)
+    assert "may cost ≈$0.001" in lines[0]
+    assert "over $0.001 " in lines[1]
+    assert "--confirm" in lines[-1]
+    server.always(sse("Yes."))
+    assert session.ask(LONG).text == "Yes."
+    assert session.ask("A short one", replace(FROM_CELL, once=True)).text == "Yes."
+
+
+def test_the_longest_answer_counts_where_it_is_limited(make: Make, server: ScriptedServer) -> None:
+    session = make(confirm_above=0.01)
+    limited = replace(FROM_CELL, parameters={"max_tokens": 20_000})
+    with pytest.raises(BudgetError, match=r"≈\$0\.02"):
+        session.ask("Short?", limited)
+    server.reply(sse("Yes."))
+    assert session.ask("Short?", FROM_CELL).text == "Yes."
+
+
+def test_what_has_no_price_or_costs_demo_credit_is_sent(make: Make, server: ScriptedServer) -> None:
+    server.reply(sse("Yes."))
+    server.pricing = {"data": []}
+    assert make(confirm_above=0, prices={}, model="unknown").ask(LONG, FROM_CELL).text == "Yes."
+    assert make(confirm_above=0, base_url="demo", model="demo-echo").ask(LONG, FROM_CELL).text
+
+
+def test_the_price_of_a_server_is_waited_for(make: Make, server: ScriptedServer) -> None:
+    server.pricing = {"data": [{"model_name": "m", "model_ratio": 0.84, "completion_ratio": 1.5}]}
+    with pytest.raises(BudgetError):
+        make(confirm_above=0.001, prices={}).ask(LONG, FROM_CELL)
+    assert [each.path for each in server.lookups] == ["/api/pricing"]
