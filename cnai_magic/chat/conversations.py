@@ -185,7 +185,8 @@ class Conversations:
 
     def add(self, conversation: Conversation) -> Conversation:
         """Add a conversation, unless there is one of its name; return the one that stays."""
-        conversation.arrange(self.document)
+        if conversation.name not in self._named:
+            conversation.arrange(self.document)
         return self._named.setdefault(conversation.name, conversation)
 
     def is_free(self, name: str) -> bool:

@@ -32,7 +32,7 @@ from .keys import Keys
 from .models import choose_model, match_models, takes_demo_credit, takes_images
 from .notice import write_notice
 from .pending_reply import PendingReply
-from .question import Options, Question, build_question, find_cut_turn
+from .question import Options, Question, Target, build_question, find_cut_turn
 from .recorder import Recorder
 from .replay import find_saved_answer
 from .servers import Servers
@@ -146,8 +146,8 @@ class KernelSession:
         def prepare(answer: Reply) -> Question:
             model = options.model or self.settings.model or answer.model
             # The answer of a question that went on is kept as that of the question.
-            asked = replace(options, model=model, go_on=False)
-            return self._build(prompt, asked, position, demo=answer.demo, former=saved)
+            asked = replace(options, go_on=False)
+            return self._build(prompt, asked, Target(model, answer.demo), position, saved)
 
         question, shown = find_saved_answer(saved, position.index_in_cell, prepare)
         view = view or View()
@@ -178,31 +178,37 @@ class KernelSession:
     ) -> Question:
         """Prepare a question; with `ask`, the server is asked for what it alone knows."""
         servers, own = self.servers, self.settings.prices
-        if options.go_on and not options.model:
+        named = options.model
+        if options.go_on and not named:
             _, cut = find_cut_turn(self.conversations, options.chat, position)
-            options = replace(options, model=cut.reply.model)
-        model, demo = choose_model(servers, endpoint, options.model or self.settings.model, ask=ask)
-        question = self._build(prompt, replace(options, model=model), position, demo=demo, former=former)
-        if self.settings.replay:
-            return question  # a replayed answer needs no price
+            named = cut.reply.model
+        model, demo = choose_model(servers, endpoint, named or self.settings.model, ask=ask)
+        if self.settings.replay:  # a replayed answer needs no price
+            return self._build(prompt, options, Target(model, demo), position, former)
         if ask:
             lookup = servers.look_up_price(endpoint, model, own)
         else:
             lookup = PriceLookup(servers.get_known_price(endpoint, model, own))
-        request = replace(question.request, server=endpoint.vendor.name if endpoint.vendor else "")
-        return replace(question, request=request, host=endpoint.host, lookup=lookup)
+        server = endpoint.vendor.name if endpoint.vendor else ""
+        target = Target(model, demo, endpoint.host, server, lookup)
+        return self._build(prompt, options, target, position, former)
 
     def _build(
-        self, prompt: str, options: Options, position: CellPosition, *, demo: bool, former: Sequence[Attempt]
+        self,
+        prompt: str,
+        options: Options,
+        target: Target,
+        position: CellPosition,
+        former: Sequence[Attempt],
     ) -> Question:
         with self._recorder.lock.current:
             return build_question(
                 prompt,
                 options,
+                target,
                 position,
                 settings=self.settings,
                 conversations=self.conversations,
-                demo=demo,
                 former=former,
             )
 

@@ -30,7 +30,7 @@ from ..settings import Cnai
 if TYPE_CHECKING:
     from ..chat.tools import Tool
 
-__all__ = ["Options", "Question", "build_question", "check_prompt", "find_cut_turn"]
+__all__ = ["Options", "Question", "Target", "build_question", "check_prompt", "find_cut_turn"]
 
 # What ends an answer before it is complete.
 _CUT = ("length", "budget", "stopped", "interrupted")
@@ -78,6 +78,21 @@ class Options:
         """Return the same options with more attachments: images come first, as they are sent."""
         every = sorted((*self.attachments, *more), key=lambda each: isinstance(each.part, TextPart))
         return replace(self, attachments=tuple(every))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a question asks: a model, and what is known of its server.
+
+    `demo` tells that its answers take demo credit, `server` is the name in vendors.toml, and `lookup` finds
+    the price that holds now.
+    """
+
+    model: str
+    demo: bool
+    host: str = ""
+    server: str = ""
+    lookup: PriceLookup = field(default_factory=PriceLookup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,40 +145,33 @@ class Question:
 def build_question(
     prompt: str,
     options: Options,
+    target: Target,
     position: CellPosition,
     *,
     settings: Cnai,
     conversations: Conversations,
-    demo: bool,
     former: Sequence[Attempt] = (),
 ) -> Question:
     """Build a question that stands at `position`, with the turns that are sent before it; changes nothing.
 
-    The model is that of `options`; other options that are unset are those of the settings. Raises InputError
-    for a prompt that cannot be sent, and for a parameter out of its bounds.
+    Raises InputError for a prompt that cannot be sent, and for a parameter out of its bounds.
     """
     if options.go_on:
-        return _build_continuation(prompt, options, position, settings, conversations, demo)
-    prompt = check_prompt(prompt)
-    parts: tuple[Part, ...] = ()
-    if options.attachments:
-        prompt, parts = attach(prompt, options.attachments)
+        return _build_continuation(prompt, options, target, position, settings, conversations)
+    prompt, parts = _read_prompt(prompt, options.attachments)
     if options.append or settings.on_rerun == "append":
         position = replace(position, kind="append")
     conversation = _choose_conversation(conversations, options, position)
-    # A question that appends stands after all that are answered before it is.
-    first_run = conversations.find_first_run(position) if position.is_asked_again else None
-    if first_run is not None:
-        first_run = min([first_run, *(each.first_run for each in former if each.first_run)])
+    first_run = _find_first_run(conversations, position, former)
     # A question outside of any conversation has an empty one to itself.
     before = Conversation(conversation.name) if options.once else conversation
-    texts = (options.system, before.system, settings.system, options.instructions)
-    system = replace_surrogates(next(text for text in texts if text is not None))
+    system = _choose_system(options, before, settings)
     context = before.context(
         parts or prompt, position, first_run, system=system, history_tokens=settings.history_tokens
     )
+    parameters = _collect_parameters(options, settings)
     return Question(
-        request=ChatRequest(options.model, context.messages, _collect_parameters(options, settings)),
+        request=ChatRequest(target.model, context.messages, parameters, server=target.server),
         prompt=prompt,
         system=system or None,
         options=options,
@@ -172,7 +180,9 @@ def build_question(
         turn=0 if options.once else context.turn,
         attempt=context.attempt,
         omitted_turns=context.omitted_turns,
-        demo=demo,
+        demo=target.demo,
+        host=target.host,
+        lookup=target.lookup,
         former=former,
         first_run=first_run,
         with_former=context.with_former,
@@ -184,13 +194,23 @@ def build_question(
     )
 
 
+def _find_first_run(
+    conversations: Conversations, position: CellPosition, former: Sequence[Attempt]
+) -> datetime | None:
+    """Return when the cell first ran; None for a question that stands after all that were answered."""
+    if not position.is_asked_again:
+        return None
+    first_runs = [each.first_run for each in former if each.first_run]
+    return min([conversations.find_first_run(position), *first_runs])
+
+
 def _build_continuation(
     prompt: str,
     options: Options,
+    target: Target,
     position: CellPosition,
     settings: Cnai,
     conversations: Conversations,
-    demo: bool,
 ) -> Question:
     """Build the question that asks for the rest of an answer, in the place of the turn that it is part of."""
     conversation, turn = find_cut_turn(conversations, options.chat, position, prompt)
@@ -205,9 +225,9 @@ def _build_continuation(
     kept = {name: value for name, value in reply.parameters.items() if name not in _OF_ONE_REQUEST}
     given = {name: value for name, value in options.parameters.items() if value is not None}
     options = replace(options, parameters={**kept, **given})
-    request = ChatRequest(options.model, messages, _collect_parameters(options, settings), prefix=reply.text)
+    parameters = _collect_parameters(options, settings)
     return Question(
-        request=request,
+        request=ChatRequest(target.model, messages, parameters, server=target.server, prefix=reply.text),
         prompt=reply.prompt,
         system=reply.system,
         options=options,
@@ -216,7 +236,9 @@ def _build_continuation(
         turn=index + 1,
         attempt=turn.next_number,
         omitted_turns=omitted_turns,
-        demo=demo,
+        demo=target.demo,
+        host=target.host,
+        lookup=target.lookup,
         first_run=turn.first_run,
         chain=digest_turns(conversation.turns[:index]),
         prompt_parts=reply.prompt_parts,
@@ -278,6 +300,17 @@ def _choose_conversation(
     # The option moves a cell where it is new; a cell that always had it may be asked in a fork as others.
     turn = named.turn_at(position)
     return again if turn is not None and turn.attempt.chosen and again.is_fork_of(named) else named
+
+
+def _choose_system(options: Options, conversation: Conversation, settings: Cnai) -> str:
+    texts = (options.system, conversation.system, settings.system, options.instructions)
+    return replace_surrogates(next(text for text in texts if text is not None))
+
+
+def _read_prompt(prompt: str, attachments: Sequence[Attachment]) -> tuple[str, tuple[Part, ...]]:
+    """Return the text of a question, and its parts where it is more than text."""
+    prompt = check_prompt(prompt)
+    return attach(prompt, attachments) if attachments else (prompt, ())
 
 
 def check_prompt(prompt: object) -> str:
