@@ -36,6 +36,7 @@ __all__ = [
     "correct_setting",
     "correct_settings",
     "either",
+    "go_on_in",
     "keep_as_text",
     "limit_cost",
     "list_attempts",
@@ -218,6 +219,11 @@ def write_question() -> Step:
 def ask_for_more() -> Step:
     """Ask a question that goes on from the answer."""
     return Step("ask_for_more", {})
+
+
+def go_on_in(name: str) -> Step:
+    """Go on with the answer that was cut in another conversation."""
+    return Step("go_on_in", {"name": name})
 
 
 def keep_as_text() -> Step:
@@ -416,6 +422,7 @@ PYTHON = Door(
         "assign_first": "put it into a variable, and name that",
         "see_request": "see the exact request with Session.prepare",
         "ask_for_more": "ask for more in a question of its own",
+        "go_on_in": "go on with the one that was cut in the conversation {name!r}",
         "raise_limit": _raise_limit,
         "send_less": "send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
         "omit_parameter": "{name} (in ask or in Session)",

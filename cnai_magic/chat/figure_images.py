@@ -22,6 +22,7 @@ __all__ = ["draw_value", "is_drawable"]
 # The size of a figure of plotly that sets none.
 _PLOTLY_SIZE = (700, 500)
 _WHITE = 255
+_DEEPEST = 3
 _PNG_WITHOUT_VERSION = {"format": "png", "metadata": {"Software": None}}
 
 
@@ -73,7 +74,7 @@ def _is_plotly(value: object) -> bool:
     return ("plotly", "BaseFigure") in kinds or ("plotly", "Figure") in kinds
 
 
-def _find_figure(value: Any) -> Any:
+def _find_figure(value: Any, depth: int = 0) -> Any:
     """Return the figure of matplotlib that a value is, or belongs to: axes, lines, lists of them."""
     if _is_of(value, "matplotlib", "Figure"):
         return value
@@ -81,7 +82,10 @@ def _find_figure(value: Any) -> Any:
     if "numpy" in modules and getattr(getattr(value, "dtype", None), "kind", "") == "O":
         value = value.ravel().tolist()
     if isinstance(value, list | tuple):
-        return next((each for each in map(_find_figure, islice(value, 3)) if each is not None), None)
+        # A list may hold itself.
+        inner = [] if depth == _DEEPEST else islice(value, 3)
+        found = (_find_figure(each, depth + 1) for each in inner)
+        return next((each for each in found if each is not None), None)
     if not modules & {"matplotlib", "seaborn"}:
         return None
     # Subfigures and artists say which figure they stand in.

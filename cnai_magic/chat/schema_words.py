@@ -139,14 +139,18 @@ class _Reader:
         name = name.strip("'\"")
         optional = self._take("?")
         schema: dict[str, Any] = {"type": "string"}
-        if self.peek() not in (",", "\n", "}", "]", ":", "?", None):
+        has_type = self.peek() not in (",", "\n", "}", "]", ":", "?", None)
+        if has_type:
             schema = self._read_type()
         optional = self._take("?") or optional
         if self._take(":"):
             words = re.match(r"[^,\n}\]]*", self._words[self._at :])
             assert words is not None, "it matches nothing too"
             self._at += words.end()
-            schema = {**schema, "description": words[0].strip()}
+            said = words[0].strip()
+            # `age: int`, as Python writes it.
+            is_type = said.lower() in _TYPES and not has_type
+            schema = dict(_TYPES[said.lower()]) if is_type else {**schema, "description": said}
         return name, schema, optional
 
     def _read_type(self) -> dict[str, Any]:

@@ -48,6 +48,7 @@ CELL = Door(
         "show_value_as_text": "put it into the question as text with {{{{ {name} }}}}",
         "assign_first": "assign it to a variable in a cell above, and name that",
         "ask_for_more": "ask for more in a question of its own: %cnai Tell me more.",
+        "go_on_in": lambda name: f"go on with the one that was cut: %cnai -c {shlex.quote(name)} --continue",
         "raise_limit": _raise_limit,
         "see_request": "see the exact request with %%cnai --dry-run json",
         "send_less": "send less: a shorter prompt, %%cnai --new or --once, "

@@ -39,7 +39,7 @@ def fix(shell_session: ShellSession, line: str) -> None:
         )
     if shell_session.last_slip is not None:
         slip = to_one_line(shell_session.last_slip.what)
-        say(f"Asked about the cell that failed before the last error, which is of these magics: {slip}")
+        say(f"The last error is of these magics ({slip}): this is about the cell that failed before it.")
     prompt = build_failure_prompt(
         failure,
         variables,

@@ -23,7 +23,7 @@ from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import cost_of
 from ..money.price_lookup import PriceLookup
-from ..next_steps import ask_for_more, write_question
+from ..next_steps import ask_for_more, go_on_in, write_question
 from ..redaction import replace_surrogates
 from ..settings import Cnai
 
@@ -41,6 +41,7 @@ _ORDERS = {
     "file": "order of the saved notebook",
     "runs": "order of runs",
 }
+_LONGEST_QUOTED = 80
 _OF_ONE_REQUEST = ("max_tokens", "prefix", "tools")
 
 
@@ -268,12 +269,21 @@ def find_cut_turn(
             next_step="ask for the rest of that one without a question, or ask this one anew",
         )
     if turn.reply.finish_reason not in _CUT:
-        raise InputError(
-            "the answer is complete",
-            why=f"it is the one to {turn.reply.prompt[:80]!r}, and ended by itself",
-            next_step=ask_for_more(),
-        )
+        raise _explain_complete(conversations, conversation, turn)
     return conversation, turn
+
+
+def _explain_complete(conversations: Conversations, conversation: Conversation, turn: Turn) -> InputError:
+    """Return the error for an answer that cannot go on; another conversation may end in one that can."""
+    prompt = turn.reply.prompt
+    shown = prompt if len(prompt) <= _LONGEST_QUOTED else f"{prompt[:_LONGEST_QUOTED]}…"
+    cut = (each.name for each in conversations if each.turns and each.turns[-1].reply.finish_reason in _CUT)
+    other = next((name for name in cut if name != conversation.name), "")
+    return InputError(
+        "the answer is complete",
+        why=f"it is the one to {shown!r}, and ended by itself",
+        next_step=go_on_in(other) if other else ask_for_more(),
+    )
 
 
 def _collect_parameters(options: Options, settings: Cnai) -> dict[str, ParameterValue]:

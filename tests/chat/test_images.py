@@ -153,6 +153,12 @@ def test_a_figure_of_plotly_is_drawn_by_its_library_or_says_what_is_missing() ->
     assert caught.value.next_step.at(CELL).startswith("install kaleido and Chrome")
 
 
+def test_a_list_that_holds_itself_is_no_figure() -> None:
+    cycle: list[object] = []
+    cycle.append(cycle)
+    assert not is_drawable(cycle)
+
+
 def test_an_object_that_shows_itself_as_an_image_is_one() -> None:
     class Shows:
         def __init__(self, shown: object) -> None:

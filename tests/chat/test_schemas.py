@@ -45,6 +45,7 @@ WORDS: list[tuple[str, dict[str, Any]]] = [
         name={**TEXT, "description": "full name"},
         n={**WHOLE, "description": "how many"},
     )),
+    ("name: str, age: int", an_object(["name", "age"], name=TEXT, age=WHOLE)),
     ("kind 'a'|'b'", an_object(["kind"], kind={"type": "string", "enum": ["a", "b"]})),
     ("kind 'a'|null", an_object(["kind"], kind={"type": ["string", "null"], "enum": ["a", None]})),
     ("x int|null", an_object(["x"], x={"anyOf": [WHOLE, {"type": "null"}]})),

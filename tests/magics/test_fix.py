@@ -80,5 +80,5 @@ def test_a_wrong_option_does_not_hide_the_cell_that_failed(kernel: Kernel, serve
     assert "ZeroDivisionError" in question(server)
     # Nor does a slip in another magic, which is named.
     assert kernel.run("%cnai_models --nosuch", "c").error
-    assert "of these magics: %cnai_models has no option" in kernel.run("%cnai_fix", "b").stdout
+    assert "of these magics (%cnai_models has no option" in kernel.run("%cnai_fix", "b").stdout
     assert "1 / 0" in question(server)

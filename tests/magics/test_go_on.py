@@ -71,6 +71,9 @@ def test_what_cannot_go_on_is_explained(kernel: Kernel) -> None:
     complete = "\n".join(kernel.run("%cnai --continue", "f").error)
     assert "the answer is complete" in complete
     assert "ask for more in a question of its own" in complete
+    # One that was cut elsewhere is named.
+    kernel.run(f"%%cnai -c elsewhere -n 3\n{QUESTION}", "x")
+    assert "%cnai -c elsewhere --continue" in "\n".join(kernel.run("%cnai --continue", "f").error)
     kernel.run("%%cnai -n 3\nWhat is 2+2, and why?", "g")
     other = kernel.run("%%cnai --continue\nWhat is 3+3?", "g")
     assert "not the one of the answer that was cut" in other.error[0]
