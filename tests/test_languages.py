@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 
@@ -15,6 +17,7 @@ from cnai_magic import languages
 from cnai_magic.errors import QuotaError
 from cnai_magic.languages import choose, get_language, translate
 from cnai_magic.magics.cell_words import CELL
+from cnai_magic.magics.help import get_help
 from cnai_magic.next_steps import set_key
 
 if sys.version_info >= (3, 11):
@@ -88,7 +91,11 @@ def test_what_has_no_translation_stays_english_and_braces_are_text() -> None:
 
 def test_every_translation_is_of_a_text_that_the_code_has() -> None:
     # Parts of a text may stand apart ("turn" and its plural), but within one file.
-    texts = ["\n".join(_list_texts(path)) for path in _PACKAGE.rglob("*.py")]
+    together = [[path] for path in _PACKAGE.rglob("*.py")]
+    # What is said of a parameter stands in two files, headings of a help in argparse.
+    together += [[_PACKAGE / "api" / "parameters.py", _PACKAGE / "magics" / "arguments.py"]]
+    together += [[Path(argparse.__file__)]]
+    texts = ["\n".join(text for path in each for text in _list_texts(path)) for each in together]
     texts.append((_PACKAGE / "money" / "prices.toml").read_text(encoding="utf-8"))
     said = [set(_WORD.findall(text)) for text in texts]
     unsaid = [english for english in _read("zh") if not any(_list_words(english) <= words for words in said)]
@@ -106,6 +113,21 @@ def test_the_words_of_every_step_in_a_cell_are_in_chinese() -> None:
     # What is typed has no words of a language.
     missing = [words for words in without if re.search(r"(^| )[a-z]+ [a-z]+ ", words)]
     assert missing == [], "add them to cnai_magic/languages/zh.toml"
+
+
+def test_the_help_of_a_magic_is_in_chinese_and_its_options_are_not() -> None:
+    english = get_help("cnai"), get_help("cnai_chat")
+    choose("zh")
+    chinese = get_help("cnai"), get_help("cnai_chat")
+    assert "  -n, --max-tokens N      回答的最大长度（tokens）。" in chinese[0].splitlines()
+    assert "  undo               去掉最后一轮" in chinese[1].splitlines()
+    assert max(map(_count_columns, chinese[0].splitlines())) <= 100
+    for before, after in zip(english, chinese, strict=True):
+        assert re.findall(r"--[a-z-]+", after) == re.findall(r"--[a-z-]+", before)
+
+
+def _count_columns(line: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in line)
 
 
 def _read(language: str) -> dict[str, str]:

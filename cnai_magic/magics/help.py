@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..languages import translate
 from .chat import CHAT_HELP
 from .parsers import (
     build_ask_parser,
@@ -28,4 +29,6 @@ _PARSERS = {
 
 def get_help(magic: str) -> str:
     """Return the help of a magic."""
-    return CHAT_HELP if magic == "cnai_chat" else _PARSERS[magic]().format_help()
+    if magic == "cnai_chat":
+        return "\n".join(map(translate, CHAT_HELP.split("\n")))
+    return _PARSERS[magic]().format_help()

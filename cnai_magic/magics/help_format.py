@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from typing import Any
+
+from ..languages import translate
 
 __all__ = ["HelpFormat"]
 
@@ -23,3 +26,25 @@ class HelpFormat(argparse.RawDescriptionHelpFormatter):
             return super()._format_action_invocation(action)
         value = self._format_args(action, self._get_default_metavar_for_optional(action))
         return f"{', '.join(action.option_strings)} {value}".rstrip()
+
+    # -- in the person's language -----------------------------------------------------------------
+
+    def add_text(self, text: str | None) -> None:
+        """Add a paragraph: what stands before and after the options."""
+        super().add_text(text and translate(text))
+
+    def start_section(self, heading: str | None) -> None:
+        """Begin a group of options."""
+        super().start_section(heading and translate(heading.replace("%%", "%")).replace("%", "%%"))
+
+    def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """Add the forms in which the command is typed."""
+        shown = usage and translate(usage.replace("%%", "%")).replace("%", "%%")
+        super().add_usage(shown, actions, groups, translate("usage:") + " " if prefix is None else prefix)
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        return translate(super()._expand_help(action))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        # A Chinese character is two columns wide.
+        return super()._split_lines(text, width if text.isascii() else width // 2)
