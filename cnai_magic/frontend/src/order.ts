@@ -18,23 +18,27 @@ export interface ExecutingKernel {
 // The extension and the widget find each other's mark.
 const MARK = Symbol.for("cnai_magic.order");
 
-/** From now on each request to run a cell says in `metadata.cnai` which code cells the notebook has, in order. */
-export function sendOrder(kernel: ExecutingKernel, context: NotebookContext): void {
+/**
+ * From now on each request to run a cell says in `metadata.cnai` which code cells the notebook has, in order, and the
+ * page's `language` where it was chosen: English is what nobody chose.
+ */
+export function sendOrder(kernel: ExecutingKernel, context: NotebookContext, language = ""): void {
   const marked = kernel as ExecutingKernel & { [MARK]?: boolean };
   if (marked[MARK]) return;
   Object.defineProperty(marked, MARK, { value: true });
   const send = kernel.requestExecute;
   kernel.requestExecute = function (content, disposeOnDone, metadata, ...others) {
-    return send.call(this, content, disposeOnDone, addOrder(metadata, context), ...others);
+    return send.call(this, content, disposeOnDone, addOrder(metadata, context, language), ...others);
   };
 }
 
-function addOrder(metadata: object | undefined, context: NotebookContext): object | undefined {
+function addOrder(metadata: object | undefined, context: NotebookContext, language: string): object | undefined {
   if (!metadata || !("cellId" in metadata)) return metadata;
   try {
     const cells: string[] = [];
     for (const cell of context.model.cells ?? []) if (cell.type === "code") cells.push(cell.id);
-    return { ...metadata, cnai: { cells, path: context.localPath } };
+    const chosen = language && !/^(en|default)/i.test(language) ? { language } : {};
+    return { ...metadata, cnai: { cells, path: context.localPath, ...chosen } };
   } catch {
     // The cell runs, whatever becomes of its document.
     return metadata;

@@ -28,6 +28,16 @@ test("a request to run a cell carries the order of the cells of code, and keeps 
   ]);
 });
 
+test("a language that was chosen for the page is sent with it", () => {
+  const sent = ["zh_CN", "en", "default", ""].map((language) => {
+    const connection = kernel();
+    sendOrder(connection, context, language);
+    const [, , metadata] = connection.requestExecute({}, false, { cellId: "a" }) as [unknown, unknown, { cnai: { language?: string } }];
+    return metadata.cnai.language;
+  });
+  expect(sent).toEqual(["zh_CN", undefined, undefined, undefined]);
+});
+
 test("what runs no cell is sent as it was", () => {
   const connection = kernel();
   sendOrder(connection, context);

@@ -9,6 +9,7 @@ import { EndFollower, keepBoxesFromScrolling } from "./scrolling";
 import { StatusLine } from "./status_line";
 import type { StopControl } from "./stop";
 import type { AnswerStore, Header } from "./store";
+import { chooseWords } from "./words";
 
 /** What all views of an answer share. */
 export interface AnswerModel {
@@ -80,7 +81,7 @@ export class AnswerView {
     const { root, body, fold, status } = this;
     root.setAttribute("aria-label", "Answer");
     const summary = make("summary");
-    summary.textContent = "Reasoning";
+    summary.textContent = chooseWords(this.model.header.language)("Reasoning");
     // Reasoning is drawn only while it is seen.
     summary.addEventListener("click", () => this.schedule.request());
     fold.append(summary, this.thoughts);

@@ -5,6 +5,7 @@ import { make, setText } from "../nodes";
 import type { StopControl } from "./stop";
 import type { AnswerStore, Header } from "./store";
 import { announcement, INTERRUPT_YOURSELF, statusText, stopLabel } from "./wording";
+import { chooseWords, type Words } from "./words";
 
 export class StatusLine {
   /** An element of its own, so that it can stay in sight while the answer runs past the window. */
@@ -20,12 +21,14 @@ export class StatusLine {
   private readonly pulse = make("span", "cnai-pulse");
   private readonly facts = make("span", "cnai-facts");
   private readonly copy = make("button", "cnai-button cnai-copy-answer");
+  private readonly say: Words;
 
   constructor(
     private readonly header: Header,
     private readonly store: AnswerStore,
     private readonly stop: StopControl,
   ) {
+    this.say = chooseWords(header.language);
     this.button.type = "button";
     this.button.addEventListener("click", () => this.stop.press());
     // Seconds that count are seen, not spoken.
@@ -45,12 +48,12 @@ export class StatusLine {
     this.copy.hidden = store.text.empty || store.ended;
     this.pulse.hidden = store.over || !store.text.empty;
     const unreachable = stop.state === "unreachable" && !store.over;
-    setText(this.facts, unreachable ? INTERRUPT_YOURSELF : statusText(this.header, store, elapsed));
+    setText(this.facts, unreachable ? this.say(INTERRUPT_YOURSELF) : statusText(this.header, store, elapsed));
     this.facts.classList.toggle("cnai-problem", unreachable || store.lost !== null);
     const footer = store.lost ? "" : store.footer;
     setText(this.final, footer);
     this.paragraph.classList.toggle("cnai-as-final", footer !== "" && !unreachable && !store.waiting);
-    setText(this.spoken, announcement(store, stop.state));
+    setText(this.spoken, announcement(store, stop.state, this.say));
   }
 
   private drawButton(): void {
@@ -59,8 +62,8 @@ export class StatusLine {
     this.button.hidden = over;
     const label = stopLabel(this.stop.state);
     const busy = label !== "Stop";
-    setText(this.button, label);
+    setText(this.button, this.say(label));
     this.button.setAttribute("aria-disabled", String(busy));
-    this.button.setAttribute("aria-label", busy ? "Stopping this answer" : "Stop this answer");
+    this.button.setAttribute("aria-label", this.say(busy ? "Stopping this answer" : "Stop this answer"));
   }
 }

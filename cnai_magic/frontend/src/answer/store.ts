@@ -9,6 +9,8 @@ export interface Header {
   turn: number;
   attempt: number;
   kernel_id: string;
+  /** What the kernel speaks: "en" or "zh". */
+  language?: string;
 }
 
 // The kernel is waiting for an answer's beginning, for prices, for what other questions hold of the budget, in the

@@ -2,6 +2,7 @@
 
 import type { StopState } from "./stop";
 import type { AnswerStore, Header, Status } from "./store";
+import { chooseWords, sayInEnglish, type Words } from "./words";
 
 export const INTERRUPT_YOURSELF = "The kernel could not be reached from here: press the notebook\u2019s own Interrupt button.";
 
@@ -9,38 +10,47 @@ export const INTERRUPT_YOURSELF = "The kernel could not be reached from here: pr
 export function statusText(header: Header, store: AnswerStore, elapsed: number): string {
   if (store.ended && store.footer) return store.footer;
   const { model, turn, attempt } = header;
-  const place = turn ? `turn ${turn}${attempt > 1 ? `, attempt ${attempt}` : ""}` : "";
-  return [model, place, ...state(store, elapsed)].filter(Boolean).join(" \u00b7 ");
+  const say = chooseWords(header.language);
+  const place = turn ? say(attempt > 1 ? "turn {turn}, attempt {attempt}" : "turn {turn}", { turn, attempt }) : "";
+  return [model, place, ...state(store, elapsed, say)].filter(Boolean).join(" \u00b7 ");
 }
 
-function state(store: AnswerStore, elapsed: number): string[] {
-  if (store.lost) return [loss(store)];
-  return store.waiting ? [waiting(store.status, elapsed / 1000)] : progress(store);
+function state(store: AnswerStore, elapsed: number, say: Words): string[] {
+  if (store.lost) return [loss(store, say)];
+  return store.waiting ? [waiting(store.status, elapsed / 1000, say)] : progress(store, say);
 }
 
 /** What is left of an answer whose kernel was lost. */
-function loss({ lost, empty }: AnswerStore): string {
-  return `kernel ${lost}: ${empty ? "nothing had arrived" : "the answer above is all that arrived"}`;
+function loss({ lost, empty }: AnswerStore, say: Words): string {
+  const what = empty ? "kernel {event}: nothing had arrived" : "kernel {event}: the answer above is all that arrived";
+  return say(what, { event: say(lost ?? "gone") });
 }
 
 /** What the answer waits for, with the seconds since that began. */
-function waiting(status: Status, elapsed: number): string {
+function waiting(status: Status, elapsed: number, say: Words): string {
   if (status.phase === "retry") {
-    const left = Math.ceil((status.seconds ?? 0) - elapsed);
-    return `${status.why || "failed"}; trying again${left > 0 ? ` in ${left} s` : ""}`;
+    const time = Math.ceil((status.seconds ?? 0) - elapsed);
+    const why = status.why || say("failed");
+    return say(time > 0 ? "{why}; trying again in {time} s" : "{why}; trying again", { why, time });
   }
-  const what = { waiting: "waiting", streaming: "waiting", queued: "queued", prices: "waiting for prices", holds: "waiting for the budget" };
-  return `${what[status.phase]} ${Math.max(Math.floor(elapsed), 0)} s`;
+  const what = {
+    waiting: "waiting {time} s",
+    streaming: "waiting {time} s",
+    queued: "queued {time} s",
+    prices: "waiting for prices {time} s",
+    holds: "waiting for the budget {time} s",
+  };
+  return say(what[status.phase], { time: Math.max(Math.floor(elapsed), 0) });
 }
 
-function progress({ progress, text, reasoning }: AnswerStore): string[] {
+function progress({ progress, text, reasoning }: AnswerStore, say: Words): string[] {
   const thinks = text.empty && !reasoning.empty;
-  const parts = thinks ? ["thinking"] : [];
+  const parts = thinks ? [say("thinking")] : [];
   if (progress === null) return parts;
   const { tokens, thinking, rate, cost } = progress;
-  const part = thinking && !thinks ? ` (${count(thinking)} thinking)` : "";
-  parts.push(`${count(tokens)} ${tokens === 1 ? "token" : "tokens"}${part}`);
-  if (rate > 0) parts.push(`${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`);
+  const part = thinking && !thinks ? say(" ({count} thinking)", { count: count(thinking) }) : "";
+  parts.push(say(tokens === 1 ? "{count} token" : "{count} tokens", { count: count(tokens) }) + part);
+  if (rate > 0) parts.push(say("{rate}/s", { rate: rate < 10 ? rate.toFixed(1) : Math.round(rate) }));
   parts.push(cost);
   return parts;
 }
@@ -50,15 +60,15 @@ function count(number: number): string {
 }
 
 /** What a screen reader says: each phase once, and no seconds, which change. */
-export function announcement(store: AnswerStore, stop: StopState): string {
-  if (store.lost) return loss(store);
-  if (store.over) return "The answer is complete";
-  if (stop === "unreachable") return INTERRUPT_YOURSELF;
-  if (stop !== "idle") return "Stopping";
+export function announcement(store: AnswerStore, stop: StopState, say: Words = sayInEnglish): string {
+  if (store.lost) return loss(store, say);
+  if (store.over) return say("The answer is complete");
+  if (stop === "unreachable") return say(INTERRUPT_YOURSELF);
+  if (stop !== "idle") return say("Stopping");
   const { phase, why } = store.status;
-  if (phase === "streaming") return "The answer is arriving";
-  if (phase === "queued") return "The question is queued";
-  return phase === "retry" ? `${why || "failed"}; trying again` : "Waiting for the answer";
+  if (phase === "streaming") return say("The answer is arriving");
+  if (phase === "queued") return say("The question is queued");
+  return phase === "retry" ? say("{why}; trying again", { why: why || say("failed") }) : say("Waiting for the answer");
 }
 
 export function stopLabel(state: StopState): string {

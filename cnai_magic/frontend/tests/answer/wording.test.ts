@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { AnswerStore, type Header, type Progress, type Status } from "../../src/answer/store";
 import { announcement, statusText } from "../../src/answer/wording";
+import { chooseWords } from "../../src/answer/words";
 
 const header: Header = { model: "m", turn: 2, attempt: 1, kernel_id: "" };
 const progress: Progress = { tokens: 1031, thinking: 0, rate: 42.4, cost: "≈$0.0001" };
@@ -71,4 +72,14 @@ it("says what is left where the kernel was lost", () => {
   none.loseKernel("gone");
   expect(statusText(header, some, 0)).toBe("m · turn 2 · kernel restarted: the answer above is all that arrived");
   expect([statusText(header, none, 0), announcement(none, "over")]).toEqual(["m · turn 2 · kernel gone: nothing had arrived", "kernel gone: nothing had arrived"]);
+});
+
+it("speaks the kernel's language", () => {
+  const chinese = { ...header, language: "zh" };
+  const streaming = store({ phase: "streaming" }, "text");
+  streaming.takeMessage({ kind: "progress", footer: "the end", ...progress, thinking: 12 });
+  expect(statusText(chinese, streaming, 0)).toBe("m · 第 2 轮 · 1,031 tokens（思考 12） · 42 tokens/秒 · ≈$0.0001");
+  expect(statusText({ ...chinese, attempt: 3 }, store({ phase: "queued" }), 3200)).toBe("m · 第 2 轮第 3 次 · 排队中 3 秒");
+  expect(announcement(store({ phase: "waiting" }), "idle", chooseWords("zh"))).toBe("正在等待回答");
+  expect(statusText({ ...header, language: "tlh" }, store({ phase: "waiting" }), 0)).toBe("m · turn 2 · waiting 0 s");
 });
