@@ -15,6 +15,29 @@ import pytest
 from cnai_magic import redaction as safety
 from tests.servers import ScriptedServer
 
+_BROWSER = "tests/browser/"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests in a browser: they take longest, and share servers that start once."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_BROWSER))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, give all tests in a browser to one worker, and each other file to any."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _BROWSER if nodeid.startswith(_BROWSER) else str(super()._split_scope(nodeid))
+
+    if config.getvalue("dist") != "loadfile":
+        return None
+    # In the order in which they were collected.
+    config.option.loadscopereorder = False
+    return OneBrowser(config, log)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

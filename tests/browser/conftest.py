@@ -132,6 +132,7 @@ def open_notebook(
         # Notebook 7 opens each notebook in a page of its own.
         shared = app == "lab" and not before and extension
         page = free_pages.pop() if shared and free_pages else context.new_page()
+        page.bring_to_front()
         page.set_viewport_size({"width": width, "height": height})
         if before:
             page.add_init_script(before)

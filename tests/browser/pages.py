@@ -25,6 +25,11 @@ _CLEAR = """async () => {
   return !document.querySelector('.jp-Dialog, .jp-Notebook, .cnai-answer');
 }"""
 _EXTENSION = "labextensions/cnai-magic/"
+# Without the launcher that came when the notebook before was closed.
+_OPEN = """async path => {
+  const opened = await jupyterapp.commands.execute('docmanager:open', { path });
+  for (const widget of [...jupyterapp.shell.widgets('main')]) if (widget !== opened) widget.dispose();
+}"""
 _KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 
 expect.set_options(timeout=PATIENCE)
@@ -54,9 +59,7 @@ class NotebookPage:
         for event, listener in self._listeners.items():
             page.on(event, listener)  # type: ignore[call-overload]
         if page.url.startswith(server.url):
-            page.evaluate(
-                "async path => { await jupyterapp.commands.execute('docmanager:open', { path }) }", name
-            )
+            page.evaluate(_OPEN, name)
         else:
             page.goto(server.page(name))
         self.until_idle()
