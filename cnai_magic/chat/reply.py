@@ -22,7 +22,8 @@ from ..redaction import clean, to_one_line
 from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
 from .json_table import find_rows, write_table
 from .markdown import fenced_blocks, find_code_blocks, write_markdown
-from .schemas import check_schema
+from .python_values import to_python
+from .schemas import check_schema, find_schema
 from .token_table import TokenTable
 
 __all__ = ["Reply"]
@@ -157,6 +158,20 @@ class Reply:
                 why=f"{problem}{begins}",
                 next_step="ask for JSON and nothing else, or read .text",
             ) from problem
+
+    def to(self, kind: Any) -> Any:
+        """Return the JSON of the answer as a value of a type: of a dataclass, a pydantic model, `list[Person]`.
+
+        Raises InputError where it is none.
+        """
+        value = self._read(find_schema(kind))
+        try:
+            return to_python(value, kind)
+        except Exception as error:  # whatever a type raises that is made of a value
+            name = getattr(kind, "__name__", str(kind))
+            raise InputError(
+                f"the answer is not a {name:.60}", why=str(error)[:300], next_step="use .data"
+            ) from error
 
     def to_frame(self) -> Any:
         """Return the rows of the answer, a list of flat objects, as a DataFrame.

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import json
 import sys
 from types import ModuleType
 
+import pydantic
 import pytest
 
 from cnai_magic.api.token_usage import Usage
@@ -221,3 +224,23 @@ def test_which_limit_cut_an_answer_is_told(
     )
     assert cut.ended == ended
     assert ended in cut.summary
+
+
+@dataclasses.dataclass
+class Person:
+    name: str
+    born: datetime.date
+
+
+def test_an_answer_is_a_value_of_a_type() -> None:
+    ada = Person("Ada", datetime.date(1815, 12, 10))
+    text = '{"name": "Ada", "born": "1815-12-10"}'
+    assert reply(text).to(Person) == ada
+    assert reply(f"[{text}]").to(list[Person]) == [ada]
+    assert reply(f'{{"items": [{text}]}}').to(list[Person]) == [ada]
+    model = pydantic.create_model("Model", name=(str, ...), born=(datetime.date, ...))
+    assert reply(text).to(model) == model(name="Ada", born=ada.born)
+    with pytest.raises(InputError, match="does not fit"):
+        reply('{"name": "Ada"}').to(Person)
+    with pytest.raises(InputError, match="is not a Person"):
+        reply('{"name": "Ada", "born": "1815-02-30"}').to(Person)
