@@ -13,7 +13,8 @@ In a notebook, `%load_ext cnai_magic`, then `%%cnai` on top of a question. In pl
     print(session.cost)
 
 `ask` and `Session.ask` return a `Reply` with its `Usage` and `Cost`; `Session.stream` returns a
-`ReplyStream`. `Session.map` asks for many rows, and returns `Answers`, each a `RowAnswer`. A `Session` has a
+`ReplyStream`. `Session.map` asks for many rows, and returns `Answers`, each a `RowAnswer`; `Session.compare`
+asks one question in several ways, and returns a `Comparison`, of `ComparedAnswer`s. A `Session` has a
 `Conversation`, and lists each `Model` of the key. Settings are those of `Cnai`. `render_prompt` puts values
 into a prompt, `register_formatter` sets how those of a type are shown, `make_chat_model` gives a chat element
 (as that of marimo) its model. Every error is a `CnaiError`; `cnai_magic.errors` has the tree of them.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .api.messages import Model
     from .api.token_usage import Usage
     from .chat.answers import Answers, RowAnswer
+    from .chat.comparison import ComparedAnswer, Comparison
     from .chat.formatters import register_formatter
     from .chat.reply import Reply
     from .errors import (
@@ -74,6 +76,8 @@ __all__ = [
     "BudgetError",
     "Cnai",
     "CnaiError",
+    "ComparedAnswer",
+    "Comparison",
     "ConnectionFailed",
     "ContentFilterError",
     "ContextLengthError",
@@ -116,6 +120,8 @@ __all__ = [
 _HOMES = {
     "Answers": "chat.answers",
     "Cnai": "settings",
+    "ComparedAnswer": "chat.comparison",
+    "Comparison": "chat.comparison",
     "Conversation": "plain_python.conversation",
     "Cost": "money.cost",
     "Model": "api.messages",

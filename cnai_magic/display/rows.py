@@ -10,6 +10,7 @@ from uuid import uuid4
 from IPython.display import display
 
 from ..chat.answers import Answers
+from ..chat.comparison import Comparison
 from ..redaction import clean
 from ..session.progress_line import ProgressLine
 from ..session.row_progress import Progress
@@ -25,6 +26,8 @@ class RowsView:
     """Writes a few lines while the rows are asked, for runs that nobody watches."""
 
     def __init__(self) -> None:
+        self.display_id = ""
+        """The name of the output that is changed, "" for none."""
         self._written = 0
 
     def show(self, progress: Progress) -> None:
@@ -35,7 +38,7 @@ class RowsView:
             self._written = over * _LINES // asked
             print(clean(progress.write()), flush=True)
 
-    def end(self, answers: Answers) -> None:
+    def end(self, answers: Answers | Comparison) -> None:
         """Show what came of the rows."""
         display(answers)  # type: ignore[no-untyped-call]
 
@@ -48,7 +51,7 @@ class _TerminalView(RowsView):
     def show(self, progress: Progress) -> None:
         self._line.show(progress)
 
-    def end(self, answers: Answers) -> None:
+    def end(self, answers: Answers | Comparison) -> None:
         self._line.end()
         print(clean(answers.summary))
 
@@ -58,7 +61,7 @@ class _NotebookView(RowsView):
 
     def __init__(self) -> None:
         super().__init__()
-        self._display_id = uuid4().hex
+        self.display_id = uuid4().hex
         self._shown = False
 
     def show(self, progress: Progress) -> None:
@@ -67,11 +70,11 @@ class _NotebookView(RowsView):
         bar = f'<progress max="{progress.total}" value="{over}"></progress>'
         self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
 
-    def end(self, answers: Answers) -> None:
+    def end(self, answers: Answers | Comparison) -> None:
         self._display({"text/markdown": answers._repr_markdown_(), "text/plain": repr(answers)})
 
     def _display(self, data: dict[str, Any]) -> None:
-        display(data, raw=True, display_id=self._display_id, update=self._shown)  # type: ignore[no-untyped-call]
+        display(data, raw=True, display_id=self.display_id, update=self._shown)  # type: ignore[no-untyped-call]
         self._shown = True
 
 

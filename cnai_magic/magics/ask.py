@@ -73,11 +73,20 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     if rendered.replaced:
         rendered, chosen = _attach_figures(shell_session, rendered, chosen)
     show_instructions(shell_session, rendered.text, chosen)
+    if _asks_in_several_ways(arguments) and not arguments.dry_run:
+        from .compare import compare_in_cell
+
+        compare_in_cell(shell_session, rendered.text, chosen, arguments)
+        return None
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered, chosen, arguments.dry_run)
         return None
     reply = ask_in_cell(shell_session, rendered.text, chosen, arguments.out)
     return reply if cell is None and uses_result(shell_session.shell) else None
+
+
+def _asks_in_several_ways(arguments: Namespace) -> bool:
+    return bool(arguments.compare or arguments.grid or arguments.times is not None)
 
 
 def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Namespace, str]:

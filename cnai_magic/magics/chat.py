@@ -217,6 +217,17 @@ def _fork(command: Command, arguments: Namespace) -> object:
 
 def _show_versions(command: Command, arguments: Namespace) -> object:
     conversation = command.in_use
+    compared = command.session.undecided
+    if compared is not None and compared.replies and arguments.number is None:
+        if arguments.keep is None:
+            return compared
+        # From here on they are attempts of a turn.
+        compared.keep(arguments.keep)
+        command.session.undecided = None
+        attempt = command.session.latest_attempt
+        assert attempt is not None, "it was kept"
+        conversation = command.conversations[attempt.conversation]
+        arguments.number, arguments.keep = attempt.turn, attempt.number
     if not conversation.turns:
         raise InputError(
             f"conversation {conversation.name!r} has no turns yet, and so no attempts",

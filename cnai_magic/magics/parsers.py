@@ -45,11 +45,13 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     prompt = parser.group("prompt", "{{ df | head(3) }} in the question: what a variable holds")
     answer = parser.group("answer", "--json 'city, population int' -o cities")
     conversation = parser.group("conversation", "%%cnai -c plan")
+    compare = parser.group("compare", "--compare deepseek-chat,qwen-plus --grid temperature=0,0.7")
     rows = parser.group("rows", "--over df -o answers    {{ row.text }} in the question")
     add_request_options(parser)
     _add_prompt_options(prompt)
     _add_answer_options(answer)
     _add_conversation_options(conversation)
+    _add_compare_options(compare)
     _add_row_options(rows)
     return parser
 
@@ -104,6 +106,27 @@ def _add_conversation_options(conversation: _ArgumentGroup) -> None:
     )
 
 
+def _add_compare_options(compare: _ArgumentGroup) -> None:
+    """Add the options that ask one question in several ways."""
+    compare.add_argument(
+        "--compare", default="", metavar="MODELS", help="Ask several models at once: names with commas."
+    )
+    compare.add_argument(
+        "--grid",
+        action="append",
+        metavar="NAME=VALUES",
+        help="Ask with each value of a parameter. May be repeated: all combinations.",
+    )
+    compare.add_argument("--times", type=_read_times, metavar="N", help="Ask in each way N times.")
+
+
+def _read_times(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 100:
+        raise ValueError(text)
+    return number
+
+
 def _add_row_options(rows: _ArgumentGroup) -> None:
     """Add the options that ask of each row of a table."""
     rows.add_argument(
@@ -120,7 +143,10 @@ def _add_row_options(rows: _ArgumentGroup) -> None:
         help="Name of the row in {{ }}, beside row and item.",
     )
     rows.add_argument(
-        "--parallel", type=_read_parallel, metavar="N", help="Requests under way at a time, at most."
+        "--parallel",
+        type=_read_parallel,
+        metavar="N",
+        help="Requests under way at a time; for --compare too.",
     )
     rows.add_argument(
         "--max-cost",

@@ -13,6 +13,7 @@ from ..api.messages import Model
 from ..api.parameters import PARAMETERS
 from ..api.token_usage import Usage
 from ..chat.answers import Answers
+from ..chat.comparison import Comparison
 from ..chat.reply import Reply
 from ..chat.tools import build_tools
 from ..errors import InputError
@@ -258,6 +259,50 @@ class Session:
             fresh=fresh,
             progress=progress,
         )
+
+    def compare(
+        self,
+        prompt: str,
+        *,
+        models: Sequence[str] | None = None,
+        grid: Mapping[str, Sequence[object]] | None = None,
+        times: int = 1,
+        model: str | None = None,
+        system: str | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        think: str | int | None = None,
+        extra: Mapping[str, Any] | None = None,
+        schema: object = None,
+        files: Sequence[object] = (),
+        images: Sequence[object] = (),
+        chat: str = "",
+        new: bool = False,
+        parallel: int | None = None,
+    ) -> Comparison:
+        """Ask one question in several ways, several at a time, and return the answers side by side.
+
+        Each of `models` is asked with each combination of the values in `grid`, by the names of parameters,
+        so many `times`. All other arguments are those of `ask`. What it may cost is held before the first
+        request. None of the answers is part of the conversation until one is kept: the others are then its
+        other attempts.
+
+            comparison = session.compare("Name a colour.", models=["a", "b"], grid={"temperature": [0, 1]})
+            comparison.to_frame()
+            comparison.keep(2)
+
+        Raises what `ask` does where nothing was sent; a request that fails later is an `error` of its answer.
+        """
+        arguments = {**_NO_OPTIONS, **locals(), "once": False}
+        if models is not None and (isinstance(models, str) or not models or model):
+            raise InputError("models are not a list of names, or model names another one", parameter="models")
+        from ..session.compare import Ways
+
+        ways = Ways(models or [model or ""], grid or {}, times)
+        return self._kernel.compare(prompt, _read_options(arguments, self.settings), ways, parallel=parallel)
 
     def prepare(
         self,

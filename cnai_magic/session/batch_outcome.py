@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..api.messages import ChatRequest
 from ..errors import CnaiError
+from ..money.budget import TokenBudget
 from .question import Question
 from .received import Received
 
@@ -18,12 +19,13 @@ __all__ = ["Job", "Outcome"]
 class Job:
     """One request of a batch: what is sent is `request`; all else about it is that of `question`.
 
-    `key` names it for whoever takes its outcome.
+    `key` names it for whoever takes its outcome. `held` is what was held for it already, None for nothing.
     """
 
     key: Hashable
     question: Question
     request: ChatRequest
+    held: TokenBudget | None = None
 
 
 class Outcome(NamedTuple):

@@ -91,6 +91,9 @@ class BatchQuestion:
         modes = shared.json_modes
         self._json = None if request.schema is None else JSONQuestion(request, question.host, modes)
         self._begin()
+        if job.held is not None:
+            self._held, self._is_held = job.held, True
+            self._request = job.held.limit_request(request if self._json is None else self._json.request())
 
     def _begin(self) -> None:
         """Begin a request: nothing is held or sent for it."""

@@ -39,7 +39,12 @@ from .servers import Servers
 from .view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..api.parameters import ParameterValue
     from ..chat.answers import Answers
+    from ..chat.comparison import Comparison
+    from .compare import Ways
     from .row_plan import RowPlan
     from .row_progress import Progress
     from .tool_loop import ToolLoop
@@ -75,6 +80,8 @@ class KernelSession:
         self.cells = Cells(self.conversations, self.spending.book, self._recorder.lock)
         self._announced: set[str] = set()
         self._json_modes = JSONModes()
+        self.undecided: Comparison | None = None
+        """The latest question, where it was asked in several ways and none of the answers is kept yet."""
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -99,6 +106,7 @@ class KernelSession:
                 next_step="ask the server: " + change_setting("replay", False),
             )
         endpoint = self.resolve_endpoint()
+        self.undecided = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
         require_confirmation(question, self.settings.confirm_above)
         self._announce(endpoint)
@@ -294,6 +302,44 @@ class KernelSession:
         if fresh:
             batch.forget()
         return batch.run(choose_limit(self.spending, plan, len(batch.find_missing()), self.budget, max_cost))
+
+    def compare(
+        self,
+        prompt: str,
+        options: Options,
+        ways: Ways,
+        *,
+        parallel: int | None = None,
+        position: CellPosition = _NOWHERE,
+        show: Callable[[Progress], None] = lambda progress: None,
+    ) -> Comparison:
+        """Ask a question in several ways at once, and return the answers, of which none is a turn yet.
+
+        Raises the CnaiError for which nothing was sent; what fails later is an error of its answer.
+        """
+        from .compare import compare
+
+        endpoint, options = self.resolve_endpoint(), replace(options, stream=False)
+
+        def build(model: str, varied: Mapping[str, ParameterValue]) -> Question:
+            asked = replace(options, model=model, parameters={**options.parameters, **varied})
+            return self._prepare(endpoint, prompt, asked, position, ask=True)
+
+        self.undecided = compare(
+            ways,
+            build,
+            partial(self.servers.get_client, endpoint),
+            self._recorder,
+            self.spending,
+            parallel=parallel or self.settings.parallel,
+            retries=endpoint.retries,
+            budget=self.budget,
+            json_modes=self._json_modes,
+            explain=lambda error, request: self._explain(error, endpoint, request),
+            show=show,
+            announce=partial(self._announce, endpoint),
+        )
+        return self.undecided
 
     def _find_row_file(self) -> Path | None:
         """Return where the answers of rows are kept: beside the ledger, nowhere where that is off."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..api.message_parts import KeptImage
@@ -12,6 +12,7 @@ from ..chat.conversations import Conversations
 from ..chat.kernel_code import find_kernel_code
 from ..chat.reply import Reply
 from ..chat.token_table import TokenTable
+from ..chat.turn import Turn
 from ..money.cost import Spend
 from ..money.spending import Spending
 from ..settings import Cnai
@@ -43,23 +44,10 @@ class Recorder:
     def settle(self, received: Received) -> Attempt:
         """Charge an answer, and record it where it belongs into the conversation."""
         question = received.question
-        reply = _build_reply(self._remark_once(received))
+        reply = self.build_reply(received)
         with self.lock.current:
             self.charge(received)
-            attempt = Attempt(
-                reply,
-                conversation=question.conversation.name,
-                index_in_cell=question.position.index_in_cell,
-                first_run=question.first_run,
-                chosen=bool(question.options.chat),
-                with_code=question.options.to_cell and bool(find_kernel_code(reply.text)),
-                omitted_turns=question.omitted_turns,
-                lost_images=_count_lost_images(question.request.messages),
-                with_former=question.with_former,
-                chain=question.chain,
-                order=question.order,
-                total=self._sum_notebook(demo=question.demo),
-            )
+            attempt = self._build_attempt(question, reply)
             # An empty message is not a turn: some vendors refuse a conversation that holds one.
             if reply.text and not reply.failed and not question.options.once:
                 attempt = self._record(question, attempt)
@@ -69,6 +57,38 @@ class Recorder:
                 attempt = replace(attempt, in_force=in_force).with_footer()
             self.latest = attempt
         return attempt
+
+    def build_reply(self, received: Received) -> Reply:
+        """Return an answer that was charged, and is not recorded."""
+        return _build_reply(self._remark_once(received))
+
+    def keep(self, question: Question, answers: Sequence[Reply], kept: Reply) -> Turn:
+        """Record answers that were charged as attempts of one turn, with one of them in force; return it."""
+        with self.lock.current:
+            first, *others = [self._build_attempt(question, each) for each in answers]
+            turn_id = self._record(question, first).turn_id
+            turn = next(each for each in question.conversation.turns if each.id == turn_id)
+            for attempt in others:
+                self._record(replace(question, cut=turn), attempt)
+            turn.keep(next(each.number for each in turn.attempts if each.id == kept.id))
+            self.latest = turn.shown(self._settings.save_attempts)
+        return turn
+
+    def _build_attempt(self, question: Question, reply: Reply) -> Attempt:
+        return Attempt(
+            reply,
+            conversation=question.conversation.name,
+            index_in_cell=question.position.index_in_cell,
+            first_run=question.first_run,
+            chosen=bool(question.options.chat),
+            with_code=question.options.to_cell and bool(find_kernel_code(reply.text)),
+            omitted_turns=question.omitted_turns,
+            lost_images=_count_lost_images(question.request.messages),
+            with_former=question.with_former,
+            chain=question.chain,
+            order=question.order,
+            total=self._sum_notebook(demo=question.demo),
+        )
 
     def _remark_once(self, received: Received) -> Received:
         """Return what came with the remark about its thinking in its note, unless that was made before."""

@@ -5,14 +5,11 @@ The caller's thread waits, shows the progress and can be interrupted; the batch 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..api.interrupts import Interrupted, defer_interrupts
 from ..api.messages import ChatRequest
 from ..api.token_usage import Usage
-from ..api.worker import Worker
 from ..chat.answers import Answers, RowAnswer
 from ..chat.json_answer import JSONProblem, read_json
 from ..errors import CnaiError, JSONAnswerError
@@ -21,6 +18,7 @@ from ..money.spending import Spending
 from .batch import Batch
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit
+from .batch_run import run_batch
 from .json_question import JSONModes
 from .row_plan import RowPlan
 from .row_progress import Progress
@@ -30,11 +28,6 @@ if TYPE_CHECKING:
     from ..api.client import Client
 
 __all__ = ["RowBatch"]
-
-# Seconds between two looks at how far it is: four a second. An interrupt does not wait for the next.
-_PACE = 0.25
-# Seconds to wait for the end of what was interrupted.
-_PATIENCE = 1.0
 
 
 class RowBatch:
@@ -116,29 +109,13 @@ class RowBatch:
             json_modes=self._json_modes,
             keep=self._keep,
         )
-        worker = Worker(batch.run)
-        began = time.monotonic()
-        try:
-            worker.start()
-            ended = False
-            while not ended:
-                ended = worker.wait(_PACE)
-                with defer_interrupts():
-                    self._spending.write()
-                    self._progress.seconds = time.monotonic() - began
-                    self._show(self._progress)
-        except BaseException as error:
-            batch.cancel()
-            worker.wait(_PATIENCE)
-            with defer_interrupts():
-                self._spending.write()
-            if isinstance(error, KeyboardInterrupt):
-                raise Interrupted from None
-            raise
-        if worker.error is not None:
-            raise worker.error
+        run_batch(batch, self._spending, self._show_progress)
         stopped = batch.stopped
         return None if stopped is None else self._explain(stopped, self._plan.question.request)
+
+    def _show_progress(self, seconds: float) -> None:
+        self._progress.seconds = seconds
+        self._show(self._progress)
 
     def _make_jobs(self, keys: Sequence[str]) -> Iterator[Job]:
         """Yield the jobs; each request is built when its turn comes."""

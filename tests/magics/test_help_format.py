@@ -16,7 +16,7 @@ def test_the_help_of_a_question_is_one_screen_of_options_in_groups(monkeypatch: 
     assert len(lines) <= 60
     assert max(map(len, lines)) <= 100
     groups = [line.split(" (")[0] for line in lines if line.endswith("):")]
-    assert groups == ["ask", "prompt", "answer", "conversation", "rows"]
+    assert groups == ["ask", "prompt", "answer", "conversation", "compare", "rows"]
     # Each option is a line, and stands in a group with an example.
     shown = [option for option in parser.list_options() if option.help != argparse.SUPPRESS]
     assert len([line for line in lines if re.match(r"  -\S.*  \S", line)]) == len(shown)

@@ -1,0 +1,66 @@
+"""What `%%cnai --compare`, `--grid` and `--times` do: ask the question in several ways at once."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from ..api.parameters import BY_NAME, ParameterValue
+from ..display.rows import choose_rows_view
+from ..errors import InputError
+from ..languages import say
+from ..nearest import suggest_name
+from ..session.compare import Ways
+from ..session.question import Options
+from .shell_session import ShellSession
+
+__all__ = ["compare_in_cell"]
+
+_OTHERS = {"once": "--once", "go_on": "--continue", "code": "--code", "tools": "--tools", "over": "--over"}
+
+
+def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, arguments: Namespace) -> None:
+    """Ask in several ways, show the answers as a table, and assign them to `_cnai` and a variable."""
+    for name, option in _OTHERS.items():
+        if getattr(arguments, name, None):
+            raise InputError(f"{option} is of no use where answers are compared")
+    ways = _read_ways(arguments, chosen)
+    shell_session.identify_cell()
+    shell_session.arrange()
+    session, run = shell_session.session, shell_session.cell.run
+    position = run.ask()
+    view = choose_rows_view(shell_session.shell, shell_session.settings.display)
+    comparison = session.compare(
+        prompt, chosen, ways, parallel=arguments.parallel, position=position, show=view.show
+    )
+    comparison.display_id = view.display_id
+    for name in ("_cnai", arguments.out):
+        if name:
+            shell_session.shell.user_ns[name] = comparison
+    # A turn that the cell asked before stays: none of the answers takes its place yet.
+    standing = session.conversations.in_use.turn_at(position)
+    if standing is not None:
+        run.answer(session.conversations.in_use.name, position)
+    view.end(comparison)
+    if comparison.replies:
+        say("None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER")
+    elif (error := next((each.error for each in comparison if each.error), None)) is not None:
+        raise error
+
+
+def _read_ways(arguments: Namespace, chosen: Options) -> Ways:
+    models = [each for each in (arguments.compare or chosen.model).split(",") if each.strip()]
+    if arguments.compare and chosen.model:
+        models.insert(0, chosen.model)
+    grid: dict[str, Sequence[ParameterValue]] = {}
+    for given in arguments.grid or ():
+        name, sign, values = given.partition("=")
+        row = BY_NAME.get(name.strip().replace("-", "_"))
+        if not sign or not values or row is None:
+            raise InputError(
+                f"--grid {given} does not say which values a parameter has",
+                why=suggest_name(name, list(BY_NAME)),
+                next_step="write it as --grid temperature=0,0.7",
+            )
+        grid[row.name] = [row.read(each) for each in values.split(",")]
+    return Ways([each.strip() for each in models] or [""], grid, arguments.times or 1)

@@ -1,0 +1,249 @@
+"""Asks one question of several models, with several settings, several times: all at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..api.messages import ChatRequest
+from ..api.parameters import BY_NAME, ParameterValue
+from ..chat.comparison import ComparedAnswer, Comparison
+from ..errors import BudgetError, CnaiError, InputError
+from ..money.budget import Limits, TokenBudget
+from ..money.spending import Spending
+from ..next_steps import either, raise_budget
+from .batch import Batch
+from .batch_outcome import Job, Outcome
+from .batch_question import BatchLimit
+from .batch_run import run_batch
+from .json_question import JSONModes
+from .question import Question
+from .received import Received
+from .recorder import Recorder
+from .row_progress import Progress
+
+if TYPE_CHECKING:
+    from ..api.client import Client
+
+__all__ = ["Ways", "compare"]
+
+# More answers than this to one question are a slip.
+_MOST = 100
+# Parameters that say what is asked, and not how.
+_NOT_VARIED = ("schema", "tools", "prefix", "extra", "logprobs")
+# Seconds that a question waits for its price.
+_PRICE_PATIENCE = 10.0
+# What each answer may have at most, tried in turn until all of them fit a budget.
+_SHARES = (None, 4096, 2048, 1024, 512, 256, 128)
+
+
+class Ways(NamedTuple):
+    """In which ways a question is asked: of `models` ("" for the default one), with the values of a `grid`.
+
+    Each model is asked with each combination, so many `times`.
+    """
+
+    models: Sequence[str] = ("",)
+    grid: Mapping[str, Sequence[object]] = MappingProxyType({})
+    times: int = 1
+
+
+class _Variant(NamedTuple):
+    """One way to ask: a model, and the parameters in which the ways differ; asked `times` times."""
+
+    model: str
+    varied: Mapping[str, ParameterValue]
+    times: int
+
+
+def compare(
+    ways: Ways,
+    build: Callable[[str, Mapping[str, ParameterValue]], Question],
+    client: Callable[[], Client],
+    recorder: Recorder,
+    spending: Spending,
+    *,
+    parallel: int,
+    retries: int,
+    budget: int | None,
+    json_modes: JSONModes,
+    explain: Callable[[CnaiError, ChatRequest], CnaiError],
+    show: Callable[[Progress], None],
+    announce: Callable[[], None],
+) -> Comparison:
+    """Ask a question in several ways at once; see `KernelSession.compare`.
+
+    `build` makes the question of a model with some parameters, `announce` says what is to be known of the
+    server before anything is sent.
+    """
+    variants = _list_variants(ways)
+    questions = [build(each.model, each.varied) for each in variants]
+    announce()
+    found = _ask_variants(
+        variants,
+        questions,
+        client(),
+        spending,
+        parallel=parallel,
+        retries=retries,
+        limits=spending.find_limits(budget),
+        notebook=recorder.notebook,
+        json_modes=json_modes,
+        show=show,
+    )
+    request = questions[0].request
+    answers = [
+        replace(
+            answer,
+            reply=None if received is None else recorder.build_reply(received),
+            error=None if answer.error is None else explain(answer.error, request),
+        )
+        for answer, received in found
+    ]
+    return Comparison(answers, partial(recorder.keep, questions[0]))
+
+
+def _list_variants(ways: Ways) -> list[_Variant]:
+    """Return the ways to ask: each model with each combination of the values of a grid.
+
+    Raises InputError for a parameter that there is not, or that cannot be varied, and for too many.
+    """
+    models, grid, times = ways
+    checked: dict[str, list[ParameterValue]] = {}
+    for name, values in grid.items():
+        row = BY_NAME.get(name)
+        if row is None or name in _NOT_VARIED:
+            known = ", ".join(each for each in BY_NAME if each not in _NOT_VARIED)
+            raise InputError(f"{name} cannot be varied", parameter="grid", why=f"there are {known}")
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise InputError(f"the values of {name} are not a list", parameter="grid")
+        checked[name] = [row.check(value) for value in values]
+    if type(times) is not int or times < 1:
+        raise InputError(f"times is {times!r}, not a number of at least 1", parameter="times")
+    combinations = [dict(zip(checked, each, strict=True)) for each in product(*checked.values())]
+    variants = [_Variant(model, varied, times) for model in dict.fromkeys(models) for varied in combinations]
+    if len(variants) * times > _MOST:
+        raise InputError(
+            f"{len(variants) * times} answers to one question are too many",
+            why=f"at most {_MOST} are compared",
+            next_step="name fewer models, values or times",
+        )
+    return variants
+
+
+def _ask_variants(
+    variants: Sequence[_Variant],
+    questions: Sequence[Question],
+    client: Client,
+    spending: Spending,
+    *,
+    parallel: int,
+    retries: int,
+    limits: Limits | None,
+    notebook: str,
+    json_modes: JSONModes,
+    show: Callable[[Progress], None],
+) -> list[tuple[ComparedAnswer, Received | None]]:
+    """Ask the question of each variant, and return the answers, without their replies, in order.
+
+    All that they may cost is held before the first is sent; raises BudgetError where it does not fit.
+    """
+    asked = [
+        (variant, question, sample)
+        for variant, question in zip(variants, questions, strict=True)
+        for sample in range(1, variant.times + 1)
+    ]
+    for question in questions:
+        _wait_for_price(question)
+    held = _hold_all([question for _, question, _ in asked], limits, spending)
+    queues: dict[str, list[Job]] = {}
+    for number, (variant, question, _) in enumerate(asked):
+        job = Job(number, question, question.request, held[number] if held else None)
+        queues.setdefault(variant.model, []).append(job)
+    outcomes: dict[int, Outcome] = {}
+    progress = Progress(len(asked))
+
+    def keep(some: Sequence[Outcome]) -> None:
+        for outcome in some:
+            outcomes[int(str(outcome.job.key))] = outcome
+            progress.done += outcome.error is None
+            progress.failed += outcome.error is not None
+            for charge in outcome.received.charges:
+                progress.count(charge.cost)
+
+    def show_progress(seconds: float) -> None:
+        progress.seconds = seconds
+        show(progress)
+
+    batch = Batch(
+        client,
+        [iter(jobs) for jobs in queues.values()],
+        spending,
+        parallel=parallel,
+        retries=retries,
+        limit=BatchLimit(limits),
+        notebook=notebook,
+        json_modes=json_modes,
+        keep=keep,
+    )
+    try:
+        run_batch(batch, spending, show_progress)
+    finally:
+        for number, tokens in enumerate(held):
+            if number not in outcomes:
+                spending.finish(tokens)
+    found: list[tuple[ComparedAnswer, Received | None]] = []
+    for number, (variant, question, sample) in enumerate(asked):
+        outcome = outcomes.get(number)
+        error = batch.stopped if outcome is None else outcome.error
+        received = None if outcome is None or error is not None else outcome.received
+        answer = ComparedAnswer(number + 1, question.request.model, variant.varied, sample, error=error)
+        found.append((answer, received))
+    return found
+
+
+def _hold_all(questions: Sequence[Question], limits: Limits | None, spending: Spending) -> list[TokenBudget]:
+    """Hold what each question may cost, or none: then BudgetError is raised. [] without a budget."""
+    if limits is None:
+        return []
+    limited = any(each.request.max_tokens is not None for each in questions)
+    for share in _SHARES[:1] if limited else _SHARES:
+        held: list[TokenBudget] = []
+        try:
+            for question in questions:
+                held.append(_hold(question, share, limits, spending))
+            if len(questions) == 1 or not any(tokens.capped for tokens in held):
+                return held
+        except BudgetError:
+            if not held:
+                raise
+        for tokens in held:
+            spending.finish(tokens)
+    raise BudgetError(
+        f"{len(questions)} answers do not fit the budget together, so nothing was sent",
+        why="the most that each may cost is held before the first is sent",
+        next_step=either(raise_budget(), "ask for fewer of them"),
+    )
+
+
+def _hold(question: Question, share: int | None, limits: Limits, spending: Spending) -> TokenBudget:
+    request = question.request if share is None else question.request.limited_to(share)
+    price = question.lookup.price
+
+    def refuse(seconds: float) -> None:
+        raise BudgetError("requests under way hold the rest of the budget")
+
+    return spending.allow(request, price, limits, host=question.host, demo=question.demo, pause=refuse)
+
+
+def _wait_for_price(question: Question) -> None:
+    lookup, until = question.lookup, time.monotonic() + _PRICE_PATIENCE
+    if not lookup.done:
+        lookup.start()
+    while not lookup.done and time.monotonic() < until:
+        lookup.wait(0.05)

@@ -1,0 +1,87 @@
+"""`%%cnai --compare`, `--grid` and `--times`, in a real kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernels import Kernel, running_kernel
+from tests.magics.test_extension import renew
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with running_kernel(tmp_path_factory.mktemp("kernel"), CNAI_BASE_URL="demo") as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel) -> Kernel:
+    renew(shared_kernel)
+    return shared_kernel
+
+
+def test_answers_stand_side_by_side_in_one_output(kernel: Kernel) -> None:
+    ran = kernel.run(
+        "%%cnai --compare demo-guide,demo-echo --grid temperature=0,0.7 -o both\nWhat is 2+2?", "a"
+    )
+    assert not ran.error
+    last = ran.of("display_data", "update_display_data")[-1]["data"]
+    assert set(last) == {"text/markdown", "text/plain"}
+    assert last["text/markdown"].count("\n| ") == 5
+    assert "| 1 | demo-guide | 0.0 | 2 + 2 =" in last["text/markdown"]
+    assert "%cnai_chat versions --keep NUMBER" in ran.stdout
+    assert kernel.value("[each.model for each in both]") == ["demo-guide"] * 2 + ["demo-echo"] * 2
+    assert kernel.value("_cnai is both")
+    assert kernel.value("len(session.conversations.in_use.turns)") == 0
+
+
+def test_one_is_kept_and_its_cell_shows_it(kernel: Kernel) -> None:
+    kernel.run("%%cnai\nWhat is 1+1?", "a")
+    compared = kernel.run("%%cnai --compare demo-guide,demo-echo\nWhat is 2+2?", "b")
+    shown = kernel.run("%cnai_chat versions", "c").shown
+    assert "2 answers" in shown
+    ran = kernel.run("%cnai_chat versions --keep 1", "d")
+    assert not ran.error
+    assert "is now attempt 1" in ran.shown
+    name = compared.of("display_data")[0]["transient"]["display_id"]
+    changed = next(each for each in ran.of("update_display_data") if each["transient"]["display_id"] == name)
+    assert "2 + 2 = **4**" in changed["data"]["text/markdown"]
+    assert (
+        kernel.value("[turn.reply.model for turn in session.conversations.in_use.turns]")
+        == ["demo-guide"] * 2
+    )
+    assert kernel.value("len(session.conversations.in_use.turns[1].attempts)") == 2
+    follow = kernel.run("%%cnai\nAnd times 3?", "e")
+    assert "12" in follow.answer
+
+
+def test_a_turn_that_the_cell_had_stays_until_one_is_kept(kernel: Kernel) -> None:
+    kernel.run("%%cnai\nWhat is 2+2?", "a")
+    kernel.run("%%cnai --times 2\nWhat is 3+3?", "a")
+    assert kernel.value("[turn.reply.prompt for turn in session.conversations.in_use.turns]") == [
+        "What is 2+2?"
+    ]
+    kernel.run("%cnai_chat versions --keep 2", "b")
+    assert kernel.value("[turn.reply.prompt for turn in session.conversations.in_use.turns]") == [
+        "What is 3+3?"
+    ]
+    assert kernel.value("len(session.conversations.in_use.turns[0].attempts)") == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--grid temprature=1", "did you mean temperature?"),
+        ("--grid temperature", "--grid temperature=0,0.7"),
+        ("--grid temperature=hot", "temperature"),
+        ("--times 0", "--times"),
+        ("--compare demo-guide --once", "--once is of no use"),
+        ("--compare nothing", "does not serve nothing"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(kernel: Kernel, line: str, words: str) -> None:
+    ran = kernel.run(f"%%cnai {line}\nWhat is 2+2?", "a")
+    assert words in "\n".join(ran.error)
+    assert kernel.value("len(session.book.charges)") == 0
