@@ -160,7 +160,7 @@ class Reply:
             ) from problem
 
     def to(self, kind: Any) -> Any:
-        """Return the JSON of the answer as a value of a type: of a dataclass, a pydantic model, `list[Person]`.
+        """Return the JSON of the answer as a value of a type: a dataclass, a pydantic model, `list[Person]`.
 
         Raises InputError where it is none.
         """
