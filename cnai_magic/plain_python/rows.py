@@ -24,9 +24,9 @@ def ask_rows(
     source: object,
     template: str | None,
     options: Options,
-    *,
     parallel: int | None,
     max_cost: float | str | None,
+    *,
     fresh: bool,
     progress: bool,
 ) -> Answers:

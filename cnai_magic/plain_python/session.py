@@ -246,18 +246,11 @@ class Session:
 
         What fails is an `error` of its row. Raises InputError for rows or a template that cannot be used.
         """
-        arguments = {**_NO_OPTIONS, **locals()}
+        options = _read_options({**_NO_OPTIONS, **locals()}, self.settings)
         from .rows import ask_rows
 
         return ask_rows(
-            self._kernel,
-            rows,
-            template,
-            _read_options(arguments, self.settings),
-            parallel=parallel,
-            max_cost=max_cost,
-            fresh=fresh,
-            progress=progress,
+            self._kernel, rows, template, options, parallel, max_cost, fresh=fresh, progress=progress
         )
 
     def compare(

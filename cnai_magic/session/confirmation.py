@@ -15,12 +15,12 @@ _PATIENCE = 10.0
 
 
 def require_confirmation(question: Question, limit: object) -> None:
-    """Raise BudgetError where the estimate of a question is over a limit in USD, None for no limit.
+    """Raise BudgetError where the estimate of a question is over a limit in USD.
 
     The estimate is the prompt, and the longest answer where that is limited. Demo credit is no money, and
     what has no price cannot be estimated.
     """
-    if limit is None or question.demo or not question.options.to_confirm:
+    if question.demo or not question.options.to_confirm:
         return
     most = _read(limit)
     if not question.lookup.done:

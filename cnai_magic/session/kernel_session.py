@@ -108,7 +108,8 @@ class KernelSession:
         endpoint = self.resolve_endpoint()
         self.undecided = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
-        require_confirmation(question, self.settings.confirm_above)
+        if (limit := self.settings.confirm_above) is not None:
+            require_confirmation(question, limit)
         self._announce(endpoint)
         pending = PendingReply(
             partial(self.servers.get_client, endpoint),
