@@ -30,7 +30,7 @@ def test_a_continuation_is_joined_without_what_it_repeats(
     assert JoinedText(beginning).join(continuation, exact=True) == beginning + continuation
 
 
-@random_examples(100)
+@random_examples()
 @given(st.text("ab \n", max_size=30), st.lists(st.text("ab \n", max_size=30), max_size=40), st.booleans())
 def test_pieces_come_to_the_same_text(beginning: str, pieces: list[str], exact: bool) -> None:
     joined = JoinedText(beginning)
