@@ -69,6 +69,7 @@ class EditedNotebook:
 
     def __init__(self, server: ScriptedServer, path: Path, told_by: Literal["page", "file"]) -> None:
         self.server, self.path, self.told_by = server, path, told_by
+        path.unlink(missing_ok=True)
         self.every_cell: list[Cell] = []
         self.running = self.new_cell()
         self.cells = [self.running]

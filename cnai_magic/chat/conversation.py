@@ -9,7 +9,7 @@ as an earlier attempt.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
@@ -218,7 +218,7 @@ class Conversation:
 
         The attempt of the turn that is returned says which turn and number it became.
         """
-        turn, index = self._stand(position, attempt.first_run)
+        turn, index = self.stand(position, attempt.first_run)
         return self._add(turn, index, attempt)
 
     def extend(self, turn: Turn, attempt: Attempt) -> Turn:
@@ -234,7 +234,7 @@ class Conversation:
             turn.attempts[-1] = replace(turn.attempt, stale_below=stale).with_footer()
         return turn
 
-    def _stand(
+    def stand(
         self, position: CellPosition, first_run: datetime | None, turn_id: str = ""
     ) -> tuple[Turn, int]:
         """Let the turn at `position` stand among the others; return it, and how many stand before it."""
@@ -289,7 +289,7 @@ class Conversation:
 
     def reinstate(self, position: CellPosition, attempt: Attempt) -> Turn:
         """Put an answer that was saved in its place again, with its number and its other attempts."""
-        turn, index = self._stand(position, attempt.first_run, attempt.turn_id)
+        turn, index = self.stand(position, attempt.first_run, attempt.turn_id)
         placed = replace(self._place(attempt, turn, index), others=()).with_footer()
         ids = {each.id for each in (*attempt.others, attempt)}
         kept = [each for each in turn.attempts if each.id not in ids]
@@ -327,53 +327,6 @@ class Conversation:
         self._detach(turn)
         return turn
 
-    def fork(
-        self,
-        name: str,
-        at: int | None = None,
-        now: datetime | None = None,
-        by: CellPosition | None = None,
-    ) -> Conversation:
-        """Return a conversation that begins as this one does, up to its turn `at`.
-
-        Where that is None, it takes what stands above the command `by`, all where its place is unknown. The
-        turns are the fork's own: to run their cells again while it is in use changes it alone. Raises
-        InputError where there is no such turn; 0 forks before the first.
-        """
-        if at:
-            self.turn(at)
-        made = now or datetime.now(timezone.utc)
-        fork = Conversation(name, self.system, origin=self, made_at=made, begun_by=by, document=self.document)
-        fork._begin_as(self, at)
-        return fork
-
-    def fork_again(self, at: int | None, kin: Iterable[Conversation]) -> list[Attempt]:
-        """Begin anew as the origin does; what the fork was asked since it was made stays.
-
-        What cells above the fork were asked again in it, or in another of the `kin`, goes back to the origin
-        first: so they were asked before there was a fork. Returns these answers.
-        """
-        origin, made = self.origin, self.made_at
-        assert origin is not None, "only a fork is forked again"
-        assert made is not None, "a fork was made"
-        if at and at > sum(map(self._begins_above(None), origin.turns)):
-            origin.turn(at)
-        returned = origin._take_back([each for each in kin if each.is_fork_of(origin)], made)
-        theirs = {turn.id for turn in origin.every_turn}
-        standing = (*self.turns, *self.absent)
-        own = [turn for turn in standing if turn.first_run >= made and turn.id not in theirs]
-        detached = {position: turn for position, turn in self.detached.items() if turn.first_run >= made}
-        before = {turn.id: turn for turn in self.every_turn}
-        self._begin_as(origin, at)
-        for turn in self.every_turn:
-            if turn.id in before:
-                turn.learn(before[turn.id].attempts)
-                turn.note_asked(before[turn.id].asked)
-        self.turns += own
-        self.detached |= detached
-        self.rearrange()
-        return returned
-
     def take_in(self, other: Conversation, made: datetime) -> None:
         """Add the turns of a conversation that was read at `made`; they replace those read before."""
         turns = [
@@ -384,54 +337,3 @@ class Conversation:
         self.turns, self.absent = [*turns, *own], []
         self.rearrange()
         self.system, self.made_at = other.system, made
-
-    def _begin_as(self, origin: Conversation, at: int | None) -> None:
-        made = self.made_at
-        shared = list(filter(self._begins_above(at), origin.turns))[:at]
-        self.turns, self.absent = [turn.copy() for turn in shared], []
-        # They come back with their attempts where their cells are asked in the fork.
-        taken = {turn.id for turn in shared}
-        left = [turn for turn in origin.turns if turn.id not in taken and turn.position.is_asked_again]
-        self.detached = {turn.position: turn.copy() for turn in left if made is None or turn.first_run < made}
-
-    def _begins_above(self, at: int | None) -> Callable[[Turn], bool]:
-        """Return what tells whether a turn of the origin stands above the command that made this fork.
-
-        All do that are named by a number `at` in the document. Where the place of the command is unknown,
-        those do that were first asked before it.
-        """
-        made, by = self.made_at, self.begun_by
-        place = None if by is None or by.cell is None else self.document.places.get(by.cell)
-        if made is None or (at is not None and place is not None):
-            return lambda turn: True
-        if place is None:
-            return lambda turn: turn.first_run < made
-        return lambda turn: (turn.place, turn.first_run) < (place, made)
-
-    def _take_back(self, forks: Iterable[Conversation], made: datetime) -> list[Attempt]:
-        """Add what cells that ran before `made` asked again in forks, the latest answers last."""
-        asked = [
-            turn
-            for fork in forks
-            for turn in fork.turns
-            if turn.first_run < made <= turn.reply.started and turn.position.is_asked_again
-        ]
-        returned = []
-        for theirs in sorted(asked, key=lambda turn: turn.reply.started):
-            mine = self.turn_at(theirs.position)
-            if mine is not None and mine.reply.started >= theirs.reply.started:
-                continue
-            if mine is None and self.is_fork and self.made_at and theirs.first_run < self.made_at:
-                continue  # it was left out when this was forked
-            if mine is None:
-                mine, _ = self._stand(theirs.position, theirs.first_run, theirs.id)
-            known = {each.id for each in mine.attempts}
-            for each in sorted(
-                theirs.attempts, key=lambda each: (each is theirs.attempt, each.reply.started)
-            ):
-                if each.id not in known:
-                    mine.add_next(replace(each, conversation=self.name, turn_id=mine.id))
-            if mine.attempt.id == theirs.attempt.id:
-                mine.display_id = theirs.display_id
-                returned.append(mine.attempt)
-        return returned

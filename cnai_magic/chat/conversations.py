@@ -15,6 +15,8 @@ from ..nearest import find_nearest
 from ..next_steps import begin_conversation, name_conversation, rename_conversation, use_conversation
 from .attempt import Attempt
 from .conversation import Conversation
+from .forking import fork as begin_fork
+from .forking import fork_again
 from .order import UNKNOWN_ORDER, CellPosition, Clock, Document
 from .turn import Turn
 
@@ -218,19 +220,20 @@ class Conversations:
     def fork(
         self, name: str = "", at: int | None = None, by: CellPosition = _NOWHERE
     ) -> tuple[Conversation, list[Attempt]]:
-        """Fork the conversation in use, and go on in the fork; see Conversation.fork.
+        """Fork the conversation in use, and go on in the fork; see `forking.fork`.
 
-        The command that made a fork makes it again; which also returns answers: see Conversation.fork_again.
+        The command that made a fork makes it again; which also returns answers: see `fork_again`.
         """
         fork = self.find_begun_at(by, name, fork=True)
         returned: list[Attempt] = []
         if fork is not None:
             # Of one that was deleted it keeps what it has.
             if any(each is fork.origin for each in self):
-                returned = fork.fork_again(at, self)
+                returned = fork_again(fork, at, self)
         else:
             name = self.draft(name).name
-            fork = self.add(self.in_use.fork(name, at, self.clock.now(), by if by.cell is not None else None))
+            begun_by = by if by.cell is not None else None
+            fork = self.add(begin_fork(self.in_use, name, at, self.clock.now(), begun_by))
         return self.use(fork.name), returned
 
     def rename(self, name: str, new: str, by: CellPosition = _NOWHERE) -> str:

@@ -11,6 +11,7 @@ from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation, Turn
 from cnai_magic.chat.conversations import Conversations
+from cnai_magic.chat.forking import fork
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.next_steps import NextStep, list_turns, use_conversation
@@ -390,7 +391,7 @@ def test_a_fork_begins_with_the_turns_up_to_one_and_goes_its_own_way() -> None:
 
 @pytest.mark.parametrize(("at", "count"), [(None, 3), (0, 0), (1, 1), (3, 3)])
 def test_a_fork_keeps_so_many_turns(at: int | None, count: int) -> None:
-    assert len(three_cells().fork("other", at).turns) == count
+    assert len(fork(three_cells(), "other", at).turns) == count
 
 
 @pytest.mark.parametrize("at", [-1, 4, 999])

@@ -49,10 +49,16 @@ class _Chat:
     origin: str = ""
     made: int = 0
     asked: dict[str, str] = field(default_factory=dict)
-    # When each cell was asked last in it, and with which questions above.
+    # When each cell was asked last in it, when what is in force was asked, and with which questions above.
     times: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
     above: dict[str, list[str]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
+
+    def take(self, cell: str, other: _Chat) -> None:
+        """Have the question of a cell as another conversation has it."""
+        self.asked[cell], self.above[cell] = other.asked[cell], other.above[cell]
+        self.answered[cell] = other.answered[cell]
 
     def list_standing(self, document: Sequence[str]) -> list[str]:
         return [cell for cell in document if cell in self.asked and cell not in self.away]
@@ -72,6 +78,7 @@ class _Reader:
         above = self.list_above(chat, cell, document)
         self.first.setdefault(cell, self.clock)
         chat.asked[cell], chat.times[cell], chat.above[cell] = question, self.clock, above
+        chat.answered[cell] = self.clock
         chat.away.discard(cell)
         return [*above, question]
 
@@ -104,13 +111,55 @@ class _Reader:
 
     def fork(self, name: str, cell: str, document: Sequence[str]) -> None:
         self.clock += 1
-        origin = self.chats[self.current]
-        above = document[: document.index(cell)]
-        standing = origin.list_standing(document)
-        fork = self.chats[name] = _Chat(self.current, self.clock, dict(origin.asked), {}, dict(origin.above))
-        fork.asked = {each: origin.asked[each] for each in standing}
-        fork.away = {each for each in standing if each not in above}
+        self.chats[name] = _Chat(self.current, self.clock)
+        self._begin_fork(name, cell, document)
         self.current = name
+
+    def _begin_fork(self, name: str, cell: str, document: Sequence[str]) -> None:
+        """Let a fork have what stands above its cell; what its origin has below comes back when asked."""
+        fork = self.chats[name]
+        origin = self.chats[fork.origin]
+        above = document[: document.index(cell)]
+        for each in origin.list_standing(document):
+            if each in above or self.first[each] < fork.made:
+                fork.take(each, origin)
+                (fork.away.discard if each in above else fork.away.add)(each)
+
+    def fork_again(self, name: str, cell: str, document: Sequence[str]) -> None:
+        """What was asked above since goes back to the origin; what was asked below stays."""
+        fork, above = self.chats[name], document[: document.index(cell)]
+        origin = self.chats[fork.origin]
+        for other in filter(lambda chat: self._comes_from(chat, origin), self.chats.values()):
+            for each in other.list_standing(above):
+                if self.first[each] < fork.made <= other.answered[each]:
+                    self._take_back(origin, other, each)
+        self.chats[name] = kept = _Chat(fork.origin, fork.made, times=fork.times)
+        self._begin_fork(name, cell, document)
+        for each in fork.asked:
+            if each in above:
+                is_own = self.first[each] >= fork.made and each not in origin.asked
+            else:
+                is_own = each in fork.times
+            if is_own and each not in fork.away:
+                kept.take(each, fork)
+                kept.away.discard(each)
+        self.current = name
+
+    def _comes_from(self, chat: _Chat, origin: _Chat) -> bool:
+        while chat.origin:
+            chat = self.chats[chat.origin]
+            if chat is origin:
+                return True
+        return False
+
+    def _take_back(self, origin: _Chat, other: _Chat, cell: str) -> None:
+        stands = cell in origin.asked and cell not in origin.away
+        newer = stands and origin.answered[cell] >= other.answered[cell]
+        left_out = not stands and origin.origin and self.first[cell] < origin.made
+        if not (newer or left_out):
+            origin.take(cell, other)
+            origin.times[cell] = other.answered[cell]
+            origin.away.discard(cell)
 
     def restart(self, document: Sequence[str]) -> None:
         """What was deleted is not in the file."""
@@ -128,7 +177,9 @@ _KINDS = (
     + ["delete", "delete", "undo", "undo", "move", "move", "copy", "split", "merge"]
 )
 _STEPS = st.lists(
-    st.tuples(st.sampled_from([*_KINDS, "fork", "new", "use", "restart", "save", "save"]), _NUMBER, _NUMBER),
+    st.tuples(
+        st.sampled_from([*_KINDS, "fork", "again", "new", "use", "restart", "save", "save"]), _NUMBER, _NUMBER
+    ),
     min_size=8,
     max_size=25,
 )
@@ -142,6 +193,7 @@ class _Both:
         # Commands run here; a command that begins a conversation has a cell of its own, and stays.
         self.tools = notebook.cells[0]
         self.fixed = {self.tools.id}
+        self.forks: list[tuple[str, Cell]] = []
         self.count = 0
 
     def do(self, kind: str, one: int, other: int) -> None:
@@ -166,6 +218,10 @@ class _Both:
             notebook.undo()
         elif kind == "fork":
             self._begin(to, "fork")
+        elif kind == "again" and self.forks:
+            name, cell = self.forks[one % len(self.forks)]
+            self.reader.fork_again(name, cell.id, self.document)
+            self._run(cell, f"%cnai_chat fork {name}")
         elif kind == "new":
             self._begin(to, "new")
         elif kind == "use":
@@ -186,6 +242,7 @@ class _Both:
         self.notebook.undone.clear()
         self.fixed.add(cell.id)
         if command == "fork":
+            self.forks.append((name, cell))
             self.reader.fork(name, cell.id, self.document)
         else:
             self.reader.begin(name)
@@ -232,7 +289,8 @@ class _OldFile(_Both):
         self._on_disk = self.document
 
     def do(self, kind: str, one: int, other: int) -> None:
-        super().do(kind, one, other)
+        if kind not in ("fork", "again"):
+            super().do(kind, one, other)
         if kind in ("save", "restart"):
             self.notebook.save()
             self._on_disk = self.document

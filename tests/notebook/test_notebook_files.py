@@ -18,6 +18,7 @@ from cnai_magic.api.parameters import check_parameters
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.forking import fork as begin_fork
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.magics.arguments import collect_parameters, split_words
@@ -498,7 +499,7 @@ def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> No
 def test_a_fork_that_was_exported_is_a_conversation_of_its_own(tmp_path: Path) -> None:
     made = Conversation("main")
     made.record(CellPosition("a"), attempt(prompt="first"))
-    fork = made.fork("plan")
+    fork = begin_fork(made, "plan")
     fork.record(CellPosition("a"), attempt(prompt="otherwise", conversation="plan", id="other"))
     path = tmp_path / "a.ipynb"
     path.write_bytes(write_notebook(fork))
