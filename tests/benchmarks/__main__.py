@@ -20,6 +20,7 @@ BENCHMARKS = {
     "completion": "a line of the magics, and a name in a prompt, completed: CPU",
     "conversation": "long conversations: to restore one, and to ask one question more",
     "markdown": "the final Markdown of an answer: ordinary ones, and hostile ones of two sizes",
+    "page": "the extension in the page: a keystroke in a prompt cell, a request to run a cell, the load",
     "widget": "a streamed answer in the page, beside two other ways: bytes, main thread, frames, Stop",
 }
 

@@ -1,0 +1,199 @@
+"""What the extension costs the page: a keystroke, a request to run a cell, and the load of the page.
+
+    python -m tests.benchmarks page [--rounds N]
+
+In real JupyterLab with the Chromium on the path. Times are CPU of the page's main thread; of each figure the
+least of all rounds is taken, because noise only ever adds. What is measured without the extension is the
+same page with it disabled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
+
+from tests.browser.jupyter_servers import JupyterServer, running_jupyter
+from tests.browser.pages import NotebookPage
+from tests.notebooks import new_notebook
+
+from .report import heading, note, row, skipped, versions
+
+MOST_KEYSTROKE = 2.0
+MOST_LOAD = 50.0
+MOST_BYTES = 45.0
+"""Bytes of a request for each cell of the notebook."""
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+_LINES = 1_000
+_KEYS = 30
+_CELLS = 200
+_CODE = "def total_{0}(rows):  # the sum of {0}\n    return sum(row['value'] * {0} for row in rows)\n\n"
+_PROSE = (
+    "## Part {0}\n\nSum the *values* of {{{{ table[{0}] | head(5) }}}} up, as `total` says,\n"
+    "and **explain** each step:\n\n- one of $x^{0}$\n- two\n"
+)
+# Two frames later, all that a key causes at once has been drawn.
+_DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+_IDLE = "() => new Promise(done => requestIdleCallback(() => setTimeout(done, 1000)))"
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("python -m tests.benchmarks page")
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args(arguments).rounds
+
+    heading("The extension in the page")
+    executable = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if executable is None:
+        skipped("all of it", f"there is no browser on the path: {', '.join(_BROWSERS)}")
+        return
+    with (
+        tempfile.TemporaryDirectory() as home,
+        running_jupyter("lab", Path(home)) as server,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=executable, args=list(_FLAGS)) as browser,
+        browser.new_context() as context,
+    ):
+        note(versions("jupyterlab", "ipykernel") + f", Chromium {browser.version}")
+        note(f"{os.cpu_count()} processors, {os.getloadavg()[0]:.1f} processes running before it began")
+        _keystrokes(server, context, rounds)
+        _requests(server, context)
+        _loads(server, context, rounds)
+
+
+# -- a keystroke --------------------------------------------------------------------------------
+
+
+def _keystrokes(server: JupyterServer, context: BrowserContext, rounds: int) -> None:
+    heading(f"A keystroke in the middle of a cell of {_LINES:,} lines, CPU of the main thread")
+    texts = {
+        "Lab's own Python": _fill(_CODE),
+        "Lab's own Python, of the same text": _fill(_PROSE),
+        "a prompt": f"%%cnai\n{_fill(_PROSE)}",
+        "a prompt of one paragraph": "%%cnai\n" + "and {{ one }} line more\n" * _LINES,
+    }
+    least = {
+        name: min(_type(server, context, text, number) for number in range(rounds))
+        for name, text in texts.items()
+    }
+    own = least["Lab's own Python"]
+    for name, took in least.items():
+        ratio = took / own
+        target = MOST_KEYSTROKE if name.startswith("a prompt") else None
+        row(name, ratio, "×", at_most=target, beside=f"{1e3 * took:.1f} ms")
+
+
+def _fill(piece: str) -> str:
+    """Repeat a text, with its number, up to the number of lines."""
+    lines: list[str] = []
+    while len(lines) < _LINES:
+        lines += piece.format(len(lines)).splitlines()
+    return "\n".join(lines[:_LINES])
+
+
+def _type(server: JupyterServer, context: BrowserContext, text: str, number: int) -> float:
+    with _opened(server, context, text) as notebook:
+        page = notebook.page
+        page.evaluate(
+            """line => {
+              const content = jupyterapp.shell.currentWidget.content;
+              content.mode = 'edit';
+              content.activeCell.editor.setCursorPosition({ line, column: 3 });
+              content.activeCell.editor.focus();
+            }""",
+            _LINES // 2 + number,
+        )
+        page.keyboard.type("ab")
+        page.evaluate(_IDLE)
+        session = _measuring(page)
+        began = _cpu(session)
+        for _ in range(_KEYS):
+            page.keyboard.type("x")
+            page.evaluate(_DRAWN)
+        page.evaluate(_IDLE)
+        return (_cpu(session) - began) / _KEYS
+
+
+# -- a request to run a cell --------------------------------------------------------------------
+
+
+def _requests(server: JupyterServer, context: BrowserContext) -> None:
+    heading(f"What a page sends to run a cell of a notebook of {_CELLS} cells")
+    frames, sizes = {}, {}
+    for extension in (True, False):
+        with _opened(server, context, *["1"] * _CELLS, extension=extension) as notebook:
+            sent: list[int] = []
+            session = notebook.page.context.new_cdp_session(notebook.page)
+            session.on(
+                "Network.webSocketFrameSent",
+                lambda frame, sent=sent: sent.append(len(frame["response"]["payloadData"]) * 3 // 4),
+            )
+            session.send("Network.enable")
+            notebook.run(1)
+            frames[extension], sizes[extension] = len(sent), sum(sent)
+    more = sizes[True] - sizes[False]
+    row("messages over those without the extension", frames[True] - frames[False], at_most=0)
+    row("bytes for each cell", more / _CELLS, "B", at_most=MOST_BYTES, beside=f"{more:,} in all")
+
+
+# -- the load of a page -------------------------------------------------------------------------
+
+
+def _loads(server: JupyterServer, context: BrowserContext, rounds: int) -> None:
+    heading("The load of a page with a notebook, CPU of the main thread")
+    took: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(2 * rounds):
+        for extension in (True, False):
+            with _opened(server, context, "%%cnai\nWhy?", "1", extension=extension) as notebook:
+                notebook.page.evaluate(_IDLE)
+                took[extension].append(_cpu(notebook.session))
+    over = min(took[True]) - min(took[False])
+    beside = f"{1e3 * min(took[True]):.0f} over {1e3 * min(took[False]):.0f} ms"
+    row("with the extension over without", 1e3 * over, "ms", at_most=MOST_LOAD, beside=beside)
+
+
+# -- pages and their clock ----------------------------------------------------------------------
+
+
+class _Opened(NotebookPage):
+    """A notebook in a page whose CPU is counted from its beginning."""
+
+    def __init__(self, server: JupyterServer, page: Page, name: str) -> None:
+        self.session = _measuring(page)
+        super().__init__(server, page, name)
+
+
+@contextmanager
+def _opened(
+    server: JupyterServer, context: BrowserContext, *cells: str, extension: bool = True
+) -> Iterator[_Opened]:
+    name = f"page-{len(list(server.folder.iterdir()))}.ipynb"
+    server.write(name, new_notebook(*cells))
+    page = context.new_page()
+    with nullcontext() if extension else server.without_extension():
+        notebook = _Opened(server, page, name)
+    try:
+        yield notebook
+    finally:
+        notebook.clear()
+        page.close()
+
+
+def _measuring(page: Page) -> CDPSession:
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    return session
+
+
+def _cpu(session: CDPSession) -> float:
+    """Return the seconds that the main thread has computed."""
+    metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    return float(metrics["TaskDuration"])
