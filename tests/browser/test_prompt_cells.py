@@ -73,8 +73,8 @@ def test_keys_palette_and_menu_make_prompt_cells(open_notebook: OpenNotebook, ap
     expect(page.locator(".jp-Notebook-cell")).to_have_count(4)
 
 
-def test_nothing_is_seen_where_the_kernel_lacks_the_package(open_notebook: OpenNotebook, app: str) -> None:
-    notebook = open_notebook("x = 1", app=app, kernel="bare")
+def test_nothing_is_seen_where_the_kernel_lacks_the_package(open_notebook: OpenNotebook) -> None:
+    notebook = open_notebook("x = 1", kernel="bare")
     keyboard, page = notebook.page.keyboard, notebook.page
     # Asked before this cell runs, the kernel has answered when it ends.
     notebook.run(1)

@@ -21,6 +21,8 @@ export async function loadPromptLanguage(languages: IEditorLanguageRegistry): Pr
     Prec.highest(new Language(markdown.data, parser, [], "cnai").extension),
     python ? markExpressions(python.parser) : [],
     LOOK,
+    // Prose has long lines: JupyterLab wraps those of Markdown cells.
+    EditorView.lineWrapping,
   ];
 }
 
