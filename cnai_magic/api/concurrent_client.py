@@ -74,7 +74,12 @@ class ConcurrentClient:
         self._direct = requester.transport is None and (
             requester.address.loopback or not requests.utils.get_environ_proxies(requester.base_url)
         )
-        context = _make_context() if requester.address.scheme == "https" else None
+        context = None
+        if requester.address.scheme == "https":
+            try:
+                context = _make_context()
+            except OSError:  # single questions say what is wrong with the file
+                self._direct = False
         self._connections = Connections(requester.address, context, requester.timeout)
         self._head = _write_head(requester)
 

@@ -1,0 +1,243 @@
+"""Very many questions on one loop: each response is that of its request, and fails as any question does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnai_magic.api.client import Client
+from cnai_magic.api.concurrent_client import Exchange
+from cnai_magic.api.messages import ChatRequest, Chunk, Message
+from cnai_magic.errors import (
+    CnaiError,
+    ConnectionFailed,
+    ContentFilterError,
+    GarbageError,
+    HTMLError,
+    QuotaError,
+    RateLimitError,
+    RedirectRefused,
+    ResponseTimeout,
+    TruncatedError,
+)
+from tests.servers import (
+    CLOSE,
+    FRAMINGS,
+    KEY,
+    RESET,
+    SILENCE,
+    ScriptedServer,
+    Step,
+    Tell,
+    answer,
+    completion,
+    failure,
+    head,
+    json_response,
+    response,
+)
+
+REQUEST = ChatRequest("deepseek-chat", (Message("user", "Hello"),))
+ANSWER = json_response(completion("Hello", tokens=(20, 8)))
+CERTIFICATES = Path(__file__).parent / "certificates"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+async def _post(client: Client, times: int, exchanges: list[Exchange]) -> list[Chunk | CnaiError | None]:
+    """Ask one question after another on one client of the loop, and return what came."""
+    concurrent, found = client.make_concurrent(), []
+    try:
+        for _ in range(times):
+            exchanges.append(Exchange())
+            exchanges[-1].begin_post()
+            try:
+                found.append(await concurrent.post(REQUEST, exchanges[-1]))
+            except CnaiError as error:
+                found.append(error)
+    finally:
+        concurrent.close()
+    return found
+
+
+def _ask(
+    server: ScriptedServer, times: int = 1, **options: Any
+) -> tuple[list[Chunk | CnaiError | None], list[Exchange]]:
+    exchanges: list[Exchange] = []
+    client = Client(server.base_url, KEY, **options)
+    return asyncio.run(_post(client, times, exchanges)), exchanges
+
+
+def _texts(found: list[Chunk | CnaiError | None]) -> list[str]:
+    return [each.text if isinstance(each, Chunk) else repr(each) for each in found]
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_response_in_any_framing_is_read(server: ScriptedServer, framing: str, streamed: bool) -> None:
+    whole = [json.dumps(completion("Grüße 世界")).encode()]
+    server.always(FRAMINGS[framing](answer("Grüße", " 世界") if streamed else whole))
+    found, exchanges = _ask(server, 3)
+    assert _texts(found) == ["Grüße 世界"] * 3
+    assert all(each.sent for each in exchanges)
+    assert server.connections == (3 if framing == "close_delimited" else 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "connections"),
+    [
+        (ANSWER, 1),
+        ([b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", *ANSWER], 1),
+        (response(b"{}", Connection="close"), 2),
+        ([*ANSWER, b"more"], 2),
+        (
+            [
+                head(kind="application/json", Content_Length=2, Transfer_Encoding="chunked")
+                + b"2\r\n{}\r\n0\r\n\r\n"
+            ],
+            2,
+        ),
+        ([head(kind="application/json", Transfer_Encoding="chunked") + b"2;x=y\r\n{}\r\n0\r\n\r\n"], 1),
+        ([head(kind="application/json", Transfer_Encoding="chunked") + b"2\r\n{}\r\n0\r\nA: b\r\n\r\n"], 2),
+        ([head(kind="application/json", Content_Length="+2") + b"{}", CLOSE], 2),
+        ([b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"], 2),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n folded\r\n\r\n{}"], 2),
+    ],
+)
+def test_a_connection_serves_another_request_only_after_a_clean_end(
+    server: ScriptedServer, steps: list[Step], connections: int
+) -> None:
+    server.reply(steps)
+    server.always(ANSWER)
+    found, _ = _ask(server, 2)
+    assert _texts(found)[1] == "Hello"
+    assert server.connections == connections
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "sent"),
+    [
+        (failure(429, "rate_limit_exceeded", Retry_After=7), RateLimitError, False),
+        (failure(402, "insufficient_quota"), QuotaError, False),
+        (failure(400, "content_filter", "Content Exists Risk"), ContentFilterError, False),
+        (response("<html><title>Bad Gateway</title></html>", kind="text/html"), HTMLError, False),
+        (response("no JSON"), GarbageError, True),
+        (json_response({"error": {"message": "too many", "code": "429"}}), RateLimitError, False),
+        (
+            [b"HTTP/1.1 307 x\r\nLocation: http://elsewhere/\r\nContent-Length: 0\r\n\r\n"],
+            RedirectRefused,
+            False,
+        ),
+        ([head(Content_Length=500) + b'{"choices": [{"mess', CLOSE], TruncatedError, True),
+        ([head(Transfer_Encoding="chunked") + b"zz\r\n", CLOSE], CnaiError, True),
+        ([CLOSE], ConnectionFailed, True),
+        ([RESET], ConnectionFailed, True),
+        ([b"SSH-2.0-OpenSSH\r\n\r\n"], ConnectionFailed, True),
+        ([head(Content_Length=5) + head(Content_Length=6), CLOSE], CnaiError, True),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"], ConnectionFailed, True),
+        ([b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000], ConnectionFailed, True),
+        ([SILENCE], ResponseTimeout, True),
+    ],
+)
+def test_a_failure_is_that_of_any_question(
+    server: ScriptedServer, steps: list[Step], error: type[CnaiError], sent: bool
+) -> None:
+    server.reply(steps)
+    server.always(ANSWER)
+    found, exchanges = _ask(server, 2, timeout=(5.0, 0.4))
+    assert isinstance(found[0], error), found[0]
+    assert _texts(found)[1] == "Hello"
+    assert exchanges[0].sent is sent
+
+
+def test_the_wait_that_a_server_asks_for_is_read(server: ScriptedServer) -> None:
+    server.reply(failure(429, "rate_limit_exceeded", Retry_After=7))
+    (error,), _ = _ask(server)
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after == 7
+
+
+def test_the_key_is_sent_and_shown_nowhere(server: ScriptedServer) -> None:
+    server.always(json_response(completion(f"key {KEY}")))
+    found, _ = _ask(server)
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert server.requests[0].headers["host"] == server.address.removeprefix("http://")
+    assert KEY not in repr(found)
+
+
+def test_a_cancelled_request_leaves_no_connection_to_be_used_again(server: ScriptedServer) -> None:
+    arrived = threading.Event()
+    server.reply(Tell(arrived), SILENCE)
+    server.always(ANSWER)
+
+    async def ask() -> Chunk | None:
+        concurrent = Client(server.base_url, KEY).make_concurrent()
+        exchange = Exchange()
+        exchange.begin_post()
+        asked = asyncio.ensure_future(concurrent.post(REQUEST, exchange))
+        await asyncio.to_thread(arrived.wait, 20)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        assert exchange.sent
+        chunk = await concurrent.post(REQUEST, Exchange())
+        concurrent.close()
+        return chunk
+
+    assert _texts([asyncio.run(ask())]) == ["Hello"]
+    assert server.connections == 2
+
+
+class _TLS(ScriptedServer):
+    """A scripted server that speaks TLS with a certificate for 127.0.0.1."""
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATES / "self-signed.pem", CERTIFICATES / "key.pem")
+        try:
+            wrapped = context.wrap_socket(connection, server_side=True)
+        except OSError:
+            return
+        super()._serve(wrapped, number)
+
+
+def test_a_certificate_is_checked_against_the_authorities_that_are_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with _TLS() as server:
+        server.always(ANSWER)
+        server.base_url = server.base_url.replace("http:", "https:")
+        found, exchanges = _ask(server)
+        assert "certificate is not valid" in str(found[0])
+        assert not exchanges[0].sent
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATES / "self-signed.pem"))
+        found, _ = _ask(server, 2)
+        assert _texts(found) == ["Hello"] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HTTPS_PROXY", "http://127.0.0.1:1"), ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")]
+)
+def test_what_needs_more_than_the_loop_knows_is_left_to_single_questions(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def takes(request: ChatRequest) -> bool:
+        return Client("https://api.example/v1", KEY).make_concurrent().takes(request)
+
+    assert asyncio.run(takes(REQUEST))
+    prefixed = ChatRequest("deepseek-chat", (Message("user", "Hello"),), prefix="He")
+    assert not asyncio.run(takes(prefixed))
+    monkeypatch.setenv(name, value)
+    assert not asyncio.run(takes(REQUEST))
