@@ -144,11 +144,12 @@ def _requests(server: JupyterServer, context: BrowserContext) -> None:
 
 
 def _loads(server: JupyterServer, context: BrowserContext, rounds: int) -> None:
-    heading("The load of a page with a notebook, CPU of the main thread")
+    heading("The load of a page with a notebook of 100 cells, 10 of them prompts, CPU of the main thread")
+    cells = (["%%cnai\nWhy {{ x }}?"] + ["x = 1"] * 9) * 10
     took: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(rounds):
         for extension in (True, False):
-            with _opened(server, context, "%%cnai\nWhy?", "1", extension=extension) as notebook:
+            with _opened(server, context, *cells, extension=extension) as notebook:
                 notebook.page.evaluate(_IDLE)
                 took[extension].append(_cpu(notebook.session))
     over = min(took[True]) - min(took[False])

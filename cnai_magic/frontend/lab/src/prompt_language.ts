@@ -20,7 +20,7 @@ export async function loadPromptLanguage(languages: IEditorLanguageRegistry): Pr
   return [
     Prec.highest(new Language(markdown.data, parser, [], "cnai").extension),
     python ? markExpressions(python.parser) : [],
-    LOOK,
+    EditorView.baseTheme({ ".cnai-expression": LOOK }),
     // Prose has long lines: JupyterLab wraps those of Markdown cells.
     EditorView.lineWrapping,
   ];
@@ -65,20 +65,15 @@ function parseExpression(context: InlineContext, next: number, position: number)
   return match ? context.addElement(context.elt("CnaiExpression", position, position + match[0].length)) : -1;
 }
 
-const EXPRESSION = Decoration.mark({ class: "cnai-expression" });
-const LOOK = EditorView.baseTheme({
-  ".cnai-expression": {
-    background: "color-mix(in srgb, var(--jp-brand-color1) 12%, transparent)",
-    borderRadius: "2px",
-  },
-});
+const LOOK = { background: "color-mix(in srgb, var(--jp-brand-color1) 12%, transparent)", borderRadius: "2px" };
 
 function markExpressions(python: Parser): Extension {
+  const expression = Decoration.mark({ class: "cnai-expression" });
   const marker = new MatchDecorator({
     regexp: expressionPattern("g"),
     decorate: (add, from, to, match, view) => {
       if (from < endOfHead(view.state.doc.iterLines())) return;
-      add(from, to, EXPRESSION);
+      add(from, to, expression);
       highlightTree(python.parse(match[1]!), jupyterHighlightStyle, (start, end, style) => {
         add(from + 2 + start, from + 2 + end, Decoration.mark({ class: style }));
       });
