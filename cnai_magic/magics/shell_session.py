@@ -13,6 +13,7 @@ from typing import Any
 from IPython.display import display
 
 from ..chat.failure import Failure
+from ..display.line import Line
 from ..display.outputs import keep_in_outputs
 from ..errors import CnaiError
 from ..session.kernel_session import KernelSession
@@ -43,7 +44,7 @@ class ShellSession:
         self.typed: tuple[str, Options] | None = None
         self.cell = RunningCell(shell)
         self.file = NotebookFile(shell, settings, self.cell)
-        self._session = KernelSession(settings, notify=print, door=CELL)
+        self._session = KernelSession(settings, notify=self._notify, door=CELL)
         self.last_failure: Failure | None = None
         """The last exception that a cell raised; an error of these magics only where there is no other."""
         self.last_slip: CnaiError | None = None
@@ -97,6 +98,9 @@ class ShellSession:
     def show(self, shown: object, display_id: str | None = None) -> None:
         """Display something below the cell that runs."""
         display(shown, display_id=display_id)  # type: ignore[no-untyped-call]
+
+    def _notify(self, line: str) -> None:
+        self.show(Line(line))
 
     def end_of_cell(self, result: Any) -> None:
         """Drop the turns that a cell no longer asks; `result` is IPython's ExecutionResult.
