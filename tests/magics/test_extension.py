@@ -164,7 +164,7 @@ def test_a_loop_asks_a_turn_each_time_and_a_re_run_replaces_them_one_by_one(kern
     assert asked == ["question 3", "question 4", "question 5"]
     assert kernel.value(PROMPTS) == ["question 3", "question 4", "question 5", "b"]
     assert (again.final["turn"], again.final["attempt"], again.final["ordinal"]) == (3, 2, 2)
-    assert "1 below is older" in again.final["footer"]
+    assert "1 below is stale" in again.final["footer"]
 
 
 def test_a_loop_that_asks_more_puts_them_beside_its_others_and_fewer_takes_them_out(kernel: Kernel) -> None:
