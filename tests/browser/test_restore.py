@@ -71,7 +71,7 @@ def test_a_conversation_goes_on_after_a_restart(
     upstream.reply(sse("One again."))
     notebook.run(2)
     assert _sent(upstream) == ["First?"]
-    expect(notebook.outputs(2)).to_contain_text("3 below are older")
+    expect(notebook.outputs(2)).to_contain_text("3 below are stale")
     notebook.run(7)
     shown = _answers(notebook, 7)
     places = [shown.index(text) for text in ("One again.", "Two.", "Three.", "Four.")]
