@@ -54,13 +54,16 @@ def test_the_demo_models_answer_and_every_answer_is_counted(tmp_path: Path) -> N
         "print([model.id for model in session.models()])",
         "try: session.ask('cut', model='demo-faults')",
         "except cnai_magic.ModelNotFoundError as error: print(error.what)",
+        "try: session.map([1], '{{ row }}')",
+        "except cnai_magic.InputError as error: print(error.what)",
     )
     assert any(line.startswith("12 * 12 = **144**") for line in printed)
     assert any(line.endswith("they agree.") for line in printed)
-    assert printed[-5:] == [
+    assert printed[-6:] == [
         "True 12 * 12 = **144** $0.000033",
         "144 * 3 = **432** stop 19 → 9 tokens",
         "{'name': 'Ada', 'year': 1815}",
         "['demo-guide', 'demo-ngram', 'demo-echo', 'demo-reasoner']",
         "the server has no model 'demo-faults'",
+        "many rows cannot be asked in a browser",
     ]

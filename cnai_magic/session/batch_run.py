@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 
 from ..api.interrupts import Interrupted, defer_interrupts
+from ..api.pyodide import IN_PYODIDE
 from ..api.worker import Worker
+from ..errors import InputError
 from ..money.spending import Spending
 from .batch import Batch
 
@@ -21,8 +23,14 @@ _PATIENCE = 1.0
 def run_batch(batch: Batch, spending: Spending, show: Callable[[float], None]) -> None:
     """Run a batch to its end; `show` is called with its seconds so far.
 
-    An interrupt is raised here, once what was under way is charged.
+    An interrupt is raised here, once what was under way is charged. Raises InputError in a browser (Pyodide).
     """
+    if IN_PYODIDE:
+        raise InputError(
+            "many rows cannot be asked in a browser",
+            why="they are asked side by side, and a page has no connections for that",
+            next_step="ask them one by one, or in a kernel outside of the browser",
+        )
     worker = Worker(batch.run)
     began = time.monotonic()
     try:
