@@ -39,7 +39,7 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
         "demo": demo,
         "conversation": session.conversations.current,
         "spent": str(spent) if spent.requests else "",
-        "left": "" if left is None else format_usd(max(0, left.left)),
+        "left": "" if left is None else format_usd(max(0, left.left), exact=True),
         "stale": _list_stale(session),
     }
 

@@ -25,8 +25,8 @@ _WORDS = """root => {
       return;
     }
     if (node.nodeType !== Node.ELEMENT_NODE) return;
-    if (node.matches('.cnai-foot, .cnai-unseen, button, .jp-InternalAnchorLink')) return;
-    if (node.matches('p:last-child:has(> small:only-child)')) return;
+    if (node.matches('.cnai-foot, .cnai-unseen, .cnai-row, button, .jp-InternalAnchorLink')) return;
+    if (node.matches('p:has(> small:only-child):is(:last-child, :has(+ .cnai-row))')) return;
     if (node.parentElement.matches('details:not([open])') && node.localName !== 'summary') return;
     if (node.localName === 'mjx-container') return add('(formula)', node.getBoundingClientRect());
     for (const child of node.childNodes) walk(child);

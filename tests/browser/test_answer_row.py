@@ -23,12 +23,11 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     for text in ("The first.", CODE, "The second."):
         upstream.reply(sse(text))
     notebook.run(0, 1)
-    first = row(notebook, 1)
+    first, second = row(notebook, 1), row(notebook, 2)
     expect(first.get_by_role("button", name="Copy answer")).to_be_visible()
     expect(first.get_by_role("button", name="Former attempt")).to_be_hidden()
     notebook.run(1, 2)
     expect(first).to_contain_text("2/2")
-    notebook.picture(f"row-{app}")
 
     # With the keyboard alone: the notebook's own keys do nothing meanwhile.
     first.get_by_role("button", name="Former attempt").focus()
@@ -37,11 +36,17 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     expect(notebook.outputs(1)).to_contain_text("The first.")
     expect(notebook.outputs(1)).not_to_contain_text("median")
     expect(first.get_by_role("button", name="Former attempt")).to_be_focused()
+    expect(second.get_by_text("asked before an answer above changed")).to_be_visible()
+    notebook.picture(f"row-{app}")
+
     upstream.reply(sse("The third."))
-    notebook.run(2)
+    first.get_by_role("button", name="1 below is stale: run it").click()
+    expect(notebook.outputs(2)).to_contain_text("The third.")
     sent = [each["content"] for each in upstream.requests[-1].json()["messages"]]
     assert sent == ["One?", "The first.", "Two?"]
-    notebook.page.keyboard.press("Escape")
+    expect(first.get_by_text("stale: run")).to_be_hidden()
+    expect(second.get_by_text("asked before")).to_be_hidden()
+    notebook.until_idle()
 
     first.get_by_role("button", name="Later attempt").click()
     expect(first).to_contain_text("2/2")
@@ -49,3 +54,50 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     expect(notebook.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(4)
     assert notebook.saved().cells[2].source == "import statistics\nstatistics.median([1, 2])"
     assert "median" in notebook.saved().cells[1].outputs[0].data["text/markdown"]
+
+    # A kernel that was restarted is not asked, and the page offers nothing of it.
+    notebook.restart()
+    expect(first.get_by_role("button", name="Former attempt")).to_be_hidden()
+    expect(first).to_contain_text("2/2")
+    expect(first.get_by_role("button", name="Copy answer")).to_be_visible()
+
+
+def test_the_page_shows_the_conversations_of_the_notebook(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    notebook = open_notebook("%config Cnai.budget = 1", "%%cnai\nOne?", "%%cnai\nTwo?")
+    notebook.run(0)
+    item = notebook.page.locator(".cnai-status-item")
+    expect(item).to_contain_text("main")
+    notebook.run(1)
+    expect(item).to_contain_text("main · $1.00 left")
+    for text in ("First.", "Second."):
+        upstream.reply(sse(text))
+    notebook.run(2, 3)
+    item.get_by_role("button", name="main").click()
+    panel = notebook.page.get_by_role("region", name="Conversations")
+    expect(panel).to_contain_text("in use · 2 turns")
+    notebook.page.set_viewport_size({"width": 1100, "height": 700})
+    notebook.picture("outline")
+    panel.get_by_role("button", name="1 One?").click()
+    notebook.page.wait_for_function("() => jupyterapp.shell.currentWidget.content.activeCellIndex === 2")
+
+    panel.get_by_role("button", name="Fork after turn 1 of main").click()
+    notebook.page.keyboard.type("plan")
+    notebook.page.keyboard.press("Enter")
+    expect(item).to_contain_text("plan")
+    expect(panel.get_by_role("listitem").filter(has_text="from main")).to_contain_text("One?")
+    panel.get_by_role("button", name="Export: main").click()
+    notebook.page.keyboard.press("Enter")
+    expect(panel).to_be_visible()
+    notebook.page.wait_for_function("() => !document.querySelector('.jp-Dialog')")
+    notebook.until_idle()
+    assert "Second." in (notebook.server.folder / "main.md").read_text()
+    assert "plan" in str(notebook.saved().cells), "an output keeps that there is a fork"
+
+    item.get_by_role("button", name="deepseek-chat").click()
+    expect(notebook.page.get_by_role("dialog")).to_contain_text("Model to ask")
+    notebook.picture("models")
+    notebook.page.keyboard.press("Escape")
+    notebook.restart()
+    expect(item).to_be_hidden()

@@ -6,7 +6,7 @@
  */
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
-import { Notification } from "@jupyterlab/apputils";
+import type { Cell } from "@jupyterlab/cells";
 import { INotebookTracker, NotebookActions } from "@jupyterlab/notebook";
 import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
@@ -14,13 +14,15 @@ import { ITranslator } from "@jupyterlab/translation";
 
 import { AnswerRow } from "./answer_row";
 import { css } from "./answer_style";
-import { asList, asRecord, asText, type Facts, findPython, isId, PAGE_TYPE, readAnswer, readFacts } from "./facts";
-import { findCell, findPlace, getOutputs, goTo, type Place } from "./notebook_cells";
+import { changeKernel } from "./change_kernel";
+import { type Facts, findPython, isId, PAGE_TYPE, readAnswer, readFacts } from "./facts";
+import { findCell, findPlace, goTo, type Place } from "./notebook_cells";
 import { getState, type NotebookState } from "./notebook_state";
 import { addStyle } from "./style";
 import { chooseWords, type Words } from "./words";
 
 const MARKDOWN = "text/markdown";
+const STALE = "cnai-stale";
 
 export const answer: JupyterFrontEndPlugin<void> = {
   id: "cnai-magic:answer",
@@ -48,6 +50,7 @@ class ShownAnswer {
   private text = "";
   private code = "";
   private state: NotebookState | null = null;
+  private marked: Cell | undefined;
   private readonly draw = (): void => this.drawRow();
 
   constructor(
@@ -63,7 +66,10 @@ class ShownAnswer {
     });
     const render = renderer.renderModel.bind(renderer);
     renderer.renderModel = (model) => this.render(model, render);
-    renderer.disposed.connect(() => this.state?.changed.disconnect(this.draw));
+    renderer.disposed.connect(() => {
+      this.state?.changed.disconnect(this.draw);
+      this.mark(undefined);
+    });
   }
 
   private async render(
@@ -99,7 +105,15 @@ class ShownAnswer {
     const turn = facts?.turn ?? "";
     const isStale = this.stale.some(({ turns }) => turns.get(turn) === place?.cell.model.id);
     const staleBelow = this.staleBelow.length;
+    this.mark(isStale ? place?.cell : undefined);
     this.row.draw({ facts, text, code, changeable: this.state?.isKnown ?? false, isStale, staleBelow });
+  }
+
+  /** Mark the cell as stale, or none. */
+  private mark(cell: Cell | undefined): void {
+    if (this.marked !== cell) this.marked?.removeClass(STALE);
+    this.marked = cell;
+    cell?.addClass(STALE);
   }
 
   private get stale(): readonly { above: string; turns: ReadonlyMap<string, string> }[] {
@@ -114,23 +128,11 @@ class ShownAnswer {
   }
 
   private async keep(wanted: string): Promise<void> {
-    const { facts, place, state } = this;
-    if (facts === null || place === null || state === null) return;
+    const { facts, place } = this;
+    if (facts === null || place === null) return;
     const { conversation, turn } = facts;
     const cell = place.cell.model.id;
-    const answered = await state.ask({ do: "keep", conversation, turn, answer: wanted, cell });
-    const error = asList(answered?.content.error).map(asText);
-    if (answered === null || error.length) {
-      Notification.warning(error.join("\n") || "cnai_magic");
-      return;
-    }
-    // Where the output is of this kernel and this page, the notebook has followed already.
-    const outputs = getOutputs(place.cell);
-    for (const { data, metadata } of answered.shown) {
-      const index = outputs === null ? -1 : findOutput(outputs.toJSON(), turn);
-      if (outputs === null || index < 0 || readFacts(asRecord(outputs.get(index).data)[PAGE_TYPE])?.id === wanted) continue;
-      outputs.set(index, { output_type: "display_data", data, metadata } as never);
-    }
+    await changeKernel(place.panel, { do: "keep", conversation, turn, answer: wanted, cell });
   }
 
   private insertCode(): void {
@@ -150,9 +152,4 @@ class ShownAnswer {
     cells.sort((one, other) => order.indexOf(one) - order.indexOf(other));
     void NotebookActions.runCells(panel.content, cells, panel.sessionContext);
   }
-}
-
-/** The output that shows a turn. */
-function findOutput(outputs: readonly object[], turn: string): number {
-  return outputs.findIndex((each) => readFacts(asRecord(asRecord(each).data)[PAGE_TYPE])?.turn === turn);
 }

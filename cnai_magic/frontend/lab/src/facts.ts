@@ -49,14 +49,24 @@ export function readAnswer(data: unknown, metadata: unknown): string {
   return footer && plain.endsWith(footer) ? plain.slice(0, -footer.length).trim() : plain;
 }
 
-const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n]*\n([\s\S]*?)^ {0,3}\1[`~]*[ \t]*$/gm;
+const OPENING = /^ {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)/;
+const CLOSING = /^ {0,3}(`{3,}|~{3,})[ \t]*$/;
 const PYTHON = /^(i?python3?|py3?)$/i;
 
 /** The Python in the fenced blocks of an answer; "" where there is none. */
 export function findPython(text: string): string {
   const found: string[] = [];
-  for (const [, , language = "", code = ""] of `${text}\n`.matchAll(FENCE)) {
-    if (PYTHON.test(language) && code.trim()) found.push(code.replace(/^\n+|\n+$/g, ""));
+  let [fence, language, code] = ["", "", [] as string[]];
+  const end = (): void => {
+    if (PYTHON.test(language) && code.some((line) => line.trim())) found.push(code.join("\n").replace(/^\n+/, "").trimEnd());
+    [fence, language, code] = ["", "", []];
+  };
+  for (const line of text.split("\n")) {
+    const closing = CLOSING.exec(line)?.[1] ?? "";
+    if (!fence) [, fence = "", language = ""] = OPENING.exec(line) ?? [];
+    else if (closing.startsWith(fence)) end();
+    else code.push(line);
   }
+  end();
   return found.join("\n\n");
 }

@@ -1,9 +1,11 @@
 /** The plugins of the extension, one file each. Nothing runs before JupyterLab activates them. */
 
 import { answer } from "./answer";
+import { conversations } from "./conversations";
 import { order } from "./order";
 import { promptCells } from "./prompt_cells";
 import { promptCommands } from "./prompt_commands";
 import { resume } from "./resume";
+import { status } from "./status";
 
-export default [answer, order, promptCells, promptCommands, resume];
+export default [answer, conversations, order, promptCells, promptCommands, resume, status];

@@ -29,10 +29,6 @@ export function findModel({ context }: NotebookPanel, id: string): ICodeCellMode
   return undefined;
 }
 
-export function getOutputs(cell: Cell): ICodeCellModel["outputs"] | null {
-  return cell.model.type === "code" ? (cell.model as ICodeCellModel).outputs : null;
-}
-
 /** Show a cell, and make it the one that keys act on. */
 export async function goTo(panel: NotebookPanel, cell: Cell): Promise<void> {
   const { content } = panel;

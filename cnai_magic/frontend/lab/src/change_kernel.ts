@@ -1,0 +1,36 @@
+/** Asks the kernel for a change, says what is wrong with it, and lets the notebook's outputs follow. */
+
+import { Notification } from "@jupyterlab/apputils";
+import type { NotebookPanel } from "@jupyterlab/notebook";
+
+import type { Shown } from "./ask_kernel";
+import { asList, asRecord, asText, PAGE_TYPE, readFacts } from "./facts";
+import { findModel } from "./notebook_cells";
+import { getState } from "./notebook_state";
+
+/** Ask for a change; returns whether it was made. */
+export async function changeKernel(panel: NotebookPanel, request: { do: string; cell?: string; [field: string]: unknown }): Promise<boolean> {
+  const answer = await getState(panel).ask(request);
+  if (answer === null) return false;
+  const error = asList(answer.content.error).map(asText);
+  if (error.length) {
+    Notification.warning(error.join("\n"));
+    return false;
+  }
+  for (const each of answer.shown) show(panel, each, request.cell ?? "");
+  return true;
+}
+
+/** Show what the kernel shows again, where the notebook has not followed by itself: the output may be of another kernel. */
+function show(panel: NotebookPanel, { data, metadata }: Shown, asked: string): void {
+  const { cell, id } = asRecord(metadata.cnai);
+  const turn = readFacts(data[PAGE_TYPE])?.turn;
+  const outputs = findModel(panel, asText(cell) || asked)?.outputs;
+  for (const [index, output] of outputs?.toJSON().entries() ?? []) {
+    const shown = asRecord(output);
+    if (readFacts(asRecord(shown.data)[PAGE_TYPE])?.turn !== turn) continue;
+    const same = asRecord(asRecord(shown.metadata).cnai);
+    if (same.id === id && JSON.stringify(same.kept) === JSON.stringify(asRecord(metadata.cnai).kept)) continue;
+    outputs?.set(index, { output_type: "display_data", data, metadata } as never);
+  }
+}
