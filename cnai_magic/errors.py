@@ -35,7 +35,6 @@ from __future__ import annotations
 from .languages import translate
 from .next_steps import (
     CHECK_ADDRESS,
-    PYTHON,
     Door,
     NextStep,
     Step,
@@ -49,6 +48,7 @@ from .next_steps import (
     send_less,
     set_key,
 )
+from .python_words import PYTHON
 
 __all__ = [
     "APIError",

@@ -35,12 +35,13 @@ _ARROWS: dict[str, set[str]] = {
     "settings": {"api"},
     "api": set(),
     "errors": set(),
+    "python_words": set(),
     "next_steps": set(),
     "languages": set(),
     "nearest": set(),
     "redaction": set(),
 }
-_FOR_ALL = ["errors", "next_steps", "languages", "nearest", "redaction"]
+_FOR_ALL = ["errors", "python_words", "next_steps", "languages", "nearest", "redaction"]
 _ORDER = list(_ARROWS)
 
 # Which packages or modules know a library; one that is not named here is a new dependency.

@@ -21,7 +21,8 @@ from cnai_magic.errors import (
     ServerError,
 )
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.next_steps import PYTHON, Door, NextStep, Step, change_setting, either, list_turns
+from cnai_magic.next_steps import Door, NextStep, Step, change_setting, either, list_turns
+from cnai_magic.python_words import PYTHON
 
 FAMILY = [
     value

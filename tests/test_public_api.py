@@ -17,7 +17,8 @@ import cnai_magic
 from cnai_magic import errors
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.gateway.embedded import start_embedded
-from cnai_magic.next_steps import PYTHON, change_setting
+from cnai_magic.next_steps import change_setting
+from cnai_magic.python_words import PYTHON
 
 _PACKAGE = Path(cnai_magic.__file__).parent
 _MODULES = sorted(

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from ..money.cost import Spend, format_usd
-from ..next_steps import PYTHON, Door
+from ..next_steps import Door
+from ..python_words import PYTHON
 from ..redaction import to_one_line
 from .spend import build_grouped_table, describe_unpriced
 

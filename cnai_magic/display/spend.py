@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 from ..languages import translate
 from ..money.cost import Record, Spend, format_usd, to_dollars
 from ..money.holds import BudgetStatus
-from ..next_steps import PYTHON, Door, set_any_price
+from ..next_steps import Door, set_any_price
+from ..python_words import PYTHON
 from ..redaction import strip_controls
 from .tables import Table
 

@@ -19,7 +19,8 @@ from weakref import WeakSet
 from ..api.interrupts import defer_interrupts
 from ..api.messages import ChatRequest
 from ..errors import LedgerError
-from ..next_steps import PYTHON, Door
+from ..next_steps import Door
+from ..python_words import PYTHON
 from .book import SpendBook
 from .budget import BRIEF, Budget, Limits, TokenBudget, Waiting, explain_ledger_failure
 from .cost import Charge, Spend, choose_account

@@ -20,7 +20,8 @@ from ..money.ledger import Ledger
 from ..money.price import to_nano_usd
 from ..money.price_lookup import PriceLookup
 from ..money.spending import Spending
-from ..next_steps import PYTHON, Door, change_setting
+from ..next_steps import Door, change_setting
+from ..python_words import PYTHON
 from ..redaction import ApiKey
 from ..settings import Cnai
 from .advice import advise, explain_model

@@ -10,7 +10,7 @@ from urllib3.util import parse_url
 
 from cnai_magic.api.addresses import parse_address
 from cnai_magic.errors import InputError
-from cnai_magic.next_steps import PYTHON
+from cnai_magic.python_words import PYTHON
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ from cnai_magic.errors import (
     ServerError,
     TruncatedError,
 )
-from cnai_magic.next_steps import PYTHON
+from cnai_magic.python_words import PYTHON
 from cnai_magic.redaction import ApiKey
 from tests.servers import (
     CLOSE,

@@ -20,7 +20,7 @@ from cnai_magic.api.client import Client
 from cnai_magic.api.failures import explain_failure
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.errors import CnaiError, ConnectionFailed, GarbageError, TruncatedError
-from cnai_magic.next_steps import PYTHON
+from cnai_magic.python_words import PYTHON
 from tests.servers import ScriptedServer, close_delimited, delta, event, json_response
 
 CERTIFICATES = Path(__file__).parent / "certificates"

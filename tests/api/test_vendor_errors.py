@@ -18,7 +18,7 @@ from cnai_magic.errors import (
     RateLimitError,
     ServerError,
 )
-from cnai_magic.next_steps import PYTHON
+from cnai_magic.python_words import PYTHON
 from cnai_magic.redaction import ApiKey
 
 Row = tuple[str, int, str, type[APIError]]

@@ -17,7 +17,8 @@ from cnai_magic.errors import (
     ModelNotFoundError,
 )
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.next_steps import PYTHON, NextStep
+from cnai_magic.next_steps import NextStep
+from cnai_magic.python_words import PYTHON
 from cnai_magic.session.advice import advise, explain_model
 from cnai_magic.session.endpoint import Endpoint
 

@@ -8,7 +8,7 @@ from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.vendors import Vendor
 from cnai_magic.cli import TERMINAL
 from cnai_magic.magics.cell_words import CELL
-from cnai_magic.next_steps import PYTHON
+from cnai_magic.python_words import PYTHON
 from cnai_magic.session.endpoint import Endpoint
 from cnai_magic.session.notice import find_running_server, write_notice
 
