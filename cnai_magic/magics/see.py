@@ -30,7 +30,9 @@ def attach_cells(shell_session: ShellSession, which: str) -> Attachment:
     which = which.strip().lower()
     if which == "above":
         shell_session.identify_cell()
-        cells = place_above(shell_session.file.read_cells(), runs, shell_session.cell.run.cell)
+        shell_session.arrange()
+        document = shell_session.session.cells.documents.document
+        cells = place_above(shell_session.file.read_cells(), runs, shell_session.cell.run.cell, document)
         if not cells:
             raise InputError("there is no cell above that could be sent", next_step="leave --see out")
     else:

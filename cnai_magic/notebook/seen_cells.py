@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..api.tokens import estimate_tokens
+from ..chat.documents import place_by_runs
 from ..chat.formatters import mask_secrets
 from ..chat.formatters.bounded import strip_addresses
+from ..chat.order import UNKNOWN_ORDER, Document
 from ..redaction import clean
 from .saved_outputs import SavedCell
 
@@ -72,24 +74,26 @@ class SeenCells:
         return f"{count}{of} cell{'s' * (self.wanted > 1)}{where} ({estimate_tokens(self.text):,} tokens)"
 
 
-def place_above(saved: Sequence[SavedCell], runs: Iterable[CellRun], asking: str | None) -> list[CellRun]:
+def place_above(
+    saved: Sequence[SavedCell],
+    runs: Iterable[CellRun],
+    asking: str | None,
+    document: Document = UNKNOWN_ORDER,
+) -> list[CellRun]:
     """Return the cells above the one that asks, in the order of the document as far as it is known.
 
-    `saved` are the cells of the notebook's file, `runs` all runs of this kernel. A cell that the file does
-    not hold yet stands after the one that ran before it. Where the file does not hold the asking cell, all
-    cells count as above it. Cells that ask a model are left out: their turns are the conversation.
+    `saved` are the cells of the notebook's file, `runs` all runs of this kernel. A cell that has no place in
+    the document stands below the one that ran just before it; see `place_by_runs`. Where the asking cell has
+    none, all cells count as above it. Cells that ask a model are left out: their turns are the conversation.
     """
-    latest = _latest(runs, asking)
-    placed: list[CellRun] = []
-    for each in saved:
-        if each.id == asking:
-            break
-        placed.append(_take(latest, each))
-    below = {each.id for each in saved[len(placed) :]}
-    for run in latest:
-        if run.cell is None or run.cell not in below:
-            before = [index for index, other in enumerate(placed) if 0 < other.count < run.count]
-            placed.insert(before[-1] + 1 if before else len(placed), run)
+    runs = list(runs)
+    latest, known = _latest(runs, asking), {_name(each): each for each in saved}
+    ran = {_find_name(run, saved): run for run in latest}
+    order = sorted(document.places, key=document.places.__getitem__) or [*known]
+    before = _list_runs_before(_find_name(run, saved) for run in runs)
+    order = place_by_runs(order, {*ran} - document.deleted, before)
+    above = order[: order.index(asking)] if asking in order else order
+    placed = [_take(ran.get(name), known.get(name)) for name in above if name in ran or name in known]
     return [each for each in placed if each.source.strip() and not _ASKS.match(each.source)]
 
 
@@ -155,15 +159,38 @@ def _latest(runs: Iterable[CellRun], asking: str | None) -> list[CellRun]:
     return [run for run in last.values() if asking is None or run.cell != asking]
 
 
-def _take(latest: list[CellRun], saved: SavedCell) -> CellRun:
-    """Return a cell of the file as it last ran in this kernel, and take it from these runs."""
-    for run in latest:
-        same = run.cell == saved.id if run.cell else run.source.strip() == saved.source.strip()
-        if same:
-            latest.remove(run)
-            unchanged = run.source.strip() == saved.source.strip()
-            return run if run.output or not unchanged else replace(run, output=read_outputs(saved.outputs))
-    return CellRun(0, saved.id, saved.source, read_outputs(saved.outputs))
+def _name(saved: SavedCell) -> str:
+    return saved.id or f"#{saved.number}"
+
+
+def _find_name(run: CellRun, saved: Iterable[SavedCell]) -> str:
+    """Return what a cell that ran is called among others: where it has no ID, it is found by its source."""
+    if run.cell is not None:
+        return run.cell
+    source = run.source.strip()
+    same = (_name(each) for each in saved if each.source.strip() == source)
+    return next(same, f" {source}")
+
+
+def _list_runs_before(cells: Iterable[str]) -> dict[str, str | None]:
+    """Return the cell that ran just before the first run of each, in the order of these runs."""
+    before: dict[str, str | None] = {}
+    last: str | None = None
+    for cell in cells:
+        before.setdefault(cell, last)
+        last = cell
+    return before
+
+
+def _take(run: CellRun | None, saved: SavedCell | None) -> CellRun:
+    """Return a cell as it last ran in this kernel, else as the file has it."""
+    if run is None:
+        assert saved is not None, "it ran or it is in the file"
+        return CellRun(0, saved.id, saved.source, read_outputs(saved.outputs))
+    unchanged = saved is not None and run.source.strip() == saved.source.strip()
+    if saved is None or run.output or not unchanged:
+        return run
+    return replace(run, output=read_outputs(saved.outputs))
 
 
 def _shortened(text: str, tokens: int) -> str:

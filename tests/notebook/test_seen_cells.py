@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cnai_magic.api.tokens import estimate_tokens
+from cnai_magic.chat.order import Document
 from cnai_magic.notebook.saved_outputs import SavedCell
 from cnai_magic.notebook.seen_cells import CellRun, choose_by_number, fit, place_above, read_outputs
 
@@ -34,7 +35,11 @@ FILE = [saved("a", "x = 1"), saved("b", "x + 1", "2"), saved("q", "%%cnai\nhello
         # A cell that is not saved yet stands after the one that ran before it.
         ([run(1, "a", "x = 1"), run(2, "new", "y = 2")], "q", ["x = 1", "y = 2", "x + 1"]),
         # One that ran twice is shown once.
-        ([run(1, "new", "y = 1"), run(2, "new", "y = 2")], "q", ["x = 1", "x + 1", "y = 2"]),
+        (
+            [run(1, "a", "x = 1"), run(2, "new", "y = 1"), run(3, "new", "y = 2")],
+            "q",
+            ["x = 1", "y = 2", "x + 1"],
+        ),
         # Front ends whose IDs no file holds: found by the source.
         ([run(4, None, "x + 1 ", "live")], "q", ["x = 1", "x + 1 "]),
     ],
@@ -45,9 +50,15 @@ def test_cells_above_stand_in_the_order_of_the_document(
     assert [each.source for each in place_above(FILE, runs, asking)] == sources
 
 
-def test_without_a_file_the_cells_stand_in_the_order_of_their_runs() -> None:
+def test_a_page_tells_which_cells_stand_above() -> None:
+    document = Document({"new": 1, "b": 2, "q": 3, "a": 4}, deleted=frozenset({"c"}), source="page")
+    runs = [run(1, "a", "x = 1"), run(2, "b", "x + 1", "2"), run(3, "c", "x + 2"), run(4, "new", "y = 2")]
+    assert [each.source for each in place_above(FILE, runs, "q", document)] == ["y = 2", "x + 1"]
+
+
+def test_without_a_file_the_cells_stand_in_the_order_of_their_first_runs() -> None:
     runs = [run(1, "a", "x = 1"), run(2, "b", "y"), run(3, "q", "%%cnai\nhello"), run(4, "a", "x = 2")]
-    assert [each.source for each in place_above([], runs, "q")] == ["y", "x = 2"]
+    assert [each.source for each in place_above([], runs, "q")] == ["x = 2", "y"]
 
 
 def test_what_a_run_showed_is_shown_else_what_the_file_holds() -> None:
