@@ -62,7 +62,7 @@ class Documents:
         listed = set(cells)
         for other in self._notebooks.values():
             if other is not notebook and not other.held.isdisjoint(listed):
-                # A notebook was renamed, or cells were moved to this one.
+                # They were moved to this notebook, or it is a copy.
                 other.cells = [cell for cell in other.cells if cell not in listed]
                 other.held -= listed
         # What a file holds without an ID of its own cannot be in the list.
@@ -118,11 +118,17 @@ class Documents:
         self._rebuild(self.document.source or "file")
 
     def _begin(self, path: str, cells: Sequence[str]) -> _Notebook:
-        """Begin to know a notebook by its path: it may be the one whose file is known."""
-        saved = self._notebooks.get(_FILE)
-        if saved is not None and not saved.held.isdisjoint(cells):
-            known = self._notebooks.items()
-            self._notebooks = {path if name == _FILE else name: each for name, each in known}
+        """Begin to know a notebook by its path: it may be the one whose file is known, or be renamed.
+
+        It is renamed where it has most cells of another one.
+        """
+        listed = set(cells)
+        for name, each in self._notebooks.items():
+            same = listed.intersection(each.held if name == _FILE else each.cells)
+            if same and (name == _FILE or 2 * len(same) > len(each.cells)):
+                known = self._notebooks.items()
+                self._notebooks = {path if key == name else key: notebook for key, notebook in known}
+                break
         return self._notebooks.setdefault(path, _Notebook())
 
     def _find(self, cell: str) -> _Notebook | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.kernels import Ran, running_kernel
+from tests.kernels import Ran, running_kernel, saved_as
 from tests.servers import KEY, ScriptedServer, sse
 
 
@@ -97,3 +97,83 @@ def test_the_saved_file_tells_the_order(server: ScriptedServer, tmp_path: Path) 
         assert questions(server) == "abxcd"
         dry = kernel.run("%%cnai --dry-run\nx", "x").shown
         assert "order of the saved notebook" in dry.splitlines()[0]
+
+
+def test_the_hardest_edits_are_followed(server: ScriptedServer, tmp_path: Path) -> None:
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+
+        def run(source: str, cell: str, document: str, path: str = "a.ipynb") -> Ran:
+            ran = kernel.run(source, cell, document=document, path=path)
+            assert not ran.error, ran.error
+            return ran
+
+        def ask(cell: str, document: str, path: str = "a.ipynb") -> str:
+            run(f"%%cnai\n{cell}", cell, document, path)
+            return questions(server)
+
+        # Two questions in one cell stand there one after the other, also where the cell is moved.
+        run("%cnai A\n%cnai B", "t", "t")
+        assert questions(server) == "AB"
+        assert ask("a", "at") == "a"
+        assert ask("z", "atz") == "aABz"
+        run("%cnai A\n%cnai B", "t", "zta")
+        assert questions(server) == "zAB"
+        # One that appends stands in its cell too, below what was asked there before.
+        for _ in range(2):
+            run("%%cnai --append\np", "p", "zpta")
+        assert questions(server) == "zpp"
+        assert ask("a", "zpta") == "zppABa"
+        assert ask("a", "zta") == "zABa"
+        # What %rerun runs again is a question of the cell in which that stands.
+        run("%cnai R", "r", "rzta")
+        kernel.run("r = get_ipython().run_cell('%cnai S')", "s", document="rzsta")
+        assert questions(server) == "RzS"
+        assert ask("z", "rzta") == "Rz"
+        # A cell that was deleted while its answer came is not sent; it comes back with its cell.
+        assert ask("y", "rztay") == "RzABay"
+        assert ask("a", "za") == "za"
+        assert ask("a", "zya") == "zya"
+        # Questions without a cell stand below all that was asked before them.
+        kernel.run("%cnai K")
+        assert questions(server) == "zyaK"
+        assert ask("q", "zyaq") == "zyaKq"
+        assert ask("q", "qzya") == "q"
+        # A fork takes what stands above its command; moved up and run again, it takes what stands above then.
+        run("%cnai_chat fork plan", "f", "zfya")
+        assert ask("b", "zfbya") == "zb"
+        assert ask("b", "fzbya") == "zb"
+        run("%cnai_chat fork plan", "f", "fzbya")
+        assert ask("b", "fzbya") == "b"
+        assert ask("y", "fzbya") == "by"
+        run("%cnai_chat use main", "u", "fzbyau")
+        assert ask("a", "fzbya") == "zya"
+        # A renamed notebook is the same one.
+        assert ask("a", "fzba", "renamed.ipynb") == "za"
+        assert ask("a", "fzbya", "renamed.ipynb") == "zya"
+        # A dry run, a turn's number and `drop` follow the document.
+        dry = kernel.run("%%cnai --dry-run\nx", "x", document=[*"fzbxya"]).shown
+        assert "turn 2 · order of the page" in dry
+        assert "'y'" in run("%cnai_chat drop 2", "d", "fzbyad").shown
+        assert ask("a", "fzba") == "za"
+
+
+def test_other_front_ends_and_a_restart_keep_the_order(server: ScriptedServer, tmp_path: Path) -> None:
+    path = tmp_path / "lesson.ipynb"
+    ran: dict[str, Ran] = {}
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        for cell, document in (("a", "a"), ("b", "ab"), ("c", "acb"), ("d", "dacb")):
+            ran[cell] = kernel.run(f"%%cnai\n{cell}", cell, document=document)
+        assert questions(server) == "d"
+        ran["b"] = kernel.run("%%cnai\nb", "b", document="dacb")
+        live = questions(server)
+    saved_as(path, *((cell, f"%%cnai\n{cell}", ran[cell]) for cell in "dacb"))
+    with running_kernel(tmp_path, JPY_SESSION_NAME=str(path), **environment(server)) as kernel:
+        kernel.run("%cnai_chat restore")
+        kernel.run("%%cnai\na", "a")
+        assert questions(server) == "da"
+        assert live == "dacb"
+        # VS Code names cells by addresses: they are found by their sources.
+        kernel.run("%%cnai\nb", "vscode-notebook-cell:/a#X3")
+        assert questions(server) == "dacb"
+        kernel.run("%%cnai\nc", "vscode-notebook-cell:/a#X2")
+        assert questions(server) == "dac"
