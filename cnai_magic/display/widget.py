@@ -112,7 +112,7 @@ class WidgetView(View):
         widget = self._widget = _Answer(asset=_load_asset().model_id, header=header)
         widget.on_msg(self._receive)
         view, _ = widget._repr_mimebundle_() or ({}, {})
-        shown = {**view, "text/plain": f"{model} is answering …"}
+        shown = {**view, "text/plain": translate(f"{model} is answering …")}
         display(shown, metadata=self._about, raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
         address_subshell(widget)
 

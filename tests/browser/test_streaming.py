@@ -68,12 +68,24 @@ def test_text_is_read_before_the_answer_ends_and_stays_as_plain_markdown(
     expect(notebook.page.get_by_text("Error displaying widget")).to_have_count(0)
 
 
-def test_a_demo_answer_says_so(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook("%%cnai demo-faults\nstall", base_url="demo")
-    notebook.run_all()
+def test_a_demo_answer_says_so_and_in_chinese_where_that_is_the_language(open_notebook: OpenNotebook) -> None:
+    chinese = '%config Cnai.language = "zh"'
+    notebook = open_notebook(
+        "%%cnai demo-faults\nstall", chinese, "%%cnai demo-faults\nstall", base_url="demo"
+    )
+    notebook.run(0)
+    notebook.run_cell(1)
     expect(notebook.live).to_contain_text(re.compile(r"demo-faults · turn 1 · \d+ tokens? .*demo credit ≈\$"))
     notebook.stop_button.click()
     expect(notebook.final).to_contain_text("demo credit")
+    notebook.until_idle()
+
+    notebook.run(2)
+    notebook.run_cell(3)
+    expect(notebook.live).to_contain_text(re.compile(r"demo-faults · 第 2 轮 · \d+ tokens .*演示额度 ≈\$"))
+    notebook.picture("lab-chinese")
+    notebook.live.get_by_role("button", name="停止这个回答").click()
+    expect(notebook.final.last).to_contain_text("已停止")
 
 
 def test_what_is_waited_for_is_said(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
@@ -101,7 +113,8 @@ def test_reasoning_is_folded_before_and_after_the_end_and_stays_open_where_it_wa
     )
     upstream.reply(stream(thought("Again."), "Still 42."))
     notebook = open_notebook("%%cnai\nThink", "%%cnai\nAgain")
-    notebook.run_cell(0)
+    notebook.run(0)
+    notebook.run_cell(1)
     notebook.until_idle()
     notebook.run_cell(1)
     fold = notebook.live.locator("details")
@@ -129,7 +142,8 @@ def test_after_a_reload_in_mid_stream_the_kernel_has_the_whole_answer(
     gate = Gate()
     upstream.reply(stream("The beginning", gate, " and the end."))
     notebook = open_notebook("%%cnai\nTell", "%cnai_chat show")
-    notebook.run_cell(0)
+    notebook.run(0)
+    notebook.run_cell(1)
     notebook.until_idle()
     notebook.run_cell(1)
     expect(notebook.live).to_contain_text("The beginning")
@@ -258,7 +272,8 @@ def test_the_page_does_not_jump_when_the_final_markdown_takes_over(
     gate = Gate()
     upstream.reply(stream(_LONG, gate, "The very end."))
     notebook = open_notebook("%%cnai\nTell", *["1"] * 5)
-    notebook.run_cell(0)
+    notebook.run(0)
+    notebook.run_cell(1)
     notebook.until_idle()
     notebook.run_cell(1)
     expect(notebook.live).to_contain_text("Paragraph 40")
