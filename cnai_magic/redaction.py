@@ -78,7 +78,8 @@ class ApiKey:
 
         A `word` is put in its place.
         """
-        if not self._secret:
+        # Nearly every text is plain, and such questions cost a fifth of a search for hidden characters.
+        if not self._secret or (self._secret not in text and text.isascii() and text.isprintable()):
             return text
         # Of `sk-x` only the x is replaced: so an x without its prefix is hidden too.
         hidden = word or ("…" if self._secret != self._value else _HIDDEN)

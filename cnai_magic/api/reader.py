@@ -275,6 +275,8 @@ class StreamReader:
         delta, message = choice.get("delta"), choice.get("message")
         if not isinstance(message, dict):
             return delta if isinstance(delta, dict) else {}
+        if not (delta or self._came or self._reasoning_came or self._calls_came):
+            return message
         came = {"content": self._came, **dict.fromkeys(_REASONING_NAMES, self._reasoning_came)}
         came |= dict.fromkeys(("tool_calls", "function_call"), int(self._calls_came))
         if isinstance(delta, dict) and any(delta.get(name) for name in came):

@@ -98,7 +98,16 @@ def _find_kind(name: str) -> str:
     return _KINDS.get(name.lower().replace("_", "").replace("-", ""), "")
 
 
+_REFERENCE = frozenset(("prompt_tokens", "completion_tokens", "total_tokens"))
+
+
 def _read_counts(raw: Mapping[str, Any]) -> Usage | None:
+    if raw.keys() == _REFERENCE:
+        # As the API reference has them: nearly all are, and this takes a fifth of the time.
+        prompt, completion, total = raw["prompt_tokens"], raw["completion_tokens"], raw["total_tokens"]
+        ints = type(prompt) is type(completion) is type(total) is int
+        if ints and prompt > 0 and completion > 0 and prompt + completion == total <= _LONGEST_ANSWER:
+            return Usage(prompt, completion)
     found: dict[str, int] = {}
     names = set()
     for source in (raw, *(raw[name] for name in _DETAILS if isinstance(raw.get(name), dict))):
