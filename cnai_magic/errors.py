@@ -7,6 +7,7 @@ CnaiError                      what happened, why, the next step, the request ID
 ├── BudgetError                the question does not fit the budget; nothing was sent
 ├── LedgerError                the ledger of costs cannot be read or written
 ├── ReplayError                the notebook has no answer to exactly this request
+├── ExpectationError           fewer answers than wanted are as they were expected
 ├── JSONAnswerError            the answer is not the JSON that was asked for; it was charged, its text is kept
 │   └── JSONCutError           the answer ended before its JSON did
 ├── APIError                   the server answered with an error
@@ -59,6 +60,7 @@ __all__ = [
     "ContentFilterError",
     "ContextLengthError",
     "EventTooLargeError",
+    "ExpectationError",
     "GarbageError",
     "HTMLError",
     "InputError",
@@ -157,6 +159,12 @@ class ReplayError(CnaiError):
     """Answers are replayed, and the notebook has none to exactly this request; nothing was sent."""
 
     default_next_step = "ask the server: " + change_setting("replay", False) + ", and ask again"
+
+
+class ExpectationError(CnaiError):
+    """Fewer answers than wanted are as they were expected."""
+
+    default_next_step = "look at those that are not, and change the prompt, or what is expected"
 
 
 class JSONAnswerError(CnaiError):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 from ..api.token_usage import Usage
 from ..errors import CnaiError, InputError
 from ..money.cost import Cost, format_usd
+from .expectation import make_expectation
 from .json_table import write_table
 
-__all__ = ["Answers", "RowAnswer", "load_frames"]
+__all__ = ["Answers", "RowAnswer", "load_frames", "write_share"]
 
 _OWN = ("answer", "tokens", "cost", "error")
 _SHOWN = 20
@@ -24,7 +25,8 @@ class RowAnswer:
     """What came of one row: the `answer`, or the `error`.
 
     `data` is the answer as the schema has it, None without a schema. `cost` is 0 where an equal row before it
-    was asked, whose answer this is. `row` is the row itself, `finish_reason` that of a `Reply`.
+    was asked, whose answer this is. `row` is the row itself, `finish_reason` that of a `Reply`. `passed` says
+    whether it is as expected, None where nothing is; see `Answers.expect`.
     """
 
     row: Any
@@ -36,6 +38,7 @@ class RowAnswer:
     model: str = ""
     finish_reason: str = ""
     seconds: float = 0.0
+    passed: bool | None = None
 
     @property
     def tokens(self) -> int:
@@ -57,6 +60,7 @@ class RowAnswer:
             **{(f"row_{name}" if name in taken else name): value for name, value in named.items()},
             "answer": self.answer or None,
             **{(f"data_{name}" if name in _OWN else name): value for name, value in fields.items()},
+            **({} if self.passed is None else {"passed": self.passed}),
             "tokens": self.tokens,
             "cost": None if nano is None else nano / 10**9,
             "error": None if self.error is None else str(self.error),
@@ -117,6 +121,29 @@ class Answers(Sequence[RowAnswer]):
         """What all answers cost, those of earlier runs included."""
         return sum((each.cost for each in self._rows), Cost(0))
 
+    def expect(self, expected: object) -> Answers:
+        """Return the same answers, each with `passed`: whether it is as expected; a failed row is not.
+
+        `expected` is a regular expression that is found in the answer, a schema that it fits, or a function
+        of its text, or of its text and the row. Raises InputError for anything else, and what the function
+        raises.
+
+            answers.expect(r"^(yes|no)$").share
+            answers.expect(lambda answer, row: row["name"] in answer)
+        """
+        holds = make_expectation(expected)
+        rows = [
+            replace(each, passed=each.error is None and holds(each.answer, each.row)) for each in self._rows
+        ]
+        again = self._retry
+        retry = None if again is None else lambda: again().expect(expected)
+        return Answers(rows, kept=self.kept, stopped=self.stopped, retry=retry)
+
+    @property
+    def share(self) -> float:
+        """The part of the rows that are as expected, from 0 to 1."""
+        return sum(bool(each.passed) for each in self._rows) / len(self._rows)
+
     def retry(self) -> Answers:
         """Ask again for the rows that failed, and only for these; return the answers to all rows."""
         if self._retry is None or not self.failed:
@@ -145,6 +172,7 @@ class Answers(Sequence[RowAnswer]):
             f"{len(self) - failed:,} answered",
             f"{failed:,} failed" if failed else "",
             f"{self.kept:,} of them before" if self.kept else "",
+            write_share([each.passed for each in self._rows]),
             str(self.usage),
             "unpriced" if nano is None else f"{'≈' if self.cost.estimated else ''}{format_usd(nano)}",
         ]
@@ -157,6 +185,13 @@ class Answers(Sequence[RowAnswer]):
         table = write_table([each.to_dict() for each in self._rows[:_SHOWN]])
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
         return f"{table}{more}\n\n{self.summary}"
+
+
+def write_share(passed: Sequence[bool | None]) -> str:
+    """Say how many answers are as expected, "" where nothing was."""
+    if all(each is None for each in passed):
+        return ""
+    return f"{sum(map(bool, passed)):,} of {len(passed):,} as expected"
 
 
 def load_frames() -> Any:

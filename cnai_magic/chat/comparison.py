@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 from ..api.parameters import ParameterValue
 from ..errors import CnaiError, InputError
 from ..money.cost import Cost
-from .answers import load_frames
+from .answers import load_frames, write_share
+from .expectation import make_expectation
 from .json_table import write_table
 from .reply import Reply
 from .turn import Turn
@@ -22,7 +23,8 @@ class ComparedAnswer:
     """One of the answers: the `reply`, or the `error`.
 
     `number` counts from 1. `varied` are the parameters in which the answers differ, `sample` counts those
-    that were asked with the same ones.
+    that were asked with the same ones. `passed` says whether it is as expected, None where nothing is; see
+    `Comparison.expect`.
     """
 
     number: int
@@ -31,6 +33,7 @@ class ComparedAnswer:
     sample: int = 1
     reply: Reply | None = None
     error: CnaiError | None = None
+    passed: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row of a table; `cost` is in USD, None where the model has no price."""
@@ -42,6 +45,7 @@ class ComparedAnswer:
             **self.varied,
             "sample": self.sample,
             "answer": None if reply is None else reply.text,
+            **({} if self.passed is None else {"passed": self.passed}),
             "tokens": None if reply is None else reply.usage.total_tokens,
             "cost": None if nano is None else nano / 10**9,
             "seconds": None if reply is None else round(reply.seconds, 3),
@@ -103,6 +107,23 @@ class Comparison(Sequence[ComparedAnswer]):
             raise InputError("there is no answer to choose from", why="each request failed")
         return max(self.replies, key=key)
 
+    def expect(self, expected: object) -> Comparison:
+        """Note of each answer whether it is as expected, as `passed`, and return this comparison.
+
+        `expected` is that of `Answers.expect`; a request that failed is not as expected.
+        """
+        holds = make_expectation(expected)
+        self._answers = [
+            replace(each, passed=each.reply is not None and holds(each.reply.text, None))
+            for each in self._answers
+        ]
+        return self
+
+    @property
+    def share(self) -> float:
+        """The part of the answers that are as expected, from 0 to 1."""
+        return sum(bool(each.passed) for each in self._answers) / len(self._answers)
+
     def keep(self, answer: int | Reply) -> Reply:
         """Let an answer join the conversation, by its number or itself; the others are its other attempts.
 
@@ -132,7 +153,8 @@ class Comparison(Sequence[ComparedAnswer]):
     def summary(self) -> str:
         """Say in one line how many answers there are, and what they cost."""
         failed = len(self) - len(self.replies)
-        parts = [f"{len(self.replies)} answers", f"{failed} failed" if failed else "", str(self.cost)]
+        passed = write_share([each.passed for each in self._answers])
+        parts = [f"{len(self.replies)} answers", f"{failed} failed" if failed else "", passed, str(self.cost)]
         return " · ".join(filter(None, parts))
 
     def __repr__(self) -> str:

@@ -86,7 +86,8 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
 
 
 def _asks_in_several_ways(arguments: Namespace) -> bool:
-    return bool(arguments.compare or arguments.grid or arguments.times is not None)
+    several = arguments.compare or arguments.grid or arguments.times is not None
+    return bool(several or arguments.expect is not None or arguments.least is not None)
 
 
 def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Namespace, str]:

@@ -12,6 +12,8 @@ from ..languages import say
 from ..nearest import suggest_name
 from ..session.compare import Ways
 from ..session.question import Options
+from .expectations import check_answers, fail_below, read_expectation
+from .prompt_names import collect_names
 from .shell_session import ShellSession
 
 __all__ = ["compare_in_cell"]
@@ -25,6 +27,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
         if getattr(arguments, name, None):
             raise InputError(f"{option} is of no use where answers are compared")
     ways = _read_ways(arguments, chosen)
+    expected = read_expectation(arguments, collect_names(shell_session))
     shell_session.identify_cell()
     shell_session.arrange()
     session, run = shell_session.session, shell_session.cell.run
@@ -33,6 +36,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
     comparison = session.compare(
         prompt, chosen, ways, parallel=arguments.parallel, position=position, show=view.show
     )
+    comparison = check_answers(comparison, expected)
     comparison.display_id = view.display_id
     for name in ("_cnai", arguments.out):
         if name:
@@ -46,6 +50,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
         say("None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER")
     elif (error := next((each.error for each in comparison if each.error), None)) is not None:
         raise error
+    fail_below(comparison, arguments)
 
 
 def _read_ways(arguments: Namespace, chosen: Options) -> Ways:

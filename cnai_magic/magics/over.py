@@ -18,6 +18,7 @@ from ..nearest import suggest_name
 from ..redaction import to_one_line
 from ..session.question import Options
 from ..session.row_sources import read_rows, render_rows
+from .expectations import check_answers, fail_below, read_expectation
 from .prompt_names import collect_names
 from .prompts import read_variables
 from .shell_session import ShellSession
@@ -64,6 +65,7 @@ def ask_over(
     if arguments.dry_run:
         _show_dry_run(shell_session, rows, prompts, chosen)
         return
+    expected = read_expectation(arguments, names)
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
     try:
         answers = session.ask_rows(
@@ -78,6 +80,7 @@ def ask_over(
     except KeyboardInterrupt:
         say("The answers that came are kept: run the cell again, and it asks for what is missing.")
         raise
+    answers = check_answers(answers, expected)
     for name in ("_cnai", arguments.out):
         if name:
             shell_session.shell.user_ns[name] = answers
@@ -85,6 +88,7 @@ def ask_over(
     _explain_failures(answers, arguments.out)
     if answers.stopped is not None:
         raise answers.stopped
+    fail_below(answers, arguments)
 
 
 def _find_rows(shell_session: ShellSession, named: str, names: Mapping[str, Any]) -> object:

@@ -118,6 +118,18 @@ def _add_compare_options(compare: _ArgumentGroup) -> None:
         help="Ask with each value of a parameter. May be repeated: all combinations.",
     )
     compare.add_argument("--times", type=_read_times, metavar="N", help="Ask in each way N times.")
+    compare.add_argument(
+        "--expect",
+        metavar="WHAT",
+        help="Say which answers are right: a pattern, or a function or schema by name.",
+    )
+    compare.add_argument(
+        "--pass",
+        dest="least",
+        type=_read_share,
+        metavar="SHARE",
+        help="Fail if fewer are right: 0.9 of them.",
+    )
 
 
 def _read_times(text: str) -> int:
@@ -125,6 +137,13 @@ def _read_times(text: str) -> int:
     if not 1 <= number <= 100:
         raise ValueError(text)
     return number
+
+
+def _read_share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise ValueError(text)
+    return share
 
 
 def _add_row_options(rows: _ArgumentGroup) -> None:

@@ -70,6 +70,17 @@ def test_a_turn_that_the_cell_had_stays_until_one_is_kept(kernel: Kernel) -> Non
     assert kernel.value("len(session.conversations.in_use.turns[0].attempts)") == 3
 
 
+def test_answers_are_held_against_what_is_expected(kernel: Kernel) -> None:
+    ran = kernel.run(
+        r"%%cnai --compare demo-guide,demo-echo --expect '= \*\*4' --pass 0.9" + "\nWhat is 2+2?", "a"
+    )
+    assert ran.error[0] == "ExpectationError: 50% of the answers are as expected, and 90% are wanted"
+    table = ran.of("display_data", "update_display_data")[-1]["data"]["text/markdown"]
+    assert table.startswith("|   | model | answer | passed |")
+    assert "1 of 2 as expected" in table
+    assert not kernel.run("%%cnai --expect 4 --pass 1\nWhat is 2+2?", "a").error
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

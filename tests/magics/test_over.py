@@ -91,6 +91,17 @@ def test_a_row_that_fails_is_named_and_leaves_the_others(kernel: Kernel) -> None
     assert kernel.value("[each.error is None for each in answers]") == [False, True]
 
 
+def test_a_cell_is_a_test_of_a_prompt(kernel: Kernel) -> None:
+    kernel.run("def right(answer, row):\n    return f'**{row[\"a\"] * 2}**' in answer")
+    cell = "%%cnai --over rows -o sums --expect {} --pass {}\nWhat is {{{{ row.a }}}} + {{{{ row.a }}}}?"
+    ran = kernel.run(cell.format("right", 1))
+    assert not ran.error
+    assert "4 of 4 as expected" in ran.of("display_data")[-1]["data"]["text/plain"]
+    ran = kernel.run(cell.format(r"'\*\*[02]'", 0.9))
+    assert ran.error[0] == "ExpectationError: 50% of the answers are as expected, and 90% are wanted"
+    assert kernel.value("[each.passed for each in sums]") == [True, True, False, False]
+
+
 def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
     cell = "%%cnai demo-echo --over many --parallel 2\nSay {{ item }}"
     kernel.run("many = [f'number {n}' for n in range(1500)]")
@@ -117,6 +128,9 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
         ("--over row", "{{ row }}", "did you mean rows?"),
         ("--over rows", "the same", "would be the same for all"),
         ("--over rows -c plan", "{{ row }}", "-c is of no use with --over"),
+        ("--over rows --pass 0.9", "{{ row }}", "--pass has nothing to count"),
+        ("--over rows --pass 9 --expect x", "{{ row }}", "--pass"),
+        ("--over rows --expect '('", "{{ row }}", "not a regular expression"),
         ("--over rows --parallel 0", "{{ row }}", "--parallel"),
         ("--over rows --max-cost much", "{{ row.a }}", "--max-cost 1"),
         ("--over rows", "{{ row.c }}", "row 1: {{ row.c }}"),

@@ -1,0 +1,46 @@
+"""What `--expect` and `--pass` do: check the answers of rows and of a comparison."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from ..chat.answers import Answers
+from ..chat.comparison import Comparison
+from ..chat.expectation import make_expectation
+from ..errors import ExpectationError, InputError
+
+__all__ = ["check_answers", "fail_below", "read_expectation"]
+
+_Checked = TypeVar("_Checked", Answers, Comparison)
+
+
+def read_expectation(arguments: Namespace, names: Mapping[str, Any]) -> object:
+    """Return what is expected: the function or schema of this name, else the text as a regular expression.
+
+    None where nothing is. Raises InputError for what cannot be expected, and for --pass without --expect.
+    """
+    if arguments.expect is None:
+        if arguments.least is not None:
+            raise InputError("--pass has nothing to count", next_step="say what is right with --expect")
+        return None
+    named = names.get(arguments.expect)
+    expected = named if callable(named) or isinstance(named, Mapping) else arguments.expect
+    make_expectation(expected)  # before anything is sent
+    return expected
+
+
+def check_answers(answers: _Checked, expected: object) -> _Checked:
+    """Return the answers with what is to be said of each, if anything is expected."""
+    return answers if expected is None else answers.expect(expected)
+
+
+def fail_below(answers: Answers | Comparison, arguments: Namespace) -> None:
+    """Raise ExpectationError where fewer answers than --pass wants are as expected."""
+    least = arguments.least
+    if least is not None and answers.share < least:
+        raise ExpectationError(
+            f"{answers.share:.0%} of the answers are as expected, and {least:.0%} are wanted",
+            why=f"expected: {arguments.expect}",
+        )
