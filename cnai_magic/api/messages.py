@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from hashlib import sha256
+from operator import attrgetter
 from reprlib import repr as short_repr
 from typing import Any, NamedTuple
 
@@ -284,7 +285,7 @@ class ChatRequest:
         """A hash of model, parameters and messages, in hexadecimal: equal for equal requests only."""
         parameters = {name: _to_digest(value) for name, value in self.parameters.items()}
         found = sha256(json.dumps([self.model, parameters], sort_keys=True).encode())
-        found.update(b"".join(message.digest for message in self.messages))
+        found.update(b"".join(map(attrgetter("digest"), self.messages)))
         return found.hexdigest()[:32]
 
     def body(

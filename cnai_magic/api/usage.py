@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from .messages import Message
@@ -207,8 +208,8 @@ def complete_usage(
         return Usage(total - completion, completion, min(thought, completion), estimated=True)
     usage = reported
     # An image may have far fewer tokens than are estimated for one of unknown size.
-    if not _is_plausible(usage.prompt_tokens, sum(each.text_tokens for each in messages), _LONGEST_PROMPT):
-        prompt = sum(each.tokens for each in messages)
+    if not _is_plausible(usage.prompt_tokens, sum(map(attrgetter("text_tokens"), messages)), _LONGEST_PROMPT):
+        prompt = sum(map(attrgetter("tokens"), messages))
         cached = min(usage.cached_tokens, prompt)
         usage = replace(usage, prompt_tokens=prompt, cached_tokens=cached, estimated=True)
     reported_completion, most = usage.completion_tokens, _LONGEST_ANSWER

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 from ..api.messages import ChatRequest
@@ -247,8 +248,9 @@ def _hold_in(store: Holds | None, account: str, nano: int) -> Held | None:
 
 def _bound_prompt_tokens(request: ChatRequest) -> int:
     """Return the most tokens that a request can have: messages, their chat template, the answer's format."""
-    messages = sum(message.most_tokens + _TEMPLATE for message in request.sent_messages)
-    return messages + request.most_format_tokens + _TEMPLATE
+    messages = request.sent_messages
+    most: int = sum(map(attrgetter("most_tokens"), messages))  # a long conversation has many
+    return most + request.most_format_tokens + _TEMPLATE * (len(messages) + 1)
 
 
 def _count_affordable_tokens(nano: int, price: Price) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from ..api.message_parts import KeptImage
 from ..api.messages import Message
@@ -149,8 +150,11 @@ class Recorder:
 
 def _count_lost_images(messages: Iterable[Message]) -> int:
     """Return how many images of messages words stand for, because a notebook did not keep them."""
-    contents = [each.content for each in messages if not isinstance(each.content, str)]
-    return sum(isinstance(part, KeptImage) for content in contents for part in content)
+    contents = list(map(attrgetter("content"), messages))
+    if set(map(type, contents)) == {str}:  # as nearly always, and a long conversation has many
+        return 0
+    parts = (part for content in contents if not isinstance(content, str) for part in content)
+    return sum(isinstance(part, KeptImage) for part in parts)
 
 
 def _build_reply(received: Received) -> Reply:
