@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from ..api.token_usage import Usage
 from ..errors import CnaiError, InputError
+from ..languages import translate
 from ..money.cost import Cost, format_usd
 from .expectation import make_expectation
 from .json_table import write_table
@@ -184,7 +185,7 @@ class Answers(Sequence[RowAnswer]):
     def _repr_markdown_(self) -> str:
         table = write_table([each.to_dict() for each in self._rows[:_SHOWN]])
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
-        return f"{table}{more}\n\n{self.summary}"
+        return f"{table}{more}\n\n{translate(self.summary)}"
 
 
 def write_share(passed: Sequence[bool | None]) -> str:

@@ -11,6 +11,7 @@ from IPython.display import display
 
 from ..chat.answers import Answers
 from ..chat.comparison import Comparison
+from ..languages import translate
 from ..redaction import clean
 from ..session.progress_line import ProgressLine
 from ..session.row_progress import Progress
@@ -53,7 +54,7 @@ class _TerminalView(RowsView):
 
     def end(self, answers: Answers | Comparison) -> None:
         self._line.end()
-        print(clean(answers.summary))
+        print(clean(translate(answers.summary)))
 
 
 class _NotebookView(RowsView):
@@ -65,7 +66,7 @@ class _NotebookView(RowsView):
         self._shown = False
 
     def show(self, progress: Progress) -> None:
-        line = clean(progress.write())
+        line = clean(translate(progress.write()))
         over = progress.kept + progress.done + progress.failed
         bar = f'<progress max="{progress.total}" value="{over}"></progress>'
         self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
