@@ -22,7 +22,7 @@ from typing import Any
 
 from . import __version__
 from .errors import CnaiError, InputError
-from .languages import choose
+from .languages import choose, get_language
 from .magics.arguments import (
     Parser,
     add_request_options,
@@ -274,8 +274,9 @@ def _choose_lab_port(wanted: int | None) -> int:
 def _find_quickstart() -> Path:
     """Return the path of the notebook in the wheel, or in a checkout of the one that it is made from."""
     package = Path(__file__).parent
-    installed = package / "quickstart.ipynb"
-    return installed if installed.exists() else package.parent / "example_notebooks" / "quickstart.ipynb"
+    name = "quickstart.zh-CN.ipynb" if get_language() == "zh" else "quickstart.ipynb"
+    installed = package / name
+    return installed if installed.exists() else package.parent / "example_notebooks" / name
 
 
 def _run_until_interrupted(command: list[str]) -> int:

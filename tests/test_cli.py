@@ -18,6 +18,7 @@ import pytest
 from cnai_magic import __version__, cli
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.gateway import embedded as gateway
+from cnai_magic.languages import choose
 from cnai_magic.money.cost import Charge, Cost
 from cnai_magic.money.ledger import Ledger
 from tests.images import make_data_url, make_png
@@ -394,6 +395,10 @@ def test_lab_puts_the_quickstart_into_the_folder_once_and_starts_jupyterlab_on_i
     wanted = {f"--port={port}", "--no-browser", f"--ServerApp.root_dir={folder}"}
     assert wanted | {"--LabApp.default_url=/lab/tree/quickstart.ipynb"} <= set(first)
     assert "--no-browser" not in second
+    monkeypatch.setenv("CNAI_LANGUAGE", "zh")
+    assert cli.main(["lab", "--dir", str(tmp_path / "chinese")]) == 0
+    assert "五分钟上手" in (tmp_path / "chinese" / "quickstart.ipynb").read_text(encoding="utf-8")
+    choose("en")
 
 
 def test_a_port_of_lab_that_is_taken_is_an_error_or_the_next_free_one_is_said(
