@@ -48,6 +48,14 @@ def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def english() -> Iterator[None]:
+    """Speak English, whatever the person speaks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LC_ALL", "C.UTF-8")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def hours_from_midnight() -> Iterator[None]:
     """Begin about noon in local time, here and in processes that tests start: no test meets another day."""
     if not hasattr(time, "tzset"):
@@ -79,7 +87,6 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "JUPYTER_DATA_DIR": home / "jupyter-data",
         "JUPYTER_RUNTIME_DIR": home / "jupyter-runtime",
     }
-    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # and so English
     # No keyring of the person either, in this process or in one that it starts.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     for name, folder in folders.items():
