@@ -40,5 +40,5 @@ def list_stale(turns: Sequence[Turn]) -> list[Turn]:
 
 def _mark(turns: Iterable[Turn]) -> bytes:
     # Without a call for each: a question does this for all turns above it.
-    lines = [f"{turn.attempts[turn.current].reply.id}\n" for turn in turns]
-    return "".join(lines).encode("utf-8", "replace")
+    identifiers = [turn.attempts[turn.current].reply.id for turn in turns]
+    return "\n".join([*identifiers, ""]).encode("utf-8", "replace")
