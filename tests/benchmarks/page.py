@@ -126,6 +126,8 @@ def _requests(server: JupyterServer, context: BrowserContext) -> None:
     frames, sizes = {}, {}
     for extension in (True, False):
         with _opened(server, context, *["1"] * _CELLS, extension=extension) as notebook:
+            # What a page asks a new kernel is sent before its first cell.
+            notebook.run(0)
             sent: list[int] = []
             session = notebook.page.context.new_cdp_session(notebook.page)
             session.on(
