@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import nbformat
 from nbconvert import HTMLExporter
 from playwright.sync_api import BrowserContext, Dialog, ElementHandle, Page, expect
 
+from cnai_magic.notebook.page_facts import PAGE_TYPE
+from tests.notebooks import new_notebook
 from tests.servers import ScriptedServer
 from tests.xss_corpus import NAMED, PAYLOADS
 
 from .answers import Gate, stream, thought
 from .conftest import OpenNotebook
+from .pages import NotebookPage
 
 # Attributes and addresses are looked at in all elements; what may stand there is another matter for the
 # widget, which makes every node itself, and for the final Markdown, which the application renders.
@@ -111,3 +115,61 @@ def test_no_payload_comes_to_life_when_the_notebook_is_opened_again_or_exported(
 
 def _found(page: Page, areas: list[ElementHandle]) -> list[str]:
     return [each for area in areas for each in page.evaluate(_FOUND, [area, [], _NEVER.split()])]
+
+
+_SCRIPT = "<img src=x onerror='window.ran = 1'><script>window.ran = 1</script>"
+_CODE = "__import__('os').system('touch ran')"
+_FORGED = [
+    None,
+    _SCRIPT,
+    [[[]]],
+    {},
+    {"id": _CODE, "turn_id": _CODE, "conversation": _SCRIPT, "attempts": [_CODE, "b"]},
+    {"id": "a", "turn_id": "t", "conversation": "main", "attempts": ["a", _SCRIPT]},
+    {"id": "a", "turn_id": "t", "conversation": "\u202e\x1b[31m" + "x" * 10**5, "attempts": ["a", "b"]},
+    {"id": "a", "turn_id": 1e308, "conversation": {"a": 1}, "attempts": {"length": 3}},
+    {"id": "a", "turn_id": "t", "conversation": _SCRIPT, "attempts": ["a", "b"], "stale": [_CODE]},
+]
+
+
+def test_forged_facts_of_an_answer_show_nothing_harmful_and_run_nothing(
+    open_notebook: OpenNotebook, context: BrowserContext
+) -> None:
+    about = {"footer": _SCRIPT, "text": f"```python\n{_CODE}\n```", "cell": _SCRIPT}
+    notebook = new_notebook("1", "%%cnai\nTry")
+    notebook.metadata["kernelspec"]["name"] = "bare"
+    for facts in _FORGED:
+        data = {PAGE_TYPE: facts, "text/markdown": f"Forged {_SCRIPT}", "text/plain": _SCRIPT}
+        output = nbformat.v4.new_output("display_data", data=data, metadata={"cnai": about})
+        notebook.cells[1].outputs.append(output)
+    known = open_notebook("%%cnai\nTry")
+    known.server.write("forged.ipynb", notebook)
+    page, sent = context.new_page(), list[bytes | str]()
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    forged = NotebookPage(known.server, page, "forged.ipynb")
+    rows = forged.outputs(1).locator(".cnai-row")
+    expect(rows).to_have_count(len(_FORGED))
+    forged.run(0)
+    # Nothing of it can be pressed but what copies text, and puts code into a cell that is not run.
+    expect(rows.locator("[aria-label='Later attempt']:visible")).to_have_count(0)
+    assert _found(page, rows.element_handles()) == []
+    # The Markdown is what JupyterLab leaves of it in any notebook: pictures, but nothing that runs.
+    assert page.locator(".jp-Notebook [onerror], .jp-Notebook script").count() == 0
+    assert page.evaluate("() => window.ran") is None
+    assert not [frame for frame in sent if "answer_page" in str(frame)], "such a kernel is asked nothing"
+    page.close()
+
+    # A kernel that has the magics knows nothing of what it did not answer.
+    known.run(0)
+    outputs = [each for each in notebook.cells[1].outputs if each.data[PAGE_TYPE]]
+    known.page.evaluate(
+        """outputs => jupyterapp.shell.currentWidget.content.model.cells.get(1).outputs.fromJSON(outputs)""",
+        outputs,
+    )
+    later = known.outputs(1).locator("[aria-label='Later attempt']:visible")
+    expect(later).to_have_count(1)
+    known.page.bring_to_front()
+    later.click()
+    known.until_idle()
+    assert known.page.evaluate("() => window.ran") is None
+    assert not (known.server.folder / "ran").exists()

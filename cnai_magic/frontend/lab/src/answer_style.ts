@@ -11,7 +11,7 @@ export const css = `
   align-items: center;
   gap: 2px;
   height: ${ROW_HEIGHT};
-  margin: -0.5em 0 0.5em -4px;
+  margin: -0.5em 0 0.5em;
   overflow: hidden;
   color: var(--jp-ui-font-color2);
   font-family: var(--jp-ui-font-family);

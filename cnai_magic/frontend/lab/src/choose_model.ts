@@ -16,8 +16,7 @@ export async function chooseModel(panel: NotebookPanel, words: Words): Promise<v
     return;
   }
   const labels = models.map(({ id, input, output }) => {
-    const price = input ? fill(words("{input} in, {output} out"), { input: asText(input), output: asText(output) }) : words("unpriced");
-    return `${asText(id)} · ${price}`;
+    return `${asText(id)} · ${describePrice(asText(input), asText(output), words)}`;
   });
   const current = models.findIndex(({ id }) => id === answer.content.model);
   const { value } = await InputDialog.getItem({
@@ -29,4 +28,11 @@ export async function chooseModel(panel: NotebookPanel, words: Words): Promise<v
   });
   const chosen = value === null ? undefined : models[labels.indexOf(value)];
   if (chosen) await changeKernel(panel, { do: "use_model", model: asText(chosen.id) });
+}
+
+const NOTHING = "$0.00";
+
+function describePrice(input: string, output: string, words: Words): string {
+  if (!input) return words("unpriced");
+  return input === NOTHING && output === NOTHING ? words("free") : fill(words("{input} in, {output} out"), { input, output });
 }

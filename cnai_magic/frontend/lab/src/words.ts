@@ -17,6 +17,7 @@ const CHINESE: Record<string, string> = {
   "Prices are for a million tokens.": "价格按每百万 token 计。",
   "{input} in, {output} out": "输入 {input}，输出 {output}",
   "unpriced": "无价格",
+  "free": "免费",
   "Use": "使用",
   "Fork": "分叉",
   "Export": "导出",
