@@ -170,6 +170,8 @@ def test_forged_facts_of_an_answer_show_nothing_harmful_and_run_nothing(
     expect(later).to_have_count(1)
     known.page.bring_to_front()
     later.click()
-    known.until_idle()
+    expect(known.page.get_by_role("dialog")).to_contain_text("cannot be the name of a conversation")
+    known.page.keyboard.press("Enter")
+    expect(known.page.get_by_role("dialog")).to_have_count(0)
     assert known.page.evaluate("() => window.ran") is None
     assert not (known.server.folder / "ran").exists()

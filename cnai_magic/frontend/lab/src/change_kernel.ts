@@ -1,6 +1,6 @@
 /** Asks the kernel for a change, says what is wrong with it, and lets the notebook's outputs follow. */
 
-import { Notification } from "@jupyterlab/apputils";
+import { showErrorMessage } from "@jupyterlab/apputils";
 import type { NotebookPanel } from "@jupyterlab/notebook";
 
 import type { Shown } from "./ask_kernel";
@@ -14,7 +14,8 @@ export async function changeKernel(panel: NotebookPanel, request: { do: string; 
   if (answer === null) return false;
   const error = asList(answer.content.error).map(asText);
   if (error.length) {
-    Notification.warning(error.join("\n"));
+    // A notification would not be shown in every JupyterLab.
+    await showErrorMessage("cnai_magic", error.join("\n"));
     return false;
   }
   for (const each of answer.shown) show(panel, each, request.cell ?? "");
