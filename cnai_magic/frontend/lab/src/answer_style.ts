@@ -43,6 +43,7 @@ export const css = `
 .cnai-row .cnai-row-position { flex: none; font-variant-numeric: tabular-nums; }
 .cnai-row .cnai-row-stale { flex: 0 1 auto; min-width: 0; margin-inline-start: 6px; overflow: hidden; text-overflow: ellipsis; }
 .cnai-row .cnai-row-text { flex: 0 1 auto; min-width: 0; padding: 0 6px; overflow: hidden; text-overflow: ellipsis; color: var(--jp-content-link-color, var(--jp-brand-color1)); }
+.cnai-row .cnai-row-stale + .cnai-row-text { flex: none; }
 .cnai-row .cnai-row-text:hover { color: var(--jp-content-link-color, var(--jp-brand-color1)); text-decoration: underline; }
 .jp-Cell.cnai-stale > .jp-Cell-outputWrapper { box-shadow: inset 2px 0 0 var(--jp-warn-color1); }
 `;
