@@ -1,3 +1,5 @@
+import shared from "../../../../tests/xss_corpus.json";
+
 /** Answers that try to run code, load something or link where an answer must not. */
 const html = [
   "<script>alert(1)</script>", "<SCRIPT SRC=//evil.example/x.js></SCRIPT>", "<scr<script>ipt>alert(1)</scr</script>ipt>",
@@ -51,4 +53,6 @@ export const corpus = [
   ...html,
   ...targets.flatMap((target) => [`[x](${target})`, `![x](${target})`, `a **[x](${target})** b`]),
   ...other,
+  // Those that the tests of the final output use.
+  ...Object.values(shared).flat(),
 ];
