@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Dialog, ElementHandle, Page, exp
 from cnai_magic.notebook.page_facts import PAGE_TYPE
 from tests.notebooks import new_notebook
 from tests.servers import ScriptedServer
-from tests.xss_corpus import NAMED, PAYLOADS
+from tests.xss_corpus import NAMED
 
 from .answers import Gate, stream, thought
 from .conftest import OpenNotebook
@@ -50,53 +50,87 @@ _MARK = "the last words"
 _LIVE = """mark => [...document.querySelectorAll('.jp-Notebook .cnai-answer')]
   .find(each => !window.seen.has(each) && each.textContent.includes(mark))"""
 
+# For each way to run, to load or to link: what stands for it where an application renders. All of the corpus
+# meets the renderers in tests/chat/test_renderers.py, and the live view in the tests of the front end. The
+# last of an answer may swallow what follows.
+_CHOICE = {
+    "elements": [
+        "<script>alert(1)</script>",
+        "<iframe src=javascript:alert(1)></iframe>",
+        "<form action=javascript:alert(1)><button>press</button></form>",
+        "<style>@import 'https://evil.example/x.css';</style>",
+        '<meta http-equiv="refresh" content="0;url=javascript:alert(1)">',
+        "</small></pre></code></div><script>alert(1)</script>",
+    ],
+    "attributes": [
+        "<img src=x onerror=alert(1)>",
+        "<svg onload=alert(1)>",
+        "<details open ontoggle=alert(1)>",
+        '<div style="position:fixed;inset:0;z-index:9999">all yours</div>',
+        "<input autofocus onfocus=alert(1)>",
+        "| a | b |\n|---|---|\n| <img src=x onerror=alert(1)> | `|<script>alert(1)</script>` |",
+    ],
+    "links": [
+        "[x](javascript:alert(1))",
+        "[x](java&Tab;script:alert(1))",
+        "[x](data:text/html,<script>alert(1)</script>)",
+        '[x](https://example.org "\\" onmouseover=\\"alert(1)")',
+        "<javascript:alert(1)>",
+        "[![x](https://evil.example/i.png)](javascript:alert(1))",
+        "![x](https://evil.example/track.png)",
+        "[x]: javascript:alert(1)\n\n[x]",
+    ],
+    "maths": [
+        r"$\href{javascript:alert(1)}{x}$",
+        r"$\style{background:url(https://evil.example/x)}{x}$",
+        r"$\def\x{\href}\x{javascript:alert(1)}{y}$",
+        r"$\includegraphics{https://evil.example/x.png}$",
+        "$$\n<img src=x onerror=alert(1)>\n$$",
+        '[x](https://example.org/$" onmouseover="alert(1)$)',
+    ],
+    "code": [
+        '```x" onmouseover="alert(1)\nx\n```',
+        '```mermaid\ngraph TD; A[<img src=x onerror=alert(1)>]; click A href "javascript:alert(1)"\n```',
+        "- a\n  ```\nfoo\n  ```\n\n```\n<script>alert(1)</script>\n```",
+        "```\n<script>alert(1)</script>",
+    ],
+}
+_ANSWERS = ["\n\n".join(each) for each in _CHOICE.values()] + NAMED
 
-def test_no_payload_runs_loads_or_links_in_widget_or_final_output(
-    open_notebook: OpenNotebook, upstream: ScriptedServer
+
+def test_no_payload_runs_loads_or_links_live_at_the_end_opened_again_or_exported(
+    open_notebook: OpenNotebook, upstream: ScriptedServer, context: BrowserContext
 ) -> None:
-    assert len(PAYLOADS) >= 60
-    gates = [Gate() for _ in PAYLOADS]
-    for payload, gate in zip(PAYLOADS, gates, strict=True):
-        middle = len(payload) // 2
-        upstream.reply(stream(payload[:middle], payload[middle:], f"\n\n{_MARK}", gate))
-    # Outside of a conversation, lest one payload is sent with the next.
-    notebook = open_notebook(*["%%cnai --once\nTry"] * len(PAYLOADS))
+    gates = [Gate() for _ in _ANSWERS]
+    for answer, gate in zip(_ANSWERS, gates, strict=True):
+        middle = len(answer) // 2
+        upstream.reply(stream(thought(answer), answer[:middle], answer[middle:], f"\n\n{_MARK}", gate))
+    cells = [*["%%cnai\nTry"] * len(_ANSWERS), "%cnai_chat show"]
+    notebook = open_notebook(*cells)
     page = notebook.page
     page.evaluate("() => { window.seen = new Set() }")
     notebook.run_all()
     found: dict[str, list[str]] = {}
-    for payload, gate in zip(PAYLOADS, gates, strict=True):
+    for answer, gate in zip(_ANSWERS, gates, strict=True):
         live = page.wait_for_function(_LIVE, arg=_MARK)
         if shown := page.evaluate(_FOUND, [live, _WIDGET.split(), []]):
-            found[f"in the widget: {payload}"] = shown
+            found[answer] = shown
         live.evaluate("each => { window.seen.add(each) }")
         gate.open()
     notebook.until_idle()
-    expect(notebook.final).to_have_count(len(PAYLOADS))
-    for payload, area in zip(PAYLOADS, notebook.final.element_handles(), strict=True):
-        if shown := page.evaluate(_FOUND, [area, [], _NEVER.split()]):
-            found[f"in the final output: {payload}"] = shown
     assert found == {}
-    assert notebook.dialogs == []
-    assert notebook.strays == []
-
-
-def test_no_payload_comes_to_life_when_the_notebook_is_opened_again_or_exported(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, context: BrowserContext
-) -> None:
-    for payload in NAMED:
-        upstream.reply(stream(thought(payload), payload))
-    cells = [*["%%cnai\nTry"] * len(NAMED), "%cnai_chat show"]
-    notebook = open_notebook(*cells)
-    notebook.run_all()
-    notebook.until_idle()
     expect(notebook.final).to_have_count(len(cells))
+    assert _found(page, notebook.final.element_handles()) == []
     saved = notebook.saved()
     notebook.reload()
     expect(notebook.final).to_have_count(len(cells))
-    assert _found(notebook.page, notebook.final.element_handles()) == []
-    html, _ = HTMLExporter().from_notebook_node(saved)
-    page = context.new_page()
+    assert _found(page, notebook.final.element_handles()) == []
+    assert notebook.dialogs == []
+    assert notebook.strays == []
+    _assert_export_is_harmless(HTMLExporter().from_notebook_node(saved)[0], context.new_page(), len(cells))
+
+
+def _assert_export_is_harmless(html: str, page: Page, count: int) -> None:
     dialogs: list[str] = []
 
     def dismiss(dialog: Dialog) -> None:
@@ -107,7 +141,7 @@ def test_no_payload_comes_to_life_when_the_notebook_is_opened_again_or_exported(
     page.route("**/*", lambda route: route.abort())
     page.set_content(html)
     outputs = page.locator(".jp-RenderedMarkdown.jp-OutputArea-output")
-    expect(outputs).to_have_count(len(cells))
+    expect(outputs).to_have_count(count)
     assert _found(page, outputs.element_handles()) == []
     assert dialogs == []
     page.close()
