@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from cnai_magic import redaction as safety
 from tests.servers import ScriptedServer
 
 _BROWSER = "tests/browser/"
+
+# jsonschema, and nbformat with it, would build its grammar at each start for 1.5 s; notebooks hold no IRIs.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
