@@ -104,7 +104,7 @@ from cnai_magic import Session
 base_url, model, key, prices, rows = sys.argv[1:]
 session = Session(base_url=base_url, model=model, prices=json.loads(prices), ledger="ledger.sqlite3")
 session.use_key(key)
-session.map(json.loads(rows), "say {{ row.word }}", parallel=4)
+session.map(json.loads(rows), "say {{ row.word }}", parallel=4, max_cost="off")
 """
 
 
@@ -116,7 +116,7 @@ def test_a_killed_process_goes_on_with_what_is_missing(folder: Path, gateway: Fa
     assert killed.returncode == -signal.SIGKILL
     answered = gateway.asked.total()
     with _session(gateway.base_url, folder) as session:
-        answers = session.map(rows, TEMPLATE, parallel=4)
+        answers = session.map(rows, TEMPLATE, parallel=4, max_cost="off")
     assert [each.answer for each in answers] == [f"SAY WORD {number}" for number in range(len(rows))]
     assert 0 < answers.kept <= answered
     charges = list(Ledger(folder / "ledger.sqlite3").read_charges())
