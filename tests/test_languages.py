@@ -89,6 +89,16 @@ def test_what_has_no_translation_stays_english_and_braces_are_text() -> None:
     assert translate("") == ""
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["the quota of this key is used up", "the upload of the file failed", "turn it off", "no rows"],
+)
+def test_the_words_of_a_server_are_not_taken_for_ours(words: str) -> None:
+    choose("zh")
+    assert translate(words) == words
+    assert translate(f"demo fault: {words}").endswith(words)
+
+
 def test_every_translation_is_of_a_text_that_the_code_has() -> None:
     # Parts of a text may stand apart ("turn" and its plural), but within one file.
     together = [[path] for path in _PACKAGE.rglob("*.py")]

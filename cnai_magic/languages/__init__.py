@@ -26,6 +26,9 @@ _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 # Between the parts of a footer, and between those of an explanation, which may be one text all the same.
 _DOT, _SEMICOLON = " · ", "; "
 _NAME = re.compile(r"\{(\w+)\}")
+# They stand for numbers: a server may say "the quota of this key" or "the upload failed".
+_NUMBERS = {"attempt", "count", "done", "number", "seconds", "turn"}
+_NUMBER = r"\S*\d\S*"
 _LONGEST = 2_000
 
 _language = "en"
@@ -115,9 +118,9 @@ def _load(language: str) -> _Words:
 
 
 def _compile(english: str) -> re.Pattern[str]:
-    """Return the pattern of a text; a name in braces is any text."""
+    """Return the pattern of a text; a name in braces is any text, or a number where its name says so."""
     pieces = _NAME.split(english)
-    return re.compile(
-        "".join(f"(?P<{piece}>.+?)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)),
-        re.DOTALL,
-    )
+    for place in range(1, len(pieces), 2):
+        pieces[place] = rf"(?P<{pieces[place]}>{_NUMBER if pieces[place] in _NUMBERS else '.+?'})"
+    pieces[::2] = map(re.escape, pieces[::2])
+    return re.compile("".join(pieces), re.DOTALL)
