@@ -11,7 +11,7 @@ from playwright.sync_api import ConsoleMessage, Dialog, Error, Locator, Page, Re
 
 from .jupyter_servers import JupyterServer
 
-__all__ = ["PATIENCE", "SCREENSHOTS", "NotebookPage"]
+__all__ = ["EXTENSION", "PATIENCE", "SCREENSHOTS", "NotebookPage"]
 
 PATIENCE = 20_000
 """Milliseconds after which a condition that does not come true fails the test."""
@@ -24,7 +24,9 @@ _CLEAR = """async () => {
   await jupyterapp.serviceManager.sessions.shutdownAll();
   return !document.querySelector('.jp-Dialog, .jp-Notebook, .cnai-answer');
 }"""
-_EXTENSION = "labextensions/cnai-magic/"
+EXTENSION = "/extensions/cnai-magic/"
+"""What stands in the addresses of our extension's scripts."""
+
 # Without the launcher that came when the notebook before was closed.
 _OPEN = """async path => {
   const opened = await jupyterapp.commands.execute('docmanager:open', { path });
@@ -73,11 +75,11 @@ class NotebookPage:
 
     def _page_error(self, error: Error) -> None:
         # Modules of widgets come from blobs; the application's own faults are not looked at.
-        if any(each in (error.stack or "") for each in ("blob:", _EXTENSION)):
+        if any(each in (error.stack or "") for each in ("blob:", EXTENSION)):
             self.errors.append(str(error.stack))
 
     def _console(self, message: ConsoleMessage) -> None:
-        if _EXTENSION in message.location["url"] or "cnai" in message.text:
+        if EXTENSION in message.location["url"] or "cnai" in message.text:
             self.errors.append(message.text)
 
     # -- the kernel and its cells ---------------------------------------------------------------
