@@ -1,4 +1,4 @@
-"""An answer at its place in a conversation."""
+"""An answer at its place in a conversation, and the footer that says where that is."""
 
 from __future__ import annotations
 

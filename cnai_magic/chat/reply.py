@@ -1,4 +1,4 @@
-"""One answer, as its user holds it."""
+"""One answer, as its user holds it, and the words of the line below it."""
 
 from __future__ import annotations
 
