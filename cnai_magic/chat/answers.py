@@ -183,7 +183,12 @@ class Answers(Sequence[RowAnswer]):
         return f"<Answers: {self.summary}>"
 
     def _repr_markdown_(self) -> str:
-        table = write_table([each.to_dict() for each in self._rows[:_SHOWN]])
+        shown = self._rows[:_SHOWN]
+        rows = [{**each.to_dict(), "cost": str(each.cost)} for each in shown]
+        if all(each.error is None for each in shown):
+            for row in rows:
+                del row["error"]
+        table = write_table(rows)
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
         return f"{table}{more}\n\n{translate(self.summary)}"
 

@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from ..api.parameters import ParameterValue
 from ..errors import CnaiError, InputError
+from ..languages import translate
 from ..money.cost import Cost
 from .answers import load_frames, write_share
 from .expectation import make_expectation
@@ -154,7 +155,9 @@ class Comparison(Sequence[ComparedAnswer]):
         """Say in one line how many answers there are, and what they cost."""
         failed = len(self) - len(self.replies)
         passed = write_share([each.passed for each in self._answers])
-        parts = [f"{len(self.replies)} answers", f"{failed} failed" if failed else "", passed, str(self.cost)]
+        demo = self.replies and all(reply.demo for reply in self.replies)
+        cost = f"demo credit {self.cost}" if demo else str(self.cost)
+        parts = [f"{len(self.replies)} answers", f"{failed} failed" if failed else "", passed, cost]
         return " · ".join(filter(None, parts))
 
     def __repr__(self) -> str:
@@ -172,4 +175,4 @@ class Comparison(Sequence[ComparedAnswer]):
             if all(other.error is None for other in self._answers):
                 del shown["error"]
             rows.append(shown)
-        return f"{write_table(rows)}\n\n{self.summary}"
+        return f"{write_table(rows)}\n\n{translate(self.summary)}"

@@ -31,6 +31,7 @@ def test_answers_stand_side_by_side_in_one_output(kernel: Kernel) -> None:
     assert set(last) == {"text/markdown", "text/plain"}
     assert last["text/markdown"].count("\n| ") == 5
     assert "| 1 | demo-guide | 0.0 | 2 + 2 =" in last["text/markdown"]
+    assert "4 answers · demo credit $" in last["text/markdown"]
     assert "%cnai_chat versions --keep NUMBER" in ran.stdout
     assert kernel.value("[each.model for each in both]") == ["demo-guide"] * 2 + ["demo-echo"] * 2
     assert kernel.value("_cnai is both")
