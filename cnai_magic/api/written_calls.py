@@ -25,6 +25,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from ..redaction import replace_surrogates
 from .message_parts import ToolCall
 from .tool_calls import CalledTools
 
@@ -53,12 +54,13 @@ _WRAPPER = re.compile(
 _MENTION = re.compile(
     rf"<tool_call>|<function=|\[TOOL_CALLS\]|<{_BAR}tool{_LOW}call|<{_DSML}invoke name=|<\|python_tag\|>"
 )
-# Where each piece begins and ends; what is between is the rest of the call.
+# Where each piece begins and ends; what is between is the rest of the call. No begin reaches beyond the next
+# "<": else a text of many begins takes quadratic time.
 _TAGGED = re.compile("<(?:tool_call|tools)>"), re.compile(r"</(?:tool_call|tools)>|\Z")
-_PARAMETER = re.compile(r"<parameter=([^>\s]+)>"), re.compile(r"</parameter>|(?=<parameter=|</function>)|\Z")
+_PARAMETER = re.compile(r"<parameter=([^<>\s]+)>"), re.compile(r"</parameter>|(?=<parameter=|</function>)|\Z")
 _KEY = re.compile("<arg_key>"), re.compile(r"</arg_value>|\Z")
 _INVOKE = re.compile(rf'<{_DSML}invoke name="([^"]+)">'), re.compile(rf"</{_DSML}invoke>")
-_NAMED = re.compile(rf'<{_DSML}parameter name="([^"]+)"[^>]*>'), re.compile(rf"</{_DSML}parameter>")
+_NAMED = re.compile(rf'<{_DSML}parameter name="([^<>"]+)"[^<>]*>'), re.compile(rf"</{_DSML}parameter>")
 _MARKED = (
     re.compile(rf"<{_BAR}tool{_LOW}call{_LOW}begin{_BAR}>"),
     re.compile(rf"<{_BAR}tool{_LOW}call{_LOW}end{_BAR}>"),
@@ -95,7 +97,11 @@ def mentions_call(text: str) -> bool:
 def _collect(found: list[_Written], tools: _Tools) -> CalledTools:
     return CalledTools(
         tuple(
-            ToolCall(uuid4().hex[:_ID_LENGTH], each.name, _write_arguments(each, tools))
+            ToolCall(
+                uuid4().hex[:_ID_LENGTH],
+                replace_surrogates(each.name),
+                replace_surrogates(_write_arguments(each, tools)),
+            )
             for each in found[:_MOST_CALLS]
         )
     )

@@ -122,3 +122,23 @@ def test_signs_without_end_take_no_time(piece: str) -> None:
     text = piece * 50_000
     assert find_written_calls(text, TOOLS, bare=True) is None
     assert mentions_call(text) == (piece != "```\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<tool_call><function=sum>{'<parameter=a' * 20_000}",
+        f"""<invoke name="sum">{'<parameter name="a"' * 50_000}</invoke>""",
+    ],
+)
+def test_parameters_without_end_take_no_time(text: str) -> None:
+    found = find_written_calls(text, TOOLS, bare=True)
+    assert found is not None
+    assert [json.loads(each.arguments) for each in found[1].calls] == [{}]
+
+
+def test_half_a_character_in_a_call_is_replaced_since_it_cannot_be_sent_back() -> None:
+    text = r'<tool_call>{"name": "say", "arguments": {"text": "\ud83d!"}}</tool_call>'
+    found = find_written_calls(text, TOOLS, bare=True)
+    assert found is not None
+    assert json.loads(found[1].calls[0].arguments) == {"text": "\ufffd!"}
