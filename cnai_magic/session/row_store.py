@@ -74,7 +74,7 @@ class RowStore:
             marks = ", ".join("?" * len(some))
             query = f"SELECT key, {_COLUMNS} FROM answers WHERE scope = ? AND key IN ({marks})"
             for key, *row in self._run(query, [(self._scope, *some)]):
-                with suppress(TypeError, ValueError):  # written by something else: it is asked again
+                with suppress(TypeError, ValueError, OverflowError):  # by something else: asked again
                     found[key] = _read_answer(row)
         return found
 

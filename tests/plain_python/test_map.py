@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +210,19 @@ def test_a_file_that_cannot_be_kept_costs_no_answer(folder: Path, gateway: Fault
     with _session(gateway.base_url, folder, notify=said.append) as session:
         assert session.map(["a"])[0].answer == "A"
     assert [line for line in said if "cannot be kept" in line]
+
+
+@pytest.mark.parametrize("change", ["prompt = 9e999", "text = x'ff'", "nano = '1e5'", "seconds = 'soon'"])
+def test_a_kept_answer_that_something_else_wrote_is_asked_for_again(
+    folder: Path, gateway: FaultyGateway, change: str
+) -> None:
+    with _session(gateway.base_url, folder) as session:
+        session.map(["a"])
+        kept = sqlite3.connect(folder / "ledger-rows.sqlite3")
+        with closing(kept), kept:
+            kept.execute(f"UPDATE answers SET {change}")
+        assert session.map(["a"])[0].answer == "A"
+    assert gateway.asked["a"] == 2
 
 
 # -- what fails ---------------------------------------------------------------------------------------
