@@ -73,7 +73,7 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
     for each in found.by_name.values():
         if each.lacking:
             lacks = f"{each.conversation.name!r} lacks {each.lacking} of its turns"
-            found.notes.append(f"{lacks}: they are not in the notebook")
+            found.notes.append(f"{lacks}: {'it is' if each.lacking == 1 else 'they are'} not in the notebook")
     notes = [*found.notes, *outputs.notes]
     if len(notes) > _MOST_NOTES:
         notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]

@@ -85,7 +85,7 @@ class UnstatedChanges:
                 fork.turns[each.id].detached = True
         if gone := len(event.answers) - len(turns):
             lacks = f"{event.name!r} lacks {gone} of the turns that it was forked with"
-            found.notes.append(f"{lacks}: they are not in the notebook")
+            found.notes.append(f"{lacks}: {'it is' if gone == 1 else 'they are'} not in the notebook")
 
     def _return(self, origin: FoundConversation, identifier: str) -> None:
         """Let the origin of a fork have what its turn was asked again in the fork."""

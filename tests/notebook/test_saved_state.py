@@ -55,7 +55,7 @@ def test_a_turn_of_a_deleted_cell_is_told(notebook: WorkingNotebook) -> None:
     restored = restore(notebook.saved())
     assert _prompts(restored) == {"main": ["a"], "plan": ["a"]}
     assert restored.notes == [
-        f"{name!r} lacks 1 of its turns: they are not in the notebook" for name in ("main", "plan")
+        f"{name!r} lacks 1 of its turns: it is not in the notebook" for name in ("main", "plan")
     ]
 
 
