@@ -61,11 +61,12 @@ if TYPE_CHECKING:
         TruncatedError,
     )
     from .money.cost import Cost
+    from .plain_python.ask import ask
     from .plain_python.chat_model import make_chat_model
     from .plain_python.conversation import Conversation
     from .plain_python.prompt import render_prompt
     from .plain_python.reply_stream import ReplyStream
-    from .plain_python.session import Session, ask
+    from .plain_python.session import Session
     from .settings import Cnai
 
 __version__ = "0.1.0"
@@ -135,7 +136,7 @@ _HOMES = {
     "make_chat_model": "plain_python.chat_model",
     "register_formatter": "chat.formatters",
     "render_prompt": "plain_python.prompt",
-    "ask": "plain_python.session",
+    "ask": "plain_python.ask",
 }
 
 

@@ -17,15 +17,24 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from ..api.messages import ChatRequest
-from ..errors import BudgetError, CnaiError, LedgerError
-from ..next_steps import Step, either, raise_budget, remove_budget, send_less, set_price
+from ..errors import BudgetError, CnaiError, InputError, LedgerError
+from ..next_steps import Step, change_setting, either, raise_budget, remove_budget, send_less, set_price
 from .book import SpendBook
 from .cost import Charge, choose_account, format_usd
 from .holds import BudgetStatus, Hold, Holds, MemoryHolds
 from .model_limits import NOTABLE_OVERRUN, ModelLimits
-from .price import Price
+from .price import Price, to_nano_usd
 
-__all__ = ["BRIEF", "Budget", "Held", "Limits", "TokenBudget", "Waiting", "explain_ledger_failure"]
+__all__ = [
+    "BRIEF",
+    "Budget",
+    "Held",
+    "Limits",
+    "TokenBudget",
+    "Waiting",
+    "explain_ledger_failure",
+    "read_budget",
+]
 
 # Seconds that a call waits for a ledger which another process has locked.
 BRIEF = 0.15
@@ -303,3 +312,15 @@ def explain_ledger_failure(error: LedgerError) -> LedgerError:
     )
     failed.locked = error.locked
     return failed
+
+
+def read_budget(value: object) -> int | None:
+    """Return a budget in nano-USD, None where there is none; raises InputError for nonsense."""
+    try:
+        return None if value in (None, "") else to_nano_usd(value, parameter="budget")
+    except InputError as error:
+        raise InputError(
+            f"the budget is {value!r}, which is not an amount in USD",
+            parameter="budget",
+            next_step="give it in USD: " + change_setting("budget", 0.5),
+        ) from error

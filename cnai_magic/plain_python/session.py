@@ -1,6 +1,6 @@
-"""What plain Python uses: a session that asks questions, and `ask` for a single one.
+"""What plain Python uses: a session that asks questions.
 
-Their arguments are written out in each signature, because that is what `help` and completion show; the tests
+Arguments are written out in each signature, because that is what `help` and completion show; the tests
 hold them to the table of parameters and to the settings.
 """
 
@@ -10,35 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..api.messages import Model
-from ..api.parameters import PARAMETERS
 from ..api.token_usage import Usage
 from ..chat.answers import Answers
 from ..chat.comparison import Comparison
 from ..chat.reply import Reply
-from ..chat.tools import build_tools
 from ..errors import InputError
 from ..money.cost import Cost
 from ..redaction import ApiKey
-from ..session.attached_files import attach_all
 from ..session.kernel_session import KernelSession
 from ..session.question import Options
 from ..session.view import View
 from ..settings import Cnai
 from .checks import check_text
 from .conversation import Conversation
+from .options import NO_OPTIONS, read_options
 from .reply_stream import Answering, ReplyStream
 
-__all__ = ["Session", "ask"]
-
-
-# Options that rows do not have.
-_NO_OPTIONS: dict[str, Any] = {
-    **dict.fromkeys(("logprobs", "prefix", "tools")),
-    **dict.fromkeys(("files", "images"), ()),
-    "chat": "",
-    "new": False,
-    "once": True,
-}
+__all__ = ["Session"]
 
 
 class Session:
@@ -151,7 +139,7 @@ class Session:
         answer that does not fit the schema after one request to correct it: all are CnaiErrors. The
         conversation is then as it was.
         """
-        return self._kernel.ask(prompt, _read_options(locals(), self.settings))
+        return self._kernel.ask(prompt, read_options(locals(), self.settings))
 
     def go_on(self, *, chat: str = "", max_tokens: int | None = None) -> Reply:
         """Ask for the rest of the last answer, which max_tokens, a budget or a stop has cut.
@@ -200,7 +188,7 @@ class Session:
                 print(piece, end="", flush=True)
             print(stream.reply.usage)
         """
-        options = _read_options(locals(), self.settings)
+        options = read_options(locals(), self.settings)
         kernel = self._kernel
 
         def answer(view: View) -> Reply:
@@ -246,7 +234,7 @@ class Session:
 
         What fails is an `error` of its row. Raises InputError for rows or a template that cannot be used.
         """
-        options = _read_options({**_NO_OPTIONS, **locals()}, self.settings)
+        options = read_options({**NO_OPTIONS, **locals()}, self.settings)
         from .rows import ask_rows
 
         return ask_rows(
@@ -289,13 +277,13 @@ class Session:
 
         Raises what `ask` does where nothing was sent; a request that fails later is an `error` of its answer.
         """
-        arguments = {**_NO_OPTIONS, **locals(), "once": False}
+        arguments = {**NO_OPTIONS, **locals(), "once": False}
         if models is not None and (isinstance(models, str) or not models or model):
             raise InputError("models are not a list of names, or model names another one", parameter="models")
         from ..session.compare import Ways
 
         ways = Ways(models or [model or ""], grid or {}, times)
-        return self._kernel.compare(prompt, _read_options(arguments, self.settings), ways, parallel=parallel)
+        return self._kernel.compare(prompt, read_options(arguments, self.settings), ways, parallel=parallel)
 
     def prepare(
         self,
@@ -326,7 +314,7 @@ class Session:
 
             session.prepare("What is a median?")["messages"]
         """
-        options = _read_options(locals(), self.settings)
+        options = read_options(locals(), self.settings)
         return self._kernel.prepare(prompt, options).request.body(stream=True, include_usage=True)
 
     def conversation(self, name: str = "") -> Conversation:
@@ -391,51 +379,3 @@ class Session:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def _read_options(arguments: Mapping[str, Any], settings: Cnai) -> Options:
-    """Return the options of a question; `arguments` are those of the method that asks it, by name."""
-    for name in ("model", "system", "chat"):
-        check_text(arguments[name], name)
-    return Options(
-        model=arguments["model"] or "",
-        system=arguments["system"],
-        parameters={row.name: arguments[row.name] for row in PARAMETERS if not row.functions},
-        chat=arguments["chat"] or "",
-        new=arguments["new"],
-        once=arguments["once"],
-        stream=arguments.get("stream", True),
-        tools=() if arguments["tools"] is None else build_tools(arguments["tools"]),
-    ).attaching(attach_all(arguments["files"], arguments["images"], settings))
-
-
-def ask(
-    prompt: str,
-    *,
-    model: str | None = None,
-    system: str | None = None,
-    temperature: float | None = None,
-    top_p: float | None = None,
-    max_tokens: int | None = None,
-    stop: str | Sequence[str] | None = None,
-    seed: int | None = None,
-    logprobs: int | None = None,
-    think: str | int | None = None,
-    prefix: str | None = None,
-    extra: Mapping[str, Any] | None = None,
-    schema: object = None,
-    tools: Sequence[Callable[..., object]] | None = None,
-    files: Sequence[object] = (),
-    images: Sequence[object] = (),
-    base_url: str | None = None,
-) -> Reply:
-    """Ask one question, outside of any conversation, with the settings of the environment.
-
-    Arguments are those of `Session.ask`, and the server to be asked. For more than a few questions make a
-    `Session`, which keeps its connection.
-
-        print(cnai_magic.ask("What is a median?", model="deepseek-chat"))
-    """
-    arguments = locals()
-    with Session(base_url=arguments.pop("base_url")) as session:
-        return session.ask(**arguments, once=True)

@@ -136,6 +136,27 @@ def _list_variants(ways: Ways) -> list[_Variant]:
     return variants
 
 
+class _Outcomes:
+    """What came of the requests so far, by their number, and how far they are."""
+
+    def __init__(self, total: int, show: Callable[[Progress], None]) -> None:
+        self.by_number: dict[int, Outcome] = {}
+        self._progress = Progress(total)
+        self._show = show
+
+    def keep(self, some: Sequence[Outcome]) -> None:
+        for outcome in some:
+            self.by_number[int(str(outcome.job.key))] = outcome
+            self._progress.done += outcome.error is None
+            self._progress.failed += outcome.error is not None
+            for charge in outcome.received.charges:
+                self._progress.count(charge.cost)
+
+    def show_progress(self, seconds: float) -> None:
+        self._progress.seconds = seconds
+        self._show(self._progress)
+
+
 def _ask_variants(
     variants: Sequence[_Variant],
     questions: Sequence[Question],
@@ -165,21 +186,7 @@ def _ask_variants(
     for number, (variant, question, _) in enumerate(asked):
         job = Job(number, question, question.request, held[number] if held else None)
         queues.setdefault(variant.model, []).append(job)
-    outcomes: dict[int, Outcome] = {}
-    progress = Progress(len(asked))
-
-    def keep(some: Sequence[Outcome]) -> None:
-        for outcome in some:
-            outcomes[int(str(outcome.job.key))] = outcome
-            progress.done += outcome.error is None
-            progress.failed += outcome.error is not None
-            for charge in outcome.received.charges:
-                progress.count(charge.cost)
-
-    def show_progress(seconds: float) -> None:
-        progress.seconds = seconds
-        show(progress)
-
+    outcomes = _Outcomes(len(asked), show)
     batch = Batch(
         client,
         [iter(jobs) for jobs in queues.values()],
@@ -189,17 +196,17 @@ def _ask_variants(
         limit=BatchLimit(limits),
         notebook=notebook,
         json_modes=json_modes,
-        keep=keep,
+        keep=outcomes.keep,
     )
     try:
-        run_batch(batch, spending, show_progress)
+        run_batch(batch, spending, outcomes.show_progress)
     finally:
         for number, tokens in enumerate(held):
-            if number not in outcomes:
+            if number not in outcomes.by_number:
                 spending.finish(tokens)
     found: list[tuple[ComparedAnswer, Received | None]] = []
     for number, (variant, question, sample) in enumerate(asked):
-        outcome = outcomes.get(number)
+        outcome = outcomes.by_number.get(number)
         error = batch.stopped if outcome is None else outcome.error
         received = None if outcome is None or error is not None else outcome.received
         answer = ComparedAnswer(number + 1, question.request.model, variant.varied, sample, error=error)

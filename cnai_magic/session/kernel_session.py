@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..api.interrupts import defer_interrupts
-from ..api.messages import ChatRequest, Model
+from ..api.messages import Model
 from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
-from ..errors import CnaiError, InputError, ModelNotFoundError
+from ..errors import CnaiError, InputError
 from ..money.book import SpendBook
+from ..money.budget import read_budget
 from ..money.ledger import Ledger
-from ..money.price import to_nano_usd
 from ..money.price_lookup import PriceLookup
 from ..money.spending import Spending
 from ..next_steps import Door, change_setting
 from ..python_words import PYTHON
 from ..redaction import ApiKey
 from ..settings import Cnai
-from .advice import advise, explain_model
 from .cells import Cells
 from .confirmation import require_confirmation
 from .endpoint import Endpoint, resolve_endpoint, resolve_server
@@ -127,7 +125,7 @@ class KernelSession:
         try:
             return pending.receive().reply
         except CnaiError as error:
-            explained = self._explain(error, endpoint, question.request)
+            explained = self.servers.explain(error, endpoint, question.request)
             if explained is error:
                 raise
             raise explained from error.__cause__
@@ -229,17 +227,6 @@ class KernelSession:
             if line := write_notice(endpoint, self.door):
                 self.notify(line)
 
-    def _explain(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
-        """Return the error of a question with what to do about it at this server."""
-        advise(error, endpoint, request)
-        if not isinstance(error, ModelNotFoundError):
-            return error
-        try:
-            listed = [each.id for each in self.servers.list_models(endpoint)]
-        except CnaiError:
-            listed = []
-        return explain_model(error, endpoint, request.model, listed)
-
     # -- many questions ---------------------------------------------------------------------------
 
     def plan_rows(self, rows: Sequence[Any], prompts: Sequence[str], options: Options) -> RowPlan:
@@ -285,20 +272,18 @@ class KernelSession:
         # Late, because asyncio and SQLite come with it.
         from .row_batch import RowBatch
         from .row_limit import choose_limit
-        from .row_store import RowStore
+        from .row_store import open_row_store
 
         batch = RowBatch(
             plan,
-            RowStore(
-                self._find_row_file(), f"{self.notebook or Path.cwd()}\n{endpoint.base_url}", self.notify
-            ),
+            open_row_store(self.ledger, self.notebook, endpoint.base_url, self.notify),
             self.spending,
             client,
             parallel=parallel or self.settings.parallel,
             retries=endpoint.retries,
             notebook=self.notebook,
             json_modes=self._json_modes,
-            explain=lambda error, request: self._explain(error, endpoint, request),
+            explain=lambda error, request: self.servers.explain(error, endpoint, request),
             show=show,
         )
         if fresh:
@@ -337,16 +322,11 @@ class KernelSession:
             retries=endpoint.retries,
             budget=self.budget,
             json_modes=self._json_modes,
-            explain=lambda error, request: self._explain(error, endpoint, request),
+            explain=lambda error, request: self.servers.explain(error, endpoint, request),
             show=show,
             announce=partial(self._announce, endpoint),
         )
         return self.undecided
-
-    def _find_row_file(self) -> Path | None:
-        """Return where the answers of rows are kept: beside the ledger, nowhere where that is off."""
-        ledger = self.ledger
-        return None if ledger is None else ledger.path.with_name(f"{ledger.path.stem}-rows.sqlite3")
 
     # -- servers --------------------------------------------------------------------------------
 
@@ -418,15 +398,7 @@ class KernelSession:
     @property
     def budget(self) -> int | None:
         """The budget of this kernel in nano-USD, None where there is none; raises InputError for nonsense."""
-        value = self.settings.budget
-        try:
-            return None if value in (None, "") else to_nano_usd(value, parameter="budget")
-        except InputError as error:
-            raise InputError(
-                f"the budget is {value!r}, which is not an amount in USD",
-                parameter="budget",
-                next_step="give it in USD: " + change_setting("budget", 0.5),
-            ) from error
+        return read_budget(self.settings.budget)
 
     @property
     def ledger(self) -> Ledger | None:

@@ -18,9 +18,10 @@ from typing import Any
 
 from ..api.token_usage import Usage
 from ..money.cost import Cost
+from ..money.ledger import Ledger
 from ..redaction import hide_keys, replace_surrogates
 
-__all__ = ["KeptAnswer", "RowStore"]
+__all__ = ["KeptAnswer", "RowStore", "open_row_store"]
 
 # Seconds after which an answer is removed: 30 days.
 _KEPT = 30 * 86_400
@@ -167,3 +168,11 @@ def _read_answer(row: Sequence[Any]) -> KeptAnswer:
         seconds=float(seconds),
         id=name,
     )
+
+
+def open_row_store(
+    ledger: Ledger | None, notebook: str, base_url: str, notify: Callable[[str], None]
+) -> RowStore:
+    """Return what keeps the answers of a notebook's rows: beside the ledger, nowhere where that is off."""
+    path = None if ledger is None else ledger.path.with_name(f"{ledger.path.stem}-rows.sqlite3")
+    return RowStore(path, f"{notebook or Path.cwd()}\n{base_url}", notify)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..api.billing import Balance
 from ..api.interrupts import defer_interrupts
-from ..api.messages import Model
-from ..errors import CnaiError
+from ..api.messages import ChatRequest, Model
+from ..errors import CnaiError, ModelNotFoundError
 from ..money.price import FREE_LOCAL, Price, PriceList, read_pricing
 from ..money.price_lookup import PriceLookup
-from .advice import advise
+from .advice import advise, explain_model
 from .endpoint import Endpoint
 from .forks import ForkSafeLock
 
@@ -95,6 +95,17 @@ class Servers:
     def fetch_balance(self, endpoint: Endpoint) -> Balance | None:
         """Return the credit of a key as its server reports it now, None where it does not report it."""
         return self.get_client(endpoint).fetch_balance()
+
+    def explain(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
+        """Return the error of a question with what to do about it at this server."""
+        advise(error, endpoint, request)
+        if not isinstance(error, ModelNotFoundError):
+            return error
+        try:
+            listed = [each.id for each in self.list_models(endpoint)]
+        except CnaiError:
+            listed = []
+        return explain_model(error, endpoint, request.model, listed)
 
     # -- prices ---------------------------------------------------------------------------------
 

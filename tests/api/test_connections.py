@@ -155,7 +155,7 @@ def ask(client: Client, kind: str) -> str:
 @pytest.mark.parametrize("seed", range(8))
 def test_no_answer_is_that_of_another_question(seed: int, server: ScriptedServer) -> None:
     chance = random.Random(seed)
-    client = Client(server.base_url, KEY, timeout=(5.0, 0.1), retries=0)
+    client = Client(server.base_url, KEY, timeout=(5.0, 0.5), retries=0)
     odd = ANSWERED | REFUSED
     names = chance.choices(sorted(odd), k=20)
     for number, name in enumerate(names):

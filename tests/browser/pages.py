@@ -27,10 +27,12 @@ _CLEAR = """async () => {
 EXTENSION = "/extensions/cnai-magic/"
 """What stands in the addresses of our extension's scripts."""
 
-# Without the launcher that came when the notebook before was closed.
+# Without the launcher that came when the notebook before was closed, and panels that it had open.
 _OPEN = """async path => {
   const opened = await jupyterapp.commands.execute('docmanager:open', { path });
   for (const widget of [...jupyterapp.shell.widgets('main')]) if (widget !== opened) widget.dispose();
+  jupyterapp.shell.collapseLeft();
+  jupyterapp.shell.collapseRight();
 }"""
 _KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 

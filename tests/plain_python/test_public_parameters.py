@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.parameters import BY_NAME, PARAMETERS
-from cnai_magic.plain_python.session import Session, ask
+from cnai_magic.plain_python.ask import ask
+from cnai_magic.plain_python.session import Session
 from tests.servers import ScriptedServer, sse
 
 SENT: dict[str, Any] = {"temperature": 0, "top_p": 0.5, "max_tokens": 7, "stop": ["END"], "seed": 0}
