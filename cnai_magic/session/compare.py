@@ -156,6 +156,16 @@ class _Outcomes:
         self._progress.seconds = seconds
         self._show(self._progress)
 
+    def find_answer(
+        self, number: int, variant: _Variant, question: Question, sample: int, stopped: CnaiError | None
+    ) -> tuple[ComparedAnswer, Received | None]:
+        """Return what came of a request; where nothing did, why all were `stopped`."""
+        outcome = self.by_number.get(number)
+        error = stopped if outcome is None else outcome.error
+        received = None if outcome is None or error is not None else outcome.received
+        answer = ComparedAnswer(number + 1, question.request.model, variant.varied, sample, error=error)
+        return answer, received
+
 
 def _ask_variants(
     variants: Sequence[_Variant],
@@ -179,8 +189,7 @@ def _ask_variants(
         for variant, question in zip(variants, questions, strict=True)
         for sample in range(1, variant.times + 1)
     ]
-    for question in questions:
-        _wait_for_price(question)
+    _wait_for_prices(questions)
     held = _hold_all([question for _, question, _ in asked], limits, spending)
     queues: dict[str, list[Job]] = {}
     for number, (variant, question, _) in enumerate(asked):
@@ -204,14 +213,10 @@ def _ask_variants(
         for number, tokens in enumerate(held):
             if number not in outcomes.by_number:
                 spending.finish(tokens)
-    found: list[tuple[ComparedAnswer, Received | None]] = []
-    for number, (variant, question, sample) in enumerate(asked):
-        outcome = outcomes.by_number.get(number)
-        error = batch.stopped if outcome is None else outcome.error
-        received = None if outcome is None or error is not None else outcome.received
-        answer = ComparedAnswer(number + 1, question.request.model, variant.varied, sample, error=error)
-        found.append((answer, received))
-    return found
+    return [
+        outcomes.find_answer(number, variant, question, sample, batch.stopped)
+        for number, (variant, question, sample) in enumerate(asked)
+    ]
 
 
 def _hold_all(questions: Sequence[Question], limits: Limits | None, spending: Spending) -> list[TokenBudget]:
@@ -248,9 +253,10 @@ def _hold(question: Question, share: int | None, limits: Limits, spending: Spend
     return spending.allow(request, price, limits, host=question.host, demo=question.demo, pause=refuse)
 
 
-def _wait_for_price(question: Question) -> None:
-    lookup, until = question.lookup, time.monotonic() + _PRICE_PATIENCE
-    if not lookup.done:
-        lookup.start()
-    while not lookup.done and time.monotonic() < until:
-        lookup.wait(0.05)
+def _wait_for_prices(questions: Sequence[Question]) -> None:
+    for lookup in (question.lookup for question in questions):
+        until = time.monotonic() + _PRICE_PATIENCE
+        if not lookup.done:
+            lookup.start()
+        while not lookup.done and time.monotonic() < until:
+            lookup.wait(0.05)

@@ -19,7 +19,7 @@ from ..money.budget import read_budget
 from ..money.ledger import Ledger
 from ..money.price_lookup import PriceLookup
 from ..money.spending import Spending
-from ..next_steps import Door, change_setting
+from ..next_steps import Door
 from ..python_words import PYTHON
 from ..redaction import ApiKey
 from ..settings import Cnai
@@ -33,7 +33,7 @@ from .notice import write_notice
 from .pending_reply import PendingReply
 from .question import Options, Question, Target, build_question, find_cut_turn
 from .recorder import Recorder
-from .replay import find_saved_answer
+from .replay import explain_replay, find_saved_answer
 from .servers import Servers
 from .view import View
 
@@ -100,10 +100,7 @@ class KernelSession:
         conversation is then as it was. After a KeyboardInterrupt the part that arrived is kept.
         """
         if self.settings.replay:
-            raise InputError(
-                "answers are to be replayed, and none is saved for this question",
-                next_step="ask the server: " + change_setting("replay", False),
-            )
+            raise explain_replay("none is saved for this question")
         endpoint = self.resolve_endpoint()
         self.undecided = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
@@ -261,10 +258,7 @@ class KernelSession:
         interrupt the answers that came are kept.
         """
         if self.settings.replay:
-            raise InputError(
-                "answers are to be replayed, and those of rows are not in the notebook",
-                next_step="ask the server: " + change_setting("replay", False),
-            )
+            raise explain_replay("those of rows are not in the notebook")
         endpoint = self.resolve_endpoint()
         plan = self._plan_rows(endpoint, rows, prompts, options, ask=True)
         self._announce(endpoint)

@@ -9,11 +9,11 @@ from ..api.message_parts import ImagePart, KeptImage, Part, TextPart, short_name
 from ..api.parameters import format_parameter
 from ..chat.attempt import Attempt
 from ..chat.reply import Reply
-from ..errors import ReplayError
+from ..errors import InputError, ReplayError
 from ..next_steps import change_setting
 from .question import Question
 
-__all__ = ["find_saved_answer"]
+__all__ = ["explain_replay", "find_saved_answer"]
 
 _SHORT = 60
 _ASK_ONCE = "ask once with " + change_setting("replay", False) + ", and save the notebook"
@@ -116,3 +116,11 @@ def _cut_out(text: str, start: int) -> str:
     begin = max(0, start - 20)
     part = text[begin : begin + _SHORT]
     return ("…" if begin else "") + part + ("…" if begin + _SHORT < len(text) else "")
+
+
+def explain_replay(why: str) -> InputError:
+    """Return the error of a question that would be sent although answers are to be replayed."""
+    return InputError(
+        f"answers are to be replayed, and {why}",
+        next_step="ask the server: " + change_setting("replay", False),
+    )
