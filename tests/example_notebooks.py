@@ -143,11 +143,13 @@ def comparable(notebook: NotebookNode) -> dict[str, list[Any]]:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {
-            _masked(key): _masked(each)
+        # As pairs: several keys may be IDs, whose order differs.
+        pairs = [
+            (_masked(key), _masked(each))
             for key, each in value.items()
             if key not in ("seconds", "call_seconds", "execution_count")
-        }
+        ]
+        return sorted(pairs, key=repr)
     if isinstance(value, list):
         return [_masked(each) for each in value]
     if isinstance(value, str):

@@ -314,10 +314,10 @@ def explain_ledger_failure(error: LedgerError) -> LedgerError:
     return failed
 
 
-def read_budget(value: object) -> int | None:
-    """Return a budget in nano-USD, None where there is none; raises InputError for nonsense."""
+def read_budget(value: object) -> int:
+    """Return a budget in nano-USD; raises InputError for nonsense."""
     try:
-        return None if value in (None, "") else to_nano_usd(value, parameter="budget")
+        return to_nano_usd(value, parameter="budget")
     except InputError as error:
         raise InputError(
             f"the budget is {value!r}, which is not an amount in USD",

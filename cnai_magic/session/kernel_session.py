@@ -392,7 +392,7 @@ class KernelSession:
     @property
     def budget(self) -> int | None:
         """The budget of this kernel in nano-USD, None where there is none; raises InputError for nonsense."""
-        return read_budget(self.settings.budget)
+        return read_budget(given) if (given := self.settings.budget) not in (None, "") else None
 
     @property
     def ledger(self) -> Ledger | None:
