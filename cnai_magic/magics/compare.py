@@ -36,16 +36,17 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
     comparison = session.compare(
         prompt, chosen, ways, parallel=arguments.parallel, position=position, show=view.show
     )
-    comparison = check_answers(comparison, expected)
-    comparison.display_id = view.display_id
-    for name in ("_cnai", arguments.out):
-        if name:
-            shell_session.shell.user_ns[name] = comparison
     # A turn that the cell asked before stays: none of the answers takes its place yet.
     standing = session.conversations.in_use.turn_at(position)
     if standing is not None:
         run.answer(session.conversations.in_use.name, position)
-    view.end(comparison)
+    try:
+        comparison = check_answers(comparison, expected)
+    finally:  # what was paid for is there also where the check fails
+        comparison.display_id = view.display_id
+        for name in filter(None, ("_cnai", arguments.out)):
+            shell_session.shell.user_ns[name] = comparison
+        view.end(comparison)
     if comparison.replies:
         say("None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER")
     elif (error := next((each.error for each in comparison if each.error), None)) is not None:

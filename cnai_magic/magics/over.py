@@ -80,11 +80,12 @@ def ask_over(
     except KeyboardInterrupt:
         say("The answers that came are kept: run the cell again, and it asks for what is missing.")
         raise
-    answers = check_answers(answers, expected)
-    for name in ("_cnai", arguments.out):
-        if name:
+    try:
+        answers = check_answers(answers, expected)
+    finally:  # what was paid for is there also where the check fails
+        for name in filter(None, ("_cnai", arguments.out)):
             shell_session.shell.user_ns[name] = answers
-    view.end(answers)
+        view.end(answers)
     _explain_failures(answers, arguments.out)
     if answers.stopped is not None:
         raise answers.stopped

@@ -18,6 +18,7 @@ import { changeKernel } from "./change_kernel";
 import { type Facts, findPython, isId, PAGE_TYPE, readAnswer, readFacts } from "./facts";
 import { findCell, findPlace, goTo, type Place } from "./notebook_cells";
 import { getState, type NotebookState } from "./notebook_state";
+import { isQuestion } from "./prompt_text";
 import { addStyle } from "./style";
 import { chooseWords, type Words } from "./words";
 
@@ -147,7 +148,9 @@ class ShownAnswer {
   private run(ids: readonly string[]): void {
     const panel = this.place?.panel;
     if (!panel) return;
-    const cells = ids.filter(isId).flatMap((id) => findCell(panel, id) ?? []);
+    // Questions only: an output that somebody made may say of any cell that it asked one.
+    const found = ids.filter(isId).flatMap((id) => findCell(panel, id) ?? []);
+    const cells = found.filter((each) => isQuestion(each.model.sharedModel.getSource()));
     const order = panel.content.widgets;
     cells.sort((one, other) => order.indexOf(one) - order.indexOf(other));
     void NotebookActions.runCells(panel.content, cells, panel.sessionContext);

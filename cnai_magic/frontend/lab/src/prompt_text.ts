@@ -18,6 +18,11 @@ export function endOfHead(lines: Iterable<string>): number {
   return 0;
 }
 
+/** Whether a cell asks a model and does nothing else: no other magic is above `%%cnai`. */
+export function isQuestion(source: string): boolean {
+  return /^[ \t]*%%cnai(?=\s|$)/.test(source);
+}
+
 /** Whether the head of a prompt says that braces in it are text. */
 export function isRaw(head: string): boolean {
   return /\s--raw(?=\s|$)/.test(head);

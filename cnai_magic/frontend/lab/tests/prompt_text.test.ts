@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { endOfHead, expressionPattern, isRaw } from "../src/prompt_text";
+import { endOfHead, expressionPattern, isQuestion, isRaw } from "../src/prompt_text";
 
 const head = (text: string): string => text.slice(0, endOfHead(text.split("\n")));
 const expressions = (text: string): string[] => [...text.matchAll(expressionPattern("g"))].map((match) => match[1]!.trim());
@@ -44,4 +44,15 @@ test.each([
 test("--raw switches them off", () => {
   expect(isRaw("%%cnai -t 1 --raw")).toBe(true);
   expect(isRaw("%%cnai --rawest")).toBe(false);
+});
+
+test.each([
+  ["%%cnai\nWhy?", true],
+  ["  %%cnai -t 0.2\nWhy?", true],
+  ["!rm -rf ~", false],
+  ["%%bash\n%%cnai", false],
+  ["%cnai {run()}", false],
+  ["x = 1\n%%cnai", false],
+])("a stale answer is asked again by its question only: %j", (source, asks) => {
+  expect(isQuestion(source)).toBe(asks);
 });
