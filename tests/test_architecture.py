@@ -56,7 +56,7 @@ _LIBRARIES: dict[str, set[str]] = {
     "aiohttp": {"gateway"},
     "jsonschema": {"chat.json_answer", "chat.schemas"},
     "keyring": {"session.keys"},
-    "jinja2": {"chat.expressions"},
+    "jinja2": {"chat.prompts.expressions"},
     "markdown_it": {"chat.markdown"},
     "nbformat": {"notebook.notebook_files"},
     "platformdirs": {"money.ledger", "magics.prompts"},
@@ -65,7 +65,7 @@ _LIBRARIES: dict[str, set[str]] = {
 # Parts of the standard library that only some packages touch.
 _OWNED = {
     "sqlite3": {
-        "session.row_store",
+        "session.batches.row_store",
         "money.ledger",
         "money.sqlite_holds",
         "money.sqlite_store",
@@ -78,9 +78,9 @@ _OWNED = {
         "api.async_http",
         "api.concurrent_client",
         "api.parallelism",
-        "session.batch",
-        "session.batch_outbox",
-        "session.batch_question",
+        "session.batches.batch",
+        "session.batches.batch_outbox",
+        "session.batches.batch_question",
         "session.coroutines",
     },
     "http": {"api"},
@@ -246,7 +246,7 @@ def test_the_notebook_side_imports_the_gateway_late() -> None:
 _LATE = {
     "": "plain `import cnai_magic` loads nothing but itself",
     "chat.markdown": "the parser of Markdown",
-    "chat.prompt": "jinja2, for a prompt that has braces",
+    "chat.prompts.prompt": "jinja2, for a prompt that has braces",
     "cli": "each command loads what it runs",
     "display": "ipywidgets",
     "gateway.embedded": "aiohttp",

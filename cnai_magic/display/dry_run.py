@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ..api.image_data import from_data_url
 from ..api.messages import Message
 from ..api.tokens import estimate_tokens
-from ..chat.rendered_prompt import Piece, RenderedPrompt
+from ..chat.prompts.rendered_prompt import Piece, RenderedPrompt
 from ..money.cost import Cost
 from ..redaction import clean, to_one_line
 from ..session.question import Question

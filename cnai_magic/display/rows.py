@@ -13,8 +13,8 @@ from ..chat.answers import Answers
 from ..chat.comparison import Comparison
 from ..languages import translate
 from ..redaction import clean
-from ..session.progress_line import ProgressLine
-from ..session.row_progress import Progress
+from ..session.batches.progress_line import ProgressLine
+from ..session.batches.row_progress import Progress
 from . import is_watched
 
 __all__ = ["RowsView", "choose_rows_view"]

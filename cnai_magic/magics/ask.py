@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..chat.braces import has_braces
-from ..chat.prompt import render_prompt
-from ..chat.rendered_prompt import Piece, RenderedPrompt
+from ..chat.prompts.braces import has_braces
+from ..chat.prompts.prompt import render_prompt
+from ..chat.prompts.rendered_prompt import Piece, RenderedPrompt
+from ..chat.prompts.saved_prompts import SavedPrompt
 from ..chat.reply import Reply
-from ..chat.saved_prompts import SavedPrompt
 from ..display import is_watched
 from ..errors import InputError
 from ..languages import say

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..chat.attachments import Attachment
 from ..chat.figure_images import is_drawable
-from ..chat.prompt import render_prompt
-from ..chat.rendered_prompt import Piece, RenderedPrompt
+from ..chat.prompts.prompt import render_prompt
+from ..chat.prompts.rendered_prompt import Piece, RenderedPrompt
 from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name

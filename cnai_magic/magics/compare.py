@@ -10,7 +10,7 @@ from ..display.rows import choose_rows_view
 from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
-from ..session.compare import Ways
+from ..session.batches.compare import Ways
 from ..session.question import Options
 from .expectations import check_answers, fail_below, read_expectation
 from .prompt_names import collect_names

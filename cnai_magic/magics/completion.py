@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.thinking_control import LEVELS
-from ..chat.prompt_filters import FILTERS
+from ..chat.prompts.prompt_filters import FILTERS
 from ..errors import CnaiError
 from ..session.models import list_known_models
 from .arguments import Parser

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..chat.failure_prompt import build_failure_prompt
+from ..chat.prompts.failure_prompt import build_failure_prompt
 from ..display import is_watched
 from ..errors import CnaiError, InputError
 from ..languages import say

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..chat.answers import Answers
-from ..chat.braces import has_braces
-from ..chat.expressions import ExpressionError, parse_expression
-from ..chat.saved_prompts import SavedPrompt
+from ..chat.prompts.braces import has_braces
+from ..chat.prompts.expressions import ExpressionError, parse_expression
+from ..chat.prompts.saved_prompts import SavedPrompt
 from ..display.line import Line
 from ..display.rows import choose_rows_view
 from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
 from ..redaction import to_one_line
+from ..session.batches.row_sources import read_rows, render_rows
 from ..session.question import Options
-from ..session.row_sources import read_rows, render_rows
 from .expectations import check_answers, fail_below, read_expectation
 from .prompt_names import collect_names
 from .prompts import read_variables

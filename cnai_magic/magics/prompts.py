@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..api.parameters import check_parameters
-from ..chat.braces import find_braces
-from ..chat.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_prompt
+from ..chat.prompts.braces import find_braces
+from ..chat.prompts.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_prompt
 from ..display.line import Line
 from ..display.tables import Table
 from ..errors import InputError

@@ -12,7 +12,7 @@ from typing import Any
 
 from IPython.display import display
 
-from ..chat.failure import Failure
+from ..chat.prompts.failure import Failure
 from ..display.line import Line
 from ..display.outputs import keep_in_outputs
 from ..errors import CnaiError

@@ -19,9 +19,9 @@ from ..api.message_parts import ImagePart
 from ..api.parameters import BY_NAME
 from ..chat.attachments import name_images
 from ..chat.attempt import Attempt
-from ..chat.braces import has_braces
 from ..chat.conversation import Conversation
 from ..chat.markdown import escape_markdown
+from ..chat.prompts.braces import has_braces
 from ..chat.reply import Reply
 from ..chat.turn import Turn
 from ..money.cost import Spend

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from ..chat import prompt
 from ..chat.formatters import learn_secrets
+from ..chat.prompts import prompt
 from ..session.text_file import read_text_file
 
 __all__ = ["render_prompt"]

@@ -10,10 +10,10 @@ from typing import Any
 from ..chat.answers import Answers
 from ..chat.formatters import learn_secrets
 from ..errors import InputError
+from ..session.batches.progress_line import ProgressLine
+from ..session.batches.row_sources import read_rows, render_rows
 from ..session.kernel_session import KernelSession
-from ..session.progress_line import ProgressLine
 from ..session.question import Options
-from ..session.row_sources import read_rows, render_rows
 from .checks import check_text
 
 __all__ = ["ask_rows"]

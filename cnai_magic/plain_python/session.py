@@ -280,7 +280,7 @@ class Session:
         arguments = {**NO_OPTIONS, **locals(), "once": False}
         if models is not None and (isinstance(models, str) or not models or model):
             raise InputError("models are not a list of names, or model names another one", parameter="models")
-        from ..session.compare import Ways
+        from ..session.batches.compare import Ways
 
         ways = Ways(models or [model or ""], grid or {}, times)
         return self._kernel.compare(prompt, read_options(arguments, self.settings), ways, parallel=parallel)

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from ..api.parameters import ParameterValue
     from ..chat.answers import Answers
     from ..chat.comparison import Comparison
-    from .compare import Ways
-    from .row_plan import RowPlan
-    from .row_progress import Progress
+    from .batches.compare import Ways
+    from .batches.row_plan import RowPlan
+    from .batches.row_progress import Progress
     from .tool_loop import ToolLoop
 
 __all__ = ["KernelSession"]
@@ -233,7 +233,7 @@ class KernelSession:
     def _plan_rows(
         self, endpoint: Endpoint, rows: Sequence[Any], prompts: Sequence[str], options: Options, *, ask: bool
     ) -> RowPlan:
-        from .row_plan import RowPlan
+        from .batches.row_plan import RowPlan
 
         first = next((each for each in prompts if each.strip()), "")
         options = replace(options, once=True, stream=False)
@@ -264,9 +264,9 @@ class KernelSession:
         self._announce(endpoint)
         client = self.servers.get_client(endpoint)
         # Late, because asyncio and SQLite come with it.
-        from .row_batch import RowBatch
-        from .row_limit import choose_limit
-        from .row_store import open_row_store
+        from .batches.row_batch import RowBatch
+        from .batches.row_limit import choose_limit
+        from .batches.row_store import open_row_store
 
         batch = RowBatch(
             plan,
@@ -298,7 +298,7 @@ class KernelSession:
 
         Raises the CnaiError for which nothing was sent; what fails later is an error of its answer.
         """
-        from .compare import compare
+        from .batches.compare import compare
 
         endpoint, options = self.resolve_endpoint(), replace(options, stream=False)
 

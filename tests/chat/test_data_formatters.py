@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.formatters import Shown
-from cnai_magic.chat.prompt import render_prompt
+from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.errors import InputError
 
 ROWS = 41_188

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.chat.failure import Failure
-from cnai_magic.chat.failure_prompt import build_failure_prompt
+from cnai_magic.chat.prompts.failure import Failure
+from cnai_magic.chat.prompts.failure_prompt import build_failure_prompt
 
 
 class Table:

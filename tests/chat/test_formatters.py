@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import cnai_magic
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.formatters import Shown, mask_secrets, show_value
-from cnai_magic.chat.prompt import render_prompt
+from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.errors import InputError
 from cnai_magic.redaction import ApiKey
 from tests.properties import random_examples
@@ -441,7 +441,7 @@ def test_a_known_key_is_never_sent_in_a_value(key: str) -> None:
 def test_nothing_of_data_science_is_imported() -> None:
     code = (
         "import sys\n"
-        "from cnai_magic.chat.prompt import render_prompt\n"
+        "from cnai_magic.chat.prompts.prompt import render_prompt\n"
         "names = {'x': [1, {2: 3.5}], 'f': len, 'e': ValueError(), 't': [{'a': 1}]}\n"
         "render_prompt('{{ x }} {{ f }} {{ e }} {{ t | csv }} {{ t | json }} {{ x | schema }}', names)\n"
         "print({*sys.modules} & {'numpy', 'pandas', 'polars', 'matplotlib', 'plotly', 'PIL'})"

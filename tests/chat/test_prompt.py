@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.chat.prompt import render_prompt
+from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
 from tests.properties import random_examples
@@ -320,7 +320,7 @@ def test_a_body_without_double_braces_is_sent_as_it_is(body: str) -> None:
 def test_jinja2_is_imported_for_braces_only() -> None:
     code = (
         "import sys, cnai_magic.magics.ask\n"
-        "from cnai_magic.chat.prompt import render_prompt\n"
+        "from cnai_magic.chat.prompts.prompt import render_prompt\n"
         "for body in '{x} and }} {{', '{{ x }}':\n"
         "    render_prompt(body, {'x': 1})\n"
         "    print('jinja2' in sys.modules)"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.chat.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_prompt
+from cnai_magic.chat.prompts.saved_prompts import SavedPrompt, format_saved_prompt, read_saved_prompt
 from cnai_magic.errors import InputError
 from tests.properties import random_examples
 

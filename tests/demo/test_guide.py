@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnai_magic.chat.prompt import render_prompt
+from cnai_magic.chat.prompts.prompt import render_prompt
 from cnai_magic.demo import DemoMessage, answer
 from cnai_magic.demo.guide import read_rules
 from cnai_magic.demo.knowledge_files import read

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from ..api.messages import ChatRequest, Message
-from ..chat.attachments import attach
-from ..errors import InputError
-from ..money.cost import Cost
-from .question import Question, check_prompt
+from ...api.messages import ChatRequest, Message
+from ...chat.attachments import attach
+from ...errors import InputError
+from ...money.cost import Cost
+from ..question import Question, check_prompt
 
 __all__ = ["RowPlan"]
 

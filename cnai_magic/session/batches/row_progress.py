@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..money.cost import Cost, format_usd
+from ...money.cost import Cost, format_usd
 
 __all__ = ["Progress"]
 

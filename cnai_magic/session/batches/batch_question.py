@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import uuid4
 
-from ..api.concurrent_client import ConcurrentClient, Exchange
-from ..api.messages import ChatRequest, Chunk
-from ..api.parallelism import Parallelism
-from ..api.retries import choose_wait
-from ..api.usage import complete_usage
-from ..errors import BudgetError, CnaiError, InvalidRequestError, RateLimitError, TruncatedError
-from ..money.budget import Budget, Limits, TokenBudget
-from ..money.spending import Spending
+from ...api.concurrent_client import ConcurrentClient, Exchange
+from ...api.messages import ChatRequest, Chunk
+from ...api.parallelism import Parallelism
+from ...api.retries import choose_wait
+from ...api.usage import complete_usage
+from ...errors import BudgetError, CnaiError, InvalidRequestError, RateLimitError, TruncatedError
+from ...money.budget import Budget, Limits, TokenBudget
+from ...money.spending import Spending
+from ..json_question import JSONModes, JSONQuestion
+from ..received import Received
+from ..sent_request import RequestCharges
 from .batch_outbox import Outbox
 from .batch_outcome import Job, Outcome
-from .json_question import JSONModes, JSONQuestion
-from .received import Received
-from .sent_request import RequestCharges
 
 __all__ = ["BatchLimit", "BatchQuestion", "Shared"]
 

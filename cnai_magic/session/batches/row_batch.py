@@ -8,24 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..api.messages import ChatRequest
-from ..api.token_usage import Usage
-from ..chat.answers import Answers, RowAnswer
-from ..chat.json_answer import JSONProblem, read_json
-from ..errors import CnaiError, JSONAnswerError
-from ..money.cost import Cost
-from ..money.spending import Spending
+from ...api.messages import ChatRequest
+from ...api.token_usage import Usage
+from ...chat.answers import Answers, RowAnswer
+from ...chat.json_answer import JSONProblem, read_json
+from ...errors import CnaiError, JSONAnswerError
+from ...money.cost import Cost
+from ...money.spending import Spending
+from ..json_question import JSONModes
 from .batch import Batch
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit
 from .batch_run import run_batch
-from .json_question import JSONModes
 from .row_plan import RowPlan
 from .row_progress import Progress
 from .row_store import KeptAnswer, RowStore
 
 if TYPE_CHECKING:
-    from ..api.client import Client
+    from ...api.client import Client
 
 __all__ = ["RowBatch"]
 

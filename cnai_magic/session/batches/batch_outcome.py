@@ -6,11 +6,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..api.messages import ChatRequest
-from ..errors import CnaiError
-from ..money.budget import TokenBudget
-from .question import Question
-from .received import Received
+from ...api.messages import ChatRequest
+from ...errors import CnaiError
+from ...money.budget import TokenBudget
+from ..question import Question
+from ..received import Received
 
 __all__ = ["Job", "Outcome"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from ..errors import InputError
-from ..money.book import SpendBook
-from ..money.budget import Budget
-from ..money.cost import format_usd
-from ..money.price import to_nano_usd
-from ..money.spending import Spending
-from ..next_steps import limit_cost
+from ...errors import InputError
+from ...money.book import SpendBook
+from ...money.budget import Budget
+from ...money.cost import format_usd
+from ...money.price import to_nano_usd
+from ...money.spending import Spending
+from ...next_steps import limit_cost
 from .batch_question import BatchLimit
 from .row_plan import RowPlan
 

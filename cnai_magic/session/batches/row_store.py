@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..api.token_usage import Usage
-from ..money.cost import Cost
-from ..money.ledger import Ledger
-from ..redaction import hide_keys, replace_surrogates
+from ...api.token_usage import Usage
+from ...money.cost import Cost
+from ...money.ledger import Ledger
+from ...redaction import hide_keys, replace_surrogates
 
 __all__ = ["KeptAnswer", "RowStore", "open_row_store"]
 

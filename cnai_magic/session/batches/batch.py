@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ..api.parallelism import Parallelism
-from ..errors import (
+from ...api.parallelism import Parallelism
+from ...errors import (
     AuthenticationError,
     BudgetError,
     CnaiError,
@@ -24,14 +24,14 @@ from ..errors import (
     NetworkError,
     QuotaError,
 )
-from ..money.spending import Spending
+from ...money.spending import Spending
+from ..json_question import JSONModes
 from .batch_outbox import Outbox
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit, BatchQuestion, Shared
-from .json_question import JSONModes
 
 if TYPE_CHECKING:
-    from ..api.client import Client
+    from ...api.client import Client
 
 __all__ = ["Batch"]
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import InputError
-from ..nearest import suggest_name
-from ..next_steps import Step, assign_first, either, keep_as_text
+from ...errors import InputError
+from ...nearest import suggest_name
+from ...next_steps import Step, assign_first, either, keep_as_text
+from ..formatters import FormatError, show_value
 from .braces import Brace, find_braces, holds_template
 from .expressions import Expression, ExpressionError, parse_expression
-from .formatters import FormatError, show_value
 from .prompt_filters import FILTERS
 from .python_code import suggest_filter, works_on
 from .rendered_prompt import Piece

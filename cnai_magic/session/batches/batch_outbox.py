@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from ..money.budget import TokenBudget
-from ..money.cost import Charge
-from ..money.price_lookup import PriceLookup
-from ..money.spending import Spending
+from ...money.budget import TokenBudget
+from ...money.cost import Charge
+from ...money.price_lookup import PriceLookup
+from ...money.spending import Spending
 from .batch_outcome import Outcome
 
 __all__ = ["Outbox"]

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..nearest import find_nearest
+from ...nearest import find_nearest
+from ..formatters import mask_secrets, show_value
+from ..formatters.tables import is_data_frame, read_table
 from .failure import Failure
-from .formatters import mask_secrets, show_value
-from .formatters.tables import is_data_frame, read_table
 
 __all__ = ["build_failure_prompt"]
 

@@ -25,10 +25,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..api.parameters import BY_NAME, ParameterValue, dump_parameters
-from ..errors import InputError
-from ..nearest import suggest_name
-from .schemas import find_schema
+from ...api.parameters import BY_NAME, ParameterValue, dump_parameters
+from ...errors import InputError
+from ...nearest import suggest_name
+from ..schemas import find_schema
 
 __all__ = ["SavedPrompt", "format_saved_prompt", "read_saved_prompt"]
 

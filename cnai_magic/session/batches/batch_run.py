@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ..api.interrupts import Interrupted, defer_interrupts
-from ..api.pyodide import IN_PYODIDE
-from ..api.worker import Worker
-from ..errors import InputError
-from ..money.spending import Spending
+from ...api.interrupts import Interrupted, defer_interrupts
+from ...api.pyodide import IN_PYODIDE
+from ...api.worker import Worker
+from ...errors import InputError
+from ...money.spending import Spending
 from .batch import Batch
 
 __all__ = ["run_batch"]

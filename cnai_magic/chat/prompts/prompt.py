@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..api.interrupts import defer_interrupts
+from ...api.interrupts import defer_interrupts
 from .braces import has_braces
 from .rendered_prompt import Piece, RenderedPrompt
 

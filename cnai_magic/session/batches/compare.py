@@ -10,25 +10,25 @@ from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..api.messages import ChatRequest
-from ..api.parameters import BY_NAME, ParameterValue
-from ..chat.comparison import ComparedAnswer, Comparison
-from ..errors import BudgetError, CnaiError, InputError
-from ..money.budget import Limits, TokenBudget
-from ..money.spending import Spending
-from ..next_steps import either, raise_budget
+from ...api.messages import ChatRequest
+from ...api.parameters import BY_NAME, ParameterValue
+from ...chat.comparison import ComparedAnswer, Comparison
+from ...errors import BudgetError, CnaiError, InputError
+from ...money.budget import Limits, TokenBudget
+from ...money.spending import Spending
+from ...next_steps import either, raise_budget
+from ..json_question import JSONModes
+from ..question import Question
+from ..received import Received
+from ..recorder import Recorder
 from .batch import Batch
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit
 from .batch_run import run_batch
-from .json_question import JSONModes
-from .question import Question
-from .received import Received
-from .recorder import Recorder
 from .row_progress import Progress
 
 if TYPE_CHECKING:
-    from ..api.client import Client
+    from ...api.client import Client
 
 __all__ = ["Ways", "compare"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .formatters import Shown
+    from ..formatters import Shown
 
 __all__ = ["Piece", "RenderedPrompt"]
 

@@ -15,8 +15,8 @@ from jinja2.exceptions import TemplateError
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
-from ..nearest import suggest_name
-from .formatters import FormatError
+from ...nearest import suggest_name
+from ..formatters import FormatError
 from .prompt_filters import FILTERS
 
 __all__ = ["Expression", "ExpressionError", "parse_expression"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .formatters.shown import FormatError, View
+from ..formatters.shown import FormatError, View
 
 __all__ = ["FILTERS"]
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..chat.formatters.tables import is_data_frame, read_table
-from ..chat.prompt import render_prompt
-from ..chat.rendered_prompt import RenderedPrompt
-from ..errors import InputError
-from .text_file import read_text_file
+from ...chat.formatters.tables import is_data_frame, read_table
+from ...chat.prompts.prompt import render_prompt
+from ...chat.prompts.rendered_prompt import RenderedPrompt
+from ...errors import InputError
+from ..text_file import read_text_file
 
 __all__ = ["read_rows", "render_rows"]
 
