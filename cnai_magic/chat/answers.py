@@ -11,7 +11,7 @@ from typing import Any, overload
 from ..api.token_usage import Usage
 from ..errors import CnaiError, InputError
 from ..languages import translate
-from ..money.cost import Cost, format_usd
+from ..money.cost import Cost, write_sum
 from .expectation import make_expectation
 from .json_table import write_table
 
@@ -26,8 +26,9 @@ class RowAnswer:
     """What came of one row: the `answer`, or the `error`.
 
     `data` is the answer as the schema has it, None without a schema. `cost` is 0 where an equal row before it
-    was asked, whose answer this is. `row` is the row itself, `finish_reason` that of a `Reply`. `passed` says
-    whether it is as expected, None where nothing is; see `Answers.expect`.
+    was asked, whose answer this is; `demo` tells that it is demo credit. `row` is the row itself,
+    `finish_reason` that of a `Reply`. `passed` says whether it is as expected, None where nothing is; see
+    `Answers.expect`.
     """
 
     row: Any
@@ -40,6 +41,7 @@ class RowAnswer:
     finish_reason: str = ""
     seconds: float = 0.0
     passed: bool | None = None
+    demo: bool = False
 
     @property
     def tokens(self) -> int:
@@ -167,7 +169,6 @@ class Answers(Sequence[RowAnswer]):
     def summary(self) -> str:
         """Say in one line what came of the rows, and what it cost."""
         failed = len(self.failed)
-        nano = self.cost.nano
         parts = [
             f"{len(self):,} rows",
             f"{len(self) - failed:,} answered",
@@ -175,7 +176,7 @@ class Answers(Sequence[RowAnswer]):
             f"{self.kept:,} of them before" if self.kept else "",
             write_share([each.passed for each in self._rows]),
             str(self.usage),
-            "unpriced" if nano is None else f"{'≈' if self.cost.estimated else ''}{format_usd(nano)}",
+            write_sum((each.cost, each.demo) for each in self._rows),
         ]
         return " · ".join(filter(None, parts))
 
@@ -184,7 +185,7 @@ class Answers(Sequence[RowAnswer]):
 
     def _repr_markdown_(self) -> str:
         shown = self._rows[:_SHOWN]
-        rows = [{**each.to_dict(), "cost": str(each.cost)} for each in shown]
+        rows = [{**each.to_dict(), "cost": each.cost.write(demo=each.demo)} for each in shown]
         if all(each.error is None for each in shown):
             for row in rows:
                 del row["error"]

@@ -9,7 +9,7 @@ from typing import Any, overload
 from ..api.parameters import ParameterValue
 from ..errors import CnaiError, InputError
 from ..languages import translate
-from ..money.cost import Cost
+from ..money.cost import Cost, write_sum
 from .answers import load_frames, write_share
 from .expectation import make_expectation
 from .json_table import write_table
@@ -155,8 +155,7 @@ class Comparison(Sequence[ComparedAnswer]):
         """Say in one line how many answers there are, and what they cost."""
         failed = len(self) - len(self.replies)
         passed = write_share([each.passed for each in self._answers])
-        demo = self.replies and all(reply.demo for reply in self.replies)
-        cost = f"demo credit {self.cost}" if demo else str(self.cost)
+        cost = write_sum((reply.cost, reply.demo) for reply in self.replies)
         parts = [f"{len(self.replies)} answers", f"{failed} failed" if failed else "", passed, cost]
         return " · ".join(filter(None, parts))
 
@@ -168,7 +167,7 @@ class Comparison(Sequence[ComparedAnswer]):
         for each in self._answers:
             row, reply = each.to_dict(), each.reply
             shown = {"": row.pop("number"), **row}
-            shown["cost"] = "" if reply is None else str(reply.cost)
+            shown["cost"] = "" if reply is None else reply.cost.write(demo=reply.demo)
             shown["seconds"] = "" if reply is None else f"{reply.seconds:.1f}"
             if all(other.sample == 1 for other in self._answers):
                 del shown["sample"]

@@ -221,7 +221,7 @@ class Reply:
         parts = [describe_models(self.model, self.answered_by)]
         if turn:
             parts.append(f"turn {turn}, attempt {attempt}" if attempt > 1 else f"turn {turn}")
-        money = f"demo credit {self.cost}" if self.demo else str(self.cost)
+        money = self.cost.write(demo=self.demo)
         parts += [str(self.usage), f"replayed, had cost {money}" if self.replayed else money]
         parts.append(f"{self.seconds:.1f} s")
         if notebook is not None:

@@ -179,4 +179,4 @@ def _describe_cost(question: Question) -> str:
 
 
 def _describe_money(question: Question, cost: Cost) -> str:
-    return f"demo credit {cost}" if question.demo else str(cost)
+    return cost.write(demo=question.demo)

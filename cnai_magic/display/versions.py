@@ -163,7 +163,7 @@ def _write_time(reply: Reply) -> str:
 
 
 def _write_cost(reply: Reply) -> str:
-    return f"demo credit {reply.cost}" if reply.demo else str(reply.cost)
+    return reply.cost.write(demo=reply.demo)
 
 
 def _cut(text: str) -> str:

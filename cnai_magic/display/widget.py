@@ -222,7 +222,7 @@ class WidgetView(View):
                 "tokens": tokens,
                 "thinking": thinking,
                 "rate": round(tokens / (now - first), 1) if now > first else 0,
-                "cost": translate(f"demo credit {cost}" if question.demo else str(cost)),
+                "cost": translate(cost.write(demo=question.demo)),
                 "footer": translate(
                     so_far.line(turn=question.turn, attempt=question.attempt, notebook=total)
                 ),

@@ -161,7 +161,8 @@ def _show_dry_run(
         f"{len(rows):,} rows, {different:,} requests" if different < len(rows) else f"{len(rows):,} rows"
     )
     asked = plan.question.request.model
-    sums = f"{requests} · ≈{tokens:,} tokens of prompts · {cost} without the answers"
+    money = cost.write(demo=plan.question.demo)
+    sums = f"{requests} · ≈{tokens:,} tokens of prompts · {money} without the answers"
     line = f"{asked} · {sums} · nothing was sent"
     shell_session.show(Line("\n\n".join([*shown, line])))
 

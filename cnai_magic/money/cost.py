@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -9,7 +10,18 @@ from typing import NamedTuple
 
 from ..api.token_usage import Usage
 
-__all__ = ["DEMO", "MONEY", "Charge", "Cost", "Record", "Spend", "choose_account", "format_usd", "to_dollars"]
+__all__ = [
+    "DEMO",
+    "MONEY",
+    "Charge",
+    "Cost",
+    "Record",
+    "Spend",
+    "choose_account",
+    "format_usd",
+    "to_dollars",
+    "write_sum",
+]
 
 MONEY, DEMO = "money", "demo"
 """The two accounts that a budget limits: demo credit is not money, and never added to it."""
@@ -63,6 +75,18 @@ class Cost:
         if self.nano is None:
             return "unpriced"
         return f"{'≈' if self.estimated else ''}{format_usd(self.nano)}"
+
+    def write(self, *, demo: bool) -> str:
+        """Return it in words: demo credit is not money, and says so."""
+        return f"demo credit {self}" if demo else str(self)
+
+
+def write_sum(costs: Iterable[tuple[Cost, bool]]) -> str:
+    """Return the sum of costs in words, money and demo credit apart; of each is said whether it is credit."""
+    sums: dict[bool, Cost] = {}
+    for cost, demo in costs:
+        sums[demo] = sums[demo] + cost if demo in sums else cost
+    return " · ".join(sums[demo].write(demo=demo) for demo in sorted(sums))
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class RowBatch:
         self._show = show
         self._found: dict[str, KeptAnswer] = {}
         self._failed: dict[str, tuple[CnaiError, KeptAnswer]] = {}
-        self._progress = Progress(len(plan.prompts))
+        self._progress = Progress(len(plan.prompts), demo=plan.question.demo)
 
     def forget(self) -> None:
         """Forget what was answered before."""
@@ -83,7 +83,8 @@ class RowBatch:
         """
         missing = self.find_missing()
         self._failed.clear()
-        self._progress = Progress(len(self._plan.prompts), len(self._plan.prompts) - len(missing))
+        total = len(self._plan.prompts)
+        self._progress = Progress(total, total - len(missing), demo=self._plan.question.demo)
         new = set(missing)
         stopped = self._ask(missing, limit) if missing else None
         self._store.close()
@@ -191,4 +192,5 @@ class RowBatch:
             model=answer.model,
             finish_reason=answer.finish_reason,
             seconds=answer.seconds,
+            demo=self._plan.question.demo,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...money.cost import Cost, format_usd
+from ...money.cost import Cost
 
 __all__ = ["Progress"]
 
@@ -14,7 +14,7 @@ class Progress:
     """How far a batch is: of `total` different requests so many are `done`, and `failed`; `kept` were before.
 
     `nano` is what it has cost so far in nano-USD, `unpriced` how many requests have no price, `estimated`
-    whether some of their tokens are; `seconds` how long it took.
+    whether some of their tokens are, `demo` whether it is demo credit; `seconds` how long it took.
     """
 
     total: int
@@ -24,6 +24,7 @@ class Progress:
     nano: int = 0
     unpriced: int = 0
     estimated: bool = False
+    demo: bool = False
     seconds: float = 0.0
 
     @property
@@ -48,7 +49,7 @@ class Progress:
     def _write_cost(self) -> str:
         if not self.nano:
             return "unpriced" if self.unpriced else ""
-        return f"{'≈' if self.estimated else ''}{format_usd(self.nano)}"
+        return Cost(self.nano, self.estimated).write(demo=self.demo)
 
     def write(self) -> str:
         """Return it as one line."""
