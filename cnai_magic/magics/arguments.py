@@ -34,6 +34,9 @@ __all__ = [
     "split_words",
 ]
 
+# IPython shows the help of a magic for `%%cnai?`, and knows none of an option: `%%cnai --over?`.
+_OPTION_IN_QUESTION = re.compile(r"\s*(--?[a-zA-Z][\w-]*)\s*[?？]\s*")
+_FIRST_PAGE = "question"
 # How many other tokens --logprobs shows for each, if it names no number.
 _ALTERNATIVES = "3"
 _REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1 or parameter.fields}
@@ -45,13 +48,20 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that raises InputError, and names the nearest option for an unknown one.
 
     `asks` says that it takes the options of a question, `asks_server` that the settings of the server hold.
+    `pages` are those that its help has beside the first, which `--help` alone shows.
     """
 
     asks = asks_server = False
     _typed: Sequence[str] = ()
 
     def __init__(
-        self, prog: str, description: str, *, usage: str | None = None, epilog: str | None = None
+        self,
+        prog: str,
+        description: str,
+        *,
+        usage: str | None = None,
+        epilog: str | None = None,
+        pages: Sequence[str] = (),
     ) -> None:
         super().__init__(
             prog,
@@ -63,15 +73,31 @@ class Parser(argparse.ArgumentParser):
             formatter_class=HelpFormat,
         )
         self._groups: dict[str, argparse._ArgumentGroup] = {}
+        self._pages: dict[str, str] = {}
         if not self.add_help:
             # argparse's own help option would end the process.
-            self.add_argument("-h", "--help", action="store_true", help=argparse.SUPPRESS)
+            takes: dict[str, Any] = {"action": "store_true"}
+            if pages:
+                takes = {"nargs": "?", "const": _FIRST_PAGE, "choices": (_FIRST_PAGE, *pages)}
+            self.add_argument("-h", "--help", **takes, help=argparse.SUPPRESS)
 
     def group(self, name: str, example: str = "") -> argparse._ArgumentGroup:
         """Return the group of options of this name; the first call may give it an example."""
         if name not in self._groups:
             self._groups[name] = self.add_argument_group(f"{name} ({example})" if example else name)
         return self._groups[name]
+
+    def show_on_page(self, page: str, option: argparse.Action) -> None:
+        """Show the help of an option not with the others, but on a page of its own: `--help PAGE`."""
+        option.help = argparse.SUPPRESS
+        self._pages.update(dict.fromkeys(option.option_strings, page))
+
+    def find_page(self, typed: str) -> str:
+        """Return the page of the help for which `--over?` asks, "" where something else was typed."""
+        asked = _OPTION_IN_QUESTION.fullmatch(typed)
+        if asked is None or asked[1] not in self._option_string_actions:
+            return ""
+        return self._pages.get(asked[1], _FIRST_PAGE)
 
     def list_options(self) -> list[argparse.Action]:
         """Return the options, as argparse has them."""
@@ -172,7 +198,7 @@ class Parser(argparse.ArgumentParser):
                 bounds = f"from {numbers[0]} to {numbers[-1]}"
                 raise InputError(
                     f"{option[1]} is {choice[1][:60]!r}, not a whole number {bounds}",
-                    next_step=f"see {self._name_help()}",
+                    next_step=f"see {self._name_help(option[1])}",
                 )
             raise InputError(
                 f"{self.prog} does not know {choice[1]!r}",
@@ -189,9 +215,14 @@ class Parser(argparse.ArgumentParser):
                 f"{value[1]} is {typed[:60]!r}, which is not {kind}",
                 next_step=f"type {value[1]} {meant[:60]}" if right else f"see {self._name_help()}",
             )
+        bounded = re.search(r"argument (?:.*/)?(\S+): (is .*)", message)
+        if bounded:
+            raise InputError(f"{bounded[1]} {bounded[2]}", next_step=f"see {self._name_help(bounded[1])}")
         lacking = re.search(r"argument (?:.*/)?(\S+): expected one argument", message)
         if lacking:
-            raise InputError(f"{lacking[1]} needs a value after it", next_step=f"see {self._name_help()}")
+            raise InputError(
+                f"{lacking[1]} needs a value after it", next_step=f"see {self._name_help(lacking[1])}"
+            )
         required = re.fullmatch(r"the following arguments are required: (.*)", message)
         if required:
             raise InputError(f"{self.prog} needs {required[1]}", next_step=f"see {self._name_help()}")
@@ -209,7 +240,9 @@ class Parser(argparse.ArgumentParser):
             f"{self.prog} has no option {name}", why=meant, next_step=step or f"see {self._name_help()}"
         )
 
-    def _name_help(self) -> str:
+    def _name_help(self, option: str = "") -> str:
+        if option in self._pages:
+            return f"{self.prog} --help {self._pages[option]}"
         magic = self.prog.startswith("%") and " " not in self.prog
         return f"{self.prog}?" if magic else f"{self.prog} --help"
 

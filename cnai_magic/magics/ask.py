@@ -49,7 +49,9 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     known = collect_variables(shell_session.shell)
     arguments, typed = _parse(line, cell, known)
     if arguments.help or (arguments.model == "help" and not typed.strip()):
-        print(arguments.parser.format_help())
+        from .help import get_help
+
+        print(get_help("cnai", arguments.help))
         return None
     saved = find_prompt(shell_session, arguments.template) if arguments.template else None
     chosen = _choose(shell_session, arguments, known, saved)
@@ -91,15 +93,16 @@ def _asks_in_several_ways(arguments: Namespace) -> bool:
 
 
 def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Namespace, str]:
-    """Return the options, with their `parser`, and the question as it was typed."""
+    """Return the options, and the question as it was typed."""
     parser = build_ask_parser("%cnai" if cell is None else "%%cnai")
+    if page := parser.find_page(line if cell is None else f"{line}\n{cell}"):
+        return Namespace(help=page), ""
     if cell is None:
         options, typed = split_options(line, parser, known)
         arguments = parser.parse([expand(each, known) for each in options])
         typed = typed if arguments.raw else expand(typed, known)
     else:
         arguments, typed = parser.parse(split_words(line)), read_body(cell)
-    arguments.parser = parser
     return arguments, typed
 
 

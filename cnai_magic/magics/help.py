@@ -11,6 +11,7 @@ from .parsers import (
     build_key_parser,
     build_models_parser,
     build_prompt_parser,
+    build_rows_help,
     build_spend_parser,
 )
 
@@ -27,8 +28,10 @@ _PARSERS = {
 }
 
 
-def get_help(magic: str) -> str:
-    """Return the help of a magic."""
+def get_help(magic: str, page: str = "") -> str:
+    """Return the help of a magic: its only page, its first one, or the one of a name."""
+    if page in ("compare", "rows"):
+        return build_rows_help().format_help()
     if magic == "cnai_chat":
         return "\n".join(map(translate, CHAT_HELP.split("\n")))
     return _PARSERS[magic]().format_help()

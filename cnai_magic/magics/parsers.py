@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import _ArgumentGroup
-from collections.abc import Sequence
+from argparse import SUPPRESS, Action, ArgumentTypeError, _ArgumentGroup
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 from ..settings import MOST_PARALLEL
 from .arguments import Parser, add_request_options
@@ -19,8 +21,11 @@ __all__ = [
     "build_key_parser",
     "build_models_parser",
     "build_prompt_parser",
+    "build_rows_help",
     "build_spend_parser",
 ]
+
+_Number = TypeVar("_Number", int, float)
 
 
 def build_ask_parser(magic: str = "%%cnai") -> Parser:
@@ -28,32 +33,55 @@ def build_ask_parser(magic: str = "%%cnai") -> Parser:
     parser = Parser(
         magic,
         "The answer streams in below. Run the cell again to ask again, in the place of the former answer.",
-        usage="%%cnai [MODEL] [options]              (the question is the body of the cell)\n"
-        "       %cnai [options] QUESTION             (in one line)\n"
-        "       answer = %cnai [options] QUESTION    (.text .code .data .usage .cost; the latest: _cnai)",
-        epilog="See also %cnai_models? %cnai_chat? %cnai_prompt? %cnai_fix? %cnai_code? %cnai_spend?\n"
-        "%cnai_key? and, for all settings, %config Cnai.",
+        usage="%%cnai [MODEL] [options]                (the question is the body of the cell)\n"
+        "       [answer =] %cnai [options] QUESTION    (.text .code .data .usage .cost; the latest: _cnai)",
+        epilog="Several models or values, the rows of a table: %%cnai --help rows. Settings: %config Cnai.\n"
+        "See also %cnai_models? %cnai_chat? %cnai_prompt? %cnai_fix? %cnai_code? %cnai_spend? %cnai_key?",
+        pages=("compare", "rows"),
     )
     asking = parser.group("ask", "%%cnai deepseek-chat -t 0 -n 200")
+    asking.add_argument("model", nargs="?", default="", metavar="MODEL", help=SUPPRESS)
     asking.add_argument(
-        "model", nargs="?", default="", metavar="MODEL", help="Model to ask: see %%cnai_models."
-    )
-    asking.add_argument(
-        "-m", "--model", dest="model_option", metavar="MODEL", help="The same, for %%cnai in a line."
+        "-m",
+        "--model",
+        dest="model_option",
+        metavar="MODEL",
+        help="Model to ask: see %%cnai_models. In %%%%cnai its name alone will do.",
     )
     # The groups are shown in this order.
     prompt = parser.group("prompt", "{{ df | head(3) }} in the question: what a variable holds")
     answer = parser.group("answer", "--json 'city, population int' -o cities")
     conversation = parser.group("conversation", "%%cnai -c plan")
-    compare = parser.group("compare", "--compare deepseek-chat,qwen-plus --grid temperature=0,0.7")
-    rows = parser.group("rows", "--over df -o answers    {{ row.text }} in the question")
     add_request_options(parser)
     _add_prompt_options(prompt)
     _add_answer_options(answer)
     _add_conversation_options(conversation)
+    for option in _add_several_options(parser):
+        parser.show_on_page("rows", option)
+    return parser
+
+
+def build_rows_help() -> Parser:
+    """Return a parser that has only the help of the options that ask several times."""
+    parser = Parser(
+        "%%cnai --help rows",
+        "Ask several models, with several values, or of each row of a table.\n"
+        "The answers are one table, outside of the conversation. Most options of a question hold too.",
+        usage="%%cnai --compare MODELS | --grid NAME=VALUES | --times N | --over ROWS  [options]",
+        epilog="See also %%cnai? and, for all settings, %config Cnai.",
+    )
+    _add_several_options(parser)
+    return parser
+
+
+def _add_several_options(parser: Parser) -> list[Action]:
+    """Add the options that ask several times, and return them."""
+    compare = parser.group("compare", "--compare deepseek-chat,qwen-plus --grid temperature=0,0.7")
+    rows = parser.group("rows", "--over df -o answers    {{ row.text }} in the question")
+    before = parser.list_options()
     _add_compare_options(compare)
     _add_row_options(rows)
-    return parser
+    return [option for option in parser.list_options() if option not in before]
 
 
 def _add_prompt_options(prompt: _ArgumentGroup) -> None:
@@ -106,6 +134,20 @@ def _add_conversation_options(conversation: _ArgumentGroup) -> None:
     )
 
 
+def _read_between(low: _Number, high: _Number) -> Callable[[str], _Number]:
+    """Return the reader of a number within these bounds, of their kind."""
+
+    def read(text: str) -> _Number:
+        with suppress(ValueError):
+            number = type(low)(text)
+            if low <= number <= high:
+                return number
+        kind = "a whole number" if isinstance(low, int) else "a number"
+        raise ArgumentTypeError(f"is {text[:60]!r}, not {kind} from {low:g} to {high:g}")
+
+    return read
+
+
 def _add_compare_options(compare: _ArgumentGroup) -> None:
     """Add the options that ask one question in several ways."""
     compare.add_argument(
@@ -117,7 +159,7 @@ def _add_compare_options(compare: _ArgumentGroup) -> None:
         metavar="NAME=VALUES",
         help="Ask with each value of a parameter. May be repeated: all combinations.",
     )
-    compare.add_argument("--times", type=_read_times, metavar="N", help="Ask in each way N times.")
+    compare.add_argument("--times", type=_read_between(1, 100), metavar="N", help="Ask in each way N times.")
     compare.add_argument(
         "--expect",
         metavar="WHAT",
@@ -126,24 +168,10 @@ def _add_compare_options(compare: _ArgumentGroup) -> None:
     compare.add_argument(
         "--pass",
         dest="least",
-        type=_read_share,
+        type=_read_between(0.0, 1.0),
         metavar="SHARE",
         help="Fail if fewer are right: 0.9 of them.",
     )
-
-
-def _read_times(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 100:
-        raise ValueError(text)
-    return number
-
-
-def _read_share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise ValueError(text)
-    return share
 
 
 def _add_row_options(rows: _ArgumentGroup) -> None:
@@ -163,7 +191,7 @@ def _add_row_options(rows: _ArgumentGroup) -> None:
     )
     rows.add_argument(
         "--parallel",
-        type=_read_parallel,
+        type=_read_between(1, MOST_PARALLEL),
         metavar="N",
         help="Requests under way at a time; for --compare too.",
     )
@@ -175,13 +203,6 @@ def _add_row_options(rows: _ArgumentGroup) -> None:
     rows.add_argument(
         "--fresh", action="store_true", help="Ask again for rows that an earlier run has answered."
     )
-
-
-def _read_parallel(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= MOST_PARALLEL:
-        raise ValueError(text)
-    return number
 
 
 def add_attachments(prompt: _ArgumentGroup, image: str) -> None:

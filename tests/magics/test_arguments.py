@@ -17,6 +17,7 @@ from cnai_magic.magics.arguments import (
     split_words,
 )
 from cnai_magic.magics.cell_words import CELL
+from cnai_magic.magics.parsers import build_ask_parser
 from cnai_magic.settings import Cnai
 from tests.properties import random_examples
 
@@ -154,12 +155,14 @@ def test_a_second_word_on_the_line_is_told_to_go_into_the_body() -> None:
         (["-n", "1.5"], "--max-tokens"),
         (["-t"], "--temperature"),
         (["--once=yes"], "--once"),
+        (["--times", "0"], "--times is '0', not a whole number from 1 to 100; see %%cnai --help rows"),
+        (["--pass", "nan"], "--pass is 'nan', not a number from 0 to 1; see %%cnai --help rows"),
     ],
 )
 def test_a_bad_value_is_an_error_that_names_the_option(arguments: list[str], named: str) -> None:
     with pytest.raises(InputError) as caught:
-        _parser().parse(arguments)
-    assert named in caught.value.what
+        build_ask_parser().parse(arguments)
+    assert named in str(caught.value)
 
 
 def test_a_bad_choice_names_the_nearest_or_all() -> None:

@@ -73,6 +73,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory, server: ScriptedServer) -> 
         ("%cnai_chat use oth", ["%cnai_chat use other"]),
         ("%cnai_spend --csv sales", ["%cnai_spend --csv 'sales figures.csv'", "%cnai_spend --csv sales.csv"]),
         ("%cnai_fix --h", ["%cnai_fix --help", "%cnai_fix --hint"]),
+        ("%%cnai --help r", ["%%cnai --help rows"]),
         ("%%cnai --think m", ["%%cnai --think medium", "%%cnai --think max"]),
         # Where nothing is known, IPython does not offer its own words.
         ("%%cnai --seed ", ["%%cnai --seed "]),

@@ -556,7 +556,7 @@ def test_a_mistake_in_a_command_fails_in_a_few_lines(kernel: Kernel, line: str, 
         ),
         ("%cnai_spend?", "--reset"),
         ("%cnai_key?", "--save"),
-        ("%%cnai?", "answer = %cnai"),
+        ("%%cnai?", "[answer =] %cnai"),
     ],
 )
 def test_help_is_real(kernel: Kernel, asked: str, expected: str) -> None:
@@ -575,6 +575,24 @@ def test_the_usual_options_show_help_too(kernel: Kernel, asked: str) -> None:
     ran = kernel.run(asked)
     assert not ran.error
     assert "%cnai" in ran.stdout + ran.shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("%%cnai --help rows", "--over ROWS"),
+        ("%cnai --help compare", "--over ROWS"),
+        ("%%cnai --over ?", "--over ROWS"),
+        ("%cnai --grid?", "--over ROWS"),
+        ("%%cnai --once?\n\n", "--temperature"),
+    ],
+)
+def test_options_that_ask_several_times_have_a_page_of_the_help(
+    kernel: Kernel, asked: str, shown: str
+) -> None:
+    ran = kernel.run(asked)
+    assert not ran.error
+    assert shown in ran.stdout
 
 
 def test_a_dry_run_shows_the_body_and_sends_nothing(kernel: Kernel) -> None:
