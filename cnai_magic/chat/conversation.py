@@ -14,16 +14,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from ..api.message_parts import Content
+from ..api.message_parts import Content, KeptImage
 from ..api.messages import Message
 from ..errors import InputError
 from ..next_steps import list_turns
 from .attempt import Attempt
 from .order import UNKNOWN_ORDER, CellPosition, Document, arrange
+from .reply import join_messages
 from .staleness import digest_turns, list_stale
 from .turn import Turn
 
-__all__ = ["CellPosition", "Context", "Conversation", "Turn"]
+__all__ = ["CellPosition", "Context", "Conversation", "Turn", "count_lost_images"]
 
 _TICK = timedelta(microseconds=1)
 
@@ -31,8 +32,9 @@ _TICK = timedelta(microseconds=1)
 class Context(NamedTuple):
     """What is sent with a question, and where its answer will stand.
 
-    `turn` and `attempt` count from 1. `with_former` are the turns that are sent with a former answer, because
-    the last run of their cells had none. `chain` is the digest of the answers above, see `digest_turns`.
+    `turn` and `attempt` count from 1. `lost_images` counts those that words stand for, because a notebook
+    did not keep them. `with_former` are the turns that are sent with a former answer, because the last run of
+    their cells had none. `chain` is the digest of the answers above, see `digest_turns`.
     `unplaced` tells that the place of a cell is only estimated.
     """
 
@@ -40,6 +42,7 @@ class Context(NamedTuple):
     turn: int
     attempt: int
     omitted_turns: int
+    lost_images: int
     with_former: tuple[int, ...]
     chain: str
     unplaced: bool
@@ -128,15 +131,14 @@ class Conversation:
         """Return the turn that belongs to `position`, if there is one."""
         if not position.is_asked_again:
             return None
-        for turn in reversed(self.turns):
-            # Two texts compare faster than two places, and a long conversation has many.
-            if turn.position.cell == position.cell and turn.position == position:
-                return turn
-        return None
+        return next(
+            (turn for turn in reversed(_of_cell(self.turns, position.cell)) if turn.position == position),
+            None,
+        )
 
     def find_turns(self, cell: str) -> list[Turn]:
         """Return all turns that a cell asked, those too that it no longer asks."""
-        return [each for each in self.every_turn if each.position.cell == cell]
+        return _of_cell(self.every_turn, cell)
 
     def context(
         self,
@@ -156,13 +158,14 @@ class Conversation:
         turn = turn or self.detached.get(position)
         before = bisect_left(self.turns, order, key=lambda each: each.order)
         messages, omitted_turns = self.messages(prompt, before, system=system, history_tokens=history_tokens)
-        sent = enumerate(self.turns[omitted_turns:before], omitted_turns + 1)
+        sent = self.turns[omitted_turns:before]
         return Context(
             messages,
             turn=before + 1,
             attempt=turn.next_number if turn else 1,
             omitted_turns=omitted_turns,
-            with_former=tuple(number for number, each in sent if each.failed),
+            lost_images=count_lost_images(sent, prompt),
+            with_former=tuple(number for number, each in enumerate(sent, omitted_turns + 1) if each.failed),
             chain=digest_turns(self.turns[:before]),
             unplaced=self._is_unplaced(position),
         )
@@ -184,8 +187,8 @@ class Conversation:
         if position.is_asked_again:
             detached = self.detached.get(position)
             known = [detached] if detached is not None else self.every_turn
-            for turn in known:
-                if turn.position.cell == position.cell and turn.position.kind == position.kind:
+            for turn in _of_cell(known, position.cell):
+                if turn.position.kind == position.kind:
                     return place, turn.first_run, position.index_in_cell
         if first_run is None:
             # After all that stands there.
@@ -205,12 +208,12 @@ class Conversation:
         if history_tokens:
             left = history_tokens
             for index in range(before - 1, -1, -1):
-                left -= sum(message.tokens for message in self.turns[index].messages)
+                left -= sum(message.tokens for message in self.turns[index].reply.messages)
                 if left < 0:
                     omitted_turns = index + 1
                     break
         leading = [Message("system", system)] if system else []
-        kept = [message for turn in self.turns[omitted_turns:before] for message in turn.messages]
+        kept = join_messages(turn.attempts[turn.current].reply for turn in self.turns[omitted_turns:before])
         return (*leading, *kept, Message("user", prompt)), omitted_turns
 
     def record(self, position: CellPosition, attempt: Attempt) -> Turn:
@@ -337,3 +340,18 @@ class Conversation:
         self.turns, self.absent = [*turns, *own], []
         self.rearrange()
         self.system, self.made_at = other.system, made
+
+
+def count_lost_images(turns: Iterable[Turn], prompt: Content) -> int:
+    """Return how many images of turns and of a question words stand for, as a notebook did not keep them."""
+    # Most are text alone, and a long conversation has many.
+    contents = [turn.attempts[turn.current].reply.prompt_parts for turn in turns]
+    asked = () if isinstance(prompt, str) else prompt
+    return sum(
+        isinstance(part, KeptImage) for content in (*filter(None, contents), asked) for part in content
+    )
+
+
+def _of_cell(turns: Iterable[Turn], cell: str | None) -> list[Turn]:
+    # Two texts compare faster than two places, and a long conversation has many.
+    return [turn for turn in turns if turn.position.cell == cell]

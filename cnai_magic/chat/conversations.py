@@ -102,6 +102,8 @@ class Conversations:
         Where a fork of that one is in use, made after the cell had its turn, the question is asked in the
         fork. Without a turn it is asked in the conversation in use.
         """
+        if len(self._named) == 1:
+            return self.in_use
         holding = [each for each in self if _find_asked(each.turns, position)]
         holding = holding or [each for each in self if _find_asked(each.detached.values(), position)]
         in_use = self.in_use

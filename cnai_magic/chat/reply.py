@@ -26,7 +26,7 @@ from .python_values import to_python
 from .schemas import check_schema, find_schema
 from .token_table import TokenTable
 
-__all__ = ["Reply"]
+__all__ = ["Reply", "join_messages"]
 
 _UNCOUNTED = 2
 _LONGEST_REMARK = 80
@@ -87,6 +87,15 @@ class Reply:
     footer: str = field(default="", compare=False)
     logprobs: TokenTable = field(default=TokenTable(), compare=False, repr=False)
     _data: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+    _messages: tuple[Message, ...] = field(default=(), init=False, repr=False, compare=False)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The question, calls of tools and the answer as they are sent with later questions."""
+        if not self._messages:
+            question = Message("user", self.prompt_parts or self.prompt)
+            object.__setattr__(self, "_messages", (question, *self.steps, Message("assistant", self.text)))
+        return self._messages
 
     @property
     def charged(self) -> tuple[Usage, Cost]:
@@ -284,3 +293,9 @@ def _fenced(text: str) -> str:
 def _shorten(remark: str) -> str:
     line = " ".join(remark.split())
     return line if len(line) <= _LONGEST_REMARK else f"{line[: _LONGEST_REMARK - 1].rstrip()}…"
+
+
+def join_messages(replies: Iterable[Reply]) -> list[Message]:
+    """Return the messages of replies, in their order."""
+    # Without a call for each: a long conversation has many.
+    return [message for reply in replies for message in reply._messages or reply.messages]

@@ -40,7 +40,6 @@ class Turn:
     failed: bool = False
     display_id: str = ""
     place: int = 0
-    _sent: tuple[Reply, tuple[Message, ...]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.id = self.id or uuid4().hex[:12]
@@ -54,15 +53,6 @@ class Turn:
     def reply(self) -> Reply:
         """The answer that is part of the conversation."""
         return self.attempt.reply
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The question, calls of tools and the answer as they are sent with later questions."""
-        reply = self.attempts[self.current].reply
-        if self._sent is None or self._sent[0] is not reply:
-            question = Message("user", reply.prompt_parts or reply.prompt)
-            self._sent = reply, (question, *reply.steps, Message("assistant", reply.text))
-        return self._sent[1]
 
     @property
     def cell(self) -> str | None:

@@ -14,7 +14,7 @@ from ..api.token_usage import Usage
 from ..api.usage import estimate_usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
-from ..chat.conversation import CellPosition, Conversation
+from ..chat.conversation import CellPosition, Conversation, count_lost_images
 from ..chat.conversations import Conversations
 from ..chat.schemas import find_schema
 from ..chat.staleness import digest_turns
@@ -100,7 +100,8 @@ class Target:
 class Question:
     """One question, ready to be sent: what exactly is sent, and where its answer will stand.
 
-    `system` is the system message that is sent, None for none. `attached` says what is sent with it.
+    `system` is the system message that is sent, None for none. `attached` says what is sent with it,
+    `lost_images` how many images are not sent again.
     `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
     first ran; `chain` is the digest of the answers above it. `ordered_by` says who told the order of the
@@ -124,6 +125,7 @@ class Question:
     spent: Spend = field(default_factory=Spend)
     former: Sequence[Attempt] = ()
     first_run: datetime | None = None
+    lost_images: int = 0
     with_former: tuple[int, ...] = ()
     chain: str = ""
     order: str = ""
@@ -181,6 +183,7 @@ def build_question(
         turn=0 if options.once else context.turn,
         attempt=context.attempt,
         omitted_turns=context.omitted_turns,
+        lost_images=context.lost_images,
         demo=target.demo,
         host=target.host,
         lookup=target.lookup,
@@ -237,6 +240,7 @@ def _build_continuation(
         turn=index + 1,
         attempt=turn.next_number,
         omitted_turns=omitted_turns,
+        lost_images=count_lost_images(conversation.turns[omitted_turns:index], reply.prompt_parts),
         demo=target.demo,
         host=target.host,
         lookup=target.lookup,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from operator import attrgetter
 
-from ..api.message_parts import KeptImage
-from ..api.messages import Message
 from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
 from ..chat.kernel_code import find_kernel_code
@@ -84,7 +81,7 @@ class Recorder:
             chosen=bool(question.options.chat),
             with_code=question.options.to_cell and bool(find_kernel_code(reply.text)),
             omitted_turns=question.omitted_turns,
-            lost_images=_count_lost_images(question.request.messages),
+            lost_images=question.lost_images,
             with_former=question.with_former,
             chain=question.chain,
             order=question.order,
@@ -146,15 +143,6 @@ class Recorder:
         self._conversations.meet(turn.id)
         # Only what is shown has the other attempts with it: they would hold each other otherwise.
         return turn.shown(self._settings.save_attempts)
-
-
-def _count_lost_images(messages: Iterable[Message]) -> int:
-    """Return how many images of messages words stand for, because a notebook did not keep them."""
-    contents = list(map(attrgetter("content"), messages))
-    if set(map(type, contents)) == {str}:  # as nearly always, and a long conversation has many
-        return 0
-    parts = (part for content in contents if not isinstance(content, str) for part in content)
-    return sum(isinstance(part, KeptImage) for part in parts)
 
 
 def _build_reply(received: Received) -> Reply:

@@ -120,7 +120,7 @@ def test_a_table_is_restored_and_replayed_as_the_answer_that_it_is(tmp_path: Pat
             kernel.run("turns = get_ipython().magics_manager.registry['CnaiMagics'].session.conversations")
             kernel.run("(turn,) = turns.in_use.turns")
             assert kernel.value("turn.reply.data[1]") == {"name": "Bob|Rob", "age": 7}
-            assert kernel.value("[each.text for each in turn.messages]") == ["Who?", PEOPLE]
+            assert kernel.value("[each.text for each in turn.reply.messages]") == ["Who?", PEOPLE]
             kernel.run("%config Cnai.replay = True")
             ran = kernel.run(asked, "a")
             assert ran.final["data"]["text/markdown"].startswith(TABLE)

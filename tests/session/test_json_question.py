@@ -74,7 +74,7 @@ def test_any_json_is_asked_for_with_the_word_json(session: KernelSession, server
     assert formats(server) == ["json_object"]
     assert "JSON" in last_message(server)
     # The question itself is as it was asked.
-    assert session.conversations.in_use.turns[0].messages[0].content == "Who?"
+    assert session.conversations.in_use.turns[0].reply.messages[0].content == "Who?"
 
 
 # -- the ladder ---------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_an_answer_that_does_not_fit_is_corrected_once_and_both_are_charged(
     assert session.book.get_total().nano == 97_000
     # The conversation has the question and the answer that fits, and nothing else.
     (turn,) = session.conversations.in_use.turns
-    assert [each.text for each in turn.messages] == ["Who?", ADA]
+    assert [each.text for each in turn.reply.messages] == ["Who?", ADA]
 
 
 def test_a_mode_without_effect_is_left_and_remembered(session: KernelSession, server: ScriptedServer) -> None:
