@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ..errors import InvalidRequestError
 from .messages import ChatRequest
 from .parameters import find_parameters
+from .thinking_control import turns_off
 
 __all__ = ["Refusals", "Way", "ways_after"]
 
@@ -34,16 +35,34 @@ class Way(NamedTuple):
 
 
 @dataclass(eq=False, slots=True)
+class ThinkingSwitch:
+    """Whether the switch that turns the thinking of one model off has any effect.
+
+    It has none where the model thought when it was told not to, and never before did as it was told: behind
+    a relay, one server may know the switch and the next one not. Of levels and numbers of tokens nothing is
+    concluded, as a model may need no thought for an easy question, or keep it to itself; nor of "off" where
+    it stands for the shortest thinking, because the model always thinks.
+    """
+
+    obeyed: bool = False
+    ignored: bool = False
+
+
+@dataclass(eq=False, slots=True)
 class Refusals:
-    """What a server has refused: of a request, by its kind and what exactly was asked for."""
+    """What a server has refused: of a request, by its kind and what exactly was asked for.
+
+    `switches` are those of its models that turn thinking off.
+    """
 
     known: set[tuple[str, Hashable]] = field(default_factory=set)
+    switches: dict[str, ThinkingSwitch] = field(default_factory=dict)
 
     def ways(self, request: ChatRequest, *, stream: bool) -> list[Way]:
         """Return the ways in which a request may be asked, the best first."""
         asked = {
             "prefix": bool(request.prefix) and not request.prefix_way.words,
-            "think": bool(request.thinking),
+            "think": bool(request.thinking) and not self._is_ignored(request),
             "usage": stream,
         }
         choices = [
@@ -51,6 +70,24 @@ class Refusals:
             for name in Way._fields
         ]
         return [Way(*each) for each in product(*choices)]
+
+    def note_thinking(self, request: ChatRequest, *, thought: bool, told: bool) -> bool:
+        """Remember whether a model thought, `told` not to; return whether it is not told so again."""
+        if not _turns_off(request):
+            return False
+        switch = self.switches.setdefault(request.model, ThinkingSwitch())
+        if told:
+            switch.obeyed = switch.obeyed or not thought
+            switch.ignored = not switch.obeyed
+        return switch.ignored or not told
+
+    def _is_ignored(self, request: ChatRequest) -> bool:
+        """Return whether the model thinks whatever it is told; "off" is tried again after any other level."""
+        switch = self.switches.get(request.model)
+        if switch is None:
+            return False
+        switch.ignored = switch.ignored and _turns_off(request)
+        return switch.ignored
 
     def note(self, request: ChatRequest, way: Way, first: Way) -> None:
         """Remember what the server took in this way, and not in the first."""
@@ -62,6 +99,10 @@ class Refusals:
 def _key(name: str, request: ChatRequest) -> Hashable:
     thinking = json.dumps(request.thinking, sort_keys=True) if name == "think" else ""
     return request.model, thinking
+
+
+def _turns_off(request: ChatRequest) -> bool:
+    return turns_off(request.server, request.model, request.parameters.get("think"))
 
 
 def ways_after(error: InvalidRequestError, request: ChatRequest, way: Way, ways: list[Way]) -> list[Way]:

@@ -66,6 +66,10 @@ class Stream(Cancellation):
     def __next__(self) -> Chunk:
         return next(self._chunks)
 
+    def note_thinking(self, *, thought: bool) -> bool:
+        """Remember whether the answer came with thinking; return whether "off" is not sent again."""
+        return self._refusals.note_thinking(self._request, thought=thought, told=self.thinking_sent)
+
     def _answer(self) -> Iterator[Chunk]:
         """Send the request and yield what comes; see `retry` for what follows an error."""
         if self._whole:

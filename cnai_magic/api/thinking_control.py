@@ -15,7 +15,7 @@ from typing import Any
 
 from .extra_fields import join_fields
 
-__all__ = ["LEVELS", "describe_control", "describe_effect", "thinking_fields"]
+__all__ = ["LEVELS", "describe_control", "describe_effect", "has_thought", "thinking_fields", "turns_off"]
 
 LEVELS = ("off", "low", "medium", "high", "max")
 """The values of `think` beside a number of tokens."""
@@ -24,6 +24,8 @@ _Fields = Mapping[str, Any]
 # Tokens of thinking that a level stands for where a server takes tokens only, and the other way round.
 _TOKENS = {"low": 1_024, "medium": 4_096, "high": 16_384}
 _UP_TO = {"low": 2_048, "medium": 8_192, "high": 32_768}
+# Some servers count the tags around a thought that has no text.
+_TOKENS_OF_NO_THOUGHT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ _SWITCH_OFF: _Fields = {"enable_thinking": False}
 _SWITCH_ON: _Fields = {"enable_thinking": True}
 _TEMPLATE_OFF: _Fields = {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
 _TEMPLATE_ON: _Fields = {"chat_template_kwargs": {"enable_thinking": True, "thinking": True}}
+_SHORTEST: _Fields = {"reasoning_effort": "minimal"}
 _ALWAYS = r"deepseek-r1|kimi-k2.7-code|kimi-k2-thinking|minimax-m[12]|qwq|ernie-x1|step-"
 
 _TABLE: tuple[_Row, ...] = (
@@ -159,7 +162,7 @@ _TABLE: tuple[_Row, ...] = (
     # platform.openai.com/docs/api-reference/chat/create, learn.microsoft.com (ReasoningEffort)
     _Row("", r"gpt-5\.1", {"reasoning_effort": "none"}, levels="low medium high high"),
     _Row("", r"gpt-(5\.|[6-9])", {"reasoning_effort": "none"}, levels="low medium high xhigh"),
-    _Row("", r"gpt-5", {"reasoning_effort": "minimal"}, levels="low medium high high"),
+    _Row("", r"gpt-5", _SHORTEST, levels="low medium high high"),
     _Row("", r"o\d|gpt-oss", None, levels="low medium high high"),
 )
 # The API reference's own words, for what nothing is known of.
@@ -186,15 +189,28 @@ def describe_control(server: str, model: str) -> str:
     return ", ".join([*parts, *["N"] * bool(row.budget)])
 
 
-def describe_effect(think: object, *, thought: bool, sent: bool) -> str:
+def turns_off(server: str, model: str, think: object) -> bool:
+    """Return whether a request turns thinking off, and does not only ask for the shortest."""
+    off = _find_row(server, model).off
+    return think == "off" and bool(off) and off != _SHORTEST
+
+
+def has_thought(think: object, text: str, tokens: int) -> bool:
+    """Return whether an answer came with thinking: its text, or tokens that the server counted for it."""
+    return bool(text.strip()) or tokens > (_TOKENS_OF_NO_THOUGHT if think == "off" else 0)
+
+
+def describe_effect(think: object, *, thought: bool, sent: bool, given_up: bool = False) -> str:
     """Return what a person should know who set `think`; "" where it had its effect.
 
-    `thought` tells that the answer came with thinking, `sent` that the server was told what to do.
+    `thought` tells that the answer came with thinking, `sent` that the server was told what to do,
+    `given_up` that it is not told so again.
     """
     if think is None:
         return ""
     if think == "off":
-        return "the server did not turn thinking off" if thought else ""
+        again = " and is not asked again" * given_up
+        return f"the server did not turn thinking off{again}" if thought else ""
     if not sent:
         return "the server takes no level of thinking for this model"
     return "" if thought else "no thinking was reported"

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from ..api.answering_model import find_answering_model
 from ..api.messages import ChatRequest, Chunk
-from ..api.thinking_control import describe_effect
+from ..api.thinking_control import describe_effect, has_thought
 from ..api.token_usage import Usage
 from ..api.usage import complete_usage, estimate_usage
 from ..money.budget import TokenBudget
@@ -221,8 +221,9 @@ class SentRequest:
         think, stream = self._request.parameters.get("think"), self.reader.stream
         if think is None or not stream.sent:
             return ""
-        thought = bool(arrived.reasoning.strip() or usage.reasoning_tokens)
-        return describe_effect(think, thought=thought, sent=stream.thinking_sent)
+        thought = has_thought(think, arrived.reasoning, usage.reasoning_tokens)
+        given_up = bool(thought or arrived.text.strip()) and stream.note_thinking(thought=thought)
+        return describe_effect(think, thought=thought, sent=stream.thinking_sent, given_up=given_up)
 
     def _describe_oddities(self, arrived: Arrived) -> str:
         """Return what is odd about the answer: what followed its end, and probabilities that did not come."""

@@ -50,6 +50,38 @@ def test_thinking_that_is_refused_is_left_out_from_then_on(
     assert [each.thinking_sent for each in (first, second, other)] == [False, False, True]
 
 
+MAX = ChatRequest("glm-4.7", HELLO, {"think": "max"})
+OTHER = ChatRequest("glm-4.5", HELLO, {"think": "off"})
+SHORTEST = ChatRequest("gpt-5-mini", HELLO, {"think": "off"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        # Each question with whether its answer came with thinking; then which ones were told about it.
+        ([(OFF, True), (OFF, True), (OFF, False)], [True, False, False]),
+        ([(OFF, True), (OTHER, True), (OTHER, True)], [True, True, False]),
+        # After another level, "off" is tried again; no level is left out.
+        (
+            [(OFF, True), (MAX, False), (MAX, False), (OFF, True), (OFF, True)],
+            [True, True, True, True, False],
+        ),
+        # A relay whose other servers know the switch.
+        ([(OFF, False), (OFF, True), (OFF, True)], [True, True, True]),
+        ([(SHORTEST, True), (SHORTEST, True)], [True, True]),
+    ],
+)
+def test_a_switch_without_effect_is_not_sent_again(
+    asked: list[tuple[ChatRequest, bool]], told: list[bool], server: ScriptedServer, client: Client
+) -> None:
+    server.always(sse("a"))
+    for request, thought in asked:
+        stream = client.stream(request)
+        assert list(stream)
+        stream.note_thinking(thought=thought)
+    assert [thinks for _, thinks in sent(server)] == told
+
+
 def test_a_refusal_in_fastapi_s_form_is_read(server: ScriptedServer, client: Client) -> None:
     detail = [
         {"type": "extra_forbidden", "loc": ["body", "thinking"], "msg": "Extra inputs are not permitted"}

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.api.thinking_control import LEVELS, describe_control, describe_effect, thinking_fields
+from cnai_magic.api.thinking_control import (
+    LEVELS,
+    describe_control,
+    describe_effect,
+    has_thought,
+    thinking_fields,
+    turns_off,
+)
 from cnai_magic.api.vendors import find_vendor
 
 DISABLED = {"thinking": {"type": "disabled"}}
@@ -131,6 +138,39 @@ def test_what_a_model_obeys_is_said_in_few_words(server: str, model: str, words:
 )
 def test_what_had_no_effect_is_said(think: object, thought: bool, sent: bool, words: str) -> None:
     assert describe_effect(think, thought=thought, sent=sent) == words
+
+
+@pytest.mark.parametrize(
+    ("server", "model", "think", "expected"),
+    [
+        ("", "glm-4.7", "off", True),
+        ("", "nobody-knows-it", "off", True),
+        ("", "glm-4.7", "low", False),
+        ("", "gpt-5-mini", "off", False),  # asked for the shortest thinking
+        ("moonshot", "kimi-k3", "off", False),  # the same
+        ("minimax", "minimax-m2.5", "off", False),  # always thinks
+    ],
+)
+def test_a_switch_turns_off_what_can_be_turned_off(
+    server: str, model: str, think: str, expected: bool
+) -> None:
+    assert turns_off(server, model, think) == expected
+
+
+@pytest.mark.parametrize(
+    ("think", "text", "tokens", "thought"),
+    [
+        ("off", "", 0, False),
+        ("off", "\n\n", 3, False),
+        ("off", "Hm", 0, True),
+        ("off", "", 90, True),
+        (5, "", 1, True),
+    ],
+)
+def test_tags_without_a_thought_are_not_thinking(
+    think: object, text: str, tokens: int, thought: bool
+) -> None:
+    assert has_thought(think, text, tokens) == thought
 
 
 def test_each_server_of_the_table_has_a_name() -> None:

@@ -65,9 +65,24 @@ def test_thinking_that_was_not_turned_off_is_said_and_counted(kernel: Kernel, se
     for cell in "ab":
         ran = kernel.run("%%cnai glm-4.7 --think off\nHi", cell)
         # Once in a session.
-        assert ran.final["footer"].endswith("the server did not turn thinking off") == (cell == "a")
+        assert ran.final["footer"].endswith(
+            "the server did not turn thinking off and is not asked again"
+        ) == (cell == "a")
         assert "20 → 9 tokens (8 thinking)" in ran.final["footer"]
     assert ["thinking" in each.json() for each in server.requests] == [True, False, False]
+
+
+def test_a_switch_that_is_ignored_is_said_once_and_not_sent_again(
+    kernel: Kernel, server: ScriptedServer
+) -> None:
+    server.always(thoughtful())
+    server.only_model = "glm-4.6"
+    said = "the server did not turn thinking off and is not asked again"
+    asked = ["off", "off", "high", "off"]
+    footers = [kernel.run(f"%%cnai glm-4.6 --think {each}\nHi", "a").final["footer"] for each in asked]
+    assert [said in footer for footer in footers] == [True, False, False, False]
+    thinking = [each.json().get("thinking", {}).get("type") for each in server.requests]
+    assert thinking == ["disabled", None, "enabled", "disabled"]
 
 
 def test_fields_and_thinking_of_settings_are_sent_kept_and_compared(
