@@ -97,7 +97,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"data_?inspection_?failed",  # Qwen
         r"content_?filter|content_?policy|ResponsibleAIPolicy|content_moderation",  # OpenAI, Azure, Moonshot
         r"SensitiveContent|RiskDetection|IllegalDetected",  # Ark, Hunyuan
-        r"sensitive_words|prompt_blocked|violation_fee",  # new-api
+        r"sensitive_(words|content)|prompt_blocked|violation_fee",  # new-api
         r"(prompt|input|answer|output)_(is_)?unsafe|unsafe_(content|prompt)",  # ERNIE
         r"censorship|safety_check|PROHIBITED_CONTENT|moderation_(blocked|failed)",  # StepFun, ZenMux, Gemini
     ),
@@ -147,7 +147,8 @@ SPELLINGS: tuple[Spelling, ...] = (
         ContentFilterError,
         "text",
         r"content exists risk|considered high risk|new_sensitive|\(102[67]\)",
-        r"sensitive (word|content|information)",
+        r"sensitive (word|content|information)|audit failed",
+        r"\b(contains?|is|are|invalid),? ?.{0,12}\b(?<!case.)sensitive\b",
         r"may contain (inappropriate|sensitive|unsafe)|inappropriate content|unsafe content",
         r"guardrail|ContentPolicyViolation|by (the |our )?(content|safety) filter",
         r"content (management|safety) policy|content policy|safety system|usage polic(y|ies)\b.{0,40}violat",
@@ -188,7 +189,8 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"exceed\w*.{0,60}(context|token limit|limit of \d+ tokens|maximum number of tokens)",
         r"exceed\w*.{0,30}max\w*.{0,15}(input|prompt|token|context|length)",
         r"\b(prompt|input|messages?|request|conversation|query)\b.{0,40}\btoo (long|large|many tokens)",
-        r"too many (input |prompt )?tokens\b(?! per)|token length too long|range of input length|max_seq_len",
+        r"too many (input |prompt )?tokens\b(?! per)|token (length too long|count over limit)",
+        r"range of input length|max_seq_len",
         r"`inputs`|max\w* input (characters|tokens|length)|longer than the (maximum|model|context)",
         r"greater than the context|context the overflows|context length of only|ContextWindowExceeded",
         r"current length is .{0,30}limit is",

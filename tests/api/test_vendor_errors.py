@@ -461,6 +461,11 @@ ROWS += [
         "sensitive_words_detected",
         "new_api_error",
     ),
+    row("filter, ERNIE's older words", 400, FILTER, "the content of message field is invalid, sensitive"),
+    row("filter, Baichuan", 400, FILTER, "Input text contains sensitive", "invalid_request_error"),
+    row("no filter", 400, InvalidRequestError, "field type: the value is case sensitive"),
+    row("filter, Spark", 200, FILTER, "input content audit failed", "10013"),
+    row("context, Spark", 200, ContextLengthError, "token count over limit", "10907"),
     row("filter, new-api prompt", 400, FILTER, "x", "prompt_blocked", "new_api_error"),
     (
         "filter, MiniMax event",
