@@ -24,7 +24,7 @@ from .reply import join_messages
 from .staleness import digest_turns, list_stale
 from .turn import Turn
 
-__all__ = ["CellPosition", "Context", "Conversation", "Turn", "count_lost_images"]
+__all__ = ["CellPosition", "Context", "KernelConversation", "Turn", "count_lost_images"]
 
 _TICK = timedelta(microseconds=1)
 
@@ -49,8 +49,8 @@ class Context(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Conversation:
-    """Turns in order, and the system message that leads them.
+class KernelConversation:
+    """Turns in order, and the system message that leads them; plain Python sees it as a `Conversation`.
 
     `detached` holds the turns that their cells no longer ask: they are not sent any more, and come back with
     all attempts when they are asked again. `absent` are those whose cells were deleted from the `document`:
@@ -64,7 +64,7 @@ class Conversation:
     turns: list[Turn] = field(default_factory=list)
     detached: dict[CellPosition, Turn] = field(default_factory=dict)
     begun_by: CellPosition | None = None
-    origin: Conversation | None = field(default=None, repr=False)
+    origin: KernelConversation | None = field(default=None, repr=False)
     made_at: datetime | None = None
     former_names: list[str] = field(default_factory=list)
     renamed_by: str | None = None
@@ -99,11 +99,11 @@ class Conversation:
         """Whether it was forked from another one."""
         return self.origin is not None
 
-    def is_fork_of(self, other: Conversation) -> bool:
+    def is_fork_of(self, other: KernelConversation) -> bool:
         """Tell whether this was forked from another one, or from a fork of it."""
         return any(each is other for each in self._follow_origins())
 
-    def took_over(self, other: Conversation, turn: Turn) -> bool:
+    def took_over(self, other: KernelConversation, turn: Turn) -> bool:
         """Tell whether this is a fork of another one, made after a cell had its turn there."""
         made = None
         for each in (self, *self._follow_origins()):
@@ -112,7 +112,7 @@ class Conversation:
             made = each.made_at
         return False
 
-    def is_kin_of(self, other: Conversation) -> bool:
+    def is_kin_of(self, other: KernelConversation) -> bool:
         """Tell whether two conversations have a beginning in common."""
         return [self, *self._follow_origins()][-1] is [other, *other._follow_origins()][-1]
 
@@ -121,7 +121,7 @@ class Conversation:
         """How many forks led to it."""
         return len(list(self._follow_origins()))
 
-    def _follow_origins(self) -> Iterator[Conversation]:
+    def _follow_origins(self) -> Iterator[KernelConversation]:
         origin = self.origin
         while origin is not None:
             yield origin
@@ -330,7 +330,7 @@ class Conversation:
         self._detach(turn)
         return turn
 
-    def take_in(self, other: Conversation, made: datetime) -> None:
+    def take_in(self, other: KernelConversation, made: datetime) -> None:
         """Add the turns of a conversation that was read at `made`; they replace those read before."""
         turns = [
             replace(turn, position=CellPosition(None, number), first_run=made)

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..nearest import find_nearest
 from ..next_steps import begin_conversation, name_conversation, rename_conversation, use_conversation
 from .attempt import Attempt
-from .conversation import Conversation
+from .conversation import KernelConversation
 from .forking import fork as begin_fork
 from .forking import fork_again
 from .order import UNKNOWN_ORDER, CellPosition, Clock, Document
@@ -46,7 +46,7 @@ class Conversations:
     """The named conversations of a kernel, one of which is in use."""
 
     def __init__(self) -> None:
-        self._named: dict[str, Conversation] = {"main": Conversation("main")}
+        self._named: dict[str, KernelConversation] = {"main": KernelConversation("main")}
         self.current = "main"
         self.clock = Clock()
         self.document = UNKNOWN_ORDER
@@ -54,13 +54,13 @@ class Conversations:
         # The IDs of all turns that there ever were.
         self._met: set[str] = set()
 
-    def __iter__(self) -> Iterator[Conversation]:
+    def __iter__(self) -> Iterator[KernelConversation]:
         return iter(self._named.values())
 
     def __contains__(self, name: str) -> bool:
         return self.find(name) is not None
 
-    def __getitem__(self, name: str) -> Conversation:
+    def __getitem__(self, name: str) -> KernelConversation:
         found = self.find(name)
         if found is None:
             near = find_nearest(name, self._named)
@@ -71,14 +71,14 @@ class Conversations:
             )
         return found
 
-    def find(self, name: str) -> Conversation | None:
+    def find(self, name: str) -> KernelConversation | None:
         """Return the conversation of a name, or the one that had it before it was renamed."""
         if name in self._named:
             return self._named[name]
         return next((each for each in reversed(self._named.values()) if name in each.former_names), None)
 
     @property
-    def in_use(self) -> Conversation:
+    def in_use(self) -> KernelConversation:
         """The conversation in use."""
         return self._named[self.current]
 
@@ -96,7 +96,7 @@ class Conversations:
 
     # -- which one is asked ---------------------------------------------------------------------
 
-    def find_asked_again(self, position: CellPosition) -> Conversation:
+    def find_asked_again(self, position: CellPosition) -> KernelConversation:
         """Return the conversation in which a question is asked: the one of its turn, if it has one.
 
         Where a fork of that one is in use, made after the cell had its turn, the question is asked in the
@@ -131,7 +131,7 @@ class Conversations:
 
     def find_begun_at(
         self, position: CellPosition, name: str = "", *, fork: bool = False
-    ) -> Conversation | None:
+    ) -> KernelConversation | None:
         """Return the conversation that was begun at a position: a cell that runs again goes on in it."""
         for each in self:
             begun = each.begun_by
@@ -161,7 +161,7 @@ class Conversations:
 
     # -- begun, used, removed -------------------------------------------------------------------
 
-    def draft(self, name: str = "") -> Conversation:
+    def draft(self, name: str = "") -> KernelConversation:
         """Return a new conversation, not among these yet; unnamed it is `chat-2`, `chat-3` and so on."""
         if not name:
             number = len(self._named) + 1
@@ -179,7 +179,7 @@ class Conversations:
                 why=f"a name is one word, of at most {_LONGEST_NAME} characters",
                 next_step=name_conversation(),
             )
-        return Conversation(name, document=self.document)
+        return KernelConversation(name, document=self.document)
 
     @staticmethod
     def is_name(name: str) -> bool:
@@ -187,7 +187,7 @@ class Conversations:
         is_word = not name.startswith("-") and name.split() == [name] and name.isprintable()
         return is_word and len(name) <= _LONGEST_NAME
 
-    def add(self, conversation: Conversation) -> Conversation:
+    def add(self, conversation: KernelConversation) -> KernelConversation:
         """Add a conversation, unless there is one of its name; return the one that stays."""
         if conversation.name not in self._named:
             conversation.arrange(self.document)
@@ -198,20 +198,20 @@ class Conversations:
         known = self._named.get(name)
         return self.is_name(name) and (known is None or not (known.turns or known.absent))
 
-    def put(self, conversation: Conversation) -> None:
+    def put(self, conversation: KernelConversation) -> None:
         """Add a conversation, or replace an empty one; raises InputError where its name is taken."""
         if not self.is_free(conversation.name):
             self.draft(conversation.name)
         conversation.arrange(self.document)
         self._named[conversation.name] = conversation
 
-    def use(self, name: str) -> Conversation:
+    def use(self, name: str) -> KernelConversation:
         """Make a conversation the one in use; raises InputError where there is none of this name."""
         found = self[name]
         self.current = found.name
         return found
 
-    def new(self, name: str = "", by: CellPosition = _NOWHERE) -> Conversation:
+    def new(self, name: str = "", by: CellPosition = _NOWHERE) -> KernelConversation:
         """Begin a conversation and go on in it; the command that began it goes on in it again."""
         conversation = self.find_begun_at(by, name)
         if conversation is None:
@@ -221,7 +221,7 @@ class Conversations:
 
     def fork(
         self, name: str = "", at: int | None = None, by: CellPosition = _NOWHERE
-    ) -> tuple[Conversation, list[Attempt]]:
+    ) -> tuple[KernelConversation, list[Attempt]]:
         """Fork the conversation in use, and go on in the fork; see `forking.fork`.
 
         The command that made a fork makes it again; which also returns answers: see `fork_again`.
@@ -267,7 +267,7 @@ class Conversations:
                 turn.attempts = [_rename(each, old, new) for each in turn.attempts]
         return old
 
-    def delete(self, name: str) -> Conversation | None:
+    def delete(self, name: str) -> KernelConversation | None:
         """Remove a conversation and return it, None where it was deleted before.
 
         Where it was in use, `main` is now. Raises InputError where there never was one of this name.
@@ -281,7 +281,7 @@ class Conversations:
             if turn.position.cell is not None and turn.position.is_asked_again:
                 self._removed.first_runs.setdefault(turn.position.cell, turn.first_run)
         if self.current == conversation.name:
-            self.current = self.add(Conversation("main")).name
+            self.current = self.add(KernelConversation("main")).name
         return conversation
 
     def discard_unused(self, name: str) -> None:
@@ -333,12 +333,12 @@ class Conversations:
         self._removed.dropped = removed.dropped | self._removed.dropped
         self._met |= removed.turns
 
-    def find_turns(self, cell: str) -> list[tuple[Conversation, Turn]]:
+    def find_turns(self, cell: str) -> list[tuple[KernelConversation, Turn]]:
         """Return all turns of a cell, each with its conversation."""
         return [(each, turn) for each in self for turn in each.find_turns(cell)]
 
 
-def _list_names(conversation: Conversation) -> Sequence[str]:
+def _list_names(conversation: KernelConversation) -> Sequence[str]:
     return conversation.name, *conversation.former_names
 
 
@@ -353,7 +353,7 @@ def _find_asked(turns: Iterable[Turn], position: CellPosition) -> list[Turn]:
     ]
 
 
-def _find_last_asked(conversation: Conversation, position: CellPosition) -> float:
+def _find_last_asked(conversation: KernelConversation, position: CellPosition) -> float:
     """Return when a question was last asked in a conversation; a turn from before a fork was not."""
     turns = _find_asked(conversation.every_turn, position)
     return max((turn.asked.timestamp() for turn in turns if turn.asked), default=0.0)

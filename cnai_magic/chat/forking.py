@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from .attempt import Attempt
-from .conversation import Conversation
+from .conversation import KernelConversation
 from .order import CellPosition
 from .turn import Turn
 
@@ -15,12 +15,12 @@ __all__ = ["fork", "fork_again"]
 
 
 def fork(
-    origin: Conversation,
+    origin: KernelConversation,
     name: str,
     at: int | None = None,
     now: datetime | None = None,
     by: CellPosition | None = None,
-) -> Conversation:
+) -> KernelConversation:
     """Return a conversation that begins as its origin does, up to the turn `at`.
 
     Where that is None, it takes what stands above the command `by`, all where its place is unknown. The turns
@@ -30,14 +30,14 @@ def fork(
     if at:
         origin.turn(at)
     made = now or datetime.now(timezone.utc)
-    new = Conversation(
+    new = KernelConversation(
         name, origin.system, origin=origin, made_at=made, begun_by=by, document=origin.document
     )
     _begin(new, origin, at, made)
     return new
 
 
-def fork_again(old: Conversation, at: int | None, kin: Iterable[Conversation]) -> list[Attempt]:
+def fork_again(old: KernelConversation, at: int | None, kin: Iterable[KernelConversation]) -> list[Attempt]:
     """Let a fork begin anew as its origin does; what it was asked since it was made stays.
 
     What cells above the fork were asked again in it, or in another of the `kin`, goes back to the origin
@@ -76,7 +76,7 @@ def fork_again(old: Conversation, at: int | None, kin: Iterable[Conversation]) -
     return returned
 
 
-def _begin(new: Conversation, origin: Conversation, at: int | None, made: datetime) -> None:
+def _begin(new: KernelConversation, origin: KernelConversation, at: int | None, made: datetime) -> None:
     """Let a fork have the turns of its origin that stand above its command, or the first `at`."""
     is_above = _find_above(new, made)
     # A number counts what the document shows now.
@@ -92,13 +92,13 @@ def _begin(new: Conversation, origin: Conversation, at: int | None, made: dateti
     }
 
 
-def _find_place(new: Conversation) -> int | None:
+def _find_place(new: KernelConversation) -> int | None:
     """Return the place of the command that made a fork, None where it is unknown."""
     by = new.begun_by
     return None if by is None or by.cell is None else new.document.places.get(by.cell)
 
 
-def _find_above(new: Conversation, made: datetime) -> Callable[[Turn], bool]:
+def _find_above(new: KernelConversation, made: datetime) -> Callable[[Turn], bool]:
     """Return what tells whether a turn stands above the command that made a fork.
 
     Where its place is unknown, those do that were first asked before it.
@@ -110,7 +110,10 @@ def _find_above(new: Conversation, made: datetime) -> Callable[[Turn], bool]:
 
 
 def _take_back(
-    origin: Conversation, forks: Iterable[Conversation], made: datetime, is_above: Callable[[Turn], bool]
+    origin: KernelConversation,
+    forks: Iterable[KernelConversation],
+    made: datetime,
+    is_above: Callable[[Turn], bool],
 ) -> list[Attempt]:
     """Add to an origin what cells above a fork asked again in forks, the latest answers last."""
     asked = [

@@ -8,7 +8,7 @@ from uuid import uuid4
 from IPython.display import display
 
 from ..chat.attempt import Attempt
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.markdown.typed_lines import keep_lines
 from ..languages import translate
@@ -49,7 +49,7 @@ class StaticView(View):
 class Transcript:
     """Shows a conversation from top to bottom, or only its turn at `index`."""
 
-    def __init__(self, conversation: Conversation, index: int | None = None) -> None:
+    def __init__(self, conversation: KernelConversation, index: int | None = None) -> None:
         turns = list(enumerate(conversation.turns, 1))
         self._turns = turns if index is None else turns[index : index + 1]
         self._name = conversation.name

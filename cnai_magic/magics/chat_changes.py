@@ -12,7 +12,7 @@ from ..notebook.record import build_event_metadata
 
 if TYPE_CHECKING:
     from ..chat.attempt import Attempt
-    from ..chat.conversation import Conversation
+    from ..chat.conversation import KernelConversation
     from ..chat.conversations import Conversations
     from ..chat.order import CellPosition
     from ..session.kernel_session import KernelSession
@@ -31,7 +31,7 @@ class Command:
     session: KernelSession
     notebook: Callable[[], Path | None]
     position: CellPosition
-    chosen: Conversation | None = None
+    chosen: KernelConversation | None = None
 
     @property
     def conversations(self) -> Conversations:
@@ -39,7 +39,7 @@ class Command:
         return self.session.conversations
 
     @property
-    def in_use(self) -> Conversation:
+    def in_use(self) -> KernelConversation:
         """The conversation that it is about: the one in use, unless another one was chosen."""
         return self.chosen or self.session.conversations.in_use
 
@@ -60,13 +60,13 @@ class Command:
         return Recorded(shown, record, changed)
 
 
-def describe_beginning(conversation: Conversation) -> dict[str, Any]:
+def describe_beginning(conversation: KernelConversation) -> dict[str, Any]:
     """Return what a record tells of the command that began a conversation."""
     by = conversation.begun_by
     return {} if by is None else {"began": True, "ordinal": by.index_in_cell}
 
 
-def count_turns(conversations: Iterable[Conversation], *, attempts: bool = True) -> str:
+def count_turns(conversations: Iterable[KernelConversation], *, attempts: bool = True) -> str:
     """Say how many turns there are, and how many answers with all attempts."""
     found = [each for each in conversations if each.turns]
     turns = sum(len(each.turns) for each in found)

@@ -25,7 +25,7 @@ from .chat_changes import Command, count_turns, describe_beginning
 
 if TYPE_CHECKING:
     from ..chat.attempt import Attempt
-    from ..chat.conversation import Conversation
+    from ..chat.conversation import KernelConversation
 
 __all__ = ["export", "import_", "restore"]
 
@@ -68,7 +68,7 @@ def export(command: Command, arguments: Namespace) -> object:
     """Write the conversation in use to a file."""
     conversation = command.in_use
     path = Path(arguments.path)
-    write: dict[str, Callable[[Conversation], str]] = {
+    write: dict[str, Callable[[KernelConversation], str]] = {
         ".ipynb": lambda each: write_notebook(_clean_texts(each)).decode(),
         ".md": lambda each: to_markdown(_clean_texts(_set_sent_system(each))),
         ".json": lambda each: to_messages(_clean_texts(_set_sent_system(each))),
@@ -88,7 +88,7 @@ def export(command: Command, arguments: Namespace) -> object:
     return Line(f"Written to {path}: {count_turns([conversation], attempts=suffix == '.ipynb')}")
 
 
-def _clean_texts(conversation: Conversation) -> Conversation:
+def _clean_texts(conversation: KernelConversation) -> KernelConversation:
     """Return the conversation without control sequences and keys in its texts."""
 
     def cleaned(attempt: Attempt) -> Attempt:
@@ -128,7 +128,7 @@ def _clean_json(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def _set_sent_system(conversation: Conversation) -> Conversation:
+def _set_sent_system(conversation: KernelConversation) -> KernelConversation:
     """Return the conversation with the system message that is sent, which may be that of the settings."""
     if conversation.system is not None or not conversation.turns:
         return conversation
@@ -162,7 +162,7 @@ def import_(command: Command, arguments: Namespace) -> object:
     )
 
 
-def _read_from_notebook(path: Path, chosen: str) -> tuple[Conversation, list[str]]:
+def _read_from_notebook(path: Path, chosen: str) -> tuple[KernelConversation, list[str]]:
     restored = restore_notebook(path)
     found = {name: each for name, each in restored.conversations.items() if each.turns}
     if not found:

@@ -20,7 +20,7 @@ from .chat_files import export
 from .page_requests import find_conversation, find_turn, read_id, read_name, read_number, read_text
 
 if TYPE_CHECKING:
-    from ..chat.conversation import Conversation
+    from ..chat.conversation import KernelConversation
     from ..chat.turn import Turn
     from .shell_session import ShellSession
 
@@ -90,7 +90,7 @@ def _export(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     export(command, Namespace(path=str(path), force=False))
 
 
-def _show_again(shell_session: ShellSession, conversation: Conversation, turn: Turn) -> None:
+def _show_again(shell_session: ShellSession, conversation: KernelConversation, turn: Turn) -> None:
     """Show what is in force of a turn in the output of its cell, with the state of all conversations.
 
     Where the output is not of this kernel, the page finds it by its turn.
@@ -101,7 +101,7 @@ def _show_again(shell_session: ShellSession, conversation: Conversation, turn: T
     show_in_force(session, turn.display_id or uuid4().hex, shown, conversation.name)
 
 
-def _show_last_again(shell_session: ShellSession, conversation: Conversation) -> None:
+def _show_last_again(shell_session: ShellSession, conversation: KernelConversation) -> None:
     in_cells = [each for each in conversation.turns if each.position.cell is not None]
     if in_cells:
         _show_again(shell_session, conversation, in_cells[-1])

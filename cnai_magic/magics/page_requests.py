@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.turn import Turn
 from ..errors import InputError
@@ -52,13 +52,13 @@ def read_text(request: Mapping[str, Any], name: str) -> str:
     return found
 
 
-def find_conversation(conversations: Conversations, request: Mapping[str, Any]) -> Conversation:
+def find_conversation(conversations: Conversations, request: Mapping[str, Any]) -> KernelConversation:
     """Return the conversation that a request names, the one in use where it names none."""
     name = read_name(request, "conversation")
     return conversations[name] if name else conversations.in_use
 
 
-def find_turn(conversation: Conversation, request: Mapping[str, Any]) -> Turn:
+def find_turn(conversation: KernelConversation, request: Mapping[str, Any]) -> Turn:
     """Return the turn that a request names by its ID."""
     turn_id = read_id(request, "turn")
     found = next((each for each in conversation.turns if each.id == turn_id), None)

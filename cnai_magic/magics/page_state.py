@@ -12,7 +12,7 @@ from ..redaction import clean, to_one_line
 from .page_requests import read_id
 
 if TYPE_CHECKING:
-    from ..chat.conversation import Conversation
+    from ..chat.conversation import KernelConversation
     from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
@@ -80,7 +80,7 @@ def _describe_outline(shell_session: ShellSession, request: Mapping[str, Any]) -
     return {"conversations": [_outline(each, session) for each in session.conversations]}
 
 
-def _outline(conversation: Conversation, session: KernelSession) -> dict[str, Any]:
+def _outline(conversation: KernelConversation, session: KernelSession) -> dict[str, Any]:
     numbered = list(enumerate(conversation.turns, 1))
     origin = conversation.origin
     return {

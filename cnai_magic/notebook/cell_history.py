@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.turn import Turn
 from .record import SCHEMA, build_answer_record, format_time
@@ -32,7 +32,7 @@ class Kept:
     """
 
     time: datetime
-    turns: Sequence[tuple[Conversation, Turn, bool]] = ()
+    turns: Sequence[tuple[KernelConversation, Turn, bool]] = ()
     state: Conversations | None = None
 
     def __bool__(self) -> bool:
@@ -84,7 +84,7 @@ def collect_kept(
     The state is kept where a run `changed` more than the turns that its outputs show, or has other turns.
     """
     known = set(held)
-    turns: list[tuple[Conversation, Turn, bool]] = []
+    turns: list[tuple[KernelConversation, Turn, bool]] = []
     for conversation, turn in conversations.find_turns(cell):
         changed = changed or not turn.display_id
         needed = {turn.attempt.id} if turn.display_id else {each.id for each in turn.attempts}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..chat.attempt import Attempt
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.conversations import Removed
 from .saved_outputs import SavedOutputs, SavedTurn, list_all_attempts
 from .saved_state import SavedConversation, SavedPlace, SavedState
@@ -25,7 +25,7 @@ class FoundConversations:
     """
 
     def __init__(self, outputs: SavedOutputs) -> None:
-        self.by_name = {"main": FoundConversation(Conversation("main"))}
+        self.by_name = {"main": FoundConversation(KernelConversation("main"))}
         self.current = "main"
         self.removed = Removed()
         self.notes: list[str] = []
@@ -41,7 +41,7 @@ class FoundConversations:
 
     def named(self, name: str) -> FoundConversation:
         """Return the conversation of a name; it begins where there is none."""
-        return self.by_name.setdefault(name, FoundConversation(Conversation(name)))
+        return self.by_name.setdefault(name, FoundConversation(KernelConversation(name)))
 
     # -- answers --------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class FoundConversations:
         self.current, self.removed = state.current, state.removed
 
     def _taken(self, saved: SavedConversation) -> FoundConversation:
-        conversation = Conversation(
+        conversation = KernelConversation(
             saved.name,
             saved.system,
             begun_by=saved.begun_by,
@@ -151,7 +151,7 @@ class FoundConversations:
                 be_fork(fork.conversation, origin.conversation)
 
 
-def be_fork(fork: Conversation, origin: Conversation) -> None:
+def be_fork(fork: KernelConversation, origin: KernelConversation) -> None:
     """Let a conversation be a fork of another one, unless it is one, or they came from each other."""
     if fork.origin is None and not fork.is_kin_of(origin) and origin.depth < _DEEPEST:
         fork.origin = origin

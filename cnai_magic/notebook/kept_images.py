@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..api.image_data import read_image_facts, to_data_url
 from ..api.message_parts import ImagePart, KeptImage, Part, short_name
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.images import scale_image
 from ..chat.turn import Turn
 from ..errors import InputError
@@ -27,7 +27,7 @@ _LARGEST = 50_000_000
 _MOST_NAMED = 5
 
 
-def find_images_again(conversations: Iterable[Conversation], folder: Path) -> list[str]:
+def find_images_again(conversations: Iterable[KernelConversation], folder: Path) -> list[str]:
     """Put images that are still in their files back into conversations; return notes about the others.
 
     Files are looked for in `folder`, that of the notebook.
@@ -44,7 +44,7 @@ def find_images_again(conversations: Iterable[Conversation], folder: Path) -> li
     return [f"images are not sent again, but named: {', '.join(names[:_MOST_NAMED])}{more}"]
 
 
-def _count(conversation: Conversation, turn: Turn) -> str:
+def _count(conversation: KernelConversation, turn: Turn) -> str:
     return (
         str(conversation.turns.index(turn) + 1) if turn in conversation.turns else "a cell that was changed"
     )

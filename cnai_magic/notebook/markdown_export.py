@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..api.messages import Message
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.markdown.typed_lines import keep_lines
 from ..redaction import replace_surrogates, strip_controls
@@ -14,12 +14,12 @@ from ..redaction import replace_surrogates, strip_controls
 __all__ = ["to_markdown"]
 
 
-def to_markdown(conversation: Conversation) -> str:
+def to_markdown(conversation: KernelConversation) -> str:
     """Return a conversation as a Markdown document; of each turn the attempt that is in force is written."""
     return replace_surrogates("\n\n".join(_write_parts(conversation)) + "\n")
 
 
-def _write_parts(conversation: Conversation) -> Iterator[str]:
+def _write_parts(conversation: KernelConversation) -> Iterator[str]:
     yield _write_heading(1, f"Conversation {conversation.name}")
     if conversation.system is not None:
         yield _write_section(2, "System message", keep_lines(conversation.system))

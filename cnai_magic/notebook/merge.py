@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
 from .restore import Restored
 
@@ -18,7 +18,7 @@ def merge(conversations: Conversations, restored: Restored) -> None:
     """
     fresh = not any(each.turns for each in conversations)
     removed = frozenset(conversations.removed.turns)
-    known: list[tuple[Conversation, Conversation]] = []
+    known: list[tuple[KernelConversation, KernelConversation]] = []
     both = (*conversations, *restored.conversations.values())
     named = {each.name for each in conversations} | {name for each in both for name in each.former_names}
     for theirs in restored.conversations.values():
@@ -51,7 +51,7 @@ def merge(conversations: Conversations, restored: Restored) -> None:
             conversations.discard_unused("main")
 
 
-def _merge_turns(mine: Conversation, theirs: Conversation, removed: Collection[str]) -> None:
+def _merge_turns(mine: KernelConversation, theirs: KernelConversation, removed: Collection[str]) -> None:
     own = mine.every_turn
     known = {attempt.id for turn in own for attempt in turn.attempts}
     by_id = {turn.id: turn for turn in own}

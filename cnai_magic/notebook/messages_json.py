@@ -10,7 +10,7 @@ from typing import Any
 from ..api.message_parts import Part, TextPart
 from ..api.messages import Message
 from ..chat.attempt import Attempt
-from ..chat.conversation import CellPosition, Conversation
+from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
 from ..errors import InputError
@@ -27,7 +27,7 @@ _MOST_NOTES = 20
 _NEXT_STEP = 'write [{"role": "user", "content": "…"}, …], or an object with that under "messages"'
 
 
-def to_messages(conversation: Conversation) -> str:
+def to_messages(conversation: KernelConversation) -> str:
     """Return a conversation as JSON: model and messages, the body of a request but for the next question."""
     sent, _ = conversation.messages("", len(conversation.turns), system=conversation.system)
     body: dict[str, Any] = {"messages": [message.body() for message in sent[:-1]]}
@@ -57,7 +57,7 @@ def from_messages(text: str, name: str) -> Read:
 class Read:
     """A conversation that was read, and `notes`: what was left out or changed, a short line for each."""
 
-    conversation: Conversation
+    conversation: KernelConversation
     notes: tuple[str, ...] = ()
 
 
@@ -81,7 +81,7 @@ class _Draft:
             raise InputError(
                 "no conversation is left of this", why="; ".join(self.notes[:3]), next_step=_NEXT_STEP
             )
-        conversation = Conversation(self._name(name), self.system)
+        conversation = KernelConversation(self._name(name), self.system)
         for about in self.turns:
             reply = Reply(**{"system": self.system or None, **about})
             conversation.record(CellPosition(), Attempt(reply, conversation.name))

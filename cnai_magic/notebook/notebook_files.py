@@ -19,7 +19,7 @@ from ..api.message_parts import ImagePart
 from ..api.parameters import BY_NAME
 from ..chat.attachments import name_images
 from ..chat.attempt import Attempt
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.markdown import escape_markdown
 from ..chat.prompts.braces import has_braces
 from ..chat.reply import Reply
@@ -113,7 +113,7 @@ def find_saved_answers(path: Path, cell: str | None, source: str, nth: int = 0) 
     return [attempt for each in own for attempt in read_answers(each)]
 
 
-def write_notebook(conversation: Conversation) -> bytes:
+def write_notebook(conversation: KernelConversation) -> bytes:
     """Return a notebook file that holds a conversation: it opens, runs, and restores.
 
     The same conversation is the same file.
@@ -185,7 +185,7 @@ def _read_cached_cells(path: Path, modified: int, size: int) -> tuple[SavedCell,
 # -- written ------------------------------------------------------------------------------------
 
 
-def _write_cells(conversation: Conversation) -> Iterator[dict[str, Any]]:
+def _write_cells(conversation: KernelConversation) -> Iterator[dict[str, Any]]:
     times = [each.reply.started for turn in conversation.turns for each in turn.attempts]
     begin, end = (min(times), max(times)) if times else (datetime.fromtimestamp(0, timezone.utc),) * 2
     yield {

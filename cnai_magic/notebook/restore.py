@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.conversations import Removed
 from ..chat.order import UNKNOWN_ORDER, Document
 from ..money.cost import Charge
@@ -42,7 +42,7 @@ class Restored:
     `cells` are the IDs and sources of all code cells, without their outputs.
     """
 
-    conversations: dict[str, Conversation] = field(default_factory=dict)
+    conversations: dict[str, KernelConversation] = field(default_factory=dict)
     current: str = "main"
     charges: list[Charge] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations, Removed
 from ..chat.order import CellPosition
 from ..chat.turn import Turn
@@ -97,7 +97,9 @@ def state_record(conversations: Conversations, most_attempts: int) -> dict[str, 
     }
 
 
-def _conversation(conversation: Conversation, index: Mapping[int, int], most_attempts: int) -> dict[str, Any]:
+def _conversation(
+    conversation: KernelConversation, index: Mapping[int, int], most_attempts: int
+) -> dict[str, Any]:
     # What was imported is in another file.
     standing = [each for each in conversation.turns if each.position.cell or not _is_imported(conversation)]
     turns = [*standing, *conversation.detached.values()]
@@ -121,14 +123,14 @@ def _conversation(conversation: Conversation, index: Mapping[int, int], most_att
     }
 
 
-def _deleted(conversation: Conversation, index: Mapping[int, int]) -> dict[str, Any]:
+def _deleted(conversation: KernelConversation, index: Mapping[int, int]) -> dict[str, Any]:
     about = {"name": conversation.name, "deleted": True}
     if conversation.origin is not None:
         about["origin"] = index[id(conversation.origin)]
     return {**about, **_unless_empty(made=_time(conversation.made_at))}
 
 
-def _is_imported(conversation: Conversation) -> bool:
+def _is_imported(conversation: KernelConversation) -> bool:
     return conversation.made_at is not None and not conversation.is_fork
 
 

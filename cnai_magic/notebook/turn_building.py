@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from ..chat.attempt import Attempt
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.order import CellPosition, Document, arrange
 from ..chat.turn import Turn
 
@@ -59,13 +59,13 @@ class FoundConversation:
     `lacking` counts the turns that are not in the notebook; `stated` tells that a state tells of it.
     """
 
-    conversation: Conversation
+    conversation: KernelConversation
     turns: dict[str, FoundTurn] = field(default_factory=dict)
     lacking: int = 0
     stated: bool = False
 
 
-def fill(found: FoundConversation, document: Document) -> Conversation:
+def fill(found: FoundConversation, document: Document) -> KernelConversation:
     """Put the turns of a conversation together, in the order of a document."""
     conversation = found.conversation
     conversation.document = document
@@ -96,7 +96,7 @@ def fill(found: FoundConversation, document: Document) -> Conversation:
     return conversation
 
 
-def _turn(found: FoundTurn, position: CellPosition, conversation: Conversation, number: int) -> Turn:
+def _turn(found: FoundTurn, position: CellPosition, conversation: KernelConversation, number: int) -> Turn:
     attempts = sorted(found.attempts.values(), key=lambda each: (each.number, each.reply.started))
     current = next(index for index, each in enumerate(attempts) if each.id == found.shown.id)
     first_run = found.first_run or _BEGINNING

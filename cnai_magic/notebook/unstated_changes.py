@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from ..chat.conversation import Conversation
+from ..chat.conversation import KernelConversation
 from ..chat.order import CellPosition
 from .found_conversations import FoundConversations, be_fork
 from .read_record import Event
@@ -64,7 +64,7 @@ class UnstatedChanges:
             return
         origin = found.named(event.conversation)
         before = found.by_name.get(event.name)
-        fork = FoundConversation(Conversation(event.name, event.system, made_at=event.made))
+        fork = FoundConversation(KernelConversation(event.name, event.system, made_at=event.made))
         # What it was asked itself, where it was forked again.
         own = before.turns if before is not None else {}
         fork.turns = {turn: each for turn, each in own.items() if not _is_older(each, event.made)}
@@ -107,7 +107,9 @@ class UnstatedChanges:
 
     def _rename(self, event: Event, cell: str | None) -> None:
         found = self._found
-        renamed = found.by_name.pop(event.conversation, None) or FoundConversation(Conversation(event.name))
+        renamed = found.by_name.pop(event.conversation, None) or FoundConversation(
+            KernelConversation(event.name)
+        )
         renamed.conversation.name, renamed.conversation.renamed_by = event.name, cell
         renamed.conversation.former_names.append(event.conversation)
         there = found.by_name.pop(event.name, None)
@@ -148,7 +150,7 @@ class UnstatedChanges:
         return found.turns.get(event.turn_id) if found is not None else None
 
 
-def _begin(conversation: Conversation, event: Event, by: CellPosition) -> None:
+def _begin(conversation: KernelConversation, event: Event, by: CellPosition) -> None:
     if event.began and by.cell is not None:
         conversation.begun_by = by
 

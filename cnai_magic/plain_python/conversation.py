@@ -1,8 +1,8 @@
-"""A conversation as plain Python sees it; `chat/conversation.py` has all of it."""
+"""A conversation as plain Python sees it: a part of what `KernelConversation` can do."""
 
 from __future__ import annotations
 
-from ..chat import conversation as chat
+from ..chat.conversation import KernelConversation
 from ..chat.reply import Reply
 from .checks import check_text
 
@@ -20,7 +20,7 @@ class Conversation:
             print(reply.prompt, "→", reply.text)
     """
 
-    def __init__(self, turns: chat.Conversation) -> None:
+    def __init__(self, turns: KernelConversation) -> None:
         self._turns = turns
 
     @property

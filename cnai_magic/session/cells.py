@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..chat.attempt import Attempt
 from ..chat.cell_run import CellOutput, CellRun
-from ..chat.conversation import CellPosition, Conversation
+from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.documents import Documents
 from ..money.book import SpendBook
@@ -109,8 +109,8 @@ class Cells:
             self._changing |= restored.changing
 
     def take_in(
-        self, conversation: Conversation, name: str, otherwise: str, by: CellPosition | None = None
-    ) -> Conversation:
+        self, conversation: KernelConversation, name: str, otherwise: str, by: CellPosition | None = None
+    ) -> KernelConversation:
         """Add a conversation that was read from a file, and go on in it.
 
         It is called `name`, or as it was called, or `otherwise` where there is another of that name. Its
@@ -124,7 +124,7 @@ class Cells:
             taken = next((each for each in known if each is not None and each.made_at is not None), None)
             if taken is None:
                 free = [each for each in (conversation.name, otherwise) if conversations.is_free(each)]
-                taken = Conversation(name or (free[0] if free else conversations.draft().name))
+                taken = KernelConversation(name or (free[0] if free else conversations.draft().name))
                 taken.begun_by = by if by.cell is not None else None
                 conversations.put(taken)
             taken.take_in(conversation, taken.made_at or conversations.clock.now())

@@ -14,7 +14,7 @@ from ..api.token_usage import Usage
 from ..api.usage import estimate_usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
-from ..chat.conversation import CellPosition, Conversation, count_lost_images
+from ..chat.conversation import CellPosition, KernelConversation, count_lost_images
 from ..chat.conversations import Conversations
 from ..chat.schemas import find_schema
 from ..chat.staleness import digest_turns
@@ -114,7 +114,7 @@ class Question:
     prompt: str
     system: str | None
     options: Options
-    conversation: Conversation
+    conversation: KernelConversation
     position: CellPosition
     turn: int
     attempt: int
@@ -167,7 +167,7 @@ def build_question(
     conversation = _choose_conversation(conversations, options, position)
     first_run = _find_first_run(conversations, position, former)
     # A question outside of any conversation has an empty one to itself.
-    before = Conversation(conversation.name) if options.once else conversation
+    before = KernelConversation(conversation.name) if options.once else conversation
     system = _choose_system(options, before, settings)
     context = before.context(
         parts or prompt, position, first_run, system=system, history_tokens=settings.history_tokens
@@ -254,7 +254,7 @@ def _build_continuation(
 
 def find_cut_turn(
     conversations: Conversations, chat: str, position: CellPosition, prompt: str = ""
-) -> tuple[Conversation, Turn]:
+) -> tuple[KernelConversation, Turn]:
     """Return the turn whose answer is to go on: that of the cell, or the last one of the conversation.
 
     Raises InputError where its answer is complete, or `prompt` is another question.
@@ -277,7 +277,9 @@ def find_cut_turn(
     return conversation, turn
 
 
-def _explain_complete(conversations: Conversations, conversation: Conversation, turn: Turn) -> InputError:
+def _explain_complete(
+    conversations: Conversations, conversation: KernelConversation, turn: Turn
+) -> InputError:
     """Return the error for an answer that cannot go on; another conversation may end in one that can."""
     prompt = turn.reply.prompt
     shown = prompt if len(prompt) <= _LONGEST_QUOTED else f"{prompt[:_LONGEST_QUOTED]}…"
@@ -303,7 +305,7 @@ def _collect_parameters(options: Options, settings: Cnai) -> dict[str, Parameter
 
 def _choose_conversation(
     conversations: Conversations, options: Options, position: CellPosition
-) -> Conversation:
+) -> KernelConversation:
     if options.new:
         # A cell that began a conversation and is run again asks its first question again.
         return conversations.find_begun_at(position, options.chat) or conversations.draft(options.chat)
@@ -316,7 +318,7 @@ def _choose_conversation(
     return again if turn is not None and turn.attempt.chosen and again.is_fork_of(named) else named
 
 
-def _choose_system(options: Options, conversation: Conversation, settings: Cnai) -> str:
+def _choose_system(options: Options, conversation: KernelConversation, settings: Cnai) -> str:
     texts = (options.system, conversation.system, settings.system, options.instructions)
     return replace_surrogates(next(text for text in texts if text is not None))
 

@@ -24,7 +24,7 @@ from cnai_magic.api.messages import ChatRequest, Chunk
 from cnai_magic.api.stream import Stream
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Cost
 from cnai_magic.notebook.markdown_export import to_markdown
@@ -83,7 +83,7 @@ def _ask(folder: Path, turns: int, rounds: int) -> None:
 def _export(turns: int) -> None:
     """Write a long conversation in each form; once, since it takes seconds."""
     conversation = _conversation(turns)
-    forms: dict[str, Callable[[Conversation], object]] = {
+    forms: dict[str, Callable[[KernelConversation], object]] = {
         ".ipynb": write_notebook,
         ".md": to_markdown,
         ".json": to_messages,
@@ -110,8 +110,8 @@ def _text(words: int, seed: int) -> str:
     return " ".join(chosen.choice(_WORDS) for _ in range(words))
 
 
-def _conversation(turns: int) -> Conversation:
-    conversation = Conversation("main")
+def _conversation(turns: int) -> KernelConversation:
+    conversation = KernelConversation("main")
     for number in range(turns):
         reply = Reply(
             _text(300, number),

@@ -11,7 +11,7 @@ from IPython import get_ipython
 from IPython.display import Markdown, display
 
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.display.widget import WidgetView
 from cnai_magic.session.question import Options, Question
 from cnai_magic.session.view import PACE, Batch
@@ -75,7 +75,7 @@ class _Ours:
 
     def begin(self) -> None:
         request = ChatRequest("deepseek-chat", (Message("user", "Explain"),))
-        conversation = Conversation("main")
+        conversation = KernelConversation("main")
         question = Question(
             request,
             prompt="Explain",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cnai_magic.api.messages import Message
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.attempt import Attempt
-from cnai_magic.chat.conversation import CellPosition, Conversation, Turn
+from cnai_magic.chat.conversation import CellPosition, KernelConversation, Turn
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.forking import fork
 from cnai_magic.chat.reply import Reply
@@ -19,7 +19,7 @@ from tests.properties import random_examples
 
 
 def ask(
-    conversation: Conversation, prompt: str, position: CellPosition | None = None, answer: str = ""
+    conversation: KernelConversation, prompt: str, position: CellPosition | None = None, answer: str = ""
 ) -> list[str]:
     """Ask as a session does, and return the contents of the messages that are sent."""
     position = position or CellPosition()
@@ -28,12 +28,12 @@ def ask(
     return [message.content for message in messages]
 
 
-def prompts(conversation: Conversation) -> list[str]:
+def prompts(conversation: KernelConversation) -> list[str]:
     return [turn.reply.prompt for turn in conversation.turns]
 
 
-def three_cells() -> Conversation:
-    conversation = Conversation("main")
+def three_cells() -> KernelConversation:
+    conversation = KernelConversation("main")
     for name in "abc":
         ask(conversation, name, CellPosition(name))
     return conversation
@@ -79,7 +79,7 @@ def test_the_first_cell_run_again_sends_nothing_but_its_question() -> None:
 
 
 def test_a_second_question_of_one_run_is_the_second_turn_of_the_cell() -> None:
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     ask(conversation, "first", CellPosition("a", 0))
     ask(conversation, "second", CellPosition("a", 1))
     assert prompts(conversation) == ["first", "second"]
@@ -96,7 +96,7 @@ def test_a_new_turn_of_a_cell_stands_beside_the_others_of_the_cell() -> None:
 
 
 def test_a_turn_that_was_dropped_comes_back_between_its_neighbours_of_the_cell() -> None:
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     for index_in_cell in range(3):
         ask(conversation, str(index_in_cell), CellPosition("a", index_in_cell))
     conversation.drop(2)
@@ -106,7 +106,7 @@ def test_a_turn_that_was_dropped_comes_back_between_its_neighbours_of_the_cell()
 
 def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() -> None:
     # So a restore may leave it: the notebook was saved before the cell asked a second question.
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     for position in (CellPosition("a", 0), CellPosition("b"), CellPosition("a", 1)):
         conversation.turns.append(Turn(position, [Attempt(Reply("yes", str(position.index_in_cell), "m"))]))
     assert conversation.context("again", CellPosition("a", 1)).turn == 3
@@ -121,7 +121,7 @@ def test_a_question_that_a_cell_asks_anew_tells_how_many_turns_below_know_nothin
 
 
 def test_without_a_cell_id_every_question_appends() -> None:
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     for _ in range(3):
         ask(conversation, "same", CellPosition())
     assert prompts(conversation) == ["same"] * 3
@@ -179,7 +179,7 @@ _STEPS = st.lists(
 @random_examples()
 @given(_STEPS)
 def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, object, int]]) -> None:
-    conversation, model = Conversation("main"), _Model()
+    conversation, model = KernelConversation("main"), _Model()
     for count, (what, where, index_in_cell) in enumerate(steps):
         if what == "drop":
             assert isinstance(where, int)
@@ -216,7 +216,7 @@ def test_the_system_message_leads_and_an_empty_one_is_not_sent() -> None:
 
 
 def test_reasoning_is_never_sent_back() -> None:
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     conversation.record(CellPosition(), Attempt(Reply("42", "how much?", "m", reasoning="hm, let me think")))
     messages, _ = conversation.messages("why?", 1)
     assert not any("think" in message.content for message in messages)
@@ -245,7 +245,7 @@ def test_beyond_history_tokens_the_oldest_whole_turns_are_left_out() -> None:
 
 
 def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> None:
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     ask(conversation, "tiny", CellPosition("a"), "yes")
     ask(conversation, "huge", CellPosition("b"), "word " * 1000)
     ask(conversation, "tiny too", CellPosition("c"), "no")
@@ -257,7 +257,7 @@ def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> N
 @random_examples()
 @given(st.lists(st.text(max_size=60), max_size=12), st.integers(min_value=1, max_value=200))
 def test_what_is_left_out_is_the_fewest_oldest_turns(texts: list[str], limit: int) -> None:
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     for text in texts:
         conversation.record(CellPosition(), Attempt(Reply(text, text, "m")))
     costs = [2 * estimate_tokens(text) for text in texts]
@@ -278,7 +278,7 @@ def test_a_turn_is_dropped_by_its_number() -> None:
 
 
 def test_dropping_one_of_two_turns_that_look_alike_drops_that_one() -> None:
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     first, second = (
         conversation.record(CellPosition(), Attempt(Reply("yes", "same", "m"))) for _ in range(2)
     )
@@ -328,7 +328,7 @@ def test_new_begins_a_conversation_and_use_goes_on_in_one() -> None:
 def test_add_does_not_take_the_place_of_a_conversation_that_is_there() -> None:
     conversations = Conversations()
     main = conversations["main"]
-    conversations.add(Conversation("main"))
+    conversations.add(KernelConversation("main"))
     assert conversations["main"] is main
 
 
@@ -368,7 +368,7 @@ def test_a_name_that_is_too_long_is_shown_in_part() -> None:
 
 def test_a_conversation_without_turns_says_so() -> None:
     with pytest.raises(InputError) as caught:
-        Conversation("plan").turn(1)
+        KernelConversation("plan").turn(1)
     assert caught.value.why == "it has no turns"
 
 
@@ -425,7 +425,7 @@ def test_an_attempt_that_is_not_there_is_an_error_that_names_those_there_are(att
 
 
 def test_the_other_attempts_that_an_output_keeps_are_the_latest_and_not_too_long() -> None:
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     for number in range(5):
         turn = conversation.record(CellPosition("a"), Attempt(Reply("x" * 90_000, str(number), "m")))
     assert [each.reply.prompt for each in turn.list_others(10)] == ["2", "3"]
@@ -438,7 +438,7 @@ def test_the_other_attempts_that_an_output_keeps_are_the_latest_and_not_too_long
 def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_again() -> None:
     first = Attempt(Reply("one", "a", "m"))
     second = Attempt(Reply("two", "a, better", "m"), number=2, turn_id="t")
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     for _ in range(2):
         turn = conversation.reinstate(CellPosition("a"), replace(second, others=(first,)))
         assert [each.reply.text for each in turn.attempts] == ["one", "two"]
@@ -452,7 +452,7 @@ def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_agai
 
 def test_saved_answers_are_earlier_attempts_of_whoever_asks_there_again_and_are_not_sent() -> None:
     saved = three_cells().turns[1].attempt
-    conversation = Conversation("main")
+    conversation = KernelConversation("main")
     conversation.remember(CellPosition("b"), [saved])
     assert conversation.turns == []
     turn = conversation.record(CellPosition("b"), Attempt(Reply("new", "b, again", "m")))
@@ -465,6 +465,6 @@ def test_saved_answers_of_a_known_turn_another_place_or_another_conversation_are
     saved = conversation.turns[1].attempt
     for position in (CellPosition("b"), CellPosition("copy"), CellPosition("new", 1), CellPosition()):
         conversation.remember(position, [saved])
-    Conversation("plan").remember(CellPosition("b"), [saved])
+    KernelConversation("plan").remember(CellPosition("b"), [saved])
     assert conversation.detached == {}
     assert [len(turn.attempts) for turn in conversation.turns] == [1, 1, 1]

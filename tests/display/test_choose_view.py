@@ -8,7 +8,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.display import choose_view
 from cnai_magic.display.final import StaticView
 from cnai_magic.display.terminal import TerminalView
@@ -45,7 +45,7 @@ def _question() -> Question:
         request=ChatRequest("deepseek-chat", (Message("user", "2+2?"),)),
         prompt="2+2?",
         options=Options(),
-        conversation=Conversation("main"),
+        conversation=KernelConversation("main"),
         position=CellPosition(),
         turn=1,
         attempt=1,

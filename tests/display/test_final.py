@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.display.final import Transcript
 from tests.display.answers import attempt
 from tests.notebook.test_record import faults_of
@@ -11,13 +11,13 @@ from tests.xss_corpus import NAMED
 
 @pytest.mark.parametrize("payload", NAMED)
 def test_nothing_in_a_transcript_runs(payload: str) -> None:
-    conversation = Conversation("main", system=payload)
+    conversation = KernelConversation("main", system=payload)
     conversation.record(CellPosition(), attempt(payload, reasoning=payload, prompt=payload, model=payload))
     assert faults_of(Transcript(conversation)._repr_mimebundle_()["text/markdown"]) == []
 
 
 def test_a_transcript_shows_the_turns_in_order_with_their_answers() -> None:
-    conversation = Conversation("plan", system="Be brief.")
+    conversation = KernelConversation("plan", system="Be brief.")
     conversation.record(CellPosition("a"), attempt("one", prompt="first"))
     conversation.record(CellPosition("b"), attempt("two", prompt="second\nline"))
     shown = Transcript(conversation)._repr_mimebundle_()
@@ -30,7 +30,7 @@ def test_a_transcript_shows_the_turns_in_order_with_their_answers() -> None:
 
 
 def test_a_transcript_may_show_one_turn_only() -> None:
-    conversation = Conversation("plan")
+    conversation = KernelConversation("plan")
     for number in range(3):
         conversation.record(CellPosition(), attempt(f"answer {number}", prompt=f"question {number}"))
     plain = repr(Transcript(conversation, 1))
@@ -40,12 +40,12 @@ def test_a_transcript_may_show_one_turn_only() -> None:
 
 
 def test_a_conversation_without_turns_says_so() -> None:
-    assert "no turns yet" in repr(Transcript(Conversation("plan")))
+    assert "no turns yet" in repr(Transcript(KernelConversation("plan")))
 
 
 @pytest.mark.parametrize("name", ["```x```", "~~~x", "**", "<b>x</b>", "![x](y)", "$$x$$", "[x]:y"])
 def test_no_name_of_a_conversation_changes_what_is_shown_below_it(name: str) -> None:
     code = '```\n\n<img src=x onerror="alert(1)">\n\n<script>alert(1)</script>\n\n```'
-    conversation = Conversation(name)
+    conversation = KernelConversation(name)
     conversation.record(CellPosition(), attempt(code))
     assert faults_of(Transcript(conversation)._repr_mimebundle_()["text/markdown"]) == []

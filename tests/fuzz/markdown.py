@@ -9,7 +9,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from cnai_magic.chat.attempt import Attempt
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.markdown import escape_markdown, write_markdown
 from cnai_magic.chat.reply import Reply
 from cnai_magic.display.final import Transcript
@@ -85,11 +85,11 @@ def written(source: str, way: int) -> str:
     if way == 1:
         return build_bundle(Attempt(reply))["text/markdown"]
     if way == 2:
-        made = Conversation(source or "main", source)
+        made = KernelConversation(source or "main", source)
         made.record(CellPosition(), Attempt(reply))
         return to_markdown(made)
     if way == 3:
-        made = Conversation("main", source)
+        made = KernelConversation("main", source)
         for text in (source[: len(source) // 2], source, source[len(source) // 2 :]):
             part = replace(reply, text=text, reasoning="", id=uuid4().hex)
             made.record(CellPosition(), Attempt(part))

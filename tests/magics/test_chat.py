@@ -11,7 +11,7 @@ import pytest
 
 from cnai_magic.api.message_parts import ImagePart, TextPart, ToolCall
 from cnai_magic.api.messages import Message
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.chat import CHAT_HELP, run_chat_command
@@ -31,7 +31,7 @@ def session() -> KernelSession:
     return session
 
 
-def current(session: KernelSession) -> Conversation:
+def current(session: KernelSession) -> KernelConversation:
     return session.conversations[session.conversations.current]
 
 

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cnai_magic.chat.conversation import Conversation, Turn
+from cnai_magic.chat.conversation import KernelConversation, Turn
 from cnai_magic.money.cost import Charge
 from cnai_magic.notebook.notebook_files import restore_notebook
 
@@ -30,7 +30,7 @@ def test_a_notebook_of_the_former_version_restores() -> None:
     assert restored.notes == expected["notes"]
 
 
-def _conversation(conversation: Conversation) -> dict[str, Any]:
+def _conversation(conversation: KernelConversation) -> dict[str, Any]:
     begun = conversation.begun_by
     return {
         "system": conversation.system,

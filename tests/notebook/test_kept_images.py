@@ -15,7 +15,7 @@ from PIL import Image
 from cnai_magic.api.message_parts import ImagePart, KeptImage, Part, TextPart
 from cnai_magic.chat.attachments import Attachment, attach
 from cnai_magic.chat.attempt import Attempt
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.images import make_image
 from cnai_magic.chat.reply import Reply
 from cnai_magic.notebook.kept_images import find_images_again
@@ -29,8 +29,8 @@ def keep(part: ImagePart) -> KeptImage:
     return kept
 
 
-def conversation_of(*parts: Part) -> Conversation:
-    conversation = Conversation("main")
+def conversation_of(*parts: Part) -> KernelConversation:
+    conversation = KernelConversation("main")
     conversation.record(CellPosition("c"), Attempt(Reply("yes", "Why?", "m", prompt_parts=parts)))
     return conversation
 

@@ -13,7 +13,7 @@ from cnai_magic.api.message_parts import ImagePart, TextPart, ToolCall
 from cnai_magic.api.messages import Message
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.markdown import DOLLAR
 from cnai_magic.chat.reply import Reply
 from cnai_magic.money.cost import Cost
@@ -22,21 +22,21 @@ from cnai_magic.notebook.markdown_export import to_markdown
 WHEN = datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=timezone.utc)
 
 
-def conversation(*turns: tuple[str, str], system: str | None = None, **facts: Any) -> Conversation:
-    made = Conversation("main", system)
+def conversation(*turns: tuple[str, str], system: str | None = None, **facts: Any) -> KernelConversation:
+    made = KernelConversation("main", system)
     for prompt, text in turns:
         reply = Reply(text, prompt, "m", **{"system": system, "started": WHEN, **facts})
         made.record(CellPosition(), Attempt(reply))
     return made
 
 
-def example() -> Conversation:
+def example() -> KernelConversation:
     usage = Usage(20, 8, 3, 5)
     facts = {"usage": usage, "cost": Cost(54_000), "seconds": 1.234, "reasoning": "Two and two."}
     return conversation(("What is 2 + 2?", "4"), ("And 3 + 3?", "6"), system="Be brief.", **facts)
 
 
-def pairs(made: Conversation) -> list[tuple[str, str]]:
+def pairs(made: KernelConversation) -> list[tuple[str, str]]:
     return [(turn.reply.prompt, turn.reply.text) for turn in made.turns]
 
 
@@ -71,7 +71,7 @@ def test_the_texts_are_written_as_they_are_where_they_are_safe() -> None:
 
 
 def test_only_the_current_attempt_is_written() -> None:
-    made = Conversation("main")
+    made = KernelConversation("main")
     for text in ("first", "second"):
         made.record(CellPosition("a"), Attempt(Reply(text, "q", "m")))
     assert "second" in to_markdown(made)
@@ -87,7 +87,7 @@ def test_a_code_fence_left_open_does_not_swallow_what_follows(text: str) -> None
 
 
 def test_a_model_cannot_write_markup_into_the_headings() -> None:
-    made = Conversation("main")
+    made = KernelConversation("main")
     hostile = "x\n\n<script>alert(1)</script>[a](b)\x1b[2J"
     made.record(CellPosition(), Attempt(Reply("a", "q", hostile, started=WHEN)))
     html = MarkdownIt("commonmark").render(to_markdown(made).split("q\n\n### ")[1])
@@ -109,7 +109,7 @@ def test_images_and_calls_of_tools_are_shown() -> None:
         prompt_parts=(TextPart("Look: "), ImagePart("https://a.example/x.png")),
         steps=(Message("assistant", tool_calls=(call,)), Message("tool", "<b>2</b>", tool_call_id="c1")),
     )
-    made = Conversation("main")
+    made = KernelConversation("main")
     made.record(CellPosition(), Attempt(answer))
     text = to_markdown(made)
     assert "### Call of a tool\n\nadd\n\n````json\n{" in text

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.api.messages import ChatRequest, Message
-from cnai_magic.chat.conversation import Conversation
+from cnai_magic.chat.conversation import KernelConversation
 from cnai_magic.errors import InputError
 from cnai_magic.notebook.messages_json import Read, from_messages, to_messages
 from tests.notebook.test_markdown_export import conversation, example, pairs
@@ -82,7 +82,7 @@ def test_messages_are_written_for_people_too() -> None:
 
 
 def test_without_a_turn_or_a_known_model_none_is_named() -> None:
-    assert json.loads(to_messages(Conversation("main"))) == {"messages": []}
+    assert json.loads(to_messages(KernelConversation("main"))) == {"messages": []}
     bare = from_messages('[{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]', "x")
     assert "model" not in json.loads(to_messages(bare.conversation))
 

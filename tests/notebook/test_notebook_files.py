@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from cnai_magic.api.parameters import check_parameters
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.forking import fork as begin_fork
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
@@ -259,7 +259,7 @@ def _known(answer: Reply) -> Reply:
 def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     tmp_path_factory: pytest.TempPathFactory, turns: list[list[Reply]], name: str
 ) -> None:
-    made = Conversation(name)
+    made = KernelConversation(name)
     for number, attempts in enumerate(turns):
         for answer in attempts:
             made.record(CellPosition(f"cell-{number}"), Attempt(answer, name))
@@ -267,7 +267,7 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
     path.write_bytes(write_notebook(made))
     restored = restore(read_notebook(path).cells)
     assert restored.notes == []
-    back = restored.conversations.get(name, Conversation(name))
+    back = restored.conversations.get(name, KernelConversation(name))
     assert len(back.turns) == len(made.turns)
     for mine, theirs in zip(made.turns, back.turns, strict=True):
         assert [_known(each.reply) for each in mine.attempts] == [
@@ -277,7 +277,7 @@ def test_a_conversation_comes_back_from_the_notebook_it_was_exported_to(
 
 
 def test_an_exported_notebook_is_valid_and_always_the_same() -> None:
-    made = Conversation("main")
+    made = KernelConversation("main")
     made.record(CellPosition("a"), attempt())
     written = write_notebook(made)
     assert written == write_notebook(made)
@@ -351,7 +351,7 @@ def run(source: str) -> tuple[str, str, str]:
     return called
 
 
-def cells_with(made: Conversation, start: str) -> list[NotebookNode]:
+def cells_with(made: KernelConversation, start: str) -> list[NotebookNode]:
     cells = nbformat.reads(write_notebook(made).decode(), as_version=4).cells
     return [cell for cell in cells if cell.cell_type == "code" and start in cell.source]
 
@@ -392,7 +392,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
     prompt: str, system: str | None, model: str, parameters: dict[str, Any], name: str
 ) -> None:
     prompt, system = ((text or "").encode("utf-8", "replace").decode() for text in (prompt, system))
-    made = Conversation(name)
+    made = KernelConversation(name)
     answer = attempt("yes", prompt=prompt, system=system or None, model=model, parameters=parameters)
     made.record(CellPosition("a"), replace(answer, conversation=name))
     cells = nbformat.reads(write_notebook(made).decode(), as_version=4).cells[2:]
@@ -414,7 +414,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
 
 
 def test_a_cell_is_written_as_a_person_would() -> None:
-    made = Conversation("main")
+    made = KernelConversation("main")
     answer = attempt(prompt="  indented\n\n%%time\nénd", parameters={}, system="Be brief.")
     made.record(CellPosition("a"), answer)
     (cell,) = cells_with(made, "%%cnai")
@@ -422,7 +422,7 @@ def test_a_cell_is_written_as_a_person_would() -> None:
 
 
 def test_a_system_message_stands_with_each_question_or_is_set_where_it_does_not_fit() -> None:
-    made = Conversation("main")
+    made = KernelConversation("main")
     for number, system in enumerate(["Be brief.", "Be brief.", None, "two\nlines", "two\nlines"]):
         made.record(CellPosition(str(number)), attempt(prompt=f"q{number}", system=system, parameters={}))
     sources = [cell.source.split("\n")[0] for cell in cells_with(made, "cnai")][1:]
@@ -439,7 +439,7 @@ def test_a_system_message_stands_with_each_question_or_is_set_where_it_does_not_
 @pytest.mark.parametrize("system", ["Be brief.", "two\nlines", '"quoted"', "  blanks  ", ""])
 @pytest.mark.parametrize("turns", [0, 1])
 def test_a_system_message_that_no_question_has_yet_is_kept(tmp_path: Path, system: str, turns: int) -> None:
-    made = Conversation("plan", system)
+    made = KernelConversation("plan", system)
     for _ in range(turns):
         made.record(CellPosition("a"), attempt(system="Another.", conversation="plan"))
     path = tmp_path / "a.ipynb"
@@ -456,19 +456,19 @@ def test_a_model_that_is_not_known_is_left_to_the_settings() -> None:
 
 
 def test_the_name_of_a_conversation_is_plain_text() -> None:
-    made = Conversation("<img/src=x/onerror=alert(1)>")
+    made = KernelConversation("<img/src=x/onerror=alert(1)>")
     title = nbformat.reads(write_notebook(made).decode(), as_version=4).cells[0].source
     assert "<" not in title
     assert title.startswith("# Conversation ")
 
 
 def test_half_a_character_does_no_harm() -> None:
-    made = Conversation("main", "a\ud800b\n")
+    made = KernelConversation("main", "a\ud800b\n")
     assert "a?b" in write_notebook(made).decode()
 
 
 def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None:
-    made = Conversation("main")
+    made = KernelConversation("main")
     for cell in "aab":
         made.record(CellPosition(cell), attempt(id=f"{cell}{len(made.turns)}", demo=cell == "b"))
     footers = [each.outputs[0].metadata.cnai.footer for each in cells_with(made, "%%cnai")]
@@ -477,7 +477,7 @@ def test_each_answer_tells_what_the_exported_notebook_has_spent_so_far() -> None
 
 
 def test_an_exported_conversation_is_begun_by_its_command_alone(tmp_path: Path) -> None:
-    made = Conversation("plan")
+    made = KernelConversation("plan")
     made.record(CellPosition("a"), attempt(conversation="plan", began=True))
     path = tmp_path / "a.ipynb"
     path.write_bytes(write_notebook(made))
@@ -486,7 +486,7 @@ def test_an_exported_conversation_is_begun_by_its_command_alone(tmp_path: Path) 
 
 
 def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> None:
-    made = Conversation("main")
+    made = KernelConversation("main")
     for number in range(1010):
         made.record(CellPosition("a"), attempt(prompt=f"q{number}", id=str(number)))
     path = tmp_path / "a.ipynb"
@@ -497,7 +497,7 @@ def test_more_attempts_than_are_saved_leave_out_the_oldest(tmp_path: Path) -> No
 
 
 def test_a_fork_that_was_exported_is_a_conversation_of_its_own(tmp_path: Path) -> None:
-    made = Conversation("main")
+    made = KernelConversation("main")
     made.record(CellPosition("a"), attempt(prompt="first"))
     fork = begin_fork(made, "plan")
     fork.record(CellPosition("a"), attempt(prompt="otherwise", conversation="plan", id="other"))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.chat.attempt import Attempt
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.errors import InputError
 from cnai_magic.magics.chat import run_chat_command
@@ -110,7 +110,7 @@ def _attempts(output: dict[str, Any]) -> Iterator[Attempt]:
     yield from (answer, *answer.others)
 
 
-def told(conversation: Conversation) -> list[tuple[str, int, list[tuple[int, str, str]]]]:
+def told(conversation: KernelConversation) -> list[tuple[str, int, list[tuple[int, str, str]]]]:
     """Return what a conversation is made of: for each turn its cell, its current attempt, all attempts."""
     return [
         (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.chat.conversation import Conversation, Turn
+from cnai_magic.chat.conversation import KernelConversation, Turn
 from cnai_magic.money.cost import Charge, Spend
 from cnai_magic.notebook.restore import restore
 from cnai_magic.session.kernel_session import KernelSession
@@ -168,7 +168,7 @@ def state(conversations: Any) -> dict[str, Any]:
     return {each.name: _state(each) for each in conversations}
 
 
-def _state(conversation: Conversation) -> dict[str, Any]:
+def _state(conversation: KernelConversation) -> dict[str, Any]:
     return {
         "turns": [_turn(turn) for turn in conversation.turns],
         "detached": {position: _turn(turn) for position, turn in conversation.detached.items()},

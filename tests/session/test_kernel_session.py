@@ -23,7 +23,7 @@ from cnai_magic.api.token_usage import Usage
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.api.usage import estimate_usage
 from cnai_magic.chat.attempt import Attempt
-from cnai_magic.chat.conversation import CellPosition, Conversation
+from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import (
     AuthenticationError,
@@ -891,7 +891,7 @@ def test_an_answer_replayed_outside_of_the_conversation_is_no_turn(
 
 
 def test_a_conversation_that_is_taken_in_belongs_to_no_cell(session: KernelSession) -> None:
-    read = Conversation("talk", begun_by=CellPosition("A"))
+    read = KernelConversation("talk", begun_by=CellPosition("A"))
     read.record(CellPosition("A"), Attempt(Reply("yes", "a", "m")))
     taken = session.cells.take_in(read, "", "talk")
     assert (taken.begun_by, taken.turns[0].position) == (None, CellPosition())
