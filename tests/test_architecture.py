@@ -81,6 +81,7 @@ _OWNED = {
         "session.batches.batch",
         "session.batches.batch_outbox",
         "session.batches.batch_question",
+        "session.batches.live_question",
         "session.coroutines",
     },
     "http": {"api"},

@@ -31,6 +31,7 @@ from .reader import StreamReader
 from .refusals import Refusals, ways_after
 from .requester import Requester
 from .responses import read_error
+from .retries import Notice
 from .stream import STREAM_ONLY, Stream, join_chunks
 
 __all__ = ["ConcurrentClient", "Exchange"]
@@ -122,18 +123,25 @@ class ConcurrentClient:
         exchange: Exchange,
         executor: Executor,
         on_post: Callable[[int], None],
+        *,
+        whole: bool = True,
+        on_notice: Callable[[Notice], None] | None = None,
+        read: Callable[[Stream], Chunk] = join_chunks,
     ) -> Chunk:
-        """Ask in a thread of `executor` for what `post` cannot; `on_post` is called in it."""
+        """Ask in a thread of `executor` for what `post` cannot, or for chunks, which `read` joins.
+
+        All that is given is called in that thread.
+        """
         stream = Stream(
             self._requester,
             request,
-            whole=True,
+            whole=whole,
             retries=0,
             refusals=self._refusals,
-            on_notice=None,
+            on_notice=on_notice,
             on_post=lambda _: on_post(exchange.begin_post()),
         )
-        asked = asyncio.get_running_loop().run_in_executor(executor, join_chunks, stream)
+        asked = asyncio.get_running_loop().run_in_executor(executor, read, stream)
         try:
             return await asked
         except asyncio.CancelledError:

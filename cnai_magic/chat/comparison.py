@@ -25,7 +25,7 @@ class ComparedAnswer:
 
     `number` counts from 1. `varied` are the parameters in which the answers differ, `sample` counts those
     that were asked with the same ones. `passed` says whether it is as expected, None where nothing is; see
-    `Comparison.expect`.
+    `Comparison.expect`. `partial` is what came of an answer that broke off.
     """
 
     number: int
@@ -35,6 +35,7 @@ class ComparedAnswer:
     reply: Reply | None = None
     error: CnaiError | None = None
     passed: bool | None = None
+    partial: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row of a table; `cost` is in USD, None where the model has no price."""

@@ -13,6 +13,7 @@ from ..chat.answers import Answers
 from ..chat.comparison import Comparison
 from ..languages import translate
 from ..redaction import clean
+from ..session.batches.batch_view import BatchView
 from ..session.batches.progress_line import ProgressLine
 from ..session.batches.row_progress import Progress
 from . import is_watched
@@ -23,7 +24,7 @@ __all__ = ["RowsView", "choose_rows_view"]
 _LINES = 4
 
 
-class RowsView:
+class RowsView(BatchView):
     """Writes a few lines while the rows are asked, for runs that nobody watches."""
 
     def __init__(self) -> None:

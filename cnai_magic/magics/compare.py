@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
+from ..api.interrupts import defer_interrupts
 from ..api.parameters import BY_NAME, ParameterValue
 from ..display.rows import choose_rows_view
 from ..errors import InputError
@@ -33,20 +34,24 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
     session, run = shell_session.session, shell_session.cell.run
     position = run.ask()
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
-    comparison = session.compare(
-        prompt, chosen, ways, parallel=arguments.parallel, position=position, show=view.show
-    )
-    # A turn that the cell asked before stays: none of the answers takes its place yet.
-    standing = session.conversations.in_use.turn_at(position)
-    if standing is not None:
-        run.answer(session.conversations.in_use.name, position)
+    before = session.undecided
     try:
-        comparison = check_answers(comparison, expected)
-    finally:  # what was paid for is there also where the check fails
-        comparison.display_id = view.display_id
-        for name in filter(None, ("_cnai", arguments.out)):
-            shell_session.shell.user_ns[name] = comparison
-        view.end(comparison)
+        comparison = session.compare(
+            prompt, chosen, ways, parallel=arguments.parallel, position=position, view=view
+        )
+        # A turn that the cell asked before stays: none of the answers takes its place yet.
+        standing = session.conversations.in_use.turn_at(position)
+        if standing is not None:
+            run.answer(session.conversations.in_use.name, position)
+        check_answers(comparison, expected)
+    finally:  # what was paid for is there also after an interrupt, and where the check fails
+        with defer_interrupts():
+            came = session.undecided
+            if came is not None and came is not before:
+                came.display_id = view.display_id
+                for name in filter(None, ("_cnai", arguments.out)):
+                    shell_session.shell.user_ns[name] = came
+                view.end(came)
     if comparison.replies:
         say("None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER")
     elif (error := next((each.error for each in comparison if each.error), None)) is not None:

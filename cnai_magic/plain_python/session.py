@@ -280,10 +280,12 @@ class Session:
         arguments = {**NO_OPTIONS, **locals(), "once": False}
         if models is not None and (isinstance(models, str) or not models or model):
             raise InputError("models are not a list of names, or model names another one", parameter="models")
+        from ..session.batches.batch_view import BatchView
         from ..session.batches.compare import Ways
 
         ways = Ways(models or [model or ""], grid or {}, times)
-        return self._kernel.compare(prompt, read_options(arguments, self.settings), ways, parallel=parallel)
+        options = read_options(arguments, self.settings)
+        return self._kernel.compare(prompt, options, ways, parallel=parallel, view=BatchView())
 
     def prepare(
         self,

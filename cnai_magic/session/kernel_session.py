@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ..api.parameters import ParameterValue
     from ..chat.answers import Answers
     from ..chat.comparison import Comparison
+    from .batches.batch_view import BatchView
     from .batches.compare import Ways
     from .batches.row_plan import RowPlan
     from .batches.row_progress import Progress
@@ -80,7 +81,7 @@ class KernelSession:
         self._announced: set[str] = set()
         self._json_modes = JSONModes()
         self.undecided: Comparison | None = None
-        """The latest question, where it was asked in several ways and none of the answers is kept yet."""
+        """The latest question, where it was asked in several ways and none of the answers is kept."""
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -292,21 +293,21 @@ class KernelSession:
         *,
         parallel: int | None = None,
         position: CellPosition = _NOWHERE,
-        show: Callable[[Progress], None] = lambda progress: None,
+        view: BatchView,
     ) -> Comparison:
         """Ask a question in several ways at once, and return the answers, of which none is a turn yet.
 
-        Raises the CnaiError for which nothing was sent; what fails later is an error of its answer.
+        Raises the CnaiError for which nothing was sent. After an interrupt what came is in `undecided`.
         """
         from .batches.compare import compare
 
-        endpoint, options = self.resolve_endpoint(), replace(options, stream=False)
+        endpoint = self.resolve_endpoint()
 
         def build(model: str, varied: Mapping[str, ParameterValue]) -> Question:
             asked = replace(options, model=model, parameters={**options.parameters, **varied})
             return self._prepare(endpoint, prompt, asked, position, ask=True)
 
-        self.undecided = compare(
+        return compare(
             ways,
             build,
             partial(self.servers.get_client, endpoint),
@@ -317,10 +318,10 @@ class KernelSession:
             budget=self.budget,
             json_modes=self._json_modes,
             explain=lambda error, request: self.servers.explain(error, endpoint, request),
-            show=show,
+            view=view,
             announce=partial(self._announce, endpoint),
+            keep=partial(setattr, self, "undecided"),
         )
-        return self.undecided
 
     # -- servers --------------------------------------------------------------------------------
 

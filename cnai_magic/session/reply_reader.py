@@ -14,50 +14,34 @@ interrupt.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..api.logprobs import TokenProbability
-from ..api.messages import ChatRequest, Chunk
+from ..api.messages import ChatRequest
 from ..api.pyodide import IN_PYODIDE
 from ..api.retries import Notice
-from ..api.token_usage import Usage
-from ..api.tool_calls import CalledTools
 from ..api.worker import Worker
 from ..errors import TruncatedError
-from ..redaction import Cleaner, hide_keys
+from .arriving_reply import ArrivingReply, NewText
 from .view import PACE, Batch
 
 if TYPE_CHECKING:
     from ..api.client import Client
 
-__all__ = ["Arrived", "ReplyReader"]
+__all__ = ["ReplyReader"]
 
 # Seconds to wait for the thread when the stream is cancelled.
 _PATIENCE = 1.0
 
 
-class Arrived(NamedTuple):
-    """What has arrived of an answer; `uncounted` is the part that came after usage was last reported.
-
-    `logprobs` are the probabilities of the tokens of the text; none where a key would stand among them.
-    """
-
-    text: str
-    reasoning: str
-    uncounted: str
-    logprobs: tuple[TokenProbability, ...]
-
-
-class ReplyReader:
+class ReplyReader(ArrivingReply):
     """Reads one answer; with `stream=False` it is asked for whole, and comes at once.
 
-    Iterate over `batches()` to the end. `arrived()`, `usage` (None where none was reported), `finish_reason`,
-    `model`, `note` and `first_token_after` (seconds, None where there was none) hold what has arrived so far,
-    at any moment, whatever ended it; `called` are calls of tools, known at the end. `finish_reason` is the
-    server's, or "stopped" after `stop()`, or "interrupted". `on_post` is called before each request that is
-    sent, on the reading thread. A failure is raised by `batches()` after all text that came before it.
+    Iterate over `batches()` to the end. `first_token_after` is in seconds, None where there was none.
+    `finish_reason` is the server's, or "stopped" after `stop()`, or "interrupted". `on_post` is called before
+    each request that is sent, on the reading thread. A failure is raised by `batches()` after all text that
+    came before it.
     """
 
     def __init__(
@@ -69,20 +53,9 @@ class ReplyReader:
         pace: float = PACE,
         on_post: Callable[[int], None] | None = None,
     ) -> None:
-        self.usage: Usage | None = None
-        self.finish_reason = ""
-        self.model = ""
-        self.note = ""
-        self.called: CalledTools | None = None
+        super().__init__()
         self.first_token_after: float | None = None
         self._pace = pace
-        # Written by the worker only: an interrupt of the caller's thread can lose nothing.
-        self._texts: list[str] = []
-        self._thoughts: list[str] = []
-        # So many of the texts were reasoning, as a tag that came after them said.
-        self._thought = 0
-        self._counted = (0, 0)
-        self._logprobs: list[TokenProbability] = []
         self._notice: Notice | None = None
         self._over = False
         self._error: BaseException | None = None
@@ -91,16 +64,6 @@ class ReplyReader:
         self._stopped = False
         self.stream = client.stream(request, on_notice=self._put, whole=not stream, on_post=on_post)
         self._worker = Worker(self._read)
-
-    def arrived(self) -> Arrived:
-        """Return what has arrived so far."""
-        texts, thoughts = self._counted
-        return Arrived(
-            text="".join(self._texts[self._thought :]),
-            reasoning="".join(self._thoughts + self._texts[: self._thought]),
-            uncounted="".join(self._texts[texts:] + self._thoughts[thoughts:]),
-            logprobs=_drop_keys(self._logprobs) if self._logprobs else (),
-        )
 
     @property
     def has_arrived(self) -> bool:
@@ -147,25 +110,20 @@ class ReplyReader:
 
     def _read_batches(self) -> Generator[Batch, None, None]:
         started = time.monotonic()
-        shown = thought = 0
-        clean, clean_thought = Cleaner(), Cleaner()
+        new = NewText(self)
         if not IN_PYODIDE:
             self._worker.start()
         while True:
             if IN_PYODIDE:
-                self._read_for(self._pace if shown or thought else 0.0)
+                self._read_for(0.0 if self.first_token_after is None else self._pace)
             else:
                 self._wait()
             over = self._over
-            texts, thoughts = self._texts[shown:], self._thoughts[thought:]
-            shown += len(texts)
-            thought += len(thoughts)
             notice, self._notice = self._notice, None
-            if (texts or thoughts) and self.first_token_after is None:
-                self.first_token_after = time.monotonic() - started
             ends = self._stopped or over
-            text = clean.feed("".join(texts), ended=ends)
-            reasoning = clean_thought.feed("".join(thoughts), ended=ends)
+            if (self.texts or self.thoughts) and self.first_token_after is None:
+                self.first_token_after = time.monotonic() - started
+            text, reasoning = new.read(ended=ends)
             if text or reasoning or notice:
                 yield Batch(text, reasoning, notice)
             if ends:
@@ -196,7 +154,7 @@ class ReplyReader:
         """Read to the end, in the worker's thread."""
         try:
             for chunk in self.stream:
-                self._take(chunk)
+                self.take(chunk)
                 if not self._woken:
                     self._wake()
         except BaseException as error:  # noqa: BLE001  a bug too must reach the person, not die in a thread
@@ -210,31 +168,12 @@ class ReplyReader:
         deadline = time.monotonic() + seconds
         try:
             for chunk in self.stream:
-                self._take(chunk)
+                self.take(chunk)
                 if time.monotonic() >= deadline:
                     return
         except Exception as error:  # noqa: BLE001  it is raised after all text that came before it
             self._error = error
         self._over = True
-
-    def _take(self, chunk: Chunk) -> None:
-        text, thought, finish_reason, usage, model, note, all_thought, logprobs, called = chunk
-        texts, thoughts = self._texts, self._thoughts
-        if logprobs:
-            self._logprobs += logprobs
-        if all_thought:
-            self._thought = len(texts)
-        if text:
-            texts.append(text)
-        if thought:
-            thoughts.append(thought)
-        if usage is not None:
-            self.usage = usage
-            self._counted = (len(texts), len(thoughts))
-        self.finish_reason = finish_reason or self.finish_reason
-        self.model = model or self.model
-        self.note = note or self.note
-        self.called = called or self.called
 
     def _wake(self) -> None:
         self._woken = True
@@ -243,9 +182,3 @@ class ReplyReader:
     def _put(self, notice: Notice) -> None:
         self._notice = notice
         self._wake()
-
-
-def _drop_keys(logprobs: Iterable[TokenProbability]) -> tuple[TokenProbability, ...]:
-    found = tuple(logprobs)
-    text = "".join(each.token for each in found)
-    return found if hide_keys(text) == text else ()

@@ -12,14 +12,15 @@ from ..api.answering_model import find_answering_model
 from ..api.messages import ChatRequest, Chunk
 from ..api.thinking_control import describe_effect, has_thought
 from ..api.token_usage import Usage
-from ..api.usage import complete_usage, estimate_usage
+from ..api.usage import estimate_usage
 from ..money.budget import TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.price import cost_of
 from ..money.spending import Spending
+from .arriving_reply import Arrived
 from .question import Question
 from .received import Received
-from .reply_reader import Arrived, ReplyReader
+from .reply_reader import ReplyReader
 
 if TYPE_CHECKING:
     from ..api.client import Client
@@ -186,7 +187,7 @@ class SentRequest:
         if not self._lookup.done:
             self._lookup.wait(max(0.0, _PRICE_GRACE - seconds))
         arrived = reader.arrived()
-        usage = self._count_usage(arrived)
+        usage = reader.count_usage(arrived, self._request.sent_messages)
         came = Chunk(
             arrived.text,
             arrived.reasoning,
@@ -206,15 +207,6 @@ class SentRequest:
         )
         thinking = self._describe_thinking(arrived, received.usage)
         return replace(received, thinking=thinking, first_token_after=reader.first_token_after)
-
-    def _count_usage(self, arrived: Arrived) -> Usage:
-        """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
-        messages, reported, called = self._request.sent_messages, self.reader.usage, self.reader.called
-        if reported is not None and arrived.uncounted:
-            return complete_usage(reported, messages, "") + estimate_usage((), arrived.uncounted)
-        calls = called.calls if called is not None and reported is None else ()
-        written = "".join(f"{call.name} {call.arguments}" for call in calls)
-        return complete_usage(reported, messages, arrived.text + written, arrived.reasoning)
 
     def _describe_thinking(self, arrived: Arrived, usage: Usage) -> str:
         """Return what a person should know whose level of thinking had no effect, "" if it had one."""

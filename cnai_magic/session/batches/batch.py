@@ -2,7 +2,8 @@
 
 The rules are those of one question (`pending_reply`): the budget is held before a request is sent and
 settled after, a request is noted before it leaves, and what may pass is tried again. What differs: answers
-come whole, and what a server refuses because there are too many slows all questions to that model.
+come whole, unless they are shown while they come, and what a server refuses because there are too many slows
+all questions to that model.
 
 It runs on an asyncio loop of its own, in a thread that is not the caller's.
 """
@@ -29,6 +30,7 @@ from ..json_question import JSONModes
 from .batch_outbox import Outbox
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit, BatchQuestion, Shared
+from .live_question import LiveQuestion
 
 if TYPE_CHECKING:
     from ...api.client import Client
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["Batch"]
 
 # What would be the same for every other question.
-_FOR_ALL = (AuthenticationError, BudgetError, LedgerError, ModelNotFoundError, QuotaError)
+_FOR_ALL = (BudgetError, LedgerError, QuotaError)
+# What would be the same for every other question to that model.
+_FOR_ONE_MODEL = (AuthenticationError, ModelNotFoundError)
+_WRONG_KEY = 401
 # A server that so many questions in a row did not reach is not there.
 _MOST_UNREACHED = 20
 
@@ -123,9 +128,19 @@ class Batch:
 
     async def _ask_all(self, queue: Iterator[Job], shared: Shared, gate: Parallelism) -> None:
         for job in queue:
-            error = await BatchQuestion(shared, job, gate).ask()
+            error = await _make_question(shared, job, gate).ask()
             self._unreached = self._unreached + 1 if isinstance(error, NetworkError) else 0
-            if isinstance(error, _FOR_ALL) or self._unreached >= _MOST_UNREACHED:
+            if self._is_for_all(error) or self._unreached >= _MOST_UNREACHED:
                 shared.stopped = self.stopped = shared.stopped or error
             if shared.stopped is not None:
                 return
+
+    def _is_for_all(self, error: CnaiError | None) -> bool:
+        """Return whether an error would be the same for every other question."""
+        if isinstance(error, AuthenticationError) and error.status == _WRONG_KEY:
+            return True
+        return isinstance(error, _FOR_ALL if len(self._queues) > 1 else (*_FOR_ALL, *_FOR_ONE_MODEL))
+
+
+def _make_question(shared: Shared, job: Job, gate: Parallelism) -> BatchQuestion:
+    return BatchQuestion(shared, job, gate) if job.live is None else LiveQuestion(shared, job, gate, job.live)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...api.messages import ChatRequest
 from ...errors import CnaiError
 from ...money.budget import TokenBudget
 from ..question import Question
 from ..received import Received
+
+if TYPE_CHECKING:
+    from .live_answer import LiveAnswer
 
 __all__ = ["Job", "Outcome"]
 
@@ -20,12 +23,14 @@ class Job:
     """One request of a batch: what is sent is `request`; all else about it is that of `question`.
 
     `key` names it for whoever takes its outcome. `held` is what was held for it already, None for nothing.
+    `live` is its answer while it comes, None where it is asked for whole.
     """
 
     key: Hashable
     question: Question
     request: ChatRequest
     held: TokenBudget | None = None
+    live: LiveAnswer | None = None
 
 
 class Outcome(NamedTuple):

@@ -14,6 +14,7 @@ from ...api.concurrent_client import ConcurrentClient, Exchange
 from ...api.messages import ChatRequest, Chunk
 from ...api.parallelism import Parallelism
 from ...api.retries import choose_wait
+from ...api.token_usage import Usage
 from ...api.usage import complete_usage
 from ...errors import BudgetError, CnaiError, InvalidRequestError, RateLimitError, TruncatedError
 from ...money.budget import Budget, Limits, TokenBudget
@@ -272,16 +273,18 @@ class BatchQuestion:
     def _sum_up(self, chunk: Chunk, finish_reason: str) -> Received:
         """Return what has come of the request, as facts."""
         request, charges = self._request, self._charges
-        usage = complete_usage(chunk.usage, request.sent_messages, chunk.text, chunk.reasoning)
         return charges.sum_up(
             self._exchange,
             chunk._replace(finish_reason=finish_reason),
-            usage,
+            self._count_usage(chunk),
             self._held,
             request,
             capped=self._held.capped or self._own.capped,
             seconds=charges.count_seconds(),
         )
+
+    def _count_usage(self, chunk: Chunk) -> Usage:
+        return complete_usage(chunk.usage, self._request.sent_messages, chunk.text, chunk.reasoning)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -10,6 +10,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...api.interrupts import defer_interrupts
 from ...api.messages import ChatRequest
 from ...api.parameters import BY_NAME, ParameterValue
 from ...chat.comparison import ComparedAnswer, Comparison
@@ -19,12 +20,13 @@ from ...money.spending import Spending
 from ...next_steps import either, raise_budget
 from ..json_question import JSONModes
 from ..question import Question
-from ..received import Received
 from ..recorder import Recorder
 from .batch import Batch
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit
 from .batch_run import run_batch
+from .batch_view import BatchView, Column
+from .live_answer import LiveAnswer
 from .row_progress import Progress
 
 if TYPE_CHECKING:
@@ -73,39 +75,78 @@ def compare(
     budget: int | None,
     json_modes: JSONModes,
     explain: Callable[[CnaiError, ChatRequest], CnaiError],
-    show: Callable[[Progress], None],
+    view: BatchView,
     announce: Callable[[], None],
+    keep: Callable[[Comparison], None],
 ) -> Comparison:
-    """Ask a question in several ways at once; see `KernelSession.compare`.
+    """Ask a question in several ways at once, `keep` the answers and return them; see KernelSession.compare.
 
     `build` makes the question of a model with some parameters, `announce` says what is to be known of the
-    server before anything is sent.
+    server before anything is sent. After an interrupt what came is kept, and then it is raised.
     """
     variants = _list_variants(ways)
     questions = [build(each.model, each.varied) for each in variants]
     announce()
-    found = _ask_variants(
-        variants,
-        questions,
-        client(),
-        spending,
-        parallel=parallel,
-        retries=retries,
-        limits=spending.find_limits(budget),
-        notebook=recorder.notebook,
-        json_modes=json_modes,
-        show=show,
-    )
-    request = questions[0].request
-    answers = [
-        replace(
-            answer,
-            reply=None if received is None else recorder.build_reply(received),
-            error=None if answer.error is None else explain(answer.error, request),
+    columns = _make_columns(variants, questions)
+    outcomes = _Outcomes(columns, view)
+
+    def conclude(stopped: CnaiError | None) -> Comparison:
+        answers = [
+            _build_answer(column, outcomes.by_number.get(column.number), stopped, recorder, explain)
+            for column in columns
+        ]
+        comparison = Comparison(answers, partial(recorder.keep, questions[0]))
+        keep(comparison)
+        return comparison
+
+    try:
+        stopped = _ask_columns(
+            columns,
+            client(),
+            spending,
+            outcomes,
+            parallel=parallel,
+            retries=retries,
+            limits=spending.find_limits(budget),
+            notebook=recorder.notebook,
+            json_modes=json_modes,
         )
-        for answer, received in found
+    except KeyboardInterrupt:
+        if outcomes.began:
+            with defer_interrupts():
+                conclude(CnaiError("interrupted before it was asked", next_step="ask again"))
+        raise
+    return conclude(stopped)
+
+
+def _make_columns(variants: Sequence[_Variant], questions: Sequence[Question]) -> list[Column]:
+    asked = [
+        (question, variant.varied, sample)
+        for variant, question in zip(variants, questions, strict=True)
+        for sample in range(1, variant.times + 1)
     ]
-    return Comparison(answers, partial(recorder.keep, questions[0]))
+    return [Column(number, *each, LiveAnswer()) for number, each in enumerate(asked, 1)]
+
+
+def _build_answer(
+    column: Column,
+    outcome: Outcome | None,
+    stopped: CnaiError | None,
+    recorder: Recorder,
+    explain: Callable[[CnaiError, ChatRequest], CnaiError],
+) -> ComparedAnswer:
+    """Return what came of a request; where nothing did, why all were `stopped`."""
+    number, question, varied, sample, _ = column
+    answer = ComparedAnswer(number, question.request.model, varied, sample)
+    if outcome is None:
+        return replace(answer, error=None if stopped is None else explain(stopped, question.request))
+    received, error = outcome.received, outcome.error
+    if error is not None:
+        return replace(answer, error=explain(error, question.request), partial=received.text)
+    if not received.text and received.finish_reason in ("stopped", "interrupted"):
+        what = f"{received.finish_reason} before anything of it came"
+        return replace(answer, error=CnaiError(what, next_step="ask again"))
+    return replace(answer, reply=recorder.build_reply(received))
 
 
 def _list_variants(ways: Ways) -> list[_Variant]:
@@ -137,12 +178,19 @@ def _list_variants(ways: Ways) -> list[_Variant]:
 
 
 class _Outcomes:
-    """What came of the requests so far, by their number, and how far they are."""
+    """What came of the requests so far, by the numbers of their columns, and how far they are."""
 
-    def __init__(self, total: int, show: Callable[[Progress], None]) -> None:
+    def __init__(self, columns: Sequence[Column], view: BatchView) -> None:
         self.by_number: dict[int, Outcome] = {}
-        self._progress = Progress(total)
-        self._show = show
+        self.began = False
+        self._columns = columns
+        self._progress = Progress(len(columns), demo=all(each.question.demo for each in columns))
+        self._view = view
+
+    def begin(self) -> None:
+        """Show the columns."""
+        self.began = True
+        self._view.begin(self._columns)
 
     def keep(self, some: Sequence[Outcome]) -> None:
         for outcome in some:
@@ -154,48 +202,33 @@ class _Outcomes:
 
     def show_progress(self, seconds: float) -> None:
         self._progress.seconds = seconds
-        self._show(self._progress)
-
-    def find_answer(
-        self, number: int, variant: _Variant, question: Question, sample: int, stopped: CnaiError | None
-    ) -> tuple[ComparedAnswer, Received | None]:
-        """Return what came of a request; where nothing did, why all were `stopped`."""
-        outcome = self.by_number.get(number)
-        error = stopped if outcome is None else outcome.error
-        received = None if outcome is None or error is not None else outcome.received
-        answer = ComparedAnswer(number + 1, question.request.model, variant.varied, sample, error=error)
-        return answer, received
+        self._view.show(self._progress)
 
 
-def _ask_variants(
-    variants: Sequence[_Variant],
-    questions: Sequence[Question],
+def _ask_columns(
+    columns: Sequence[Column],
     client: Client,
     spending: Spending,
+    outcomes: _Outcomes,
     *,
     parallel: int,
     retries: int,
     limits: Limits | None,
     notebook: str,
     json_modes: JSONModes,
-    show: Callable[[Progress], None],
-) -> list[tuple[ComparedAnswer, Received | None]]:
-    """Ask the question of each variant, and return the answers, without their replies, in order.
+) -> CnaiError | None:
+    """Ask the question of each column; return the error for which some were left out.
 
     All that they may cost is held before the first is sent; raises BudgetError where it does not fit.
     """
-    asked = [
-        (variant, question, sample)
-        for variant, question in zip(variants, questions, strict=True)
-        for sample in range(1, variant.times + 1)
-    ]
+    questions = [each.question for each in columns]
     _wait_for_prices(questions)
-    held = _hold_all([question for _, question, _ in asked], limits, spending)
+    held = _hold_all(questions, limits, spending)
     queues: dict[str, list[Job]] = {}
-    for number, (variant, question, _) in enumerate(asked):
-        job = Job(number, question, question.request, held[number] if held else None)
-        queues.setdefault(variant.model, []).append(job)
-    outcomes = _Outcomes(len(asked), show)
+    for index, column in enumerate(columns):
+        question, tokens = column.question, held[index] if held else None
+        job = Job(column.number, question, question.request, tokens, column.live)
+        queues.setdefault(question.request.model, []).append(job)
     batch = Batch(
         client,
         [iter(jobs) for jobs in queues.values()],
@@ -208,15 +241,13 @@ def _ask_variants(
         keep=outcomes.keep,
     )
     try:
+        outcomes.begin()
         run_batch(batch, spending, outcomes.show_progress)
     finally:
-        for number, tokens in enumerate(held):
-            if number not in outcomes.by_number:
+        for column, tokens in zip(columns, held, strict=False):
+            if column.number not in outcomes.by_number:
                 spending.finish(tokens)
-    return [
-        outcomes.find_answer(number, variant, question, sample, batch.stopped)
-        for number, (variant, question, sample) in enumerate(asked)
-    ]
+    return batch.stopped
 
 
 def _hold_all(questions: Sequence[Question], limits: Limits | None, spending: Spending) -> list[TokenBudget]:
@@ -254,7 +285,7 @@ def _hold(question: Question, share: int | None, limits: Limits, spending: Spend
 
 
 def _wait_for_prices(questions: Sequence[Question]) -> None:
-    for lookup in (question.lookup for question in questions):
+    for lookup in dict.fromkeys(question.lookup for question in questions):
         until = time.monotonic() + _PRICE_PATIENCE
         if not lookup.done:
             lookup.start()

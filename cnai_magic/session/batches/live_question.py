@@ -1,0 +1,104 @@
+"""A question of a batch whose answer is shown while it comes, and can be stopped alone.
+
+What is guaranteed: a stop ends this answer at once, whatever it waits for (its turn, a budget, another try,
+the server), leaves the others alone, and loses neither what arrived nor its charge nor its hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+
+from ...api.messages import Chunk
+from ...api.parallelism import Parallelism
+from ...api.retries import Notice
+from ...api.stream import Stream
+from ...api.token_usage import Usage
+from ...errors import CnaiError
+from ..arriving_reply import ArrivingReply
+from ..received import Received
+from .batch_outcome import Job, Outcome
+from .batch_question import BatchQuestion, Shared
+from .live_answer import LiveAnswer
+
+__all__ = ["LiveQuestion"]
+
+
+class LiveQuestion(BatchQuestion):
+    """Asks one job, and lets its `live` answer know how far that is."""
+
+    def __init__(self, shared: Shared, job: Job, gate: Parallelism, live: LiveAnswer) -> None:
+        self._live = live
+        self._kept: Received | None = None
+        super().__init__(shared, job, gate)
+
+    async def _ask(self) -> Outcome:
+        live, loop = self._live, asyncio.get_running_loop()
+        asking = asyncio.ensure_future(super()._ask())
+        live.begin(partial(loop.call_soon_threadsafe, asking.cancel))
+        try:
+            outcome = await asking
+        except asyncio.CancelledError:
+            if self._kept is None:  # it was stopped before it began
+                self._settle(self._sum_up(Chunk(), "interrupted"))
+            assert self._kept is not None, "it was just summed up"
+            outcome = Outcome(self._job, self._kept, None)
+            live.end(outcome.received, None)
+            if not live.stopped:
+                self._shared.outbox.put(outcome)
+                raise
+        live.end(outcome.received, outcome.error)
+        return outcome
+
+    async def _post(self) -> Chunk:
+        shared, live = self._shared, self._live
+        live.send()
+        return await shared.client.stream(
+            self._request,
+            self._exchange,
+            shared.executor,
+            self._charges.note_post,
+            whole=not self._job.question.options.stream,
+            on_notice=live.wait,
+            read=self._read,
+        )
+
+    def _read(self, stream: Stream) -> Chunk:
+        """Read the answer, in a thread of its own."""
+        for chunk in stream:
+            self._live.take(chunk)
+        return self._join(self._live.arriving)
+
+    def _choose_wait(self, tries: int, error: CnaiError) -> float | None:
+        seconds = super()._choose_wait(tries, error)
+        if seconds is not None:
+            self._live.first_token_after = None
+            self._live.wait(Notice("retry", seconds, error))
+        return seconds
+
+    def _count_usage(self, chunk: Chunk) -> Usage:
+        arriving = self._live.arriving
+        return arriving.count_usage(arriving.arrived(), self._request.sent_messages)
+
+    def _sum_up(self, chunk: Chunk, finish_reason: str) -> Received:
+        """Return what has come of the request, also where it was cut."""
+        live = self._live
+        if live.stopped and finish_reason in ("", "interrupted"):
+            finish_reason = "stopped"
+        received = super()._sum_up(self._join(live.arriving), finish_reason)
+        self._kept = replace(received, first_token_after=live.first_token_after)
+        return self._kept
+
+    def _join(self, arriving: ArrivingReply) -> Chunk:
+        text, reasoning, _, logprobs = arriving.arrived()
+        return Chunk(
+            text,
+            reasoning,
+            arriving.finish_reason,
+            arriving.usage,
+            model=arriving.model,
+            note=arriving.note,
+            logprobs=logprobs,
+            called=arriving.called,
+        )
