@@ -39,9 +39,10 @@ _ARROWS: dict[str, set[str]] = {
     "next_steps": set(),
     "languages": set(),
     "nearest": set(),
+    "csv_cells": set(),
     "redaction": set(),
 }
-_FOR_ALL = ["errors", "python_words", "next_steps", "languages", "nearest", "redaction"]
+_FOR_ALL = ["errors", "python_words", "next_steps", "languages", "nearest", "csv_cells", "redaction"]
 _ORDER = list(_ARROWS)
 
 # Which packages or modules know a library; one that is not named here is a new dependency.
@@ -101,6 +102,7 @@ _PURE = {
     "api.usage",
     "api.vendor_errors",
     "chat",
+    "csv_cells",
     "money.book",
     "money.cost",
     "money.price",

@@ -125,14 +125,16 @@ def test_no_view_or_export_of_a_conversation_shows_the_key(unseen: str, tmp_path
         "list",
         "versions 1",
         "system",
-        *(f"export {tmp_path}/e.{kind}" for kind in ("md", "json")),
+        f"rate 1 good {split}",
+        "versions 1",
+        *(f"export {tmp_path}/e.{kind}" for kind in ("md", "json", "csv")),
     ]
     for command in [*commands, f"export {tmp_path}/e.ipynb"]:
         view: Any = run_chat_command(session, command, lambda: None)
         shown.append(repr(view))
         if hasattr(view, "_repr_mimebundle_"):
             shown.append(view._repr_mimebundle_())
-    shown += [(tmp_path / f"e.{kind}").read_text() for kind in ("md", "json", "ipynb")]
+    shown += [(tmp_path / f"e.{kind}").read_text() for kind in ("md", "json", "csv", "ipynb")]
     for each in shown:
         text = each if isinstance(each, str) else json.dumps(each)
         for mark in (unseen, json.dumps(unseen)[1:-1]):

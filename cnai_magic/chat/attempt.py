@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..money.cost import Charge, Spend
+from .rating import Rating
 from .reply import Reply
 
 __all__ = ["Attempt"]
@@ -30,7 +31,7 @@ class Attempt:
     were sent with a former answer, because the last run of their cells had none. Where a reply is not a turn,
     `in_force` is the attempt that its cell's turn still has. `total` is what the notebook had spent,
     this reply included. `others` are attempts of the same turn that an output keeps, so that they
-    outlive the kernel.
+    outlive the kernel. `rating` is what a person thinks of the answer, None where nobody rated it.
     """
 
     reply: Reply
@@ -53,6 +54,7 @@ class Attempt:
     with_former: tuple[int, ...] = ()
     in_force: int = 0
     total: Spend = field(default_factory=Spend)
+    rating: Rating | None = None
     others: tuple[Attempt, ...] = field(default=(), repr=False, compare=False)
 
     @property

@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..next_steps import list_turns
 from .attempt import Attempt
 from .order import UNKNOWN_ORDER, CellPosition, Document, arrange
+from .rating import Rating
 from .reply import join_messages
 from .staleness import digest_turns, list_stale
 from .turn import Turn
@@ -294,11 +295,14 @@ class KernelConversation:
         """Put an answer that was saved in its place again, with its number and its other attempts."""
         turn, index = self.stand(position, attempt.first_run, attempt.turn_id)
         placed = replace(self._place(attempt, turn, index), others=()).with_footer()
+        known = [each for each in turn.attempts if each.rating is not None]
         ids = {each.id for each in (*attempt.others, attempt)}
         kept = [each for each in turn.attempts if each.id not in ids]
         turn.attempts = sorted((*kept, *attempt.others, placed), key=lambda each: each.number)
         turn.current = turn.attempts.index(placed)
         turn.failed = False
+        for each in known:
+            turn.rate(each.id, each.rating)
         turn.note_asked(attempt.reply.started)
         return turn
 
@@ -329,6 +333,11 @@ class KernelConversation:
         turn = self.turn(number)
         self._detach(turn)
         return turn
+
+    def rate(self, answer: str, rating: Rating | None) -> None:
+        """Note the rating of the answer of an ID, wherever it stands."""
+        for turn in self.every_turn:
+            turn.rate(answer, rating)
 
     def take_in(self, other: KernelConversation, made: datetime) -> None:
         """Add the turns of a conversation that was read at `made`; they replace those read before."""

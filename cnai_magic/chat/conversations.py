@@ -18,6 +18,7 @@ from .conversation import KernelConversation
 from .forking import fork as begin_fork
 from .forking import fork_again
 from .order import UNKNOWN_ORDER, CellPosition, Clock, Document
+from .rating import Rating
 from .turn import Turn
 
 __all__ = ["Conversations", "Removed"]
@@ -310,6 +311,11 @@ class Conversations:
         """
         turns, former = self.in_use.turns, self._removed.dropped.get(by)
         return self.drop(next((n for n, each in enumerate(turns, 1) if each.id == former), len(turns)), by)
+
+    def rate(self, answer: str, rating: Rating | None) -> None:
+        """Note the rating of the answer of an ID, in forks as well."""
+        for each in self:
+            each.rate(answer, rating)
 
     # -- what a notebook has to keep ------------------------------------------------------------
 

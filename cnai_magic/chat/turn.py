@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..next_steps import list_attempts
 from .attempt import Attempt
 from .order import CellPosition
+from .rating import Rating, choose_latest
 from .reply import Reply
 
 __all__ = ["Turn"]
@@ -86,6 +87,21 @@ class Turn:
 
     def keep(self, number: int) -> Attempt:
         """Make an attempt the current one; raises InputError where none has this number."""
+        self.current = self._find(number)
+        self.failed = False
+        return self.attempt
+
+    def find_attempt(self, number: int) -> Attempt:
+        """Return the attempt of this number; raises InputError where there is none."""
+        return self.attempts[self._find(number)]
+
+    def rate(self, answer: str, rating: Rating | None) -> None:
+        """Note the rating of the answer of an ID, if it is an attempt of this turn, and has no later one."""
+        for index, each in enumerate(self.attempts):
+            if each.id == answer:
+                self.attempts[index] = replace(each, rating=choose_latest(each.rating, rating))
+
+    def _find(self, number: int) -> int:
         numbers = [each.number for each in self.attempts]
         if number not in numbers:
             raise InputError(
@@ -93,9 +109,7 @@ class Turn:
                 why=f"it has {', '.join(map(str, numbers))}",
                 next_step=list_attempts(),
             )
-        self.current = numbers.index(number)
-        self.failed = False
-        return self.attempt
+        return numbers.index(number)
 
     def learn(self, attempts: Iterable[Attempt]) -> None:
         """Add attempts that are not known yet, in the order of time; the one in force stays."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from ..csv_cells import escape_csv, is_plain_cell, write_csv_line
 from ..languages import translate
 from ..money.cost import Record, Spend, format_usd, to_dollars
 from ..money.holds import BudgetStatus
 from ..next_steps import Door, set_any_price
 from ..python_words import PYTHON
-from ..redaction import strip_controls
 from .tables import Table
 
 __all__ = [
@@ -36,9 +33,6 @@ _CSV_HEADINGS = (
 _SHOWN_IF_ANY = ("Thinking", "Cached", "of it estimated", "Unpriced")
 # What a charge without a name in the group is called.
 _NAMELESS = {"Conversation": "(in no conversation)", "Notebook": "(no notebook)"}
-_PLAIN = re.compile("[0-9A-Za-z][0-9A-Za-z_./:-]*").fullmatch
-# What begins a formula in a spreadsheet; the full-width forms do in some languages.
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +124,12 @@ def write_rows_csv(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
     for row in rows:
         if not headings:
             headings = [name for name in row if name != "nano_usd"]
-            yield _write_csv_line(headings)
+            yield write_csv_line(headings)
         nano = row["nano_usd"]
         assert isinstance(nano, int)
         exact = {**row, "cost_usd": f"{to_dollars(nano):f}"}
-        yield _write_csv_line(
-            _escape_csv(value)
+        yield write_csv_line(
+            escape_csv(value)
             if isinstance(value, str)
             else str(value).lower()
             if isinstance(value, bool)
@@ -156,14 +150,14 @@ def write_charges_csv(records: Iterable[Record]) -> Iterator[str]:
     `time` is ISO 8601 in UTC, `day` the day of it where this program runs. `cost_usd` is exact, and empty
     where the model has no price. Text that a spreadsheet would take for a formula begins with an apostrophe.
     """
-    yield _write_csv_line(_CSV_HEADINGS)
+    yield write_csv_line(_CSV_HEADINGS)
     for record in records:
         charge_id, milliseconds, notebook, conversation, host, model, answered_by = record[:7]
         prompt, completion, reasoning, cached, estimated, nano, demo, finish_reason = record[7:]
         quarter, within = divmod(milliseconds, 900_000)
         hour, first, day = _format_quarter(quarter)
         second, within = divmod(within, 1000)
-        shown_id = charge_id if _PLAIN(charge_id) else _write_csv_cells(charge_id)
+        shown_id = charge_id if is_plain_cell(charge_id) else _write_csv_cells(charge_id)
         # A million rows: written from integers, which takes half the time of a Decimal.
         cost = (
             ""
@@ -233,24 +227,10 @@ def _write_notes(
     return notes
 
 
-def _write_csv_line(cells: Iterable[object]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue()
-
-
 def _write_csv_cells(*texts: str) -> str:
     """Return texts as cells of one line of CSV, commas between them."""
     # A single cell without text would be quoted.
-    return _write_csv_line([*map(_escape_csv, texts), ""]).removesuffix(",\r\n")
+    return write_csv_line([*map(escape_csv, texts), ""]).removesuffix(",\r\n")
 
 
 _write_known_cells = functools.lru_cache(4096)(_write_csv_cells)  # for texts that come again and again
-
-
-def _escape_csv(text: str) -> str:
-    if _PLAIN(text):
-        return text
-    # A path may hold bytes that are not text, which a file in UTF-8 cannot.
-    text = strip_controls(text).encode("utf-8", "replace").decode()
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text

@@ -60,6 +60,7 @@ class Versions:
         shown = [index for index in range(count) if index >= count - _MOST_ATTEMPTS or index == turn.current]
         self._replies = [turn.attempts[index].reply for index in shown]
         self._numbers = [turn.attempts[index].number for index in shown]
+        self._ratings = [str(turn.attempts[index].rating or "") for index in shown]
         self._current = shown.index(turn.current)
         title = f"Turn {number} of {to_one_line(conversation)}: {count} attempt{'s' * (count != 1)}"
         self._title = translate(title)
@@ -78,6 +79,8 @@ class Versions:
             ]
             text = clean(reply.text).strip("\n")
             lines += [translate("Reply:"), *_indent(_cut(text)), translate(to_one_line(reply.summary))]
+            if self._ratings[index]:
+                lines.append(clean(f"{translate('Rating:')} {self._ratings[index]}"))
         return "\n".join([*lines, "", self._note])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -99,6 +102,8 @@ class Versions:
         rows.append(self._build_row("Tokens", [_escape(str(reply.usage)) for reply in replies]))
         rows.append(self._build_row("Cost", [_escape(_write_cost(reply)) for reply in replies]))
         rows.append(self._build_row("Time", [f"{reply.seconds:.1f} s" for reply in replies]))
+        if any(self._ratings):
+            rows.append(self._build_row("Rating", [escape_html(clean(each)) for each in self._ratings]))
         if any(reply.ended for reply in replies):
             rows.append(self._build_row("Ended", [_escape(reply.ended) for reply in replies]))
         names = "".join(

@@ -20,6 +20,7 @@ from ..notebook.record import format_time
 from .arguments import split_words
 from .chat_changes import Command, count_turns, describe_beginning
 from .chat_files import export, import_, restore
+from .chat_rating import rate
 from .parsers import build_chat_parsers
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ Show and change the conversations of this notebook.
   undo               take the last turn out
   drop N             take turn N out
   versions [N]       all attempts of a turn side by side; --keep K: attempt K is the one that counts
+  rate N [K] RATING  rate turn N, or its attempt K: good, bad, 1 to 5, none; a note may follow
   system [TEXT]      show or set the system message; "" removes it
   restore            have the conversations of the notebook file again, after a restart; --from PATH
   export PATH        write the conversation to a file: .ipynb, .md or .json; --force: over another
+  export NAME.csv    write all attempts of all conversations: answers, tokens, cost, ratings
   import PATH        read one from a file: .ipynb or .json; --as NAME"""
 
 _LONGEST_NUMBER = 9
@@ -264,6 +267,7 @@ _SIMPLE: dict[str, Callable[[Command, str], object]] = {
     "undo": _undo,
     "drop": _drop,
     "system": _set_system,
+    "rate": rate,
     "rename": _rename,
     "delete": _delete,
 }

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..api.message_parts import ImagePart, Part, TextPart
 from ..api.messages import Message
+from ..chat.attempt_table import list_attempts
 from ..display.line import Line
 from ..errors import InputError
 from ..nearest import find_nearest
+from ..notebook.attempts_csv import to_csv
 from ..notebook.files import read_text, write_new
 from ..notebook.markdown_export import to_markdown
 from ..notebook.messages_json import from_messages, to_messages
@@ -26,10 +28,11 @@ from .chat_changes import Command, count_turns, describe_beginning
 if TYPE_CHECKING:
     from ..chat.attempt import Attempt
     from ..chat.conversation import KernelConversation
+    from ..chat.turn import Turn
 
 __all__ = ["export", "import_", "restore"]
 
-_EXPORTED = (".ipynb", ".md", ".json")
+_EXPORTED = (".ipynb", ".md", ".json", ".csv")
 _IMPORTED = (".ipynb", ".json")
 _TEXTS = ("text", "reasoning", "prompt", "model", "answered_by", "note", "finish_reason", "request")
 
@@ -65,16 +68,19 @@ def restore(command: Command, arguments: Namespace) -> object:
 
 
 def export(command: Command, arguments: Namespace) -> object:
-    """Write the conversation in use to a file."""
+    """Write the conversation in use to a file; to one of .csv all attempts of all conversations."""
     conversation = command.in_use
     path = Path(arguments.path)
-    write: dict[str, Callable[[KernelConversation], str]] = {
-        ".ipynb": lambda each: write_notebook(_clean_texts(each)).decode(),
-        ".md": lambda each: to_markdown(_clean_texts(_set_sent_system(each))),
-        ".json": lambda each: to_messages(_clean_texts(_set_sent_system(each))),
-    }
     suffix = _read_suffix(path, _EXPORTED)
-    if not conversation.turns and not conversation.system:
+    if suffix == ".csv":
+        rows = list_attempts(map(_clean_texts, command.conversations))
+        text, what = to_csv(rows), f"{len(rows):,} attempt{'s' * (len(rows) != 1)} of all conversations"
+        empty = not rows
+    else:
+        text = _WRITERS[suffix](conversation)
+        what = count_turns([conversation], attempts=suffix == ".ipynb")
+        empty = not conversation.turns and not conversation.system
+    if empty:
         raise InputError(
             f"conversation {conversation.name!r} has no turns to write yet",
             next_step="choose another one with %cnai_chat use NAME",
@@ -83,9 +89,8 @@ def export(command: Command, arguments: Namespace) -> object:
     if own is not None and _is_same(own, path):
         raise InputError("that is the file of this notebook itself", next_step="choose another name")
     # A key may have been set after it was typed into a prompt.
-    text = hide_keys(write[suffix](conversation))
-    write_new(path, text.encode("utf-8", "replace"), force=arguments.force)
-    return Line(f"Written to {path}: {count_turns([conversation], attempts=suffix == '.ipynb')}")
+    write_new(path, hide_keys(text).encode("utf-8", "replace"), force=arguments.force)
+    return Line(f"Written to {path}: {what}")
 
 
 def _clean_texts(conversation: KernelConversation) -> KernelConversation:
@@ -97,14 +102,24 @@ def _clean_texts(conversation: KernelConversation) -> KernelConversation:
         texts: dict[str, Any] = {name: clean(getattr(reply, name)) for name in _TEXTS}
         steps = tuple(map(_clean_message, reply.steps))
         parts = tuple(map(_clean_part, reply.prompt_parts))
-        reply = replace(reply, system=system, steps=steps, prompt_parts=parts, **texts)
-        return replace(attempt, reply=reply)
+        parameters = _clean_json(dict(reply.parameters))
+        reply = replace(reply, system=system, steps=steps, prompt_parts=parts, parameters=parameters, **texts)
+        rating = attempt.rating
+        rating = rating if rating is None else replace(rating, note=clean(rating.note))
+        return replace(attempt, reply=reply, rating=rating)
 
-    turns = [turn.copy() for turn in conversation.turns]
-    for turn in turns:
-        turn.attempts = [cleaned(each) for each in turn.attempts]
-    system = None if conversation.system is None else clean(conversation.system)
-    return replace(conversation, turns=turns, system=system)
+    def copied(turn: Turn) -> Turn:
+        copy = turn.copy()
+        copy.attempts = [cleaned(each) for each in turn.attempts]
+        return copy
+
+    return replace(
+        conversation,
+        turns=list(map(copied, conversation.turns)),
+        absent=list(map(copied, conversation.absent)),
+        detached={position: copied(turn) for position, turn in conversation.detached.items()},
+        system=None if conversation.system is None else clean(conversation.system),
+    )
 
 
 def _clean_message(message: Message) -> Message:
@@ -133,6 +148,13 @@ def _set_sent_system(conversation: KernelConversation) -> KernelConversation:
     if conversation.system is not None or not conversation.turns:
         return conversation
     return replace(conversation, system=conversation.turns[-1].reply.system)
+
+
+_WRITERS: dict[str, Callable[[KernelConversation], str]] = {
+    ".ipynb": lambda each: write_notebook(_clean_texts(each)).decode(),
+    ".md": lambda each: to_markdown(_clean_texts(_set_sent_system(each))),
+    ".json": lambda each: to_messages(_clean_texts(_set_sent_system(each))),
+}
 
 
 def import_(command: Command, arguments: Namespace) -> object:

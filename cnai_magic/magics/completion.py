@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.thinking_control import LEVELS
 from ..chat.prompts.prompt_filters import FILTERS
+from ..chat.rating import RATINGS
 from ..errors import CnaiError
 from ..session.models import list_known_models
 from .arguments import Parser
 from .chat import list_chat_commands
+from .chat_rating import AWAY
 from .parsers import (
     build_ask_parser,
     build_chat_parsers,
@@ -134,6 +136,8 @@ def _complete_chat(shell_session: ShellSession, words: list[str], fragment: str)
         return _choose(fragment, _list_options(parser))
     if command in _TAKE_CONVERSATION:
         return _choose(fragment, _list_conversations(shell_session))
+    if command == "rate":
+        return _choose(fragment, (*RATINGS, AWAY) if len(words) > 1 else ())
     if command in ("export", "import") or words[-1] == "--from":
         return _complete_path(fragment)
     return Completion(fragment, [])

@@ -350,7 +350,10 @@ def build_chat_parsers() -> dict[str, Parser]:
     versions.add_argument("--keep", type=int, metavar="K", help="Put attempt K in force.")
     restore = Parser("%cnai_chat restore", "Restore the conversations of the notebook file.")
     restore.add_argument("--from", dest="path", default="", metavar="PATH", help="Another notebook file.")
-    export = Parser("%cnai_chat export", "Write the conversation in use to a file: .ipynb, .md or .json.")
+    export = Parser(
+        "%cnai_chat export",
+        "Write the conversation in use to a file: .ipynb, .md or .json; to .csv all attempts of all.",
+    )
     export.add_argument("path", metavar="PATH")
     export.add_argument("--force", action="store_true", help="Write over a file that is there.")
     imports = Parser("%cnai_chat import", "Read a conversation from a file: .ipynb or .json.")

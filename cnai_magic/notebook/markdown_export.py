@@ -32,6 +32,8 @@ def _write_parts(conversation: KernelConversation) -> Iterator[str]:
         if reply.reasoning:
             yield _write_section(3, "Reasoning", reply.reasoning)
         yield f"{_write_heading(3, reply.summary)}\n\n{reply.markdown}".rstrip("\n")
+        if turn.attempt.rating:
+            yield escape_markdown(f"Rating: {turn.attempt.rating}")
 
 
 def _write_section(level: int, title: str, text: str) -> str:

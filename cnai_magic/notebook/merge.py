@@ -43,6 +43,9 @@ def merge(conversations: Conversations, restored: Restored) -> None:
             mine.origin = origin
     for theirs in restored.conversations.values():
         conversations.meet(*(turn.id for turn in theirs.every_turn))
+        for each in (attempt for turn in theirs.every_turn for attempt in turn.attempts):
+            if each.rating is not None:
+                conversations.rate(each.id, each.rating)
     conversations.remove(restored.removed)
     if fresh and restored.current in conversations:
         conversations.use(restored.current)

@@ -16,6 +16,7 @@ from ..api.messages import Message
 from ..api.parameters import ParameterValue, check_parameters
 from ..api.token_usage import Usage
 from ..chat.attempt import Attempt
+from ..chat.rating import Rating, make_rating
 from ..chat.reply import Reply
 from ..chat.token_table import TokenTable
 from ..errors import InputError
@@ -35,9 +36,9 @@ from .untrusted import (
     read_usage,
 )
 
-__all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "read_standing"]
+__all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "read_rating", "read_standing"]
 
-_EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "kept")
+_EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "rate", "kept")
 _MOST_KEPT = 1000
 _MOST_STEPS = _MOST_PARTS = 1000
 _MOST_ATTACHED, _LONGEST_LABEL = 100, 200
@@ -48,13 +49,13 @@ _UNKNOWN = Spend()
 class Event(NamedTuple):
     """A change that a command made to a conversation, as its output keeps it.
 
-    `kind` is use, fork, drop, keep, system, import, rename, delete, or kept, which changed nothing. Of a
-    fork, `conversation` is the origin, `name` the new one, `answers` the IDs of those that it began with (""
-    for one that cannot be read), `returned` those that went back to the origin, and `made` when it was first
-    made. A conversation is renamed to `name`; when it
-    is deleted, `name` is in use then. `turn_id` is the one of a turn that was dropped, or of which
-    `answer` was kept. `system` is the message that was set, or that the fork began with. `began` tells that
-    the command began the conversation, as the one with the number `index_in_cell` in its cell.
+    `kind` is use, fork, drop, keep, system, import, rename, delete, rate, or kept, which changed nothing. Of
+    a fork, `conversation` is the origin, `name` the new one, `answers` the IDs of those that it began with
+    ("" for one that cannot be read), `returned` those that went back to the origin, and `made` when it was
+    first made. A conversation is renamed to `name`; when it is deleted, `name` is in use then. `turn_id` is
+    the one of a turn that was dropped, or of which `answer` was kept; an `answer` was given a `rating`.
+    `system` is the message that was set, or that the fork began with. `began` tells that the command began
+    the conversation, as the one with the number `index_in_cell` in its cell.
     """
 
     time: datetime
@@ -69,6 +70,7 @@ class Event(NamedTuple):
     made: datetime | None = None
     began: bool = False
     index_in_cell: int = 0
+    rating: Rating | None = None
 
 
 class KeptTurn(NamedTuple):
@@ -109,12 +111,24 @@ def read_event(about: Mapping[str, Any]) -> Event:
         )
         returned = _read_answers({"returned": [], **about}, "returned")
         return event._replace(answers=_read_answers(about, "answers"), returned=returned)
+    if kind == "rate":
+        rating = read_rating(read_mapping(about.get("rating")))
+        return event._replace(answer=read_name(about, "answer"), rating=rating)
     if kind in ("rename", "delete"):
         return event._replace(name=read_name(about, "name"))
     if kind in ("drop", "keep"):
         answer = read_name(about, "answer") if kind == "keep" else ""
         return event._replace(turn_id=read_name(about, "turn_id"), answer=answer)
     return event._replace(system=system, made=read_time_or_none(about, "made"))
+
+
+def read_rating(about: Mapping[str, Any]) -> Rating:
+    """Return the rating of an answer; raises InputError where it is not sound."""
+    note = read_text(about, "note", "")
+    try:
+        return make_rating(about.get("value"), note, read_time(about))
+    except InputError as error:
+        raise InputError("its rating is not one", why=error.what) from error
 
 
 def read_kept(
@@ -179,9 +193,18 @@ def _read_attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt,
         chosen=read_flag(about, "chosen"),
         began=read_flag(about, "began"),
         with_code=read_flag(about, "with_code"),
+        rating=_read_sound_rating(about),
         total=_UNKNOWN,
         others=others,
     )
+
+
+def _read_sound_rating(about: Mapping[str, Any]) -> Rating | None:
+    """Return the rating of an answer; one that is not sound is no reason to lose the answer."""
+    try:
+        return read_rating(read_mapping(about["rating"])) if "rating" in about else None
+    except InputError:
+        return None
 
 
 def _read_reply(about: Mapping[str, Any], text: object) -> Reply:

@@ -19,6 +19,7 @@ from ..api.parameters import dump_parameters
 from ..api.token_usage import Usage
 from ..chat.attempt import Attempt
 from ..chat.markdown import escape_markdown, write_markdown
+from ..chat.rating import Rating
 from ..chat.reply import Reply
 from ..chat.tool_steps import ShownCall, list_calls
 from ..chat.turn import Turn
@@ -37,6 +38,7 @@ __all__ = [
     "build_metadata",
     "build_texts",
     "format_time",
+    "record_rating",
     "show_text",
     "write_small",
 ]
@@ -149,6 +151,14 @@ def build_answer_record(conversation: str, turn: Turn, most_attempts: int) -> di
     return {**about, "others": [_record_whole(each) for each in others]} if others else about
 
 
+def record_rating(rating: Rating) -> dict[str, Any]:
+    """Return a rating as it is written; without a value it was taken away."""
+    about: dict[str, Any] = {"time": format_time(rating.time)}
+    if rating.value is not None:
+        about["value"] = rating.value
+    return {**about, "note": _hide_keys_in(rating.note)} if rating.note else about
+
+
 def format_time(time: datetime) -> str:
     """Return a moment as it is written: ISO 8601, to the microsecond, so that all have an order."""
     return time.isoformat(timespec="microseconds")
@@ -258,6 +268,8 @@ def _record(attempt: Attempt) -> dict[str, Any]:
     for name in ("cell", "chain"):
         if getattr(attempt, name):
             about[name] = clean(getattr(attempt, name))
+    if attempt.rating is not None:
+        about["rating"] = record_rating(attempt.rating)
     for name in ("began", "appended", "chosen", "with_code"):
         if getattr(attempt, name):
             about[name] = True

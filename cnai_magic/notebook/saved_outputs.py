@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
+from ..chat.rating import Rating, choose_latest
 from ..errors import InputError
 from ..money.cost import Charge
 from .read_record import (
@@ -90,7 +91,8 @@ class SavedOutputs:
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
     keep, `states` those of all conversations, `changes` those that commands made and
     no state of their cell tells of, each once.
-    `changing` are the cells whose outputs tell of more than their own turns.
+    `changing` are the cells whose outputs tell of more than their own turns. Of all ratings of an answer, in
+    whichever output, the latest is that of the answer.
     """
 
     def __init__(self, cells: Iterable[SavedCell]) -> None:
@@ -100,6 +102,7 @@ class SavedOutputs:
         self.changes: dict[Event, SavedChange] = {}
         self.states: list[SavedState] = []
         self.changing: set[str] = set()
+        self._ratings: dict[str, Rating | None] = {}
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         used: set[str] = set()
@@ -121,6 +124,8 @@ class SavedOutputs:
             for event in list(self.changes)[changes:] if told else ():
                 if event.time <= max(told):
                     del self.changes[event]
+        for name in self._ratings.keys() & self.answers.keys():
+            self.answers[name] = replace(self.answers[name], rating=self._ratings[name])
 
     @property
     def notes(self) -> Iterator[str]:
@@ -136,6 +141,8 @@ class SavedOutputs:
         if state is not None and known is not None:
             try:
                 self.states.append(read_state(state, known))
+                for name, rating in self.states[-1].ratings.items():
+                    self._rate(name, rating)
             except InputError as error:
                 self._left_out["what {} output tells of all conversations", error.what].append(number)
         if cell is not None and (state is not None or changes or "event" in about or about.get("began")):
@@ -166,7 +173,9 @@ class SavedOutputs:
 
     def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
         event = _check_names(read_event(about))
-        if event.kind != "kept":
+        if event.kind == "rate":
+            self._rate(event.answer, event.rating)
+        elif event.kind != "kept":
             self.changes.setdefault(event, SavedChange(event, cell))
 
     def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Attempt:
@@ -186,12 +195,17 @@ class SavedOutputs:
         if not all(map(Conversations.is_name, (name, *(each.conversation for each in every)))):
             raise InputError("its conversation has a name that cannot be one")
         for each in every:
+            self._rate(each.id, each.rating)
             if each.id not in self.answers:
                 self.answers[each.id] = replace(each, others=()) if each.others else each
         self._charge(every)
         latest = max(each.reply.started for each in every)
         moment = latest if known is None else max(known, latest)
         self.turns.append(SavedTurn(name, turn.attempt, cell, moment, len(self.turns), turn.detached))
+
+    def _rate(self, answer: str, rating: Rating | None) -> None:
+        if rating is not None:
+            self._ratings[answer] = choose_latest(self._ratings.get(answer), rating)
 
     def _is_copy(self, own: str, cell: str | None) -> bool:
         """Tell whether the output of a cell was copied there from its `own` cell.

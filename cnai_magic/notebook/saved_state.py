@@ -14,9 +14,11 @@ from typing import Any, Literal, NamedTuple
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations, Removed
 from ..chat.order import CellPosition
+from ..chat.rating import Rating
 from ..chat.turn import Turn
 from ..errors import InputError
-from .record import format_time
+from .read_record import read_rating
+from .record import format_time, record_rating
 from .untrusted import read_count, read_flag, read_mapping, read_name, read_text, read_time, read_time_or_none
 
 __all__ = ["SavedConversation", "SavedPlace", "SavedState", "read_state", "state_record"]
@@ -56,12 +58,16 @@ class SavedConversation(NamedTuple):
 
 
 class SavedState(NamedTuple):
-    """All conversations at a moment, the one in use, and what was taken out by then."""
+    """All conversations at a moment, the one in use, and what was taken out by then.
+
+    `ratings` are those of answers, by their IDs.
+    """
 
     time: datetime
     current: str
     conversations: tuple[SavedConversation, ...]
     removed: Removed
+    ratings: Mapping[str, Rating]
 
     def known(self) -> set[str]:
         """Return the IDs of the turns that it tells of: of any other turn it knows nothing."""
@@ -93,8 +99,15 @@ def state_record(conversations: Conversations, most_attempts: int) -> dict[str, 
             first_runs={cell: format_time(time) for cell, time in removed.first_runs.items()},
             gone=sorted(removed.turns),
             dropped=dropped,
+            ratings=_write_ratings(conversations),
         ),
     }
+
+
+def _write_ratings(conversations: Conversations) -> dict[str, Any]:
+    turns = (turn for each in conversations for turn in each.every_turn)
+    rated = (attempt for turn in turns for attempt in turn.attempts if attempt.rating is not None)
+    return {each.id: record_rating(each.rating) for each in rated if each.rating is not None}
 
 
 def _conversation(
@@ -159,13 +172,20 @@ def read_state(about: Mapping[str, Any], time: datetime) -> SavedState:
     listed = [_read_conversation(read_mapping(each)) for each in _read_list(about, "conversations")]
     first_runs = read_mapping(about.get("first_runs", {}))
     dropped = [read_mapping(each) for each in _read_list(about, "dropped")]
+    ratings = read_mapping(about.get("ratings", {}))
     removed = Removed(
         names=set(_read_names(about, "deleted")),
         first_runs={cell: read_time(first_runs, cell) for cell in first_runs},
         turns=set(_read_names(about, "gone")),
         dropped={_read_position(each): read_name(each, "turn") for each in dropped},
     )
-    return SavedState(time, _read_own_name(about, "current"), tuple(listed), removed)
+    return SavedState(
+        time,
+        _read_own_name(about, "current"),
+        tuple(listed),
+        removed,
+        {answer: read_rating(read_mapping(each)) for answer, each in ratings.items()},
+    )
 
 
 def _read_conversation(about: Mapping[str, Any]) -> SavedConversation:

@@ -228,7 +228,7 @@ def test_undo_of_a_number_says_how_to_take_out_another_turn(session: KernelSessi
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
-@pytest.mark.parametrize("command", ["", "list", "show", "use", "new", "undo", "drop", "system"])
+@pytest.mark.parametrize("command", ["", "list", "show", "use", "new", "undo", "drop", "rate", "system"])
 def test_a_simple_command_shows_the_help_of_all(session: KernelSession, command: str, option: str) -> None:
     assert repr(run_chat_command(session, f"{command} {option}", lambda: None)) == CHAT_HELP
     assert len(prompts(session)) == 3

@@ -66,6 +66,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory, server: ScriptedServer) -> 
         ("%cnai_models --ref", ["%cnai_models --refresh"]),
         ("%cnai_chat ver", ["%cnai_chat versions"]),
         ("%cnai_chat use ma", ["%cnai_chat use main"]),
+        ("%cnai_chat rate 1 g", ["%cnai_chat rate 1 good"]),
         ("%cnai_chat versions --k", ["%cnai_chat versions --keep"]),
         ("%cnai_prompt sh", ["%cnai_prompt show"]),
         ("%cnai_prompt show r", ["%cnai_prompt show review"]),

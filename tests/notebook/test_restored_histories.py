@@ -47,6 +47,7 @@ _COMMANDS = st.one_of(
     st.sampled_from(["use main", "use chat-2", "use plan", "use side", "delete plan", "delete side"]),
     st.builds("drop {}".format, _NUMBERS),
     st.builds("versions {} --keep {}".format, _NUMBERS, _NUMBERS),
+    st.builds("rate {} {} {}".format, _NUMBERS, _NUMBERS, st.sampled_from(["good why", "4", "none"])),
 )
 _QUESTIONS = st.tuples(st.sampled_from("abcd"), st.just([Ask()]) | st.lists(_ASKS, min_size=1, max_size=3))
 _CHANGES = st.tuples(st.sampled_from("vwxyz"), _COMMANDS.map(lambda line: [line]))
@@ -182,7 +183,7 @@ def _state(conversation: KernelConversation) -> dict[str, Any]:
 
 
 def _turn(turn: Turn) -> tuple[Any, ...]:
-    attempts = [(each.id, each.reply.prompt, each.reply.text) for each in turn.attempts]
+    attempts = [(each.id, each.reply.prompt, each.reply.text, each.rating) for each in turn.attempts]
     return turn.id, turn.position, turn.first_run, turn.asked, turn.failed, turn.reply.id, attempts
 
 

@@ -120,6 +120,27 @@ def test_the_conversation_is_remembered_and_can_be_read_and_changed(
         session.conversation("plam")
 
 
+def test_answers_are_rated_and_listed_with_what_they_cost(session: Session, server: ScriptedServer) -> None:
+    reply = session.ask("first", temperature=0)
+    other = session.ask("elsewhere", chat="plan")
+    conversation = session.conversation()
+    conversation.rate(reply, 4, "short\nand right")
+    (row,) = conversation.list_attempts()
+    assert (row["prompt"], row["answer"], row["model"], row["turn"]) == ("first", "yes", "m", 1)
+    assert (row["parameters"], row["rating"], row["note"]) == ({"temperature": 0}, 4, "short and right")
+    conversation.rate(1, "bad")
+    assert conversation.list_attempts()[0]["rating"] == "bad"
+    conversation.rate(1, None)
+    assert conversation.list_attempts()[0]["rating"] is None
+    with pytest.raises(InputError, match="not part of the conversation"):
+        conversation.rate(other, "good")
+    for wrong in (6, True, "fine", 4.5):
+        with pytest.raises(InputError, match="is not a rating"):
+            conversation.rate(reply, wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="answer is of type str"):
+        conversation.rate("1", "good")  # type: ignore[arg-type]
+
+
 def test_an_error_says_the_next_step_in_the_words_of_python(session: Session, server: ScriptedServer) -> None:
     server.reply(failure(402, "insufficient_quota"))
     with pytest.raises(QuotaError) as caught:

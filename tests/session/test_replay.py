@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nbformat import NotebookNode
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition
+from cnai_magic.chat.rating import make_rating
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError, ReplayError
 from cnai_magic.magics.cell_words import CELL
@@ -95,6 +97,17 @@ def test_the_answer_to_the_same_request_is_given_again_marked_and_free(session: 
     assert session.book.get_total() == session.book.get_notebook() == Spend()
     assert session.book.get_replayed().requests == 1
     assert session.book.get_replayed().nano == 36_000
+
+
+def test_a_replayed_answer_keeps_the_latest_rating(session: KernelSession) -> None:
+    first, second = (make_rating(each, "", datetime(2026, 1, each, tzinfo=timezone.utc)) for each in (1, 2))
+    answer = replace(saved(session, "Hi?"), rating=first)
+    session.replay("Hi?", [answer], position=CellPosition("c"))
+    (turn,) = session.conversations.in_use.turns
+    assert turn.attempt.rating == first
+    session.conversations.rate(answer.id, second)
+    session.replay("Hi?", [answer], position=CellPosition("c"))
+    assert turn.attempt.rating == second
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""All attempts of conversations as the rows of a table: what was asked, how, what came, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..api.parameters import dump_parameters
+from .attempt import Attempt
+from .conversation import KernelConversation
+
+__all__ = ["list_attempts"]
+
+
+def list_attempts(conversations: Iterable[KernelConversation]) -> list[dict[str, Any]]:
+    """Return a row for each attempt, once: of one that a fork shares, the conversation that asked it.
+
+    `turn` is None where it is not part of the conversation now, `in_force` tells that it is what is sent
+    with later questions. `cost_usd` is None where the model has no price, `rating` where nobody rated it.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for conversation in conversations:
+        numbers = {id(turn): number for number, turn in enumerate(conversation.turns, 1)}
+        for turn in conversation.every_turn:
+            number = numbers.get(id(turn))
+            for attempt in turn.attempts:
+                if attempt.id not in rows or attempt.conversation == conversation.name:
+                    in_force = number is not None and attempt is turn.attempt
+                    rows[attempt.id] = _build_row(conversation.name, number, attempt, in_force=in_force)
+    return list(rows.values())
+
+
+def _build_row(conversation: str, turn: int | None, attempt: Attempt, *, in_force: bool) -> dict[str, Any]:
+    reply, rating = attempt.reply, attempt.rating
+    usage, nano = reply.usage, reply.cost.nano
+    return {
+        "conversation": conversation,
+        "turn": turn,
+        "attempt": attempt.number,
+        "in_force": in_force,
+        "time": reply.started,
+        "model": reply.model,
+        "answered_by": reply.answered_by or reply.model,
+        "system": reply.system,
+        "parameters": dump_parameters(reply.parameters),
+        "prompt": reply.prompt,
+        "answer": reply.text,
+        "reasoning": reply.reasoning,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "estimated": usage.estimated or reply.cost.estimated,
+        "cost_usd": None if nano is None else nano / 10**9,
+        "demo": reply.demo,
+        "seconds": round(reply.seconds, 3),
+        "finish_reason": reply.finish_reason,
+        "rating": None if rating is None else rating.value,
+        "note": "" if rating is None else rating.note,
+        "id": attempt.id,
+    }
