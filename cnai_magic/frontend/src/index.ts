@@ -71,11 +71,11 @@ function collect(model: WidgetModel, early: unknown[]): AnswerModel {
   model.on("change:status", readStatus);
   model.on("msg:custom", (message) => store.takeMessage(message));
   send("ready");
-  return { header, store, stop, clock, typeset: typesetter(model) };
+  return { header, store, stop, clock, typeset: findTypesetter(model) };
 }
 
 /** The notebook's own typesetter, for formulas that look the same before and after the end; null where there is none. */
-function typesetter(model: WidgetModel): Typeset | null {
+function findTypesetter(model: WidgetModel): Typeset | null {
   try {
     const own = model.widget_manager?.rendermime?.latexTypesetter;
     if (!own) return null;

@@ -39,7 +39,7 @@ export class Handover {
     if (position === null || !position.area.isConnected || position.index < 0) return this.remove(done);
     const { area, index } = position;
     const restore = pinTo(position, element);
-    const next = (): HTMLElement | undefined => outputs(area)[index];
+    const next = (): HTMLElement | undefined => listOutputs(area)[index];
     const finish = (): void => {
       observer.disconnect();
       clearTimeout(timer);
@@ -72,7 +72,7 @@ export class Handover {
     const area = element.closest<HTMLElement>(".jp-OutputArea");
     if (!element.isConnected || area === null || area.offsetHeight === 0) return;
     const [own, outer] = [element.getBoundingClientRect(), area.getBoundingClientRect()];
-    const index = outputs(area).findIndex((each) => each.contains(element));
+    const index = listOutputs(area).findIndex((each) => each.contains(element));
     const top = own.top - outer.top + area.scrollTop;
     this.position = { area, height: area.offsetHeight, index, top, left: own.left - outer.left, width: own.width };
   }
@@ -90,7 +90,7 @@ function pinTo({ area, top, left, width }: Position, element: HTMLElement): () =
 }
 
 /** The outputs of an area, each with its prompt. */
-function outputs(area: HTMLElement): HTMLElement[] {
+function listOutputs(area: HTMLElement): HTMLElement[] {
   return [...area.children].filter((each): each is HTMLElement => each.classList.contains("jp-OutputArea-child"));
 }
 

@@ -13,8 +13,8 @@ export interface InterruptRequest {
 }
 
 /** The request that interrupts a kernel, or null where this page has no such server or the kernel is unknown. */
-export function interruptRequest(page: Page, kernelId: string): InterruptRequest | null {
-  const base = configured(page.configuration) ?? page.bodyBaseUrl;
+export function buildInterruptRequest(page: Page, kernelId: string): InterruptRequest | null {
+  const base = readBaseUrl(page.configuration) ?? page.bodyBaseUrl;
   if (!base || !/^[\w-]{1,100}$/.test(kernelId)) return null;
   let url: URL;
   try {
@@ -30,7 +30,7 @@ export function interruptRequest(page: Page, kernelId: string): InterruptRequest
 
 /** Interrupt a kernel as the notebook's own button does; null where there is no way to. */
 export function interruptKernel(kernelId: string): Promise<boolean> | null {
-  const request = interruptRequest(
+  const request = buildInterruptRequest(
     {
       configuration: document.getElementById("jupyter-config-data")?.textContent ?? null,
       bodyBaseUrl: document.body.dataset.baseUrl,
@@ -44,7 +44,7 @@ export function interruptKernel(kernelId: string): Promise<boolean> | null {
   return fetch(request.url, options).then((response) => response.ok);
 }
 
-function configured(configuration: string | null): string | undefined {
+function readBaseUrl(configuration: string | null): string | undefined {
   try {
     const { baseUrl } = JSON.parse(configuration ?? "{}") as { baseUrl?: unknown };
     return typeof baseUrl === "string" && baseUrl ? baseUrl : undefined;

@@ -18,12 +18,12 @@ const LOOK_EVERY = 2000;
 export function watchKernel(model: KernelModel, lost: (how: Loss) => void): () => void {
   // The event comes only when the manager marks the comms of a kernel that restarts as dead.
   model.on("comm_live_update", () => lost("restarted"));
-  const id = kernel(model)?.id;
+  const id = findKernel(model)?.id;
   if (id === undefined) return () => undefined;
   // A kernel that is shut down or changed is interrupted first, and the answer ends as it should. Where it could
   // not, and where a dead kernel does not come back, no event of the model says so.
   const timer = setInterval(() => {
-    const now = kernel(model);
+    const now = findKernel(model);
     if (now?.id !== id || now.status === "dead") lost("gone");
   }, LOOK_EVERY);
   const end = (): void => clearInterval(timer);
@@ -31,7 +31,7 @@ export function watchKernel(model: KernelModel, lost: (how: Loss) => void): () =
   return end;
 }
 
-function kernel(model: KernelModel): { id: string; status?: string } | null | undefined {
+function findKernel(model: KernelModel): { id: string; status?: string } | null | undefined {
   try {
     return model.widget_manager?.kernel;
   } catch {

@@ -24,8 +24,8 @@ export class EndFollower {
 
   private isAtEnd(): boolean {
     if (!this.element.isConnected) return false;
-    const box = scrollingBox(this.element);
-    const inSight = this.element.getBoundingClientRect().bottom <= lowerEdge(box) + NEAR;
+    const box = findScrollingBox(this.element);
+    const inSight = this.element.getBoundingClientRect().bottom <= measureLowerEdge(box) + NEAR;
     // A page that scrolls smoothly is still near its end when the reader has already left.
     if (box.scrollTop < this.top - 1) this.left = true;
     else if (inSight && box.scrollTop > this.top + 1) this.left = false;
@@ -34,8 +34,8 @@ export class EndFollower {
   }
 
   private showEnd(): void {
-    const box = scrollingBox(this.element);
-    const below = this.element.getBoundingClientRect().bottom - lowerEdge(box);
+    const box = findScrollingBox(this.element);
+    const below = this.element.getBoundingClientRect().bottom - measureLowerEdge(box);
     if (below > 0) box.scrollTop += Math.ceil(below);
     this.top = box.scrollTop;
   }
@@ -57,14 +57,14 @@ export function keepBoxesFromScrolling(element: HTMLElement): () => void {
 }
 
 /** The nearest box around an element that scrolls up and down. */
-function scrollingBox(element: HTMLElement): Element {
+function findScrollingBox(element: HTMLElement): Element {
   for (let each = element.parentElement; each !== null; each = each.parentElement) {
     if (each.scrollHeight > each.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(each).overflowY)) return each;
   }
   return document.scrollingElement ?? document.documentElement;
 }
 
-function lowerEdge(box: Element): number {
+function measureLowerEdge(box: Element): number {
   if (box === document.scrollingElement) return window.innerHeight;
   return box.getBoundingClientRect().top + box.clientTop + box.clientHeight;
 }

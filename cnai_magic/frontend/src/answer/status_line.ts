@@ -4,7 +4,7 @@ import { offerCopy } from "../copy";
 import { make, setText } from "../nodes";
 import type { StopControl } from "./stop";
 import type { AnswerStore, Header } from "./store";
-import { announcement, INTERRUPT_YOURSELF, statusText, stopLabel } from "./wording";
+import { INTERRUPT_YOURSELF, writeAnnouncement, writeStatus, writeStopLabel } from "./wording";
 import { chooseWords, type Words } from "./words";
 
 export class StatusLine {
@@ -48,19 +48,19 @@ export class StatusLine {
     this.copy.hidden = store.text.empty || store.ended;
     this.pulse.hidden = store.over || !store.text.empty;
     const unreachable = stop.state === "unreachable" && !store.over;
-    setText(this.facts, unreachable ? this.say(INTERRUPT_YOURSELF) : statusText(this.header, store, elapsed));
+    setText(this.facts, unreachable ? this.say(INTERRUPT_YOURSELF) : writeStatus(this.header, store, elapsed));
     this.facts.classList.toggle("cnai-problem", unreachable || store.lost !== null);
     const footer = store.lost ? "" : store.footer;
     setText(this.final, footer);
     this.paragraph.classList.toggle("cnai-as-final", footer !== "" && !unreachable && !store.waiting);
-    setText(this.spoken, announcement(store, stop.state, this.say));
+    setText(this.spoken, writeAnnouncement(store, stop.state, this.say));
   }
 
   private drawButton(): void {
     const { over } = this.store;
     if (over && document.activeElement === this.button) this.button.blur();
     this.button.hidden = over;
-    const label = stopLabel(this.stop.state);
+    const label = writeStopLabel(this.stop.state);
     const busy = label !== "Stop";
     setText(this.button, this.say(label));
     this.button.setAttribute("aria-disabled", String(busy));

@@ -90,7 +90,7 @@ export class AnswerStore {
   }
 
   takeSnapshot(value: unknown): void {
-    const snapshot = asDelta(value);
+    const snapshot = readDelta(value);
     if (snapshot === null || snapshot.seq <= this.seq) return;
     this.text.become(snapshot.text);
     this.reasoning.become(snapshot.reasoning);
@@ -111,7 +111,7 @@ export class AnswerStore {
     const message = (value ?? {}) as { kind?: unknown };
     switch (message.kind) {
       case "delta": {
-        const delta = asDelta(message);
+        const delta = readDelta(message);
         if (delta === null || delta.seq <= this.seq) return;
         if (this.pending.size < MOST_PENDING) this.pending.set(delta.seq, delta);
         this.drain();
@@ -164,7 +164,7 @@ export class AnswerStore {
   }
 }
 
-function asDelta(value: unknown): Delta | null {
+function readDelta(value: unknown): Delta | null {
   const { seq, text, reasoning } = (value ?? {}) as Partial<Delta>;
   if (typeof seq !== "number" || !Number.isInteger(seq)) return null;
   return { seq, text: typeof text === "string" ? text : "", reasoning: typeof reasoning === "string" ? reasoning : "" };

@@ -7,27 +7,27 @@ import { chooseWords, sayInEnglish, type Words } from "./words";
 export const INTERRUPT_YOURSELF = "The kernel could not be reached from here: press the notebook\u2019s own Interrupt button.";
 
 /** Model and turn, then what is waited for, or how far the answer is; at the end the footer. `elapsed` is in milliseconds. */
-export function statusText(header: Header, store: AnswerStore, elapsed: number): string {
+export function writeStatus(header: Header, store: AnswerStore, elapsed: number): string {
   if (store.ended && store.footer) return store.footer;
   const { model, turn, attempt } = header;
   const say = chooseWords(header.language);
   const place = turn ? say(attempt > 1 ? "turn {turn}, attempt {attempt}" : "turn {turn}", { turn, attempt }) : "";
-  return [model, place, ...state(store, elapsed, say)].filter(Boolean).join(" \u00b7 ");
+  return [model, place, ...describeState(store, elapsed, say)].filter(Boolean).join(" \u00b7 ");
 }
 
-function state(store: AnswerStore, elapsed: number, say: Words): string[] {
-  if (store.lost) return [loss(store, say)];
-  return store.waiting ? [waiting(store.status, elapsed / 1000, say)] : progress(store, say);
+function describeState(store: AnswerStore, elapsed: number, say: Words): string[] {
+  if (store.lost) return [describeLoss(store, say)];
+  return store.waiting ? [describeWait(store.status, elapsed / 1000, say)] : describeProgress(store, say);
 }
 
 /** What is left of an answer whose kernel was lost. */
-function loss({ lost, empty }: AnswerStore, say: Words): string {
+function describeLoss({ lost, empty }: AnswerStore, say: Words): string {
   const what = empty ? "kernel {event}: nothing had arrived" : "kernel {event}: the answer above is all that arrived";
   return say(what, { event: say(lost ?? "gone") });
 }
 
 /** What the answer waits for, with the seconds since that began. */
-function waiting(status: Status, elapsed: number, say: Words): string {
+function describeWait(status: Status, elapsed: number, say: Words): string {
   if (status.phase === "retry") {
     const time = Math.ceil((status.seconds ?? 0) - elapsed);
     const why = status.why || say("failed");
@@ -43,25 +43,25 @@ function waiting(status: Status, elapsed: number, say: Words): string {
   return say(what[status.phase], { time: Math.max(Math.floor(elapsed), 0) });
 }
 
-function progress({ progress, text, reasoning }: AnswerStore, say: Words): string[] {
+function describeProgress({ progress, text, reasoning }: AnswerStore, say: Words): string[] {
   const thinks = text.empty && !reasoning.empty;
   const parts = thinks ? [say("thinking")] : [];
   if (progress === null) return parts;
   const { tokens, thinking, rate, cost } = progress;
-  const part = thinking && !thinks ? say(" ({count} thinking)", { count: count(thinking) }) : "";
-  parts.push(say(tokens === 1 ? "{count} token" : "{count} tokens", { count: count(tokens) }) + part);
+  const part = thinking && !thinks ? say(" ({count} thinking)", { count: writeNumber(thinking) }) : "";
+  parts.push(say(tokens === 1 ? "{count} token" : "{count} tokens", { count: writeNumber(tokens) }) + part);
   if (rate > 0) parts.push(say("{rate}/s", { rate: rate < 10 ? rate.toFixed(1) : Math.round(rate) }));
   parts.push(cost);
   return parts;
 }
 
-function count(number: number): string {
+function writeNumber(number: number): string {
   return number.toLocaleString("en-US");
 }
 
 /** What a screen reader says: each phase once, and no seconds, which change. */
-export function announcement(store: AnswerStore, stop: StopState, say: Words = sayInEnglish): string {
-  if (store.lost) return loss(store, say);
+export function writeAnnouncement(store: AnswerStore, stop: StopState, say: Words = sayInEnglish): string {
+  if (store.lost) return describeLoss(store, say);
   if (store.over) return say("The answer is complete");
   if (stop === "unreachable") return say(INTERRUPT_YOURSELF);
   if (stop !== "idle") return say("Stopping");
@@ -71,6 +71,6 @@ export function announcement(store: AnswerStore, stop: StopState, say: Words = s
   return phase === "retry" ? say("{why}; trying again", { why: why || say("failed") }) : say("Waiting for the answer");
 }
 
-export function stopLabel(state: StopState): string {
+export function writeStopLabel(state: StopState): string {
   return state === "idle" || state === "unreachable" ? "Stop" : "Stopping\u2026";
 }

@@ -39,7 +39,7 @@ const MATHS: [RegExp, string][] = [[/^\$\$/, "$$"], [/^\\\[/, "\\]"], [/^\\begin
 // The length of "$$" and of "\[".
 const OPENING = 2;
 
-export function block(kind: BlockKind, more: Partial<Block> = {}): Block {
+export function makeBlock(kind: BlockKind, more: Partial<Block> = {}): Block {
   return {
     kind, children: [], lines: [], open: true, level: 0, info: "", fence: "", indent: 0, ordered: false, loose: false, leads: false,
     cells: [], alignments: [], withdrawn: false, ...more,
@@ -57,7 +57,7 @@ export function isBlank({ text }: Rest): boolean {
 }
 
 /** The columns of white space at the beginning; a tab goes to the next multiple of four of the line. */
-export function indentOf({ text, column }: Rest): number {
+export function measureIndent({ text, column }: Rest): number {
   let width = 0;
   for (const character of text) {
     if (character === " ") width += 1;
@@ -81,7 +81,7 @@ export function dedent({ text, column }: Rest, width: number): Rest {
 
 /** What a line holds after the mark of a quote, or null where it has none. */
 export function stripQuoteMark(rest: Rest): Rest | null {
-  const indent = indentOf(rest);
+  const indent = measureIndent(rest);
   const bare = rest.text.trimStart();
   if (indent > 3 || !bare.startsWith(">")) return null;
   return dedent({ text: bare.slice(1), column: rest.column + indent + 1 }, 1);
@@ -90,13 +90,13 @@ export function stripQuoteMark(rest: Rest): Rest | null {
 /** The heading, fence, rule or formula that a line begins, without its indentation. */
 export function readLeaf(text: string, indent: number): Block | null {
   const heading = HEADING.exec(text);
-  if (heading) return block("heading", { level: heading[1]!.length, lines: [withoutClosingHashes(heading[2]!)] });
+  if (heading) return makeBlock("heading", { level: heading[1]!.length, lines: [dropClosingHashes(heading[2]!)] });
   const fence = FENCE.exec(text);
-  if (fence) return block("code", { fence: fence[1]!, info: fence[2]!.trim(), indent });
-  return RULE.test(text) ? block("rule") : readFormula(text);
+  if (fence) return makeBlock("code", { fence: fence[1]!, info: fence[2]!.trim(), indent });
+  return RULE.test(text) ? makeBlock("rule") : readFormula(text);
 }
 
-function withoutClosingHashes(text: string): string {
+function dropClosingHashes(text: string): string {
   const title = text.trimEnd();
   let end = title.length;
   while (title[end - 1] === "#") end -= 1;
@@ -111,7 +111,7 @@ function readFormula(text: string): Block | null {
     const at = text.indexOf(fence, match[0].length);
     // A formula with text after it is part of a paragraph.
     if (at >= 0 && text.slice(at + fence.length).trim() !== "") return null;
-    return block("maths", { fence, lines: [text], open: at < 0 });
+    return makeBlock("maths", { fence, lines: [text], open: at < 0 });
   }
   return null;
 }
@@ -132,7 +132,7 @@ export interface Marker {
 
 /** The mark of a list's item that a line begins; `interrupts` where it would end a paragraph. */
 export function readMarker(line: Rest, interrupts: boolean): Marker | null {
-  const indent = indentOf(line);
+  const indent = measureIndent(line);
   const text = line.text.trimStart();
   const bullet = BULLET.exec(text);
   const number = bullet ? null : NUMBER.exec(text);
@@ -142,7 +142,7 @@ export function readMarker(line: Rest, interrupts: boolean): Marker | null {
   const empty = isBlank(after);
   // CommonMark 5.2: only a list that begins with 1, and not an empty item, interrupts a paragraph.
   if (interrupts && (empty || (number !== null && number[1] !== "1"))) return null;
-  const gap = indentOf(after);
+  const gap = measureIndent(after);
   const padding = empty || gap > 4 ? 1 : gap;
   return {
     ordered: number !== null,

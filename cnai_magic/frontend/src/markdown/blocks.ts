@@ -9,9 +9,9 @@
 import {
   type Alignment,
   type Block,
-  block,
+  makeBlock,
   dedent,
-  indentOf,
+  measureIndent,
   isBlank,
   isComplete,
   type Marker,
@@ -33,7 +33,7 @@ const ALIGNMENT = /^:?-+:?$/;
 const UNDECIDED = /^[-=+*_#`~|:>\s]*(?:\d{1,9}[.)]?)?$/;
 
 export class BlockParser {
-  readonly root = block("document");
+  readonly root = makeBlock("document");
   private stack: Block[] = [this.root];
   private partial = "";
   private carriage = false;
@@ -74,7 +74,7 @@ export class BlockParser {
   }
 
   /** The blocks that changed since the last call. */
-  touched(): Set<Block> {
+  takeChanged(): Set<Block> {
     const touched = this.changed;
     this.changed = new Set();
     return touched;
@@ -86,7 +86,7 @@ export class BlockParser {
     for (const undo of journal?.reverse() ?? []) undo();
   }
 
-  private undoable(undo: () => void): void {
+  private noteUndo(undo: () => void): void {
     this.journal?.push(undo);
   }
 
@@ -101,7 +101,7 @@ export class BlockParser {
     parent.children.push(child);
     this.stack.push(child);
     this.changed.add(parent).add(child);
-    this.undoable(() => {
+    this.noteUndo(() => {
       parent.children.pop();
       child.withdrawn = true;
       this.changed.add(parent);
@@ -114,7 +114,7 @@ export class BlockParser {
     if (list.kind !== "list" || list.loose) return;
     list.loose = true;
     this.changed.add(list);
-    this.undoable(() => {
+    this.noteUndo(() => {
       list.loose = false;
       this.changed.add(list);
     });
@@ -123,7 +123,7 @@ export class BlockParser {
   private push(leaf: Block, line: string): void {
     leaf.lines.push(line);
     this.changed.add(leaf);
-    this.undoable(() => {
+    this.noteUndo(() => {
       leaf.lines.pop();
       this.changed.add(leaf);
     });
@@ -134,7 +134,7 @@ export class BlockParser {
       const closed = this.stack.pop()!;
       closed.open = false;
       this.changed.add(closed);
-      this.undoable(() => {
+      this.noteUndo(() => {
         closed.open = true;
         this.changed.add(closed);
       });
@@ -159,7 +159,7 @@ export class BlockParser {
         if (isBlank(rest)) {
           // An item may begin with one blank line, not with two.
           if (each.children.length === 0) break;
-        } else if (indentOf(rest) >= each.level) rest = dedent(rest, each.level);
+        } else if (measureIndent(rest) >= each.level) rest = dedent(rest, each.level);
         else break;
       } else if (each.kind !== "list") break;
     }
@@ -172,12 +172,12 @@ export class BlockParser {
 
   private continueCode(code: Block, rest: Rest): boolean {
     if (code.fence === "") {
-      if (!isBlank(rest) && indentOf(rest) < 4) return false;
+      if (!isBlank(rest) && measureIndent(rest) < 4) return false;
       this.push(code, dedent(rest, 4).text);
       return true;
     }
     const bare = rest.text.trim();
-    if (indentOf(rest) < 4 && bare.startsWith(code.fence) && bare.replace(/^(`+|~+)/, "") === "") {
+    if (measureIndent(rest) < 4 && bare.startsWith(code.fence) && bare.replace(/^(`+|~+)/, "") === "") {
       this.closeTo(this.stack.length - 1);
     } else this.push(code, dedent(rest, code.indent).text);
     return true;
@@ -199,13 +199,13 @@ export class BlockParser {
     let fresh = false;
     for (;;) {
       if (isBlank(rest)) return this.endAtBlank(length, fresh);
-      const indent = indentOf(rest);
+      const indent = measureIndent(rest);
       const text = rest.text.trimStart();
       if (indent >= 4) {
         if (lazy !== null && !fresh) break;
         this.closeTo(length);
         this.leaveList();
-        this.push(this.add(block("code")), dedent(rest, 4).text);
+        this.push(this.add(makeBlock("code")), dedent(rest, 4).text);
         return;
       }
       if (paragraph !== null && !fresh && this.makeHeading(paragraph, text)) return;
@@ -213,7 +213,7 @@ export class BlockParser {
       if (text.startsWith(">") && !deep) {
         this.closeTo(length);
         this.leaveList();
-        this.add(block("quote"));
+        this.add(makeBlock("quote"));
         rest = stripQuoteMark(rest)!;
       } else if (this.beginLeaf(text, indent, length)) return;
       else {
@@ -262,9 +262,9 @@ export class BlockParser {
     const list = this.tip;
     if (list.kind !== "list" || list.info !== marker.bullet) {
       this.leaveList();
-      this.add(block("list", { ordered: marker.ordered, level: marker.number, info: marker.bullet }));
+      this.add(makeBlock("list", { ordered: marker.ordered, level: marker.number, info: marker.bullet }));
     }
-    this.add(block("item", { level: marker.width }));
+    this.add(makeBlock("item", { level: marker.width }));
   }
 
   private addText(text: string, length: number, lazy: Block | null, leaf: Block | null): void {
@@ -273,12 +273,12 @@ export class BlockParser {
       return this.push(lazy, text);
     }
     if (leaf?.kind === "table" && this.tip === leaf) {
-      this.add(block("row", { cells: splitCells(text).slice(0, leaf.cells.length) }));
+      this.add(makeBlock("row", { cells: splitCells(text).slice(0, leaf.cells.length) }));
       return this.closeTo(this.stack.length - 1);
     }
     this.closeTo(length);
     this.leaveList();
-    this.push(this.add(block("paragraph")), text);
+    this.push(this.add(makeBlock("paragraph")), text);
   }
 
   /** Turn a paragraph into a heading, where a line underlines it. */
@@ -288,7 +288,7 @@ export class BlockParser {
     const { lines } = paragraph;
     const defining = readDefinitions(lines).lines;
     if (defining === lines.length) return false;
-    const heading = block("heading", { level: text.startsWith("=") ? 1 : 2, lines: lines.slice(defining) });
+    const heading = makeBlock("heading", { level: text.startsWith("=") ? 1 : 2, lines: lines.slice(defining) });
     this.replace(paragraph, [...paragraphsOf(lines.slice(0, defining)), heading]);
     return true;
   }
@@ -305,7 +305,7 @@ export class BlockParser {
       const right = each.endsWith(":");
       return each.startsWith(":") ? (right ? "center" : "left") : right ? "right" : "";
     });
-    this.replace(paragraph, [...paragraphsOf(paragraph.lines.slice(0, -1)), block("table", { cells: titles, alignments })]);
+    this.replace(paragraph, [...paragraphsOf(paragraph.lines.slice(0, -1)), makeBlock("table", { cells: titles, alignments })]);
     return true;
   }
 
@@ -320,7 +320,7 @@ export class BlockParser {
     const parent = this.tip;
     parent.children.pop();
     this.changed.add(parent);
-    this.undoable(() => {
+    this.noteUndo(() => {
       parent.children.push(former);
       this.changed.add(parent);
     });
@@ -336,5 +336,5 @@ function isLeaf(each: Block): boolean {
 }
 
 function paragraphsOf(lines: string[]): Block[] {
-  return lines.length ? [block("paragraph", { lines })] : [];
+  return lines.length ? [makeBlock("paragraph", { lines })] : [];
 }

@@ -91,7 +91,7 @@ function makeCode(block: Block): Mount {
   const inner = make("code");
   const own = mount(outer, inner);
   const button = make("button", "cnai-button cnai-copy");
-  offerCopy(button, language ? `the ${language} code` : "the code", () => shownLines(own.block!).join("\n"));
+  offerCopy(button, language ? `the ${language} code` : "the code", () => listShownLines(own.block!).join("\n"));
   outer.append(inner, button);
   return own;
 }
@@ -105,7 +105,7 @@ function makeScrollable<Each extends HTMLElement>(each: Each, label: string): Ea
 }
 
 /** The lines of code that are shown: blank lines at the end of indented code are not part of it. */
-export function shownLines(block: Block): string[] {
+export function listShownLines(block: Block): string[] {
   if (block.fence !== "") return block.lines;
   let end = block.lines.length;
   while (end > 0 && block.lines[end - 1]!.trim() === "") end -= 1;

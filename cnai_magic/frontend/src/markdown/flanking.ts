@@ -11,8 +11,8 @@ const CJK =
   /[\u1100-\u11ff\u2329\u232a\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uffee\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}\u{e0100}-\u{e01ef}]/u;
 
 /** Judge a run of `character` that stands between two characters; the ends of a text are line breaks. */
-export function flanking(character: string, before: string, after: string): { opens: boolean; closes: boolean } {
-  const [left, right] = [side(before), side(after)];
+export function judgeFlanking(character: string, before: string, after: string): { opens: boolean; closes: boolean } {
+  const [left, right] = [classify(before), classify(after)];
   const leftFlanking = !right.space && (!right.mark || right.cjk || left.apart);
   const rightFlanking = !left.space && (!left.mark || left.cjk || right.apart);
   const inWord = character === "_";
@@ -22,14 +22,14 @@ export function flanking(character: string, before: string, after: string): { op
   };
 }
 
-function side(character: string): { space: boolean; mark: boolean; cjk: boolean; apart: boolean } {
+function classify(character: string): { space: boolean; mark: boolean; cjk: boolean; apart: boolean } {
   const space = /\s/.test(character);
   const mark = PUNCTUATION.test(character);
   const cjk = CJK.test(character);
   return { space, mark, cjk, apart: space || mark || cjk };
 }
 
-export function characterBefore(text: string, position: number): string {
+export function findCharacterBefore(text: string, position: number): string {
   const low = text[position - 1]!;
   return /[\udc00-\udfff]/.test(low) ? text.slice(Math.max(position - 2, 0), position) : low;
 }

@@ -1,9 +1,9 @@
 /** The text of a paragraph as nodes: CommonMark's emphasis, code and links; an image is a link to it. */
 
-import { characterBefore, flanking } from "./flanking";
+import { findCharacterBefore, judgeFlanking } from "./flanking";
 import { decodeEntity, ENTITY, unescapeTarget } from "./entities";
-import { gather, type Inline, type Item, plainText, shallow } from "./inline_nodes";
-import { linkAddress, readBareAddress, readTarget, type Target } from "./links";
+import { gather, type Inline, type Item, joinText, limitDepth } from "./inline_nodes";
+import { checkAddress, readBareAddress, readTarget, type Target } from "./links";
 import { NONE, normalizeLabel, type References } from "./references";
 
 interface Delimiter {
@@ -191,7 +191,7 @@ class InlineParser {
     while (text[end] === character) end += 1;
     const length = end - position;
     if (character === "~" && length !== 2) return this.take(length);
-    const before = position === 0 ? "\n" : characterBefore(text, position);
+    const before = position === 0 ? "\n" : findCharacterBefore(text, position);
     const after = end >= text.length ? "\n" : String.fromCodePoint(text.codePointAt(end)!);
     const item = this.append({ kind: "text", text: text.slice(position, end) });
     this.position = end;
@@ -200,7 +200,7 @@ class InlineParser {
       character,
       left: length,
       original: length,
-      ...flanking(character, before, after),
+      ...judgeFlanking(character, before, after),
     });
   }
 
@@ -215,7 +215,7 @@ class InlineParser {
         const kind = `${closer.character}${closer.opens}${closer.original % 3}`;
         let index = kept.length - 1;
         const floor = floors.get(kind) ?? 0;
-        while (index >= floor && !pairs(kept[index]!, closer)) index -= 1;
+        while (index >= floor && !canPair(kept[index]!, closer)) index -= 1;
         if (index < floor) {
           floors.set(kind, kept.length);
           break;
@@ -247,7 +247,7 @@ class InlineParser {
     end.next = null;
     inner.previous = null;
     const children = gather(inner);
-    const item: Item = { node: { kind, children: shallow(children) }, previous: from, next: to };
+    const item: Item = { node: { kind, children: limitDepth(children) }, previous: from, next: to };
     from.next = item;
     if (to) to.previous = item;
     else this.last = item;
@@ -283,7 +283,7 @@ class InlineParser {
     const { text, position } = this;
     const target = (text[position + 1] === "(" ? readTarget(text, position + 2, this.open) : null) ?? this.resolveReference(opener);
     if (target === null) return this.take(1);
-    const address = target.complete ? linkAddress(unescapeTarget(target.address)) : null;
+    const address = target.complete ? checkAddress(unescapeTarget(target.address)) : null;
     if (address === null && target.complete) return this.take(1);
     this.processEmphasis(opener.delimiters);
     this.delimiters.length = opener.delimiters;
@@ -296,9 +296,9 @@ class InlineParser {
     const children = gather(inner);
     this.position = target.end;
     if (address === null) for (const child of children) this.append(child);
-    else if (opener.image && this.brackets.some((each) => each.active)) this.push(`[image: ${plainText(children)}]`);
+    else if (opener.image && this.brackets.some((each) => each.active)) this.push(`[image: ${joinText(children)}]`);
     else {
-      const shown: Inline[] = opener.image ? [{ kind: "text", text: `image: ${plainText(children)}` }] : shallow(children);
+      const shown: Inline[] = opener.image ? [{ kind: "text", text: `image: ${joinText(children)}` }] : limitDepth(children);
       this.append({ kind: "link", href: address, children: shown });
       this.deactivate();
     }
@@ -328,7 +328,7 @@ class InlineParser {
     AUTOLINK.lastIndex = MAIL.lastIndex = this.position;
     const match = AUTOLINK.exec(this.text);
     const mail = match ? null : MAIL.exec(this.text);
-    const href = match ? linkAddress(match[1]!) : mail ? linkAddress(`mailto:${mail[1]}`) : null;
+    const href = match ? checkAddress(match[1]!) : mail ? checkAddress(`mailto:${mail[1]}`) : null;
     if (href === null) return this.take(1);
     this.append({ kind: "link", href, children: [{ kind: "text", text: (match ?? mail)![1]! }] });
     this.position += (match ?? mail)![0].length;
@@ -337,8 +337,8 @@ class InlineParser {
   private parseBareLink(): void {
     const address = readBareAddress(this.text, this.position);
     const inLink = this.brackets.some((each) => each.active);
-    const wordBefore = /[\p{L}\p{N}_]/u.test(this.position === 0 ? " " : characterBefore(this.text, this.position));
-    const href = inLink || wordBefore ? null : linkAddress(address);
+    const wordBefore = /[\p{L}\p{N}_]/u.test(this.position === 0 ? " " : findCharacterBefore(this.text, this.position));
+    const href = inLink || wordBefore ? null : checkAddress(address);
     if (href === null) return this.take(Math.max(address.length, 1));
     this.append({ kind: "link", href, children: [{ kind: "text", text: address }] });
     this.position += address.length;
@@ -378,7 +378,7 @@ class InlineParser {
 }
 
 /** CommonMark's rules of three: whether two runs of the same character belong together. */
-function pairs(opener: Delimiter, closer: Delimiter): boolean {
+function canPair(opener: Delimiter, closer: Delimiter): boolean {
   if (opener.character !== closer.character) return false;
   const either = opener.closes || closer.opens;
   const sum = opener.original + closer.original;

@@ -17,11 +17,11 @@ export interface Item {
 const DEEPEST = 24;
 
 /** The text that a reader sees, for a label. */
-export function plainText(nodes: Inline[]): string {
+export function joinText(nodes: Inline[]): string {
   return nodes
     .map((node) => {
       if ("text" in node) return node.text;
-      return "children" in node ? plainText(node.children) : " ";
+      return "children" in node ? joinText(node.children) : " ";
     })
     .join("");
 }
@@ -40,18 +40,18 @@ export function gather(item: Item | null): Inline[] {
 
 const depths = new WeakMap<Inline, number>();
 
-function depth(nodes: Inline[]): number {
+function measureDepth(nodes: Inline[]): number {
   let deepest = 0;
   for (const node of nodes) {
     if (!("children" in node)) continue;
     let own = depths.get(node);
-    if (own === undefined) depths.set(node, (own = 1 + depth(node.children)));
+    if (own === undefined) depths.set(node, (own = 1 + measureDepth(node.children)));
     deepest = Math.max(deepest, own);
   }
   return deepest;
 }
 
 /** Nodes that are nested too deep, as their text. */
-export function shallow(children: Inline[]): Inline[] {
-  return depth(children) > DEEPEST ? [{ kind: "text", text: plainText(children) }] : children;
+export function limitDepth(children: Inline[]): Inline[] {
+  return measureDepth(children) > DEEPEST ? [{ kind: "text", text: joinText(children) }] : children;
 }

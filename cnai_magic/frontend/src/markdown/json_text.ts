@@ -27,40 +27,40 @@ export class JsonText {
   }
 
   private take(character: string): boolean {
-    if (this.inString) return this.inText(character);
+    if (this.inString) return this.takeInString(character);
     if (/[\w+\-.]/.test(character)) {
       this.word += character;
       const { word } = this;
-      return this.begun && this.takes("value") && (LITERALS.some((each) => each.startsWith(word)) || BEGUN_NUMBER.test(word));
+      return this.begun && this.expects("value") && (LITERALS.some((each) => each.startsWith(word)) || BEGUN_NUMBER.test(word));
     }
     if (this.word !== "") {
       if (!LITERALS.includes(this.word) && !NUMBER.test(this.word)) return false;
       this.word = "";
-      this.ended();
+      this.endValue();
     }
-    return SPACE.test(character) ? this.begun : this.mark(character);
+    return SPACE.test(character) ? this.begun : this.takeMark(character);
   }
 
-  private inText(character: string): boolean {
+  private takeInString(character: string): boolean {
     if (character < " ") return false;
     if (this.escaped) this.escaped = false;
     else if (character === "\\") this.escaped = true;
     else if (character === '"') {
       this.inString = false;
-      if (this.takes("key")) this.expected = "colon";
-      else this.ended();
+      if (this.expects("key")) this.expected = "colon";
+      else this.endValue();
     }
     return true;
   }
 
-  private mark(character: string): boolean {
+  private takeMark(character: string): boolean {
     switch (character) {
       case '"':
-        this.inString = this.begun && (this.takes("value") || this.takes("key"));
+        this.inString = this.begun && (this.expects("value") || this.expects("key"));
         return this.inString;
       case "{":
       case "[":
-        if (!this.takes("value")) return false;
+        if (!this.expects("value")) return false;
         this.begun = true;
         this.open.push(character);
         this.expected = character === "{" ? "key or end" : "value or end";
@@ -68,7 +68,7 @@ export class JsonText {
       case "}":
       case "]":
         if (!this.expected.endsWith("or end") || this.open.pop() !== (character === "}" ? "{" : "[")) return false;
-        this.ended();
+        this.endValue();
         return true;
       case ":":
         if (this.expected !== "colon") return false;
@@ -83,11 +83,11 @@ export class JsonText {
     }
   }
 
-  private takes(what: "value" | "key"): boolean {
+  private expects(what: "value" | "key"): boolean {
     return this.expected.startsWith(what);
   }
 
-  private ended(): void {
+  private endValue(): void {
     this.expected = this.open.length ? "comma or end" : "nothing";
   }
 }

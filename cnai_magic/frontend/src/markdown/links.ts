@@ -13,7 +13,7 @@ const UNSEEN = /[\u0000-\u0020\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202
 const LINKED = /^(?:https?:\/\/[^/\\?#]+(?:[/?#]|$)|mailto:[^/])/i;
 
 /** The address of a link, or null where it must not be one: only http, https and mailto, never relative. */
-export function linkAddress(target: string): string | null {
+export function checkAddress(target: string): string | null {
   if (UNSEEN.test(target) || !LINKED.test(target)) return null;
   try {
     const url = new URL(target.replace(/\\/g, "%5C"));
@@ -95,11 +95,11 @@ export function readBareAddress(text: string, position: number): string {
   // What ends a sentence, and a parenthesis that was opened before, is not part of the address.
   for (;;) {
     const trimmed = address.replace(/[?!.,:;*_~'\]]+$/, "");
-    if (!trimmed.endsWith(")") || count(trimmed, ")") <= count(trimmed, "(")) return trimmed;
+    if (!trimmed.endsWith(")") || countCharacter(trimmed, ")") <= countCharacter(trimmed, "(")) return trimmed;
     address = trimmed.slice(0, -1);
   }
 }
 
-function count(text: string, character: string): number {
+function countCharacter(text: string, character: string): number {
   return text.split(character).length - 1;
 }

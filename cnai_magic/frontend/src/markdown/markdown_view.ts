@@ -2,7 +2,7 @@
 
 import type { Block } from "./block_starts";
 import { BlockParser } from "./blocks";
-import { canReuse, drawInline, drawLines, type Mount, mount, makeMount, shownLines } from "./elements";
+import { canReuse, drawInline, drawLines, listShownLines, type Mount, makeMount, mount } from "./elements";
 import type { GrowingText } from "./growing_text";
 import { parseInline, parseLead } from "./inline";
 import { JsonText } from "./json_text";
@@ -100,7 +100,7 @@ export class MarkdownView {
 
   private update(): void {
     this.drawn.clear();
-    for (const block of this.parser.touched()) {
+    for (const block of this.parser.takeChanged()) {
       if (!block.withdrawn && !this.drawn.has(block)) this.updateBlock(block);
     }
   }
@@ -130,7 +130,7 @@ export class MarkdownView {
     // Not mounted: its parent will mount it, or it was taken back.
     if (own === undefined) return;
     this.drawn.add(block);
-    if (block.kind === "code") drawLines(own, shownLines(block));
+    if (block.kind === "code") drawLines(own, listShownLines(block));
     else if (block.kind === "maths") this.drawFormula(own, block);
     else if (block.kind === "paragraph" || block.kind === "heading") this.drawText(own, block);
     else if (block.kind === "row") this.typesetIn(own.host);
@@ -141,7 +141,7 @@ export class MarkdownView {
     const defined = block.kind === "paragraph" ? readDefinitions(block.lines) : { found: [], lines: 0 };
     if (!block.open) this.defined.push(...defined.found);
     const text = block.lines.slice(defined.lines).join("\n").trimEnd();
-    const inline = (block.leads ? parseLead : parseInline)(text, block.open, (name) => this.address(name, block));
+    const inline = (block.leads ? parseLead : parseInline)(text, block.open, (name) => this.findAddress(name, block));
     drawInline(own.host, own.inline, inline);
     own.inline = inline;
     if (defined.lines || own.host.hidden) own.host.hidden = text === "";
@@ -166,7 +166,7 @@ export class MarkdownView {
     this.typesetSettled();
   }
 
-  private address(name: string, block: Block): string | undefined {
+  private findAddress(name: string, block: Block): string | undefined {
     const found = this.references.get(name);
     if (found === undefined) {
       if (!this.wanted.has(name)) this.wanted.set(name, new Set());

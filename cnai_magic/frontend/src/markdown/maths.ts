@@ -37,7 +37,7 @@ export class TypesetQueue {
     for (const each of this.waiting) {
       this.waiting.delete(each);
       if (each.isConnected && isFormula(each.textContent ?? "")) {
-        each.textContent = inLine(each.textContent ?? "", each);
+        each.textContent = keepInLine(each.textContent ?? "", each);
         this.typeset(each);
       }
       if (performance.now() >= deadline) break;
@@ -47,7 +47,7 @@ export class TypesetQueue {
 }
 
 /** A displayed formula within a paragraph stays in its line, as in the final Markdown. */
-function inLine(text: string, element: HTMLElement): string {
+function keepInLine(text: string, element: HTMLElement): string {
   const inner = /^\$\$([^]*)\$\$$/.exec(text)?.[1] ?? /^\\\[([^]*)\\\]$/.exec(text)?.[1];
   return inner === undefined || element.localName !== "span" ? text : `$\\displaystyle ${inner.trim()}$`;
 }

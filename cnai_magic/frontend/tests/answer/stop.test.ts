@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { interruptRequest } from "../../src/answer/interrupt";
+import { buildInterruptRequest } from "../../src/answer/interrupt";
 import { PATIENCE, StopControl } from "../../src/answer/stop";
 
 function made(interrupt: () => Promise<boolean> | null = () => Promise.resolve(true)) {
@@ -117,9 +117,9 @@ describe("the request that interrupts", () => {
   const page = { configuration: '{"baseUrl": "/user/x/"}', bodyBaseUrl: undefined, cookie: "a=1; _xsrf=2|3; b=4", location: "https://hub.example/user/x/lab" };
 
   it("goes to the kernel of this server", () => {
-    expect(interruptRequest(page, "ab-1")).toEqual({ url: "https://hub.example/user/x/api/kernels/ab-1/interrupt", headers: { "X-XSRFToken": "2|3" } });
-    expect(interruptRequest({ ...page, configuration: null, bodyBaseUrl: "/" }, "k")?.url).toBe("https://hub.example/api/kernels/k/interrupt");
-    expect(interruptRequest({ ...page, cookie: "" }, "k")?.headers).toEqual({});
+    expect(buildInterruptRequest(page, "ab-1")).toEqual({ url: "https://hub.example/user/x/api/kernels/ab-1/interrupt", headers: { "X-XSRFToken": "2|3" } });
+    expect(buildInterruptRequest({ ...page, configuration: null, bodyBaseUrl: "/" }, "k")?.url).toBe("https://hub.example/api/kernels/k/interrupt");
+    expect(buildInterruptRequest({ ...page, cookie: "" }, "k")?.headers).toEqual({});
   });
 
   it.each([
@@ -131,6 +131,6 @@ describe("the request that interrupts", () => {
     [page, ""],
     [page, "../sessions"],
   ])("is not made where it cannot be right %#", (where, kernel) => {
-    expect(interruptRequest(where, kernel)).toBeNull();
+    expect(buildInterruptRequest(where, kernel)).toBeNull();
   });
 });

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { AnswerStore, type Header, type Progress, type Status } from "../../src/answer/store";
-import { announcement, statusText } from "../../src/answer/wording";
+import { writeAnnouncement, writeStatus } from "../../src/answer/wording";
 import { chooseWords } from "../../src/answer/words";
 
 const header: Header = { model: "m", turn: 2, attempt: 1, kernel_id: "" };
@@ -15,14 +15,14 @@ function store(status: Status, text = "", reasoning = ""): AnswerStore {
 
 function said(made: AnswerStore, more?: Partial<Progress>, elapsed = 0): string {
   if (more) made.takeMessage({ kind: "progress", footer: "the end", ...progress, ...more });
-  return statusText(header, made, elapsed);
+  return writeStatus(header, made, elapsed);
 }
 
 it("names the model and the turn", () => {
   const waiting = store({ phase: "waiting" });
-  expect(statusText(header, waiting, 0)).toBe("m · turn 2 · waiting 0 s");
-  expect(statusText({ ...header, attempt: 3 }, waiting, 0)).toBe("m · turn 2, attempt 3 · waiting 0 s");
-  expect(statusText({ ...header, turn: 0 }, waiting, 0)).toBe("m · waiting 0 s");
+  expect(writeStatus(header, waiting, 0)).toBe("m · turn 2 · waiting 0 s");
+  expect(writeStatus({ ...header, attempt: 3 }, waiting, 0)).toBe("m · turn 2, attempt 3 · waiting 0 s");
+  expect(writeStatus({ ...header, turn: 0 }, waiting, 0)).toBe("m · waiting 0 s");
 });
 
 it("counts what is waited for", () => {
@@ -55,14 +55,14 @@ it("is the footer at the end", () => {
 });
 
 it("reads out each phase, without seconds that change", () => {
-  expect(announcement(store({ phase: "waiting" }), "idle")).toBe("Waiting for the answer");
+  expect(writeAnnouncement(store({ phase: "waiting" }), "idle")).toBe("Waiting for the answer");
   const retry = store({ phase: "retry", seconds: 4, why: "too many requests" });
-  expect(announcement(retry, "idle")).toBe("too many requests; trying again");
+  expect(writeAnnouncement(retry, "idle")).toBe("too many requests; trying again");
   const streaming = store({ phase: "streaming" });
-  expect(announcement(streaming, "asked")).toBe("Stopping");
-  expect(announcement(streaming, "unreachable")).toContain("Interrupt button");
+  expect(writeAnnouncement(streaming, "asked")).toBe("Stopping");
+  expect(writeAnnouncement(streaming, "unreachable")).toContain("Interrupt button");
   streaming.takeMessage({ kind: "ended" });
-  expect(announcement(streaming, "unreachable")).toBe("The answer is complete");
+  expect(writeAnnouncement(streaming, "unreachable")).toBe("The answer is complete");
 });
 
 it("says what is left where the kernel was lost", () => {
@@ -70,16 +70,16 @@ it("says what is left where the kernel was lost", () => {
   some.takeMessage({ kind: "progress", footer: "the end", ...progress });
   some.loseKernel("restarted");
   none.loseKernel("gone");
-  expect(statusText(header, some, 0)).toBe("m · turn 2 · kernel restarted: the answer above is all that arrived");
-  expect([statusText(header, none, 0), announcement(none, "over")]).toEqual(["m · turn 2 · kernel gone: nothing had arrived", "kernel gone: nothing had arrived"]);
+  expect(writeStatus(header, some, 0)).toBe("m · turn 2 · kernel restarted: the answer above is all that arrived");
+  expect([writeStatus(header, none, 0), writeAnnouncement(none, "over")]).toEqual(["m · turn 2 · kernel gone: nothing had arrived", "kernel gone: nothing had arrived"]);
 });
 
 it("speaks the kernel's language", () => {
   const chinese = { ...header, language: "zh" };
   const streaming = store({ phase: "streaming" }, "text");
   streaming.takeMessage({ kind: "progress", footer: "the end", ...progress, thinking: 12 });
-  expect(statusText(chinese, streaming, 0)).toBe("m · 第 2 轮 · 1,031 tokens（思考 12） · 42 tokens/秒 · ≈$0.0001");
-  expect(statusText({ ...chinese, attempt: 3 }, store({ phase: "queued" }), 3200)).toBe("m · 第 2 轮第 3 次 · 排队中 3 秒");
-  expect(announcement(store({ phase: "waiting" }), "idle", chooseWords("zh"))).toBe("正在等待回答");
-  expect(statusText({ ...header, language: "tlh" }, store({ phase: "waiting" }), 0)).toBe("m · turn 2 · waiting 0 s");
+  expect(writeStatus(chinese, streaming, 0)).toBe("m · 第 2 轮 · 1,031 tokens（思考 12） · 42 tokens/秒 · ≈$0.0001");
+  expect(writeStatus({ ...chinese, attempt: 3 }, store({ phase: "queued" }), 3200)).toBe("m · 第 2 轮第 3 次 · 排队中 3 秒");
+  expect(writeAnnouncement(store({ phase: "waiting" }), "idle", chooseWords("zh"))).toBe("正在等待回答");
+  expect(writeStatus({ ...header, language: "tlh" }, store({ phase: "waiting" }), 0)).toBe("m · turn 2 · waiting 0 s");
 });
