@@ -27,7 +27,8 @@ class Cancellation:
 
     `cancelled` says that `cancel` was called, `connecting` that there is no socket yet which could be shut
     down, `sent` that the last request left whole and was not refused, `begun` that some of the answer has
-    come.
+    come. `deadline` is when the server has to have ended the body (of `time.monotonic`), `overdue` says that
+    it was read until then.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,8 @@ class Cancellation:
         # Not an Event: an interrupt in the middle of its set() would leave its lock taken.
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._socket: socket.socket | None = None
-        self._deadline = float("inf")
+        self.deadline = float("inf")
+        self.overdue = False
         self._gap: tuple[float | None] | None = None  # the time between two arrivals, once it is changed
 
     def attach(self, connection: socket.socket) -> None:
@@ -48,7 +50,7 @@ class Cancellation:
         with self._lock:
             self._socket = connection
             self._pid = os.getpid()
-            self._deadline = float("inf")
+            self.deadline, self.overdue = float("inf"), False
             self._gap = None
             if self.cancelled:
                 shut_down(connection)
@@ -91,17 +93,12 @@ class Cancellation:
 
     def expect_end(self, seconds: float | None) -> None:
         """Give the server so many seconds from now, in all, to end the body; None: as long as it goes on."""
-        self._deadline = float("inf") if seconds is None else time.monotonic() + seconds
+        self.deadline = float("inf") if seconds is None else time.monotonic() + seconds
         connection = self._socket
         if connection is not None:
             if self._gap is None:
                 self._gap = (connection.gettimeout(),)
             connection.settimeout(self._gap[0] if seconds is None else seconds)
-
-    @property
-    def overdue(self) -> bool:
-        """Whether the time that `expect_end` gave is over."""
-        return time.monotonic() > self._deadline
 
 
 def shut_down(connection: socket.socket) -> None:

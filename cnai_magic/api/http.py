@@ -14,6 +14,7 @@ import http.client
 import io
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import cache
@@ -247,7 +248,8 @@ def read_body(response: requests.Response, cancellation: Cancellation) -> Iterat
     read: Callable[..., bytes] = response.raw.read1
     while data := read(_READ_SIZE, decode_content=True):
         yield data
-        if cancellation.overdue:
+        if time.monotonic() > cancellation.deadline:
+            cancellation.overdue = True
             return
 
 

@@ -214,7 +214,7 @@ class KernelConversation:
                     omitted_turns = index + 1
                     break
         leading = [Message("system", system)] if system else []
-        kept = join_messages(turn.attempts[turn.current].reply for turn in self.turns[omitted_turns:before])
+        kept = join_messages([turn.attempts[turn.current].reply for turn in self.turns[omitted_turns:before]])
         return (*leading, *kept, Message("user", prompt)), omitted_turns
 
     def record(self, position: CellPosition, attempt: Attempt) -> Turn:

@@ -14,18 +14,19 @@ __all__ = ["UNKNOWN_ORDER", "CellPosition", "Clock", "Document", "arrange"]
 class CellPosition:
     """Where a question or a command stands: its cell, and its index in one run of the cell, from 0.
 
-    Without a cell ID (`cell` is None), and with the kind "append", every question is a new turn. Commands are
+    Without a cell ID (`cell` is None), and with the kind "append", every question is a new turn:
+    `is_asked_again` tells whether a question that comes from here again is the same turn. Commands are
     counted apart from questions.
     """
 
     cell: str | None = None
     index_in_cell: int = 0
     kind: Literal["question", "append", "command"] = "question"
+    # A long conversation looks at it for each of its turns.
+    is_asked_again: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def is_asked_again(self) -> bool:
-        """Whether a question that comes from here again is the same turn."""
-        return self.cell is not None and self.kind == "question"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_asked_again", self.cell is not None and self.kind == "question")
 
 
 class Clock:

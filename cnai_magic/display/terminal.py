@@ -89,7 +89,7 @@ class TerminalView(View):
             self._write("\n")
         self._write_aside("")
         to = sys.stderr if self._alone else sys.stdout
-        footer = translate(reply.summary if self._alone else attempt.footer)
+        footer = translate(reply.summary if self._alone else reply.footer)
         print(f"\n{_dim(footer, to)}", file=to, flush=True)
 
     def fail(self, attempt: Attempt | None) -> None:

@@ -136,7 +136,7 @@ class WidgetView(View):
 
     def end(self, attempt: Attempt) -> None:
         """Replace the widget by the final Markdown, and close it."""
-        self._send({"kind": "ended", "footer": translate(attempt.footer)})
+        self._send({"kind": "ended", "footer": translate(attempt.reply.footer)})
         data, about = build_bundle(attempt), build_metadata(attempt)
         display(data, metadata=about, raw=True, display_id=self.display_id, update=True)  # type: ignore[no-untyped-call]
         self._close()

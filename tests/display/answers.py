@@ -37,4 +37,5 @@ def attempt(text: str = "Four.", **facts: Any) -> Attempt:
         "turn_id": "0123456789ab",
         "total": Spend.of(Charge(made.model, "main", made.usage, made.cost)),
     }
-    return Attempt(made, **{**known, **{k: v for k, v in facts.items() if k not in _OF_A_REPLY}})
+    place = {name: value for name, value in facts.items() if name not in _OF_A_REPLY}
+    return Attempt(made, **{**known, **place}).with_footer()
