@@ -255,6 +255,11 @@ class ChatRequest:
         return made
 
     @property
+    def prompt_tokens(self) -> int:
+        """The estimated tokens of the messages that are sent."""
+        return sum(map(attrgetter("tokens"), self.sent_messages))
+
+    @property
     def most_format_tokens(self) -> int:
         """An upper bound of the tokens of the schema and the tools that servers add to the messages."""
         asked = None if self.schema is None else response_format(self.schema, self.json_mode)

@@ -37,10 +37,11 @@ class OpenRequests:
         if journal is not None:
             journal.grow(charge_id, completion_tokens, price)
 
-    def settle_all(self, charges: Iterable[Charge]) -> None:
-        """Note what requests cost."""
+    def settle_all(self, charges: Iterable[Charge], free: Iterable[str] = ()) -> None:
+        """Note what requests cost, and forget those that cost nothing, which `free` names."""
         for journal, some in self._group(charges):
             journal.settle_all(some)
+        self.forget(free)
 
     def forget(self, charge_ids: Iterable[str]) -> None:
         """Forget requests that are entered, or cost nothing."""

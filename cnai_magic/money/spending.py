@@ -212,8 +212,7 @@ class Spending:
                 if held is not None:
                     self._queue.waiting.append(Entry(None, held))
                 settled += charges
-            self.journal.settle_all(settled)
-            self.journal.forget(free)
+            self.journal.settle_all(settled, free)
 
     def finish(self, tokens: TokenBudget) -> None:
         """End what is still held for an answer, which cost nothing more, and write what was settled."""

@@ -11,7 +11,6 @@ from ..api.message_parts import Part, TextPart
 from ..api.messages import ChatRequest
 from ..api.parameters import BY_NAME, ParameterValue, join_parameters
 from ..api.token_usage import Usage
-from ..api.usage import estimate_usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition, KernelConversation, count_lost_images
@@ -136,11 +135,7 @@ class Question:
 
     def estimate(self, completion_tokens: int, reasoning_tokens: int = 0) -> tuple[Usage, Cost, Spend]:
         """Estimate usage and cost at so many tokens of the answer, and what the notebook has then spent."""
-        usage = replace(
-            estimate_usage(self.request.sent_messages, ""),
-            completion_tokens=completion_tokens,
-            reasoning_tokens=reasoning_tokens,
-        )
+        usage = Usage(self.request.prompt_tokens, completion_tokens, reasoning_tokens, estimated=True)
         cost = cost_of(usage, self.lookup.price)
         return usage, cost, self.spent + Spend.of(Charge(self.request.model, "", usage, cost, self.demo))
 

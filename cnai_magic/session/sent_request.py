@@ -12,7 +12,6 @@ from ..api.answering_model import find_answering_model
 from ..api.messages import ChatRequest, Chunk
 from ..api.thinking_control import describe_effect, has_thought
 from ..api.token_usage import Usage
-from ..api.usage import estimate_usage
 from ..money.budget import TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.price import cost_of
@@ -78,7 +77,8 @@ class RequestCharges:
 
     def charge_prompt(self, number: int, finish_reason: str = "lost") -> Charge:
         """Return the charge of a request of which no answer has come."""
-        return self._make_charge(number, estimate_usage(self._request.sent_messages, ""), finish_reason)
+        usage = Usage(self._request.prompt_tokens, 0, estimated=True)
+        return self._make_charge(number, usage, finish_reason)
 
     def sum_up(
         self,
