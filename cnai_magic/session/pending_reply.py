@@ -87,6 +87,7 @@ class PendingReply:
             self._request = self._json.request(steps)
         else:
             self._request = replace(request, messages=(*request.messages, *steps)) if steps else request
+        self._filter = self._tools.filter_calls() if self._tools else None
         self._tokens = TokenBudget()
         self._sent: SentRequest | None = None
 
@@ -140,6 +141,8 @@ class PendingReply:
     def _call_tools(self, tools: ToolLoop, received: Received, called: CalledTools) -> Attempt | None:
         """Run what an answer calls, for the next request; return what is kept where that was stopped."""
         self._charge(received)
+        if self._filter is not None and (rest := self._filter.rest(received.text)):
+            self._view.update(Batch(rest))
         try:
             for words in tools.run(received, called, self._gate.opened):
                 self._view.update(Batch(aside=words))
@@ -238,7 +241,7 @@ class PendingReply:
         with closing(reader.batches()) as batches:
             try:
                 for batch in batches if beginning is None else beginning.join(batches, reader):
-                    view.update(batch)
+                    view.update(self._hide_calls(batch))
                     for text in (batch.reasoning, batch.text):
                         tokens.add(text)
                     if time.monotonic() >= next_note:
@@ -251,6 +254,10 @@ class PendingReply:
                 if not view.is_stopping():
                     raise
                 reader.finish_reason = "stopped"
+
+    def _hide_calls(self, batch: Batch) -> Batch:
+        """Return a batch without what may be the text of a call."""
+        return batch if self._filter is None else batch._replace(text=self._filter.feed(batch.text))
 
     def _asks_again(self, error: BaseException, sent: SentRequest) -> bool:
         """Return whether the server refused what the person has not set, and it is set otherwise now."""

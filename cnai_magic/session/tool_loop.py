@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from ..api.call_filter import CallFilter
 from ..api.interrupts import interrupt_main_thread
 from ..api.message_parts import ToolCall
 from ..api.messages import Message
@@ -61,6 +62,10 @@ class ToolLoop:
     def messages(self) -> tuple[Message, ...]:
         """The calls and their results as they are sent within the loop."""
         return tuple(sent if self._returns_reasoning else kept for sent, kept in self._sent)
+
+    def filter_calls(self) -> CallFilter:
+        """Return what holds back calls that stand in the text of an answer while it is shown."""
+        return CallFilter(bare=not self._asks_json)
 
     def calls(self, received: Received) -> bool:
         """Return whether the calls of an answer are to be answered."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cnai_magic.api.call_filter import CallFilter
 from cnai_magic.api.written_calls import find_written_calls, mentions_call
 
 TOOLS: dict[str, Any] = {
@@ -142,3 +143,47 @@ def test_half_a_character_in_a_call_is_replaced_since_it_cannot_be_sent_back() -
     found = find_written_calls(text, TOOLS, bare=True)
     assert found is not None
     assert json.loads(found[1].calls[0].arguments) == {"text": "\ufffd!"}
+
+
+# -- while the answer comes -----------------------------------------------------------------------
+
+
+def _shown(text: str, size: int) -> str:
+    calls = CallFilter(bare=True)
+    return "".join(calls.feed(text[at : at + size]) for at in range(0, len(text), size))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_call_is_not_shown_while_it_comes(size: int) -> None:
+    for text, _ in FORMS:
+        assert _shown(text, size) == ""
+        if text[0] not in "{[`" or text.startswith("[TOOL_CALLS]"):
+            assert _shown(f"Let me see.\n{text}", size) == "Let me see.\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if a<b and c[1]: <div>x</div> [TOOLS] [link](x)",
+        "<tool_call> is a tag, `<tool_call>` and <tools>, too. [TOOL_CALLS]: none!",
+        "<|python_tag|>print(1)",
+        "```python\nx = {'name': 1}\n```",
+        '[1, 2] and {"age": 36}',
+        "〈｜tool｜〉 <｜tool▁sep｜>.",
+    ],
+)
+def test_what_is_no_call_is_shown_as_it_comes(text: str, size: int) -> None:
+    assert _shown(text, size) == text
+
+
+def test_what_follows_a_call_is_not_lost() -> None:
+    calls = CallFilter(bare=True)
+    assert calls.feed("Let me see: <tool_call>{…}</tool_call> One moment.") == "Let me see: "
+    assert calls.rest("Let me see:  One moment.") == "One moment."
+
+
+def test_a_call_that_comes_in_very_many_pieces_takes_no_time() -> None:
+    calls = CallFilter(bare=True)
+    text = "<tool_call>" + "{" * 200_000
+    assert "".join(map(calls.feed, text)) == ""

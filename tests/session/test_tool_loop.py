@@ -180,7 +180,9 @@ def test_calls_that_the_server_leaves_in_the_text_are_run(
 ) -> None:
     server.reply(sse('Hm.\n<tool_call>\n{"name": "mean", "arguments": {"values": [1, 2]}}\n</tool_call>'))
     server.reply(sse("It is 1.5."))
-    reply = ask(session, mean)
+    watcher = Watcher()
+    reply = ask(session, mean, view=watcher)
+    assert watcher.text == "Hm.\nIt is 1.5."
     assert [each.get("content") for each in messages(server)[1:]] == ["Hm.", "1.5"]
     assert messages(server)[1]["tool_calls"][0]["function"]["name"] == "mean"
     assert (reply.text, reply.note) == ("It is 1.5.", "2 requests")
