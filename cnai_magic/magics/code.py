@@ -8,8 +8,8 @@ from ..chat.attempt import Attempt
 from ..chat.kernel_code import find_kernel_code
 from ..chat.reply import Reply
 from ..display import is_watched
+from ..display.line import Line
 from ..errors import InputError
-from ..languages import say
 from ..next_steps import write_question
 from ..notebook.saved_outputs import read_answers
 from .arguments import split_words
@@ -26,9 +26,11 @@ def insert_code(shell_session: ShellSession, reply: Reply) -> None:
     """
     code = find_kernel_code(reply.text)
     if not code:
-        say("The answer holds no Python code, so no cell was added.")
+        shell_session.show(Line("The answer holds no Python code, so no cell was added."))
     elif _had_code(shell_session, reply):
-        say("An earlier answer has its code in a cell below. To add a cell with this one: %cnai_code")
+        shell_session.show(
+            Line("An earlier answer has its code in a cell below. To add a cell with this one: %cnai_code")
+        )
     else:
         shell_session.shell.set_next_input(code, replace=False)
 

@@ -50,7 +50,7 @@ def test_the_code_goes_into_one_new_cell_and_is_not_run(kernel: Kernel, server: 
     # Asked again: the first cell is there already.
     again = kernel.run("%%cnai --code\nHow?", "a")
     assert cells_of(again) == []
-    assert "%cnai_code" in again.stdout
+    assert "%cnai_code" in again.shown
     assert cells_of(kernel.run("%cnai_code", "c")) == [CODE]
     assert cells_of(kernel.run("%cnai_code 1", "c")) == [CODE]
 
@@ -61,7 +61,7 @@ def test_an_answer_without_code_says_so_and_the_next_one_adds_the_cell(
     server.reply(sse("Just words."))
     ran = kernel.run("%%cnai --code\nHow?", "a")
     assert cells_of(ran) == []
-    assert "no Python code" in ran.stdout
+    assert "no Python code" in ran.shown
     server.reply(sse(ANSWER))
     assert cells_of(kernel.run("%%cnai --code\nHow?", "a")) == [CODE]
 
