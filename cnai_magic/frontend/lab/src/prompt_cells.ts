@@ -7,7 +7,7 @@ import { Compartment, type Extension } from "@codemirror/state";
 import { type EditorView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 
 import { loadPromptLanguage } from "./prompt_language";
-import { endOfHead } from "./prompt_text";
+import { endOfHead, MOST_LINES } from "./prompt_text";
 
 export const promptCells: JupyterFrontEndPlugin<void> = {
   id: "cnai-magic:prompt-cells",
@@ -15,33 +15,52 @@ export const promptCells: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   requires: [IEditorExtensionRegistry, IEditorLanguageRegistry],
   activate: (_app, extensions: IEditorExtensionRegistry, languages: IEditorLanguageRegistry) => {
-    let loading: Promise<Extension> | undefined;
-    // A language that cannot be loaded is JupyterLab's to report: the cell then looks as it did.
-    const load = (): Promise<Extension> => (loading ??= loadPromptLanguage(languages).catch(() => []));
+    const language = new PromptLanguage(languages);
     extensions.addExtension({
       name: "cnai-magic:prompt-cells",
       factory: ({ model }) =>
-        isCode(model) ? EditorExtensionRegistry.createImmutableExtension(followPrompt(load)) : null,
+        isCode(model) ? EditorExtensionRegistry.createImmutableExtension(followPrompt(model, language)) : null,
     });
   },
 };
+
+/** The language of prompts, loaded when the first one is shown. */
+class PromptLanguage {
+  /** What an editor with a prompt gets; null until it is loaded. */
+  extension: Extension | null = null;
+  private loading: Promise<Extension> | undefined;
+
+  constructor(private readonly languages: IEditorLanguageRegistry) {}
+
+  /** A language that cannot be loaded is JupyterLab's to report: the cell then looks as it did. */
+  load(): Promise<Extension> {
+    return (this.loading ??= loadPromptLanguage(this.languages)
+      .catch(() => [])
+      .then((extension) => (this.extension = extension)));
+  }
+}
 
 /** Cells of code only: Markdown, raw cells and files are not looked at. */
 function isCode(model: CodeEditor.IModel): boolean {
   return (model as { type?: string }).type === "code";
 }
 
-/** Give an editor the language of prompts while its text is one. */
-function followPrompt(load: () => Promise<Extension>): Extension {
-  const language = new Compartment();
-  let prompt = false;
+/**
+ * Give an editor the language of prompts while its text is one. An editor that is made with it need not change:
+ * each change makes the browser lay out the page anew.
+ */
+function followPrompt(model: CodeEditor.IModel, language: PromptLanguage): Extension {
+  const compartment = new Compartment();
+  const { extension } = language;
+  let prompt = extension !== null && endOfHead(model.sharedModel.getSource().split("\n", MOST_LINES)) > 0;
+  const initial = prompt && extension ? extension : [];
   // Within an update nothing may be changed: it is done right after, before the page is drawn.
   const follow = (view: EditorView): void => {
     if (endOfHead(view.state.doc.iterLines()) > 0 === prompt) return;
     prompt = !prompt;
     const wanted = prompt;
-    void (wanted ? load() : Promise.resolve([])).then((extension) => {
-      if (prompt === wanted) view.dispatch({ effects: language.reconfigure(extension) });
+    void (wanted ? language.load() : Promise.resolve([])).then((loaded) => {
+      if (prompt === wanted) view.dispatch({ effects: compartment.reconfigure(loaded) });
     });
   };
   const watch = ViewPlugin.define((view) => {
@@ -52,5 +71,5 @@ function followPrompt(load: () => Promise<Extension>): Extension {
       },
     };
   });
-  return [language.of([]), watch];
+  return [compartment.of(initial), watch];
 }

@@ -1,7 +1,7 @@
 /** What makes a text a prompt, and where its expressions stand. No DOM, nothing of JupyterLab. */
 
 /** Lines that are looked at: other magics may stand above `%%cnai`, as `%%capture` does. */
-const MOST_LINES = 5;
+export const MOST_LINES = 5;
 const CELL_MAGIC = /^[ \t]*%%\w/;
 const PROMPT_MAGIC = /^[ \t]*%%cnai(?=\s|$)/;
 
