@@ -133,18 +133,22 @@ class Kernel:
         head = before[: reply["cursor_start"]].rpartition("\n")[2]
         return [head + each for each in reply["matches"]]
 
-    def ask_page(self, **request: object) -> tuple[dict[str, Any], Ran]:
-        """Ask as the page of a notebook does, silently; return what the kernel says, and what it showed."""
+    def ask_page(self, document: Sequence[str] = (), **request: object) -> tuple[dict[str, Any], Ran]:
+        """Ask as the page of a notebook does, silently; return what the kernel says, and what it showed.
+
+        `document` is as for `run`.
+        """
         import base64
         import json
 
         text = base64.b64encode(json.dumps(request).encode()).decode()
-        return self.ask_page_literally(f'"{text}"')
+        return self.ask_page_literally(f'"{text}"', document)
 
-    def ask_page_literally(self, argument: str) -> tuple[dict[str, Any], Ran]:
+    def ask_page_literally(self, argument: str, document: Sequence[str] = ()) -> tuple[dict[str, Any], Ran]:
         """Ask with any Python literal for the request."""
         module = '__import__("cnai_magic.magics.page", fromlist=["page"])'
-        ran = self.run("", expressions={"cnai": f"{module}.answer_page({argument})"})
+        call = f"{module}.answer_page({argument})"
+        ran = self.run("", expressions={"cnai": call}, document=document)
         found = ran.reply["user_expressions"]["cnai"]
         assert found["status"] == "ok", found
         return found["data"]["application/json"], ran

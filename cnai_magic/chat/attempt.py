@@ -94,6 +94,12 @@ class Attempt:
         """Return this attempt with its footer in the reply, for whoever holds the reply alone."""
         return replace(self, reply=replace(self.reply, footer=self.footer))
 
+    @property
+    def stale_remark(self) -> str:
+        """What the footer says of stale turns below, "" where there are none."""
+        count = self.stale_below
+        return f"{count} below {'is' if count == 1 else 'are'} stale" if count else ""
+
     def _list_remarks(self) -> Iterator[str]:
         """Yield what a reader needs to know of the place, in few words."""
         if self.in_force:
@@ -104,7 +110,7 @@ class Attempt:
         if self.order:
             yield self.order
         if self.stale_below:
-            yield f"{self.stale_below} below {'is' if self.stale_below == 1 else 'are'} stale"
+            yield self.stale_remark
         if self.omitted_turns:
             yield f"{self.omitted_turns} oldest turn{'s' * (self.omitted_turns > 1)} omitted"
         if self.lost_images:

@@ -3,6 +3,7 @@
 It is asked by a silent execute request whose expression calls `answer_page`, and not by a comm: one would be
 handled beside the main thread, or be closed by a second page. A request is JSON in base64, so that nothing of
 a notebook can become code; of what it names, only IDs, names and models that the kernel knows have an effect.
+Its metadata may tell the order of the cells, as a request that runs a cell does: what is stale follows it.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def _read(request: str) -> dict[str, Any]:
 
 def _answer(shell_session: ShellSession, request: dict[str, Any]) -> dict[str, Any]:
     wanted = request.get("do")
+    shell_session.see_page_order()
     if isinstance(wanted, str) and wanted in STATES:
         return STATES[wanted](shell_session, request)
     if isinstance(wanted, str) and wanted in ACTIONS:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..display.outputs import build_shown_outputs
-from ..errors import CnaiError
+from ..errors import CnaiError, LedgerError
 from ..money.cost import Charge, Spend, format_usd
+from ..money.holds import BudgetStatus
 from ..redaction import clean, to_one_line
 from .page_requests import read_id
+from .spend_scope import read_day_status, read_kernel_status
 
 if TYPE_CHECKING:
     from ..chat.conversation import KernelConversation
@@ -30,7 +33,7 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
     session = shell_session.session
     try:
         model, demo = session.find_default_model(), session.asks_demo()
-        left = session.spending.get_status(session.budget, demo=demo)
+        left, day = read_kernel_status(session), _read_day_status(session)
     except CnaiError:  # a wrong setting: the question itself says so
         return {"conversation": session.conversations.current, "stale": _list_stale(session)}
     spent = session.spending.notebook(session.notebook, demo=demo)
@@ -39,9 +42,21 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
         "demo": demo,
         "conversation": session.conversations.current,
         "spent": str(spent) if spent.requests else "",
-        "left": "" if left is None else format_usd(max(0, left.left), exact=True),
+        "left": _describe_left(left),
+        "left_today": _describe_left(day),
         "stale": _list_stale(session),
     }
+
+
+def _read_day_status(session: KernelSession) -> BudgetStatus | None:
+    """Return the day's budget of all notebooks; None where there is none, or the ledger cannot be read."""
+    with suppress(LedgerError):
+        return read_day_status(session, patience=0)
+    return None
+
+
+def _describe_left(budget: BudgetStatus | None) -> str:
+    return "" if budget is None else format_usd(max(0, budget.left), exact=True)
 
 
 def _list_stale(session: KernelSession) -> list[dict[str, Any]]:

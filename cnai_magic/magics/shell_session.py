@@ -95,6 +95,13 @@ class ShellSession:
                 cells.documents.see_runs(running)
         cells.arrange()
 
+    def see_page_order(self) -> None:
+        """Let the turns stand as a request of the page tells, which runs no cell; it may tell nothing."""
+        page, cells = self.cell.page_order, self._session.cells
+        if page is not None:
+            cells.documents.see_page(page.path, page.cells, time.time())
+            cells.arrange()
+
     def show(self, shown: object, display_id: str | None = None) -> None:
         """Display something below the cell that runs."""
         display(shown, display_id=display_id)  # type: ignore[no-untyped-call]

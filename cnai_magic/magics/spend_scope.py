@@ -132,10 +132,13 @@ def read_kernel_status(session: KernelSession) -> BudgetStatus | None:
     return session.spending.get_status(budget, demo=session.asks_demo())
 
 
-def read_day_status(session: KernelSession) -> BudgetStatus | None:
-    """Return the budget of the day of all notebooks, None where there is none."""
-    ledger = session.spending.get_ledger_to_read()
-    return None if ledger is None else ledger.day.read_status(choose_account(session.asks_demo()))
+def read_day_status(session: KernelSession, *, patience: float | None = None) -> BudgetStatus | None:
+    """Return the budget of the day of all notebooks, None where there is none.
+
+    `patience` is how many seconds a process that has locked the ledger is waited for.
+    """
+    ledger, account = session.spending.get_ledger_to_read(), choose_account(session.asks_demo())
+    return None if ledger is None else ledger.day.read_status(account, patience=patience)
 
 
 def _read_ledger_totals(session: KernelSession, kernel: bool) -> dict[str, ScopeTotal]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..chat.attempt import Attempt
+from ..languages import translate
 from ..redaction import clean
 
 __all__ = ["PAGE_TYPE", "build_page_facts"]
@@ -22,11 +23,12 @@ def build_page_facts(attempt: Attempt, conversation: str = "") -> dict[str, Any]
 
     `attempts` are in the order of their numbers, the one that is shown among them. `cost` is in nano-USD,
     null where the model has no price; `seconds` is the time that the answer took. `conversation` is the one
-    that it stands in, where that is not the one that it was asked in.
+    that it stands in, where that is not the one that it was asked in. `stale_remark` is what the footer says
+    of stale turns below: the page, which says it at once when that changes, does not show it twice.
     """
     reply = attempt.reply
     every = sorted((*attempt.others, attempt), key=lambda each: each.number)
-    return {
+    facts = {
         "id": attempt.id,
         "model": clean(reply.model),
         "conversation": conversation or attempt.conversation,
@@ -40,3 +42,4 @@ def build_page_facts(attempt: Attempt, conversation: str = "") -> dict[str, Any]
         "seconds": round(reply.seconds, 3),
         "finish_reason": clean(reply.finish_reason),
     }
+    return {**facts, "stale_remark": translate(attempt.stale_remark)} if attempt.stale_below else facts

@@ -50,7 +50,7 @@ def test_the_page_sees_the_state_and_puts_attempts_into_force(server: ScriptedSe
     with running_kernel(tmp_path, **environment(server)) as kernel:
         state, ran = kernel.ask_page(do="state")
         facts = {"model": "m", "demo": False, "conversation": "main", "spent": "", "left": "", "stale": []}
-        assert state == {"loaded": True, **facts}
+        assert state == {"loaded": True, "left_today": "", **facts}
         assert not ran.of("stream", "display_data", "execute_input", "error")
 
         cells: dict[str, tuple[str, Ran]] = {}
@@ -116,6 +116,37 @@ def test_conversations_are_outlined_used_forked_and_exported(
     assert "Three?" in (folder / "plan.md").read_text()
     state, _ = kernel.ask_page(do="export", conversation="plan", path="plan.md")
     assert state["error"], "a file is not written over"
+
+
+def test_what_is_stale_follows_the_cells_as_the_page_has_them_now(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        turns = {}
+        for cell in ("a", "b"):
+            server.reply(sse(cell))
+            ran = kernel.run(f"%%cnai\n{cell}?", cell, document=["a", "b"])
+            turns[cell] = ran.final["data"][PAGE_TYPE]["turn_id"]
+
+        def find_stale(*document: str) -> list[dict[str, Any]]:
+            state, ran = kernel.ask_page(document, do="state")
+            assert not ran.of("stream", "display_data", "error")
+            found: list[dict[str, Any]] = state["stale"]
+            return found
+
+        moved = {"conversation": "main", "above": "", "turns": {turns["b"]: "b", turns["a"]: "a"}}
+        assert find_stale("b", "a") == [moved]
+        assert find_stale("new", "a", "b") == []
+        assert find_stale("b") == [{**moved, "turns": {turns["b"]: "b"}}], "the other one was deleted"
+        assert find_stale("a", "b") == []
+        # Nothing is told by what is not sound.
+        assert find_stale("b", "\x00") == []
+
+
+def test_what_is_left_of_the_days_budget_is_told(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run(f"%config Cnai.ledger = {str(tmp_path / 'ledger.sqlite')!r}\n%cnai_spend --budget-day 2")
+    assert kernel.ask_page(do="state")[0]["left_today"] == "$2.00"
+    kernel.run("%config Cnai.ledger = 'off'")
 
 
 def test_a_page_that_was_not_there_gets_the_outputs_of_the_last_run(

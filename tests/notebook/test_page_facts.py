@@ -31,6 +31,11 @@ def test_the_facts_name_the_turn_and_its_attempts_in_order() -> None:
     }
 
 
+def test_the_facts_repeat_what_the_footer_says_of_stale_answers() -> None:
+    facts = build_page_facts(above := attempt("One.", stale_below=2))
+    assert f" · {facts['stale_remark']}" in above.footer
+
+
 def test_the_facts_hold_no_second_copy_of_the_text() -> None:
     facts = build_page_facts(attempt("A long answer.", reasoning="much thought", prompt="What?"))
     assert not [word for word in ("answer", "thought", "What?") if word in json.dumps(facts)]
