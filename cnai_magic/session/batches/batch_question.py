@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import uuid4
@@ -246,16 +246,26 @@ class BatchQuestion:
             return
         allow = partial(self._allow, self._shared.spending.allow, self._request, limit.limits)
         try:
-            if limit.limits.day is None:
-                self._held = allow()
-            else:  # the ledger's file may be locked
-                loop = asyncio.get_running_loop()
-                self._held = await loop.run_in_executor(self._shared.executor, allow)
+            # The ledger's file may be locked.
+            self._held = allow() if limit.limits.day is None else await self._hold_in_thread(allow)
         except BaseException:
             if limit.own is not None:
                 limit.own.settle(self._own)
             raise
         self._request = self._held.limit_request(self._request)
+
+    async def _hold_in_thread(self, allow: Callable[[], TokenBudget]) -> TokenBudget:
+        """Hold in a thread; what it holds after a cancel is let go."""
+        holding = self._shared.executor.submit(allow)
+        try:
+            return await asyncio.wrap_future(holding)
+        except asyncio.CancelledError:
+            holding.add_done_callback(self._let_go)
+            raise
+
+    def _let_go(self, holding: Future[TokenBudget]) -> None:
+        if not holding.cancelled() and holding.exception() is None:
+            self._shared.spending.finish(holding.result())
 
     def _allow(self, allow: Callable[..., TokenBudget], request: ChatRequest, limits: Limits) -> TokenBudget:
         question = self._job.question
