@@ -68,6 +68,7 @@ _OWNED = {
     "sqlite3": {
         "session.batches.row_store",
         "money.ledger",
+        "money.kept_charges",
         "money.sqlite_holds",
         "money.sqlite_store",
         "money.sqlite_sums",

@@ -120,7 +120,7 @@ def _render(
     arguments: Namespace,
     names: Mapping[str, Any],
     rows: Sequence[Any],
-) -> list[str]:
+) -> Sequence[str]:
     """Return the prompt of each row, within the saved prompt if there is one."""
     variables = read_variables(arguments.var)
     template: str | None = typed
@@ -156,7 +156,7 @@ def _show_dry_run(
         f"row {number:,}\n{_indent(prompt)}" for number, prompt in enumerate(prompts[:_SHOWN_IN_DRY_RUN], 1)
     ]
     tokens, cost = plan.estimate()
-    different = len(plan.prompts)
+    different = len(plan.first)
     requests = (
         f"{len(rows):,} rows, {different:,} requests" if different < len(rows) else f"{len(rows):,} rows"
     )

@@ -13,13 +13,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..api.token_usage import Usage
-from ..redaction import hide_keys
-from .cost import Charge, Cost
+from .charge_record import dump_charge, read_charge, read_count
+from .cost import Charge
 from .owners import get_own_file
 from .price import Price, cost_of
 
@@ -27,8 +25,6 @@ __all__ = ["Journal", "journal_of", "read_journal"]
 
 # What is larger was not written by this program.
 _LARGEST = 64 * 1024 * 1024
-_TEXTS = ("model", "conversation", "host", "notebook", "finish_reason", "answered_by")
-_COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
 
 
 class Journal:
@@ -53,7 +49,7 @@ class Journal:
     def open_all(self, charges: Iterable[Charge], price: Price | None) -> None:
         """Note requests that are about to be sent, each as the charge it is if nothing more is noted."""
         dumped = _dump_price(price)
-        self._write([(each.id, {"open": _dump_charge(each), "price": dumped}) for each in charges])
+        self._write([(each.id, {"open": dump_charge(each), "price": dumped}) for each in charges])
 
     def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
         """Note how many tokens of the answer have come so far, and the price if it is known by now."""
@@ -62,7 +58,7 @@ class Journal:
 
     def settle_all(self, charges: Iterable[Charge]) -> None:
         """Note what requests cost, in place of what was noted before."""
-        self._write([(each.id, {"settled": _dump_charge(each)}) for each in charges])
+        self._write([(each.id, {"settled": dump_charge(each)}) for each in charges])
 
     def close_all(self, charge_ids: Iterable[str]) -> None:
         """Forget requests; with the last one the file is emptied."""
@@ -117,17 +113,17 @@ def read_journal(descriptor: int) -> list[Charge]:
         with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             note = json.loads(line)
             if "open" in note:
-                charge = _read_charge(note["open"])
+                charge = read_charge(note["open"])
                 prices[charge.id] = _read_price(note["price"])
                 charges[charge.id] = charge
             elif "settled" in note:
-                charge = _read_charge(note["settled"])
+                charge = read_charge(note["settled"])
                 charges[charge.id] = charge
                 prices.pop(charge.id, None)
             elif note.get("grown") in prices:
                 charge = charges[note["grown"]]
                 prices[charge.id] = _read_price(note["price"])
-                usage = replace(charge.usage, completion_tokens=_read_count(note["tokens"]))
+                usage = replace(charge.usage, completion_tokens=read_count(note["tokens"]))
                 charges[charge.id] = replace(charge, usage=usage)
             else:
                 charges.pop(note["closed"], None)
@@ -142,48 +138,6 @@ def _mark_lost(charge: Charge, price: Price | None) -> Charge:
     return replace(charge, usage=usage, cost=cost_of(usage, price), finish_reason="lost")
 
 
-def _dump_charge(charge: Charge) -> dict[str, Any]:
-    # Written out: it is done twice for each request, and by loops over the names it takes twice as long.
-    usage, cost = charge.usage, charge.cost
-    return {
-        "id": charge.id,
-        "time": charge.time.isoformat(),
-        "model": hide_keys(charge.model),
-        "conversation": hide_keys(charge.conversation),
-        "host": hide_keys(charge.host),
-        "notebook": hide_keys(charge.notebook),
-        "finish_reason": hide_keys(charge.finish_reason),
-        "answered_by": hide_keys(charge.answered_by),
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "usage_estimated": usage.estimated,
-        "nano": cost.nano,
-        "cost_estimated": cost.estimated,
-        "demo": charge.demo,
-    }
-
-
-def _read_charge(record: dict[str, Any]) -> Charge:
-    if not all(isinstance(record[name], str) for name in ("id", *_TEXTS)) or not record["id"]:
-        raise ValueError("not the record of a charge")
-    nano = record["nano"]
-    return Charge(
-        **{name: record[name] for name in _TEXTS},
-        id=record["id"],
-        time=datetime.fromisoformat(record["time"]).astimezone(),
-        usage=_read_usage(record),
-        cost=Cost(None if nano is None else _read_count(nano), bool(record["cost_estimated"])),
-        demo=bool(record["demo"]),
-    )
-
-
-def _read_usage(record: dict[str, Any]) -> Usage:
-    prompt, completion, reasoning, cached = (_read_count(record[name]) for name in _COUNTS)
-    return Usage(prompt, completion, reasoning, cached, bool(record["usage_estimated"]))
-
-
 def _dump_price(price: Price | None) -> list[int | None] | None:
     return None if price is None else [price.input, price.output, price.cached]
 
@@ -192,10 +146,4 @@ def _read_price(amounts: list[Any] | None) -> Price | None:
     if amounts is None:
         return None
     prompt, output, cached = amounts
-    return Price(_read_count(prompt), _read_count(output), None if cached is None else _read_count(cached))
-
-
-def _read_count(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 2**63:
-        raise ValueError(f"{value!r} is not a count")
-    return value
+    return Price(read_count(prompt), read_count(output), None if cached is None else read_count(cached))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -199,20 +199,25 @@ class Spending:
         lookup: PriceLookup | None = None,
         *,
         free: Iterable[str] = (),
+        kept: Container[str] = (),
     ) -> None:
-        """Settle several answers in one step; see `settle`."""
+        """Settle several answers in one step; see `settle`.
+
+        The charges with the IDs `kept` outlive this process together with their answers: see `kept_charges`.
+        """
         with self._lock:
-            settled: list[Charge] = []
+            to_note: list[Charge] = []
             for charges, tokens in settlements:
                 held = self.budget.settle(tokens, charges)
                 for charge in charges:
                     self.reconciliation.add(charge)
                     self._queue.waiting.append(Entry(charge, held, lookup))
                     held = None
+                    if charge.id not in kept:
+                        to_note.append(charge)
                 if held is not None:
                     self._queue.waiting.append(Entry(None, held))
-                settled += charges
-            self.journal.settle_all(settled, free)
+            self.journal.settle_all(to_note, free)
 
     def finish(self, tokens: TokenBudget) -> None:
         """End what is still held for an answer, which cost nothing more, and write what was settled."""

@@ -13,6 +13,7 @@ from ..errors import LedgerError
 from .cost import DEMO, Charge
 from .holds import BudgetStatus, Hold, Holds, explain_over_budget
 from .journal import read_journal
+from .kept_charges import replace_lost
 from .owners import get_own_name, has_file, lock_dead_owners
 from .sqlite_store import READ, SqliteStore
 from .sqlite_sums import add_charge, fold, read_sums, read_total
@@ -135,7 +136,8 @@ class SqliteHolds(Holds):
                 self._recover(dead, 0.1 if patience is None else patience)
 
     def _recover(self, dead: Mapping[Path, int], patience: float) -> None:
-        charges = [charge for file in dead.values() for charge in read_journal(file)]
+        noted = [charge for file in dead.values() for charge in read_journal(file)]
+        charges = replace_lost(noted, self._store.path)
 
         def write(connection: sqlite3.Connection) -> None:
             for charge in charges:
@@ -161,6 +163,14 @@ class SqliteHolds(Holds):
         known = {owner for owner in {owner for owner, _ in holds} if has_file(self._owners, owner)}
         held = sum(nano for owner, nano in holds if owner in known)
         return BudgetStatus(limit, read_total(connection, account == DEMO, None, day).nano, held)
+
+    def get_own_name(self) -> str:
+        """Return the name of this process as an owner, once the file was opened; raises OSError."""
+        return get_own_name(self._owners)
+
+    def has_owner(self, owner: object) -> bool:
+        """Return whether an owner is alive, as far as `recover` knows."""
+        return has_file(self._owners, owner)
 
     @property
     def _owners(self) -> Path:

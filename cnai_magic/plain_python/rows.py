@@ -52,7 +52,7 @@ def ask_rows(
             line.end()
 
 
-def _render(kernel: KernelSession, rows: Sequence[Any], template: str | None) -> list[str]:
+def _render(kernel: KernelSession, rows: Sequence[Any], template: str | None) -> Sequence[str]:
     if template is not None:
         learn_secrets(os.environ)
     return render_rows(rows, template, {}, kernel.settings.value_tokens, on_remark=kernel.notify)

@@ -237,8 +237,8 @@ class KernelSession:
         from .batches.row_plan import RowPlan
 
         first = next((each for each in prompts if each.strip()), "")
-        options = replace(options, once=True, stream=False)
-        return RowPlan(self._prepare(endpoint, first, options, _NOWHERE, ask=ask), rows, prompts)
+        one = self._prepare(endpoint, first, replace(options, once=True, stream=False), _NOWHERE, ask=ask)
+        return RowPlan(one, rows, prompts, (self.notebook, endpoint.base_url))
 
     def ask_rows(
         self,
@@ -253,7 +253,7 @@ class KernelSession:
     ) -> Answers:
         """Ask each of the prompts, those of `rows`, outside of any conversation, and return the answers.
 
-        What was answered in an earlier run of this notebook is not asked again, unless it is to be `fresh`.
+        What was answered before for this notebook is not asked again, unless it is to be `fresh`.
         `max_cost` is the most that this run may cost in USD, or "off"; many rows need it, or a budget.
         `show` is called with the progress. Raises the CnaiError for which nothing was sent; after an
         interrupt the answers that came are kept.
@@ -267,11 +267,11 @@ class KernelSession:
         # Late, because asyncio and SQLite come with it.
         from .batches.row_batch import RowBatch
         from .batches.row_limit import choose_limit
-        from .batches.row_store import open_row_store
+        from .batches.row_store import RowStore
 
         batch = RowBatch(
             plan,
-            open_row_store(self.ledger, self.notebook, endpoint.base_url, self.notify),
+            RowStore(self.ledger, self.notify),
             self.spending,
             client,
             parallel=parallel or self.settings.parallel,

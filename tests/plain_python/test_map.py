@@ -135,6 +135,70 @@ def test_a_killed_process_goes_on_with_what_is_missing(folder: Path, gateway: Fa
     assert gateway.account.charged == sum(known) + sum(unseen)
 
 
+# Dies at a line of what writes notes, charges and answers: one process for each line, by the first answer.
+_KILLED_AT_A_LINE = """
+import json, os, signal, sys
+from pathlib import Path
+from cnai_magic import Session
+from cnai_magic.session.batches.batch import Batch
+from cnai_magic.session.batches.batch_outbox import Outbox
+base_url, model, key, prices, lines = sys.argv[1:]
+run_batch = Batch.run
+
+def run(number):
+    passed = 0
+
+    def trace(frame, event, argument):
+        nonlocal passed
+        if frame.f_code is not Outbox.write.__code__:
+            return None
+        if event == "line" and (passed or frame.f_locals["self"]._outcomes):
+            passed += 1
+            if passed == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    folder = Path(str(number))
+    folder.mkdir()
+    os.chdir(folder)
+    Batch.run = lambda batch: (sys.settrace(trace), run_batch(batch))
+    session = Session(base_url=base_url, model=model, prices=json.loads(prices), ledger="ledger.sqlite3")
+    session.use_key(key)
+    session.map([f"{number}a", f"{number}b", f"{number}c"], parallel=2)
+    os._exit(0)
+
+for number in range(1, int(lines) + 1):
+    child = os.fork() or run(number)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+def test_wherever_a_process_is_killed_no_answer_is_asked_again_and_none_charged_twice(
+    folder: Path, gateway: FaultyGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = 16
+    arguments = [gateway.base_url, MODEL, KEY, json.dumps(PRICES), str(lines)]
+    command = [sys.executable, "-c", _KILLED_AT_A_LINE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == [str(-signal.SIGKILL)] * lines
+    kept = 0
+    for number in range(1, lines + 1):
+        monkeypatch.chdir(folder / str(number))
+        answered = {
+            prompt for prompt in gateway.asked if prompt.startswith(str(number)) and prompt[-1:] in "abc"
+        }
+        with _session(gateway.base_url, Path.cwd()) as session:
+            answers = session.map([f"{number}{letter}" for letter in "abc"], parallel=2)
+        kept += answers.kept
+        charges = list(Ledger(Path("ledger.sqlite3")).read_charges())
+        lost = [each for each in charges if each.finish_reason == "lost"]
+        again = [each for each in answered if gateway.asked[each] > 1]
+        assert len(again) <= len(lost) <= 2
+        assert answers.cost.nano == sum(each.cost.nano or 0 for each in charges if each not in lost)
+        assert len({each.id for each in charges}) == len(charges) == 3 + len(lost)
+    assert kept
+
+
 def test_an_interrupted_run_goes_on_with_what_is_missing(folder: Path, gateway: FaultyGateway) -> None:
     with _session(gateway.base_url, folder) as session:
         gateway.at(10, lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -220,7 +284,7 @@ def test_a_kept_answer_that_something_else_wrote_is_asked_for_again(
         session.map(["a"])
         kept = sqlite3.connect(folder / "ledger-rows.sqlite3")
         with closing(kept), kept:
-            kept.execute(f"UPDATE answers SET {change}")
+            kept.execute(f"UPDATE row_answers SET {change}")
         assert session.map(["a"])[0].answer == "A"
     assert gateway.asked["a"] == 2
 

@@ -11,7 +11,7 @@ It runs on an asyncio loop of its own, in a thread that is not the caller's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,8 @@ from ...errors import (
 )
 from ...money.spending import Spending
 from ..json_question import JSONModes
-from .batch_outbox import Outbox
-from .batch_outcome import Job, Outcome
+from .batch_outbox import Keep, Outbox
+from .batch_outcome import Job
 from .batch_question import BatchLimit, BatchQuestion, Shared
 from .live_question import LiveQuestion
 
@@ -49,8 +49,8 @@ _MOST_UNREACHED = 20
 class Batch:
     """Asks the jobs of each of `queues`, of one model each, `parallel` at a time over all.
 
-    `keep` is called with outcomes as they come, on the loop's thread. `stopped` is the error for which the
-    rest was not asked. `run` is the work of a thread; `cancel` ends it from any other.
+    `keep` is called with outcomes as they come, on the loop's thread: see `Outbox`. `stopped` is the error
+    for which the rest was not asked. `run` is the work of a thread; `cancel` ends it from any other.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Batch:
         limit: BatchLimit,
         notebook: str,
         json_modes: JSONModes,
-        keep: Callable[[Sequence[Outcome]], None],
+        keep: Keep,
     ) -> None:
         self.stopped: CnaiError | None = None
         self._client = client

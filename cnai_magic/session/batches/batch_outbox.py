@@ -7,7 +7,7 @@ one of each is made: at 64 under way that is a few at a time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from ...money.budget import TokenBudget
 from ...money.cost import Charge
@@ -15,17 +15,22 @@ from ...money.price_lookup import PriceLookup
 from ...money.spending import Spending
 from .batch_outcome import Outcome
 
-__all__ = ["Outbox"]
+__all__ = ["Keep", "Outbox"]
+
+Keep = Callable[[Sequence[Outcome]], Container[str] | None]
+"""Takes what came of questions; see `Outbox`."""
 
 
 class Outbox:
     """Collects what is to be written until the loop has handled all that arrived, and writes it then.
 
-    The order holds whatever kills the process: a request is noted before it is sent, and charged before its
-    row is handed to `keep`. All on the loop's thread.
+    The order holds whatever kills the process: a request is noted before it is sent, and what came of it is
+    handed to `keep` before it is charged. `keep` returns the IDs of the charges that it has kept together
+    with their answers, None for none: so nothing is kept without its charge, and nothing charged that is
+    asked for again. All on the loop's thread.
     """
 
-    def __init__(self, spending: Spending, keep: Callable[[Sequence[Outcome]], None]) -> None:
+    def __init__(self, spending: Spending, keep: Keep) -> None:
         self._spending = spending
         self._keep = keep
         self._opened: dict[PriceLookup, list[Charge]] = {}
@@ -59,14 +64,13 @@ class Outbox:
     def write(self) -> None:
         """Write all that was collected."""
         self._due = False
+        outcomes, self._outcomes = self._outcomes, []
+        kept = (self._keep(outcomes) if outcomes else None) or ()
         settled, self._settled = self._settled, {}
         for lookup, settlements in settled.items():
-            self._spending.settle_all(settlements, None if lookup.done else lookup)
+            self._spending.settle_all(settlements, None if lookup.done else lookup, kept=kept)
         free, self._free = self._free, []
         self._spending.journal.forget(free)
-        outcomes, self._outcomes = self._outcomes, []
-        if outcomes:
-            self._keep(outcomes)
         opened, self._opened = self._opened, {}
         for lookup, charges in opened.items():
             self._spending.journal.open_all(charges, lookup.price)

@@ -61,18 +61,18 @@ class RowBatch:
         self._json_modes = json_modes
         self._explain = explain
         self._show = show
-        self._found: dict[str, KeptAnswer] = {}
-        self._failed: dict[str, tuple[CnaiError, KeptAnswer]] = {}
-        self._progress = Progress(len(plan.prompts), demo=plan.question.demo)
+        self._found: dict[bytes, KeptAnswer] = {}
+        self._failed: dict[bytes, tuple[CnaiError, KeptAnswer]] = {}
+        self._progress = Progress(len(plan.first), demo=plan.question.demo)
 
     def forget(self) -> None:
         """Forget what was answered before."""
         self._found.clear()
-        self._store.forget(self._plan.prompts)
+        self._store.forget(self._plan.first)
 
-    def find_missing(self) -> list[str]:
+    def find_missing(self) -> list[bytes]:
         """Take the answers that are kept, and return the keys of the requests that are to be asked."""
-        missing = [key for key in self._plan.prompts if key not in self._found]
+        missing = [key for key in self._plan.first if key not in self._found]
         self._found |= self._store.read(missing)
         return [key for key in missing if key not in self._found]
 
@@ -83,7 +83,7 @@ class RowBatch:
         """
         missing = self.find_missing()
         self._failed.clear()
-        total = len(self._plan.prompts)
+        total = len(self._plan.first)
         self._progress = Progress(total, total - len(missing), demo=self._plan.question.demo)
         new = set(missing)
         stopped = self._ask(missing, limit) if missing else None
@@ -97,7 +97,7 @@ class RowBatch:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    def _ask(self, missing: Sequence[str], limit: BatchLimit) -> CnaiError | None:
+    def _ask(self, missing: Sequence[bytes], limit: BatchLimit) -> CnaiError | None:
         """Ask the requests with these keys; return the error for which some were left out."""
         batch = Batch(
             self._client,
@@ -118,17 +118,18 @@ class RowBatch:
         self._progress.seconds = seconds
         self._show(self._progress)
 
-    def _make_jobs(self, keys: Sequence[str]) -> Iterator[Job]:
+    def _make_jobs(self, keys: Sequence[bytes]) -> Iterator[Job]:
         """Yield the jobs; each request is built when its turn comes."""
         plan = self._plan
         for key in keys:
-            yield Job(key, plan.question, plan.build_request(plan.prompts[key]))
+            yield Job(key, plan.question, plan.build_request(key))
 
-    def _keep(self, outcomes: Sequence[Outcome]) -> None:
-        """Take what came; called in the thread of the batch."""
+    def _keep(self, outcomes: Sequence[Outcome]) -> set[str]:
+        """Take what came, and return the IDs of the charges kept with it; in the thread of the batch."""
         progress, answered = self._progress, []
         for job, received, error in outcomes:
-            key = str(job.key)
+            key = job.key
+            assert isinstance(key, bytes), "it is the key of a row"
             answer = KeptAnswer(
                 received.text,
                 received.usage,
@@ -138,32 +139,32 @@ class RowBatch:
                 finish_reason=received.finish_reason,
                 note=received.note,
                 seconds=received.seconds,
-                id=received.id,
             )
             if error is None:
                 self._found[key] = answer
-                answered.append((key, answer))
+                answered.append((key, answer, received.charges))
                 progress.done += 1
             else:
                 self._failed[key] = error, answer
                 progress.failed += 1
             for charge in received.charges:
                 progress.count(charge.cost)
-        if answered:
-            self._store.keep(answered)
+        if not (answered and self._store.keep(answered)):
+            return set()
+        return {charge.id for *_, charges in answered for charge in charges}
 
     # -- the answers ------------------------------------------------------------------------------
 
     def _build_rows(self, stopped: CnaiError | None) -> list[RowAnswer]:
         """Return what came of each row; of equal ones the first has the cost."""
-        seen: set[str] = set()
+        seen: set[bytes] = set()
         rows = []
         for row, key in zip(self._plan.rows, self._plan.keys, strict=True):
             rows.append(self._build_row(row, key, stopped, first=key not in seen))
             seen.add(key)
         return rows
 
-    def _build_row(self, row: Any, key: str, stopped: CnaiError | None, *, first: bool) -> RowAnswer:
+    def _build_row(self, row: Any, key: bytes, stopped: CnaiError | None, *, first: bool) -> RowAnswer:
         error: CnaiError | None = None
         if key in self._found:
             answer = self._found[key]

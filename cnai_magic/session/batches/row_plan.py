@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from ...api.messages import ChatRequest, Message
@@ -16,38 +17,49 @@ __all__ = ["RowPlan"]
 
 
 class RowPlan:
-    """The requests of `rows`, by their keys: `prompts` has the different ones, `keys` that of each row.
+    """The requests of `rows`, by their keys: `keys` has that of each row, `first` the different ones.
 
-    `question` is one of them, ready to be sent: all else about the others is the same. Raises InputError,
-    which names the row, for a prompt that cannot be sent.
+    A key is a hash of what is asked and of the `scope` of its answer, the notebook (the folder where that is
+    "") and the server. The values of `first` are places of rows. `question` is one of the requests, ready to
+    be sent: all else about the others is the same. Raises InputError, which names the row, for a prompt that
+    cannot be sent.
     """
 
-    def __init__(self, question: Question, rows: Sequence[Any], prompts: Sequence[str]) -> None:
+    def __init__(
+        self, question: Question, rows: Sequence[Any], prompts: Sequence[str], scope: tuple[str, str]
+    ) -> None:
         self.question = question
         self.rows = rows
-        self.prompts: dict[str, str] = {}
-        self.keys: list[str] = []
+        self.keys: list[bytes] = []
+        self.first: dict[bytes, int] = {}
+        self._prompts = prompts
         # All else of the requests is the same: to hash each of them whole costs ten times as much.
-        same = self.build_request("{{ }}").digest.encode()
-        for number, prompt in enumerate(prompts, 1):
+        request, (notebook, base_url) = self._build_request("{{ }}"), scope
+        same = sha256(f"{notebook or Path.cwd()}\n{base_url}\n{request.digest}\n".encode())
+        for place, prompt in enumerate(prompts):
             try:
                 prompt = check_prompt(prompt)
             except InputError as error:
-                error.what = f"row {number:,}: {error.what}"
+                error.what = f"row {place + 1:,}: {error.what}"
                 raise
-            key = sha256(b"%b\0%b" % (same, prompt.encode())).hexdigest()[:32]
-            self.prompts[key] = prompt
-            self.keys.append(key)
+            found = same.copy()
+            found.update(prompt.encode())
+            key = found.digest()[:16]
+            place = self.first.setdefault(key, place)
+            self.keys.append(self.keys[place] if place < len(self.keys) else key)
 
-    def build_request(self, prompt: str) -> ChatRequest:
-        """Return the request that asks a prompt."""
-        asked, attachments = self.question.request, self.question.options.attachments
-        text, parts = attach(prompt, attachments) if attachments else (prompt, ())
-        return asked.with_last(Message("user", parts or text))
+    def build_request(self, key: bytes) -> ChatRequest:
+        """Return the request with a key."""
+        return self._build_request(check_prompt(self._prompts[self.first[key]]))
 
     def estimate(self) -> tuple[int, Cost]:
         """Return the tokens of all prompts, by an estimate, and what they cost without any answer."""
-        requests = map(self.build_request, self.prompts.values())
+        requests = map(self.build_request, self.first)
         tokens = sum(message.tokens for request in requests for message in request.sent_messages)
         price = self.question.lookup.price
         return tokens, Cost(None if price is None else -(-tokens * price.input // 10**6), estimated=True)
+
+    def _build_request(self, prompt: str) -> ChatRequest:
+        asked, attachments = self.question.request, self.question.options.attachments
+        text, parts = attach(prompt, attachments) if attachments else (prompt, ())
+        return asked.with_last(Message("user", parts or text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ...chat.prompts.prompt import render_prompt
 from ...chat.prompts.rendered_prompt import RenderedPrompt
 from ...errors import InputError
 from ..text_file import read_text_file
+from .row_prompts import RowPrompts
 
 __all__ = ["read_rows", "render_rows"]
 
@@ -105,7 +106,7 @@ def render_rows(
     *,
     also: str = "",
     on_remark: Callable[[str], None] = lambda remark: None,
-) -> list[str]:
+) -> Sequence[str]:
     """Return the prompt of each row: the template with its values, or the row itself where there is none.
 
     In the template `row` and `item` are the row, and so is what `also` names. Of remarks about values, that
@@ -113,32 +114,31 @@ def render_rows(
     which names the row, for a value that is missing.
     """
     if template is None:
-        return [_take_prompt(row, number) for number, row in enumerate(rows, 1)]
-    remarks: set[str] = set()
-    prompts = []
+        _check_texts(rows)
+        return rows
+
+    def render() -> Iterator[str]:
+        remarks: set[str] = set()
+        for number, row in enumerate(rows, 1):
+            values = {**names, "row": row, "item": row, **({also: row} if also else {})}
+            rendered = _render(template, values, number, value_tokens)
+            for remark in rendered.remarks:
+                if (what := remark.partition(":")[0]) not in remarks:
+                    remarks.add(what)
+                    on_remark(f"row {number:,}: {remark}")
+            yield rendered.text
+
+    return RowPrompts(render())
+
+
+def _check_texts(rows: Sequence[Any]) -> None:
     for number, row in enumerate(rows, 1):
-        rendered = _render(
-            template,
-            {**names, "row": row, "item": row, **({also: row} if also else {})},
-            number,
-            value_tokens,
-        )
-        for remark in rendered.remarks:
-            if (what := remark.partition(":")[0]) not in remarks:
-                remarks.add(what)
-                on_remark(f"row {number:,}: {remark}")
-        prompts.append(rendered.text)
-    return prompts
-
-
-def _take_prompt(row: object, number: int) -> str:
-    if isinstance(row, str):
-        return row
-    raise InputError(
-        f"row {number:,} is of type {type(row).__name__}, not text",
-        parameter="template",
-        next_step="give a template that says what is asked of it: {{ row }} or {{ row.NAME }}",
-    )
+        if not isinstance(row, str):
+            raise InputError(
+                f"row {number:,} is of type {type(row).__name__}, not text",
+                parameter="template",
+                next_step="give a template that says what is asked of it: {{ row }} or {{ row.NAME }}",
+            )
 
 
 def _render(template: str, names: Mapping[str, Any], number: int, value_tokens: int) -> RenderedPrompt:

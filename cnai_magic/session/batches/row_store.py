@@ -1,7 +1,8 @@
 """Answers of rows, kept as they come, so that an interrupted or killed run goes on where it was.
 
-One SQLite file beside the ledger, for its owner only. It holds answers and what they cost, by a hash of what
-was asked; no prompt and no key. Old answers are removed.
+One SQLite file beside the ledger, for its owner only. It holds answers with their charges, by a hash of what
+was asked; no prompt and no key. Old answers are removed. It also says which requests are being asked, and by
+which process, so that two that ask the same at once pay for it once.
 """
 
 from __future__ import annotations
@@ -10,37 +11,44 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from uuid import uuid4
 
 from ...api.token_usage import Usage
-from ...money.cost import Cost
+from ...errors import LedgerError
+from ...money.cost import Charge, Cost
+from ...money.kept_charges import dump_charges, find_answers_path, find_name
 from ...money.ledger import Ledger
 from ...redaction import hide_keys, replace_surrogates
 
-__all__ = ["KeptAnswer", "RowStore", "open_row_store"]
+__all__ = ["KeptAnswer", "RowStore"]
+
+_Found = TypeVar("_Found")
 
 # Seconds after which an answer is removed: 30 days.
 _KEPT = 30 * 86_400
 # So many keys are looked up at a time.
 _AT_ONCE = 500
 _COLUMNS = (
-    "text, reasoning, model, finish_reason, note, seconds, id, prompt, completion, reasoned, cached, "
-    "estimated, nano, cost_estimated, local"
+    "text, reasoning, model, finish_reason, note, seconds, prompt, completion, reasoned, cached, estimated, "
+    "nano, cost_estimated, local"
 )
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS answers (
-    scope TEXT NOT NULL, key TEXT NOT NULL, time INTEGER NOT NULL, {_COLUMNS}, PRIMARY KEY (scope, key)
-) WITHOUT ROWID
-"""
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS row_answers (key BLOB NOT NULL PRIMARY KEY, time INTEGER NOT NULL, "
+    f"name TEXT NOT NULL, charges TEXT NOT NULL, {_COLUMNS})",
+    # By the name of its request an answer's charges are found: see `kept_charges`.
+    "CREATE INDEX IF NOT EXISTS row_answers_by_name ON row_answers (name)",
+    "CREATE TABLE IF NOT EXISTS claims (key BLOB NOT NULL PRIMARY KEY, batch TEXT, owner TEXT) WITHOUT ROWID",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """An answer of a row; `model` is the one that answered, `id` names its charge in the ledger."""
+    """An answer of a row; `model` is the one that answered."""
 
     text: str
     usage: Usage
@@ -50,73 +58,137 @@ class KeptAnswer:
     finish_reason: str = "stop"
     note: str = ""
     seconds: float = 0.0
-    id: str = ""
 
 
 class RowStore:
-    """The answers of one scope: of a notebook, or of a folder, and a server.
+    """The answers of rows, and the claims of one batch that asks for some of them.
 
-    `path` is None where nothing is kept. A file that fails costs no answer: `notify` is called once, and
-    nothing more is kept. For use from any thread.
+    They are beside a ledger; without one nothing is kept. A file that fails costs no answer: `notify` is
+    called once, and nothing more is kept. For use from any thread.
     """
 
-    def __init__(self, path: Path | None, scope: str, notify: Callable[[str], None]) -> None:
-        self._path = path
-        self._scope = scope
+    def __init__(self, ledger: Ledger | None, notify: Callable[[str], None]) -> None:
+        self._ledger = ledger
+        self._path = None if ledger is None else find_answers_path(ledger.path)
         self._notify = notify
+        self._batch = uuid4().hex
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
-    def read(self, keys: Iterable[str]) -> dict[str, KeptAnswer]:
+    def read(self, keys: Sequence[bytes]) -> dict[bytes, KeptAnswer]:
         """Return the answers that are kept, by their keys."""
-        wanted, found = list(keys), {}
-        for start in range(0, len(wanted), _AT_ONCE):
-            some = wanted[start : start + _AT_ONCE]
-            marks = ", ".join("?" * len(some))
-            query = f"SELECT key, {_COLUMNS} FROM answers WHERE scope = ? AND key IN ({marks})"
-            for key, *row in self._run(query, [(self._scope, *some)]):
-                with suppress(TypeError, ValueError, OverflowError):  # by something else: asked again
-                    found[key] = _read_answer(row)
-        return found
 
-    def keep(self, answers: Sequence[tuple[str, KeptAnswer]]) -> None:
-        """Keep answers by their keys; they outlive the death of this process from now on."""
+        def work(connection: sqlite3.Connection) -> dict[bytes, KeptAnswer]:
+            found = {}
+            for marks, some in _split(keys):
+                query = f"SELECT key, {_COLUMNS} FROM row_answers WHERE key IN ({marks})"
+                for key, *row in connection.execute(query, some):
+                    with suppress(TypeError, ValueError, OverflowError):  # by something else: asked again
+                        found[key] = _read_answer(row)
+            return found
+
+        return self._run(work, "BEGIN") or {}
+
+    def keep(self, answers: Sequence[tuple[bytes, KeptAnswer, Sequence[Charge]]]) -> bool:
+        """Keep answers with their charges, by their keys; return whether they outlive this process now."""
         now = int(time.time())
-        marks = ", ".join("?" * (3 + len(_COLUMNS.split(","))))
-        rows = [(self._scope, key, now, *_write_answer(answer)) for key, answer in answers]
-        self._run(f"INSERT OR REPLACE INTO answers VALUES ({marks})", rows)
+        marks = ", ".join("?" * (4 + len(_COLUMNS.split(","))))
+        rows = [
+            (key, now, find_name(charges[-1].id), dump_charges(charges), *_write_answer(answer))
+            for key, answer, charges in answers
+        ]
 
-    def forget(self, keys: Iterable[str]) -> None:
+        def work(connection: sqlite3.Connection) -> bool:
+            connection.executemany(f"INSERT OR REPLACE INTO row_answers VALUES ({marks})", rows)
+            return True
+
+        return self._run(work) or False
+
+    def forget(self, keys: Iterable[bytes]) -> None:
         """Forget the answers with these keys."""
-        self._run("DELETE FROM answers WHERE scope = ? AND key = ?", [(self._scope, key) for key in keys])
+        rows = [(key,) for key in keys]
+        self._run(lambda connection: connection.executemany("DELETE FROM row_answers WHERE key = ?", rows))
+
+    # -- claims -----------------------------------------------------------------------------------
+
+    def claim(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Claim requests for this batch; return those that another one is asking, here or elsewhere.
+
+        Whoever finds a request answered after it has claimed it need not ask. The claims of a dead process
+        are void.
+        """
+        owner = self._find_own_name()
+        if not owner:
+            return set()
+
+        def work(connection: sqlite3.Connection) -> set[bytes]:
+            self._remove_dead(connection)
+            rows = [(key, self._batch, owner) for key in keys]
+            connection.executemany("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", rows)
+            taken: set[bytes] = set()
+            for marks, some in _split(keys):
+                query = f"SELECT key FROM claims WHERE key IN ({marks}) AND batch != ?"
+                taken |= {key for (key,) in connection.execute(query, (*some, self._batch))}
+            return taken
+
+        return self._run(work) or set()
+
+    def release(self) -> None:
+        """End all claims of this batch."""
+        query = "DELETE FROM claims WHERE batch = ?"
+        self._run(lambda connection: connection.execute(query, (self._batch,)))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; a later call opens it again."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
-    def _run(self, statement: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        """Execute a statement for each of the rows, in one transaction; return what it finds."""
+    def _find_own_name(self) -> str:
+        """Return the name of this process as an owner, "" where there is no ledger that could tell."""
+        if self._ledger is None:
+            return ""
+        try:
+            self._ledger.day.recover()  # so that the dead have no file any more
+            return self._ledger.day.get_own_name()
+        except (LedgerError, OSError):
+            return ""
+
+    def _remove_dead(self, connection: sqlite3.Connection) -> None:
+        assert self._ledger is not None, "there are claims only with a ledger"
+        for (owner,) in connection.execute("SELECT DISTINCT owner FROM claims").fetchall():
+            if not self._ledger.day.has_owner(owner):
+                connection.execute("DELETE FROM claims WHERE owner = ?", (owner,))
+
+    # -- the file ---------------------------------------------------------------------------------
+
+    def _run(
+        self, work: Callable[[sqlite3.Connection], _Found], begin: str = "BEGIN IMMEDIATE"
+    ) -> _Found | None:
+        """Do some work in one transaction; None where nothing is kept, or not any more."""
         with self._lock:
             if self._path is None:
-                return []
+                return None
             try:
                 connection = self._connection = self._connection or _open(self._path)
                 with connection:
-                    connection.execute("BEGIN IMMEDIATE" if not statement.startswith("SELECT") else "BEGIN")
-                    if statement.startswith("SELECT"):
-                        return [each for row in rows for each in connection.execute(statement, row)]
-                    connection.executemany(statement, rows)
-                return []
+                    connection.execute(begin)
+                    return work(connection)
             except (sqlite3.Error, OSError, ValueError) as error:
                 path, self._path = self._path, None
                 self._notify(
                     f"Answers of rows cannot be kept in {path} ({error}): after an interrupt they would be "
                     "asked for again."
                 )
-                return []
+                return None
+
+
+def _split(keys: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
+    """Yield keys in parts that one query takes, each with as many question marks."""
+    for start in range(0, len(keys), _AT_ONCE):
+        some = keys[start : start + _AT_ONCE]
+        yield ", ".join("?" * len(some)), some
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -128,8 +200,9 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # Safe from a kill, which is what it is for, and not from a power cut.
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(_SCHEMA)
-        connection.execute("DELETE FROM answers WHERE time < ?", (int(time.time()) - _KEPT,))
+        for statement in _SCHEMA:
+            connection.execute(statement)
+        connection.execute("DELETE FROM row_answers WHERE time < ?", (int(time.time()) - _KEPT,))
     except BaseException:
         connection.close()
         raise
@@ -143,7 +216,6 @@ def _write_answer(answer: KeptAnswer) -> tuple[Any, ...]:
     return (
         *(hide_keys(replace_surrogates(each)) for each in texts),
         answer.seconds,
-        answer.id,
         *counts,
         usage.estimated,
         None if cost.nano is None else str(cost.nano),
@@ -153,8 +225,8 @@ def _write_answer(answer: KeptAnswer) -> tuple[Any, ...]:
 
 
 def _read_answer(row: Sequence[Any]) -> KeptAnswer:
-    text, reasoning, model, finish_reason, note, seconds, name, *counts, estimated, nano, guessed, local = row
-    if not all(isinstance(each, str) for each in (text, reasoning, model, finish_reason, note, name)):
+    text, reasoning, model, finish_reason, note, seconds, *counts, estimated, nano, guessed, local = row
+    if not all(isinstance(each, str) for each in (text, reasoning, model, finish_reason, note)):
         raise TypeError("not an answer")
     prompt, completion, reasoned, cached = map(int, counts)
     return KeptAnswer(
@@ -166,13 +238,4 @@ def _read_answer(row: Sequence[Any]) -> KeptAnswer:
         finish_reason=finish_reason,
         note=note,
         seconds=float(seconds),
-        id=name,
     )
-
-
-def open_row_store(
-    ledger: Ledger | None, notebook: str, base_url: str, notify: Callable[[str], None]
-) -> RowStore:
-    """Return what keeps the answers of a notebook's rows: beside the ledger, nowhere where that is off."""
-    path = None if ledger is None else ledger.path.with_name(f"{ledger.path.stem}-rows.sqlite3")
-    return RowStore(path, f"{notebook or Path.cwd()}\n{base_url}", notify)
