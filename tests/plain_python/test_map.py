@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -96,6 +97,31 @@ def test_connections_are_kept_and_no_more_are_made_than_are_under_way(
         session.map(_words(30), TEMPLATE, parallel=3)
     assert len(server.requests) == 30
     assert server.connections <= 3
+
+
+def test_what_two_sessions_ask_at_once_is_asked_once(folder: Path, gateway: FaultyGateway) -> None:
+    # The first asks "a" and then "b"; before it has "a" the second asks "c", and wants "b" too.
+    both: list[list[str]] = []
+    asked_c = threading.Event()
+
+    def ask(rows: list[str]) -> None:
+        with _session(gateway.base_url, folder) as session:
+            both.append([each.answer for each in session.map(rows, parallel=1)])
+
+    second = threading.Thread(target=ask, args=(["b", "c"],))
+
+    def hold_the_first() -> None:
+        second.start()
+        assert asked_c.wait(20)
+
+    gateway.at(1, hold_the_first)
+    gateway.at(2, asked_c.set)
+    ask(["a", "b"])
+    second.join()
+    assert both == [["A", "B"], ["B", "C"]]
+    assert dict(gateway.asked) == {"a": 1, "b": 1, "c": 1}
+    charges = list(Ledger(folder / "ledger.sqlite3").read_charges())
+    assert sum(each.cost.nano or 0 for each in charges) == gateway.account.charged
 
 
 # -- interrupted, killed, at the end of a budget ------------------------------------------------------

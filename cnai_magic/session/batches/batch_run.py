@@ -12,10 +12,11 @@ from ...errors import InputError
 from ...money.spending import Spending
 from .batch import Batch
 
-__all__ = ["run_batch"]
+__all__ = ["PACE", "run_batch"]
 
-# Seconds between two looks at how far it is: four a second. An interrupt does not wait for the next.
-_PACE = 0.25
+PACE = 0.25
+"""Seconds between two looks at how far it is. An interrupt does not wait for the next."""
+
 # Seconds to wait for the end of what was interrupted.
 _PATIENCE = 1.0
 
@@ -37,7 +38,7 @@ def run_batch(batch: Batch, spending: Spending, show: Callable[[float], None]) -
         worker.start()
         ended = False
         while not ended:
-            ended = worker.wait(_PACE)
+            ended = worker.wait(PACE)
             with defer_interrupts():
                 spending.write()
                 show(time.monotonic() - began)

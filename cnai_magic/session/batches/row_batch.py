@@ -5,9 +5,11 @@ The caller's thread waits, shows the progress and can be interrupted; the batch 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...api.interrupts import Interrupted
 from ...api.messages import ChatRequest
 from ...api.token_usage import Usage
 from ...chat.answers import Answers, RowAnswer
@@ -19,7 +21,7 @@ from ..json_question import JSONModes
 from .batch import Batch
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchLimit
-from .batch_run import run_batch
+from .batch_run import PACE, run_batch
 from .row_plan import RowPlan
 from .row_progress import Progress
 from .row_store import KeptAnswer, RowStore
@@ -79,21 +81,51 @@ class RowBatch:
     def run(self, limit: BatchLimit) -> Answers:
         """Ask what is missing, and return the answers to all rows.
 
-        An interrupt is raised here; the answers that have come by then are kept.
+        What another batch asks at the same time, here or in another process, is waited for and not asked
+        again. An interrupt is raised here; the answers that have come by then are kept.
         """
-        missing = self.find_missing()
         self._failed.clear()
-        total = len(self._plan.first)
-        self._progress = Progress(total, total - len(missing), demo=self._plan.question.demo)
-        new = set(missing)
-        stopped = self._ask(missing, limit) if missing else None
-        self._store.close()
+        self._progress = Progress(len(self._plan.first), demo=self._plan.question.demo)
+        asked: set[bytes] = set()
+        try:
+            stopped = self._ask_or_wait(limit, asked)
+        finally:
+            self._store.release()
+            self._store.close()
         return Answers(
             self._build_rows(stopped),
-            kept=sum(key not in new for key in self._plan.keys),
+            kept=sum(key not in asked for key in self._plan.keys),
             stopped=stopped,
             retry=lambda: self.run(limit),
         )
+
+    def _ask_or_wait(self, limit: BatchLimit, asked: set[bytes]) -> CnaiError | None:
+        """Ask what nobody else does, and wait for the rest; return the error for which some was left out."""
+        missing = [key for key in self._plan.first if key not in self._found]
+        while missing:
+            taken = self._store.claim(missing)
+            # Only now: what was answered before is seen, and nobody else answers what is claimed.
+            self._found |= self._store.read(missing)
+            missing = [key for key in missing if key not in self._found]
+            own = [key for key in missing if key not in taken]
+            self._progress.elsewhere = len(missing) - len(own)
+            self._progress.kept = len(self._found) - self._progress.done
+            asked.update(own)
+            stopped = self._ask(own, limit) if own else None
+            if stopped is not None:
+                return stopped
+            missing = [key for key in missing if key in taken]
+            if missing:
+                self._store.release()
+                self._wait_for_others()
+        return None
+
+    def _wait_for_others(self) -> None:
+        self._show(self._progress)
+        try:
+            time.sleep(PACE)
+        except KeyboardInterrupt:
+            raise Interrupted from None
 
     # -- asking -----------------------------------------------------------------------------------
 

@@ -13,14 +13,16 @@ __all__ = ["Progress"]
 class Progress:
     """How far a batch is: of `total` different requests so many are `done`, and `failed`; `kept` were before.
 
-    `nano` is what it has cost so far in nano-USD, `unpriced` how many requests have no price, `estimated`
-    whether some of their tokens are, `demo` whether it is demo credit; `seconds` how long it took.
+    `elsewhere` are being asked by another batch, of this kernel or another one, and are waited for. `nano` is
+    what it has cost so far in nano-USD, `unpriced` how many requests have no price, `estimated` whether some
+    of their tokens are, `demo` whether it is demo credit; `seconds` how long it took.
     """
 
     total: int
     kept: int = 0
     done: int = 0
     failed: int = 0
+    elsewhere: int = 0
     nano: int = 0
     unpriced: int = 0
     estimated: bool = False
@@ -58,6 +60,7 @@ class Progress:
             f"{self.kept + self.done:,} of {self.total:,}",
             f"{self.failed:,} failed" if self.failed else "",
             f"{self.kept:,} before" if self.kept else "",
+            f"{self.elsewhere:,} asked elsewhere" if self.elsewhere else "",
             f"{self.rate:.1f}/s" if self.rate else "",
             self._write_cost(),
             f"{_write_time(left)} left" if left is not None and left >= 1 else "",
