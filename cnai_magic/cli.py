@@ -76,6 +76,8 @@ TERMINAL = Door(
         "raise_limit": _raise_limit,
         "see_request": "see the options of a question with cnai ask --help",
         "send_less": "send less: a shorter question",
+        "give_parameter": lambda name: f"give it with {find_option(name)}",
+        "wait_for_whole": "answers stream by default; --no-stream waits for the whole answer",
         "omit_parameter": _omit_parameter,
         "omit_field": "-x {name} (CNAI_EXTRA where it is set)",
         "see_spend": "see what was spent with cnai spend",

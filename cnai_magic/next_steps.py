@@ -36,6 +36,7 @@ __all__ = [
     "correct_setting",
     "correct_settings",
     "either",
+    "give_parameter",
     "go_on_in",
     "keep_as_text",
     "limit_cost",
@@ -62,6 +63,7 @@ __all__ = [
     "set_price",
     "show_value_as_text",
     "use_conversation",
+    "wait_for_whole",
     "write_question",
 ]
 
@@ -259,6 +261,16 @@ def see_request() -> Step:
 def send_less() -> Step:
     """Shorten what is sent."""
     return Step("send_less", {})
+
+
+def give_parameter(name: str) -> Step:
+    """Give a parameter by its name, not as a field of the request."""
+    return Step("give_parameter", {"name": name})
+
+
+def wait_for_whole() -> Step:
+    """Wait for the whole answer; it comes as a stream otherwise."""
+    return Step("wait_for_whole", {})
 
 
 def omit_parameter(name: str) -> Step:

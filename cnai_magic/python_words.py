@@ -52,6 +52,8 @@ PYTHON = Door(
         "go_on_in": "go on with the one that was cut in the conversation {name!r}",
         "raise_limit": _raise_limit,
         "send_less": "send less: a shorter prompt, ask(…, new=True), or Session(history_tokens=N)",
+        "give_parameter": "give it as {name}",
+        "wait_for_whole": "ask returns the whole answer, stream the answer as it comes",
         "omit_parameter": "{name} (in ask or in Session)",
         "omit_field": "{name} in extra (in ask or in Session)",
         "raise_budget": lambda day: "" if day else "raise the budget with Session(budget=USD)",

@@ -87,7 +87,9 @@ class Cnai(Configurable):
         0, min=0, help="Tokens of earlier turns that are sent; 0 sends all. The oldest turns go first."
     ).tag(config=True)
     see_tokens = Integer(
-        8000, min=100, help="Tokens of cells that --see sends; the newest are sent if not all fit."
+        8000,
+        min=100,
+        help="Tokens of cells that are sent with a question; the newest are sent if not all fit.",
     ).tag(config=True)
     on_rerun = Enum(
         ["replace", "append"],
@@ -131,8 +133,8 @@ class Cnai(Configurable):
         None,
         allow_none=True,
         min=0,
-        help="USD above which a cell's question is sent only with --confirm; by its prompt, and its longest "
-        "answer where that is limited. Unset: every question is sent.",
+        help="USD above which a cell's question is sent only once it is confirmed; by its prompt, and its "
+        "longest answer where that is limited. Unset: every question is sent.",
     ).tag(config=True)
     ledger = Unicode(
         "on", help='Record of what all notebooks spend: "on", "off", or the path of its file.'

@@ -14,7 +14,7 @@ from reprlib import repr as short_repr
 from typing import Any
 
 from ..errors import InputError
-from ..next_steps import NextStep, Step, by_door
+from ..next_steps import NextStep, Step, name_model, wait_for_whole, write_question
 from ..redaction import redact, replace_surrogates
 
 __all__ = ["check_fields", "join_fields", "read_fields"]
@@ -22,13 +22,12 @@ __all__ = ["check_fields", "join_fields", "read_fields"]
 _DEEPEST = 20
 _WORDS = {"True": True, "False": False, "None": None}
 _KEY = re.compile(r"(api|access|secret|auth)[_-]?(key|token|id)s?|authorization|bearer|password|token|secret")
-_QUESTION = by_door("the question is the body of the cell", "the question follows the options")
 # What a question says by itself, and where.
 _TAKEN: dict[str, str | Step | NextStep] = {
-    "model": by_door("name the model after %%cnai, or with -m MODEL", "name the model with -m MODEL"),
-    "messages": _QUESTION,
-    "prompt": _QUESTION,
-    "stream": "answers stream by default; --no-stream waits for the whole answer",
+    "model": "name the model apart: " + name_model(),
+    "messages": write_question(),
+    "prompt": write_question(),
+    "stream": wait_for_whole(),
     "stream_options": "usage is always asked for",
     "n": "one question has one answer: ask again for another",
 }

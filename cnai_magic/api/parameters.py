@@ -19,7 +19,7 @@ from reprlib import repr as short_repr
 from typing import Any
 
 from ..errors import InputError
-from ..next_steps import by_door
+from ..next_steps import give_parameter
 from ..redaction import replace_surrogates
 from .extra_fields import check_fields, join_fields, read_fields
 from .thinking_control import LEVELS
@@ -205,8 +205,8 @@ def _refuse_own(fields: dict[str, Any]) -> dict[str, Any]:
     """Return fields; raises InputError for one that has a row of its own."""
     for row in PARAMETERS:
         if row.sent and row.field in fields:
-            option = by_door(f"give it with {row.option}", f"give it with {row.option}")
-            raise InputError(f"{row.field} is not extra", parameter="extra", next_step=option)
+            step = give_parameter(row.name)
+            raise InputError(f"{row.field} is not extra", parameter="extra", next_step=step)
     return fields
 
 

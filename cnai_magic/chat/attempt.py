@@ -20,7 +20,7 @@ class Attempt:
     `turn` and `number` count from 1; `turn` is 0 for an answer outside of any conversation. `index_in_cell`
     counts the questions of one run of the cell, from 0. `first_run` is when the cell first ran, by which
     turns are ordered. `appended` tells that the question made a turn of its own, `chosen` that it named its
-    conversation with -c, `began` that it began the conversation with --new, `with_code` that the code of the
+    conversation, `began` that it began the conversation, `with_code` that the code of the
     answer went into a cell of its own.
 
     `omitted_turns` counts the oldest turns that did not fit `history_tokens`, `lost_images` the images of

@@ -55,8 +55,8 @@ class KernelConversation:
 
     `detached` holds the turns that their cells no longer ask: they are not sent any more, and come back with
     all attempts when they are asked again. `absent` are those whose cells were deleted from the `document`:
-    they come back with the cells. `begun_by` is where the conversation was begun: a question
-    with --new, or a command. A fork has an `origin`; a fork or an import was made at `made_at`.
+    they come back with the cells. `begun_by` is where the conversation was begun: by a
+    question, or a command. A fork has an `origin`; a fork or an import was made at `made_at`.
     `former_names` are those that it had before it was renamed, by the cell `renamed_by`.
     """
 

@@ -53,6 +53,8 @@ CELL = Door(
         "see_request": "see the exact request with %%cnai --dry-run json",
         "send_less": "send less: a shorter prompt, %%cnai --new or --once, "
         "or fewer earlier turns with %config Cnai.history_tokens = N",
+        "give_parameter": lambda name: f"give it with {find_option(name)}",
+        "wait_for_whole": "answers stream by default; --no-stream waits for the whole answer",
         "omit_parameter": _omit_parameter,
         "omit_field": "-x {name} (%config Cnai.extra where it is set)",
         "see_spend": "see what was spent with %cnai_spend",

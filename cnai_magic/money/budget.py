@@ -44,7 +44,7 @@ _EXTENDING = 2.0
 # is locked: many kernels that ask at the same time have to take turns.
 _WAIT_FOR_OTHERS, _WAIT_FOR_LOCK = 2.0, 5.0
 _POLL = 0.05
-# Tokens of answer that are held, and sent as max_tokens, where no --max-tokens limits it.
+# Tokens of answer that are held, and sent as max_tokens, where no max_tokens limits it.
 _TOKENS_AT_A_TIME = 8192
 # Tokens that a model's chat template may add: to each message, and to all of them.
 _TEMPLATE = 16

@@ -1,4 +1,4 @@
-"""Cells of the notebook as a model sees them with `--see`: what they hold, and what they showed as text."""
+"""Cells of the notebook that are sent with a question: what they hold, and what they showed as text."""
 
 from __future__ import annotations
 
