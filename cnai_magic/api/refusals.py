@@ -19,7 +19,7 @@ from .messages import ChatRequest
 from .parameters import find_parameters
 from .thinking_control import turns_off
 
-__all__ = ["Refusals", "Way", "ways_after"]
+__all__ = ["Refusals", "ThinkingSwitch", "Way", "ways_after"]
 
 # A refusal that names one of these is about none of them.
 _OTHER_FIELD = re.compile(r"messages|\brole|\bmodel\b")
