@@ -12,7 +12,7 @@ from .kernel import get_request
 if TYPE_CHECKING:
     from ..session.view import View
 
-__all__ = ["choose_view", "is_watched"]
+__all__ = ["choose_view", "is_redirected", "is_watched"]
 
 
 def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | None = None) -> View:
@@ -26,7 +26,7 @@ def choose_view(shell: Any, display: str = "auto", about: Mapping[str, Any] | No
     """
     if display == "auto":
         display = "text" if not hasattr(shell, "kernel") else "widget" if is_watched(shell) else "markdown"
-    if display == "widget" and _is_redirected(shell):
+    if display == "widget" and is_redirected(shell):
         display = "markdown"
     if display == "text":
         from .terminal import TerminalView
@@ -52,7 +52,7 @@ def is_watched(shell: Any) -> bool:
     return bool(asks and (parent.get("metadata", {}).get("cellId") or "google.colab" in sys.modules))
 
 
-def _is_redirected(shell: Any) -> bool:
+def is_redirected(shell: Any) -> bool:
     """Tell whether outputs go elsewhere than below the cell that runs.
 
     Under %%capture they are kept; in an Output widget (so in interact too) they are shown, and an update of

@@ -16,6 +16,7 @@ __all__ = [
     "find_kernel_id",
     "get_request",
     "is_stop_queued",
+    "list_queued",
     "wait_until_settled",
 ]
 
@@ -67,24 +68,30 @@ def wait_until_settled(shell: Any, widget: Any) -> None:
         time.sleep(0.01)
 
 
-def _is_queued(shell: Any, widget: Any, kind: str) -> bool:
-    """Tell whether a message of this kind to this widget is in the queue of an ipykernel 6."""
+def list_queued(shell: Any, widget: Any) -> list[dict[str, Any]]:
+    """Return the messages of the page to this widget that are in the queue of an ipykernel 6, in order."""
     kernel = shell.kernel
     stream, queue = getattr(kernel, "shell_stream", None), getattr(kernel, "msg_queue", None)
     queued = getattr(queue, "_queue", None)
     if stream is None or queued is None or widget.comm is None:
-        return False
+        return []
     stream.flush()
     identifier = widget.comm.comm_id
-    return any(_carries(kind, kernel.session, arguments, identifier) for _, _, arguments in list(queued))
+    read = (_read_message(kernel.session, arguments, identifier) for _, _, arguments in list(queued))
+    return [each for each in read if each is not None]
 
 
-def _carries(kind: str, session: Any, arguments: tuple[Any, ...], comm_id: str) -> bool:
-    """Tell whether the arguments of a queued call are a message of this kind to this comm."""
+def _is_queued(shell: Any, widget: Any, kind: str) -> bool:
+    return any(each.get("kind") == kind for each in list_queued(shell, widget))
+
+
+def _read_message(session: Any, arguments: tuple[Any, ...], comm_id: str) -> dict[str, Any] | None:
+    """Return the message of the page to this comm that the arguments of a queued call are, None for none."""
     if not arguments or not isinstance(arguments[0], list):
-        return False
+        return None
     _, frames = session.feed_identities(arguments[0], copy=False)
     # Not deserialize(): the session takes a message that it has deserialized before for a replay.
     content = session.unpack(frames[4].bytes)
     data = content.get("data", {}) if content.get("comm_id") == comm_id else {}
-    return bool(data.get("method") == "custom" and data.get("content", {}).get("kind") == kind)
+    message = data.get("content") if data.get("method") == "custom" else None
+    return message if isinstance(message, dict) else None

@@ -1,22 +1,17 @@
 """The live answer: an anywidget that shows text as it arrives, replaced by plain Markdown at the end.
 
-Its page side is in `frontend/`, built into `assets/`; `frontend/README.md` lists the messages. The bundle is
-sent once per kernel, in an asset widget; the widget of each answer is a small stub that finds it. Text goes
-as numbered deltas, and whole at times: a message right after the display can come before there is a view.
+Text goes as numbered deltas, and whole at times: a message right after the display can come before there is
+a view.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 from uuid import uuid4
 
-import anywidget
 from IPython.display import display
-from traitlets import Dict, Unicode
 
 from ..api.tokens import TokenCount
 from ..chat.attempt import Attempt
@@ -28,47 +23,12 @@ from ..redaction import clean
 from ..session.question import Question
 from ..session.view import PACE, Batch, View
 from .kernel import address_subshell, find_kernel_id, is_stop_queued, wait_until_settled
+from .page_widget import SNAPSHOTS, PageWidget, open_page_widget
 
 __all__ = ["WidgetView"]
 
-# Seconds after which the whole text is sent again, for a view that missed a part and cannot ask for it; so
-# far apart that all of them together are little more than the text once more.
-_SNAPSHOTS = (0.5, 4.0, 32.0, 256.0)
 # Seconds between two reports of the progress.
 _PROGRESS_EVERY = 0.5
-
-
-def _read_asset(name: str) -> str:
-    return files(__package__).joinpath("assets").joinpath(name).read_text(encoding="utf-8")
-
-
-class _Asset(anywidget.AnyWidget):
-    """Holds the bundle for the page, once per kernel; from then on the page sends the order of its cells."""
-
-    _esm = _read_asset("asset.js")
-    bundle = Unicode().tag(sync=True)
-    digest = Unicode().tag(sync=True)
-
-
-class _Answer(anywidget.AnyWidget):
-    """One answer in the page."""
-
-    _esm = _read_asset("stub.js")
-    asset = Unicode().tag(sync=True)
-    header = Dict().tag(sync=True)
-    snapshot = Dict({"seq": 0, "text": "", "reasoning": ""}).tag(sync=True)
-    status: Dict[str, Any] = Dict({"phase": "waiting"}).tag(sync=True)
-
-
-_asset: _Asset | None = None
-
-
-def _load_asset() -> _Asset:
-    global _asset
-    if _asset is None or _asset.comm is None:
-        text = _read_asset("answer.js")
-        _asset = _Asset(bundle=text, digest=sha256(text.encode()).hexdigest()[:16])
-    return _asset
 
 
 class WidgetView(View):
@@ -81,7 +41,7 @@ class WidgetView(View):
         self._shell = shell
         self._about = dict(about or {})
         self.display_id = uuid4().hex
-        self._widget: _Answer | None = None
+        self._widget: PageWidget | None = None
         self._stop: Callable[[], None] | None = None
         self._stop_was_queued = False
         self._question: Question | None = None
@@ -93,7 +53,7 @@ class WidgetView(View):
         self._calling = False
         self._began = time.monotonic()
         self._first_token_after: float | None = None
-        self._snapshots = list(_SNAPSHOTS)
+        self._snapshots = list(SNAPSHOTS)
         self._next_progress = 0.0
 
     def begin(self, question: Question, stop: Callable[[], None]) -> None:
@@ -109,7 +69,7 @@ class WidgetView(View):
             "kernel_id": find_kernel_id(self._shell),
             "language": get_language(),
         }
-        widget = self._widget = _Answer(asset=_load_asset().model_id, header=header)
+        widget = self._widget = open_page_widget(header)
         widget.on_msg(self._receive)
         view, _ = widget._repr_mimebundle_() or ({}, {})
         shown = {**view, "text/plain": translate(f"{model} is answering …")}
@@ -156,7 +116,7 @@ class WidgetView(View):
             self._stop_was_queued = is_stop_queued(self._shell, self._widget)
         return self._stop_was_queued
 
-    def _send_text(self, widget: _Answer, text: str, reasoning: str) -> None:
+    def _send_text(self, widget: PageWidget, text: str, reasoning: str) -> None:
         now = time.monotonic() - self._began
         if self._first_token_after is None:
             self._first_token_after = now
@@ -176,7 +136,7 @@ class WidgetView(View):
             self._next_progress = now + min(_PROGRESS_EVERY, max(PACE, now - self._first_token_after))
             self._send_progress(widget, now)
 
-    def _send_call(self, widget: _Answer, words: str) -> None:
+    def _send_call(self, widget: PageWidget, words: str) -> None:
         """Show a call and its result as a line of its own, which the final output folds."""
         calling, self._calling = self._calling, not words.endswith("\n")
         begin = "\n\n" if self._texts and not calling else ""
@@ -187,7 +147,7 @@ class WidgetView(View):
         self._sent += 1
         widget.send({"kind": "delta", "seq": self._sent, "text": text, "reasoning": ""})
 
-    def _begin_again(self, widget: _Answer) -> None:
+    def _begin_again(self, widget: PageWidget) -> None:
         """Take back the text of an answer that another one follows."""
         self._texts, self._reasonings = [], []
         self._sent += 1
@@ -196,11 +156,11 @@ class WidgetView(View):
         widget.status = {"phase": "retry", "seconds": 0, "why": why}
         address_subshell(widget)
 
-    def _send_snapshot(self, widget: _Answer) -> None:
+    def _send_snapshot(self, widget: PageWidget) -> None:
         text, reasoning = "".join(self._texts), "".join(self._reasonings)
         widget.snapshot = {"seq": self._sent, "text": text, "reasoning": reasoning}
 
-    def _send_progress(self, widget: _Answer, now: float) -> None:
+    def _send_progress(self, widget: PageWidget, now: float) -> None:
         question = self._question
         assert question is not None, "an answer arrives after its question began"
         first = self._first_token_after or 0.0
@@ -249,6 +209,4 @@ class WidgetView(View):
             wait_until_settled(self._shell, self._widget)
         widget, self._widget = self._widget, None
         if widget is not None:
-            # Closing the widget alone would leave the comm of its layout behind.
-            widget.layout.close()
-            widget.close()
+            widget.remove()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..api.interrupts import defer_interrupts
 from ..api.parameters import BY_NAME, ParameterValue
-from ..display.rows import choose_rows_view
+from ..display.columns import choose_columns_view
 from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
@@ -33,7 +33,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
     shell_session.arrange()
     session, run = shell_session.session, shell_session.cell.run
     position = run.ask()
-    view = choose_rows_view(shell_session.shell, shell_session.settings.display)
+    view = choose_columns_view(shell_session.shell, shell_session.settings.display)
     before = session.undecided
     try:
         comparison = session.compare(

@@ -8,7 +8,7 @@ from tests.servers import ScriptedServer, json_response
 
 from .answers import Gate, stream, thought
 from .conftest import OpenNotebook
-from .pages import NotebookPage
+from .themes import CONTRAST, ENOUGH, OVERFLOW, choose_theme
 
 _SAMPLE = """\
 ## A heading
@@ -45,50 +45,12 @@ _WIDE = "\n\n".join(
     ]
 )
 
-# WCAG 2.1, contrast ratio: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio
-_CONTRAST = """element => {
-  const parse = colour => {
-    const [red, green, blue, alpha = 1] = colour.match(/[\\d.]+/g).map(Number);
-    return { rgb: [red, green, blue], alpha };
-  };
-  const over = (top, under) => top.rgb.map((each, i) => each * top.alpha + under[i] * (1 - top.alpha));
-  const grounds = [];
-  let opacity = 1;
-  for (let each = element; each; each = each.parentElement) {
-    grounds.push(parse(getComputedStyle(each).backgroundColor));
-    opacity *= Number(getComputedStyle(each).opacity);
-  }
-  const ground = grounds.reduceRight((under, top) => over(top, under), [255, 255, 255]);
-  const text = parse(getComputedStyle(element).color);
-  const seen = over({ rgb: text.rgb, alpha: text.alpha * opacity }, ground);
-  const linear = each => (each /= 255) <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4;
-  const luminance = ([red, green, blue]) =>
-    0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
-  const [light, dark] = [luminance(seen), luminance(ground)].sort((a, b) => b - a);
-  return (light + 0.05) / (dark + 0.05);
-}"""
-
-_ENOUGH = 4.5
-"""WCAG's level AA for text of this size."""
-
-_OVERFLOW = """() => {
-  const page = document.scrollingElement;
-  const panel = document.querySelector('.jp-WindowedPanel-outer');
-  return [page, panel].filter(each => each.scrollWidth > each.clientWidth).map(each => each.className);
-}"""
-
-
 _TABLE_WIDTHS = "element => [element.querySelector('table').offsetWidth, element.clientWidth]"
 _LINES = "element => element.getClientRects().length"
 
 
-def _choose_theme(notebook: NotebookPage, theme: str) -> None:
-    notebook.command("apputils:change-theme", theme=theme)
-    notebook.page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
-
-
 def _contrasts(where: Locator, *selectors: str) -> dict[str, float]:
-    return {each: round(where.locator(each).first.evaluate(_CONTRAST), 2) for each in selectors}
+    return {each: round(where.locator(each).first.evaluate(CONTRAST), 2) for each in selectors}
 
 
 def test_text_stands_out_in_light_and_dark(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
@@ -103,7 +65,7 @@ def test_text_stands_out_in_light_and_dark(open_notebook: OpenNotebook, upstream
     def measure(where: Locator, part: str, *selectors: str) -> None:
         # The server keeps the theme for whoever comes next: light comes last.
         for name in ("Dark", "Light"):
-            _choose_theme(notebook, f"JupyterLab {name}")
+            choose_theme(notebook, f"JupyterLab {name}")
             found.update({(name, each): ratio for each, ratio in _contrasts(where, *selectors).items()})
             notebook.picture(f"lab-{name.lower()}{part}")
 
@@ -125,7 +87,7 @@ def test_text_stands_out_in_light_and_dark(open_notebook: OpenNotebook, upstream
     expect(notebook.final).to_contain_text("Some more text.")
     expect(notebook.live).to_have_count(0)
     measure(notebook.final, "-final", "small", "h2", "p")
-    assert {each: ratio for each, ratio in found.items() if ratio < _ENOUGH} == {}
+    assert {each: ratio for each, ratio in found.items() if ratio < ENOUGH} == {}
 
 
 def test_a_narrow_page_never_scrolls_sideways(
@@ -134,13 +96,13 @@ def test_a_narrow_page_never_scrolls_sideways(
     gate = Gate()
     upstream.reply(stream(_WIDE, gate, " The end."))
     notebook = open_notebook("%%cnai\nShow", app=app, width=400, height=800)
-    before = notebook.page.evaluate(_OVERFLOW)
+    before = notebook.page.evaluate(OVERFLOW)
     notebook.run_cell(0)
     notebook.until_idle()
     notebook.run_cell(1)
     expect(notebook.live).to_contain_text("And the last words.")
     notebook.picture(f"{app}-400px-begin")
-    assert notebook.page.evaluate(_OVERFLOW) == before == []
+    assert notebook.page.evaluate(OVERFLOW) == before == []
     # What is too wide scrolls in itself.
     assert notebook.live.locator(".cnai-table").evaluate("each => each.scrollWidth > each.clientWidth")
     widths = notebook.live.evaluate(
@@ -153,7 +115,7 @@ def test_a_narrow_page_never_scrolls_sideways(
     gate.open()
     expect(notebook.final).to_contain_text("And the last words. The end.")
     expect(notebook.live).to_have_count(0)
-    assert notebook.page.evaluate(_OVERFLOW) == []
+    assert notebook.page.evaluate(OVERFLOW) == []
     notebook.picture(f"{app}-400px-final")
 
 

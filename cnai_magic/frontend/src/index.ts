@@ -2,6 +2,8 @@
 
 import css from "./answer/answer.css";
 import { type AnswerModel, AnswerView } from "./answer/answer_view";
+import type { Heading } from "./answer/column_view";
+import { type ColumnsModel, ColumnsView } from "./answer/columns_view";
 import { interruptKernel } from "./answer/interrupt";
 import { type KernelModel, watchKernel } from "./answer/kernel_watch";
 import { StopControl } from "./answer/stop";
@@ -19,40 +21,99 @@ export interface WidgetModel {
   };
 }
 
-const answers = new WeakMap<WidgetModel, AnswerModel>();
+type Shown = { answer: AnswerModel } | { columns: ColumnsModel };
+
+const shown = new WeakMap<WidgetModel, Shown>();
 const clock = (): number => performance.now();
 
-/** Begin to collect an answer. `early` are the messages that came before this module was there. */
+/** Begin to collect what comes. `early` are the messages that came before this module was there. */
 export function initialize({ model, early = [] }: { model: WidgetModel; early?: unknown[] }): void {
-  if (!answers.has(model)) answers.set(model, collect(model, early));
+  if (shown.has(model)) return;
+  const header = model.get("header") as Partial<ColumnsHeader>;
+  if (Array.isArray(header.columns)) shown.set(model, { columns: collectColumns(model, header as ColumnsHeader, early) });
+  else shown.set(model, { answer: collect(model, early) });
 }
 
-/** Show an answer in an element; returns what takes it down again. */
+/** Show what comes in an element; returns what takes it down again. */
 export function render({ model, el }: { model: WidgetModel; el: HTMLElement }): () => void {
   initialize({ model });
   addStyle();
-  const view = new AnswerView(answers.get(model)!, el);
+  const found = shown.get(model)!;
+  const view = "columns" in found ? new ColumnsView(found.columns, el) : new AnswerView(found.answer, el);
   return () => view.close();
 }
 
-function collect(model: WidgetModel, early: unknown[]): AnswerModel {
-  const header = model.get("header") as Header;
-  const send = (kind: string): void => {
+/** Return what sends messages of a kind to the kernel. */
+function makeSender(model: WidgetModel): (kind: string, fields?: Record<string, unknown>) => void {
+  return (kind, fields = {}) => {
     try {
-      model.send({ kind });
+      model.send({ kind, ...fields });
     } catch {
       // The kernel is gone: what has come is still shown.
     }
   };
+}
+
+function startTimer(milliseconds: number, action: () => void): () => void {
+  const timer = setTimeout(action, milliseconds);
+  return () => clearTimeout(timer);
+}
+
+/** What is known of several answers from the beginning. */
+interface ColumnsHeader {
+  columns: Heading[];
+  language?: string;
+}
+
+// Of several answers one is stopped by its message alone: an interrupt of the kernel would stop all of them. The kernel
+// looks for it four times a second where it has no thread for it.
+const COLUMN_PATIENCE = 2000;
+
+function collectColumns(model: WidgetModel, header: ColumnsHeader, early: unknown[]): ColumnsModel {
+  const send = makeSender(model);
+  const columns = header.columns.map((heading, column) => {
+    const store = new AnswerStore(() => send("resync"), clock);
+    const stop = new StopControl({
+      send: () => send("stop", { column }),
+      interrupt: () => null,
+      settled: () => undefined,
+      after: (_, action) => startTimer(COLUMN_PATIENCE, action),
+    });
+    store.subscribe(() => {
+      if (store.over) stop.end();
+      else if (store.acknowledged) stop.acknowledge();
+    });
+    return { heading, store, stop };
+  });
+  const unwatch = watchKernel(model, (how) => columns.forEach(({ store }) => store.loseKernel(how)));
+  const read = (value: unknown): void => {
+    const { kind, messages } = (value ?? {}) as { kind?: unknown; messages?: [number, unknown][] };
+    if (kind === "columns") for (const [column, message] of messages ?? []) columns[column]?.store.takeMessage(message);
+    if (kind !== "ended") return;
+    for (const { store } of columns) store.takeMessage(value);
+    unwatch();
+  };
+  const readSnapshot = (): void => {
+    const { columns: told = [] } = (model.get("snapshot") ?? {}) as { columns?: unknown[][] };
+    told.forEach((messages, column) => messages.forEach((each) => columns[column]?.store.takeMessage(each)));
+  };
+  readSnapshot();
+  for (const message of early) read(message);
+  model.on("change:snapshot", readSnapshot);
+  model.on("msg:custom", read);
+  send("ready");
+  return { language: header.language, columns, clock, typeset: findTypesetter(model) };
+}
+
+function collect(model: WidgetModel, early: unknown[]): AnswerModel {
+  const header = model.get("header") as Header;
+  const send = makeSender(model);
   const store = new AnswerStore(() => send("resync"), clock);
   const stop = new StopControl({
     send: () => send("stop"),
     interrupt: () => (store.over ? null : interruptKernel(header.kernel_id)),
     settled: () => send("settled"),
-    after: (milliseconds, action) => {
-      const timer = setTimeout(action, milliseconds);
-      return () => clearTimeout(timer);
-    },
+    after: startTimer,
   });
   const unwatch = watchKernel(model, (how) => store.loseKernel(how));
   // First among the store's listeners: Stop knows of the end before anything else is done about it.

@@ -87,12 +87,12 @@ def compare(
     variants = _list_variants(ways)
     questions = [build(each.model, each.varied) for each in variants]
     announce()
-    columns = _make_columns(variants, questions)
+    columns = _make_columns(variants, questions, explain)
     outcomes = _Outcomes(columns, view)
 
     def conclude(stopped: CnaiError | None) -> Comparison:
         answers = [
-            _build_answer(column, outcomes.by_number.get(column.number), stopped, recorder, explain)
+            _build_answer(column, outcomes.by_number.get(column.number), stopped, recorder)
             for column in columns
         ]
         comparison = Comparison(answers, partial(recorder.keep, questions[0]))
@@ -119,13 +119,20 @@ def compare(
     return conclude(stopped)
 
 
-def _make_columns(variants: Sequence[_Variant], questions: Sequence[Question]) -> list[Column]:
+def _make_columns(
+    variants: Sequence[_Variant],
+    questions: Sequence[Question],
+    explain: Callable[[CnaiError, ChatRequest], CnaiError],
+) -> list[Column]:
+    def make_answer(request: ChatRequest) -> LiveAnswer:
+        return LiveAnswer(lambda error: explain(error, request))
+
     asked = [
-        (question, variant.varied, sample)
+        (question, variant.varied, sample, make_answer(question.request))
         for variant, question in zip(variants, questions, strict=True)
         for sample in range(1, variant.times + 1)
     ]
-    return [Column(number, *each, LiveAnswer()) for number, each in enumerate(asked, 1)]
+    return [Column(number, *each) for number, each in enumerate(asked, 1)]
 
 
 def _build_answer(
@@ -133,17 +140,16 @@ def _build_answer(
     outcome: Outcome | None,
     stopped: CnaiError | None,
     recorder: Recorder,
-    explain: Callable[[CnaiError, ChatRequest], CnaiError],
 ) -> ComparedAnswer:
     """Return what came of a request; where nothing did, why all were `stopped`."""
     number, question, varied, sample, _ = column
     answer = ComparedAnswer(number, question.request.model, varied, sample)
     if outcome is None:
-        return replace(answer, error=None if stopped is None else explain(stopped, question.request))
+        return replace(answer, error=stopped)
     received, error = outcome.received, outcome.error
     if error is not None:
-        return replace(answer, error=explain(error, question.request), partial=received.text)
-    if not received.text and received.finish_reason in ("stopped", "interrupted"):
+        return replace(answer, error=error, partial=received.text)
+    if not received.text and received.finish_reason in ("stopped", "interrupted", "failed"):
         what = f"{received.finish_reason} before anything of it came"
         return replace(answer, error=CnaiError(what, next_step="ask again"))
     return replace(answer, reply=recorder.build_reply(received))

@@ -21,10 +21,12 @@ class LiveAnswer:
     `arriving` is what has come of it: another object once it is asked for again. `notice` says what it waits
     for before its first token: "turn" for its turn, else as of a single question; None once text comes.
     `seconds` and `first_token_after` count from when it was last sent. At the end `received` and
-    `error` are what came of it, and it is `over`.
+    `error` are what came of it, and it is `over`. `explain` says of an error what to do about it, and may
+    ask the server.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, explain: Callable[[CnaiError], CnaiError] = lambda error: error) -> None:
+        self.explain = explain
         self.arriving = ArrivingReply()
         self.notice: Notice | None = Notice("turn")
         self.first_token_after: float | None = None

@@ -35,7 +35,7 @@ class LiveQuestion(BatchQuestion):
 
     async def _ask(self) -> Outcome:
         live, loop = self._live, asyncio.get_running_loop()
-        asking = asyncio.ensure_future(super()._ask())
+        asking = asyncio.ensure_future(self._ask_and_explain())
         live.begin(partial(loop.call_soon_threadsafe, asking.cancel))
         try:
             outcome = await asking
@@ -50,6 +50,14 @@ class LiveQuestion(BatchQuestion):
                 raise
         live.end(outcome.received, outcome.error)
         return outcome
+
+    async def _ask_and_explain(self) -> Outcome:
+        outcome = await super()._ask()
+        if outcome.error is None:
+            return outcome
+        loop, executor = asyncio.get_running_loop(), self._shared.executor
+        error = await loop.run_in_executor(executor, self._live.explain, outcome.error)
+        return outcome._replace(error=error)
 
     async def _post(self) -> Chunk:
         shared, live = self._shared, self._live

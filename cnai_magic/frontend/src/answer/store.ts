@@ -13,9 +13,9 @@ export interface Header {
   language?: string;
 }
 
-// The kernel is waiting for an answer's beginning, for prices, for what other questions hold of the budget, in the
-// server's queue, before another try; or text is arriving.
-const PHASES = ["waiting", "prices", "holds", "queued", "retry", "streaming"] as const;
+// The kernel is waiting for an answer's beginning, for prices, for what other questions hold of the budget, for other
+// answers that come first, in the server's queue, before another try; or text is arriving.
+const PHASES = ["waiting", "prices", "holds", "turn", "queued", "retry", "streaming"] as const;
 export interface Status {
   phase: (typeof PHASES)[number];
   /** Seconds until the next try. */
@@ -31,6 +31,9 @@ export interface Progress {
   /** Tokens per second. */
   rate: number;
   cost: string;
+  /** Of one of several answers: the seconds to the first token, and since it was asked. */
+  first?: number | null;
+  seconds?: number;
 }
 
 interface Delta {
@@ -52,6 +55,9 @@ export class AnswerStore {
   /** The footer that the answer would have if it ended now. */
   footer = "";
   ended = false;
+  /** Of one of several answers: why it failed, and whether it was stopped. */
+  problem = "";
+  stopped = false;
   /** How the kernel was lost before the answer ended. */
   lost: Loss | null = null;
   /** The kernel has said that it stops. */
@@ -117,6 +123,10 @@ export class AnswerStore {
         this.drain();
         break;
       }
+      case "snapshot":
+        return this.takeSnapshot(message);
+      case "status":
+        return this.takeStatus(message);
       case "progress": {
         const { footer, ...progress } = message as Progress & { kind: unknown; footer: string };
         this.progress = progress;
@@ -127,13 +137,19 @@ export class AnswerStore {
         this.acknowledged = true;
         break;
       case "ended":
-        this.footer = (message as { footer?: string }).footer ?? this.footer;
-        this.ended = true;
+        this.takeEnd(message as { footer?: string; problem?: string; stopped?: boolean });
         break;
       default:
         return;
     }
     this.notify();
+  }
+
+  private takeEnd({ footer, problem, stopped }: { footer?: string; problem?: string; stopped?: boolean }): void {
+    this.footer = footer ?? this.footer;
+    this.problem = problem ?? this.problem;
+    this.stopped = stopped ?? this.stopped;
+    this.ended = true;
   }
 
   /** The kernel is gone: what has arrived is all that will. */

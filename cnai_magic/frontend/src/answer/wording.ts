@@ -15,6 +15,20 @@ export function writeStatus(header: Header, store: AnswerStore, elapsed: number)
   return [model, place, ...describeState(store, elapsed, say)].filter(Boolean).join(" \u00b7 ");
 }
 
+/** What one of several answers waits for, or how far it is; at the end, what came of it. */
+export function writeColumnStatus(store: AnswerStore, elapsed: number, say: Words): string {
+  if (store.lost) return describeLoss(store, say);
+  if (store.waiting) return describeWait(store.status, elapsed / 1000, say);
+  const { progress: facts, problem, stopped, over } = store;
+  const first = facts?.first ?? null;
+  const end = problem ? [say("failed")] : stopped ? [say("stopped")] : [];
+  const time = over && facts?.seconds !== undefined ? [say("{time} s", { time: facts.seconds.toFixed(1) })] : [];
+  const began = first === null ? [] : [say("first token {time} s", { time: first.toFixed(1) })];
+  // Of a request that failed at once there is nothing to say.
+  const known = facts?.tokens || !problem ? describeProgress(store, say) : [];
+  return [...end, ...began, ...known, ...time].join(" \u00b7 ");
+}
+
 function describeState(store: AnswerStore, elapsed: number, say: Words): string[] {
   if (store.lost) return [describeLoss(store, say)];
   return store.waiting ? [describeWait(store.status, elapsed / 1000, say)] : describeProgress(store, say);
@@ -39,6 +53,7 @@ function describeWait(status: Status, elapsed: number, say: Words): string {
     queued: "queued {time} s",
     prices: "waiting for prices {time} s",
     holds: "waiting for the budget {time} s",
+    turn: "waiting for its turn {time} s",
   };
   return say(what[status.phase], { time: Math.max(Math.floor(elapsed), 0) });
 }
@@ -69,6 +84,14 @@ export function writeAnnouncement(store: AnswerStore, stop: StopState, say: Word
   if (phase === "streaming") return say("The answer is arriving");
   if (phase === "queued") return say("The question is queued");
   return phase === "retry" ? say("{why}; trying again", { why: why || say("failed") }) : say("Waiting for the answer");
+}
+
+/** What a screen reader says of several answers: how many are over, and nothing that changes all the time. */
+export function announceColumns(stores: readonly AnswerStore[], say: Words): string {
+  const lost = stores.find((each) => each.lost);
+  if (lost) return describeLoss(lost, say);
+  const done = stores.filter((each) => each.over).length;
+  return say("{done} of {count} answers are over", { done, count: stores.length });
 }
 
 export function writeStopLabel(state: StopState): string {

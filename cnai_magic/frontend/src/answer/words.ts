@@ -7,6 +7,7 @@ const CHINESE: Record<string, string> = {
   "queued {time} s": "排队中 {time} 秒",
   "waiting for prices {time} s": "等待价格表 {time} 秒",
   "waiting for the budget {time} s": "等待预算 {time} 秒",
+  "waiting for its turn {time} s": "等待轮到 {time} 秒",
   "{why}; trying again": "{why}；正在重试",
   "{why}; trying again in {time} s": "{why}；{time} 秒后重试",
   failed: "失败",
@@ -31,6 +32,17 @@ const CHINESE: Record<string, string> = {
   "The kernel could not be reached from here: press the notebook\u2019s own Interrupt button.":
     "从这里无法联系内核：请按笔记本自己的“中断”按钮。",
   Reasoning: "思考过程",
+  "Answers side by side": "并排的回答",
+  "Answer {number}: {what}": "回答 {number}：{what}",
+  "Stop all": "全部停止",
+  "Stop answer {number}": "停止回答 {number}",
+  "Stopping answer {number}": "正在停止回答 {number}",
+  "first token {time} s": "首个 token {time} 秒",
+  "{time} s": "{time} 秒",
+  stopped: "已停止",
+  "{done} of {count} answers are over": "{count} 个回答中 {done} 个已结束",
+  "This Stop could not reach the kernel: the notebook\u2019s own Interrupt button stops all of them.":
+    "此处的停止无法联系内核：笔记本自己的“中断”按钮会全部停止。",
 };
 
 /** A text with its facts filled in. */

@@ -1,0 +1,67 @@
+"""Compared answers in a page: they come side by side, each is stopped alone, and a table stays."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, expect
+
+from tests.servers import SILENCE, ScriptedServer, failure
+
+from .answers import Gate, stream, thought
+from .conftest import OpenNotebook
+from .pages import NotebookPage
+from .themes import CONTRAST, ENOUGH, choose_theme
+
+_HOSTILE = '<img src=x onerror="document.title=1">'
+
+
+def column(notebook: NotebookPage, text: str) -> Locator:
+    return notebook.page.locator(".cnai-column").filter(has_text=text)
+
+
+def test_columns_stream_at_once_each_with_an_end_of_its_own(
+    open_notebook: OpenNotebook, upstream: ScriptedServer
+) -> None:
+    first, second = Gate(), Gate()
+    upstream.reply(stream(thought("Let me think."), "## Alpha\n\nThe **first** answer", first, " ends."))
+    upstream.reply(stream("Beta goes on and on", SILENCE))
+    upstream.reply(failure(400, "content_filter", "blocked by the filter"))
+    upstream.reply(stream(f"Delta {_HOSTILE}", second, " is done."))
+    models = ",".join(["'<img src=x>'", "b", "c", "d"])
+    notebook = open_notebook(
+        f"%%cnai --compare {models} --parallel 4\nCompare", "%cnai_chat versions --keep 1"
+    )
+    notebook.run(0)
+    notebook.run_cell(1)
+    alpha, beta, delta = (column(notebook, each) for each in ("Alpha", "Beta", "Delta"))
+    # All of them have text before any has ended.
+    for each in (alpha, beta, delta):
+        expect(each.get_by_role("button", name="Stop answer")).to_be_visible()
+        expect(each).to_contain_text("first token")
+    expect(column(notebook, "blocked by the filter")).to_contain_text("failed")
+    notebook.picture("columns")
+
+    alpha.locator("summary").click()
+    for theme in ("Dark", "Light"):
+        choose_theme(notebook, f"JupyterLab {theme}")
+        parts = (".cnai-facts", ".cnai-stop", ".cnai-column-name", "h2", ".cnai-thoughts p")
+        contrasts = {part: alpha.locator(part).first.evaluate(CONTRAST) for part in parts}
+        assert {part: ratio for part, ratio in contrasts.items() if ratio < ENOUGH} == {}
+        notebook.page.set_viewport_size({"width": 420, "height": 900})
+        notebook.picture(f"columns-narrow-{theme.lower()}")
+        notebook.page.set_viewport_size({"width": 1100, "height": 900})
+        notebook.picture(f"columns-{theme.lower()}")
+
+    beta.get_by_role("button", name="Stop answer").focus()
+    notebook.page.keyboard.press("Enter")
+    expect(beta).to_contain_text("stopped")
+    expect(beta.get_by_role("button", name="Stop answer")).to_be_hidden()
+    expect(delta.get_by_role("button", name="Stop answer")).to_be_visible()
+    first.open()
+    expect(alpha).to_contain_text("The first answer ends.")
+    expect(notebook.live).to_contain_text("3 of 4 answers are over")
+    notebook.picture("columns-one-left")
+    second.open()
+    expect(notebook.live).to_have_count(0)
+    notebook.until_idle()
+    assert notebook.interrupts == []
+    notebook.picture("columns-final")
