@@ -1,7 +1,7 @@
 """Holds back what a streamed answer says from where a call of a tool begins in its text.
 
-Which calls those are is told in `written_calls`. What is held back is no more than hidden while the answer
-comes: its whole text says at the end whether it was a call. Nothing here does I/O.
+`written_calls` lists those calls. What is held back is only hidden while the answer comes: at the end its
+whole text says whether it was a call. Nothing here does I/O.
 """
 
 from __future__ import annotations

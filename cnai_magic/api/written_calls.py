@@ -1,7 +1,7 @@
 """Finds the calls of tools that stand in the text of an answer.
 
-Models write their calls as text, each family in its own way; a server makes `tool_calls` of them, if it was
-started with a parser for the model. One that was not (`--tool-call-parser` of vLLM and SGLang, `--jinja` of
+Models write their calls as text, each family in its own way. A server that was started with a parser for the
+model makes `tool_calls` of them; one that was not (`--tool-call-parser` of vLLM and SGLang, `--jinja` of
 llama.cpp) sends the text as it is. These ways are read:
 
 - `<tool_call>{"name": …, "arguments": {…}}</tool_call>`: Hermes, Qwen; `<tools>` in Qwen2.5-Coder
@@ -54,8 +54,8 @@ _WRAPPER = re.compile(
 _MENTION = re.compile(
     rf"<tool_call>|<function=|\[TOOL_CALLS\]|<{_BAR}tool{_LOW}call|<{_DSML}invoke name=|<\|python_tag\|>"
 )
-# Where each piece begins and ends; what is between is the rest of the call. No begin reaches beyond the next
-# "<": else a text of many begins takes quadratic time.
+# Where each piece begins and ends; what is between is the rest of the call. No beginning reaches beyond the
+# next "<": else a text of many beginnings takes quadratic time.
 _TAGGED = re.compile("<(?:tool_call|tools)>"), re.compile(r"</(?:tool_call|tools)>|\Z")
 _PARAMETER = re.compile(r"<parameter=([^<>\s]+)>"), re.compile(r"</parameter>|(?=<parameter=|</function>)|\Z")
 _KEY = re.compile("<arg_key>"), re.compile(r"</arg_value>|\Z")
@@ -76,7 +76,7 @@ _DECODER = json.JSONDecoder()
 def find_written_calls(text: str, tools: _Tools, *, bare: bool) -> tuple[str, CalledTools] | None:
     """Return the text without its calls, and the calls; None where no function of `tools` is called.
 
-    `tools` are what the model was told of them, by name. With `bare`, a text that is nothing but a call as
+    `tools` describe the functions, by name. With `bare`, a text that is nothing but a call as
     JSON is one; it may be the answer where JSON is asked for.
     """
     for read in (_read_tagged, _read_invoked, _read_marked, _read_mistral):
@@ -130,7 +130,7 @@ def _read_or_keep(text: str) -> Any:
 
 
 def _cut_out(text: str, place: tuple[re.Pattern[str], re.Pattern[str]]) -> tuple[str, list[tuple[str, str]]]:
-    """Return a text without the pieces of a kind, and each piece: what its begin captured, and its inside."""
+    """Return a text without the pieces of a kind, and each piece: what its start captured, and its inside."""
     begin, end = place
     rest, pieces, at = [], [], 0
     while (start := begin.search(text, at)) and (stop := end.search(text, start.end())):
@@ -191,7 +191,7 @@ def _read_mistral(text: str) -> tuple[str, list[_Written]]:
 
 
 def _find_end(text: str) -> int | None:
-    """Return where the JSON at the begin of a text ends."""
+    """Return where the JSON at the beginning of a text ends."""
     try:
         return _DECODER.raw_decode(text)[1]
     except (ValueError, RecursionError):

@@ -129,7 +129,7 @@ class Comparison(Sequence[ComparedAnswer]):
     def keep(self, answer: int | Reply) -> Reply:
         """Let an answer join the conversation, by its number or itself; the others are its other attempts.
 
-        Raises InputError for an answer that is none of these, and where one was kept already.
+        Raises InputError for another answer, and where one was kept already.
         """
         if self.kept is not None:
             raise InputError(

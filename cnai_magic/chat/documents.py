@@ -1,8 +1,8 @@
 """What a kernel knows of the notebooks that it runs: which cells they hold, and in which order.
 
-A page tells it with each request, and its list is complete: a cell that is missing was deleted. A saved file
-tells it as of when it was saved: a cell that an earlier version held was deleted; one that no version held
-is new, and is placed by its run. Nothing here reads anything.
+A page sends its cells with each request, and the list is complete: a cell that is missing was deleted. A
+saved file has the cells of when it was saved: one that only an earlier version had was deleted; one that no
+version had is new, and is placed by its run. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _FILE = ""
 class _Notebook:
     """A notebook: its cells in order, all that it ever held, and those whose place is only estimated.
 
-    `saved` is the latest version of its file, `told_at` when its page told of it last (seconds, 0: never).
+    `saved` is the latest version of its file, `sent_at` when its page last sent them (seconds, 0: never).
     """
 
     cells: Sequence[str] = ()
     held: set[str] = field(default_factory=set)
     unplaced: set[str] = field(default_factory=set)
     saved: Sequence[str] = ()
-    told_at: float = 0.0
+    sent_at: float = 0.0
 
 
 class Documents:
-    """The notebooks of a kernel, in the order in which it met them; `document` is what that comes to.
+    """The notebooks of a kernel, in the order in which it met them; `document` orders all their cells.
 
     In a conversation over two notebooks, the turns of the one that was met first stand above the others.
     """
@@ -52,10 +52,10 @@ class Documents:
         self._last = cell
 
     def see_page(self, path: str, cells: Sequence[str], now: float) -> None:
-        """Take over the order that the page of a notebook tells `now` (in seconds); it is complete."""
+        """Take over the order that the page of a notebook sends `now` (in seconds); it is complete."""
         notebook = self._notebooks.get(path) or self._begin(path, cells)
-        is_known = notebook.told_at > 0 and not notebook.unplaced and notebook.cells == cells
-        notebook.told_at = now
+        is_known = notebook.sent_at > 0 and not notebook.unplaced and notebook.cells == cells
+        notebook.sent_at = now
         if is_known:
             self._say("page")
             return
@@ -75,16 +75,16 @@ class Documents:
     def see_file(self, cells: Sequence[str], running: str, saved_at: float) -> None:
         """Take over the order of the file that was saved at a time, in which a cell is `running`.
 
-        What the page told since then holds instead.
+        What the page has sent since then counts instead.
         """
         notebook = self._find(running)
         if notebook is None:
             notebook = self._notebooks.setdefault(_FILE, _Notebook())
-        if saved_at <= notebook.told_at:
+        if saved_at <= notebook.sent_at:
             cells = [cell for cell in notebook.cells if cell not in notebook.unplaced]
         elif notebook.saved != cells:
             # What was estimated before may be in the file now, or gone.
-            notebook.saved, notebook.unplaced, notebook.told_at = [*cells], set(), 0.0
+            notebook.saved, notebook.unplaced, notebook.sent_at = [*cells], set(), 0.0
         elif running in notebook.cells:
             self._say("file")
             return
@@ -96,14 +96,15 @@ class Documents:
         self._rebuild("file")
 
     def see_runs(self, running: str) -> None:
-        """Note that a cell is `running`, and nothing tells where it stands."""
+        """Note that a cell is `running` whose place is unknown."""
         if self._find(running) is None:
             self._say("runs")
 
     def restore(self, cells: Sequence[str], *, own: bool) -> None:
         """Take over the order of a file from which conversations are restored.
 
-        It leads all others, unless it is the `own` one of this kernel: what is missing there was deleted.
+        It stands before all others, unless it is the `own` one of this kernel: what is missing there was
+        deleted.
         """
         known = {cell for each in self._notebooks.values() for cell in each.held}
         notebook = self._find_any(cells) if own else None
@@ -166,7 +167,7 @@ def place_by_runs(
 
 
 def _insert(cells: Sequence[str], more: Collection[str], after: Mapping[str, str | None]) -> list[str]:
-    """Return cells with `more` among them, each below the one that it comes `after`, or which that comes."""
+    """Return cells with `more` among them: each below the one it comes `after`, if that is known."""
     order, known = list(cells), set(cells)
     for cell in after:
         if cell not in more or cell in known:

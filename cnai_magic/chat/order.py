@@ -46,8 +46,8 @@ class Document:
     """The order of cells, as far as it is known.
 
     `places` numbers the cells from 1, `deleted` are those that were in the document and are not any more.
-    `unplaced` are cells whose place is only estimated from the order of the runs. `source` says who told:
-    the "page", the saved "file", or only the "runs"; "" where there is no document.
+    `unplaced` are cells whose place is only estimated from the order of the runs. `source` says where the
+    order is from: the "page", the saved "file", or only the "runs"; "" where there is no document.
     """
 
     places: Mapping[str, int] = field(default_factory=dict)

@@ -236,8 +236,8 @@ class Reply:
         if notebook is not None:
             parts.append(f"notebook {notebook}")
         attached = f"with {', '.join(self.attached)}" if self.attached else ""
-        told = (attached, self.ended, self.note, *remarks)
-        return to_one_line(" · ".join([*parts, *(_shorten(each) for each in told if each)]))
+        more = (attached, self.ended, self.note, *remarks)
+        return to_one_line(" · ".join([*parts, *(_shorten(each) for each in more if each)]))
 
     @property
     def failed(self) -> bool:

@@ -1,4 +1,4 @@
-"""Functions of the notebook that a model may call: what it is told of them, and how a call reaches them.
+"""Functions of the notebook that a model may call: how they are described to it, and how a call reaches them.
 
 Only functions that a person named are here. What a model writes as arguments is read as JSON and held to the
 schema of the function's signature before anything runs.
@@ -35,7 +35,7 @@ class CallError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One function that a model may call, under a `name`; `about` is what the model is told of it."""
+    """One function that a model may call, under a `name`; `about` describes it to the model."""
 
     name: str
     about: Mapping[str, Any]

@@ -148,7 +148,7 @@ def tell_date(question: GuideQuestion, _: re.Match[str]) -> str:
 def count_up(question: GuideQuestion, found: re.Match[str]) -> str:
     """Count to a number, one number after the other."""
     start = int(found[1] or 1)
-    # A number too long to be counted to is told by its first five digits.
+    # Of a number that is too large to count to, the first five digits are read.
     end = min(int((found[2] or found[4])[:5]), start + _MOST_COUNTED - 1)
     return ", ".join(map(str, range(start, end + 1))) + "."
 

@@ -79,7 +79,7 @@ def show_results(question: GuideQuestion, _: re.Match[str]) -> str | None:
 
 
 def notice_images(question: GuideQuestion, _: re.Match[str]) -> str | None:
-    """Say what can be told of images: rules cannot see what they show."""
+    """Describe images by their kind and size: rules cannot see what they show."""
     if not question.images:
         return None
     key = "image" if len(question.images) == 1 else "images"

@@ -44,7 +44,7 @@ class DemoImage:
     url: str = field(repr=False)
 
     def describe(self, language: int) -> str:
-        """Return in words what can be told of it; `language` is that of an entry, 0 for English."""
+        """Return what is known of it, in words; `language` is that of an entry, 0 for English."""
         data = from_data_url(self.url)
         facts = read_image_facts(data) if data is not None else None
         if data is None or facts is None:

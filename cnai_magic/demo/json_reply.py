@@ -44,7 +44,7 @@ def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> s
     plain = " ".join(re.sub(r"\*\*|`", "", text).split())
     content = plain if value is None else value
     schema = find_schema(question)
-    told, _ = find_facts(question.questions)
+    facts, _ = find_facts(question.questions)
     subject = find_subject(question.words)
     listed = question.asks(r"\b(?:list|array)\b|列表")
     body: Any
@@ -52,7 +52,7 @@ def reply_in_json(question: GuideQuestion, text: str, value: Number | None) -> s
     if given is not None:
         body = given
     elif schema is not None:
-        body = make_instance(schema, {"text": plain, "value": value, "facts": told})
+        body = make_instance(schema, {"text": plain, "value": value, "facts": facts})
     elif subject is not None and value is None:
         body = [row[0] for row in subject.rows] if listed else subject.to_records()
     elif listed:

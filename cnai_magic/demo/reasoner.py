@@ -29,8 +29,8 @@ def think(question: GuideQuestion, reply: GuideReply, effort: str = "") -> str:
     if before:
         lines.append(f"It is question {before + 1} of this conversation.")
     if named or statements:
-        told = [*(f"{key}: {value}" for key, value in named.items()), *statements]
-        lines.append(f"From the conversation I know {'; '.join(told)}.")
+        known = [*(f"{key}: {value}" for key, value in named.items()), *statements]
+        lines.append(f"From the conversation I know {'; '.join(known)}.")
     names = [rule.name for rule in read_rules()]
     tried = names.index(reply.rule) if reply.rule in names else len(names)
     lines.append(f"I try my rules in order; {tried} of {len(names)} do not fit.")

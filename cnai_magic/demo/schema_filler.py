@@ -211,8 +211,8 @@ def _convert(known: Any, kinds: list[Any], value: Any) -> Any:
     if "string" in kinds and known is not None:
         return known if isinstance(known, str) else str(known)
     if "boolean" in kinds:
-        told = str(known).strip().casefold()
-        return told in ("true", "yes", "1") if known is not None or "null" not in kinds else None
+        word = str(known).strip().casefold()
+        return word in ("true", "yes", "1") if known is not None or "null" not in kinds else None
     if {"integer", "number"} & set(kinds):
         number = _as_number(known if known is not None else value)
         if number is not None:

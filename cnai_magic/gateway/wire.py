@@ -189,7 +189,7 @@ def write_error_event(refusal: Refusal) -> bytes:
 def build_model_body(model: Model, created: int) -> dict[str, Any]:
     """Return one item of `GET /v1/models`; `created` is in seconds since 1970.
 
-    What the model can do is told as OpenRouter does: the reference has no fields for that.
+    What the model can do is in the fields of OpenRouter: the reference has none for that.
     """
     facts = model.facts
     body = {"id": model.id, "object": "model", "created": created, "owned_by": model.owner}

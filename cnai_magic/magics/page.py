@@ -67,4 +67,4 @@ def _answer(shell_session: ShellSession, request: dict[str, Any]) -> dict[str, A
     if isinstance(wanted, str) and wanted in ACTIONS:
         ACTIONS[wanted](shell_session, request)
         return STATES["state"](shell_session, request)
-    raise InputError("the page asks for what this version does not know", why=str(wanted)[:60])
+    raise InputError("this version does not know what the page asks for", why=str(wanted)[:60])

@@ -1,7 +1,7 @@
-"""What the page's buttons do in the kernel; what they change is kept in the notebook, as commands keep it.
+"""What the page's buttons do in the kernel. What they change is kept in the notebook, as with commands.
 
-A command leaves its record in the output of its cell. A button has no cell: the output of an answer that it
-concerns is shown again with the state of all conversations, from which a restart has it.
+A command leaves its record in the output of its cell. A button has no cell: the output of the answer that it
+is about is shown again, with the state of all conversations, and a restart reads it there.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = ["ACTIONS"]
 
 
 def _keep(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
-    """Put an attempt into force, as `%cnai_chat versions --keep` does.
+    """Put an attempt in force, as `%cnai_chat versions --keep` does.
 
-    The output that names them may be a copy, or of a notebook of somebody else: only the cell of a turn
+    The output that names them may be a copy, or from a notebook of another person: only the cell of a turn
     changes it.
     """
     conversation = find_conversation(shell_session.session.conversations, request)

@@ -94,7 +94,7 @@ def read_saved_cells(path: Path) -> tuple[SavedCell, ...]:
     try:
         state = path.stat()
     except (OSError, ValueError):
-        # Told in full by whoever reads it.
+        # Reading it raises the error that says why.
         return tuple(read_notebook(path).cells)
     return _read_cached_cells(path, state.st_mtime_ns, state.st_size)
 

@@ -120,9 +120,9 @@ class SavedOutputs:
                     self._read(about, data, identifier, cell.number)
                 except InputError as error:
                     self._left_out["{} output", error.what].append(cell.number)
-            told = [each.time for each in self.states[states:]]
-            for event in list(self.changes)[changes:] if told else ():
-                if event.time <= max(told):
+            times = [each.time for each in self.states[states:]]
+            for event in list(self.changes)[changes:] if times else ():
+                if event.time <= max(times):
                     del self.changes[event]
         for name in self._ratings.keys() & self.answers.keys():
             self.answers[name] = replace(self.answers[name], rating=self._ratings[name])

@@ -32,7 +32,7 @@ def run_coroutine(awaitable: Awaitable[_Result]) -> _Result:
         try:
             return await awaitable
         except asyncio.CancelledError as exc:
-            # To its caller that is a failure as any other, and no reason to end.
+            # To its caller that is a failure like any other, and no reason to stop.
             raise RuntimeError("it was cancelled") from exc
 
     def cancel() -> None:

@@ -103,10 +103,10 @@ class Question:
     `lost_images` how many images are not sent again.
     `host` is asked; `lookup` finds the price that holds now; `spent` is what the notebook has spent by then.
     `former` are answers that the notebook's file holds below the same cell. `first_run` is when that cell
-    first ran; `chain` is the digest of the answers above it. `ordered_by` says who told the order of the
-    cells, `order` says that too, where the place of a cell is not certain. `with_former` are the turns that
-    are sent with a former answer, because the last run of their cells had none. `cut` is the turn whose
-    answer goes on.
+    first ran; `chain` is the digest of the answers above it. `ordered_by` says where the order of
+    the cells is from, `order` says that too, where the place of a cell is not certain. `with_former` are the
+    turns that are sent with a former answer, because the last run of their cells had none. `cut` is the turn
+    whose answer goes on.
     """
 
     request: ChatRequest

@@ -1,7 +1,7 @@
 """Runs the functions that an answer calls, and gives their results back until the model answers.
 
 Only functions that the question names are run, with arguments that fit their signatures. What a call does
-wrong, and what a function raises, is told to the model as the result; an interrupt ends the loop. A result is
+wrong, and what a function raises, goes to the model as the result; an interrupt ends the loop. A result is
 data: within the cap of any value, its secrets masked.
 """
 
@@ -77,8 +77,8 @@ class ToolLoop:
         """Return an answer and its calls, also those that a server left in the text."""
         if called is not None or received.finish_reason in _NOT_RUN:
             return received, called
-        told = {name: tool.about for name, tool in self._tools.items()}
-        found = find_written_calls(received.text, told, bare=not self._asks_json)
+        described = {name: tool.about for name, tool in self._tools.items()}
+        found = find_written_calls(received.text, described, bare=not self._asks_json)
         if found is not None:
             return replace(received, text=found[0]), found[1]
         if mentions_call(received.text):

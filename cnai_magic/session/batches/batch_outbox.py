@@ -1,7 +1,7 @@
-"""What the requests of a batch note, settle and keep, written together where they come together.
+"""Collects what the requests of a batch note, settle and keep, and writes it together.
 
-A note or a row alone costs a system call and a transaction. Of all requests that the loop handles at once,
-one of each is made: at 64 under way that is a few at a time.
+Each note costs a system call, and each row a transaction. Here all requests that the loop handles in one turn
+share one of each: with 64 under way, a few requests do.
 """
 
 from __future__ import annotations

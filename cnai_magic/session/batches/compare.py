@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ways", "compare"]
 
-# More answers than this to one question are a slip.
+# More answers than this to one question are refused: they are a mistake.
 _MOST = 100
 # Parameters that say what is asked, and not how.
 _NOT_VARIED = ("schema", "tools", "prefix", "extra", "logprobs")
@@ -81,8 +81,8 @@ def compare(
 ) -> Comparison:
     """Ask a question in several ways at once, `keep` the answers and return them; see KernelSession.compare.
 
-    `build` makes the question of a model with some parameters, `announce` says what is to be known of the
-    server before anything is sent. After an interrupt what came is kept, and then it is raised.
+    `build` makes the question for a model with some parameters, `announce` says what a person should know of
+    the server before anything is sent. An interrupt is raised after what came is kept.
     """
     variants = _list_variants(ways)
     questions = [build(each.model, each.varied) for each in variants]
@@ -141,7 +141,7 @@ def _build_answer(
     stopped: CnaiError | None,
     recorder: Recorder,
 ) -> ComparedAnswer:
-    """Return what came of a request; where nothing did, why all were `stopped`."""
+    """Return what came of a request; where nothing did, the error that `stopped` all."""
     number, question, varied, sample, _ = column
     answer = ComparedAnswer(number, question.request.model, varied, sample)
     if outcome is None:
@@ -158,7 +158,7 @@ def _build_answer(
 def _list_variants(ways: Ways) -> list[_Variant]:
     """Return the ways to ask: each model with each combination of the values of a grid.
 
-    Raises InputError for a parameter that there is not, or that cannot be varied, and for too many.
+    Raises InputError for a parameter that is unknown or cannot be varied, and for too many answers.
     """
     models, grid, times = ways
     checked: dict[str, list[ParameterValue]] = {}

@@ -26,7 +26,7 @@ __all__ = ["LiveQuestion"]
 
 
 class LiveQuestion(BatchQuestion):
-    """Asks one job, and lets its `live` answer know how far that is."""
+    """Asks one job, and keeps its `live` answer up to date."""
 
     def __init__(self, shared: Shared, job: Job, gate: Parallelism, live: LiveAnswer) -> None:
         self._live = live

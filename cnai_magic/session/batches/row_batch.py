@@ -100,11 +100,11 @@ class RowBatch:
         )
 
     def _ask_or_wait(self, limit: BatchLimit, asked: set[bytes]) -> CnaiError | None:
-        """Ask what nobody else does, and wait for the rest; return the error for which some was left out."""
+        """Ask what no other batch asks, wait for the rest; return the error for which some was left out."""
         missing = [key for key in self._plan.first if key not in self._found]
         while missing:
             taken = self._store.claim(missing)
-            # Only now: what was answered before is seen, and nobody else answers what is claimed.
+            # After the claim: no other batch answers what is claimed, and what was answered before is here.
             self._found |= self._store.read(missing)
             missing = [key for key in missing if key not in self._found]
             own = [key for key in missing if key not in taken]

@@ -114,8 +114,8 @@ class RowStore:
     def claim(self, keys: Sequence[bytes]) -> set[bytes]:
         """Claim requests for this batch; return those that another one is asking, here or elsewhere.
 
-        Whoever finds a request answered after it has claimed it need not ask. The claims of a dead process
-        are void.
+        A batch that finds the answer after its claim need not ask. The claims of a dead process do not
+        count.
         """
         owner = self._find_own_name()
         if not owner:
@@ -146,11 +146,11 @@ class RowStore:
                 self._connection = None
 
     def _find_own_name(self) -> str:
-        """Return the name of this process as an owner, "" where there is no ledger that could tell."""
+        """Return the name of this process as an owner, "" without a ledger, or where it fails."""
         if self._ledger is None:
             return ""
         try:
-            self._ledger.day.recover()  # so that the dead have no file any more
+            self._ledger.day.recover()  # which removes the files of dead processes
             return self._ledger.day.get_own_name()
         except (LedgerError, OSError):
             return ""
