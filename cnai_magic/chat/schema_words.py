@@ -206,6 +206,6 @@ class _Reader:
         return self._read_fields("]")
 
 
-def _explain_type(piece: str, words: str) -> str:
+def _explain_type(piece: str) -> str:
     near = suggest_name(piece.lower(), _TYPES)
     return near or f"{piece!r} is not a type: they are str, int, float, bool, date, list[…], dict, {{fields}}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from ..api.worker import Worker
 from .price import Price
 
 __all__ = ["PriceLookup"]
+
+# Seconds of one wait.
+_POLL = 0.05
 
 
 class PriceLookup:
@@ -34,6 +38,14 @@ class PriceLookup:
         if self._worker is not None:
             self._worker.wait(seconds)
         return self.done
+
+    def look_up(self, seconds: float) -> None:
+        """Start, and wait at most so many seconds: in short waits, between which an interrupt is raised."""
+        until = time.monotonic() + seconds
+        if not self.done:
+            self.start()
+        while not self.done and time.monotonic() < until:
+            self.wait(_POLL)
 
     def _run(self) -> None:
         try:

@@ -23,9 +23,7 @@ def require_confirmation(question: Question, limit: object) -> None:
     if question.demo or not question.options.to_confirm:
         return
     most = _read(limit)
-    if not question.lookup.done:
-        question.lookup.start()
-        question.lookup.wait(_PATIENCE)
+    question.lookup.look_up(_PATIENCE)
     answer = question.request.max_tokens or 0
     usage, cost, _ = question.estimate(answer)
     if cost.nano is None or cost.nano <= most:

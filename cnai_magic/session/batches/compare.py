@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -228,7 +227,8 @@ def _ask_columns(
     All that they may cost is held before the first is sent; raises BudgetError where it does not fit.
     """
     questions = [each.question for each in columns]
-    _wait_for_prices(questions)
+    for lookup in dict.fromkeys(question.lookup for question in questions):
+        lookup.look_up(_PRICE_PATIENCE)
     held = _hold_all(questions, limits, spending)
     queues: dict[str, list[Job]] = {}
     for index, column in enumerate(columns):
@@ -288,12 +288,3 @@ def _hold(question: Question, share: int | None, limits: Limits, spending: Spend
         raise BudgetError("requests under way hold the rest of the budget")
 
     return spending.allow(request, price, limits, host=question.host, demo=question.demo, pause=refuse)
-
-
-def _wait_for_prices(questions: Sequence[Question]) -> None:
-    for lookup in dict.fromkeys(question.lookup for question in questions):
-        until = time.monotonic() + _PRICE_PATIENCE
-        if not lookup.done:
-            lookup.start()
-        while not lookup.done and time.monotonic() < until:
-            lookup.wait(0.05)

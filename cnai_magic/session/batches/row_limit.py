@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from ...errors import InputError
 from ...money.book import SpendBook
 from ...money.budget import Budget
@@ -21,7 +19,7 @@ MOST_WITHOUT_LIMIT = 200
 
 _OFF = ("off", "none")
 # Seconds that the rows wait for the price of their model.
-_PRICE_PATIENCE, _POLL = 10.0, 0.05
+_PRICE_PATIENCE = 10.0
 
 
 def choose_limit(
@@ -39,7 +37,7 @@ def choose_limit(
         own.kernel.limit = _read_cost(max_cost)
         own.models = spending.budget.models
     limits = spending.find_limits(budget)
-    _wait_for_price(plan)
+    plan.question.lookup.look_up(_PRICE_PATIENCE)
     if missing > MOST_WITHOUT_LIMIT and not (off or own or limits) and not _costs_nothing(plan):
         tokens, cost = plan.estimate()
         prompts = f"their prompts have ≈{tokens:,} tokens"
@@ -67,11 +65,3 @@ def _read_cost(max_cost: object) -> int:
 def _costs_nothing(plan: RowPlan) -> bool:
     price = plan.question.lookup.price
     return plan.question.demo or (price is not None and not (price.input or price.output))
-
-
-def _wait_for_price(plan: RowPlan) -> None:
-    lookup, until = plan.question.lookup, time.monotonic() + _PRICE_PATIENCE
-    if not lookup.done:
-        lookup.start()
-    while not lookup.done and time.monotonic() < until:
-        lookup.wait(_POLL)
