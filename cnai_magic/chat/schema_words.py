@@ -180,7 +180,7 @@ class _Reader:
         known = _TYPES.get((piece or "").lower())
         if known is None:
             self._at = start
-            self.refuse(_explain_type(piece or "", self._words))
+            self.refuse(_explain_type(piece or ""))
         if piece == "list":
             return self._read_type_after("list")
         return dict(known)
