@@ -20,14 +20,19 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     open_notebook: OpenNotebook, upstream: ScriptedServer, app: str
 ) -> None:
     notebook = open_notebook("%%cnai\nOne?", "%%cnai\nTwo?", app=app)
-    for text in ("The first.", CODE, "The second."):
+    for text in ("The first.", "Soon stale.", CODE, "The second."):
         upstream.reply(sse(text))
-    notebook.run(0, 1)
+    notebook.run(0, 1, 2)
     first, second = row(notebook, 1), row(notebook, 2)
     expect(first.get_by_role("button", name="Copy answer")).to_be_visible()
     expect(first.get_by_role("button", name="Former attempt")).to_be_hidden()
+    notebook.write(1, "%%cnai\nOne more?")
     notebook.run(1, 2)
     expect(first).to_contain_text("2/2")
+    # The row says it as it is now; the footer in the notebook, as it was.
+    remark = notebook.outputs(1).locator(".cnai-remark")
+    expect(remark).to_have_count(1)
+    expect(remark).to_be_hidden()
 
     # With the keyboard alone: the notebook's own keys do nothing meanwhile.
     first.get_by_role("button", name="Former attempt").focus()
@@ -37,6 +42,10 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     expect(notebook.outputs(1)).not_to_contain_text("median")
     expect(first.get_by_role("button", name="Former attempt")).to_be_focused()
     expect(second.get_by_text("asked before an answer above changed")).to_be_visible()
+    question = notebook.outputs(1).locator(".cnai-row-question")
+    expect(question).to_be_hidden()
+    first.get_by_role("button", name="asked: One?").press("Enter")
+    expect(question).to_have_text("One?")
     notebook.picture(f"row-{app}")
 
     upstream.reply(sse("The third."))
@@ -48,8 +57,20 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     expect(second.get_by_text("asked before")).to_be_hidden()
     notebook.until_idle()
 
-    first.get_by_role("button", name="Later attempt").click()
+    # What is stale follows the cells at once, with no run.
+    keyboard = notebook.page.keyboard
+    notebook.page.locator(".jp-Notebook-cell").nth(1).locator(".jp-InputPrompt").click()
+    keyboard.press("d")
+    keyboard.press("d")
+    expect(row(notebook, 1).get_by_text("asked before")).to_be_visible()
+    keyboard.press("z")
+    expect(second.get_by_text("asked before")).to_be_hidden()
+
+    notebook.page.locator(".jp-Notebook-cell").nth(1).locator(".jp-InputPrompt").click()
+    keyboard.press("q")
+    keyboard.press("ArrowRight")
     expect(first).to_contain_text("2/2")
+    expect(first.get_by_text("asked:")).to_be_hidden()
     first.get_by_role("button", name="Code to a new cell below").click()
     expect(notebook.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(4)
     assert notebook.saved().cells[2].source == "import statistics\nstatistics.median([1, 2])"

@@ -32,13 +32,18 @@ export function sendOrder(kernel: ExecutingKernel, context: NotebookContext, lan
   };
 }
 
+/** What the kernel is told of a notebook: its path, and its code cells in order. */
+export function describeOrder({ localPath, model }: NotebookContext): { cells: string[]; path: string } {
+  const cells: string[] = [];
+  for (const cell of model.cells ?? []) if (cell.type === "code") cells.push(cell.id);
+  return { cells, path: localPath };
+}
+
 function addOrder(metadata: object | undefined, context: NotebookContext, language: string): object | undefined {
   if (!metadata || !("cellId" in metadata)) return metadata;
   try {
-    const cells: string[] = [];
-    for (const cell of context.model.cells ?? []) if (cell.type === "code") cells.push(cell.id);
     const chosen = language && !/^(en|default)/i.test(language) ? { language } : {};
-    return { ...metadata, cnai: { cells, path: context.localPath, ...chosen } };
+    return { ...metadata, cnai: { ...describeOrder(context), ...chosen } };
   } catch {
     // The cell runs, whatever becomes of its document.
     return metadata;

@@ -7,16 +7,18 @@
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
 import type { Cell } from "@jupyterlab/cells";
-import { INotebookTracker, NotebookActions } from "@jupyterlab/notebook";
+import { INotebookTracker, NotebookActions, type NotebookPanel } from "@jupyterlab/notebook";
 import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { IRenderMime } from "@jupyterlab/rendermime-interfaces";
 import { ITranslator } from "@jupyterlab/translation";
+import { MessageLoop } from "@lumino/messaging";
 
+import { make } from "../../src/nodes";
 import { AnswerRow } from "./answer_row";
 import { css } from "./answer_style";
 import { changeKernel } from "./change_kernel";
-import { type Facts, findPython, isId, PAGE_TYPE, readAnswer, readFacts } from "./facts";
-import { findCell, findPlace, goTo, type Place } from "./notebook_cells";
+import { type Facts, findPython, isId, PAGE_TYPE, readAnswer, readFacts, readOtherQuestion } from "./facts";
+import { findPlace, goTo, type Place } from "./notebook_cells";
 import { getState, type NotebookState } from "./notebook_state";
 import { isQuestion } from "./prompt_text";
 import { addStyle } from "./style";
@@ -44,13 +46,22 @@ export const answer: JupyterFrontEndPlugin<void> = {
   },
 };
 
+const shown = new Set<ShownAnswer>();
+
+/** The answer that a cell shows; the last one of several. */
+export function findAnswer(cell: Cell): ShownAnswer | undefined {
+  return [...shown].filter((each) => each.cell === cell).pop();
+}
+
 /** An answer in the page: what Lab renders of it, and below that its row. */
-class ShownAnswer {
-  private readonly row: AnswerRow;
+export class ShownAnswer {
+  readonly row: AnswerRow;
   private facts: Facts | null = null;
   private text = "";
   private code = "";
+  private otherQuestion = "";
   private state: NotebookState | null = null;
+  private known: Place | null = null;
   private marked: Cell | undefined;
   private readonly draw = (): void => this.drawRow();
 
@@ -59,6 +70,7 @@ class ShownAnswer {
     private readonly notebooks: INotebookTracker,
     words: Words,
   ) {
+    shown.add(this);
     this.row = new AnswerRow(words, {
       keep: (wanted) => this.keep(wanted),
       insertCode: () => this.insertCode(),
@@ -67,7 +79,13 @@ class ShownAnswer {
     });
     const render = renderer.renderModel.bind(renderer);
     renderer.renderModel = (model) => this.render(model, render);
+    // JupyterLab takes cells that are not in sight out of the page.
+    MessageLoop.installMessageHook(renderer, (_, { type }) => {
+      if (type === "after-attach" && this.row.node.isConnected) this.drawRow();
+      return true;
+    });
     renderer.disposed.connect(() => {
+      shown.delete(this);
       this.state?.changed.disconnect(this.draw);
       this.mark(undefined);
     });
@@ -87,18 +105,26 @@ class ShownAnswer {
     this.facts = readFacts(data[PAGE_TYPE]);
     this.text = readAnswer(data, metadata);
     this.code = findPython(this.text);
-    node.append(this.row.node);
+    this.otherQuestion = readOtherQuestion(metadata);
+    markRemark(node, this.facts?.staleRemark ?? "");
+    node.append(this.row.node, this.row.question);
     this.drawRow();
     node.style.minHeight = "";
     focused?.focus({ preventScroll: true });
   }
 
+  get cell(): Cell | undefined {
+    return this.place?.cell;
+  }
+
   private get place(): Place | null {
-    return findPlace(this.notebooks, this.renderer.node);
+    const { node } = this.renderer;
+    if (!this.known?.cell.node.contains(node)) this.known = findPlace(this.notebooks, node);
+    return this.known;
   }
 
   private drawRow(): void {
-    const { facts, text, code, place } = this;
+    const { facts, text, code, otherQuestion, place } = this;
     if (place !== null && this.state === null) {
       this.state = getState(place.panel);
       this.state.changed.connect(this.draw);
@@ -107,7 +133,8 @@ class ShownAnswer {
     const isStale = this.stale.some(({ turns }) => turns.get(turn) === place?.cell.model.id);
     const staleBelow = this.staleBelow.length;
     this.mark(isStale ? place?.cell : undefined);
-    this.row.draw({ facts, text, code, changeable: this.state?.isKnown ?? false, isStale, staleBelow });
+    this.row.draw({ facts, text, code, otherQuestion, changeable: this.state?.isKnown ?? false, isStale, staleBelow });
+    this.renderer.node.classList.toggle("cnai-followed", !!this.state?.current);
   }
 
   /** Mark the cell as stale, or none. */
@@ -136,10 +163,11 @@ class ShownAnswer {
     await changeKernel(place.panel, { do: "keep", conversation, turn, answer: wanted, cell });
   }
 
-  private insertCode(): void {
+  insertCode(): void {
     const { place, code } = this;
     if (place === null || !code) return;
-    const { panel, index } = place;
+    const { panel, cell } = place;
+    const index = panel.content.widgets.indexOf(cell);
     panel.content.model?.sharedModel.insertCell(index + 1, { cell_type: "code", source: code, metadata: {} });
     const inserted = panel.content.widgets[index + 1];
     if (inserted) void goTo(panel, inserted);
@@ -147,12 +175,29 @@ class ShownAnswer {
 
   private run(ids: readonly string[]): void {
     const panel = this.place?.panel;
-    if (!panel) return;
-    // Questions only: an output that somebody made may say of any cell that it asked one.
-    const found = ids.filter(isId).flatMap((id) => findCell(panel, id) ?? []);
-    const cells = found.filter((each) => isQuestion(each.model.sharedModel.getSource()));
-    const order = panel.content.widgets;
-    cells.sort((one, other) => order.indexOf(one) - order.indexOf(other));
-    void NotebookActions.runCells(panel.content, cells, panel.sessionContext);
+    if (panel) runQuestions(panel, ids);
   }
+}
+
+/** Run cells in their order. Questions only: an output that somebody made may say of any cell that it asked one. */
+export function runQuestions({ content, sessionContext }: NotebookPanel, ids: readonly string[]): void {
+  const wanted = new Set(ids.filter(isId));
+  const cells = content.widgets.filter(({ model }) => {
+    return wanted.has(model.id) && model.type === "code" && isQuestion(model.sharedModel.getSource());
+  });
+  void NotebookActions.runCells(content, cells, sessionContext);
+}
+
+/** Set apart what the footer, which is the last of an answer, says of stale answers: the row says it as it is now. */
+function markRemark(node: HTMLElement, remark: string): void {
+  const footer = [...node.querySelectorAll("small")].pop()?.firstChild;
+  const said = ` · ${remark}`;
+  if (!remark || !(footer instanceof Text)) return;
+  const at = footer.data.lastIndexOf(said);
+  if (at < 0) return;
+  const found = footer.splitText(at);
+  found.splitText(said.length);
+  const apart = make("span", "cnai-remark");
+  found.replaceWith(apart);
+  apart.append(found);
 }

@@ -12,6 +12,8 @@ export interface RowContent {
   readonly facts: Facts | null;
   readonly text: string;
   readonly code: string;
+  /** What it was asked, where the latest attempt was asked something else. */
+  readonly otherQuestion: string;
   readonly changeable: boolean;
   readonly isStale: boolean;
   readonly staleBelow: number;
@@ -27,15 +29,20 @@ export interface RowActions {
 
 // Milliseconds for which it says that the answer was copied.
 const COPIED = 1500;
+// Characters of a question that stand in the row at most.
+const LONGEST = 200;
 
 export class AnswerRow {
   readonly node = make("div", "cnai-row");
+  /** The question of an attempt that was asked another one, unfolded below the row. */
+  readonly question = make("div", "cnai-row-question");
 
   private readonly former: HTMLButtonElement;
   private readonly position = make("span", "cnai-row-position");
   private readonly later: HTMLButtonElement;
   private readonly copy: HTMLButtonElement;
   private readonly insert: HTMLButtonElement;
+  private readonly asked = make("button", "cnai-row-asked");
   private readonly stale = make("span", "cnai-row-stale");
   private readonly again = make("button", "cnai-row-text");
   private readonly below = make("button", "cnai-row-text");
@@ -45,7 +52,7 @@ export class AnswerRow {
     private readonly words: Words,
     private readonly actions: RowActions,
   ) {
-    const { node, position, stale, again, below } = this;
+    const { node, position, asked, stale, again, below } = this;
     this.former = makeIconButton(caretLeftIcon, words("Former attempt"), () => this.step(-1));
     this.later = makeIconButton(caretRightIcon, words("Later attempt"), () => this.step(1));
     this.copy = makeIconButton(copyIcon, words("Copy answer"), () => void this.copyAnswer());
@@ -54,19 +61,29 @@ export class AnswerRow {
     setText(again, words("ask again"));
     again.addEventListener("click", () => actions.askAgain());
     below.addEventListener("click", () => actions.runStale());
-    for (const each of [again, below]) each.type = "button";
+    asked.addEventListener("click", () => this.unfold(this.question.hidden));
+    for (const each of [asked, again, below]) each.type = "button";
+    this.unfold(false);
     position.setAttribute("aria-live", "polite");
     node.setAttribute("role", "toolbar");
     node.setAttribute("aria-label", words("Answer"));
     // Enter and Space press a button here; they do not edit or run the cell.
     node.setAttribute("data-lm-suppress-shortcuts", "true");
-    node.append(this.former, position, this.later, this.copy, this.insert, stale, again, below);
+    node.append(this.former, position, this.later, this.copy, this.insert, asked, stale, again, below);
+  }
+
+  get hasText(): boolean {
+    return !!this.content?.text;
+  }
+
+  get hasCode(): boolean {
+    return !!this.content?.code;
   }
 
   draw(content: RowContent): void {
     this.content = content;
     const { words } = this;
-    const { facts, changeable, isStale, staleBelow } = content;
+    const { facts, otherQuestion, changeable, isStale, staleBelow } = content;
     const several = facts !== null && facts.attempts.length > 1;
     const index = facts === null ? 0 : facts.attempts.indexOf(facts.id);
     const count = facts?.attempts.length ?? 0;
@@ -78,19 +95,35 @@ export class AnswerRow {
     setDisabled(this.later, index >= count - 1);
     this.copy.hidden = !content.text;
     this.insert.hidden = !content.code;
+    this.asked.hidden = !otherQuestion;
+    setText(this.asked, fill(words("asked: {question}"), { question: otherQuestion.slice(0, LONGEST) }));
+    this.asked.title = words("This attempt was asked another question: press to read all of it");
+    setText(this.question, otherQuestion);
+    if (!otherQuestion) this.unfold(false);
     this.stale.hidden = this.again.hidden = !isStale;
     this.below.hidden = staleBelow === 0;
     const below = staleBelow === 1 ? words("1 below is stale: run it") : words("{count} below are stale: run them");
     setText(this.below, fill(below, { count: staleBelow }));
   }
 
-  private step(by: number): void {
-    const facts = this.content?.facts;
-    const wanted = facts?.attempts[facts.attempts.indexOf(facts.id) + by];
+  /** The attempt that is so many later than the one shown; undefined where there is none, or it cannot be had. */
+  findAttempt(by: number): string | undefined {
+    const { facts = null, changeable = false } = this.content ?? {};
+    return changeable && facts ? facts.attempts[facts.attempts.indexOf(facts.id) + by] : undefined;
+  }
+
+  /** Put the attempt before or after into force. */
+  step(by: number): void {
+    const wanted = this.findAttempt(by);
     if (wanted !== undefined) void this.actions.keep(wanted);
   }
 
-  private async copyAnswer(): Promise<void> {
+  private unfold(unfolded: boolean): void {
+    this.question.hidden = !unfolded;
+    this.asked.setAttribute("aria-expanded", String(unfolded));
+  }
+
+  async copyAnswer(): Promise<void> {
     const done = await copyText(this.content?.text ?? "");
     const said = done ? this.words("Copied") : this.words("Not copied");
     label(this.copy, said);

@@ -5,6 +5,7 @@
  */
 
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import type { JSONObject } from "@lumino/coreutils";
 
 import { asRecord, asText } from "./facts";
 
@@ -21,13 +22,17 @@ export interface Answer {
 
 const TRIES = 3;
 
-/** What the kernel answers; null where it does not know the magics, or is gone. */
-export async function askKernel(kernel: Kernel.IKernelConnection, request: object): Promise<Answer | null> {
+/** What the kernel answers; null where it does not know the magics, or is gone. `order` is that of the cells. */
+export async function askKernel(
+  kernel: Kernel.IKernelConnection,
+  request: object,
+  order?: JSONObject,
+): Promise<Answer | null> {
   try {
     const { language_info } = await kernel.info;
     if (language_info.name !== "python") return null;
     for (let tries = 0; tries < TRIES; tries++) {
-      const answer = await askOnce(kernel, request);
+      const answer = await askOnce(kernel, request, order);
       if (answer !== "aborted") return answer;
     }
   } catch {
@@ -36,22 +41,30 @@ export async function askKernel(kernel: Kernel.IKernelConnection, request: objec
   return null;
 }
 
-async function askOnce(kernel: Kernel.IKernelConnection, request: object): Promise<Answer | null | "aborted"> {
-  const future = kernel.requestExecute({
+async function askOnce(
+  kernel: Kernel.IKernelConnection,
+  request: object,
+  order?: JSONObject,
+): Promise<Answer | null | "aborted"> {
+  const question = {
     code: "",
     silent: true,
     store_history: false,
     allow_stdin: false,
     stop_on_error: false,
     user_expressions: { cnai: writeExpression(request) },
-  });
+  };
+  const future = kernel.requestExecute(question, true, order && { cnai: order });
   const shown: Shown[] = [];
-  future.onIOPub = ({ header, content }) => {
-    if (header.msg_type !== "update_display_data") return;
+  // Not through the future: JupyterLab gives an update to the run that first showed the output, and to nobody else,
+  // though the cell may have been deleted and brought back since.
+  const read = (_: unknown, { header, parent_header, content }: KernelMessage.IIOPubMessage): void => {
+    if (header.msg_type !== "update_display_data" || asRecord(parent_header).msg_id !== future.msg.header.msg_id) return;
     const { data, metadata } = content as KernelMessage.IUpdateDisplayDataMsg["content"];
     shown.push({ data: asRecord(data), metadata: asRecord(metadata) });
   };
-  const { content } = await future.done;
+  kernel.iopubMessage.connect(read);
+  const { content } = await future.done.finally(() => kernel.iopubMessage.disconnect(read));
   // A cell that failed before takes all that waited behind it with it.
   if (asText(content.status).startsWith("abort")) return "aborted";
   if (content.status !== "ok") return null;

@@ -14,6 +14,8 @@ export interface Facts {
   readonly turn: string;
   /** The answers of all attempts that the output knows, this one among them, in their order. */
   readonly attempts: readonly string[];
+  /** What the footer says of stale answers below; "" where it says nothing of them. */
+  readonly staleRemark: string;
 }
 
 export function isId(value: unknown): value is string {
@@ -22,10 +24,10 @@ export function isId(value: unknown): value is string {
 
 /** The facts of an output; null where they are not sound, or the answer has no place in a conversation. */
 export function readFacts(value: unknown): Facts | null {
-  const { id, conversation, turn_id: turn, attempts } = asRecord(value);
+  const { id, conversation, turn_id: turn, attempts, stale_remark } = asRecord(value);
   if (!isId(id) || !isId(turn) || typeof conversation !== "string" || conversation.length > LONGEST_NAME) return null;
   if (!Array.isArray(attempts) || attempts.length > MOST_ATTEMPTS || !attempts.every(isId)) return null;
-  return attempts.includes(id) ? { id, conversation, turn, attempts } : null;
+  return attempts.includes(id) ? { id, conversation, turn, attempts, staleRemark: asText(stale_remark) } : null;
 }
 
 /** The members of an object; of anything else none. */
@@ -47,6 +49,16 @@ export function readAnswer(data: unknown, metadata: unknown): string {
   if (typeof about.text === "string") return about.text;
   const [plain, footer] = [asText(asRecord(data)["text/plain"]), asText(about.footer)];
   return footer && plain.endsWith(footer) ? plain.slice(0, -footer.length).trim() : plain;
+}
+
+/** The question of an answer, where the latest attempt that is kept beside it was asked another one; else "". */
+export function readOtherQuestion(metadata: unknown): string {
+  const about = asRecord(asRecord(metadata).cnai);
+  const number = ({ attempt }: Record<string, unknown>): number => (typeof attempt === "number" ? attempt : 0);
+  let latest = about;
+  for (const each of asList(about.others).map(asRecord)) if (number(each) > number(latest)) latest = each;
+  const question = asText(about.prompt).trim();
+  return asText(latest.prompt).trim() === question ? "" : question;
 }
 
 const OPENING = /^ {0,3}(`{3,}|~{3,})[ \t]*([^\s`]*)/;

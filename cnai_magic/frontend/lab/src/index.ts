@@ -1,6 +1,7 @@
 /** The plugins of the extension, one file each. Nothing runs before JupyterLab activates them. */
 
 import { answer } from "./answer";
+import { answerCommands } from "./answer_commands";
 import { conversations } from "./conversations";
 import { order } from "./order";
 import { promptCells } from "./prompt_cells";
@@ -8,4 +9,4 @@ import { promptCommands } from "./prompt_commands";
 import { resume } from "./resume";
 import { status } from "./status";
 
-export default [answer, conversations, order, promptCells, promptCommands, resume, status];
+export default [answer, answerCommands, conversations, order, promptCells, promptCommands, resume, status];

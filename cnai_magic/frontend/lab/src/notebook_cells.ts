@@ -1,21 +1,35 @@
 /** Cells of a notebook, as the parts of an answer need them. */
 
 import type { Cell, ICodeCellModel } from "@jupyterlab/cells";
-import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
+import type { INotebookModel, INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
+
+import { PAGE_TYPE } from "./facts";
 
 /** A cell in a view of a notebook. */
 export interface Place {
   readonly panel: NotebookPanel;
   readonly cell: Cell;
-  readonly index: number;
+}
+
+/** The cells with answers, in order: what is stale may be others when they stand otherwise. */
+export function listAnswered(model: INotebookModel): string {
+  const found: string[] = [];
+  for (const cell of model.cells) {
+    if (cell.type === "code" && showsAnswer((cell as ICodeCellModel).outputs)) found.push(cell.id);
+  }
+  return found.join();
+}
+
+function showsAnswer(outputs: ICodeCellModel["outputs"]): boolean {
+  for (let index = 0; index < outputs.length; index++) if (PAGE_TYPE in outputs.get(index).data) return true;
+  return false;
 }
 
 /** The cell whose view holds an element; null for an element elsewhere, as in a view of one output. */
 export function findPlace(notebooks: INotebookTracker, element: Element): Place | null {
   const panel = notebooks.find((each) => each.content.node.contains(element));
-  const index = panel?.content.widgets.findIndex((each) => each.node.contains(element)) ?? -1;
-  const cell = panel?.content.widgets[index];
-  return panel && cell ? { panel, cell, index } : null;
+  const cell = panel?.content.widgets.find((each) => each.node.contains(element));
+  return panel && cell ? { panel, cell } : null;
 }
 
 /** The code cell of an ID. */

@@ -1,5 +1,6 @@
 /**
- * What the kernel of a notebook says of its conversations, asked again after each run that concerns them.
+ * What the kernel of a notebook says of its conversations, asked again after each run that concerns them, and where
+ * cells with answers were moved, deleted or brought back.
  *
  * A kernel is asked only when it is known to have the magics: it has shown an answer or a change of theirs, has run
  * the line that loads them, or names them among its help links.
@@ -8,10 +9,13 @@
 import type { DocumentRegistry } from "@jupyterlab/docregistry";
 import type { INotebookModel, NotebookPanel } from "@jupyterlab/notebook";
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import type { JSONObject } from "@lumino/coreutils";
 import { type ISignal, Signal } from "@lumino/signaling";
 
+import { describeOrder } from "../../src/order";
 import { type Answer, askKernel } from "./ask_kernel";
 import { asList, asRecord, asText, isId, PAGE_TYPE } from "./facts";
+import { listAnswered } from "./notebook_cells";
 
 /** Answers that were asked before one above them changed, below the turn `above`. */
 export interface Stale {
@@ -24,7 +28,9 @@ export interface PageState {
   readonly model: string;
   readonly conversation: string;
   readonly spent: string;
+  /** What is left of the budgets of this kernel and of the day, "" where there is none. */
   readonly left: string;
+  readonly leftToday: string;
   readonly demo: boolean;
   readonly stale: readonly Stale[];
 }
@@ -33,6 +39,8 @@ type Context = DocumentRegistry.IContext<INotebookModel>;
 
 const LOADS = /^\s*%(re)?load_ext\s+cnai_magic\s*$/m;
 const MENTIONS = /cnai/i;
+// Milliseconds after which a change of several steps is over: cells are moved one by one.
+const SETTLE = 250;
 const states = new WeakMap<Context, NotebookState>();
 
 /** The state of a notebook, which all its views share. */
@@ -54,13 +62,22 @@ export class NotebookState {
   // The runs under way after which the kernel is asked, and those that load the magics.
   private readonly concerning = new Set<string>();
   private readonly loading = new Set<string>();
+  // The cells with answers as the kernel was told last; whether it is to be told when it has nothing else to do.
+  private told = "";
+  private moved = false;
+  private settling: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly context: Context) {
-    const { sessionContext } = context;
+    const { model, sessionContext } = context;
     sessionContext.kernelChanged.connect(() => this.follow());
     sessionContext.iopubMessage.connect((_, message) => this.read(message));
     sessionContext.statusChanged.connect((_, status) => {
       if (/restarting|dead|terminating/.test(status)) this.forget();
+      if (status === "idle" && this.moved) this.followCells();
+    });
+    model.cells.changed.connect(() => {
+      clearTimeout(this.settling);
+      this.settling = setTimeout(() => this.followCells(), SETTLE);
     });
     this.follow();
   }
@@ -75,10 +92,10 @@ export class NotebookState {
   }
 
   /** Ask the kernel, if it has the magics; what changed is shown. Returns what it said. */
-  async ask(request: object): Promise<Answer | null> {
+  async ask(request: object, order?: JSONObject): Promise<Answer | null> {
     const { kernel } = this;
     if (!kernel || !this.known) return null;
-    const answer = await askKernel(kernel, request);
+    const answer = await askKernel(kernel, request, order);
     if (kernel !== this.kernel) return null;
     if (answer === null) this.forget();
     else if ("conversation" in answer.content) this.take(answer.content);
@@ -95,7 +112,7 @@ export class NotebookState {
     try {
       do {
         this.askAgain = false;
-        await this.ask({ do: "state" });
+        await this.ask({ do: "state" }, this.tellOrder());
       } while (this.askAgain);
     } finally {
       this.asking = false;
@@ -106,6 +123,22 @@ export class NotebookState {
   meet(): void {
     this.known = true;
     void this.refresh();
+  }
+
+  private tellOrder(): JSONObject | undefined {
+    const { context } = this;
+    if (!context.isReady || context.isDisposed) return undefined;
+    this.told = listAnswered(context.model);
+    return describeOrder(context);
+  }
+
+  /** Ask for what is stale now, where cells with answers stand otherwise; of a busy kernel later. */
+  private followCells(): void {
+    const { context, kernel } = this;
+    this.moved = false;
+    if (!this.known || !kernel || context.isDisposed || listAnswered(context.model) === this.told) return;
+    if (kernel.status === "idle") void this.refresh();
+    else this.moved = true;
   }
 
   private follow(): void {
@@ -136,6 +169,7 @@ export class NotebookState {
       conversation: asText(content.conversation),
       spent: asText(content.spent),
       left: asText(content.left),
+      leftToday: asText(content.left_today),
       demo: content.demo === true,
       stale: asList(content.stale).map(readStale),
     };

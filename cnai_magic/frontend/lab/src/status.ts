@@ -62,7 +62,7 @@ class StatusItem extends Widget {
     super();
     this.addClass("cnai-status-item");
     this.model.title = words("Model that is asked: press to choose another");
-    this.spent.title = words("Conversation in use, what this notebook has spent, and what is left of its budget");
+    this.spent.title = words("Conversation in use, what this notebook has spent, and what is left of the budgets");
     this.model.addEventListener("click", () => void (this.panel && chooseModel(this.panel, words)));
     this.spent.addEventListener("click", open);
     for (const each of [this.model, this.spent]) each.type = "button";
@@ -86,10 +86,11 @@ class StatusItem extends Widget {
     const { words } = this;
     const current = this.state?.current;
     if (current) {
-      const { model, conversation, spent, left, demo } = current;
+      const { model, conversation, spent, left, leftToday, demo } = current;
       const money = spent && (demo ? fill(words("demo credit {spent}"), { spent }) : spent);
       setText(this.model, model || words("no model"));
       const facts = [conversation, money, left && fill(words("{left} left"), { left })];
+      if (leftToday) facts.push(fill(words("{left} left today"), { left: leftToday }));
       setText(this.spent, facts.filter(Boolean).join(" · "));
     }
     this.activeChanged.emit();

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 
-import { findPython, readAnswer, readFacts } from "../src/facts";
+import { findPython, readAnswer, readFacts, readOtherQuestion } from "../src/facts";
 
 const facts = { id: "b", conversation: "main", turn_id: "t", attempts: ["a", "b"] };
 
 describe("facts of an output", () => {
   it("are read where they are sound", () => {
-    expect(readFacts(facts)).toEqual({ id: "b", conversation: "main", turn: "t", attempts: ["a", "b"] });
+    expect(readFacts(facts)).toEqual({ id: "b", conversation: "main", turn: "t", attempts: ["a", "b"], staleRemark: "" });
   });
 
   it.each([
@@ -37,6 +37,15 @@ describe("the answer of an output", () => {
     expect(readAnswer(data, { cnai: { footer: "m · turn 1", text: " Four.\n" } })).toBe(" Four.\n");
     expect(readAnswer(data, "nothing")).toBe("Four.\n\nm · turn 1");
     expect(readAnswer({ "text/plain": ["a"] }, { cnai: [] })).toBe("");
+  });
+
+  it("has another question where the latest attempt had", () => {
+    const asked = (...others: unknown[]) => readOtherQuestion({ cnai: { attempt: 2, prompt: "Why?", others } });
+    expect(asked({ attempt: 1, prompt: "What?" })).toBe("");
+    expect(asked({ attempt: 3, prompt: "Why?\n" })).toBe("");
+    expect(asked({ attempt: 3, prompt: "What?" }, { attempt: 1, prompt: "Why?" })).toBe("Why?");
+    expect(asked(null, 3, { attempt: "9", prompt: ["x"] })).toBe("");
+    expect(readOtherQuestion({ cnai: { prompt: {}, others: { length: 1e9 } } })).toBe("");
   });
 
   it("has Python in blocks that say so", () => {
