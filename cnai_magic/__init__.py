@@ -14,7 +14,8 @@ In a notebook, `%load_ext cnai_magic`, then `%%cnai` on top of a question. In pl
 
 `ask` and `Session.ask` return a `Reply` with its `Usage` and `Cost`; `Session.stream` returns a
 `ReplyStream`. `Session.map` asks for many rows, and returns `Answers`, each a `RowAnswer`; `Session.compare`
-asks one question in several ways, and returns a `Comparison`, of `ComparedAnswer`s. A `Session` has a
+asks one question in several ways, and returns a `Comparison`, of `ComparedAnswer`s; both can be judged by a
+model, with a `Judgement`. A `Session` has a
 `Conversation`, and lists each `Model` of the key. Settings are those of `Cnai`. `render_prompt` puts values
 into a prompt, `register_formatter` sets how those of a type are shown, `make_chat_model` gives a chat element
 (as that of marimo) its model. Every error is a `CnaiError`; `cnai_magic.errors` has the tree of them.
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .chat.answers import Answers, RowAnswer
     from .chat.comparison import ComparedAnswer, Comparison
     from .chat.formatters import register_formatter
+    from .chat.judging import Judgement
     from .chat.reply import Reply
     from .errors import (
         APIError,
@@ -93,6 +95,7 @@ __all__ = [
     "InvalidRequestError",
     "JSONAnswerError",
     "JSONCutError",
+    "Judgement",
     "LedgerError",
     "Model",
     "ModelNotFoundError",
@@ -127,6 +130,7 @@ _HOMES = {
     "Comparison": "chat.comparison",
     "Conversation": "plain_python.conversation",
     "Cost": "money.cost",
+    "Judgement": "chat.judging",
     "Model": "api.messages",
     "Reply": "chat.reply",
     "ReplyStream": "plain_python.reply_stream",

@@ -14,6 +14,7 @@ from ..languages import translate
 from ..money.cost import Cost, write_sum
 from .expectation import make_expectation
 from .json_table import write_table
+from .judging import Judge, Judgement, JudgeOptions
 
 __all__ = ["Answers", "RowAnswer", "load_frames", "write_share"]
 
@@ -28,7 +29,7 @@ class RowAnswer:
     `data` is the answer as the schema has it, None without a schema. `cost` is 0 where an equal row before it
     was asked, whose answer this is; `demo` tells that it is demo credit. `row` is the row itself,
     `finish_reason` that of a `Reply`. `passed` says whether it is as expected, None where nothing is; see
-    `Answers.expect`.
+    `Answers.expect`. `score`, from 1 to 5, and `reason` are those of a judge; see `Answers.judge`.
     """
 
     row: Any
@@ -42,6 +43,8 @@ class RowAnswer:
     seconds: float = 0.0
     passed: bool | None = None
     demo: bool = False
+    score: int | None = None
+    reason: str = ""
 
     @property
     def tokens(self) -> int:
@@ -55,15 +58,18 @@ class RowAnswer:
         one of these names already is called `row_answer`, and so on.
         """
         fields = self.data if isinstance(self.data, Mapping) else {}
-        taken = {*_OWN, *map(str, fields)}
+        judged = {} if self.score is None else {"score": self.score, "reason": self.reason}
+        own = {*_OWN, *judged}
+        taken = {*own, *map(str, fields)}
         given = self.row if isinstance(self.row, Mapping) else {"item": self.row}
         named = {str(name): value for name, value in given.items()}
         nano = self.cost.nano
         return {
             **{(f"row_{name}" if name in taken else name): value for name, value in named.items()},
             "answer": self.answer or None,
-            **{(f"data_{name}" if name in _OWN else name): value for name, value in fields.items()},
+            **{(f"data_{name}" if name in own else name): value for name, value in fields.items()},
             **({} if self.passed is None else {"passed": self.passed}),
+            **judged,
             "tokens": self.tokens,
             "cost": None if nano is None else nano / 10**9,
             "error": None if self.error is None else str(self.error),
@@ -78,7 +84,7 @@ class Answers(Sequence[RowAnswer]):
         answers = answers.retry()
 
     `kept` counts the rows whose answers were kept from an earlier run, `stopped` is the error for which rows
-    were left out, None where all were asked.
+    were left out, None where all were asked, `judgement` what came of a judge, None without one.
     """
 
     def __init__(
@@ -88,11 +94,15 @@ class Answers(Sequence[RowAnswer]):
         kept: int = 0,
         stopped: CnaiError | None = None,
         retry: Callable[[], Answers] | None = None,
+        judge: Judge | None = None,
+        judgement: Judgement | None = None,
     ) -> None:
         self._rows = rows
         self.kept = kept
         self.stopped = stopped
+        self.judgement = judgement
         self._retry = retry
+        self._judge = judge
 
     @overload
     def __getitem__(self, index: int) -> RowAnswer: ...
@@ -138,9 +148,68 @@ class Answers(Sequence[RowAnswer]):
         rows = [
             replace(each, passed=each.error is None and holds(each.answer, each.row)) for each in self._rows
         ]
+        return self._make(rows, self.judgement, lambda answers: answers.expect(expected))
+
+    def judge(
+        self,
+        model: str,
+        rubric: str | None = None,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        parallel: int | None = None,
+        max_cost: float | str | None = None,
+        fresh: bool = False,
+    ) -> Answers:
+        """Return the same answers, each with the `score` from 1 to 5 that a model gives it, and the `reason`.
+
+        `rubric` says what a good answer is. `parameters` are those of the judge's requests, by name; all else
+        is as in `Session.map`: equal answers to equal prompts are judged once, and what was judged before is
+        not sent again. What it costs is counted apart, in `judgement`, which also says what of it failed. An
+        answer is data to the judge, whatever it says. Raises InputError where there is no answer.
+
+            answers.judge("deepseek-chat", "A good answer names one animal, and no more.").to_frame()
+        """
+        return self.judge_with(JudgeOptions(model, rubric, parameters or {}, parallel, max_cost, fresh))
+
+    def judge_with(self, options: JudgeOptions) -> Answers:
+        """Return the same answers with the scores of a judge; see `judge`."""
+        if self._judge is None:
+            raise InputError("the questions to these answers are unknown, so they cannot be judged")
+        texts = [each.answer if each.error is None and each.answer else None for each in self._rows]
+        scores, judgement = self._judge(texts, options)
+        rows = [
+            replace(
+                each,
+                score=None if score is None else score.scores[0],
+                reason="" if score is None else score.reason,
+            )
+            for each, score in zip(self._rows, scores, strict=True)
+        ]
+        later = replace(options, fresh=False)
+        return self._make(rows, judgement, lambda answers: answers.judge_with(later))
+
+    def use_judge(self, judge: Judge) -> Answers:
+        """Let these answers, and those that a retry brings, be judged in this way; return them."""
+        self._judge, again = judge, self._retry
+        self._retry = None if again is None else lambda: again().use_judge(judge)
+        return self
+
+    def _make(
+        self,
+        rows: Sequence[RowAnswer],
+        judgement: Judgement | None,
+        change: Callable[[Answers], Answers],
+    ) -> Answers:
+        """Return these answers with other facts, which a retry finds out in the same way."""
         again = self._retry
-        retry = None if again is None else lambda: again().expect(expected)
-        return Answers(rows, kept=self.kept, stopped=self.stopped, retry=retry)
+        return Answers(
+            rows,
+            kept=self.kept,
+            stopped=self.stopped,
+            retry=None if again is None else lambda: change(again()),
+            judge=self._judge,
+            judgement=judgement,
+        )
 
     @property
     def share(self) -> float:
@@ -177,6 +246,7 @@ class Answers(Sequence[RowAnswer]):
             write_share([each.passed for each in self._rows]),
             str(self.usage),
             write_sum((each.cost, each.demo) for each in self._rows),
+            "" if self.judgement is None else self.judgement.summary,
         ]
         return " · ".join(filter(None, parts))
 

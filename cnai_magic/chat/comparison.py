@@ -13,6 +13,7 @@ from ..money.cost import Cost, write_sum
 from .answers import load_frames, write_share
 from .expectation import make_expectation
 from .json_table import write_table
+from .judging import Judge, Judgement, JudgeOptions
 from .reply import Reply
 from .turn import Turn
 
@@ -25,7 +26,9 @@ class ComparedAnswer:
 
     `number` counts from 1. `varied` are the parameters in which the answers differ, `sample` counts those
     that were asked with the same ones. `passed` says whether it is as expected, None where nothing is; see
-    `Comparison.expect`. `partial` is what came of an answer that broke off.
+    `Comparison.expect`. `score` is what a judge thinks of it, from 1 to 5, the mean of its `scores` in both
+    orders of the answers, and `reason` why; see `Comparison.judge`. `partial` is what came of an answer that
+    broke off.
     """
 
     number: int
@@ -36,11 +39,15 @@ class ComparedAnswer:
     error: CnaiError | None = None
     passed: bool | None = None
     partial: str = ""
+    score: float | None = None
+    scores: tuple[int, ...] = ()
+    reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row of a table; `cost` is in USD, None where the model has no price."""
         reply = self.reply
         nano = None if reply is None else reply.cost.nano
+        judged = {"score": self.score, "scores": list(self.scores), "reason": self.reason}
         return {
             "number": self.number,
             "model": self.model,
@@ -48,6 +55,7 @@ class ComparedAnswer:
             "sample": self.sample,
             "answer": None if reply is None else reply.text,
             **({} if self.passed is None else {"passed": self.passed}),
+            **({} if self.score is None else judged),
             "tokens": None if reply is None else reply.usage.total_tokens,
             "cost": None if nano is None else nano / 10**9,
             "seconds": None if reply is None else round(reply.seconds, 3),
@@ -66,10 +74,16 @@ class Comparison(Sequence[ComparedAnswer]):
     """
 
     def __init__(
-        self, answers: Sequence[ComparedAnswer], keep: Callable[[Sequence[Reply], Reply], Turn]
+        self,
+        answers: Sequence[ComparedAnswer],
+        keep: Callable[[Sequence[Reply], Reply], Turn],
+        judge: Judge | None = None,
     ) -> None:
         self._answers = answers
         self._keep = keep
+        self._judge = judge
+        self.judgement: Judgement | None = None
+        """What came of the judge, and what it cost beside the answers, None without one."""
         self.kept: Reply | None = None
         """The answer that was kept, None before."""
         self.display_id = ""
@@ -100,14 +114,22 @@ class Comparison(Sequence[ComparedAnswer]):
         """What all of them cost."""
         return sum((reply.cost for reply in self.replies), Cost(0))
 
-    def best(self, key: Callable[[Reply], float]) -> Reply:
-        """Return the answer for which `key` is largest, the first of several.
+    def best(self, key: Callable[[Reply], float] | str) -> Reply:
+        """Return the answer for which `key` is largest, the first of several; "score" is that of a judge.
 
-        Raises InputError where none came.
+        Raises InputError where none came, or none has a score.
         """
         if not self.replies:
             raise InputError("there is no answer to choose from", why="each request failed")
-        return max(self.replies, key=key)
+        if callable(key):
+            return max(self.replies, key=key)
+        scores = {id(each.reply): each.score for each in self._answers if each.score is not None}
+        if key != "score" or not scores:
+            raise InputError(
+                f"the answers have no {key!r:.60}", why='it is a function of an answer, or "score" of a judge'
+            )
+        judged = [reply for reply in self.replies if id(reply) in scores]
+        return max(judged, key=lambda reply: scores[id(reply)])
 
     def expect(self, expected: object) -> Comparison:
         """Note of each answer whether it is as expected, as `passed`, and return this comparison.
@@ -118,6 +140,34 @@ class Comparison(Sequence[ComparedAnswer]):
         self._answers = [
             replace(each, passed=each.reply is not None and holds(each.reply.text, None))
             for each in self._answers
+        ]
+        return self
+
+    def judge(
+        self, model: str, rubric: str | None = None, *, parameters: Mapping[str, object] | None = None
+    ) -> Comparison:
+        """Have a model give each answer a `score` from 1 to 5, with a `reason`, and return this comparison.
+
+        `rubric` says what a good answer is. The judge sees all answers at once, and once more in the other
+        order: both `scores` are kept, and said to differ where they do. `parameters` are those of its
+        requests, by name. What it costs is counted apart, in `judgement`, which also says what of it failed.
+        An answer is data to the judge, whatever it says. Raises InputError where there is no answer.
+
+            comparison.judge("deepseek-chat", "A good name is short and new.").best("score")
+        """
+        return self.judge_with(JudgeOptions(model, rubric, parameters or {}, fresh=True))
+
+    def judge_with(self, options: JudgeOptions) -> Comparison:
+        """Note the scores of a judge; see `judge`."""
+        if self._judge is None:
+            raise InputError("the question to these answers is unknown, so they cannot be judged")
+        texts = [None if each.reply is None else each.reply.text for each in self._answers]
+        scores, self.judgement = self._judge(texts, options)
+        self._answers = [
+            replace(each, score=None, scores=(), reason="")
+            if score is None
+            else replace(each, score=score.mean, scores=score.scores, reason=score.reason)
+            for each, score in zip(self._answers, scores, strict=True)
         ]
         return self
 
@@ -149,7 +199,9 @@ class Comparison(Sequence[ComparedAnswer]):
     def to_frame(self) -> Any:
         """Return a DataFrame with a row for each answer, of polars or pandas as `Answers.to_frame` has it."""
         rows = [each.to_dict() for each in self._answers]
-        return load_frames().DataFrame({name: [row.get(name) for row in rows] for name in rows[0]})
+        # Of an answer that failed some are not known.
+        names = max(rows, key=len)
+        return load_frames().DataFrame({name: [row.get(name) for row in rows] for name in names})
 
     @property
     def summary(self) -> str:
@@ -157,7 +209,8 @@ class Comparison(Sequence[ComparedAnswer]):
         failed = len(self) - len(self.replies)
         passed = write_share([each.passed for each in self._answers])
         cost = write_sum((reply.cost, reply.demo) for reply in self.replies)
-        parts = [f"{len(self.replies)} answers", f"{failed} failed" if failed else "", passed, cost]
+        judged = "" if self.judgement is None else self.judgement.summary
+        parts = [f"{len(self.replies)} answers", f"{failed} failed" if failed else "", passed, cost, judged]
         return " · ".join(filter(None, parts))
 
     def __repr__(self) -> str:
@@ -170,9 +223,17 @@ class Comparison(Sequence[ComparedAnswer]):
             shown = {"": row.pop("number"), **row}
             shown["cost"] = "" if reply is None else reply.cost.write(demo=reply.demo)
             shown["seconds"] = "" if reply is None else f"{reply.seconds:.1f}"
+            if shown.pop("scores", None):
+                shown["score"] = _write_score(each)
             if all(other.sample == 1 for other in self._answers):
                 del shown["sample"]
             if all(other.error is None for other in self._answers):
                 del shown["error"]
             rows.append(shown)
         return f"{write_table(rows)}\n\n{translate(self.summary)}"
+
+
+def _write_score(answer: ComparedAnswer) -> str:
+    """Return the score of a judge, with those of both orders where they differ."""
+    differ = f" ({', '.join(map(str, answer.scores))})" if len(set(answer.scores)) > 1 else ""
+    return f"{answer.score:g}{differ}"

@@ -7,24 +7,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..chat.prompts.braces import has_braces
-from ..chat.prompts.prompt import render_prompt
 from ..chat.prompts.rendered_prompt import Piece, RenderedPrompt
 from ..chat.prompts.saved_prompts import SavedPrompt
 from ..chat.reply import Reply
 from ..display import is_watched
 from ..errors import InputError
 from ..languages import say
-from ..redaction import to_one_line
 from ..session.question import Options
-from ..session.text_file import read_text_file
 from .arguments import collect_parameters, split_options, split_words
 from .ask_in_cell import ask_in_cell
 from .calling_code import collect_variables, uses_result
 from .expansion import expand
 from .hints import check_variable
+from .judge_option import name_rubric
 from .parsers import build_ask_parser
-from .prompt_names import collect_names
 from .prompts import (
     check_variables,
     find_prompt,
@@ -33,6 +29,7 @@ from .prompts import (
     read_variables,
     show_instructions,
 )
+from .rendering import render
 from .shell_session import ShellSession
 
 if TYPE_CHECKING:
@@ -70,7 +67,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     variables = read_variables(arguments.var)
     rendered = _build_prompt(shell_session, typed, saved, arguments, variables, in_cell=cell is not None)
     if saved is not None and saved.system and arguments.system is None:
-        system = _render(shell_session, saved.system, {**saved.variables, **variables})
+        system = render(shell_session, saved.system, {**saved.variables, **variables})
         chosen = replace(chosen, system=system.text)
     if rendered.replaced:
         rendered, chosen = _attach_figures(shell_session, rendered, chosen)
@@ -89,7 +86,8 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
 
 def _asks_in_several_ways(arguments: Namespace) -> bool:
     several = arguments.compare or arguments.grid or arguments.times is not None
-    return bool(several or arguments.expect is not None or arguments.least is not None)
+    judged = arguments.judge or arguments.rubric
+    return bool(several or judged or arguments.expect is not None or arguments.least is not None)
 
 
 def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Namespace, str]:
@@ -99,10 +97,10 @@ def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Names
         return Namespace(help=page), ""
     if cell is None:
         options, typed = split_options(line, parser, known)
-        arguments = parser.parse([expand(each, known) for each in options])
+        arguments = parser.parse(name_rubric([expand(each, known) for each in options]))
         typed = typed if arguments.raw else expand(typed, known)
     else:
-        arguments, typed = parser.parse(split_words(line)), read_body(cell)
+        arguments, typed = parser.parse(name_rubric(split_words(line))), read_body(cell)
     return arguments, typed
 
 
@@ -153,25 +151,11 @@ def _build_prompt(
     check_variables(variables, f"{typed}\n{saved.body}\n{saved.system or ''}" if saved else typed)
     rendered = RenderedPrompt([Piece(typed)])
     if in_cell and not arguments.raw:
-        rendered = _render(shell_session, typed, variables)
+        rendered = render(shell_session, typed, variables)
     if saved is None:
         return rendered
     names = {**saved.variables, **variables}
-    return rendered.between([_render(shell_session, part, names) for part in saved.around_input(typed)])
-
-
-def _render(shell_session: ShellSession, body: str, variables: Mapping[str, Any]) -> RenderedPrompt:
-    """Return a body with its values; say what of them is not as a reader would expect.
-
-    `variables` come before the names of the notebook.
-    """
-    names = {**collect_names(shell_session), **variables}
-    if has_braces(body):
-        shell_session.learn_secrets()
-    rendered = render_prompt(body, names, shell_session.settings.value_tokens, read_text_file)
-    for remark in rendered.remarks:
-        say(to_one_line(remark))
-    return rendered
+    return rendered.between([render(shell_session, part, names) for part in saved.around_input(typed)])
 
 
 def _show_dry_run(shell_session: ShellSession, rendered: RenderedPrompt, chosen: Options, form: str) -> None:

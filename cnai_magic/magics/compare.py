@@ -14,6 +14,7 @@ from ..nearest import suggest_name
 from ..session.batches.compare import Ways
 from ..session.question import Options
 from .expectations import check_answers, fail_below, read_expectation
+from .judge_option import judge_answers, read_judge
 from .prompt_names import collect_names
 from .shell_session import ShellSession
 
@@ -29,6 +30,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
             raise InputError(f"{option} is of no use where answers are compared")
     ways = _read_ways(arguments, chosen)
     expected = read_expectation(arguments, collect_names(shell_session))
+    judge = read_judge(shell_session, arguments)
     shell_session.identify_cell()
     shell_session.arrange()
     session, run = shell_session.session, shell_session.cell.run
@@ -43,7 +45,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
         standing = session.conversations.in_use.turn_at(position)
         if standing is not None:
             run.answer(session.conversations.in_use.name, position)
-        check_answers(comparison, expected)
+        judge_answers(check_answers(comparison, expected), judge)
     finally:  # what was paid for is there also after an interrupt, and where the check fails
         with defer_interrupts():
             came = session.undecided

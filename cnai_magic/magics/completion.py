@@ -243,6 +243,8 @@ _VALUES: dict[str, Callable[[ShellSession], list[str]]] = {
     "--model": _list_models,
     "--chat": _list_conversations,
     "--template": _list_prompts,
+    "--judge": _list_models,
+    "--rubric": _list_prompts,
     "--out": _list_variables,
     "--json": _list_variables,
     "--see": lambda shell_session: ["above"],

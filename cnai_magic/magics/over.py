@@ -16,9 +16,11 @@ from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
 from ..redaction import to_one_line
+from ..session.batches.row_limit import read_max_cost
 from ..session.batches.row_sources import read_rows, render_rows
 from ..session.question import Options
 from .expectations import check_answers, fail_below, read_expectation
+from .judge_option import judge_answers, read_judge
 from .prompt_names import collect_names
 from .prompts import read_variables
 from .shell_session import ShellSession
@@ -52,18 +54,16 @@ def ask_over(
     With --dry-run, show what would be sent. Raises the error for which rows were left out, after what came is
     shown and assigned.
     """
-    for name, option in _OTHERS.items():
-        if getattr(arguments, name, None):
-            raise InputError(
-                f"{option} is of no use with --over", why="rows are asked outside of any conversation"
-            )
+    _refuse_others(arguments)
     shell_session.identify_cell()
     names = collect_names(shell_session)
     rows = read_rows(_find_rows(shell_session, arguments.over, names))
     prompts = _render(shell_session, typed, saved, arguments, names, rows)
     session = shell_session.session
+    max_cost = read_max_cost(session.spending, arguments.max_cost)
+    judge = read_judge(shell_session, arguments, max_cost)
     if arguments.dry_run:
-        _show_dry_run(shell_session, rows, prompts, chosen)
+        _show_dry_run(shell_session, rows, prompts, chosen, arguments.judge)
         return
     expected = read_expectation(arguments, names)
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
@@ -73,7 +73,7 @@ def ask_over(
             prompts,
             chosen,
             parallel=arguments.parallel,
-            max_cost=arguments.max_cost,
+            max_cost=max_cost,
             fresh=arguments.fresh,
             show=view.show,
         )
@@ -81,7 +81,7 @@ def ask_over(
         say("The answers that came are kept: run the cell again, and it asks for what is missing.")
         raise
     try:
-        answers = check_answers(answers, expected)
+        answers = judge_answers(check_answers(answers, expected), judge, view.show)
     finally:  # what was paid for is there also where the check fails
         for name in filter(None, ("_cnai", arguments.out)):
             shell_session.shell.user_ns[name] = answers
@@ -90,6 +90,14 @@ def ask_over(
     if answers.stopped is not None:
         raise answers.stopped
     fail_below(answers, arguments)
+
+
+def _refuse_others(arguments: Namespace) -> None:
+    for name, option in _OTHERS.items():
+        if getattr(arguments, name, None):
+            raise InputError(
+                f"{option} is of no use with --over", why="rows are asked outside of any conversation"
+            )
 
 
 def _find_rows(shell_session: ShellSession, named: str, names: Mapping[str, Any]) -> object:
@@ -148,7 +156,7 @@ def _render(
 
 
 def _show_dry_run(
-    shell_session: ShellSession, rows: Sequence[Any], prompts: Sequence[str], chosen: Options
+    shell_session: ShellSession, rows: Sequence[Any], prompts: Sequence[str], chosen: Options, judge: str
 ) -> None:
     """Show two prompts, how many there are, and what they would cost without their answers."""
     plan = shell_session.session.plan_rows(rows, prompts, chosen)
@@ -163,7 +171,8 @@ def _show_dry_run(
     asked = plan.question.request.model
     money = cost.write(demo=plan.question.demo)
     sums = f"{requests} · ≈{tokens:,} tokens of prompts · {money} without the answers"
-    line = f"{asked} · {sums} · nothing was sent"
+    judged = f" · {judge} judges each answer" if judge else ""
+    line = f"{asked} · {sums}{judged} · nothing was sent"
     shell_session.show(Line("\n\n".join([*shown, line])))
 
 

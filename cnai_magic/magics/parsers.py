@@ -80,6 +80,7 @@ def _add_several_options(parser: Parser) -> list[Action]:
     rows = parser.group("rows", "--over df -o answers    {{ row.text }} in the question")
     before = parser.list_options()
     _add_compare_options(compare)
+    _add_judge_options(compare)
     _add_row_options(rows)
     return [option for option in parser.list_options() if option not in before]
 
@@ -171,6 +172,19 @@ def _add_compare_options(compare: _ArgumentGroup) -> None:
         type=_read_between(0.0, 1.0),
         metavar="SHARE",
         help="Fail if fewer are right: 0.9 of them.",
+    )
+
+
+def _add_judge_options(compare: _ArgumentGroup) -> None:
+    """Add the options that have a model score the answers."""
+    compare.add_argument(
+        "--judge", default="", metavar="MODEL", help="Have a model score each answer, from 1 to 5."
+    )
+    compare.add_argument(
+        "--rubric",
+        default="",
+        metavar="NAME",
+        help="Saved prompt by which it judges; -T NAME after --judge is the same.",
     )
 
 

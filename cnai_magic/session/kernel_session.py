@@ -200,22 +200,12 @@ class KernelSession:
         return self._build(prompt, options, target, position, former)
 
     def _build(
-        self,
-        prompt: str,
-        options: Options,
-        target: Target,
-        position: CellPosition,
-        former: Sequence[Attempt],
+        self, prompt: str, options: Options, target: Target, position: CellPosition, former: Sequence[Attempt]
     ) -> Question:
         with self._recorder.lock.current:
+            kept = self.conversations
             return build_question(
-                prompt,
-                options,
-                target,
-                position,
-                settings=self.settings,
-                conversations=self.conversations,
-                former=former,
+                prompt, options, target, position, settings=self.settings, conversations=kept, former=former
             )
 
     def _announce(self, endpoint: Endpoint) -> None:
@@ -265,6 +255,7 @@ class KernelSession:
         self._announce(endpoint)
         client = self.servers.get_client(endpoint)
         # Late, because asyncio and SQLite come with it.
+        from .batches.judge import judge_rows
         from .batches.row_batch import RowBatch
         from .batches.row_limit import choose_limit
         from .batches.row_store import RowStore
@@ -283,7 +274,8 @@ class KernelSession:
         )
         if fresh:
             batch.forget()
-        return batch.run(choose_limit(self.spending, plan, len(batch.find_missing()), self.budget, max_cost))
+        limit = choose_limit(self.spending, plan, len(batch.find_missing()), self.budget, max_cost)
+        return batch.run(limit).use_judge(partial(judge_rows, self.ask_rows, prompts))
 
     def compare(
         self,
@@ -300,6 +292,7 @@ class KernelSession:
         Raises the CnaiError for which nothing was sent. After an interrupt what came is in `undecided`.
         """
         from .batches.compare import compare
+        from .batches.judge import judge_comparison
 
         endpoint = self.resolve_endpoint()
 
@@ -321,6 +314,7 @@ class KernelSession:
             view=view,
             announce=partial(self._announce, endpoint),
             keep=partial(setattr, self, "undecided"),
+            judge=partial(judge_comparison, self.ask_rows),
         )
 
     # -- servers --------------------------------------------------------------------------------

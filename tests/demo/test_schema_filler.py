@@ -9,6 +9,7 @@ import pytest
 
 from cnai_magic.api.json_format import response_format
 from cnai_magic.chat.json_answer import read_json
+from cnai_magic.chat.judging import Judged, build_judge_prompts, build_score_schema
 from cnai_magic.chat.schemas import find_schema
 from cnai_magic.demo import DemoMessage, DemoRequest, answer
 
@@ -88,3 +89,22 @@ def test_what_is_not_known_is_said_in_a_text_and_not_invented() -> None:
 )
 def test_any_schema_has_an_end(schema: dict[str, Any]) -> None:
     assert isinstance(json.dumps(fill(PEOPLE, schema)), str)
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "scores", "reason"),
+    [
+        ("What is 12 * 12?", ["12 * 12 = 144", "Give me 5!"], [5, 1], "It has 1 of the 1 words"),
+        ("Why is there anything?", ["yes", "[answer_1 00000000]"], [3, 3], "and so no opinion"),
+        ("12 乘以 12 等于多少？", ["答案是 144", "不知道"], [5, 1], "个在此回答中"),
+    ],
+)
+def test_answers_are_judged_by_its_own_answer_and_the_reason_says_so(
+    question: str, answers: list[str], scores: list[int], reason: str
+) -> None:
+    in_order, turned = (
+        fill(prompt, build_score_schema(2)) for prompt in build_judge_prompts(Judged(question, answers), None)
+    )
+    assert [in_order[name]["score"] for name in ("answer_1", "answer_2")] == scores
+    assert [turned[name]["score"] for name in ("answer_2", "answer_1")] == scores
+    assert reason in in_order["answer_1"]["reason"]

@@ -60,6 +60,8 @@ def kernel(tmp_path_factory: pytest.TempPathFactory, server: ScriptedServer) -> 
         ("%%cnai --new --on|\nbody", ["%%cnai --new --once"]),
         ("\n\n%%cnai --on|\nbody", ["%%cnai --once"]),
         ("%%cnai -T re", ["%%cnai -T review"]),
+        ("%%cnai --judge deepseek-c", ["%%cnai --judge deepseek-chat"]),
+        ("%%cnai --rubric re", ["%%cnai --rubric review"]),
         ("%%cnai -o sal", ["%%cnai -o salary", "%%cnai -o sales_table"]),
         ("%%cnai --see ", ["%%cnai --see above"]),
         ("%cnai_models deepseek-c", ["%cnai_models deepseek-chat"]),

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...api.interrupts import defer_interrupts
-from ...api.messages import ChatRequest
+from ...api.messages import ChatRequest, Message
 from ...api.parameters import BY_NAME, ParameterValue
 from ...chat.comparison import ComparedAnswer, Comparison
+from ...chat.judging import Judgement, JudgeOptions, Score
 from ...errors import BudgetError, CnaiError, InputError
 from ...money.budget import Limits, TokenBudget
 from ...money.spending import Spending
@@ -41,6 +42,9 @@ _NOT_VARIED = ("schema", "tools", "prefix", "extra", "logprobs")
 _PRICE_PATIENCE = 10.0
 # What each answer may have at most, tried in turn until all of them fit a budget.
 _SHARES = (None, 4096, 2048, 1024, 512, 256, 128)
+
+
+_Judged = tuple[list[Score | None], Judgement]
 
 
 class Ways(NamedTuple):
@@ -77,11 +81,13 @@ def compare(
     view: BatchView,
     announce: Callable[[], None],
     keep: Callable[[Comparison], None],
+    judge: Callable[[Sequence[Message], Sequence[str | None], JudgeOptions], _Judged],
 ) -> Comparison:
     """Ask a question in several ways at once, `keep` the answers and return them; see KernelSession.compare.
 
     `build` makes the question for a model with some parameters, `announce` says what a person should know of
-    the server before anything is sent. An interrupt is raised after what came is kept.
+    the server before anything is sent, `judge` has answers to messages judged. An interrupt is raised after
+    what came is kept.
     """
     variants = _list_variants(ways)
     questions = [build(each.model, each.varied) for each in variants]
@@ -94,7 +100,10 @@ def compare(
             _build_answer(column, outcomes.by_number.get(column.number), stopped, recorder)
             for column in columns
         ]
-        comparison = Comparison(answers, partial(recorder.keep, questions[0]))
+        first = questions[0]
+        comparison = Comparison(
+            answers, partial(recorder.keep, first), partial(judge, first.request.messages)
+        )
         keep(comparison)
         return comparison
 

@@ -12,7 +12,7 @@ from ...next_steps import limit_cost
 from .batch_question import BatchLimit
 from .row_plan import RowPlan
 
-__all__ = ["MOST_WITHOUT_LIMIT", "choose_limit"]
+__all__ = ["MOST_WITHOUT_LIMIT", "choose_limit", "read_max_cost"]
 
 MOST_WITHOUT_LIMIT = 200
 """More requests than this need a limit of what they cost."""
@@ -27,18 +27,14 @@ def choose_limit(
 ) -> BatchLimit:
     """Return the limit of a batch that is about to ask so many of the requests of a plan.
 
-    `budget` is the kernel's in nano-USD, `max_cost` an amount in USD, "off", or None where none is given.
+    `budget` is the kernel's in nano-USD, `max_cost` is as for `read_max_cost`.
     Waits for the price. Raises InputError where there is no limit, and there are too many requests for that.
     """
-    off = isinstance(max_cost, str) and max_cost.strip().lower() in _OFF
-    own = None
-    if max_cost is not None and not off:
-        own = Budget(SpendBook(), lambda line: None)
-        own.kernel.limit = _read_cost(max_cost)
-        own.models = spending.budget.models
+    given = read_max_cost(spending, max_cost)
+    own = given if isinstance(given, Budget) else None
     limits = spending.find_limits(budget)
     plan.question.lookup.look_up(_PRICE_PATIENCE)
-    if missing > MOST_WITHOUT_LIMIT and not (off or own or limits) and not _costs_nothing(plan):
+    if missing > MOST_WITHOUT_LIMIT and not (given or limits) and not _costs_nothing(plan):
         tokens, cost = plan.estimate()
         prompts = f"their prompts have ≈{tokens:,} tokens"
         raise InputError(
@@ -49,6 +45,21 @@ def choose_limit(
             next_step=limit_cost(),
         )
     return BatchLimit(limits, own)
+
+
+def read_max_cost(spending: Spending, max_cost: object) -> Budget | str | None:
+    """Return what several batches may spend together: an amount in USD as a budget, "off", or None.
+
+    A budget is returned as it is. Raises InputError for what is not an amount.
+    """
+    if max_cost is None or isinstance(max_cost, Budget):
+        return max_cost
+    if isinstance(max_cost, str) and max_cost.strip().lower() in _OFF:
+        return "off"
+    own = Budget(SpendBook(), lambda line: None)
+    own.kernel.limit = _read_cost(max_cost)
+    own.models = spending.budget.models
+    return own
 
 
 def _read_cost(max_cost: object) -> int:

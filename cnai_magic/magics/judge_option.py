@@ -1,0 +1,89 @@
+"""What `--judge` does: have a model score the answers to rows, and those of a comparison."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from ..chat.answers import Answers
+from ..chat.comparison import Comparison
+from ..chat.judging import JudgeOptions
+from ..errors import CnaiError, InputError
+from ..languages import say
+from ..redaction import to_one_line
+from ..session.batches.judge import build_judge_options
+from .prompts import find_prompt
+from .rendering import render
+from .shell_session import ShellSession
+
+__all__ = ["judge_answers", "name_rubric", "read_judge"]
+
+_Judged = TypeVar("_Judged", Answers, Comparison)
+_TEMPLATE = ("-T", "--template")
+
+
+def name_rubric(words: Sequence[str]) -> list[str]:
+    """Return the words of a line in which the saved prompt after --judge is the judge's: --rubric."""
+    named, after = list(words), False
+    for place, word in enumerate(named):
+        after = after or word.partition("=")[0] == "--judge"
+        option = next((each for each in _TEMPLATE if after and word.startswith(each)), None)
+        if option is not None:
+            value = word.removeprefix(option).removeprefix("=")
+            named[place] = f"--rubric={value}" if value else "--rubric"
+            break
+    return named
+
+
+def read_judge(
+    shell_session: ShellSession, arguments: Namespace, max_cost: object = None
+) -> JudgeOptions | None:
+    """Return who judges and how, None for nobody; raises InputError for what cannot judge.
+
+    `max_cost` is what rows and judge may cost together.
+    """
+    if not arguments.judge:
+        if arguments.rubric:
+            raise InputError("--rubric has no judge", next_step="name its model: --judge MODEL")
+        return None
+    options = JudgeOptions(
+        arguments.judge,
+        parallel=arguments.parallel,
+        max_cost=max_cost,
+        fresh=arguments.fresh or not arguments.over,
+    )
+    if arguments.rubric:
+        saved = find_prompt(shell_session, arguments.rubric)
+        text = "\n\n".join(filter(None, [saved.system, "".join(saved.around_input("")).strip()]))
+        rubric = render(shell_session, text, saved.variables).text
+        options = replace(options, rubric=rubric, parameters=saved.parameters)
+    asked = replace(build_judge_options(options, 1), once=True)
+    shell_session.session.prepare("?", asked)  # before anything is sent
+    return options
+
+
+def judge_answers(
+    answers: _Judged,
+    options: JudgeOptions | None,
+    show: Callable[[Any], None] = lambda progress: None,
+) -> _Judged:
+    """Return the answers with the scores of a judge; where it fails they are as they were, and it is said.
+
+    `show` is called with the progress.
+    """
+    if options is None or not _is_whole(answers):
+        return answers
+    try:
+        return answers.judge_with(replace(options, show=show))
+    except CnaiError as error:
+        say(to_one_line(f"The judge failed, and the answers are as they came: {error}"))
+        return answers
+
+
+def _is_whole(answers: Answers | Comparison) -> bool:
+    """Return whether there are answers to judge, and nothing has stopped the requests."""
+    if isinstance(answers, Comparison):
+        return bool(answers.replies)
+    return answers.stopped is None and len(answers) > len(answers.failed)

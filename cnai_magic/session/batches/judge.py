@@ -1,0 +1,101 @@
+"""Has a model judge answers: its requests are rows of a batch, with the same limits, retries and repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ...api.messages import Message
+from ...chat.answers import Answers
+from ...chat.judging import (
+    SYSTEM,
+    Judged,
+    Judgement,
+    JudgeOptions,
+    Score,
+    build_judge_prompts,
+    build_score_schema,
+    join_scores,
+)
+from ...errors import InputError
+from ..question import Options
+
+_AskRows = Callable[..., Answers]
+
+__all__ = ["build_judge_options", "judge_comparison", "judge_rows"]
+
+
+def judge_rows(
+    ask_rows: _AskRows, prompts: Sequence[str], answers: Sequence[str | None], options: JudgeOptions
+) -> tuple[list[Score | None], Judgement]:
+    """Return the scores of answers to as many prompts, None where there is no answer, or no score.
+
+    `ask_rows` is that of `KernelSession`.
+    """
+    places = [place for place, answer in enumerate(answers) if answer is not None]
+    judged = [Judged(prompts[place], [answers[place] or ""]) for place in places]
+    found, judgement = _judge(ask_rows, judged, options)
+    scores: list[Score | None] = [None] * len(answers)
+    for place, (score,) in zip(places, found, strict=True):
+        scores[place] = score
+    return scores, judgement
+
+
+def judge_comparison(
+    ask_rows: _AskRows,
+    messages: Sequence[Message],
+    answers: Sequence[str | None],
+    options: JudgeOptions,
+) -> tuple[list[Score | None], Judgement]:
+    """Return the scores of several answers to one question, the last of `messages`; see `judge_rows`."""
+    *before, question = (message for message in messages if message.role != "system")
+    told = "\n\n".join(f"{message.role}: {message.text}" for message in before)
+    there = [answer for answer in answers if answer is not None]
+    (found,), judgement = _judge(ask_rows, [Judged(question.text, there, told)], options)
+    scores = iter(found)
+    return [None if answer is None else next(scores) for answer in answers], judgement
+
+
+def build_judge_options(options: JudgeOptions, answers: int) -> Options:
+    """Return the options of a judge's requests about so many answers each."""
+    parameters = {**options.parameters, "schema": build_score_schema(answers)}
+    return Options(model=options.model, system=SYSTEM, parameters=parameters)
+
+
+def _judge(
+    ask_rows: _AskRows, judged: Sequence[Judged], options: JudgeOptions
+) -> tuple[list[list[Score | None]], Judgement]:
+    """Ask about questions that have as many answers each; return the scores of each."""
+    if not judged or not judged[0].answers:
+        raise InputError("there is no answer to judge", why="each request failed")
+    asked = [build_judge_prompts(each, options.rubric) for each in judged]
+    prompts = [prompt for each in asked for prompt in each]
+    replies = ask_rows(
+        prompts,
+        prompts,
+        build_judge_options(options, len(judged[0].answers)),
+        parallel=options.parallel,
+        max_cost=options.max_cost,
+        fresh=options.fresh,
+        show=options.show,
+    )
+    came = iter(replies)
+    scores = []
+    for each, own in zip(judged, asked, strict=True):
+        data = [reply.data if reply.error is None else None for reply in (next(came) for _ in own)]
+        scores.append(list(join_scores(data, len(each.answers))))
+    given = [score for score in _flatten(scores) if score is not None]
+    failed = replies.failed
+    return scores, Judgement(
+        options.model,
+        replies.cost,
+        any(reply.demo for reply in replies),
+        len(prompts),
+        len(failed),
+        failed[0].error if failed else None,
+        len(given),
+        sum(score.differs for score in given),
+    )
+
+
+def _flatten(scores: Iterable[Iterable[Score | None]]) -> Iterable[Score | None]:
+    return (score for each in scores for score in each)
