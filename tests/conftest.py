@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,8 @@ from tests.servers import ScriptedServer
 _BROWSER = "tests/browser/"
 
 # jsonschema, and nbformat with it, would build its grammar at each start for 1.5 s; notebooks hold no IRIs.
-sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+_GRAMMAR = "rfc3987_syntax"
+sys.modules[_GRAMMAR] = None  # type: ignore[assignment]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,6 +54,16 @@ def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def no_grammar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave it out of the kernels and servers that tests start, too."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / f"{_GRAMMAR}.py").write_text("raise ImportError\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def english() -> Iterator[None]:
     """Speak English, whatever the person speaks."""
     with pytest.MonkeyPatch.context() as patch:
@@ -73,14 +85,19 @@ def hours_from_midnight() -> Iterator[None]:
     time.tzset()
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tests' homes: a `tmp_path` for each of some thousand tests would take longer."""
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the person's own settings, keys, proxies and folders."""
     for name in list(os.environ):
         if name.startswith(("CNAI_", "OPENAI_", "JPY_", "PYTHONWARNINGS")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir()
+    home = Path(tempfile.mkdtemp(dir=homes))
     folders = {
         "HOME": home,
         "XDG_DATA_HOME": home / "data",

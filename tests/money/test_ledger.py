@@ -387,18 +387,18 @@ def test_it_is_written_ahead_and_to_the_disk(ledger: Ledger, path: Path) -> None
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_the_default_place_is_the_user_s_data_folder(tmp_path: Path) -> None:
+def test_the_default_place_is_the_user_s_data_folder() -> None:
     assert find_default_path().parts[-2:] == ("cnai_magic", "ledger.sqlite3")
     if sys.platform == "linux":
-        assert find_default_path() == tmp_path / "home" / "data" / "cnai_magic" / "ledger.sqlite3"
+        assert find_default_path() == Path.home() / "data" / "cnai_magic" / "ledger.sqlite3"
 
 
 @POSIX
-def test_a_path_may_begin_with_the_home_folder(tmp_path: Path) -> None:
+def test_a_path_may_begin_with_the_home_folder() -> None:
     ledger = Ledger(Path("~/kept/ledger.sqlite3"))
     ledger.add(charge())
     ledger.close()
-    assert (tmp_path / "home" / "kept" / "ledger.sqlite3").is_file()
+    assert (Path.home() / "kept" / "ledger.sqlite3").is_file()
 
 
 def test_a_relative_path_is_meant_from_where_it_was_given(
@@ -406,7 +406,7 @@ def test_a_relative_path_is_meant_from_where_it_was_given(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ledger = Ledger(Path(":memory:"))
-    monkeypatch.chdir(tmp_path / "home")
+    monkeypatch.chdir(Path.home())
     ledger.add(charge())
     ledger.close()
     assert (tmp_path / ":memory:").is_file()

@@ -22,7 +22,7 @@ from cnai_magic.notebook.files import read_text, write_new
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir() if each.name != "home")
+    return sorted(each.name for each in folder.iterdir())
 
 
 def mode(path: Path) -> int:
@@ -151,9 +151,9 @@ def test_force_writes_through_a_link_that_leads_nowhere_yet_and_without_it_the_n
     assert link.is_symlink()
 
 
-def test_the_home_folder_is_expanded(tmp_path: Path) -> None:
+def test_the_home_folder_is_expanded() -> None:
     write_new(Path("~/chat.md"), b"x")
-    assert (tmp_path / "home" / "chat.md").read_bytes() == b"x"
+    assert (Path.home() / "chat.md").read_bytes() == b"x"
     assert read_text(Path("~/chat.md")) == "x"
 
 
