@@ -146,6 +146,11 @@ class EditedNotebook:
         messages = self.server.requests[-1].json()["messages"]
         return [each["content"] for each in messages if each["role"] == "user"]
 
+    def sent_system(self) -> str | None:
+        """Return the system message of the last request, None where it has none."""
+        messages = self.server.requests[-1].json()["messages"]
+        return next((each["content"] for each in messages if each["role"] == "system"), None)
+
     # -- edits --------------------------------------------------------------------------------------
 
     def _change(self, cells: Sequence[Cell]) -> None:

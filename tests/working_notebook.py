@@ -80,6 +80,7 @@ class WorkingNotebook:
     def run(self, cell: str, *steps: Step) -> bool:
         """Run a cell; return whether all of it succeeded."""
         run = CellRun(object(), cell)
+        self.session.cells.begin_run(run)
         outputs = self.outputs[cell] = {}
         succeeded = False
         try:
@@ -134,7 +135,7 @@ class WorkingNotebook:
 
     def _command(self, run: CellRun, outputs: dict[str, dict[str, Any]], line: str) -> None:
         position = run.count_command()
-        shown = run_chat_command(self.session, line, lambda: None, position=position)
+        shown = run_chat_command(self.session, line, lambda: None, position=position, asked=run.asked)
         data, about = Recorded.of(shown)._repr_mimebundle_()
         name = f"command {position.index_in_cell}"
         outputs[name] = {"data": data, "metadata": json.loads(json.dumps(about))}

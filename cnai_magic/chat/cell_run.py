@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from .conversations import Conversations
 from .order import CellPosition
+from .system_commands import end_run
 
 __all__ = ["CellOutput", "CellRun"]
 
@@ -62,12 +63,13 @@ class CellRun:
         self.outputs.append(CellOutput(display_id, shown))
 
     def end(self, conversations: Conversations, *, succeeded: bool = True) -> None:
-        """Detach the turns that the cell no longer asks, now that all of it ran.
+        """Detach the turns that the cell no longer asks, and what it no longer sets, now that all of it ran.
 
         Where it failed, or a question had no answer, the cell keeps its turns, with their former answers.
         """
         if self.cell is None:
             return
+        end_run(conversations, self.cell, succeeded=succeeded)
         if succeeded and self.asked == len(self.answered) + self.outside:
             conversations.end_of_cell(self.cell, self.answered)
         for conversation, turn in conversations.find_turns(self.cell):

@@ -12,46 +12,31 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
 
-from ..api.message_parts import Content, KeptImage
+from ..api.message_parts import Content
 from ..api.messages import Message
 from ..errors import InputError
 from ..next_steps import list_turns
 from .attempt import Attempt
+from .context import Context, count_lost_images
 from .order import UNKNOWN_ORDER, CellPosition, Document, arrange
 from .rating import Rating
 from .reply import join_messages
 from .staleness import digest_turns, list_stale
+from .system_message import SystemMessage, find_in_force
 from .turn import Turn
 
-__all__ = ["CellPosition", "Context", "KernelConversation", "Turn", "count_lost_images"]
+__all__ = ["CellPosition", "KernelConversation", "Turn"]
 
 _TICK = timedelta(microseconds=1)
 
 
-class Context(NamedTuple):
-    """What is sent with a question, and where its answer will stand.
-
-    `turn` and `attempt` count from 1. `lost_images` counts those that words stand for, because a notebook
-    did not keep them. `with_former` are the turns that are sent with a former answer, because the last run of
-    their cells had none. `chain` is the digest of the answers above, see `digest_turns`.
-    `unplaced` tells that the place of a cell is only estimated.
-    """
-
-    messages: tuple[Message, ...]
-    turn: int
-    attempt: int
-    omitted_turns: int
-    lost_images: int
-    with_former: tuple[int, ...]
-    chain: str
-    unplaced: bool
-
-
 @dataclass(slots=True, eq=False)
 class KernelConversation:
-    """Turns in order, and the system message that leads them; plain Python sees it as a `Conversation`.
+    """Turns in order, and the system messages that are sent with them; plain Python has its `Conversation`.
+
+    `system` leads it, until a command sets another one; `system_messages` are those, each in the place of its
+    command.
 
     `detached` holds the turns that their cells no longer ask: they are not sent any more, and come back with
     all attempts when they are asked again. `absent` are those whose cells were deleted from the `document`:
@@ -70,6 +55,8 @@ class KernelConversation:
     former_names: list[str] = field(default_factory=list)
     renamed_by: str | None = None
     absent: list[Turn] = field(default_factory=list)
+    system_messages: list[SystemMessage] = field(default_factory=list)
+    absent_messages: list[SystemMessage] = field(default_factory=list)
     document: Document = field(default=UNKNOWN_ORDER, repr=False)
 
     @property
@@ -88,12 +75,84 @@ class KernelConversation:
             self.rearrange()
 
     def rearrange(self) -> None:
-        """Let the turns stand as in the document, after some were added."""
-        self.turns, self.absent = arrange((*self.turns, *self.absent), self.document)
+        """Let turns and system messages stand as in the document, after some were added."""
+        every: list[Turn | SystemMessage] = [*self.turns, *self.absent]
+        every += [*self.system_messages, *self.absent_messages]
+        standing, absent = arrange(every, self.document)
+        self.turns = [each for each in standing if isinstance(each, Turn)]
+        self.absent = [each for each in absent if isinstance(each, Turn)]
+        self.system_messages = [each for each in standing if isinstance(each, SystemMessage)]
+        self.absent_messages = [each for each in absent if isinstance(each, SystemMessage)]
 
     def list_stale(self) -> list[Turn]:
         """Return the turns, in order, whose answers would be sent something else above them now."""
-        return list_stale(self.turns)
+        messages = self.list_system_messages()
+
+        def find_system(turn: Turn) -> str | None:
+            found = find_in_force(messages, turn.position, turn.order)
+            return None if found is None else found.text
+
+        return list_stale(self.turns, find_system if messages else lambda turn: None)
+
+    # -- system messages ------------------------------------------------------------------------
+
+    @property
+    def last_system(self) -> str | None:
+        """The system message of a question below all that stands here; None where none is set."""
+        last = max(self.list_system_messages(), key=lambda each: each.order, default=None)
+        return self.system if last is None else last.text
+
+    def list_system_messages(self) -> list[SystemMessage]:
+        """Return the messages that commands set here, and of the origin those above the command of a fork."""
+        if self.origin is None:
+            return self.system_messages
+        own = {each.position for each in self.system_messages if each.cell is not None}
+        theirs = self.origin.list_system_messages()
+        above = [each for each in theirs if each.position not in own and self.is_above(each)]
+        return [*above, *self.system_messages]
+
+    def find_system_message(
+        self, position: CellPosition, first_run: datetime | None = None
+    ) -> SystemMessage | None:
+        """Return the message that a command set for a question at `position`; see `context`."""
+        messages = self.list_system_messages()
+        if not messages:
+            return None
+        turn = self.turn_at(position)
+        return find_in_force(messages, position, turn.order if turn else self._order_new(position, first_run))
+
+    def find_system_of(self, turn: Turn) -> str | None:
+        """Return the system message above a turn; None where none is set."""
+        found = find_in_force(self.list_system_messages(), turn.position, turn.order)
+        return self.system if found is None else found.text
+
+    def list_set_by(self, cell: str) -> list[SystemMessage]:
+        """Return the messages that commands of a cell have set here."""
+        return [each for each in (*self.system_messages, *self.absent_messages) if each.cell == cell]
+
+    def find_set_at(self, position: CellPosition) -> SystemMessage | None:
+        """Return the message that the command at a position has set here, if it has."""
+        messages = self.list_set_by(position.cell) if position.cell is not None else ()
+        return next((each for each in messages if each.position == position), None)
+
+    def is_above(self, other: Turn | SystemMessage) -> bool:
+        """Tell whether a turn or message of the origin stands above the command that made this fork.
+
+        Where its place is unknown, those do that were there before it.
+        """
+        if self.made_at is None:  # nothing tells where it began
+            return False
+        if self.place is None:
+            return other.first_run < self.made_at
+        return (other.place, other.first_run) < (self.place, self.made_at)
+
+    @property
+    def place(self) -> int | None:
+        """The place of the command that began it, None where it is unknown."""
+        by = self.begun_by
+        return None if by is None or by.cell is None else self.document.places.get(by.cell)
+
+    # -- forks ----------------------------------------------------------------------------------
 
     @property
     def is_fork(self) -> bool:
@@ -102,12 +161,12 @@ class KernelConversation:
 
     def is_fork_of(self, other: KernelConversation) -> bool:
         """Tell whether this was forked from another one, or from a fork of it."""
-        return any(each is other for each in self._follow_origins())
+        return any(each is other for each in self.follow_origins())
 
-    def took_over(self, other: KernelConversation, turn: Turn) -> bool:
-        """Tell whether this is a fork of another one, made after a cell had its turn there."""
+    def took_over(self, other: KernelConversation, turn: Turn | SystemMessage) -> bool:
+        """Tell whether this is a fork of another one, made after a cell had its turn or message there."""
         made = None
-        for each in (self, *self._follow_origins()):
+        for each in (self, *self.follow_origins()):
             if each is other:
                 return self is not other and (made is None or turn.first_run < made)
             made = each.made_at
@@ -115,14 +174,15 @@ class KernelConversation:
 
     def is_kin_of(self, other: KernelConversation) -> bool:
         """Tell whether two conversations have a beginning in common."""
-        return [self, *self._follow_origins()][-1] is [other, *other._follow_origins()][-1]
+        return [self, *self.follow_origins()][-1] is [other, *other.follow_origins()][-1]
 
     @property
     def depth(self) -> int:
         """How many forks led to it."""
-        return len(list(self._follow_origins()))
+        return len(list(self.follow_origins()))
 
-    def _follow_origins(self) -> Iterator[KernelConversation]:
+    def follow_origins(self) -> Iterator[KernelConversation]:
+        """Yield the one that it was forked from, the one that this was forked from, and so on."""
         origin = self.origin
         while origin is not None:
             yield origin
@@ -148,11 +208,13 @@ class KernelConversation:
         first_run: datetime | None = None,
         *,
         system: str = "",
+        set_system: str | None = None,
         history_tokens: int = 0,
     ) -> Context:
         """Return what is sent with a question at `position`: the turns before its own, which may be new.
 
-        `first_run` is when its cell first ran; None is after all that stands here. See `messages`.
+        `first_run` is when its cell first ran; None is after all that stands here. `system` is the system
+        message that is sent; `set_system` is the one that a command set, or OWN_SYSTEM. See `messages`.
         """
         turn = self.turn_at(position)
         order = turn.order if turn else self._order_new(position, first_run)
@@ -167,7 +229,7 @@ class KernelConversation:
             omitted_turns=omitted_turns,
             lost_images=count_lost_images(sent, prompt),
             with_former=tuple(number for number, each in enumerate(sent, omitted_turns + 1) if each.failed),
-            chain=digest_turns(self.turns[:before]),
+            chain=digest_turns(self.turns[:before], set_system),
             unplaced=self._is_unplaced(position),
         )
 
@@ -184,7 +246,9 @@ class KernelConversation:
 
     def _order_new(self, position: CellPosition, first_run: datetime | None) -> tuple[int, datetime, int]:
         """Return what orders a new turn at `position`, next to the other turns of its cell if it has any."""
-        place = self.document.places.get(position.cell or "", self.turns[-1].place if self.turns else 0)
+        places = [each.place for each in self.turns[-1:]] + [each.place for each in self.system_messages]
+        lowest = max(places, default=0)
+        place = self.document.places.get(position.cell or "", lowest)
         if position.is_asked_again:
             detached = self.detached.get(position)
             known = [detached] if detached is not None else self.every_turn
@@ -264,33 +328,6 @@ class KernelConversation:
             appended=turn.position.kind == "append",
         )
 
-    def remember(self, position: CellPosition, saved: Iterable[Attempt]) -> None:
-        """Keep what a notebook's file holds of the turn at `position`, where no such turn is known.
-
-        These are earlier attempts for whoever asks there again: they are not sent.
-        """
-        if not position.is_asked_again or self.turn_at(position) is not None or position in self.detached:
-            return
-        known = {turn.id for turn in self.every_turn}
-        found = {
-            each.id: replace(each, others=())
-            for attempt in saved
-            for each in (*attempt.others, attempt)
-            if attempt.index_in_cell == position.index_in_cell
-            and not attempt.appended
-            and (each.conversation, each.turn_id in known) == (self.name, False)
-            and each.turn
-            and each.reply.text
-            and not each.reply.failed
-        }
-        if found:
-            attempts = sorted(found.values(), key=lambda each: (each.number, each.reply.started))
-            first = [each.first_run for each in attempts if each.first_run is not None]
-            turn = Turn(position, attempts, len(attempts) - 1, attempts[-1].turn_id)
-            turn.first_run = min(first, default=turn.first_run)
-            turn.note_asked(*(each.reply.started for each in attempts))
-            self.detached[position] = turn
-
     def reinstate(self, position: CellPosition, attempt: Attempt) -> Turn:
         """Put an answer that was saved in its place again, with its number and its other attempts."""
         turn, index = self.stand(position, attempt.first_run, attempt.turn_id)
@@ -348,17 +385,7 @@ class KernelConversation:
         own = [turn for turn in (*self.turns, *self.absent) if turn.first_run != made]
         self.turns, self.absent = [*turns, *own], []
         self.rearrange()
-        self.system, self.made_at = other.system, made
-
-
-def count_lost_images(turns: Iterable[Turn], prompt: Content) -> int:
-    """Return how many images of turns and of a question words stand for, as a notebook did not keep them."""
-    # Most are text alone, and a long conversation has many.
-    contents = [turn.attempts[turn.current].reply.prompt_parts for turn in turns]
-    asked = () if isinstance(prompt, str) else prompt
-    return sum(
-        isinstance(part, KeptImage) for content in (*filter(None, contents), asked) for part in content
-    )
+        self.system, self.made_at = other.last_system, made
 
 
 def _of_cell(turns: Iterable[Turn], cell: str | None) -> list[Turn]:

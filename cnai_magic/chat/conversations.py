@@ -86,14 +86,19 @@ class Conversations:
     def arrange(self, document: Document) -> None:
         """Let all turns stand as in a document; nothing is done where it is the one that is known."""
         self.document = document
-        for each in self:
+        for each in self.list_with_origins():
             each.arrange(document)
 
     def rearrange(self) -> None:
         """Let all turns stand as in the document, after some were added."""
-        for each in self:
+        for each in self.list_with_origins():
             each.document = self.document
             each.rearrange()
+
+    def list_with_origins(self) -> list[KernelConversation]:
+        """Return all conversations, then the deleted ones from which any of them was forked."""
+        every = dict.fromkeys(self)
+        return list(every | dict.fromkeys(each for fork in self for each in fork.follow_origins()))
 
     # -- which one is asked ---------------------------------------------------------------------
 
@@ -293,7 +298,7 @@ class Conversations:
     def is_unused(self, name: str) -> bool:
         """Tell whether nothing was done with the conversation of this name."""
         found = self._named.get(name)
-        if found is None or found.system is not None:
+        if found is None or found.system is not None or found.system_messages or found.absent_messages:
             return False
         return not (found.every_turn or found.begun_by or found.made_at or found.former_names)
 

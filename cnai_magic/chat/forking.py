@@ -46,16 +46,15 @@ def fork_again(old: KernelConversation, at: int | None, kin: Iterable[KernelConv
     origin, made = old.origin, old.made_at
     assert origin is not None, "only a fork is forked again"
     assert made is not None, "a fork was made"
-    is_above = _find_above(old, made)
-    if at and at > sum(map(is_above, origin.turns)):
+    if at and at > sum(map(old.is_above, origin.turns)):
         origin.turn(at)
     forks = [each for each in kin if each.is_fork_of(origin)]
-    returned = _take_back(origin, forks, made, is_above)
+    returned = _take_back(origin, forks, made, old.is_above)
     shared = {turn.id for turn in origin.every_turn}
 
     def is_own(turn: Turn) -> bool:
         """Tell whether a turn of the fork was asked in it alone, or below its command."""
-        if not is_above(turn):
+        if not old.is_above(turn):
             return turn.asked is not None
         return turn.first_run >= made and turn.id not in shared
 
@@ -78,10 +77,9 @@ def fork_again(old: KernelConversation, at: int | None, kin: Iterable[KernelConv
 
 def _begin(new: KernelConversation, origin: KernelConversation, at: int | None, made: datetime) -> None:
     """Let a fork have the turns of its origin that stand above its command, or the first `at`."""
-    is_above = _find_above(new, made)
     # A number counts what the document shows now.
-    counted = at is not None and _find_place(new) is not None
-    shared = [turn for turn in origin.turns if counted or is_above(turn)][:at]
+    counted = at is not None and new.place is not None
+    shared = [turn for turn in origin.turns if counted or new.is_above(turn)][:at]
     taken = {turn.id for turn in shared}
     new.turns, new.absent = [turn.copy() for turn in shared], []
     # The others come back with their attempts where their cells are asked in the fork.
@@ -90,23 +88,6 @@ def _begin(new: KernelConversation, origin: KernelConversation, at: int | None, 
         for turn in origin.turns
         if turn.id not in taken and turn.position.is_asked_again and turn.first_run < made
     }
-
-
-def _find_place(new: KernelConversation) -> int | None:
-    """Return the place of the command that made a fork, None where it is unknown."""
-    by = new.begun_by
-    return None if by is None or by.cell is None else new.document.places.get(by.cell)
-
-
-def _find_above(new: KernelConversation, made: datetime) -> Callable[[Turn], bool]:
-    """Return what tells whether a turn stands above the command that made a fork.
-
-    Where its place is unknown, those do that were first asked before it.
-    """
-    place = _find_place(new)
-    if place is None:
-        return lambda turn: turn.first_run < made
-    return lambda turn: (turn.place, turn.first_run) < (place, made)
 
 
 def _take_back(

@@ -53,25 +53,33 @@ class Transcript:
         turns = list(enumerate(conversation.turns, 1))
         self._turns = turns if index is None else turns[index : index + 1]
         self._name = conversation.name
-        self._system = conversation.system
+        sent = [conversation.find_system_of(turn) for _, turn in self._turns] or [conversation.last_system]
+        # Each where it is another one than above.
+        pairs = zip([None, *sent], sent, strict=False)
+        self._systems = [None if now == above else now for above, now in pairs]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         title = translate(f"Conversation {clean(self._name)}")
         markdown = [f"**{escape_markdown(title)}**"]
         plain = [title]
-        if self._system:
-            markdown.append(f"*{translate('System:')}*\n\n{write_markdown(keep_lines(clean(self._system)))}")
-            plain.append(f"{translate('System:')} {clean(self._system)}")
         if not self._turns:
+            self._write_system(self._systems[0], markdown, plain)
             markdown.append(translate("It has no turns yet."))
             plain.append(translate("It has no turns yet."))
-        for number, turn in self._turns:
+        for (number, turn), system in zip(self._turns, self._systems, strict=False):
+            self._write_system(system, markdown, plain)
             answer = build_texts(turn.reply, turn.reply.summary)
             prompt = clean(turn.reply.prompt)
             question = write_markdown(f"**{number}.**\n\n{keep_lines(prompt)}", quoted=True)
             markdown += [question, answer["text/markdown"]]
             plain += [f"[{number}] {prompt}", answer["text/plain"]]
         return {"text/markdown": "\n\n".join(markdown), "text/plain": "\n\n".join(plain)}
+
+    @staticmethod
+    def _write_system(system: str | None, markdown: list[str], plain: list[str]) -> None:
+        if system:
+            markdown.append(f"*{translate('System:')}*\n\n{write_markdown(keep_lines(clean(system)))}")
+            plain.append(f"{translate('System:')} {clean(system)}")
 
     def __repr__(self) -> str:
         return self._repr_mimebundle_()["text/plain"]

@@ -126,7 +126,8 @@ def build_conversations_table(conversations: Conversations) -> Table:
         last = each.turns[-1].reply.prompt if each.turns else ""
         attempts = sum(len(turn.attempts) for turn in each.turns)
         mark = "in use" if each.name == conversations.current else ""
-        rows.append([each.name, len(each.turns), attempts, _shorten(each.system or ""), _shorten(last), mark])
+        texts = _shorten(each.last_system or ""), _shorten(last)
+        rows.append([each.name, len(each.turns), attempts, *texts, mark])
     headings = ["Conversation", "Turns", "Answers", "System", "Last question", ""]
     # Where each question was answered once, and nothing was said beforehand, the columns would say nothing.
     shown = {"Answers": any(row[1] != row[2] for row in rows), "System": any(row[3] for row in rows)}

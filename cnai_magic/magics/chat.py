@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ..chat.order import CellPosition
+from ..chat.system_commands import set_system
 from ..display.final import Transcript
 from ..display.line import Line
 from ..display.outputs import change_output
@@ -17,6 +19,7 @@ from ..display.versions import Versions
 from ..errors import InputError
 from ..nearest import suggest_name
 from ..notebook.record import format_time
+from ..redaction import hide_keys
 from .arguments import split_words
 from .chat_changes import Command, count_turns, describe_beginning
 from .chat_files import export, import_, restore
@@ -24,6 +27,7 @@ from .chat_rating import rate
 from .parsers import build_chat_parsers
 
 if TYPE_CHECKING:
+    from ..chat.conversation import KernelConversation
     from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
@@ -62,11 +66,11 @@ def list_chat_commands() -> list[str]:
 
 def change_conversations(shell_session: ShellSession, line: str) -> None:
     """Carry out one line of `%cnai_chat`, and show what comes of it."""
+    shell_session.identify_cell()
     shell_session.arrange()
     run = shell_session.cell.run
-    shown = run_chat_command(
-        shell_session.session, line, shell_session.file.find, position=run.count_command()
-    )
+    find = shell_session.file.find
+    shown = run_chat_command(shell_session.session, line, find, position=run.count_command(), asked=run.asked)
     display_id = uuid4().hex
     shell_session.show(shown, display_id)
     run.show(display_id, shown)
@@ -79,12 +83,14 @@ def run_chat_command(
     notebook: Callable[[], Path | None],
     *,
     position: CellPosition | None = None,
+    asked: int = 0,
 ) -> object:
     """Carry out one line of `%cnai_chat`; raises InputError for what it does not understand.
 
-    `notebook` finds the file of the notebook that runs, `position` is where in it the command stands.
+    `notebook` finds the file of the notebook that runs, `position` is where in it the command stands, below
+    so many questions `asked` in its cell.
     """
-    command = Command(session, notebook, position or CellPosition(kind="command"))
+    command = Command(session, notebook, position or CellPosition(kind="command"), asked=asked)
 
     name, rest = (*line.split(None, 1), "", "")[:2]
     name, rest = name or "list", rest.strip()
@@ -139,15 +145,28 @@ def _new(command: Command, rest: str) -> object:
 
 
 def _set_system(command: Command, rest: str) -> object:
-    conversation = command.in_use
+    position, asked = command.position, command.asked
+    if not rest:
+        conversation = command.in_use
+        found = conversation.find_system_message(replace(position, index_in_cell=asked, kind="question"))
+        text = conversation.system if found is None else found.text
+        return _show_system(conversation, command.session.settings.system if text is None else text)
     quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'"
-    if rest:
-        conversation.system = rest[1:-1] if quoted else rest
-    text = command.session.settings.system if conversation.system is None else conversation.system
-    shown = Line(
-        f"System message of {conversation.name!r}: {text}" if text else "There is no system message."
+    text = rest[1:-1] if quoted else rest
+    conversation, message = set_system(command.conversations, text, position, asked)
+    facts: dict[str, Any] = {"question": asked} if asked else {}
+    return command.record(
+        _show_system(conversation, text),
+        "system",
+        conversation.name,
+        time=message.set_at,
+        system=hide_keys(message.text),
+        **facts,
     )
-    return command.record(shown, "system", conversation.name, system=conversation.system) if rest else shown
+
+
+def _show_system(conversation: KernelConversation, text: str | None) -> Line:
+    return Line(f"System message of {conversation.name!r}: {text}" if text else "There is no system message.")
 
 
 # -- changed ------------------------------------------------------------------------------------

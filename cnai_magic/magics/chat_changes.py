@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,14 @@ class Command:
     """A command that is carried out: in which session, and from where in a notebook.
 
     `notebook` finds the file of the notebook that runs. `chosen` is the conversation that it is about, where
-    that is not the one in use.
+    that is not the one in use. In its cell it stands below so many questions `asked`.
     """
 
     session: KernelSession
     notebook: Callable[[], Path | None]
     position: CellPosition
     chosen: KernelConversation | None = None
+    asked: int = 0
 
     @property
     def conversations(self) -> Conversations:
@@ -50,12 +52,14 @@ class Command:
         conversation: str,
         *,
         changed: tuple[str, Attempt, str] | None = None,
+        time: datetime | None = None,
         **facts: Any,
     ) -> object:
         """Leave the change in the notebook too, so that it is restored with the answers."""
         facts = {"ordinal": self.position.index_in_cell, **facts}
         facts = {name: value for name, value in facts.items() if name != "ordinal" or value}
-        record = build_event_metadata(kind, conversation, time=self.conversations.clock.now(), **facts)
+        time = time or self.conversations.clock.now()
+        record = build_event_metadata(kind, conversation, time=time, **facts)
         self.session.cells.change(self.position.cell)
         return Recorded(shown, record, changed)
 

@@ -79,7 +79,7 @@ def export(command: Command, arguments: Namespace) -> object:
     else:
         text = _WRITERS[suffix](conversation)
         what = count_turns([conversation], attempts=suffix == ".ipynb")
-        empty = not conversation.turns and not conversation.system
+        empty = not conversation.turns and not conversation.last_system
     if empty:
         raise InputError(
             f"conversation {conversation.name!r} has no turns to write yet",
@@ -113,13 +113,19 @@ def _clean_texts(conversation: KernelConversation) -> KernelConversation:
         copy.attempts = [cleaned(each) for each in turn.attempts]
         return copy
 
+    system = conversation.last_system
     return replace(
         conversation,
         turns=list(map(copied, conversation.turns)),
         absent=list(map(copied, conversation.absent)),
         detached={position: copied(turn) for position, turn in conversation.detached.items()},
-        system=None if conversation.system is None else clean(conversation.system),
+        **_lead_with(None if system is None else clean(system)),
     )
+
+
+def _lead_with(system: str | None) -> dict[str, Any]:
+    """Return what a copy of a conversation has that one system message leads."""
+    return {"system": system, "system_messages": [], "origin": None}
 
 
 def _clean_message(message: Message) -> Message:
@@ -145,9 +151,10 @@ def _clean_json(value: Any) -> Any:
 
 def _set_sent_system(conversation: KernelConversation) -> KernelConversation:
     """Return the conversation with the system message that is sent, which may be that of the settings."""
-    if conversation.system is not None or not conversation.turns:
-        return conversation
-    return replace(conversation, system=conversation.turns[-1].reply.system)
+    system = conversation.last_system
+    if system is None and conversation.turns:
+        system = conversation.turns[-1].reply.system
+    return replace(conversation, **_lead_with(system))
 
 
 _WRITERS: dict[str, Callable[[KernelConversation], str]] = {

@@ -94,6 +94,7 @@ class ShellSession:
             else:
                 cells.documents.see_runs(running)
         cells.arrange()
+        cells.begin_run(self.cell.run)
 
     def see_page_order(self) -> None:
         """Let the turns stand as a request of the page tells, which runs no cell; it may tell nothing."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from ..chat.attempt import Attempt
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Removed
+from ..chat.system_message import SystemMessage
 from .saved_outputs import SavedOutputs, SavedTurn, list_all_attempts
-from .saved_state import SavedConversation, SavedPlace, SavedState
+from .saved_state import SavedConversation, SavedMessage, SavedPlace, SavedState
 from .turn_building import FoundConversation, FoundTurn
 
 __all__ = ["FoundConversations", "be_fork"]
@@ -21,15 +22,18 @@ _DEEPEST = 100
 class FoundConversations:
     """Conversations by the names that they have at a moment, the one in use, and what was taken out by then.
 
-    `notes` are lines for a person.
+    `cells` are the IDs of the cells that are there. `notes` are lines for a person.
     """
 
-    def __init__(self, outputs: SavedOutputs) -> None:
+    def __init__(self, outputs: SavedOutputs, cells: Collection[str]) -> None:
         self.by_name = {"main": FoundConversation(KernelConversation("main"))}
         self.current = "main"
         self.removed = Removed()
         self.notes: list[str] = []
-        self._answers = outputs.answers
+        self._answers, self._cells = outputs.answers, cells
+        # By when they set a message; where no output is in its own cell, the IDs have been changed.
+        self._system_cells = outputs.system_cells
+        self._keeps_ids = outputs.keeps_ids
         # The latest outputs that show or keep the turn of an ID, and an answer.
         self._turns: dict[str, SavedTurn] = {}
         self._saved: dict[str, SavedTurn] = {}
@@ -128,6 +132,7 @@ class FoundConversations:
             former_names=list(saved.former_names),
             renamed_by=saved.renamed_by,
         )
+        conversation.system_messages = list(filter(None, map(self._build_message, saved.system_messages)))
         found = FoundConversation(conversation, stated=True)
         for index, place in enumerate(saved.places):
             answer = self._answers.get(place.answer)
@@ -138,6 +143,17 @@ class FoundConversations:
                 turn.document_index = index
                 _place(turn, place, self._answers)
         return found
+
+    def _build_message(self, saved: SavedMessage) -> SystemMessage | None:
+        """Return a system message in the cell of its command, None where that is not in the notebook."""
+        position, cell = saved.position, saved.position.cell
+        if cell not in self._cells and (cell is None or not self._keeps_ids):
+            cell = self._system_cells.get(saved.set_at, cell)
+        if cell is not None and cell not in self._cells:
+            return None
+        return SystemMessage(
+            replace(position, cell=cell), saved.text, saved.first_run, saved.set_at, saved.first_question
+        )
 
     # -- the end --------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ def merge(conversations: Conversations, restored: Restored) -> None:
         known.append((theirs, mine))
         if mine is not theirs:
             _merge_turns(mine, theirs, removed)
+            _merge_system_messages(mine, theirs)
             mine.begun_by = mine.begun_by or theirs.begun_by
             mine.system = theirs.system if mine.system is None else mine.system
             mine.made_at = mine.made_at or theirs.made_at
@@ -52,6 +53,14 @@ def merge(conversations: Conversations, restored: Restored) -> None:
         if "main" not in restored.conversations:
             # It was renamed or deleted: the empty one of the start is none of the notebook's.
             conversations.discard_unused("main")
+
+
+def _merge_system_messages(mine: KernelConversation, theirs: KernelConversation) -> None:
+    own = (*mine.system_messages, *mine.absent_messages)
+    known = {each.position for each in own if each.cell is not None} | {each.set_at for each in own}
+    mine.system_messages += [
+        each for each in theirs.system_messages if each.position not in known and each.set_at not in known
+    ]
 
 
 def _merge_turns(mine: KernelConversation, theirs: KernelConversation, removed: Collection[str]) -> None:

@@ -54,8 +54,9 @@ class Event(NamedTuple):
     ("" for one that cannot be read), `returned` those that went back to the origin, and `made` when it was
     first made. A conversation is renamed to `name`; when it is deleted, `name` is in use then. `turn_id` is
     the one of a turn that was dropped, or of which `answer` was kept; an `answer` was given a `rating`.
-    `system` is the message that was set, or that the fork began with. `began` tells that the command began
-    the conversation, as the one with the number `index_in_cell` in its cell.
+    `system` is the message that was set, in its own cell from the question with the index `first_question`
+    on, or that the fork began with. `began` tells that the command began the conversation, as the one with
+    the number `index_in_cell` in its cell.
     """
 
     time: datetime
@@ -71,6 +72,7 @@ class Event(NamedTuple):
     began: bool = False
     index_in_cell: int = 0
     rating: Rating | None = None
+    first_question: int = 0
 
 
 class KeptTurn(NamedTuple):
@@ -119,7 +121,8 @@ def read_event(about: Mapping[str, Any]) -> Event:
     if kind in ("drop", "keep"):
         answer = read_name(about, "answer") if kind == "keep" else ""
         return event._replace(turn_id=read_name(about, "turn_id"), answer=answer)
-    return event._replace(system=system, made=read_time_or_none(about, "made"))
+    event = event._replace(system=system, made=read_time_or_none(about, "made"))
+    return event._replace(first_question=read_count(about, "question", 0))
 
 
 def read_rating(about: Mapping[str, Any]) -> Rating:

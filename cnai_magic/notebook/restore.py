@@ -64,7 +64,7 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
     identifiers = dict.fromkeys(each.id for each in cells if each.id is not None)
     places = {cell: place for place, cell in enumerate(identifiers, 1)}
     document = Document(places, source="file")
-    found = FoundConversations(outputs)
+    found = FoundConversations(outputs, places)
     for _, _, step in sorted(_steps(outputs, found), key=lambda each: each[:2]):
         step()
     found.link_forks()
@@ -74,11 +74,15 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
         if each.lacking:
             lacks = f"{each.conversation.name!r} lacks {each.lacking} of its turns"
             found.notes.append(f"{lacks}: {'it is' if each.lacking == 1 else 'they are'} not in the notebook")
+    filled = {name: fill(each, document) for name, each in found.by_name.items()}
+    for conversation in filled.values():
+        for origin in conversation.follow_origins():  # which may have been deleted
+            origin.arrange(document)
     notes = [*found.notes, *outputs.notes]
     if len(notes) > _MOST_NOTES:
         notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
     return Restored(
-        {name: fill(each, document) for name, each in found.by_name.items()},
+        filled,
         found.current,
         outputs.charges,
         notes,

@@ -90,9 +90,9 @@ class SavedOutputs:
 
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
     keep, `states` those of all conversations, `changes` those that commands made and
-    no state of their cell tells of, each once.
-    `changing` are the cells whose outputs tell of more than their own turns. Of all ratings of an answer, in
-    whichever output, the latest is that of the answer.
+    no state of their cell tells of, each once. `system_cells` are the cells of commands that set system
+    messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns. Of
+    all ratings of an answer, in whichever output, the latest is that of the answer.
     """
 
     def __init__(self, cells: Iterable[SavedCell]) -> None:
@@ -102,6 +102,7 @@ class SavedOutputs:
         self.changes: dict[Event, SavedChange] = {}
         self.states: list[SavedState] = []
         self.changing: set[str] = set()
+        self.system_cells: dict[datetime, str] = {}
         self._ratings: dict[str, Rating | None] = {}
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -109,7 +110,7 @@ class SavedOutputs:
         # The IDs of all answers for which there is a charge.
         self._charged: set[str] = set()
         cells = list(cells)
-        self._keeps_ids = any(map(_holds_own_output, cells))
+        self.keeps_ids = any(map(_holds_own_output, cells))
         for cell in cells:
             # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
             identifier = None if cell.id in used else cell.id
@@ -173,6 +174,8 @@ class SavedOutputs:
 
     def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
         event = _check_names(read_event(about))
+        if event.kind == "system" and cell is not None:
+            self.system_cells.setdefault(event.time, cell)
         if event.kind == "rate":
             self._rate(event.answer, event.rating)
         elif event.kind != "kept":
@@ -213,7 +216,7 @@ class SavedOutputs:
         In a file where no output is in its own cell the IDs have been changed: there none is a copy.
         """
         known = cell is not None and may_be_saved(cell) and may_be_saved(own)
-        return known and own != cell and self._keeps_ids
+        return known and own != cell and self.keeps_ids
 
     def _charge(self, attempts: Iterable[Attempt]) -> None:
         for each in attempts:

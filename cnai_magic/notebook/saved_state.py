@@ -15,13 +15,15 @@ from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations, Removed
 from ..chat.order import CellPosition
 from ..chat.rating import Rating
+from ..chat.system_message import SystemMessage
 from ..chat.turn import Turn
 from ..errors import InputError
+from ..redaction import hide_keys
 from .read_record import read_rating
 from .record import format_time, record_rating
 from .untrusted import read_count, read_flag, read_mapping, read_name, read_text, read_time, read_time_or_none
 
-__all__ = ["SavedConversation", "SavedPlace", "SavedState", "read_state", "state_record"]
+__all__ = ["SavedConversation", "SavedMessage", "SavedPlace", "SavedState", "read_state", "state_record"]
 
 _MOST = 100_000
 _KINDS: tuple[Literal["question", "append", "command"], ...] = ("question", "append", "command")
@@ -43,6 +45,16 @@ class SavedPlace(NamedTuple):
     first_run: datetime | None
 
 
+class SavedMessage(NamedTuple):
+    """A system message that a command set; the facts are those of `SystemMessage`."""
+
+    position: CellPosition
+    text: str
+    first_run: datetime
+    set_at: datetime
+    first_question: int
+
+
 class SavedConversation(NamedTuple):
     """A conversation; `origin` is the index of the one it was forked from, which may be `deleted`."""
 
@@ -55,6 +67,7 @@ class SavedConversation(NamedTuple):
     former_names: tuple[str, ...]
     renamed_by: str | None
     deleted: bool
+    system_messages: tuple[SavedMessage, ...]
 
 
 class SavedState(NamedTuple):
@@ -79,11 +92,8 @@ class SavedState(NamedTuple):
 
 def state_record(conversations: Conversations, most_attempts: int) -> dict[str, Any]:
     """Return the state of conversations, with at most `most_attempts` earlier ones of a turn."""
-    every = list(conversations)
-    for each in every:
-        # A deleted conversation is still what its forks have in common.
-        if each.origin is not None and not any(each.origin is known for known in every):
-            every.append(each.origin)
+    # A deleted conversation is still what its forks have in common.
+    every = conversations.list_with_origins()
     standing = set(map(id, conversations))
     index = {id(each): number for number, each in enumerate(every)}
     removed = conversations.removed
@@ -140,7 +150,21 @@ def _deleted(conversation: KernelConversation, index: Mapping[int, int]) -> dict
     about = {"name": conversation.name, "deleted": True}
     if conversation.origin is not None:
         about["origin"] = index[id(conversation.origin)]
-    return {**about, **_unless_empty(made=_time(conversation.made_at))}
+    messages = (*conversation.system_messages, *conversation.absent_messages)
+    return {
+        **about,
+        **_unless_empty(made=_time(conversation.made_at), system_messages=list(map(_message, messages))),
+    }
+
+
+def _message(message: SystemMessage) -> dict[str, Any]:
+    return {
+        **_position(message.position),
+        "system": hide_keys(message.text),
+        "first_run": format_time(message.first_run),
+        "time": format_time(message.set_at),
+        **({"question": message.first_question} if message.first_question else {}),
+    }
 
 
 def _is_imported(conversation: KernelConversation) -> bool:
@@ -200,6 +224,17 @@ def _read_conversation(about: Mapping[str, Any]) -> SavedConversation:
         tuple(_read_names(about, "former_names")),
         read_name(about, "renamed_by", "") or None,
         read_flag(about, "deleted"),
+        tuple(_read_message(read_mapping(each)) for each in _read_list(about, "system_messages")),
+    )
+
+
+def _read_message(about: Mapping[str, Any]) -> SavedMessage:
+    return SavedMessage(
+        _read_position(about),
+        read_text(about, "system"),
+        read_time(about, "first_run"),
+        read_time(about, "time"),
+        read_count(about, "question", 0),
     )
 
 
@@ -224,7 +259,8 @@ def _read_places(about: Mapping[str, Any]) -> Iterable[SavedPlace]:
 def _read_position(about: Mapping[str, Any]) -> CellPosition:
     for kind in _KINDS:
         if about.get("kind") == kind:
-            return CellPosition(read_name(about, "cell"), read_count(about, "ordinal", 0), kind)
+            cell = None if about.get("cell") is None else read_name(about, "cell")
+            return CellPosition(cell, read_count(about, "ordinal", 0), kind)
     raise InputError("its place in a cell is of an unknown kind")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from ..chat.attempt import Attempt
 from ..chat.conversation import KernelConversation
 from ..chat.order import CellPosition, Document, arrange
+from ..chat.system_message import SystemMessage
 from ..chat.turn import Turn
 
 __all__ = ["FoundConversation", "FoundTurn", "fill"]
@@ -74,8 +75,11 @@ def fill(found: FoundConversation, document: Document) -> KernelConversation:
         # Where nothing tells when a cell first ran, it is where it stands in the document.
         last = each.first_run = each.first_run or each.shown.first_run or last
     every = sorted(found.turns.values(), key=lambda each: each.document_index)
-    standing, absent = arrange(every, document)
+    both: list[FoundTurn | SystemMessage] = [*every, *conversation.system_messages]
+    arranged, absent = arrange(both, document)
     assert not absent, "a turn is found in a cell that is there"
+    standing = [each for each in arranged if isinstance(each, FoundTurn)]
+    conversation.system_messages = [each for each in arranged if isinstance(each, SystemMessage)]
     taken: set[CellPosition] = set()
     highest: dict[str | None, int] = {}
     for each in standing:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from ..chat.conversation import KernelConversation
 from ..chat.order import CellPosition
+from ..chat.system_message import SystemMessage
 from .found_conversations import FoundConversations, be_fork
 from .read_record import Event
 from .saved_outputs import SavedChange
@@ -31,7 +32,7 @@ class UnstatedChanges:
 
     def make(self, change: SavedChange) -> None:
         """Make a change."""
-        event, found = change.event, self._found
+        event = change.event
         by = CellPosition(change.cell, event.index_in_cell, "command")
         if event.kind == "delete":
             self._delete(event)
@@ -44,9 +45,17 @@ class UnstatedChanges:
         elif event.kind == "keep":
             self._keep(event)
         elif event.kind == "system":
-            found.named(event.conversation).conversation.system = event.system
+            self._set_system(event, by)
         else:
             self._use(event, by)
+
+    def _set_system(self, event: Event, by: CellPosition) -> None:
+        messages = self._found.named(event.conversation).conversation.system_messages
+        known = next((each for each in messages if each.position == by and by.cell is not None), None)
+        if known is None:
+            known = SystemMessage(by, "", event.time, event.time)
+            messages.append(known)
+        known.text, known.set_at, known.first_question = event.system or "", event.time, event.first_question
 
     def _use(self, event: Event, by: CellPosition) -> None:
         conversation = self._found.named(event.conversation).conversation

@@ -37,12 +37,13 @@ class Conversation:
     @property
     def system(self) -> str | None:
         """The system message that leads it; None for that of the settings, "" for none."""
-        return self._turns.system
+        return self._turns.last_system
 
     @system.setter
     def system(self, text: str | None) -> None:
         check_text(text, "system")
         self._turns.system = text
+        self._turns.system_messages.clear()
 
     @property
     def replies(self) -> list[Reply]:

@@ -9,6 +9,7 @@ from ..chat.cell_run import CellOutput, CellRun
 from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.documents import Documents
+from ..chat.system_commands import begin_run
 from ..money.book import SpendBook
 from ..notebook.cell_history import Kept, collect_kept
 from ..notebook.merge import merge
@@ -37,6 +38,7 @@ class Cells:
         self._held: dict[str, set[str]] = {}
         # What the last run of a cell has shown, by cell.
         self._shown: dict[str, Sequence[CellOutput]] = {}
+        self._begun: CellRun | None = None
 
     def get_shown(self, cell: str) -> Sequence[CellOutput]:
         """Return what the last run of a cell has shown of answers and commands."""
@@ -46,9 +48,17 @@ class Cells:
         """Note that a cell runs a command that changes conversations."""
         self._changing.add(cell)
 
+    def begin_run(self, run: CellRun) -> None:
+        """Note that a cell runs, unless that is known: it may be said before each question and command."""
+        if run is not self._begun:
+            self._begun = run
+            if run.cell is not None:
+                begin_run(self._conversations, run.cell)
+
     def end_of_run(self, run: CellRun, *, succeeded: bool = True) -> Kept:
         """Detach the turns of a cell that its run has not asked again; return what its outputs must keep."""
         with self._lock.current:
+            self.begin_run(run)
             run.end(self._conversations, succeeded=succeeded)
             if run.cell is None:
                 changed = None in self._changing

@@ -13,10 +13,11 @@ from ..api.parameters import BY_NAME, ParameterValue, join_parameters
 from ..api.token_usage import Usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
-from ..chat.conversation import CellPosition, KernelConversation, count_lost_images
+from ..chat.context import count_lost_images
+from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.schemas import find_schema
-from ..chat.staleness import digest_turns
+from ..chat.staleness import OWN_SYSTEM, digest_turns
 from ..chat.turn import Turn
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
@@ -163,9 +164,16 @@ def build_question(
     first_run = _find_first_run(conversations, position, former)
     # A question outside of any conversation has an empty one to itself.
     before = KernelConversation(conversation.name) if options.once else conversation
-    system = _choose_system(options, before, settings)
+    message = before.find_system_message(position, first_run)
+    set_system = None if message is None else message.text
+    system = _choose_system(options, before.system if set_system is None else set_system, settings)
     context = before.context(
-        parts or prompt, position, first_run, system=system, history_tokens=settings.history_tokens
+        parts or prompt,
+        position,
+        first_run,
+        system=system,
+        set_system=OWN_SYSTEM if options.system is not None else set_system,
+        history_tokens=settings.history_tokens,
     )
     parameters = _collect_parameters(options, settings)
     return Question(
@@ -220,6 +228,9 @@ def _build_continuation(
         system=reply.system,
         history_tokens=settings.history_tokens,
     )
+    message = conversation.find_system_message(turn.position)
+    set_system = None if message is None else message.text
+    is_own = set_system is not None and set_system != (reply.system or "")
     # What cut it may be in the way of the rest.
     kept = {name: value for name, value in reply.parameters.items() if name not in _OF_ONE_REQUEST}
     given = {name: value for name, value in options.parameters.items() if value is not None}
@@ -240,7 +251,7 @@ def _build_continuation(
         host=target.host,
         lookup=target.lookup,
         first_run=turn.first_run,
-        chain=digest_turns(conversation.turns[:index]),
+        chain=digest_turns(conversation.turns[:index], OWN_SYSTEM if is_own else set_system),
         prompt_parts=reply.prompt_parts,
         attached=reply.attached,
         cut=turn,
@@ -313,8 +324,8 @@ def _choose_conversation(
     return again if turn is not None and turn.attempt.chosen and again.is_fork_of(named) else named
 
 
-def _choose_system(options: Options, conversation: KernelConversation, settings: Cnai) -> str:
-    texts = (options.system, conversation.system, settings.system, options.instructions)
+def _choose_system(options: Options, system: str | None, settings: Cnai) -> str:
+    texts = (options.system, system, settings.system, options.instructions)
     return replace_surrogates(next(text for text in texts if text is not None))
 
 

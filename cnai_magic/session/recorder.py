@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..chat.attempt import Attempt
 from ..chat.conversations import Conversations
+from ..chat.former_answers import remember_answers
 from ..chat.kernel_code import find_kernel_code
 from ..chat.reply import Reply
 from ..chat.token_table import TokenTable
@@ -134,7 +135,7 @@ class Recorder:
             conversation.begun_by = question.position
             self._conversations.use(conversation.name)
         if question.former:
-            conversation.remember(question.position, question.former)
+            remember_answers(conversation, question.position, question.former)
         if question.cut is not None:
             turn = conversation.extend(question.cut, attempt)
         else:

@@ -12,6 +12,7 @@ from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, KernelConversation, Turn
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.forking import fork
+from cnai_magic.chat.former_answers import remember_answers
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.next_steps import NextStep, list_turns, use_conversation
@@ -453,7 +454,7 @@ def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_agai
 def test_saved_answers_are_earlier_attempts_of_whoever_asks_there_again_and_are_not_sent() -> None:
     saved = three_cells().turns[1].attempt
     conversation = KernelConversation("main")
-    conversation.remember(CellPosition("b"), [saved])
+    remember_answers(conversation, CellPosition("b"), [saved])
     assert conversation.turns == []
     turn = conversation.record(CellPosition("b"), Attempt(Reply("new", "b, again", "m")))
     assert [(each.number, each.reply.prompt) for each in turn.attempts] == [(1, "b"), (2, "b, again")]
@@ -464,7 +465,7 @@ def test_saved_answers_of_a_known_turn_another_place_or_another_conversation_are
     conversation = three_cells()
     saved = conversation.turns[1].attempt
     for position in (CellPosition("b"), CellPosition("copy"), CellPosition("new", 1), CellPosition()):
-        conversation.remember(position, [saved])
-    KernelConversation("plan").remember(CellPosition("b"), [saved])
+        remember_answers(conversation, position, [saved])
+    remember_answers(KernelConversation("plan"), CellPosition("b"), [saved])
     assert conversation.detached == {}
     assert [len(turn.attempts) for turn in conversation.turns] == [1, 1, 1]

@@ -118,7 +118,7 @@ def test_a_turn_that_is_not_there_is_an_error_and_nothing_is_dropped(
 )
 def test_system_sets_the_system_message(session: KernelSession, line: str, system: str) -> None:
     run_chat_command(session, line, lambda: None)
-    assert current(session).system == system
+    assert current(session).last_system == system
 
 
 def test_system_alone_shows_the_one_that_is_sent(session: KernelSession) -> None:
@@ -232,7 +232,7 @@ def test_undo_of_a_number_says_how_to_take_out_another_turn(session: KernelSessi
 def test_a_simple_command_shows_the_help_of_all(session: KernelSession, command: str, option: str) -> None:
     assert repr(run_chat_command(session, f"{command} {option}", lambda: None)) == CHAT_HELP
     assert len(prompts(session)) == 3
-    assert current(session).system is None
+    assert current(session).last_system is None
 
 
 @pytest.mark.parametrize("command", ["fork", "versions", "restore", "export", "import"])
@@ -247,13 +247,13 @@ def test_a_command_with_options_has_help_of_its_own(session: KernelSession, comm
 @pytest.mark.parametrize("line", ["system one\n  two\n", "system\none\n  two", 'system "one\n  two"'])
 def test_a_system_message_may_have_lines(session: KernelSession, line: str) -> None:
     run_chat_command(session, line, lambda: None)
-    assert current(session).system == "one\n  two"
+    assert current(session).last_system == "one\n  two"
 
 
 def test_within_quotes_a_system_message_is_exactly_what_stands_there(session: KernelSession) -> None:
     text = '  "quoted"\n\t{{x}} $y \'  '
     run_chat_command(session, f'system "{text}"', lambda: None)
-    assert current(session).system == text
+    assert current(session).last_system == text
 
 
 # -- forks and attempts -------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_an_empty_conversation_can_be_forked(session: KernelSession) -> None:
     run_chat_command(session, "system Be brief.", lambda: None)
     shown = run_chat_command(session, "fork", lambda: None)
     assert record(shown)["answers"] == []
-    assert (session.conversations.current, current(session).system) == ("chat-3", "Be brief.")
+    assert (session.conversations.current, current(session).last_system) == ("chat-3", "Be brief.")
 
 
 def test_versions_shows_the_attempts_and_keeps_one(session: KernelSession) -> None:
@@ -426,7 +426,7 @@ def test_a_conversation_with_nothing_in_it_is_not_written(session: KernelSession
     run_chat_command(session, "system Be brief.", lambda: None)
     run_chat_command(session, f"export {tmp_path}/chat.json", lambda: None)
     run_chat_command(session, f"import {tmp_path}/chat.json", lambda: None)
-    assert (session.conversations.current, current(session).system) == ("chat", "Be brief.")
+    assert (session.conversations.current, current(session).last_system) == ("chat", "Be brief.")
 
 
 @pytest.mark.parametrize(
@@ -552,7 +552,7 @@ def test_messages_begin_with_the_system_message_that_is_sent(session: KernelSess
     run_chat_command(session, f"export {tmp_path / 'talk.json'}", lambda: None)
     body = json.loads((tmp_path / "talk.json").read_text())
     assert body["messages"][0] == {"role": "system", "content": "Of the settings."}
-    assert current(session).system is None
+    assert current(session).last_system is None
 
 
 def test_a_file_without_attempts_does_not_count_them(session: KernelSession, tmp_path: Path) -> None:

@@ -44,15 +44,21 @@ def shell() -> Iterator[None]:
 
 @dataclass
 class _Chat:
-    """A conversation as a reader knows it: the question that is in force of each cell."""
+    """A conversation as a reader knows it: the question that is in force of each cell.
+
+    `systems` are the system messages that cells set, each with when its cell first did; `by` is the cell that
+    made a fork.
+    """
 
     origin: str = ""
     made: int = 0
+    by: str = ""
+    systems: dict[str, tuple[str, int]] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     # When each cell was asked last in it, when what is in force was asked, and with which questions above.
     times: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
-    above: dict[str, list[str]] = field(default_factory=dict)
+    above: dict[str, list[str | None]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
 
     def take(self, cell: str, other: _Chat) -> None:
@@ -71,8 +77,18 @@ class _Reader:
         self.clock = 0
         self.first: dict[str, int] = {}
 
-    def ask(self, cell: str, question: str, document: Sequence[str]) -> list[str]:
-        """Return what is sent: the questions above the cell, and this one."""
+    def ask(
+        self, cell: str, question: str, document: Sequence[str], system: str | None = None
+    ) -> list[str | None]:
+        """Return what is sent: the system message above the cell, the questions above it, and this one.
+
+        With `system` the cell sets that one first; else it sets none any more.
+        """
+        if system is not None:
+            self.set_system(cell, system, document)
+        else:
+            for each in self.chats.values():
+                each.systems.pop(cell, None)
         self.clock += 1
         chat = self.chats[self.choose(cell)]
         above = self.list_above(chat, cell, document)
@@ -82,8 +98,40 @@ class _Reader:
         chat.away.discard(cell)
         return [*above, question]
 
-    def list_above(self, chat: _Chat, cell: str, document: Sequence[str]) -> list[str]:
-        return [chat.asked[each] for each in chat.list_standing(document[: document.index(cell)])]
+    def list_above(self, chat: _Chat, cell: str, document: Sequence[str]) -> list[str | None]:
+        sent = self.list_systems(chat, document)
+        systems = [sent[each][0] for each in document[: document.index(cell) + 1] if each in sent]
+        above = chat.list_standing(document[: document.index(cell)])
+        return [systems[-1] if systems else None, *(chat.asked[each] for each in above)]
+
+    def list_systems(self, chat: _Chat, document: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """Return the system messages of a conversation: its own, and those above the cell that forked it."""
+        if not chat.origin:
+            return chat.systems
+        above = document[: document.index(chat.by)]
+        theirs = self.list_systems(self.chats[chat.origin], document)
+        return {cell: system for cell, system in theirs.items() if cell in above} | chat.systems
+
+    def set_system(self, cell: str, text: str, document: Sequence[str]) -> None:
+        """Set the message of a cell where it set one before, in the conversation in use where it did not."""
+        self.clock += 1
+        systems = self.chats[self._choose_to_set(cell, document)].systems
+        systems[cell] = text, systems[cell][1] if cell in systems else self.clock
+
+    def _choose_to_set(self, cell: str, document: Sequence[str]) -> str:
+        holding = [name for name, chat in self.chats.items() if cell in chat.systems]
+        if not holding or self.current in holding:
+            return self.current
+        chat = self.chats[self.current]
+        sent = self.list_systems(chat, document).get(cell)
+        for name in holding:
+            if self.chats[name].systems[cell] is sent:
+                return name
+        name, made = self.current, 0
+        while name := self.chats[name].origin if (made := self.chats[name].made) else "":
+            if name in holding and self.chats[name].systems[cell][1] < made:
+                return self.current
+        return holding[-1]
 
     def list_stale(self, name: str, document: Sequence[str]) -> list[str]:
         chat = self.chats[name]
@@ -111,7 +159,7 @@ class _Reader:
 
     def fork(self, name: str, cell: str, document: Sequence[str]) -> None:
         self.clock += 1
-        self.chats[name] = _Chat(self.current, self.clock)
+        self.chats[name] = _Chat(self.current, self.clock, cell)
         self._begin_fork(name, cell, document)
         self.current = name
 
@@ -133,7 +181,7 @@ class _Reader:
             for each in other.list_standing(above):
                 if self.first[each] < fork.made <= other.answered[each]:
                     self._take_back(origin, other, each)
-        self.chats[name] = kept = _Chat(fork.origin, fork.made, times=fork.times)
+        self.chats[name] = kept = _Chat(fork.origin, fork.made, cell, fork.systems, times=fork.times)
         self._begin_fork(name, cell, document)
         for each in fork.asked:
             if each in above:
@@ -164,6 +212,7 @@ class _Reader:
     def restart(self, document: Sequence[str]) -> None:
         """What was deleted is not in the file."""
         for chat in self.chats.values():
+            chat.systems = {cell: each for cell, each in chat.systems.items() if cell in document}
             for cell in [each for each in chat.asked if each not in document]:
                 del chat.asked[cell]
                 chat.away.discard(cell)
@@ -174,11 +223,15 @@ _NUMBER = st.integers(min_value=0, max_value=30)
 _KINDS = (
     ["insert"] * 3
     + ["run"] * 7
-    + ["delete", "delete", "undo", "undo", "move", "move", "copy", "split", "merge"]
+    + ["delete", "delete", "undo", "undo", "move", "move", "copy", "split", "merge", "system", "system"]
 )
 _STEPS = st.lists(
     st.tuples(
-        st.sampled_from([*_KINDS, "fork", "again", "new", "use", "restart", "save", "save"]), _NUMBER, _NUMBER
+        st.sampled_from(
+            [*_KINDS, "system", "system", "fork", "again", "new", "use", "restart", "save", "save"]
+        ),
+        _NUMBER,
+        _NUMBER,
     ),
     min_size=8,
     max_size=25,
@@ -203,7 +256,13 @@ class _Both:
         if kind == "insert":
             self._ask(notebook.insert(to))
         elif kind == "run" and free:
-            self._ask(cells[index])
+            source = cells[index].source
+            if source.startswith("%cnai_chat") and "%cnai " not in source:
+                self._set_system(cells[index])
+            else:
+                self._ask(cells[index], with_system=other % 5 == 0)
+        elif kind == "system":
+            self._set_system(notebook.insert(to))
         elif kind == "delete" and free:
             notebook.delete(index)
         elif kind == "move" and index:
@@ -248,12 +307,20 @@ class _Both:
             self.reader.begin(name)
         self._run(cell, f"%cnai_chat {command} {name}")
 
-    def _ask(self, cell: Cell) -> None:
+    def _ask(self, cell: Cell, *, with_system: bool = False) -> None:
         self.count += 1
-        question = f"question {self.count}"
-        expected = self.reader.ask(cell.id, question, self.document)
-        self._run(cell, f"%%cnai\n{question}")
-        assert self.notebook.sent() == expected
+        question, system = f"question {self.count}", f"Be {self.count}." if with_system else None
+        expected = self.reader.ask(cell.id, question, self.document, system)
+        asked = f"%cnai {question}" if with_system else f"%%cnai\n{question}"
+        self._run(cell, f"%cnai_chat system {system}\n{asked}" if with_system else asked)
+        assert [self.notebook.sent_system(), *self.notebook.sent()] == expected
+
+    def _set_system(self, cell: Cell) -> None:
+        self.count += 1
+        # Now and then one that was set before.
+        text = f"Be {self.count % 7}."
+        self.reader.set_system(cell.id, text, self.document)
+        self._run(cell, f"%cnai_chat system {text}")
 
     def _run(self, cell: Cell, source: str) -> None:
         if self.notebook.told_by == "file":
@@ -270,6 +337,11 @@ class _Both:
             chat = self.reader.chats[name]
             assert [turn.cell for turn in conversation.turns] == chat.list_standing(document)
             assert [turn.cell for turn in conversation.list_stale()] == self.reader.list_stale(name, document)
+            systems = self.reader.list_systems(chat, document)
+            sent = [
+                each.cell for each in sorted(conversation.list_system_messages(), key=lambda each: each.order)
+            ]
+            assert sent == [each for each in document if each in systems]
 
 
 class _OldFile(_Both):
@@ -289,7 +361,7 @@ class _OldFile(_Both):
         self._on_disk = self.document
 
     def do(self, kind: str, one: int, other: int) -> None:
-        if kind not in ("fork", "again"):
+        if kind not in ("fork", "again", "system"):
             super().do(kind, one, other)
         if kind in ("save", "restart"):
             self.notebook.save()
@@ -312,7 +384,7 @@ class _OldFile(_Both):
         if cell not in self._saved:
             self._back.add(cell)
 
-    def _ask(self, cell: Cell) -> None:
+    def _ask(self, cell: Cell, *, with_system: bool = False) -> None:
         self._look(cell.id)
         new = self._ran - self._held
         known = {*self._saved, *self._back, *new}
@@ -329,7 +401,7 @@ class _OldFile(_Both):
         document = self._saved if cell.id in self._saved else [*self._saved, cell.id]
         expected = self.reader.ask(cell.id, question, document)
         if not unplaced:
-            assert self.notebook.sent() == expected
+            assert self.notebook.sent() == expected[1:]
         assert {*self.notebook.sent()} <= {question, *(chat.asked[each] for each in standing)}
 
     def _run(self, cell: Cell, source: str) -> None:

@@ -33,7 +33,7 @@ def test_a_notebook_of_the_former_version_restores() -> None:
 def _conversation(conversation: KernelConversation) -> dict[str, Any]:
     begun = conversation.begun_by
     return {
-        "system": conversation.system,
+        "system": conversation.last_system,
         "origin": conversation.origin and conversation.origin.name,
         "former_names": conversation.former_names,
         "made_at": conversation.made_at and conversation.made_at.isoformat(),

@@ -323,7 +323,7 @@ def test_an_exported_notebook_asks_the_same_again_and_comes_back(
         "and then $5?",
         "with another system message",
     ]
-    assert restored.conversations["plan"].system == "two\nlines"
+    assert restored.conversations["plan"].last_system == "two\nlines"
     assert restored.current == "plan"
 
 
@@ -410,7 +410,7 @@ def test_the_cell_of_a_question_asks_exactly_that(
         assert magic == "cnai_chat"
         run_chat_command(kernel, line, lambda: None)
     assert kernel.conversations.current == name
-    assert (asked.system or kernel.conversations[name].system or "") == system
+    assert (asked.system or kernel.conversations[name].last_system or "") == system
 
 
 def test_a_cell_is_written_as_a_person_would() -> None:
@@ -445,7 +445,7 @@ def test_a_system_message_that_no_question_has_yet_is_kept(tmp_path: Path, syste
     path = tmp_path / "a.ipynb"
     path.write_bytes(write_notebook(made))
     restored = restore_notebook(path)
-    assert (restored.conversations["plan"].system or "") == system
+    assert (restored.conversations["plan"].last_system or "") == system
     assert restored.current == "plan"
 
 

@@ -143,7 +143,7 @@ def test_a_conversation_comes_back_with_its_attempts_places_and_spend(document: 
     main = restored.conversations["main"]
     assert told(main) == told(document.session.conversations["main"])
     assert [turn.attempt.turn for turn in main.turns] == [1, 2, 3]
-    assert main.system is None
+    assert main.last_system is None
     assert restored.current == "main"
     assert restored.notes == []
     assert len({charge.id for charge in restored.charges}) == len(restored.charges) == 4
@@ -205,11 +205,11 @@ def test_a_fork_keeps_the_answers_of_its_time(document: Document) -> None:
 
 def test_a_system_message_that_was_set_or_removed_comes_back(document: Document) -> None:
     document.command("x", "system Be brief.")
-    assert document.restored().conversations["main"].system == "Be brief."
+    assert document.restored().conversations["main"].last_system == "Be brief."
     document.command("y", 'system ""')
-    assert document.restored().conversations["main"].system == ""
+    assert document.restored().conversations["main"].last_system == ""
     document.ask("d", "question", system="From the option.")
-    assert document.restored().conversations["main"].system == ""
+    assert document.restored().conversations["main"].last_system == ""
 
 
 def test_the_conversation_in_use_comes_back_also_where_it_has_no_turn(document: Document) -> None:
@@ -457,7 +457,7 @@ def test_a_hostile_change_of_a_conversation_is_left_out(document: Document) -> N
     ]
     restored = restore([*document.cells(), SavedCell("x", "", outputs)])
     assert prompts(restored) == ["question a", "question b", "question c"]
-    assert restored.conversations["main"].system is None
+    assert restored.conversations["main"].last_system is None
     assert "'y' lacks 3 of the turns that it was forked with: they are not in the notebook" in restored.notes
     assert set(restored.conversations) == {"main", "y"}
 
@@ -580,7 +580,7 @@ def test_a_system_message_that_was_removed_stays_removed_when_more_is_asked(docu
     """ "" is not None: with None the one of the settings would be sent again."""
     document.command("x", 'system ""')
     document.ask("d", "without")
-    assert document.restored().conversations["main"].system == ""
+    assert document.restored().conversations["main"].last_system == ""
 
 
 def test_questions_of_one_cell_that_append_are_not_asked_again() -> None:

@@ -173,7 +173,10 @@ def _state(conversation: KernelConversation) -> dict[str, Any]:
     return {
         "turns": [_turn(turn) for turn in conversation.turns],
         "detached": {position: _turn(turn) for position, turn in conversation.detached.items()},
-        "system": conversation.system,
+        "system": (conversation.system, conversation.last_system),
+        "system messages": [
+            (each.position, each.text, each.first_run) for each in conversation.system_messages
+        ],
         "origin": conversation.origin and conversation.origin.name,
         "made at": conversation.made_at,
         "begun by": conversation.begun_by,
