@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
@@ -12,11 +10,12 @@ from ..api.token_usage import Usage
 from ..errors import CnaiError, InputError
 from ..languages import translate
 from ..money.cost import Cost, write_sum
+from .data_frames import make_frame
 from .expectation import make_expectation
 from .json_table import write_table
 from .judging import Judge, Judgement, JudgeOptions
 
-__all__ = ["Answers", "RowAnswer", "load_frames", "write_share"]
+__all__ = ["Answers", "RowAnswer", "write_share"]
 
 _OWN = ("answer", "tokens", "cost", "error")
 _SHOWN = 20
@@ -232,7 +231,9 @@ class Answers(Sequence[RowAnswer]):
         names = list(dict.fromkeys(name for row in rows for name in row))
         # The facts come last, also where only later rows have a field.
         names = [name for name in names if name not in _OWN[1:]] + list(_OWN[1:])
-        return load_frames().DataFrame({name: [row.get(name) for row in rows] for name in names})
+        return make_frame(
+            {name: [row.get(name) for row in rows] for name in names}, "install it, or read the rows"
+        )
 
     @property
     def summary(self) -> str:
@@ -269,14 +270,3 @@ def write_share(passed: Sequence[bool | None]) -> str:
     if all(each is None for each in passed):
         return ""
     return f"{sum(map(bool, passed)):,} of {len(passed):,} as expected"
-
-
-def load_frames() -> Any:
-    """Return the library of data frames: polars where it is imported and pandas is not, else pandas."""
-    polars = sys.modules.get("polars") if "pandas" not in sys.modules else None
-    try:
-        return polars or importlib.import_module("pandas")
-    except ImportError as exc:
-        raise InputError(
-            "pandas is not there", why=str(exc), next_step="install it, or read the rows"
-        ) from exc

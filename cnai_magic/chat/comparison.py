@@ -10,7 +10,8 @@ from ..api.parameters import ParameterValue
 from ..errors import CnaiError, InputError
 from ..languages import translate
 from ..money.cost import Cost, write_sum
-from .answers import load_frames, write_share
+from .answers import write_share
+from .data_frames import make_frame
 from .expectation import make_expectation
 from .json_table import write_table
 from .judging import Judge, Judgement, JudgeOptions
@@ -201,7 +202,9 @@ class Comparison(Sequence[ComparedAnswer]):
         rows = [each.to_dict() for each in self._answers]
         # Of an answer that failed some are not known.
         names = max(rows, key=len)
-        return load_frames().DataFrame({name: [row.get(name) for row in rows] for name in names})
+        return make_frame(
+            {name: [row.get(name) for row in rows] for name in names}, "install it, or read the rows"
+        )
 
     @property
     def summary(self) -> str:

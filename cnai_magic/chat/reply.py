@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -19,6 +17,7 @@ from ..api.token_usage import Usage
 from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean, to_one_line
+from .data_frames import make_frame
 from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
 from .json_table import find_rows, write_table
 from .markdown import fenced_blocks, find_code_blocks, write_markdown
@@ -195,14 +194,7 @@ class Reply:
                 why="only such a list is a table",
                 next_step="use .data, or ask for such a list: 'list[name, age int]'",
             )
-        polars = sys.modules.get("polars") if "pandas" not in sys.modules else None
-        try:
-            library = polars or importlib.import_module("pandas")
-        except ImportError as exc:
-            raise InputError(
-                "pandas is not there", why=str(exc), next_step="install it, or use .data"
-            ) from exc
-        return library.DataFrame(list(rows))
+        return make_frame(list(rows), "install it, or use .data")
 
     @property
     def markdown(self) -> str:

@@ -1,4 +1,4 @@
-"""What `%%cnai --over ROWS` does: ask the body of the cell of each row."""
+"""What `%%cnai --over ROWS` does: ask the body of the cell about each row."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ask_over(
     arguments: Namespace,
     chosen: Options,
 ) -> None:
-    """Ask what is `typed` of each row, show the answers, and assign them.
+    """Ask what is `typed` about each row, show the answers, and assign them.
 
     With --dry-run, show what would be sent. Raises the error for which rows were left out, after what came is
     shown and assigned.

@@ -1,4 +1,4 @@
-"""The order of the cells as the page of a notebook tells it with each execute request."""
+"""The order of the cells as the page of a notebook sends it with each execute request."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class PageOrder(NamedTuple):
 
 
 def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
-    """Return the order that a request tells of its notebook, None where it tells none.
+    """Return the order of the cells that a request brings, None where it brings none.
 
-    What is not sound, or does not hold the cell that runs, tells nothing.
+    A list that is not valid, or lacks the cell that runs, does not count.
     """
     metadata = request.get("metadata")
     about = metadata.get("cnai") if isinstance(metadata, Mapping) else None

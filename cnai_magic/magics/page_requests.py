@@ -65,6 +65,6 @@ def find_turn(conversation: KernelConversation, request: Mapping[str, Any]) -> T
     if found is None:
         raise InputError(
             "the answer that this cell shows is unknown here",
-            next_step="run the cell, or have the notebook's conversations again with %cnai_chat restore",
+            next_step="run the cell, or restore the notebook's conversations with %cnai_chat restore",
         )
     return found

@@ -151,7 +151,7 @@ def test_only_a_list_of_flat_objects_becomes_a_frame(text: str) -> None:
 
 def test_a_frame_without_a_library_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(InputError, match="pandas is not there"):
+    with pytest.raises(InputError, match="pandas is not installed"):
         reply('[{"a": 1}]').to_frame()
 
 
