@@ -1,7 +1,7 @@
 """How tables, arrays and figures are shown to a model.
 
-pandas, numpy and matplotlib are the real ones. polars and plotly are large: classes with the attributes of
-theirs that are read stand for them here (tried on polars 2.1 and plotly 7.1).
+pandas, numpy and matplotlib are the real ones. polars, plotly and pyarrow are large: classes with the
+attributes of theirs that are read stand for them here (tried on polars 2.1, plotly 7.1, pyarrow 26).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,6 +116,8 @@ def test_a_cap_leaves_out_rows_then_columns_and_says_so() -> None:
         ("csv(2)", "df: 2 of 41,188 rows", None),
         ("head(2) | json", "df: 2 of 41,188 records", 3),
         ("describe", "df, described: 8 rows, 4 columns (DataFrame)", 11),
+        # Its own repr masks nothing.
+        ("repr", "df: 5 of 41,188 rows, 5 columns (DataFrame)", None),
     ],
 )
 def test_filters_of_tables(bank: pd.DataFrame, filters: str, first: str, lines: int | None) -> None:
@@ -123,6 +126,66 @@ def test_filters_of_tables(bank: pd.DataFrame, filters: str, first: str, lines: 
     assert lines is None or found.text.count("\n") == lines - 1
     assert "hunter2" not in found.text
     assert shown(f"df | {filters}", df=bank) == found
+
+
+_LOGIN = {"user": "ada", "password": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pd.Series(["hunter2"], name="password"),
+        pd.Series(_LOGIN),
+        pd.DataFrame([_LOGIN]).T,
+        pd.DataFrame([_LOGIN]).set_index("password"),
+        pd.DataFrame(_LOGIN.items(), columns=["name", "value"]),
+        pd.DataFrame({"login": [_LOGIN]}),
+        np.array([("ada", "hunter2")], dtype=[("user", "U9"), ("password", "U9")]),
+        [_LOGIN],
+    ],
+)
+def test_a_secret_is_masked_by_the_name_of_its_column_or_row_in_each_form(value: Any) -> None:
+    for form in ("x", "x | head(2)", "x | csv", "x | json", "x | repr"):
+        text = shown(form, x=value).text
+        assert "hunter2" not in text
+        assert "[secret masked]" in text
+    with suppress(InputError):
+        assert "hunter2" not in shown("x | describe", x=value).text
+
+
+def test_rare_kinds_of_tables_are_tables() -> None:
+    pairs = pd.DataFrame({"n": [1]}, index=pd.MultiIndex.from_tuples([("a", 2)], names=["k", "l"]))
+    assert shown("x", x=pairs).text.endswith("k,l,n\na,2,1")
+    frame = pd.DataFrame({("a", "x"): pd.Categorical(["u", None]), "p": pd.period_range("2020", periods=2)})
+    assert shown("x | csv", x=frame).text == "a / x,p\nu,2020-01-01\n,2020-01-02"
+    array = np.array([(1, 2.5)], dtype=[("a", int), ("b", float)])
+    assert "columns: a int64, b float64\na,b\n1,2.5" in shown("x", x=array).text
+    assert shown("x.columns", x=frame[["p"]]).text == "['p']"
+    with pytest.raises(InputError, match="cannot be described"):
+        shown("x | describe", x=pd.DataFrame())
+
+
+def test_a_table_of_pyarrow_is_shown() -> None:
+    class Table:
+        schema = SimpleNamespace(names=["a", "password"], types=["int64", "string"])
+        num_rows, num_columns = 2, 2
+        columns = (SimpleNamespace(null_count=1), SimpleNamespace(null_count=0))
+
+        def take(self, numbers: list[int]) -> Table:
+            return self
+
+        def rename_columns(self, names: list[str]) -> Table:
+            return self
+
+        def to_pylist(self) -> list[dict[str, Any]]:
+            return [{"0": 1, "1": "hunter2"}, {"0": None, "1": "x"}]
+
+    Table.__module__ = "pyarrow.lib"
+    assert shown("x", x=Table()).text == (
+        "x: 2 rows, 2 columns (Table of pyarrow)\n"
+        "columns: a int64 (1 missing), password string\n"
+        "a,password\n1,[secret masked]\n,[secret masked]"
+    )
 
 
 def test_csv_is_exact_and_as_long_as_the_cap_allows(bank: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from collections import Counter, OrderedDict, namedtuple
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -158,6 +158,11 @@ class Wrong:
         return 3
 
 
+class Exits:
+    def __repr__(self) -> str:
+        raise SystemExit
+
+
 class Evil:
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError(name)
@@ -177,6 +182,11 @@ class NoItems(dict[str, int]):
         raise RuntimeError("no items")
 
 
+class Account(NamedTuple):
+    user: str
+    password: str
+
+
 @dataclasses.dataclass
 class Half:
     whole: int
@@ -194,6 +204,7 @@ class Half:
         (Endless(), "<Endless: its repr does not end>"),
         ([Recursive()], "[<Recursive: its repr calls itself>]"),
         (Wrong(), "<Wrong: its repr raises TypeError>"),
+        ([Exits()], "[<Exits: its repr raises SystemExit>]"),
         (Evil(), "Evil object"),
         (Lying(), "Lying object"),
         (LongRepr(), "in part (LongRepr)"),
@@ -248,6 +259,9 @@ ROWS = [{"city": "Rome", "age": 3}, {"city": "Oslo", "age": 9}, {"city": None, "
         ("nested | schema", "nested: {'a': int, 'b': list of 2 str or float}"),
         ("nested | head(1)", "nested: 1 of 2 items\n{'a': 1}"),
         ("nested | repr", "{'a': 1, 'b': ['x', nan]}"),
+        ("account | head(1)", "account: 1 of 2 items\n{'user': 'ada'}"),
+        ("account | json", '["ada", "[secret masked]"]'),
+        ("huge | json", '"<a whole number of about 10,001 digits>"'),
         ("nested | json", '{"a": 1, "b": ["x", null]}'),
         ("name | upper | repr", "'ADA'"),
     ],
@@ -258,6 +272,8 @@ def test_filters_show_a_part_or_another_form(expression: str, expected: str) -> 
         "numbers": list(range(100)),
         "text": "a\nb\nc\nd",
         "nested": {"a": 1, "b": ["x", math.nan]},
+        "account": Account("ada", "hunter2"),
+        "huge": 10**10_000,
         "name": "Ada",
     }
     assert expected in shown(expression, **variables).text
@@ -399,6 +415,10 @@ def test_a_formatter_of_one_s_own_comes_first(request: pytest.FixtureRequest) ->
         ("headers = {'Authorization': 'Bearer abcdefgh12345678'}", "abcdefgh12345678"),
         ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "MIIE"),
         ('{"client_secret": "abcde"}', "abcde"),
+        ({"password": b"hunter2"}, "hunter2"),
+        ({"passwords": ["hunter2"], "credentials": {"ada": "hunter2"}}, "hunter2"),
+        ({"password": "hunter2"}.items(), "hunter2"),
+        ([Account("ada", "hunter2")], "hunter2"),
     ],
 )
 def test_what_looks_like_a_secret_is_masked_and_counted(value: object, secret: str) -> None:

@@ -16,7 +16,8 @@ from .figures import is_figure, show_figure
 from .masking import learn_secrets, mask_secrets
 from .plain import list_kinds, show_plain, show_text
 from .shown import FormatError, Shown, View, cut_text
-from .tables import is_data_frame, read_table, show_table
+from .table_reading import is_data_frame, read_table
+from .tables import show_table
 from .views import show_view
 
 __all__ = [
@@ -65,6 +66,8 @@ def show_value(value: object, name: str, tokens: int, read_file: Callable[[Any],
     except (FormatError, InputError):
         raise
     except Exception as error:  # noqa: BLE001  objects may raise wherever they are looked at
+        while issubclass(type(value), View):
+            value = value.value  # type: ignore[attr-defined]
         shown = Shown(f"<{type(value).__name__}: it raises {type(error).__name__} when it is looked at>")
     text, masked = mask_secrets(shown.text)
     return replace(shown, text=text, masked=masked) if masked else shown
@@ -83,12 +86,14 @@ def _show(value: Any, name: str, tokens: int) -> Shown:
         return show_view(value, name, tokens, _show)
     if is_code(value):
         return show_code(value, name, tokens)
-    if is_array(value):
+    if is_array(value) and not is_data_frame(value):
         return show_array(value, name, tokens)
     if is_figure(value):
         return show_figure(value, name, tokens)
     if ("polars", "LazyFrame") in list_kinds(value):
         return Shown(f"{name}: a LazyFrame of polars, which has no rows before .collect()", "not collected")
+    if ("pandas", "Index") in list_kinds(value):
+        return show_plain(value.tolist(), name, tokens)
     table = read_table(value) if is_data_frame(value) else None
     return show_plain(value, name, tokens) if table is None else show_table(table, name, tokens)
 

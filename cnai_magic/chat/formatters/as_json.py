@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 from typing import Any
 
-from .plain import list_kinds
+from .masking import MASK, is_secret
+from .plain import LONG_NUMBER_BITS, list_fields, list_kinds, print_value
 from .shown import FormatError, Shown, bound_pieces, cut_text, fit
-from .tables import Table, is_data_frame, read_table
+from .table_reading import Table, is_data_frame, read_table
 
 __all__ = ["show_json"]
 
@@ -40,7 +42,7 @@ def show_json(value: Any, table: Table | None, name: str, tokens: int) -> Shown:
 
 def _list_records(table: Table, most: int = _MOST_ITEMS) -> list[dict[str, Any]]:
     """Return the rows of a table as dicts."""
-    rows = table.rows(range(min(table.size, _MOST_ITEMS, most))) if table.size else ()
+    rows = table.read(min(table.size, _MOST_ITEMS, most))
     return [dict(zip(table.columns, row, strict=False)) for row in rows]
 
 
@@ -55,8 +57,10 @@ def _dump(value: Any) -> str:
 def _simplify(value: Any, path: tuple[int, ...]) -> Any:
     """Return a value of the types of JSON."""
     kind = type(value)
-    if value is None or kind in (bool, str, int):
+    if value is None or kind in (bool, str):
         return value
+    if kind is int:
+        return value if value.bit_length() <= LONG_NUMBER_BITS else print_value(value)
     if kind is float:
         return value if value - value == 0 else None
     if id(value) in path:
@@ -65,13 +69,19 @@ def _simplify(value: Any, path: tuple[int, ...]) -> Any:
         raise FormatError(f"it is nested more than {_MOST_DEPTH} deep")
     inner = (*path, id(value))
     if issubclass(kind, dict):
-        return {str(key): _simplify(item, inner) for key, item in value.items()}
+        return {str(key): _simplify_named(str(key), item, inner) for key, item in value.items()}
+    if names := list_fields(value):
+        return [_simplify_named(name, item, inner) for name, item in zip(names, value, strict=False)]
     if issubclass(kind, list | tuple | set | frozenset):
         return [_simplify(each, inner) for each in value]
     if dataclasses.is_dataclass(kind):
         fields = dataclasses.fields(kind)
-        return {each.name: _simplify(getattr(value, each.name), inner) for each in fields}
+        return {each.name: _simplify_named(each.name, getattr(value, each.name), inner) for each in fields}
     return _simplify_foreign(value, inner)
+
+
+def _simplify_named(name: str, value: Any, path: tuple[int, ...]) -> Any:
+    return MASK if is_secret(name, value) else _simplify(value, path)
 
 
 def _simplify_foreign(value: Any, path: tuple[int, ...]) -> Any:
@@ -87,13 +97,15 @@ def _simplify_foreign(value: Any, path: tuple[int, ...]) -> Any:
         for method in ("isoformat", "tolist", "to_list", "to_dict"):
             if callable(getattr(value, method, None)):
                 return _simplify(getattr(value, method)(), path)
-    if "enum" in modules:
+    if issubclass(type(value), enum.Enum):
         return _simplify(value.value, path)
     if "datetime" in modules and hasattr(value, "isoformat"):
         return value.isoformat()
     if modules & {"pathlib", "decimal", "uuid", "datetime", "fractions"}:
         return str(value)
-    for base in (str, int, float):
-        if isinstance(value, base):
+    if issubclass(type(value), str):
+        return str.__str__(value)
+    for base in (int, float):
+        if issubclass(type(value), base):
             return _simplify(base(value), path)
     raise FormatError(f"a {type(value).__name__} in it has no JSON")

@@ -11,7 +11,8 @@ from typing import Any
 
 from .masking import mask_secrets
 from .shown import Shown
-from .tables import Table, show_table
+from .table_reading import Table
+from .tables import show_table
 
 __all__ = ["show_delimited"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ...redaction import hide_keys
 from .secret_forms import CONNECTIONS, FORMS
 
-__all__ = ["MASK", "is_secret_name", "learn_secrets", "mask_secrets"]
+__all__ = ["MASK", "is_secret", "is_secret_name", "learn_secrets", "mask_secrets"]
 
 MASK = "[secret masked]"
 
@@ -28,6 +28,9 @@ _ASSIGNED = (
         rf"({_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*')(?:\\.|[^'\\\n]){{4,}}(?=')",
         re.IGNORECASE,
     ),
+    # Pairs, as the repr of dict.items() has them.
+    re.compile(rf"(\(\"{_NAME}\d*\",\s*\")(?:\\.|[^\"\\\n]){{4,}}(?=\"\))", re.IGNORECASE),
+    re.compile(rf"(\('{_NAME}\d*',\s*')(?:\\.|[^'\\\n]){{4,}}(?='\))", re.IGNORECASE),
     re.compile(r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+)[^\s\"']{8,}", re.IGNORECASE),
 )
 
@@ -35,6 +38,12 @@ _ASSIGNED = (
 def is_secret_name(name: str) -> bool:
     """Tell whether a name (of a column, a key, a variable) is that of a secret."""
     return _SECRET_NAME.fullmatch(name) is not None
+
+
+def is_secret(name: str, value: object) -> bool:
+    """Tell whether a name says that its value is secret: text, or what may hold text, and no number."""
+    holds_text = issubclass(type(value), (str, bytes, bytearray, list, tuple, set, frozenset, dict))
+    return holds_text and len(value) > 0 and is_secret_name(name)  # type: ignore[arg-type]
 
 
 # A shorter value is a placeholder, and a common word.

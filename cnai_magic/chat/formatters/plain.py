@@ -10,12 +10,20 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from .bounded import bounded_repr
-from .masking import MASK, is_secret_name
+from .masking import MASK, is_secret
 from .shown import Shown, cut_text, fit, fits
 
-__all__ = ["Printer", "list_kinds", "print_value", "show_plain", "show_text"]
+__all__ = [
+    "LONG_NUMBER_BITS",
+    "Printer",
+    "list_fields",
+    "list_kinds",
+    "print_value",
+    "show_plain",
+    "show_text",
+]
 
-_LONG_NUMBER_BITS = 4000
+LONG_NUMBER_BITS = 4000
 _INLINE = 200
 # Whose values stand in text as str() has them: dates, amounts.
 _WRITTEN = {"datetime", "decimal", "fractions", "uuid"}
@@ -30,6 +38,13 @@ def list_kinds(value: object) -> Iterator[tuple[str, str]]:
     for kind in type(value).__mro__:
         module = kind.__module__ if isinstance(kind.__module__, str) else ""
         yield module.partition(".")[0], kind.__name__
+
+
+def list_fields(value: object) -> tuple[str, ...]:
+    """Return the names of the fields of a named tuple, () for anything else."""
+    fields = getattr(type(value), "_fields", ()) if issubclass(type(value), tuple) else ()
+    named = isinstance(fields, tuple) and all(isinstance(each, str) for each in fields)
+    return fields if named else ()
 
 
 class Printer:
@@ -122,8 +137,7 @@ class Printer:
         return self._join(f"{type(value).__name__}(", parts, ")")
 
     def _print_named(self, name: str, value: object) -> str:
-        secret = isinstance(value, str) and value and is_secret_name(name)
-        return f"'{MASK}'" if secret else self.print(value)
+        return f"'{MASK}'" if is_secret(name, value) else self.print(value)
 
     def _list(self, parts: Iterable[str], size: int) -> list[str]:
         """Collect as many parts as the limits allow."""
@@ -168,7 +182,7 @@ class Printer:
 
 def _print_whole_number(value: int) -> str:
     """Return a number; one of thousands of digits, which Python refuses to write, by its size."""
-    if value.bit_length() <= _LONG_NUMBER_BITS:
+    if value.bit_length() <= LONG_NUMBER_BITS:
         return int.__repr__(value)
     digits = int(value.bit_length() * 0.30103) + 1
     return f"<a whole number of about {digits:,} digits>"

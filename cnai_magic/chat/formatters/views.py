@@ -14,8 +14,11 @@ from .arrays import is_array
 from .as_json import show_json
 from .bounded import bounded_repr
 from .code import is_code, show_source
+from .masking import MASK
+from .plain import Printer, list_fields
 from .shown import FormatError, Shown, View, cut_text
-from .tables import Table, read_table, show_csv, show_schema, show_table
+from .table_reading import Table, is_data_frame, read_table
+from .tables import show_csv, show_schema, show_table
 
 __all__ = ["show_view"]
 
@@ -64,6 +67,8 @@ def _choose(view: View) -> _Part:
         numbers = _choose_numbers(view.form, outer.table.size, view.count)
         return _Part(outer.value, outer.table.choose(numbers))
     value, what = outer.value, "items"
+    if fields := list_fields(value):
+        value = dict(zip(fields, value, strict=False))
     if isinstance(value, str):
         value, what = value.splitlines(), "lines"
     if not (is_array(value) or isinstance(value, list | tuple | dict | set | frozenset | range)):
@@ -105,7 +110,10 @@ def _show_as_json(part: _Part, view: View, name: str, tokens: int) -> Shown:
 
 
 def _show_as_repr(part: _Part, view: View, name: str, tokens: int) -> Shown:
-    text, left_out = cut_text(bounded_repr(part.value), tokens)
+    if part.table is not None and is_data_frame(part.value) and part.table.has_secrets():
+        return show_table(part.table, name, tokens)  # its own repr masks nothing
+    printed = Printer(_MOST_FIELDS, 20, 10_000, 10**6).print(part.value)
+    text, left_out = cut_text(printed if MASK in printed else bounded_repr(part.value), tokens)
     return Shown(text, "repr", block="\n" in text, cut=left_out)
 
 
@@ -155,7 +163,12 @@ def _show_as_description(part: _Part, view: View, name: str, tokens: int) -> Sho
     if part.table is not None and callable(getattr(value, "describe", None)):
         if part.table.of:
             raise FormatError("describe is for the whole table: leave the filter before it out")
-        described = read_table(value.describe())
+        if part.table.kind == "Series" and part.table.has_secrets():
+            raise FormatError("describe would show what is secret in it")
+        try:
+            described = read_table(value.describe())
+        except ValueError as error:
+            raise FormatError(f"it cannot be described: {error}") from error
         assert described is not None
         return show_table(described, f"{name}, described", tokens, described.size)
     numbers = value.ravel().tolist() if is_array(value) else value

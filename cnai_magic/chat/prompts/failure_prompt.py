@@ -9,7 +9,7 @@ from typing import Any
 
 from ...nearest import find_nearest
 from ..formatters import mask_secrets, show_value
-from ..formatters.tables import is_data_frame, read_table
+from ..formatters.table_reading import is_data_frame, read_table
 from .failure import Failure
 
 __all__ = ["build_failure_prompt"]

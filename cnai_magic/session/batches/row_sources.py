@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...chat.formatters.tables import is_data_frame, read_table
+from ...chat.formatters.table_reading import is_data_frame, read_table
 from ...chat.prompts.prompt import render_prompt
 from ...chat.prompts.rendered_prompt import RenderedPrompt
 from ...errors import InputError
