@@ -21,13 +21,22 @@ COMMANDS = {
 }
 
 
-def run(name: str, notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Run a notebook by one of these programs, and return what it has written."""
+# A notebook that is a test of a prompt: the cell fails where too few of the answers are as expected.
+TEST_OF_A_PROMPT = (
+    "%%cnai --compare demo-guide,demo-echo --expect '= .*144' --pass {share} -o both\nWhat is 12 * 12?"
+)
+
+
+def run(name: str, notebook: NotebookNode, folder: Path, *, fails: str = "") -> NotebookNode:
+    """Run a notebook by one of these programs, and return what it has written.
+
+    `fails` is the error with which it has to end, "" for none.
+    """
     source, out = folder / "in.ipynb", folder / "out.ipynb"
     nbformat.write(notebook, source)
     command = [part.format(source=source, out=out) for part in COMMANDS[name]]
     ran = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
-    assert ran.returncode == 0, ran.stderr
+    assert (ran.returncode != 0, fails in ran.stderr) == (bool(fails), True), ran.stderr
     notebook = nbformat.read(out, as_version=4)
     nbformat.validate(notebook)
     assert "widgets" not in notebook.metadata
@@ -36,12 +45,27 @@ def run(name: str, notebook: NotebookNode, folder: Path) -> NotebookNode:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_headless_run_leaves_the_final_output_only(name: str, tmp_path: Path) -> None:
-    cells = ("%load_ext cnai_magic", "%%cnai\nWhat is 12 * 12?", "%%cnai\nAnd times 3?")
+    test = TEST_OF_A_PROMPT.format(share=0.5)
+    cells = ("%load_ext cnai_magic", test, "%%cnai\nWhat is 12 * 12?", "%%cnai\nAnd times 3?")
     notebook = run(name, new_notebook(*cells), tmp_path)
-    (answer,) = notebook.cells[2].outputs
+    (answer,) = notebook.cells[3].outputs
     assert answer.output_type == "display_data"
     assert "432" in answer.data["text/markdown"]
     assert answer.metadata["cnai"]["turn"] == 2
+    assert "1 of 2 as expected" in str(notebook.cells[1].outputs)
+
+
+def test_papermill_fails_a_notebook_whose_answers_are_not_as_expected(tmp_path: Path) -> None:
+    cells = ("%load_ext cnai_magic", TEST_OF_A_PROMPT.format(share=0.9), "print(len(both))")
+    fails = "ExpectationError: 50% of the answers are as expected, and 90% are wanted"
+    notebook = run("papermill", new_notebook(*cells), tmp_path, fails=fails)
+    _, test, after = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    # What came, and which of it passed, is in the notebook all the same.
+    *_, table, error = [each for each in test.outputs if each.output_type != "stream"]
+    assert "| 1 | demo-guide | 12 &#42; 12 = &#42;&#42;144&#42;&#42; | true |" in table.data["text/markdown"]
+    assert "1 of 2 as expected" in table.data["text/markdown"]
+    assert error.ename == "ExpectationError"
+    assert not after.outputs
 
 
 def test_a_headless_run_goes_on_from_what_another_notebook_holds(tmp_path: Path) -> None:
