@@ -191,7 +191,12 @@ class JSONCutError(JSONAnswerError):
 
 
 class APIError(CnaiError):
-    """The server answered with an error: `status` (HTTP) and the server's own `code`."""
+    """The server answered with an error: `status` (HTTP) and the server's own `code`.
+
+    `retry_after` is the wait in seconds that the server asks for, None where it does not.
+    """
+
+    retry_after: float | None = None
 
     def __init__(
         self,
@@ -221,11 +226,10 @@ class QuotaError(APIError):
 
 
 class RateLimitError(APIError):
-    """Too many requests (429); `retry_after` is the wait in seconds that the server asks for, if it does."""
+    """Too many requests (429)."""
 
     retryable = True
     default_next_step = "wait a little and ask again"
-    retry_after: float | None = None
 
 
 class InvalidRequestError(APIError):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
-from ..errors import CnaiError, GarbageError, HTMLError, RateLimitError, RedirectRefused
+from ..errors import APIError, CnaiError, GarbageError, HTMLError, RedirectRefused
 from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS, explain_proxy_login
 from .http import read_body
+from .overload import find_wait, is_overload
 from .vendor_errors import excerpt, read_response_error
 
 __all__ = ["find_request_id", "parse_json", "read_error", "read_text", "refuse_html"]
@@ -57,8 +56,9 @@ def read_error(response: requests.Response, cancellation: Cancellation) -> CnaiE
                 break
     text = _decode(read[:_ERROR_LIMIT])
     error = read_response_error(response.status_code, text, request_id=find_request_id(response))
-    if isinstance(error, RateLimitError):
-        error.retry_after = _retry_after(response.headers.get("Retry-After", ""))
+    if is_overload(error) and isinstance(error, APIError):
+        asked = find_wait(response.headers)
+        error.retry_after = error.retry_after if asked is None else asked
     return error
 
 
@@ -91,16 +91,3 @@ def find_request_id(response: requests.Response) -> str:
 
 def _decode(body: bytearray) -> str:
     return body.decode("utf-8", "replace").removeprefix("\ufeff")
-
-
-def _retry_after(value: str) -> float | None:
-    """Read a Retry-After header in either of its forms (RFC 9110, 10.2.3), as seconds from now."""
-    value = value.strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return max(0.0, seconds) if seconds < 10**9 else None

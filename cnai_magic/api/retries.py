@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
-from ..errors import CnaiError, RateLimitError
+from ..errors import APIError, CnaiError
 from ..next_steps import NextStep
 from .cancel import Cancellation
 
@@ -72,7 +72,7 @@ def retry(
 
 def choose_wait(attempt: int, error: CnaiError, retries: int) -> float | None:
     """Return the seconds to wait before the next attempt, None where there is none."""
-    asked = error.retry_after if isinstance(error, RateLimitError) else None
+    asked = error.retry_after if isinstance(error, APIError) else None
     if asked is not None and asked > _LONGEST_WAIT:
         error.next_step = NextStep.of(f"the server asks to wait {asked:.0f} s; ask again then")
         return None

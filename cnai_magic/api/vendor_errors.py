@@ -28,6 +28,7 @@ from ..errors import (
 )
 from ..next_steps import CHECK_ADDRESS, NextStep, Step, send_less
 from ..redaction import redact, strip_controls
+from .overload import is_overload, read_wait
 from .vendor_spellings import BY_STATUS, INVALID_CODES, SPELLINGS
 
 __all__ = ["excerpt", "find_error", "quote", "read_response_error"]
@@ -133,6 +134,8 @@ def find_error(
         status=status,
         code=report.code,
     )
+    if is_overload(error):
+        error.retry_after = read_wait(message)
     if isinstance(error, ContextLengthError):
         error.limit = report.limit or _find_limit(message)
         if report.limit and str(report.limit) not in message:

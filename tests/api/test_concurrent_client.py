@@ -101,7 +101,8 @@ def test_a_response_in_any_framing_is_read(server: ScriptedServer, framing: str,
         (ANSWER, 1),
         ([b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", *ANSWER], 1),
         (response(b"{}", Connection="close"), 2),
-        ([*ANSWER, b"more"], 2),
+        # In one piece: what comes after the next request was sent cannot be told from its response.
+        ([b"".join(ANSWER) + b"more"], 2),
         (
             [
                 head(kind="application/json", Content_Length=2, Transfer_Encoding="chunked")
