@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from cnai_magic.api import parallelism
 from cnai_magic.api.parallelism import Parallelism
+from cnai_magic.errors import RateLimitError
+
+
+def _refusal(seconds: float | None = None) -> RateLimitError:
+    error = RateLimitError("too many requests")
+    error.retry_after = seconds
+    return error
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallelism, "_PAUSE", 0.0)
+    monkeypatch.setattr(parallelism, "_PAUSE_AGAIN", 0.0)
 
 
 def test_no_more_are_let_in_than_may_be_under_way() -> None:
@@ -30,11 +46,11 @@ def test_those_that_were_refused_together_count_once_and_answers_raise_the_limit
         gate = Parallelism(16)
         began = [await gate.enter() for _ in range(16)]
         for each in began:
-            gate.slow_down(each, 0.0)
+            gate.slow_down(each, _refusal())
             gate.leave()
         assert gate.limit == 8
         later = await gate.enter()
-        gate.slow_down(later, 0.0)
+        gate.slow_down(later, _refusal())
         gate.leave()
         assert gate.limit == 4
         for _ in range(200):
@@ -48,7 +64,7 @@ def test_a_wait_that_is_asked_for_holds_all_back_and_a_cancelled_one_takes_no_tu
     async def run() -> list[str]:
         loop, gate, order = asyncio.get_running_loop(), Parallelism(1), []
         began = await gate.enter()
-        gate.slow_down(began, 0.05)
+        gate.slow_down(began, _refusal(0.05))
         gate.leave()
         until = loop.time() + 0.05
 
@@ -65,3 +81,41 @@ def test_a_wait_that_is_asked_for_holds_all_back_and_a_cancelled_one_takes_no_tu
         return order
 
     assert asyncio.run(run()) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("patience", "asked", "words"),
+    [
+        (600, 3600, "the server asks to wait 1 h; ask again then for what is missing"),
+        (600, 700, "the server asks to wait 12 min"),
+        (-1, None, "the server took nothing for"),
+    ],
+)
+def test_where_a_wait_is_too_long_nobody_is_held_back_any_more(
+    patience: float, asked: float | None, words: str
+) -> None:
+    async def run() -> None:
+        gate = Parallelism(1, patience)
+        began = await gate.enter()
+        waiting = asyncio.ensure_future(gate.enter())
+        await asyncio.sleep(0)
+        refusal = _refusal(asked)
+        gate.slow_down(began, refusal)
+        assert gate.gave_up is refusal
+        assert words in str(refusal)
+        await asyncio.wait_for(waiting, 20)
+
+    asyncio.run(run())
+
+
+def test_an_answer_ends_what_was_refused_before() -> None:
+    async def run() -> None:
+        gate = Parallelism(2, 0.05)
+        for _ in range(3):
+            gate.slow_down(await gate.enter(), _refusal())
+            gate.leave()
+            gate.speed_up()
+            await asyncio.sleep(0.1)
+        assert gate.gave_up is None
+
+    asyncio.run(run())

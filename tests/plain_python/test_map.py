@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from cnai_magic import AuthenticationError, BudgetError, Cost, InputError, Session
+from cnai_magic import AuthenticationError, BudgetError, Cost, InputError, RateLimitError, Session
+from cnai_magic.api import parallelism
 from cnai_magic.money.ledger import Ledger
 from tests.faulty_gateway import KEY, MODEL, PRICES, FaultyGateway
 from tests.servers import ScriptedServer, completion, failure, json_response, response, sse
@@ -374,6 +375,44 @@ def test_a_server_that_sends_the_key_back_does_not_show_it(folder: Path, server:
         answers = session.map(["a", "b"], parallel=1)
     assert KEY not in f"{answers[0].answer}{answers[1].error!r}{answers[1].error}{list(answers)}"
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+_BUSY = [
+    failure(429, "rate_limit_exceeded", "too many requests"),
+    failure(503, "", "The model is overloaded"),
+    failure(529, "overloaded_error", "Overloaded"),
+    json_response({"error": {"code": "engine_overloaded", "message": "the engine is overloaded"}}),
+    json_response({"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}),
+]
+
+
+def test_no_row_fails_where_to_wait_helps(
+    folder: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallelism, "_PAUSE", 0.0)
+    for _ in range(20):
+        for refusal in _BUSY:
+            server.reply(refusal)
+    with _session(server.base_url, folder) as session:
+        answers = session.map(_words(8), TEMPLATE, parallel=8)
+        assert not answers.failed
+        assert session.usage.total_tokens == 8 * 28
+    assert len(server.requests) == 8 + 100
+
+
+def test_a_server_that_asks_to_wait_for_very_long_ends_it_and_retry_asks_for_the_rest(
+    folder: Path, server: ScriptedServer
+) -> None:
+    server.reply(json_response(completion("yes", tokens=(20, 8))))
+    server.reply(failure(429, "rate_limit_exceeded", "Daily limit. Please try again in 2h0m0s."))
+    with _session(server.base_url, folder) as session:
+        answers = session.map(_words(5), TEMPLATE, parallel=1)
+        assert isinstance(answers.stopped, RateLimitError)
+        assert "the server asks to wait 2 h" in str(answers.stopped)
+        assert [bool(each.error) for each in answers] == [False, True, True, True, True]
+        assert len(server.requests) == 2
+        assert not answers.retry().failed
+    assert len(server.requests) == 6
 
 
 # -- rows and what comes of them ------------------------------------------------------------------------

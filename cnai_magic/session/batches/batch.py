@@ -11,6 +11,7 @@ It runs on an asyncio loop of its own, in a thread that is not the caller's.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -77,6 +78,7 @@ class Batch:
         self._json_modes = json_modes
         self._keep = keep
         self._unreached = 0
+        self._gates: list[Parallelism] = []
         self._cancelled = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work: asyncio.Future[list[None]] | None = None
@@ -91,6 +93,10 @@ class Batch:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._cancel)
+
+    def count_pause(self) -> float:
+        """Return the seconds for which nothing is sent, because a server is busy; from any thread."""
+        return max((gate.paused_until for gate in self._gates), default=0.0) - time.monotonic()
 
     def _cancel(self) -> None:
         if self._work is not None:
@@ -113,6 +119,7 @@ class Batch:
         workers = []
         for queue in self._queues:
             gate = Parallelism(self._parallel)
+            self._gates.append(gate)
             workers += [self._ask_all(queue, shared, gate) for _ in range(self._parallel)]
         self._work = asyncio.gather(*workers)
         if self._cancelled:
@@ -130,13 +137,15 @@ class Batch:
         for job in queue:
             error = await _make_question(shared, job, gate).ask()
             self._unreached = self._unreached + 1 if isinstance(error, NetworkError) else 0
-            if self._is_for_all(error) or self._unreached >= _MOST_UNREACHED:
+            if self._is_for_all(error, gate) or self._unreached >= _MOST_UNREACHED:
                 shared.stopped = self.stopped = shared.stopped or error
             if shared.stopped is not None:
                 return
 
-    def _is_for_all(self, error: CnaiError | None) -> bool:
+    def _is_for_all(self, error: CnaiError | None, gate: Parallelism) -> bool:
         """Return whether an error would be the same for every other question."""
+        if gate.gave_up is not None and len(self._queues) == 1:
+            return True
         if isinstance(error, AuthenticationError) and error.status == _WRONG_KEY:
             return True
         return isinstance(error, _FOR_ALL if len(self._queues) > 1 else (*_FOR_ALL, *_FOR_ONE_MODEL))

@@ -12,11 +12,12 @@ from uuid import uuid4
 
 from ...api.concurrent_client import ConcurrentClient, Exchange
 from ...api.messages import ChatRequest, Chunk
+from ...api.overload import is_overload
 from ...api.parallelism import Parallelism
 from ...api.retries import choose_wait
 from ...api.token_usage import Usage
 from ...api.usage import complete_usage
-from ...errors import BudgetError, CnaiError, InvalidRequestError, RateLimitError, TruncatedError
+from ...errors import BudgetError, CnaiError, InvalidRequestError, TruncatedError
 from ...money.budget import Budget, Limits, TokenBudget
 from ...money.spending import Spending
 from ..json_question import JSONModes, JSONQuestion
@@ -27,8 +28,8 @@ from .batch_outcome import Job, Outcome
 
 __all__ = ["BatchLimit", "BatchQuestion", "Shared"]
 
-# How often a question is sent again that was refused because there are too many.
-_REFUSED_TRIES = 10
+# So often a question is sent again that a busy server refuses while it answers others.
+_REFUSED_ALONE = 30
 # Seconds that a question waits for what others hold, where none of its batch is under way.
 _PATIENCE, _POLL = 2.0, 0.05
 
@@ -163,13 +164,16 @@ class BatchQuestion:
 
     async def _send(self) -> Chunk:
         """Send the request until it is answered; raises the CnaiError for which it is not sent again."""
-        gate, shared, tries = self._gate, self._shared, 0
+        gate, shared = self._gate, self._shared
+        tries, refused, answered = 0, 0, -1
         while True:
             began = await gate.enter()
             try:
                 async with shared.all_gates:
                     if shared.stopped is not None:
                         raise shared.stopped
+                    if gate.gave_up is not None:
+                        raise gate.gave_up
                     await self._hold()
                     shared.under_way += 1
                     try:
@@ -177,17 +181,23 @@ class BatchQuestion:
                     finally:
                         shared.under_way -= 1
             except CnaiError as error:
+                if error is gate.gave_up:
+                    raise
+                if is_overload(error) and not self._exchange.begun:
+                    # The gate has all of them wait, and says when that ends; but of a request that is refused
+                    # again and again, while others are answered, it is the request.
+                    gate.slow_down(began, error)
+                    refused, answered = refused + (gate.answered != answered), gate.answered
+                    if not shared.retries or gate.gave_up or refused > _REFUSED_ALONE:
+                        raise
+                    continue
                 seconds = self._choose_wait(tries, error)
-                if isinstance(error, RateLimitError):
-                    gate.slow_down(began, seconds or 0.0)
                 if seconds is None:
                     raise
-                limited = isinstance(error, RateLimitError)
             finally:
                 gate.leave()
             tries += 1
-            if not limited:  # the gate has all of them wait after a 429
-                await asyncio.sleep(seconds)
+            await asyncio.sleep(seconds)
 
     def _choose_wait(self, tries: int, error: CnaiError) -> float | None:
         """Return the seconds to wait before the request is sent again, None where it is not.
@@ -198,11 +208,7 @@ class BatchQuestion:
             error.retryable = True
         elif self._exchange.begun:
             return None
-        retries = self._shared.retries
-        if isinstance(error, RateLimitError) and retries:
-            retries = max(retries, _REFUSED_TRIES)
-            tries = min(tries, 5) if tries < retries else tries
-        return choose_wait(tries, error, retries)
+        return choose_wait(tries, error, self._shared.retries)
 
     async def _post(self) -> Chunk:
         shared, exchange = self._shared, self._exchange

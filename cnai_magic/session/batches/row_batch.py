@@ -142,13 +142,14 @@ class RowBatch:
             json_modes=self._json_modes,
             keep=self._keep,
         )
-        run_batch(batch, self._spending, self._show_progress)
+
+        def show(seconds: float) -> None:
+            self._progress.seconds, self._progress.pause = seconds, batch.count_pause()
+            self._show(self._progress)
+
+        run_batch(batch, self._spending, show)
         stopped = batch.stopped
         return None if stopped is None else self._explain(stopped, self._plan.question.request)
-
-    def _show_progress(self, seconds: float) -> None:
-        self._progress.seconds = seconds
-        self._show(self._progress)
 
     def _make_jobs(self, keys: Sequence[bytes]) -> Iterator[Job]:
         """Yield the jobs; each request is built when its turn comes."""

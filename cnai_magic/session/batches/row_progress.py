@@ -15,7 +15,8 @@ class Progress:
 
     `elsewhere` are being asked by another batch, of this kernel or another one, and are waited for. `nano` is
     what it has cost so far in nano-USD, `unpriced` how many requests have no price, `estimated` whether some
-    of their tokens are, `demo` whether it is demo credit; `seconds` how long it took.
+    of their tokens are, `demo` whether it is demo credit; `seconds` how long it took. `pause` are the seconds
+    for which a busy server takes no request.
     """
 
     total: int
@@ -28,6 +29,7 @@ class Progress:
     estimated: bool = False
     demo: bool = False
     seconds: float = 0.0
+    pause: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -60,6 +62,7 @@ class Progress:
             f"{self.kept + self.done:,} of {self.total:,}",
             f"{self.failed:,} failed" if self.failed else "",
             f"{self.kept:,} before" if self.kept else "",
+            f"the server is busy: {_write_time(self.pause)}" if self.pause >= 1 else "",
             f"{self.elsewhere:,} asked elsewhere" if self.elsewhere else "",
             f"{self.rate:.1f}/s" if self.rate else "",
             self._write_cost(),
