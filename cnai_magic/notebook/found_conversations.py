@@ -22,7 +22,8 @@ _DEEPEST = 100
 class FoundConversations:
     """Conversations by the names that they have at a moment, the one in use, and what was taken out by then.
 
-    `cells` are the IDs of the cells that are there. `notes` are lines for a person.
+    `cells` are the IDs of the cells that are there. `lacks_outputs` tells that a cell asks and
+    has no answer. `notes` are lines for a person.
     """
 
     def __init__(self, outputs: SavedOutputs, cells: Collection[str]) -> None:
@@ -34,6 +35,7 @@ class FoundConversations:
         # By when they set a message; where no output is in its own cell, the IDs have been changed.
         self._system_cells = outputs.system_cells
         self._keeps_ids = outputs.keeps_ids
+        self.lacks_outputs = outputs.lacks_outputs
         # The latest outputs that show or keep the turn of an ID, and an answer.
         self._turns: dict[str, SavedTurn] = {}
         self._saved: dict[str, SavedTurn] = {}

@@ -71,7 +71,8 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
     found.named(found.current)
     found.removed.names.difference_update(found.by_name)
     for each in found.by_name.values():
-        if each.lacking:
+        # Where each cell that asks has its answer, the cells of the others were deleted.
+        if each.lacking and outputs.lacks_outputs:
             lacks = f"{each.conversation.name!r} lacks {each.lacking} of its turns"
             found.notes.append(f"{lacks}: {'it is' if each.lacking == 1 else 'they are'} not in the notebook")
     filled = {name: fill(each, document) for name, each in found.by_name.items()}

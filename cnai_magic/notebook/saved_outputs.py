@@ -5,6 +5,7 @@ What is not sound is left out and noted.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ from .untrusted import may_be_saved
 __all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "list_all_attempts", "read_answers"]
 
 _MOST_CELLS = 5
+_ASKS = re.compile(r"%cnai(?!_)")
 
 
 class SavedCell(NamedTuple):
@@ -92,7 +94,8 @@ class SavedOutputs:
     keep, `states` those of all conversations, `changes` those that commands made and
     no state of their cell tells of, each once. `system_cells` are the cells of commands that set system
     messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns. Of
-    all ratings of an answer, in whichever output, the latest is that of the answer.
+    all ratings of an answer, in whichever output, the latest is that of the answer. `keeps_ids` tells that an
+    output is in the cell that it names, `lacks_outputs` that a cell asks and has no answer.
     """
 
     def __init__(self, cells: Iterable[SavedCell]) -> None:
@@ -111,6 +114,7 @@ class SavedOutputs:
         self._charged: set[str] = set()
         cells = list(cells)
         self.keeps_ids = any(map(_holds_own_output, cells))
+        self.lacks_outputs = any(map(_lacks_output, cells))
         for cell in cells:
             # Two cells with one ID, as merged notebooks may have, cannot both be run again in their place.
             identifier = None if cell.id in used else cell.id
@@ -242,6 +246,11 @@ def _name_cells(numbers: list[int]) -> str:
 def _holds_own_output(cell: SavedCell) -> bool:
     """Tell whether any output of a cell says that it belongs to a cell of this ID."""
     return cell.id is not None and any(about.get("cell") == cell.id for about, _ in _find_records(cell))
+
+
+def _lacks_output(cell: SavedCell) -> bool:
+    """Tell whether a cell asks a question, and has no output of an answer or a command."""
+    return _ASKS.search(cell.source) is not None and next(_find_records(cell), None) is None
 
 
 def _find_records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -92,7 +92,8 @@ class UnstatedChanges:
             if each.id not in fork.turns and not each.detached and _is_older(each, event.made):
                 self._inherit(fork, replace(each), event.time)
                 fork.turns[each.id].detached = True
-        if gone := len(event.answers) - len(turns):
+        gone = len(event.answers) - len(turns)
+        if gone and found.lacks_outputs:
             lacks = f"{event.name!r} lacks {gone} of the turns that it was forked with"
             found.notes.append(f"{lacks}: {'it is' if gone == 1 else 'they are'} not in the notebook")
 

@@ -41,7 +41,7 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     expect(notebook.outputs(1)).to_contain_text("The first.")
     expect(notebook.outputs(1)).not_to_contain_text("median")
     expect(first.get_by_role("button", name="Former attempt")).to_be_focused()
-    expect(second.get_by_text("asked before an answer above changed")).to_be_visible()
+    expect(second.get_by_text("asked with other turns above")).to_be_visible()
     question = notebook.outputs(1).locator(".cnai-row-question")
     expect(question).to_be_hidden()
     first.get_by_role("button", name="asked: One?").press("Enter")

@@ -455,7 +455,9 @@ def test_a_hostile_change_of_a_conversation_is_left_out(document: Document) -> N
         {"metadata": build_event_metadata("system", "main", system={"x": 1}, time=later)},
         {"metadata": build_event_metadata("use", "-rf /", time=later)},
     ]
-    restored = restore([*document.cells(), SavedCell("x", "", outputs)])
+    restored = restore(
+        [*document.cells(), SavedCell("x", "", outputs), SavedCell("cleared", "%cnai Hi?", [])]
+    )
     assert prompts(restored) == ["question a", "question b", "question c"]
     assert restored.conversations["main"].last_system is None
     assert "'y' lacks 3 of the turns that it was forked with: they are not in the notebook" in restored.notes
@@ -502,8 +504,7 @@ def test_a_fork_whose_origin_is_gone_has_what_was_asked_in_it(document: Document
     document.ask("d", "in the fork")
     restored = document.restored("x", "d")
     assert prompts(restored, "plan") == ["in the fork"]
-    lacks = "'plan' lacks 3 of the turns that it was forked with: they are not in the notebook"
-    assert restored.notes == [lacks]
+    assert restored.notes == []
 
 
 def test_a_fork_whose_command_is_gone_is_still_one(document: Document) -> None:

@@ -49,10 +49,14 @@ def test_the_latest_state_holds_with_the_answers_that_came_after_it(notebook: Wo
     assert _prompts(restore(notebook.saved())) == {"main": ["b"], "plan": ["c"]}
 
 
-def test_a_turn_of_a_deleted_cell_is_told(notebook: WorkingNotebook) -> None:
+def test_a_turn_whose_output_was_cleared_is_told_but_not_one_whose_cell_was_deleted(
+    notebook: WorkingNotebook,
+) -> None:
     notebook.run("v", "fork plan")
     del notebook.outputs["b"]
-    restored = restore(notebook.saved())
+    deleted = restore(notebook.saved())
+    assert (_prompts(deleted), deleted.notes) == ({"main": ["a"], "plan": ["a"]}, [])
+    restored = restore([*notebook.saved(), SavedCell("b", "%%cnai\nb", [])])
     assert _prompts(restored) == {"main": ["a"], "plan": ["a"]}
     assert restored.notes == [
         f"{name!r} lacks 1 of its turns: it is not in the notebook" for name in ("main", "plan")

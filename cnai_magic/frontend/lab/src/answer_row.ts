@@ -57,7 +57,7 @@ export class AnswerRow {
     this.later = makeIconButton(caretRightIcon, words("Later attempt"), () => this.step(1));
     this.copy = makeIconButton(copyIcon, words("Copy answer"), () => void this.copyAnswer());
     this.insert = makeIconButton(addBelowIcon, words("Code to a new cell below"), () => actions.insertCode());
-    setText(stale, words("asked before an answer above changed"));
+    setText(stale, words("asked with other turns above"));
     setText(again, words("ask again"));
     again.addEventListener("click", () => actions.askAgain());
     below.addEventListener("click", () => actions.runStale());

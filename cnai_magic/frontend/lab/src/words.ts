@@ -54,7 +54,7 @@ const CHINESE: Record<string, string> = {
   "Copy Answer": "复制回答",
   "Put Code of Answer into New Cell": "把回答中的代码放入新单元格",
   "Run Stale Answers from Here On": "从此处起重新运行已过时的回答",
-  "asked before an answer above changed": "提问早于上方回答的改动",
+  "asked with other turns above": "提问时上方的内容与现在不同",
   "ask again": "重新提问",
   "1 below is stale: run it": "下方有 1 个回答已过时：重新运行",
   "{count} below are stale: run them": "下方有 {count} 个回答已过时：重新运行",
