@@ -133,7 +133,7 @@ class Cnai(Configurable):
         None,
         allow_none=True,
         min=0,
-        help="USD above which a cell's question is sent only once it is confirmed; by its prompt, and its "
+        help="USD above which what a cell asks is sent only once it is confirmed; by its prompts, and its "
         "longest answer where that is limited. Unset: every question is sent.",
     ).tag(config=True)
     ledger = Unicode(

@@ -48,4 +48,5 @@ def fix(shell_session: ShellSession, line: str) -> None:
         tokens=shell_session.settings.value_tokens,
     )
     to_cell = not arguments.hint and is_watched(shell_session.shell)
-    ask_in_cell(shell_session, prompt, Options(model=arguments.model, chat=arguments.chat, to_cell=to_cell))
+    chosen = Options(arguments.model, chat=arguments.chat, to_cell=to_cell, to_confirm=not arguments.confirm)
+    ask_in_cell(shell_session, prompt, chosen)

@@ -106,7 +106,11 @@ def _add_prompt_options(prompt: _ArgumentGroup) -> None:
         metavar="json",
         help="Show what would be sent, and its cost; send nothing. json: the body.",
     )
-    prompt.add_argument(
+    _add_confirm(prompt)
+
+
+def _add_confirm(parser: Parser | _ArgumentGroup) -> None:
+    parser.add_argument(
         "--confirm", action="store_true", help="Send it though it may cost more than Cnai.confirm_above."
     )
 
@@ -259,6 +263,7 @@ def build_fix_parser() -> Parser:
     parser.add_argument("-m", "--model", default="", metavar="MODEL", help="Model to ask.")
     parser.add_argument("-c", "--chat", default="", metavar="NAME", help="Conversation to ask in.")
     parser.add_argument("--hint", action="store_true", help="Give a hint and no code: for teaching.")
+    _add_confirm(parser)
     return parser
 
 

@@ -250,7 +250,7 @@ def _holds_own_output(cell: SavedCell) -> bool:
 
 def _lacks_output(cell: SavedCell) -> bool:
     """Tell whether a cell asks a question, and has no output of an answer or a command."""
-    return _ASKS.search(cell.source) is not None and next(_find_records(cell), None) is None
+    return _ASKS.search(cell.source) is not None and not any(_find_records(cell))
 
 
 def _find_records(cell: SavedCell) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -1,41 +1,79 @@
-"""A question of a cell that may cost more than a set sum is sent only where a person has confirmed it."""
+"""What a cell sends that may cost more than a set sum is sent only where a person has confirmed it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import BudgetError, InputError
-from ..money.cost import format_usd
+from ..money.cost import Cost, format_usd
 from ..money.price import to_nano_usd
-from ..next_steps import change_setting, confirm_cost
+from ..next_steps import change_setting, confirm_cost, limit_cost
 from .question import Question
 
-__all__ = ["require_confirmation"]
+__all__ = ["require_confirmation", "require_confirmation_of_rows"]
 
 # Seconds to wait for the price list of a server.
 _PATIENCE = 10.0
 
 
-def require_confirmation(question: Question, limit: object) -> None:
-    """Raise BudgetError where the estimate of a question is over a limit in USD.
+def require_confirmation(limit: object, questions: Sequence[Question], spent: int = 0) -> None:
+    """Raise BudgetError where questions that are sent together may cost more than a limit in USD, if any.
 
-    The estimate is the prompt, and the longest answer where that is limited. Demo credit is no money, and
-    what has no price cannot be estimated.
+    The estimate is the prompts, and the longest answers where they are limited; `spent` is what former
+    requests of the same question have cost, in nano-USD. Demo credit is no money, and what has no price
+    cannot be estimated.
     """
-    if question.demo or not question.options.to_confirm:
+    if limit is None or not questions[0].options.to_confirm:
         return
     most = _read(limit)
-    question.lookup.look_up(_PATIENCE)
-    answer = question.request.max_tokens or 0
-    usage, cost, _ = question.estimate(answer)
-    if cost.nano is None or cost.nano <= most:
+    paid = [each for each in questions if not each.demo]
+    for lookup in dict.fromkeys(each.lookup for each in paid):
+        lookup.look_up(_PATIENCE)
+    estimates = [each.estimate(each.request.max_tokens or 0)[:2] for each in paid]
+    needed = spent + sum(cost.nano or 0 for _, cost in estimates)
+    if needed <= most:
         return
-    tokens = f"a prompt of {usage.prompt_tokens:,} tokens"
-    tokens += f" and an answer of {answer:,}" if answer else ", without its answer"
+    prompt = sum(usage.prompt_tokens for usage, _ in estimates)
+    answer = sum(usage.completion_tokens for usage, _ in estimates)
     raise BudgetError(
-        f"the question may cost ≈{format_usd(cost.nano)}, so it was not sent",
-        why=f"that is for {tokens}, and over {format_usd(most, exact=True)} a question is to be confirmed",
+        f"{_count(len(questions), spent)} may cost ≈{format_usd(needed)}, so it was not sent",
+        why=_explain(prompt, answer, most),
         next_step=confirm_cost(),
-        needed=cost.nano,
+        needed=needed,
     )
+
+
+def require_confirmation_of_rows(
+    limit: object, question: Question, requests: int, tokens: int, cost: Cost
+) -> None:
+    """Raise BudgetError where the requests of rows may cost more than a limit in USD, if any.
+
+    `tokens` and `cost` are those of their prompts; `question` is one of them.
+    """
+    if limit is None or question.demo or not question.options.to_confirm or cost.nano is None:
+        return
+    answer = requests * (question.request.max_tokens or 0)
+    price = question.lookup.price
+    needed = cost.nano + (answer * price.output // 10**6 if price is not None else 0)
+    if needed > (most := _read(limit)):
+        raise BudgetError(
+            f"the {requests:,} requests may cost ≈{format_usd(needed)}, so none was sent",
+            why=_explain(tokens, answer, most),
+            next_step=limit_cost(),
+            needed=needed,
+        )
+
+
+def _count(questions: int, spent: int) -> str:
+    if spent:
+        return "with what its functions returned, the question"
+    return "the question" if questions == 1 else f"the question, asked in {questions} ways,"
+
+
+def _explain(prompt: int, answer: int, most: int) -> str:
+    tokens = f"a prompt of {prompt:,} tokens"
+    tokens += f" and an answer of {answer:,}" if answer else ", without its answer"
+    return f"that is for {tokens}, and over {format_usd(most, exact=True)} a question is to be confirmed"
 
 
 def _read(limit: object) -> int:

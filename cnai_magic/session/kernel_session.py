@@ -105,8 +105,7 @@ class KernelSession:
         endpoint = self.resolve_endpoint()
         self.undecided = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
-        if (limit := self.settings.confirm_above) is not None:
-            require_confirmation(question, limit)
+        require_confirmation(self.settings.confirm_above, [question])
         self._announce(endpoint)
         pending = PendingReply(
             partial(self.servers.get_client, endpoint),
@@ -133,7 +132,8 @@ class KernelSession:
             return None
         from .tool_loop import ToolLoop
 
-        return ToolLoop(question, self.settings.tool_steps, self.settings.value_tokens)
+        settings = self.settings
+        return ToolLoop(question, settings.tool_steps, settings.value_tokens, settings.confirm_above)
 
     def replay(
         self,
@@ -274,7 +274,8 @@ class KernelSession:
         )
         if fresh:
             batch.forget()
-        limit = choose_limit(self.spending, plan, len(batch.find_missing()), self.budget, max_cost)
+        missing, confirm_above = batch.find_missing(), self.settings.confirm_above
+        limit = choose_limit(self.spending, plan, missing, self.budget, max_cost, confirm_above)
         return batch.run(limit).use_judge(partial(judge_rows, self.ask_rows, prompts))
 
     def compare(
@@ -312,6 +313,7 @@ class KernelSession:
             json_modes=self._json_modes,
             explain=lambda error, request: self.servers.explain(error, endpoint, request),
             view=view,
+            confirm_above=self.settings.confirm_above,
             announce=partial(self._announce, endpoint),
             keep=partial(setattr, self, "undecided"),
             judge=partial(judge_comparison, self.ask_rows),

@@ -192,6 +192,8 @@ class PendingReply:
 
     def _send(self) -> None:
         """Hold what the answer may cost, send the question and show the answer as it comes."""
+        if self._tools is not None:
+            self._tools.require_confirmation(self._request)
         question, spending = self._question, self._spending
         limits = spending.find_limits(self._budget, self._pause_for_others)
         spent = spending.notebook(self._notebook, demo=question.demo)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from ..api.call_filter import CallFilter
 from ..api.interrupts import interrupt_main_thread
 from ..api.message_parts import ToolCall
-from ..api.messages import Message
+from ..api.messages import ChatRequest, Message
 from ..api.returned_reasoning import is_refused, return_reasoning
 from ..api.tool_calls import CalledTools
 from ..api.written_calls import find_written_calls, mentions_call
@@ -26,6 +26,7 @@ from ..chat.tool_steps import describe_call, describe_result
 from ..chat.tools import CallError
 from ..errors import InvalidRequestError
 from ..money.budget import TokenBudget
+from .confirmation import require_confirmation
 from .coroutines import run_coroutine
 from .question import Question
 from .received import Received, join_received
@@ -42,9 +43,15 @@ _TOO_MANY = f"Not called: at most {_MOST_CALLS} calls are possible at once."
 
 
 class ToolLoop:
-    """The calls of one question: at most `most_steps` times, with results of at most `tokens` each."""
+    """The calls of one question: at most `most_steps` times, with results of at most `tokens` each.
 
-    def __init__(self, question: Question, most_steps: int, tokens: int) -> None:
+    What all of it may cost is to be confirmed `confirm_above` so many USD.
+    """
+
+    def __init__(
+        self, question: Question, most_steps: int, tokens: int, confirm_above: object = None
+    ) -> None:
+        self._question, self._confirm_above = question, confirm_above
         self._tools = {tool.name: tool for tool in question.options.tools}
         self._most_steps = most_steps
         # An answer that is to be JSON may look like a call.
@@ -62,6 +69,12 @@ class ToolLoop:
     def messages(self) -> tuple[Message, ...]:
         """The calls and their results as they are sent within the loop."""
         return tuple(sent if self._returns_reasoning else kept for sent, kept in self._sent)
+
+    def require_confirmation(self, request: ChatRequest) -> None:
+        """Raise BudgetError where the next request, with those before it, may cost too much unconfirmed."""
+        if self._before is not None:
+            question = replace(self._question, request=request)
+            require_confirmation(self._confirm_above, [question], self._before.cost.nano or 0)
 
     def filter_calls(self) -> CallFilter:
         """Return what holds back calls that stand in the text of an answer while it is shown."""

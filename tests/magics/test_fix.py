@@ -45,6 +45,11 @@ def test_the_failing_cell_is_explained_and_the_corrected_one_stands_below(
     for each in ("# add\nnumbr + 1", "NameError", "'number'", "be 41 times shorter"):
         assert each in question(server)
     assert kernel.run("_cnai.code", "d").shown == "'number + 1'"
+    # Nothing is sent that may cost more than the person wants to confirm.
+    kernel.run("%config Cnai.prices = {'*': (1, 1)}\n%config Cnai.confirm_above = 0")
+    assert "--confirm" in kernel.run("%cnai_fix", "c").error[-1]
+    assert not kernel.run("%cnai_fix --confirm", "c").error
+    kernel.run("%config Cnai.confirm_above = None")
     # A hint is for somebody who learns: the question forbids code, and no cell comes.
     ran = kernel.run("%cnai_fix --hint -m other -c lesson", "e")
     assert new_cells(ran) == []

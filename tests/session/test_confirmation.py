@@ -7,11 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from cnai_magic.chat.tools import build_tools
 from cnai_magic.errors import BudgetError
 from cnai_magic.magics.cell_words import CELL
+from cnai_magic.session.batches.batch_view import BatchView
+from cnai_magic.session.batches.compare import Ways
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.session.question import Options
 from tests.servers import ScriptedServer, sse
+from tests.session.test_tool_loop import call, calls
 
 Make = Callable[..., KernelSession]
 # At 1 USD per million tokens about 0.002 USD.
@@ -57,3 +61,50 @@ def test_the_price_of_a_server_is_waited_for(make: Make, server: ScriptedServer)
     with pytest.raises(BudgetError):
         make(confirm_above=0.001, prices={}).ask(LONG, FROM_CELL)
     assert [each.path for each in server.lookups] == ["/api/pricing"]
+
+
+def test_the_answers_of_a_comparison_count_together(make: Make, server: ScriptedServer) -> None:
+    session = make(confirm_above=0.003)
+    server.always(sse("Yes."))
+    assert session.ask(LONG, replace(FROM_CELL, once=True)).text
+    with pytest.raises(BudgetError, match="asked in 2 ways, may cost"):
+        session.compare(LONG, FROM_CELL, Ways(times=2), view=BatchView())
+    assert len(server.requests) == 1
+    confirmed = session.compare(LONG, Options(), Ways(times=2), view=BatchView())
+    assert [each.reply.text for each in confirmed if each.reply] == ["Yes.", "Yes."]
+
+
+def test_rows_count_together_and_to_say_what_they_may_cost_is_to_confirm_it(
+    make: Make, server: ScriptedServer
+) -> None:
+    session, rows = make(confirm_above=0.003), [1, 2, 3]
+    prompts = [f"{LONG}{row}" for row in rows]
+    with pytest.raises(BudgetError, match="the 3 requests may cost") as caught:
+        session.ask_rows(rows, prompts, FROM_CELL)
+    assert "--max-cost" in caught.value.lines(CELL)[-1]
+    assert server.requests == []
+    server.always(sse("Yes."))
+    assert len(session.ask_rows(rows, prompts, FROM_CELL, max_cost=1).failed) == 0
+    # What is answered already costs nothing.
+    more = [*prompts, f"{LONG}4"]
+    assert len(session.ask_rows([*rows, 4], more, FROM_CELL).failed) == 0
+    assert len(server.requests) == 4
+
+
+def test_later_requests_of_a_question_with_functions_count_with_the_former_ones(
+    make: Make, server: ScriptedServer
+) -> None:
+    session = make(confirm_above=0.003, value_tokens=10_000)
+
+    def look_up() -> str:
+        return LONG
+
+    functions = {"tools": build_tools([look_up]), "to_confirm": True}
+    for _ in range(2):
+        server.reply(calls(call("look_up", "{}", id="x1")))
+    with pytest.raises(BudgetError, match="with what its functions returned"):
+        session.ask("Go on.", Options(**functions))
+    # The second request had the result once; a third one would have it twice.
+    assert len(server.requests) == 2
+    assert session.latest is not None
+    assert len(session.latest.steps) == 4

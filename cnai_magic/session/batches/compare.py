@@ -18,6 +18,7 @@ from ...errors import BudgetError, CnaiError, InputError
 from ...money.budget import Limits, TokenBudget
 from ...money.spending import Spending
 from ...next_steps import either, raise_budget
+from ..confirmation import require_confirmation
 from ..json_question import JSONModes
 from ..question import Question
 from ..recorder import Recorder
@@ -79,20 +80,23 @@ def compare(
     json_modes: JSONModes,
     explain: Callable[[CnaiError, ChatRequest], CnaiError],
     view: BatchView,
+    confirm_above: object,
     announce: Callable[[], None],
     keep: Callable[[Comparison], None],
     judge: Callable[[Sequence[Message], Sequence[str | None], JudgeOptions], _Judged],
 ) -> Comparison:
     """Ask a question in several ways at once, `keep` the answers and return them; see KernelSession.compare.
 
-    `build` makes the question for a model with some parameters, `announce` says what a person should know of
+    `build` makes the question for a model with some parameters; what all may cost is to be confirmed
+    `confirm_above` so many USD. `announce` says what a person should know of
     the server before anything is sent, `judge` has answers to messages judged. An interrupt is raised after
     what came is kept.
     """
     variants = _list_variants(ways)
     questions = [build(each.model, each.varied) for each in variants]
-    announce()
     columns = _make_columns(variants, questions, explain)
+    require_confirmation(confirm_above, [each.question for each in columns])
+    announce()
     outcomes = _Outcomes(columns, view)
 
     def conclude(stopped: CnaiError | None) -> Comparison:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ...errors import InputError
 from ...money.book import SpendBook
 from ...money.budget import Budget
@@ -9,6 +11,7 @@ from ...money.cost import format_usd
 from ...money.price import to_nano_usd
 from ...money.spending import Spending
 from ...next_steps import limit_cost
+from ..confirmation import require_confirmation_of_rows
 from .batch_question import BatchLimit
 from .row_plan import RowPlan
 
@@ -23,22 +26,30 @@ _PRICE_PATIENCE = 10.0
 
 
 def choose_limit(
-    spending: Spending, plan: RowPlan, missing: int, budget: int | None, max_cost: object
+    spending: Spending,
+    plan: RowPlan,
+    missing: Collection[bytes],
+    budget: int | None,
+    max_cost: object,
+    confirm_above: object = None,
 ) -> BatchLimit:
-    """Return the limit of a batch that is about to ask so many of the requests of a plan.
+    """Return the limit of a batch that is about to ask the `missing` requests of a plan, by their keys.
 
-    `budget` is the kernel's in nano-USD, `max_cost` is as for `read_max_cost`.
-    Waits for the price. Raises InputError where there is no limit, and there are too many requests for that.
+    `budget` is the kernel's in nano-USD, `max_cost` is as for `read_max_cost`; to give it is to confirm what
+    the batch may cost, else that is to be confirmed `confirm_above` so many USD. Waits for the price. Raises
+    InputError where there is no limit, and there are too many requests for that.
     """
     given = read_max_cost(spending, max_cost)
     own = given if isinstance(given, Budget) else None
     limits = spending.find_limits(budget)
     plan.question.lookup.look_up(_PRICE_PATIENCE)
-    if missing > MOST_WITHOUT_LIMIT and not (given or limits) and not _costs_nothing(plan):
-        tokens, cost = plan.estimate()
+    if max_cost is None and confirm_above is not None and missing:
+        require_confirmation_of_rows(confirm_above, plan.question, len(missing), *plan.estimate(missing))
+    if len(missing) > MOST_WITHOUT_LIMIT and not (given or limits) and not _costs_nothing(plan):
+        tokens, cost = plan.estimate(missing)
         prompts = f"their prompts have ≈{tokens:,} tokens"
         raise InputError(
-            f"{missing:,} requests are to be sent, and nothing limits what they cost",
+            f"{len(missing):,} requests are to be sent, and nothing limits what they cost",
             why=prompts
             if cost.nano is None
             else f"{prompts}, ≈{format_usd(cost.nano)}, and their answers more",

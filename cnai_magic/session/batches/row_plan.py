@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,12 @@ class RowPlan:
         """Return the request with a key."""
         return self._build_request(check_prompt(self._prompts[self.first[key]]))
 
-    def estimate(self) -> tuple[int, Cost]:
-        """Return the tokens of all prompts, by an estimate, and what they cost without any answer."""
-        requests = map(self.build_request, self.first)
+    def estimate(self, keys: Iterable[bytes] | None = None) -> tuple[int, Cost]:
+        """Return the tokens of the prompts of these keys (None: all), by an estimate, and what they cost.
+
+        That is without any answer.
+        """
+        requests = map(self.build_request, self.first if keys is None else keys)
         tokens = sum(message.tokens for request in requests for message in request.sent_messages)
         price = self.question.lookup.price
         return tokens, Cost(None if price is None else -(-tokens * price.input // 10**6), estimated=True)
