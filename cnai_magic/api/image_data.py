@@ -12,7 +12,7 @@ import binascii
 import struct
 from dataclasses import dataclass
 
-__all__ = ["ImageFacts", "from_data_url", "name_content", "read_image_facts", "to_data_url"]
+__all__ = ["ImageFacts", "from_data_url", "is_cut_off", "name_content", "read_image_facts", "to_data_url"]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Markers of JPEG that stand alone, without a length.
@@ -36,8 +36,18 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"\x93NUMPY", "an array of numpy"),
     (b"SQLite format 3\x00", "a database of SQLite"),
     (b"\x1f\x8b", "a compressed file"),
+    (b"BZh", "a compressed file"),
+    (b"7z\xbc\xaf", "a compressed file"),
+    (b"\xfd7zXZ", "a compressed file"),
+    (b"\x28\xb5\x2f\xfd", "a compressed file"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
     (b"RIFF", "a sound or a film"),
     (b"ID3", "a sound"),
+    (b"\xff\xfb", "a sound"),
     (b"\x80\x04\x95", "a pickle"),
     (b"\x80\x05\x95", "a pickle"),
 )
@@ -112,6 +122,13 @@ def _read_webp(data: bytes) -> tuple[int, int]:
         width, height = (int.from_bytes(data[start : start + 3], "little") + 1 for start in (24, 27))
         return (width, height) if len(data) >= 30 else (0, 0)
     raise ValueError("no WebP")
+
+
+def is_cut_off(data: bytes, facts: ImageFacts) -> bool:
+    """Tell whether the end of a PNG or a WebP is missing; of a JPEG or a GIF, decoders show what there is."""
+    if facts.kind == "png":
+        return b"IEND" not in data
+    return facts.kind == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8
 
 
 def name_content(data: bytes) -> str:

@@ -108,7 +108,9 @@ def _draw_array(array: Any, pixels: int) -> bytes | None:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or not array.size:
         return None
     kind = array.dtype.kind
-    if kind == "f" and array.min() >= 0 and array.max() <= 1:
+    if kind == "b":
+        array = array.astype("uint8") * _WHITE
+    elif kind == "f" and array.min() >= 0 and array.max() <= 1:
         array = (array * _WHITE).round()
     elif kind not in "ui" or array.min() < 0 or array.max() > _WHITE:
         return None

@@ -9,7 +9,7 @@ import io
 import warnings
 from typing import Any
 
-from ..api.image_data import name_content, read_image_facts, to_data_url
+from ..api.image_data import is_cut_off, name_content, read_image_facts, to_data_url
 from ..api.interrupts import defer_interrupts
 from ..api.message_parts import ImagePart, short_name
 from ..errors import InputError
@@ -23,6 +23,7 @@ _MOST_BYTES = 5_000_000
 _MOST_PIXELS = 120_000_000
 # How PIL writes what can stand in a PNG as it is.
 _MODES_OF_PNG = ("1", "L", "LA", "P", "RGB", "RGBA")
+_MODES_OF_NUMBERS = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 _JPEG_QUALITY = 90
 _TAKEN = "models take PNG, JPEG, GIF and WebP"
 _NEXT_STEPS: dict[str, NextStep] = {
@@ -42,6 +43,10 @@ def make_image(data: bytes, name: str, pixels: int) -> ImagePart:
         raise _refuse(data, short)
     if facts.width * facts.height > _MOST_PIXELS:
         raise InputError(f"{short} is too large an image", why=f"it has {facts.size} pixels")
+    if is_cut_off(data, facts):
+        raise InputError(
+            f"{short} is no whole image", why="its end is missing", next_step="save or download it again"
+        )
     kind = facts.kind
     if pixels and max(facts.width, facts.height) > pixels:
         scaled = scale_image(data, pixels)
@@ -88,6 +93,8 @@ def scale_image(data: bytes, pixels: int) -> bytes | None:
 def encode_image(image: Any, pixels: int, *, jpeg: bool = False) -> bytes:
     """Return an image of PIL as PNG, or as JPEG; it is made smaller in a copy where that is needed."""
     jpeg = jpeg and image.mode in ("L", "RGB", "CMYK")
+    if image.mode in _MODES_OF_NUMBERS:
+        image = _to_grey(image)
     if image.mode not in (("L", "RGB") if jpeg else _MODES_OF_PNG):
         image = image.convert("RGB")
     if pixels and max(image.size) > pixels:
@@ -102,6 +109,18 @@ def encode_image(image: Any, pixels: int, *, jpeg: bool = False) -> bytes:
     return written.getvalue()
 
 
+def _to_grey(image: Any) -> Any:
+    """Return an image of numbers, as of microscopes, in grey: PIL would make all that is over 255 white."""
+    _, high = image.getextrema()
+    if image.mode == "F" and high <= 1:
+        factor = 255.0
+    elif high <= 255:
+        factor = 1.0
+    else:
+        factor = 1 / 256 if high < 2**16 else 255 / high
+    return image.convert("F").point(lambda value: value * factor).convert("L")
+
+
 def encode_array(array: Any, pixels: int) -> bytes:
     """Return an array of numpy of grey, RGB or RGBA bytes as PNG; raises InputError where PIL is missing."""
     try:
@@ -114,7 +133,9 @@ def encode_array(array: Any, pixels: int) -> bytes:
 
 def _refuse(data: bytes, name: str) -> InputError:
     what = name_content(data)
-    next_step = _NEXT_STEPS.get(what, NextStep.of("save it as PNG or JPEG" if "image" in what else ""))
+    next_step = _NEXT_STEPS.get(
+        what, NextStep.of("save it as PNG or JPEG" if "image" in what or what == "an icon" else "")
+    )
     if not what:
         is_text = b"\0" not in data[:1000] and bool(data.strip())
         what = "text" if is_text else "empty" if not data else "none, or broken"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..api.image_data import name_content, read_image_facts
+from ..api.image_data import from_data_url, name_content, read_image_facts
 from ..api.message_parts import ImagePart, TextPart
 from ..chat.attachments import Attachment
 from ..chat.figure_images import draw_value
@@ -28,6 +28,7 @@ _LARGEST = 50_000_000
 _LONGEST_NAME = 200
 _TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _LINK = re.compile(r"https?://\S+")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
 _AS_DATA = "read it in Python, and put what you need of it into the question"
 
 
@@ -61,6 +62,8 @@ def attach_file(path: object, settings: Cnai) -> Attachment:
         raise InputError(f"a file is named by its path, not by {type(path).__name__}", parameter="files")
     if not str(path).strip():
         raise InputError("no file is named", parameter="files")
+    if isinstance(path, str) and _ADDRESS.match(path):
+        raise InputError(f"{path} is an address, and no file", next_step="download it, and name the file")
     path = Path(path)
     data = read_bytes(path, limit=_LARGEST)
     if read_image_facts(data) is not None:
@@ -104,6 +107,14 @@ def attach_image(source: str | Path, settings: Cnai) -> Attachment:
         raise InputError("no image is named", parameter="images")
     if isinstance(source, str) and _LINK.fullmatch(source):
         part = ImagePart(source)
+    elif isinstance(source, str) and (data := from_data_url(source)) is not None:
+        part = make_image(data, "image", settings.image_pixels)
+    elif isinstance(source, str) and _ADDRESS.match(source):
+        raise InputError(
+            f"{source[:_LONGEST_NAME]} is no address of an image that can be sent",
+            why="one begins with http:// or https://, and has no blanks",
+            next_step="write it so, or download the image and name the file",
+        )
     else:
         name = str(source)
         name = name if len(name) <= _LONGEST_NAME else Path(name).name[-_LONGEST_NAME:]

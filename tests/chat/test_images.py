@@ -43,6 +43,7 @@ def test_an_image_that_fits_is_sent_to_the_byte() -> None:
         (b"BM6" + bytes(9), "it is a BMP image", "save it as PNG or JPEG"),
         (b"some words", "it is text", "send its text with -f"),
         (b"", "it is empty", ""),
+        (b"\xff\x0a\0", "it is a JPEG XL image", "save it as PNG or JPEG"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "it is none, or broken", ""),
     ],
 )
@@ -50,6 +51,20 @@ def test_what_models_do_not_take_is_refused_by_its_content(data: bytes, why: str
     found = refused(data)
     assert found[0] == f"{why}; models take PNG, JPEG, GIF and WebP"
     assert found[1].startswith(step)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_image_that_is_cut_off_is_refused(kind: str) -> None:
+    assert refused(photo("RGB", kind=kind)[:-20]) == ("its end is missing", "save or download it again")
+
+
+def test_numbers_of_a_microscope_are_shades_of_grey() -> None:
+    ramp = np.linspace(0, 1, 600).reshape(20, 30)
+    for numbers in (ramp, (ramp * 65535).astype("uint16"), (ramp * 65535).astype("int32"), ramp * 10**6):
+        image = Image.fromarray(numbers if numbers.dtype != float else numbers.astype("float32"))
+        part = draw_value(image, "x", 0)
+        assert part is not None
+        assert 126 <= np.asarray(Image.open(io.BytesIO(part.data or b""))).mean() <= 129
 
 
 def test_what_is_too_large_is_refused() -> None:
@@ -187,3 +202,4 @@ def test_an_array_of_pixels_is_an_image_and_one_of_data_is_none() -> None:
     for value in (256, -1.0, 1.5):
         assert draw_value(np.full((2, 2), value), "x", 15) is None
     assert draw_value(np.array([[np.nan]]), "x", 15) is None
+    assert size_of(draw_value(np.eye(20, 30, dtype=bool), "x", 15)) == ("png", 15, 10)

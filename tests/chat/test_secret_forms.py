@@ -65,6 +65,8 @@ BEHIND_WORDS = {
     "https://hooks.slack.com/services/{}": f"T0123456/B0123456/{letters(24)}",
     "HOME=/root\nSTRIPE_SECRET={}\nLANG=C": "whatever-it-is",
     "export DB_PASSWORD={}": "correct-horse",
+    "db:\n  user: ada\n  password: {}\n": "hunter2x",
+    "[db]\nAPI_KEY = {}\nhost = x": "a1B2c3D4",
     "[default]\naws_secret_access_key = {}": letters(40),
 }
 LEFT_ALONE = [
@@ -76,6 +78,8 @@ LEFT_ALONE = [
     "gsk_team, xai-methods and pplx-7b, r8_x, SG.1.2, xoxo-kisses, SKU12345678, AKIA is a prefix",
     "max_tokens=2000; token_count: 12; TOKEN_LIMIT=4096; tokenizer = 'bert-base'; N_TOKENS=128000",
     "password = get_password(user); pwd = os.getcwd(); key = lambda row: row.name",
+    "class Login:\n    password: str\n    secret: bytes16\n    api_key: Optional[str1] = None\n",
+    "password: forgotten\nsecret = token\napi_key = settings.key",
     "https://example.org/a:b@c https://example.org:8080/x?key=value&page=2 ssh git@github.com:a/b.git",
     "df.groupby('key').agg(secret=('x', 'sum')); sorted(d, key=str.lower)",
     "3.14159265358979323846 2024-01-01T00:00:00.000Z 192.168.0.1:8888 12345678:AB",

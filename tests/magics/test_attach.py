@@ -209,6 +209,8 @@ def test_a_dry_run_names_files_and_images_and_shows_no_data(kernel: Kernel, serv
         ("-f .", ["is a folder, and no file"]),
         ("-f report.pdf", ["report.pdf is no text", "it is a PDF"]),
         ("-f latin.txt", ["latin.txt is not text in UTF-8", "save it as UTF-8"]),
+        ("-f https://x.example/a.csv", ["is an address, and no file", "download it"]),
+        ("-i 'https://x.example/a b.png'", ["is no address of an image", "download the image"]),
         ("-f ''", ["no file is named"]),
         ("-i ''", ["no image is named"]),
     ],

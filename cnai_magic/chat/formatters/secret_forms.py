@@ -96,6 +96,11 @@ CONNECTIONS = (
         r"(?m)^((?:export )?[A-Z][A-Z0-9_]*(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|PWD|CREDENTIALS)=[\"']?)"
         r"(?=[^\s\"']{8})[^\s\"']+"
     ),
+    # a line of YAML or of an INI file: a word with digits and letters, as no type and no variable is
+    re.compile(
+        r"(?im)^([ \t]*(?:- )?[\w.-]*(?:password|passwd|passphrase|secret|(?:secret|api)[_-]?key"
+        r"|access[_-]?token)[ \t]*[:=][ \t]*)(?=[^\s\d]*\d)(?=[^\sa-z]*[a-z])[^\s\"'()\[\]{},<>=]{8,}[ \t]*$"
+    ),
     # a line of a file of AWS
     re.compile(r"(?m)^(\s*aws_(?:secret_access_key|session_token)\s*=\s*)[A-Za-z0-9+/=]{20,}"),
 )
