@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
 
 from ..errors import CnaiError, InputError
-from ..redaction import clean
+from ..redaction import clean, replace_surrogates
 from .cell_words import CELL
 from .extension import find_loaded
 from .page_actions import ACTIONS
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .shell_session import ShellSession
 
 __all__ = ["PageAnswer", "answer_page"]
+
+_LONGEST = 1_000_000
 
 
 class PageAnswer:
@@ -50,10 +53,11 @@ def answer_page(request: str) -> PageAnswer:
 
 
 def _read(request: str) -> dict[str, Any]:
-    try:
-        found = json.loads(b64decode(request, validate=True))
-    except ValueError as exc:
-        raise InputError("the page sent what is not a request") from exc
+    found = None
+    if isinstance(request, str) and len(request) <= _LONGEST:
+        # Deep nesting is a RecursionError.
+        with suppress(ValueError, RecursionError):
+            found = json.loads(b64decode(request, validate=True))
     if not isinstance(found, dict):
         raise InputError("the page sent what is not a request")
     return found
@@ -67,4 +71,5 @@ def _answer(shell_session: ShellSession, request: dict[str, Any]) -> dict[str, A
     if isinstance(wanted, str) and wanted in ACTIONS:
         ACTIONS[wanted](shell_session, request)
         return STATES["state"](shell_session, request)
-    raise InputError("this version does not know what the page asks for", why=str(wanted)[:60])
+    named = wanted[:60] if isinstance(wanted, str) else ""
+    raise InputError("this version does not know what the page asks for", why=replace_surrogates(named))

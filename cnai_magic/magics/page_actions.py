@@ -86,7 +86,13 @@ def _export(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     session = shell_session.session
     chosen = find_conversation(session.conversations, request)
     command = Command(session, shell_session.file.find, CellPosition(kind="command"), chosen)
-    path = shell_session.folder / read_text(request, "path")
+    folder = shell_session.folder
+    path = folder / read_text(request, "path")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{path.name} would be outside of the folder of the notebook",
+            next_step="write it elsewhere with %cnai_chat export PATH",
+        )
     export(command, Namespace(path=str(path), force=False))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..notebook.untrusted import may_be_saved
+from ..redaction import replace_surrogates
 
 __all__ = ["PageOrder", "read_page_order"]
 
@@ -36,5 +37,10 @@ def read_page_order(request: Mapping[str, Any]) -> PageOrder | None:
         return None
     if running is not None and running not in cells:
         return None
-    is_path = isinstance(path, str) and len(path) <= _LONGEST_PATH
+    is_path = isinstance(path, str) and len(path) <= _LONGEST_PATH and _may_be_path(path)
     return PageOrder(path if is_path else "", list(dict.fromkeys(cells)))
+
+
+def _may_be_path(path: str) -> bool:
+    """Tell whether a file can be called so: no NUL, and no half characters."""
+    return "\0" not in path and replace_surrogates(path) == path

@@ -189,18 +189,52 @@ HOSTILE: list[dict[str, Any]] = [
     {"do": "use_model", "model": 3},
     {"do": "export", "path": "a\x00.md"},
     {"do": "export", "path": 3},
+    {"do": "export", "path": "../outside.md"},
+    {"do": "export", "path": "/tmp/outside.md"},
+    {"do": "export", "path": "other.ipynb/x.md"},
     {"do": "outputs", "cells": ["a", "b'"]},
+    {"do": "outputs", "cells": [["a"], None]},
+    {"do": "\ud800"},
+    {"do": "x" * 10_000},
+    {"do": None, "why": [{}] * 10_000},
+    {"do": "keep", "turn": "\ud800", "answer": "b", "cell": "c"},
+    {"do": "keep", "turn": float("nan"), "answer": float("inf"), "cell": -1},
+    {"do": "keep", "turn": "a" * 65, "answer": "b", "cell": "c"},
+    {"do": "use", "conversation": "\ud800"},
+    {"do": "use", "conversation": ["main"]},
+    {"do": "use", "conversation": "x" * 5_000},
+    {"do": "fork", "at": float("nan")},
+    {"do": "fork", "at": 1.0},
+    {"do": "fork", "at": -1},
+    {"do": "fork", "at": "1"},
+    {"do": "fork", "name": "main"},
+    {"do": "use_model", "model": "x" * 5_000},
+    {"do": "use_model", "model": None},
+]
+# Python literals; the last ones are base64 of nested, endless and too long JSON.
+NO_JSON = [
+    *("None", "3", "b''", "''", "'é'", "'!'", "'W10='", "'MQ=='", "'e30'", "['e30=']", "chr(0xD800)"),
+    "__import__('base64').b64encode(b'[' * 100_000).decode()",
+    "__import__('base64').b64encode(b'{\"do\": ' + b'9' * 10_000 + b'}').decode()",
+    "'e30g' * 1_000_000",
 ]
 
 
 def test_what_is_no_request_is_refused_in_words(kernel: Kernel) -> None:
+    before = [each["name"] for each in kernel.ask_page(do="outline")[0]["conversations"]]
     for request in HOSTILE:
         answer, ran = kernel.ask_page(**request)
         assert answer["error"], request
         assert not ran.of("error", "stream"), request
-    for literal in ('"no base64"', '"W10="', '"e30"', '""'):
-        answer, _ = kernel.ask_page_literally(literal)
+    for literal in (*NO_JSON, '"no base64"'):
+        answer, ran = kernel.ask_page_literally(literal)
         assert answer["error"], literal
+        assert not ran.of("error", "stream"), literal
+    # Nothing came of them; what is asked again, as after a lost connection, leads to the same.
+    for _ in range(2):
+        assert kernel.ask_page(do="use", conversation="main")[0]["conversation"] == "main"
+        outline, _ = kernel.ask_page(do="outline")
+        assert [each["name"] for each in outline["conversations"]] == before
 
 
 def test_a_kernel_without_the_magics_says_so(kernel: Kernel) -> None:
