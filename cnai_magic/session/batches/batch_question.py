@@ -190,14 +190,19 @@ class BatchQuestion:
                     refused, answered = refused + (gate.answered != answered), gate.answered
                     if not shared.retries or gate.gave_up or refused > _REFUSED_ALONE:
                         raise
+                    self._note_wait(gate.paused_until - time.monotonic(), error)
                     continue
                 seconds = self._choose_wait(tries, error)
                 if seconds is None:
                     raise
+                self._note_wait(seconds, error)
             finally:
                 gate.leave()
             tries += 1
             await asyncio.sleep(seconds)
+
+    def _note_wait(self, seconds: float, error: CnaiError) -> None:
+        """Take note that the request is sent again after a while."""
 
     def _choose_wait(self, tries: int, error: CnaiError) -> float | None:
         """Return the seconds to wait before the request is sent again, None where it is not.

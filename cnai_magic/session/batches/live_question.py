@@ -78,12 +78,9 @@ class LiveQuestion(BatchQuestion):
             self._live.take(chunk)
         return self._join(self._live.arriving)
 
-    def _choose_wait(self, tries: int, error: CnaiError) -> float | None:
-        seconds = super()._choose_wait(tries, error)
-        if seconds is not None:
-            self._live.first_token_after = None
-            self._live.wait(Notice("retry", seconds, error))
-        return seconds
+    def _note_wait(self, seconds: float, error: CnaiError) -> None:
+        self._live.first_token_after = None
+        self._live.wait(Notice("retry", seconds, error))
 
     def _count_usage(self, chunk: Chunk) -> Usage:
         arriving = self._live.arriving
