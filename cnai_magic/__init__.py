@@ -15,10 +15,11 @@ In a notebook, `%load_ext cnai_magic`, then `%%cnai` on top of a question. In pl
 `ask` and `Session.ask` return a `Reply` with its `Usage` and `Cost`; `Session.stream` returns a
 `ReplyStream`. `Session.map` asks for many rows, and returns `Answers`, each a `RowAnswer`; `Session.compare`
 asks one question in several ways, and returns a `Comparison`, of `ComparedAnswer`s; both can be judged by a
-model, with a `Judgement`. A `Session` has a
-`Conversation`, and lists each `Model` of the key. Settings are those of `Cnai`. `render_prompt` puts values
-into a prompt, `register_formatter` sets how those of a type are shown, `make_chat_model` gives a chat element
-(as that of marimo) its model. Every error is a `CnaiError`; `cnai_magic.errors` has the tree of them.
+model, with a `Judgement`. `map_partition` asks for the rows of a partition in the workers of Dask, Ray Data
+or Spark. A `Session` has a `Conversation`, and lists each `Model` of the key. Settings are those of `Cnai`.
+`render_prompt` puts values into a prompt, `register_formatter` sets how those of a type are shown,
+`make_chat_model` gives a chat element (as that of marimo) its model. Every error is a `CnaiError`;
+`cnai_magic.errors` has the tree of them.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from .plain_python.ask import ask
     from .plain_python.chat_model import make_chat_model
     from .plain_python.conversation import Conversation
+    from .plain_python.partition import map_partition
     from .plain_python.prompt import render_prompt
     from .plain_python.reply_stream import ReplyStream
     from .plain_python.session import Session
@@ -117,6 +119,7 @@ __all__ = [
     "ask",
     "load_ipython_extension",
     "make_chat_model",
+    "map_partition",
     "register_formatter",
     "render_prompt",
     "unload_ipython_extension",
@@ -138,6 +141,7 @@ _HOMES = {
     "Session": "plain_python.session",
     "Usage": "api.token_usage",
     "make_chat_model": "plain_python.chat_model",
+    "map_partition": "plain_python.partition",
     "register_formatter": "chat.formatters",
     "render_prompt": "plain_python.prompt",
     "ask": "plain_python.ask",

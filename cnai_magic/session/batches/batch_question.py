@@ -30,8 +30,8 @@ __all__ = ["BatchLimit", "BatchQuestion", "Shared"]
 
 # So often a question is sent again that a busy server refuses while it answers others.
 _REFUSED_ALONE = 30
-# Seconds that a question waits for what others hold, where none of its batch is under way.
-_PATIENCE, _POLL = 2.0, 0.05
+# Seconds that a question waits for what other processes hold, where none of its batch is under way.
+_PATIENCE, _POLL = 60.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
