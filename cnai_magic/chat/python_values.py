@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .type_schemas import describes_itself, is_record
+from .type_schemas import describes_itself, is_hashed_in, is_path, is_record
 
 __all__ = ["to_python"]
 
@@ -35,12 +35,13 @@ def to_python(value: Any, kind: Any) -> Any:
 
     Raises ValueError or TypeError for a text that is none of the type: a date that does not exist.
     """
-    if isinstance(kind, typing.Hashable) and kind in _SCALARS:
+    if is_hashed_in(_SCALARS, kind):
         return _SCALARS[kind](value)
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+    if is_path(kind) or (isinstance(kind, type) and issubclass(kind, enum.Enum)):
         return kind(value)
     if describes_itself(kind):
-        return kind.model_validate(value) if hasattr(kind, "model_validate") else value
+        make = getattr(kind, "model_validate", None) or getattr(kind, "parse_obj", None)
+        return value if make is None else make(value)
     if is_record(kind):
         return _make_record(value, kind)
     if callable(getattr(kind, "__supertype__", None)):

@@ -32,6 +32,8 @@ _TYPES: dict[str, dict[str, Any]] = {
     "null": {"type": "null"},
     "any": {},
 }
+# Alone, they are the answer itself; a field may be called date.
+_PLAIN_TYPES = {name: _TYPES[name] for name in ("str", "int", "float", "bool")}
 _TOKEN = re.compile(r"""[^\W\d][\w-]*|'[^'\n]*'|"[^"\n]*"|[\[\]{},?|:\n]""")
 # Chinese punctuation separates and explains as well.
 _SAME = str.maketrans({"，": ",", "、": ",", ";": ",", "；": ",", "：": ":"})
@@ -64,6 +66,9 @@ class _Reader:
         if self._take("list") and self.peek() == "[":
             return self._read_type_after("list")
         self._at = start
+        if words_of_type := _PLAIN_TYPES.get(self._words.strip()):
+            self._at = len(self._words)
+            return dict(words_of_type)
         if self.peek() in ("{", "["):
             return self._read_type()
         return self._read_fields("")

@@ -8,18 +8,19 @@ from typing import Any, get_origin
 
 from ..errors import InputError
 from .schema_words import read_schema_words
-from .type_schemas import schema_of_type
+from .type_schemas import DEFINITIONS, schema_of_type
 
 __all__ = ["check_schema", "find_schema", "is_schema", "list_of"]
 
 _KEYWORDS = {"type", "properties", "items", "anyOf", "oneOf", "allOf", "enum", "const", "$ref", "$defs"}
 _LONGEST = 100_000
+_OLDER_DRAFTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (7, 4))
 
 
 def list_of(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema of a list whose items have this one."""
-    items = {name: value for name, value in schema.items() if name not in ("$defs", "definitions")}
-    held = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
+    items = {name: value for name, value in schema.items() if name not in DEFINITIONS}
+    held = {name: schema[name] for name in DEFINITIONS if name in schema}
     return {"type": "array", "items": items, **held}
 
 
@@ -111,12 +112,26 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     except SchemaError as error:
         place = "".join(f"[{each!r}]" for each in error.absolute_path)
         raise InputError(
-            "this is not a JSON Schema", parameter="schema", why=f"{place} {error.message[:200]}".strip()
+            "this is not a JSON Schema",
+            parameter="schema",
+            why=f"{place} {error.message[:200]}".strip(),
+            next_step=_suggest_draft(schema),
         ) from error
     except RecursionError as error:
         raise InputError("the schema is nested too deep", parameter="schema") from error
     for reference in dict.fromkeys(references):
         _check_reference(kind(schema), reference)
+
+
+def _suggest_draft(schema: Mapping[str, Any]) -> str:
+    """Return what to do about a schema of an older draft that does not say so, "" for any other."""
+    from jsonschema.validators import validator_for
+
+    for draft in () if "$schema" in schema else _OLDER_DRAFTS:
+        kind = validator_for({"$schema": draft}, default=None)
+        if kind is not None and kind(kind.META_SCHEMA).is_valid(schema):
+            return f'it is of an older draft: add "$schema": "{draft}"'
+    return ""
 
 
 def _check_reference(validator: Any, reference: str) -> None:

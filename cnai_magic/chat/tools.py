@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..api.parameters import FUNCTION_NAME
 from ..errors import InputError
-from .formatters.masking import mask_secrets
+from .formatters.masking import is_secret_name, mask_secrets
 from .json_answer import JSONProblem, read_json
 from .python_values import to_python
 from .schemas import check_schema
-from .type_schemas import read_hints, schema_of_type
+from .type_schemas import DEFINITIONS, read_hints, schema_of_type
 
 __all__ = ["CallError", "Tool", "build_tools"]
 
 _LONGEST_DESCRIPTION = 4_000
+_LONGEST_DEFAULT = 200
 _MOST_TOOLS = 128
 _WRITE_ONE = "write a function of your own that calls it, with type hints and a docstring"
 _Kind = inspect.Parameter
@@ -128,7 +131,8 @@ def _build_tool(name: str, function: Any) -> Tool:
     hints = read_hints(annotated, name, parameter="tools")
     parameters = _describe_parameters(name, signature, hints)
     # A docstring is sent as it is read here: a key in it is not.
-    words, _ = mask_secrets((inspect.getdoc(_find_whole(function)) or "")[:_LONGEST_DESCRIPTION])
+    docstring: Any = inspect.getdoc(_find_whole(function))
+    words, _ = mask_secrets(docstring[:_LONGEST_DESCRIPTION] if isinstance(docstring, str) else "")
     about = {"description": words, "parameters": parameters} if words else {"parameters": parameters}
     return Tool(name, about, function, hints, signature)
 
@@ -148,7 +152,9 @@ def _check_function(name: str, function: Any) -> None:
 
 
 def _is_any(function: Any, *tests: Callable[[Any], bool]) -> bool:
-    function = inspect.unwrap(_find_whole(function))
+    function = _find_whole(function)
+    with suppress(ValueError):  # one that says of itself that it wraps itself
+        function = inspect.unwrap(function)
     return any(test(each) for test in tests for each in (function, type(function).__call__))
 
 
@@ -177,9 +183,23 @@ def _describe_parameters(name: str, signature: inspect.Signature, hints: Mapping
     required: list[str] = []
     definitions: dict[str, Any] = {}
     more: Any = False
+    if next(iter(signature.parameters), "") == "self":
+        raise InputError(
+            f"{name} cannot be a tool",
+            parameter="tools",
+            why="it is the method of a class, and needs an object",
+            next_step=f"name the method of an object: OBJECT.{name}",
+        )
     for parameter in signature.parameters.values():
-        schema = _describe_type(name, parameter.name, hints.get(parameter.name, Any))
-        definitions |= schema.pop("$defs", {})
+        try:
+            schema = _describe_type(name, parameter.name, hints.get(parameter.name, Any))
+        except InputError:
+            if parameter.default is _Kind.empty:
+                raise
+            continue  # a model cannot give it, and need not
+        for word in DEFINITIONS:
+            if held := schema.pop(word, None):
+                definitions[word] = definitions.get(word, {}) | held
         if parameter.kind is _Kind.VAR_KEYWORD:
             more = schema or True
             continue
@@ -187,14 +207,23 @@ def _describe_parameters(name: str, signature: inspect.Signature, hints: Mapping
             schema = {"type": "array", "items": schema}
         elif parameter.default is _Kind.empty:
             required.append(parameter.name)
-        elif isinstance(parameter.default, str | int | float | bool) and "$ref" not in schema:
+        elif _may_be_sent(parameter) and "$ref" not in schema:
             schema = {**schema, "default": parameter.default}
         properties[parameter.name] = schema
     whole: dict[str, Any] = {"type": "object", "properties": properties, "required": required}
     whole["additionalProperties"] = more
-    whole |= {"$defs": definitions} if definitions else {}
+    whole |= definitions
     _check_whole(name, whole)
     return whole
+
+
+def _may_be_sent(parameter: inspect.Parameter) -> bool:
+    """Return whether the default of an argument is a value of JSON that is neither long nor secret."""
+    value = parameter.default
+    if type(value) is str:
+        secret = is_secret_name(parameter.name) or mask_secrets(value)[1]
+        return len(value) <= _LONGEST_DEFAULT and not secret
+    return type(value) in (int, bool) or (type(value) is float and math.isfinite(value))
 
 
 def _describe_type(name: str, argument: str, hint: Any) -> dict[str, Any]:

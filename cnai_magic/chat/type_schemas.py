@@ -13,12 +13,23 @@ import inspect
 import types
 import typing
 import uuid
-from collections.abc import Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 from ..errors import InputError
 
-__all__ = ["describes_itself", "is_record", "read_hints", "schema_of_type"]
+__all__ = [
+    "DEFINITIONS",
+    "describes_itself",
+    "is_hashed_in",
+    "is_path",
+    "is_record",
+    "read_hints",
+    "schema_of_type",
+]
+
+DEFINITIONS = ("$defs", "definitions")
+"""Where a schema keeps those that it refers to, by draft."""
 
 _DEEPEST = 20
 _PLAIN: dict[object, dict[str, Any]] = {
@@ -49,7 +60,30 @@ _WRAPPERS = ("Required", "NotRequired", "ReadOnly", "Annotated", "Final", "Class
 
 def describes_itself(kind: object) -> bool:
     """Tell whether a class is a model of pydantic, or another that writes its own JSON Schema."""
-    return isinstance(kind, type) and callable(getattr(kind, "model_json_schema", None))
+    return isinstance(kind, type) and _find_writer(kind) is not None
+
+
+def _find_writer(kind: Any) -> Callable[[], Mapping[str, Any]] | None:
+    """Return what writes the schema of a class: of pydantic 2, or of pydantic 1."""
+    writer = getattr(kind, "model_json_schema", None)
+    if callable(writer):
+        return cast(Callable[[], Mapping[str, Any]], writer)
+    older = getattr(kind, "schema", None)
+    is_model = callable(older) and callable(getattr(kind, "parse_obj", None))
+    return cast(Callable[[], Mapping[str, Any]], older) if is_model else None
+
+
+def is_path(kind: object) -> bool:
+    """Tell whether a type is one of the paths of pathlib."""
+    return isinstance(kind, type) and str(kind.__module__).partition(".")[0] == "pathlib"
+
+
+def is_hashed_in(table: Mapping[Any, object], kind: object) -> bool:
+    """Tell whether a type is in a table; one whose annotations have no hash is in none."""
+    try:
+        return kind in table
+    except TypeError:
+        return False
 
 
 def is_record(kind: object) -> bool:
@@ -67,16 +101,21 @@ def schema_of_type(kind: Any) -> dict[str, Any]:
     """
     writer = _Writer()
     schema = writer.write(kind)
-    if not writer.repeated:
-        return schema
     kept = {name: body for name, body in writer.definitions.items() if name in writer.repeated}
-    return {**schema, "$defs": kept}
+    held = {word: dict(bodies) for word, bodies in writer.held.items()}
+    if kept:
+        held["$defs"] = kept | held.get("$defs", {})
+    return {**schema, **held}
 
 
 class _Writer:
-    """Writes the schema of one type; `repeated` are the names of classes that hold themselves."""
+    """Writes the schema of one type; `repeated` are the names of classes that hold themselves.
+
+    `held` are what the schemas of models refer to, from the root: "$defs", or "definitions".
+    """
 
     def __init__(self) -> None:
+        self.held: dict[str, dict[str, Any]] = {}
         self.definitions: dict[str, dict[str, Any]] = {}
         self.repeated: set[str] = set()
         self._open: list[object] = []
@@ -84,19 +123,29 @@ class _Writer:
     def write(self, kind: Any) -> dict[str, Any]:
         if len(self._open) > _DEEPEST:
             raise InputError("a type is nested too deep for a JSON Schema", parameter="schema")
-        if isinstance(kind, Hashable) and kind in _PLAIN:
+        if is_hashed_in(_PLAIN, kind):
             return dict(_PLAIN[kind])
         if isinstance(kind, typing.TypeVar) or kind is inspect.Parameter.empty:
             return {}
+        if is_path(kind):
+            return {"type": "string"}
         if isinstance(kind, type) and issubclass(kind, enum.Enum):
             return _write_choices([each.value for each in kind], kind)
         if describes_itself(kind):
-            return _check_own(kind)
+            return self._write_model(kind)
         if is_record(kind):
             return self._write_record(kind)
         if callable(getattr(kind, "__supertype__", None)):
             return self.write(kind.__supertype__)  # a NewType
         return self._write_generic(kind)
+
+    def _write_model(self, kind: Any) -> dict[str, Any]:
+        schema = _read_own(kind)
+        for word in DEFINITIONS:
+            for name, body in schema.pop(word, {}).items():
+                if self.held.setdefault(word, {}).setdefault(name, body) != body:
+                    raise InputError(f"two different types are called {name}", parameter="schema")
+        return schema
 
     def _write_generic(self, kind: Any) -> dict[str, Any]:
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -126,7 +175,8 @@ class _Writer:
 
     def _write_annotated(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
         schema = self.write(arguments[0])
-        words = [each for each in arguments[1:] if isinstance(each, str)]
+        words = [_read_words(each) for each in arguments[1:]]
+        words = [each for each in words if each]
         return {**schema, "description": words[0]} if words else schema
 
     def _write_tuple(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
@@ -157,6 +207,12 @@ class _Writer:
         if kind.__name__ in self.repeated and self._open:
             return {"$ref": f"#/$defs/{kind.__name__}"}
         return schema
+
+
+def _read_words(note: object) -> str:
+    """Return what an annotation says: a text, `Field(description=…)` of pydantic, `Doc(…)` of typing."""
+    found = (note, getattr(note, "description", None), getattr(note, "documentation", None))
+    return next((each for each in found if isinstance(each, str)), "")
 
 
 def _is_typed_dict(kind: type) -> bool:
@@ -202,9 +258,11 @@ def _read_docstring(kind: type) -> str:
     return "" if generated else inspect.cleandoc(words)
 
 
-def _check_own(kind: Any) -> dict[str, Any]:
+def _read_own(kind: Any) -> dict[str, Any]:
+    writer = _find_writer(kind)
+    assert writer is not None, "it describes itself"
     try:
-        schema = kind.model_json_schema()
+        schema = writer()
     except Exception as exc:  # whatever a model raises that has no schema
         raise InputError(
             f"{kind.__name__} has no JSON Schema", parameter="schema", why=f"{type(exc).__name__}: {exc}"

@@ -39,7 +39,14 @@ def _look_up(name: str, variables: Mapping[str, Any]) -> object:
     first, *attributes = name.split(".")
     value = variables.get(first, _MISSING)
     for attribute in attributes:
-        value = getattr(value, attribute, _MISSING)
+        try:
+            value = getattr(value, attribute, _MISSING)
+        except Exception as error:  # whatever a property raises
+            raise InputError(
+                f"{name:.100} cannot be a tool",
+                parameter="tools",
+                why=f"it raises {type(error).__name__} when it is looked at",
+            ) from error
     if value is not _MISSING:
         return value
     functions = [each for each, value in variables.items() if callable(value) and each[:1] != "_"]

@@ -13,6 +13,7 @@ import pydantic
 import pytest
 from typing_extensions import NotRequired, Required
 
+from cnai_magic.chat.python_values import to_python
 from cnai_magic.chat.schemas import find_schema, is_schema
 from cnai_magic.errors import InputError
 
@@ -275,3 +276,70 @@ def test_what_is_not_a_json_schema_is_refused(given: Any, what: str) -> None:
 def test_a_variable_that_may_be_a_schema_is_known() -> None:
     assert all(map(is_schema, [City, Row, Model, {"type": "object"}, list[int], int | None]))
     assert not any(map(is_schema, ["name", 3, City("Oslo"), {"a": 1}, print]))
+
+
+# -- models within other types --------------------------------------------------------------------
+
+
+class Shade(enum.Enum):
+    DARK = "dark"
+
+
+class Order(pydantic.BaseModel):
+    shade: Shade
+    inner: Order | None = None
+
+
+@dataclass
+class Basket:
+    orders: list[Order]
+
+
+class OldModel:
+    """A model of pydantic 1, by what it has."""
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        return {"$ref": "#/definitions/X", "definitions": {"X": {"type": "integer"}}}
+
+    @classmethod
+    def parse_obj(cls, value: object) -> tuple[str, object]:
+        return "parsed", value
+
+
+@pytest.mark.parametrize("kind", [list[Order], dict[str, Order], Order | None, Basket, list[Basket]])
+def test_what_a_model_refers_to_stands_at_the_root(kind: Any) -> None:
+    schema = find_schema(kind)
+    assert set(schema["$defs"]) == {"Order", "Shade"}
+    del schema["$defs"]
+    assert "'$defs'" not in str(schema)
+
+
+def test_a_model_of_pydantic_1_is_a_schema_and_a_type() -> None:
+    assert find_schema(list[OldModel]) == {
+        "type": "array",
+        "items": {"$ref": "#/definitions/X"},
+        "definitions": {"X": {"type": "integer"}},
+    }
+    assert to_python([3], list[OldModel]) == [("parsed", 3)]
+
+
+def test_two_types_of_one_name_are_not_mixed_up() -> None:
+    class Renamed(OldModel):
+        @classmethod
+        def schema(cls) -> dict[str, Any]:
+            return {"$ref": "#/definitions/X", "definitions": {"X": {"type": "string"}}}
+
+    with pytest.raises(InputError, match="two different types are called X"):
+        find_schema(tuple[OldModel, Renamed])
+
+
+def test_a_schema_of_an_older_draft_is_told_to_say_so() -> None:
+    with pytest.raises(InputError) as caught:
+        find_schema({"type": "array", "items": [{"type": "integer"}]})
+    assert 'add "$schema": "http://json-schema.org/draft-07/schema#"' in str(caught.value)
+
+
+@pytest.mark.parametrize(("word", "kind"), [("int", "integer"), (" str ", "string"), ("date", "object")])
+def test_one_type_alone_is_the_answer_itself(word: str, kind: str) -> None:
+    assert find_schema(word)["type"] == kind

@@ -8,6 +8,8 @@ import functools
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
@@ -67,6 +69,27 @@ def test_the_schema_comes_from_the_signature() -> None:
     assert parameters["properties"]["unit"] == {"type": "string", "enum": ["m", "km"], "default": "m"}
     assert parameters["properties"]["city"]["description"] == "where it is"
     assert parameters["properties"]["at"]["required"] == ["x"]
+
+
+def test_a_default_is_sent_where_it_is_short_json_and_no_secret() -> None:
+    def search(
+        word: str = "a",
+        most: float = math.inf,
+        least: float = math.nan,
+        text: str = "x" * 1000,
+        password: str = "hunter2",
+        key: str = "sk-abcdefghijklmnopqrst",
+        where: bytes = b"",  # a model cannot give it, and need not
+        colour: Annotated[Colour, SimpleNamespace(description="of the border")] = Colour.RED,
+        path: Path = Path("x"),
+    ) -> Path:
+        return path
+
+    properties = tool(search).about["parameters"]["properties"]
+    assert [name for name, about in properties.items() if "default" in about] == ["word"]
+    assert "where" not in properties
+    assert properties["colour"]["description"] == "of the border"
+    assert run(search, '{"path": "y/z"}') == Path("y/z")
 
 
 def test_arguments_are_values_of_the_types_that_are_hinted() -> None:
@@ -149,9 +172,20 @@ def odd(at: complex) -> None: ...
 def unknown(at: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
 
+class Endless:
+    """Each attribute of it is itself, as of mocks and proxies."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("functions", "words"),
     [
+        ({"f": Endless()}, "not written in Python"),
+        ([Adder.add], "needs an object"),
         ([streaming], "yields"),
         ([yielding], "yields"),
         ([int], "class"),
