@@ -72,10 +72,29 @@ def notebook7(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory)
         yield server
 
 
+class FreePages:
+    """Pages without a notebook. Most of what a page costs is its start, above all in a process of its own."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._context = context
+        self._with_lab: list[Page] = []
+        self._blank: list[Page] = []
+
+    def take(self, *, with_lab: bool) -> Page:
+        """Return a page in which JupyterLab runs if there is one, or one in which no application runs."""
+        if with_lab and self._with_lab:
+            return self._with_lab.pop()
+        return self._blank.pop() if self._blank else self._context.new_page()
+
+    def give_back(self, page: Page, *, with_lab: bool) -> None:
+        if not with_lab:
+            page.goto("about:blank")
+        (self._with_lab if with_lab else self._blank).append(page)
+
+
 @pytest.fixture(scope="package")
-def free_pages(context: BrowserContext) -> list[Page]:
-    """Pages in which JupyterLab runs, without a notebook: most of what a page costs is its start."""
-    return []
+def free_pages(context: BrowserContext) -> FreePages:
+    return FreePages(context)
 
 
 @pytest.fixture
@@ -94,20 +113,15 @@ class OpenNotebook(Protocol):
         width: int = 1100,
         height: int = 900,
         base_url: str = "",
-        before: str = "",
         extension: bool = True,
     ) -> NotebookPage: ...
 
 
 @pytest.fixture
 def open_notebook(
-    request: pytest.FixtureRequest, context: BrowserContext, free_pages: list[Page], upstream: ScriptedServer
+    request: pytest.FixtureRequest, free_pages: FreePages, upstream: ScriptedServer
 ) -> Iterator[OpenNotebook]:
-    """Opens notebooks whose first cell loads the magics, with `upstream` for their server.
-
-    `before` is a script that runs in the page before all others; such a page is a new one, as is one without
-    our extension.
-    """
+    """Opens notebooks whose first cell loads the magics, with `upstream` for their server."""
     opened: list[NotebookPage] = []
     used_again: list[NotebookPage] = []
 
@@ -118,7 +132,6 @@ def open_notebook(
         width: int = 1100,
         height: int = 900,
         base_url: str = "",
-        before: str = "",
         extension: bool = True,
     ) -> NotebookPage:
         if kernel == "ipykernel6" and not _IPYKERNEL6:
@@ -129,25 +142,20 @@ def open_notebook(
         notebook.metadata["kernelspec"]["name"] = kernel
         name = f"{request.node.name.partition('[')[0]}-{len(list(server.folder.iterdir()))}.ipynb"
         server.write(name, notebook)
-        # Notebook 7 opens each notebook in a page of its own.
-        shared = app == "lab" and not before and extension
-        page = free_pages.pop() if shared and free_pages else context.new_page()
+        # Notebook 7 starts with each notebook.
+        with_lab = app == "lab" and extension
+        page = free_pages.take(with_lab=with_lab)
         page.bring_to_front()
         page.set_viewport_size({"width": width, "height": height})
-        if before:
-            page.add_init_script(before)
         with nullcontext() if extension else server.without_extension():
             opened.append(NotebookPage(server, page, name))
-        if shared:
+        if with_lab:
             used_again.append(opened[-1])
         return opened[-1]
 
     yield opens
     for each in opened:
-        if each.clear() and each in used_again:
-            free_pages.append(each.page)
-        else:
-            each.page.close()
+        free_pages.give_back(each.page, with_lab=each.clear() and each in used_again)
     for each in opened:
         assert not each.dialogs, each.dialogs
         assert not each.errors, each.errors

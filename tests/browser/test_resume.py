@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.servers import ScriptedServer, sse
 
 from .answers import Gate, stream
-from .conftest import OpenNotebook
+from .conftest import FreePages, OpenNotebook
 from .pages import NotebookPage
 
 
@@ -27,7 +27,7 @@ def answers(notebook: NotebookPage) -> list[list[str]]:
     ("app", "kernel"), [("lab", "python3"), ("lab", "ipykernel6"), ("notebook", "python3")]
 )
 def test_answers_that_come_during_a_reload_land_in_their_cells(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str, kernel: str
+    open_notebook: OpenNotebook, free_pages: FreePages, upstream: ScriptedServer, app: str, kernel: str
 ) -> None:
     gate = Gate()
     upstream.reply(stream("Hello", gate, " wide world."))
@@ -36,7 +36,7 @@ def test_answers_that_come_during_a_reload_land_in_their_cells(
         "print('Before')\n%cnai One?", "%%cnai\nTwo?", "print('Last')", app=app, kernel=kernel
     )
     notebook.run(0)
-    other = NotebookPage(notebook.server, notebook.page.context.new_page(), notebook.name)
+    other = NotebookPage(notebook.server, free_pages.take(with_lab=app == "lab"), notebook.name)
     notebook.run_all()
     expect(notebook.live.first).to_contain_text("Hello")
     if app == "notebook":
@@ -56,7 +56,7 @@ def test_answers_that_come_during_a_reload_land_in_their_cells(
     expect(notebook.page.locator(".jp-InputPrompt").nth(1)).to_have_text("[3]:")
     # Another page that was open all the time leaves it to this one.
     expect(other.outputs(1)).to_have_text("")
-    other.page.close()
+    free_pages.give_back(other.page, with_lab=False)
 
     # What came while no page was open: the kernel is asked for it.
     held = Gate()

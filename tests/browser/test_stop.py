@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.servers import ScriptedServer, failure
 
@@ -19,16 +21,26 @@ spend = get_ipython().magics_manager.registry["CnaiMagics"].session.book.get_tot
 print("asked", spend.requests, "times,", spend.usage.completion_tokens, "tokens")"""
 
 # Keeps the callbacks of timers that wait as long as Stop does before it interrupts the kernel.
-_HOLD_PATIENCE = """
-window.patience = [];
-const setTimer = window.setTimeout;
-window.setTimeout = (action, delay, ...rest) =>
-  delay === 400 ? (window.patience.push(action), -1) : setTimer(action, delay, ...rest);
-"""
+_HOLD_PATIENCE = """() => {
+  window.patience = [];
+  window.setTimer = window.setTimeout;
+  window.setTimeout = (action, delay, ...rest) =>
+    delay === 400 ? (window.patience.push(action), -1) : window.setTimer(action, delay, ...rest);
+}"""
+_LET_GO = "() => { window.setTimeout = window.setTimer }"
 _RUN_OUT_OF_PATIENCE = "() => { for (const action of patience) action(); return patience.length }"
 
 # How the page reaches the kernel: by comm with ipykernel 7, by the server's interrupt with ipykernel 6.
 _WAYS = [("lab", "python3", 0), ("notebook", "python3", 0), ("lab", "ipykernel6", 1)]
+
+
+@contextmanager
+def patience_held(page: Page) -> Iterator[None]:
+    page.evaluate(_HOLD_PATIENCE)
+    try:
+        yield
+    finally:
+        page.evaluate(_LET_GO)
 
 
 def _metadata(notebook: NotebookPage, cell: int) -> Any:
@@ -93,15 +105,16 @@ def test_stop_after_the_end_interrupts_nothing(
     first, second = Gate(), Gate()
     upstream.reply(stream("One", first, ", two"))
     upstream.reply(stream("Alpha", second, ", beta"))
-    notebook = open_notebook("%%cnai\nCount", "%%cnai\nSpell", kernel=kernel, before=_HOLD_PATIENCE)
-    notebook.run_all()
-    expect(notebook.live).to_contain_text("One")
-    button = notebook.stop_button.element_handle()
-    assert button is not None
-    first.open()
-    expect(notebook.outputs(2).locator(".cnai-answer")).to_contain_text("Alpha")
-    button.evaluate("each => each.click()")
-    notebook.page.evaluate(_RUN_OUT_OF_PATIENCE)
+    notebook = open_notebook("%%cnai\nCount", "%%cnai\nSpell", kernel=kernel)
+    with patience_held(notebook.page):
+        notebook.run_all()
+        expect(notebook.live).to_contain_text("One")
+        button = notebook.stop_button.element_handle()
+        assert button is not None
+        first.open()
+        expect(notebook.outputs(2).locator(".cnai-answer")).to_contain_text("Alpha")
+        button.evaluate("each => each.click()")
+        notebook.page.evaluate(_RUN_OUT_OF_PATIENCE)
     _assert_undisturbed(notebook, second)
 
 
@@ -111,13 +124,14 @@ def test_stop_that_is_not_heard_before_the_end_interrupts_nothing(
     first, second = Gate(), Gate()
     upstream.reply(stream("One", first, ", two"))
     upstream.reply(stream("Alpha", second, ", beta"))
-    notebook = open_notebook("%%cnai\nCount", "%%cnai\nSpell", kernel="ipykernel6", before=_HOLD_PATIENCE)
-    notebook.run_all()
-    expect(notebook.live).to_contain_text("One")
-    notebook.stop_button.click()
-    first.open()
-    expect(notebook.outputs(2).locator(".cnai-answer")).to_contain_text("Alpha")
-    assert notebook.page.evaluate(_RUN_OUT_OF_PATIENCE) >= 1
+    notebook = open_notebook("%%cnai\nCount", "%%cnai\nSpell", kernel="ipykernel6")
+    with patience_held(notebook.page):
+        notebook.run_all()
+        expect(notebook.live).to_contain_text("One")
+        notebook.stop_button.click()
+        first.open()
+        expect(notebook.outputs(2).locator(".cnai-answer")).to_contain_text("Alpha")
+        assert notebook.page.evaluate(_RUN_OUT_OF_PATIENCE) >= 1
     _assert_undisturbed(notebook, second)
 
 
