@@ -13,8 +13,6 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-import pytest
-
 import cnai_magic
 
 _PACKAGE = Path(cnai_magic.__file__).parent
@@ -195,13 +193,13 @@ def _matches(module: str, names: set[str]) -> bool:
     return any(".".join(parts[:size]) in names for size in range(1, len(parts) + 1))
 
 
-@pytest.mark.parametrize("module", sorted(set(_MODULES) - {""}))
-def test_imports_follow_the_arrows(module: str) -> None:
-    package = _package(module)
-    assert package in _ARROWS, f"{package} is new: give it its arrows in this test, and in DESIGN §2"
-    others = {_package(name) for name in _own(module)} - {package, ""}
-    below = {name for name in _FOR_ALL if _ORDER.index(name) > _ORDER.index(package)}
-    assert others <= _ARROWS[package] | below
+def test_imports_follow_the_arrows() -> None:
+    for module in sorted(set(_MODULES) - {""}):
+        package = _package(module)
+        assert package in _ARROWS, f"{package} is new: give it its arrows in this test, and in DESIGN §2"
+        others = {_package(name) for name in _own(module)} - {package, ""}
+        below = {name for name in _FOR_ALL if _ORDER.index(name) > _ORDER.index(package)}
+        assert others <= _ARROWS[package] | below, module
 
 
 def test_the_arrows_lead_down_and_each_is_used() -> None:
@@ -221,20 +219,20 @@ def test_there_is_no_cycle_of_imports() -> None:
     assert not cycle, f"a cycle: {' → '.join(cycle)}"
 
 
-@pytest.mark.parametrize("module", sorted(_MODULES))
-def test_a_library_is_known_to_its_own_packages_only(module: str) -> None:
-    foreign = {name.split(".")[0] for name in _imports(module) if name and not name.startswith(".")}
-    for name in foreign - set(sys.stdlib_module_names) - {"tomllib"}:
-        assert name in _LIBRARIES, f"{name} is a new dependency"
-        assert _matches(module, _LIBRARIES[name]), f"{name} is not for {module}"
-    for name in foreign & set(_OWNED):
-        assert _matches(module, _OWNED[name]), f"{name} is not for {module}"
+def test_a_library_is_known_to_its_own_packages_only() -> None:
+    for module in sorted(_MODULES):
+        foreign = {name.split(".")[0] for name in _imports(module) if name and not name.startswith(".")}
+        for name in foreign - set(sys.stdlib_module_names) - {"tomllib"}:
+            assert name in _LIBRARIES, f"{name} is a new dependency"
+            assert _matches(module, _LIBRARIES[name]), f"{name} is not for {module}"
+        for name in foreign & set(_OWNED):
+            assert _matches(module, _OWNED[name]), f"{name} is not for {module}"
 
 
-@pytest.mark.parametrize("module", sorted(name for name in _MODULES if name and _matches(name, _PURE)))
-def test_pure_modules_do_no_io(module: str) -> None:
-    names = _imports(module)
-    assert not (names | {name.split(".")[0] for name in names}) & _IMPURE
+def test_pure_modules_do_no_io() -> None:
+    for module in sorted(name for name in _MODULES if name and _matches(name, _PURE)):
+        names = _imports(module)
+        assert not (names | {name.split(".")[0] for name in names}) & _IMPURE, module
 
 
 def test_the_notebook_side_imports_the_gateway_late() -> None:
