@@ -64,15 +64,18 @@ class _NotebookView(RowsView):
     def __init__(self) -> None:
         super().__init__()
         self.display_id = uuid4().hex
-        self._shown = False
+        self._shown = self._ended = False
 
     def show(self, progress: Progress) -> None:
+        if self._ended:  # a retry in another cell leaves the table as it is
+            return
         line = clean(translate(progress.write()))
         over = progress.kept + progress.done + progress.failed
         bar = f'<progress max="{progress.total}" value="{over}"></progress>'
         self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
 
     def end(self, answers: Answers | Comparison) -> None:
+        self._ended = True
         self._display({"text/markdown": answers._repr_markdown_(), "text/plain": repr(answers)})
 
     def _display(self, data: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def _read_ways(arguments: Namespace, chosen: Options) -> Ways:
     if arguments.compare and chosen.model:
         models.insert(0, chosen.model)
     grid: dict[str, Sequence[ParameterValue]] = {}
-    for given in arguments.grid or ():
+    for given in arguments.grid:
         name, sign, values = given.partition("=")
         row = BY_NAME.get(name.strip().replace("-", "_"))
         if not sign or not values or row is None:

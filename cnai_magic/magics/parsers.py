@@ -161,6 +161,7 @@ def _add_compare_options(compare: _ArgumentGroup) -> None:
     compare.add_argument(
         "--grid",
         action="append",
+        default=[],
         metavar="NAME=VALUES",
         help="Ask with each value of a parameter. May be repeated: all combinations.",
     )

@@ -33,7 +33,7 @@ from .notice import write_notice
 from .pending_reply import PendingReply
 from .question import Options, Question, Target, build_question, find_cut_turn
 from .recorder import Recorder
-from .replay import explain_replay, find_saved_answer
+from .replay import find_saved_answer, refuse_where_replayed
 from .servers import Servers
 from .view import View
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ..api.parameters import ParameterValue
     from ..chat.answers import Answers
     from ..chat.comparison import Comparison
+    from .batches.batch_question import BatchLimit
     from .batches.batch_view import BatchView
     from .batches.compare import Ways
     from .batches.row_plan import RowPlan
@@ -71,7 +72,7 @@ class KernelSession:
     ) -> None:
         self.settings = settings if settings is not None else Cnai()
         self.door = door
-        self.servers = Servers()
+        self.servers = Servers(door)
         self.conversations = Conversations()
         self.notify = notify or (lambda line: None)
         self.spending = Spending(self.settings, self.notify, door)
@@ -100,8 +101,7 @@ class KernelSession:
         The answer is recorded in the conversation and charged. Raises a CnaiError where there is none: the
         conversation is then as it was. After a KeyboardInterrupt the part that arrived is kept.
         """
-        if self.settings.replay:
-            raise explain_replay("none is saved for this question")
+        refuse_where_replayed(self.settings.replay, "none is saved for this question")
         endpoint = self.resolve_endpoint()
         self.undecided = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
@@ -243,28 +243,25 @@ class KernelSession:
     ) -> Answers:
         """Ask each of the prompts, those of `rows`, outside of any conversation, and return the answers.
 
-        What was answered before for this notebook is not asked again, unless it is to be `fresh`.
-        `max_cost` is the most that this run may cost in USD, or "off"; many rows need it, or a budget.
-        `show` is called with the progress. Raises the CnaiError for which nothing was sent; after an
-        interrupt the answers that came are kept.
+        What was answered before for this notebook is not asked again, unless it is to be `fresh`. `max_cost`
+        limits what this may cost, see `read_max_cost`; many rows need it, or a budget. `show` is called with
+        the progress. Raises the CnaiError for which nothing was sent.
         """
-        if self.settings.replay:
-            raise explain_replay("those of rows are not in the notebook")
+        refuse_where_replayed(self.settings.replay, "those of rows are not in the notebook")
         endpoint = self.resolve_endpoint()
         plan = self._plan_rows(endpoint, rows, prompts, options, ask=True)
         self._announce(endpoint)
-        client = self.servers.get_client(endpoint)
         # Late, because asyncio and SQLite come with it.
         from .batches.judge import judge_rows
         from .batches.row_batch import RowBatch
-        from .batches.row_limit import choose_limit
+        from .batches.row_limit import choose_limit, read_max_cost
         from .batches.row_store import RowStore
 
         batch = RowBatch(
             plan,
             RowStore(self.ledger, self.notify),
             self.spending,
-            client,
+            self.servers.get_client(endpoint),
             parallel=parallel or self.settings.parallel,
             retries=endpoint.retries,
             notebook=self.notebook,
@@ -274,9 +271,13 @@ class KernelSession:
         )
         if fresh:
             batch.forget()
-        missing, confirm_above = batch.find_missing(), self.settings.confirm_above
-        limit = choose_limit(self.spending, plan, missing, self.budget, max_cost, confirm_above)
-        return batch.run(limit).use_judge(partial(judge_rows, self.ask_rows, prompts))
+        most = read_max_cost(self.spending, max_cost)
+
+        def choose() -> BatchLimit:
+            missing, confirm_above = batch.find_missing(), self.settings.confirm_above
+            return choose_limit(self.spending, plan, missing, self.budget, most, confirm_above)
+
+        return batch.run(choose).use_judge(partial(judge_rows, self.ask_rows, prompts))
 
     def compare(
         self,
@@ -295,6 +296,7 @@ class KernelSession:
         from .batches.compare import compare
         from .batches.judge import judge_comparison
 
+        refuse_where_replayed(self.settings.replay, "those of a comparison are not in the notebook")
         endpoint = self.resolve_endpoint()
 
         def build(model: str, varied: Mapping[str, ParameterValue]) -> Question:

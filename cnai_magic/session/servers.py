@@ -13,6 +13,8 @@ from ..api.messages import ChatRequest, Model
 from ..errors import CnaiError, ModelNotFoundError
 from ..money.price import FREE_LOCAL, Price, PriceList, read_pricing
 from ..money.price_lookup import PriceLookup
+from ..next_steps import Door
+from ..python_words import PYTHON
 from .advice import advise, explain_model
 from .endpoint import Endpoint
 from .forks import ForkSafeLock
@@ -29,10 +31,12 @@ _PATIENCE = 60.0
 class Servers:
     """Asks servers, each by its Endpoint; models and price lists are asked for once per address and key.
 
-    `own` prices are those of the settings, by model or pattern, in USD per million tokens.
+    `own` prices are those of the settings, by model or pattern, in USD per million tokens. Errors say what to
+    do next in the words of `door`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, door: Door = PYTHON) -> None:
+        self._door = door
         self._clients: dict[Hashable, tuple[tuple[object, ...], Client]] = {}
         self._models: dict[Hashable, list[Model]] = {}
         self._price_lists: dict[Hashable, dict[str, Price]] = {}
@@ -98,6 +102,12 @@ class Servers:
 
     def explain(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
         """Return the error of a question with what to do about it at this server."""
+        explained = self._explain(error, endpoint, request)
+        # An error of a row is shown in a table, and not raised at a door.
+        explained.door = self._door
+        return explained
+
+    def _explain(self, error: CnaiError, endpoint: Endpoint, request: ChatRequest) -> CnaiError:
         advise(error, endpoint, request)
         if not isinstance(error, ModelNotFoundError):
             return error

@@ -38,6 +38,12 @@ def test_answers_stand_side_by_side_in_one_output(kernel: Kernel) -> None:
     assert kernel.value("len(session.conversations.in_use.turns)") == 0
 
 
+def test_two_grids_multiply(kernel: Kernel) -> None:
+    assert not kernel.run("%%cnai --grid temperature=0,0.7 --grid seed=1,2 -o four\nWhat is 2+2?", "a").error
+    found = kernel.value("[(each.varied['temperature'], each.varied['seed']) for each in four]")
+    assert [tuple(each) for each in found] == [(0, 1), (0, 2), (0.7, 1), (0.7, 2)]
+
+
 def test_one_is_kept_and_its_cell_shows_it(kernel: Kernel) -> None:
     kernel.run("%%cnai\nWhat is 1+1?", "a")
     compared = kernel.run("%%cnai --compare demo-guide,demo-echo\nWhat is 2+2?", "b")

@@ -146,3 +146,31 @@ def test_what_cannot_be_asked_is_an_error(kernel: Kernel, line: str, body: str, 
     ran = kernel.run(f"%%cnai {line}\n{body}", "a")
     assert words in "\n".join(ran.error)
     assert kernel.value("len(session.book.charges)") == before
+
+
+@pytest.mark.parametrize("options", ["--over rows", "--times 2", "--compare demo-guide,demo-echo"])
+def test_nothing_is_sent_where_answers_are_replayed(kernel: Kernel, options: str) -> None:
+    kernel.run("%config Cnai.replay = True\nrow = 1")
+    ran = kernel.run(f"%%cnai {options}\n{{{{ row }}}}", "a")
+    kernel.run("%config Cnai.replay = False")
+    assert ran.error[0].startswith("InputError: answers are to be replayed, and those of ")
+    assert kernel.value("len(session.book.charges)") == 0
+
+
+def test_what_a_budget_has_stopped_is_asked_by_a_retry_once_it_is_raised(kernel: Kernel) -> None:
+    kernel.run("lands = ['France', 'Peru', 'Kenya']\n%cnai_spend --reset --budget 0.000106")
+    ran = kernel.run(
+        "%%cnai --over lands --fresh --parallel 1 -o capitals\nWhat is the capital of {{ row }}?", "a"
+    )
+    assert ran.error[0].startswith("BudgetError")
+    table = ran.of("update_display_data")[-1]["data"]["text/markdown"]
+    # The first one was cut: it is paid for, shown, and not an answer to keep.
+    assert "| France | The capital of | 10 |" in table
+    assert "the budget allows no more of this answer; raise the budget with %cnai&#95;spend" in table
+    assert kernel.value("len(capitals.failed)") == 3
+    again = kernel.run("%cnai_spend --budget off\ncapitals = capitals.retry()")
+    assert not again.error
+    assert not again.of("update_display_data")
+    assert kernel.value("[each.answer.split()[-1] for each in capitals]") == [
+        *("**Paris**.", "**Lima**.", "**Nairobi**.")
+    ]

@@ -14,9 +14,10 @@ from ...api.messages import ChatRequest
 from ...api.token_usage import Usage
 from ...chat.answers import Answers, RowAnswer
 from ...chat.json_answer import JSONProblem, read_json
-from ...errors import CnaiError, JSONAnswerError
+from ...errors import BudgetError, CnaiError, JSONAnswerError
 from ...money.cost import Cost
 from ...money.spending import Spending
+from ...next_steps import raise_budget
 from ..json_question import JSONModes
 from .batch import Batch
 from .batch_outcome import Job, Outcome
@@ -78,12 +79,14 @@ class RowBatch:
         self._found |= self._store.read(missing)
         return [key for key in missing if key not in self._found]
 
-    def run(self, limit: BatchLimit) -> Answers:
+    def run(self, choose_limit: Callable[[], BatchLimit]) -> Answers:
         """Ask what is missing, and return the answers to all rows.
 
-        What another batch asks at the same time, here or in another process, is waited for and not asked
-        again. An interrupt is raised here; the answers that have come by then are kept.
+        The limit is chosen anew for a retry: a budget may have been raised since. What another batch asks at
+        the same time, here or in another process, is waited for and not asked again. An interrupt is raised
+        here; the answers that have come by then are kept.
         """
+        limit = choose_limit()
         self._failed.clear()
         self._progress = Progress(len(self._plan.first), demo=self._plan.question.demo)
         asked: set[bytes] = set()
@@ -96,7 +99,7 @@ class RowBatch:
             self._build_rows(stopped),
             kept=sum(key not in asked for key in self._plan.keys),
             stopped=stopped,
-            retry=lambda: self.run(limit),
+            retry=lambda: self.run(choose_limit),
         )
 
     def _ask_or_wait(self, limit: BatchLimit, asked: set[bytes]) -> CnaiError | None:
@@ -173,6 +176,9 @@ class RowBatch:
                 note=received.note,
                 seconds=received.seconds,
             )
+            if error is None and received.finish_reason == "budget":
+                # Kept as an answer, it would stay cut after the budget is raised.
+                error = BudgetError("the budget allows no more of this answer", next_step=raise_budget())
             if error is None:
                 self._found[key] = answer
                 answered.append((key, answer, received.charges))
