@@ -41,12 +41,15 @@ FOLDER = Path(__file__).parents[1] / "example_notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 
 _REPLAY = "%config Cnai.replay = True"
+# Asks several times: shown as in a page, where how far it is does not stay.
+_SEVERAL = re.compile("--(?:compare|over) ")
 _PLOT, _IMAGE = "application/vnd.vegalite.v5+json", "image/png"
 # What no two runs have in common: when, how long, and the names that are drawn for it.
 _OWN = (
     (re.compile(r"\d{4}-\d\d-\d\d"), "DAY"),
     (re.compile(r"\d\d:\d\d:\d\d(?:\.\d+\+00:00)?"), "TIME"),
     (re.compile(r"\b\d+\.\d (?:s\b|秒)"), "SECONDS"),
+    (re.compile(r"(?<=\| )\d+\.\d(?= \|$)", re.MULTILINE), "SECONDS"),
     (re.compile(r"\breq-[0-9a-f]+\b"), "REQUEST"),
     (re.compile(r"\bcall_[0-9a-f]+\b"), "CALL"),
     (re.compile(r"^(?:[0-9a-f]{12}|[0-9a-f]{16})$"), "ID"),
@@ -85,9 +88,17 @@ def executed(notebook: NotebookNode, file: Path, *, replay: bool = True) -> Iter
     """
     nbformat.write(notebook, file)
     front_end = FrontEnd(
-        _without_outputs(notebook), record_timing=False, resources={"metadata": {"path": str(file.parent)}}
+        _without_outputs(notebook),
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(file.parent)}},
     )
-    with tempfile.TemporaryDirectory() as home, front_end.setup_kernel(env=environment(Path(home))):
+    in_page = any(_SEVERAL.search(cell.source) for cell in notebook.cells)
+    display = {"CNAI_DISPLAY": "widget"} if in_page else {}
+    with (
+        tempfile.TemporaryDirectory() as home,
+        front_end.setup_kernel(env={**environment(Path(home)), **display}),
+    ):
         for index, cell in enumerate(front_end.nb.cells):
             if cell.cell_type == "code" and (replay or cell.source != _REPLAY):
                 for source in [*cell.metadata.get("cnai_earlier", []), cell.source]:

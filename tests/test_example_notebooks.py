@@ -34,6 +34,7 @@ from tests.notebooks import FrontEnd, code
 EVERY = pytest.mark.parametrize("name", NAMES)
 # Cells that only load or set something.
 SILENT = {"load", "language", "replay", "live", "file", "term", "tool", "remove-instructions", "tidy"}
+SILENT |= {"expect", "rows", "more"}
 BUDGET = 4_000_000
 
 
@@ -72,6 +73,13 @@ def analysis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
     with executed(example("prompts"), tmp_path_factory.mktemp("run") / "prompts.ipynb") as front_end:
+        yield front_end
+
+
+@pytest.fixture(scope="module")
+def compare_and_batch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
+    file = tmp_path_factory.mktemp("run") / "compare_and_batch.ipynb"
+    with executed(example("compare_and_batch"), file) as front_end:
         yield front_end
 
 
@@ -197,7 +205,9 @@ def test_the_spend_table_is_the_sum_of_the_footers(name: str, front_end: FrontEn
 
 
 def test_a_name_that_is_no_example_is_refused_before_anything_runs() -> None:
-    with pytest.raises(SystemExit, match="no example 'lessons'; there are: analysis, lesson, prompt"):
+    with pytest.raises(
+        SystemExit, match="no example 'lessons'; there are: analysis, compare_and_batch, lesson"
+    ):
         main(["lessons"])
 
 
@@ -355,6 +365,39 @@ def test_the_prompts_are_kept_thought_over_and_continued(prompts: FrontEnd) -> N
     drawn, sure = (cell_of(notebook, name) for name in ("logprobs", "cold"))
     assert "The boldest choice was" in shown(drawn)
     assert "[100%]" in shown(sure)
+
+
+# -- comparison and rows --------------------------------------------------------------------------
+
+
+def test_answers_are_compared_tested_judged_and_rated(compare_and_batch: FrontEnd) -> None:
+    notebook = compare_and_batch.nb
+    assert "3 answers · demo credit" in shown(cell_of(notebook, "compare"))
+    assert shown(cell_of(notebook, "grid-use")).splitlines() == [
+        *("temperature 0: 1 different of 2", "temperature 1.5: 2 different of 2")
+    ]
+    assert cell_of(notebook, "expect-fails").outputs[-1].ename == "ExpectationError"
+    assert "1 of 2 as expected" in cell_of(notebook, "expect-fails").outputs[0].data["text/markdown"]
+    assert "judge demo-guide: demo credit" in shown(cell_of(notebook, "judge"))
+    # What is kept is the answer of its cell, with the other one as its attempt.
+    text, about = answer_of(cell_of(notebook, "kept"))
+    assert (text, about["turn"], len(about["others"])) == ("12 * 12 = **144**", 1, 1)
+    restored = restore_notebook(FOLDER / "compare_and_batch.ipynb").conversations["main"]
+    assert [str(each.rating or "") for each in restored.turns[0].attempts] == [
+        *("good", "3 of 5: right, but it thinks for long")
+    ]
+    assert "432" in answer_of(cell_of(notebook, "follow"))[0]
+    assert re.search(r"2\s+False  demo-reasoner .* 3 ", shown(cell_of(notebook, "attempts")))
+
+
+def test_rows_are_asked_resumed_and_retried(compare_and_batch: FrontEnd) -> None:
+    notebook = compare_and_batch.nb
+    assert "3 rows, 2 requests" in shown(cell_of(notebook, "dry-run"))
+    assert "4 rows · 4 answered · 3 of them before" in shown(cell_of(notebook, "over-again"))
+    assert re.search(r"4  Grace Hopper +85 ", shown(cell_of(notebook, "frame")))
+    assert cell_of(notebook, "stopped").outputs[-1].ename == "BudgetError"
+    assert "3 answered · 2 failed" in cell_of(notebook, "stopped").outputs[0].data["text/plain"]
+    assert "5 answered · 3 of them before" in shown(cell_of(notebook, "retry"))
 
 
 # -- quickstart -----------------------------------------------------------------------------------
