@@ -81,14 +81,28 @@ class ArrivingReply:
             logprobs=_drop_keys(self._logprobs) if self._logprobs else (),
         )
 
-    def count_usage(self, arrived: Arrived, messages: Sequence[Message]) -> Usage:
-        """Return the tokens as reported; what no report counts, or cannot have counted, is estimated."""
+    def sum_up(self, messages: Sequence[Message]) -> tuple[Chunk, Usage]:
+        """Return what has arrived of the answer to `messages` as one chunk, and its tokens.
+
+        These are the reported ones; what no report counts, or cannot have counted, is estimated.
+        """
+        text, reasoning, uncounted, logprobs = self.arrived()
         reported, called = self.usage, self.called
-        if reported is not None and arrived.uncounted:
-            return complete_usage(reported, messages, "") + estimate_usage((), arrived.uncounted)
+        chunk = Chunk(
+            text,
+            reasoning,
+            self.finish_reason,
+            reported,
+            model=self.model,
+            note=self.note,
+            logprobs=logprobs,
+            called=called,
+        )
+        if reported is not None and uncounted:
+            return chunk, complete_usage(reported, messages, "") + estimate_usage((), uncounted)
         calls = called.calls if called is not None and reported is None else ()
         written = "".join(f"{call.name} {call.arguments}" for call in calls)
-        return complete_usage(reported, messages, arrived.text + written, arrived.reasoning)
+        return chunk, complete_usage(reported, messages, text + written, reasoning)
 
 
 class NewText:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..api.message_parts import Part, TextPart
+from ..api.message_parts import Content, Part, TextPart
 from ..api.messages import ChatRequest
 from ..api.parameters import BY_NAME, ParameterValue, join_parameters
 from ..api.token_usage import Usage
 from ..chat.attachments import Attachment, attach
 from ..chat.attempt import Attempt
-from ..chat.context import count_lost_images
+from ..chat.context import Context, count_lost_images
 from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.schemas import find_schema
@@ -164,17 +164,7 @@ def build_question(
     first_run = _find_first_run(conversations, position, former)
     # A question outside of any conversation has an empty one to itself.
     before = KernelConversation(conversation.name) if options.once else conversation
-    message = before.find_system_message(position, first_run)
-    set_system = None if message is None else message.text
-    system = _choose_system(options, before.system if set_system is None else set_system, settings)
-    context = before.context(
-        parts or prompt,
-        position,
-        first_run,
-        system=system,
-        set_system=OWN_SYSTEM if options.system is not None else set_system,
-        history_tokens=settings.history_tokens,
-    )
+    system, context = _find_context(before, parts or prompt, position, first_run, options, settings)
     parameters = _collect_parameters(options, settings)
     return Question(
         request=ChatRequest(target.model, context.messages, parameters, server=target.server),
@@ -199,6 +189,29 @@ def build_question(
         prompt_parts=parts,
         attached=tuple(each.label for each in options.attachments),
     )
+
+
+def _find_context(
+    conversation: KernelConversation,
+    prompt: Content,
+    position: CellPosition,
+    first_run: datetime | None,
+    options: Options,
+    settings: Cnai,
+) -> tuple[str, Context]:
+    """Return the system message of a question, and what is sent with it."""
+    message = conversation.find_system_message(position, first_run)
+    set_system = None if message is None else message.text
+    system = _choose_system(options, conversation.system if set_system is None else set_system, settings)
+    context = conversation.context(
+        prompt,
+        position,
+        first_run,
+        system=system,
+        set_system=OWN_SYSTEM if options.system is not None else set_system,
+        history_tokens=settings.history_tokens,
+    )
+    return system, context
 
 
 def _find_first_run(

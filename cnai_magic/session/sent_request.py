@@ -16,7 +16,6 @@ from ..money.budget import TokenBudget
 from ..money.cost import Charge, Cost
 from ..money.price import cost_of
 from ..money.spending import Spending
-from .arriving_reply import Arrived
 from .question import Question
 from .received import Received
 from .reply_reader import ReplyReader
@@ -186,39 +185,31 @@ class SentRequest:
         reader, seconds = self.reader, self._charges.count_seconds()
         if not self._lookup.done:
             self._lookup.wait(max(0.0, _PRICE_GRACE - seconds))
-        arrived = reader.arrived()
-        usage = reader.count_usage(arrived, self._request.sent_messages)
-        came = Chunk(
-            arrived.text,
-            arrived.reasoning,
-            finish_reason or reader.finish_reason,
-            model=reader.model,
-            note=self._describe_oddities(arrived),
-            logprobs=arrived.logprobs,
-        )
+        came, usage = reader.sum_up(self._request.sent_messages)
+        reason, note = finish_reason or came.finish_reason, self._describe_oddities(came)
         received = self._charges.sum_up(
             reader.stream,
-            came,
+            came._replace(finish_reason=reason, note=note),
             usage,
             self._tokens,
             self._request,
             capped=self._tokens.capped,
             seconds=seconds,
         )
-        thinking = self._describe_thinking(arrived, received.usage)
+        thinking = self._describe_thinking(came, received.usage)
         return replace(received, thinking=thinking, first_token_after=reader.first_token_after)
 
-    def _describe_thinking(self, arrived: Arrived, usage: Usage) -> str:
+    def _describe_thinking(self, came: Chunk, usage: Usage) -> str:
         """Return what a person should know whose level of thinking had no effect, "" if it had one."""
         think, stream = self._request.parameters.get("think"), self.reader.stream
         if think is None or not stream.sent:
             return ""
-        thought = has_thought(think, arrived.reasoning, usage.reasoning_tokens)
-        given_up = bool(thought or arrived.text.strip()) and stream.note_thinking(thought=thought)
+        thought = has_thought(think, came.reasoning, usage.reasoning_tokens)
+        given_up = bool(thought or came.text.strip()) and stream.note_thinking(thought=thought)
         return describe_effect(think, thought=thought, sent=stream.thinking_sent, given_up=given_up)
 
-    def _describe_oddities(self, arrived: Arrived) -> str:
+    def _describe_oddities(self, came: Chunk) -> str:
         """Return what is odd about the answer: what followed its end, and probabilities that did not come."""
-        asked = self._request.parameters.get("logprobs") is not None and bool(arrived.text)
-        unknown = "the server gave no probabilities" if asked and not arrived.logprobs else ""
-        return "; ".join(filter(None, (self.reader.note, unknown)))
+        asked = self._request.parameters.get("logprobs") is not None and bool(came.text)
+        unknown = "the server gave no probabilities" if asked and not came.logprobs else ""
+        return "; ".join(filter(None, (came.note, unknown)))

@@ -16,7 +16,6 @@ from ...api.retries import Notice
 from ...api.stream import Stream
 from ...api.token_usage import Usage
 from ...errors import CnaiError
-from ..arriving_reply import ArrivingReply
 from ..received import Received
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchQuestion, Shared
@@ -76,34 +75,21 @@ class LiveQuestion(BatchQuestion):
         """Read the answer, in a thread of its own."""
         for chunk in stream:
             self._live.take(chunk)
-        return self._join(self._live.arriving)
+        return self._live.arriving.sum_up(self._request.sent_messages)[0]
 
     def _note_wait(self, seconds: float, error: CnaiError) -> None:
         self._live.first_token_after = None
         self._live.wait(Notice("retry", seconds, error))
 
     def _count_usage(self, chunk: Chunk) -> Usage:
-        arriving = self._live.arriving
-        return arriving.count_usage(arriving.arrived(), self._request.sent_messages)
+        return self._live.arriving.sum_up(self._request.sent_messages)[1]
 
     def _sum_up(self, chunk: Chunk, finish_reason: str) -> Received:
         """Return what has come of the request, also where it was cut."""
         live = self._live
         if live.stopped and finish_reason in ("", "interrupted"):
             finish_reason = "stopped"
-        received = super()._sum_up(self._join(live.arriving), finish_reason)
+        came, _ = live.arriving.sum_up(self._request.sent_messages)
+        received = super()._sum_up(came, finish_reason)
         self._kept = replace(received, first_token_after=live.first_token_after)
         return self._kept
-
-    def _join(self, arriving: ArrivingReply) -> Chunk:
-        text, reasoning, _, logprobs = arriving.arrived()
-        return Chunk(
-            text,
-            reasoning,
-            arriving.finish_reason,
-            arriving.usage,
-            model=arriving.model,
-            note=arriving.note,
-            logprobs=logprobs,
-            called=arriving.called,
-        )
