@@ -38,6 +38,17 @@ def test_answers_stand_side_by_side_in_one_output(kernel: Kernel) -> None:
     assert kernel.value("len(session.conversations.in_use.turns)") == 0
 
 
+def test_a_terminal_shows_each_answer_as_text(kernel: Kernel) -> None:
+    kernel.run("%config Cnai.display = 'text'")
+    try:
+        ran = kernel.run("%%cnai --compare demo-guide,demo-echo --grid temperature=0\nWhat is 2+2?", "a")
+    finally:
+        kernel.run("%config Cnai.display = 'auto'")
+    first, second = ran.stdout.partition("[2] demo-echo · temperature 0.0\n\n")[::2]
+    assert "[1] demo-guide · temperature 0.0\n\n2 + 2 = **4**\n\ndemo-guide · " in first
+    assert "2 answers · demo credit" in second
+
+
 def test_two_grids_multiply(kernel: Kernel) -> None:
     assert not kernel.run("%%cnai --grid temperature=0,0.7 --grid seed=1,2 -o four\nWhat is 2+2?", "a").error
     found = kernel.value("[(each.varied['temperature'], each.varied['seed']) for each in four]")
