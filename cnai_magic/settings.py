@@ -16,7 +16,7 @@ from traitlets.config import Configurable
 
 from .api.parameters import PARAMETERS, SWITCH, Parameter, ParameterValue
 from .errors import InputError
-from .languages import LANGUAGES
+from .languages import LANGUAGES, translate
 from .nearest import suggest_name
 from .next_steps import correct_setting, correct_settings
 
@@ -190,6 +190,11 @@ class Cnai(Configurable):
             raise TraitError(
                 f"Cnai.{name} cannot be {reprlib.repr(value)}: {self._describe_allowed(name)}"
             ) from exc
+
+    @classmethod
+    def class_get_trait_help(cls, trait: Any, inst: Any = None, helptext: str | None = None) -> str:
+        """Return the help of a setting in the person's language, as %config shows it."""
+        return super().class_get_trait_help(trait, inst, helptext or translate(trait.help))
 
     def _describe_allowed(self, name: str) -> str:
         """Return in words which values a setting may have."""

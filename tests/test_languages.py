@@ -19,6 +19,7 @@ from cnai_magic.languages import choose, get_language, translate
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.help import get_help
 from cnai_magic.next_steps import set_key
+from tests.shown_texts import list_shown_texts
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,6 +27,7 @@ else:
     import tomli as tomllib
 
 _PACKAGE = Path(cnai_magic.__file__).parent
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 _NAME = re.compile(r"\{\w+\}")
 _WORD = re.compile(r"[A-Za-z]+?(?=s?\b)")
 
@@ -123,6 +125,31 @@ def test_the_words_of_every_step_in_a_cell_are_in_chinese() -> None:
     # What is typed has no words of a language.
     missing = [words for words in without if re.search(r"(^| )[a-z]+ [a-z]+ ", words)]
     assert missing == [], "add them to cnai_magic/languages/zh.toml"
+
+
+# Texts that join others, or a text and a mark.
+_JOINED = re.compile(
+    r"7.{0,3}|--over 7.*|7: 7.*|7, ≈7, and their answers more|7 is (not )?rated.*|7 7? ?.*its cell.*"
+    r"|7 may cost ≈7, so it was not sent|7, so the budget .*|there is no 7|cut at Cnai.value_tokens7"
+    r"|left out: the 7 oldest 7 .*|System message of this question7\.|write one: 77|name its number; 7"
+    r"|7 7 still shows what it did.*|Send an image: 7.*|give a number of at least 0, for example 0.57"
+    r"|it may cost 7 and more7, and 7| answers to one question .*|it has no turn"
+)
+
+
+def test_what_a_person_may_see_is_in_chinese() -> None:
+    choose("zh")
+    missing = [f"{place}: {text}" for place, text in list_shown_texts(_PACKAGE) if _is_english(text)]
+    assert missing == [], "add them to cnai_magic/languages/zh.toml"
+
+
+def _is_english(text: str) -> bool:
+    """Tell whether the words of a text, or of a line of it, are not translated."""
+    shown = [text.replace("%(default)s", "7").replace("%%", "%"), text]
+    if any(_HAN.search(translate(each)) for each in shown) or _JOINED.fullmatch(text):
+        return False
+    lines = [line for line in text.split("\n") if re.search(r"[a-z]{3,} [a-z]{2,}", line)]
+    return not all(_HAN.search(translate(line)) or line.startswith("pip install") for line in lines)
 
 
 def test_the_help_of_a_magic_is_in_chinese_and_its_options_are_not() -> None:

@@ -14,7 +14,9 @@ __all__ = ["explain_error"]
 
 _ERROR = re.compile(r"(?:^|[^a-zA-Z0-9_\n.])([A-Z][a-zA-Z]*Error)\b[:：]?[ \t]*([^\n]{0,300})", re.MULTILINE)
 _EXISTING = re.compile(
-    r"^(?:Similar names that exist|Similar attributes of \w+|Columns of \w+|Keys of \w+): (.{1,8000})$", re.M
+    r"^(?:Similar names that exist|Similar attributes of \w+|Columns of \w+|Keys of \w+"
+    r"|相近的已有名称|\w+ 的相近属性|\w+ 的列|\w+ 的键): (.{1,8000})$",
+    re.M,
 )
 _NO_CODE = re.compile(r"\bwrite no code\b|不要写代码", re.I)
 # The last word in quotes; pandas says more than the name: 'Column not found: trip'.

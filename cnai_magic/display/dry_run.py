@@ -9,6 +9,7 @@ from ..api.image_data import from_data_url
 from ..api.messages import Message
 from ..api.tokens import estimate_tokens
 from ..chat.prompts.rendered_prompt import Piece, RenderedPrompt
+from ..languages import translate
 from ..money.cost import Cost
 from ..redaction import clean, to_one_line
 from ..session.question import Question
@@ -77,9 +78,8 @@ def _describe_head(question: Question) -> str:
         fields.append(f"tools {', '.join(tool.name for tool in tools)}")
     asked = [question.request.model, *([question.host] if question.host else []), place]
     ordered_by = [question.ordered_by] if question.ordered_by and not question.options.once else []
-    return to_one_line(
-        " · ".join([*asked, *ordered_by, *fields, *([] if question.options.stream else ["not streamed"])])
-    )
+    parts = [*asked, *ordered_by, *fields, *([] if question.options.stream else ["not streamed"])]
+    return to_one_line(" · ".join(map(translate, parts)))
 
 
 def _describe_history(question: Question) -> Iterator[list[str]]:
@@ -97,7 +97,7 @@ def _describe_history(question: Question) -> Iterator[list[str]]:
 def _describe_attachments(question: Question) -> Iterator[list[str]]:
     """Yield what is sent before the words of the question."""
     for each in question.options.attachments:
-        yield [f"with the question: {to_one_line(each.label)}", *_indent(_shorten(each.part.text))]
+        yield [translate(f"with the question: {to_one_line(each.label)}"), *_indent(_shorten(each.part.text))]
 
 
 def _describe_end(question: Question) -> Iterator[list[str]]:
@@ -115,7 +115,7 @@ def _find_question(messages: tuple[Message, ...]) -> int:
 
 
 def _describe_message(message: Message, where: str, text: str) -> list[str]:
-    return [f"{message.role}{where} · {_count_tokens(message.tokens)}", *_indent(text)]
+    return [f"{translate(message.role + where)} · {_count_tokens(message.tokens)}", *_indent(text)]
 
 
 def _indent(text: str) -> list[str]:
@@ -128,9 +128,10 @@ def _shorten(text: str) -> str:
     kept = "\n".join(lines[:_LINES])
     if len(kept) > _CHARACTERS:
         left = len(text) - _CHARACTERS
-        return f"{kept[:_CHARACTERS]}…\n… {left:,} more character{'s' * (left > 1)}"
-    more = len(lines) - _LINES
-    return f"{kept}\n… {more:,} more line{'s' * (more > 1)}" if more > 0 else kept
+        more = translate(f"… {left:,} more character{'s' * (left > 1)}")
+        return f"{kept[:_CHARACTERS]}…\n{more}"
+    left = len(lines) - _LINES
+    return f"{kept}\n{translate(f'… {left:,} more line' + 's' * (left > 1))}" if left > 0 else kept
 
 
 def _describe_pieces(what: str, pieces: Iterable[Piece]) -> list[str]:
@@ -140,20 +141,24 @@ def _describe_pieces(what: str, pieces: Iterable[Piece]) -> list[str]:
         source = to_one_line(piece.source)
         source = source if len(source) <= _LONGEST_SOURCE else source[: _LONGEST_SOURCE - 1] + "…"
         lines.append(f"    {source}  {_describe_piece(piece)}")
-    return [what, *lines] if lines else []
+    return [translate(what), *lines] if lines else []
 
 
 def _describe_piece(piece: Piece) -> str:
     shown = piece.shown
     if shown is None:
-        return to_one_line(piece.note)
+        return to_one_line(translate(piece.note))
     value = to_one_line(shown.text)
     value = value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
-    facts = [shown.note or value or "an empty text", _count_tokens(estimate_tokens(shown.text))]
+    facts = [
+        translate(shown.note) or value or translate("an empty text"),
+        _count_tokens(estimate_tokens(shown.text)),
+    ]
     if shown.cut:
-        facts.append("cut at Cnai.value_tokens" + f": {shown.cut}" * (shown.cut != shown.note))
+        what = f": {shown.cut}" * (shown.cut != shown.note)
+        facts.append(translate(f"cut at Cnai.value_tokens{what}"))
     if shown.masked:
-        facts.append(f"{shown.masked} secret{'s' * (shown.masked > 1)} masked")
+        facts.append(translate(f"{shown.masked} secret{'s' * (shown.masked > 1)} masked"))
     return to_one_line(" · ".join(facts))
 
 
@@ -164,7 +169,7 @@ def _count_tokens(number: int) -> str:
 def _describe_omitted(question: Question) -> Iterator[str]:
     if question.omitted_turns:
         turns = f"turn{'s' * (question.omitted_turns > 1)}"
-        yield f"left out: the {question.omitted_turns} oldest {turns} (Cnai.history_tokens)"
+        yield translate(f"left out: the {question.omitted_turns} oldest {turns} (Cnai.history_tokens)")
 
 
 def _describe_cost(question: Question) -> str:
@@ -175,7 +180,7 @@ def _describe_cost(question: Question) -> str:
     if longest and cost.nano:
         _, most, _ = question.estimate(longest)
         facts.append(f"at most {_describe_money(question, most)} with an answer of {longest:,} tokens")
-    return " · ".join([*facts, "nothing was sent"])
+    return " · ".join(map(translate, [*facts, "nothing was sent"]))
 
 
 def _describe_money(question: Question, cost: Cost) -> str:

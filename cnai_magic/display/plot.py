@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
+from ..languages import translate
 from ..money.cost import Spend, format_usd
 from ..next_steps import Door
 from ..python_words import PYTHON
@@ -52,9 +53,9 @@ class SpendPlot:
         door: Door = PYTHON,
     ) -> None:
         self._door = door
-        self._heading, self._title, self._demo = heading, to_one_line(title), demo
+        self._heading, self._title, self._demo = heading, translate(to_one_line(title)), demo
         self._parts = _sum_by_name(
-            ((to_one_line(time), to_one_line(model) or "(not known)"), spend)
+            ((to_one_line(time), to_one_line(model) or translate("(not known)")), spend)
             for time, models in by_time.items()
             for model, spend in models.items()
         )
@@ -65,7 +66,7 @@ class SpendPlot:
 
     def __repr__(self) -> str:
         if not self._parts:
-            return f"{self._title}\nnothing was spent yet"
+            return f"{self._title}\n{translate('nothing was spent yet')}"
         table = build_grouped_table(self._heading, self._by_model, demo=self._demo, scope="", door=self._door)
         return f"{self._title}\n\n{table!r}"
 
@@ -88,7 +89,7 @@ class SpendPlot:
             "legend": None,
         }
         tooltip = [
-            {"field": field, "type": "nominal", "title": title}
+            {"field": field, "type": "nominal", "title": translate(title)}
             for field, title in {"model": self._heading, "sum": self._measure, "tokens": "Tokens"}.items()
         ]
         return {
@@ -114,7 +115,7 @@ class SpendPlot:
                 "x": {"field": "time", "type": "ordinal", "scale": {"domain": times}, "axis": axis},
                 "y": self._measure_bars(title=self._measure),
                 "color": colour,
-                "tooltip": [{"field": "time", "type": "nominal", "title": "Time"}, *tooltip],
+                "tooltip": [{"field": "time", "type": "nominal", "title": translate("Time")}, *tooltip],
             },
         }
 
@@ -157,7 +158,7 @@ class SpendPlot:
 
     @property
     def _measure(self) -> str:
-        return ("Demo credit" if self._demo else "Cost in USD") if self._in_money else "Tokens"
+        return translate("Demo credit" if self._demo else "Cost in USD") if self._in_money else "Tokens"
 
     def _list_notes(self) -> list[str]:
         notes = [f"Total {_write_sum(self._total)}"]
@@ -167,7 +168,7 @@ class SpendPlot:
             notes.append(f"{why}: the bars are tokens")
         if self._total.estimated_nano:
             notes.append(f"≈ marks estimates, {format_usd(self._total.estimated_nano, exact=True)} in all")
-        return notes
+        return list(map(translate, notes))
 
 
 def _write_sum(spend: Spend) -> str:

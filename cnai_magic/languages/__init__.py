@@ -28,6 +28,7 @@ _DOT, _SEMICOLON = " · ", "; "
 _NAME = re.compile(r"\{(\w+)\}")
 # They stand for numbers: a server may say "the quota of this key" or "the upload failed".
 _NUMBERS = {"attempt", "count", "done", "number", "seconds", "turn"}
+_EXPLANATIONS = {"error", "scope", "why"}
 _NUMBER = r"\S*\d\S*"
 _LONGEST = 2_000
 
@@ -64,8 +65,10 @@ def translate(text: str) -> str:
         return _DOT.join(map(translate, text.split(_DOT)))
     found = _load(_language).find(text)
     if found is None and _SEMICOLON in text:
+        parts = text.split(_SEMICOLON)
+        translated = list(map(translate, parts))
         own = _load(_language).whole.get(_SEMICOLON, _SEMICOLON)
-        return own.join(map(translate, text.split(_SEMICOLON)))
+        return text if translated == parts else own.join(translated)
     return text if found is None else found
 
 
@@ -91,6 +94,8 @@ class _Words(NamedTuple):
                 match = pattern.fullmatch(bare)
                 if match is not None:
                     facts = match.groupdict()
+                    # What a longer text says of it may be ours, too.
+                    facts |= {name: translate(facts[name]) for name in _EXPLANATIONS & facts.keys()}
                     found = _NAME.sub(lambda name, facts=facts: facts[name[1]], translation)  # type: ignore[misc]
                     break
         if found is None:

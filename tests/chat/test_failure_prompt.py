@@ -8,6 +8,9 @@ import pytest
 
 from cnai_magic.chat.prompts.failure import Failure
 from cnai_magic.chat.prompts.failure_prompt import build_failure_prompt
+from cnai_magic.demo import DemoMessage, answer
+from cnai_magic.languages import choose
+from tests.demo_requests import demo_request
 
 
 class Table:
@@ -121,3 +124,15 @@ def test_what_raises_when_it_is_looked_at_is_no_second_failure() -> None:
         assert "has no attribute 'missing'" in text
     else:
         raise AssertionError("it has the attribute")
+
+
+def test_the_question_is_in_chinese_where_that_is_spoken_and_demo_guide_understands_it() -> None:
+    choose("zh")
+    try:
+        asked = prompt("total = numbr + 1")
+    finally:
+        choose("en")
+    assert asked.startswith("我的笔记本中有一个单元格出错。")
+    assert "相近的已有名称: 'number'" in asked
+    request = demo_request("demo-guide", DemoMessage("user", asked))
+    assert "```python\ntotal = number + 1\n```" in "".join(chunk.text for chunk in answer(request))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ...languages import translate
 from ...nearest import find_nearest
 from ..formatters import mask_secrets, show_value
 from ..formatters.table_reading import is_data_frame, read_table
@@ -41,9 +42,9 @@ def build_failure_prompt(
     traceback = show_value(error, "the error", tokens).text
     known = list(_list_known(error, _failing_line(error) or failure.source, variables))
     parts = [
-        _HINT if hint else _TASK,
-        f"The cell:\n\n{_fence(source, 'python')}" if source else "",
-        f"The error:\n\n{_fence(traceback, 'text')}",
+        translate(_HINT if hint else _TASK),
+        f"{translate('The cell:')}\n\n{_fence(source, 'python')}" if source else "",
+        f"{translate('The error:')}\n\n{_fence(traceback, 'text')}",
         "\n".join(known),
         words.strip(),
     ]
@@ -103,4 +104,4 @@ def _write_names(words: str, names: Iterable[str]) -> Iterator[str]:
     shown = [mask_secrets(name[:_LONGEST_NAME])[0] for name in known[:_MOST_COLUMNS]]
     more = f", and {len(known) - len(shown):,} more" if len(known) > len(shown) else ""
     if shown:
-        yield f"{words}: {', '.join(map(repr, shown))}{more}."
+        yield f"{translate(words)}: {', '.join(map(repr, shown))}{more}."
