@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .api.messages import Model
     from .api.token_usage import Usage
     from .chat.answers import Answers, RowAnswer
-    from .chat.comparison import ComparedAnswer, Comparison
+    from .chat.compared_answer import ComparedAnswer
+    from .chat.comparison import Comparison
     from .chat.formatters import register_formatter
     from .chat.judging import Judgement
     from .chat.reply import Reply
@@ -129,7 +130,7 @@ __all__ = [
 _HOMES = {
     "Answers": "chat.answers",
     "Cnai": "settings",
-    "ComparedAnswer": "chat.comparison",
+    "ComparedAnswer": "chat.compared_answer",
     "Comparison": "chat.comparison",
     "Conversation": "plain_python.conversation",
     "Cost": "money.cost",

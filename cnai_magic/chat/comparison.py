@@ -3,65 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, overload
 
-from ..api.parameters import ParameterValue
-from ..errors import CnaiError, InputError
-from ..languages import translate
+from ..errors import InputError
 from ..money.cost import Cost, write_sum
 from .answers import write_share
+from .compared_answer import ComparedAnswer
+from .comparison_text import write_as_markdown, write_as_text
 from .data_frames import make_frame
 from .expectation import make_expectation
-from .json_table import write_table
 from .judging import Judge, Judgement, JudgeOptions
 from .reply import Reply
 from .turn import Turn
 
-__all__ = ["ComparedAnswer", "Comparison"]
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedAnswer:
-    """One of the answers: the `reply`, or the `error`.
-
-    `number` counts from 1. `varied` are the parameters in which the answers differ, `sample` counts those
-    that were asked with the same ones. `passed` says whether it is as expected, None where nothing is; see
-    `Comparison.expect`. `score` is what a judge thinks of it, from 1 to 5, the mean of its `scores` in both
-    orders of the answers, and `reason` why; see `Comparison.judge`. `partial` is what came of an answer that
-    broke off.
-    """
-
-    number: int
-    model: str
-    varied: Mapping[str, ParameterValue]
-    sample: int = 1
-    reply: Reply | None = None
-    error: CnaiError | None = None
-    passed: bool | None = None
-    partial: str = ""
-    score: float | None = None
-    scores: tuple[int, ...] = ()
-    reason: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row of a table; `cost` is in USD, None where the model has no price."""
-        reply = self.reply
-        nano = None if reply is None else reply.cost.nano
-        judged = {"score": self.score, "scores": list(self.scores), "reason": self.reason}
-        return {
-            "number": self.number,
-            "model": self.model,
-            **self.varied,
-            "sample": self.sample,
-            "answer": None if reply is None else reply.text,
-            **({} if self.passed is None else {"passed": self.passed}),
-            **({} if self.score is None else judged),
-            "tokens": None if reply is None else reply.usage.total_tokens,
-            "cost": None if nano is None else nano / 10**9,
-            "seconds": None if reply is None else round(reply.seconds, 3),
-            "error": None if self.error is None else str(self.error),
-        }
+__all__ = ["Comparison"]
 
 
 class Comparison(Sequence[ComparedAnswer]):
@@ -220,23 +176,8 @@ class Comparison(Sequence[ComparedAnswer]):
         return f"<Comparison: {self.summary}>"
 
     def _repr_markdown_(self) -> str:
-        rows = []
-        for each in self._answers:
-            row, reply = each.to_dict(), each.reply
-            shown = {"": row.pop("number"), **row}
-            shown["cost"] = "" if reply is None else reply.cost.write(demo=reply.demo)
-            shown["seconds"] = "" if reply is None else f"{reply.seconds:.1f}"
-            if shown.pop("scores", None):
-                shown["score"] = _write_score(each)
-            if all(other.sample == 1 for other in self._answers):
-                del shown["sample"]
-            if all(other.error is None for other in self._answers):
-                del shown["error"]
-            rows.append(shown)
-        return f"{write_table(rows)}\n\n{translate(self.summary)}"
+        return write_as_markdown(self, self.summary)
 
-
-def _write_score(answer: ComparedAnswer) -> str:
-    """Return the score of a judge, with those of both orders where they differ."""
-    differ = f" ({', '.join(map(str, answer.scores))})" if len(set(answer.scores)) > 1 else ""
-    return f"{answer.score:g}{differ}"
+    def to_text(self) -> str:
+        """Return the answers below each other as plain text."""
+        return write_as_text(self, self.summary)

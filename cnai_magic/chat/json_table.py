@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..redaction import clean
 from .markdown import escape_markdown
 
-__all__ = ["find_rows", "write_table"]
+__all__ = ["Cell", "find_rows", "write_table"]
 
 _MOST_ROWS = 200
 _LONGEST_CELL = 500
+
+
+class Cell(NamedTuple):
+    """What stands in a cell as it is: Markdown that is safe there."""
+
+    markdown: str
 
 
 def find_rows(value: Any) -> list[Mapping[str, Any]]:
@@ -50,6 +56,8 @@ def _is_number_column(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 def _write_cell(value: Any) -> str:
     """Return a value as a cell; a text that is cut says so."""
+    if isinstance(value, Cell):
+        return value.markdown or " "
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
     text = " ".join(clean(text).split())
     text = text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"

@@ -80,7 +80,7 @@ class _ColumnsWidgetView(RowsView):
         shown = self._widget is not None
         if self._widget is not None:
             self._widget.send({"kind": "ended"})
-        data = {"text/markdown": comparison._repr_markdown_(), "text/plain": repr(comparison)}
+        data = {"text/markdown": comparison._repr_markdown_(), "text/plain": comparison.to_text()}
         display(data, raw=True, display_id=self.display_id, update=shown)  # type: ignore[no-untyped-call]
         if self._widget is not None:
             self._widget.remove()

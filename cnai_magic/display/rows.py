@@ -10,7 +10,7 @@ from uuid import uuid4
 from IPython.display import display
 
 from ..chat.answers import Answers
-from ..chat.comparison import ComparedAnswer, Comparison
+from ..chat.comparison import Comparison
 from ..languages import translate
 from ..redaction import clean
 from ..session.batches.batch_view import BatchView
@@ -55,18 +55,8 @@ class _TerminalView(RowsView):
 
     def end(self, answers: Answers | Comparison) -> None:
         self._line.end()
-        for each in answers if isinstance(answers, Comparison) else ():
-            print(clean(_write_answer(each)))
-        print(clean(translate(answers.summary)))
-
-
-def _write_answer(answer: ComparedAnswer) -> str:
-    """Return an answer as a terminal shows it: its number and what is varied, its text, and what it cost."""
-    varied = [answer.model, *(f"{name} {value}" for name, value in answer.varied.items())]
-    reply = answer.reply
-    text = (answer.partial if reply is None else reply.text).strip()
-    facts = str(answer.error) if reply is None else translate(reply.summary)
-    return "\n\n".join(filter(None, [f"[{answer.number}] {' · '.join(varied)}", text, facts, " "]))
+        shown = answers.to_text() if isinstance(answers, Comparison) else translate(answers.summary)
+        print(clean(shown))
 
 
 class _NotebookView(RowsView):

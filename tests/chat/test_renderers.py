@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("way", range(7))
+@pytest.mark.parametrize("way", range(8))
 def test_no_renderer_runs_loads_or_links_what_an_answer_must_not(way: int) -> None:
     shown = (written(source, way) for source in PAYLOADS)
     found = zip(PAYLOADS, Renderers().faults(shown), strict=True)

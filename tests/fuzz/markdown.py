@@ -9,10 +9,13 @@ from dataclasses import replace
 from uuid import uuid4
 
 from cnai_magic.chat.attempt import Attempt
+from cnai_magic.chat.compared_answer import ComparedAnswer
+from cnai_magic.chat.comparison_text import write_as_markdown
 from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.markdown import escape_markdown, write_markdown
 from cnai_magic.chat.reply import Reply
 from cnai_magic.display.final import Transcript
+from cnai_magic.errors import InputError
 from cnai_magic.notebook.markdown_export import to_markdown
 from cnai_magic.notebook.record import build_bundle, write_small
 from tests.renderers import Renderers
@@ -100,6 +103,11 @@ def written(source: str, way: int) -> str:
         rows = json.dumps([{source: source, "b": source[::-1]}, {"b": f"{source} {source}"}])
         asked = replace(reply, text=rows, reasoning="", parameters={"schema": {}})
         return build_bundle(Attempt(asked))["text/markdown"]
+    if way == 6:
+        short = replace(reply, text=" ".join(source.split())[:200], reasoning="")
+        answers = (ComparedAnswer(1, source, {}, reply=each) for each in (short, replace(reply, text=source)))
+        failed = ComparedAnswer(2, "m", {"temperature": source}, error=InputError(source))
+        return "\n\n".join(write_as_markdown([each, failed], source) for each in answers)
     return write_markdown(source)
 
 

@@ -30,8 +30,8 @@ def test_answers_stand_side_by_side_in_one_output(kernel: Kernel) -> None:
     last = ran.of("display_data", "update_display_data")[-1]["data"]
     assert set(last) == {"text/markdown", "text/plain"}
     assert last["text/markdown"].count("\n| ") == 5
-    assert "| 1 | demo-guide | 0.0 | 2 + 2 =" in last["text/markdown"]
-    assert "4 answers · demo credit $" in last["text/markdown"]
+    assert "<summary>1 · demo-guide · temperature 0.0</summary>\n\n2 + 2 =" in last["text/markdown"]
+    assert "4 answers · demo credit $" in last["text/plain"]
     assert "%cnai_chat versions --keep NUMBER" in ran.stdout
     assert kernel.value("[each.model for each in both]") == ["demo-guide"] * 2 + ["demo-echo"] * 2
     assert kernel.value("_cnai is both")
@@ -94,7 +94,7 @@ def test_answers_are_held_against_what_is_expected(kernel: Kernel) -> None:
     )
     assert ran.error[0] == "ExpectationError: 50% of the answers are as expected, and 90% are wanted"
     table = ran.of("display_data", "update_display_data")[-1]["data"]["text/markdown"]
-    assert table.startswith("|   | model | answer | passed |")
+    assert table.startswith("|   | model | passed | tokens |")
     assert "1 of 2 as expected" in table
     assert not kernel.run("%%cnai --expect 4 --pass 1\nWhat is 2+2?", "a").error
 

@@ -74,16 +74,35 @@ def test_what_fails_leaves_the_others(server: ScriptedServer, session: Session) 
     with pytest.raises(InputError, match="no such answer"):
         comparison.keep(1)
     frame = comparison.to_frame()
-    assert list(frame) == ["number", "model", "sample", "answer", "tokens", "cost", "seconds", "error"]
+    assert list(frame) == [
+        *("number", "model", "sample", "answer", "tokens", "cost", "first_token", "seconds", "error")
+    ]
     assert frame["answer"].tolist()[1:] == ["yes", "yes"]
 
 
-def test_a_table_is_safe_and_names_what_differs(server: ScriptedServer, session: Session) -> None:
-    server.always(json_response(completion("a | b <script>alert(1)</script>\n# no heading")))
-    table = session.compare("Hi?", grid={"temperature": [0, 1]})._repr_markdown_()
-    assert table.startswith("|   | model | temperature | answer | tokens | cost | seconds |\n")
-    assert "<script" not in table
-    assert len(table.split("\n")) == 6
+def test_short_answers_stand_in_the_table_as_safe_markdown(server: ScriptedServer, session: Session) -> None:
+    server.always(json_response(completion("**a** | b <script>alert(1)</script>")))
+    table, summary = session.compare("Hi?", grid={"temperature": [0, 1]})._repr_markdown_().rsplit("\n\n", 1)
+    assert table.startswith("|   | model | temperature | answer | tokens | cost | first token | seconds |\n")
+    assert table.count("| **a** &#124; b &lt;script>alert(1)&lt;/script> |") == 2
+    assert len(table.split("\n")) == 4
+    assert summary == r"2 answers · <span>\$</span>0.000072"
+
+
+def test_longer_answers_stand_below_the_table_each_under_its_name(
+    server: ScriptedServer, session: Session
+) -> None:
+    long = "# Heading\n\n<img src=x>\n\n</details>\n\n- one\n- two"
+    server.always(json_response(completion(long)))
+    comparison = session.compare("Hi?", models=["a", "<b>"], times=2)
+    table, *sections, _ = comparison._repr_markdown_().split("\n\n<details")
+    assert table.split("\n")[0] == "|   | model | sample | tokens | cost | first token | seconds |"
+    assert sections[1].startswith(" open><summary>2 · a · sample 2</summary>\n\n# Heading\n\n&lt;img")
+    assert "<summary>3 · &#60;b&#62; · sample 1</summary>" in comparison._repr_markdown_()
+    assert comparison._repr_markdown_().count("\n</details>\n") == 4
+    assert comparison.to_text().count("[4] <b> · sample 2\n\n# Heading") == 1
+    # Many are folded.
+    assert "<details open" not in session.compare("Hi?", times=5)._repr_markdown_()
 
 
 def test_what_all_may_cost_is_held_before_the_first_is_sent(server: ScriptedServer, session: Session) -> None:

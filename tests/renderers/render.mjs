@@ -73,6 +73,7 @@ const ATTRIBUTES = {
   type: (value, name) => name === "input" && value === "checkbox",
   checked: (value, name) => name === "input",
   disabled: (value, name) => name === "input",
+  open: (value, name) => name === "details",
 };
 
 // What MathJax and KaTeX offer beyond formulas.

@@ -15,8 +15,10 @@ import re
 
 from .escape import DOLLAR, escape_markdown
 
-__all__ = ["DOLLAR", "escape_markdown", "fenced_blocks", "find_code_blocks", "write_markdown"]
+__all__ = ["DOLLAR", "escape_markdown", "fenced_blocks", "find_code_blocks", "write_cell", "write_markdown"]
 
+# A table of one row: its head, its rule and the row.
+_LINES = 3
 # One line of letters, digits and harmless marks is the same to every renderer; compiled with the first.
 _PLAIN = r"[A-Za-z\u4e00-\u9fff](?:[A-Za-z0-9\u3001-\u9fff ,.;?!()'%-]*[A-Za-z0-9\u3001-\u9fff,.;?!)'%])?"
 
@@ -33,6 +35,13 @@ def write_markdown(text: str, *, quoted: bool = False) -> str:
     from .document import write_document
 
     return write_document(text, quoted=quoted)
+
+
+def write_cell(line: str) -> str:
+    """Return one line of untrusted Markdown as it may stand in a cell of a table."""
+    written = write_markdown("| |\n|---|\n| {} |".format(line.replace("|", "\\|"))).split("\n")
+    is_table = "\n" not in line and len(written) == _LINES and written[-1][:2] + written[-1][-2:] == "|  |"
+    return written[-1][2:-2] if is_table else escape_markdown(line)
 
 
 def find_code_blocks(text: str, language: str = "") -> list[str]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...api.interrupts import defer_interrupts
 from ...api.messages import ChatRequest, Message
 from ...api.parameters import BY_NAME, ParameterValue
-from ...chat.comparison import ComparedAnswer, Comparison
+from ...chat.compared_answer import ComparedAnswer
+from ...chat.comparison import Comparison
 from ...chat.judging import Judgement, JudgeOptions, Score
 from ...errors import BudgetError, CnaiError, InputError
 from ...money.budget import Limits, TokenBudget
@@ -43,6 +44,11 @@ _NOT_VARIED = ("schema", "tools", "prefix", "extra", "logprobs")
 _PRICE_PATIENCE = 10.0
 # What each answer may have at most, tried in turn until all of them fit a budget.
 _SHARES = (None, 4096, 2048, 1024, 512, 256, 128)
+_NOTHING_CAME = {
+    "stopped": "stopped before anything of it came",
+    "interrupted": "interrupted before anything of it came",
+    "failed": "failed before anything of it came",
+}
 
 
 _Judged = tuple[list[Score | None], Judgement]
@@ -161,9 +167,8 @@ def _build_answer(
     received, error = outcome.received, outcome.error
     if error is not None:
         return replace(answer, error=error, partial=received.text)
-    if not received.text and received.finish_reason in ("stopped", "interrupted", "failed"):
-        what = f"{received.finish_reason} before anything of it came"
-        return replace(answer, error=CnaiError(what, next_step="ask again"))
+    if not received.text and received.finish_reason in _NOTHING_CAME:
+        return replace(answer, error=CnaiError(_NOTHING_CAME[received.finish_reason], next_step="ask again"))
     return replace(answer, reply=recorder.build_reply(received))
 
 

@@ -34,21 +34,27 @@ class LiveQuestion(BatchQuestion):
 
     async def _ask(self) -> Outcome:
         live, loop = self._live, asyncio.get_running_loop()
+        if live.stopped:
+            return self._conclude()
         asking = asyncio.ensure_future(self._ask_and_explain())
         live.begin(partial(loop.call_soon_threadsafe, asking.cancel))
         try:
             outcome = await asking
         except asyncio.CancelledError:
-            if self._kept is None:  # it was stopped before it began
-                self._settle(self._sum_up(Chunk(), "interrupted"))
-            assert self._kept is not None, "it was just summed up"
-            outcome = Outcome(self._job, self._kept, None)
-            live.end(outcome.received, None)
+            outcome = self._conclude()
             if not live.stopped:
                 self._shared.outbox.put(outcome)
                 raise
         live.end(outcome.received, outcome.error)
         return outcome
+
+    def _conclude(self) -> Outcome:
+        """Return what came of it until it was cut."""
+        if self._kept is None:  # nothing was sent
+            self._settle(self._sum_up(Chunk(), "interrupted"))
+        assert self._kept is not None, "it was just summed up"
+        self._live.end(self._kept, None)
+        return Outcome(self._job, self._kept, None)
 
     async def _ask_and_explain(self) -> Outcome:
         outcome = await super()._ask()

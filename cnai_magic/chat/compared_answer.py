@@ -1,0 +1,60 @@
+"""One of several answers to a question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..api.parameters import ParameterValue
+from ..errors import CnaiError
+from .reply import Reply
+
+__all__ = ["ComparedAnswer"]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedAnswer:
+    """One of the answers: the `reply`, or the `error`.
+
+    `number` counts from 1. `varied` are the parameters in which the answers differ, `sample` counts those
+    that were asked with the same ones. `passed` says whether it is as expected, None where nothing is; see
+    `Comparison.expect`. `score` is what a judge thinks of it, from 1 to 5, the mean of its `scores` in both
+    orders of the answers, and `reason` why; see `Comparison.judge`. `partial` is what came of an answer that
+    broke off.
+    """
+
+    number: int
+    model: str
+    varied: Mapping[str, ParameterValue]
+    sample: int = 1
+    reply: Reply | None = None
+    error: CnaiError | None = None
+    passed: bool | None = None
+    partial: str = ""
+    score: float | None = None
+    scores: tuple[int, ...] = ()
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row of a table; `cost` is in USD, None where the model has no price.
+
+        `first_token` and `seconds` count from when it was asked; None for what is unknown.
+        """
+        reply = self.reply
+        nano = None if reply is None else reply.cost.nano
+        judged = {"score": self.score, "scores": list(self.scores), "reason": self.reason}
+        return {
+            "number": self.number,
+            "model": self.model,
+            **self.varied,
+            "sample": self.sample,
+            "answer": None if reply is None else reply.text,
+            **({} if self.passed is None else {"passed": self.passed}),
+            **({} if self.score is None else judged),
+            "tokens": None if reply is None else reply.usage.total_tokens,
+            "cost": None if nano is None else nano / 10**9,
+            "first_token": None if reply is None else reply.first_token_after,
+            "seconds": None if reply is None else round(reply.seconds, 3),
+            "error": None if self.error is None else str(self.error),
+        }
