@@ -52,7 +52,7 @@ class Conversations:
         self.clock = Clock()
         self.document = UNKNOWN_ORDER
         self._removed = Removed()
-        # The IDs of all turns that there ever were.
+        # The IDs of turns that there were, those that were taken out among them.
         self._met: set[str] = set()
 
     def __iter__(self) -> Iterator[KernelConversation]:
@@ -282,6 +282,7 @@ class Conversations:
             return None
         conversation = self[name]
         del self._named[conversation.name]
+        self.meet(*(turn.id for turn in conversation.every_turn))
         self._removed.names.add(conversation.name)
         for turn in (*conversation.turns, *conversation.absent):
             if turn.position.cell is not None and turn.position.is_asked_again:
@@ -305,6 +306,7 @@ class Conversations:
     def drop(self, number: int, by: CellPosition = _NOWHERE) -> Turn:
         """Take turn `number` (from 1) out of the conversation in use; raises InputError if there is none."""
         turn = self.in_use.drop(number)
+        self.meet(turn.id)
         if by.cell is not None:
             self._removed.dropped[by] = turn.id
         return turn
@@ -325,7 +327,7 @@ class Conversations:
     # -- what a notebook has to keep ------------------------------------------------------------
 
     def meet(self, *turns: str) -> None:
-        """Note that there are turns of these IDs: where they are taken out, that is kept."""
+        """Note that there were turns of these IDs: where they are taken out, that is kept."""
         self._met.update(turns)
 
     @property

@@ -141,7 +141,6 @@ class Recorder:
         else:
             put = conversation.reinstate if attempt.reply.replayed else conversation.record
             turn = put(question.position, attempt)
-        self._conversations.meet(turn.id)
         # Only what is shown has the other attempts with it: they would hold each other otherwise.
         return turn.shown(self._settings.save_attempts)
 
