@@ -1,4 +1,4 @@
-"""Answers that a notebook's file holds below a cell, for whoever asks there again."""
+"""Answers that a notebook's file holds below a cell: earlier attempts of what is asked there again."""
 
 from __future__ import annotations
 

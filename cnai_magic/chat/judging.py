@@ -109,7 +109,7 @@ class Judgement:
 
 
 Judge = Callable[[Sequence[str | None], JudgeOptions], tuple[list[Score | None], Judgement]]
-"""Has a model judge the texts of answers, None for one that there is not: returns a score for each."""
+"""Has a model judge the texts of answers, None for a missing one: returns a score for each."""
 
 
 def build_judge_prompts(judged: Judged, rubric: str | None) -> list[str]:
