@@ -15,7 +15,7 @@ from ..chat.order import UNKNOWN_ORDER, Document
 from ..redaction import clean
 from .saved_outputs import SavedCell
 
-__all__ = ["CellRun", "SeenCells", "choose_by_number", "fit", "place_above", "read_outputs"]
+__all__ = ["CellRun", "SeenCells", "choose_by_number", "fit", "join_lines", "place_above", "read_outputs"]
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 # What a cell may take of all that is shown, so that one long table leaves something for the others.
@@ -137,13 +137,13 @@ def read_outputs(outputs: Iterable[Mapping[str, Any]]) -> str:
 def _read_output(output: Mapping[str, Any]) -> str:
     data = output.get("data")
     if isinstance(data, Mapping):
-        return _text(data.get("text/plain"))
+        return join_lines(data.get("text/plain"))
     if output.get("output_type") == "error":
-        return _ESCAPES.sub("", f"{_text(output.get('ename'))}: {_text(output.get('evalue'))}")
-    return _ESCAPES.sub("", _text(output.get("text")))
+        return _ESCAPES.sub("", f"{join_lines(output.get('ename'))}: {join_lines(output.get('evalue'))}")
+    return _ESCAPES.sub("", join_lines(output.get("text")))
 
 
-def _text(given: object) -> str:
+def join_lines(given: object) -> str:
     """Return a text of a notebook file, which may be a list of lines."""
     lines = given if isinstance(given, list) else [given]
     return "".join(each for each in lines if isinstance(each, str))

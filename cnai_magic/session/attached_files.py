@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..next_steps import attach_image as send_as_image
 from ..next_steps import show_value_as_text
 from ..notebook.files import read_bytes
+from ..notebook.notebook_text import write_notebook_text
 from ..redaction import to_one_line
 from ..settings import Cnai
 from .text_file import decode_text
@@ -69,6 +70,8 @@ def attach_file(path: object, settings: Cnai) -> Attachment:
     if read_image_facts(data) is not None:
         raise InputError(f"{path} is an image", next_step=send_as_image())
     text, name = _decode(data, path), to_one_line(path.name)
+    if path.suffix.lower() == ".ipynb":
+        text = write_notebook_text(text) or text
     if not text.strip():
         raise InputError(f"{path} is empty")
     separator = _TABLES.get(path.suffix.lower())

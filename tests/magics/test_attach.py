@@ -111,6 +111,26 @@ def test_a_table_is_sent_as_a_preview(kernel: Kernel, server: ScriptedServer) ->
     assert ran.final["attached"] == ["sales.csv (5 of 500 rows × 3 columns)", "notes.txt (2 lines)"]
 
 
+def test_of_a_notebook_the_cells_are_sent_and_no_images(
+    kernel: Kernel, server: ScriptedServer, folder: Path
+) -> None:
+    image = {"output_type": "display_data", "data": {"image/png": "iVBOR" * 999, "text/plain": "<Figure>"}}
+    printed = {"output_type": "stream", "text": ["41\n", "42\n"]}
+    cells: list[Any] = [
+        {"cell_type": "markdown", "source": ["# Title\n", "Words"]},
+        {"cell_type": "code", "execution_count": 3, "source": "draw()", "outputs": [printed, image, 5]},
+        {"cell_type": "code", "source": "", "outputs": None},
+        "no cell",
+    ]
+    (folder / "old.ipynb").write_text(json.dumps({"cells": cells, "nbformat": 4}), encoding="utf-8")
+    content, ran = ask(kernel, server, "--once -f old.ipynb")
+    told = "# Title\nWords\n\nIn [3]:\ndraw()\n\nOut [3]:\n41\n42\n<Figure>"
+    assert content == f"old.ipynb: 10 lines\n{told}\n\nWhy?"
+    assert ran.final["attached"] == ["old.ipynb (10 lines)"]
+    (folder / "broken.ipynb").write_text("{", encoding="utf-8")
+    assert ask(kernel, server, "--once -f broken.ipynb")[0] == "broken.ipynb: 1 line\n{\n\nWhy?"
+
+
 def test_images_of_files_are_sent_as_data(kernel: Kernel, server: ScriptedServer, folder: Path) -> None:
     content, ran = ask(kernel, server, "--once -i plot.png -i 'my plot.png'")
     assert urls(content) == [
