@@ -12,7 +12,7 @@ from ..languages import translate
 from ..money.cost import Cost, write_sum
 from .data_frames import make_frame
 from .expectation import make_expectation
-from .json_table import write_table
+from .json_table import write_line, write_table
 from .judging import Judge, Judgement, JudgeOptions
 
 __all__ = ["Answers", "RowAnswer", "write_share"]
@@ -262,7 +262,7 @@ class Answers(Sequence[RowAnswer]):
                 del row["error"]
         table = write_table(rows)
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
-        return f"{table}{more}\n\n{translate(self.summary)}"
+        return f"{table}{more}\n\n{write_line(translate(self.summary))}"
 
 
 def write_share(passed: Sequence[bool | None]) -> str:

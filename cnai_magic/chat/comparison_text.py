@@ -14,7 +14,7 @@ from ..api.parameters import format_parameter
 from ..languages import translate
 from ..redaction import clean, to_one_line
 from .compared_answer import ComparedAnswer
-from .json_table import Cell, write_table
+from .json_table import Cell, write_line, write_table
 from .markdown import escape_markdown, write_cell, write_markdown
 
 __all__ = ["write_as_markdown", "write_as_text"]
@@ -38,7 +38,7 @@ def write_as_markdown(answers: Sequence[ComparedAnswer], summary: str) -> str:
     parts = [write_table(_list_rows(answers, in_table=in_table))]
     if not in_table:
         parts += _write_sections(answers)
-    return "\n\n".join([*parts, escape_markdown(translate(summary))])
+    return "\n\n".join([*parts, write_line(translate(summary))])
 
 
 def write_as_text(answers: Sequence[ComparedAnswer], summary: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..redaction import clean
 from .markdown import escape_markdown
 
-__all__ = ["Cell", "find_rows", "write_table"]
+__all__ = ["Cell", "find_rows", "write_line", "write_table"]
 
 _MOST_ROWS = 200
 _LONGEST_CELL = 500
@@ -45,6 +45,11 @@ def write_table(rows: Sequence[Mapping[str, Any]]) -> str:
     if len(rows) > len(shown):
         lines += ["", f"… {len(shown):,} of {len(rows):,} rows"]
     return "\n".join(lines)
+
+
+def write_line(text: str) -> str:
+    """Return a line of plain text, which may quote a server, as Markdown that shows its characters."""
+    return escape_markdown(" ".join(clean(text).split()))
 
 
 def _is_number_column(rows: Sequence[Mapping[str, Any]], name: str) -> bool:

@@ -142,8 +142,13 @@ def test_a_judge_that_fails_leaves_the_answers_whole_and_says_so(
         *(("one", (5,)), ("two", (1,)))
     ]
     assert "1 of 2 requests of the judge failed: " in comparison.summary
-    server.always(failure(500, "broken"))
-    comparison.judge("j")
+    server.always(failure(500, "broken", "<script>alert(1)</script> costs $1"))
+    comparison.judge("<b>j</b>")
+    # A server's words are text, and so are amounts of money.
+    table = comparison._repr_markdown_()
+    assert "judge &#60;b&#62;j" in table
+    assert "&#60;script&#62;" in table
+    assert not re.search(r"<(?!/?span>)|(?<!\\)\$", table)
     assert [each.score for each in comparison] == [None, None]
     with pytest.raises(InputError, match="the answers have no 'score'"):
         comparison.best("score")
