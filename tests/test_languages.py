@@ -159,6 +159,7 @@ def test_the_help_of_a_magic_is_in_chinese_and_its_options_are_not() -> None:
     assert "  -n, --max-tokens N      回答的最大长度（tokens）。" in chinese[0].splitlines()
     assert "  undo               去掉最后一轮" in chinese[1].splitlines()
     assert max(map(_count_columns, chinese[0].splitlines())) <= 100
+    assert len(chinese[0].splitlines()) == len(english[0].splitlines())
     for before, after in zip(english, chinese, strict=True):
         assert re.findall(r"--[a-z-]+", after) == re.findall(r"--[a-z-]+", before)
 

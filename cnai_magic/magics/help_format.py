@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from typing import Any
+from unicodedata import east_asian_width
 
 from ..languages import translate
 
@@ -47,4 +48,5 @@ class HelpFormat(argparse.RawDescriptionHelpFormatter):
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         # A Chinese character is two columns wide.
-        return super()._split_lines(text, width if text.isascii() else width // 2)
+        columns = sum(1 + (east_asian_width(each) in "WF") for each in text)
+        return super()._split_lines(text, width if text.isascii() or columns <= width else width // 2)
