@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..errors import LedgerError
+from ..api.messages import ChatRequest
+from ..errors import InvalidRequestError, LedgerError
 from .ledger import Ledger
 
 __all__ = ["NOTABLE_OVERRUN", "ModelLimits"]
@@ -57,15 +58,21 @@ class ModelLimits:
                 f"thinking is not limited by it. Budgets hold {overrun:,} tokens more for it from now on."
             )
 
-    def note_refusal(self, host: str, model: str, limit: int, message: str) -> bool:
-        """Remember the longest answer of a model that refuses `limit`; return False if none can be found."""
+    def note_refusal(self, host: str, request: ChatRequest, limit: int | None, error: BaseException) -> bool:
+        """Remember the longest answer of a model that refuses a `limit` of a budget; return whether it did.
+
+        `request` is the question's, before that limit: where it has one of its own, the person has set it.
+        """
+        if request.max_tokens is not None or limit is None or not isinstance(error, InvalidRequestError):
+            return False
+        message = error.why
         if "max_tokens" not in message and "max_completion_tokens" not in message:
             return False
         numbers = map(int, _NUMBER.findall(message.replace(",", "")))
         longest = max((each for each in numbers if _LEAST_LIMIT <= each < limit), default=limit // 2)
         if longest < _LEAST_LIMIT:
             return False
-        self._longest[host, model] = longest
+        self._longest[host, request.model] = longest
         return True
 
     def learn(self, host: str, model: str, ledger: Ledger | None) -> None:

@@ -17,7 +17,7 @@ from ..api.interrupts import Interrupted, InterruptGate, gate_interrupts
 from ..api.retries import Notice
 from ..api.tokens import TokenCount
 from ..chat.attempt import Attempt
-from ..errors import CnaiError, InvalidRequestError
+from ..errors import CnaiError
 from ..money.budget import Limits, TokenBudget
 from ..money.spending import Spending
 from .beginning import Beginning
@@ -265,21 +265,14 @@ class PendingReply:
         """Return whether the server refused what the person has not set, and it is set otherwise now."""
         if sent.reader.has_arrived or sent.chargeable:
             return False
-        json, tools = self._json, self._tools
-        lowered = self._lowers_limit(error) or (json is not None and json.steps_down(error))
+        json, tools, question = self._json, self._tools, self._question
+        limits, limit = self._spending.budget.models, self._tokens.limit
+        lowered = limits.note_refusal(question.host, question.request, limit, error)
+        lowered = lowered or (json is not None and json.steps_down(error))
         if not lowered and (tools is None or not tools.gives_up_reasoning(error)):
             return False
         self._spending.settle((), self._tokens, free=sent.list_free())
         return True
-
-    def _lowers_limit(self, error: BaseException) -> bool:
-        """Return whether the server refused a max_tokens that the budget has set."""
-        question, limit = self._question, self._tokens.limit
-        given = question.request.max_tokens is not None
-        if given or limit is None or not isinstance(error, InvalidRequestError):
-            return False
-        models = self._spending.budget.models
-        return models.note_refusal(question.host, question.request.model, limit, error.why)
 
     def _keep(self, sent: SentRequest, finish_reason: str) -> None:
         """Keep and show what has come of an answer that failed or was interrupted, and charge for it."""

@@ -17,7 +17,7 @@ from ...api.parallelism import Parallelism
 from ...api.retries import choose_wait
 from ...api.token_usage import Usage
 from ...api.usage import complete_usage
-from ...errors import BudgetError, CnaiError, InvalidRequestError, TruncatedError
+from ...errors import BudgetError, CnaiError, TruncatedError
 from ...money.budget import Budget, Limits, TokenBudget
 from ...money.spending import Spending
 from ..json_question import JSONModes, JSONQuestion
@@ -146,19 +146,12 @@ class BatchQuestion:
         """Return whether a refused request is asked in another way; nothing is charged for it."""
         if self._exchange.sent or self._exchange.begun:
             return False
-        if not (self._lowers_limit(error) or (self._json is not None and self._json.steps_down(error))):
+        limits, limit = self._shared.spending.budget.models, self._held.limit or self._own.limit
+        lowered = limits.note_refusal(self._job.question.host, self._job.request, limit, error)
+        if not (lowered or (self._json is not None and self._json.steps_down(error))):
             return False
         self._settle(self._sum_up(Chunk(), "failed"))
         return True
-
-    def _lowers_limit(self, error: CnaiError) -> bool:
-        """Return whether the server refused a max_tokens that a budget has set."""
-        question, limit = self._job.question, self._held.limit or self._own.limit
-        given = self._job.request.max_tokens is not None
-        if given or limit is None or not isinstance(error, InvalidRequestError):
-            return False
-        models = self._shared.spending.budget.models
-        return models.note_refusal(question.host, self._request.model, limit, error.why)
 
     # -- sending ----------------------------------------------------------------------------------
 
