@@ -7,6 +7,7 @@ characters stand within it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 __all__ = [
     "ApiKey",
@@ -14,6 +15,7 @@ __all__ = [
     "KeyFilter",
     "clean",
     "hide_keys",
+    "hide_keys_in",
     "redact",
     "replace_surrogates",
     "strip_controls",
@@ -214,6 +216,12 @@ def hide_keys(text: str, word: str = "") -> str:
     for key in list(_known_keys):
         text = key.hide_in(text, word)
     return text
+
+
+def hide_keys_in(texts: Sequence[str]) -> Sequence[str]:
+    """Return short texts with every known key replaced; nearly always in one look at all of them."""
+    joined = " ".join(texts)
+    return texts if hide_keys(joined) == joined else [hide_keys(text) for text in texts]
 
 
 def to_one_line(text: str) -> str:

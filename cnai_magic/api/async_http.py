@@ -17,6 +17,7 @@ import http.client
 import re
 import ssl
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import requests
@@ -29,7 +30,8 @@ _LONGEST_HEAD = 64 * 1024
 _LONGEST_BODY = 64 * 1024 * 1024
 _MOST_INTERIM = 100
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) (\d{3})(?: [^\r\n]*)?")
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
+_FIELD = re.compile(r"^([^\s:]+):([^\n]*)\n", re.MULTILINE)
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
@@ -45,6 +47,14 @@ class Response(NamedTuple):
     body: bytes
     cut: bool
     framed: bool
+
+
+def _join_headers(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers of which some are given several times (RFC 9110, 5.3)."""
+    found: dict[str, list[str]] = {}
+    for name, value in fields:
+        found.setdefault(name.lower(), []).append(value.strip())
+    return {name: ", ".join(values) for name, values in found.items()}
 
 
 class Connections:
@@ -253,27 +263,24 @@ class _Connection(asyncio.Protocol):
                 if len(self._buffer) - self._position > _LONGEST_HEAD:
                     raise http.client.LineTooLong("head")
                 return False
-            lines = bytes(self._buffer[self._position : end.start()]).split(b"\n")
+            line, _, head = self._buffer[self._position : end.start()].decode("latin-1").partition("\n")
             self._position = end.end()
-            found = _STATUS_LINE.fullmatch(lines[0].rstrip(b"\r"))
+            found = _STATUS_LINE.fullmatch(line.rstrip("\r"))
             if found is None:
-                raise http.client.BadStatusLine(repr(lines[0][:40]))
+                raise http.client.BadStatusLine(repr(line[:40]))
             status = int(found[2])
             if not 100 <= status < 200 or status == 101:
-                self._take_head(status, lines[1:], kept=found[1] == b"1" and status != 101)
+                self._take_head(status, f"{head}\n", kept=found[1] == "1" and status != 101)
                 return True
         raise http.client.HTTPException(f"the server sent {_MOST_INTERIM} interim responses and no other")
 
-    def _take_head(self, status: int, lines: list[bytes], *, kept: bool) -> None:
+    def _take_head(self, status: int, head: str, *, kept: bool) -> None:
         """Read the headers, and where the body ends by them (RFC 9112, 6.3)."""
-        headers: dict[str, str] = {}
-        for line in lines:
-            name, colon, value = line.decode("latin-1").partition(":")
-            if not colon or name != name.strip() or not name:
-                kept = False  # a folded line, or none of HTTP
-                continue
-            name, value = name.lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        fields = _FIELD.findall(head)
+        kept = kept and len(fields) == head.count("\n")  # else one was folded, or none of HTTP
+        headers = {name.lower(): value.strip() for name, value in fields}
+        if len(headers) < len(fields):
+            headers = _join_headers(fields)
         lengths = (
             {each.strip() for each in headers["content-length"].split(",")}
             if "content-length" in headers

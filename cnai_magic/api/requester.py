@@ -30,6 +30,8 @@ __all__ = ["Requester"]
 _LOOKUP_PATIENCE = 5.0
 # Statuses of a server in between, which gave up waiting for one that may have answered, and charged.
 _GIVEN_UP = (504, 520, 524)
+# Made once: `json.dumps` makes an encoder for each call with options.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _VERSION = re.compile(r"(?<=[^/])/v\d[^/]*$")
 
 
@@ -65,7 +67,7 @@ class Requester:
 
     def encode(self, body: dict[str, Any]) -> bytes:
         """Return a body as JSON; raises InputError where it holds the key."""
-        text = json.dumps(body, ensure_ascii=False)
+        text = _encode(body)
         if self.key.hide_in(text) != text:
             raise InputError(
                 "the prompt holds your own API key, so it was not sent",

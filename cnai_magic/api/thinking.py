@@ -72,8 +72,10 @@ class ThinkingTags:
 
     def split(self, text: str) -> tuple[str, str, bool]:
         """Return as much of the text so far as is decided, as a Split."""
-        if self._begun and not (self._closer or self._held or "<" in text or "[" in text or "◁" in text):
+        begun = self._begun or bool(text.strip())
+        if begun and not (self._closer or self._held or "<" in text or "[" in text or "◁" in text):
             # Nearly every piece is all answer and holds no sign of a tag: this costs a tenth of the rest.
+            self._begun = True
             self._given.append(text)
             if len(self._given) > _PIECES:
                 self._fold()

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ..api.token_usage import Usage
-from ..redaction import hide_keys
+from ..redaction import hide_keys_in
 from .cost import Charge, Cost
 
 __all__ = ["dump_charge", "read_charge", "read_count"]
@@ -19,15 +19,18 @@ def dump_charge(charge: Charge) -> dict[str, Any]:
     """Return a charge as what JSON can hold, without keys."""
     # Written out: it is done twice for each request, and by loops over the names it takes twice as long.
     usage, cost = charge.usage, charge.cost
+    where_asked = (charge.model, charge.conversation, charge.host, charge.notebook)
+    texts = hide_keys_in((*where_asked, charge.finish_reason, charge.answered_by))
+    model, conversation, host, notebook, finish_reason, answered_by = texts
     return {
         "id": charge.id,
         "time": charge.time.isoformat(),
-        "model": hide_keys(charge.model),
-        "conversation": hide_keys(charge.conversation),
-        "host": hide_keys(charge.host),
-        "notebook": hide_keys(charge.notebook),
-        "finish_reason": hide_keys(charge.finish_reason),
-        "answered_by": hide_keys(charge.answered_by),
+        "model": model,
+        "conversation": conversation,
+        "host": host,
+        "notebook": notebook,
+        "finish_reason": finish_reason,
+        "answered_by": answered_by,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "reasoning_tokens": usage.reasoning_tokens,

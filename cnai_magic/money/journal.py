@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +66,7 @@ class Journal:
         with self._lock, suppress(OSError):
             known = [] if self.lost else [each for each in charge_ids if self._open.pop(each, None)]
             if known and self._open:
-                self._append([{"closed": each} for each in known])
+                self._append([{"closed": known}])
             elif known:
                 os.ftruncate(get_own_file(self._folder), 0)
 
@@ -86,7 +86,7 @@ class Journal:
             # Somebody may have emptied the file, or the folder.
             notes = [note for each in self._open.values() for note in each]
         # A line end first: a full disk may have left half a line.
-        os.write(file, b"".join(b"\n" + json.dumps(note).encode() for note in notes))
+        os.write(file, b"\n" + json.dumps(list(notes)).encode())
 
 
 _journals: dict[tuple[int, Path], Journal] = {}
@@ -109,9 +109,8 @@ def read_journal(descriptor: int) -> list[Charge]:
             lines = file.read(_LARGEST).splitlines()
     except OSError:
         return []
-    for line in lines:
+    for note in _read_notes(lines):
         with suppress(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            note = json.loads(line)
             if "open" in note:
                 charge = read_charge(note["open"])
                 prices[charge.id] = _read_price(note["price"])
@@ -126,11 +125,20 @@ def read_journal(descriptor: int) -> list[Charge]:
                 usage = replace(charge.usage, completion_tokens=read_count(note["tokens"]))
                 charges[charge.id] = replace(charge, usage=usage)
             else:
-                charges.pop(note["closed"], None)
+                for closed in note["closed"]:
+                    charges.pop(closed, None)
     return [
         _mark_lost(charge, prices[charge.id]) if charge.id in prices else charge
         for charge in charges.values()
     ]
+
+
+def _read_notes(lines: Iterable[bytes]) -> Iterator[Any]:
+    """Yield the notes of lines, each of which has those that were written together."""
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            notes = json.loads(line)
+            yield from notes if isinstance(notes, list) else ()
 
 
 def _mark_lost(charge: Charge, price: Price | None) -> Charge:

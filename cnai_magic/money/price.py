@@ -77,7 +77,7 @@ def cost_of(usage: Usage, price: Price | None) -> Cost:
     """Return what `usage` costs at a price, None where it is unknown."""
     if price is None:
         return Cost(None, usage.estimated)
-    return Cost(price.compute_cost(usage), usage.estimated, local=price == FREE_LOCAL)
+    return Cost(price.compute_cost(usage), usage.estimated, local=not price.input and price == FREE_LOCAL)
 
 
 class PriceList:

@@ -16,7 +16,7 @@ from .journal import read_journal
 from .kept_charges import replace_lost
 from .owners import get_own_name, has_file, lock_dead_owners
 from .sqlite_store import READ, SqliteStore
-from .sqlite_sums import add_charge, fold, read_sums, read_total
+from .sqlite_sums import add_charges, fold, read_sums, read_total
 
 __all__ = ["SqliteHolds"]
 
@@ -103,10 +103,11 @@ class SqliteHolds(Holds):
             )
 
         def write(connection: sqlite3.Connection) -> None:
-            for hold, charge in settlements:
-                found = None if hold is None else _find(connection, hold)
-                # Asked at midnight, it counts in the budget that it was held of.
-                add_charge(connection, charge, day=found[0] if found else "")
+            holds = [(hold, None if hold is None else _find(connection, hold)) for hold, _ in settlements]
+            # Asked at midnight, it counts in the budget that it was held of.
+            days = [found[0] if found else "" for _, found in holds]
+            add_charges(connection, zip((charge for _, charge in settlements), days, strict=True))
+            for hold, _ in holds:
                 if hold is not None:
                     _delete(connection, hold)
             fold(connection)
@@ -142,7 +143,7 @@ class SqliteHolds(Holds):
         def write(connection: sqlite3.Connection) -> None:
             for charge in charges:
                 with suppress(OverflowError):  # a damaged note may hold a number that SQLite cannot
-                    add_charge(connection, charge)
+                    add_charges(connection, [(charge, "")])
             fold(connection)
             for path in dead:
                 connection.execute("DELETE FROM holds WHERE owner = ?", (path.name,))

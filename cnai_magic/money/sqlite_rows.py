@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..api.token_usage import Usage
-from ..redaction import hide_keys
+from ..redaction import hide_keys_in
 from .cost import Charge, Cost, Record, Spend
 
 __all__ = [
@@ -90,7 +90,7 @@ def to_row(charge: Charge, day: str = "") -> tuple[object, ...]:
         to_value(charge.id),
         (local - _EPOCH) // _MILLISECOND,
         day or local.date().isoformat(),
-        *(to_value(hide_keys(text)) for text in texts),
+        *map(to_value, hide_keys_in(texts)),
         int(charge.demo),
         usage.prompt_tokens,
         usage.completion_tokens,

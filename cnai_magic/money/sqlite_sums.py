@@ -7,7 +7,7 @@ host. The few rows beyond it are added when it is read, and from time to time wh
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -29,23 +29,23 @@ from .sqlite_rows import (
 )
 from .sqlite_store import READ, WRITE, SqliteStore
 
-__all__ = ["GROUPS", "add_charge", "fold", "read_sums", "read_sums_by", "read_total"]
+__all__ = ["GROUPS", "add_charges", "fold", "read_sums", "read_sums_by", "read_total"]
 
 _Result = TypeVar("_Result")
 
 GROUPS = {"model": "model", "chat": "conversation", "day": "day", "notebook": "notebook", "host": "host"}
 # So many rows may be not summed yet: a read adds them in less than a millisecond.
 _MOST_LEFT = 256
+_MARKS = ", ".join("?" * len(COLUMNS.split(",")))
+_INSERT = f"INSERT INTO charges ({COLUMNS}) VALUES ({_MARKS}) ON CONFLICT (id) DO NOTHING"
 
 
-def add_charge(connection: sqlite3.Connection, charge: Charge, *, day: str = "") -> None:
-    """Enter a charge, on the local day it was asked or on `day`; the same ID again changes nothing.
+def add_charges(connection: sqlite3.Connection, charges: Iterable[tuple[Charge, str]]) -> None:
+    """Enter charges, each on a day, "" for the local one it was asked; the same ID again changes nothing.
 
     `fold` is to follow, once for all that are entered together.
     """
-    row = to_row(charge, day)
-    marks = ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO charges ({COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", row)
+    connection.executemany(_INSERT, (to_row(charge, day) for charge, day in charges))
 
 
 def read_sums(

@@ -31,7 +31,7 @@ from cnai_magic.money import sqlite_store
 from cnai_magic.money.cost import Charge, Cost, Spend
 from cnai_magic.money.holds import Hold
 from cnai_magic.money.ledger import Ledger, find_default_path
-from cnai_magic.money.sqlite_sums import add_charge
+from cnai_magic.money.sqlite_sums import add_charges
 from cnai_magic.redaction import ApiKey
 from tests.properties import random_examples
 
@@ -1168,7 +1168,9 @@ def test_sums_are_those_of_the_rows_however_many_were_summed_before(ledger: Ledg
     for many in (255, 2, 300, 100, 43):
         some = charges[entered : entered + many]
         entered += many
-        ledger._store.run(lambda connection, some=some: [add_charge(connection, each) for each in some])  # type: ignore[misc]
+        ledger._store.run(
+            lambda connection, some=some: add_charges(connection, [(each, "") for each in some])
+        )  # type: ignore[misc]
         rows = list(ledger.read_charges())
         assert len(rows) == entered
         for demo in (False, True):

@@ -848,10 +848,12 @@ def test_two_kernels_that_find_the_same_dead_one_enter_its_requests_once(
         b"{",
         b"\x00" * 100,
         b'{"open": {}}',
-        b'{"open": 7, "price": 1}',
+        b'[{"open": {}}]',
+        b'[{"open": 7, "price": 1}]',
         b"[1]",
-        b'{"closed": []}',
-        b'{"grown": "x"}',
+        b'[{"closed": 5}]',
+        b'[{"closed": [[]]}]',
+        b'[{"grown": "x"}]',
     ],
 )
 def test_a_note_that_is_damaged_is_left_out(

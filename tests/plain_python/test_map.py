@@ -265,6 +265,14 @@ def test_rows_end_at_their_own_limit(folder: Path, gateway: FaultyGateway) -> No
         session.ask("The session goes on.")
 
 
+def test_each_row_is_held_for_by_its_own_length(folder: Path, gateway: FaultyGateway) -> None:
+    with _session(gateway.base_url, folder, budget="0.001", max_tokens=4) as session:
+        answers = session.map(["a", "much " * 1000], parallel=1)
+    assert [bool(each.error) for each in answers] == [False, True]
+    assert isinstance(answers.stopped, BudgetError)
+    assert dict(gateway.asked) == {"a": 1}
+
+
 def test_fresh_rows_are_asked_again(folder: Path, gateway: FaultyGateway) -> None:
     with _session(gateway.base_url, folder) as session:
         session.map(["a", "b"])

@@ -23,7 +23,7 @@ from ...errors import LedgerError
 from ...money.cost import Charge, Cost
 from ...money.kept_charges import dump_charges, find_answers_path, find_name
 from ...money.ledger import Ledger
-from ...redaction import hide_keys, replace_surrogates
+from ...redaction import hide_keys_in, replace_surrogates
 
 __all__ = ["KeptAnswer", "RowStore"]
 
@@ -214,7 +214,7 @@ def _write_answer(answer: KeptAnswer) -> tuple[Any, ...]:
     texts = (answer.text, answer.reasoning, answer.model, answer.finish_reason, answer.note)
     counts = (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens)
     return (
-        *(hide_keys(replace_surrogates(each)) for each in texts),
+        *hide_keys_in([replace_surrogates(each) for each in texts]),
         answer.seconds,
         *counts,
         usage.estimated,
