@@ -7,6 +7,7 @@ whole text says whether it was a call. Nothing here does I/O.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 __all__ = ["CallFilter"]
 
@@ -28,16 +29,19 @@ _BEGIN = re.compile(
     r"|<(?:minimax:tool_call|\|DSML\|(?:function|tool)_calls)>\s*(?:\Z|<)"
 )
 _FENCE = re.compile(r"\s*(?:```\w*(?:\n|\Z)|`{1,2}\Z)")
+_NAMED = re.compile(r'"name"\s*:\s*"([^"]*)"')
+_LONGEST_HEAD = 500
 _BARE = ('{"name":', '{"type":"function"', '{"function":')
 
 
 class CallFilter:
     """Passes on the text of one answer, which comes in pieces, up to where a call begins.
 
-    With `bare`, an answer that begins as a call in JSON is one.
+    With `bare`, an answer that begins as JSON which calls one of the functions of these `names` is a call.
     """
 
-    def __init__(self, *, bare: bool) -> None:
+    def __init__(self, names: Collection[str], *, bare: bool) -> None:
+        self._names = names
         self._begins = bare
         self._calls = False
         self._held = ""
@@ -48,7 +52,7 @@ class CallFilter:
         if self._calls or not (text or self._held):
             return ""
         self._held += text
-        if self._begins and _may_be_bare(self._held):
+        if self._begins and _may_be_bare(self._held, self._names):
             return ""
         self._begins = False
         normal = self._held.translate(_ASCII)
@@ -66,8 +70,11 @@ class CallFilter:
         return text[len(passed) :].strip() if text.startswith(passed) else ""
 
 
-def _may_be_bare(text: str) -> bool:
-    """Return whether a text, of which this has come so far, may be a call as JSON."""
+def _may_be_bare(text: str, names: Collection[str]) -> bool:
+    """Return whether a text, of which this has come so far, may be a call of these functions as JSON."""
+    named = _NAMED.search(text[:_LONGEST_HEAD])
+    if named is not None and named[1] not in names:
+        return False
     fence = _FENCE.match(text)
     begin = re.sub(r"\s", "", text[fence.end() if fence else 0 :][:64]).removeprefix("[")
     return any(each.startswith(begin) or begin.startswith(each) for each in _BARE)

@@ -78,7 +78,7 @@ class ToolLoop:
 
     def filter_calls(self) -> CallFilter:
         """Return what holds back calls that stand in the text of an answer while it is shown."""
-        return CallFilter(bare=not self._asks_json)
+        return CallFilter(self._tools, bare=not self._asks_json)
 
     def calls(self, received: Received) -> bool:
         """Return whether the calls of an answer are to be answered."""

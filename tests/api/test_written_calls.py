@@ -149,7 +149,7 @@ def test_half_a_character_in_a_call_is_replaced_since_it_cannot_be_sent_back() -
 
 
 def _shown(text: str, size: int) -> str:
-    calls = CallFilter(bare=True)
+    calls = CallFilter(TOOLS, bare=True)
     return "".join(calls.feed(text[at : at + size]) for at in range(0, len(text), size))
 
 
@@ -170,6 +170,7 @@ def test_a_call_is_not_shown_while_it_comes(size: int) -> None:
         "<|python_tag|>print(1)",
         "```python\nx = {'name': 1}\n```",
         '[1, 2] and {"age": 36}',
+        '{"name": "Ada", "age": 36}',
         "〈｜tool｜〉 <｜tool▁sep｜>.",
     ],
 )
@@ -178,12 +179,12 @@ def test_what_is_no_call_is_shown_as_it_comes(text: str, size: int) -> None:
 
 
 def test_what_follows_a_call_is_not_lost() -> None:
-    calls = CallFilter(bare=True)
+    calls = CallFilter(TOOLS, bare=True)
     assert calls.feed("Let me see: <tool_call>{…}</tool_call> One moment.") == "Let me see: "
     assert calls.rest("Let me see:  One moment.") == "One moment."
 
 
 def test_a_call_that_comes_in_very_many_pieces_takes_no_time() -> None:
-    calls = CallFilter(bare=True)
+    calls = CallFilter(TOOLS, bare=True)
     text = "<tool_call>" + "{" * 200_000
     assert "".join(map(calls.feed, text)) == ""
