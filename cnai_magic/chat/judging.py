@@ -42,7 +42,8 @@ class JudgeOptions:
     """Who judges, and how.
 
     `model` is asked with `parameters`, by a `rubric` that says what a good answer is, None for a general
-    one. `parallel`, `max_cost`, `fresh` and `show` are those of `KernelSession.ask_rows`.
+    one. `parallel`, `max_cost`, `fresh` and `show` are those of `KernelSession.ask_rows`; `to_confirm` tells
+    that nothing is sent where it may cost more than `confirm_above`.
     """
 
     model: str
@@ -52,6 +53,7 @@ class JudgeOptions:
     max_cost: object = None
     fresh: bool = False
     show: Callable[[Any], None] = lambda progress: None
+    to_confirm: bool = False
 
 
 class Judged(NamedTuple):

@@ -53,6 +53,7 @@ def read_judge(
         parallel=arguments.parallel,
         max_cost=max_cost,
         fresh=arguments.fresh or not arguments.over,
+        to_confirm=not arguments.confirm,
     )
     if arguments.rubric:
         saved = find_prompt(shell_session, arguments.rubric)

@@ -64,6 +64,23 @@ def test_rows_are_scored_and_what_fails_of_the_judge_is_said(kernel: Kernel) -> 
     assert "demo-guide judges each answer · nothing was sent" in plan.shown
 
 
+def test_rows_and_their_judge_share_what_they_may_cost(kernel: Kernel) -> None:
+    kernel.run("lands = ['Kenya', 'Japan']")
+    ran = kernel.run(
+        "%%cnai --over lands --judge demo-guide --max-cost 0.0003 -o rows --fresh\n"
+        "What is the capital of {{ row }}?",
+        "a",
+    )
+    assert not ran.error
+    table = ran.of("update_display_data")[-1]["data"]["text/plain"]
+    assert "2 rows · 2 answered" in table
+    assert "2 of 2 requests of the judge failed: the question does not fit the budget" in table
+    assert kernel.value("[each.score for each in rows]") == [None, None]
+    assert kernel.value("len(session.book.charges)") == 2
+    shown = kernel.run("%%cnai --over lands --judge demo-guide\nWhat is the capital of {{ row }}?", "a")
+    assert "judging · " in str(shown.messages)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

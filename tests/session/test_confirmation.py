@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from cnai_magic.chat.judging import JudgeOptions
 from cnai_magic.chat.tools import build_tools
 from cnai_magic.errors import BudgetError
 from cnai_magic.magics.cell_words import CELL
@@ -87,7 +88,10 @@ def test_rows_count_together_and_to_say_what_they_may_cost_is_to_confirm_it(
     assert len(session.ask_rows(rows, prompts, FROM_CELL, max_cost=1).failed) == 0
     # What is answered already costs nothing.
     more = [*prompts, f"{LONG}4"]
-    assert len(session.ask_rows([*rows, 4], more, FROM_CELL).failed) == 0
+    answers = session.ask_rows([*rows, 4], more, FROM_CELL)
+    assert len(answers.failed) == 0
+    with pytest.raises(BudgetError, match="the 4 requests may cost"):
+        answers.judge_with(JudgeOptions("m", to_confirm=True))
     assert len(server.requests) == 4
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from ...api.messages import Message
 from ...chat.answers import Answers
@@ -18,6 +19,7 @@ from ...chat.judging import (
 )
 from ...errors import InputError
 from ..question import Options
+from .row_progress import Progress
 
 _AskRows = Callable[..., Answers]
 
@@ -58,7 +60,7 @@ def judge_comparison(
 def build_judge_options(options: JudgeOptions, answers: int) -> Options:
     """Return the options of a judge's requests about so many answers each."""
     parameters = {**options.parameters, "schema": build_score_schema(answers)}
-    return Options(model=options.model, system=SYSTEM, parameters=parameters)
+    return Options(model=options.model, system=SYSTEM, parameters=parameters, to_confirm=options.to_confirm)
 
 
 def _judge(
@@ -76,7 +78,7 @@ def _judge(
         parallel=options.parallel,
         max_cost=options.max_cost,
         fresh=options.fresh,
-        show=options.show,
+        show=partial(_show, options.show),
     )
     came = iter(replies)
     scores = []
@@ -95,6 +97,11 @@ def _judge(
         len(given),
         sum(score.differs for score in given),
     )
+
+
+def _show(show: Callable[[Progress], None], progress: Progress) -> None:
+    progress.what = "judging"
+    show(progress)
 
 
 def _flatten(scores: Iterable[Iterable[Score | None]]) -> Iterable[Score | None]:

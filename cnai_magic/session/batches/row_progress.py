@@ -16,7 +16,7 @@ class Progress:
     `elsewhere` are being asked by another batch, of this kernel or another one, and are waited for. `nano` is
     what it has cost so far in nano-USD, `unpriced` how many requests have no price, `estimated` whether some
     of their tokens are, `demo` whether it is demo credit; `seconds` how long it took. `pause` are the seconds
-    for which a busy server takes no request.
+    for which a busy server takes no request. `what` says what the requests are for, "" for answers to rows.
     """
 
     total: int
@@ -30,6 +30,7 @@ class Progress:
     demo: bool = False
     seconds: float = 0.0
     pause: float = 0.0
+    what: str = ""
 
     @property
     def rate(self) -> float:
@@ -59,6 +60,7 @@ class Progress:
         """Return it as one line."""
         left = self.seconds_left
         parts = [
+            self.what,
             f"{self.kept + self.done:,} of {self.total:,}",
             f"{self.failed:,} failed" if self.failed else "",
             f"{self.kept:,} before" if self.kept else "",
