@@ -1099,28 +1099,28 @@ def files(folder: Path) -> set[Path]:
 
 
 def test_with_the_ledger_off_no_file_is_touched(
-    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
-    before = files(tmp_path)
+    before = files(Path.home())
     server.always(sse("yes"))
     session = make(ledger="off", budget=1)
     session.ask("a")
     list(run_spend_command(session, ""))
-    assert files(tmp_path) == before
+    assert files(Path.home()) == before
     assert session.book.get_total().requests == 1
 
 
 def test_nothing_is_touched_before_the_first_question_and_to_look_at_the_sums_touches_nothing(
-    server: ScriptedServer, make: Callable[..., KernelSession], tmp_path: Path
+    server: ScriptedServer, make: Callable[..., KernelSession]
 ) -> None:
-    before = files(tmp_path)
+    before = files(Path.home())
     session = make(ledger="on")
     for line in ("", "--by day", "--of all", "--of today --by model", "--plot --of all", "--help"):
         assert list(run_spend_command(session, line))
-    assert files(tmp_path) == before
+    assert files(Path.home()) == before
     server.reply(sse("yes"))
     session.ask("a")
-    assert find_default_path() in files(tmp_path)
+    assert find_default_path() in files(Path.home())
 
 
 def test_a_charge_that_no_ledger_can_hold_keeps_no_other_from_it(
