@@ -7,13 +7,13 @@ version had is new, and is placed by its run. Nothing here does I/O.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .order import UNKNOWN_ORDER, Document
 
-__all__ = ["Documents", "place_by_runs"]
+__all__ = ["Documents", "is_nameless", "place_by_runs"]
 
 # The saved file of the kernel's notebook, until its page tells its path.
 _FILE = ""
@@ -23,11 +23,14 @@ _FILE = ""
 class _Notebook:
     """A notebook: its cells in order, all that it ever held, and those whose place is only estimated.
 
+    `listed` are those without an ID in the file that the page has listed.
+
     `saved` is the latest version of its file, `sent_at` when its page last sent them (seconds, 0: never).
     """
 
     cells: Sequence[str] = ()
     held: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
     unplaced: set[str] = field(default_factory=set)
     saved: Sequence[str] = ()
     sent_at: float = 0.0
@@ -59,18 +62,22 @@ class Documents:
         if is_known:
             self._say("page")
             return
-        listed = set(cells)
+        listed, former = set(cells), [*notebook.cells]
         for other in self._notebooks.values():
             if other is not notebook and not other.held.isdisjoint(listed):
-                # They were moved to this notebook, or it is a copy.
-                other.cells = [cell for cell in other.cells if cell not in listed]
-                other.held -= listed
+                # They were moved to this notebook, or it is a copy, or its file.
+                former += other.cells
+                moved = {*listed, *filter(is_nameless, other.cells)}
+                other.cells = [cell for cell in other.cells if cell not in moved]
+                other.held -= moved
         # What a file holds without an ID of its own cannot be in the list.
-        nameless = {cell for cell in notebook.cells if _is_nameless(cell)} - listed
-        notebook.cells = _insert(cells, nameless, _list_predecessors(notebook.cells))
+        notebook.listed.update(filter(is_nameless, listed))
+        nameless = set(filter(is_nameless, former)) - notebook.listed
+        notebook.cells = _insert_beside(cells, nameless, former)
         notebook.held.update(notebook.cells)
-        notebook.unplaced = set()
-        self._rebuild("page")
+        # Which of the page's cells they are is unknown.
+        notebook.unplaced = nameless
+        self._rebuild("file" if nameless else "page")
 
     def see_file(self, cells: Sequence[str], running: str, saved_at: float) -> None:
         """Take over the order of the file that was saved at a time, in which a cell is `running`.
@@ -113,8 +120,8 @@ class Documents:
             name = f"{_FILE}{len(self._notebooks)} restored"
             self._notebooks = {name: _Notebook(unknown, {*unknown}), **self._notebooks}
         else:
-            nameless = set(filter(_is_nameless, unknown))
-            notebook.cells = _insert(notebook.cells, nameless, _list_predecessors(cells))
+            nameless = set(filter(is_nameless, unknown))
+            notebook.cells = _insert_beside(notebook.cells, nameless, cells)
             notebook.held.update(unknown)
         self._rebuild(self.document.source or "file")
 
@@ -180,16 +187,18 @@ def _insert(cells: Sequence[str], more: Collection[str], after: Mapping[str, str
     return order
 
 
-def _list_predecessors(cells: Iterable[str]) -> dict[str, str | None]:
-    """Return the cell above each; the first one has none."""
-    found: dict[str, str | None] = {}
-    above: str | None = None
-    for cell in cells:
-        found[cell] = above
-        above = cell
-    return found
+def _insert_beside(cells: Sequence[str], more: Collection[str], former: Sequence[str]) -> list[str]:
+    """Return cells with `more` among them, each above the one that it stood above in a `former` order."""
+    order, known = list(cells), set(cells)
+    below: str | None = None
+    for cell in reversed(former):
+        if cell in more and cell not in known:
+            order.insert(len(order) if below is None else order.index(below), cell)
+            known.add(cell)
+        below = cell if cell in known else below
+    return order
 
 
-def _is_nameless(cell: str) -> bool:
+def is_nameless(cell: str) -> bool:
     """Tell whether a file holds a cell without an ID: it is called by its number, as "#3"."""
     return cell.startswith("#")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..chat.cell_run import CellRun
+from ..chat.documents import is_nameless
 from ..display.kernel import get_request
 from ..notebook.cell_ids import CellIds
 from ..notebook.saved_outputs import SavedCell
@@ -47,6 +48,12 @@ class RunningCell:
         """The order of all cells as the page tells it; cells have the IDs of the file."""
         order = read_page_order(self._request)
         return order and order._replace(cells=[self._ids[cell] for cell in order.cells])
+
+    def align(self, saved: Sequence[str]) -> None:
+        """Take the cells of the page for those of a file that have no ID of their own."""
+        order = read_page_order(self._request)
+        if order is not None and any(map(is_nameless, saved)):
+            self._ids.align(order.cells, saved)
 
     @property
     def source(self) -> str:

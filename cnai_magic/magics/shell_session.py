@@ -82,7 +82,9 @@ class ShellSession:
 
     def arrange(self) -> None:
         """Let the turns stand as their cells do in the document, as far as that is known now."""
-        cells, running, page = self._session.cells, self.cell.run.cell, self.cell.page_order
+        cells = self._session.cells
+        self.cell.align([each.id for each in cells.restored if each.id is not None])
+        running, page = self.cell.run.cell, self.cell.page_order
         if running is not None:
             cells.documents.note_run(running)
         if page is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ..chat.documents import is_nameless
 from .untrusted import may_be_saved
 
 if TYPE_CHECKING:
@@ -43,6 +45,24 @@ class CellIds:
                     self._found[cell] = str(each.id)
                     return
         self._found[cell] = cell
+
+    def align(self, page: Sequence[str], saved: Sequence[str]) -> None:
+        """Take cells of a page for those of the file that have no ID of their own, where their numbers fit.
+
+        Both are all code cells, in order. Between two cells that are known in both, and before the first and
+        after the last one, there must be as many here as there.
+        """
+        places = {cell: place for place, cell in enumerate(saved)}
+        known = [(here, places[self[cell]]) for here, cell in enumerate(page) if self[cell] in places]
+        if any(after <= before for (_, before), (_, after) in pairwise(known)):
+            return  # they were moved meanwhile
+        ends = [(-1, -1), *known, (len(page), len(saved))]
+        for (here, there), (next_here, next_there) in pairwise(ends):
+            shown, named = page[here + 1 : next_here], saved[there + 1 : next_there]
+            # One that was looked for is not among them.
+            if len(shown) == len(named) and not any(cell in self for cell in shown):
+                pairs = zip(shown, named, strict=True)
+                self._found |= {cell: name for cell, name in pairs if is_nameless(name)}
 
     def count(self, source: str) -> int:
         """Count a run of a cell without any ID, and return how many of this source there were before."""

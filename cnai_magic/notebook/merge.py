@@ -71,6 +71,9 @@ def _merge_turns(mine: KernelConversation, theirs: KernelConversation, removed: 
     for turn in theirs.every_turn:
         standing = by_id.get(turn.id) or by_place.get(turn.position)
         if standing is not None:
+            if standing in mine.absent and turn.position.cell not in mine.document.deleted:
+                # The cells of the file got other IDs meanwhile.
+                standing.position = turn.position
             standing.first_run = min(standing.first_run, turn.first_run)
             standing.learn(each for each in turn.attempts if each.id not in known)
             standing.note_asked(turn.asked)

@@ -177,3 +177,45 @@ def test_other_front_ends_and_a_restart_keep_the_order(server: ScriptedServer, t
         assert questions(server) == "dacb"
         kernel.run("%%cnai\nc", "vscode-notebook-cell:/a#X2")
         assert questions(server) == "dac"
+
+
+def test_cells_without_ids_in_the_file_are_those_of_the_page(server: ScriptedServer, tmp_path: Path) -> None:
+    """As in a notebook of format 4.4: the page gives its cells other IDs in each session."""
+    path = tmp_path / "lesson.ipynb"
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+        ran = {cell: kernel.run(f"%%cnai\n{cell}", cell, document="abcd") for cell in "abcd"}
+    notebook = saved_as(path, *((cell, f"%%cnai\n{cell}", ran[cell]) for cell in "abcd"))
+    notebook.nbformat_minor = 4
+    for cell in notebook.cells:
+        del cell["id"]
+    path.write_text(nbformat.writes(notebook))
+    with running_kernel(tmp_path, JPY_SESSION_NAME=str(path), **environment(server)) as kernel:
+
+        def ask(source: str, cell: str, document: str) -> str:
+            footer = str(kernel.run(f"%%cnai\n{source}", cell, document=document).final["footer"])
+            return f"{questions(server)} {'order of the saved notebook' in footer}"
+
+        kernel.run("%cnai_chat restore", "r", document="rwxyz")
+        # There is one cell more than in the file: which cell is which is known of those that ran.
+        assert ask("b", "x", "rwxyz") == "ab True"
+        assert ask("d", "z", "rwxyz") == "abcd True"
+        # Without it all are known, also one that is edited.
+        assert ask("d", "z", "wxyz") == "abcd False"
+        assert ask("new a", "w", "wxyz") == "new a False"
+        assert ask("c", "y", "xywz") == "bc False"
+        assert ask("n", "n", "xnz") == "bn False"
+
+
+def test_a_file_whose_cells_got_other_ids_is_followed_once_restored(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    """As when it is replaced by another tool, and the page loads it again."""
+    path = tmp_path / "lesson.ipynb"
+    with running_kernel(tmp_path, JPY_SESSION_NAME=str(path), **environment(server)) as kernel:
+        ran = {cell: kernel.run(f"%%cnai\n{cell}", cell, document="abc") for cell in "abc"}
+        saved_as(path, *((new, f"%%cnai\n{cell}", ran[cell]) for cell, new in zip("cab", "xyz", strict=True)))
+        kernel.run("%cnai_chat restore", "r", document="xyzr")
+        kernel.run("%%cnai\nn", "n", document="xyzn")
+        assert questions(server) == "cabn"
+        kernel.run("%%cnai\na", "y", document="xyzn")
+        assert questions(server) == "ca"
