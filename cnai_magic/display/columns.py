@@ -115,7 +115,7 @@ class _ColumnsWidgetView(RowsView):
     def _send_snapshot(self, widget: PageWidget) -> None:
         with self._lock:
             columns = [list(each.repeat()) for each in self._columns]
-            widget.snapshot = {"seq": 0, "text": "", "reasoning": "", "columns": columns}
+            widget.send_snapshot({"seq": 0, "text": "", "reasoning": "", "columns": columns})
         address_subshell(widget)
 
 

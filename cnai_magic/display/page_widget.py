@@ -43,6 +43,13 @@ class PageWidget(anywidget.AnyWidget):
     snapshot = Dict({"seq": 0, "text": "", "reasoning": ""}).tag(sync=True)
     status: Dict[str, Any] = Dict({"phase": "waiting"}).tag(sync=True)
 
+    def send_snapshot(self, snapshot: dict[str, Any]) -> None:
+        """Send the whole, also where it is as before: a page that was reloaded knows nothing of it."""
+        if self.snapshot == snapshot:
+            self.send_state("snapshot")
+        else:
+            self.snapshot = snapshot
+
     def remove(self) -> None:
         """Close it, with the comm of its layout, which closing it alone would leave behind."""
         self.layout.close()

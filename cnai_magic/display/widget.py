@@ -158,7 +158,7 @@ class WidgetView(View):
 
     def _send_snapshot(self, widget: PageWidget) -> None:
         text, reasoning = "".join(self._texts), "".join(self._reasonings)
-        widget.snapshot = {"seq": self._sent, "text": text, "reasoning": reasoning}
+        widget.send_snapshot({"seq": self._sent, "text": text, "reasoning": reasoning})
 
     def _send_progress(self, widget: PageWidget, now: float) -> None:
         question = self._question

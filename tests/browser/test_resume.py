@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from tests.servers import ScriptedServer, sse
 
@@ -43,7 +45,9 @@ def test_answers_that_come_during_a_reload_land_in_their_cells(
         notebook.saved()
     notebook.reload()
     coming = notebook.outputs(1).locator(".cnai-coming")
-    expect(coming).to_contain_text("An answer is coming")
+    # Its live view is there at once; a kernel that takes messages meanwhile sends what came before.
+    expect(coming).to_contain_text("waiting" if kernel == "ipykernel6" else "Hello")
+    expect(notebook.stop_button).to_be_visible()
     expect(notebook.outputs(1)).to_contain_text("Before")
     expect(notebook.outputs(2)).to_contain_text("An answer will come")
     notebook.picture(f"coming-{app}")
@@ -58,16 +62,30 @@ def test_answers_that_come_during_a_reload_land_in_their_cells(
     expect(other.outputs(1)).to_have_text("")
     free_pages.give_back(other.page, with_lab=False)
 
-    # What came while no page was open: the kernel is asked for it.
+    # What came while no page was open: the kernel is asked for it, also where the page crashed.
     held = Gate()
     upstream.reply(stream("Third", held, " answer."))
-    notebook.run_cell(2)
-    expect(notebook.live).to_contain_text("Third")
-    page, url = notebook.page, notebook.page.url
-    page.goto("about:blank")
+    crashing = NotebookPage(notebook.server, notebook.page.context.new_page(), notebook.name)
+    crashing.run_cell(2)
+    expect(crashing.live).to_contain_text("Third")
+    notebook.reload()
+    expect(notebook.outputs(2)).not_to_contain_text("Third")
+    with crashing.page.expect_event("crash"), suppress(Error):
+        crashing.page.goto("chrome://crash")
+    notebook.page.goto("about:blank")
     held.open()
-    page.goto(url)
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    notebook.reload()
     expect(notebook.outputs(2)).to_contain_text("Third answer.")
     notebook.until_idle()
     assert answers(notebook)[1] == ["Third answer."]
+    crashing.page.close()
+
+    # Stop works in the page that took an answer up.
+    upstream.reply(stream("Fourth", Gate()))
+    notebook.run_cell(2)
+    expect(notebook.live).to_contain_text("Fourth")
+    notebook.reload()
+    notebook.stop_button.click()
+    notebook.until_idle()
+    # By its message, or by an interrupt where the kernel has not heard that in time.
+    expect(notebook.outputs(2)).to_contain_text(re.compile("stopped|interrupted"))

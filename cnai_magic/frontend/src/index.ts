@@ -1,6 +1,6 @@
 /** The bundle: an anywidget front-end module whose source comes from the kernel's asset widget. */
 
-import css from "./answer/answer.css";
+import css from "./answer/answer.raw.css";
 import { type AnswerModel, AnswerView } from "./answer/answer_view";
 import type { Heading } from "./answer/column_view";
 import { type ColumnsModel, ColumnsView } from "./answer/columns_view";

@@ -1,27 +1,36 @@
 /** What a cell shows of an answer that is coming and that this page did not see begin. */
 
 import { make, setText } from "../../src/nodes";
-import { asRecord, asText } from "./facts";
+import type { LeftWidget } from "./left_widget";
 import { fill, type Words } from "./words";
 
 const TICK = 1000;
 
 export class ComingAnswer {
-  readonly node = make("section", "cnai-coming");
-  private readonly text = make("div", "cnai-coming-text");
+  /** As JupyterLab makes an output, so that the answer stands where it will at the end. */
+  readonly node = make("div", "jp-OutputArea-child cnai-coming");
+  private readonly output = make("div", "jp-OutputArea-output");
   private readonly line = make("div", "cnai-coming-line");
   private readonly timer: ReturnType<typeof setInterval>;
-  private whole = false;
+  private widget: LeftWidget | null = null;
+  private takeDown: (() => void) | undefined;
+  private closed = false;
 
   constructor(
     private readonly words: Words,
     private since: number,
   ) {
-    this.node.setAttribute("aria-label", words("Answer"));
+    const prompt = make("div", "jp-OutputPrompt jp-OutputArea-prompt");
     this.line.setAttribute("role", "status");
-    this.node.append(this.text, this.line);
+    this.output.append(this.line);
+    this.node.append(prompt, this.output);
     this.timer = setInterval(() => this.draw(), TICK);
     this.draw();
+  }
+
+  /** Whether an answer is shown as it comes. */
+  get isLive(): boolean {
+    return this.widget !== null && !this.closed;
   }
 
   /** It runs now, after it waited for others. */
@@ -30,23 +39,28 @@ export class ComingAnswer {
     this.draw();
   }
 
-  /** Show what a message to the live view, which is not there, has of the text. */
-  take(data: unknown): void {
-    const { method, content, state } = asRecord(data);
-    const { kind, text } = asRecord(content);
-    const { snapshot } = asRecord(state);
-    if (method === "custom" && kind === "delta") {
-      // Without its beginning, until that is sent again.
-      if (!this.whole && !this.text.hasChildNodes()) this.text.append("… ");
-      this.text.append(asText(text));
-    } else if (method === "update" && asText(asRecord(snapshot).text)) {
-      this.whole = true;
-      setText(this.text, asText(asRecord(snapshot).text));
-    }
+  /** Show the live view of a widget from here on. */
+  async show(widget: LeftWidget): Promise<void> {
+    this.widget = widget;
+    const { render } = await import("../../src/index");
+    if (this.closed) return;
+    this.line.remove();
+    this.takeDown = render({ model: widget, el: this.output });
+  }
+
+  /** Keep what has come in sight, as all there will be; false where nothing is shown of an answer. */
+  lose(): boolean {
+    if (!this.takeDown) return false;
+    this.widget?.lose();
+    return true;
   }
 
   close(): void {
+    if (this.closed) return;
+    this.closed = true;
     clearInterval(this.timer);
+    this.takeDown?.();
+    this.widget?.close();
     this.node.remove();
   }
 

@@ -1,7 +1,9 @@
 /**
- * Prompts that were running when their page was left, kept in the browser for the page that opens their notebook next.
+ * Prompts that are running, noted in the browser for the page that opens their notebook when this one is gone.
  *
- * They are taken once: of two pages that open the notebook, one takes up their answers.
+ * A page notes them from their beginning, so that nothing is lost where it ends in a crash; while it lives it holds a
+ * lock of the browser, by which others see that. They are taken once: of two pages that open the notebook, one takes
+ * up their answers.
  */
 
 import { asList, asRecord, asText, isId } from "./facts";
@@ -13,6 +15,15 @@ export interface LeftRun {
   readonly since: number;
   readonly count: number | null;
   readonly outputs: readonly object[];
+  /** The widget that shows its answer, once there is one. */
+  readonly live: LiveWidget | null;
+  /** Whether the kernel takes messages while it runs. */
+  readonly threads: boolean;
+}
+
+export interface LiveWidget {
+  readonly comm: string;
+  readonly header: Record<string, unknown>;
 }
 
 const PREFIX = "cnai-magic:left:";
@@ -21,33 +32,61 @@ const MOST_CHARACTERS = 200_000;
 const OLDEST = 24 * 3600 * 1000;
 const MESSAGE = /^[\w-]{1,100}$/;
 
-export function leaveRuns(kernel: string, path: string, runs: readonly LeftRun[]): void {
+// By this the page is known to others.
+const PAGE = crypto.getRandomValues(new Uint32Array(4)).join("-");
+let holding = false;
+
+/** Note the runs of a notebook in place of those noted before. `left`: the page ends now, or its view of the notebook. */
+export function noteRuns(kernel: string, path: string, runs: readonly LeftRun[], left: boolean): void {
+  const key = `${PREFIX}${kernel}:${path}:${PAGE}`;
+  if (!runs.length) return localStorage.removeItem(key);
   forgetOld();
-  let left = MOST_CHARACTERS;
+  let characters = MOST_CHARACTERS;
   const kept = runs.map((run) => {
-    left -= JSON.stringify(run.outputs).length;
-    return left < 0 ? { ...run, outputs: [] } : run;
+    characters -= JSON.stringify(run.outputs).length;
+    return characters < 0 ? { ...run, outputs: [] } : run;
   });
-  localStorage.setItem(name(kernel, path), JSON.stringify({ time: Date.now(), runs: kept }));
+  localStorage.setItem(key, JSON.stringify({ time: Date.now(), left, runs: kept }));
 }
 
-/** The runs that were left of a notebook; they are another page's no more. */
-export function takeRuns(kernel: string, path: string): LeftRun[] {
-  const found = localStorage.getItem(name(kernel, path));
-  if (found === null) return [];
-  localStorage.removeItem(name(kernel, path));
-  return asList(asRecord(parse(found)).runs).flatMap(readRun);
+/** Let other pages see from now on that this one lives; false where the browser has no way to, as without https. */
+export function holdPage(): boolean {
+  if (!navigator.locks) return false;
+  if (!holding) void navigator.locks.request(PREFIX + PAGE, () => new Promise(() => undefined));
+  return (holding = true);
 }
 
-function name(kernel: string, path: string): string {
-  return `${PREFIX}${kernel}:${path}`;
+/** The runs of a notebook that other pages left, or that ended without leaving them; they are no other page's now. */
+export async function takeRuns(kernel: string, path: string): Promise<LeftRun[]> {
+  const prefix = `${PREFIX}${kernel}:${path}:`;
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(prefix) && /^[\d-]+$/.test(key.slice(prefix.length)));
+  if (!keys.length) return [];
+  const { held = [] } = (await navigator.locks?.query()) ?? {};
+  const living = new Set(held.map((each) => each.name));
+  return keys.flatMap((key) => {
+    const { left, runs } = asRecord(parse(localStorage.getItem(key) ?? ""));
+    if (left !== true && living.has(PREFIX + key.slice(prefix.length))) return [];
+    localStorage.removeItem(key);
+    return asList(runs).flatMap(readRun);
+  });
 }
 
 function readRun(value: unknown): LeftRun[] {
-  const { message, cell, since, count, outputs } = asRecord(value);
+  const { message, cell, since, count, outputs, live, threads } = asRecord(value);
   if (!isId(cell) || !MESSAGE.test(asText(message))) return [];
   const [began, number] = [since, count].map((each) => (typeof each === "number" ? each : null));
-  return [{ message: asText(message), cell, since: began ?? 0, count: number ?? null, outputs: asList(outputs).map(asRecord) }];
+  const { comm, header } = asRecord(live);
+  return [
+    {
+      message: asText(message),
+      cell,
+      since: began ?? 0,
+      count: number ?? null,
+      outputs: asList(outputs).map(asRecord),
+      live: MESSAGE.test(asText(comm)) ? { comm: asText(comm), header: asRecord(header) } : null,
+      threads: threads === true,
+    },
+  ];
 }
 
 function forgetOld(): void {

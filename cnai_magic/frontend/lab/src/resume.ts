@@ -1,8 +1,8 @@
 /**
- * Answers that come while their page is reloaded, or closed and opened again, land in their cells all the same.
+ * Answers that come while their page is reloaded, closed and opened again, or crashes, land in their cells all the same.
  *
- * The page that is left notes which prompts were running; the next one that opens the notebook takes them up. It shows
- * what it sees of them, and asks the kernel, which answers when they are over, for what it missed.
+ * A page notes which prompts are running; the next one that opens the notebook takes them up. It shows them as they
+ * come, and asks the kernel, which answers when they are over, for what it missed.
  */
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
@@ -10,8 +10,9 @@ import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
 import type { KernelMessage } from "@jupyterlab/services";
 import { ITranslator } from "@jupyterlab/translation";
 
-import { asList, asRecord, asText, WIDGET_TYPE } from "./facts";
-import { type LeftRun, leaveRuns, takeRuns } from "./left_runs";
+import { hasThreads } from "./comm_link";
+import { asList, asRecord, WIDGET_TYPE } from "./facts";
+import { holdPage, type LeftRun, noteRuns, takeRuns } from "./left_runs";
 import { findModel } from "./notebook_cells";
 import { getState, type NotebookState } from "./notebook_state";
 import { RunningPrompts } from "./running_prompts";
@@ -20,9 +21,7 @@ import { TakenUpRun } from "./taken_up_run";
 import { chooseWords, type Words } from "./words";
 
 const css = `
-.cnai-coming { margin-inline-start: var(--jp-cell-prompt-width, 64px); padding: var(--jp-code-padding, 5px); color: var(--jp-content-font-color1); }
-.cnai-coming-text { white-space: pre-wrap; overflow-wrap: anywhere; }
-.cnai-coming-line { color: var(--jp-content-font-color2); font-size: smaller; font-variant-numeric: tabular-nums; }
+.cnai-coming-line { color: var(--jp-content-font-color2); font-size: var(--jp-content-font-size0, 0.83em); font-variant-numeric: tabular-nums; }
 `;
 
 export const resume: JupyterFrontEndPlugin<void> = {
@@ -44,7 +43,10 @@ export const resume: JupyterFrontEndPlugin<void> = {
 class LeftPage {
   private readonly running: RunningPrompts;
   private readonly state: NotebookState;
-  private taken = new Map<string, TakenUpRun>();
+  private taken: TakenUpRun[] = [];
+  private threads = false;
+  private left = false;
+  private noted: { kernel: string; path: string } | null = null;
 
   constructor(
     private readonly panel: NotebookPanel,
@@ -54,18 +56,24 @@ class LeftPage {
     const { context, sessionContext } = panel;
     this.running = new RunningPrompts(context);
     this.state = getState(panel);
-    const leave = (): void => this.leave();
+    const leave = (): void => {
+      this.note(true);
+      this.left = true;
+    };
+    this.running.changed.connect(() => this.note(false));
     window.addEventListener("pagehide", leave);
     panel.content.disposed.connect(() => {
       // The kernel goes on where the last view of a notebook is closed.
       if (!notebooks.find((each) => each !== panel && each.context === context)) leave();
     });
     panel.disposed.connect(() => window.removeEventListener("pagehide", leave));
-    sessionContext.iopubMessage.connect((_, message) => this.read(message));
+    sessionContext.iopubMessage.connect((_, message: KernelMessage.IMessage) => {
+      for (const each of this.taken) each.take(message);
+    });
     sessionContext.statusChanged.connect((_, status) => {
       if (/restarting|dead|terminating/.test(status)) this.giveUp();
     });
-    sessionContext.kernelChanged.connect(() => this.takeUp());
+    sessionContext.kernelChanged.connect(() => void this.takeUp());
     void context.ready.then(() => this.takeUp());
   }
 
@@ -73,33 +81,46 @@ class LeftPage {
     return this.panel.sessionContext.session?.kernel?.id ?? "";
   }
 
-  private leave(): void {
-    const { panel, kernel } = this;
-    const found: LeftRun[] = [...this.taken.values()].filter((each) => !each.isOver).map(({ run }) => run);
-    for (const [message, { cell, since, count }] of this.running.byMessage) {
+  /** Note what is running; where others cannot see that this page lives, only when it is left. */
+  private note(left: boolean): void {
+    const { panel, kernel, threads } = this;
+    if (this.left) return;
+    const found: LeftRun[] = this.taken.filter((each) => !each.isOver).map(({ run }) => run);
+    for (const [message, { cell, since, count, live }] of this.running.byMessage) {
       const outputs = findModel(panel, cell)?.outputs.toJSON() ?? [];
       const kept = since ? outputs.filter((each) => !(WIDGET_TYPE in asRecord(each.data))) : [];
-      found.push({ message, cell, since, count, outputs: kept });
+      found.push({ message, cell, since, count, outputs: kept, live, threads });
     }
-    if (!found.length || !kernel || !this.state.isKnown) return;
+    if (found.length && !(kernel && this.state.isKnown)) return;
+    const { path } = panel.context;
+    const { noted } = this;
     try {
-      leaveRuns(kernel, panel.context.path, found);
+      if (!left && !holdPage()) return;
+      // The notebook may be renamed, and have another kernel.
+      if (noted && (noted.kernel !== kernel || noted.path !== path)) noteRuns(noted.kernel, noted.path, [], left);
+      noteRuns(kernel, path, found, left);
+      this.noted = found.length ? { kernel, path } : null;
     } catch {
       // The browser keeps nothing.
     }
   }
 
-  private takeUp(): void {
+  private async takeUp(): Promise<void> {
     const { panel, kernel } = this;
-    if (!kernel || !panel.context.isReady) return;
-    const runs = takeRuns(kernel, panel.context.path).filter(({ cell }) => findModel(panel, cell));
+    const connection = panel.sessionContext.session?.kernel;
+    if (!connection || !panel.context.isReady) return;
+    void hasThreads(connection).then(
+      (has) => (this.threads = has),
+      () => undefined,
+    );
+    const found = await takeRuns(kernel, panel.context.path).catch(() => []);
+    const runs = found.filter(({ cell }) => findModel(panel, cell)).map((run) => new TakenUpRun(run, panel, this.words));
     if (!runs.length) return;
-    for (const run of runs) this.taken.set(run.message, new TakenUpRun(run, panel, this.words));
-    void this.complete([...this.taken.values()]);
-  }
-
-  private read(message: KernelMessage.IMessage): void {
-    this.taken.get(asText(asRecord(message.parent_header).msg_id))?.take(message);
+    this.taken.push(...runs);
+    const completed = this.complete(runs);
+    this.note(false);
+    await completed;
+    this.note(false);
   }
 
   /** Ask for what the page missed; the kernel answers when the runs are over. */
@@ -111,7 +132,8 @@ class LeftPage {
   }
 
   private giveUp(): void {
-    for (const each of this.taken.values()) each.complete([]);
-    this.taken = new Map();
+    for (const each of this.taken) each.lose();
+    this.taken = [];
+    this.note(false);
   }
 }
