@@ -17,7 +17,7 @@ import signal
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,11 +29,12 @@ KEY = "sk-benchmark0123456789"
 MOST_OF_AIOHTTP = 1.5
 MOST_OF_OPENAI = 0.1
 MOST_TO_INTERRUPT = 0.3
+_TEMPLATE = "Question {{ row.number }}: " + "what is a median of a list of numbers? " * 20
 # A naive loop waits for each answer: fewer requests show what one costs.
 _OF_LOOP = 100
 
-Ask = Callable[[int], None]
-"""Asks so many questions."""
+Ask = Callable[[int], object]
+"""Asks so many questions; ours returns the rows and their answers."""
 
 
 class Figures(NamedTuple):
@@ -52,7 +53,11 @@ def _make_body(number: int) -> dict[str, Any]:
 # -- the clients ------------------------------------------------------------------------------------
 
 
-def ours(base_url: str) -> Ask:
+def _make_prompts(numbers: Iterator[int], count: int) -> list[str]:
+    return [_make_prompt(next(numbers)) for _ in range(count)]
+
+
+def ours(base_url: str, template: str | None = None) -> Ask:
     from cnai_magic import Session
 
     folder = Path(tempfile.mkdtemp())
@@ -65,10 +70,11 @@ def ours(base_url: str) -> Ask:
     session.use_key(KEY)
     asked = iter(range(10**9))
 
-    def ask(count: int) -> None:
-        prompts = [_make_prompt(next(asked)) for _ in range(count)]
-        answers = session.map(prompts, parallel=IN_FLIGHT, max_cost="off")
+    def ask(count: int) -> object:
+        rows = [{"number": next(asked)} for _ in range(count)] if template else _make_prompts(asked, count)
+        answers = session.map(rows, template, parallel=IN_FLIGHT, max_cost="off")
         assert not answers.failed, answers.failed[0].error
+        return rows, answers
 
     return ask
 
@@ -266,23 +272,20 @@ def _compare(base_url: str, rounds: int, rows: int) -> None:
 
 
 def _measure_memory(base_url: str, rows: int) -> None:
-    heading("Memory beyond the rows and their answers: KiB")
-    ask = ours(base_url)
+    heading("Most memory at a time, beyond the rows, their answers and their charges: KiB")
+    ask = ours(base_url, _TEMPLATE)
     ask(100)
     peaks = []
     for count in (rows, 4 * rows):
         tracemalloc.start()
-        ask(count)
+        kept = ask(count)
         now, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
+        del kept
         peaks.append((peak - now) / 1024)
     row(f"peak, {rows:,} rows", peaks[0], "KiB")
-    row(
-        f"peak, {4 * rows:,} rows",
-        peaks[1],
-        "KiB",
-        beside=f"{peaks[1] / peaks[0]:.1f} × with the rows dropped",
-    )
+    grown = (peaks[1] - peaks[0]) * 1024 / (3 * rows)
+    row(f"peak, {4 * rows:,} rows", peaks[1], "KiB", beside=f"{grown:,.0f} bytes for each row more")
 
 
 def _measure_interrupt(base_url: str) -> None:

@@ -123,7 +123,7 @@ class RowStore:
 
         def work(connection: sqlite3.Connection) -> set[bytes]:
             self._remove_dead(connection)
-            rows = [(key, self._batch, owner) for key in keys]
+            rows = ((key, self._batch, owner) for key in keys)
             connection.executemany("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", rows)
             taken: set[bytes] = set()
             for marks, some in _split(keys):
