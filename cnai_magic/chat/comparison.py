@@ -16,6 +16,7 @@ from .expectation import make_expectation
 from .judging import Judge, Judgement, JudgeOptions
 from .reply import Reply
 from .turn import Turn
+from .undecided_turn import UndecidedTurn
 
 __all__ = ["Comparison"]
 
@@ -33,12 +34,15 @@ class Comparison(Sequence[ComparedAnswer]):
     def __init__(
         self,
         answers: Sequence[ComparedAnswer],
-        keep: Callable[[Sequence[Reply], Reply], Turn],
+        keep: Callable[[str], Turn],
         judge: Judge | None = None,
+        turn: UndecidedTurn | None = None,
     ) -> None:
         self._answers = answers
         self._keep = keep
         self._judge = judge
+        self.turn = turn
+        """The turn that they will be once one is kept, None for none."""
         self.judgement: Judgement | None = None
         """What came of the judge, and what it cost beside the answers, None without one."""
         self.kept: Reply | None = None
@@ -149,7 +153,9 @@ class Comparison(Sequence[ComparedAnswer]):
             raise InputError(
                 f"there is no such answer among them: {answer!r:.60}", why=f"there are {numbers}"
             )
-        self._keep(self.replies, found[0]).display_id = self.display_id
+        if found[0].failed or not found[0].text:
+            raise InputError("an empty answer cannot be kept", next_step="keep another one")
+        self._keep(found[0].id).display_id = self.display_id
         self.kept = found[0]
         return found[0]
 

@@ -16,6 +16,7 @@ from IPython.display import display
 
 from ..api.parameters import format_parameter
 from ..api.tokens import TokenCount
+from ..chat.answers import Answers
 from ..languages import get_language, translate
 from ..redaction import clean, to_one_line
 from ..session.arriving_reply import ArrivingReply, NewText
@@ -23,8 +24,10 @@ from ..session.batches.batch_view import Column
 from ..session.batches.row_progress import Progress
 from . import is_redirected, is_watched
 from .kernel import address_subshell, find_kernel_id, list_queued
+from .line import Recorded
 from .page_widget import SNAPSHOTS, PageWidget, open_page_widget
 from .rows import RowsView, choose_rows_view
+from .shown_comparison import ShownComparison
 
 __all__ = ["choose_columns_view"]
 
@@ -75,15 +78,15 @@ class _ColumnsWidgetView(RowsView):
             self._snapshots.pop(0)
             self._send_snapshot(widget)
 
-    def end(self, comparison: Any) -> None:
+    def end(self, answers: Answers | ShownComparison) -> None:
         """Replace the widget by what stays."""
-        shown = self._widget is not None
-        if self._widget is not None:
-            self._widget.send({"kind": "ended"})
-        data = {"text/markdown": comparison._repr_markdown_(), "text/plain": comparison.to_text()}
-        display(data, raw=True, display_id=self.display_id, update=shown)  # type: ignore[no-untyped-call]
-        if self._widget is not None:
-            self._widget.remove()
+        widget = self._widget
+        if widget is not None:
+            widget.send({"kind": "ended"})
+        data, about = Recorded.of(answers)._repr_mimebundle_()
+        display(data, metadata=about, raw=True, display_id=self.display_id, update=widget is not None)  # type: ignore[no-untyped-call]
+        if widget is not None:
+            widget.remove()
             self._widget = None
 
     def _receive(self, _: object, message: _Message, buffers: object) -> None:

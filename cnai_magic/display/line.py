@@ -48,8 +48,8 @@ class Recorded:
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
-    ) -> tuple[dict[str, str], dict[str, Any]]:
-        data = {"text/plain": repr(self._shown)}
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        data: dict[str, Any] = {"text/plain": repr(self._shown)}
         html = getattr(self._shown, "_repr_html_", None)
         if html is not None:
             data["text/html"] = html()

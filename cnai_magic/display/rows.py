@@ -10,13 +10,13 @@ from uuid import uuid4
 from IPython.display import display
 
 from ..chat.answers import Answers
-from ..chat.comparison import Comparison
 from ..languages import translate
 from ..redaction import clean
 from ..session.batches.batch_view import BatchView
 from ..session.batches.progress_line import ProgressLine
 from ..session.batches.row_progress import Progress
 from . import is_watched
+from .shown_comparison import ShownComparison
 
 __all__ = ["RowsView", "choose_rows_view"]
 
@@ -40,9 +40,10 @@ class RowsView(BatchView):
             self._written = over * _LINES // asked
             print(clean(progress.write()), flush=True)
 
-    def end(self, answers: Answers | Comparison) -> None:
+    def end(self, answers: Answers | ShownComparison) -> None:
         """Show what came of the rows."""
-        display(answers)  # type: ignore[no-untyped-call]
+        self.display_id = uuid4().hex
+        display(answers, display_id=self.display_id)  # type: ignore[no-untyped-call]
 
 
 class _TerminalView(RowsView):
@@ -53,9 +54,9 @@ class _TerminalView(RowsView):
     def show(self, progress: Progress) -> None:
         self._line.show(progress)
 
-    def end(self, answers: Answers | Comparison) -> None:
+    def end(self, answers: Answers | ShownComparison) -> None:
         self._line.end()
-        shown = answers.to_text() if isinstance(answers, Comparison) else translate(answers.summary)
+        shown = answers.text if isinstance(answers, ShownComparison) else translate(answers.summary)
         print(clean(shown))
 
 
@@ -75,12 +76,15 @@ class _NotebookView(RowsView):
         bar = f'<progress max="{progress.total}" value="{over}"></progress>'
         self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
 
-    def end(self, answers: Answers | Comparison) -> None:
+    def end(self, answers: Answers | ShownComparison) -> None:
         self._ended = True
-        self._display({"text/markdown": answers._repr_markdown_(), "text/plain": repr(answers)})
+        if isinstance(answers, ShownComparison):
+            self._display(*answers._repr_mimebundle_())
+        else:
+            self._display({"text/markdown": answers._repr_markdown_(), "text/plain": repr(answers)})
 
-    def _display(self, data: dict[str, Any]) -> None:
-        display(data, raw=True, display_id=self.display_id, update=self._shown)  # type: ignore[no-untyped-call]
+    def _display(self, data: dict[str, Any], about: dict[str, Any] | None = None) -> None:
+        display(data, metadata=about, raw=True, display_id=self.display_id, update=self._shown)  # type: ignore[no-untyped-call]
         self._shown = True
 
 

@@ -14,6 +14,7 @@ from ..chat.system_commands import set_system
 from ..display.final import Transcript
 from ..display.line import Line
 from ..display.outputs import change_output
+from ..display.shown_comparison import ShownComparison
 from ..display.tables import build_conversations_table
 from ..display.versions import Versions
 from ..errors import InputError
@@ -239,13 +240,13 @@ def _fork(command: Command, arguments: Namespace) -> object:
 
 def _show_versions(command: Command, arguments: Namespace) -> object:
     conversation = command.in_use
-    compared = command.session.undecided
+    compared = command.session.comparisons.undecided
     if compared is not None and compared.replies and arguments.number is None:
         if arguments.keep is None:
-            return compared
+            return ShownComparison(compared)
         # From here on they are attempts of a turn.
         compared.keep(arguments.keep)
-        command.session.undecided = None
+        command.session.comparisons.undecided = None
         attempt = command.session.latest_attempt
         assert attempt is not None, "it was kept"
         conversation = command.conversations[attempt.conversation]

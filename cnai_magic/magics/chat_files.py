@@ -52,6 +52,9 @@ def restore(command: Command, arguments: Namespace) -> object:
     own = command.notebook() if arguments.path else path
     session.cells.restore(restored, own=own is not None and _is_same(own, path))
     session.cells.change(command.position.cell)
+    for each in restored.comparisons:
+        latest = restored.undecided and each is restored.comparisons[-1]
+        session.comparisons.restore(each, latest=latest)
     lines = [f"Restored from {path.name}: {count_turns(restored.conversations.values())}; nothing was sent."]
     if restored.charges and before != (session.book.get_notebook(), session.book.get_notebook(demo=True)):
         real, demo = session.book.get_before(), session.book.get_before(demo=True)
@@ -62,7 +65,12 @@ def restore(command: Command, arguments: Namespace) -> object:
         lines.append(
             f"In use is {in_use.name!r}, which has no turns: choose another with %cnai_chat use NAME."
         )
-    if not restored.turns:
+    if restored.comparisons:
+        count = len(restored.comparisons)
+        lines.append(
+            f"Of {count} comparison{'s' * (count > 1)} no answer is kept yet: see %cnai_chat versions"
+        )
+    elif not restored.turns:
         lines = [f"{path.name} holds no conversation: was the notebook saved since the answers came?"]
     return Line("\n".join([*lines, *restored.notes]))
 

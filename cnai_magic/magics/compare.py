@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..api.interrupts import defer_interrupts
 from ..api.parameters import BY_NAME, ParameterValue
 from ..display.columns import choose_columns_view
+from ..display.shown_comparison import ShownComparison
 from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
@@ -36,7 +37,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
     session, run = shell_session.session, shell_session.cell.run
     position = run.ask()
     view = choose_columns_view(shell_session.shell, shell_session.settings.display)
-    before = session.undecided
+    before = session.comparisons.undecided
     try:
         comparison = session.compare(
             prompt, chosen, ways, parallel=arguments.parallel, position=position, view=view
@@ -48,12 +49,14 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
         judge_answers(check_answers(comparison, expected), judge)
     finally:  # what was paid for is there also after an interrupt, and where the check fails
         with defer_interrupts():
-            came = session.undecided
+            came = session.comparisons.undecided
             if came is not None and came is not before:
-                came.display_id = view.display_id
                 for name in filter(None, ("_cnai", arguments.out)):
                     shell_session.shell.user_ns[name] = came
-                view.end(came)
+                shown = ShownComparison(came)
+                view.end(shown)
+                came.display_id = view.display_id
+                run.show(view.display_id, shown)
     if comparison.replies:
         say("None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER")
     elif (error := next((each.error for each in comparison if each.error), None)) is not None:

@@ -36,7 +36,16 @@ from .untrusted import (
     read_usage,
 )
 
-__all__ = ["Event", "KeptTurn", "read_answer", "read_event", "read_kept", "read_rating", "read_standing"]
+__all__ = [
+    "Event",
+    "KeptTurn",
+    "read_answer",
+    "read_attempt",
+    "read_event",
+    "read_kept",
+    "read_rating",
+    "read_standing",
+]
 
 _EVENTS = ("use", "fork", "drop", "keep", "system", "import", "rename", "delete", "rate", "kept")
 _MOST_KEPT = 1000
@@ -90,7 +99,7 @@ def read_answer(about: Mapping[str, Any], data: Mapping[str, Any]) -> Attempt:
     reason, for anything else than a record of cnai_magic.
     """
     _check_schema(about)
-    return _read_attempt(about, _read_answer_text(about, data), _read_others(about))
+    return read_attempt(about, _read_answer_text(about, data), _read_others(about))
 
 
 def read_standing(about: Mapping[str, Any], attempt: Attempt) -> str:
@@ -158,7 +167,7 @@ def read_kept(
 
 
 def _read_kept_turn(about: Mapping[str, Any]) -> KeptTurn:
-    attempt = _read_attempt(about, about.get("text"), _read_others(about))
+    attempt = read_attempt(about, about.get("text"), _read_others(about))
     return KeptTurn(attempt, read_standing(about, attempt), read_flag(about, "retired"))
 
 
@@ -166,7 +175,7 @@ def _read_others(about: Mapping[str, Any]) -> tuple[Attempt, ...]:
     others = about.get("others", [])
     if not isinstance(others, list) or len(others) > MOST_OTHERS:
         raise InputError("its other attempts are not a list, or too many")
-    return tuple(_read_attempt(read_mapping(each), read_mapping(each).get("text")) for each in others)
+    return tuple(read_attempt(read_mapping(each), read_mapping(each).get("text")) for each in others)
 
 
 def _read_answer_text(about: Mapping[str, Any], data: Mapping[str, Any]) -> object:
@@ -181,7 +190,8 @@ def _read_answer_text(about: Mapping[str, Any], data: Mapping[str, Any]) -> obje
     return whole if isinstance(whole, str) and show_text(whole) == shown else shown
 
 
-def _read_attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, ...] = ()) -> Attempt:
+def read_attempt(about: Mapping[str, Any], text: object, others: tuple[Attempt, ...] = ()) -> Attempt:
+    """Return one attempt; raises InputError, with the reason, where its record is not sound."""
     return Attempt(
         _read_reply(about, text),
         conversation=read_name(about, "conversation"),

@@ -39,6 +39,7 @@ __all__ = [
     "build_texts",
     "format_time",
     "record_rating",
+    "record_whole",
     "show_text",
     "write_small",
 ]
@@ -127,7 +128,7 @@ def build_metadata(attempt: Attempt, conversation: str = "") -> dict[str, Any]:
     if reply.replayed:
         about["replayed"] = True
     if attempt.others:
-        about["others"] = [_record_whole(each) for each in attempt.others[-MOST_OTHERS:]]
+        about["others"] = [record_whole(each) for each in attempt.others[-MOST_OTHERS:]]
     return {"cnai": about}
 
 
@@ -145,10 +146,10 @@ def build_event_metadata(
 def build_answer_record(conversation: str, turn: Turn, most_attempts: int) -> dict[str, Any]:
     """Return the record of a turn in a conversation that no output shows: all of it is in the metadata."""
     others = turn.list_others(most_attempts)
-    about = _record_whole(turn.attempt)
+    about = record_whole(turn.attempt)
     if conversation != turn.attempt.conversation:
         about["fork"] = conversation
-    return {**about, "others": [_record_whole(each) for each in others]} if others else about
+    return {**about, "others": [record_whole(each) for each in others]} if others else about
 
 
 def record_rating(rating: Rating) -> dict[str, Any]:
@@ -208,7 +209,8 @@ def _write_part(part: Part) -> dict[str, Any]:
     return {**about, "detail": kept.detail} if kept.detail else about
 
 
-def _record_whole(attempt: Attempt) -> dict[str, Any]:
+def record_whole(attempt: Attempt) -> dict[str, Any]:
+    """Return the record of an attempt that no output shows, with its text."""
     return {**_record(attempt), "text": _hide_keys_in(attempt.reply.text)}
 
 

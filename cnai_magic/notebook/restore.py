@@ -23,6 +23,7 @@ from ..chat.conversation import KernelConversation
 from ..chat.conversations import Removed
 from ..chat.order import UNKNOWN_ORDER, Document
 from ..money.cost import Charge
+from .comparison_record import SavedComparison
 from .found_conversations import FoundConversations
 from .saved_outputs import SavedCell, SavedOutputs, list_all_attempts
 from .turn_building import fill
@@ -39,7 +40,8 @@ class Restored:
 
     `removed` is what commands took out of the conversations; `changing` are the cells whose outputs tell of
     more than their own turns. `document` is the order of the code cells. `notes` are lines for a person;
-    `cells` are the IDs and sources of all code cells, without their outputs.
+    `comparisons` are answers of which none is kept, in the order of time; the last is `undecided` where no
+    answer came after it. `cells` are the IDs and sources of all code cells, without their outputs.
     """
 
     conversations: dict[str, KernelConversation] = field(default_factory=dict)
@@ -50,6 +52,8 @@ class Restored:
     removed: Removed = field(default_factory=Removed)
     changing: set[str] = field(default_factory=set)
     document: Document = UNKNOWN_ORDER
+    comparisons: list[SavedComparison] = field(default_factory=list)
+    undecided: bool = False
 
     @property
     def turns(self) -> int:
@@ -80,6 +84,7 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
         for origin in conversation.follow_origins():  # which may have been deleted
             origin.arrange(document)
     notes = [*found.notes, *outputs.notes]
+    undecided = _list_undecided(outputs)
     if len(notes) > _MOST_NOTES:
         notes[_MOST_NOTES:] = [f"and {len(notes) - _MOST_NOTES:,} more of the kind"]
     return Restored(
@@ -90,7 +95,19 @@ def restore(cells: Iterable[SavedCell]) -> Restored:
         removed=found.removed,
         changing=outputs.changing,
         document=document,
+        comparisons=undecided,
+        undecided=bool(undecided) and all(each.latest < undecided[-1].time for each in outputs.turns),
     )
+
+
+def _list_undecided(outputs: SavedOutputs) -> list[SavedComparison]:
+    """Return the compared answers of which none is kept, in the order of time."""
+    found = [
+        each
+        for each in outputs.comparisons
+        if not any(attempt.id in outputs.answers for attempt in each.turn.attempts)
+    ]
+    return sorted(found, key=lambda each: each.time)
 
 
 def _steps(

@@ -17,6 +17,7 @@ from ..chat.conversations import Conversations
 from ..chat.rating import Rating, choose_latest
 from ..errors import InputError
 from ..money.cost import Charge
+from .comparison_record import COMPARED, SavedComparison, read_comparison
 from .read_record import (
     Event,
     KeptTurn,
@@ -92,7 +93,8 @@ class SavedOutputs:
 
     `answers` are all attempts by their IDs, `charges` one for each. `turns` are those that outputs show or
     keep, `states` those of all conversations, `changes` those that commands made and
-    no state of their cell tells of, each once. `system_cells` are the cells of commands that set system
+    no state of their cell tells of, each once. `comparisons` are answers of which none was kept by then.
+    `system_cells` are the cells of commands that set system
     messages, by when they did. `changing` are the cells whose outputs tell of more than their own turns. Of
     all ratings of an answer, in whichever output, the latest is that of the answer. `keeps_ids` tells that an
     output is in the cell that it names, `lacks_outputs` that a cell asks and has no answer.
@@ -105,6 +107,7 @@ class SavedOutputs:
         self.changes: dict[Event, SavedChange] = {}
         self.states: list[SavedState] = []
         self.changing: set[str] = set()
+        self.comparisons: list[SavedComparison] = []
         self.system_cells: dict[datetime, str] = {}
         self._ratings: dict[str, Rating | None] = {}
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
@@ -152,7 +155,9 @@ class SavedOutputs:
                 self._left_out["what {} output tells of all conversations", error.what].append(number)
         if cell is not None and (state is not None or changes or "event" in about or about.get("began")):
             self.changing.add(cell)
-        if "event" in about:
+        if about.get("event") == COMPARED:
+            self._compare(about, cell)
+        elif "event" in about:
             self._change(about, cell)
         else:
             answer = self._answer(about, data, number)
@@ -175,6 +180,15 @@ class SavedOutputs:
                 self._save(cell, known, turn)
             except InputError as error:
                 self._left_out["{} earlier answer", error.what].append(number)
+
+    def _compare(self, about: Mapping[str, Any], cell: str | None) -> None:
+        comparison = read_comparison(about, cell)
+        attempts = comparison.turn.attempts
+        self._charge(attempts)
+        known = {each.turn.id for each in self.comparisons}
+        if self._is_copy(attempts[0].cell, cell) or comparison.turn.id in known:
+            raise InputError("it is a copy of another one")
+        self.comparisons.append(comparison)
 
     def _change(self, about: Mapping[str, Any], cell: str | None) -> None:
         event = _check_names(read_event(about))

@@ -88,9 +88,9 @@ def read_count(about: Mapping[str, Any], name: str, default: int | None = None) 
     return value
 
 
-def read_seconds(about: Mapping[str, Any]) -> float:
+def read_seconds(about: Mapping[str, Any], name: str = "seconds") -> float:
     """Read how many seconds an answer took."""
-    value = about.get("seconds", 0.0)
+    value = about.get(name, 0.0)
     # A NaN fails the comparison, as it should.
     if type(value) not in (int, float) or not 0 <= value <= _LARGEST:
         raise InputError("its seconds are not a duration")

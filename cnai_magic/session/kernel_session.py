@@ -24,6 +24,7 @@ from ..python_words import PYTHON
 from ..redaction import ApiKey
 from ..settings import Cnai
 from .cells import Cells
+from .comparisons import Comparisons
 from .confirmation import require_confirmation
 from .endpoint import Endpoint, resolve_endpoint, resolve_server
 from .json_question import JSONModes
@@ -81,8 +82,7 @@ class KernelSession:
         self.cells = Cells(self.conversations, self.spending.book, self._recorder.lock)
         self._announced: set[str] = set()
         self._json_modes = JSONModes()
-        self.undecided: Comparison | None = None
-        """The latest question, where it was asked in several ways and none of the answers is kept."""
+        self.comparisons = Comparisons(self._recorder)
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class KernelSession:
         """
         refuse_where_replayed(self.settings.replay, "none is saved for this question")
         endpoint = self.resolve_endpoint()
-        self.undecided = None
+        self.comparisons.undecided = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
         require_confirmation(self.settings.confirm_above, [question])
         self._announce(endpoint)
@@ -291,7 +291,7 @@ class KernelSession:
     ) -> Comparison:
         """Ask a question in several ways at once, and return the answers, of which none is a turn yet.
 
-        Raises the CnaiError for which nothing was sent. After an interrupt what came is in `undecided`.
+        Raises the CnaiError for which nothing was sent. After an interrupt `comparisons` has what came.
         """
         from .batches.compare import compare
         from .batches.judge import judge_comparison
@@ -317,7 +317,7 @@ class KernelSession:
             view=view,
             confirm_above=self.settings.confirm_above,
             announce=partial(self._announce, endpoint),
-            keep=partial(setattr, self, "undecided"),
+            keep=self.comparisons.add,
             judge=partial(judge_comparison, self.ask_rows),
         )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..chat.attempt import Attempt
+from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.former_answers import remember_answers
 from ..chat.kernel_code import find_kernel_code
 from ..chat.reply import Reply
 from ..chat.token_table import TokenTable
 from ..chat.turn import Turn
+from ..chat.undecided_turn import UndecidedTurn
 from ..money.cost import Spend
 from ..money.spending import Spending
 from ..settings import Cnai
@@ -61,15 +63,32 @@ class Recorder:
         """Return an answer that was charged, and is not recorded."""
         return _build_reply(self._remark_once(received))
 
-    def keep(self, question: Question, answers: Sequence[Reply], kept: Reply) -> Turn:
-        """Record answers that were charged as attempts of one turn, with one of them in force; return it."""
+    def describe_undecided(self, question: Question, answers: Iterable[Reply]) -> UndecidedTurn:
+        """Return the turn that answers to a question, which were charged, will be once one is kept."""
+        cell = question.position.cell or ""
+        attempts = (replace(self._build_attempt(question, each), cell=cell) for each in answers)
+        options, name = question.options, question.conversation.name
+        return UndecidedTurn(name, question.position, tuple(attempts), begins=options.new)
+
+    def keep(self, undecided: UndecidedTurn, kept: str) -> Turn:
+        """Record answers as attempts of one turn, with the one of this ID in force; return the turn."""
+        name, position = undecided.conversation, undecided.position
         with self.lock.current:
-            first, *others = [self._build_attempt(question, each) for each in answers]
-            turn_id = self._record(question, first).turn_id
-            turn = next(each for each in question.conversation.turns if each.id == turn_id)
+            conversation = self._conversations.find(name)
+            if conversation is None:
+                conversation = self._conversations.add(KernelConversation(name))
+            if undecided.begins:
+                conversation.begun_by = position
+                self._conversations.use(conversation.name)
+            first, *others = (
+                replace(each, conversation=conversation.name, total=self._sum_notebook(demo=each.reply.demo))
+                for each in undecided.attempts
+            )
+            turn = conversation.record(position, replace(first, began=undecided.begins))
             for attempt in others:
-                self._record(replace(question, cut=turn), attempt)
-            turn.keep(next(each.number for each in turn.attempts if each.id == kept.id))
+                conversation.extend(turn, attempt)
+            self._conversations.meet(turn.id)
+            turn.keep(next(each.number for each in turn.attempts if each.id == kept))
             self.latest = turn.shown(self._settings.save_attempts)
         return turn
 

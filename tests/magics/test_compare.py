@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.kernels import Kernel, running_kernel
+from tests.kernels import Kernel, running_kernel, saved_as
 from tests.magics.test_extension import renew
 
 
@@ -123,3 +124,27 @@ def test_an_expectation_that_raises_loses_no_answer(kernel: Kernel, line: str, q
     assert "ZeroDivisionError" in "\n".join(ran.error)
     assert kernel.value("len(list(kept))") == 2
     assert "2 + 2" in str(ran.messages)
+
+
+def test_what_was_not_kept_yet_survives_a_restart(kernel: Kernel, tmp_path: Path) -> None:
+    first = kernel.run("%%cnai\nWhat is 1+1?", "a")
+    source = "%%cnai --compare demo-guide,demo-echo --grid temperature=0,0.7 --expect 4\nWhat is 2+2?"
+    compared = kernel.run(source, "b")
+    path = tmp_path / "saved.ipynb"
+    saved_as(path, ("a", "%%cnai\nWhat is 1+1?", first), ("b", source, compared))
+    spent = kernel.value("session.book.get_total(demo=True).nano")
+    renew(kernel)
+    restored = kernel.run(f"%cnai_chat restore --from {path}", "c")
+    assert "Of 1 comparison no answer is kept yet" in restored.shown
+    assert kernel.value("session.book.get_notebook(demo=True).nano") == spent
+    shown = kernel.run("%cnai_chat versions", "d").of("display_data")[0]["data"]
+    assert shown == compared.of("display_data", "update_display_data")[-1]["data"]
+    assert not kernel.run("%cnai_chat versions --keep 2", "e").error
+    turns = "session.conversations.in_use.turns"
+    assert kernel.value(f"[len(turn.attempts) for turn in {turns}]") == [1, 4]
+    assert kernel.value(f"{turns}[1].attempt.reply.parameters") == {"temperature": 0.7}
+    assert kernel.value(f"{turns}[1].position.cell") == "b"
+    assert "12" in kernel.run("%%cnai\nAnd times 3?", "f").answer
+    # Kept, it is one no more.
+    renew(kernel)
+    assert "What is 2+2" not in kernel.run("%cnai_chat versions", "d").shown

@@ -114,7 +114,7 @@ def test_an_interrupt_keeps_what_came(server: ScriptedServer, session: KernelSes
 
     with pytest.raises(KeyboardInterrupt):
         session.compare("Hi?", Options(), Ways(times=3), parallel=1, view=Watch(look))
-    comparison = session.undecided
+    comparison = session.comparisons.undecided
     assert comparison is not None
     assert [(each.text, each.finish_reason) for each in comparison.replies] == [
         ("whole", "stop"),

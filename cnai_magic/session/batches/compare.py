@@ -111,9 +111,9 @@ def compare(
             for column in columns
         ]
         first = questions[0]
-        comparison = Comparison(
-            answers, partial(recorder.keep, first), partial(judge, first.request.messages)
-        )
+        turn = recorder.describe_undecided(first, [each.reply for each in answers if each.reply])
+        judging = partial(judge, first.request.messages)
+        comparison = Comparison(answers, partial(recorder.keep, turn), judging, turn)
         keep(comparison)
         return comparison
 

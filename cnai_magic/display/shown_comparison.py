@@ -1,0 +1,26 @@
+"""Compared answers as an output that stays, with the record from which a restart has them again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..chat.comparison import Comparison
+from ..notebook.comparison_record import build_comparison_metadata
+from .line import Recorded
+
+__all__ = ["ShownComparison"]
+
+
+class ShownComparison(Recorded):
+    """Shows compared answers as they are now; see `Comparison`."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__(comparison, build_comparison_metadata(comparison))
+        self.text = comparison.to_text()
+        """All of them as plain text."""
+        self._data: dict[str, Any] = {"text/markdown": comparison._repr_markdown_(), "text/plain": self.text}
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._data, self._record

@@ -1,0 +1,138 @@
+"""Compared answers as an output's metadata, from which a restart has them again while none is kept.
+
+What is the same in all of them, as the prompt, is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ..api.parameters import check_parameters, dump_parameters
+from ..chat.compared_answer import ComparedAnswer
+from ..chat.comparison import Comparison
+from ..chat.conversations import Conversations
+from ..chat.order import CellPosition
+from ..chat.turn import Turn
+from ..chat.undecided_turn import UndecidedTurn
+from ..errors import CnaiError, InputError
+from ..redaction import clean
+from .read_record import read_attempt
+from .record import build_event_metadata, record_whole
+from .untrusted import read_count, read_flag, read_mapping, read_name, read_seconds, read_text, read_time
+
+__all__ = ["COMPARED", "SavedComparison", "build_comparison_metadata", "read_comparison"]
+
+COMPARED = "compared"
+"""The kind of the event under `cnai` of an output that shows compared answers."""
+
+_MOST = 1000
+# A notebook is read and written as a whole: what is beyond so many characters is left to the variable.
+_MOST_CHARACTERS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SavedComparison:
+    """Compared answers that an output holds; `answers` are those that came, and what failed."""
+
+    time: datetime
+    turn: UndecidedTurn
+    answers: tuple[ComparedAnswer, ...]
+
+    def build(self, keep: Callable[[str], Turn]) -> Comparison:
+        """Return it as it was when it was shown; `keep` lets one answer join the conversation."""
+        return Comparison(self.answers, keep, turn=self.turn)
+
+
+# -- written ------------------------------------------------------------------------------------
+
+
+def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
+    """Return what an output keeps of compared answers, of which none is kept; {} where none came."""
+    turn = comparison.turn
+    if turn is None or not turn.attempts:
+        return {}
+    by_id = {each.id: each for each in turn.attempts}
+    kept, failed, left = [], [], _MOST_CHARACTERS
+    for answer in comparison:
+        about: dict[str, Any] = {"number": answer.number}
+        about |= {"varied": dump_parameters(answer.varied), "sample": answer.sample}
+        if answer.passed is not None:
+            about["passed"] = answer.passed
+        if answer.score is not None:
+            about |= {"scores": list(answer.scores), "reason": clean(answer.reason)}
+        if answer.reply is None or answer.reply.id not in by_id:
+            failed.append({**about, "model": clean(answer.model), "error": clean(str(answer.error))})
+            continue
+        left -= len(answer.reply.text) + len(answer.reply.reasoning)
+        if left >= 0:
+            first = answer.reply.first_token_after
+            about |= {} if first is None else {"first_token": round(first, 3)}
+            kept.append({**record_whole(by_id[answer.reply.id]), "compared": about})
+    if not kept:
+        return {}
+    common = dict(kept[0])
+    for each in kept[1:]:
+        common = {name: value for name, value in common.items() if name in each and each[name] == value}
+    return build_event_metadata(
+        COMPARED,
+        turn.conversation,
+        id=turn.id,
+        ordinal=turn.position.index_in_cell,
+        begins=turn.begins,
+        common=common,
+        answers=[{name: value for name, value in each.items() if name not in common} for each in kept],
+        failed=failed,
+    )
+
+
+# -- read ---------------------------------------------------------------------------------------
+
+
+def read_comparison(about: Mapping[str, Any], cell: str | None) -> SavedComparison:
+    """Return the compared answers that the output of a cell holds; InputError where they are not sound."""
+    listed, failed = about.get("answers"), about.get("failed", [])
+    if not isinstance(listed, list) or not isinstance(failed, list) or not 0 < len(listed) <= _MOST:
+        raise InputError("its compared answers are not a list, or too many")
+    common = read_mapping(about.get("common", {}))
+    conversation = read_name(about, "conversation")
+    if not Conversations.is_name(conversation):
+        raise InputError("its conversation has a name that cannot be one")
+    raw = [{**common, **read_mapping(each)} for each in listed]
+    attempts = tuple(read_attempt(each, each.get("text")) for each in raw)
+    answers = []
+    for each, attempt in zip(raw, attempts, strict=True):
+        facts: Mapping[str, Any] = read_mapping(each.get("compared"))
+        first = read_seconds(facts, "first_token") if "first_token" in facts else None
+        reply = replace(attempt.reply, first_token_after=first)
+        answers.append(_read_answer(facts, reply.model, reply=reply))
+    for facts in map(read_mapping, failed[:_MOST]):
+        error = CnaiError(read_text(facts, "error", ""))
+        answers.append(_read_answer(facts, read_name(facts, "model"), error=error))
+    turn = UndecidedTurn(
+        conversation,
+        CellPosition(cell, read_count(about, "ordinal", 0)),
+        attempts,
+        begins=read_flag(about, "begins"),
+        id=read_name(about, "id"),
+    )
+    return SavedComparison(read_time(about), turn, tuple(sorted(answers, key=lambda each: each.number)))
+
+
+def _read_answer(about: Mapping[str, Any], model: str, **came: Any) -> ComparedAnswer:
+    scores = about.get("scores", [])
+    if not isinstance(scores, list) or not all(type(each) is int and 1 <= each <= 5 for each in scores):
+        raise InputError("its scores are not from 1 to 5")
+    return ComparedAnswer(
+        read_count(about, "number"),
+        model,
+        check_parameters(read_mapping(about.get("varied", {}))),
+        read_count(about, "sample", 1),
+        passed=read_flag(about, "passed") if "passed" in about else None,
+        score=sum(scores) / len(scores) if scores else None,
+        scores=tuple(scores),
+        reason=read_text(about, "reason", ""),
+        **came,
+    )

@@ -1,0 +1,43 @@
+"""The compared answers of a session, of which some are still undecided."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .recorder import Recorder
+
+if TYPE_CHECKING:
+    from ..chat.comparison import Comparison
+    from ..notebook.comparison_record import SavedComparison
+
+__all__ = ["Comparisons"]
+
+
+class Comparisons:
+    """Finds comparisons by their IDs; `undecided` is that of the latest question, None where one is kept."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.undecided: Comparison | None = None
+        self._recorder = recorder
+        self._by_id: dict[str, Comparison] = {}
+
+    def add(self, comparison: Comparison) -> None:
+        """Add the latest one."""
+        self.undecided = comparison
+        if comparison.turn is not None:
+            self._by_id[comparison.turn.id] = comparison
+
+    def find(self, name: str) -> Comparison | None:
+        """Return the comparison of an ID, None where there is none, or one of its answers is kept."""
+        found = self._by_id.get(name)
+        return found if found is not None and found.kept is None else None
+
+    def restore(self, saved: SavedComparison, *, latest: bool) -> None:
+        """Add one that a notebook holds, unless it is known; `latest`: no other question came after it."""
+        if saved.turn.id in self._by_id:
+            return
+        before = self.undecided
+        self.add(saved.build(partial(self._recorder.keep, saved.turn)))
+        if not latest or before is not None:
+            self.undecided = before
