@@ -31,6 +31,7 @@ export interface RowActions {
 const COPIED = 1500;
 // Characters of a question that stand in the row at most.
 const LONGEST = 200;
+const LONGEST_TITLE = 1000;
 
 export class AnswerRow {
   readonly node = make("div", "cnai-row");
@@ -97,7 +98,7 @@ export class AnswerRow {
     this.insert.hidden = !content.code;
     this.asked.hidden = !otherQuestion;
     setText(this.asked, fill(words("asked: {question}"), { question: otherQuestion.slice(0, LONGEST) }));
-    this.asked.title = words("This attempt was asked another question: press to read all of it");
+    this.asked.title = otherQuestion.slice(0, LONGEST_TITLE);
     setText(this.question, otherQuestion);
     if (!otherQuestion) this.unfold(false);
     this.stale.hidden = this.again.hidden = !isStale;

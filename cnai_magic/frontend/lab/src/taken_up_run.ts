@@ -119,7 +119,8 @@ export class TakenUpRun {
     };
     const link = new CommLink(kernel, comm, this.run.threads);
     this.widget = new LeftWidget(comm, { model: "", turn: 0, attempt: 0, ...header, kernel_id: kernel.id }, link, manager);
-    void this.coming.show(this.widget);
+    // Where the view cannot be loaded, the line stays that says that an answer is coming.
+    void this.coming.show(this.widget).catch(() => undefined);
   }
 
   private end(): void {

@@ -48,7 +48,6 @@ const CHINESE: Record<string, string> = {
   "Not copied": "未能复制",
   "Code to a new cell below": "把代码放入下方新单元格",
   "asked: {question}": "提问：{question}",
-  "This attempt was asked another question: press to read all of it": "此次回答对应另一个问题：点按以查看全文",
   "Show Former Attempt": "显示上一次回答",
   "Show Later Attempt": "显示下一次回答",
   "Copy Answer": "复制回答",
