@@ -152,7 +152,8 @@ def _is_english(text: str) -> bool:
     return not all(_HAN.search(translate(line)) or line.startswith("pip install") for line in lines)
 
 
-def test_the_help_of_a_magic_is_in_chinese_and_its_options_are_not() -> None:
+def test_the_help_of_a_magic_is_in_chinese_and_its_options_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     english = get_help("cnai"), get_help("cnai_chat")
     choose("zh")
     chinese = get_help("cnai"), get_help("cnai_chat")

@@ -23,8 +23,8 @@ class CellOutput(NamedTuple):
 class CellRun:
     """What one execution of a cell has done so far; `execution` tells it from any other.
 
-    `outside` counts the answers that are in no conversation. The places of the others are kept with the names
-    of their conversations.
+    `has_begun` tells that the conversations know of it. `outside` counts the answers that are in no
+    conversation. The places of the others are kept with the names of their conversations.
     """
 
     execution: object
@@ -32,6 +32,7 @@ class CellRun:
     asked: int = 0
     commands: int = 0
     outside: int = 0
+    has_begun: bool = False
     answered: list[tuple[str, CellPosition]] = field(default_factory=list)
     outputs: list[CellOutput] = field(default_factory=list)
 

@@ -138,8 +138,14 @@ class CnaiMagics(Magics):
         """Whether any magic ran in this kernel."""
         return self._shell_session is not None
 
+    def begin_cell(self, _: object = None) -> None:
+        """Note that a cell begins (called by IPython before each cell)."""
+        self.choose_language()
+        if self._shell_session is not None:
+            self._shell_session.cell.begin()
+
     def choose_language(self, _: object = None) -> None:
-        """Speak the person's language (called by IPython before each cell, and where the setting changes)."""
+        """Speak the person's language (called before each cell, and where the setting changes)."""
         sent = get_request(self.shell).get("metadata", {}).get("cnai")
         choose(self.settings.language, sent.get("language") if isinstance(sent, dict) else None)
 
@@ -199,7 +205,7 @@ def load(shell: Any) -> None:
     if magics.settings not in shell.configurables:
         shell.configurables.append(magics.settings)
     shell.register_magics(magics)
-    shell.events.register("pre_run_cell", magics.choose_language)
+    shell.events.register("pre_run_cell", magics.begin_cell)
     shell.events.register("post_run_cell", magics.end_of_cell)
     magics.choose_language()
     add_matcher(shell, magics.complete)
@@ -227,7 +233,7 @@ def unload(shell: Any) -> None:
     if keep_body in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_body)
         shell.input_transformers_cleanup.remove(keep_question_mark)
-        shell.events.unregister("pre_run_cell", magics.choose_language)
+        shell.events.unregister("pre_run_cell", magics.begin_cell)
         shell.events.unregister("post_run_cell", magics.end_of_cell)
         remove_matcher(shell)
 

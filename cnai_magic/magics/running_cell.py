@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from .page_order import PageOrder, read_page_order
 
 __all__ = ["RunningCell"]
 
+_MOST_RUNS = 100
+
 
 class RunningCell:
     """The cell that runs in a shell, by the message that asked the kernel to run it.
@@ -24,18 +27,30 @@ class RunningCell:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._ids = CellIds()
-        self._last_run: CellRun | None = None
+        # The latest runs, by what tells one from another: a task may ask after its cell ended.
+        self._runs: dict[object, CellRun] = {}
+        self._older_threads: set[int | None] = set()
         self.repeated = 0
+
+    def begin(self) -> None:
+        """Note that a cell begins to run: a thread of an earlier one does not ask from this cell."""
+        self._older_threads = {each.ident for each in threading.enumerate()}
 
     @property
     def run(self) -> CellRun:
-        """The run that is under way."""
+        """The run that is under way, or that of the task that asks; a thread of an earlier cell has none."""
+        thread = threading.get_ident()
+        if thread in self._older_threads and thread != threading.main_thread().ident:
+            return CellRun(thread, None)
         execution = self._request.get("header", {}).get("msg_id") or self._shell.execution_count
-        if self._last_run is None or self._last_run.execution != execution:
+        run = self._runs.get(execution)
+        if run is None:
             cell = self.id
-            self._last_run = CellRun(execution, None if cell is None else self._ids[cell])
+            run = self._runs[execution] = CellRun(execution, None if cell is None else self._ids[cell])
             self.repeated = self._ids.count(self.source) if cell is None else 0
-        return self._last_run
+            for former in list(self._runs)[:-_MOST_RUNS]:
+                del self._runs[former]
+        return run
 
     @property
     def id(self) -> str | None:
@@ -69,8 +84,9 @@ class RunningCell:
         """Find the cell among those of the file."""
         if self.id is not None:
             self._ids.find(self.id, self.source, saved)
-            # The run may have begun before anything was asked in it.
-            self._last_run = None
+            run = self.run
+            if run.cell != self._ids[self.id]:  # it began before anything was asked in it
+                del self._runs[run.execution]
 
     @property
     def _request(self) -> dict[str, Any]:

@@ -38,7 +38,6 @@ class Cells:
         self._held: dict[str, set[str]] = {}
         # What the last run of a cell has shown, by cell.
         self._shown: dict[str, Sequence[CellOutput]] = {}
-        self._begun: CellRun | None = None
 
     def get_shown(self, cell: str) -> Sequence[CellOutput]:
         """Return what the last run of a cell has shown of answers and commands."""
@@ -50,8 +49,8 @@ class Cells:
 
     def begin_run(self, run: CellRun) -> None:
         """Note that a cell runs, unless that is known: it may be said before each question and command."""
-        if run is not self._begun:
-            self._begun = run
+        if not run.has_begun:
+            run.has_begun = True
             if run.cell is not None:
                 begin_run(self._conversations, run.cell)
 

@@ -219,3 +219,42 @@ def test_a_file_whose_cells_got_other_ids_is_followed_once_restored(
         assert questions(server) == "cabn"
         kernel.run("%%cnai\na", "y", document="xyzn")
         assert questions(server) == "ca"
+
+
+def test_a_thread_and_a_task_that_ask_after_their_cell_ended_leave_other_cells_alone(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    begin_thread = (
+        "import threading\ngo, done = threading.Event(), threading.Event()\n"
+        "def work():\n    go.wait(60)\n    get_ipython().run_line_magic('cnai', 'X')\n    done.set()\n"
+        "threading.Thread(target=work).start()"
+    )
+    begin_task = (
+        "import asyncio\nevent = asyncio.Event()\n"
+        "async def work():\n    await event.wait()\n    get_ipython().run_line_magic('cnai', 'Y')\n"
+        "task = asyncio.ensure_future(work())"
+    )
+    with running_kernel(tmp_path, **environment(server)) as kernel:
+
+        def run(source: str, cell: str) -> str:
+            ran = kernel.run(source, cell, document="abcdl")
+            assert not ran.error, ran.error
+            return questions(server)
+
+        kernel.run(begin_thread, "a", document="abcdl")
+        run("%cnai A\ngo.set()\ndone.wait(60)\n%cnai B", "b")
+        assert run("%cnai C", "c") == "AXBC"
+        run(begin_task, "d")
+        run("%cnai C\nevent.set()\nawait task\n%cnai D", "c")
+        for _ in range(2):
+            sent = run("for each in 'EF': get_ipython().run_cell_magic('cnai', '', each)", "l")
+            assert sent.replace("X", "").replace("Y", "") == "ABCDEF"
+            assert sorted(sent) == sorted("ABCDEFXY")
+        reloaded = (
+            "import importlib, cnai_magic\nimportlib.reload(cnai_magic)\n%reload_ext cnai_magic\n%reset -f"
+        )
+        run(reloaded, "m")
+        kernel.run("import copy, pickle")
+        run("%cnai G", "l")
+        assert kernel.value("copy.deepcopy(_cnai) == pickle.loads(pickle.dumps(_cnai)) == _cnai")
+        assert len(questions(server)) > 6, "what was asked before is still sent"
