@@ -48,8 +48,17 @@ def write_as_text(answers: Sequence[ComparedAnswer], summary: str) -> str:
         text = clean(each.partial if each.reply is None else each.reply.text).strip()
         facts = translate(each.reply.line()) if each.reply else clean(str(each.error))
         number, _, name = _name(each, answers).partition(" · ")
-        parts.append("\n\n".join(filter(None, [f"[{number}] {name}", text, facts])))
+        verdict = " · ".join(_list_verdicts(each))
+        parts.append("\n\n".join(filter(None, [f"[{number}] {name}", text, facts, verdict])))
     return "\n\n\n".join([*parts, translate(summary)])
+
+
+def _list_verdicts(answer: ComparedAnswer) -> Iterator[str]:
+    """Yield what an expectation and a judge say of an answer."""
+    if answer.passed is not None:
+        yield translate("as expected" if answer.passed else "not as expected")
+    if answer.score is not None:
+        yield clean(f"{translate('score')} {_write_score(answer)}: {answer.reason}")
 
 
 def _list_rows(answers: Sequence[ComparedAnswer], *, in_table: bool) -> list[dict[str, Any]]:

@@ -89,6 +89,8 @@ def test_answers_are_judged_in_both_orders_and_the_judge_costs_apart(
     assert list(frame)[3:7] == ["answer", "score", "scores", "reason"]
     assert "| one | 3.5 (5, 2) | reason 5 / reason 2 |" in comparison._repr_markdown_()
     assert "| two | 3 | reason 3 |" in comparison._repr_markdown_()
+    assert "\n\nscore 3.5 (5, 2): reason 5 / reason 2\n" in comparison.to_text()
+    assert "\n\nnot as expected · score 2.5 (1, 4): " in comparison.expect("^o").to_text()
 
 
 def test_an_answer_is_data_to_the_judge_whatever_it_says() -> None:
@@ -168,6 +170,9 @@ def test_what_failed_is_not_judged(server: ScriptedServer, session: Session) -> 
     none = session.compare("Which?", times=2)
     with pytest.raises(InputError, match="no answer to judge"):
         none.judge("j")
+    for model in ("", None, 5):
+        with pytest.raises(InputError, match="the model that judges is"):
+            comparison.judge(model)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="rubric is of type int"):
         comparison.judge("j", 5)  # type: ignore[arg-type]
 

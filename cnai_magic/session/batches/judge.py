@@ -58,7 +58,9 @@ def judge_comparison(
 
 
 def build_judge_options(options: JudgeOptions, answers: int) -> Options:
-    """Return the options of a judge's requests about so many answers each."""
+    """Return the options of requests about so many answers each; raises InputError without a model."""
+    if not isinstance(options.model, str) or not options.model.strip():
+        raise InputError(f"the model that judges is {options.model!r:.60}", parameter="model")
     parameters = {**options.parameters, "schema": build_score_schema(answers)}
     return Options(model=options.model, system=SYSTEM, parameters=parameters, to_confirm=options.to_confirm)
 
