@@ -46,7 +46,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
         standing = session.conversations.in_use.turn_at(position)
         if standing is not None:
             run.answer(session.conversations.in_use.name, position)
-        judge_answers(check_answers(comparison, expected), judge)
+        judge_answers(check_answers(comparison, expected), judge, view.show)
     finally:  # what was paid for is there also after an interrupt, and where the check fails
         with defer_interrupts():
             came = session.comparisons.undecided
