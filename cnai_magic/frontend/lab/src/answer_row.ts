@@ -64,6 +64,8 @@ export class AnswerRow {
     below.addEventListener("click", () => actions.runStale());
     asked.addEventListener("click", () => this.unfold(this.question.hidden));
     for (const each of [asked, again, below]) each.type = "button";
+    // What is longer than it is high is scrolled with the keyboard.
+    this.question.tabIndex = 0;
     this.unfold(false);
     position.setAttribute("aria-live", "polite");
     node.setAttribute("role", "toolbar");

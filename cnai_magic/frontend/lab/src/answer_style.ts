@@ -46,7 +46,7 @@ export const css = `
 .cnai-row .cnai-row-stale + .cnai-row-text { flex: none; }
 .cnai-row .cnai-row-text:hover { color: var(--jp-content-link-color, var(--jp-brand-color1)); text-decoration: underline; }
 .cnai-row .cnai-row-asked { flex: 0 1 auto; min-width: 0; padding: 0 6px; overflow: hidden; text-overflow: ellipsis; font-style: italic; }
-.cnai-row-question { padding: 2px 8px; border-inline-start: 2px solid var(--jp-border-color2); color: var(--jp-ui-font-color2); white-space: pre-wrap; overflow-wrap: anywhere; }
+.cnai-row-question { max-height: 40vh; overflow: auto; padding: 2px 8px; border-inline-start: 2px solid var(--jp-border-color2); color: var(--jp-ui-font-color2); white-space: pre-wrap; overflow-wrap: anywhere; }
 .cnai-row-question[hidden], .cnai-followed .cnai-remark { display: none; }
 .jp-Cell.cnai-stale > .jp-Cell-outputWrapper { box-shadow: inset 2px 0 0 var(--jp-warn-color1); }
 `;
