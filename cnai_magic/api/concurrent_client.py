@@ -27,7 +27,8 @@ from .cancel import Cancellation
 from .chunks import read_answer
 from .failures import TRANSPORT_ERRORS
 from .messages import ChatRequest, Chunk
-from .reader import StreamReader
+from .plain_answer import read_plain_answer
+from .reader import StreamReader, parse_event
 from .refusals import Refusals, ways_after
 from .requester import Requester
 from .responses import read_error
@@ -182,7 +183,10 @@ class ConcurrentClient:
             return None
         reader = StreamReader()
         try:
-            chunk = reader.read(text)
+            body = parse_event(text)
+            if (plain := read_plain_answer(body)) is not None:
+                return plain
+            chunk = reader.add(body)
         except CnaiError:
             return None
         if chunk is None or not (reader.answered and reader.is_complete(cleanly=response.framed)):

@@ -24,7 +24,7 @@ from .tool_calls import CallReader
 from .usage import COUNTED, read_usage
 from .vendor_errors import excerpt, find_error, quote
 
-__all__ = ["StreamReader", "read_models"]
+__all__ = ["StreamReader", "parse_event", "read_models"]
 
 # What json.loads and raw_decode are made of: they cost as much again, to look for white space at both ends.
 # Some servers leave control characters in strings as they are.
@@ -151,7 +151,7 @@ class StreamReader:
             if not data.startswith("{"):
                 self.ignored = self.ignored or excerpt(data)
                 return None
-        return self.add(_parse(data), failed=event == "error")
+        return self.add(parse_event(data), failed=event == "error")
 
     def add(self, body: Mapping[str, Any], *, failed: bool = False) -> Chunk | None:
         """Return what the JSON of one event adds; see `read`."""
@@ -373,7 +373,8 @@ def _split_parts(content: object, *, thought: bool = False) -> tuple[str, str]:
     return _split_parts(value, thought=thought) if isinstance(value, str | list | dict) else ("", "")
 
 
-def _parse(data: str) -> dict[str, Any]:
+def parse_event(data: str) -> dict[str, Any]:
+    """Return the JSON object of an event, or of a whole answer; raises GarbageError."""
     try:
         body, end = _scan(data, 0)
         if end < len(data) and data[end:].strip():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Split", "ThinkingTags"]
+__all__ = ["TAG_SIGNS", "Split", "ThinkingTags"]
 
 # Qwen, DeepSeek, GLM, MiniMax, Hunyuan · variants of fine-tunes · Kimi-VL · Seed-OSS · LongCat · Magistral ·
 # Command A · OpenThinker · Gemma 4 · gpt-oss (harmony)
@@ -36,7 +36,8 @@ _CLOSERS = tuple(dict.fromkeys(_PAIRS.values()))
 _LONGEST = max(map(len, (*_OPENERS, *_CLOSERS)))
 _CLOSER = re.compile("|".join(re.escape(tag) for tag in _CLOSERS if tag != "<|end|>"), re.IGNORECASE)
 _OPENER = re.compile("|".join(map(re.escape, _OPENERS)), re.IGNORECASE)
-_BEGINS_TAG = "<◁["
+TAG_SIGNS = "<◁["
+"""Each tag begins with one of them."""
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 # So many tags without their pair are looked at in one answer.
 _MOST_LOOKS = 8
@@ -149,7 +150,7 @@ class ThinkingTags:
         return Split(answer)
 
     def _find_unpaired(self, text: str, *, ended: bool = False) -> Split:
-        if not any(sign in text for sign in _BEGINS_TAG):
+        if not any(sign in text for sign in TAG_SIGNS):
             self._given.append(text)
             return Split(text)
         for found in _CLOSER.finditer(text):

