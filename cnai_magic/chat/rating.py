@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 
 from ..errors import InputError
@@ -16,6 +16,8 @@ RATINGS = ("good", "bad", "1", "2", "3", "4", "5")
 
 _HIGHEST = 5
 _LONGEST_NOTE = 1000
+_TICK = timedelta(microseconds=1)
+_LAST = datetime.max.replace(tzinfo=timezone.utc) - _TICK
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,13 @@ class Rating:
         return f"{shown}: {self.note}" if self.note else shown
 
 
-def make_rating(given: object, note: str, time: datetime) -> Rating:
-    """Return a rating as it was typed, None for none; raises InputError for anything else."""
+def make_rating(given: object, note: str, time: datetime, former: Rating | None = None) -> Rating:
+    """Return a rating as it was typed, None for none; raises InputError for anything else.
+
+    It takes the place of a `former` one, also where the clock that this was made by was ahead.
+    """
+    if former is not None:
+        time = max(time, min(former.time, _LAST) + _TICK)
     text = str(given).strip().lower() if type(given) in (int, str) else ""
     if given is not None and text not in RATINGS:
         raise InputError(
@@ -55,6 +62,6 @@ def make_rating(given: object, note: str, time: datetime) -> Rating:
 
 
 def choose_latest(one: Rating | None, other: Rating | None) -> Rating | None:
-    """Return the later of two ratings."""
-    known = [each for each in (one, other) if each is not None]
+    """Return the later of two ratings, of two at one time the `other`."""
+    known = [each for each in (other, one) if each is not None]
     return max(known, key=lambda each: each.time, default=None)

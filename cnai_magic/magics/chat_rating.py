@@ -34,7 +34,7 @@ def rate(command: Command, rest: str) -> object:
     turn = conversation.turn(number)
     attempt = turn.find_attempt(int(given["attempt"])) if given["attempt"] else turn.attempt
     value = None if given["rating"].lower() == AWAY else given["rating"]
-    rating = make_rating(value, note, command.conversations.clock.now())
+    rating = make_rating(value, note, command.conversations.clock.now(), attempt.rating)
     command.conversations.rate(attempt.id, rating)
     changed = None
     # A cell that runs has lost its former outputs.

@@ -66,9 +66,11 @@ class Conversation:
         check_text(note, "note")
         if not isinstance(answer, Reply) and type(answer) is not int:
             raise InputError(f"answer is of type {type(answer).__name__}", parameter="answer")
-        made = make_rating(rating, note, datetime.now(timezone.utc))
         found = answer if isinstance(answer, Reply) else self._turns.turn(answer).reply
-        if all(each.id != found.id for turn in self._turns.every_turn for each in turn.attempts):
+        attempts = (each for turn in self._turns.every_turn for each in turn.attempts)
+        attempt = next((each for each in attempts if each.id == found.id), None)
+        made = make_rating(rating, note, datetime.now(timezone.utc), attempt.rating if attempt else None)
+        if attempt is None:
             raise InputError(
                 "this answer is not part of the conversation", why=f"it answers {found.prompt[:60]!r}"
             )

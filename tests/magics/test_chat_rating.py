@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnai_magic.chat.conversation import CellPosition, KernelConversation
+from cnai_magic.chat.rating import make_rating
 from cnai_magic.errors import InputError
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.magics.chat import run_chat_command
@@ -65,6 +66,15 @@ def test_an_attempt_is_rated_the_one_in_force_unless_it_is_named(
     run(session, "rate 1 2 none")
     run(session, "rate 1 none")
     run(session, "rate 2 none")
+    assert ratings(session) == [""] * 4
+
+
+def test_a_rating_by_a_clock_that_was_ahead_is_changed_too(session: KernelSession) -> None:
+    ahead = datetime.max.replace(tzinfo=timezone.utc)
+    session.conversations.rate("a2", make_rating("bad", "", ahead))
+    run(session, "rate 1 good")
+    assert ratings(session) == ["", "", "good", ""]
+    run(session, "rate 1 none")
     assert ratings(session) == [""] * 4
 
 
