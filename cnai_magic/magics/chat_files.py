@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ..api.message_parts import ImagePart, Part, TextPart
 from ..api.messages import Message
 from ..chat.attempt_table import list_attempts
+from ..chat.conversation import KernelConversation
+from ..chat.turn import Turn
 from ..display.line import Line
 from ..errors import InputError
 from ..nearest import find_nearest
@@ -27,8 +29,6 @@ from .chat_changes import Command, count_turns, describe_beginning
 
 if TYPE_CHECKING:
     from ..chat.attempt import Attempt
-    from ..chat.conversation import KernelConversation
-    from ..chat.turn import Turn
 
 __all__ = ["export", "import_", "restore"]
 
@@ -81,7 +81,7 @@ def export(command: Command, arguments: Namespace) -> object:
     path = Path(arguments.path)
     suffix = _read_suffix(path, _EXPORTED)
     if suffix == ".csv":
-        rows = list_attempts(map(_clean_texts, command.conversations))
+        rows = list_attempts(map(_clean_texts, _list_conversations(command)))
         text, what = to_csv(rows), f"{len(rows):,} attempt{'s' * (len(rows) != 1)} of all conversations"
         empty = not rows
     else:
@@ -99,6 +99,14 @@ def export(command: Command, arguments: Namespace) -> object:
     # A key may have been set after it was typed into a prompt.
     write_new(path, hide_keys(text).encode("utf-8", "replace"), force=arguments.force)
     return Line(f"Written to {path}: {what}")
+
+
+def _list_conversations(command: Command) -> Iterator[KernelConversation]:
+    """Yield all conversations, and for each comparison of which no answer is kept one with its turn."""
+    yield from command.conversations
+    for turn in command.session.comparisons.list_undecided():
+        absent = Turn(turn.position, list(turn.attempts), id=turn.id)
+        yield KernelConversation(turn.conversation, absent=[absent])
 
 
 def _clean_texts(conversation: KernelConversation) -> KernelConversation:

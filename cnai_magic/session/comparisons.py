@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from .recorder import Recorder
 
 if TYPE_CHECKING:
     from ..chat.comparison import Comparison
+    from ..chat.undecided_turn import UndecidedTurn
     from ..notebook.comparison_record import SavedComparison
 
 __all__ = ["Comparisons"]
@@ -32,6 +34,16 @@ class Comparisons:
         """Return the comparison of an ID, None where there is none, or one of its answers is kept."""
         found = self._by_id.get(name)
         return found if found is not None and found.kept is None else None
+
+    def list_undecided(self) -> list[UndecidedTurn]:
+        """Return the turns of all comparisons of which none is kept, their attempts numbered as columns."""
+        found = []
+        for each in self._by_id.values():
+            if each.kept is None and each.turn is not None:
+                numbers = {answer.reply.id: answer.number for answer in each if answer.reply is not None}
+                attempts = (replace(attempt, number=numbers[attempt.id]) for attempt in each.turn.attempts)
+                found.append(replace(each.turn, attempts=tuple(attempts)))
+        return found
 
     def restore(self, saved: SavedComparison, *, latest: bool) -> None:
         """Add one that a notebook holds, unless it is known; `latest`: no other question came after it."""

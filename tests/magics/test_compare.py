@@ -148,3 +148,19 @@ def test_what_was_not_kept_yet_survives_a_restart(kernel: Kernel, tmp_path: Path
     # Kept, it is one no more.
     renew(kernel)
     assert "What is 2+2" not in kernel.run("%cnai_chat versions", "d").shown
+
+
+def test_answers_of_which_none_is_kept_are_in_the_table_of_all_attempts(kernel: Kernel) -> None:
+    kernel.run("%%cnai --compare demo-guide,demo-echo\nWhat is 2+2?", "a")
+    kernel.run("%%cnai --times 2\nWhat is 3+3?", "b")
+    kernel.run("%cnai_chat versions --keep 2", "c")
+    ran = kernel.run("%cnai_chat export attempts.csv --force", "d")
+    assert "4 attempts of all conversations" in ran.shown
+    rows = kernel.value(
+        "[[each[name] for name in ('turn', 'attempt', 'in_force', 'model')] for each in"
+        " __import__('csv').DictReader(open('attempts.csv', encoding='utf-8-sig'))]"
+    )
+    assert rows == [
+        *(["1", "1", "false", "demo-guide"], ["1", "2", "true", "demo-guide"]),
+        *(["", "1", "false", "demo-guide"], ["", "2", "false", "demo-echo"]),
+    ]
