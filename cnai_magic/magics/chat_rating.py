@@ -31,6 +31,12 @@ def rate(command: Command, rest: str) -> object:
         raise InputError("which turn, and which rating?", next_step=f"write {_USAGE}")
     conversation, note = command.in_use, _read_note(given["note"] or "")
     number = int(given["turn"])
+    if number > len(conversation.turns) and command.session.comparisons.undecided is not None:
+        raise InputError(
+            f"conversation {conversation.name!r} has no turn {number}",
+            why="none of the compared answers is kept yet",
+            next_step="keep one, and rate them then: %cnai_chat versions --keep NUMBER",
+        )
     turn = conversation.turn(number)
     attempt = turn.find_attempt(int(given["attempt"])) if given["attempt"] else turn.attempt
     value = None if given["rating"].lower() == AWAY else given["rating"]

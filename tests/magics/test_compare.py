@@ -153,6 +153,11 @@ def test_what_was_not_kept_yet_survives_a_restart(kernel: Kernel, tmp_path: Path
 def test_answers_of_which_none_is_kept_are_in_the_table_of_all_attempts(kernel: Kernel) -> None:
     kernel.run("%%cnai --compare demo-guide,demo-echo\nWhat is 2+2?", "a")
     kernel.run("%%cnai --times 2\nWhat is 3+3?", "b")
+    early = kernel.run("%cnai_chat rate 1 2 good", "c")
+    assert early.error[1:] == [
+        "  why: none of the compared answers is kept yet",
+        "  next: keep one, and rate them then: %cnai_chat versions --keep NUMBER",
+    ]
     kernel.run("%cnai_chat versions --keep 2", "c")
     ran = kernel.run("%cnai_chat export attempts.csv --force", "d")
     assert "4 attempts of all conversations" in ran.shown
