@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,17 +12,32 @@ from tests.servers import ScriptedServer, sse
 ANSWER = "You wrote `numbr`.\n\n```python\nnumber + 1\n```\n"
 
 
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[ScriptedServer]:
     with ScriptedServer() as running:
         running.always(sse(ANSWER))
         yield running
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, server: ScriptedServer) -> Iterator[Kernel]:
-    with running_kernel(tmp_path, CNAI_BASE_URL=server.base_url, CNAI_MODEL="some-model") as kernel:
+def server(shared_server: ScriptedServer) -> ScriptedServer:
+    shared_server.requests.clear()
+    return shared_server
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(
+    tmp_path_factory: pytest.TempPathFactory, shared_server: ScriptedServer
+) -> Iterator[Kernel]:
+    folder = tmp_path_factory.mktemp("kernel")
+    with running_kernel(folder, CNAI_BASE_URL=shared_server.base_url, CNAI_MODEL="some-model") as kernel:
         yield kernel
+
+
+@pytest.fixture
+def kernel(shared_kernel: Kernel) -> Kernel:
+    shared_kernel.forget()
+    return shared_kernel
 
 
 def question(server: ScriptedServer) -> str:
