@@ -51,39 +51,29 @@ def _metadata(notebook: NotebookPage, cell: int) -> Any:
 def test_stop_keeps_the_text_charges_it_once_and_lets_run_all_go_on(
     open_notebook: OpenNotebook, upstream: ScriptedServer, app: str, kernel: str, interrupts: int
 ) -> None:
+    upstream.reply(stream(Gate(), "never read"))
     upstream.reply(stream("One, two, ", "three", Gate()))
-    notebook = open_notebook("%%cnai\nCount", _NEXT, _SPEND, app=app, kernel=kernel)
+    notebook = open_notebook("%%cnai\nWait", "%%cnai\nCount", _NEXT, _SPEND, app=app, kernel=kernel)
     notebook.run_all()
-    expect(notebook.live).to_contain_text("One, two, three")
+    # Before the first token the cell ends without an error, too.
+    expect(notebook.live).to_contain_text("waiting")
     notebook.stop_button.click()
-    expect(notebook.outputs(2)).to_contain_text("the next cell ran")
-    expect(notebook.outputs(3)).to_contain_text("asked 1 times")
-    expect(notebook.final).to_contain_text("One, two, three")
+    answer = notebook.outputs(2).locator(".cnai-answer")
+    expect(answer).to_contain_text("One, two, three")
+    answer.get_by_role("button", name="Stop this answer").click()
+    expect(notebook.outputs(3)).to_contain_text("the next cell ran")
+    expect(notebook.outputs(4)).to_contain_text("asked 2 times")
+    expect(notebook.final.nth(1)).to_contain_text("One, two, three")
     expect(notebook.live).to_have_count(0)
     notebook.picture(f"{app}-{kernel}-stopped")
     notebook.until_idle()
-    assert len(notebook.interrupts) == interrupts
-    metadata = _metadata(notebook, 1)
-    assert metadata.finish_reason == "stopped"
-    expect(notebook.outputs(3)).to_contain_text(f"asked 1 times, {metadata.usage.completion_tokens} tokens")
-    assert [output.output_type for output in notebook.saved().cells[1].outputs] == ["display_data"]
-
-
-@pytest.mark.parametrize(("app", "kernel", "interrupts"), _WAYS)
-def test_stop_before_the_first_token_ends_the_cell_without_an_error(
-    open_notebook: OpenNotebook, upstream: ScriptedServer, app: str, kernel: str, interrupts: int
-) -> None:
-    upstream.reply(stream(Gate(), "never read"))
-    notebook = open_notebook("%%cnai\nCount", _NEXT, app=app, kernel=kernel)
-    notebook.run_all()
-    expect(notebook.live).to_contain_text("waiting")
-    notebook.stop_button.click()
-    expect(notebook.outputs(2)).to_contain_text("the next cell ran")
-    expect(notebook.live).to_have_count(0)
-    notebook.picture(f"{app}-{kernel}-stopped-before-the-first-token")
-    notebook.until_idle()
-    assert len(notebook.interrupts) == interrupts
-    assert _metadata(notebook, 1).finish_reason == "stopped"
+    assert len(notebook.interrupts) == 2 * interrupts
+    before, metadata = _metadata(notebook, 1), _metadata(notebook, 2)
+    assert before.finish_reason == metadata.finish_reason == "stopped"
+    tokens = before.usage.completion_tokens + metadata.usage.completion_tokens
+    expect(notebook.outputs(4)).to_contain_text(f"asked 2 times, {tokens} tokens")
+    for cell in (1, 2):
+        assert [output.output_type for output in notebook.saved().cells[cell].outputs] == ["display_data"]
 
 
 def test_stop_ends_the_wait_for_another_try(open_notebook: OpenNotebook, upstream: ScriptedServer) -> None:
