@@ -10,10 +10,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from .charge_record import dump_charge, read_charge
-from .cost import Charge
+from ..api.token_usage import Usage
+from ..redaction import hide_keys_in
+from .charge_record import read_count
+from .cost import Charge, Cost
 
 __all__ = ["dump_charges", "find_answers_path", "find_name", "replace_lost"]
 
@@ -32,23 +36,54 @@ def find_name(charge_id: str) -> str:
 
 
 def dump_charges(charges: Iterable[Charge]) -> str:
-    """Return all charges of one request as the text that is kept."""
-    return json.dumps([dump_charge(each) for each in charges])
+    """Return what was not known of the charges of a request before its answer, as the text that is kept."""
+    return json.dumps([_dump(each) for each in charges])
 
 
-def replace_lost(charges: Sequence[Charge], ledger_path: Path) -> list[Charge]:
-    """Return the charges of a journal, and for lost requests that were answered what was kept of them."""
-    names = list(dict.fromkeys(find_name(each.id) for each in charges if each.finish_reason == "lost"))
-    kept = _read_kept(find_answers_path(ledger_path), names) if names else {}
-    lost = [each for each in charges if each.finish_reason == "lost"]
-    known = [each for each in charges if each.finish_reason != "lost"]
-    unanswered = [each for each in lost if find_name(each.id) not in kept]
-    return [*known, *unanswered, *(charge for each in kept.values() for charge in each)]
+def replace_lost(charges: Iterable[Charge], ledger_path: Path) -> list[Charge]:
+    """Return the charges of a journal; lost ones whose request was answered are as they were kept.
+
+    What of such a request was not kept cost nothing: the server refused it before.
+    """
+    noted = list(charges)
+    names = {find_name(each.id) for each in noted if each.finish_reason == "lost"}
+    kept = _read_kept(find_answers_path(ledger_path), sorted(names)) if names else {}
+    found = []
+    for charge in noted:
+        of_request = kept.get(find_name(charge.id)) if charge.finish_reason == "lost" else None
+        if of_request is None:
+            found.append(charge)
+        elif charge.id in of_request:
+            found.append(replace(charge, **of_request[charge.id]))
+    return found
 
 
-def _read_kept(path: Path, names: Sequence[str]) -> dict[str, list[Charge]]:
+def _dump(charge: Charge) -> list[Any]:
+    usage, cost = charge.usage, charge.cost
+    said = hide_keys_in((charge.finish_reason, charge.answered_by))
+    counts = (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens, usage.cached_tokens)
+    return [charge.id, *said, *counts, usage.estimated, cost.nano, cost.estimated]
+
+
+def _read(text: str) -> dict[str, dict[str, Any]]:
+    """Return what is kept of charges, by their IDs; raises ValueError or TypeError for anything else."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, finish_reason, answered_by, *counts, estimated, nano, guessed in json.loads(text):
+        prompt, completion, reasoning, cached = map(read_count, counts)
+        if not all(isinstance(each, str) for each in (name, finish_reason, answered_by)):
+            raise ValueError("not what is kept of a charge")
+        found[name] = {
+            "finish_reason": finish_reason,
+            "answered_by": answered_by,
+            "usage": Usage(prompt, completion, reasoning, cached, bool(estimated)),
+            "cost": Cost(None if nano is None else read_count(nano), bool(guessed)),
+        }
+    return found
+
+
+def _read_kept(path: Path, names: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the charges that are kept, by the names of their requests; a file that fails has none."""
-    found: dict[str, list[Charge]] = {}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     if not path.is_file():
         return found
     with suppress(sqlite3.Error, OSError), closing(sqlite3.connect(path, timeout=0.5)) as connection:
@@ -56,6 +91,6 @@ def _read_kept(path: Path, names: Sequence[str]) -> dict[str, list[Charge]]:
             some = names[start : start + _AT_ONCE]
             query = f"SELECT name, charges FROM row_answers WHERE name IN ({', '.join('?' * len(some))})"
             for name, text in connection.execute(query, some):
-                with suppress(ValueError, TypeError, KeyError, RecursionError):  # by something else
-                    found[name] = [read_charge(each) for each in json.loads(text)]
+                with suppress(ValueError, TypeError, RecursionError):  # by something else
+                    found[name] = _read(text)
     return found
