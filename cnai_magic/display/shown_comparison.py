@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..chat.comparison import Comparison
-from ..notebook.comparison_record import build_comparison_metadata
+from ..notebook.comparison_record import build_comparison_facts, build_comparison_metadata
+from ..notebook.page_facts import PAGE_TYPE
 from .line import Recorded
 
 __all__ = ["ShownComparison"]
@@ -19,6 +20,8 @@ class ShownComparison(Recorded):
         self.text = comparison.to_text()
         """All of them as plain text."""
         self._data: dict[str, Any] = {"text/markdown": comparison._repr_markdown_(), "text/plain": self.text}
+        if self._record:
+            self._data = {PAGE_TYPE: build_comparison_facts(comparison), **self._data}
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None

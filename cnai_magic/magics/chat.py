@@ -246,7 +246,7 @@ def _show_versions(command: Command, arguments: Namespace) -> object:
             return ShownComparison(compared)
         # From here on they are attempts of a turn.
         compared.keep(arguments.keep)
-        command.session.comparisons.undecided = None
+        command.session.comparisons.decide(compared)
         attempt = command.session.latest_attempt
         assert attempt is not None, "it was kept"
         conversation = command.conversations[attempt.conversation]

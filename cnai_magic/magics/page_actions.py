@@ -46,6 +46,26 @@ def _keep(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     _show_again(shell_session, conversation, turn)
 
 
+def _keep_compared(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
+    """Let one of several answers join the conversation, from the cell that asked for them."""
+    session = shell_session.session
+    compared = session.comparisons.find(read_id(request, "compared"))
+    number, cell = read_number(request, "number"), read_id(request, "cell")
+    if compared is None or number is None or compared.turn is None or compared.turn.position.cell != cell:
+        raise InputError(
+            "the answers that this cell shows are unknown here, or one of them is kept",
+            next_step="run the cell, or have the notebook's conversations again with %cnai_chat restore",
+        )
+    compared.keep(number)
+    session.comparisons.decide(compared)
+    attempt = session.latest_attempt
+    assert attempt is not None, "it was kept"
+    conversation = session.conversations[attempt.conversation]
+    _show_again(
+        shell_session, conversation, next(each for each in conversation.turns if each.id == attempt.turn_id)
+    )
+
+
 def _use_model(shell_session: ShellSession, request: Mapping[str, Any]) -> None:
     """Ask another model from now on, as `%config Cnai.model` does."""
     model, session = read_text(request, "model"), shell_session.session
@@ -115,6 +135,7 @@ def _show_last_again(shell_session: ShellSession, conversation: KernelConversati
 
 ACTIONS: dict[str, Callable[[ShellSession, Mapping[str, Any]], None]] = {
     "keep": _keep,
+    "keep_compared": _keep_compared,
     "use_model": _use_model,
     "use": _use,
     "fork": _fork,

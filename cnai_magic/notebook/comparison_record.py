@@ -23,7 +23,13 @@ from .read_record import read_attempt
 from .record import build_event_metadata, record_whole
 from .untrusted import read_count, read_flag, read_mapping, read_name, read_seconds, read_text, read_time
 
-__all__ = ["COMPARED", "SavedComparison", "build_comparison_metadata", "read_comparison"]
+__all__ = [
+    "COMPARED",
+    "SavedComparison",
+    "build_comparison_facts",
+    "build_comparison_metadata",
+    "read_comparison",
+]
 
 COMPARED = "compared"
 """The kind of the event under `cnai` of an output that shows compared answers."""
@@ -86,6 +92,14 @@ def build_comparison_metadata(comparison: Comparison) -> dict[str, Any]:
         answers=[{name: value for name, value in each.items() if name not in common} for each in kept],
         failed=failed,
     )
+
+
+def build_comparison_facts(comparison: Comparison) -> dict[str, Any]:
+    """Return what an output tells the page of compared answers: the numbers of those that may be kept."""
+    assert comparison.turn is not None, "some answers came"
+    kept = {each.id for each in comparison.turn.attempts if each.reply.text and not each.reply.failed}
+    numbers = [each.number for each in comparison if each.reply is not None and each.reply.id in kept]
+    return {"compared": comparison.turn.id, "numbers": numbers}
 
 
 # -- read ---------------------------------------------------------------------------------------

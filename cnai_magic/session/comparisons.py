@@ -45,6 +45,11 @@ class Comparisons:
                 found.append(replace(each.turn, attempts=tuple(attempts)))
         return found
 
+    def decide(self, comparison: Comparison) -> None:
+        """Note that one of its answers was kept."""
+        if self.undecided is comparison:
+            self.undecided = None
+
     def restore(self, saved: SavedComparison, *, latest: bool) -> None:
         """Add one that a notebook holds, unless it is known; `latest`: no other question came after it."""
         if saved.turn.id in self._by_id:

@@ -27,9 +27,7 @@ def test_columns_stream_at_once_each_with_an_end_of_its_own(
     upstream.reply(failure(400, "content_filter", "blocked by the filter"))
     upstream.reply(stream(f"Delta {_HOSTILE}", second, " is done."))
     models = ",".join(["'<img src=x>'", "b", "c", "d"])
-    notebook = open_notebook(
-        f"%%cnai --compare {models} --parallel 4\nCompare", "%cnai_chat versions --keep 1"
-    )
+    notebook = open_notebook(f"%%cnai --compare {models} --parallel 4\nCompare", "%cnai_chat restore")
     notebook.run(0)
     notebook.run_cell(1)
     alpha, beta, delta = (column(notebook, each) for each in ("Alpha", "Beta", "Delta"))
@@ -64,4 +62,24 @@ def test_columns_stream_at_once_each_with_an_end_of_its_own(
     expect(notebook.live).to_have_count(0)
     notebook.until_idle()
     assert notebook.interrupts == []
+    saved = notebook.saved().cells[1].outputs[0]
+    assert "<img" not in saved.data["text/markdown"]
+    assert notebook.page.title() != "1"
+
+    # The table is there after a reload, and after a restart one answer of it is kept by its button.
+    notebook.new_kernel()
+    final = notebook.outputs(1)
+    expect(final.get_by_role("cell", name="<img src=x>")).to_be_visible()
+    expect(final.locator("details").filter(has_text="Alpha").locator("h2")).to_be_visible()
+    expect(final.locator("img")).to_have_count(0)
     notebook.picture("columns-final")
+    notebook.run(0, 2)
+    keep = final.get_by_role("button", name="Keep answer")
+    expect(keep).to_have_count(3)
+    notebook.page.set_viewport_size({"width": 420, "height": 900})
+    notebook.picture("columns-final-narrow")
+    keep.first.click()
+    expect(final).to_contain_text("· turn 1 ·")
+    expect(final.get_by_role("button", name="Later attempt")).to_be_visible()
+    expect(keep).to_have_count(0)
+    assert notebook.errors == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cnai_magic.notebook.page_facts import PAGE_TYPE
 from tests.kernels import Kernel, running_kernel, saved_as
 from tests.magics.test_extension import renew
 
@@ -29,7 +30,8 @@ def test_answers_stand_side_by_side_in_one_output(kernel: Kernel) -> None:
     )
     assert not ran.error
     last = ran.of("display_data", "update_display_data")[-1]["data"]
-    assert set(last) == {"text/markdown", "text/plain"}
+    assert set(last) == {"text/markdown", "text/plain", PAGE_TYPE}
+    assert last[PAGE_TYPE]["numbers"] == [1, 2, 3, 4]
     assert last["text/markdown"].count("\n| ") == 5
     assert "<summary>1 · demo-guide · temperature 0.0</summary>\n\n2 + 2 =" in last["text/markdown"]
     assert "4 answers · demo credit $" in last["text/plain"]
@@ -145,6 +147,18 @@ def test_what_was_not_kept_yet_survives_a_restart(kernel: Kernel, tmp_path: Path
     assert kernel.value(f"{turns}[1].attempt.reply.parameters") == {"temperature": 0.7}
     assert kernel.value(f"{turns}[1].position.cell") == "b"
     assert "12" in kernel.run("%%cnai\nAnd times 3?", "f").answer
+    # A restart: the page chooses, from the cell that asked and from no other.
+    renew(kernel)
+    kernel.run(f"%cnai_chat restore --from {path}", "c")
+    facts = compared.of("display_data", "update_display_data")[-1]["data"][PAGE_TYPE]
+    choice = {"do": "keep_compared", "compared": facts["compared"], "number": 3}
+    for wrong in ({"cell": "a"}, {"cell": "b", "number": 9}, {"cell": "b", "compared": "other"}):
+        assert kernel.ask_page(**{**choice, **wrong})[0]["error"]
+    state, ran = kernel.ask_page(**choice, cell="b")
+    assert "error" not in state
+    (shown,) = ran.of("update_display_data")
+    assert shown["data"][PAGE_TYPE]["attempts"][2] == shown["data"][PAGE_TYPE]["id"]
+    assert kernel.ask_page(**choice, cell="b")[0]["error"]
     # Kept, it is one no more.
     renew(kernel)
     assert "What is 2+2" not in kernel.run("%cnai_chat versions", "d").shown

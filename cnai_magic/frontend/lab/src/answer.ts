@@ -14,10 +14,11 @@ import { ITranslator } from "@jupyterlab/translation";
 import { MessageLoop } from "@lumino/messaging";
 
 import { make } from "../../src/nodes";
+import { AnswerChoice } from "./answer_choice";
 import { AnswerRow } from "./answer_row";
 import { css } from "./answer_style";
 import { changeKernel } from "./change_kernel";
-import { type Facts, findPython, isId, PAGE_TYPE, readAnswer, readFacts, readOtherQuestion } from "./facts";
+import { type Compared, type Facts, findPython, isId, PAGE_TYPE, readAnswer, readCompared, readFacts, readOtherQuestion } from "./facts";
 import { findPlace, goTo, type Place } from "./notebook_cells";
 import { getState, type NotebookState } from "./notebook_state";
 import { isQuestion } from "./prompt_text";
@@ -56,7 +57,9 @@ export function findAnswer(cell: Cell): ShownAnswer | undefined {
 /** An answer in the page: what Lab renders of it, and below that its row. */
 export class ShownAnswer {
   readonly row: AnswerRow;
+  private readonly choice: AnswerChoice;
   private facts: Facts | null = null;
+  private compared: Compared | null = null;
   private text = "";
   private code = "";
   private otherQuestion = "";
@@ -77,6 +80,8 @@ export class ShownAnswer {
       askAgain: () => this.run([this.place?.cell.model.id ?? ""]),
       runStale: () => this.run(this.staleBelow),
     });
+    this.choice = new AnswerChoice(words, (number) => void this.keepCompared(number));
+    this.row.node.append(this.choice.node);
     const render = renderer.renderModel.bind(renderer);
     renderer.renderModel = (model) => this.render(model, render);
     // JupyterLab takes cells that are not in sight out of the page.
@@ -103,6 +108,7 @@ export class ShownAnswer {
     // Also what a trusted notebook shows is a model's text.
     await render({ data, metadata, trusted: false, setData: (options) => model.setData(options) });
     this.facts = readFacts(data[PAGE_TYPE]);
+    this.compared = readCompared(data[PAGE_TYPE]);
     this.text = readAnswer(data, metadata);
     this.code = findPython(this.text);
     this.otherQuestion = readOtherQuestion(metadata);
@@ -134,6 +140,7 @@ export class ShownAnswer {
     const staleBelow = this.staleBelow.length;
     this.mark(isStale ? place?.cell : undefined);
     this.row.draw({ facts, text, code, otherQuestion, changeable: this.state?.isKnown ?? false, isStale, staleBelow });
+    this.choice.draw(this.compared, this.state?.isKnown ?? false);
     this.renderer.node.classList.toggle("cnai-followed", !!this.state?.current);
   }
 
@@ -161,6 +168,12 @@ export class ShownAnswer {
     const { conversation, turn } = facts;
     const cell = place.cell.model.id;
     await changeKernel(place.panel, { do: "keep", conversation, turn, answer: wanted, cell });
+  }
+
+  private async keepCompared(number: number): Promise<void> {
+    const { compared, place } = this;
+    if (compared === null || place === null) return;
+    await changeKernel(place.panel, { do: "keep_compared", compared: compared.id, number, cell: place.cell.model.id });
   }
 
   insertCode(): void {

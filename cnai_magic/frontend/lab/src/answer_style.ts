@@ -44,6 +44,8 @@ export const css = `
 .cnai-row .cnai-row-stale { flex: 0 1 auto; min-width: 0; margin-inline-start: 6px; overflow: hidden; text-overflow: ellipsis; }
 .cnai-row .cnai-row-text { flex: 0 1 auto; min-width: 0; padding: 0 6px; overflow: hidden; text-overflow: ellipsis; color: var(--jp-content-link-color, var(--jp-brand-color1)); }
 .cnai-row .cnai-row-stale + .cnai-row-text { flex: none; }
+.cnai-row .cnai-row-choice { display: flex; flex: 0 1 auto; align-items: center; min-width: 0; margin-inline-start: 6px; overflow-x: auto; scrollbar-width: none; }
+.cnai-row .cnai-row-choice > .cnai-row-text { flex: none; min-width: 20px; }
 .cnai-row .cnai-row-text:hover { color: var(--jp-content-link-color, var(--jp-brand-color1)); text-decoration: underline; }
 .cnai-row .cnai-row-asked { flex: 0 1 auto; min-width: 0; padding: 0 6px; overflow: hidden; text-overflow: ellipsis; font-style: italic; }
 .cnai-row-question { max-height: 40vh; overflow: auto; padding: 2px 8px; border-inline-start: 2px solid var(--jp-border-color2); color: var(--jp-ui-font-color2); white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -30,6 +30,19 @@ export function readFacts(value: unknown): Facts | null {
   return attempts.includes(id) ? { id, conversation, turn, attempts, staleRemark: asText(stale_remark) } : null;
 }
 
+/** Compared answers of which none is kept, by their numbers. */
+export interface Compared {
+  readonly id: string;
+  readonly numbers: readonly number[];
+}
+
+/** What an output says of compared answers; null where it is not sound, or shows something else. */
+export function readCompared(value: unknown): Compared | null {
+  const { compared: id, numbers } = asRecord(value);
+  if (!isId(id) || !Array.isArray(numbers) || numbers.length > MOST_ATTEMPTS) return null;
+  return numbers.every((each) => Number.isSafeInteger(each) && each > 0) ? { id, numbers: [...new Set(numbers as number[])] } : null;
+}
+
 /** The members of an object; of anything else none. */
 export function asRecord(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};

@@ -43,6 +43,8 @@ const CHINESE: Record<string, string> = {
   "Former attempt": "上一次回答",
   "Later attempt": "下一次回答",
   "Attempt {index} of {count}": "第 {index} 次回答，共 {count} 次",
+  "Keep:": "保留：",
+  "Keep answer {number} in the conversation": "把回答 {number} 保留在对话中",
   "Copy answer": "复制回答",
   "Copied": "已复制",
   "Not copied": "未能复制",
