@@ -125,6 +125,20 @@ def test_what_two_sessions_ask_at_once_is_asked_once(folder: Path, gateway: Faul
     assert sum(each.cost.nano or 0 for each in charges) == gateway.account.charged
 
 
+def test_a_claim_that_a_batch_of_this_process_left_behind_is_void(
+    folder: Path, gateway: FaultyGateway
+) -> None:
+    with _session(gateway.base_url, folder) as session:
+        session.map(["a"])
+        kept = sqlite3.connect(folder / "ledger-rows.sqlite3")
+        with closing(kept), kept:
+            (own,) = [each.name for each in folder.glob("*-owners/*")]
+            kept.execute("INSERT INTO claims SELECT key, 'a batch', ? FROM row_answers", (own,))
+            kept.execute("DELETE FROM row_answers")
+        assert session.map(["a"])[0].answer == "A"
+    assert gateway.asked["a"] == 2
+
+
 # -- interrupted, killed, at the end of a budget ------------------------------------------------------
 
 _KILLED = """

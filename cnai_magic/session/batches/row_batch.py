@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...api.interrupts import Interrupted
+from ...api.interrupts import Interrupted, defer_interrupts
 from ...api.messages import ChatRequest
 from ...api.token_usage import Usage
 from ...chat.answers import Answers, RowAnswer
@@ -93,8 +93,9 @@ class RowBatch:
         try:
             stopped = self._ask_or_wait(limit, asked)
         finally:
-            self._store.release()
-            self._store.close()
+            with defer_interrupts():
+                self._store.release()
+                self._store.close()
         return Answers(
             self._build_rows(stopped),
             kept=sum(key not in asked for key in self._plan.keys),

@@ -46,6 +46,10 @@ _SCHEMA = (
 )
 
 
+# The batches of this process that may have claims.
+_asking: set[str] = set()
+
+
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
     """An answer of a row; `model` is the one that answered."""
@@ -115,14 +119,15 @@ class RowStore:
         """Claim requests for this batch; return those that another one is asking, here or elsewhere.
 
         A batch that finds the answer after its claim need not ask. The claims of a dead process do not
-        count.
+        count, nor do those of a batch that ended without `release`.
         """
         owner = self._find_own_name()
         if not owner:
             return set()
+        _asking.add(self._batch)
 
         def work(connection: sqlite3.Connection) -> set[bytes]:
-            self._remove_dead(connection)
+            self._remove_dead(connection, owner)
             rows = ((key, self._batch, owner) for key in keys)
             connection.executemany("INSERT OR IGNORE INTO claims VALUES (?, ?, ?)", rows)
             taken: set[bytes] = set()
@@ -135,6 +140,7 @@ class RowStore:
 
     def release(self) -> None:
         """End all claims of this batch."""
+        _asking.discard(self._batch)
         query = "DELETE FROM claims WHERE batch = ?"
         self._run(lambda connection: connection.execute(query, (self._batch,)))
 
@@ -155,11 +161,11 @@ class RowStore:
         except (LedgerError, OSError):
             return ""
 
-    def _remove_dead(self, connection: sqlite3.Connection) -> None:
+    def _remove_dead(self, connection: sqlite3.Connection, own: str) -> None:
         assert self._ledger is not None, "there are claims only with a ledger"
-        for (owner,) in connection.execute("SELECT DISTINCT owner FROM claims").fetchall():
-            if not self._ledger.day.has_owner(owner):
-                connection.execute("DELETE FROM claims WHERE owner = ?", (owner,))
+        for owner, batch in connection.execute("SELECT DISTINCT owner, batch FROM claims").fetchall():
+            if batch not in _asking if owner == own else not self._ledger.day.has_owner(owner):
+                connection.execute("DELETE FROM claims WHERE batch = ?", (batch,))
 
     # -- the file ---------------------------------------------------------------------------------
 
