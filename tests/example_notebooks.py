@@ -142,7 +142,7 @@ def comparable(notebook: NotebookNode) -> dict[str, list[Any]]:
     for cell in notebook.cells:
         outputs = copy.deepcopy(cell.get("outputs", []))
         if "demo-ngram" in cell.source:
-            outputs = [output.metadata for output in outputs if "metadata" in output]
+            outputs = [_without_texts(output.metadata) for output in outputs if "metadata" in output]
         if "-i figure" in cell.source:
             outputs = [{"kept": sorted(output.metadata["cnai"])} for output in outputs]
         for output in outputs:
@@ -152,13 +152,19 @@ def comparable(notebook: NotebookNode) -> dict[str, list[Any]]:
     return found
 
 
+def _without_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_texts(each) for key, each in value.items() if key != "text"}
+    return [_without_texts(each) for each in value] if isinstance(value, list) else value
+
+
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
         # As pairs: several keys may be IDs, whose order differs.
         pairs = [
             (_masked(key), _masked(each))
             for key, each in value.items()
-            if key not in ("seconds", "call_seconds", "execution_count")
+            if key not in ("seconds", "call_seconds", "first_token", "execution_count")
         ]
         return sorted(pairs, key=repr)
     if isinstance(value, list):
