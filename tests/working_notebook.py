@@ -14,24 +14,26 @@ from typing import Any
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.cell_run import CellRun
 from cnai_magic.display.line import Recorded
-from cnai_magic.errors import CnaiError
+from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.magics.chat import run_chat_command
 from cnai_magic.notebook.record import build_bundle, build_metadata
 from cnai_magic.notebook.restore import restore
 from cnai_magic.notebook.saved_outputs import SavedCell
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.kernel_session import KernelSession
+from cnai_magic.session.question import find_cut_turn
 from cnai_magic.session.view import View
 from cnai_magic.settings import Cnai
 from tests.options import options_of
 from tests.servers import CLOSE, KEY, ScriptedServer, answer, chunked, failure, sse
+from tests.session.test_tool_loop import call, calls
 
 __all__ = ["Ask", "WorkingNotebook"]
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A question: its options, whether it is "answered", "refused", "broken" off or "empty", what it asks."""
+    """A question: its options; whether it is "answered", "refused", "broken", "cut", "empty"; its text."""
 
     options: dict[str, Any] = field(default_factory=dict)
     outcome: str = "answered"
@@ -107,19 +109,26 @@ class WorkingNotebook:
 
     def _ask(self, run: CellRun, outputs: dict[str, dict[str, Any]], step: Ask) -> None:
         self.count += 1
-        prompt = step.prompt or f"question {self.count}"
+        goes_on = bool(step.options.get("go_on"))
+        prompt = "" if goes_on else step.prompt or f"question {self.count}"
         # A real model does not answer twice in the same words.
         text = f"answer {self.count} to {prompt}"
         self.server.always(
             {
                 "answered": sse(text),
                 "empty": sse(),
+                "cut": sse(text, finish="length"),
                 "refused": failure(402, "insufficient_quota"),
                 "broken": [*chunked(answer(text, done=False))[:2], CLOSE],
             }[step.outcome]
         )
+        if "tools" in step.options:
+            self.server.reply(calls(call("look_up", "{}", id="x1")))
+        position = run.ask()
+        if goes_on and find_cut_turn(self.session.conversations, "", position)[1].cell != run.cell:
+            raise InputError("the answer is in the output of another cell")
         position, view, before = (
-            run.ask(),
+            position,
             _View(outputs, f"answer {self.count}"),
             self.session.latest_attempt,
         )

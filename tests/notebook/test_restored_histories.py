@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.chat.conversation import KernelConversation, Turn
+from cnai_magic.chat.tools import build_tools
 from cnai_magic.money.cost import Charge, Spend
 from cnai_magic.notebook.restore import restore
 from cnai_magic.session.kernel_session import KernelSession
@@ -24,6 +25,10 @@ def server() -> Iterator[ScriptedServer]:
         yield running
 
 
+def look_up() -> str:
+    return "found"
+
+
 _OPTIONS: list[dict[str, Any]] = [
     *({} for _ in range(4)),
     {"once": True},
@@ -34,11 +39,14 @@ _OPTIONS: list[dict[str, Any]] = [
     {"chat": "main"},
     {"new": True, "chat": "idea"},
     {"system": "Be brief."},
+    {"go_on": True},
+    {"go_on": True},
+    {"tools": build_tools([look_up])},
 ]
 _ASKS = st.builds(
     Ask,
     st.sampled_from(_OPTIONS),
-    st.sampled_from(["answered"] * 8 + ["refused", "broken", "empty"]),
+    st.sampled_from(["answered"] * 8 + ["cut"] * 3 + ["refused", "broken", "empty"]),
 )
 _NUMBERS = st.integers(min_value=1, max_value=3)
 _COMMANDS = st.one_of(
@@ -46,6 +54,8 @@ _COMMANDS = st.one_of(
     st.sampled_from(["system Be long.", 'system ""', "rename plan", "rename main plan", "rename plan idea"]),
     st.sampled_from(["use main", "use chat-2", "use plan", "use side", "delete plan", "delete side"]),
     st.builds("drop {}".format, _NUMBERS),
+    st.builds("rate {} {}".format, _NUMBERS, st.sampled_from(["good", "3 so so", "none"])),
+    st.builds("rate {} {} 5".format, _NUMBERS, _NUMBERS),
     st.builds("versions {} --keep {}".format, _NUMBERS, _NUMBERS),
     st.builds("rate {} {} {}".format, _NUMBERS, _NUMBERS, st.sampled_from(["good why", "4", "none"])),
 )
@@ -186,7 +196,10 @@ def _state(conversation: KernelConversation) -> dict[str, Any]:
 
 
 def _turn(turn: Turn) -> tuple[Any, ...]:
-    attempts = [(each.id, each.reply.prompt, each.reply.text, each.rating) for each in turn.attempts]
+    attempts = [
+        (each.id, each.reply.prompt, each.reply.text, len(each.reply.steps), each.rating)
+        for each in turn.attempts
+    ]
     return turn.id, turn.position, turn.first_run, turn.asked, turn.failed, turn.reply.id, attempts
 
 
