@@ -185,7 +185,8 @@ def _profile(server: JupyterServer, context: BrowserContext, cells: list[str]) -
         )
 
     pairs = zip(profile["samples"], profile["timeDeltas"], strict=True)
-    return sum(time for node, time in pairs if is_ours(node)) / 1e6
+    microseconds: int = sum(time for node, time in pairs if is_ours(node))
+    return microseconds / 1e6
 
 
 # -- pages and their clock ----------------------------------------------------------------------
