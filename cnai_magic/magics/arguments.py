@@ -276,7 +276,7 @@ def _join(action: argparse.Action, word: str, value: str) -> list[str]:
 def add_request_options(parser: Parser) -> None:
     """Add the options of one question: the system message, and each parameter of a request."""
     parser.asks = True
-    lasting = " (of the conversation: %%cnai_chat system)" if parser.prog.startswith("%") else ""
+    lasting = " (of those below: %%cnai_chat system)" if parser.prog.startswith("%") else ""
     asking, answer = parser.group("ask"), parser.group("answer")
     asking.add_argument("-s", "--system", metavar="TEXT", help=f"System message of this question{lasting}.")
     for parameter in PARAMETERS:

@@ -51,7 +51,7 @@ Show and change the conversations of this notebook.
   drop N             take turn N out
   versions [N]       all attempts of a turn side by side; --keep K: attempt K is the one that counts
   rate N [K] RATING  rate turn N, or its attempt K: good, bad, 1 to 5, none; a note may follow
-  system [TEXT]      show or set the system message; "" removes it
+  system [TEXT]      show the system message here, or set it for what stands below; "": none
   restore            have the conversations of the notebook file again, after a restart; --from PATH
   export PATH        write the conversation to a file: .ipynb, .md or .json; --force: over another
   export NAME.csv    write all attempts of all conversations: answers, tokens, cost, ratings
