@@ -54,7 +54,7 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     sent = [each["content"] for each in upstream.requests[-1].json()["messages"]]
     assert sent == ["One?", "The first.", "Two?"]
     expect(first.get_by_text("stale: run")).to_be_hidden()
-    expect(second.get_by_text("asked before")).to_be_hidden()
+    expect(second.get_by_text("asked with other turns above")).to_be_hidden()
     notebook.until_idle()
 
     # What is stale follows the cells at once, with no run.
@@ -62,9 +62,9 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     notebook.page.locator(".jp-Notebook-cell").nth(1).locator(".jp-InputPrompt").click()
     keyboard.press("d")
     keyboard.press("d")
-    expect(row(notebook, 1).get_by_text("asked before")).to_be_visible()
+    expect(row(notebook, 1).get_by_text("asked with other turns above")).to_be_visible()
     keyboard.press("z")
-    expect(second.get_by_text("asked before")).to_be_hidden()
+    expect(second.get_by_text("asked with other turns above")).to_be_hidden()
 
     notebook.page.locator(".jp-Notebook-cell").nth(1).locator(".jp-InputPrompt").click()
     keyboard.press("q")

@@ -142,6 +142,8 @@ export class TakenUpRun {
     if (this.over || !cell || cell.isDisposed) return;
     cell.setPrompt("*");
     cell.outputArea.node.append(this.coming.node);
+    // Below a cell that shows something JupyterLab leaves a little space.
+    cell.removeClass("jp-mod-noOutputs");
   }
 }
 
