@@ -62,12 +62,19 @@ def retry(
                     error.what += f" (tried {attempt + 1} times)"
                 raise
             reason = error
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        for left in _count_down(seconds):
             on_notice(Notice("retry", left, reason))
             if cancellation.wait(min(left, 1.0)):
                 return
         attempt += 1
+
+
+def _count_down(seconds: float) -> Iterator[float]:
+    """Yield the seconds that are left until none is: also where there is no wait, the reason is said once."""
+    until = time.monotonic() + seconds
+    yield seconds
+    while (left := until - time.monotonic()) > 0:
+        yield left
 
 
 def choose_wait(attempt: int, error: CnaiError, retries: int) -> float | None:
