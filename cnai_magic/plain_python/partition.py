@@ -62,29 +62,35 @@ def map_partition(
     be used.
     """
     arguments = locals()
+    del arguments["partition"]
     if isinstance(partition, Iterator):
         first = next(partition, None)
         if is_data_frame(first):
-            rest = {name: arguments[name] for name in arguments if name != "partition"}
             tables = chain([first], partition)
-            return (map_partition(table, **rest) for table in tables)  # type: ignore[return-value]
-        arguments["partition"] = [] if first is None else [first, *partition]
-    found = arguments["partition"]
+            return (_ask_partition(table, arguments) for table in tables)  # type: ignore[return-value]
+        partition = [] if first is None else [first, *partition]  # type: ignore[assignment]
+    asked: _Partition = _ask_partition(partition, arguments)
+    return asked
+
+
+def _ask_partition(partition: Any, arguments: Mapping[str, Any]) -> Any:
+    """Ask for the rows of one table or list, with the arguments of `map_partition`."""
+    base_url, schema = arguments["base_url"], arguments["schema"]
     kernel = KernelSession(Cnai(**({} if base_url is None else {"base_url": base_url})))
-    kernel.notebook = job
+    kernel.notebook = arguments["job"]
     try:
         options = read_options({**NO_OPTIONS, **arguments}, kernel.settings)
-        rows = read_rows(found) if _has_rows(found) else []
+        rows = read_rows(partition) if _has_rows(partition) else []
         answers = Answers([])
         if rows:
+            template, parallel, max_cost = (arguments[each] for each in ("template", "parallel", "max_cost"))
             answers = ask_rows(
                 kernel, rows, template, options, parallel, max_cost, fresh=False, progress=False
             )
     finally:
         kernel.close()
     fields = {} if schema is None else find_schema(schema).get("properties", {})
-    added: _Partition = add_columns(found, answers, fields)
-    return added
+    return add_columns(partition, answers, fields)
 
 
 def _has_rows(partition: Any) -> bool:
