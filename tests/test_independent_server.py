@@ -136,7 +136,7 @@ def test_its_errors_have_their_class(kernel: Kernel) -> None:
 def test_thinking_that_it_does_not_turn_off_is_said(kernel: Kernel) -> None:
     ran = kernel.run("%%cnai deepseek-reasoner --think off -x top_k=3 --once\nPlease think anyway", "h")
     assert (ran.answer, ran.final["reasoning"]) == ("Done.", "Hm, let me think.")
-    assert ran.final["footer"].endswith("the server did not turn thinking off")
+    assert ran.final["footer"].endswith("the server did not turn thinking off and is not asked again")
 
 
 def test_it_gets_an_image_and_answers(kernel: Kernel) -> None:
