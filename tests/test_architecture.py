@@ -257,6 +257,7 @@ _LATE = {
     "magics.shell_session": "how values are shown, for a prompt that has some",
     "api.client": "asyncio, for very many questions",
     "plain_python.session": "what reads rows, for a session that asks for them",
+    "session.batches.row_sources": "jinja2, for rows with a template",
     "session.kernel_session": "how values are shown, for a question with tools; asyncio and SQLite, for rows",
     "session.servers": "requests, and the gateway",
 }

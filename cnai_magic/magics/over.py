@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..chat.answers import Answers
-from ..chat.prompts.braces import has_braces
 from ..chat.prompts.expressions import ExpressionError, parse_expression
 from ..chat.prompts.saved_prompts import SavedPrompt
 from ..display.line import Line
@@ -137,13 +136,8 @@ def _render(
         variables = {**saved.variables, **variables}
     if not (template or "").strip():
         template = None
-    elif has_braces(template or ""):
-        shell_session.learn_secrets()
     else:
-        raise InputError(
-            "the question says nothing of the row, so it would be the same for all",
-            next_step="name it in braces: {{ row }} or {{ row.NAME }}",
-        )
+        shell_session.learn_secrets()
     tokens = shell_session.settings.value_tokens
     return render_rows(
         rows,

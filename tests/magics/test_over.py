@@ -137,7 +137,9 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
         ("--over rows --expect '('", "{{ row }}", "not a regular expression"),
         ("--over rows --parallel 0", "{{ row }}", "--parallel"),
         ("--over rows --max-cost much", "{{ row.a }}", "--max-cost 1"),
-        ("--over rows", "{{ row.c }}", "row 1: {{ row.c }}"),
+        ("--over rows", "the same {{ rows }}", "would be the same for all"),
+        ("--over rows", "{{ row.c }}", "row 1: {{ row.c }}: there is no item 'c'\n  why: there are 'a', 'b'"),
+        ("--over rows --as n", "{{ n.long name }}", "is written {{ n['full text'] }}"),
         ("--over missing.csv", "{{ row }}", "missing.csv"),
     ],
 )

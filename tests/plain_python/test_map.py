@@ -494,7 +494,17 @@ def test_an_answer_that_does_not_fit_the_schema_is_corrected_or_an_error(
         ("rows.txt", None, "not a file of rows"),
         ("missing.csv", None, "missing.csv"),
         ([{"a": 1}], None, "row 1 is of type dict"),
-        ([{"a": 1}, {"b": 1}], "{{ row.a }}", "row 2: "),
+        (
+            [{"a": 1}, {"b": 1}],
+            "{{ row.a }}",
+            "row 2: {{ row.a }}: there is no item 'a'; there are 'b'; nothing was",
+        ),
+        ([{"a": 1}, {"b": 1}], "{{ row.a }}", "allow for it: {{ row['a'] if 'a' in row }}"),
+        ([{"name": 1}], "{{ row.nmae }}", "did you mean name? there are 'name'"),
+        ([{"full text": 1}], "Of {{ row.full text | upper }}", "write {{ row['full text'] }}"),
+        ([{"full-text": 1}], "{{ row.full-text }}", "write {{ row['full-text'] }}"),
+        ("lacks.jsonl", "{{ row.a }}", "line 3 of lacks.jsonl: {{ row.a }}: there is no item 'a'"),
+        (["a"], "the same", "would be the same for all"),
         (["a", " "], None, "row 2: there is no question"),
         ([str(number) for number in range(201)], None, "nothing limits what they cost"),
     ],
@@ -502,6 +512,7 @@ def test_an_answer_that_does_not_fit_the_schema_is_corrected_or_an_error(
 def test_what_cannot_be_asked_is_an_error_and_nothing_is_sent(
     folder: Path, server: ScriptedServer, rows: Any, template: str | None, words: str
 ) -> None:
+    (folder / "lacks.jsonl").write_text('{"a": 1}\n\n{"b": 1}\n', encoding="utf-8")
     with _session(server.base_url, folder) as session, pytest.raises(InputError) as caught:
         session.map(rows, template)
     assert words in str(caught.value)

@@ -32,15 +32,21 @@ _OF_JINJA = (
 _PUBLIC = {"__doc__", "__name__", "__version__"}
 # Names in a compiled template, apart from jinja2's own (`self`, `loop`, `caller`).
 _PREFIX = "of_notebook_"
+# So many keys are named where one is missing.
+_MOST_KEYS = 20
 
 
 class ExpressionError(Exception):
-    """An expression has no value: what is wrong, and what may have been meant."""
+    """An expression has no value: what is wrong, and what may have been meant.
 
-    def __init__(self, what: str, meant: str = "") -> None:
+    `missing` is the key that a mapping lacks, "" where it is anything else.
+    """
+
+    def __init__(self, what: str, meant: str = "", *, missing: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.meant = meant
+        self.missing = missing
 
 
 class _Sandbox(SandboxedEnvironment):
@@ -61,6 +67,8 @@ class _Sandbox(SandboxedEnvironment):
             try:
                 return obj[attribute]
             except Exception:  # noqa: BLE001  what objects raise for an item that they lack differs
+                if isinstance(obj, Mapping):
+                    raise _explain_missing(obj, attribute) from None
                 raise ExpressionError(str(missing), suggest_name(attribute, _list_names(obj))) from None
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -68,8 +76,18 @@ class _Sandbox(SandboxedEnvironment):
         try:
             return obj[argument]
         except LookupError as missing:
+            if isinstance(obj, Mapping) and isinstance(argument, str):
+                raise _explain_missing(obj, argument) from None
             near = suggest_name(argument, _list_names(obj)) if isinstance(argument, str) else ""
             raise ExpressionError(f"there is no item {argument!r} ({type(missing).__name__})", near) from None
+
+
+def _explain_missing(obj: Mapping[Any, Any], key: str) -> ExpressionError:
+    """Return the error for a key that a mapping lacks: which is near, and which there are."""
+    keys = list(_list_names(obj))
+    there = ", ".join(map(repr, keys[:_MOST_KEYS])) + ", …" * (len(keys) > _MOST_KEYS)
+    meant = " ".join(filter(None, [suggest_name(key, keys), f"there are {there}" if keys else ""]))
+    return ExpressionError(f"there is no item {key!r}", meant, missing=key)
 
 
 def _list_names(obj: Any) -> Iterator[str]:

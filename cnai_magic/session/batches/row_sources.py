@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...api.interrupts import defer_interrupts
 from ...chat.formatters.table_reading import is_data_frame, read_table
 from ...chat.prompts.prompt import render_prompt
-from ...chat.prompts.rendered_prompt import RenderedPrompt
 from ...errors import InputError
+from ...next_steps import NextStep
 from ..text_file import read_text_file
 from .row_prompts import RowPrompts
 
@@ -21,6 +22,19 @@ __all__ = ["read_rows", "render_rows"]
 _TABLES = {".csv": ",", ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
 _NAMES = "name a list, a table, a dict of columns, or a file (.csv, .tsv, .jsonl)"
+
+
+class LineRows(list[Any]):
+    """Rows that are the lines of a file: `numbers` are those of the lines."""
+
+    def __init__(self, rows: Iterable[Any], numbers: Sequence[int], path: Path) -> None:
+        super().__init__(rows)
+        self._numbers = numbers
+        self._path = path
+
+    def name_row(self, number: int) -> str:
+        """Return how a person finds a row, by its number from 1."""
+        return f"line {self._numbers[number - 1]:,} of {self._path.name}"
 
 
 def read_rows(source: object) -> list[Any]:
@@ -79,9 +93,8 @@ def _read_file(path: Path) -> list[Any]:
         raise InputError(f"{str(path)[:80]!r} is not a file of rows", parameter="rows", next_step=_NAMES)
     text = read_text_file(path)
     if kind in _LINES:
-        return [
-            _read_line(line, number, path) for number, line in enumerate(text.split("\n"), 1) if line.strip()
-        ]
+        lines = {number: line for number, line in enumerate(text.split("\n"), 1) if line.strip()}
+        return LineRows((_read_line(line, number, path) for number, line in lines.items()), [*lines], path)
     try:
         reader = csv.DictReader(io.StringIO(text), delimiter=_TABLES[kind], restkey="more", strict=True)
         return [{name: value or "" for name, value in row.items()} for row in reader]
@@ -116,12 +129,20 @@ def render_rows(
     if template is None:
         _check_texts(rows)
         return rows
+    row_names = list(filter(None, ("row", "item", also)))
+    with defer_interrupts():  # what an interrupt leaves imported by half may never be imported again
+        from .row_template import check_template
+
+    check_template(template, rows[0], row_names)
 
     def render() -> Iterator[str]:
         remarks: set[str] = set()
         for number, row in enumerate(rows, 1):
-            values = {**names, "row": row, "item": row, **({also: row} if also else {})}
-            rendered = _render(template, values, number, value_tokens)
+            values = {**names, **dict.fromkeys(row_names, row)}
+            try:
+                rendered = render_prompt(template, values, value_tokens, read_text_file)
+            except InputError as error:
+                raise _name_row(error, rows, number) from error.__cause__
             for remark in rendered.remarks:
                 if (what := remark.partition(":")[0]) not in remarks:
                     remarks.add(what)
@@ -141,9 +162,13 @@ def _check_texts(rows: Sequence[Any]) -> None:
             )
 
 
-def _render(template: str, names: Mapping[str, Any], number: int, value_tokens: int) -> RenderedPrompt:
-    try:
-        return render_prompt(template, names, value_tokens, read_text_file)
-    except InputError as error:
-        error.what = f"row {number:,}: {error.what}"
-        raise
+def _name_row(error: InputError, rows: Sequence[Any], number: int) -> InputError:
+    """Return the error with the row, or the line of a file, of this number; a key may be optional."""
+    named = rows.name_row(number) if isinstance(rows, LineRows) else f"row {number:,}"
+    error.what = f"{named}: {error.what}"
+    missing = getattr(error.__cause__, "missing", "")
+    before, row = rows[0], rows[number - 1]
+    if isinstance(before, Mapping) and isinstance(row, Mapping) and missing in before and missing not in row:
+        optional = f"{{{{ row[{missing!r}] if {missing!r} in row }}}}"
+        error.next_step = NextStep.of(f"nothing was sent: add it there, or allow for it: {optional}")
+    return error
