@@ -17,7 +17,7 @@ from ...next_steps import NextStep
 from ..text_file import read_text_file
 from .row_prompts import RowPrompts
 
-__all__ = ["read_rows", "render_rows"]
+__all__ = ["LineRows", "read_rows", "render_rows"]
 
 _TABLES = {".csv": ",", ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
