@@ -29,7 +29,8 @@ export async function loadPromptLanguage(languages: IEditorLanguageRegistry): Pr
 // Two things in a prompt are no Markdown: its head (the line of `%%cnai`, magics above it), and expressions.
 const PROMPT: MarkdownConfig = {
   defineNodes: [
-    { name: "CnaiHead", block: true, style: tags.meta },
+    // Its options are text: JupyterLab's colour of what is meta can hardly be read in its dark theme.
+    { name: "CnaiHead", block: true },
     { name: "CnaiMagic", style: tags.keyword },
     { name: "CnaiExpression" },
   ],
