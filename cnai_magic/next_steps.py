@@ -39,6 +39,7 @@ __all__ = [
     "give_parameter",
     "go_on_in",
     "keep_as_text",
+    "keep_attempt",
     "limit_cost",
     "list_attempts",
     "list_models",
@@ -366,6 +367,11 @@ def list_turns() -> Step:
 def list_attempts() -> Step:
     """Look at the attempts of a turn."""
     return Step("list_attempts", {})
+
+
+def keep_attempt(conversation: str, turn: int, attempt: int) -> Step:
+    """Let another attempt of a turn be the one that counts."""
+    return Step("keep_attempt", {"conversation": conversation, "turn": turn, "attempt": attempt})
 
 
 # -- files and servers --------------------------------------------------------------------------

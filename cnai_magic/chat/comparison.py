@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from ..errors import InputError
 from ..money.cost import Cost, write_sum
+from ..next_steps import Door, keep_attempt
+from ..python_words import PYTHON
 from .answers import write_share
 from .compared_answer import ComparedAnswer
 from .comparison_text import write_as_markdown, write_as_text
@@ -17,6 +19,9 @@ from .judging import Judge, Judgement, JudgeOptions
 from .reply import Reply
 from .turn import Turn
 from .undecided_turn import UndecidedTurn
+
+if TYPE_CHECKING:
+    from .conversation import KernelConversation
 
 __all__ = ["Comparison"]
 
@@ -34,7 +39,7 @@ class Comparison(Sequence[ComparedAnswer]):
     def __init__(
         self,
         answers: Sequence[ComparedAnswer],
-        keep: Callable[[str], Turn],
+        keep: Callable[[str], tuple[KernelConversation, Turn]],
         judge: Judge | None = None,
         turn: UndecidedTurn | None = None,
     ) -> None:
@@ -47,6 +52,12 @@ class Comparison(Sequence[ComparedAnswer]):
         """What came of the judge, and what it cost beside the answers, None without one."""
         self.kept: Reply | None = None
         """The answer that was kept, None before."""
+        self.kept_in: tuple[KernelConversation, Turn] | None = None
+        """The conversation that it joined, and the turn there, None before."""
+        self.when_kept: Callable[[KernelConversation, Turn], None] | None = None
+        """Is called when `keep` has let an answer join the conversation."""
+        self.door: Door = PYTHON
+        """Where the error of a second `keep` is read."""
         self.display_id = ""
         """The name of the output that shows it, "" for none."""
 
@@ -142,11 +153,13 @@ class Comparison(Sequence[ComparedAnswer]):
 
         Raises InputError for another answer, and where one was kept already.
         """
-        if self.kept is not None:
-            raise InputError(
-                "one of these answers is in the conversation already",
-                next_step="choose another one among the attempts of its turn",
-            )
+        conversation, turn = self.choose(answer)
+        if self.when_kept is not None:
+            self.when_kept(conversation, turn)
+        return turn.reply
+
+    def choose(self, answer: int | Reply) -> tuple[KernelConversation, Turn]:
+        """Let an answer join the conversation, as `keep` does, and say nothing; return where it is now."""
         found = [each.reply for each in self._answers if answer in (each.number, each.reply) and each.reply]
         if not found:
             numbers = ", ".join(str(each.number) for each in self._answers if each.reply is not None)
@@ -155,9 +168,27 @@ class Comparison(Sequence[ComparedAnswer]):
             )
         if found[0].failed or not found[0].text:
             raise InputError("an empty answer cannot be kept", next_step="keep another one")
-        self._keep(found[0].id).display_id = self.display_id
+        if self.kept_in is not None:
+            raise self._explain_kept(found[0], *self.kept_in)
+        self.kept_in = self._keep(found[0].id)
+        self.kept_in[1].display_id = self.display_id
         self.kept = found[0]
-        return found[0]
+        return self.kept_in
+
+    def _explain_kept(self, wanted: Reply, conversation: KernelConversation, turn: Turn) -> InputError:
+        """Return the error that an answer was kept already, and how to have the `wanted` one in its place."""
+        numbers = [each.number for each in self._answers if each.reply is self.kept]
+        attempts = [each.number for each in turn.attempts if each.id == wanted.id]
+        can_change = attempts and turn in conversation.turns
+        error = InputError(
+            "one of these answers is in the conversation already",
+            why=f"answer {numbers[0]} was kept",
+            next_step=keep_attempt(conversation.name, conversation.turns.index(turn) + 1, attempts[0])
+            if can_change
+            else "",
+        )
+        error.door = self.door
+        return error
 
     def to_frame(self) -> Any:
         """Return a DataFrame with a row for each answer, of polars or pandas as `Answers.to_frame` has it."""

@@ -70,6 +70,7 @@ CELL = Door(
         "name_conversation": "for example: %cnai_chat new plan",
         "rename_conversation": "%cnai_chat rename {old} {new}",
         "list_turns": "see them with %cnai_chat show",
+        "keep_attempt": "let this one count in {conversation}: %cnai_chat versions {turn} --keep {attempt}",
         "list_attempts": "see them with %cnai_chat versions",
         "read_file": lambda path: f"--from {shlex.quote(path)}",
         "replace_file": "replace it with --force",

@@ -7,24 +7,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from ..chat.order import CellPosition
 from ..chat.system_commands import set_system
 from ..display.final import Transcript
 from ..display.line import Line
-from ..display.outputs import change_output
-from ..display.shown_comparison import ShownComparison
 from ..display.tables import build_conversations_table
-from ..display.versions import Versions
 from ..errors import InputError
 from ..nearest import suggest_name
 from ..notebook.record import format_time
 from ..redaction import hide_keys
 from .arguments import split_words
-from .chat_changes import Command, count_turns, describe_beginning
+from .chat_changes import Command, count_turns, describe_beginning, quote_prompt, show_change
 from .chat_files import export, import_, restore
 from .chat_rating import rate
+from .chat_versions import show_versions
 from .parsers import build_chat_parsers
 
 if TYPE_CHECKING:
@@ -72,10 +69,7 @@ def change_conversations(shell_session: ShellSession, line: str) -> None:
     run = shell_session.cell.run
     find = shell_session.file.find
     shown = run_chat_command(shell_session.session, line, find, position=run.count_command(), asked=run.asked)
-    display_id = uuid4().hex
-    shell_session.show(shown, display_id)
-    run.show(display_id, shown)
-    change_output(shell_session.session, shown)
+    show_change(shell_session, shown)
 
 
 def run_chat_command(
@@ -190,7 +184,7 @@ def _drop(command: Command, rest: str) -> object:
 
 def _taken_out(command: Command, turn: Turn) -> object:
     conversation = command.in_use
-    shown = Line(f"Taken out of {conversation.name!r}: {_quote(turn)}")
+    shown = Line(f"Taken out of {conversation.name!r}: {quote_prompt(turn)}")
     return command.record(shown, "drop", conversation.name, turn_id=turn.id)
 
 
@@ -238,47 +232,6 @@ def _fork(command: Command, arguments: Namespace) -> object:
     )
 
 
-def _show_versions(command: Command, arguments: Namespace) -> object:
-    conversation = command.in_use
-    compared = command.session.comparisons.undecided
-    if compared is not None and compared.replies and arguments.number is None:
-        if arguments.keep is None:
-            return ShownComparison(compared)
-        # From here on they are attempts of a turn.
-        compared.keep(arguments.keep)
-        command.session.comparisons.decide(compared)
-        attempt = command.session.latest_attempt
-        assert attempt is not None, "it was kept"
-        conversation = command.conversations[attempt.conversation]
-        arguments.number, arguments.keep = attempt.turn, attempt.number
-    if not conversation.turns:
-        raise InputError(
-            f"conversation {conversation.name!r} has no turns yet, and so no attempts",
-            next_step="see all conversations with %cnai_chat",
-        )
-    number = len(conversation.turns) if arguments.number is None else arguments.number
-    turn = conversation.turn(number)
-    if arguments.keep is None:
-        go_back = f"go back to attempt K with %cnai_chat versions {number} --keep K"
-        return Versions(turn, number, conversation.name, go_back)
-    attempt = turn.keep(arguments.keep)
-    where = f"Turn {number} of {conversation.name!r} is now attempt {attempt.number}: {_quote(turn)}."
-    changed = None
-    # A cell that runs has lost its former outputs.
-    if turn.display_id and turn.position.cell != command.position.cell:
-        changed = turn.display_id, turn.shown(command.session.settings.save_attempts), conversation.name
-        shown = Line(f"{where} The output of its cell shows it.")
-    else:
-        cell = f"Its cell ({turn.position.cell})" if turn.position.cell else "Its cell"
-        shown = Line(
-            f"{where} {cell} still shows what it did: its output is not of this kernel, or was cleared. "
-            f"See the attempt with %cnai_chat show {number}"
-        )
-    return command.record(
-        shown, "keep", conversation.name, changed=changed, turn_id=turn.id, answer=attempt.id
-    )
-
-
 _SIMPLE: dict[str, Callable[[Command, str], object]] = {
     "list": _list,
     "show": _show,
@@ -293,7 +246,7 @@ _SIMPLE: dict[str, Callable[[Command, str], object]] = {
 }
 _PARSED: dict[str, Callable[[Command, Namespace], object]] = {
     "fork": _fork,
-    "versions": _show_versions,
+    "versions": show_versions,
     "restore": restore,
     "export": export,
     "import": import_,
@@ -315,10 +268,6 @@ def _read_name(rest: str) -> str:
 def _refuse_rest(command: str, rest: str, next_step: str = "") -> None:
     if rest:
         raise InputError(f"%cnai_chat {command} takes nothing after it", why=rest[:60], next_step=next_step)
-
-
-def _quote(turn: Turn) -> str:
-    return repr(turn.reply.prompt.strip()[:80])
 
 
 def _read_number(text: str) -> int:

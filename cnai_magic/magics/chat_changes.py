@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from ..display.line import Recorded
+from ..display.outputs import change_output
 from ..notebook.record import build_event_metadata
 
 if TYPE_CHECKING:
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
     from ..chat.conversation import KernelConversation
     from ..chat.conversations import Conversations
     from ..chat.order import CellPosition
+    from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
+    from .shell_session import ShellSession
 
-__all__ = ["Command", "count_turns", "describe_beginning"]
+__all__ = ["Command", "count_turns", "describe_beginning", "quote_prompt", "show_change"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,19 @@ class Command:
         record = build_event_metadata(kind, conversation, time=time, **facts)
         self.session.cells.change(self.position.cell)
         return Recorded(shown, record, changed)
+
+
+def show_change(shell_session: ShellSession, shown: object) -> None:
+    """Show what comes of a command, and bring what it put in force into the output of its cell."""
+    display_id = uuid4().hex
+    shell_session.show(shown, display_id)
+    shell_session.cell.run.show(display_id, shown)
+    change_output(shell_session.session, shown)
+
+
+def quote_prompt(turn: Turn) -> str:
+    """Return the beginning of a turn's prompt, in quotes."""
+    return repr(turn.reply.prompt.strip()[:80])
 
 
 def describe_beginning(conversation: KernelConversation) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 
 from ..api.interrupts import defer_interrupts
 from ..api.parameters import BY_NAME, ParameterValue
@@ -14,6 +15,8 @@ from ..languages import say
 from ..nearest import suggest_name
 from ..session.batches.compare import Ways
 from ..session.question import Options
+from .cell_words import CELL
+from .chat_versions import show_kept
 from .expectations import check_answers, fail_below, read_expectation
 from .judge_option import judge_answers, read_judge
 from .prompt_names import collect_names
@@ -37,7 +40,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
     session, run = shell_session.session, shell_session.cell.run
     position = run.ask()
     view = choose_columns_view(shell_session.shell, shell_session.settings.display)
-    before = session.comparisons.undecided
+    before = session.comparisons.latest
     try:
         comparison = session.compare(
             prompt, chosen, ways, parallel=arguments.parallel, position=position, view=view
@@ -49,12 +52,13 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
         judge_answers(check_answers(comparison, expected), judge, view.show)
     finally:  # what was paid for is there also after an interrupt, and where the check fails
         with defer_interrupts():
-            came = session.comparisons.undecided
+            came = session.comparisons.latest
             if came is not None and came is not before:
                 for name in filter(None, ("_cnai", arguments.out)):
                     shell_session.shell.user_ns[name] = came
                 shown = ShownComparison(came)
                 view.end(shown)
+                came.when_kept, came.door = partial(show_kept, shell_session), CELL
                 came.display_id = view.display_id
                 run.show(view.display_id, shown)
     if comparison.replies:

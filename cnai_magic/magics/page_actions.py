@@ -56,14 +56,7 @@ def _keep_compared(shell_session: ShellSession, request: Mapping[str, Any]) -> N
             "the answers that this cell shows are unknown here, or one of them is kept",
             next_step="run the cell, or have the notebook's conversations again with %cnai_chat restore",
         )
-    compared.keep(number)
-    session.comparisons.decide(compared)
-    attempt = session.latest_attempt
-    assert attempt is not None, "it was kept"
-    conversation = session.conversations[attempt.conversation]
-    _show_again(
-        shell_session, conversation, next(each for each in conversation.turns if each.id == attempt.turn_id)
-    )
+    _show_again(shell_session, *compared.choose(number))
 
 
 def _use_model(shell_session: ShellSession, request: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from ..api.parameters import check_parameters, dump_parameters
 from ..chat.compared_answer import ComparedAnswer
 from ..chat.comparison import Comparison
+from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.order import CellPosition
 from ..chat.turn import Turn
@@ -47,7 +48,7 @@ class SavedComparison:
     turn: UndecidedTurn
     answers: tuple[ComparedAnswer, ...]
 
-    def build(self, keep: Callable[[str], Turn]) -> Comparison:
+    def build(self, keep: Callable[[str], tuple[KernelConversation, Turn]]) -> Comparison:
         """Return it as it was when it was shown; `keep` lets one answer join the conversation."""
         return Comparison(self.answers, keep, turn=self.turn)
 

@@ -43,6 +43,7 @@ __all__ = [
     "read_attempt",
     "read_event",
     "read_kept",
+    "read_kept_turn",
     "read_rating",
     "read_standing",
 ]
@@ -159,14 +160,15 @@ def read_kept(
     found: list[KeptTurn | InputError] = []
     for each in turns[:_MOST_KEPT]:
         try:
-            found.append(_read_kept_turn(read_mapping(each)))
+            found.append(read_kept_turn(read_mapping(each)))
         except InputError as error:
             found.append(error)
     sound = [each for each in changes[:_MOST_KEPT] if isinstance(each, Mapping)]
     return read_time(kept), found, sound, read_mapping(kept["state"]) if "state" in kept else None
 
 
-def _read_kept_turn(about: Mapping[str, Any]) -> KeptTurn:
+def read_kept_turn(about: Mapping[str, Any]) -> KeptTurn:
+    """Return a turn that an output keeps beside what it shows; InputError where it is not sound."""
     attempt = read_attempt(about, about.get("text"), _read_others(about))
     return KeptTurn(attempt, read_standing(about, attempt), read_flag(about, "retired"))
 

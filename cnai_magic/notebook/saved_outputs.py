@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,10 +24,11 @@ from .read_record import (
     read_answer,
     read_event,
     read_kept,
+    read_kept_turn,
     read_standing,
 )
 from .saved_state import SavedState, read_state
-from .untrusted import may_be_saved
+from .untrusted import may_be_saved, read_mapping
 
 __all__ = ["SavedCell", "SavedChange", "SavedOutputs", "SavedTurn", "list_all_attempts", "read_answers"]
 
@@ -110,6 +111,8 @@ class SavedOutputs:
         self.comparisons: list[SavedComparison] = []
         self.system_cells: dict[datetime, str] = {}
         self._ratings: dict[str, Rating | None] = {}
+        # Turns that the outputs of commands hold, and when; their own cells may show what they did before.
+        self._kept: list[tuple[datetime, KeptTurn]] = []
         # What was left out, in words with a place for how many, and why; each time, the number of its cell.
         self._left_out: dict[tuple[str, str], list[int]] = defaultdict(list)
         used: set[str] = set()
@@ -132,6 +135,7 @@ class SavedOutputs:
             for event in list(self.changes)[changes:] if times else ():
                 if event.time <= max(times):
                     del self.changes[event]
+        self._save_kept({each.id for each in cells})
         for name in self._ratings.keys() & self.answers.keys():
             self.answers[name] = replace(self.answers[name], rating=self._ratings[name])
 
@@ -198,6 +202,22 @@ class SavedOutputs:
             self._rate(event.answer, event.rating)
         elif event.kind != "kept":
             self.changes.setdefault(event, SavedChange(event, cell))
+        if event.kind == "keep" and "kept_turn" in about:
+            self._kept.append((event.time, read_kept_turn(read_mapping(about["kept_turn"]))))
+
+    def _save_kept(self, cells: Collection[str | None]) -> None:
+        """Add the turns that commands kept, each in the cell that asked it, if that is there."""
+        own = {
+            attempt.id: each.turn.position.cell for each in self.comparisons for attempt in each.turn.attempts
+        }
+        for time, turn in self._kept:
+            cell: str | None = turn.attempt.cell
+            if cell not in cells:
+                cell = own.get(turn.attempt.id)
+            if cell is None and self.keeps_ids and turn.attempt.cell:
+                self._charge(list_all_attempts(turn.attempt))  # its cell was deleted
+            else:
+                self._save(cell, time, turn)
 
     def _answer(self, about: Mapping[str, Any], data: Mapping[str, Any], number: int) -> Attempt:
         """Read an answer, without its other attempts where these alone are not sound."""

@@ -10,6 +10,7 @@ from .recorder import Recorder
 
 if TYPE_CHECKING:
     from ..chat.comparison import Comparison
+    from ..chat.turn import Turn
     from ..chat.undecided_turn import UndecidedTurn
     from ..notebook.comparison_record import SavedComparison
 
@@ -17,18 +18,27 @@ __all__ = ["Comparisons"]
 
 
 class Comparisons:
-    """Finds comparisons by their IDs; `undecided` is that of the latest question, None where one is kept."""
+    """Finds comparisons by their IDs; `latest` is that of the latest question, None for another question."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self.undecided: Comparison | None = None
+        self.latest: Comparison | None = None
         self._recorder = recorder
         self._by_id: dict[str, Comparison] = {}
 
     def add(self, comparison: Comparison) -> None:
         """Add the latest one."""
-        self.undecided = comparison
+        self.latest = comparison
         if comparison.turn is not None:
             self._by_id[comparison.turn.id] = comparison
+
+    @property
+    def undecided(self) -> Comparison | None:
+        """That of the latest question, None where one of its answers is kept."""
+        return self.latest if self.latest is not None and self.latest.kept is None else None
+
+    def holds(self, turn: Turn) -> bool:
+        """Tell whether the answer of a turn was one of several that were compared in this kernel."""
+        return any(each.kept_in is not None and each.kept_in[1] is turn for each in self._by_id.values())
 
     def find(self, name: str) -> Comparison | None:
         """Return the comparison of an ID, None where there is none, or one of its answers is kept."""
@@ -45,16 +55,11 @@ class Comparisons:
                 found.append(replace(each.turn, attempts=tuple(attempts)))
         return found
 
-    def decide(self, comparison: Comparison) -> None:
-        """Note that one of its answers was kept."""
-        if self.undecided is comparison:
-            self.undecided = None
-
     def restore(self, saved: SavedComparison, *, latest: bool) -> None:
         """Add one that a notebook holds, unless it is known; `latest`: no other question came after it."""
         if saved.turn.id in self._by_id:
             return
-        before = self.undecided
+        before = self.latest
         self.add(saved.build(partial(self._recorder.keep, saved.turn)))
         if not latest or before is not None:
-            self.undecided = before
+            self.latest = before

@@ -103,7 +103,7 @@ class KernelSession:
         """
         refuse_where_replayed(self.settings.replay, "none is saved for this question")
         endpoint = self.resolve_endpoint()
-        self.comparisons.undecided = None
+        self.comparisons.latest = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
         require_confirmation(self.settings.confirm_above, [question])
         self._announce(endpoint)

@@ -70,8 +70,8 @@ class Recorder:
         options, name = question.options, question.conversation.name
         return UndecidedTurn(name, question.position, tuple(attempts), begins=options.new)
 
-    def keep(self, undecided: UndecidedTurn, kept: str) -> Turn:
-        """Record answers as attempts of one turn, with the one of this ID in force; return the turn."""
+    def keep(self, undecided: UndecidedTurn, kept: str) -> tuple[KernelConversation, Turn]:
+        """Record answers as attempts of one turn, with the one of this ID in force; return where it is."""
         name, position = undecided.conversation, undecided.position
         with self.lock.current:
             conversation = self._conversations.find(name)
@@ -90,7 +90,7 @@ class Recorder:
             self._conversations.meet(turn.id)
             turn.keep(next(each.number for each in turn.attempts if each.id == kept))
             self.latest = turn.shown(self._settings.save_attempts)
-        return turn
+        return conversation, turn
 
     def _build_attempt(self, question: Question, reply: Reply) -> Attempt:
         return Attempt(

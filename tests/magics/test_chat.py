@@ -300,12 +300,10 @@ def test_versions_shows_the_attempts_and_keeps_one(session: KernelSession) -> No
     assert shown.endswith("go back to attempt K with %cnai_chat versions 2 --keep K")
     kept = run_chat_command(session, "versions 2 --keep 1", lambda: None)
     assert "is now attempt 1: 'second'" in repr(kept)
-    assert record(kept) == {
-        "event": "keep",
-        "conversation": "main",
-        "turn_id": turn.id,
-        "answer": first.id,
-    }
+    left = record(kept)
+    held = left.pop("kept_turn")
+    assert (held["text"], [each["id"] for each in held["others"]]) == (first.reply.text, ["better"])
+    assert left == {"event": "keep", "conversation": "main", "turn_id": turn.id, "answer": first.id}
     assert prompts(session) == ["first", "second", "third"]
     with pytest.raises(InputError) as caught:
         run_chat_command(session, "versions 2 --keep 3", lambda: None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnai_magic.notebook.page_facts import PAGE_TYPE
-from tests.kernels import Kernel, running_kernel, saved_as
+from tests.kernels import Kernel, Ran, running_kernel, saved_as
 from tests.magics.test_extension import renew
 
 
@@ -183,3 +183,42 @@ def test_answers_of_which_none_is_kept_are_in_the_table_of_all_attempts(kernel: 
         *(["1", "1", "false", "demo-guide"], ["1", "2", "true", "demo-guide"]),
         *(["", "1", "false", "demo-guide"], ["", "2", "false", "demo-echo"]),
     ]
+
+
+@pytest.mark.parametrize("keep", ["%cnai_chat versions --keep 2", "_ = both.keep(2)"])
+def test_what_was_kept_survives_a_restart_without_the_output_of_its_cell(
+    kernel: Kernel, tmp_path: Path, keep: str
+) -> None:
+    source = "%%cnai --compare demo-echo,demo-guide -o both\nWhat is 2+2?"
+    compared = kernel.run(source, "a")
+    ran = kernel.run(keep, "b")
+    assert "Its cell shows it, unless the page was loaded again since: %cnai_chat show 1" in ran.shown
+    again = kernel.run("both.keep(1)", "c").error
+    assert again[1:] == [
+        "  why: answer 2 was kept",
+        "  next: let this one count in main: %cnai_chat versions 1 --keep 1",
+    ]
+    assert "there are 1, 2" in "\n".join(kernel.run("both.keep(99)", "c").error)
+    assert "Attempt 2 (current)" in kernel.run("%cnai_chat versions", "c").shown
+    # The page was loaded again: the cell of the question has its table, or what a page without it saved.
+    own = ran.of("display_data", "update_display_data")[0]["transient"]["display_id"]
+    ran.messages = [
+        each for each in ran.messages if each["content"].get("transient", {}).get("display_id") == own
+    ]
+    path, facts = tmp_path / "saved.ipynb", "[(turn.reply.model, len(turn.attempts), turn.position.cell)"
+    for above in (compared, Ran()):
+        saved_as(path, ("a", source, above), ("b", keep, ran))
+        renew(kernel)
+        restored = kernel.run(f"%cnai_chat restore --from {path}", "d")
+        assert "1 turn with 2 answers" in restored.shown
+        assert "no answer is kept yet" not in restored.shown
+        found = kernel.value(f"{facts} for turn in session.conversations.in_use.turns]")
+        assert [tuple(each) for each in found] == [("demo-guide", 2, "a")]
+        assert kernel.value("len(session.book.charges)") == 0
+    # The command runs again in its cell, and another restart follows.
+    ran = kernel.run("%cnai_chat versions 1 --keep 1", "b")
+    assert "Its cell still shows what it did" in ran.shown
+    saved_as(path, ("a", source, compared), ("b", keep, ran))
+    renew(kernel)
+    kernel.run(f"%cnai_chat restore --from {path}", "d")
+    assert kernel.value("[turn.reply.model for turn in session.conversations.in_use.turns]") == ["demo-echo"]
