@@ -82,7 +82,8 @@ class Answers(Sequence[RowAnswer]):
         answers.to_frame()
         answers = answers.retry()
 
-    `kept` counts the rows whose answers were kept from an earlier run, `stopped` is the error for which rows
+    `kept` counts the rows whose answers were kept from an earlier run, `spent` is what this run cost (None:
+    all of `cost`), `stopped` is the error for which rows
     were left out, None where all were asked, `judgement` what came of a judge, None without one.
     """
 
@@ -91,6 +92,7 @@ class Answers(Sequence[RowAnswer]):
         rows: Sequence[RowAnswer],
         *,
         kept: int = 0,
+        spent: Cost | None = None,
         stopped: CnaiError | None = None,
         retry: Callable[[], Answers] | None = None,
         judge: Judge | None = None,
@@ -98,6 +100,7 @@ class Answers(Sequence[RowAnswer]):
     ) -> None:
         self._rows = rows
         self.kept = kept
+        self.spent = spent
         self.stopped = stopped
         self.judgement = judgement
         self._retry = retry
@@ -204,6 +207,7 @@ class Answers(Sequence[RowAnswer]):
         return Answers(
             rows,
             kept=self.kept,
+            spent=self.spent,
             stopped=self.stopped,
             retry=None if again is None else lambda: change(again()),
             judge=self._judge,
@@ -240,13 +244,14 @@ class Answers(Sequence[RowAnswer]):
         """Say in one line what came of the rows, and what it cost."""
         failed = len(self.failed)
         parts = [
-            f"{len(self):,} rows",
+            f"{len(self):,} row{'s' * (len(self) != 1)}",
             f"{len(self) - failed:,} answered",
             f"{failed:,} failed" if failed else "",
             f"{self.kept:,} of them before" if self.kept else "",
             write_share([each.passed for each in self._rows]),
             str(self.usage),
             write_sum((each.cost, each.demo) for each in self._rows),
+            f"{self.spent} in this run" if self.kept and self.spent is not None else "",
             "" if self.judgement is None else self.judgement.summary,
         ]
         return " · ".join(filter(None, parts))

@@ -81,13 +81,13 @@ class Score(NamedTuple):
         return len(set(self.scores)) > 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Judgement:
     """What came of a judge: its `model`, and what it cost beside the answers.
 
     Of its `requests`, `failed` ones had no scores, the first because of `error`. `scored` answers have one,
     and of `differing` it depends on the order in which the answers stand. `demo` tells that it took demo
-    credit.
+    credit. `spent` is what this run cost, where some was judged in an earlier one.
     """
 
     model: str
@@ -98,16 +98,23 @@ class Judgement:
     error: CnaiError | None = None
     scored: int = 0
     differing: int = 0
+    spent: Cost | None = None
 
     @property
     def summary(self) -> str:
         """Say in one line what it cost, and what is to be known of the scores."""
         parts = [f"judge {self.model}: {self.cost.write(demo=self.demo)}"]
+        if self.spent is not None:
+            parts.append(f"{self.spent} in this run")
         if self.differing:
             parts.append(f"{self.differing} of {self.scored} scores depend on the order of the answers")
         if self.error is not None:
-            parts.append(f"{self.failed} of {self.requests} requests of the judge failed: {self.error}")
+            error = "; ".join(filter(None, [self.error.what, self.error.why]))
+            parts.append(f"{self.failed} of {self.requests} requests of the judge failed: {error}")
         return " · ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<Judgement: {self.summary}>"
 
 
 Judge = Callable[[Sequence[str | None], JudgeOptions], tuple[list[Score | None], Judgement]]

@@ -77,7 +77,10 @@ def judge_answers(
     if options is None or not _is_whole(answers):
         return answers
     try:
-        return answers.judge_with(replace(options, show=show))
+        judged = answers.judge_with(replace(options, show=show))
+        if judged.judgement is not None and judged.judgement.error is not None:
+            say(to_one_line(f"failed: {judged.judgement.error}"))
+        return judged
     except CnaiError as error:
         say(to_one_line(f"The judge failed, and the answers are as they came: {error}"))
         return answers

@@ -17,6 +17,7 @@ from ..nearest import suggest_name
 from ..redaction import to_one_line
 from ..session.batches.row_limit import read_max_cost
 from ..session.batches.row_sources import read_rows, render_rows
+from ..session.batches.row_store import RowStore
 from ..session.question import Options
 from .expectations import check_answers, fail_below, read_expectation
 from .judge_option import judge_answers, read_judge
@@ -62,7 +63,7 @@ def ask_over(
     max_cost = read_max_cost(session.spending, arguments.max_cost)
     judge = read_judge(shell_session, arguments, max_cost)
     if arguments.dry_run:
-        _show_dry_run(shell_session, rows, prompts, chosen, arguments.judge)
+        _show_dry_run(shell_session, rows, prompts, chosen, arguments)
         return
     expected = read_expectation(arguments, names)
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
@@ -150,24 +151,35 @@ def _render(
 
 
 def _show_dry_run(
-    shell_session: ShellSession, rows: Sequence[Any], prompts: Sequence[str], chosen: Options, judge: str
+    shell_session: ShellSession,
+    rows: Sequence[Any],
+    prompts: Sequence[str],
+    chosen: Options,
+    arguments: Namespace,
 ) -> None:
-    """Show two prompts, how many there are, and what they would cost without their answers."""
-    plan = shell_session.session.plan_rows(rows, prompts, chosen)
+    """Show two prompts, how many would be sent, and what they would cost without their answers."""
+    session = shell_session.session
+    plan = session.plan_rows(rows, prompts, chosen)
     shown = [
         f"row {number:,}\n{_indent(prompt)}" for number, prompt in enumerate(prompts[:_SHOWN_IN_DRY_RUN], 1)
     ]
-    tokens, cost = plan.estimate()
-    different = len(plan.first)
-    requests = (
-        f"{len(rows):,} rows, {different:,} requests" if different < len(rows) else f"{len(rows):,} rows"
-    )
-    asked = plan.question.request.model
-    money = cost.write(demo=plan.question.demo)
-    sums = f"{requests} · ≈{tokens:,} tokens of prompts · {money} without the answers"
-    judged = f" · {judge} judges each answer" if judge else ""
-    line = f"{asked} · {sums}{judged} · nothing was sent"
-    shell_session.show(Line("\n\n".join([*shown, line])))
+    store = RowStore(session.ledger, session.notify)
+    kept = {} if arguments.fresh else store.read([*plan.first])
+    store.close()
+    missing = [key for key in plan.first if key not in kept]
+    tokens, cost = plan.estimate(missing)
+    of_rows = f"{len(rows):,} row{'s' * (len(rows) != 1)}"
+    requests = f", {len(missing):,} request{'s' * (len(missing) != 1)}" if len(missing) < len(rows) else ""
+    parts = [
+        plan.question.request.model,
+        f"{of_rows}{requests}",
+        f"{len(kept):,} answered before" if kept else "",
+        f"≈{tokens:,} tokens of prompts" if missing else "",
+        f"{cost.write(demo=plan.question.demo)} without the answers" if missing else "",
+        f"{arguments.judge} judges each answer" if arguments.judge else "",
+        "nothing was sent",
+    ]
+    shell_session.show(Line("\n\n".join([*shown, " · ".join(filter(None, parts))])))
 
 
 def _indent(text: str) -> str:

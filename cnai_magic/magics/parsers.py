@@ -217,7 +217,7 @@ def _add_row_options(rows: _ArgumentGroup) -> None:
     rows.add_argument(
         "--max-cost",
         metavar="USD",
-        help="What all rows may cost, or off. Over 200 rows need it, or a budget.",
+        help="What all rows may cost, or off. Over 200 rows that cost money need it, or a budget.",
     )
     rows.add_argument(
         "--fresh", action="store_true", help="Ask again for rows that an earlier run has answered."

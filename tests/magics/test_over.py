@@ -55,6 +55,11 @@ def test_a_cell_that_runs_again_asks_only_what_is_missing(kernel: Kernel) -> Non
     ran = kernel.run("%%cnai --over rows --as n\n{{ n.a }} * 2?", "a")
     assert "5 rows · 5 answered · 4 of them before" in ran.of("update_display_data")[-1]["data"]["text/plain"]
     assert kernel.value("len(session.book.charges)") == before + 1
+    # The sum is that of all answers: what this run cost is said beside it.
+    ran = kernel.run("%%cnai --over rows --as n\n{{ n.a }} * 2?", "a")
+    assert ran.of("display_data")[-1]["data"]["text/plain"].endswith(" · $0 in this run>")
+    ran = kernel.run("%%cnai --over rows --as n --dry-run\n{{ n.a }} * 2?", "a")
+    assert "5 rows, 0 requests · 5 answered before · nothing was sent" in ran.shown
 
 
 def test_a_dry_run_shows_two_rows_and_the_sum(kernel: Kernel) -> None:

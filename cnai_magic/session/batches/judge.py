@@ -98,6 +98,7 @@ def _judge(
         failed[0].error if failed else None,
         len(given),
         sum(score.differs for score in given),
+        replies.spent if replies.kept else None,
     )
 
 

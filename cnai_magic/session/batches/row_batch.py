@@ -96,9 +96,11 @@ class RowBatch:
             with defer_interrupts():
                 self._store.release()
                 self._store.close()
+        rows, keys = self._build_rows(stopped), self._plan.keys
         return Answers(
-            self._build_rows(stopped),
-            kept=sum(key not in asked for key in self._plan.keys),
+            rows,
+            kept=sum(key not in asked for key in keys),
+            spent=sum((row.cost for row, key in zip(rows, keys, strict=True) if key in asked), Cost(0)),
             stopped=stopped,
             retry=lambda: self.run(choose_limit),
         )
