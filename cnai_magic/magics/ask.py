@@ -20,6 +20,7 @@ from .calling_code import collect_variables, uses_result
 from .expansion import expand
 from .hints import check_variable
 from .judge_option import name_rubric
+from .option_conflicts import asks_in_several_ways, check_options
 from .parsers import build_ask_parser
 from .prompts import (
     check_variables,
@@ -50,6 +51,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
 
         print(get_help("cnai", arguments.help))
         return None
+    check_options(arguments)
     saved = find_prompt(shell_session, arguments.template) if arguments.template else None
     chosen = _choose(shell_session, arguments, known, saved)
     if arguments.over:
@@ -72,7 +74,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     if rendered.replaced:
         rendered, chosen = _attach_figures(shell_session, rendered, chosen)
     show_instructions(shell_session, rendered.text, chosen)
-    if _asks_in_several_ways(arguments) and not arguments.dry_run:
+    if asks_in_several_ways(arguments) and not arguments.dry_run:
         from .compare import compare_in_cell
 
         compare_in_cell(shell_session, rendered.text, chosen, arguments)
@@ -82,12 +84,6 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
         return None
     reply = ask_in_cell(shell_session, rendered.text, chosen, arguments.out)
     return reply if cell is None and uses_result(shell_session.shell) else None
-
-
-def _asks_in_several_ways(arguments: Namespace) -> bool:
-    several = arguments.compare or arguments.grid or arguments.times is not None
-    judged = arguments.judge or arguments.rubric
-    return bool(several or judged or arguments.expect is not None or arguments.least is not None)
 
 
 def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Namespace, str]:

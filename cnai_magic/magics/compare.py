@@ -24,14 +24,9 @@ from .shell_session import ShellSession
 
 __all__ = ["compare_in_cell"]
 
-_OTHERS = {"once": "--once", "go_on": "--continue", "code": "--code", "tools": "--tools", "over": "--over"}
-
 
 def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, arguments: Namespace) -> None:
     """Ask in several ways, show the answers as a table, and assign them to `_cnai` and a variable."""
-    for name, option in _OTHERS.items():
-        if getattr(arguments, name, None):
-            raise InputError(f"{option} is of no use where answers are compared")
     ways = _read_ways(arguments, chosen)
     expected = read_expectation(arguments, collect_names(shell_session))
     judge = read_judge(shell_session, arguments)

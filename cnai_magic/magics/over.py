@@ -27,17 +27,6 @@ from .shell_session import ShellSession
 
 __all__ = ["ask_over"]
 
-# Options that have no meaning where many questions are asked outside of any conversation.
-_OTHERS = {
-    "chat": "-c",
-    "new": "--new",
-    "append": "--append",
-    "go_on": "--continue",
-    "code": "--code",
-    "tools": "--tools",
-    "raw": "--raw",
-    "see": "--see",
-}
 _FILES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _SHOWN_IN_DRY_RUN = 2
 
@@ -54,7 +43,6 @@ def ask_over(
     With --dry-run, show what would be sent. Raises the error for which rows were left out, after what came is
     shown and assigned.
     """
-    _refuse_others(arguments)
     shell_session.identify_cell()
     names = collect_names(shell_session)
     rows = read_rows(_find_rows(shell_session, arguments.over, names))
@@ -90,14 +78,6 @@ def ask_over(
     if answers.stopped is not None:
         raise answers.stopped
     fail_below(answers, arguments)
-
-
-def _refuse_others(arguments: Namespace) -> None:
-    for name, option in _OTHERS.items():
-        if getattr(arguments, name, None):
-            raise InputError(
-                f"{option} is of no use with --over", why="rows are asked outside of any conversation"
-            )
 
 
 def _find_rows(shell_session: ShellSession, named: str, names: Mapping[str, Any]) -> object:
