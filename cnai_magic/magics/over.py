@@ -28,6 +28,7 @@ from .shell_session import ShellSession
 __all__ = ["ask_over"]
 
 _FILES = (".csv", ".tsv", ".jsonl", ".ndjson")
+_NAME_ROWS = "name a variable, or a file (.csv, .tsv, .jsonl): --over NAME"
 _SHOWN_IN_DRY_RUN = 2
 
 
@@ -83,22 +84,30 @@ def ask_over(
 def _find_rows(shell_session: ShellSession, named: str, names: Mapping[str, Any]) -> object:
     """Return the rows that an option names: a variable, an expression as in braces, or a file."""
     if named in names:
-        return names[named]
+        return _refuse_text(named, names[named])
     if named.lower().endswith(_FILES):
         return shell_session.folder / named
     expression = parse_expression(named)
     unknown = sorted(expression.names - names.keys()) if expression else []
     if expression is None or unknown or expression.calls:
         near = suggest_name(unknown[0] if unknown else named, list(names))
+        there = f"there is no {unknown[0] if unknown else named} in the notebook"
         raise InputError(
-            f"there is no {unknown[0] if unknown else named} in the notebook",
+            there if unknown or named.isidentifier() else f"--over {named} names no rows",
             why=near,
-            next_step="name a variable, or a file (.csv, .tsv, .jsonl): --over NAME",
+            next_step=_NAME_ROWS,
         )
     try:
-        return expression.evaluate(names)
+        return _refuse_text(named, expression.evaluate(names))
     except ExpressionError as error:
         raise InputError(f"--over {named}: {error.what}", why=error.meant) from error
+
+
+def _refuse_text(named: str, value: object) -> object:
+    """Return a value that may be rows; of text only the name of a file is."""
+    if isinstance(value, str) and not value.lower().endswith(_FILES):
+        raise InputError(f"{named} is a text, not rows", next_step=_NAME_ROWS)
+    return value
 
 
 def _render(

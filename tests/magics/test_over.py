@@ -146,6 +146,8 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
         ("--over rows", "{{ row.c }}", "row 1: {{ row.c }}: there is no item 'c'\n  why: there are 'a', 'b'"),
         ("--over rows --as n", "{{ n.long name }}", "is written {{ n['full text'] }}"),
         ("--over missing.csv", "{{ row }}", "missing.csv"),
+        ("--over []", "{{ row }}", "--over [] names no rows"),
+        ("--over __name__", "{{ row }}", "__name__ is a text, not rows"),
     ],
 )
 def test_what_cannot_be_asked_is_an_error(kernel: Kernel, line: str, body: str, words: str) -> None:

@@ -456,6 +456,19 @@ def test_rows_are_lists_tables_columns_and_files(folder: Path, gateway: FaultyGa
         assert [each.answer for each in session.map(iter(["a"]), "{{ item }}!")] == ["A!"]
 
 
+def test_what_is_missing_is_an_empty_text_and_said_once(folder: Path, gateway: FaultyGateway) -> None:
+    import pandas
+
+    frame = pandas.DataFrame({"word": ["a", None, float("nan"), "b"], "n": [1, 2, 3, 4]})[1:]
+    said: list[str] = []
+    with _session(gateway.base_url, folder, notify=said.append) as session:
+        answers = session.map(frame, "say {{ row.word }} {{ row.n }}.")
+    assert [each.answer for each in answers] == ["SAY  2.", "SAY  3.", "SAY B 4."]
+    assert said == ["{{ row.word }} is empty in 2 of 3 rows, first in row 1"]
+    # Numbers that a selection has left are no column.
+    assert list(answers[0].row) == ["word", "n"]
+
+
 def test_a_table_of_answers_has_the_columns_the_fields_and_what_it_cost(
     folder: Path, server: ScriptedServer
 ) -> None:

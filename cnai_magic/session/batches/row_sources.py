@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...api.interrupts import defer_interrupts
-from ...chat.formatters.table_reading import is_data_frame, read_table
+from ...chat.formatters.table_reading import is_blank, is_data_frame, read_table
 from ...chat.prompts.prompt import render_prompt
 from ...errors import InputError
 from ...next_steps import NextStep
@@ -67,7 +67,10 @@ def _read_frame(frame: Any) -> list[Any]:
         return list(frame.to_list())
     table = read_table(frame)
     assert table is not None, "it is a data frame"
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows(range(table.size))]
+    # A row number that a selection of rows has left is no column: df[df.n > 3].
+    skipped = int(table.labelled and table.types[0].startswith("int") and frame.index.names == [None])
+    columns = table.columns[skipped:]
+    return [dict(zip(columns, row[skipped:], strict=True)) for row in table.rows(range(table.size))]
 
 
 def _read_mapping(found: Mapping[Any, Any]) -> list[Any]:
@@ -122,9 +125,9 @@ def render_rows(
 ) -> Sequence[str]:
     """Return the prompt of each row: the template with its values, or the row itself where there is none.
 
-    In the template `row` and `item` are the row, and so is what `also` names. Of remarks about values, that
-    they are sent in part for example, each is made once, with the number of its first row. Raises InputError,
-    which names the row, for a value that is missing.
+    In the template `row` and `item` are the row, and so is what `also` names. What is None or NaN is an empty
+    text. Of remarks about values, that they are empty or sent in part for example, each is made once, with
+    the number of its first row. Raises InputError, which names the row, for braces without a value.
     """
     if template is None:
         _check_texts(rows)
@@ -137,6 +140,7 @@ def render_rows(
 
     def render() -> Iterator[str]:
         remarks: set[str] = set()
+        blank: dict[str, list[int]] = {}
         for number, row in enumerate(rows, 1):
             values = {**names, **dict.fromkeys(row_names, row)}
             try:
@@ -147,7 +151,16 @@ def render_rows(
                 if (what := remark.partition(":")[0]) not in remarks:
                     remarks.add(what)
                     on_remark(f"row {number:,}: {remark}")
-            yield rendered.text
+            for piece in rendered.replaced:
+                if is_blank(piece.value):
+                    blank.setdefault(piece.source, []).append(number)
+            yield "".join(
+                "" if piece.shown is not None and is_blank(piece.value) else piece.text
+                for piece in rendered.pieces
+            )
+        for source, (first, *others) in blank.items():
+            count = 1 + len(others)
+            on_remark(f"{source} is empty in {count:,} of {len(rows):,} rows, first in row {first:,}")
 
     return RowPrompts(render())
 
