@@ -206,7 +206,13 @@ class Comparison(Sequence[ComparedAnswer]):
         passed = write_share([each.passed for each in self._answers])
         cost = write_sum((reply.cost, reply.demo) for reply in self.replies)
         judged = "" if self.judgement is None else self.judgement.summary
-        parts = [f"{len(self.replies)} answers", f"{failed} failed" if failed else "", passed, cost, judged]
+        parts = [
+            f"{len(self.replies)} answer{'s' * (len(self.replies) != 1)}",
+            f"{failed} failed" if failed else "",
+            passed,
+            cost,
+            judged,
+        ]
         return " · ".join(filter(None, parts))
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +82,21 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered, chosen, arguments.dry_run)
         return None
+    check = _read_check(shell_session, arguments)
     reply = ask_in_cell(shell_session, rendered.text, chosen, arguments.out)
+    check(reply)
     return reply if cell is None and uses_result(shell_session.shell) else None
+
+
+def _read_check(shell_session: ShellSession, arguments: Namespace) -> Callable[[Reply], None]:
+    """Return what holds the answer against --expect; raises InputError for what cannot be expected."""
+    if arguments.expect is None and arguments.least is None:
+        return lambda reply: None
+    from .expectations import check_reply, read_expectation
+    from .prompt_names import collect_names
+
+    expected = read_expectation(arguments, collect_names(shell_session))
+    return lambda reply: check_reply(reply, expected, arguments)
 
 
 def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Namespace, str]:

@@ -1,4 +1,4 @@
-"""What `--expect` and `--pass` do: check the answers of rows and of a comparison."""
+"""What `--expect` and `--pass` do: check an answer, those of rows, and those of a comparison."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from ..chat.answers import Answers
 from ..chat.comparison import Comparison
 from ..chat.expectation import make_expectation
+from ..chat.reply import Reply
 from ..errors import ExpectationError, InputError
+from ..languages import say
 
-__all__ = ["check_answers", "fail_below", "read_expectation"]
+__all__ = ["check_answers", "check_reply", "fail_below", "read_expectation"]
 
 _Checked = TypeVar("_Checked", Answers, Comparison)
 
@@ -44,3 +46,11 @@ def fail_below(answers: Answers | Comparison, arguments: Namespace) -> None:
             f"{answers.share:.0%} of the answers are as expected, and {least:.0%} are wanted",
             why=f"expected: {arguments.expect}",
         )
+
+
+def check_reply(reply: Reply, expected: object, arguments: Namespace) -> None:
+    """Say whether an answer is as expected; raise ExpectationError where it is not and --pass is given."""
+    passed = make_expectation(expected)(reply.text, None)
+    if not passed and arguments.least:
+        raise ExpectationError("the answer is not as expected", why=f"expected: {arguments.expect}")
+    say("as expected" if passed else "not as expected")

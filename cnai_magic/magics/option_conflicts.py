@@ -57,10 +57,9 @@ _ONLY_WITH_ROWS: Mapping[str, _Conflict] = {
 
 
 def asks_in_several_ways(arguments: Namespace) -> bool:
-    """Return whether one question gets several answers, or one that is checked."""
+    """Return whether one question gets several answers, or one that is judged."""
     several = arguments.compare or arguments.grid or arguments.times is not None
-    judged = arguments.judge or arguments.rubric
-    return bool(several or judged or arguments.expect is not None or arguments.least is not None)
+    return bool(several or arguments.judge or arguments.rubric)
 
 
 def check_options(arguments: Namespace) -> None:

@@ -99,7 +99,16 @@ def test_answers_are_held_against_what_is_expected(kernel: Kernel) -> None:
     table = ran.of("display_data", "update_display_data")[-1]["data"]["text/markdown"]
     assert table.startswith("|   | model | passed | tokens |")
     assert "1 of 2 as expected" in table
-    assert not kernel.run("%%cnai --expect 4 --pass 1\nWhat is 2+2?", "a").error
+
+
+def test_one_answer_that_is_expected_is_a_turn_as_any(kernel: Kernel) -> None:
+    ran = kernel.run("%%cnai --expect 4 --pass 1\nWhat is 2+2?", "a")
+    assert not ran.error
+    assert ran.stdout.endswith("as expected\n")
+    assert kernel.value("len(session.conversations.in_use.turns)") == 1
+    ran = kernel.run("%%cnai --expect 5 --pass 1\nWhat is 2+2?", "a")
+    assert ran.error[0] == "ExpectationError: the answer is not as expected"
+    assert kernel.value("_cnai.text") == "2 + 2 = **4**"
 
 
 @pytest.mark.parametrize(
