@@ -190,12 +190,6 @@ class Answers(Sequence[RowAnswer]):
         later = replace(options, fresh=False)
         return self._make(rows, judgement, lambda answers: answers.judge_with(later))
 
-    def use_judge(self, judge: Judge) -> Answers:
-        """Let these answers, and those that a retry brings, be judged in this way; return them."""
-        self._judge, again = judge, self._retry
-        self._retry = None if again is None else lambda: again().use_judge(judge)
-        return self
-
     def _make(
         self,
         rows: Sequence[RowAnswer],

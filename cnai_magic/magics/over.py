@@ -6,15 +6,17 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..api.interrupts import defer_interrupts
 from ..chat.answers import Answers
 from ..chat.prompts.expressions import ExpressionError, parse_expression
 from ..chat.prompts.saved_prompts import SavedPrompt
 from ..display.line import Line
-from ..display.rows import choose_rows_view
+from ..display.rows import RowsView, choose_rows_view
 from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
 from ..redaction import to_one_line
+from ..session.batches.row_batch import RowsInterrupted
 from ..session.batches.row_limit import read_max_cost
 from ..session.batches.row_sources import read_rows, render_rows
 from ..session.batches.row_store import RowStore
@@ -66,19 +68,27 @@ def ask_over(
             fresh=arguments.fresh,
             show=view.show,
         )
-    except KeyboardInterrupt:
-        say("The answers that came are kept: run the cell again, and it asks for what is missing.")
+    except RowsInterrupted as interrupted:
+        with defer_interrupts():
+            _hand_over(shell_session, interrupted.answers, arguments, view)
+        again = _write_retry(arguments)
+        say(f"The answers that came are kept. To ask for the rest, run the cell again, or: {again}")
         raise
     try:
         answers = judge_answers(check_answers(answers, expected), judge, view.show)
     finally:  # what was paid for is there also where the check fails
-        for name in filter(None, ("_cnai", arguments.out)):
-            shell_session.shell.user_ns[name] = answers
-        view.end(answers)
-    _explain_failures(answers, arguments.out)
+        _hand_over(shell_session, answers, arguments, view)
+    _explain_failures(answers, _write_retry(arguments))
     if answers.stopped is not None:
         raise answers.stopped
     fail_below(answers, arguments)
+
+
+def _hand_over(shell_session: ShellSession, answers: Answers, arguments: Namespace, view: RowsView) -> None:
+    """Assign the answers, and show them."""
+    for name in filter(None, ("_cnai", arguments.out)):
+        shell_session.shell.user_ns[name] = answers
+    view.end(answers)
 
 
 def _find_rows(shell_session: ShellSession, named: str, names: Mapping[str, Any]) -> object:
@@ -175,12 +185,17 @@ def _indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-def _explain_failures(answers: Answers, variable: str | None) -> None:
-    """Say why rows failed, each reason once, and how they are asked again."""
+def _write_retry(arguments: Namespace) -> str:
+    """Return the code that asks again for what has no answer."""
+    name = arguments.out or "_cnai"
+    return f"{name} = {name}.retry()"
+
+
+def _explain_failures(answers: Answers, again: str) -> None:
+    """Say why rows failed, each reason once, and how they are asked `again`."""
     failed = [each.error for each in answers.failed if each.error is not answers.stopped]
     reasons = list(dict.fromkeys(str(error) for error in failed))
     for reason in reasons[:3]:
         say(to_one_line(f"failed: {reason}"))
     if failed:
-        again = f"{variable or '_cnai'} = {variable or '_cnai'}.retry()"
         say(f"To ask only for what failed, run the cell again, or: {again}")

@@ -277,7 +277,7 @@ class KernelSession:
             missing, confirm_above = batch.find_missing(), self.settings.confirm_above
             return choose_limit(self.spending, plan, missing, self.budget, most, confirm_above)
 
-        return batch.run(choose).use_judge(partial(judge_rows, self.ask_rows, prompts))
+        return batch.run(choose, partial(judge_rows, self.ask_rows, prompts))
 
     def compare(
         self,

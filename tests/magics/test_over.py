@@ -112,7 +112,7 @@ def test_a_cell_is_a_test_of_a_prompt(kernel: Kernel) -> None:
 
 
 def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
-    cell = "%%cnai demo-echo --over many --parallel 2\nSay {{ item }}"
+    cell = "%%cnai demo-echo --over many --parallel 2 -o said\nSay {{ item }}"
     kernel.run("many = [f'number {n}' for n in range(1500)]")
 
     def interrupt(message: dict[str, Any]) -> None:
@@ -121,7 +121,14 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
 
     ran = kernel.run(cell, "a", meanwhile=interrupt)
     assert ran.error == ["KeyboardInterrupt: the answer was interrupted; what arrived of it is kept"]
-    assert "run the cell again" in ran.stdout
+    assert "To ask for the rest, run the cell again, or: said = said.retry()" in ran.stdout
+    # What came is there: in the variable, and in place of the line that said how far it was.
+    came = ran.of("update_display_data")[-1]["data"]
+    assert "1,500 rows · " in came["text/plain"]
+    assert " left" not in came["text/plain"]
+    errors = kernel.value("[str(each.error) for each in said.failed]")
+    assert 0 < len(errors) < 1500
+    assert set(errors) == {"interrupted before it was answered; ask again"}
     ran = kernel.run(cell, "a")
     assert not ran.error
     end = ran.of("update_display_data")[-1]["data"]["text/plain"]

@@ -14,6 +14,7 @@ from ...api.messages import ChatRequest
 from ...api.token_usage import Usage
 from ...chat.answers import Answers, RowAnswer
 from ...chat.json_answer import JSONProblem, read_json
+from ...chat.judging import Judge
 from ...errors import BudgetError, CnaiError, JSONAnswerError
 from ...money.cost import Cost
 from ...money.spending import Spending
@@ -30,7 +31,18 @@ from .row_store import KeptAnswer, RowStore
 if TYPE_CHECKING:
     from ...api.client import Client
 
-__all__ = ["RowBatch"]
+__all__ = ["RowBatch", "RowsInterrupted"]
+
+
+class RowsInterrupted(Interrupted):
+    """Rows were interrupted: `answers` are those to all rows, with an error where none has come."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__()
+        self.answers = answers
+
+
+RowsInterrupted.__name__ = KeyboardInterrupt.__name__
 
 
 class RowBatch:
@@ -79,31 +91,40 @@ class RowBatch:
         self._found |= self._store.read(missing)
         return [key for key in missing if key not in self._found]
 
-    def run(self, choose_limit: Callable[[], BatchLimit]) -> Answers:
+    def run(self, choose_limit: Callable[[], BatchLimit], judge: Judge) -> Answers:
         """Ask what is missing, and return the answers to all rows.
 
         The limit is chosen anew for a retry: a budget may have been raised since. What another batch asks at
-        the same time, here or in another process, is waited for and not asked again. An interrupt is raised
-        here; the answers that have come by then are kept.
+        the same time, here or in another process, is waited for and not asked again. `judge` is what judges
+        the answers. Raises RowsInterrupted after an interrupt; the answers that have come by then are kept.
         """
         limit = choose_limit()
         self._failed.clear()
         self._progress = Progress(len(self._plan.first), demo=self._plan.question.demo)
         asked: set[bytes] = set()
+
+        def conclude(stopped: CnaiError | None) -> Answers:
+            rows, keys = self._build_rows(stopped), self._plan.keys
+            return Answers(
+                rows,
+                kept=sum(key not in asked for key in keys),
+                spent=sum((row.cost for row, key in zip(rows, keys, strict=True) if key in asked), Cost(0)),
+                stopped=stopped,
+                retry=lambda: self.run(choose_limit, judge),
+                judge=judge,
+            )
+
         try:
             stopped = self._ask_or_wait(limit, asked)
+        except KeyboardInterrupt:
+            with defer_interrupts():
+                interrupted = CnaiError("interrupted before it was answered", next_step="ask again")
+                raise RowsInterrupted(conclude(interrupted)) from None
         finally:
             with defer_interrupts():
                 self._store.release()
                 self._store.close()
-        rows, keys = self._build_rows(stopped), self._plan.keys
-        return Answers(
-            rows,
-            kept=sum(key not in asked for key in keys),
-            spent=sum((row.cost for row, key in zip(rows, keys, strict=True) if key in asked), Cost(0)),
-            stopped=stopped,
-            retry=lambda: self.run(choose_limit),
-        )
+        return conclude(stopped)
 
     def _ask_or_wait(self, limit: BatchLimit, asked: set[bytes]) -> CnaiError | None:
         """Ask what no other batch asks, wait for the rest; return the error for which some was left out."""
