@@ -31,7 +31,7 @@ _ALONE = " is of no use without --over"
         ("--over rows --dry-run json", "--dry-run json" + _ROWS),
         ("--compare a,b --once", "--once" + _WAYS),
         ("--times 2 --continue", "--continue" + _WAYS),
-        ("--expect yes --code", "--code" + _WAYS),
+        ("--times 2 --code", "--code" + _WAYS),
         ("--judge a --tools f", "--tools" + _WAYS),
         ("--compare a,b --as n", "--as" + _ALONE),
         ("--compare a,b --fresh", "--fresh" + _ALONE),
@@ -60,6 +60,7 @@ def test_an_option_that_would_be_ignored_is_refused(line: str, what: str) -> Non
         "--compare a,b --new --parallel 2 --see above --raw --logprobs --expect x --judge a --no-stream -o b",
         "--grid temperature=0,1 -n 7 --dry-run json --append -c plan --confirm -T review",
         "--once --code --dry-run json -o b",
+        "--once --expect yes --pass 1 --code --tools f",
     ],
 )
 def test_options_that_can_stand_together_do(line: str) -> None:
