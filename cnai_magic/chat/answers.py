@@ -10,15 +10,19 @@ from ..api.token_usage import Usage
 from ..errors import CnaiError, InputError
 from ..languages import translate
 from ..money.cost import Cost, write_sum
+from ..redaction import clean
 from .data_frames import make_frame
 from .expectation import make_expectation
-from .json_table import write_line, write_table
+from .json_table import Cell, write_line, write_table
 from .judging import Judge, Judgement, JudgeOptions
+from .markdown import write_cell
 
 __all__ = ["Answers", "RowAnswer", "write_share"]
 
 _OWN = ("answer", "tokens", "cost", "error")
 _SHOWN = 20
+# A longer answer is shown as text, which can be cut.
+_LONGEST_RENDERED = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +144,8 @@ class Answers(Sequence[RowAnswer]):
         """Return the same answers, each with `passed`: whether it is as expected; a failed row is not.
 
         `expected` is a regular expression that is found in the answer, a schema that it fits, or a function
-        of its text, or of its text and the row. Raises InputError for anything else, and what the function
-        raises.
+        of its text, or of its text and the row. Raises InputError for anything else, and
+        ExpectationError where the function raises.
 
             answers.expect(r"^(yes|no)$").share
             answers.expect(lambda answer, row: row["name"] in answer)
@@ -255,13 +259,24 @@ class Answers(Sequence[RowAnswer]):
 
     def _repr_markdown_(self) -> str:
         shown = self._rows[:_SHOWN]
-        rows = [{**each.to_dict(), "cost": each.cost.write(demo=each.demo)} for each in shown]
+        rows = [
+            {**each.to_dict(), "answer": _write_answer(each), "cost": each.cost.write(demo=each.demo)}
+            for each in shown
+        ]
         if all(each.error is None for each in shown):
             for row in rows:
                 del row["error"]
         table = write_table(rows)
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
         return f"{table}{more}\n\n{write_line(translate(self.summary))}"
+
+
+def _write_answer(answered: RowAnswer) -> Cell | str:
+    """Return an answer for a cell of a table: the Markdown of one line, else its text."""
+    text = clean(answered.answer).strip()
+    if answered.data is not None or "\n" in text or len(text) > _LONGEST_RENDERED:
+        return text
+    return Cell(write_cell(text))
 
 
 def write_share(passed: Sequence[bool | None]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import InputError
+from ..errors import ExpectationError, InputError
 from .json_answer import JSONProblem, read_json
 from .schemas import find_schema
 
@@ -70,4 +71,23 @@ def _make_function(expected: Callable[..., object]) -> Expectation:
             each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
         ]
         takes_row = len(needed) > 1
-    return lambda text, row: bool(expected(text, row) if takes_row else expected(text))
+
+    def holds(text: str, row: Any) -> bool:
+        try:
+            return bool(expected(text, row) if takes_row else expected(text))
+        except Exception as error:
+            raise _explain_failure(expected, error) from error
+
+    return holds
+
+
+def _explain_failure(expected: Callable[..., object], error: Exception) -> ExpectationError:
+    """Return the error for a function that raises, with the line of its code."""
+    name = getattr(expected, "__name__", type(expected).__name__)
+    within = list(traceback.walk_tb(error.__traceback__))[1:2]
+    line = f" in line {within[0][1]}" if within else ""
+    return ExpectationError(
+        f"{name} raises {type(error).__name__}{line}",
+        why=str(error),
+        next_step="correct the function; the answers that came are kept",
+    )

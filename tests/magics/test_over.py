@@ -38,7 +38,7 @@ def test_each_row_is_asked_and_the_answers_are_a_table(kernel: Kernel) -> None:
     assert "progress" in first["data"]["text/html"]
     last = others[-1]["data"]
     assert set(last) == {"text/markdown", "text/plain"}
-    assert "| 3 | 4 | 3 + 4 =" in last["text/markdown"]
+    assert "| 3 | 4 | 3 + 4 = **7** |" in last["text/markdown"]
     # Demo credit is no money; where no row failed there is no column for errors.
     assert last["text/markdown"].count("| demo credit ") == 4
     assert " tokens · demo credit $" in last["text/plain"]
