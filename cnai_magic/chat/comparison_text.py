@@ -1,7 +1,8 @@
 """Compared answers as Markdown that stays in a notebook, and as plain text.
 
 A table has the facts, one row for each answer. Answers of one short line stand in it; longer ones follow
-below, folded where there are many. A cell of HTML could not hold their Markdown safely everywhere.
+below, folded where there are many, and so does what a model thought. A cell of HTML could not hold their
+Markdown safely everywhere.
 """
 
 from __future__ import annotations
@@ -30,15 +31,13 @@ _MOST_OPEN = 4
 _LONGEST_SHOWN = 200_000
 # Columns that are left out where they would be empty.
 _OPTIONAL = ("thinking", "first token", "ended", "error")
+_AMOUNTS = ("cost", "first token", "seconds")
 
 
 def write_as_markdown(answers: Sequence[ComparedAnswer], summary: str) -> str:
     """Return the table, the answers that are too long for it, and the summary."""
-    in_table = all(map(_fits_table, answers))
-    parts = [write_table(_list_rows(answers, in_table=in_table))]
-    if not in_table:
-        parts += _write_sections(answers)
-    return "\n\n".join([*parts, write_line(translate(summary))])
+    table = write_table(_list_rows(answers), [translate(name) for name in _AMOUNTS])
+    return "\n\n".join([table, *_write_sections(answers), write_line(translate(summary))])
 
 
 def write_as_text(answers: Sequence[ComparedAnswer], summary: str) -> str:
@@ -61,15 +60,17 @@ def _list_verdicts(answer: ComparedAnswer) -> Iterator[str]:
         yield clean(f"{translate('score')} {_write_score(answer)}: {answer.reason}")
 
 
-def _list_rows(answers: Sequence[ComparedAnswer], *, in_table: bool) -> list[dict[str, Any]]:
+def _list_rows(answers: Sequence[ComparedAnswer]) -> list[dict[str, Any]]:
     """Return the facts of each answer, by translated headings."""
     rows = []
+    in_table = any(each.reply is not None and _fits_table(each) for each in answers)
     for each in answers:
         row, reply = each.to_dict(), each.reply
         row = {"" if name == "number" else name: value for name, value in row.items()}
         text = row.pop("answer")
         if in_table:
-            row = _insert(row, "sample", answer=Cell(write_cell(clean(text or "").strip())))
+            shown = write_cell(clean(text or "").strip()) if _fits_table(each) else translate("(below)")
+            row = _insert(row, "sample", answer=Cell(shown))
         first = row.pop("first_token")
         if row.pop("scores", None):
             row["score"] = _write_score(each)
@@ -102,23 +103,28 @@ def _fits_table(answer: ComparedAnswer) -> bool:
     if answer.reply is None:
         return not answer.partial
     text = answer.reply.text.strip()
-    short = len(text) <= _LONGEST_IN_TABLE and "\n" not in text and not answer.reply.reasoning
-    return short and not _BLOCK.match(text)
+    return len(text) <= _LONGEST_IN_TABLE and "\n" not in text and not _BLOCK.match(text)
 
 
 def _write_sections(answers: Sequence[ComparedAnswer]) -> Iterator[str]:
-    is_open = " open" * (len(answers) <= _MOST_OPEN)
+    is_open = len(answers) <= _MOST_OPEN
     for each in answers:
         text = each.partial if each.reply is None else each.reply.text
-        if not text:
-            continue
         parts = [] if each.reply is None else list(_write_reasoning(each.reply.reasoning))
+        if _fits_table(each) or not text:
+            if parts:
+                yield _fold(_name(each, answers), *parts)
+            continue
         if each.reply is not None and len(text) <= _LONGEST_SHOWN:
             parts.append(each.reply.markdown)
         else:
             parts.append(_write(text))
-        name = escape_markdown(_name(each, answers))
-        yield "\n\n".join([f"<details{is_open}><summary>{name}</summary>", *parts, "</details>"])
+        yield _fold(_name(each, answers), *parts, is_open=is_open)
+
+
+def _fold(name: str, *parts: str, is_open: bool = False) -> str:
+    summary = f"<details{' open' * is_open}><summary>{escape_markdown(name)}</summary>"
+    return "\n\n".join([summary, *parts, "</details>"])
 
 
 def _write_reasoning(reasoning: str) -> Iterator[str]:

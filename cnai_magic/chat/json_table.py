@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..redaction import clean
@@ -35,11 +35,14 @@ def _is_nested(row: Mapping[str, Any]) -> bool:
     return any(isinstance(each, dict | list) for each in row.values())
 
 
-def write_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a table of Markdown, numbers to the right; of a long one, the first rows and a note."""
+def write_table(rows: Sequence[Mapping[str, Any]], amounts: Collection[str] = ()) -> str:
+    """Return rows as a table of Markdown, numbers to the right; of a long one, the first rows and a note.
+
+    `amounts` are columns whose texts are numbers with a unit.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     shown = rows[:_MOST_ROWS]
-    rules = ["---:" if _is_number_column(shown, name) else "---" for name in names]
+    rules = ["---:" if name in amounts or _is_number_column(shown, name) else "---" for name in names]
     cells = [[_write_cell(row.get(name)) for name in names] for row in shown]
     lines = [f"| {' | '.join(line)} |" for line in ([_write_cell(name) for name in names], rules, *cells)]
     if len(rows) > len(shown):

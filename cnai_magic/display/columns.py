@@ -60,7 +60,8 @@ class _ColumnsWidgetView(RowsView):
         widget = self._widget = open_page_widget(header)
         widget.on_msg(self._receive)
         view, _ = widget._repr_mimebundle_() or ({}, {})
-        shown = {**view, "text/plain": translate(f"{len(columns)} answers are coming …")}
+        coming = "1 answer is coming …" if len(columns) == 1 else f"{len(columns)} answers are coming …"
+        shown = {**view, "text/plain": translate(coming)}
         display(shown, raw=True, display_id=self.display_id)  # type: ignore[no-untyped-call]
         address_subshell(widget)
 

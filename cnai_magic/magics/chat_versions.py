@@ -67,6 +67,8 @@ def _record_kept(command: Command, conversation: KernelConversation, turn: Turn)
     if turn.display_id and turn.position.cell != command.position.cell:
         changed = turn.display_id, turn.shown(most), conversation.name
         shown = f"{where} Its cell shows it, unless the page was loaded again since: %cnai_chat show {number}"
+    elif turn.position.cell is None:
+        shown = where
     else:
         shown = (
             f"{where} Its cell still shows what it did: its output is not of this kernel, or was cleared. "

@@ -24,6 +24,8 @@ from .shell_session import ShellSession
 
 __all__ = ["compare_in_cell"]
 
+_HINT = "None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER"
+
 
 def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, arguments: Namespace) -> None:
     """Ask in several ways, show the answers as a table, and assign them to `_cnai` and a variable."""
@@ -56,9 +58,10 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
                 came.when_kept, came.door = partial(show_kept, shell_session), CELL
                 came.display_id = view.display_id
                 run.show(view.display_id, shown)
-    if comparison.replies:
-        say("None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER")
-    elif (error := next((each.error for each in comparison if each.error), None)) is not None:
+                if came.replies:
+                    say(_HINT)
+    error = next((each.error for each in comparison if each.error), None)
+    if not comparison.replies and error is not None:
         raise error
     fail_below(comparison, arguments)
 

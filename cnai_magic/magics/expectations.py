@@ -11,7 +11,8 @@ from ..chat.comparison import Comparison
 from ..chat.expectation import make_expectation
 from ..chat.reply import Reply
 from ..errors import ExpectationError, InputError
-from ..languages import say
+from ..languages import say, translate
+from ..nearest import suggest_name
 
 __all__ = ["check_answers", "check_reply", "fail_below", "read_expectation"]
 
@@ -27,9 +28,14 @@ def read_expectation(arguments: Namespace, names: Mapping[str, Any]) -> object:
         if arguments.least is not None:
             raise InputError("--pass has nothing to count", next_step="say what is right with --expect")
         return None
-    named = names.get(arguments.expect)
-    expected = named if callable(named) or isinstance(named, Mapping) else arguments.expect
+    text, named = arguments.expect, names.get(arguments.expect)
+    is_check = callable(named) or isinstance(named, Mapping)
+    expected = named if is_check else text
     make_expectation(expected)  # before anything is sent
+    if text.isidentifier() and not is_check:
+        near = suggest_name(text, [name for name, value in names.items() if callable(value)])
+        words = f"{text} is taken as a pattern: no function or schema has this name"
+        say("; ".join(map(translate, filter(None, (words, near)))))
     return expected
 
 

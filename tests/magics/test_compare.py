@@ -33,7 +33,9 @@ def test_answers_stand_side_by_side_in_one_output(kernel: Kernel) -> None:
     assert set(last) == {"text/markdown", "text/plain", PAGE_TYPE}
     assert last[PAGE_TYPE]["numbers"] == [1, 2, 3, 4]
     assert last["text/markdown"].count("\n| ") == 5
-    assert "<summary>1 · demo-guide · temperature 0.0</summary>\n\n2 + 2 =" in last["text/markdown"]
+    assert "| 1 | demo-guide | 0.0 | 2 + 2 = **4** |" in last["text/markdown"]
+    assert "| 3 | demo-echo | 0.0 | (below) |" in last["text/markdown"]
+    assert "<details open><summary>3 · demo-echo · temperature 0.0</summary>" in last["text/markdown"]
     assert "4 answers · demo credit $" in last["text/plain"]
     assert "%cnai_chat versions --keep NUMBER" in ran.stdout
     assert kernel.value("[each.model for each in both]") == ["demo-guide"] * 2 + ["demo-echo"] * 2
@@ -97,7 +99,7 @@ def test_answers_are_held_against_what_is_expected(kernel: Kernel) -> None:
     )
     assert ran.error[0] == "ExpectationError: 50% of the answers are as expected, and 90% are wanted"
     table = ran.of("display_data", "update_display_data")[-1]["data"]["text/markdown"]
-    assert table.startswith("|   | model | passed | tokens |")
+    assert table.startswith("|   | model | answer | passed | tokens |")
     assert "1 of 2 as expected" in table
 
 
@@ -109,6 +111,10 @@ def test_one_answer_that_is_expected_is_a_turn_as_any(kernel: Kernel) -> None:
     ran = kernel.run("%%cnai --expect 5 --pass 1\nWhat is 2+2?", "a")
     assert ran.error[0] == "ExpectationError: the answer is not as expected"
     assert kernel.value("_cnai.text") == "2 + 2 = **4**"
+    # A name that is none is a pattern, and that is said.
+    kernel.run("def is_four(text): return True")
+    said = kernel.run("%%cnai --expect is_fuor\nWhat is 2+2?", "a").stdout
+    assert "is_fuor is taken as a pattern: no function or schema has this name; did you mean is_four?" in said
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_compared_answers_are_scored_by_a_saved_rubric(kernel: Kernel) -> None:
     )
     assert not ran.error
     table = ran.of("display_data", "update_display_data")[-1]["data"]["text/markdown"]
-    assert "| model | score | reason | tokens |" in table
+    assert "| model | answer | score | reason | tokens |" in table
     assert " · judge demo-guide: demo credit " in table
     assert kernel.value("[(each.score, each.scores) for each in both]") == [(5, (5, 5)), (1, (1, 1))]
     assert kernel.value("both.replies[0].prompt") == "What is the capital of France?"
