@@ -122,8 +122,9 @@ export class ColumnsView {
     setText(this.count, announceColumns(stores, this.say));
     const left = stores.filter((each) => !each.over).length;
     // Hidden, it would take the keyboard's place away with it.
-    if (left < 2 && document.activeElement === this.stopAll) this.stopAll.blur();
-    this.stopAll.hidden = left < 2;
+    const useless = left === 0 || stores.length === 1;
+    if (useless && document.activeElement === this.stopAll) this.stopAll.blur();
+    this.stopAll.hidden = useless;
   }
 
   private elapsed({ store }: ColumnModel): number {
