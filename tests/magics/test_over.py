@@ -174,7 +174,11 @@ def test_nothing_is_sent_where_answers_are_replayed(kernel: Kernel, options: str
 
 
 def test_what_a_budget_has_stopped_is_asked_by_a_retry_once_it_is_raised(kernel: Kernel) -> None:
-    kernel.run("lands = ['France', 'Peru', 'Kenya']\n%cnai_spend --reset --budget 0.000106")
+    kernel.run("lands = ['France', 'Peru', 'Kenya']")
+    ran = kernel.run("%%cnai --over lands --fresh --max-cost 0.000001\nThe capital of {{ row }}?", "a")
+    assert ran.error[0].startswith("BudgetError: one more answer does not fit what all may cost together")
+    assert "--max-cost" in ran.error[-1]
+    kernel.run("%cnai_spend --reset --budget 0.000106")
     ran = kernel.run(
         "%%cnai --over lands --fresh --parallel 1 -o capitals\nWhat is the capital of {{ row }}?", "a"
     )

@@ -275,6 +275,8 @@ def test_rows_end_at_their_own_limit(folder: Path, gateway: FaultyGateway) -> No
     with _session(gateway.base_url, folder, max_tokens=4) as session:
         answers = session.map(_words(60), TEMPLATE, parallel=8, max_cost=0.0005)
         assert isinstance(answers.stopped, BudgetError)
+        assert "max_cost" in str(answers.stopped)
+        assert "Session(budget" not in str(answers.stopped)
         assert 0 < _nano(session) == gateway.account.charged <= 500_000
         session.ask("The session goes on.")
 

@@ -20,6 +20,7 @@ from ...api.usage import complete_usage
 from ...errors import BudgetError, CnaiError, TruncatedError
 from ...money.budget import Budget, Limits, TokenBudget
 from ...money.spending import Spending
+from ...next_steps import either, limit_cost, set_price
 from ..json_question import JSONModes, JSONQuestion
 from ..received import Received
 from ..sent_request import RequestCharges
@@ -244,7 +245,7 @@ class BatchQuestion:
     async def _try_to_hold(self) -> None:
         limit = self._shared.limit
         if limit.own is not None:
-            self._own = self._allow(limit.own.allow, self._request, Limits(limit.own.kernel, None))
+            self._own = self._hold_own(limit.own)
             self._request = self._own.limit_request(self._request)
         if limit.limits is None:
             return
@@ -257,6 +258,21 @@ class BatchQuestion:
                 limit.own.settle(self._own)
             raise
         self._request = self._held.limit_request(self._request)
+
+    def _hold_own(self, own: Budget) -> TokenBudget:
+        """Hold of what the batch alone may spend."""
+        try:
+            return self._allow(own.allow, self._request, Limits(own.kernel, None))
+        except BudgetError as error:
+            if not error.needed:
+                step = either(set_price(self._request.model), limit_cost())
+                raise BudgetError(error.what, why=error.why, next_step=step) from error
+            raise BudgetError(
+                "one more answer does not fit what all may cost together, so it was not asked for",
+                why=error.why,
+                next_step=limit_cost(),
+                needed=error.needed,
+            ) from error
 
     async def _hold_in_thread(self, allow: Callable[[], TokenBudget]) -> TokenBudget:
         """Hold in a thread; what it holds after a cancel is let go."""

@@ -18,7 +18,7 @@ from ...chat.judging import Judge
 from ...errors import BudgetError, CnaiError, JSONAnswerError
 from ...money.cost import Cost
 from ...money.spending import Spending
-from ...next_steps import raise_budget
+from ...next_steps import Step, either, limit_cost, raise_budget
 from ..json_question import JSONModes
 from .batch import Batch
 from .batch_outcome import Job, Outcome
@@ -76,6 +76,7 @@ class RowBatch:
         self._json_modes = json_modes
         self._explain = explain
         self._show = show
+        self._more: Step = raise_budget()
         self._found: dict[bytes, KeptAnswer] = {}
         self._failed: dict[bytes, tuple[CnaiError, KeptAnswer]] = {}
         self._progress = Progress(len(plan.first), demo=plan.question.demo)
@@ -99,6 +100,8 @@ class RowBatch:
         the answers. Raises RowsInterrupted after an interrupt; the answers that have come by then are kept.
         """
         limit = choose_limit()
+        own = (limit_cost(),) if limit.own else ()
+        self._more = either(*own, *([raise_budget()] if limit.limits else []))
         self._failed.clear()
         self._progress = Progress(len(self._plan.first), demo=self._plan.question.demo)
         asked: set[bytes] = set()
@@ -202,7 +205,7 @@ class RowBatch:
             )
             if error is None and received.finish_reason == "budget":
                 # Kept as an answer, it would stay cut after the budget is raised.
-                error = BudgetError("the budget allows no more of this answer", next_step=raise_budget())
+                error = BudgetError("the budget allows no more of this answer", next_step=self._more)
             if error is None:
                 self._found[key] = answer
                 answered.append((key, answer, received.charges))
