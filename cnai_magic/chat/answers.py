@@ -266,7 +266,7 @@ class Answers(Sequence[RowAnswer]):
         if all(each.error is None for each in shown):
             for row in rows:
                 del row["error"]
-        table = write_table(rows)
+        table = write_table(rows, ["cost"])
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
         return f"{table}{more}\n\n{write_line(translate(self.summary))}"
 

@@ -199,7 +199,8 @@ def _add_row_options(rows: _ArgumentGroup) -> None:
         "--over",
         default="",
         metavar="ROWS",
-        help="Ask of each row: a list, a table, a dict of columns, .csv, .jsonl.",
+        help="Ask of each row: a list, a table, a dict of columns, .csv, .jsonl. "
+        "In the question: {{ row.text }}, {{ row['full text'] }}.",
     )
     rows.add_argument(
         "--as",
