@@ -29,6 +29,7 @@ __all__ = [
     "FUNCTION_NAME",
     "PARAMETERS",
     "SWITCH",
+    "VARIED",
     "Parameter",
     "ParameterValue",
     "check_parameters",
@@ -294,6 +295,9 @@ PARAMETERS: tuple[Parameter, ...] = (
 """Every parameter, in the order in which they are sent and shown."""
 
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
+
+VARIED = tuple(name for name in BY_NAME if name not in ("schema", "tools", "prefix", "extra", "logprobs"))
+"""The parameters that say how is answered, and not what is asked: compared answers may differ in them."""
 """Every parameter by its name in Python."""
 
 

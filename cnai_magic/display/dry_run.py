@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..api.image_data import from_data_url
 from ..api.messages import Message
 from ..api.tokens import estimate_tokens
 from ..chat.prompts.rendered_prompt import Piece, RenderedPrompt
 from ..languages import translate
-from ..money.cost import Cost
+from ..money.cost import Cost, write_sum
 from ..redaction import clean, to_one_line
 from ..session.question import Question
 
-__all__ = ["describe_body", "describe_question"]
+__all__ = ["describe_body", "describe_question", "describe_ways"]
 
 # Of messages before the question, and of what is sent with it, this much is shown.
 _LINES, _CHARACTERS = 6, 600
@@ -32,15 +32,47 @@ def describe_body(question: Question) -> str:
 
 def describe_question(question: Question, rendered: RenderedPrompt) -> str:
     """Return who is asked, each message, what became of braces, what is left out, and the cost."""
+    return _join([_describe_head(question)], question, rendered, _describe_cost(question))
+
+
+def describe_ways(ways: Sequence[tuple[Question, int]], rendered: RenderedPrompt, judge: str) -> str:
+    """Return each way in which a question is asked, with its number of answers; the messages, and the sums.
+
+    The messages are those of the first way. `judge` is the model that judges the answers, "" for none.
+    """
+    heads, tokens, answers = [], 0, 0
+    costs, most = [], []
+    for question, times in ways:
+        usage, cost, _ = question.estimate(0)
+        answers += times
+        tokens += usage.prompt_tokens * times
+        costs += [(cost, question.demo)] * times
+        longest = question.request.max_tokens
+        most += [(question.estimate(longest)[1], question.demo)] * times if longest else []
+        several = translate(f"{times} times") if times > 1 else ""
+        money = _describe_money(question, cost)
+        heads.append(" · ".join(filter(None, [_describe_head(question), several, translate(money)])))
+    facts = [
+        f"{answers} answer{'s' * (answers != 1)}",
+        f"≈{tokens:,} prompt tokens",
+        write_sum(costs),
+        f"at most {write_sum(most)} with the longest answers" if len(most) == answers else "",
+        f"{to_one_line(judge)} judges each answer" if judge else "",
+        "nothing was sent",
+    ]
+    return _join(heads, ways[0][0], rendered, " · ".join(translate(each) for each in facts if each))
+
+
+def _join(heads: list[str], question: Question, rendered: RenderedPrompt, cost: str) -> str:
     sections = [
-        [_describe_head(question)],
+        heads,
         *_describe_history(question),
         *_describe_attachments(question),
         *_describe_end(question),
         _describe_pieces("replaced", rendered.replaced),
         _describe_pieces("sent as text", rendered.kept),
         list(_describe_omitted(question)),
-        [_describe_cost(question)],
+        [cost],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 

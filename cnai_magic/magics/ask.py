@@ -74,10 +74,13 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     if rendered.replaced:
         rendered, chosen = _attach_figures(shell_session, rendered, chosen)
     show_instructions(shell_session, rendered.text, chosen)
-    if asks_in_several_ways(arguments) and not arguments.dry_run:
-        from .compare import compare_in_cell
+    if asks_in_several_ways(arguments):
+        from .compare import compare_in_cell, show_dry_run
 
-        compare_in_cell(shell_session, rendered.text, chosen, arguments)
+        if arguments.dry_run:
+            show_dry_run(shell_session, rendered, chosen, arguments)
+        else:
+            compare_in_cell(shell_session, rendered.text, chosen, arguments)
         return None
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered, chosen, arguments.dry_run)

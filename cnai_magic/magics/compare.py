@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from ..api.interrupts import defer_interrupts
-from ..api.parameters import BY_NAME, ParameterValue
+from ..api.parameters import BY_NAME, VARIED, ParameterValue
+from ..chat.prompts.rendered_prompt import RenderedPrompt
 from ..display.columns import choose_columns_view
+from ..display.dry_run import describe_body, describe_ways
+from ..display.line import Line
 from ..display.shown_comparison import ShownComparison
 from ..errors import InputError
 from ..languages import say
 from ..nearest import suggest_name
-from ..session.batches.compare import Ways
+from ..session.batches.compare import Ways, list_variants
 from ..session.question import Options
 from .cell_words import CELL
 from .chat_versions import show_kept
@@ -22,7 +26,7 @@ from .judge_option import judge_answers, read_judge
 from .prompt_names import collect_names
 from .shell_session import ShellSession
 
-__all__ = ["compare_in_cell"]
+__all__ = ["compare_in_cell", "show_dry_run"]
 
 _HINT = "None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER"
 
@@ -66,6 +70,25 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
     fail_below(comparison, arguments)
 
 
+def show_dry_run(
+    shell_session: ShellSession, rendered: RenderedPrompt, chosen: Options, arguments: Namespace
+) -> None:
+    """Show what would be sent in each way, and what all of it would cost; with json, each body."""
+    variants = list_variants(_read_ways(arguments, chosen))
+    shell_session.identify_cell()
+    shell_session.arrange()
+    position = shell_session.cell.run.position
+    ways = []
+    for variant in variants:
+        asked = replace(chosen, model=variant.model, parameters={**chosen.parameters, **variant.varied})
+        question = shell_session.session.prepare(rendered.text, asked, position=position)
+        ways.append((question, variant.times))
+    if arguments.dry_run == "json":
+        print("\n\n".join(describe_body(question) for question, _ in ways))  # a program may read it
+    else:
+        shell_session.show(Line(describe_ways(ways, rendered, arguments.judge)))
+
+
 def _read_ways(arguments: Namespace, chosen: Options) -> Ways:
     models = [each for each in (arguments.compare or chosen.model).split(",") if each.strip()]
     if arguments.compare and chosen.model:
@@ -74,10 +97,13 @@ def _read_ways(arguments: Namespace, chosen: Options) -> Ways:
     for given in arguments.grid:
         name, sign, values = given.partition("=")
         row = BY_NAME.get(name.strip().replace("-", "_"))
-        if not sign or not values or row is None:
+        if sign and row is None:
+            near = suggest_name(name, list(VARIED))
+            raise InputError(f"{name} cannot be varied", why=near or f"there are {', '.join(VARIED)}")
+        if row is None or not values:
             raise InputError(
                 f"--grid {given} does not say which values a parameter has",
-                why=suggest_name(name, list(BY_NAME)),
+                why=suggest_name(name, list(VARIED)),
                 next_step="write it as --grid temperature=0,0.7",
             )
         grid[row.name] = [row.read(each) for each in values.split(",")]

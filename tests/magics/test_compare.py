@@ -121,6 +121,7 @@ def test_one_answer_that_is_expected_is_a_turn_as_any(kernel: Kernel) -> None:
     ("line", "words"),
     [
         ("--grid temprature=1", "did you mean temperature?"),
+        ("--grid nosuch=1,2", "there are temperature, top_p, "),
         ("--grid temperature", "--grid temperature=0,0.7"),
         ("--grid temperature=hot", "temperature"),
         ("--times 0", "--times"),

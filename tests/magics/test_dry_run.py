@@ -73,6 +73,21 @@ def test_it_says_what_else_is_sent_and_what_is_left_out(kernel: Kernel) -> None:
     )
 
 
+def test_of_a_comparison_it_shows_each_way_and_the_sum(kernel: Kernel) -> None:
+    line = "%%cnai --compare demo-guide,demo-echo --times 2 -n 40 --judge demo-ngram --dry-run"
+    ran = kernel.run(f"{line}\nWhat is 2+2?", "a")
+    heads, question, end = ran.shown.rstrip().split("\n\n")
+    ways = [(each.split(" · ")[0], each.split(" · ")[-2]) for each in heads.split("\n")]
+    assert ways == [("demo-guide", "2 times"), ("demo-echo", "2 times")]
+    assert question.endswith("    What is 2+2?")
+    assert end.startswith("4 answers · ≈24 prompt tokens · demo credit ≈$")
+    assert " · at most demo credit ≈$" in end
+    assert end.endswith(" with the longest answers · demo-ngram judges each answer · nothing was sent")
+    bodies = kernel.run(f"{line} json\nWhat is 2+2?", "a").stdout
+    assert bodies.count('"model": "demo-guide"') == bodies.count('"model": "demo-echo"') == 1
+    assert kernel.value("len(session.book.charges)") == 0
+
+
 @pytest.mark.parametrize("option", ["--dry-run json", "--dry-run=json"])
 def test_json_shows_the_body(kernel: Kernel, option: str) -> None:
     kernel.run("n = 5")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...api.interrupts import defer_interrupts
 from ...api.messages import ChatRequest, Message
-from ...api.parameters import BY_NAME, ParameterValue
+from ...api.parameters import BY_NAME, VARIED, ParameterValue
 from ...chat.compared_answer import ComparedAnswer
 from ...chat.comparison import Comparison
 from ...chat.judging import Judgement, JudgeOptions, Score
@@ -34,12 +34,10 @@ from .row_progress import Progress
 if TYPE_CHECKING:
     from ...api.client import Client
 
-__all__ = ["Ways", "compare"]
+__all__ = ["Variant", "Ways", "compare", "list_variants"]
 
 # More answers than this to one question are refused: they are a mistake.
 _MOST = 100
-# Parameters that say what is asked, and not how.
-_NOT_VARIED = ("schema", "tools", "prefix", "extra", "logprobs")
 # Seconds that a question waits for its price.
 _PRICE_PATIENCE = 10.0
 # What each answer may have at most, tried in turn until all of them fit a budget.
@@ -65,7 +63,7 @@ class Ways(NamedTuple):
     times: int = 1
 
 
-class _Variant(NamedTuple):
+class Variant(NamedTuple):
     """One way to ask: a model, and the parameters in which the ways differ; asked `times` times."""
 
     model: str
@@ -98,7 +96,7 @@ def compare(
     the server before anything is sent, `judge` has answers to messages judged. An interrupt is raised after
     what came is kept.
     """
-    variants = _list_variants(ways)
+    variants = list_variants(ways)
     questions = [build(each.model, each.varied) for each in variants]
     columns = _make_columns(variants, questions, explain)
     require_confirmation(confirm_above, [each.question for each in columns])
@@ -138,7 +136,7 @@ def compare(
 
 
 def _make_columns(
-    variants: Sequence[_Variant],
+    variants: Sequence[Variant],
     questions: Sequence[Question],
     explain: Callable[[CnaiError, ChatRequest], CnaiError],
 ) -> list[Column]:
@@ -172,7 +170,7 @@ def _build_answer(
     return replace(answer, reply=recorder.build_reply(received))
 
 
-def _list_variants(ways: Ways) -> list[_Variant]:
+def list_variants(ways: Ways) -> list[Variant]:
     """Return the ways to ask: each model with each combination of the values of a grid.
 
     Raises InputError for a parameter that is unknown or cannot be varied, and for too many answers.
@@ -181,8 +179,8 @@ def _list_variants(ways: Ways) -> list[_Variant]:
     checked: dict[str, list[ParameterValue]] = {}
     for name, values in grid.items():
         row = BY_NAME.get(name)
-        if row is None or name in _NOT_VARIED:
-            known = ", ".join(each for each in BY_NAME if each not in _NOT_VARIED)
+        if row is None or name not in VARIED:
+            known = ", ".join(VARIED)
             raise InputError(f"{name} cannot be varied", parameter="grid", why=f"there are {known}")
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise InputError(f"the values of {name} are not a list", parameter="grid")
@@ -190,7 +188,7 @@ def _list_variants(ways: Ways) -> list[_Variant]:
     if type(times) is not int or times < 1:
         raise InputError(f"times is {times!r}, not a number of at least 1", parameter="times")
     combinations = [dict(zip(checked, each, strict=True)) for each in product(*checked.values())]
-    variants = [_Variant(model, varied, times) for model in dict.fromkeys(models) for varied in combinations]
+    variants = [Variant(model, varied, times) for model in dict.fromkeys(models) for varied in combinations]
     if len(variants) * times > _MOST:
         raise InputError(
             f"{len(variants) * times} answers to one question are too many",
