@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import shlex
 from argparse import Action
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..api.parameters import VARIED
 from ..api.thinking_control import LEVELS
 from ..chat.prompts.prompt_filters import FILTERS
 from ..chat.rating import RATINGS
@@ -155,12 +156,23 @@ def _complete_value(shell_session: ShellSession, action: Action, fragment: str) 
     if kind == "--image":
         variables = _choose(fragment, _list_variables(shell_session))
         return variables if variables.candidates else _complete_path(fragment)
-    if kind == "--tools":
-        head, _, name = fragment.rpartition(",")
-        found = _choose(name, _list_functions(shell_session))
-        return Completion(fragment, [f"{head},{each}" if head else each for each in found.candidates])
+    if kind in _LISTS:
+        return _complete_list(fragment, _LISTS[kind](shell_session))
+    if kind == "--grid":
+        # Without a space after it: the values follow the sign.
+        return _choose(fragment, () if "=" in fragment else (f"{each}=" for each in VARIED))
+    if kind == "--over":
+        variables = _choose(fragment, _list_variables(shell_session))
+        return variables if variables.candidates else _complete_path(fragment)
     names = _VALUES.get(kind)
     return Completion(fragment, []) if names is None else _choose(fragment, names(shell_session))
+
+
+def _complete_list(fragment: str, known: Iterable[str]) -> Completion:
+    """Complete the last of some names with commas between them; those before it are not offered again."""
+    head, comma, name = fragment.rpartition(",")
+    found = _choose(name, (each for each in known if each not in head.split(",")))
+    return Completion(fragment, [f"{head}{comma}{each}" for each in found.candidates])
 
 
 def _choose(fragment: str, known: Iterable[str]) -> Completion:
@@ -229,6 +241,13 @@ def _list_functions(shell_session: ShellSession) -> list[str]:
     return [name for name in _list_variables(shell_session) if callable(variables.get(name))]
 
 
+def _list_expectations(shell_session: ShellSession) -> list[str]:
+    """Return the names of functions and schemas."""
+    variables = shell_session.shell.user_ns
+    names = [name for name in _list_variables(shell_session) if name not in ("In", "Out", "Err")]
+    return [name for name in names if callable(variables[name]) or isinstance(variables[name], Mapping)]
+
+
 def _list_attributes(value: object) -> list[str]:
     """Return the names that a value has by itself and by its class; no code of its own is run."""
     found = {name for kind in type(value).__mro__ for name in vars(kind)}
@@ -248,4 +267,10 @@ _VALUES: dict[str, Callable[[ShellSession], list[str]]] = {
     "--out": _list_variables,
     "--json": _list_variables,
     "--see": lambda shell_session: ["above"],
+    "--expect": _list_expectations,
+}
+# Options that take several names, with commas between them.
+_LISTS: dict[str, Callable[[ShellSession], list[str]]] = {
+    "--compare": _list_models,
+    "--tools": _list_functions,
 }
