@@ -520,6 +520,7 @@ def test_an_answer_that_does_not_fit_the_schema_is_corrected_or_an_error(
         ([{"full-text": 1}], "{{ row.full-text }}", "write {{ row['full-text'] }}"),
         ("lacks.jsonl", "{{ row.a }}", "line 3 of lacks.jsonl: {{ row.a }}: there is no item 'a'"),
         (["a"], "the same", "would be the same for all"),
+        (["a"], "It costs ${{ item }}.", "{{ item }} stays text: after a dollar"),
         (["a", " "], None, "row 2: there is no question"),
         ([str(number) for number in range(201)], None, "nothing limits what they cost"),
     ],

@@ -22,11 +22,13 @@ def check_template(template: str, row: Any, row_names: Collection[str]) -> None:
 
     `row` is the first row, `row_names` are its names in the template.
     """
-    refers = False
+    refers, stays_text = False, ""
     for brace in find_braces(template):
-        if brace.foreign or brace.escaped:
-            continue
         following = _FOLLOWING.fullmatch(brace.inside)
+        if brace.foreign or brace.escaped:
+            if brace.foreign and following is not None and following[1] in row_names:
+                stays_text = f"{template[brace.start : brace.end]} stays text: {brace.foreign}"
+            continue
         if following is not None and following[1] in row_names:
             _check_column(template[brace.start : brace.end], brace.inside, following, row)
         expression = parse_expression(brace.inside)
@@ -34,6 +36,7 @@ def check_template(template: str, row: Any, row_names: Collection[str]) -> None:
     if not refers:
         raise InputError(
             "the question says nothing of the row, so it would be the same for all",
+            why=stays_text,
             next_step="name it in braces: {{ row }} or {{ row.NAME }}",
         )
 
