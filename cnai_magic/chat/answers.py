@@ -17,7 +17,7 @@ from .json_table import Cell, write_line, write_table
 from .judging import Judge, Judgement, JudgeOptions
 from .markdown import write_cell
 
-__all__ = ["Answers", "RowAnswer", "write_share"]
+__all__ = ["Answers", "RowAnswer", "list_first_rows", "write_share"]
 
 _OWN = ("answer", "tokens", "cost", "error")
 _SHOWN = 20
@@ -258,17 +258,32 @@ class Answers(Sequence[RowAnswer]):
         return f"<Answers: {self.summary}>"
 
     def _repr_markdown_(self) -> str:
-        shown = self._rows[:_SHOWN]
-        rows = [
-            {**each.to_dict(), "answer": _write_answer(each), "cost": each.cost.write(demo=each.demo)}
-            for each in shown
-        ]
-        if all(each.error is None for each in shown):
-            for row in rows:
-                del row["error"]
+        rows = list_first_rows(self)
+        for row, each in zip(rows, self._rows, strict=False):
+            if "answer" in row:
+                row["answer"] = _write_answer(each)
         table = write_table(rows, ["cost"])
         more = f"\n\n… {_SHOWN} of {len(self):,} rows" if len(self) > _SHOWN else ""
         return f"{table}{more}\n\n{write_line(translate(self.summary))}"
+
+
+def list_first_rows(answers: Answers) -> list[dict[str, Any]]:
+    """Return the first rows as a table shows them, the cost in words; see `RowAnswer.to_dict`.
+
+    There is no column for errors where none is, and none for answers of which all fields have one.
+    """
+    shown = answers[:_SHOWN]
+    hidden = set()
+    if all(each.error is None for each in shown):
+        hidden.add("error")
+    if any(each.data for each in shown) and all(_is_in_fields(each) for each in shown):
+        hidden.add("answer")
+    rows = [{**each.to_dict(), "cost": each.cost.write(demo=each.demo)} for each in shown]
+    return [{name: value for name, value in row.items() if name not in hidden} for row in rows]
+
+
+def _is_in_fields(answered: RowAnswer) -> bool:
+    return isinstance(answered.data, Mapping) or not answered.answer
 
 
 def _write_answer(answered: RowAnswer) -> Cell | str:

@@ -9,19 +9,22 @@ from uuid import uuid4
 
 from IPython.display import display
 
-from ..chat.answers import Answers
+from ..chat.answers import Answers, list_first_rows
 from ..languages import translate
-from ..redaction import clean
+from ..redaction import clean, to_one_line
 from ..session.batches.batch_view import BatchView
 from ..session.batches.progress_line import ProgressLine
 from ..session.batches.row_progress import Progress
 from . import is_watched
 from .shown_comparison import ShownComparison
+from .tables import Table
 
 __all__ = ["RowsView", "choose_rows_view"]
 
 # Of a run that nobody watches, this many lines are written.
 _LINES = 4
+# So many characters of a cell are shown in a terminal.
+_LONGEST_CELL = 40
 
 
 class RowsView(BatchView):
@@ -56,8 +59,10 @@ class _TerminalView(RowsView):
 
     def end(self, answers: Answers | ShownComparison) -> None:
         self._line.end()
-        shown = answers.text if isinstance(answers, ShownComparison) else translate(answers.summary)
-        print(clean(shown))
+        if isinstance(answers, ShownComparison):
+            print(clean(answers.text))
+        else:
+            print(_build_table(answers), clean(translate(answers.summary)), sep="\n\n")
 
 
 class _NotebookView(RowsView):
@@ -71,7 +76,7 @@ class _NotebookView(RowsView):
     def show(self, progress: Progress) -> None:
         if self._ended:  # a retry in another cell leaves the table as it is
             return
-        line = clean(translate(progress.write()))
+        line = clean(translate(f"{progress.write()} · interrupt the kernel to stop"))
         over = progress.kept + progress.done + progress.failed
         bar = f'<progress max="{progress.total}" value="{over}"></progress>'
         self._display({"text/html": f"{bar} {escape(line)}", "text/plain": line})
@@ -86,6 +91,21 @@ class _NotebookView(RowsView):
     def _display(self, data: dict[str, Any], about: dict[str, Any] | None = None) -> None:
         display(data, metadata=about, raw=True, display_id=self.display_id, update=self._shown)  # type: ignore[no-untyped-call]
         self._shown = True
+
+
+def _build_table(answers: Answers) -> Table:
+    """Return the first rows as a table of text, in which long texts are cut."""
+    rows = list_first_rows(answers)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [[_write_cell(row.get(name)) for name in names] for row in rows]
+    left = len(answers) - len(rows)
+    note = f"… {len(rows)} of {len(answers):,} rows" if left else ""
+    return Table(names, cells, right=["tokens", "cost"], note=note)
+
+
+def _write_cell(value: object) -> str:
+    text = "" if value is None else to_one_line(str(value))
+    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
 
 def choose_rows_view(shell: Any, setting: str) -> RowsView:

@@ -36,6 +36,7 @@ def test_each_row_is_asked_and_the_answers_are_a_table(kernel: Kernel) -> None:
     assert len({each["transient"]["display_id"] for each in (first, *others)}) == 1
     assert len(ran.of("display_data")) == 1
     assert "progress" in first["data"]["text/html"]
+    assert first["data"]["text/plain"].endswith(" · interrupt the kernel to stop")
     last = others[-1]["data"]
     assert set(last) == {"text/markdown", "text/plain"}
     assert "| 3 | 4 | 3 + 4 = **7** |" in last["text/markdown"]
@@ -46,6 +47,29 @@ def test_each_row_is_asked_and_the_answers_are_a_table(kernel: Kernel) -> None:
     assert "4 rows · 4 answered · " in last["text/markdown"]
     assert kernel.value("len(session.conversations.in_use.turns)") == 0
     assert kernel.value("_cnai is sums")
+
+
+def test_a_terminal_shows_the_first_rows_as_text(kernel: Kernel) -> None:
+    kernel.run("many = [{'n': n} for n in range(21)]\n%config Cnai.display = 'text'")
+    try:
+        ran = kernel.run("%%cnai --over many --fresh\nWhat is {{ row.n }} + 1?", "a")
+    finally:
+        kernel.run("%config Cnai.display = 'auto'")
+    table, end = ran.stdout.rstrip().rsplit("\n\n", 1)
+    assert "\nn   answer         " in table
+    *_, last, note = table.splitlines()
+    assert last.split()[:6] == ["19", "19", "+", "1", "=", "**20**"]
+    assert note == "… 20 of 21 rows"
+    assert end.startswith("21 rows · 21 answered")
+
+
+def test_the_fields_of_an_answer_are_shown_once(kernel: Kernel) -> None:
+    ran = kernel.run(
+        "%%cnai --over rows --fresh --json 'sum int' -o sums\nAdd {{ row.a }} and {{ row.b }}", "a"
+    )
+    heading = ran.of("update_display_data")[-1]["data"]["text/markdown"].splitlines()[0]
+    assert heading == "| a | b | sum | tokens | cost |"
+    assert kernel.value("'answer' in sums[0].to_dict()")
 
 
 def test_a_cell_that_runs_again_asks_only_what_is_missing(kernel: Kernel) -> None:
