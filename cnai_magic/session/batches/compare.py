@@ -49,7 +49,10 @@ _NOTHING_CAME = {
 }
 
 
-_Judged = tuple[list[Score | None], Judgement]
+# Has a model judge answers to messages, None for a missing one: returns a score for each.
+_AskJudge = Callable[
+    [Sequence[Message], Sequence[str | None], JudgeOptions], tuple[list[Score | None], Judgement]
+]
 
 
 class Ways(NamedTuple):
@@ -87,14 +90,13 @@ def compare(
     confirm_above: object,
     announce: Callable[[], None],
     keep: Callable[[Comparison], None],
-    judge: Callable[[Sequence[Message], Sequence[str | None], JudgeOptions], _Judged],
+    judge: _AskJudge,
 ) -> Comparison:
     """Ask a question in several ways at once, `keep` the answers and return them; see KernelSession.compare.
 
     `build` makes the question for a model with some parameters; what all may cost is to be confirmed
-    `confirm_above` so many USD. `announce` says what a person should know of
-    the server before anything is sent, `judge` has answers to messages judged. An interrupt is raised after
-    what came is kept.
+    `confirm_above` so many USD. `announce` says what a person should know of the server before anything is
+    sent. An interrupt is raised after what came is kept.
     """
     variants = list_variants(ways)
     questions = [build(each.model, each.varied) for each in variants]
@@ -104,14 +106,7 @@ def compare(
     outcomes = _Outcomes(columns, view)
 
     def conclude(stopped: CnaiError | None) -> Comparison:
-        answers = [
-            _build_answer(column, outcomes.by_number.get(column.number), stopped, recorder)
-            for column in columns
-        ]
-        first = questions[0]
-        turn = recorder.describe_undecided(first, [each.reply for each in answers if each.reply])
-        judging = partial(judge, first.request.messages)
-        comparison = Comparison(answers, partial(recorder.keep, turn), judging, turn)
+        comparison = _build_comparison(columns, outcomes, stopped, recorder, judge)
         keep(comparison)
         return comparison
 
@@ -133,6 +128,21 @@ def compare(
                 conclude(CnaiError("interrupted before it was asked", next_step="ask again"))
         raise
     return conclude(stopped)
+
+
+def _build_comparison(
+    columns: Sequence[Column],
+    outcomes: _Outcomes,
+    stopped: CnaiError | None,
+    recorder: Recorder,
+    judge: _AskJudge,
+) -> Comparison:
+    answers = [
+        _build_answer(each, outcomes.by_number.get(each.number), stopped, recorder) for each in columns
+    ]
+    first = columns[0].question
+    turn = recorder.describe_undecided(first, [each.reply for each in answers if each.reply])
+    return Comparison(answers, partial(recorder.keep, turn), partial(judge, first.request.messages), turn)
 
 
 def _make_columns(
