@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..api.parameters import ParameterValue
     from ..chat.answers import Answers
     from ..chat.comparison import Comparison
-    from .batches.batch_question import BatchLimit
+    from .batches.batch_question import BatchLimit, Sending
     from .batches.batch_view import BatchView
     from .batches.compare import Ways
     from .batches.row_plan import RowPlan
@@ -262,10 +262,7 @@ class KernelSession:
             RowStore(self.ledger, self.notify),
             self.spending,
             self.servers.get_client(endpoint),
-            parallel=parallel or self.settings.parallel,
-            retries=endpoint.retries,
-            notebook=self.notebook,
-            json_modes=self._json_modes,
+            sending=self._choose_sending(endpoint, parallel),
             explain=lambda error, request: self.servers.explain(error, endpoint, request),
             show=show,
         )
@@ -309,10 +306,8 @@ class KernelSession:
             partial(self.servers.get_client, endpoint),
             self._recorder,
             self.spending,
-            parallel=parallel or self.settings.parallel,
-            retries=endpoint.retries,
+            sending=self._choose_sending(endpoint, parallel),
             budget=self.budget,
-            json_modes=self._json_modes,
             explain=lambda error, request: self.servers.explain(error, endpoint, request),
             view=view,
             confirm_above=self.settings.confirm_above,
@@ -320,6 +315,11 @@ class KernelSession:
             keep=self.comparisons.add,
             judge=partial(judge_comparison, self.ask_rows),
         )
+
+    def _choose_sending(self, endpoint: Endpoint, parallel: int | None) -> Sending:
+        from .batches.batch_question import Sending
+
+        return Sending(parallel or self.settings.parallel, endpoint.retries, self.notebook, self._json_modes)
 
     # -- servers --------------------------------------------------------------------------------
 

@@ -27,10 +27,9 @@ from ...errors import (
     QuotaError,
 )
 from ...money.spending import Spending
-from ..json_question import JSONModes
 from .batch_outbox import Keep, Outbox
 from .batch_outcome import Job
-from .batch_question import BatchLimit, BatchQuestion, Shared
+from .batch_question import BatchLimit, BatchQuestion, Sending, Shared
 from .live_question import LiveQuestion
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ _MOST_UNREACHED = 20
 
 
 class Batch:
-    """Asks the jobs of each of `queues`, of one model each, `parallel` at a time over all.
+    """Asks the jobs of each of `queues`, of one model each, at most `sending.parallel` at a time.
 
     `keep` is called with outcomes as they come, on the loop's thread: see `Outbox`. `stopped` is the error
     for which the rest was not asked. `run` is the work of a thread; `cancel` ends it from any other.
@@ -60,22 +59,16 @@ class Batch:
         queues: Sequence[Iterator[Job]],
         spending: Spending,
         *,
-        parallel: int,
-        retries: int,
+        sending: Sending,
         limit: BatchLimit,
-        notebook: str,
-        json_modes: JSONModes,
         keep: Keep,
     ) -> None:
         self.stopped: CnaiError | None = None
         self._client = client
         self._queues = queues
         self._spending = spending
-        self._parallel = parallel
-        self._retries = retries
+        self._sending = sending
         self._limit = limit
-        self._notebook = notebook
-        self._json_modes = json_modes
         self._keep = keep
         self._unreached = 0
         self._gates: list[Parallelism] = []
@@ -107,20 +100,18 @@ class Batch:
         outbox = Outbox(self._spending, self._keep)
         shared = Shared(
             client=self._client.make_concurrent(),
-            executor=ThreadPoolExecutor(self._parallel, "cnai-batch"),
+            executor=ThreadPoolExecutor(self._sending.parallel, "cnai-batch"),
             outbox=outbox,
             spending=self._spending,
             limit=self._limit,
-            all_gates=asyncio.Semaphore(self._parallel),
-            retries=self._retries,
-            notebook=self._notebook,
-            json_modes=self._json_modes,
+            all_gates=asyncio.Semaphore(self._sending.parallel),
+            sending=self._sending,
         )
         workers = []
         for queue in self._queues:
-            gate = Parallelism(self._parallel)
+            gate = Parallelism(self._sending.parallel)
             self._gates.append(gate)
-            workers += [self._ask_all(queue, shared, gate) for _ in range(self._parallel)]
+            workers += [self._ask_all(queue, shared, gate) for _ in range(self._sending.parallel)]
         self._work = asyncio.gather(*workers)
         if self._cancelled:
             self._work.cancel()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 from uuid import uuid4
 
 from ...api.concurrent_client import ConcurrentClient, Exchange
@@ -27,7 +28,7 @@ from ..sent_request import RequestCharges
 from .batch_outbox import Outbox
 from .batch_outcome import Job, Outcome
 
-__all__ = ["BatchLimit", "BatchQuestion", "Shared"]
+__all__ = ["BatchLimit", "BatchQuestion", "Sending", "Shared"]
 
 # So often a question is sent again that a busy server refuses while it answers others.
 _REFUSED_ALONE = 30
@@ -43,6 +44,18 @@ class BatchLimit:
     own: Budget | None = None
 
 
+class Sending(NamedTuple):
+    """How a batch sends its questions: `parallel` at a time, each again `retries` times after a failure.
+
+    The `notebook` is charged for them; `json_modes` remembers how each server is asked for JSON.
+    """
+
+    parallel: int
+    retries: int
+    notebook: str
+    json_modes: JSONModes
+
+
 @dataclass(eq=False, slots=True)
 class Shared:
     """What the questions of a batch share.
@@ -56,9 +69,7 @@ class Shared:
     spending: Spending
     limit: BatchLimit
     all_gates: asyncio.Semaphore
-    retries: int
-    notebook: str
-    json_modes: JSONModes
+    sending: Sending
     under_way: int = 0
     stopped: CnaiError | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,7 +102,7 @@ class BatchQuestion:
         self._job = job
         self._gate = gate
         question, request = job.question, job.request
-        modes = shared.json_modes
+        modes = shared.sending.json_modes
         self._json = None if request.schema is None else JSONQuestion(request, question.host, modes)
         self._begin()
         if job.held is not None:
@@ -106,7 +117,9 @@ class BatchQuestion:
         self._is_held = False
         self._exchange = Exchange()
         question, name = self._job.question, shared.name_next()
-        self._charges = RequestCharges(question, self._request, shared.spending, shared.notebook, name)
+        self._charges = RequestCharges(
+            question, self._request, shared.spending, shared.sending.notebook, name
+        )
 
     async def ask(self) -> CnaiError | None:
         """Ask, again where that is worth it, until there is an outcome; return its error, if any."""
@@ -182,7 +195,7 @@ class BatchQuestion:
                     # again and again, while others are answered, it is the request.
                     gate.slow_down(began, error)
                     refused, answered = refused + (gate.answered != answered), gate.answered
-                    if not shared.retries or gate.gave_up or refused > _REFUSED_ALONE:
+                    if not shared.sending.retries or gate.gave_up or refused > _REFUSED_ALONE:
                         raise
                     self._note_wait(gate.paused_until - time.monotonic(), error)
                     continue
@@ -207,7 +220,7 @@ class BatchQuestion:
             error.retryable = True
         elif self._exchange.begun:
             return None
-        return choose_wait(tries, error, self._shared.retries)
+        return choose_wait(tries, error, self._shared.sending.retries)
 
     async def _post(self) -> Chunk:
         shared, exchange = self._shared, self._exchange

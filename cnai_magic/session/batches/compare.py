@@ -20,12 +20,11 @@ from ...money.budget import Limits, TokenBudget
 from ...money.spending import Spending
 from ...next_steps import either, raise_budget
 from ..confirmation import require_confirmation
-from ..json_question import JSONModes
 from ..question import Question
 from ..recorder import Recorder
 from .batch import Batch
 from .batch_outcome import Job, Outcome
-from .batch_question import BatchLimit
+from .batch_question import BatchLimit, Sending
 from .batch_run import run_batch
 from .batch_view import BatchView, Column
 from .live_answer import LiveAnswer
@@ -81,10 +80,8 @@ def compare(
     recorder: Recorder,
     spending: Spending,
     *,
-    parallel: int,
-    retries: int,
+    sending: Sending,
     budget: int | None,
-    json_modes: JSONModes,
     explain: Callable[[CnaiError, ChatRequest], CnaiError],
     view: BatchView,
     confirm_above: object,
@@ -116,11 +113,8 @@ def compare(
             client(),
             spending,
             outcomes,
-            parallel=parallel,
-            retries=retries,
+            sending=sending,
             limits=spending.find_limits(budget),
-            notebook=recorder.notebook,
-            json_modes=json_modes,
         )
     except KeyboardInterrupt:
         if outcomes.began:
@@ -242,11 +236,8 @@ def _ask_columns(
     spending: Spending,
     outcomes: _Outcomes,
     *,
-    parallel: int,
-    retries: int,
+    sending: Sending,
     limits: Limits | None,
-    notebook: str,
-    json_modes: JSONModes,
 ) -> CnaiError | None:
     """Ask the question of each column; return the error for which some were left out.
 
@@ -265,11 +256,8 @@ def _ask_columns(
         client,
         [iter(jobs) for jobs in queues.values()],
         spending,
-        parallel=parallel,
-        retries=retries,
+        sending=sending,
         limit=BatchLimit(limits),
-        notebook=notebook,
-        json_modes=json_modes,
         keep=outcomes.keep,
     )
     try:

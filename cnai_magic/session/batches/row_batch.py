@@ -19,10 +19,9 @@ from ...errors import BudgetError, CnaiError, JSONAnswerError
 from ...money.cost import Cost
 from ...money.spending import Spending
 from ...next_steps import Step, either, limit_cost, raise_budget
-from ..json_question import JSONModes
 from .batch import Batch
 from .batch_outcome import Job, Outcome
-from .batch_question import BatchLimit
+from .batch_question import BatchLimit, Sending
 from .batch_run import PACE, run_batch
 from .row_plan import RowPlan
 from .row_progress import Progress
@@ -59,10 +58,7 @@ class RowBatch:
         spending: Spending,
         client: Client,
         *,
-        parallel: int,
-        retries: int,
-        notebook: str,
-        json_modes: JSONModes,
+        sending: Sending,
         explain: Callable[[CnaiError, ChatRequest], CnaiError],
         show: Callable[[Progress], None],
     ) -> None:
@@ -70,10 +66,7 @@ class RowBatch:
         self._store = store
         self._spending = spending
         self._client = client
-        self._parallel = parallel
-        self._retries = retries
-        self._notebook = notebook
-        self._json_modes = json_modes
+        self._sending = sending
         self._explain = explain
         self._show = show
         self._more: Step = raise_budget()
@@ -165,11 +158,8 @@ class RowBatch:
             self._client,
             [self._make_jobs(missing)],
             self._spending,
-            parallel=min(self._parallel, len(missing)),
-            retries=self._retries,
+            sending=self._sending._replace(parallel=min(self._sending.parallel, len(missing))),
             limit=limit,
-            notebook=self._notebook,
-            json_modes=self._json_modes,
             keep=self._keep,
         )
 
