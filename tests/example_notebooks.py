@@ -140,7 +140,7 @@ def comparable(notebook: NotebookNode) -> dict[str, list[Any]]:
     """
     found = {}
     for cell in notebook.cells:
-        outputs = copy.deepcopy(cell.get("outputs", []))
+        outputs = _join_streams(copy.deepcopy(cell.get("outputs", [])))
         if "demo-ngram" in cell.source:
             outputs = [_without_texts(output.metadata) for output in outputs if "metadata" in output]
         if "-i figure" in cell.source:
@@ -150,6 +150,18 @@ def comparable(notebook: NotebookNode) -> dict[str, list[Any]]:
                 output.data = sorted(output.data)
         found[cell["id"]] = [_masked(output) for output in outputs]
     return found
+
+
+def _join_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Return outputs in which what was printed is one text: where a kernel cuts it depends on the time."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.output_type == "stream" and last.get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _without_texts(value: Any) -> Any:
