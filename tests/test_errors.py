@@ -64,6 +64,9 @@ EXAMPLES: dict[str, object] = {
     "limit": 200,
     "own": True,
     "origin": "",
+    "conversation": "plan",
+    "turn": 2,
+    "attempt": 1,
 }
 CONCRETE = [kind for kind in FAMILY if not kind.__subclasses__()]
 

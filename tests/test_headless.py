@@ -62,9 +62,14 @@ def test_papermill_fails_a_notebook_whose_answers_are_not_as_expected(tmp_path: 
     _, test, after = [cell for cell in notebook.cells if cell.cell_type == "code"]
     # What came, and which of it passed, is in the notebook all the same.
     *_, table, error = [each for each in test.outputs if each.output_type != "stream"]
-    assert "| 1 | demo-guide | true |" in table.data["text/markdown"]
-    assert "| 2 | demo-echo | false |" in table.data["text/markdown"]
-    assert "12 * 12 = **144**" in table.data["text/markdown"]
+    rows = [
+        line.split(" | ") for line in table.data["text/markdown"].splitlines() if line[:4] in ("| 1 ", "| 2 ")
+    ]
+    assert [(model, passed) for _, model, _, passed, *_ in rows] == [
+        ("demo-guide", "true"),
+        ("demo-echo", "false"),
+    ]
+    assert "**144**" in rows[0][2]
     assert "1 of 2 as expected" in table.data["text/markdown"]
     assert error.ename == "ExpectationError"
     assert not after.outputs

@@ -74,7 +74,8 @@ def test_rows_and_their_judge_share_what_they_may_cost(kernel: Kernel) -> None:
     assert not ran.error
     table = ran.of("update_display_data")[-1]["data"]["text/plain"]
     assert "2 rows · 2 answered" in table
-    assert "2 of 2 requests of the judge failed: the question does not fit the budget" in table
+    assert "2 of 2 requests of the judge failed" in table
+    assert "$0.00022104 is left" in table
     assert kernel.value("[each.score for each in rows]") == [None, None]
     assert kernel.value("len(session.book.charges)") == 2
     shown = kernel.run("%%cnai --over lands --judge demo-guide\nWhat is the capital of {{ row }}?", "a")

@@ -13,7 +13,7 @@ from cnai_magic.money.budget import TokenBudget
 from cnai_magic.money.price import Price
 from cnai_magic.money.spending import Spending
 from cnai_magic.session.batches.batch_outcome import Job
-from cnai_magic.session.batches.batch_question import BatchLimit, BatchQuestion, Shared
+from cnai_magic.session.batches.batch_question import BatchLimit, BatchQuestion, Sending, Shared
 from cnai_magic.settings import Cnai
 
 
@@ -34,7 +34,13 @@ def test_what_is_held_after_a_cancel_is_let_go() -> None:
 
     async def run(executor: ThreadPoolExecutor) -> None:
         shared = Shared(
-            nothing, executor, nothing, spending, BatchLimit(), asyncio.Semaphore(1), 0, "", nothing
+            nothing,
+            executor,
+            nothing,
+            spending,
+            BatchLimit(),
+            asyncio.Semaphore(1),
+            Sending(1, 0, "", nothing),
         )
         question = BatchQuestion(shared, Job(1, nothing, request), Parallelism(1))
         holding = asyncio.ensure_future(question._hold_in_thread(hold))
