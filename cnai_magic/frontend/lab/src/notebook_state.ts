@@ -59,6 +59,8 @@ export class NotebookState {
   private known = false;
   private asking = false;
   private askAgain = false;
+  // Grows where the kernel is forgotten: what was asked before, and may never be answered, counts no more.
+  private generation = 0;
   // The runs under way after which the kernel is asked, and those that load the magics.
   private readonly concerning = new Set<string>();
   private readonly loading = new Set<string>();
@@ -93,10 +95,10 @@ export class NotebookState {
 
   /** Ask the kernel, if it has the magics; what changed is shown. Returns what it said. */
   async ask(request: object, order?: JSONObject): Promise<Answer | null> {
-    const { kernel } = this;
+    const { kernel, generation } = this;
     if (!kernel || !this.known) return null;
     const answer = await askKernel(kernel, request, order);
-    if (kernel !== this.kernel) return null;
+    if (generation !== this.generation) return null;
     if (answer === null) this.forget();
     else if ("conversation" in answer.content) this.take(answer.content);
     return answer;
@@ -109,13 +111,14 @@ export class NotebookState {
       return;
     }
     this.asking = true;
+    const { generation } = this;
     try {
       do {
         this.askAgain = false;
         await this.ask({ do: "state" }, this.tellOrder());
-      } while (this.askAgain);
+      } while (this.askAgain && generation === this.generation);
     } finally {
-      this.asking = false;
+      if (generation === this.generation) this.asking = false;
     }
   }
 
@@ -155,6 +158,8 @@ export class NotebookState {
   }
 
   private forget(): void {
+    this.generation++;
+    this.asking = this.askAgain = false;
     this.known = false;
     this.concerning.clear();
     this.loading.clear();
