@@ -19,9 +19,9 @@ from ..api.tokens import TokenCount
 from ..chat.answers import Answers
 from ..languages import get_language, translate
 from ..redaction import clean, to_one_line
-from ..session.arriving_reply import ArrivingReply, NewText
 from ..session.batches.batch_view import Column
 from ..session.batches.row_progress import Progress
+from ..session.reply_reader import ArrivingReply, NewText
 from . import is_redirected, is_watched
 from .kernel import address_subshell, find_kernel_id, list_queued
 from .line import Recorded

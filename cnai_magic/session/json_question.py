@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..money.budget import TokenBudget
 from ..next_steps import NextStep, either, raise_budget, raise_limit
-from .received import Received, join_received
+from .sent_request import Received, join_received
 
 __all__ = ["JSONModes", "JSONQuestion"]
 

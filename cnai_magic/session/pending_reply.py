@@ -23,8 +23,7 @@ from ..money.spending import Spending
 from .beginning import Beginning
 from .json_question import JSONModes, JSONQuestion
 from .question import Question
-from .received import Received
-from .sent_request import SentRequest
+from .sent_request import Received, SentRequest
 from .view import Batch, View
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ..money.spending import Spending
 from ..settings import Cnai
 from .forks import ForkSafeLock
 from .question import Question
-from .received import Received
+from .sent_request import Received
 
 __all__ = ["Recorder"]
 

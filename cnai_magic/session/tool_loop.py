@@ -29,7 +29,7 @@ from ..money.budget import TokenBudget
 from .confirmation import require_confirmation
 from .coroutines import run_coroutine
 from .question import Question
-from .received import Received, join_received
+from .sent_request import Received, join_received
 
 __all__ = ["ToolLoop"]
 

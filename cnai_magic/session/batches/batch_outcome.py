@@ -10,7 +10,7 @@ from ...api.messages import ChatRequest
 from ...errors import CnaiError
 from ...money.budget import TokenBudget
 from ..question import Question
-from ..received import Received
+from ..sent_request import Received
 
 if TYPE_CHECKING:
     from .live_answer import LiveAnswer

@@ -23,8 +23,7 @@ from ...money.budget import Budget, Limits, TokenBudget
 from ...money.spending import Spending
 from ...next_steps import either, limit_cost, set_price
 from ..json_question import JSONModes, JSONQuestion
-from ..received import Received
-from ..sent_request import RequestCharges
+from ..sent_request import Received, RequestCharges
 from .batch_outbox import Outbox
 from .batch_outcome import Job, Outcome
 

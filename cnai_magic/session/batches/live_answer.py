@@ -9,8 +9,8 @@ from contextlib import suppress
 from ...api.messages import Chunk
 from ...api.retries import Notice
 from ...errors import CnaiError
-from ..arriving_reply import ArrivingReply
-from ..received import Received
+from ..reply_reader import ArrivingReply
+from ..sent_request import Received
 
 __all__ = ["LiveAnswer"]
 

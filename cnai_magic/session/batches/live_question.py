@@ -16,7 +16,7 @@ from ...api.retries import Notice
 from ...api.stream import Stream
 from ...api.token_usage import Usage
 from ...errors import CnaiError
-from ..received import Received
+from ..sent_request import Received
 from .batch_outcome import Job, Outcome
 from .batch_question import BatchQuestion, Shared
 from .live_answer import LiveAnswer

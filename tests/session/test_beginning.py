@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnai_magic.chat.joined_text import JoinedText
+from cnai_magic.session.beginning import JoinedText
 from tests.properties import random_examples
 
 CASES = [
