@@ -102,7 +102,6 @@ _PURE = {
     "api.vendor_errors",
     "chat",
     "csv_cells",
-    "money.book",
     "money.cost",
     "money.price",
     "notebook.cell_history",

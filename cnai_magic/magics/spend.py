@@ -191,7 +191,7 @@ def describe_balance(session: KernelSession) -> Iterator[str]:
 
 
 def _compare(session: KernelSession, endpoint: Endpoint, who: str, used: int) -> str:
-    since, charged, counted = session.spending.reconciliation.compare(endpoint.host, endpoint.account, used)
+    since, charged, counted = session.book.reconciliation.compare(endpoint.host, endpoint.account, used)
     if not charged and not counted.requests:
         return "From now on that is compared with what this kernel counts."
     when = f"Since {since.astimezone():%H:%M:%S}" if since else "Since its start"

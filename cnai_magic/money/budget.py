@@ -19,9 +19,9 @@ from typing import NamedTuple
 from ..api.messages import ChatRequest
 from ..errors import BudgetError, CnaiError, InputError, LedgerError
 from ..next_steps import Step, change_setting, either, raise_budget, remove_budget, send_less, set_price
-from .book import SpendBook
+from .book import MemoryHolds, SpendBook
 from .cost import Charge, choose_account, format_usd
-from .holds import BudgetStatus, Hold, Holds, MemoryHolds
+from .holds import BudgetStatus, Hold, Holds
 from .model_limits import NOTABLE_OVERRUN, ModelLimits
 from .price import Price, to_nano_usd
 

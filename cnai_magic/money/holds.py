@@ -1,4 +1,4 @@
-"""Amounts of a budget that are held for requests under way: the interface, and an implementation in memory.
+"""Amounts of a budget that are held for requests under way: the interface; see `book` and `sqlite_holds`.
 
 A request holds what it may cost at most before it is sent. When its cost is known the hold is settled: the
 charge takes its place. So requests that run at the same time never spend more than the budget together.
@@ -7,18 +7,14 @@ Each hold has an owner, the process that made it. What a dead owner held is reco
 
 from __future__ import annotations
 
-import os
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
-from uuid import uuid4
 
 from ..errors import BudgetError
-from .book import SpendBook
-from .cost import DEMO, Charge, format_usd
+from .cost import Charge, format_usd
 
-__all__ = ["BudgetStatus", "Hold", "Holds", "MemoryHolds", "explain_over_budget"]
+__all__ = ["BudgetStatus", "Hold", "Holds", "explain_over_budget"]
 
 
 class Hold(NamedTuple):
@@ -94,73 +90,6 @@ class Holds(ABC):
         """Return what may still be held; None where the account has no budget."""
         status = self.read_status(account, patience=patience)
         return None if status is None else status.left
-
-
-class MemoryHolds(Holds):
-    """Holds on one budget of this process, in which its book says what was spent.
-
-    `limit` is the budget, None for none. The holds end with their owner, so there is nothing to recover.
-    """
-
-    def __init__(self, book: SpendBook) -> None:
-        self._book = book
-        self.limit: int | None = None
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget every hold; to be called in a forked child, in which no request is under way."""
-        self._lock = threading.RLock()
-        self._held: dict[Hold, int] = {}
-
-    def hold(self, account: str, nano: int, *, patience: float | None = None) -> Hold | None:
-        """See Holds.hold."""
-        with self._lock:
-            status = self.read_status(account)
-            if status is None:
-                return None
-            if nano > status.left:
-                raise explain_over_budget(nano, status)
-            hold = Hold(uuid4().hex, account, str(os.getpid()))
-            self._held[hold] = nano
-            return hold
-
-    def extend(self, hold: Hold, nano: int, *, patience: float | None = None) -> bool:
-        """See Holds.extend."""
-        with self._lock:
-            status = self.read_status(hold.account)
-            if hold not in self._held or (status is not None and nano > status.left):
-                return False
-            self._held[hold] += nano
-            return True
-
-    def settle(self, hold: Hold | None, charge: Charge, *, patience: float | None = None) -> None:
-        """See Holds.settle."""
-        with self._lock:
-            self._book.add(charge)
-            if hold is not None:
-                self.release(hold)
-
-    def release(self, hold: Hold, *, patience: float | None = None) -> None:
-        """See Holds.release."""
-        with self._lock:
-            self._held.pop(hold, None)
-
-    def read_status(self, account: str, *, patience: float | None = None) -> BudgetStatus | None:
-        """See Holds.status."""
-        with self._lock:
-            if self.limit is None:
-                return None
-            return BudgetStatus(
-                self.limit, self._book.get_total(demo=account == DEMO).nano, self.sum_held(account)
-            )
-
-    def sum_held(self, account: str) -> int:
-        """Return what requests under way hold, whether or not there is a budget now."""
-        with self._lock:
-            return sum(nano for hold, nano in self._held.items() if hold.account == account)
-
-    def recover(self, *, patience: float | None = None) -> None:
-        """Do nothing: these holds have no owner but this process."""
 
 
 def explain_over_budget(nano: int, status: BudgetStatus) -> BudgetError:

@@ -13,18 +13,23 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .charge_record import dump_charge, read_charge, read_count
-from .cost import Charge
+from ..api.token_usage import Usage
+from ..redaction import hide_keys_in
+from .cost import Charge, Cost
 from .owners import get_own_file
 from .price import Price, cost_of
 
-__all__ = ["Journal", "journal_of", "read_journal"]
+__all__ = ["Journal", "dump_charge", "journal_of", "read_charge", "read_count", "read_journal"]
 
 # What is larger was not written by this program.
 _LARGEST = 64 * 1024 * 1024
+# What a charge is noted by.
+_TEXTS = ("model", "conversation", "host", "notebook", "finish_reason", "answered_by")
+_COUNTS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
 
 
 class Journal:
@@ -155,3 +160,57 @@ def _read_price(amounts: list[Any] | None) -> Price | None:
         return None
     prompt, output, cached = amounts
     return Price(read_count(prompt), read_count(output), None if cached is None else read_count(cached))
+
+
+def dump_charge(charge: Charge) -> dict[str, Any]:
+    """Return a charge as what JSON can hold, without keys."""
+    # Written out: it is done twice for each request, and by loops over the names it takes twice as long.
+    usage, cost = charge.usage, charge.cost
+    where_asked = (charge.model, charge.conversation, charge.host, charge.notebook)
+    texts = hide_keys_in((*where_asked, charge.finish_reason, charge.answered_by))
+    model, conversation, host, notebook, finish_reason, answered_by = texts
+    return {
+        "id": charge.id,
+        "time": charge.time.isoformat(),
+        "model": model,
+        "conversation": conversation,
+        "host": host,
+        "notebook": notebook,
+        "finish_reason": finish_reason,
+        "answered_by": answered_by,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "usage_estimated": usage.estimated,
+        "nano": cost.nano,
+        "cost_estimated": cost.estimated,
+        "demo": charge.demo,
+    }
+
+
+def read_charge(record: dict[str, Any]) -> Charge:
+    """Return the charge of a record; raises ValueError, TypeError or KeyError for what is not one."""
+    if not all(isinstance(record[name], str) for name in ("id", *_TEXTS)) or not record["id"]:
+        raise ValueError("not the record of a charge")
+    nano = record["nano"]
+    return Charge(
+        **{name: record[name] for name in _TEXTS},
+        id=record["id"],
+        time=datetime.fromisoformat(record["time"]).astimezone(),
+        usage=_read_usage(record),
+        cost=Cost(None if nano is None else read_count(nano), bool(record["cost_estimated"])),
+        demo=bool(record["demo"]),
+    )
+
+
+def _read_usage(record: dict[str, Any]) -> Usage:
+    prompt, completion, reasoning, cached = (read_count(record[name]) for name in _COUNTS)
+    return Usage(prompt, completion, reasoning, cached, bool(record["usage_estimated"]))
+
+
+def read_count(value: object) -> int:
+    """Return a whole number that SQLite can hold; raises ValueError for anything else."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{value!r} is not a count")
+    return value

@@ -16,8 +16,8 @@ from typing import Any
 
 from ..api.token_usage import Usage
 from ..redaction import hide_keys_in
-from .charge_record import read_count
 from .cost import Charge, Cost
+from .journal import read_count
 
 __all__ = ["dump_charges", "find_answers_path", "find_name", "replace_lost"]
 

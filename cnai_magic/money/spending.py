@@ -29,7 +29,6 @@ from .ledger import Ledger, find_default_path
 from .open_requests import OpenRequests
 from .price import Price
 from .price_lookup import PriceLookup
-from .reconciliation import Reconciliation
 from .settlement_queue import Entry, SettlementQueue
 
 if TYPE_CHECKING:
@@ -64,14 +63,13 @@ class Spending:
         self.book = SpendBook()
         self.budget = Budget(self.book, notify)
         self.journal = OpenRequests()
-        self.reconciliation = Reconciliation()
         self._notify = notify
         self._door = door
         self._ledger: Ledger | None = None
         self._setting: str | None = None
         self._path = Path()
         self._lock = threading.RLock()
-        self._queue = SettlementQueue(self._lock, self._set_price, self._note_written)
+        self._queue = SettlementQueue(self._lock, self.book.replace, self._note_written)
         self._warned = False
         self._day_budget_seen = False
         self._notebooks: dict[tuple[str, bool], Spend] = {}
@@ -210,7 +208,6 @@ class Spending:
             for charges, tokens in settlements:
                 held = self.budget.settle(tokens, charges)
                 for charge in charges:
-                    self.reconciliation.add(charge)
                     self._queue.waiting.append(Entry(charge, held, lookup))
                     held = None
                     if charge.id not in kept:
@@ -249,10 +246,6 @@ class Spending:
             key = (charge.notebook, charge.demo)
             if key in self._notebooks:
                 self._notebooks[key] += Spend.of(charge)
-
-    def _set_price(self, charge: Charge, priced: Charge) -> None:
-        self.book.replace(charge, priced)
-        self.reconciliation.add_price(priced)
 
     def _warn(self, error: LedgerError) -> None:
         if not self._warned:

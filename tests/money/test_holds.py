@@ -11,9 +11,9 @@ import pytest
 
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import BudgetError
-from cnai_magic.money.book import SpendBook
+from cnai_magic.money.book import MemoryHolds, SpendBook
 from cnai_magic.money.cost import DEMO, MONEY, Charge, Cost
-from cnai_magic.money.holds import BudgetStatus, Holds, MemoryHolds
+from cnai_magic.money.holds import BudgetStatus, Holds
 from cnai_magic.money.ledger import Ledger
 
 _IDS = map(str, count())
