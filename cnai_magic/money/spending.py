@@ -26,10 +26,9 @@ from .budget import BRIEF, Budget, Limits, TokenBudget, Waiting, explain_ledger_
 from .cost import Charge, Spend, choose_account
 from .holds import BudgetStatus
 from .ledger import Ledger, find_default_path
-from .open_requests import OpenRequests
+from .pending_charges import Entry, PendingCharges
 from .price import Price
 from .price_lookup import PriceLookup
-from .settlement_queue import Entry, SettlementQueue
 
 if TYPE_CHECKING:
     from ..settings import Cnai
@@ -62,24 +61,21 @@ class Spending:
         self._settings = settings
         self.book = SpendBook()
         self.budget = Budget(self.book, notify)
-        self.journal = OpenRequests()
         self._notify = notify
         self._door = door
         self._ledger: Ledger | None = None
         self._setting: str | None = None
         self._path = Path()
         self._lock = threading.RLock()
-        self._queue = SettlementQueue(self._lock, self.book.replace, self._note_written)
+        self.pending = PendingCharges(self._lock, self.book.replace)
         self._warned = False
         self._day_budget_seen = False
-        self._notebooks: dict[tuple[str, bool], Spend] = {}
         _all.add(self)
 
     def reset_after_fork(self) -> None:
         """Go on in a forked child: no lock is held here, and what is open is its parent's to settle."""
         self._lock = threading.RLock()
-        self._queue.reset_after_fork(self._lock)
-        self.journal.reset_after_fork()
+        self.pending.reset_after_fork(self._lock)
         self.budget.reset_after_fork()
 
     # -- the ledger -----------------------------------------------------------------------------
@@ -97,23 +93,23 @@ class Spending:
                 ledger = None if word in _OFF else Ledger(path)
                 if self._ledger is not None:
                     self._ledger.close()
-                self._ledger = self.journal.ledger = ledger
+                self._ledger = ledger
+                self.pending.use(ledger)
                 self._setting = setting
                 self._path = path.expanduser().absolute() if ledger is not None else Path()
-                self._warned = self._queue.blocked = self._day_budget_seen = False
-                self._notebooks.clear()
+                self._warned = self._day_budget_seen = False
             return self._ledger
 
     def get_ledger_to_read(self) -> Ledger | None:
         """Return the ledger with all that is known, None where no file exists: reading creates none."""
-        if self._queue.waiting:
+        if self.pending.waiting:
             with defer_interrupts():
                 self.write()
         ledger = self.get_ledger()
         try:
             self._path.stat()
         except FileNotFoundError:
-            return ledger if self._queue.waiting else None
+            return ledger if self.pending.waiting else None
         except (OSError, ValueError):
             return ledger  # reading it gives the reason
         return ledger
@@ -153,23 +149,23 @@ class Spending:
         """Hold what a request may cost at most; without limits it may cost anything. See Budget.allow."""
         if limits is None:
             return TokenBudget()
-        self.budget.models.learn(host, request.model, None if self._queue.blocked else self._ledger)
+        self.budget.models.learn(host, request.model, None if self.pending.blocked else self._ledger)
         return self.budget.allow(request, price, limits, host=host, demo=demo, pause=pause)
 
     def _has_day_budget(self) -> bool:
         """Return whether the day has a budget; where the ledger fails, only if one was seen before."""
-        if self._queue.waiting:
+        if self.pending.waiting:
             self.write()
         with self._lock:
             try:
                 ledger = self.get_ledger()
-                patience = 0.0 if self._queue.blocked and not self._day_budget_seen else BRIEF
+                patience = 0.0 if self.pending.blocked and not self._day_budget_seen else BRIEF
                 limit = None if ledger is None else ledger.day.read_limit(patience=patience)
                 self._day_budget_seen = limit is not None
             except LedgerError as error:
                 if self._day_budget_seen and self._settings.ledger == self._setting:
                     raise explain_ledger_failure(error) from error
-                self._queue.blocked = True
+                self.pending.blocked = True
                 self._warn(error)
                 return False
             return self._day_budget_seen
@@ -204,34 +200,32 @@ class Spending:
         The charges with the IDs `kept` outlive this process together with their answers: see `kept_charges`.
         """
         with self._lock:
-            to_note: list[Charge] = []
+            entries: list[Entry] = []
             for charges, tokens in settlements:
                 held = self.budget.settle(tokens, charges)
                 for charge in charges:
-                    self._queue.waiting.append(Entry(charge, held, lookup))
+                    entries.append(Entry(charge, held, lookup))
                     held = None
-                    if charge.id not in kept:
-                        to_note.append(charge)
                 if held is not None:
-                    self._queue.waiting.append(Entry(None, held))
-            self.journal.settle_all(to_note, free)
+                    entries.append(Entry(None, held))
+            self.pending.settle(entries, free, kept)
 
     def finish(self, tokens: TokenBudget) -> None:
         """End what is still held for an answer, which cost nothing more, and write what was settled."""
         held = self.budget.settle(tokens)
         if held is not None:
-            self._queue.waiting.append(Entry(None, held))
+            self.pending.waiting.append(Entry(None, held))
         self.write()
 
     def write(self) -> None:
         """Write what was settled to the ledger; where that fails, warn once, and try again later."""
         try:
             ledger = self.get_ledger()
-            self._queue.write(None if ledger is None else ledger.day)
+            self.pending.write(None if ledger is None else ledger.day)
         except LedgerError as error:
             self._warn(error)
         else:
-            self._warned = self._warned and self._queue.blocked
+            self._warned = self._warned and self.pending.blocked
 
     def note_length(self, host: str, model: str, limit: int, completion_tokens: int) -> None:
         """Remember by how much an answer passed the max_tokens that was sent; say so once."""
@@ -239,13 +233,6 @@ class Spending:
         with suppress(LedgerError):  # it is reported where something is written
             ledger = self.get_ledger()
         self.budget.models.note_length(host, model, limit, completion_tokens, ledger)
-
-    def _note_written(self, charges: Sequence[Charge]) -> None:
-        self.journal.forget([charge.id for charge in charges])
-        for charge in charges:
-            key = (charge.notebook, charge.demo)
-            if key in self._notebooks:
-                self._notebooks[key] += Spend.of(charge)
 
     def _warn(self, error: LedgerError) -> None:
         if not self._warned:
@@ -274,28 +261,5 @@ class Spending:
         ledger = None
         with suppress(LedgerError):  # it is reported where something is written
             ledger = self.get_ledger() if notebook else None
-        if ledger is None:
-            return self.book.get_notebook(demo=demo)
-        self._read_sum(ledger, notebook, demo)
-        with self._lock:
-            key = (notebook, demo)
-            waiting = [entry.charge for entry in self._queue.waiting if entry.charge is not None]
-            of_notebook = [each for each in waiting if (each.notebook, each.demo) == key]
-            if key not in self._notebooks:
-                return self.book.get_notebook(demo=demo)
-            return sum(map(Spend.of, of_notebook), self._notebooks[key])
-
-    def _read_sum(self, ledger: Ledger, notebook: str, demo: bool) -> None:
-        """Read the sum of a notebook, unless that would have to wait: then the last one stays."""
-        try:
-            self._path.stat()
-        except (OSError, ValueError):
-            if not self._queue.waiting:
-                self._notebooks.setdefault((notebook, demo), Spend())
-            return
-        # Not while a charge is on its way from here to there: it would count twice, or not at all.
-        with self._queue.pause_writing() as at_rest, suppress(LedgerError):
-            if at_rest:
-                self._notebooks[notebook, demo] = ledger.read_total(
-                    demo=demo, notebook=notebook, patience=0.0
-                )
+        known = None if ledger is None else self.pending.sum_notebook(notebook, self._path, demo=demo)
+        return self.book.get_notebook(demo=demo) if known is None else known

@@ -112,11 +112,11 @@ class RequestCharges:
 
     def note_post(self, number: int) -> None:
         """Note that the request is about to be sent, for the case that this process dies."""
-        self._spending.journal.open(self.charge_prompt(number), self._question.lookup.price)
+        self._spending.pending.open(self.charge_prompt(number), self._question.lookup.price)
 
     def note_growth(self, number: int, tokens: int) -> None:
         """Note how many tokens of the answer have come."""
-        self._spending.journal.grow(self._name_post(number), tokens, self._question.lookup.price)
+        self._spending.pending.grow(self._name_post(number), tokens, self._question.lookup.price)
 
     def count_seconds(self) -> float:
         """Return the time since the request was made."""

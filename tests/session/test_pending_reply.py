@@ -402,7 +402,7 @@ def test_a_question_that_is_only_prepared_asks_no_server(
 
 def _wait_for_the_writer(session: KernelSession) -> None:
     """Wait until the thread that writes into the ledger in the background has nothing left to write."""
-    thread = session.spending._queue._thread
+    thread = session.spending.pending._thread
     assert thread is not None
     assert thread.wait(PATIENCE), "it still writes"
 
@@ -491,7 +491,7 @@ def test_a_child_that_is_forked_while_the_accounts_are_locked_asks_on(
 
     def hold_the_locks() -> None:
         spending = session.spending
-        with spending._lock, spending._queue._writing, spending.budget._lock:
+        with spending._lock, spending.pending._writing, spending.budget._lock:
             inside.set()
             go_on.wait(PATIENCE)
 

@@ -70,10 +70,10 @@ class Outbox:
         for lookup, settlements in settled.items():
             self._spending.settle_all(settlements, None if lookup.done else lookup, kept=kept)
         free, self._free = self._free, []
-        self._spending.journal.forget(free)
+        self._spending.pending.forget(free)
         opened, self._opened = self._opened, {}
         for lookup, charges in opened.items():
-            self._spending.journal.open_all(charges, lookup.price)
+            self._spending.pending.open_all(charges, lookup.price)
         noted, self._noted = self._noted, None
         if noted is not None and not noted.done():
             noted.set_result(None)

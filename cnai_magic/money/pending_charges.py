@@ -1,4 +1,9 @@
-"""Settles charges in the ledger, now or later, so that no question and no answer waits for it."""
+"""The charges of a kernel that the ledger does not have yet: of requests under way, and of answers.
+
+A request is opened before it is sent, and grows with its answer: a journal notes both, so that nothing is
+lost if this process dies. What it cost is settled, and written to the ledger as soon as that takes it: no
+question and no answer waits for it.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +11,23 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from ..api.pyodide import IN_PYODIDE
 from ..api.worker import Worker
 from ..errors import LedgerError
 from .budget import BRIEF, Held
-from .cost import Charge
+from .cost import Charge, Spend
 from .holds import Holds
-from .price import cost_of
+from .journal import Journal
+from .ledger import Ledger
+from .price import Price, cost_of
 from .price_lookup import PriceLookup
 
-__all__ = ["Entry", "SettlementQueue"]
+__all__ = ["Entry", "PendingCharges"]
 
 # Seconds that the exit of a kernel waits for a ledger which another process has locked.
 _AT_EXIT = 1.0
@@ -46,26 +54,24 @@ class Entry:
     since: float = field(default_factory=time.monotonic)
 
 
-class SettlementQueue:
-    """What waits to be written, in order, and the thread that tries again where a try has failed.
+class PendingCharges:
+    """What is open, and what waits to be written, in order; a thread tries again where a try has failed.
 
-    `on_price` is called with a charge and the same with the price that was found for it since, `on_written`
-    with charges that are written, both with `lock` held: who holds it too sees a charge either wait or
-    written.
+    `on_price` is called with a charge and the same with the price that was found for it since, with `lock`
+    held: who holds it too sees a charge either wait or written. `waiting` are the entries to be written,
+    `blocked` says that the last try has failed: then nobody waits for the next.
     """
 
-    def __init__(
-        self,
-        lock: threading.RLock,
-        on_price: Callable[[Charge, Charge], None],
-        on_written: Callable[[Sequence[Charge]], None],
-    ) -> None:
+    def __init__(self, lock: threading.RLock, on_price: Callable[[Charge, Charge], None]) -> None:
         self._lock = lock
         self.waiting: list[Entry] = []
-        # Whether the last try has failed: then nobody waits for the next.
         self.blocked = False
         self._on_price = on_price
-        self._on_written = on_written
+        self._ledger: Ledger | None = None
+        # Each request is noted in the journal of the ledger that it began with.
+        self._journals: dict[str, Journal] = {}
+        # What the ledger has of a notebook: money and demo credit apart.
+        self._sums: dict[tuple[str, bool], Spend] = {}
         self._store: Holds | None = None
         self._thread: Worker | None = None
         self._writes_at_exit = False
@@ -73,12 +79,77 @@ class SettlementQueue:
         self._writing = threading.Lock()
 
     def reset_after_fork(self, lock: threading.RLock) -> None:
-        """Go on in a forked child: what waits is its parent's to write."""
+        """Go on in a forked child: what is open, and what waits, is its parent's."""
         self._lock, self._writing = lock, threading.Lock()
         self.waiting.clear()
+        self._journals.clear()
+
+    def use(self, ledger: Ledger | None) -> None:
+        """Go on with another ledger, None for none."""
+        self._ledger = ledger
+        self.blocked = False
+        self._sums.clear()
+
+    # -- requests under way ---------------------------------------------------------------------
+
+    def open(self, charge: Charge, price: Price | None) -> None:
+        """Note a request that is about to be sent: if this process dies, it is not lost."""
+        self.open_all([charge], price)
+
+    def open_all(self, charges: Iterable[Charge], price: Price | None) -> None:
+        """Note requests that are about to be sent, in one step."""
+        for journal, some in self._group(charges):
+            journal.open_all(some, price)
+
+    def grow(self, charge_id: str, completion_tokens: int, price: Price | None) -> None:
+        """Note how many tokens of an answer have come."""
+        journal = self._journals.get(charge_id)
+        if journal is not None:
+            journal.grow(charge_id, completion_tokens, price)
+
+    def forget(self, charge_ids: Iterable[str]) -> None:
+        """Forget requests that are entered, or cost nothing."""
+        known: dict[Journal, list[str]] = {}
+        for each in charge_ids:
+            journal = self._journals.pop(each, None)
+            if journal is not None:
+                known.setdefault(journal, []).append(each)
+        for journal, ids in known.items():
+            journal.close_all(ids)
+
+    def _group(self, charges: Iterable[Charge]) -> Iterable[tuple[Journal, list[Charge]]]:
+        """Return the charges by their journals; without one they are noted nowhere."""
+        found: dict[Journal, list[Charge]] = {}
+        for charge in charges:
+            journal = self._find_journal(charge.id)
+            if journal is not None:
+                found.setdefault(journal, []).append(charge)
+        return found.items()
+
+    def _find_journal(self, charge_id: str) -> Journal | None:
+        """Return the journal of a request; it stays the same when another ledger is chosen meanwhile."""
+        journal = self._journals.get(charge_id)
+        if journal is None and self._ledger is not None:
+            journal = self._ledger.journal
+        if journal is not None:
+            self._journals[charge_id] = journal
+        return journal
+
+    # -- answers, and the ledger ------------------------------------------------------------------
+
+    def settle(self, entries: Sequence[Entry], free: Iterable[str] = (), kept: Container[str] = ()) -> None:
+        """Let entries wait to be written, note what requests cost, and forget those that `free` names.
+
+        The charges with the IDs `kept` need no note: they outlive this process by themselves.
+        """
+        self.waiting += entries
+        charges = [each.charge for each in entries if each.charge is not None]
+        for journal, some in self._group(each for each in charges if each.id not in kept):
+            journal.settle_all(some)
+        self.forget(free)
 
     def write(self, store: Holds | None) -> None:
-        """Write what waits, later too if that cannot be now; raises LedgerError where it cannot."""
+        """Write what waits to a store, later too if that must be; raises LedgerError where it fails."""
         self._store = store
         try:
             self._write(0.0 if self.blocked else BRIEF)
@@ -89,8 +160,35 @@ class SettlementQueue:
             if self.waiting:
                 self._write_later()
 
+    def sum_notebook(self, notebook: str, path: Path, *, demo: bool) -> Spend | None:
+        """Return what a notebook has spent: what the ledger at `path` has, and what waits for it.
+
+        None where the ledger could not be read yet.
+        """
+        self._read_sum(notebook, path, demo)
+        with self._lock:
+            key = (notebook, demo)
+            waiting = [entry.charge for entry in self.waiting if entry.charge is not None]
+            of_notebook = [each for each in waiting if (each.notebook, each.demo) == key]
+            return sum(map(Spend.of, of_notebook), self._sums[key]) if key in self._sums else None
+
+    def _read_sum(self, notebook: str, path: Path, demo: bool) -> None:
+        """Read the sum of a notebook, unless that would have to wait: then the last one stays."""
+        try:
+            path.stat()
+        except (OSError, ValueError):
+            if not self.waiting:
+                self._sums.setdefault((notebook, demo), Spend())
+            return
+        # Not while a charge is on its way from here to there: it would count twice, or not at all.
+        with self._pause_writing() as at_rest, suppress(LedgerError):
+            if at_rest and self._ledger is not None:
+                self._sums[notebook, demo] = self._ledger.read_total(
+                    demo=demo, notebook=notebook, patience=0.0
+                )
+
     @contextmanager
-    def pause_writing(self) -> Iterator[bool]:
+    def _pause_writing(self) -> Iterator[bool]:
         """Keep charges from being written within the block; False where one is being written now."""
         taken = self._writing.acquire(blocking=False)
         try:
@@ -150,7 +248,11 @@ class SettlementQueue:
         written = set(map(id, entries))
         with self._lock:
             self.waiting[:] = [entry for entry in self.waiting if id(entry) not in written]
-            self._on_written([entry.charge for entry in entries if entry.charge is not None])
+            charges = [entry.charge for entry in entries if entry.charge is not None]
+            self.forget(each.id for each in charges)
+            for each in charges:
+                if (key := (each.notebook, each.demo)) in self._sums:
+                    self._sums[key] += Spend.of(each)
 
     def _set_price(self, entry: Entry) -> None:
         """Price a charge whose price has been found after its answer."""
