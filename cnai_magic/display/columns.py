@@ -23,7 +23,7 @@ from ..session.batches.batch_view import Column
 from ..session.batches.row_progress import Progress
 from ..session.reply_reader import ArrivingReply, NewText
 from . import is_redirected, is_watched
-from .kernel import address_subshell, find_kernel_id, list_queued
+from .kernel import address_subshell, list_queued
 from .line import Recorded
 from .page_widget import SNAPSHOTS, PageWidget, open_page_widget
 from .rows import RowsView, choose_rows_view
@@ -54,10 +54,9 @@ class _ColumnsWidgetView(RowsView):
         self._columns = [_ShownColumn(each, several=several) for each in columns]
         header = {
             "columns": [each.heading for each in self._columns],
-            "kernel_id": find_kernel_id(self._shell),
             "language": get_language(),
         }
-        widget = self._widget = open_page_widget(header)
+        widget = self._widget = open_page_widget(self._shell, header)
         widget.on_msg(self._receive)
         view, _ = widget._repr_mimebundle_() or ({}, {})
         coming = "1 answer is coming …" if len(columns) == 1 else f"{len(columns)} answers are coming …"

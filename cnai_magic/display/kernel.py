@@ -1,8 +1,9 @@
-"""How Stop reaches a kernel whose main thread is busy with the answer.
+"""How messages of the page reach a kernel whose main thread is busy with the answer.
 
 With ipykernel 7 and JupyterLab 4.4 a comm message is handled on a subshell's thread. Elsewhere it waits
-until the cell has ended, and the page interrupts the kernel instead. Everything that uses ipykernel's
-private parts is in this module; where one of them is missing, Stop is an ordinary interrupt.
+until the cell has ended, and the page interrupts the kernel instead, where Stop was pressed. A page that was
+reloaded sends its messages on the control channel. Everything that uses ipykernel's private parts is in this
+module; where one of them is missing, Stop is an ordinary interrupt.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = [
     "get_request",
     "is_stop_queued",
     "list_queued",
+    "read_comms_on_control",
     "wait_until_settled",
 ]
 
@@ -37,6 +39,14 @@ def find_kernel_id(shell: Any) -> str:
     connection = str(shell.config.get("IPKernelApp", {}).get("connection_file", ""))
     name = Path(connection).stem
     return name.removeprefix("kernel-") if name.startswith("kernel-") else ""
+
+
+def read_comms_on_control(shell: Any) -> None:
+    """Let the kernel take messages to widgets on its control channel too, which has a thread of its own."""
+    kernel = getattr(shell, "kernel", None)
+    handlers, comms = getattr(kernel, "control_handlers", None), getattr(kernel, "comm_manager", None)
+    if isinstance(handlers, dict) and hasattr(comms, "comm_msg"):
+        handlers.setdefault("comm_msg", comms.comm_msg)
 
 
 def address_subshell(widget: Any) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import anywidget
 from traitlets import Dict, Unicode
 
+from .kernel import find_kernel_id, read_comms_on_control
+
 __all__ = ["SNAPSHOTS", "PageWidget", "open_page_widget"]
 
 SNAPSHOTS = (0.5, 4.0, 32.0, 256.0)
@@ -59,10 +61,11 @@ class PageWidget(anywidget.AnyWidget):
 _asset: _Asset | None = None
 
 
-def open_page_widget(header: dict[str, Any]) -> PageWidget:
-    """Return a new widget; `header` is what the page knows from the beginning."""
+def open_page_widget(shell: Any, header: dict[str, Any]) -> PageWidget:
+    """Return a new widget; `header` is what the page knows from the beginning, beside the kernel's ID."""
     global _asset
+    read_comms_on_control(shell)
     if _asset is None or _asset.comm is None:
         text = _read_asset("answer.js")
         _asset = _Asset(bundle=text, digest=sha256(text.encode()).hexdigest()[:16])
-    return PageWidget(asset=_asset.model_id, header=header)
+    return PageWidget(asset=_asset.model_id, header={**header, "kernel_id": find_kernel_id(shell)})

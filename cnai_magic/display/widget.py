@@ -22,7 +22,7 @@ from ..notebook.record import build_bundle, build_metadata
 from ..redaction import clean
 from ..session.question import Question
 from ..session.view import PACE, Batch, View
-from .kernel import address_subshell, find_kernel_id, is_stop_queued, wait_until_settled
+from .kernel import address_subshell, is_stop_queued, wait_until_settled
 from .page_widget import SNAPSHOTS, PageWidget, open_page_widget
 
 __all__ = ["WidgetView"]
@@ -66,10 +66,9 @@ class WidgetView(View):
             "model": model,
             "turn": question.turn,
             "attempt": question.attempt,
-            "kernel_id": find_kernel_id(self._shell),
             "language": get_language(),
         }
-        widget = self._widget = open_page_widget(header)
+        widget = self._widget = open_page_widget(self._shell, header)
         widget.on_msg(self._receive)
         view, _ = widget._repr_mimebundle_() or ({}, {})
         shown = {**view, "text/plain": translate(f"{model} is answering …")}

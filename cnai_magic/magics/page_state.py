@@ -35,7 +35,7 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
         model, demo = session.find_default_model(), session.asks_demo()
         left, day = read_kernel_status(session), _read_day_status(session)
     except CnaiError:  # a wrong setting: the question itself says so
-        return {"conversation": session.conversations.current, "stale": _list_stale(session)}
+        return {"conversation": session.conversations.current, **_describe_answers(session)}
     spent = session.spending.notebook(session.notebook, demo=demo)
     return {
         "model": clean(model),
@@ -44,8 +44,12 @@ def _describe_state(shell_session: ShellSession, request: Mapping[str, Any]) -> 
         "spent": str(spent) if spent.requests else "",
         "left": _describe_left(left),
         "left_today": _describe_left(day),
-        "stale": _list_stale(session),
+        **_describe_answers(session),
     }
+
+
+def _describe_answers(session: KernelSession) -> dict[str, Any]:
+    return {"stale": _list_stale(session), "renumbered": _list_renumbered(session)}
 
 
 def _read_day_status(session: KernelSession) -> BudgetStatus | None:
@@ -69,6 +73,22 @@ def _list_stale(session: KernelSession) -> list[dict[str, Any]]:
             above = conversation.turns[index - 1].id if index else ""
             turns = {each.id: each.cell for each in stale[:_MOST_TURNS]}
             found.append({"conversation": conversation.name, "above": above, "turns": turns})
+    return found
+
+
+def _list_renumbered(session: KernelSession) -> list[dict[str, Any]]:
+    """Return the turns of each conversation whose footers name another number than they have now.
+
+    One that was taken out of its conversation has the number 0.
+    """
+    found = []
+    for conversation in session.conversations:
+        numbered = enumerate(conversation.turns, 1)
+        turns = {each.id: number for number, each in numbered if each.attempt.turn != number}
+        turns |= {each.id: 0 for each in conversation.detached.values()}
+        if turns:
+            latest = dict(list(turns.items())[-_MOST_TURNS:])
+            found.append({"conversation": conversation.name, "turns": latest})
     return found
 
 

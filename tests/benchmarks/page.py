@@ -126,8 +126,9 @@ def _requests(server: JupyterServer, context: BrowserContext) -> None:
     frames, sizes = {}, {}
     for extension in (True, False):
         with _opened(server, context, *["1"] * _CELLS, extension=extension) as notebook:
-            # What a page asks a new kernel is sent before its first cell.
+            # A new kernel is asked before its first cell; after each, JupyterLab's debugger asks.
             notebook.run(0)
+            notebook.page.evaluate(_IDLE)
             sent: list[int] = []
             session = notebook.page.context.new_cdp_session(notebook.page)
             session.on(
@@ -136,6 +137,7 @@ def _requests(server: JupyterServer, context: BrowserContext) -> None:
             )
             session.send("Network.enable")
             notebook.run(1)
+            notebook.page.evaluate(_IDLE)
             frames[extension], sizes[extension] = len(sent), sum(sent)
     more = sizes[True] - sizes[False]
     row("messages over those without the extension", frames[True] - frames[False], at_most=0)

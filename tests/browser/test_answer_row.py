@@ -63,8 +63,10 @@ def test_attempts_are_put_into_force_and_code_goes_to_a_cell(
     keyboard.press("d")
     keyboard.press("d")
     expect(row(notebook, 1).get_by_text("asked with other turns above")).to_be_visible()
+    expect(row(notebook, 1).get_by_text("turn 1 now")).to_be_visible()
     keyboard.press("z")
     expect(second.get_by_text("asked with other turns above")).to_be_hidden()
+    expect(second.get_by_text("turn 1 now")).to_be_hidden()
 
     notebook.page.locator(".jp-Notebook-cell").nth(1).locator(".jp-InputPrompt").click()
     keyboard.press("q")

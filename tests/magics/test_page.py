@@ -49,8 +49,8 @@ def sent(server: ScriptedServer) -> list[str]:
 def test_the_page_sees_the_state_and_puts_attempts_into_force(server: ScriptedServer, tmp_path: Path) -> None:
     with running_kernel(tmp_path, **environment(server)) as kernel:
         state, ran = kernel.ask_page(do="state")
-        facts = {"model": "m", "demo": False, "conversation": "main", "spent": "", "left": "", "stale": []}
-        assert state == {"loaded": True, "left_today": "", **facts}
+        facts = {"model": "m", "demo": False, "conversation": "main", "stale": [], "renumbered": []}
+        assert state == {"loaded": True, "spent": "", "left": "", "left_today": "", **facts}
         assert not ran.of("stream", "display_data", "execute_input", "error")
 
         cells: dict[str, tuple[str, Ran]] = {}
@@ -118,7 +118,7 @@ def test_conversations_are_outlined_used_forked_and_exported(
     assert state["error"], "a file is not written over"
 
 
-def test_what_is_stale_follows_the_cells_as_the_page_has_them_now(
+def test_stale_answers_and_numbers_follow_the_cells_as_the_page_has_them_now(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     with running_kernel(tmp_path, **environment(server)) as kernel:
@@ -128,19 +128,26 @@ def test_what_is_stale_follows_the_cells_as_the_page_has_them_now(
             ran = kernel.run(f"%%cnai\n{cell}?", cell, document=["a", "b"])
             turns[cell] = ran.final["data"][PAGE_TYPE]["turn_id"]
 
-        def find_stale(*document: str) -> list[dict[str, Any]]:
+        def find(name: str, *document: str) -> list[dict[str, Any]]:
             state, ran = kernel.ask_page(document, do="state")
             assert not ran.of("stream", "display_data", "error")
-            found: list[dict[str, Any]] = state["stale"]
+            found: list[dict[str, Any]] = state[name]
             return found
 
         moved = {"conversation": "main", "above": "", "turns": {turns["b"]: "b", turns["a"]: "a"}}
-        assert find_stale("b", "a") == [moved]
-        assert find_stale("new", "a", "b") == []
-        assert find_stale("b") == [{**moved, "turns": {turns["b"]: "b"}}], "the other one was deleted"
-        assert find_stale("a", "b") == []
+        assert find("stale", "b", "a") == [moved]
+        assert find("stale", "new", "a", "b") == []
+        assert find("stale", "b") == [{**moved, "turns": {turns["b"]: "b"}}], "the other one was deleted"
+        assert find("stale", "a", "b") == []
+        assert find("renumbered", "a", "b") == []
+        renumbered = {"conversation": "main", "turns": {turns["b"]: 1}}
+        assert find("renumbered", "b") == [renumbered]
+        assert find("renumbered", "b", "a") == [{**renumbered, "turns": {turns["b"]: 1, turns["a"]: 2}}]
+        assert find("stale", "a", "b") == []
         # Nothing is told by what is not sound.
-        assert find_stale("b", "\x00") == []
+        assert find("stale", "b", "\x00") == []
+        kernel.run("%cnai_chat drop 1", "c", document=["a", "b", "c"])
+        assert find("renumbered", "a", "b", "c") == [{**renumbered, "turns": {turns["b"]: 1, turns["a"]: 0}}]
 
 
 def test_what_is_left_of_the_days_budget_is_told(kernel: Kernel, tmp_path: Path) -> None:

@@ -139,8 +139,9 @@ export class ShownAnswer {
     const isStale = this.stale.some(({ turns }) => turns.get(turn) === place?.cell.model.id);
     const staleBelow = this.staleBelow.length;
     this.mark(isStale ? place?.cell : undefined);
-    this.row.draw({ facts, text, code, otherQuestion, changeable: this.state?.isKnown ?? false, isStale, staleBelow });
-    this.choice.draw(this.compared, this.state?.isKnown ?? false);
+    const changeable = this.state?.isKnown ?? false;
+    this.row.draw({ facts, text, code, otherQuestion, number: this.findNumber(turn), changeable, isStale, staleBelow });
+    this.choice.draw(this.compared, changeable);
     this.renderer.node.classList.toggle("cnai-followed", !!this.state?.current);
   }
 
@@ -154,6 +155,12 @@ export class ShownAnswer {
   private get stale(): readonly { above: string; turns: ReadonlyMap<string, string> }[] {
     const { facts, state } = this;
     return state?.current?.stale.filter(({ conversation }) => conversation === facts?.conversation) ?? [];
+  }
+
+  /** The number of the turn, where the footer says another one. */
+  private findNumber(turn: string): number | undefined {
+    const { facts, state } = this;
+    return state?.current?.renumbered.find(({ conversation }) => conversation === facts?.conversation)?.turns.get(turn);
   }
 
   /** The cells of the stale answers right below this one. */

@@ -14,6 +14,8 @@ export interface RowContent {
   readonly code: string;
   /** What it was asked, where the latest attempt was asked something else. */
   readonly otherQuestion: string;
+  /** The number that its turn has now, where the footer says another one; 0 where it was taken out. */
+  readonly number: number | undefined;
   readonly changeable: boolean;
   readonly isStale: boolean;
   readonly staleBelow: number;
@@ -43,6 +45,7 @@ export class AnswerRow {
   private readonly later: HTMLButtonElement;
   private readonly copy: HTMLButtonElement;
   private readonly insert: HTMLButtonElement;
+  private readonly number = make("span", "cnai-row-number");
   private readonly asked = make("button", "cnai-row-asked");
   private readonly stale = make("span", "cnai-row-stale");
   private readonly again = make("button", "cnai-row-text");
@@ -53,7 +56,7 @@ export class AnswerRow {
     private readonly words: Words,
     private readonly actions: RowActions,
   ) {
-    const { node, position, asked, stale, again, below } = this;
+    const { node, position, number, asked, stale, again, below } = this;
     this.former = makeIconButton(caretLeftIcon, words("Former attempt"), () => this.step(-1));
     this.later = makeIconButton(caretRightIcon, words("Later attempt"), () => this.step(1));
     this.copy = makeIconButton(copyIcon, words("Copy answer"), () => void this.copyAnswer());
@@ -72,7 +75,7 @@ export class AnswerRow {
     node.setAttribute("aria-label", words("Answer"));
     // Enter and Space press a button here; they do not edit or run the cell.
     node.setAttribute("data-lm-suppress-shortcuts", "true");
-    node.append(this.former, position, this.later, this.copy, this.insert, asked, stale, again, below);
+    node.append(this.former, position, this.later, this.copy, this.insert, number, asked, stale, again, below);
   }
 
   get hasText(): boolean {
@@ -86,7 +89,7 @@ export class AnswerRow {
   draw(content: RowContent): void {
     this.content = content;
     const { words } = this;
-    const { facts, otherQuestion, changeable, isStale, staleBelow } = content;
+    const { facts, otherQuestion, number, changeable, isStale, staleBelow } = content;
     const several = facts !== null && facts.attempts.length > 1;
     const index = facts === null ? 0 : facts.attempts.indexOf(facts.id);
     const count = facts?.attempts.length ?? 0;
@@ -98,6 +101,8 @@ export class AnswerRow {
     setDisabled(this.later, index >= count - 1);
     this.copy.hidden = !content.text;
     this.insert.hidden = !content.code;
+    this.number.hidden = number === undefined;
+    setText(this.number, number ? fill(words("turn {number} now"), { number }) : words("taken out of the conversation"));
     this.asked.hidden = !otherQuestion;
     setText(this.asked, fill(words("asked: {question}"), { question: otherQuestion.slice(0, LONGEST) }));
     this.asked.title = otherQuestion.slice(0, LONGEST_TITLE);

@@ -41,7 +41,7 @@ export const css = `
 .cnai-row .cnai-copied { background: var(--jp-layout-color2); opacity: 1; }
 .cnai-row .cnai-row-icon span, .cnai-row .cnai-row-icon svg { display: block; }
 .cnai-row .cnai-row-position { flex: none; font-variant-numeric: tabular-nums; }
-.cnai-row .cnai-row-stale { flex: 0 1 auto; min-width: 0; margin-inline-start: 6px; overflow: hidden; text-overflow: ellipsis; }
+.cnai-row :is(.cnai-row-number, .cnai-row-stale) { flex: 0 1 auto; min-width: 0; margin-inline-start: 6px; overflow: hidden; text-overflow: ellipsis; }
 .cnai-row .cnai-row-text { flex: 0 1 auto; min-width: 0; padding: 0 6px; overflow: hidden; text-overflow: ellipsis; color: var(--jp-content-link-color, var(--jp-brand-color1)); }
 .cnai-row .cnai-row-stale + .cnai-row-text { flex: none; }
 .cnai-row .cnai-row-choice { display: flex; flex: 0 1 auto; align-items: center; min-width: 0; margin-inline-start: 6px; overflow-x: auto; scrollbar-width: none; }

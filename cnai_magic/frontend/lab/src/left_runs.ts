@@ -17,8 +17,6 @@ export interface LeftRun {
   readonly outputs: readonly object[];
   /** The widget that shows its answer, once there is one. */
   readonly live: LiveWidget | null;
-  /** Whether the kernel takes messages while it runs. */
-  readonly threads: boolean;
 }
 
 export interface LiveWidget {
@@ -72,7 +70,7 @@ export async function takeRuns(kernel: string, path: string): Promise<LeftRun[]>
 }
 
 function readRun(value: unknown): LeftRun[] {
-  const { message, cell, since, count, outputs, live, threads } = asRecord(value);
+  const { message, cell, since, count, outputs, live } = asRecord(value);
   if (!isId(cell) || !MESSAGE.test(asText(message))) return [];
   const [began, number] = [since, count].map((each) => (typeof each === "number" ? each : null));
   const { comm, header } = asRecord(live);
@@ -84,7 +82,6 @@ function readRun(value: unknown): LeftRun[] {
       count: number ?? null,
       outputs: asList(outputs).map(asRecord),
       live: MESSAGE.test(asText(comm)) ? { comm: asText(comm), header: asRecord(header) } : null,
-      threads: threads === true,
     },
   ];
 }

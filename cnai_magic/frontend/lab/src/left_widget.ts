@@ -54,9 +54,9 @@ export class LeftWidget implements WidgetModel {
 
   private takeMessage(message: unknown): void {
     const { kind, seq } = asRecord(message);
-    if (kind !== "delta" || typeof seq !== "number" || this.whole || this.link.hasThreads) return this.emit("msg:custom", message);
-    // The kernel sends the beginning in its own time. Until then the text is shown without it; the numbers are such
-    // that the whole is taken for newer.
+    if (kind !== "delta" || typeof seq !== "number" || this.whole) return this.emit("msg:custom", message);
+    // The view has asked for the beginning, which a kernel may not hear before it is idle. Until it comes the text is
+    // shown without it; the numbers are such that the whole is taken for newer.
     if (this.state.snapshot === null) this.emit("msg:custom", { kind: "snapshot", seq: seq - 2, text: "… ", reasoning: "" });
     this.state.snapshot ??= {};
     this.emit("msg:custom", { ...asRecord(message), seq: seq - 1 });

@@ -24,6 +24,12 @@ export interface Stale {
   readonly turns: ReadonlyMap<string, string>;
 }
 
+/** Turns whose number is not the one of their footer; 0: it was taken out of the conversation. */
+export interface Renumbered {
+  readonly conversation: string;
+  readonly turns: ReadonlyMap<string, number>;
+}
+
 export interface PageState {
   readonly model: string;
   readonly conversation: string;
@@ -33,6 +39,7 @@ export interface PageState {
   readonly leftToday: string;
   readonly demo: boolean;
   readonly stale: readonly Stale[];
+  readonly renumbered: readonly Renumbered[];
 }
 
 type Context = DocumentRegistry.IContext<INotebookModel>;
@@ -177,6 +184,7 @@ export class NotebookState {
       leftToday: asText(content.left_today),
       demo: content.demo === true,
       stale: asList(content.stale).map(readStale),
+      renumbered: asList(content.renumbered).map(readRenumbered),
     };
     this.signal.emit();
   }
@@ -206,4 +214,10 @@ function readStale(value: unknown): Stale {
   const { conversation, above, turns } = asRecord(value);
   const found = Object.entries(asRecord(turns)).filter((each): each is [string, string] => isId(each[0]) && isId(each[1]));
   return { conversation: asText(conversation), above: asText(above), turns: new Map(found) };
+}
+
+function readRenumbered(value: unknown): Renumbered {
+  const { conversation, turns } = asRecord(value);
+  const found = Object.entries(asRecord(turns)).filter((each): each is [string, number] => isId(each[0]) && Number.isSafeInteger(each[1]));
+  return { conversation: asText(conversation), turns: new Map(found) };
 }

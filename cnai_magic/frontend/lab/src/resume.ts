@@ -10,7 +10,6 @@ import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
 import type { KernelMessage } from "@jupyterlab/services";
 import { ITranslator } from "@jupyterlab/translation";
 
-import { hasThreads } from "./comm_link";
 import { asList, asRecord, WIDGET_TYPE } from "./facts";
 import { holdPage, type LeftRun, noteRuns, takeRuns } from "./left_runs";
 import { findModel } from "./notebook_cells";
@@ -44,7 +43,6 @@ class LeftPage {
   private readonly running: RunningPrompts;
   private readonly state: NotebookState;
   private taken: TakenUpRun[] = [];
-  private threads = false;
   private left = false;
   private noted: { kernel: string; path: string } | null = null;
 
@@ -83,13 +81,13 @@ class LeftPage {
 
   /** Note what is running; where others cannot see that this page lives, only when it is left. */
   private note(left: boolean): void {
-    const { panel, kernel, threads } = this;
+    const { panel, kernel } = this;
     if (this.left) return;
     const found: LeftRun[] = this.taken.filter((each) => !each.isOver).map(({ run }) => run);
     for (const [message, { cell, since, count, live }] of this.running.byMessage) {
       const outputs = findModel(panel, cell)?.outputs.toJSON() ?? [];
       const kept = since ? outputs.filter((each) => !(WIDGET_TYPE in asRecord(each.data))) : [];
-      found.push({ message, cell, since, count, outputs: kept, live, threads });
+      found.push({ message, cell, since, count, outputs: kept, live });
     }
     if (found.length && !(kernel && this.state.isKnown)) return;
     const { path } = panel.context;
@@ -107,12 +105,7 @@ class LeftPage {
 
   private async takeUp(): Promise<void> {
     const { panel, kernel } = this;
-    const connection = panel.sessionContext.session?.kernel;
-    if (!connection || !panel.context.isReady) return;
-    void hasThreads(connection).then(
-      (has) => (this.threads = has),
-      () => undefined,
-    );
+    if (!kernel || !panel.context.isReady) return;
     const found = await takeRuns(kernel, panel.context.path).catch(() => []);
     const runs = found.filter(({ cell }) => findModel(panel, cell)).map((run) => new TakenUpRun(run, panel, this.words));
     if (!runs.length) return;

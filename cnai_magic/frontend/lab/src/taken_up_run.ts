@@ -117,7 +117,7 @@ export class TakenUpRun {
       },
       rendermime: panel.content.rendermime,
     };
-    const link = new CommLink(kernel, comm, this.run.threads);
+    const link = new CommLink(kernel, comm);
     this.widget = new LeftWidget(comm, { model: "", turn: 0, attempt: 0, ...header, kernel_id: kernel.id }, link, manager);
     // Where the view cannot be loaded, the line stays that says that an answer is coming.
     void this.coming.show(this.widget).catch(() => undefined);

@@ -49,6 +49,8 @@ const CHINESE: Record<string, string> = {
   "Copied": "已复制",
   "Not copied": "未能复制",
   "Code to a new cell below": "把代码放入下方新单元格",
+  "turn {number} now": "现为第 {number} 轮",
+  "taken out of the conversation": "已从对话中移除",
   "asked: {question}": "提问：{question}",
   "Show Former Attempt": "显示上一次回答",
   "Show Later Attempt": "显示下一次回答",

@@ -6,10 +6,9 @@ import { LeftWidget } from "../src/left_widget";
 const delta = (seq: number, text: unknown) => ({ method: "custom", content: { kind: "delta", seq, text, reasoning: "" } });
 const snapshot = (seq: number, text: string) => ({ method: "update", state: { snapshot: { seq, text, reasoning: "" } } });
 
-/** The text that a live view shows after messages; `hasThreads`: the kernel answers while it runs. */
-function show(hasThreads: boolean, ...messages: unknown[]): string {
-  const sent: unknown[] = [];
-  const link = { hasThreads, send: (data: unknown) => void sent.push(data), close: () => undefined };
+/** The text that a live view shows after messages. */
+function show(...messages: unknown[]): string {
+  const link = { send: () => undefined, close: () => undefined };
   const widget = new LeftWidget("c", {}, link as never, undefined);
   const store = new AnswerStore(() => widget.send({ kind: "resync" }), () => 0);
   // The first comes before the view is there.
@@ -17,23 +16,17 @@ function show(hasThreads: boolean, ...messages: unknown[]): string {
   widget.on("change:snapshot", (value) => store.takeSnapshot(value));
   widget.on("msg:custom", (message) => store.takeMessage(message));
   for (const each of messages.slice(1)) widget.take(each);
-  if (hasThreads) expect(sent.length).toBe(1);
   return store.text.whole;
 }
 
 describe("an answer whose page was left", () => {
-  it("is shown whole where the kernel answers while it runs", () => {
-    expect(show(true, delta(7, "seven "))).toBe("");
-    expect(show(true, delta(7, "seven "), delta(8, "eight"), snapshot(7, "… six seven "))).toBe("… six seven eight");
-  });
-
   it("is shown from here on until the kernel sends its beginning again", () => {
-    expect(show(false, delta(7, "one "), delta(8, "<b>two</b>"))).toBe("… one <b>two</b>");
-    expect(show(false, delta(7, "one "), delta(8, "two"), snapshot(8, "zero one two"), delta(9, " three"))).toBe("zero one two three");
+    expect(show(delta(7, "one "), delta(8, "<b>two</b>"))).toBe("… one <b>two</b>");
+    expect(show(delta(7, "one "), delta(8, "two"), snapshot(8, "zero one two"), delta(9, " three"))).toBe("zero one two three");
   });
 
   it("shows nothing of what is no message of its view", () => {
     const none = [null, 3, { method: "custom" }, delta(7, null), { method: "update", state: [] }];
-    expect(show(false, ...none).replace("… ", "")).toBe("");
+    expect(show(...none).replace("… ", "")).toBe("");
   });
 });
