@@ -44,9 +44,10 @@ def find_kernel_id(shell: Any) -> str:
 def read_comms_on_control(shell: Any) -> None:
     """Let the kernel take messages to widgets on its control channel too, which has a thread of its own."""
     kernel = getattr(shell, "kernel", None)
-    handlers, comms = getattr(kernel, "control_handlers", None), getattr(kernel, "comm_manager", None)
-    if isinstance(handlers, dict) and hasattr(comms, "comm_msg"):
-        handlers.setdefault("comm_msg", comms.comm_msg)
+    handlers = getattr(kernel, "control_handlers", None)
+    receive = getattr(getattr(kernel, "comm_manager", None), "comm_msg", None)
+    if isinstance(handlers, dict) and receive is not None:
+        handlers.setdefault("comm_msg", receive)
 
 
 def address_subshell(widget: Any) -> None:
