@@ -11,14 +11,13 @@ from ..money.cost import Cost, write_sum
 from ..next_steps import Door, keep_attempt
 from ..python_words import PYTHON
 from .answers import write_share
+from .attempt import Turn, UndecidedTurn
 from .compared_answer import ComparedAnswer
 from .comparison_text import write_as_markdown, write_as_text
 from .data_frames import make_frame
 from .expectation import make_expectation
 from .judging import Judge, Judgement, JudgeOptions
 from .reply import Reply
-from .turn import Turn
-from .undecided_turn import UndecidedTurn
 
 if TYPE_CHECKING:
     from .conversation import KernelConversation

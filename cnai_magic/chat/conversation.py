@@ -13,18 +13,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
-from ..api.message_parts import Content
-from ..api.messages import Message
 from ..errors import InputError
 from ..next_steps import list_turns
-from .attempt import Attempt
-from .context import Context, count_lost_images
+from .attempt import Attempt, Turn
+from .context import Placement, list_stale
 from .order import UNKNOWN_ORDER, CellPosition, Document, arrange
 from .rating import Rating
-from .reply import join_messages
-from .staleness import digest_turns, list_stale
 from .system_message import SystemMessage, find_in_force
-from .turn import Turn
 
 __all__ = ["CellPosition", "KernelConversation", "Turn"]
 
@@ -111,16 +106,6 @@ class KernelConversation:
         above = [each for each in theirs if each.position not in own and self.is_above(each)]
         return [*above, *self.system_messages]
 
-    def find_system_message(
-        self, position: CellPosition, first_run: datetime | None = None
-    ) -> SystemMessage | None:
-        """Return the message that a command set for a question at `position`; see `context`."""
-        messages = self.list_system_messages()
-        if not messages:
-            return None
-        turn = self.turn_at(position)
-        return find_in_force(messages, position, turn.order if turn else self._order_new(position, first_run))
-
     def find_system_of(self, turn: Turn) -> str | None:
         """Return the system message above a turn; None where none is set."""
         found = find_in_force(self.list_system_messages(), turn.position, turn.order)
@@ -201,36 +186,22 @@ class KernelConversation:
         """Return all turns that a cell asked, those too that it no longer asks."""
         return _of_cell(self.every_turn, cell)
 
-    def context(
-        self,
-        prompt: Content,
-        position: CellPosition,
-        first_run: datetime | None = None,
-        *,
-        system: str = "",
-        set_system: str | None = None,
-        history_tokens: int = 0,
-    ) -> Context:
-        """Return what is sent with a question at `position`: the turns before its own, which may be new.
+    def locate(self, position: CellPosition, first_run: datetime | None = None) -> Placement:
+        """Return where a question at `position` stands: in the place of its turn, or where a new one would.
 
-        `first_run` is when its cell first ran; None is after all that stands here. `system` is the system
-        message that is sent; `set_system` is the one that a command set, or OWN_SYSTEM. See `messages`.
+        `first_run` is when its cell first ran; None is after all that stands here.
         """
         turn = self.turn_at(position)
         order = turn.order if turn else self._order_new(position, first_run)
-        turn = turn or self.detached.get(position)
         before = bisect_left(self.turns, order, key=lambda each: each.order)
-        messages, omitted_turns = self.messages(prompt, before, system=system, history_tokens=history_tokens)
-        sent = self.turns[omitted_turns:before]
-        return Context(
-            messages,
-            turn=before + 1,
-            attempt=turn.next_number if turn else 1,
-            omitted_turns=omitted_turns,
-            lost_images=count_lost_images(sent, prompt),
-            with_former=tuple(number for number, each in enumerate(sent, omitted_turns + 1) if each.failed),
-            chain=digest_turns(self.turns[:before], set_system),
-            unplaced=self._is_unplaced(position),
+        former = turn or self.detached.get(position)
+        messages = self.list_system_messages()
+        message = find_in_force(messages, position, order) if messages else None
+        return Placement(
+            self.turns[:before],
+            former.next_number if former else 1,
+            None if message is None else message.text,
+            self._is_unplaced(position),
         )
 
     def _is_unplaced(self, position: CellPosition) -> bool:
@@ -261,25 +232,6 @@ class KernelConversation:
             above = [turn.first_run + _TICK for turn in self.turns[:index][-1:]]
             first_run = max([datetime.now(timezone.utc), *above])
         return place, first_run, position.index_in_cell
-
-    def messages(
-        self, prompt: Content, before: int, *, system: str | None = None, history_tokens: int = 0
-    ) -> tuple[tuple[Message, ...], int]:
-        """Return the messages that ask `prompt` after `before` turns, and how many turns were omitted.
-
-        With `history_tokens` above 0, the oldest whole turns beyond that many (estimated) tokens are omitted.
-        """
-        omitted_turns = 0
-        if history_tokens:
-            left = history_tokens
-            for index in range(before - 1, -1, -1):
-                left -= sum(message.tokens for message in self.turns[index].reply.messages)
-                if left < 0:
-                    omitted_turns = index + 1
-                    break
-        leading = [Message("system", system)] if system else []
-        kept = join_messages([turn.attempts[turn.current].reply for turn in self.turns[omitted_turns:before]])
-        return (*leading, *kept, Message("user", prompt)), omitted_turns
 
     def record(self, position: CellPosition, attempt: Attempt) -> Turn:
         """Put an answer in its place: a new attempt of the turn that stands there, or a new turn.
@@ -342,6 +294,34 @@ class KernelConversation:
             turn.rate(each.id, each.rating)
         turn.note_asked(attempt.reply.started)
         return turn
+
+    def remember(self, position: CellPosition, saved: Iterable[Attempt]) -> None:
+        """Keep what a notebook's file holds of the turn at `position`, where no such turn is known.
+
+        These are earlier attempts of a turn that is asked there again: they are not sent.
+        """
+        is_known = self.turn_at(position) is not None or position in self.detached
+        if not position.is_asked_again or is_known:
+            return
+        known = {turn.id for turn in self.every_turn}
+        found = {
+            each.id: replace(each, others=())
+            for attempt in saved
+            for each in (*attempt.others, attempt)
+            if attempt.index_in_cell == position.index_in_cell
+            and not attempt.appended
+            and (each.conversation, each.turn_id in known) == (self.name, False)
+            and each.turn
+            and each.reply.text
+            and not each.reply.failed
+        }
+        if found:
+            attempts = sorted(found.values(), key=lambda each: (each.number, each.reply.started))
+            first = [each.first_run for each in attempts if each.first_run is not None]
+            turn = Turn(position, attempts, len(attempts) - 1, attempts[-1].turn_id)
+            turn.first_run = min(first, default=turn.first_run)
+            turn.note_asked(*(each.reply.started for each in attempts))
+            self.detached[position] = turn
 
     def detach(self, cell: str, asked: Collection[CellPosition]) -> None:
         """Detach the turns of a cell that its last run did not ask: its outputs no longer show them."""

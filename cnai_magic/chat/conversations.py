@@ -13,13 +13,12 @@ from datetime import datetime
 from ..errors import InputError
 from ..nearest import find_nearest
 from ..next_steps import begin_conversation, name_conversation, rename_conversation, use_conversation
-from .attempt import Attempt
+from .attempt import Attempt, Turn
 from .conversation import KernelConversation
 from .forking import fork as begin_fork
 from .forking import fork_again
 from .order import UNKNOWN_ORDER, CellPosition, Clock, Document
 from .rating import Rating
-from .turn import Turn
 
 __all__ = ["Conversations", "Removed"]
 

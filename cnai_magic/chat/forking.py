@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from .attempt import Attempt
+from .attempt import Attempt, Turn
 from .conversation import KernelConversation
 from .order import CellPosition
-from .turn import Turn
 
 __all__ = ["fork", "fork_again"]
 

@@ -8,8 +8,8 @@ from difflib import SequenceMatcher
 from itertools import chain
 
 from ..api.parameters import format_parameter
+from ..chat.attempt import Turn
 from ..chat.reply import Reply
-from ..chat.turn import Turn
 from ..languages import translate
 from ..redaction import clean, to_one_line
 from .tables import escape_html

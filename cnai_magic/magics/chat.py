@@ -25,8 +25,8 @@ from .chat_versions import show_versions
 from .parsers import build_chat_parsers
 
 if TYPE_CHECKING:
+    from ..chat.attempt import Turn
     from ..chat.conversation import KernelConversation
-    from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
 
@@ -143,8 +143,8 @@ def _set_system(command: Command, rest: str) -> object:
     position, asked = command.position, command.asked
     if not rest:
         conversation = command.in_use
-        found = conversation.find_system_message(replace(position, index_in_cell=asked, kind="question"))
-        text = conversation.system if found is None else found.text
+        found = conversation.locate(replace(position, index_in_cell=asked, kind="question")).set_system
+        text = conversation.system if found is None else found
         return _show_system(conversation, command.session.settings.system if text is None else text)
     quoted = len(rest) > 1 and rest[0] == rest[-1] and rest[0] in "\"'"
     text = rest[1:-1] if quoted else rest

@@ -14,11 +14,10 @@ from ..display.outputs import change_output
 from ..notebook.record import build_event_metadata
 
 if TYPE_CHECKING:
-    from ..chat.attempt import Attempt
+    from ..chat.attempt import Attempt, Turn
     from ..chat.conversation import KernelConversation
     from ..chat.conversations import Conversations
     from ..chat.order import CellPosition
-    from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
 

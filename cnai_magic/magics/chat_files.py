@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..api.message_parts import ImagePart, Part, TextPart
 from ..api.messages import Message
+from ..chat.attempt import Turn
 from ..chat.attempt_table import list_attempts
 from ..chat.conversation import KernelConversation
-from ..chat.turn import Turn
 from ..display.line import Line
 from ..errors import InputError
 from ..nearest import find_nearest

@@ -13,8 +13,8 @@ from ..notebook.record import build_answer_record
 from .chat_changes import Command, quote_prompt, show_change
 
 if TYPE_CHECKING:
+    from ..chat.attempt import Turn
     from ..chat.conversation import KernelConversation
-    from ..chat.turn import Turn
     from .shell_session import ShellSession
 
 __all__ = ["show_kept", "show_versions"]

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from IPython.display import display
 
+from ..chat.attempt import Turn
 from ..chat.cell_run import CellOutput
 from ..chat.order import CellPosition
-from ..chat.turn import Turn
 from ..display.line import Line
 from ..display.outputs import change_output
 from ..errors import InputError

@@ -20,8 +20,8 @@ from .chat_files import export
 from .page_requests import find_conversation, find_turn, read_id, read_name, read_number, read_text
 
 if TYPE_CHECKING:
+    from ..chat.attempt import Turn
     from ..chat.conversation import KernelConversation
-    from ..chat.turn import Turn
     from .shell_session import ShellSession
 
 __all__ = ["ACTIONS"]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..chat.attempt import Turn
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
-from ..chat.turn import Turn
 from ..errors import InputError
 
 __all__ = ["find_conversation", "find_turn", "read_id", "read_name", "read_number", "read_text"]

@@ -15,8 +15,8 @@ from .page_requests import read_id
 from .spend_scope import read_day_status, read_kernel_status
 
 if TYPE_CHECKING:
+    from ..chat.attempt import Turn
     from ..chat.conversation import KernelConversation
-    from ..chat.turn import Turn
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
 

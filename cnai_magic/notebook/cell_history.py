@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..chat.attempt import Turn
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
-from ..chat.turn import Turn
 from .record import SCHEMA, build_answer_record, format_time
 from .saved_state import state_record
 

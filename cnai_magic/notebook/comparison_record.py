@@ -11,13 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from ..api.parameters import check_parameters, dump_parameters
+from ..chat.attempt import Turn, UndecidedTurn
 from ..chat.compared_answer import ComparedAnswer
 from ..chat.comparison import Comparison
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.order import CellPosition
-from ..chat.turn import Turn
-from ..chat.undecided_turn import UndecidedTurn
 from ..errors import CnaiError, InputError
 from ..redaction import clean
 from .read_record import read_attempt

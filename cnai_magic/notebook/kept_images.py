@@ -14,9 +14,9 @@ from pathlib import Path
 
 from ..api.image_data import read_image_facts, to_data_url
 from ..api.message_parts import ImagePart, KeptImage, Part, short_name
+from ..chat.attempt import Turn
 from ..chat.conversation import KernelConversation
 from ..chat.images import scale_image
-from ..chat.turn import Turn
 from ..errors import InputError
 from .files import read_bytes
 

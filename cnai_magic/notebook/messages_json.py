@@ -10,6 +10,7 @@ from typing import Any
 from ..api.message_parts import Part, TextPart
 from ..api.messages import Message
 from ..chat.attempt import Attempt
+from ..chat.context import collect_messages
 from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
@@ -29,7 +30,7 @@ _NEXT_STEP = 'write [{"role": "user", "content": "…"}, …], or an object with
 
 def to_messages(conversation: KernelConversation) -> str:
     """Return a conversation as JSON: model and messages, the body of a request but for the next question."""
-    sent, _ = conversation.messages("", len(conversation.turns), system=conversation.system)
+    sent, _ = collect_messages(conversation.turns, "", system=conversation.system)
     body: dict[str, Any] = {"messages": [message.body() for message in sent[:-1]]}
     if conversation.turns and conversation.turns[-1].reply.model != NO_MODEL:
         body = {"model": conversation.turns[-1].reply.model, **body}

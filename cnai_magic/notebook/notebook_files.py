@@ -18,12 +18,11 @@ from typing import Any
 from ..api.message_parts import ImagePart
 from ..api.parameters import BY_NAME
 from ..chat.attachments import name_images
-from ..chat.attempt import Attempt
+from ..chat.attempt import Attempt, Turn
 from ..chat.conversation import KernelConversation
 from ..chat.markdown import escape_markdown
 from ..chat.prompts.braces import has_braces
 from ..chat.reply import Reply
-from ..chat.turn import Turn
 from ..money.cost import Spend
 from ..redaction import strip_controls
 from .ipynb import read_notebook

@@ -17,12 +17,11 @@ from ..api.logprobs import TokenProbability, dump_logprobs
 from ..api.message_parts import ImagePart, KeptImage, Part
 from ..api.parameters import dump_parameters
 from ..api.token_usage import Usage
-from ..chat.attempt import Attempt
+from ..chat.attempt import Attempt, Turn
 from ..chat.markdown import escape_markdown, write_markdown
 from ..chat.rating import Rating
 from ..chat.reply import Reply
 from ..chat.tool_steps import ShownCall, list_calls
-from ..chat.turn import Turn
 from ..languages import translate
 from ..money.cost import Cost
 from ..redaction import clean, hide_keys, strip_controls

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from ..chat.attempt import Turn
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations, Removed
 from ..chat.order import CellPosition
 from ..chat.rating import Rating
 from ..chat.system_message import SystemMessage
-from ..chat.turn import Turn
 from ..errors import InputError
 from ..redaction import hide_keys
 from .read_record import read_rating

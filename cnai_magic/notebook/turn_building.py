@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
-from ..chat.attempt import Attempt
+from ..chat.attempt import Attempt, Turn
 from ..chat.conversation import KernelConversation
 from ..chat.order import CellPosition, Document, arrange
 from ..chat.system_message import SystemMessage
-from ..chat.turn import Turn
 
 __all__ = ["FoundConversation", "FoundTurn", "fill"]
 

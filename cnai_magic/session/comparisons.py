@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from .recorder import Recorder
 
 if TYPE_CHECKING:
+    from ..chat.attempt import Turn, UndecidedTurn
     from ..chat.comparison import Comparison
-    from ..chat.turn import Turn
-    from ..chat.undecided_turn import UndecidedTurn
     from ..notebook.comparison_record import SavedComparison
 
 __all__ = ["Comparisons"]

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..api.message_parts import Content, Part, TextPart
+from ..api.message_parts import Part, TextPart
 from ..api.messages import ChatRequest
 from ..api.parameters import BY_NAME, ParameterValue, join_parameters
 from ..api.token_usage import Usage
 from ..chat.attachments import Attachment, attach
-from ..chat.attempt import Attempt
-from ..chat.context import Context, count_lost_images
+from ..chat.attempt import Attempt, Turn
+from ..chat.context import Placement, build_context
 from ..chat.conversation import CellPosition, KernelConversation
 from ..chat.conversations import Conversations
 from ..chat.schemas import find_schema
-from ..chat.staleness import OWN_SYSTEM, digest_turns
-from ..chat.turn import Turn
 from ..errors import InputError
 from ..money.cost import Charge, Cost, Spend
 from ..money.price import cost_of
@@ -164,7 +162,17 @@ def build_question(
     first_run = _find_first_run(conversations, position, former)
     # A question outside of any conversation has an empty one to itself.
     before = KernelConversation(conversation.name) if options.once else conversation
-    system, context = _find_context(before, parts or prompt, position, first_run, options, settings)
+    place = before.locate(position, first_run)
+    system = _choose_system(
+        options, before.system if place.set_system is None else place.set_system, settings
+    )
+    context = build_context(
+        place,
+        parts or prompt,
+        system=system,
+        own_system=options.system is not None,
+        history_tokens=settings.history_tokens,
+    )
     parameters = _collect_parameters(options, settings)
     return Question(
         request=ChatRequest(target.model, context.messages, parameters, server=target.server),
@@ -173,8 +181,8 @@ def build_question(
         options=options,
         conversation=conversation,
         position=position,
-        turn=0 if options.once else context.turn,
-        attempt=context.attempt,
+        turn=0 if options.once else len(place.above) + 1,
+        attempt=place.attempt,
         omitted_turns=context.omitted_turns,
         lost_images=context.lost_images,
         demo=target.demo,
@@ -184,34 +192,11 @@ def build_question(
         first_run=first_run,
         with_former=context.with_former,
         chain=context.chain,
-        order=_ORDERS[conversations.document.source] if context.unplaced else "",
+        order=_ORDERS[conversations.document.source] if place.unplaced else "",
         ordered_by=_ORDERS[conversations.document.source],
         prompt_parts=parts,
         attached=tuple(each.label for each in options.attachments),
     )
-
-
-def _find_context(
-    conversation: KernelConversation,
-    prompt: Content,
-    position: CellPosition,
-    first_run: datetime | None,
-    options: Options,
-    settings: Cnai,
-) -> tuple[str, Context]:
-    """Return the system message of a question, and what is sent with it."""
-    message = conversation.find_system_message(position, first_run)
-    set_system = None if message is None else message.text
-    system = _choose_system(options, conversation.system if set_system is None else set_system, settings)
-    context = conversation.context(
-        prompt,
-        position,
-        first_run,
-        system=system,
-        set_system=OWN_SYSTEM if options.system is not None else set_system,
-        history_tokens=settings.history_tokens,
-    )
-    return system, context
 
 
 def _find_first_run(
@@ -235,22 +220,23 @@ def _build_continuation(
     """Build the question that asks for the rest of an answer, in the place of the turn that it is part of."""
     conversation, turn = find_cut_turn(conversations, options.chat, position, prompt)
     reply, index = turn.reply, conversation.turns.index(turn)
-    messages, omitted_turns = conversation.messages(
+    set_system = conversation.locate(turn.position).set_system
+    context = build_context(
+        Placement(conversation.turns[:index], turn.next_number, set_system),
         reply.prompt_parts or reply.prompt,
-        index,
         system=reply.system,
+        own_system=set_system is not None and set_system != (reply.system or ""),
         history_tokens=settings.history_tokens,
     )
-    message = conversation.find_system_message(turn.position)
-    set_system = None if message is None else message.text
-    is_own = set_system is not None and set_system != (reply.system or "")
     # What cut it may be in the way of the rest.
     kept = {name: value for name, value in reply.parameters.items() if name not in _OF_ONE_REQUEST}
     given = {name: value for name, value in options.parameters.items() if value is not None}
     options = replace(options, parameters={**kept, **given})
     parameters = _collect_parameters(options, settings)
     return Question(
-        request=ChatRequest(target.model, messages, parameters, server=target.server, prefix=reply.text),
+        request=ChatRequest(
+            target.model, context.messages, parameters, server=target.server, prefix=reply.text
+        ),
         prompt=reply.prompt,
         system=reply.system,
         options=options,
@@ -258,13 +244,13 @@ def _build_continuation(
         position=turn.position,
         turn=index + 1,
         attempt=turn.next_number,
-        omitted_turns=omitted_turns,
-        lost_images=count_lost_images(conversation.turns[omitted_turns:index], reply.prompt_parts),
+        omitted_turns=context.omitted_turns,
+        lost_images=context.lost_images,
         demo=target.demo,
         host=target.host,
         lookup=target.lookup,
         first_run=turn.first_run,
-        chain=digest_turns(conversation.turns[:index], OWN_SYSTEM if is_own else set_system),
+        chain=context.chain,
         prompt_parts=reply.prompt_parts,
         attached=reply.attached,
         cut=turn,

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..chat.attempt import Attempt
+from ..chat.attempt import Attempt, Turn, UndecidedTurn
 from ..chat.conversation import KernelConversation
 from ..chat.conversations import Conversations
-from ..chat.former_answers import remember_answers
 from ..chat.kernel_code import find_kernel_code
 from ..chat.reply import Reply
 from ..chat.token_table import TokenTable
-from ..chat.turn import Turn
-from ..chat.undecided_turn import UndecidedTurn
 from ..money.cost import Spend
 from ..money.spending import Spending
 from ..settings import Cnai
@@ -154,7 +151,7 @@ class Recorder:
             conversation.begun_by = question.position
             self._conversations.use(conversation.name)
         if question.former:
-            remember_answers(conversation, question.position, question.former)
+            conversation.remember(question.position, question.former)
         if question.cut is not None:
             turn = conversation.extend(question.cut, attempt)
         else:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from cnai_magic.api.messages import Message
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.chat.attempt import Attempt
+from cnai_magic.chat.context import collect_messages
 from cnai_magic.chat.conversation import CellPosition, KernelConversation, Turn
 from cnai_magic.chat.conversations import Conversations
 from cnai_magic.chat.forking import fork
-from cnai_magic.chat.former_answers import remember_answers
 from cnai_magic.chat.reply import Reply
 from cnai_magic.errors import InputError
 from cnai_magic.next_steps import NextStep, list_turns, use_conversation
@@ -24,7 +24,7 @@ def ask(
 ) -> list[str]:
     """Ask as a session does, and return the contents of the messages that are sent."""
     position = position or CellPosition()
-    messages = conversation.context(prompt, position).messages
+    messages, _ = collect_messages(conversation.locate(position).above, prompt)
     conversation.record(position, Attempt(Reply(answer or f"answer to {prompt}", prompt, "m")))
     return [message.content for message in messages]
 
@@ -110,7 +110,7 @@ def test_a_turn_that_others_separate_from_its_cell_is_found_where_it_stands() ->
     conversation = KernelConversation("main")
     for position in (CellPosition("a", 0), CellPosition("b"), CellPosition("a", 1)):
         conversation.turns.append(Turn(position, [Attempt(Reply("yes", str(position.index_in_cell), "m"))]))
-    assert conversation.context("again", CellPosition("a", 1)).turn == 3
+    assert len(conversation.locate(CellPosition("a", 1)).above) == 2
     assert ask(conversation, "again", CellPosition("a", 1))[:-1] == ["0", "yes", "0", "yes"]
     assert [turn.reply.prompt for turn in conversation.turns] == ["0", "0", "again"]
 
@@ -132,7 +132,7 @@ def test_without_a_cell_id_every_question_appends() -> None:
 def test_a_question_without_a_cell_id_never_stands_before_a_turn() -> None:
     conversation = three_cells()
     assert conversation.turn_at(CellPosition()) is None
-    assert conversation.context("d", CellPosition()).turn == 4
+    assert len(conversation.locate(CellPosition()).above) == 3
 
 
 @dataclass
@@ -210,29 +210,31 @@ def test_any_sequence_of_runs_and_drops_follows_the_rule(steps: list[tuple[str, 
 
 def test_the_system_message_leads_and_an_empty_one_is_not_sent() -> None:
     conversation = three_cells()
-    messages, _ = conversation.messages("d", 1, system="Be brief.")
+    messages, _ = collect_messages(conversation.turns[:1], "d", system="Be brief.")
     assert messages[0] == Message("system", "Be brief.")
     assert [message.role for message in messages] == ["system", "user", "assistant", "user"]
-    assert conversation.messages("d", 0, system="")[0] == (Message("user", "d"),)
+    assert collect_messages(conversation.turns[:0], "d", system="")[0] == (Message("user", "d"),)
 
 
 def test_reasoning_is_never_sent_back() -> None:
     conversation = KernelConversation("main")
     conversation.record(CellPosition(), Attempt(Reply("42", "how much?", "m", reasoning="hm, let me think")))
-    messages, _ = conversation.messages("why?", 1)
+    messages, _ = collect_messages(conversation.turns[:1], "why?")
     assert not any("think" in message.content for message in messages)
 
 
 def test_without_a_limit_all_turns_are_sent() -> None:
     conversation = three_cells()
-    messages, omitted_turns = conversation.messages("d", 3, history_tokens=0)
+    messages, omitted_turns = collect_messages(conversation.turns[:3], "d", history_tokens=0)
     assert (len(messages), omitted_turns) == (7, 0)
 
 
 def test_beyond_history_tokens_the_oldest_whole_turns_are_left_out() -> None:
     conversation = three_cells()
     cost = estimate_tokens("c") + estimate_tokens("answer to c")
-    messages, omitted_turns = conversation.messages("d", 3, system="s", history_tokens=2 * cost)
+    messages, omitted_turns = collect_messages(
+        conversation.turns[:3], "d", system="s", history_tokens=2 * cost
+    )
     assert [message.content for message in messages] == [
         "s",
         "b",
@@ -242,7 +244,7 @@ def test_beyond_history_tokens_the_oldest_whole_turns_are_left_out() -> None:
         "d",
     ]
     assert omitted_turns == 1
-    assert conversation.messages("d", 3, history_tokens=2 * cost - 1)[1] == 2
+    assert collect_messages(conversation.turns[:3], "d", history_tokens=2 * cost - 1)[1] == 2
 
 
 def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> None:
@@ -250,7 +252,7 @@ def test_a_small_old_turn_is_not_sent_across_a_large_one_that_is_left_out() -> N
     ask(conversation, "tiny", CellPosition("a"), "yes")
     ask(conversation, "huge", CellPosition("b"), "word " * 1000)
     ask(conversation, "tiny too", CellPosition("c"), "no")
-    messages, omitted_turns = conversation.messages("d", 3, history_tokens=100)
+    messages, omitted_turns = collect_messages(conversation.turns[:3], "d", history_tokens=100)
     assert [message.content for message in messages] == ["tiny too", "no", "d"]
     assert omitted_turns == 2
 
@@ -262,7 +264,7 @@ def test_what_is_left_out_is_the_fewest_oldest_turns(texts: list[str], limit: in
     for text in texts:
         conversation.record(CellPosition(), Attempt(Reply(text, text, "m")))
     costs = [2 * estimate_tokens(text) for text in texts]
-    messages, omitted_turns = conversation.messages("now", len(texts), history_tokens=limit)
+    messages, omitted_turns = collect_messages(conversation.turns, "now", history_tokens=limit)
     assert len(messages) == 2 * (len(texts) - omitted_turns) + 1
     assert sum(costs[omitted_turns:]) <= limit
     if omitted_turns:
@@ -454,7 +456,7 @@ def test_an_answer_that_is_reinstated_has_its_number_and_its_other_attempts_agai
 def test_saved_answers_are_earlier_attempts_of_whoever_asks_there_again_and_are_not_sent() -> None:
     saved = three_cells().turns[1].attempt
     conversation = KernelConversation("main")
-    remember_answers(conversation, CellPosition("b"), [saved])
+    conversation.remember(CellPosition("b"), [saved])
     assert conversation.turns == []
     turn = conversation.record(CellPosition("b"), Attempt(Reply("new", "b, again", "m")))
     assert [(each.number, each.reply.prompt) for each in turn.attempts] == [(1, "b"), (2, "b, again")]
@@ -465,7 +467,7 @@ def test_saved_answers_of_a_known_turn_another_place_or_another_conversation_are
     conversation = three_cells()
     saved = conversation.turns[1].attempt
     for position in (CellPosition("b"), CellPosition("copy"), CellPosition("new", 1), CellPosition()):
-        remember_answers(conversation, position, [saved])
-    remember_answers(KernelConversation("plan"), CellPosition("b"), [saved])
+        conversation.remember(position, [saved])
+    KernelConversation("plan").remember(CellPosition("b"), [saved])
     assert conversation.detached == {}
     assert [len(turn.attempts) for turn in conversation.turns] == [1, 1, 1]

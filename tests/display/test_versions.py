@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.api.token_usage import Usage
-from cnai_magic.chat.attempt import Attempt
+from cnai_magic.chat.attempt import Attempt, Turn
 from cnai_magic.chat.order import CellPosition
 from cnai_magic.chat.reply import Reply
-from cnai_magic.chat.turn import Turn
 from cnai_magic.display.versions import Versions, _compare
 from cnai_magic.money.cost import Cost
 from tests.display.answers import reply
@@ -241,7 +240,7 @@ _WORST = """
 import random, sys
 from cnai_magic.display.versions import Versions
 from cnai_magic.chat.order import CellPosition
-from cnai_magic.chat.turn import Turn
+from cnai_magic.chat.attempt import Turn
 from tests.display.answers import attempt
 random.seed(1)
 prompts = ["".join(f"w{random.randrange(300)}%s" for _ in range(200_000)) for _ in range(2)]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.chat.context import collect_messages
 from cnai_magic.chat.conversation import KernelConversation
 from cnai_magic.errors import InputError
 from cnai_magic.notebook.messages_json import Read, from_messages, to_messages
@@ -172,7 +173,7 @@ def test_parts_and_calls_of_tools_are_kept(messages: list[dict[str, object]]) ->
     read = read_messages(*messages)
     assert read.notes == ()
     assert json.loads(to_messages(read.conversation))["messages"] == messages
-    sent, _ = read.conversation.messages("next", len(read.conversation.turns))
+    sent, _ = collect_messages(read.conversation.turns, "next")
     assert [message.body() for message in sent] == [*messages, user("next")]
 
 
