@@ -10,7 +10,7 @@ from typing import Any
 
 from ..redaction import replace_surrogates
 from .messages import Chunk
-from .thinking import TAG_SIGNS
+from .thinking import may_hold_thought
 from .usage import read_usage
 
 __all__ = ["read_plain_answer"]
@@ -37,7 +37,7 @@ def read_plain_answer(body: Mapping[str, Any]) -> Chunk | None:
     if not _MESSAGE.issuperset(message) or message.get("refusal") or message.get("annotations"):
         return None
     text, model = message.get("content"), body.get("model")
-    if type(text) is not str or not text.strip() or any(sign in text for sign in TAG_SIGNS):
+    if type(text) is not str or not text.strip() or may_hold_thought(text):
         return None
     if replace_surrogates(text) != text:
         return None

@@ -11,38 +11,70 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["TAG_SIGNS", "Split", "ThinkingTags"]
+from .harmony import HARMONY_OPENERS, HarmonyChannels
+
+__all__ = ["Split", "ThinkingTags", "may_hold_thought"]
 
 # Qwen, DeepSeek, GLM, MiniMax, Hunyuan · variants of fine-tunes · Kimi-VL · Seed-OSS · LongCat · Magistral ·
-# Command A · OpenThinker · Gemma 4 · gpt-oss (harmony)
+# Command A · OpenThinker · Gemma 4 · Solar Open · Apertus
 _PAIRS = {
     **{
         f"<{name}>": f"</{name}>"
         for name in ("think", "thinking", "thought", "thoughts", "reasoning", "reason")
     },
-    **{f"<{name}>": f"</{name}>" for name in ("seed:think", "longcat_think", "mm:think", "think_fast")},
+    **{
+        f"<{name}>": f"</{name}>"
+        for name in ("seed:think", "longcat_think", "mm:think", "think_fast", "think_faster")
+    },
     "◁think▷": "◁/think▷",
     "[think]": "[/think]",
     "<|start_thinking|>": "<|end_thinking|>",
     "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|think|>": "<|/think|>",
     "<|channel>thought": "<channel|>",
-    "<|channel|>analysis<|message|>": "<|end|>",
+    "<|inner_prefix|>": "<|inner_suffix|>",
 }
+# Solar Open ends its thought as any message.
+_ALSO_CLOSES = {"<|think|>": "<|end|>"}
+# What stands between thought and answer without having been opened: Apriel, and gpt-oss whose first sign is
+# gone, or all of them ("analysisWe need …assistantfinalFour").
+_NEXT_CHANNEL = "<|end|><|start|>assistant"
+_CLOSE_ALONE = ("[begin final response]", _NEXT_CHANNEL)
+_UNSIGNED_OPENER, _UNSIGNED_CLOSER = "analysis", "assistantfinal"
 # What may stand between thought and answer.
-_BETWEEN = ("<|start|>assistant", "<|channel|>final", "<|message|>", "<|begin_of_solution|>")
+_BETWEEN = (
+    *("<|begin|>assistant", "<|content|>"),
+    *("<|begin_of_solution|>", "<|start_response|>", "<|start_text|>"),
+)
+# What may stand behind the answer where such tags stood before it.
+_ENDS = {
+    "<|start_thinking|>": ("<|end_response|>", "<|end_text|>", "<|end_of_turn_token|>"),
+    "<|begin_of_thought|>": ("<|end_of_solution|>",),
+    "<|channel>thought": ("<turn|>",),
+    "<|think|>": ("<|end|>",),
+    "[begin final response]": ("[end final response]", "<|end|>"),
+}
 _OPENERS = tuple(_PAIRS)
-_CLOSERS = tuple(dict.fromkeys(_PAIRS.values()))
-_LONGEST = max(map(len, (*_OPENERS, *_CLOSERS)))
-_CLOSER = re.compile("|".join(re.escape(tag) for tag in _CLOSERS if tag != "<|end|>"), re.IGNORECASE)
+_CLOSERS = tuple(dict.fromkeys((*_PAIRS.values(), *_CLOSE_ALONE)))
+_LONGEST = max(map(len, (*_OPENERS, *_CLOSERS, *HARMONY_OPENERS)))
+_CLOSER = re.compile("|".join(map(re.escape, _CLOSERS)), re.IGNORECASE)
+_CLOSER_OF_UNSIGNED = re.compile(f"{_CLOSER.pattern}|{_UNSIGNED_CLOSER}", re.IGNORECASE)
 _OPENER = re.compile("|".join(map(re.escape, _OPENERS)), re.IGNORECASE)
-TAG_SIGNS = "<◁["
-"""Each tag begins with one of them."""
+_BEGINNINGS = (*_OPENERS, *_CLOSERS, *HARMONY_OPENERS)
+# Each tag begins with one of them.
+_SIGNS = "<◁["
+# Before the first tag: they are not seen.
+_UNSEEN = " \t\r\n\u200b\u2060\ufeff"
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 # So many tags without their pair are looked at in one answer.
 _MOST_LOOKS = 8
 _PIECES = 256
 _LONGEST_LINE = 1024
+
+
+def may_hold_thought(text: str) -> bool:
+    """Tell whether a whole answer may hold reasoning, as nearly none does."""
+    return any(sign in text for sign in _SIGNS) or text.startswith(_UNSIGNED_OPENER)
 
 
 class Split(NamedTuple):
@@ -61,10 +93,14 @@ class ThinkingTags:
 
     def __init__(self) -> None:
         self.watching = True
-        self._closer = ""
-        self._left = False
+        self._closers: tuple[str, ...] = ()
+        self._ends: tuple[str, ...] = ()
+        self._channels: HarmonyChannels | None = None
+        self._left = self._answering = False
         self._begun = False
         self._held = ""
+        # Whether it may be a thought of gpt-oss without signs, as its first letters say.
+        self._unsigned, self._beginning = True, ""
         # What was returned as answer: the last pieces, and what has to be known of those before them.
         self._given: list[str] = []
         self._opened = self._begun_lines = False
@@ -73,10 +109,9 @@ class ThinkingTags:
 
     def split(self, text: str) -> tuple[str, str, bool]:
         """Return as much of the text so far as is decided, as a Split."""
-        begun = self._begun or bool(text.strip())
-        if begun and not (self._closer or self._held or "<" in text or "[" in text or "◁" in text):
+        decided = self._begun and not (self._closers or self._held or self._unsigned)
+        if decided and not ("<" in text or "[" in text or "◁" in text):
             # Nearly every piece is all answer and holds no sign of a tag: this costs a tenth of the rest.
-            self._begun = True
             self._given.append(text)
             if len(self._given) > _PIECES:
                 self._fold()
@@ -84,41 +119,64 @@ class ThinkingTags:
         return self._split(text)
 
     def _split(self, text: str) -> Split:
+        if self._channels is not None:
+            return Split(*self._channels.split(text))
         text = self._held + text
         self._held = ""
         if self._left:
+            if self._answering:
+                return Split(self._drop_ends(text))
             return self._split_after(text) if self.watching else Split(text)
-        if self._closer:
+        if self._closers:
             return self._split_within(text)
         if not self._begun:
-            start = text.lstrip()
+            start = text.lstrip(_UNSEEN)
             low = start.lower()
+            if low.startswith(HARMONY_OPENERS):
+                return self._read_channels(start)
             tag = next((tag for tag in _OPENERS if low.startswith(tag)), "")
             if tag:
-                self._closer = _PAIRS[tag]
+                self._open(tag)
                 return self._split_within(start[len(tag) :])
-            if len(low) < _LONGEST and any(tag.startswith(low) for tag in (*_OPENERS, *_CLOSERS)):
+            if len(low) < _LONGEST and any(tag.startswith(low) for tag in _BEGINNINGS):
                 self._held = text
                 return Split()
             self._begun = True
+        if self._unsigned:
+            size = len(_UNSIGNED_OPENER)
+            self._beginning = (self._beginning + text.lstrip(_UNSEEN).lower())[:size]
+            self._unsigned = _UNSIGNED_OPENER.startswith(self._beginning)
         return self._find_unpaired(text)
 
     def finish(self) -> Split:
         """Return what was held back, at the end of the answer."""
+        if self._channels is not None:
+            return Split(*self._channels.split("", ended=True))
         held, self._held = self._held, ""
-        if self._closer and not self._left:
+        if self._closers and not self._left:
             return Split("", held)
         if held and not self._left and self.watching:
             return self._find_unpaired(held, ended=True)
         return Split(held)
 
+    def _open(self, tag: str) -> None:
+        self._left = False
+        self._closers = tuple(filter(None, (_PAIRS[tag], _ALSO_CLOSES.get(tag, ""))))
+        self._ends = _ENDS.get(tag, ())
+
+    def _read_channels(self, text: str) -> Split:
+        self._channels, self._begun, self._closers = HarmonyChannels(), True, HARMONY_OPENERS
+        return Split(*self._channels.split(text))
+
     def _split_within(self, text: str) -> Split:
-        place = text.lower().find(self._closer)
-        if place >= 0:
+        low = text.lower()
+        found = [(place, tag) for tag in self._closers if (place := low.find(tag)) >= 0]
+        if found:
+            place, tag = min(found)
             self._left = True
-            rest = self._split_after(text[place + len(self._closer) :])
+            rest = self._split_after(text[place + len(tag) :])
             return Split(rest.text, text[:place] + rest.thought)
-        kept = _measure_tail(text, (self._closer,))
+        kept = _measure_tail(text, self._closers)
         self._held = text[len(text) - kept :]
         return Split("", text[: len(text) - kept])
 
@@ -127,9 +185,10 @@ class ThinkingTags:
         answer = text.lstrip("\n")
         while answer.lstrip().startswith("<|"):
             found = answer.lstrip()
-            tag = next((tag for tag in _BETWEEN if found.startswith(tag)), "")
+            low = found.lower()
+            tag = next((tag for tag in _BETWEEN if low.startswith(tag)), "")
             if not tag:
-                if any(tag.startswith(found) for tag in _BETWEEN):
+                if any(tag.startswith(low) for tag in _BETWEEN):
                     self._held = found
                     return Split()
                 break
@@ -141,34 +200,48 @@ class ThinkingTags:
         low = start.lower()
         tag = next((tag for tag in _OPENERS if low.startswith(tag)), "")
         if tag:  # more reasoning
-            self._closer, self._left = _PAIRS[tag], False
+            self._open(tag)
             return self._split_within(start[len(tag) :])
         if start and any(tag.startswith(low) for tag in _OPENERS):
             self._held = answer
             return Split()
-        self.watching = not answer
-        return Split(answer)
+        self._answering = bool(answer and self._ends)
+        self.watching = not answer or self._answering
+        return Split(self._drop_ends(answer) if self._answering else answer)
+
+    def _drop_ends(self, text: str) -> str:
+        """Return an answer without the tags behind it; what may be half of one is held back."""
+        text = re.sub("|".join(map(re.escape, self._ends)), "", text, flags=re.IGNORECASE)
+        kept = _measure_tail(text, self._ends)
+        self._held = text[len(text) - kept :]
+        return text[: len(text) - kept]
 
     def _find_unpaired(self, text: str, *, ended: bool = False) -> Split:
-        if not any(sign in text for sign in TAG_SIGNS):
+        if not (self._unsigned or any(sign in text for sign in _SIGNS)):
             self._given.append(text)
             return Split(text)
-        for found in _CLOSER.finditer(text):
+        unsigned = self._unsigned and self._beginning == _UNSIGNED_OPENER
+        for found in (_CLOSER_OF_UNSIGNED if unsigned else _CLOSER).finditer(text):
             self._fold()
             before, after = "".join(self._given) + text[: found.start()], text[found.end() :]
             if not after and not ended:
                 self._held = text[found.start() :]
                 self._given.append(text[: found.start()])
                 return Split(text[: found.start()])
-            if self._ends_thought(before, after):
-                self._left, self._closer = True, found[0].lower()
+            tag = found[0].lower()
+            if self._ends_thought(tag, before, after):
+                if tag == _NEXT_CHANNEL:
+                    rest = self._read_channels(after)
+                    return Split(rest.text, text[: found.start()] + rest.thought, all_thought=True)
+                self._left, self._closers, self._ends = True, (tag,), _ENDS.get(tag, ())
                 rest = self._split_after(after)
                 return Split(rest.text, text[: found.start()] + rest.thought, all_thought=True)
             self._looks += 1
             if self._looks > _MOST_LOOKS:
                 self.watching = False
                 return Split(text)
-        kept = 0 if ended else _measure_tail(text, _CLOSERS)
+        tags = (*_CLOSERS, _UNSIGNED_CLOSER) if unsigned else _CLOSERS
+        kept = 0 if ended else _measure_tail(text, tags)
         self._held = text[len(text) - kept :]
         self._given.append(text[: len(text) - kept])
         return Split(text[: len(text) - kept])
@@ -185,11 +258,13 @@ class ThinkingTags:
         # An odd backtick in the part of a long line that is dropped still opens code.
         self._given = ["`" * (cut.count("`") % 2) + kept]
 
-    def _ends_thought(self, before: str, after: str) -> bool:
+    def _ends_thought(self, tag: str, before: str, after: str) -> bool:
         """Return whether a closing tag without its opening one ends reasoning, and is not only mentioned.
 
         `before` is the text before it, from the beginning of the line that was not folded away.
         """
+        if tag == _UNSIGNED_CLOSER:
+            return True
         if not before.strip() and not self._begun_lines:
             return True
         line = before[before.rfind("\n") + 1 :]

@@ -17,10 +17,49 @@ THOUGHT: dict[str, tuple[str, str, str]] = {
     "Command A": ("<|START_THINKING|>so<|END_THINKING|>four", "four", "so"),
     "OpenThinker": ("<|begin_of_thought|>so<|end_of_thought|>\n\n<|begin_of_solution|>four", "four", "so"),
     "gpt-oss": (
-        "<|channel|>analysis<|message|>so<|end|><|start|>assistant<|channel|>final<|message|>four",
+        "<|channel|>analysis<|message|>so<|end|><|start|>assistant<|channel|>final<|message|>four<|return|>",
         "four",
         "so",
     ),
+    "gpt-oss, from the first sign on": (
+        "<|start|>assistant<|channel|>analysis<|message|>so<|end|><|start|>assistant<|channel|>final"
+        "<|constrain|>json<|message|>four<|end|>",
+        "four",
+        "so",
+    ),
+    "gpt-oss, no thought": ("<|channel|>final<|message|>four", "four", ""),
+    "gpt-oss, a second start left out, twice thought": (
+        "<|channel|>analysis<|message|>so<|end|><|channel|>analysis<|message|>yes<|end|>"
+        "<|start|>assistant<|channel|>final <|message|>four < 5 <|",
+        "four < 5 <|",
+        "so\n\nyes",
+    ),
+    "gpt-oss, words to the person first": (
+        "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>commentary to=functions.f"
+        " <|constrain|>json<|message|>{}<|call|><|start|>assistant<|channel|>final<|message|>four",
+        "I look.\n\nfour",
+        "{}",
+    ),
+    "gpt-oss, text behind the end": (
+        "<|channel|>analysis<|message|>so<|end|>four and more",
+        "four and more",
+        "so",
+    ),
+    "gpt-oss, the first sign eaten": (
+        "so<|end|><|start|>assistant<|channel|>final<|message|>four<|return|>",
+        "four",
+        "so",
+    ),
+    "gpt-oss, all signs eaten": ("analysisWe count.assistantfinalfour", "four", "analysisWe count."),
+    "Command A, with ends": (
+        "<|START_THINKING|>so<|END_THINKING|><|START_RESPONSE|>four<|END_RESPONSE|><|END_OF_TURN_TOKEN|>",
+        "four",
+        "so",
+    ),
+    "Solar Open": ("<|think|>so<|end|><|begin|>assistant<|content|>four<|end|>", "four", "so"),
+    "Apertus": ("<|inner_prefix|>so<|inner_suffix|>four", "four", "so"),
+    "Apriel": ("so it is\n[BEGIN FINAL RESPONSE]\nfour\n[END FINAL RESPONSE]", "four\n", "so it is"),
+    "behind what is not seen": ("\ufeff\u200b<think>so</think>four", "four", "so"),
     "Gemma": ("<|channel>thought\nso<channel|>four", "four", "\nso"),
     "two thoughts": ("<think>so</think>\n\n<think> so</think>\nfour", "four", "so so"),
     "an empty thought, and one": ("<think>\n</think>\n<thinking>so</thinking>four", "four", "so"),
@@ -69,6 +108,10 @@ SPOKEN_OF = {
     "in Chinese quotes": "结束标签是“</think>”。",
     "with its pair": "Write\n<think>\nso\n</think>\nfour",
     "later in the answer": "say <think>x</think>",
+    "the signs of gpt-oss": "It ends with `<|end|><|start|>assistant` each time.",
+    "an analysis": "analysisResult = run()  # no assistant, final",
+    "the word alone": "analysis",
+    "its end alone": "The text assistantfinal is no sign.",
     "HTML": "<p>four</p>\n</thinking-aloud>",
     "a comparison": "a < b and b </ c",
     "half a tag": "four </thi",

@@ -1,0 +1,85 @@
+"""Reads the channels in which gpt-oss writes, where a server passes its format on as it is.
+
+`<|channel|>analysis<|message|>` … `<|end|><|start|>assistant<|channel|>final<|message|>` … `<|return|>` (the
+harmony response format of OpenAI). Models leave out a `<|start|>`, or write after an end without one. Nothing
+here does I/O.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["HARMONY_OPENERS", "HarmonyChannels"]
+
+HARMONY_OPENERS = ("<|channel|>", "<|start|>assistant")
+"""What such an answer begins with."""
+
+_SIGNS = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>")
+_SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
+_TAIL = re.compile(r"<(?:\|(?:[a-z]{1,7}(?:\|)?)?)?\Z")
+# A head names the role, the channel, and what it is written to: more text than this is not a head.
+_LONGEST_HEAD = 200
+
+
+class HarmonyChannels:
+    """Splits one answer, which comes in pieces, into the text for the person and the reasoning.
+
+    The reasoning is the channel `analysis`, and what is written to a function.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._head: str | None = ""
+        self._thinks = False
+        # What was written before, so that messages of one kind do not run into each other.
+        self._wrote = {True: False, False: False}
+        self._gap = ""
+
+    def split(self, text: str, *, ended: bool = False) -> tuple[str, str]:
+        """Return as much of the text and of the reasoning as is decided; all of it where it has `ended`."""
+        text = self._held + text
+        tail = None if ended else _TAIL.search(text)
+        self._held = tail[0] if tail else ""
+        pieces: dict[bool, list[str]] = {True: [], False: []}
+        at = 0
+        for sign in _SIGN.finditer(text, 0, len(text) - len(self._held)):
+            self._take(text[at : sign.start()], pieces)
+            self._follow(sign[0], pieces)
+            at = sign.end()
+        self._take(text[at : len(text) - len(self._held)], pieces)
+        if ended:
+            self._release(pieces)
+        return "".join(pieces[False]), "".join(pieces[True])
+
+    def _follow(self, sign: str, pieces: dict[bool, list[str]]) -> None:
+        if sign == "<|message|>" and self._head is not None:
+            channel = self._head.rpartition("<|channel|>")[2]
+            self._thinks = channel.strip().startswith("analysis") or " to=" in self._head
+            self._begin()
+        elif sign == "<|channel|>":
+            self._head = f"{self._head or ''}{sign}"
+        elif sign == "<|start|>" or self._head is None:
+            self._release(pieces)
+            self._head = ""
+
+    def _begin(self) -> None:
+        self._head = None
+        self._gap = "\n\n" if self._wrote[self._thinks] else ""
+
+    def _take(self, text: str, pieces: dict[bool, list[str]]) -> None:
+        """Add a text without signs to the head, or to what the channel has."""
+        if self._head is not None:
+            self._head += text
+            if len(self._head) > _LONGEST_HEAD:
+                self._release(pieces)
+        elif text:
+            pieces[self._thinks].append(self._gap + text)
+            self._gap, self._wrote[self._thinks] = "", True
+
+    def _release(self, pieces: dict[bool, list[str]]) -> None:
+        """Take a head that no message followed as text, unless it is one."""
+        head, self._head = self._head or "", self._head
+        if head.strip() and "<|channel|>" not in head and head.strip() != "assistant":
+            self._thinks = False
+            self._begin()
+            self._take(head, pieces)
