@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from ..redaction import clean
@@ -56,17 +57,45 @@ def write_line(text: str) -> str:
 
 
 def _is_number_column(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    values = [row.get(name) for row in rows if row.get(name) is not None]
-    return bool(values) and all(
-        isinstance(each, int | float) and not isinstance(each, bool) for each in values
-    )
+    values = [row.get(name) for row in rows if not _is_missing(row.get(name))]
+    return bool(values) and all(isinstance(each, Real) and not isinstance(each, bool) for each in values)
 
 
 def _write_cell(value: Any) -> str:
     """Return a value as a cell; a text that is cut says so."""
     if isinstance(value, Cell):
         return value.markdown or " "
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
-    text = " ".join(clean(text).split())
+    text = " ".join(clean(_write_value(value)).split())
     text = text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
     return escape_markdown(text) or " "
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell whether a value is None, NaN, or what pandas has for a missing one."""
+    if isinstance(value, Real):
+        return bool(value != value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _write_value(value: Any) -> str:
+    """Return a value as text: JSON where it is of JSON, else as str() has it; "" for what is missing."""
+    if isinstance(value, str):
+        return value
+    if _is_missing(value):
+        return ""
+    try:
+        if isinstance(value, bool | int | float | list | tuple | dict):
+            return json.dumps(value, default=_to_json, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, a list that holds itself
+        pass
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001  whatever a foreign object raises
+        return f"<{type(value).__name__}: {type(error).__name__}>"
+
+
+def _to_json(value: Any) -> int | float | str:
+    """Return a value that JSON does not have, within one that it has: a number of numpy, a date."""
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else _write_value(value)
