@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import requests
 
-from .addresses import Address
+from .vendors import Address
 
 __all__ = ["Connections", "Response"]
 

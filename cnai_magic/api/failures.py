@@ -19,8 +19,7 @@ import urllib3
 
 from ..errors import CnaiError, ConnectionFailed, GarbageError, ResponseTimeout, TruncatedError
 from ..next_steps import CHECK_ADDRESS, NextStep, change_setting
-from .addresses import Address
-from .vendors import find_vendor_at, list_local_servers
+from .vendors import Address, find_vendor_at, list_local_servers
 
 __all__ = ["TRANSPORT_ERRORS", "explain_failure", "explain_proxy_login"]
 

@@ -17,12 +17,12 @@ from .. import __version__
 from ..errors import APIError, CnaiError, InputError, ProtocolError, RedirectRefused
 from ..next_steps import set_key
 from ..redaction import ApiKey
-from .addresses import parse_address
 from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS, explain_failure
 from .http import Session
 from .in_process import InProcessAdapter, Transport
 from .responses import parse_json, read_error, read_text, refuse_html
+from .vendors import parse_address
 
 __all__ = ["Requester"]
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
-from ..api.addresses import Address
-from ..api.vendors import Vendor, find_vendor_at, resolve_address
+from ..api.vendors import Address, Server, Vendor, find_server
 from ..redaction import ApiKey
 from ..settings import DEFAULT_BASE_URL, Cnai
 from .keys import Keys
@@ -50,8 +49,9 @@ class Endpoint:
         object.__setattr__(self, "account", (self.base_url, self.key))
 
     @classmethod
-    def at(cls, address: Address, key: ApiKey | None = None) -> Endpoint:
-        """Return the endpoint at an address."""
+    def at(cls, server: Server, key: ApiKey | None = None) -> Endpoint:
+        """Return the endpoint of a server."""
+        address = server.address
         return cls(
             address.url,
             address.host,
@@ -60,7 +60,7 @@ class Endpoint:
             loopback=address.loopback,
             in_clear=address.in_clear,
             key=key,
-            vendor=find_vendor_at(address),
+            vendor=server.vendor,
         )
 
 
@@ -72,10 +72,10 @@ def resolve_endpoint(settings: Cnai, keys: Keys) -> Endpoint:
     """
     endpoint = Endpoint()
     if settings.base_url != DEMO:
-        address = resolve_address(settings.base_url)
-        key = keys.find(address)
+        server = find_server(settings.base_url)
+        key = keys.find(server)
         lacks_key = key is None and settings.base_url == DEFAULT_BASE_URL
-        endpoint = Endpoint(lacks_key=True) if lacks_key else Endpoint.at(address, key)
+        endpoint = Endpoint(lacks_key=True) if lacks_key else Endpoint.at(server, key)
     return replace(
         endpoint,
         connect_timeout=settings.connect_timeout,
@@ -86,4 +86,4 @@ def resolve_endpoint(settings: Cnai, keys: Keys) -> Endpoint:
 
 def resolve_server(base_url: str) -> Address:
     """Return the address of the server that a key is typed or saved for; for "demo" the default server's."""
-    return resolve_address(DEFAULT_BASE_URL if base_url == DEMO else base_url)
+    return find_server(DEFAULT_BASE_URL if base_url == DEMO else base_url).address

@@ -13,7 +13,7 @@ from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition
 from ..chat.conversations import Conversations
 from ..chat.reply import Reply
-from ..errors import CnaiError, InputError
+from ..errors import CnaiError
 from ..money.book import SpendBook
 from ..money.budget import read_budget
 from ..money.ledger import Ledger
@@ -29,12 +29,12 @@ from .confirmation import require_confirmation
 from .endpoint import Endpoint, resolve_endpoint, resolve_server
 from .json_question import JSONModes
 from .keys import Keys
-from .models import choose_model, match_models, takes_demo_credit, takes_images
+from .models import choose_model, find_known_model, match_models, takes_demo_credit, takes_images
 from .notice import write_notice
 from .pending_reply import PendingReply
 from .question import Options, Question, Target, build_question, find_cut_turn
 from .recorder import Recorder
-from .replay import find_saved_answer, refuse_where_replayed
+from .replay import explain_unsaved, find_saved_answer
 from .servers import Servers
 from .view import View
 
@@ -101,8 +101,7 @@ class KernelSession:
         The answer is recorded in the conversation and charged. Raises a CnaiError where there is none: the
         conversation is then as it was. After a KeyboardInterrupt the part that arrived is kept.
         """
-        refuse_where_replayed(self.settings.replay, "none is saved for this question")
-        endpoint = self.resolve_endpoint()
+        endpoint = self._resolve_to_send("none is saved for this question")
         self.comparisons.latest = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
         require_confirmation(self.settings.confirm_above, [question])
@@ -247,8 +246,7 @@ class KernelSession:
         limits what this may cost, see `read_max_cost`; many rows need it, or a budget. `show` is called with
         the progress. Raises the CnaiError for which nothing was sent.
         """
-        refuse_where_replayed(self.settings.replay, "those of rows are not in the notebook")
-        endpoint = self.resolve_endpoint()
+        endpoint = self._resolve_to_send("those of rows are not in the notebook")
         plan = self._plan_rows(endpoint, rows, prompts, options, ask=True)
         self._announce(endpoint)
         # Late, because asyncio and SQLite come with it.
@@ -293,8 +291,7 @@ class KernelSession:
         from .batches.compare import compare
         from .batches.judge import judge_comparison
 
-        refuse_where_replayed(self.settings.replay, "those of a comparison are not in the notebook")
-        endpoint = self.resolve_endpoint()
+        endpoint = self._resolve_to_send("those of a comparison are not in the notebook")
 
         def build(model: str, varied: Mapping[str, ParameterValue]) -> Question:
             asked = replace(options, model=model, parameters={**options.parameters, **varied})
@@ -327,6 +324,12 @@ class KernelSession:
         """Return the endpoint that the settings choose now; the keyring may be read."""
         return resolve_endpoint(self.settings, self._keys)
 
+    def _resolve_to_send(self, unsaved: str) -> Endpoint:
+        """Return the endpoint of a request that is sent; raises InputError where answers are replayed."""
+        if self.settings.replay:
+            raise explain_unsaved(unsaved)
+        return self.resolve_endpoint()
+
     def models(self, pattern: str = "", *, refresh: bool = False) -> list[Model]:
         """Return the models of the key whose ID holds `pattern`, or matches it where it has `*` or `?`.
 
@@ -344,13 +347,7 @@ class KernelSession:
 
     def find_default_model(self) -> str:
         """Return the model that is asked when a question names none; "" where there is none."""
-        return self._find_default_model(self.resolve_endpoint())
-
-    def _find_default_model(self, endpoint: Endpoint) -> str:
-        try:
-            return choose_model(self.servers, endpoint, self.settings.model, ask=False).name
-        except InputError:
-            return ""
+        return find_known_model(self.servers, self.resolve_endpoint(), self.settings.model)
 
     def takes_images(self, model: str) -> bool:
         """Tell whether it is known that a model takes images, "" for the default one; no server is asked."""
@@ -359,7 +356,8 @@ class KernelSession:
     def asks_demo(self) -> bool:
         """Return whether a question that names no model would take demo credit; no server is asked."""
         endpoint = self.resolve_endpoint()
-        return takes_demo_credit(self.servers, endpoint, self._find_default_model(endpoint), ask=False)
+        model = find_known_model(self.servers, endpoint, self.settings.model)
+        return takes_demo_credit(self.servers, endpoint, model, ask=False)
 
     # -- answers and money ----------------------------------------------------------------------
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..api.addresses import Address
-from ..api.vendors import find_vendor_at, resolve_address
+from ..api.vendors import Address, Server, find_server
 from ..api.worker import run_in_worker
 from ..errors import InputError
 from ..redaction import ApiKey
@@ -33,14 +32,14 @@ class Keys:
         if key:
             self._typed[address.place] = key
 
-    def find(self, address: Address) -> ApiKey | None:
+    def find(self, server: Server) -> ApiKey | None:
         """Return the key for a server: the one that was typed, else a variable's, else the keyring's.
 
         A vendor's own variable goes before CNAI_API_KEY. A server on this machine gets CNAI_API_KEY only
         where CNAI_BASE_URL names that server too. A keyring that fails counts as one that holds no key.
         """
-        place = address.place
-        key = self._typed.get(place) or _find_key_in_environment(address)
+        place = server.address.place
+        key = self._typed.get(place) or _find_key_in_environment(server)
         if key is not None:
             return key
         if place not in self._stored:
@@ -48,16 +47,16 @@ class Keys:
         return self._stored[place]
 
 
-def _find_key_in_environment(address: Address) -> ApiKey | None:
-    for name in _list_variables(address):
+def _find_key_in_environment(server: Server) -> ApiKey | None:
+    for name in _list_variables(server):
         if key := ApiKey(os.environ.get(name, "")):
             return key
     return None
 
 
-def _list_variables(address: Address) -> tuple[str, ...]:
+def _list_variables(server: Server) -> tuple[str, ...]:
     """Return the variables that may hold a key for a server; the first that is set counts."""
-    vendor = find_vendor_at(address)
+    address, vendor = server
     own = vendor.keys if vendor is not None else ()
     if address.loopback and not _is_in_environment(address):
         return own
@@ -67,7 +66,7 @@ def _list_variables(address: Address) -> tuple[str, ...]:
 def _is_in_environment(address: Address) -> bool:
     """Return whether this server is the one that the environment names: so its key is meant for it."""
     try:
-        return resolve_address(os.environ.get("CNAI_BASE_URL", "")).place == address.place
+        return find_server(os.environ.get("CNAI_BASE_URL", "")).address.place == address.place
     except InputError:  # the embedded gateway, or no address at all
         return False
 

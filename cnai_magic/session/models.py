@@ -18,6 +18,7 @@ from .servers import Servers
 __all__ = [
     "AskedModel",
     "choose_model",
+    "find_known_model",
     "list_known_models",
     "match_models",
     "takes_demo_credit",
@@ -89,6 +90,14 @@ def _find_default_model(servers: Servers, endpoint: Endpoint, *, ask: bool) -> s
     )
 
 
+def find_known_model(servers: Servers, endpoint: Endpoint, named: str) -> str:
+    """Return the model of a question as far as it is known, asking no server; "" where there is none."""
+    try:
+        return choose_model(servers, endpoint, named, ask=False).name
+    except InputError:
+        return ""
+
+
 def list_known_models(servers: Servers, endpoint: Endpoint) -> list[str]:
     """Return the models of an endpoint as far as they are known; no server is asked, and none is started."""
     listed = servers.get_known_models(endpoint)
@@ -124,9 +133,8 @@ def takes_images(servers: Servers, endpoint: Endpoint, named: str) -> bool:
 
     `named` is the model that it or the settings name, "" for none.
     """
-    try:
-        model = choose_model(servers, endpoint, named, ask=False).name
-    except InputError:
+    model = find_known_model(servers, endpoint, named)
+    if not model:
         return False
     listed = servers.get_known_models(endpoint) or ()
     facts = next((each.facts for each in listed if each.id == model), ModelFacts())

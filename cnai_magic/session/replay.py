@@ -13,7 +13,7 @@ from ..errors import InputError, ReplayError
 from ..next_steps import change_setting
 from .question import Question
 
-__all__ = ["find_saved_answer", "refuse_where_replayed"]
+__all__ = ["explain_unsaved", "find_saved_answer"]
 
 _SHORT = 60
 _ASK_ONCE = "ask once with " + change_setting("replay", False) + ", and save the notebook"
@@ -118,10 +118,9 @@ def _cut_out(text: str, start: int) -> str:
     return ("…" if begin else "") + part + ("…" if begin + _SHORT < len(text) else "")
 
 
-def refuse_where_replayed(replay: bool, why: str) -> None:
-    """Raise InputError for a question that would be sent although answers are to be replayed."""
-    if replay:
-        raise InputError(
-            f"answers are to be replayed, and {why}",
-            next_step="ask the server: " + change_setting("replay", False),
-        )
+def explain_unsaved(why: str) -> InputError:
+    """Return the error for a question that would be sent although answers are to be replayed."""
+    return InputError(
+        f"answers are to be replayed, and {why}",
+        next_step="ask the server: " + change_setting("replay", False),
+    )

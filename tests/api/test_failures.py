@@ -15,10 +15,10 @@ import pytest
 import requests
 import urllib3
 
-from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.client import Client
 from cnai_magic.api.failures import explain_failure
 from cnai_magic.api.messages import ChatRequest, Message
+from cnai_magic.api.vendors import parse_address
 from cnai_magic.errors import CnaiError, ConnectionFailed, GarbageError, TruncatedError
 from cnai_magic.python_words import PYTHON
 from tests.servers import ScriptedServer, close_delimited, delta, event, json_response

@@ -7,7 +7,7 @@ import pytest
 from cnai_magic.api.message_parts import ImagePart, TextPart
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.vendor_errors import read_response_error
-from cnai_magic.api.vendors import resolve_address
+from cnai_magic.api.vendors import find_server
 from cnai_magic.cli import TERMINAL
 from cnai_magic.errors import (
     APIError,
@@ -26,7 +26,7 @@ QUESTION = ChatRequest("m", (Message("user", "a question of a few words"),))
 
 
 def endpoint(base_url: str) -> Endpoint:
-    return Endpoint.at(resolve_address(base_url))
+    return Endpoint.at(find_server(base_url))
 
 
 def advised(

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from cnai_magic.api.addresses import parse_address
+from cnai_magic.api.vendors import find_server
 from cnai_magic.gateway import embedded as gateway
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.endpoint import Endpoint, resolve_endpoint, resolve_server
@@ -19,7 +19,7 @@ from tests.servers import KEY, ScriptedServer, sse
 
 def test_a_server_of_ones_own_needs_no_key() -> None:
     endpoint = resolve_endpoint(Cnai(base_url="localhost:9999"), Keys())
-    assert endpoint == Endpoint.at(parse_address("http://localhost:9999"))
+    assert endpoint == Endpoint.at(find_server("http://localhost:9999"))
     assert endpoint.loopback
     assert not endpoint.demo
 
@@ -45,7 +45,7 @@ def test_the_demo_answers_where_it_is_chosen_or_the_default_server_has_no_key() 
 
 
 def test_an_endpoint_does_not_change_and_shows_no_key() -> None:
-    endpoint = Endpoint.at(parse_address("https://gateway.example/v1"), ApiKey(KEY))
+    endpoint = Endpoint.at(find_server("https://gateway.example/v1"), ApiKey(KEY))
     with pytest.raises(FrozenInstanceError):
         endpoint.key = None  # type: ignore[misc]
     assert KEY not in repr(endpoint) + repr(endpoint.account)

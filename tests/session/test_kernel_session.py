@@ -16,12 +16,12 @@ import keyring.backend
 import pytest
 
 from cnai_magic.api import interrupts
-from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.messages import Message
 from cnai_magic.api.parameters import BY_NAME
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.api.tokens import estimate_tokens
 from cnai_magic.api.usage import estimate_usage
+from cnai_magic.api.vendors import parse_address
 from cnai_magic.chat.attempt import Attempt
 from cnai_magic.chat.conversation import CellPosition, KernelConversation
 from cnai_magic.chat.reply import Reply

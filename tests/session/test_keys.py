@@ -12,6 +12,7 @@ import keyring.backend
 import keyring.errors
 import pytest
 
+from cnai_magic.api.vendors import find_server
 from cnai_magic.errors import InputError
 from cnai_magic.redaction import ApiKey
 from cnai_magic.session.endpoint import resolve_server
@@ -51,7 +52,7 @@ class FakeKeyring(keyring.backend.KeyringBackend):
 def key_of(base_url: str, typed: ApiKey | None = None) -> ApiKey | None:
     keys, address = Keys(), resolve_server(base_url)
     keys.use(typed, address)
-    return keys.find(address)
+    return keys.find(find_server(base_url))
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from cnai_magic.api.addresses import parse_address
-from cnai_magic.api.vendors import Vendor
+from cnai_magic.api.vendors import Vendor, find_server, parse_address
 from cnai_magic.cli import TERMINAL
 from cnai_magic.magics.cell_words import CELL
 from cnai_magic.python_words import PYTHON
@@ -25,9 +24,9 @@ def test_where_the_demo_was_chosen_there_is_nothing_to_say() -> None:
 
 
 def test_plain_http_is_said_of_another_machine_and_not_of_this_one() -> None:
-    assert "plain http" in write_notice(Endpoint.at(parse_address("http://192.0.2.2:8000/v1")), PYTHON)
+    assert "plain http" in write_notice(Endpoint.at(find_server("http://192.0.2.2:8000/v1")), PYTHON)
     for address in ("http://127.0.0.1:8000/v1", "https://192.0.2.2:8000/v1"):
-        assert write_notice(Endpoint.at(parse_address(address)), PYTHON) == ""
+        assert write_notice(Endpoint.at(find_server(address)), PYTHON) == ""
 
 
 def test_a_local_server_is_seen_by_its_port() -> None:

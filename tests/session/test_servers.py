@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.addresses import parse_address
 from cnai_magic.api.billing import Balance
 from cnai_magic.api.messages import Model
+from cnai_magic.api.vendors import find_server
 from cnai_magic.display.models import build_models_table
 from cnai_magic.errors import CnaiError, InputError
 from cnai_magic.gateway import embedded as gateway
@@ -338,7 +338,7 @@ def test_only_a_server_that_lists_the_model_as_demo_gives_demo_credit(
 
 
 def test_a_server_elsewhere_never_gives_demo_credit_whatever_it_says() -> None:
-    servers, endpoint = Servers(), Endpoint.at(parse_address("https://gateway.example/v1"))
+    servers, endpoint = Servers(), Endpoint.at(find_server("https://gateway.example/v1"))
     servers._models[endpoint.account] = [Model("demo-guide", "demo")]
     assert not takes_demo_credit(servers, endpoint, "demo-guide")
 
