@@ -34,16 +34,24 @@ from .rendering import render
 from .shell_session import ShellSession
 
 if TYPE_CHECKING:
+    from ..chat.answers import Answers
+    from ..chat.comparison import Comparison
     from ..chat.tools import Tool
 
 __all__ = ["ask", "read_body"]
 
 
-def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | None:
+def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Answers | Comparison | None:
     """Ask a model; `cell` is the body of a cell, None for a question in a line.
 
-    Returns the answer where the code that calls `%cnai` uses it.
+    Returns the answer, or the several, where the code that calls `%cnai` uses it.
     """
+    came = _ask(shell_session, line, cell)
+    return came if cell is None and uses_result(shell_session.shell) else None
+
+
+def _ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Answers | Comparison | None:
+    """Ask a model, and return what came, None where nothing was asked."""
     known = collect_variables(shell_session.shell)
     arguments, typed = _parse(line, cell, known)
     if arguments.help or (arguments.model == "help" and not typed.strip()):
@@ -57,8 +65,7 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
     if arguments.over:
         from .over import ask_over
 
-        ask_over(shell_session, typed, saved, arguments, chosen)
-        return None
+        return ask_over(shell_session, typed, saved, arguments, chosen)
     if not typed.strip() and saved is None:
         if not chosen.go_on:
             raise _explain_no_question(line, cell)
@@ -79,16 +86,15 @@ def ask(shell_session: ShellSession, line: str, cell: str | None) -> Reply | Non
 
         if arguments.dry_run:
             show_dry_run(shell_session, rendered, chosen, arguments)
-        else:
-            compare_in_cell(shell_session, rendered.text, chosen, arguments)
-        return None
+            return None
+        return compare_in_cell(shell_session, rendered.text, chosen, arguments)
     if arguments.dry_run:
         _show_dry_run(shell_session, rendered, chosen, arguments.dry_run)
         return None
     check = _read_check(shell_session, arguments)
     reply = ask_in_cell(shell_session, rendered.text, chosen, arguments.out)
     check(reply)
-    return reply if cell is None and uses_result(shell_session.shell) else None
+    return reply
 
 
 def _read_check(shell_session: ShellSession, arguments: Namespace) -> Callable[[Reply], None]:

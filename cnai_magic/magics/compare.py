@@ -9,6 +9,7 @@ from functools import partial
 
 from ..api.interrupts import defer_interrupts
 from ..api.parameters import BY_NAME, VARIED, ParameterValue
+from ..chat.comparison import Comparison
 from ..chat.prompts.rendered_prompt import RenderedPrompt
 from ..display.columns import choose_columns_view
 from ..display.dry_run import describe_body, describe_ways
@@ -31,7 +32,9 @@ __all__ = ["compare_in_cell", "show_dry_run"]
 _HINT = "None of them is part of the conversation. To keep one: %cnai_chat versions --keep NUMBER"
 
 
-def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, arguments: Namespace) -> None:
+def compare_in_cell(
+    shell_session: ShellSession, prompt: str, chosen: Options, arguments: Namespace
+) -> Comparison:
     """Ask in several ways, show the answers as a table, and assign them to `_cnai` and a variable."""
     ways = _read_ways(arguments, chosen)
     expected = read_expectation(arguments, collect_names(shell_session))
@@ -68,6 +71,7 @@ def compare_in_cell(shell_session: ShellSession, prompt: str, chosen: Options, a
     if not comparison.replies and error is not None:
         raise error
     fail_below(comparison, arguments)
+    return comparison
 
 
 def show_dry_run(

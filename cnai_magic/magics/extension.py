@@ -23,6 +23,8 @@ from .transform import keep_body, keep_question_mark
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from ..chat.answers import Answers
+    from ..chat.comparison import Comparison
     from ..chat.reply import Reply
     from ..session.kernel_session import KernelSession
     from .shell_session import ShellSession
@@ -45,14 +47,14 @@ class CnaiMagics(Magics):
 
     @no_var_expand
     @line_cell_magic
-    def cnai(self, line: str, cell: str | None = None) -> Reply | None:
+    def cnai(self, line: str, cell: str | None = None) -> Reply | Answers | Comparison | None:
         """Ask a model."""
         try:
             with _advise_in_cell():
-                reply: Reply | None = _import("ask").ask(self.shell_session, line, cell)
+                came: Reply | Answers | Comparison | None = _import("ask").ask(self.shell_session, line, cell)
         except KeyboardInterrupt:
             raise Interrupted from None  # also before anything was sent
-        return reply
+        return came
 
     @no_var_expand
     @line_magic

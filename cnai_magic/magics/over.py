@@ -40,11 +40,11 @@ def ask_over(
     saved: SavedPrompt | None,
     arguments: Namespace,
     chosen: Options,
-) -> None:
-    """Ask what is `typed` about each row, show the answers, and assign them.
+) -> Answers | None:
+    """Ask what is `typed` about each row, show the answers, assign and return them.
 
-    With --dry-run, show what would be sent. Raises the error for which rows were left out, after what came is
-    shown and assigned.
+    With --dry-run, show what would be sent, and return None. Raises the error for which rows were left out,
+    after what came is shown and assigned.
     """
     shell_session.identify_cell()
     names = collect_names(shell_session)
@@ -55,7 +55,7 @@ def ask_over(
     judge = read_judge(shell_session, arguments, max_cost)
     if arguments.dry_run:
         _show_dry_run(shell_session, rows, prompts, chosen, arguments)
-        return
+        return None
     expected = read_expectation(arguments, names)
     view = choose_rows_view(shell_session.shell, shell_session.settings.display)
     try:
@@ -82,6 +82,7 @@ def ask_over(
     if answers.stopped is not None:
         raise answers.stopped
     fail_below(answers, arguments)
+    return answers
 
 
 def _hand_over(shell_session: ShellSession, answers: Answers, arguments: Namespace, view: RowsView) -> None:

@@ -55,7 +55,7 @@ def test_a_terminal_shows_each_answer_as_text(kernel: Kernel) -> None:
 
 
 def test_two_grids_multiply(kernel: Kernel) -> None:
-    assert not kernel.run("%%cnai --grid temperature=0,0.7 --grid seed=1,2 -o four\nWhat is 2+2?", "a").error
+    assert not kernel.run("four = %cnai --grid temperature=0,0.7 --grid seed=1,2 What is 2+2?", "a").error
     found = kernel.value("[(each.varied['temperature'], each.varied['seed']) for each in four]")
     assert [tuple(each) for each in found] == [(0, 1), (0, 2), (0.7, 1), (0.7, 2)]
 
