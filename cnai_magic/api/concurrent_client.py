@@ -33,6 +33,7 @@ from .refusals import Refusals, ways_after
 from .requester import Requester
 from .responses import read_error
 from .retries import Notice
+from .similar_bodies import SimilarBodies
 from .stream import STREAM_ONLY, Stream, join_chunks
 
 __all__ = ["ConcurrentClient", "Exchange"]
@@ -84,6 +85,7 @@ class ConcurrentClient:
                 self._direct = False
         self._connections = Connections(requester.address, context, requester.timeout)
         self._head = _write_head(requester)
+        self._bodies = SimilarBodies()
 
     def takes(self, request: ChatRequest) -> bool:
         """Return whether a request is one for `post`."""
@@ -96,7 +98,7 @@ class ConcurrentClient:
         Raises the CnaiError that the answer is.
         """
         ways = self._refusals.ways(request, stream=False)
-        data = self._requester.encode(request.body(think=ways[0].think))
+        data = self._requester.encode_text(self._bodies.write(request, think=ways[0].think))
         sent: list[bool] = []
         try:
             response = await self._connections.post(self._head, data, sent)

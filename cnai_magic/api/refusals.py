@@ -34,6 +34,9 @@ class Way(NamedTuple):
     usage: bool
 
 
+_PLAINEST = Way(prefix=False, think=False, usage=False)
+
+
 @dataclass(eq=False, slots=True)
 class ThinkingSwitch:
     """Whether the switch that turns the thinking of one model off has any effect.
@@ -60,6 +63,8 @@ class Refusals:
 
     def ways(self, request: ChatRequest, *, stream: bool) -> list[Way]:
         """Return the ways in which a request may be asked, the best first."""
+        if not (stream or request.prefix or request.thinking):
+            return [_PLAINEST]
         asked = {
             "prefix": bool(request.prefix) and not request.prefix_way.words,
             "think": bool(request.thinking) and not self._is_ignored(request),

@@ -67,7 +67,10 @@ class Requester:
 
     def encode(self, body: dict[str, Any]) -> bytes:
         """Return a body as JSON; raises InputError where it holds the key."""
-        text = _encode(body)
+        return self.encode_text(_encode(body))
+
+    def encode_text(self, text: str) -> bytes:
+        """Return a body that is JSON already; raises InputError where it holds the key."""
         if self.key.hide_in(text) != text:
             raise InputError(
                 "the prompt holds your own API key, so it was not sent",

@@ -200,6 +200,8 @@ def complete_usage(
     """Return the counts; those that are missing or impossible are estimated, and marked."""
     if reported is None:
         return estimate_usage(messages, answer, reasoning)
+    if _is_surely_plausible(reported, messages, answer + reasoning):
+        return reported
     thought = estimate_tokens(reasoning)
     completion = estimate_tokens(answer) + thought
     if reported.estimated and not reported.completion_tokens:
@@ -220,6 +222,19 @@ def complete_usage(
     ):
         usage = replace(usage, completion_tokens=completion, reasoning_tokens=thought, estimated=True)
     return usage
+
+
+def _is_surely_plausible(usage: Usage, messages: Sequence[Message], answer: str) -> bool:
+    """Return whether the counts are plausible by the mere length of the answer, as nearly all are.
+
+    To estimate the tokens of each answer would be a twentieth of what one of many rows costs.
+    """
+    completion = usage.completion_tokens
+    if usage.estimated or not 0 < completion <= _LONGEST_ANSWER:
+        return False
+    most = len(answer) * (1 if answer.isascii() else 2)  # as no character has a greater weight
+    prompt = sum(map(attrgetter("text_tokens"), messages))
+    return _FEWEST * completion >= most and _is_plausible(usage.prompt_tokens, prompt, _LONGEST_PROMPT)
 
 
 def _is_plausible(count: int, estimate: int, most: int) -> bool:

@@ -1,12 +1,13 @@
 """Collects what the requests of a batch note, settle and keep, and writes it together.
 
-Each note costs a system call, and each row a transaction. Here all requests that the loop handles in one turn
-share one of each: with 64 under way, a few requests do.
+Each note costs a system call, and each row a transaction. Here all requests that come to it within some
+milliseconds share one of each.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Container, Sequence
 
 from ...money.budget import TokenBudget
@@ -17,12 +18,16 @@ from .batch_outcome import Outcome
 
 __all__ = ["Keep", "Outbox"]
 
+# Seconds between two writes: with 64 requests under way a dozen share one. What comes later than this after
+# the last one is written at once.
+_PAUSE = 0.004
+
 Keep = Callable[[Sequence[Outcome]], Container[str] | None]
 """Takes what came of questions; see `Outbox`."""
 
 
 class Outbox:
-    """Collects what is to be written until the loop has handled all that arrived, and writes it then.
+    """Collects what is to be written, and writes it as soon as the last write is some milliseconds ago.
 
     The order holds whatever kills the process: a request is noted before it is sent, and what came of it is
     handed to `keep` before it is charged. `keep` returns the IDs of the charges that it has kept together
@@ -38,7 +43,8 @@ class Outbox:
         self._free: list[str] = []
         self._outcomes: list[Outcome] = []
         self._noted: asyncio.Future[None] | None = None
-        self._due = False
+        self._due: asyncio.Handle | None = None
+        self._written_at = 0.0
 
     def note(self, charge: Charge, lookup: PriceLookup) -> asyncio.Future[None]:
         """Note a request that is about to be sent; the future is done when it may be."""
@@ -63,7 +69,9 @@ class Outbox:
 
     def write(self) -> None:
         """Write all that was collected."""
-        self._due = False
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
         outcomes, self._outcomes = self._outcomes, []
         kept = (self._keep(outcomes) if outcomes else None) or ()
         settled, self._settled = self._settled, {}
@@ -77,8 +85,10 @@ class Outbox:
         noted, self._noted = self._noted, None
         if noted is not None and not noted.done():
             noted.set_result(None)
+        self._written_at = time.monotonic()
 
     def _schedule(self) -> None:
-        if not self._due:
-            self._due = True
-            asyncio.get_running_loop().call_soon(self.write)
+        if self._due is None:
+            loop, left = asyncio.get_running_loop(), self._written_at + _PAUSE - time.monotonic()
+            # Not before the loop has handled all that has arrived.
+            self._due = loop.call_later(left, self.write) if left > 0 else loop.call_soon(self.write)
