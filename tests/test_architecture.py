@@ -90,7 +90,6 @@ _OWNED = {
 _PURE = {
     "api.answering_model",
     "api.billing",
-    "api.choices",
     "api.image_data",
     "api.json_format",
     "api.message_parts",

@@ -14,11 +14,10 @@ from typing import Any
 
 from ..errors import CnaiError, GarbageError, NotAStreamError
 from ..redaction import replace_surrogates
-from .choices import FollowedChoice
 from .logprobs import read_logprobs
 from .messages import Chunk, Model
 from .model_facts import read_facts
-from .thinking import ThinkingTags
+from .thinking import REASONING_NAMES, ThinkingTags, find_reasoning, split_parts
 from .token_usage import Usage
 from .tool_calls import CallReader
 from .usage import COUNTED, read_usage
@@ -50,22 +49,45 @@ _FINISH_REASONS = {
     }.items()
     for word in words.split()
 }
-_REASONING_NAMES = (
-    "reasoning_content",
-    "reasoning",
-    "reasoning_text",
-    "thinking",
-    "thinking_content",
-    "thought",
-    "thoughts",
-    "reasoning_details",
-    "thinking_blocks",
-)
 _CALLS = frozenset(("tool_calls", "function_call", "reasoning_details"))
-_BESIDE_TEXT = frozenset(_REASONING_NAMES) | _CALLS
-# Parts of a content array that are not the answer.
-_THOUGHT_PARTS = ("thinking", "reasoning", "reasoning_text", "thought", "reasoning.text", "reasoning.summary")
-_SECRET_PARTS = ("redacted_thinking", "reasoning.encrypted")
+_BESIDE_TEXT = frozenset(REASONING_NAMES) | _CALLS
+_NOT_YET = object()
+
+
+class FollowedChoice:
+    """Follows one choice through the events of an answer: the first that came; of several, the lowest.
+
+    Some servers (TGI before 2.0, Foundry Local) count their chunks in `index`, others start at 1: a choice
+    with another index is another answer only where both come in turns, or in one event.
+    """
+
+    def __init__(self) -> None:
+        self._index: object = _NOT_YET
+        self._others = self._several = False
+
+    def find(self, choices: list[Any]) -> dict[str, Any]:
+        """Return the choice that is followed, {} where there are only others."""
+        choice = choices[0]
+        if type(choice) is dict and not self._others and len(choices) == 1:
+            if choice.get("index") == self._index:
+                return choice
+            if self._index is _NOT_YET:
+                self._index = choice.get("index")
+                return choice
+        found = sorted((each for each in choices if isinstance(each, dict)), key=_read_index)
+        if not found:
+            return {}
+        if self._index is _NOT_YET:
+            self._index = found[0].get("index")
+        same = next((each for each in found if each.get("index") == self._index), None)
+        self._several = self._several or len(found) > 1 or (self._others and same is not None)
+        self._others = self._others or len(found) > 1 or same is None
+        return same or ({} if self._several else found[0])
+
+
+def _read_index(choice: dict[str, Any]) -> int:
+    index = choice.get("index")
+    return index if type(index) is int else 0
 
 
 class StreamReader:
@@ -180,12 +202,12 @@ class StreamReader:
         text = delta.get("content") or (choice.get("text") if not delta else delta.get("refusal")) or ""
         reasoning = ""
         if type(text) is not str:
-            text, reasoning = _split_parts(text)
+            text, reasoning = split_parts(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text, self._half = _join_surrogates(self._half + text)
         called = all_thought = False
-        if (len(delta) > 1 and not _BESIDE_TEXT.isdisjoint(delta)) or not text:
-            reasoning = _find_reasoning(delta) or reasoning
+        if (len(delta) > 1 or not text) and not _BESIDE_TEXT.isdisjoint(delta):
+            reasoning = find_reasoning(delta) or reasoning
             if not _CALLS.isdisjoint(delta):
                 called = self._calls.add(delta)
                 self._calls_came = self._calls_came or (called and bool(in_delta))
@@ -253,7 +275,7 @@ class StreamReader:
 
     def close(self) -> Chunk | None:
         """Return the calls of tools, and text that was held back: of a character, or of a possible tag."""
-        text, thought, all_thought = self._thinking.finish()
+        text, thought, all_thought = self._thinking.split("", ended=True)
         # Half a character that the other half never followed.
         text += "\ufffd" * len(self._half)
         thought += "\ufffd" * len(self._half_thought)
@@ -264,7 +286,7 @@ class StreamReader:
 
     def _find_reasoning_field(self) -> str:
         """Return the field in which the reasoning came, "" where it came in the content."""
-        return next((name for name in _REASONING_NAMES if self._last_thought.get(name)), "")
+        return next((name for name in REASONING_NAMES if self._last_thought.get(name)), "")
 
     def _drop_repetition(self, choice: dict[str, Any]) -> dict[str, Any]:
         """Return what is new in a choice that has a `message`.
@@ -277,7 +299,7 @@ class StreamReader:
             return delta if isinstance(delta, dict) else {}
         if not (delta or self._came or self._reasoning_came or self._calls_came):
             return message
-        came = {"content": self._came, **dict.fromkeys(_REASONING_NAMES, self._reasoning_came)}
+        came = {"content": self._came, **dict.fromkeys(REASONING_NAMES, self._reasoning_came)}
         came |= dict.fromkeys(("tool_calls", "function_call"), int(self._calls_came))
         if isinstance(delta, dict) and any(delta.get(name) for name in came):
             if not choice.get("finish_reason"):
@@ -343,34 +365,6 @@ def _unwrap(data: str) -> str:
     except (ValueError, RecursionError):
         return data
     return json.dumps(found[0]) if len(found) == 1 and isinstance(found[0], dict) else data
-
-
-def _find_reasoning(delta: Mapping[str, Any]) -> str:
-    """Return the reasoning of a delta or a message, which may stand there under several names at once."""
-    for name in _REASONING_NAMES:
-        value = delta.get(name)
-        if value:
-            text = value if type(value) is str else "".join(_split_parts(value, thought=True))
-            if text:
-                return text
-    return ""
-
-
-def _split_parts(content: object, *, thought: bool = False) -> tuple[str, str]:
-    """Return the text and the reasoning of a content array, of one part of it, or of nested ones."""
-    if isinstance(content, str):
-        return ("", content) if thought else (content, "")
-    if isinstance(content, list):
-        pairs = [_split_parts(part, thought=thought) for part in content if isinstance(part, dict | str)]
-        return "".join(text for text, _ in pairs), "".join(reasoning for _, reasoning in pairs)
-    if not isinstance(content, dict) or content.get("type") in _SECRET_PARTS:
-        return "", ""
-    thought = thought or content.get("type") in _THOUGHT_PARTS or content.get("thought") is True
-    names = (
-        ("text", "thinking", "summary", "reasoning", "reasoning_text", "content") if thought else ("text",)
-    )
-    value = next((content[name] for name in names if content.get(name)), "")
-    return _split_parts(value, thought=thought) if isinstance(value, str | list | dict) else ("", "")
 
 
 def parse_event(data: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Separates reasoning from the answer where both come as content, by the tags around the reasoning.
+"""Finds the reasoning of an answer: in fields of its own, in parts of the content, between tags in the text.
 
 Models put their reasoning before the answer, between tags that each family names its own way. Some chat
 templates write the first tag themselves, so that only the last one arrives. An answer may also mention such
@@ -9,11 +9,36 @@ does I/O.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from .harmony import HARMONY_OPENERS, HarmonyChannels
 
-__all__ = ["Split", "ThinkingTags", "may_hold_thought"]
+__all__ = [
+    "REASONING_NAMES",
+    "Split",
+    "ThinkingTags",
+    "find_reasoning",
+    "may_hold_thought",
+    "split_parts",
+]
+
+REASONING_NAMES = (
+    "reasoning_content",
+    "reasoning",
+    "reasoning_text",
+    "thinking",
+    "thinking_content",
+    "thought",
+    "thoughts",
+    "reasoning_details",
+    "thinking_blocks",
+)
+"""The fields of a delta or a message in which servers send the reasoning."""
+
+# Parts of a content array that are not the answer.
+_THOUGHT_PARTS = ("thinking", "reasoning", "reasoning_text", "thought", "reasoning.text", "reasoning.summary")
+_SECRET_PARTS = ("redacted_thinking", "reasoning.encrypted")
 
 # Qwen, DeepSeek, GLM, MiniMax, Hunyuan · variants of fine-tunes · Kimi-VL · Seed-OSS · LongCat · Magistral ·
 # Command A · OpenThinker · Gemma 4 · Solar Open · Apertus
@@ -77,6 +102,34 @@ def may_hold_thought(text: str) -> bool:
     return any(sign in text for sign in _SIGNS) or text.startswith(_UNSIGNED_OPENER)
 
 
+def find_reasoning(delta: Mapping[str, Any]) -> str:
+    """Return the reasoning of a delta or a message, which may stand there under several names at once."""
+    for name in REASONING_NAMES:
+        value = delta.get(name)
+        if value:
+            text = value if type(value) is str else "".join(split_parts(value, thought=True))
+            if text:
+                return text
+    return ""
+
+
+def split_parts(content: object, *, thought: bool = False) -> tuple[str, str]:
+    """Return the text and the reasoning of a content array, of one part of it, or of nested ones."""
+    if isinstance(content, str):
+        return ("", content) if thought else (content, "")
+    if isinstance(content, list):
+        pairs = [split_parts(part, thought=thought) for part in content if isinstance(part, dict | str)]
+        return "".join(text for text, _ in pairs), "".join(reasoning for _, reasoning in pairs)
+    if not isinstance(content, dict) or content.get("type") in _SECRET_PARTS:
+        return "", ""
+    thought = thought or content.get("type") in _THOUGHT_PARTS or content.get("thought") is True
+    names = (
+        ("text", "thinking", "summary", "reasoning", "reasoning_text", "content") if thought else ("text",)
+    )
+    value = next((content[name] for name in names if content.get(name)), "")
+    return split_parts(value, thought=thought) if isinstance(value, str | list | dict) else ("", "")
+
+
 class Split(NamedTuple):
     """The answer and the reasoning in a text; `all_thought`: the answer so far was reasoning too."""
 
@@ -107,8 +160,8 @@ class ThinkingTags:
         self._fences = 0
         self._looks = 0
 
-    def split(self, text: str) -> tuple[str, str, bool]:
-        """Return as much of the text so far as is decided, as a Split."""
+    def split(self, text: str, *, ended: bool = False) -> tuple[str, str, bool]:
+        """Return as much of the text so far as is decided, as a Split; all of it where it has `ended`."""
         decided = self._begun and not (self._closers or self._held or self._unsigned)
         if decided and not ("<" in text or "[" in text or "◁" in text):
             # Nearly every piece is all answer and holds no sign of a tag: this costs a tenth of the rest.
@@ -116,7 +169,13 @@ class ThinkingTags:
             if len(self._given) > _PIECES:
                 self._fold()
             return text, "", False
-        return self._split(text)
+        split = self._split(text) if text else Split()
+        if not ended:
+            return split
+        rest = self._finish()
+        if rest.all_thought:
+            return Split(rest.text, split.thought + split.text + rest.thought, all_thought=True)
+        return Split(split.text + rest.text, split.thought + rest.thought, split.all_thought)
 
     def _split(self, text: str) -> Split:
         if self._channels is not None:
@@ -148,7 +207,7 @@ class ThinkingTags:
             self._unsigned = _UNSIGNED_OPENER.startswith(self._beginning)
         return self._find_unpaired(text)
 
-    def finish(self) -> Split:
+    def _finish(self) -> Split:
         """Return what was held back, at the end of the answer."""
         if self._channels is not None:
             return Split(*self._channels.split("", ended=True))

@@ -134,7 +134,10 @@ def split(pieces: list[str]) -> tuple[str, str]:
     """What the pieces amount to: answer and reasoning."""
     tags = ThinkingTags()
     answer, thought = "", ""
-    for text, reasoning, all_thought in [*(tags.split(piece) for piece in pieces), tags.finish()]:
+    for text, reasoning, all_thought in [
+        *(tags.split(piece) for piece in pieces),
+        tags.split("", ended=True),
+    ]:
         if all_thought:
             thought, answer = answer + thought + reasoning, text
             continue
