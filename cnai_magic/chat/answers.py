@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
@@ -16,10 +17,11 @@ from .expectation import make_expectation
 from .json_table import Cell, write_line, write_table
 from .judging import Judge, Judgement, JudgeOptions
 from .markdown import write_cell
+from .reply import ENDS
 
 __all__ = ["Answers", "RowAnswer", "list_first_rows", "write_share"]
 
-_OWN = ("answer", "tokens", "cost", "error")
+_OWN = ("answer", "tokens", "cost", "ended", "error")
 _SHOWN = 20
 # A longer answer is shown as text, which can be cut.
 _LONGEST_RENDERED = 400
@@ -54,14 +56,25 @@ class RowAnswer:
         """The tokens of prompt and answer."""
         return self.usage.total_tokens
 
+    @property
+    def ended(self) -> str:
+        """How the answer ended, in words; "" where it simply is complete, and where there is an error."""
+        if self.error is not None:
+            return ""
+        if self.finish_reason == "length":
+            return "cut at the limit of tokens"
+        return ENDS.get(self.finish_reason, "") or ("" if self.answer.strip() else "empty")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the row of a table: the columns of the row, `answer`, the fields of the schema, the rest.
 
-        `cost` is in USD, None where the model has no price; `error` is text, None for none. A column that has
-        one of these names already is called `row_answer`, and so on.
+        `cost` is in USD, None where the model has no price; `ended` and `error` are text, None for none. A
+        column of the row that has one of these names is called `row_answer`, and so on.
         """
         fields = self.data if isinstance(self.data, Mapping) else {}
-        judged = {} if self.score is None else {"score": self.score, "reason": self.reason}
+        judged: dict[str, Any] = {} if self.passed is None else {"passed": self.passed}
+        if self.score is not None:
+            judged |= {"score": self.score, "reason": self.reason}
         own = {*_OWN, *judged}
         taken = {*own, *map(str, fields)}
         given = self.row if isinstance(self.row, Mapping) else {"item": self.row}
@@ -71,10 +84,10 @@ class RowAnswer:
             **{(f"row_{name}" if name in taken else name): value for name, value in named.items()},
             "answer": self.answer or None,
             **{(f"data_{name}" if name in own else name): value for name, value in fields.items()},
-            **({} if self.passed is None else {"passed": self.passed}),
             **judged,
             "tokens": self.tokens,
             "cost": None if nano is None else nano / 10**9,
+            "ended": self.ended or None,
             "error": None if self.error is None else str(self.error),
         }
 
@@ -230,21 +243,22 @@ class Answers(Sequence[RowAnswer]):
         where neither can be imported.
         """
         rows = [each.to_dict() for each in self._rows]
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        # The facts come last, also where only later rows have a field.
-        names = [name for name in names if name not in _OWN[1:]] + list(_OWN[1:])
         return make_frame(
-            {name: [row.get(name) for row in rows] for name in names}, "install it, or read the rows"
+            {name: [row.get(name) for row in rows] for name in _list_columns(rows)},
+            "install it, or read the rows",
         )
 
     @property
     def summary(self) -> str:
         """Say in one line what came of the rows, and what it cost."""
-        failed = len(self.failed)
+        failed, left = len(self.failed), sum(self.leaves_out(each) for each in self._rows)
+        ends = Counter(each.ended for each in self._rows if each.ended)
         parts = [
             f"{len(self):,} row{'s' * (len(self) != 1)}",
             f"{len(self) - failed:,} answered",
-            f"{failed:,} failed" if failed else "",
+            *(f"{count:,} {ended}" for ended, count in ends.items()),
+            f"{failed - left:,} failed" if failed > left else "",
+            f"{left:,} left out: {self.stopped.what}" if left and self.stopped else "",
             f"{self.kept:,} of them before" if self.kept else "",
             write_share([each.passed for each in self._rows]),
             str(self.usage),
@@ -253,6 +267,10 @@ class Answers(Sequence[RowAnswer]):
             "" if self.judgement is None else self.judgement.summary,
         ]
         return " · ".join(filter(None, parts))
+
+    def leaves_out(self, row: RowAnswer) -> bool:
+        """Tell whether a row has no answer because something stopped all, and not for a reason of its own."""
+        return self.stopped is not None and row.error is self.stopped
 
     def __repr__(self) -> str:
         return f"<Answers: {self.summary}>"
@@ -270,16 +288,27 @@ class Answers(Sequence[RowAnswer]):
 def list_first_rows(answers: Answers) -> list[dict[str, Any]]:
     """Return the first rows as a table shows them, the cost in words; see `RowAnswer.to_dict`.
 
-    There is no column for errors where none is, and none for answers of which all fields have one.
+    There is no column for ends and for errors where none is, and none for answers of which all fields have
+    one. Why rows were left out is said once, below the table.
     """
     shown = answers[:_SHOWN]
-    hidden = set()
-    if all(each.error is None for each in shown):
-        hidden.add("error")
+    rows = []
+    for each in shown:
+        row = {**each.to_dict(), "cost": each.cost.write(demo=each.demo), "ended": translate(each.ended)}
+        if answers.leaves_out(each):
+            row["error"] = translate("left out")
+        rows.append(row)
+    hidden = {name for name in ("ended", "error") if not any(row[name] for row in rows)}
     if any(each.data for each in shown) and all(_is_in_fields(each) for each in shown):
         hidden.add("answer")
-    rows = [{**each.to_dict(), "cost": each.cost.write(demo=each.demo)} for each in shown]
-    return [{name: value for name, value in row.items() if name not in hidden} for row in rows]
+    names = [name for name in _list_columns(rows) if name not in hidden]
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of all columns; the facts come last, also where only later rows have a field."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [name for name in names if name not in _OWN[1:]] + list(_OWN[1:])
 
 
 def _is_in_fields(answered: RowAnswer) -> bool:

@@ -25,11 +25,11 @@ from .python_values import to_python
 from .schemas import check_schema, find_schema
 from .token_table import TokenTable
 
-__all__ = ["Reply", "join_messages"]
+__all__ = ["ENDS", "Reply", "join_messages"]
 
 _UNCOUNTED = 2
 _LONGEST_REMARK = 80
-_ENDS = {
+ENDS = {
     "content_filter": "cut by the content filter",
     "stopped": "stopped",
     "interrupted": "interrupted",
@@ -40,6 +40,7 @@ _ENDS = {
     "insufficient_system_resource": "cut by the server: out of resources",
     "network_error": "cut by the server: network error",
 }
+"""How an answer ended, by its `finish_reason`; where a limit of tokens cut it, other facts say which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,7 @@ class Reply:
         """How the answer ended, in words; "" where it simply is complete."""
         if self.finish_reason == "length":
             return self._cut
-        return _ENDS.get(self.finish_reason, "")
+        return ENDS.get(self.finish_reason, "")
 
     @property
     def _cut(self) -> str:

@@ -151,7 +151,7 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
     # What came is there: in the variable, and in place of the line that said how far it was.
     came = ran.of("update_display_data")[-1]["data"]
     assert "1,500 rows · " in came["text/plain"]
-    assert " left" not in came["text/plain"]
+    assert " s left" not in came["text/plain"]
     errors = kernel.value("[str(each.error) for each in said.failed]")
     assert 0 < len(errors) < 1500
     assert set(errors) == {"interrupted before it was answered; ask again"}

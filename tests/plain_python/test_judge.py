@@ -206,7 +206,16 @@ def test_rows_are_judged_each_equal_ones_once_and_what_was_judged_is_kept(
     assert judged.judgement is not None
     assert (judged.cost.nano, judged.judgement.cost.nano) == (2 * NANO, 2 * JUDGE)
     assert "judge j: $0.000800" in judged.summary
-    assert list(judged.to_frame()) == ["item", "answer", "score", "reason", "tokens", "cost", "error"]
+    assert list(judged.to_frame()) == [
+        "item",
+        "answer",
+        "score",
+        "reason",
+        "tokens",
+        "cost",
+        "ended",
+        "error",
+    ]
     assert [each.score for each in answers.judge("j", parameters={"temperature": 0})] == [4, 2, 4]
     assert len(server.requests) == 4
     judge(server, 1)

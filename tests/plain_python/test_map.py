@@ -480,7 +480,17 @@ def test_a_table_of_answers_has_the_columns_the_fields_and_what_it_cost(
         answers = session.map(rows, "{{ row.text }}", schema="good bool, answer int")
     assert server.requests[0].json()["response_format"]["type"] == "json_schema"
     frame = answers.to_frame()
-    assert list(frame) == ["text", "row_cost", "answer", "good", "data_answer", "tokens", "cost", "error"]
+    assert list(frame) == [
+        "text",
+        "row_cost",
+        "answer",
+        "good",
+        "data_answer",
+        "tokens",
+        "cost",
+        "ended",
+        "error",
+    ]
     assert frame["good"].tolist() == [True, True]
     assert frame["tokens"].tolist() == [28, 28]
     assert frame["cost"].tolist() == [0.00005376, 0.00005376]
