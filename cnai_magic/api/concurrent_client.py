@@ -24,7 +24,6 @@ from .. import __version__
 from ..errors import APIError, CnaiError, HTMLError, InvalidRequestError
 from .async_http import Connections, Response
 from .cancel import Cancellation
-from .chunks import read_answer
 from .failures import TRANSPORT_ERRORS
 from .messages import ChatRequest, Chunk
 from .plain_answer import read_plain_answer
@@ -34,7 +33,7 @@ from .requester import Requester
 from .responses import read_error
 from .retries import Notice
 from .similar_bodies import SimilarBodies
-from .stream import STREAM_ONLY, Stream, join_chunks
+from .stream import STREAM_ONLY, Stream, join_chunks, read_answer
 
 __all__ = ["ConcurrentClient", "Exchange"]
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api import chunks as chunks_module
 from cnai_magic.api import requester, responses
 from cnai_magic.api import retries as retries_module
+from cnai_magic.api import stream as stream_module
 from cnai_magic.api.billing import Balance
 from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model
@@ -297,7 +297,7 @@ def test_done_without_a_finish_reason_on_a_server_that_never_closes_is_truncated
 def test_a_finished_answer_ends_though_the_server_never_closes(
     done: bool, framing: Any, server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks_module, "_GRACE_AFTER_FINISH", 0.2)
+    monkeypatch.setattr(stream_module, "_GRACE_AFTER_FINISH", 0.2)
     gone = threading.Event()
     events = answer("Hello, 汉字 🙂", done=done)
     server.reply(framing(events)[: 1 + len(events)], SILENCE, Tell(gone))
