@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 __all__ = ["EXACT", "HIGHEST_PRICE", "Balance", "ListedPrice", "read_balance", "read_price_list", "to_nano"]
@@ -149,6 +149,9 @@ def _read_group_ratio(item: Mapping[str, Any], groups: Mapping[str, object]) -> 
 
 
 def _read_ratio(value: object) -> Decimal:
+    if isinstance(value, str):
+        with suppress(InvalidOperation):
+            value = Decimal(value)
     ratio = _read_amount(value)
     if ratio is None or not 0 <= ratio <= HIGHEST_PRICE:
         raise ValueError(f"{value!r} is not a ratio")

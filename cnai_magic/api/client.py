@@ -12,7 +12,7 @@ from .cancel import Cancellation
 from .in_process import Transport
 from .messages import ChatRequest, Chunk, Model
 from .model_facts import complete_facts
-from .reader import read_models
+from .model_list import read_models
 from .refusals import Refusals
 from .requester import Requester
 from .retries import Notice, retry

@@ -12,18 +12,18 @@ from functools import lru_cache
 from json.scanner import make_scanner
 from typing import Any
 
-from ..errors import CnaiError, GarbageError, NotAStreamError
+from ..errors import CnaiError, GarbageError
 from ..redaction import replace_surrogates
+from .content import count_images, find_text, split_content, unwrap_answer
 from .logprobs import read_logprobs
-from .messages import Chunk, Model
-from .model_facts import read_facts
-from .thinking import REASONING_NAMES, ThinkingTags, find_reasoning, split_parts
+from .messages import Chunk
+from .thinking import REASONING_NAMES, ThinkingTags, find_reasoning
 from .token_usage import Usage
 from .tool_calls import CallReader
 from .usage import COUNTED, read_usage
 from .vendor_errors import excerpt, find_error, quote
 
-__all__ = ["StreamReader", "parse_event", "read_models"]
+__all__ = ["StreamReader", "parse_event"]
 
 # What json.loads and raw_decode are made of: they cost as much again, to look for white space at both ends.
 # Some servers leave control characters in strings as they are.
@@ -44,13 +44,17 @@ _FINISH_REASONS = {
     for reason, words in {
         "stop": "normal eos eos_token eot end_turn end_of_turn stop_sequence stop_str stopped complete"
         " completed done finish finished",
-        "length": "max_tokens max_token token_limit max_output_tokens max_length model_length",
-        "content_filter": "sensitive safety content_filtered contentfilter prohibited_content",
+        "length": "max_tokens max_token token_limit max_output_tokens max_length model_length modellength"
+        " limit error_limit context_length max_context model_context_window_exceeded too_long",
+        "content_filter": "sensitive safety content_filtered contentfilter prohibited_content blocklist spii"
+        " recitation refusal error_toxic guardrail_intervened flagged image_safety language",
+        "error": "error failed failure internal_error server_error engine_error model_error aborted abort"
+        " timeout",
     }.items()
     for word in words.split()
 }
 _CALLS = frozenset(("tool_calls", "function_call", "reasoning_details"))
-_BESIDE_TEXT = frozenset(REASONING_NAMES) | _CALLS
+_BESIDE_TEXT = frozenset(REASONING_NAMES) | _CALLS | {"images"}
 _NOT_YET = object()
 
 
@@ -127,6 +131,7 @@ class StreamReader:
         self._last_thought: Mapping[str, Any] = {}
         # Whether the finish_reason came with text, or before some; whether a count came last; one message.
         self._with_text = self._early = self._counted_last = self._whole = False
+        self._images = 0
 
     @property
     def ending(self) -> bool:
@@ -178,8 +183,8 @@ class StreamReader:
     def add(self, body: Mapping[str, Any], *, failed: bool = False) -> Chunk | None:
         """Return what the JSON of one event adds; see `read`."""
         choices = body.get("choices")
-        if choices is None and isinstance(body.get("message"), dict) and not failed:
-            choices = [body]  # Ollama's own form
+        if type(choices) is not list and not failed:
+            body, choices = unwrap_answer(body)
         if not choices or failed:
             error = None if _is_success(body) and not failed else find_error(body, failed=failed)
             if error is not None:
@@ -193,21 +198,23 @@ class StreamReader:
         # Not Mapping: JSON has dicts only, and a look at an abstract class costs a tenth of a token.
         choice = self._choice.find(choices) if type(choices) is list and choices else {}
         delta = in_delta = choice.get("delta")
-        if not in_delta or "message" in choice:
+        if not in_delta or "message" in choice or type(delta) is not dict:
             if not (in_delta or self.answered) and choice.get("message"):
                 self._whole = body.get("object") == "chat.completion" or bool(choice.get("finish_reason"))
             delta = self._drop_repetition(choice)
         if not isinstance(delta, dict):
             delta = {}
-        text = delta.get("content") or (choice.get("text") if not delta else delta.get("refusal")) or ""
+        text = delta.get("content") or find_text(choice, delta) or ""
         reasoning = ""
         if type(text) is not str:
-            text, reasoning = split_parts(text)
+            self._images += count_images(text)
+            text, reasoning = split_content(text)
         if self._half or not (text.isascii() or _SURROGATE.search(text) is None):
             text, self._half = _join_surrogates(self._half + text)
         called = all_thought = False
         if (len(delta) > 1 or not text) and not _BESIDE_TEXT.isdisjoint(delta):
             reasoning = find_reasoning(delta) or reasoning
+            self._images += count_images(delta.get("images"))
             if not _CALLS.isdisjoint(delta):
                 called = self._calls.add(delta)
                 self._calls_came = self._calls_came or (called and bool(in_delta))
@@ -246,8 +253,8 @@ class StreamReader:
         if finish:
             # SGLang: an object with a type.
             finish = _finish_reason(str(finish.get("type", "") if type(finish) is dict else finish))
-            if finish == "error" and (error := find_error({"error": choice.get("error")})):
-                raise error  # OpenRouter
+            if finish == "error":
+                self._raise_error(choice, adds=adds)
             if finish:
                 self.finish_reason = finish
                 self._with_text = adds
@@ -273,6 +280,15 @@ class StreamReader:
             (text, reasoning, finish, usage, model, "", all_thought, logprobs, None),
         )
 
+    def _raise_error(self, choice: dict[str, Any], *, adds: bool) -> None:
+        """Raise the error that a choice carries (OpenRouter), or that an answer without a word is."""
+        delta = choice.get("delta")
+        said = choice.get("error") or (delta.get("error") if isinstance(delta, dict) else None)
+        if (error := find_error({"error": said})) is not None:
+            raise error
+        if not (adds or self.answered):
+            raise _make_error({"message": f"the answer ended with {choice.get('finish_reason')!r}"})
+
     def close(self) -> Chunk | None:
         """Return the calls of tools, and text that was held back: of a character, or of a possible tag."""
         text, thought, all_thought = self._thinking.split("", ended=True)
@@ -281,8 +297,11 @@ class StreamReader:
         thought += "\ufffd" * len(self._half_thought)
         self._half = self._half_thought = ""
         called = self._calls.collect(self._find_reasoning_field()) if self._calls.came else None
-        adds = text or thought or all_thought or called
-        return Chunk(text, thought, all_thought=all_thought, called=called) if adds else None
+        count, self._images = self._images, 0
+        images = "1 image in the answer" if count == 1 else f"{count} images in the answer"
+        note = f"{images}, not shown" if count else ""
+        adds = text or thought or all_thought or called or note
+        return Chunk(text, thought, note=note, all_thought=all_thought, called=called) if adds else None
 
     def _find_reasoning_field(self) -> str:
         """Return the field in which the reasoning came, "" where it came in the content."""
@@ -296,7 +315,7 @@ class StreamReader:
         """
         delta, message = choice.get("delta"), choice.get("message")
         if not isinstance(message, dict):
-            return delta if isinstance(delta, dict) else {}
+            return delta if isinstance(delta, dict) else {"content": delta} if delta else {}
         if not (delta or self._came or self._reasoning_came or self._calls_came):
             return message
         came = {"content": self._came, **dict.fromkeys(REASONING_NAMES, self._reasoning_came)}
@@ -312,21 +331,6 @@ class StreamReader:
         return {name: value for name, value in message.items() if not came.get(name)}
 
 
-def read_models(body: Mapping[str, Any]) -> list[Model]:
-    """Return the models of `GET /models`, in the server's order, each once."""
-    error = find_error(body)
-    if error is not None:
-        raise error
-    items = body.get("data")
-    if not isinstance(items, list):
-        raise NotAStreamError("the server sent JSON that holds no list of models", why=quote(body))
-    found: dict[str, Model] = {}
-    for item in items:
-        if isinstance(item, Mapping) and isinstance(item.get("id"), str) and item["id"]:
-            found.setdefault(item["id"], Model(item["id"], str(item.get("owned_by") or ""), read_facts(item)))
-    return list(found.values())
-
-
 @lru_cache(256)
 def _finish_reason(reason: str) -> str:
     """Return the reason by its name at OpenAI, "" for a word that means none.
@@ -334,7 +338,7 @@ def _finish_reason(reason: str) -> str:
     What is not a word is replaced, because it is shown and saved.
     """
     reason = reason.strip()
-    low = reason.lower().removeprefix("finish_reason_").removeprefix("finishreason.")
+    low = reason.lower().replace("-", "_").removeprefix("finish_reason_").removeprefix("finishreason.")
     if low in _NO_REASONS:
         return ""
     if low in ("stop", "length", "content_filter", "tool_calls", "function_call"):

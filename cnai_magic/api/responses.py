@@ -63,12 +63,17 @@ def read_error(response: requests.Response, cancellation: Cancellation) -> CnaiE
 
 
 def parse_json(text: str) -> dict[str, Any]:
-    """Return the JSON object in a text; raises GarbageError."""
+    """Return the JSON object in a text; raises GarbageError.
+
+    A list is returned as `data`: Together AI and GitHub list their models so.
+    """
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as exc:
         why = excerpt(text) or "the body is empty"
         raise GarbageError("the server's answer is not JSON", why=why) from exc
+    if isinstance(body, list) and all(isinstance(each, dict) for each in body):
+        return {"data": body}
     if not isinstance(body, dict):
         raise GarbageError("the server's answer is not a JSON object", why=excerpt(text))
     return body

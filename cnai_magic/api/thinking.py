@@ -39,6 +39,12 @@ REASONING_NAMES = (
 # Parts of a content array that are not the answer.
 _THOUGHT_PARTS = ("thinking", "reasoning", "reasoning_text", "thought", "reasoning.text", "reasoning.summary")
 _SECRET_PARTS = ("redacted_thinking", "reasoning.encrypted")
+# Where a part has its text.
+_TEXT_NAMES = ("text", "content", "value", "output_text", "refusal")
+_THOUGHT_NAMES = (
+    *("text", "thinking", "summary", "reasoning", "reasoning_text", "content", "thought", "value"),
+    *("reasoning_content", "reasoningText", "parts", "delta"),
+)
 
 # Qwen, DeepSeek, GLM, MiniMax, Hunyuan · variants of fine-tunes · Kimi-VL · Seed-OSS · LongCat · Magistral ·
 # Command A · OpenThinker · Gemma 4 · Solar Open · Apertus
@@ -114,7 +120,9 @@ def find_reasoning(delta: Mapping[str, Any]) -> str:
 
 
 def split_parts(content: object, *, thought: bool = False) -> tuple[str, str]:
-    """Return the text and the reasoning of a content array, of one part of it, or of nested ones."""
+    """Return the text and the reasoning of a content that is not a text: parts, one of them, nested ones."""
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        content = str(content)
     if isinstance(content, str):
         return ("", content) if thought else (content, "")
     if isinstance(content, list):
@@ -123,9 +131,7 @@ def split_parts(content: object, *, thought: bool = False) -> tuple[str, str]:
     if not isinstance(content, dict) or content.get("type") in _SECRET_PARTS:
         return "", ""
     thought = thought or content.get("type") in _THOUGHT_PARTS or content.get("thought") is True
-    names = (
-        ("text", "thinking", "summary", "reasoning", "reasoning_text", "content") if thought else ("text",)
-    )
+    names = _THOUGHT_NAMES if thought else _TEXT_NAMES
     value = next((content[name] for name in names if content.get(name)), "")
     return split_parts(value, thought=thought) if isinstance(value, str | list | dict) else ("", "")
 

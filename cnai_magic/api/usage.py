@@ -31,8 +31,9 @@ _NAMES = {
     " cacheread cachedprompttokens promptcachedtokens cachedinputtokens numcachedtokens cachetokens"
     " cachehittokens"
     " cachedinputtokencount cachereadinputtokencount promptcachetokens",
-    # In addition to the prompt (Anthropic, llama.cpp).
-    "written": "cachecreationinputtokens cachewriteinputtokens cachewriteinputtokencount",
+    # In addition to the prompt (Gemini, Anthropic, llama.cpp).
+    "written": "cachecreationinputtokens cachewriteinputtokens cachewriteinputtokencount"
+    " tooluseprompttokencount",
     "before": "cachen",
     "reasoning": "reasoningtokens thoughtstokencount thinkingtokens reasoningtokencount reasoningoutputtokens"
     " thoughttokens nativetokensreasoning",
@@ -58,6 +59,7 @@ _PLACES = (
     "x_groq",
     "timings",
     "meta",
+    "amazon-bedrock-invocationMetrics",
 )
 COUNTED = frozenset({*_PLACES, "prompt_eval_count", "eval_count"})
 """The fields of an event or a choice that hold counts."""
@@ -88,7 +90,7 @@ def _find_counts(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for name in _PLACES:
         value = place.get(name)
         if type(value) is dict:  # not Mapping: a look at an abstract class costs ten times as much
-            inner = value.get("usage") or value.get("tokens")
+            inner = value.get("usage") or value.get("tokens") or value.get("billed_units")
             yield inner if isinstance(inner, Mapping) else value
     if "prompt_eval_count" in place or "eval_count" in place:
         yield place

@@ -60,7 +60,13 @@ _SUMMARY: dict[type[APIError], str] = {
 
 # What some servers write where there is no error.
 _NOTHING = (None, "", 0, "0", False)
-_SUCCESS = re.compile(r"(success(ful(ly)?)?|ok|okay|成功|请求成功|none|null|200|0)[.!。]?", re.IGNORECASE)
+_SUCCESS = re.compile(
+    r"(success(ful(ly)?)?|ok|okay|成功|请求成功|none|null|200|0"
+    # of an event that says how far a question has come
+    r"|queued|pending|waiting|processing|in_progress|running|started|generating|thinking|searching"
+    r"|connected|completed|done)[.!。]?",
+    re.IGNORECASE,
+)
 _CODES = (
     "code",
     "error_code",

@@ -100,6 +100,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"sensitive_(words|content)|prompt_blocked|violation_fee",  # new-api
         r"(prompt|input|answer|output)_(is_)?unsafe|unsafe_(content|prompt)",  # ERNIE
         r"censorship|safety_check|PROHIBITED_CONTENT|moderation_(blocked|failed)",  # StepFun, ZenMux, Gemini
+        r"^2016\b",  # Cloudflare's AI Gateway
     ),
     _make_row(
         QuotaError,
@@ -110,6 +111,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"Arrear|overdue|QuotaExceeded|FreeTierOnly|BillOverdue|NotPurchased|FreeQuota",  # Qwen, Ark, ERNIE
         r"ResourcePackExhausted|ServiceStop|LowBalance|ChargeResourceExhausted|SetLimitExceeded",
         r"entitlement_|QUOTA_USER_DAILY",  # new-api; Baidu's AppBuilder
+        r"token_quota_reached",  # watsonx
     ),
     _make_row(
         ContextLengthError,
@@ -173,6 +175,8 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"key limit exceeded|any credits|purchase (more )?credits",
         r"over budget|ExceededBudget|exceeded.{0,20}budget",
         r"used up (your|the|all) .{0,30}(allocation|quota|credits?)|out of .{0,20}quota",
+        r"credits are depleted|spending cap|(reached|exceeded) your .{0,20}usage limit",  # Gemini, Anthropic
+        r"not enough funds|budget limit exceeded|token quota is exceeded",  # Hyperbolic, Portkey, APIM
     ),
     _make_row(
         RateLimitError,
@@ -180,6 +184,7 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"rate.?limit|(requests|tokens) per (min|day)|too many requests|throttl",
         r"too many tokens, please wait|tokens? per minute limit",
         r"频率|并发|限流|速率|请求过多|负载已饱和|\((1002|1039|2045)\)",
+        r"QpsOverFlow",  # Spark
     ),
     _make_row(
         ContextLengthError,
@@ -206,6 +211,9 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"\bmodel\b[^.:,]{0,60} is not supported|not activated the model|not found the model|^model: \S+$",
         r"(invalid|unknown|no such|unsupported) model\b|no models? (is |are )?loaded|models/\S+ is not found",
         r"\bmodel\b.{0,60}(decommissioned|deprecated|(has|have) been (removed|retired|shut down))",
+        r"model identifier is invalid|\bmodel\b.{0,30}end of its life",  # Bedrock
+        r"could not find model|failed to load model|\bmodel\b.{0,40}not allowed by",  # Ray, LM Studio
+        r"given endpoint does not exist",  # Databricks
         r"not a valid model|can only access models",
         r"(access|permission)\b.{0,30}\bmodel\b|模型.{0,60}(不存在|未找到|不支持|未开通|已下线|无权|没有权限)",
         r"(无权|没有权限)(使用|访问|调用)?.{0,12}模型",
@@ -217,10 +225,12 @@ SPELLINGS: tuple[Spelling, ...] = (
         r"(api.?key|access token)\b.{0,30}(invalid|incorrect|not valid|missing|expired|not found|required)",
         r"无效的令牌|令牌.{0,12}(过期|失效|不可用|失败)|未提供令牌|身份验证|鉴权失败",
         r"login fail|\((1004|2049)\)|(账户|账号|用户).{0,6}(锁定|禁用|封禁|冻结|停用)",
-        r"authentication (fails|failed|error)",
+        r"authentication (fails|failed|error)|AppIdNoAuth|api.?key不合法",
     ),
     # LM Studio answers so with status 200, where /v1 is missing.
     _make_row(InvalidRequestError, "text", r"unexpected endpoint or method"),
+    # The model of LM Studio has crashed; FastChat says that its GPU has no memory left.
+    _make_row(ServerError, "text", r"model has crashed|due to high traffic"),
     # After the words: these numbers say no more than that something is wrong with the request.
     _make_row(InvalidRequestError, "minimax", r"^(2013|1042)\b"),
     _make_row(InvalidRequestError, "baidu", r"^(336003|336006|336007|336103|336104)\b"),

@@ -39,6 +39,7 @@ ENDS = {
     "tool_steps": "stopped: it calls tools again and again",
     "insufficient_system_resource": "cut by the server: out of resources",
     "network_error": "cut by the server: network error",
+    "error": "cut by the server: it failed",
 }
 """How an answer ended, by its `finish_reason`; where a limit of tokens cut it, other facts say which."""
 

@@ -47,6 +47,7 @@ _CUT = {
     "budget": "cut before its JSON ended",
     "insufficient_system_resource": "cut by the server: out of resources",
     "network_error": "cut by the server: network error",
+    "error": "cut by the server: it failed",
 }
 _FILTERED = {"content_filter": "cut by the content filter"}
 # Those that a person or a failure ended, and steps of a loop of tools before the answer.

@@ -431,6 +431,11 @@ def test_garbage_is_told_from_json_of_another_kind(
         client.list_models()
 
 
+def test_a_list_of_models_may_be_a_bare_list(server: ScriptedServer, client: Client) -> None:
+    server.reply(response('[{"id": "a", "object": "model"}, {"id": "b"}]'))
+    assert [each.id for each in client.list_models()] == ["a", "b"]  # Together AI, GitHub
+
+
 def test_an_event_that_is_garbage_ends_the_stream(server: ScriptedServer, client: Client) -> None:
     server.reply(chunked([event(delta("Hel")), event("{garbage")]))
     assert broken_off(client, GarbageError)[0] == "Hel"

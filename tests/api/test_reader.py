@@ -9,7 +9,8 @@ import pytest
 
 from cnai_magic.api.events import Events
 from cnai_magic.api.messages import Chunk, Model
-from cnai_magic.api.reader import StreamReader, read_models
+from cnai_magic.api.model_list import read_models
+from cnai_magic.api.reader import StreamReader
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import (
     CnaiError,
@@ -161,8 +162,8 @@ VENDORS: list[tuple[str, bytes, Chunk]] = [
         b'data: {"choices":[{"finish_reason":null}]}\n\n'
         b'data: {"choices":[{"delta":{"content":null}}]}\n\n'
         b'data: {"choices":[null]}\n\n'
-        b'data: {"choices":[{"delta":"x"}]}\n\n'
-        b'data: {"choices":[{"delta":{"content":7,"reasoning":{}}}]}\n\n'
+        b'data: {"choices":[{"delta":true}]}\n\n'
+        b'data: {"choices":[{"delta":{"content":true,"reasoning":{}}}]}\n\n'
         b'data: {"choices":[{"delta":{"content":[{"type":"text","text":"Hi"},{"type":"image"}]}}]}\n\n'
         b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"model":7,"usage":"many"}\n\n'
         b"data: [DONE]\n\n",
@@ -415,12 +416,19 @@ def test_models_are_read_once_each_in_order_whatever_else_the_items_carry() -> N
         {"id": "deepseek-chat", "owned_by": "other"},
         {"id": ""},
         {"id": 7},
-        "x",
+        "glm",
+        {"name": "sonar"},
+        {"model": "qwen"},
+        7,
     ]
     assert read_models({"object": "list", "data": items}) == [
         Model("deepseek-chat", "deepseek"),
         Model("ep-2024"),
+        Model("glm"),
+        Model("sonar"),
+        Model("qwen"),
     ]
+    assert read_models({"models": ["sonar"]}) == read_models({"result": [{"name": "sonar"}]})
 
 
 def test_a_list_of_models_that_is_none_is_refused() -> None:
@@ -490,7 +498,10 @@ def test_a_complete_answer_is_told_from_a_cut_one(events: list[Any], cut: bool, 
             for word in ("FINISH_REASON_STOP", "FinishReason.STOP", "stop_str", "end_of_turn", "eot")
         ],
         *[(word, "length") for word in ("length", "MAX_TOKENS", "max_output_tokens", "model_length")],
+        *[(word, "length") for word in ("model_context_window_exceeded", "token-limit", "ERROR_LIMIT")],
         *[(word, "content_filter") for word in ("content_filter", "SAFETY", "sensitive")],
+        *[(word, "content_filter") for word in ("refusal", "content-filter", "RECITATION", "ERROR_TOXIC")],
+        *[(word, "error") for word in ("ERROR", "abort", "engine_error", "failed")],
         ({"type": "length", "length": 16}, "length"),
         ({"type": "stop", "matched": 151645}, "stop"),
         ({"matched": 1}, ""),
@@ -533,6 +544,7 @@ THOUGHTS: dict[str, dict[str, Any]] = {
     },
     "two names": {"reasoning_content": "Hm.", "reasoning": "Hm."},
     "an object": {"reasoning": {"content": "Hm."}},
+    "an object of Bedrock": {"reasoning_content": {"reasoningText": {"text": "Hm.", "signature": "x"}}},
     "blocks of LiteLLM": {"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "x"}]},
     "a part": {"content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "four"}]},
     "a part with parts": {
@@ -560,6 +572,68 @@ def test_a_thought_is_never_in_the_answer(place: str, fields: dict[str, Any]) ->
     chunk = StreamReader().add({"choices": [{place: {"content": "four", **fields}}]})
     assert chunk is not None
     assert (chunk.text, chunk.reasoning) == ("four", "Hm.")
+
+
+# Where an answer stands that is not in its usual place: an event, the text.
+PLACES: dict[str, tuple[dict[str, Any], str]] = {
+    "a number": ({"choices": [{"delta": {"content": 9}}]}, "9"),
+    "zero": ({"choices": [{"delta": {"content": 0}}]}, "0"),
+    "JSON that a gateway has read": ({"choices": [{"message": {"content": {"a": [1]}}}]}, '{"a": [1]}'),
+    "the delta itself": ({"choices": [{"delta": "four"}]}, "four"),
+    "a text of the delta": ({"choices": [{"delta": {"text": "four"}}]}, "four"),
+    "the choice": ({"choices": [{"content": "four"}]}, "four"),
+    "one choice that is no list": ({"choices": {"delta": {"content": "four"}}}, "four"),
+    "a value": ({"choices": [{"delta": {"content": [{"type": "text", "text": {"value": "four"}}]}}]}, "four"),
+    "output": ({"choices": [{"delta": {"content": [{"type": "x", "output_text": "four"}]}}]}, "four"),
+    "what was spoken": (
+        {"choices": [{"message": {"content": None, "audio": {"transcript": "four"}}}]},
+        "four",
+    ),
+    "packed by a relay": ({"code": 200, "data": {"choices": [{"message": {"content": "four"}}]}}, "four"),
+    "Qwen's own form": ({"output": {"choices": [{"message": {"content": "four"}}]}, "usage": {}}, "four"),
+}
+
+
+@pytest.mark.parametrize(("body", "text"), PLACES.values(), ids=PLACES)
+def test_an_answer_is_found_wherever_it_stands(body: dict[str, Any], text: str) -> None:
+    chunk = StreamReader().add(body)
+    assert chunk is not None
+    assert chunk.text == text
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "", "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]},
+        {"content": [{"type": "output_image", "data": "AA"}]},
+    ],
+)
+def test_an_image_in_an_answer_is_said(message: dict[str, Any]) -> None:
+    reader = StreamReader()
+    reader.add({"choices": [{"message": message, "finish_reason": "stop"}]})
+    last = reader.close()
+    assert last is not None
+    assert last.note == "1 image in the answer, not shown"
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"delta": {"error": {"message": "boom"}}, "finish_reason": "error"},
+        {"delta": {}, "error": {"message": "boom", "code": 502}, "finish_reason": "error"},
+        {"delta": {}, "finish_reason": "abort", "error": "boom"},
+    ],
+)
+def test_an_error_within_a_choice_is_raised(choice: dict[str, Any]) -> None:
+    reader = StreamReader()
+    reader.add({"choices": [{"delta": {"content": "a"}}]})
+    with pytest.raises(ServerError, match="boom"):
+        reader.add({"choices": [choice]})
+
+
+def test_an_answer_that_fails_without_a_word_is_an_error() -> None:
+    with pytest.raises(ServerError, match="'abort'"):
+        StreamReader().add({"choices": [{"delta": {}, "finish_reason": "abort"}]})
 
 
 def choice(index: object, text: str, finish: str | None = None) -> dict[str, Any]:
@@ -625,6 +699,8 @@ def test_a_control_character_in_a_string_is_read_as_it_is() -> None:
         {"code": None, "message": "Success", "choices": []},
         {"code": "200", "msg": "success", "choices": []},
         {"code": 0, "message": "Success"},
+        {"status": "queued", "position": 3},
+        {"status": "processing"},
     ],
 )
 def test_a_success_is_no_error(body: dict[str, Any]) -> None:

@@ -40,6 +40,22 @@ SPELLINGS: dict[str, tuple[dict[str, Any], Usage]] = {
         },
         Usage(41, 9, 4, 30),
     ),
+    "Gemini's tools": (
+        {
+            "usageMetadata": {
+                "promptTokenCount": 11,
+                "toolUsePromptTokenCount": 30,
+                "candidatesTokenCount": 9,
+                "totalTokenCount": 50,
+            }
+        },
+        Usage(41, 9),
+    ),
+    "Cohere": ({"meta": {"billed_units": {"input_tokens": 41, "output_tokens": 9}}}, Usage(41, 9)),
+    "Bedrock's gateways": (
+        {"amazon-bedrock-invocationMetrics": {"inputTokenCount": 41, "outputTokenCount": 9}},
+        Usage(41, 9),
+    ),
     "both spellings": (
         {"usage": {"prompt_tokens": 41, "input_tokens": 41, "completion_tokens": 9, "output_tokens": 9}},
         Usage(41, 9),

@@ -940,6 +940,101 @@ ROWS += [
     ),
     ("number beside a text", 200, '{"error":"x","status_code":429}', RATE),
     ("number behind a relay's 500", 500, '{"error":{"message":"x","code":429}}', RATE),
+    # -- of gateways and local servers
+    ("bedrock invalid id", 400, '{"message": "The provided model identifier is invalid."}', MODEL),
+    (
+        "bedrock eol",
+        404,
+        '{"message": "This model version has reached the end of its life. Please refer to the AWS documentation for more details."}',  # noqa: E501
+        MODEL,
+    ),
+    (
+        "azure apim tokens",
+        403,
+        '{"statusCode": 403, "message": "Token quota is exceeded. Try again in 5 days."}',
+        QUOTA,
+    ),
+    (
+        "gemini prepaid",
+        429,
+        '[{"error": {"code": 429, "message": "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing.", "status": "RESOURCE_EXHAUSTED"}}]',  # noqa: E501
+        QUOTA,
+    ),
+    (
+        "gemini spending cap",
+        429,
+        '[{"error": {"code": 429, "message": "Your project has exceeded its monthly spending cap. Please go to AI Studio to manage your project spend cap.", "status": "RESOURCE_EXHAUSTED"}}]',  # noqa: E501
+        QUOTA,
+    ),
+    (
+        "anthropic limits",
+        400,
+        '{"type": "error", "error": {"type": "invalid_request_error", "message": "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."}}',  # noqa: E501
+        QUOTA,
+    ),
+    (
+        "hyperbolic",
+        400,
+        '{"object": "error", "message": "Not enough funds. Please deposit.", "code": 402}',
+        QUOTA,
+    ),
+    (
+        "cf aig guardrail",
+        424,
+        '{"success": false, "error": [{"code": 2016, "message": "Prompt blocked due to security configurations"}]}',  # noqa: E501
+        FILTER,
+    ),
+    (
+        "portkey",
+        412,
+        '{"error": {"message": "Budget limit exceeded", "type": null, "param": null, "code": "01"}, "provider": "openai"}',  # noqa: E501
+        QUOTA,
+    ),
+    (
+        "lmstudio crash",
+        400,
+        '{"error": "The model has crashed without additional information. (Exit code: 18446744072635812000)"}',  # noqa: E501
+        SERVER,
+    ),
+    (
+        "lmstudio load",
+        400,
+        '{"error": "Failed to load model \\"x\\". Error: Model loading aborted due to insufficient system resources. Overloading the system will likely cause it to freeze."}',  # noqa: E501
+        MODEL,
+    ),
+    (
+        "fastchat cuda",
+        400,
+        '{"object": "error", "message": "**NETWORK ERROR DUE TO HIGH TRAFFIC. PLEASE REGENERATE OR REFRESH THIS PAGE.**", "code": 50002}',  # noqa: E501
+        SERVER,
+    ),
+    (
+        "ray",
+        404,
+        '{"error": {"message": "Could not find model with id foo", "internal_message": "x", "code": 404, "type": "OpenAIHTTPException"}}',  # noqa: E501
+        MODEL,
+    ),
+    (
+        "spark",
+        200,
+        '{"error": {"message": "AppIdNoAuthError:(sid:x)", "type": "api_error", "param": null, "code": "11200"}}',  # noqa: E501
+        AUTH,
+    ),
+    ("spark qps", 200, '{"error": {"message": "AppIdQpsOverFlowError:(sid:x)", "code": "11202"}}', RATE),
+    ("360", 200, '{"error": {"code": "1001", "message": "apiKey不合法"}}', AUTH),
+    (
+        "databricks model",
+        404,
+        '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "The given endpoint does not exist, please retry after checking the specified model and version deployment exists."}',  # noqa: E501
+        MODEL,
+    ),
+    ("snowflake2", 403, '{"message": "Model foo is not allowed by the allow list", "code": "1"}', MODEL),
+    (
+        "watsonx quota",
+        403,
+        '{"errors": [{"code": "token_quota_reached", "message": "This user cannot make any more requests: token quota reached"}], "status_code": 403}',  # noqa: E501
+        QUOTA,
+    ),
     # -- shapes
     ("nested", 500, '{"error":{"error":{"message":"Insufficient Balance","code":"x"}}}', QUOTA),
     (

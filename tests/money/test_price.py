@@ -259,7 +259,7 @@ def test_a_missing_cache_ratio_is_no_price_and_a_cache_ratio_of_zero_is_one() ->
         (["default"], None, "1"),
         (["default"], "nonsense", "1"),
         (["default"], {"default": -1}, None),
-        (["default"], {"default": "1"}, None),
+        (["default"], {"default": "two"}, None),
         ([["default"], 3], {"default": 1}, None),
     ],
 )
@@ -274,12 +274,18 @@ def test_the_group_of_a_price_is_the_default_one_or_that_of_the_model(
 @pytest.mark.parametrize("field", ["model_ratio", "completion_ratio", "cache_ratio"])
 @pytest.mark.parametrize(
     "nonsense",
-    [-1, -0.5, float("nan"), float("inf"), "1", "free", True, 10**10, 1e300, Decimal("1e999999"), [1], {}],
+    [-1, -0.5, float("nan"), float("inf"), "1,5", "free", True, 10**10, 1e300, Decimal("1e999999"), [1], {}],
 )
 def test_a_model_with_nonsense_for_a_number_is_left_out_and_no_other(field: str, nonsense: object) -> None:
     other = {"model_name": "other", "quota_type": 0, "model_ratio": 1, "completion_ratio": 1}
     listed = read_pricing({"data": [{**other, "model_name": "m", field: nonsense}, other]}, "h", "d")
     assert set(listed) == {"other"}
+
+
+def test_a_number_may_be_written_as_text() -> None:
+    assert priced(model_ratio="0.84", completion_ratio="1.5") == priced(
+        model_ratio=Decimal("0.84"), completion_ratio=1.5
+    )
 
 
 @pytest.mark.parametrize("field", ["model_ratio", "completion_ratio"])
