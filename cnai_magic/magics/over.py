@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..api.interrupts import defer_interrupts
@@ -17,6 +18,7 @@ from ..languages import say
 from ..nearest import suggest_name
 from ..redaction import to_one_line
 from ..session.batches.row_batch import RowsInterrupted
+from ..session.batches.row_files import ROW_FILES
 from ..session.batches.row_limit import read_max_cost
 from ..session.batches.row_sources import read_rows, render_rows
 from ..session.batches.row_store import RowStore
@@ -29,8 +31,7 @@ from .shell_session import ShellSession
 
 __all__ = ["ask_over"]
 
-_FILES = (".csv", ".tsv", ".jsonl", ".ndjson")
-_NAME_ROWS = "name a variable, or a file (.csv, .tsv, .jsonl): --over NAME"
+_NAME_ROWS = "name a variable, or a file (.csv, .tsv, .jsonl, .json): --over NAME"
 _SHOWN_IN_DRY_RUN = 2
 
 
@@ -95,29 +96,59 @@ def _hand_over(shell_session: ShellSession, answers: Answers, arguments: Namespa
 def _find_rows(shell_session: ShellSession, named: str, names: Mapping[str, Any]) -> object:
     """Return the rows that an option names: a variable, an expression as in braces, or a file."""
     if named in names:
-        return _refuse_text(named, names[named])
-    if named.lower().endswith(_FILES):
-        return shell_session.folder / named
+        return _check_rows(named, names[named])
+    path = shell_session.folder / named
+    if path.is_file() or named.lower().endswith(ROW_FILES):
+        return path
     expression = parse_expression(named)
     unknown = sorted(expression.names - names.keys()) if expression else []
     if expression is None or unknown or expression.calls:
-        near = suggest_name(unknown[0] if unknown else named, list(names))
-        there = f"there is no {unknown[0] if unknown else named} in the notebook"
-        raise InputError(
-            there if unknown or named.isidentifier() else f"--over {named} names no rows",
-            why=near,
-            next_step=_NAME_ROWS,
-        )
+        raise _explain_no_rows(shell_session.folder, named, unknown[0] if unknown else "", names)
     try:
-        return _refuse_text(named, expression.evaluate(names))
+        return _check_rows(named, expression.evaluate(names))
     except ExpressionError as error:
         raise InputError(f"--over {named}: {error.what}", why=error.meant) from error
 
 
-def _refuse_text(named: str, value: object) -> object:
-    """Return a value that may be rows; of text only the name of a file is."""
-    if isinstance(value, str) and not value.lower().endswith(_FILES):
+def _explain_no_rows(folder: Path, named: str, unknown: str, names: Mapping[str, Any]) -> InputError:
+    """Return the error for what is neither a variable nor a file; `unknown` is a name in it."""
+    if not unknown and not named.isidentifier():
+        calls = "(" in named
+        return InputError(
+            f"--over {named} names no rows",
+            why="nothing is called here" if calls else "",
+            next_step="assign it to a variable in a cell above, and name that" if calls else _NAME_ROWS,
+        )
+    table = named.partition("[")[0]
+    if table in names and f"[{unknown}]" in named:
+        return InputError(
+            f"--over {named} names no rows",
+            why="quotes within an option are taken away",
+            next_step=f"write --over {table}.{unknown}, or --over \"{table}['{unknown}']\"",
+        )
+    what, near = (
+        f"there is no {unknown or named} in the notebook",
+        suggest_name(unknown or named, list(names)),
+    )
+    if "." in named:
+        what = f"{what}, and no file {named}"
+        near = near or suggest_name(named, [each.name for each in folder.iterdir()])
+    return InputError(what, why=near, next_step=_NAME_ROWS)
+
+
+def _check_rows(named: str, value: object) -> object:
+    """Return a value that may be rows: of text only the name of a file, and what can be read more than once.
+
+    A dry run, or a run that is cut short, would leave nothing to run again.
+    """
+    if isinstance(value, str) and not value.lower().endswith(ROW_FILES):
         raise InputError(f"{named} is a text, not rows", next_step=_NAME_ROWS)
+    if isinstance(value, Iterator):
+        raise InputError(
+            f"{named} can be read only once",
+            why="the cell may run again, to ask for what is missing",
+            next_step=f"make a list of it: rows = list({named})",
+        )
     return value
 
 

@@ -219,11 +219,11 @@ class Session:
         """Ask the same thing of many rows, several at a time, outside of any conversation.
 
         `rows` are a list, a DataFrame of pandas or polars, a dict of columns, or the path of a file (.csv,
-        .tsv, .jsonl). In the `template`, `{{ row }}` or `{{ item }}` is the row, `{{ row.NAME }}` a column;
-        without a template each row is a prompt. `model` … `schema` are those of `ask`. `parallel` requests
-        are under way at a time (the setting, 4), fewer after a 429 and then more again. Equal requests are
-        sent once. `max_cost` limits what this call may cost, in USD; more than 200 requests need it, or a
-        budget, or "off". `progress` shows a line in a terminal.
+        .tsv, .jsonl, .json). In the `template`, `{{ row }}` or `{{ item }}` is the row, `{{ row.NAME }}` a
+        column; without a template each row is a prompt. `model` … `schema` are those of `ask`. `parallel`
+        requests are under way at a time (the setting, 4), fewer after a 429 and then more again. Equal
+        requests are sent once. `max_cost` limits what this call may cost, in USD; more than 200 requests need
+        it, or a budget, or "off". `progress` shows a line in a terminal.
 
         Each answer is kept as it comes, beside the ledger: after an interrupt, or where the process was
         killed, the same call from the same folder asks only what is missing. `fresh` asks for all again.

@@ -180,10 +180,20 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
         ("--over rows --as n", "{{ n.long name }}", "is written {{ n['full text'] }}"),
         ("--over missing.csv", "{{ row }}", "missing.csv"),
         ("--over []", "{{ row }}", "--over [] names no rows"),
+        ("--over rows.copy()", "{{ row }}", "nothing is called here"),
+        ('--over frame["a"]', "{{ row }}", "write --over frame.a, or --over \"frame['a']\""),
+        ("--over once", "{{ row }}", "make a list of it: rows = list(once)"),
+        ("--over wrods.csv", "{{ row }}", "did you mean 'words.csv'?"),
+        ("--over words.cvs", "{{ row }}", "no file words.cvs\n  why: did you mean words.csv?"),
+        ("--over rows", "{{ rwo }}", "would be the same for all\n  why: did you mean row?"),
+        ("--over rows", "{{ a }}", "why: a is a column: {{ row.a }}"),
+        ("--over blank", "{{ row }}", "row 2: there is no question\n  next: leave the row out"),
         ("--over __name__", "{{ row }}", "__name__ is a text, not rows"),
     ],
 )
 def test_what_cannot_be_asked_is_an_error(kernel: Kernel, line: str, body: str, words: str) -> None:
+    (Path(kernel.value("__import__('os').getcwd()")) / "words.csv").write_text("a\n", encoding="utf-8")
+    kernel.run("once, frame, blank = iter(rows), {'a': [1]}, ['1', ' ']")
     before = kernel.value("len(session.book.charges)")
     ran = kernel.run(f"%%cnai {line}\n{body}", "a")
     assert words in "\n".join(ran.error)

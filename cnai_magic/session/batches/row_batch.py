@@ -226,6 +226,9 @@ class RowBatch:
             answer = self._found[key]
         elif key in self._failed:
             error, answer = self._failed[key]
+            refused = isinstance(error, BudgetError) and not answer.usage.total_tokens
+            if refused and isinstance(stopped, BudgetError):
+                error = stopped  # it did not fit either, while others were under way
             if error is not stopped:
                 error = self._explain(error, self._plan.question.request)
         else:

@@ -11,6 +11,7 @@ from ...api.messages import ChatRequest, Message
 from ...chat.attachments import attach
 from ...errors import InputError
 from ...money.cost import Cost
+from ...next_steps import NextStep
 from ..question import Question, check_prompt
 
 __all__ = ["RowPlan"]
@@ -41,6 +42,8 @@ class RowPlan:
                 prompt = check_prompt(prompt)
             except InputError as error:
                 error.what = f"row {place + 1:,}: {error.what}"
+                if isinstance(prompt, str):
+                    error.next_step = NextStep.of("leave the row out, or ask more than what stands in it")
                 raise
             found = same.copy()
             found.update(prompt.encode())

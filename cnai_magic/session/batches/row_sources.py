@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,34 +12,21 @@ from ...chat.prompts.prompt import render_prompt
 from ...errors import InputError
 from ...next_steps import NextStep
 from ..text_file import read_text_file
+from .row_files import LineRows, name_columns, read_row_file
 from .row_prompts import RowPrompts
 
-__all__ = ["LineRows", "read_rows", "render_rows"]
+__all__ = ["read_rows", "render_rows"]
 
-_TABLES = {".csv": ",", ".tsv": "\t"}
-_LINES = (".jsonl", ".ndjson")
-_NAMES = "name a list, a table, a dict of columns, or a file (.csv, .tsv, .jsonl)"
-
-
-class LineRows(list[Any]):
-    """Rows that are the lines of a file: `numbers` are those of the lines."""
-
-    def __init__(self, rows: Iterable[Any], numbers: Sequence[int], path: Path) -> None:
-        super().__init__(rows)
-        self._numbers = numbers
-        self._path = path
-
-    def name_row(self, number: int) -> str:
-        """Return how a person finds a row, by its number from 1."""
-        return f"line {self._numbers[number - 1]:,} of {self._path.name}"
+_NAMES = "name a list, a table, a dict of columns, or a file (.csv, .tsv, .jsonl, .json)"
 
 
 def read_rows(source: object) -> list[Any]:
     """Return the rows of a list, of a DataFrame of pandas or polars, of a dict of columns, or of a file.
 
-    A row of a table is a dict by the names of its columns; of a list, and of a series, it is the item. A dict
-    whose values are not columns of one length has a row `{"key": …, "value": …}` for each item. Raises
-    InputError for anything else, and where there is no row.
+    A row of a table is a dict by the names of its columns, of which the second of two with one name is
+    `NAME_2`; of a list, and of a series, it is the item. A dict whose values are not columns of one length
+    has a row `{"key": …, "value": …}` for each item. Raises InputError for anything else, and where there is
+    no row.
     """
     rows = _read(source)
     if not rows:
@@ -52,7 +36,8 @@ def read_rows(source: object) -> list[Any]:
 
 def _read(source: object) -> list[Any]:
     if isinstance(source, str | Path):
-        return _read_file(Path(source))
+        found = read_row_file(Path(source))
+        return _read_mapping(found) if isinstance(found, Mapping) else found
     if is_data_frame(source):
         return _read_frame(source)
     if isinstance(source, Mapping):
@@ -69,7 +54,7 @@ def _read_frame(frame: Any) -> list[Any]:
     assert table is not None, "it is a data frame"
     # A row number that a selection of rows has left is no column: df[df.n > 3].
     skipped = int(table.labelled and table.types[0].startswith("int") and frame.index.names == [None])
-    columns = table.columns[skipped:]
+    columns = name_columns(table.columns[skipped:])
     return [dict(zip(columns, row[skipped:], strict=True)) for row in table.rows(range(table.size))]
 
 
@@ -88,30 +73,6 @@ def _read_column(value: Any) -> Sequence[Any] | None:
     if hasattr(value, "tolist") and getattr(value, "ndim", 1) == 1:  # an array, a series
         return list(value.tolist())
     return list(value.to_list()) if hasattr(value, "to_list") else None
-
-
-def _read_file(path: Path) -> list[Any]:
-    kind = path.suffix.lower()
-    if kind not in _TABLES and kind not in _LINES:
-        raise InputError(f"{str(path)[:80]!r} is not a file of rows", parameter="rows", next_step=_NAMES)
-    text = read_text_file(path)
-    if kind in _LINES:
-        lines = {number: line for number, line in enumerate(text.split("\n"), 1) if line.strip()}
-        return LineRows((_read_line(line, number, path) for number, line in lines.items()), [*lines], path)
-    try:
-        reader = csv.DictReader(io.StringIO(text), delimiter=_TABLES[kind], restkey="more", strict=True)
-        return [{name: value or "" for name, value in row.items()} for row in reader]
-    except csv.Error as error:
-        raise InputError(f"{path} is not a table", why=str(error), parameter="rows") from error
-
-
-def _read_line(line: str, number: int, path: Path) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"line {number:,} of {path} is not JSON", why=str(error), parameter="rows"
-        ) from error
 
 
 def render_rows(

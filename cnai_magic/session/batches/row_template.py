@@ -9,6 +9,7 @@ from typing import Any
 from ...chat.prompts.braces import find_braces
 from ...chat.prompts.expressions import parse_expression
 from ...errors import InputError
+from ...nearest import suggest_name
 
 __all__ = ["check_template"]
 
@@ -22,7 +23,7 @@ def check_template(template: str, row: Any, row_names: Collection[str]) -> None:
 
     `row` is the first row, `row_names` are its names in the template.
     """
-    refers, stays_text = False, ""
+    refers, stays_text, others = False, "", []
     for brace in find_braces(template):
         following = _FOLLOWING.fullmatch(brace.inside)
         if brace.foreign or brace.escaped:
@@ -32,11 +33,18 @@ def check_template(template: str, row: Any, row_names: Collection[str]) -> None:
         if following is not None and following[1] in row_names:
             _check_column(template[brace.start : brace.end], brace.inside, following, row)
         expression = parse_expression(brace.inside)
-        refers = refers or (expression is not None and not expression.names.isdisjoint(row_names))
+        if expression is not None:
+            refers = refers or not expression.names.isdisjoint(row_names)
+            others += sorted(expression.names)
     if not refers:
+        columns = [str(name) for name in row] if isinstance(row, Mapping) else []
+        is_column = next(
+            (f"{name} is a column: {{{{ row.{name} }}}}" for name in others if name in columns), ""
+        )
+        near = next(filter(None, (suggest_name(name, row_names) for name in others)), "")
         raise InputError(
             "the question says nothing of the row, so it would be the same for all",
-            why=stays_text,
+            why=stays_text or is_column or near,
             next_step="name it in braces: {{ row }} or {{ row.NAME }}",
         )
 
