@@ -188,7 +188,7 @@ def _show_dry_run(
     chosen: Options,
     arguments: Namespace,
 ) -> None:
-    """Show two prompts, how many would be sent, and what they would cost without their answers."""
+    """Show two prompts, how many would be sent, and what they would cost: without their answers, at most."""
     session = shell_session.session
     plan = session.plan_rows(rows, prompts, chosen)
     shown = [
@@ -198,7 +198,9 @@ def _show_dry_run(
     kept = {} if arguments.fresh else store.read([*plan.first])
     store.close()
     missing = [key for key in plan.first if key not in kept]
+    longest, demo = plan.question.request.max_tokens, plan.question.demo
     tokens, cost = plan.estimate(missing)
+    most = plan.estimate(missing, longest)[1] if longest and missing and cost.nano is not None else None
     of_rows = f"{len(rows):,} row{'s' * (len(rows) != 1)}"
     requests = f", {len(missing):,} request{'s' * (len(missing) != 1)}" if len(missing) < len(rows) else ""
     parts = [
@@ -206,7 +208,8 @@ def _show_dry_run(
         f"{of_rows}{requests}",
         f"{len(kept):,} answered before" if kept else "",
         f"≈{tokens:,} tokens of prompts" if missing else "",
-        f"{cost.write(demo=plan.question.demo)} without the answers" if missing else "",
+        f"{cost.write(demo=demo)}{' without the answers' * (cost.nano is not None)}" if missing else "",
+        f"at most {most.write(demo=demo)} with the longest answers" if most else "",
         f"{arguments.judge} judges each answer" if arguments.judge else "",
         "nothing was sent",
     ]

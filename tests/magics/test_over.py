@@ -90,11 +90,12 @@ def test_a_cell_that_runs_again_asks_only_what_is_missing(kernel: Kernel) -> Non
 
 def test_a_dry_run_shows_two_rows_and_the_sum(kernel: Kernel) -> None:
     before = kernel.value("len(session.book.charges)")
-    ran = kernel.run("%%cnai demo-echo --over rows --dry-run\nSay {{ row.a }}", "a")
+    ran = kernel.run("%%cnai demo-echo --over rows -n 1000 --dry-run\nSay {{ row.a }}", "a")
     first, second, end = ran.shown.split("\n\n")
     assert (first, second) == ("row 1\n    Say 0", "row 2\n    Say 1")
     assert end.startswith("demo-echo · 4 rows · ≈")
-    assert end.endswith(" without the answers · nothing was sent")
+    most = " without the answers · at most demo credit ≈$0.0101 with the longest answers · nothing was sent"
+    assert end.endswith(most)
     assert kernel.value("len(session.book.charges)") == before
 
 

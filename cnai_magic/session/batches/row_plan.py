@@ -55,15 +55,19 @@ class RowPlan:
         """Return the request with a key."""
         return self._build_request(check_prompt(self._prompts[self.first[key]]))
 
-    def estimate(self, keys: Iterable[bytes] | None = None) -> tuple[int, Cost]:
+    def estimate(self, keys: Iterable[bytes] | None = None, answer_tokens: int = 0) -> tuple[int, Cost]:
         """Return the tokens of the prompts of these keys (None: all), by an estimate, and what they cost.
 
-        That is without any answer.
+        That is with answers of so many tokens each.
         """
-        requests = map(self.build_request, self.first if keys is None else keys)
+        chosen = list(self.first if keys is None else keys)
+        requests = map(self.build_request, chosen)
         tokens = sum(message.tokens for request in requests for message in request.sent_messages)
         price = self.question.lookup.price
-        return tokens, Cost(None if price is None else -(-tokens * price.input // 10**6), estimated=True)
+        if price is None:
+            return tokens, Cost(None, estimated=True)
+        nano = tokens * price.input + answer_tokens * len(chosen) * price.output
+        return tokens, Cost(-(-nano // 10**6), estimated=True)
 
     def _build_request(self, prompt: str) -> ChatRequest:
         asked, attachments = self.question.request, self.question.options.attachments
