@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..redaction import ApiKey
 from .billing import Balance, read_balance
-from .cancel import Cancellation
+from .http import Cancellation
 from .in_process import Transport
 from .messages import ChatRequest, Chunk, Model
 from .model_facts import complete_facts

@@ -23,8 +23,8 @@ import urllib3
 from .. import __version__
 from ..errors import APIError, CnaiError, HTMLError, InvalidRequestError
 from .async_http import Connections, Response
-from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS
+from .http import Cancellation
 from .messages import ChatRequest, Chunk
 from .plain_answer import read_plain_answer
 from .reader import StreamReader, parse_event

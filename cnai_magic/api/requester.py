@@ -17,9 +17,8 @@ from .. import __version__
 from ..errors import APIError, CnaiError, InputError, ProtocolError, RedirectRefused
 from ..next_steps import set_key
 from ..redaction import ApiKey
-from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS, explain_failure
-from .http import Session
+from .http import Cancellation, Session
 from .in_process import InProcessAdapter, Transport
 from .responses import parse_json, read_error, read_text, refuse_html
 from .vendors import parse_address

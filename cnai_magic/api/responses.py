@@ -9,9 +9,8 @@ from typing import Any
 import requests
 
 from ..errors import APIError, CnaiError, GarbageError, HTMLError, RedirectRefused
-from .cancel import Cancellation
 from .failures import TRANSPORT_ERRORS, explain_proxy_login
-from .http import read_body
+from .http import Cancellation, read_body
 from .overload import find_wait, is_overload
 from .vendor_errors import excerpt, read_response_error
 

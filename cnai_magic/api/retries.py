@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..errors import APIError, CnaiError
 from ..next_steps import NextStep
-from .cancel import Cancellation
+
+if TYPE_CHECKING:
+    from .http import Cancellation
 
 __all__ = ["Notice", "choose_wait", "ignore_notice", "retry"]
 

@@ -25,10 +25,9 @@ from ..errors import (
 )
 from ..next_steps import NextStep
 from ..redaction import ApiKey, KeyFilter, clean
-from .cancel import Cancellation
 from .events import Events
 from .failures import TRANSPORT_ERRORS
-from .http import read_body
+from .http import Cancellation, read_body
 from .logprobs import TokenProbability
 from .messages import ChatRequest, Chunk
 from .prefixes import IN_WORDS

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from cnai_magic import Session
-from cnai_magic.api.cancel import Cancellation
+from cnai_magic.api.http import Cancellation
 from cnai_magic.demo import ngram
 from tests.servers import KEY, PATIENCE, ScriptedServer, sse
 
