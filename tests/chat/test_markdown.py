@@ -157,7 +157,8 @@ def test_maths_becomes_what_every_renderer_typesets(written: str, shown: str) ->
             r"\bbox[a]{x}",
             r"\begin x",
         ),
-        *(r"\input{a}", r"\write18{a}", r"\^^69nput{a}", r"\pdffiledump{a}"),
+        *(r"\input{a}", r"\write18{a}", r"\^^69nput{a}", r"\pdffiledump{a}", r"\RequirePackage{a}"),
+        *(r"\begin{filecontents}{a}b\end{filecontents}", r"a\end{document}", r"\luaexec{a}"),
         *(r"\renewcommand{\x}{y}", r"\gdef\x{y}", r"\enclose{a}[b]{x}", r"a}{", r"\toggle{a}{b}\endtoggle"),
     ],
 )
@@ -180,7 +181,7 @@ def test_a_formula_with_a_command_that_is_no_formula_is_shown_as_text(command: s
         (r"\\begin{a}", r"<span>&#92;</span>begin{a}"),
         (
             r"\input{a}, \href{a} and \dataset",
-            r"<span>&#92;</span>input{a}, <span>&#92;</span>href{a} and \dataset",
+            r"<span>&#92;</span>input{a}, <span>&#92;</span>href{a} and \\dataset",
         ),
         (r"$a_]_$\unicode$b$", r"$a_]_$<span>&#92;</span>unicode$b$"),
         ("|$5|$10|\n|-|-|\n|$5|a|", "| {}5 | {}10 |\n| --- | --- |\n| {}5 | a |"),
@@ -256,6 +257,8 @@ def test_code_with_html_shows_the_same_characters(code: str, engine: str) -> Non
         ('x"y', ""),
         ("a" * 40, ""),
         ("mermaid", "text"),
+        ("vega-lite", "text"),
+        ("dataviewjs", "text"),
         ("Mermaid", "text"),
         ("mermaid-x", "text"),
         ("math", "text"),
@@ -327,7 +330,7 @@ def test_one_definition_does_not_make_a_text_much_longer() -> None:
         "- [ ] to do\n- [x] done",
         "- [ ] **to** do\n- [x] `done`\n- [ ] $x$\n- [x] [a](<http://h>)",
         "1 < 2 and 3 > 2, a <= b, x = 3",
-        "AT&T, snake_case, C:\\Users\\me, 2 * 3 * 4, ~5, #1 (a) {b} 100%",
+        "AT&T, snake_case, 2 * 3 * 4, ~5, 2^3, #1 (a) {b} 100%",
         "a\\\nb",
         "0. a\n1. b",
         "中文，“引号”。\n第二行",
@@ -398,6 +401,33 @@ def test_text_is_written_so_that_all_read_the_same(written: str, shown: str) -> 
     assert write_markdown(written) == shown
 
 
+# As pandoc 3.9 and kramdown read them; Quarto and nbconvert's LaTeX go through pandoc.
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("`\\input{a}`{=latex} `a`{.b onclick=f}", "`\\input{a}`&#123;=latex} `a`&#123;.b onclick=f}"),
+        ("[a](http://h){onclick=f}", "[a](<http://h>)&#123;onclick=f}"),
+        ("<http://h>{.a} http://h{.a} *a*{.b}", "<http://h>&#123;.a} <http://h>&#123;.a} *a*&#123;.b}"),
+        ("# A{onclick=f}\n\nB {#id}\n===", "# A{onclick=f&#125;\n\n# B {#id&#125;"),
+        ("a\n{: onclick=f}\n\n- b {.c}", "a\n{: onclick=f&#125;\n\n- b {.c&#125;"),
+        ("| a {.b} |\n|---|", "| a {.b&#125; |\n| --- |"),
+        ("::: {.a onclick=f}\nb\n:::", "\\::: {.a onclick=f&#125;\nb\n\\:::"),
+        # Within its superscripts it takes entities for the markup that they stand for.
+        ("a^<b>^ 2~<b>~", "a\\^&lt;b>\\^ 2\\~&lt;b>\\~"),
+        # TeX in its text, of which it loses what it does not know.
+        ("C:\\Users\\é, \\newpage", "C:\\\\Users\\\\é, \\\\newpage"),
+        # Quarto's shortcodes load what they name, and show variables of the environment.
+        ("{{< env A >}} {{% a %}}", "{&#123;< env A >}} {&#123;% a %}}"),
+        ("`{{< env A >}}`", "<code>&#123;&#123;&#60; env A &#62;&#125;&#125;</code>"),
+        ("```\n{{% a %}}\n```", "<pre><code>&#123;&#123;&#37; a &#37;&#125;&#125;</code></pre>"),
+        # A role of MyST.
+        ("{eval}`f()`", "{eval}<code>f()</code>"),
+    ],
+)
+def test_no_text_becomes_attributes_raw_tex_or_a_shortcode(written: str, shown: str) -> None:
+    assert write_markdown(written) == shown
+
+
 def test_what_is_quoted_stands_in_a_quote_whole() -> None:
     assert write_markdown("a\n```\nb $c\n```\n> d", quoted=True) == (
         "> a\n>\n> <pre><code>b &#36;c</code></pre>\n>\n> > d"
@@ -411,7 +441,7 @@ def test_what_is_nested_too_deeply_is_shown_whole_in_one_fence() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["<b>x", "a_b*c*", "$x$ \\(y\\)", "![x](http://h)", "www.h.x http://h a@b.c", "a\nb"]
+    "name", ["<b>x", "a_b*c*", "$x$ \\(y\\)", "![x](http://h)", "www.h.x http://h a@b.c", "a\nb", "a^b^ {#c}"]
 )
 def test_a_name_is_shown_as_its_characters(name: str) -> None:
     for render in _ENGINES.values():

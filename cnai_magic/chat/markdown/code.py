@@ -10,18 +10,24 @@ from .escape import to_entities
 __all__ = ["measure_fence", "read_language", "write_code", "write_fence", "write_span"]
 
 _LANGUAGE = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9+#.-]{0,30})(?=[\s,;:{]|$)")
-# Renderers draw these, and mermaid loads images.
-_DRAWN = re.compile(r"mermaid.*|math|geojson|topojson|stl", re.IGNORECASE)
+# Renderers draw or run these: mermaid loads images, vega data, and dataviewjs is a script.
+_DRAWN = re.compile(
+    r"mermaid.*|math|geojson|topojson|stl|plantuml|puml|kroki|vega(?:-?lite)?|dataview(?:js)?|echarts|markmap"
+    r"|wavedrom",
+    re.IGNORECASE,
+)
 _LONGEST_RUN = 20
 _RUNS = re.compile(r"`{3,}")
 _PLACEHOLDER = re.compile(r"@@\d+@@")
 # JupyterLab looks for maths before it looks for code, and spares code from the dollar signs only.
 _MATHS = (("\\begin{", "\\end{"), ("\\\\(", "\\\\)"), ("\\\\[", "\\\\]"))
+# Quarto runs its shortcodes in code too.
+_SHORTCODES = ("{{<", "{{%")
 _DOUBTFUL_IN_CONTAINER = re.compile(
-    r"[<$\t]|`{3}|~{3}|\]\(|\]:|!\[|@@\d|\\(?:begin|end)\{|\\\\[()\[\]]", re.IGNORECASE
+    r"[<$\t]|`{3}|~{3}|\]\(|\]:|!\[|@@\d|\\(?:begin|end)\{|\\\\[()\[\]]|\{\{%", re.IGNORECASE
 )
 _DOUBTFUL_IN_LINE = re.compile(
-    r"[`<\n]|\$\$|\\(?:begin|end)\{|@@|\]\(|\]:|!\[|\\\\[()\[\]]|\\$|^\s|\s$|^$", re.IGNORECASE
+    r"[`<\n]|\$\$|\\(?:begin|end)\{|@@|\]\(|\]:|!\[|\\\\[()\[\]]|\{\{%|\\$|^\s|\s$|^$", re.IGNORECASE
 )
 
 
@@ -42,7 +48,7 @@ def measure_fence(codes: Iterable[str]) -> int:
 def write_code(code: str, info: str, fence: str, *, contained: bool) -> list[str]:
     """Return the lines of a block of code; `contained` tells that it stands in a list or a quote."""
     code = code.removesuffix("\n")
-    doubtful = bool(_DOUBTFUL_IN_CONTAINER.search(code)) if contained else _looks_like_maths(code)
+    doubtful = bool(_DOUBTFUL_IN_CONTAINER.search(code)) if contained else _is_doubtful(code)
     return _write_html(code) if doubtful or fence in code else write_fence(code, read_language(info), fence)
 
 
@@ -53,16 +59,21 @@ def write_fence(code: str, name: str, fence: str) -> list[str]:
 
 def write_span(code: str, *, cell: bool, before: str) -> str:
     """Return code within a line; `before` is the character that stands before it."""
-    # JupyterLab counts the character before a span to it, and spares its dollar sign too.
-    if _DOUBTFUL_IN_LINE.search(code) or (cell and "|" in code) or before in ("$", "`"):
+    # JupyterLab counts the character before a span to it, and spares its dollar sign too; MyST takes what
+    # ends with a brace for the name of a role, which is given the code.
+    doubtful = _DOUBTFUL_IN_LINE.search(code) or (cell and "|" in code)
+    if doubtful or before in ("$", "`", "}"):
         return f"<code>{to_entities(' '.join(code.split(chr(10))))}</code>"
     return f"`{code}`"
 
 
-def _looks_like_maths(code: str) -> bool:
+def _is_doubtful(code: str) -> bool:
+    """Tell whether a renderer finds maths or a shortcode in a fence that stands alone."""
     folded = code.lower()
-    return bool(_PLACEHOLDER.search(code)) or any(
-        0 <= folded.find(opening) < folded.rfind(closing) for opening, closing in _MATHS
+    return (
+        bool(_PLACEHOLDER.search(code))
+        or any(each in code for each in _SHORTCODES)
+        or any(0 <= folded.find(opening) < folded.rfind(closing) for opening, closing in _MATHS)
     )
 
 

@@ -13,7 +13,7 @@ element MathJax's search in the page, which does not reach across elements."""
 _NEWLINE = re.compile("\r\n?|[\u2028\u2029]")
 _CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
 
-_MARKUP = re.compile(r"[\\`*_\[\]<>&~|@#]|(?<=/)/|(?<=www)\.", re.IGNORECASE)
+_MARKUP = re.compile(r"[\\`*_\[\]<>&~|@#^{}]|(?<=/)/|(?<=www)\.", re.IGNORECASE)
 # All below U+00A1 but letters, digits and  ,;()=+'- (a negated set of so many takes milliseconds to compile).
 _ENTITY = re.compile(r"[\0-\x1f!-&*./:<>-@\[-`{-\xa0]")
 

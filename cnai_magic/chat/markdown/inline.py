@@ -10,7 +10,7 @@ from .code import write_span
 from .emphasis import write_tags
 from .links import is_linked, write_address
 from .maths import name_bars
-from .paragraph_text import BREAK, escape_line_start, escape_text
+from .paragraph_text import BREAK, escape_attributes, escape_line_start, escape_text
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -19,12 +19,14 @@ __all__ = ["InlineWriter"]
 
 _PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#@!&+,;=%]+")
 _PLAIN_TITLE = re.compile(r"[A-Za-z0-9 ,-]{1,100}")
+# With these ends what is no plain text.
+_ENDS = "`>)*_~$"
 _TASK = re.compile(r"\[[ xX]\] +")
 
 
 class _Place(NamedTuple):
     cell: bool = False
-    tildes: bool = True
+    paired: str = "~^"
 
 
 class InlineWriter:
@@ -46,23 +48,25 @@ class InlineWriter:
                 box, children[0].content = match.group(), text
         parts = (part.strip(" \n") for part in self._write(children, token.content).split(BREAK))
         text = "\\\n".join(part for part in parts if part)
-        lines = [escape_line_start(line) for each in text.split("\n") if (line := each.strip(" "))]
+        lines = [line for each in text.split("\n") if (line := each.strip(" "))]
+        lines = [escape_line_start(escape_attributes(line)) for line in lines]
         return [box + lines[0], *lines[1:]] if lines and box else lines
 
     def write_heading(self, token: Token) -> str:
         """Return the text of a heading, on one line."""
         text = self._write(token.children or (), token.content)
-        text = text.replace(BREAK, " ").replace("\n", " ").strip(" ")
+        text = escape_attributes(text.replace(BREAK, " ").replace("\n", " ").strip(" "), anywhere=True)
         # A heading may be closed by number signs.
         bare = text.rstrip("#")
         return text if bare == text else f"{bare}\\{text[len(bare) :]}"
 
     def write_cell(self, token: Token) -> str:
         """Return what stands in a cell of a table."""
-        return self._write(token.children or (), token.content, cell=True).replace(BREAK, "<br>").strip(" ")
+        text = self._write(token.children or (), token.content, cell=True).replace(BREAK, "<br>").strip(" ")
+        return escape_attributes(text)
 
     def _write(self, tokens: Sequence[Token], source: str, *, cell: bool = False) -> str:
-        place = _Place(cell, source.count("~") > 1)
+        place = _Place(cell, "".join(mark for mark in "~^" if source.count(mark) > 1))
         write_tags(tokens)
         out: list[str] = []
         index = 0
@@ -119,7 +123,7 @@ def _write_linked_text(tokens: Sequence[Token], place: _Place) -> str:
             out += ["image: "] if token.meta.get("image") else []
         elif token.type in ("text", "maths"):
             text = token.content if token.type == "text" else " ".join(token.meta["source"].split())
-            text = escape_text(text, cell=place.cell, linked=True, tildes=place.tildes)
+            text = escape_text(text, cell=place.cell, linked=True, paired=place.paired)
             out += [text] if text else []
         elif token.type != "link_close":
             _append(out, token, place)
@@ -130,6 +134,9 @@ def _append(out: list[str], token: Token, place: _Place) -> None:
     write = _WRITERS.get(token.type)
     before = out[-1][-1] if out else ""
     text = token.markup if write is None else write(token, place, before)
+    if text.startswith("{") and before and before in _ENDS:
+        # Pandoc and kramdown give attributes to what stands before them, and make raw HTML or TeX of code.
+        text = f"&#123;{text[1:]}"
     if text:
         # Two formulas that touch would be read as one.
         out.append(f" {text}" if before == "$" == text[0] else text)
@@ -141,7 +148,7 @@ def _write_maths(token: Token, place: _Place, before: str) -> str:
 
 
 _WRITERS: dict[str, Callable[[Token, _Place, str], str]] = {
-    "text": lambda token, place, before: escape_text(token.content, cell=place.cell, tildes=place.tildes),
+    "text": lambda token, place, before: escape_text(token.content, cell=place.cell, paired=place.paired),
     "softbreak": lambda token, place, before: "\n",
     "hardbreak": lambda token, place, before: BREAK,
     "code_inline": lambda token, place, before: write_span(token.content, cell=place.cell, before=before),

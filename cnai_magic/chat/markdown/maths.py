@@ -23,7 +23,12 @@ _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _LABEL = re.compile(r"\\label\s*\{[^{}]*\}")
 _BRACKETS = re.compile(r"[\[\]]")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)(?![A-Za-z])\s*")
-_ENVIRONMENT_NAME = re.compile(r"\{[A-Za-z]+\*?\}")
+# Those that MathJax and KaTeX know. TeX has others, with which a formula writes files or ends a document.
+_ENVIRONMENT_NAME = re.compile(
+    r"""\{(?:[pbBvV]?(?:small)?matrix|d?r?cases|(?:sub)?numcases|(?:x{0,2}|fl)align(?:at|ed|edat)?|[lr]?gather(?:ed)?
+    |equation|eqnarray|multline(?:d)?|split|array|subarray|darray|CD|prooftree)\*?\}""",
+    re.VERBOSE,
+)
 _REWRITTEN = re.compile(
     r"""\\\\[ ]*\[[ ]*-?[\d.]+[ ]*[a-z]{2}[ ]*\]   # the distance to the next row
     | \\\\ | \\(?P<environment>begin|end)\s*\{ | \\.

@@ -7,7 +7,7 @@ import re
 
 from .escape import to_entities
 
-__all__ = ["BREAK", "REFUSED_COMMANDS", "escape_line_start", "escape_text"]
+__all__ = ["BREAK", "REFUSED_COMMANDS", "escape_attributes", "escape_line_start", "escape_text"]
 
 BREAK = "\0"
 """Stands for a line break within a paragraph until the paragraph is complete."""
@@ -16,8 +16,10 @@ REFUSED_COMMANDS = (
     "href|url|html[A-Za-z]*|class|style|cssId|data|includegraphics|unicode|bbox|require|toggle|mmlToken|mathtip"
     "|texttip|enclose|(?:eq|c)?ref|csname|catcode|let|futurelet|global|[egx]?def|(?:re)?newcommand"
     "|providecommand|(?:re)?newenvironment|DeclareMathOperator|DeclarePairedDelimiters?X?|Newextarrow"
-    "|input|InputIfFileExists|include|import|lstinputlisting|verbatiminput|usepackage|openin|openout|read(?:line)?"
-    "|write|immediate|special|scantokens|directlua|pdf[A-Za-z]*|XeTeX[A-Za-z]*"
+    "|(?:lst)?in(?:put|clude)[A-Za-z]*|import|[A-Za-z]*verbatim[A-Za-z]*|usepackage|RequirePackage[A-Za-z]*"
+    "|LoadClass[A-Za-z]*|CatchFile[A-Za-z]*|bibliography|AtEndDocument|loop|typein|primitive|open(?:in|out)"
+    "|(?:new)?(?:read(?:line)?|write)|immediate|special|scantokens|(?:direct|late)?lua[A-Za-z]*|ShellEscape"
+    "|pdf[A-Za-z]*|XeTeX[A-Za-z]*"
 )
 """Commands by which MathJax or KaTeX links, styles, loads or defines, and by which TeX, where a notebook
 becomes a PDF, reads and writes files; a part of a pattern."""
@@ -25,30 +27,34 @@ becomes a PDF, reads and writes files; a part of a pattern."""
 # Characters of an address that no renderer takes for markup, and that is not part of a longer word.
 _ADDRESS = r"(?<![A-Za-z0-9_])(?:https?://|www\.)[A-Za-z0-9](?:[A-Za-z0-9\-._~:/?#@!&+,;=%]*[A-Za-z0-9/_=#])?"
 _SPECIAL = re.compile(
-    rf"(?P<address>{_ADDRESS})"
+    rf"(?P<address>{_ADDRESS}\{{?)"
     # Where one renderer pairs dollar signs as no other does, what it takes for maths has no such command.
     rf"""|(?P<command>\\(?=(?:begin|end)\s*\{{|(?:{REFUSED_COMMANDS})(?![A-Za-z])))"""
     r"""
     | (?P<break><br[ ]*/?>)
     | (?P<dollars>\$+)
     | (?P<backslash>\\(?:\\+|(?![A-Za-z0-9]|[^\x00-\x7f]|[ ]+[^ ])))
+    # To pandoc, one before a letter begins a command of TeX.
+    | (?P<doubled>\\(?=[A-Za-z]|[^\x00-\x7f]))
+    | (?P<shortcode>\{\{(?=[<%]))
     | (?P<entity><(?![ \d=])|&(?=\#|[A-Za-z0-9]*(?:;|$))|`|(?<=/)/(?![ ])|(?<=www)\.|!(?=www\.))
     | (?P<at>@+)
     | (?P<escape>\[|\*(?!(?<=[ ]\*)[ ])|_(?!(?<=[A-Za-z0-9]_)[A-Za-z0-9]))
-    | (?P<tilde>~)
+    | (?P<pair>[~^])
     | (?P<bar>\|)
     | (?P<closing>\])""",
     re.VERBOSE | re.IGNORECASE,
 )
-_LINE_START = re.compile(r"[-+=>#|]|:(?=[\s-]|$)|(?P<number>\d{1,9})[.)](?=\s|$)|(?P<blank>\s)|~~(?=~)")
+_LINE_START = re.compile(r"[-+=>#|]|:(?=[\s:-]|$)|(?P<number>\d{1,9})[.)](?=\s|$)|(?P<blank>\s)|~~(?=~)")
+_ATTRIBUTES = re.compile(r"\{[^{}]*\}$")
 _MARKUP_IN_ADDRESS = re.compile(r"//|@+|[_~&]|www\.", re.IGNORECASE)
 
 
-def escape_text(text: str, *, cell: bool = False, linked: bool = False, tildes: bool = True) -> str:
+def escape_text(text: str, *, cell: bool = False, linked: bool = False, paired: str = "~^") -> str:
     """Return the text of a paragraph as Markdown; its line starts are for `escape_line_start`.
 
-    `cell` tells that it stands in a table, `linked` that it is the text of a link, `tildes` that there are
-    several in the paragraph: one alone strikes nothing out.
+    `cell` tells that it stands in a table, `linked` that it is the text of a link; `paired` are the marks of
+    which the paragraph has several: one alone strikes nothing out, and makes no superscript.
     """
 
     def escape(match: re.Match[str]) -> str:
@@ -61,6 +67,10 @@ def escape_text(text: str, *, cell: bool = False, linked: bool = False, tildes: 
             return "<span>" + r"\$" * len(found) + "</span>"
         if kind in ("command", "backslash"):
             return f"<span>{'&#92;' * len(found)}</span>"
+        if kind == "doubled":
+            return r"\\"
+        if kind == "shortcode":
+            return "{&#123;"
         if kind == "entity":
             return {"<": "&lt;", "&": "&amp;"}.get(found, f"&#{ord(found)};")
         if kind == "at":
@@ -70,7 +80,7 @@ def escape_text(text: str, *, cell: bool = False, linked: bool = False, tildes: 
             return "&#124;" if cell else "|"
         if linked and found in "[]":
             return to_entities(found)
-        escaped = kind == "escape" or (kind == "tilde" and tildes)
+        escaped = kind == "escape" or (kind == "pair" and found in paired)
         return f"\\{found}" if escaped else found
 
     return _SPECIAL.sub(escape, text)
@@ -81,6 +91,9 @@ def _stands_alone(match: re.Match[str]) -> bool:
 
 
 def _write_address(address: str, *, linked: bool) -> str:
+    if address.endswith("{"):
+        # Pandoc would give the address what follows as attributes.
+        return f"{_write_address(address[:-1], linked=linked)}&#123;"
     if linked or "@@" in address or html.unescape(address) != address:
         return _MARKUP_IN_ADDRESS.sub(lambda match: to_entities(match.group()), address)
     if address[:3].lower() == "www":
@@ -98,3 +111,14 @@ def escape_line_start(line: str) -> str:
     if match["blank"]:
         return to_entities(line[0]) + line[1:]
     return f"\\{line}"
+
+
+def escape_attributes(line: str, *, anywhere: bool = False) -> str:
+    """Return a line that does not end with attributes, which pandoc and kramdown give to what they follow.
+
+    They stand behind a blank, in a heading `anywhere`.
+    """
+    found = _ATTRIBUTES.search(line) if line.endswith("}") else None
+    if found is None or not (anywhere or line[: found.start()][-1:] in ("", " ")):
+        return line
+    return f"{line[:-1]}&#125;"
