@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from ..errors import CnaiError
 from ..redaction import ApiKey
 from .billing import Balance, read_balance
 from .http import Cancellation
@@ -15,7 +17,7 @@ from .model_facts import complete_facts
 from .model_list import read_models
 from .refusals import Refusals
 from .requester import Requester
-from .retries import Notice, retry
+from .retries import Notice, wait_to_retry
 from .stream import Stream, join_chunks
 from .worker import run_in_worker
 
@@ -56,13 +58,19 @@ class Client:
         cancellation = Cancellation()
         hide = self._requester.key.hide_in
 
-        def ask() -> Iterator[list[Model]]:
-            found = read_models(self._requester.get("/models", cancellation))
-            yield [
+        def ask() -> list[Model]:
+            for attempt in count():
+                try:
+                    found = read_models(self._requester.get("/models", cancellation))
+                    break
+                except CnaiError as error:
+                    if not wait_to_retry(error, attempt, cancellation, self._retries):
+                        raise
+            return [
                 Model(hide(each.id), hide(each.owner), complete_facts(each.id, each.facts)) for each in found
             ]
 
-        return run_in_worker(lambda: next(retry(ask, cancellation, self._retries)), cancellation.cancel)
+        return run_in_worker(ask, cancellation.cancel)
 
     def fetch_pricing(self) -> dict[str, Any] | None:
         """Return the server's price list as it stands, None where it has none; see `billing.read_price_list`.

@@ -1,11 +1,11 @@
-"""Sends a request again where it failed by what may pass, and says so while it waits."""
+"""Whether a request that failed is sent again, and the wait before that."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import APIError, CnaiError
 from ..next_steps import NextStep
@@ -13,11 +13,10 @@ from ..next_steps import NextStep
 if TYPE_CHECKING:
     from .http import Cancellation
 
-__all__ = ["Notice", "choose_wait", "ignore_notice", "retry"]
+__all__ = ["Notice", "choose_wait", "ignore_notice", "wait_to_retry"]
 
 # Servers that ask a client to wait longer than this, in seconds, are not waited for.
 _LONGEST_WAIT = 60.0
-_Piece = TypeVar("_Piece")
 
 
 class Notice(NamedTuple):
@@ -38,37 +37,30 @@ def ignore_notice(notice: Notice) -> None:
     """Show nothing."""
 
 
-def retry(
-    ask: Callable[[], Iterator[_Piece]],
+def wait_to_retry(
+    error: CnaiError,
+    attempt: int,
     cancellation: Cancellation,
     retries: int,
     on_notice: Callable[[Notice], None] = ignore_notice,
-) -> Iterator[_Piece]:
-    """Yield what `ask` yields; ask again, `retries` times at most, after an error that may pass.
+) -> bool:
+    """Wait until a request that failed may be sent again; return False where it was cancelled.
 
-    Nothing is asked again once some of an answer has come. Ends without an error when it is cancelled.
+    `attempt` counts those before this one. Raises the error where it cannot pass, after so many `retries`,
+    and once some of an answer has come: nothing is asked again then.
     """
-    attempt = 0
-    while not cancellation.cancelled:
-        try:
-            yield from ask()
-            return
-        except CnaiError as error:
-            if cancellation.cancelled:
-                return
-            seconds = None
-            if not cancellation.begun:
-                seconds = choose_wait(attempt, error, retries)
-            if seconds is None:
-                if attempt:
-                    error.what += f" (tried {attempt + 1} times)"
-                raise
-            reason = error
-        for left in _count_down(seconds):
-            on_notice(Notice("retry", left, reason))
-            if cancellation.wait(min(left, 1.0)):
-                return
-        attempt += 1
+    if cancellation.cancelled:
+        return False
+    seconds = None if cancellation.begun else choose_wait(attempt, error, retries)
+    if seconds is None:
+        if attempt:
+            error.what += f" (tried {attempt + 1} times)"
+        raise error
+    for left in _count_down(seconds):
+        on_notice(Notice("retry", left, error))
+        if cancellation.wait(min(left, 1.0)):
+            return False
+    return True
 
 
 def _count_down(seconds: float) -> Iterator[float]:

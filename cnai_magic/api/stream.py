@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from typing import Any
 
 import requests
@@ -35,7 +36,7 @@ from .reader import StreamReader
 from .refusals import Refusals, Way, ways_after
 from .requester import Requester
 from .responses import find_request_id
-from .retries import Notice, ignore_notice, retry
+from .retries import Notice, ignore_notice, wait_to_retry
 from .vendor_errors import excerpt, find_error
 
 __all__ = ["STREAM_ONLY", "Stream", "join_chunks", "read_answer"]
@@ -85,7 +86,8 @@ class Stream(Cancellation):
         self._refusals = refusals
         self._on_notice = on_notice or ignore_notice
         self._on_post = on_post
-        self._chunks = retry(self._answer, self, retries, self._on_notice)
+        self._retries = retries
+        self._chunks = self._answer()
 
     def __iter__(self) -> Iterator[Chunk]:
         return self._chunks
@@ -98,7 +100,18 @@ class Stream(Cancellation):
         return self._refusals.note_thinking(self._request, thought=thought, told=self.thinking_sent)
 
     def _answer(self) -> Iterator[Chunk]:
-        """Send the request and yield what comes; see `retry` for what follows an error."""
+        """Send the request and yield what comes; send it again after an error that may pass."""
+        for attempt in count():
+            if self.cancelled:
+                return
+            try:
+                yield from self._answer_once()
+                return
+            except CnaiError as error:
+                if not wait_to_retry(error, attempt, self, self._retries, self._on_notice):
+                    return
+
+    def _answer_once(self) -> Iterator[Chunk]:
         if self._whole:
             try:
                 yield from self._ask(stream=False)

@@ -23,7 +23,7 @@ def require_confirmation(limit: object, questions: Sequence[Question], spent: in
     requests of the same question have cost, in nano-USD. Demo credit is no money, and what has no price
     cannot be estimated.
     """
-    if limit is None or not questions[0].options.to_confirm:
+    if limit is None:
         return
     most = _read(limit)
     paid = [each for each in questions if not each.demo]

@@ -104,7 +104,8 @@ class KernelSession:
         endpoint = self._resolve_to_send("none is saved for this question")
         self.comparisons.latest = None
         question = self._prepare(endpoint, prompt, options, position, ask=True, former=former)
-        require_confirmation(self.settings.confirm_above, [question])
+        if options.to_confirm:
+            require_confirmation(self.settings.confirm_above, [question])
         self._announce(endpoint)
         pending = PendingReply(
             partial(self.servers.get_client, endpoint),
@@ -307,7 +308,7 @@ class KernelSession:
             budget=self.budget,
             explain=lambda error, request: self.servers.explain(error, endpoint, request),
             view=view,
-            confirm_above=self.settings.confirm_above,
+            confirm_above=self.settings.confirm_above if options.to_confirm else None,
             announce=partial(self._announce, endpoint),
             keep=self.comparisons.add,
             judge=partial(judge_comparison, self.ask_rows),

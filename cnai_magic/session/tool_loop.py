@@ -72,7 +72,7 @@ class ToolLoop:
 
     def require_confirmation(self, request: ChatRequest) -> None:
         """Raise BudgetError where the next request, with those before it, may cost too much unconfirmed."""
-        if self._before is not None:
+        if self._before is not None and self._question.options.to_confirm:
             question = replace(self._question, request=request)
             require_confirmation(self._confirm_above, [question], self._before.cost.nano or 0)
 
