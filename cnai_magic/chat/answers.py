@@ -99,9 +99,9 @@ class Answers(Sequence[RowAnswer]):
         answers.to_frame()
         answers = answers.retry()
 
-    `kept` counts the rows whose answers were kept from an earlier run, `spent` is what this run cost (None:
-    all of `cost`), `stopped` is the error for which rows
-    were left out, None where all were asked, `judgement` what came of a judge, None without one.
+    `kept` counts the rows whose answers were kept from an earlier run. `spent` is what this run cost, also
+    for requests that broke off or were interrupted (None: all of `cost`). `stopped` is the error for which
+    rows were left out, None where all were asked, `judgement` what came of a judge, None without one.
     """
 
     def __init__(
@@ -263,10 +263,16 @@ class Answers(Sequence[RowAnswer]):
             write_share([each.passed for each in self._rows]),
             str(self.usage),
             write_sum((each.cost, each.demo) for each in self._rows),
-            f"{self.spent} in this run" if self.kept and self.spent is not None else "",
+            self._write_spent(),
             "" if self.judgement is None else self.judgement.summary,
         ]
         return " · ".join(filter(None, parts))
+
+    def _write_spent(self) -> str:
+        """Say what this run cost, where that is not what the answers cost."""
+        if self.spent is None or not (self.kept or self.spent.nano != self.cost.nano):
+            return ""
+        return f"{self.spent.write(demo=any(each.demo for each in self._rows))} in this run"
 
     def leaves_out(self, row: RowAnswer) -> bool:
         """Tell whether a row has no answer because something stopped all, and not for a reason of its own."""

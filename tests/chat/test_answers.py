@@ -11,7 +11,7 @@ import numpy
 import pandas
 import pytest
 
-from cnai_magic import Answers, BudgetError, CnaiError, RowAnswer
+from cnai_magic import Answers, BudgetError, CnaiError, Cost, RowAnswer
 from cnai_magic.chat.answers import list_first_rows
 
 _NESTED: list[Any] = []
@@ -107,3 +107,9 @@ def test_a_column_of_the_row_that_has_the_name_of_a_fact_stays() -> None:
     assert list(list_first_rows(Answers([RowAnswer({"q": 1}, "y", {"n": 1}), later]))[0]) == [
         *("q", "n", "more", "tokens", "cost"),
     ]
+
+
+def test_what_broke_off_is_in_the_sum_of_the_run() -> None:
+    answers = Answers([RowAnswer("a", "yes", cost=Cost(2_000_000))], spent=Cost(3_000_000, estimated=True))
+    assert answers.summary.endswith("$0.002000 · ≈$0.003000 in this run")
+    assert Answers(answers[:], spent=Cost(2_000_000)).summary.endswith(" · $0.002000")

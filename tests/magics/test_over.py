@@ -81,7 +81,7 @@ def test_a_cell_that_runs_again_asks_only_what_is_missing(kernel: Kernel) -> Non
     assert kernel.value("len(session.book.charges)") == before + 1
     # The sum is that of all answers: what this run cost is said beside it.
     ran = kernel.run("%%cnai --over rows --as n\n{{ n.a }} * 2?", "a")
-    assert ran.of("display_data")[-1]["data"]["text/plain"].endswith(" · $0 in this run>")
+    assert ran.of("display_data")[-1]["data"]["text/plain"].endswith(" · demo credit $0 in this run>")
     kernel.run("again = %cnai --over rows {{ row.a }} * 2?", "b")
     assert kernel.value("again is _cnai and len(again)") == 5
     ran = kernel.run("%%cnai --over rows --as n --dry-run\n{{ n.a }} * 2?", "a")

@@ -243,10 +243,14 @@ def test_wherever_a_process_is_killed_no_answer_is_asked_again_and_none_charged_
 def test_an_interrupted_run_goes_on_with_what_is_missing(folder: Path, gateway: FaultyGateway) -> None:
     with _session(gateway.base_url, folder) as session:
         gateway.at(10, lambda: os.kill(os.getpid(), signal.SIGINT))
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as raised:
             session.map(_words(200), TEMPLATE, parallel=2)
         before = gateway.asked.total()
         assert before < 200
+        # What was under way is charged, and part of the sum; no row says more than that it was left out.
+        came = raised.value.answers  # type: ignore[attr-defined]
+        assert came.spent == came.cost == session.cost
+        assert {str(each.error) for each in came.failed} == {str(came.stopped)}
         answers = session.map(_words(200), TEMPLATE, parallel=8)
     assert not answers.failed
     assert answers.kept >= 8

@@ -85,6 +85,9 @@ class Shared:
 _NOT_HELD = TokenBudget()
 
 
+_INTERRUPTED = "interrupted before it was answered"
+
+
 class _Busy(Exception):
     """A budget is held by others at the moment."""
 
@@ -136,7 +139,10 @@ class BatchQuestion:
                     continue
                 return self._fail(error)
             except BaseException:
-                self._settle(self._sum_up(Chunk(), "interrupted"))
+                received = self._sum_up(Chunk(), "interrupted")
+                self._settle(received)
+                if received.charges and self._job.live is None:
+                    self._shared.outbox.put(Outcome(self._job, received, CnaiError(_INTERRUPTED)))
                 raise
             received = self._sum_up(chunk, chunk.finish_reason)
             self._settle(received)

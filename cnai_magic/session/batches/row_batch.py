@@ -72,6 +72,7 @@ class RowBatch:
         self._more: Step = raise_budget()
         self._found: dict[bytes, KeptAnswer] = {}
         self._failed: dict[bytes, tuple[CnaiError, KeptAnswer]] = {}
+        self._spent = Cost(0)
         self._progress = Progress(len(plan.first), demo=plan.question.demo)
 
     def forget(self) -> None:
@@ -96,15 +97,15 @@ class RowBatch:
         own = (limit_cost(),) if limit.own else ()
         self._more = either(*own, *([raise_budget()] if limit.limits else []))
         self._failed.clear()
+        self._spent = Cost(0)
         self._progress = Progress(len(self._plan.first), demo=self._plan.question.demo)
         asked: set[bytes] = set()
 
         def conclude(stopped: CnaiError | None) -> Answers:
-            rows, keys = self._build_rows(stopped), self._plan.keys
             return Answers(
-                rows,
-                kept=sum(key not in asked for key in keys),
-                spent=sum((row.cost for row, key in zip(rows, keys, strict=True) if key in asked), Cost(0)),
+                self._build_rows(stopped),
+                kept=sum(key not in asked for key in self._plan.keys),
+                spent=self._spent,
                 stopped=stopped,
                 retry=lambda: self.run(choose_limit, judge),
                 judge=judge,
@@ -205,6 +206,7 @@ class RowBatch:
                 progress.failed += 1
             for charge in received.charges:
                 progress.count(charge.cost)
+                self._spent += charge.cost
         if not (answered and self._store.keep(answered)):
             return set()
         return {charge.id for *_, charges in answered for charge in charges}
@@ -227,8 +229,10 @@ class RowBatch:
         elif key in self._failed:
             error, answer = self._failed[key]
             refused = isinstance(error, BudgetError) and not answer.usage.total_tokens
-            if refused and isinstance(stopped, BudgetError):
-                error = stopped  # it did not fit either, while others were under way
+            if stopped is not None and (
+                (refused and isinstance(stopped, BudgetError)) or answer.finish_reason == "interrupted"
+            ):
+                error = stopped  # while others were under way it did not fit either, or it was under way
             if error is not stopped:
                 error = self._explain(error, self._plan.question.request)
         else:
