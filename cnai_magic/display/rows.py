@@ -34,14 +34,17 @@ class RowsView(BatchView):
         self.display_id = ""
         """The name of the output that is changed, "" for none."""
         self._written = 0
+        self._waits = False
 
     def show(self, progress: Progress) -> None:
-        """Show how far it is."""
+        """Show how far it is; that a busy server is waited for, the first time."""
         over = progress.done + progress.failed
         asked = max(1, progress.total - progress.kept)
-        if over * _LINES // asked > self._written:
+        begins_to_wait = progress.pause >= 1 and not self._waits
+        if over * _LINES // asked > self._written or begins_to_wait:
             self._written = over * _LINES // asked
-            print(clean(progress.write()), flush=True)
+            self._waits = self._waits or begins_to_wait
+            print(clean(translate(progress.write())), flush=True)
 
     def end(self, answers: Answers | ShownComparison) -> None:
         """Show what came of the rows."""
