@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ from ..languages import say, translate
 from ..nearest import suggest_name
 
 __all__ = ["check_answers", "check_reply", "fail_below", "read_expectation"]
+
+# What no pattern is meant to be.
+_CODE = re.compile(r"lambda\b.*:|.*\{\{.*\}\}", re.DOTALL)
 
 _Checked = TypeVar("_Checked", Answers, Comparison)
 
@@ -30,6 +34,11 @@ def read_expectation(arguments: Namespace, names: Mapping[str, Any]) -> object:
         return None
     text, named = arguments.expect, names.get(arguments.expect)
     is_check = callable(named) or isinstance(named, Mapping)
+    if not is_check and _CODE.match(text):
+        raise InputError(
+            f"--expect {text} is a pattern here, and neither code nor braces",
+            next_step="name a function of the answer, or of the answer and its row: def right(answer, row)",
+        )
     expected = named if is_check else text
     make_expectation(expected)  # before anything is sent
     if text.isidentifier() and not is_check:

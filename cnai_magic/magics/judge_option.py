@@ -80,6 +80,7 @@ def judge_answers(
         judged = answers.judge_with(replace(options, show=show))
         if judged.judgement is not None and judged.judgement.error is not None:
             say(to_one_line(f"failed: {judged.judgement.error}"))
+            say('To have them judged again, by this model or another: _cnai.judge("MODEL")')
         return judged
     except CnaiError as error:
         say(to_one_line(f"The judge failed, and the answers are as they came: {error}"))

@@ -169,7 +169,7 @@ def _add_compare_options(compare: _ArgumentGroup) -> None:
     compare.add_argument(
         "--expect",
         metavar="WHAT",
-        help="Say which answers are right: a pattern, or a function or schema by name.",
+        help="Say which answers are right: a pattern, or by name a schema or a function (answer, row).",
     )
     compare.add_argument(
         "--pass",

@@ -174,6 +174,8 @@ def test_after_an_interrupt_the_same_cell_goes_on(kernel: Kernel) -> None:
         ("--over rows --pass 0.9", "{{ row }}", "--pass has nothing to count"),
         ("--over rows --pass 9 --expect x", "{{ row }}", "--pass"),
         ("--over rows --expect '('", "{{ row }}", "not a regular expression"),
+        ("--over rows --expect '{{ row.b }}'", "{{ row.a }}", "def right(answer, row)"),
+        ('--over rows --expect "lambda a: True"', "{{ row.a }}", "is a pattern here, and neither code nor"),
         ("--over rows --parallel 0", "{{ row }}", "--parallel"),
         ("--over rows --max-cost much", "{{ row.a }}", "--max-cost 1"),
         ("--over rows", "the same {{ rows }}", "would be the same for all"),
