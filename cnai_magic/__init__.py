@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api.messages import Model
+    from .api.model_facts import Model
     from .api.token_usage import Usage
     from .chat.answers import Answers, RowAnswer
     from .chat.compared_answer import ComparedAnswer
@@ -135,7 +135,7 @@ _HOMES = {
     "Conversation": "plain_python.conversation",
     "Cost": "money.cost",
     "Judgement": "chat.judging",
-    "Model": "api.messages",
+    "Model": "api.model_facts",
     "Reply": "chat.reply",
     "ReplyStream": "plain_python.reply_stream",
     "RowAnswer": "chat.answers",

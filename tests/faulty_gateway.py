@@ -17,7 +17,8 @@ from typing import Any
 
 from aiohttp import web
 
-from cnai_magic.api.messages import Chunk, Model
+from cnai_magic.api.messages import Chunk
+from cnai_magic.api.model_facts import Model
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.demo import DemoRequest
 from cnai_magic.gateway import server

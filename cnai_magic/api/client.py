@@ -12,9 +12,8 @@ from ..redaction import ApiKey
 from .billing import Balance, read_balance
 from .http import Cancellation
 from .in_process import Transport
-from .messages import ChatRequest, Chunk, Model
-from .model_facts import complete_facts
-from .model_list import read_models
+from .messages import ChatRequest, Chunk
+from .model_facts import Model, complete_facts, read_models
 from .refusals import Refusals
 from .requester import Requester
 from .retries import Notice, wait_to_retry

@@ -33,11 +33,9 @@ from .message_parts import (
     read_part,
     read_tool_call,
 )
-from .model_facts import ModelFacts
 from .parameters import BY_NAME, ParameterValue, check_parameters
 from .prefixes import PrefixWay, find_prefix_way
-from .returned_reasoning import fill_reasoning
-from .thinking_control import thinking_fields
+from .thinking_control import fill_reasoning, thinking_fields
 from .token_usage import Usage
 from .tokens import MOST_IMAGE_TOKENS, bound_tokens, estimate_image_tokens, estimate_tokens
 from .tool_calls import CalledTools, write_tools
@@ -47,7 +45,6 @@ __all__ = [
     "ChatRequest",
     "Chunk",
     "Message",
-    "Model",
 ]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -367,15 +364,6 @@ class Chunk(NamedTuple):
     all_thought: bool = False
     logprobs: tuple[TokenProbability, ...] = ()
     called: CalledTools | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model that a server lists for a key; `owner` is the `owned_by` of the API, `facts` what it can do."""
-
-    id: str
-    owner: str = ""
-    facts: ModelFacts = field(default=ModelFacts(), repr=False)
 
 
 def _to_digest(value: ParameterValue | None) -> object:

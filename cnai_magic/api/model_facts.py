@@ -1,4 +1,4 @@
-"""What is known of a model: from the fields of a server's list, and from `models.toml` for the rest.
+"""The models that a server lists, and what is known of each: from that list, or else from `models.toml`.
 
 No two servers name these fields alike. What neither says is None: unknown.
 """
@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatch
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["ModelFacts", "complete_facts", "read_facts"]
+from ..errors import NotAStreamError
+from .vendor_errors import find_error, quote
+
+__all__ = ["Model", "ModelFacts", "complete_facts", "read_facts", "read_models"]
 
 # More than any model reads: a larger number is not the length of a context.
 _LONGEST_CONTEXT = 100_000_000
@@ -45,6 +48,15 @@ class ModelFacts:
         """Return these facts, and those of another where these are unknown."""
         own = {each.name: getattr(self, each.name) for each in fields(self)}
         return replace(other, **{name: value for name, value in own.items() if value or value is False})
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a server lists for a key; `owner` is the `owned_by` of the API, `facts` what it can do."""
+
+    id: str
+    owner: str = ""
+    facts: ModelFacts = field(default=ModelFacts(), repr=False)
 
 
 def read_facts(item: Mapping[str, Any]) -> ModelFacts:
@@ -101,3 +113,29 @@ def _read_table() -> tuple[tuple[str, ModelFacts], ...]:
         (pattern, ModelFacts(**{name: entry[name] for name in names if name in entry}))
         for pattern, entry in tomllib.loads(text).items()
     )
+
+
+_MODEL_LISTS = ("data", "models", "result")
+_ID_NAMES = ("id", "name", "model")
+
+
+def read_models(body: Mapping[str, Any]) -> list[Model]:
+    """Return the models of `GET /models`, in the server's order, each once."""
+    error = find_error(body)
+    if error is not None:
+        raise error
+    items: Iterable[Any] | None = next(
+        (body[name] for name in _MODEL_LISTS if isinstance(body.get(name), list)), None
+    )
+    if items is None:
+        raise NotAStreamError("the server sent JSON that holds no list of models", why=quote(body))
+    found: dict[str, Model] = {}
+    for item in items:
+        about = {"id": item} if isinstance(item, str) else item
+        if isinstance(about, Mapping) and (name := _find_name(about)):
+            found.setdefault(name, Model(name, str(about.get("owned_by") or ""), read_facts(about)))
+    return list(found.values())
+
+
+def _find_name(item: Mapping[str, Any]) -> str:
+    return next((item[name] for name in _ID_NAMES if isinstance(item.get(name), str) and item[name]), "")

@@ -58,7 +58,7 @@ _BESIDE_TEXT = frozenset(REASONING_NAMES) | _CALLS | {"images"}
 _NOT_YET = object()
 
 
-class FollowedChoice:
+class _FollowedChoice:
     """Follows one choice through the events of an answer: the first that came; of several, the lowest.
 
     Some servers (TGI before 2.0, Foundry Local) count their chunks in `index`, others start at 1: a choice
@@ -125,7 +125,7 @@ class StreamReader:
         self._thinking = ThinkingTags()
         self._half = self._half_thought = ""
         self.counted = False
-        self._choice = FollowedChoice()
+        self._choice = _FollowedChoice()
         self._calls = CallReader()
         self._calls_came = False
         self._last_thought: Mapping[str, Any] = {}

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, islice
 
-from ..api.messages import Chunk, Model
+from ..api.messages import Chunk
+from ..api.model_facts import Model
 from ..errors import ModelNotFoundError
 from . import echo, guide, ngram, reasoner
 from .delivery import deliver, go_on

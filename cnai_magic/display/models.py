@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..api.messages import Model
+from ..api.model_facts import Model
 from ..api.thinking_control import describe_control
 from ..languages import translate
 from ..money.cost import format_usd

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import NamedTuple
 
-from ..api.messages import Chunk, Model
+from ..api.messages import Chunk
+from ..api.model_facts import Model
 from ..api.token_usage import Usage
 from ..money.price import Price, PriceList
 

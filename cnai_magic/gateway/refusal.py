@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..api.messages import Model
+from ..api.model_facts import Model
 from ..errors import InputError
 from ..nearest import find_nearest
 from ..redaction import redact

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, cast
 
 from .. import demo
-from ..api.messages import Chunk, Model
+from ..api.messages import Chunk
+from ..api.model_facts import Model
 from ..demo import DemoRequest
 
 __all__ = ["DemoUpstream", "Upstream", "make_demo_upstream"]

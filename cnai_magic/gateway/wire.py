@@ -10,8 +10,8 @@ from typing import Any
 
 from ..api.logprobs import TokenProbability
 from ..api.message_parts import ToolCall
-from ..api.messages import Chunk, Model
-from ..api.model_facts import ModelFacts
+from ..api.messages import Chunk
+from ..api.model_facts import Model, ModelFacts
 from ..api.token_usage import Usage
 from .refusal import Refusal
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..api.messages import Model
+from ..api.model_facts import Model
 from ..api.token_usage import Usage
 from ..chat.answers import Answers
 from ..chat.comparison import Comparison

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..api.interrupts import defer_interrupts
-from ..api.messages import Model
+from ..api.model_facts import Model
 from ..chat.attempt import Attempt
 from ..chat.conversation import CellPosition
 from ..chat.conversations import Conversations

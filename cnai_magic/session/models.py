@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from typing import NamedTuple
 
-from ..api.messages import Model
-from ..api.model_facts import ModelFacts, complete_facts
+from ..api.model_facts import Model, ModelFacts, complete_facts
 from ..errors import APIError, CnaiError, InputError, NetworkError
 from ..nearest import find_nearest, suggest_name
 from ..next_steps import list_models, name_model, set_key

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..api.billing import Balance
 from ..api.interrupts import defer_interrupts
-from ..api.messages import ChatRequest, Model
+from ..api.messages import ChatRequest
+from ..api.model_facts import Model
 from ..errors import CnaiError, ModelNotFoundError
 from ..money.price import FREE_LOCAL, Price, PriceList, read_pricing
 from ..money.price_lookup import PriceLookup

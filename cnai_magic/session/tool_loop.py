@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from ..api.call_filter import CallFilter
 from ..api.interrupts import interrupt_main_thread
 from ..api.message_parts import ToolCall
 from ..api.messages import ChatRequest, Message
-from ..api.returned_reasoning import is_refused, return_reasoning
+from ..api.thinking_control import is_refused, return_reasoning
 from ..api.tool_calls import CalledTools
-from ..api.written_calls import find_written_calls, mentions_call
+from ..api.written_calls import CallFilter, find_written_calls, mentions_call
 from ..chat.formatters import mask_secrets, show_value
 from ..chat.tool_steps import describe_call, describe_result
 from ..chat.tools import CallError

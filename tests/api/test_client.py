@@ -25,7 +25,8 @@ from cnai_magic.api import retries as retries_module
 from cnai_magic.api import stream as stream_module
 from cnai_magic.api.billing import Balance
 from cnai_magic.api.client import Client
-from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model
+from cnai_magic.api.messages import ChatRequest, Chunk, Message
+from cnai_magic.api.model_facts import Model
 from cnai_magic.api.retries import Notice
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import (

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.events import Events
-from cnai_magic.api.messages import Chunk, Model
-from cnai_magic.api.model_list import read_models
+from cnai_magic.api.messages import Chunk
+from cnai_magic.api.model_facts import Model, read_models
 from cnai_magic.api.reader import StreamReader
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.errors import (

@@ -10,7 +10,7 @@ import pytest
 from cnai_magic.api.client import Client
 from cnai_magic.api.messages import ChatRequest, Message
 from cnai_magic.api.reader import StreamReader
-from cnai_magic.api.returned_reasoning import is_refused, return_reasoning
+from cnai_magic.api.thinking_control import is_refused, return_reasoning
 from cnai_magic.api.tool_calls import CalledTools
 from cnai_magic.errors import TruncatedError
 from tests.servers import KEY, ScriptedServer, delta, event, head, json_response

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from cnai_magic.api.call_filter import CallFilter
-from cnai_magic.api.written_calls import find_written_calls, mentions_call
+from cnai_magic.api.written_calls import CallFilter, find_written_calls, mentions_call
 
 TOOLS: dict[str, Any] = {
     "sum": {"parameters": {"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}},

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cnai_magic.api.messages import Model
-from cnai_magic.api.model_facts import ModelFacts
+from cnai_magic.api.model_facts import Model, ModelFacts
 from cnai_magic.display.models import build_models_table
 from cnai_magic.session.kernel_session import KernelSession
 from cnai_magic.settings import Cnai

@@ -16,7 +16,8 @@ import pytest
 from cnai_magic import demo
 from cnai_magic.api.billing import Balance
 from cnai_magic.api.client import Client
-from cnai_magic.api.messages import ChatRequest, Chunk, Message, Model
+from cnai_magic.api.messages import ChatRequest, Chunk, Message
+from cnai_magic.api.model_facts import Model
 from cnai_magic.api.token_usage import Usage
 from cnai_magic.demo import MODELS, DemoMessage, DemoRequest
 from cnai_magic.gateway import charges, faults

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cnai_magic.api.billing import Balance
-from cnai_magic.api.messages import Model
+from cnai_magic.api.model_facts import Model
 from cnai_magic.api.vendors import find_server
 from cnai_magic.display.models import build_models_table
 from cnai_magic.errors import CnaiError, InputError
