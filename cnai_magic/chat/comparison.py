@@ -97,7 +97,9 @@ class Comparison(Sequence[ComparedAnswer]):
         scores = {id(each.reply): each.score for each in self._answers if each.score is not None}
         if key != "score" or not scores:
             raise InputError(
-                f"the answers have no {key!r:.60}", why='it is a function of an answer, or "score" of a judge'
+                f"the answers have no {key!r:.60}",
+                why='it is a function of an answer, or "score" of a judge',
+                next_step="of the cheapest, for example: best(lambda reply: -reply.cost.nano)",
             )
         judged = [reply for reply in self.replies if id(reply) in scores]
         return max(judged, key=lambda reply: scores[id(reply)])
@@ -163,7 +165,9 @@ class Comparison(Sequence[ComparedAnswer]):
         if not found:
             numbers = ", ".join(str(each.number) for each in self._answers if each.reply is not None)
             raise InputError(
-                f"there is no such answer among them: {answer!r:.60}", why=f"there are {numbers}"
+                f"there is no such answer among them: {answer!r:.60}",
+                why=f"there are {numbers}",
+                next_step="keep one of these",
             )
         if found[0].failed or not found[0].text:
             raise InputError("an empty answer cannot be kept", next_step="keep another one")

@@ -30,6 +30,7 @@ __all__ = [
     "collect_parameters",
     "find_option",
     "is_setting",
+    "join_lists",
     "split_options",
     "split_words",
 ]
@@ -42,6 +43,7 @@ _ALTERNATIVES = "3"
 _REPEATABLE = {parameter.name for parameter in PARAMETERS if parameter.most > 1 or parameter.fields}
 # Parameters whose options stand with those that say what the answer is, in the help.
 _OF_THE_ANSWER = {"logprobs", "prefix", "schema"}
+_LISTS = ("--compare", "--grid", "--tools")
 
 
 class Parser(argparse.ArgumentParser):
@@ -343,6 +345,17 @@ def split_words(line: str) -> list[str]:
         word, rest = _split_word(rest, line)
         found.append(word)
     return found
+
+
+def join_lists(words: Sequence[str]) -> list[str]:
+    """Return words in which a list is one of them: `--compare a, b` means `--compare a,b`."""
+    joined: list[str] = []
+    for word in words:
+        if len(joined) > 1 and joined[-2] in _LISTS and joined[-1].endswith(",") and word[:1] != "-":
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
 
 
 def split_options(

@@ -14,7 +14,7 @@ from ..display import is_watched
 from ..errors import InputError
 from ..languages import say
 from ..session.question import Options
-from .arguments import collect_parameters, split_options, split_words
+from .arguments import collect_parameters, join_lists, split_options, split_words
 from .ask_in_cell import ask_in_cell
 from .calling_code import collect_variables, uses_result
 from .expansion import expand
@@ -118,7 +118,7 @@ def _parse(line: str, cell: str | None, known: Mapping[str, Any]) -> tuple[Names
         arguments = parser.parse(name_rubric([expand(each, known) for each in options]))
         typed = typed if arguments.raw else expand(typed, known)
     else:
-        arguments, typed = parser.parse(name_rubric(split_words(line))), read_body(cell)
+        arguments, typed = parser.parse(name_rubric(join_lists(split_words(line)))), read_body(cell)
     return arguments, typed
 
 

@@ -107,7 +107,7 @@ def _read_ways(arguments: Namespace, chosen: Options) -> Ways:
         if row is None or not values:
             raise InputError(
                 f"--grid {given} does not say which values a parameter has",
-                why=suggest_name(name, list(VARIED)),
+                why="" if row else suggest_name(name, list(VARIED)),
                 next_step="write it as --grid temperature=0,0.7",
             )
         grid[row.name] = [row.read(each) for each in values.split(",")]

@@ -279,7 +279,11 @@ class Session:
         """
         arguments = {**NO_OPTIONS, **locals(), "once": False}
         if models is not None and (isinstance(models, str) or not models or model):
-            raise InputError("models are not a list of names, or model names another one", parameter="models")
+            raise InputError(
+                "models are not a list of names, or model names another one",
+                parameter="models",
+                next_step='write models=["a", "b"], and no model',
+            )
         from ..session.batches.batch_view import BatchView
         from ..session.batches.compare import Ways
 

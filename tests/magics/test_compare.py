@@ -54,6 +54,13 @@ def test_a_terminal_shows_each_answer_as_text(kernel: Kernel) -> None:
     assert "2 answers · demo credit" in second
 
 
+def test_blanks_between_names_change_nothing(kernel: Kernel) -> None:
+    assert not kernel.run(
+        "%%cnai --compare demo-guide, demo-echo, demo-guide -o two\nWhat is 2+2?", "a"
+    ).error
+    assert kernel.value("[each.model for each in two]") == ["demo-guide", "demo-echo"]
+
+
 def test_two_grids_multiply(kernel: Kernel) -> None:
     assert not kernel.run("four = %cnai --grid temperature=0,0.7 --grid seed=1,2 What is 2+2?", "a").error
     found = kernel.value("[(each.varied['temperature'], each.varied['seed']) for each in four]")
@@ -122,7 +129,7 @@ def test_one_answer_that_is_expected_is_a_turn_as_any(kernel: Kernel) -> None:
     [
         ("--grid temprature=1", "did you mean temperature?"),
         ("--grid nosuch=1,2", "there are temperature, top_p, "),
-        ("--grid temperature", "--grid temperature=0,0.7"),
+        ("--grid temperature", "parameter has\n  next: write it as --grid temperature=0,0.7"),
         ("--grid temperature=hot", "temperature"),
         ("--times 0", "--times"),
         ("--compare demo-guide --once", "--once is of no use"),

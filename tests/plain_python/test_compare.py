@@ -126,7 +126,7 @@ def test_without_a_limit_of_their_own_they_share_what_is_left(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"models": "a,b"}, "not a list of names"),
+        ({"models": "a,b"}, 'write models=["a", "b"]'),
         ({"models": []}, "not a list of names"),
         ({"grid": {"warmth": [1]}}, "warmth cannot be varied"),
         ({"grid": {"schema": ["n int"]}}, "schema cannot be varied"),
