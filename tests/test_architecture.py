@@ -82,7 +82,7 @@ _OWNED = {
         "session.batches.batch_outbox",
         "session.batches.batch_question",
         "session.batches.live_question",
-        "session.coroutines",
+        "session.tool_loop",
     },
     "http": {"api"},
 }

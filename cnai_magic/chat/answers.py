@@ -12,9 +12,8 @@ from ..errors import CnaiError, InputError
 from ..languages import translate
 from ..money.cost import Cost, write_sum
 from ..redaction import clean
-from .data_frames import make_frame
 from .expectation import make_expectation
-from .json_table import Cell, write_line, write_table
+from .json_table import Cell, make_frame, write_line, write_table
 from .judging import Judge, Judgement, JudgeOptions
 from .markdown import write_cell
 from .reply import ENDS

@@ -14,8 +14,8 @@ from .answers import write_share
 from .attempt import Turn, UndecidedTurn
 from .compared_answer import ComparedAnswer
 from .comparison_text import write_as_markdown, write_as_text
-from .data_frames import make_frame
 from .expectation import make_expectation
+from .json_table import make_frame
 from .judging import Judge, Judgement, JudgeOptions
 from .reply import Reply
 

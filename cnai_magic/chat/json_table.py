@@ -1,16 +1,19 @@
-"""A list of flat objects as a table of Markdown that shows its characters, and nothing else."""
+"""A list of flat objects as a table: in Markdown that shows its characters alone, or as a DataFrame."""
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+from ..errors import InputError
 from ..redaction import clean
 from .markdown import escape_markdown
 
-__all__ = ["Cell", "find_rows", "write_line", "write_table"]
+__all__ = ["Cell", "find_rows", "make_frame", "write_line", "write_table"]
 
 _MOST_ROWS = 200
 _LONGEST_CELL = 500
@@ -99,3 +102,17 @@ def _to_json(value: Any) -> int | float | str:
     if isinstance(value, Integral):
         return int(value)
     return float(value) if isinstance(value, Real) else _write_value(value)
+
+
+def make_frame(data: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]], next_step: str) -> Any:
+    """Return rows, or columns by their names, as a DataFrame.
+
+    It is one of polars where polars is imported and pandas is not, else one of pandas. Raises InputError
+    where neither can be imported; `next_step` says what to do then.
+    """
+    polars = sys.modules.get("polars") if "pandas" not in sys.modules else None
+    try:
+        library: Any = polars or importlib.import_module("pandas")
+    except ImportError as exc:
+        raise InputError("pandas is not installed", why=str(exc), next_step=next_step) from exc
+    return library.DataFrame(data)

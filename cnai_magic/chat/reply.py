@@ -17,9 +17,8 @@ from ..api.token_usage import Usage
 from ..errors import InputError
 from ..money.cost import Cost, Spend
 from ..redaction import clean, to_one_line
-from .data_frames import make_frame
 from .json_answer import DATA_LANGUAGES, JSONProblem, read_json
-from .json_table import find_rows, write_table
+from .json_table import find_rows, make_frame, write_table
 from .markdown import fenced_blocks, find_code_blocks, write_markdown
 from .python_values import to_python
 from .schemas import check_schema, find_schema

@@ -13,8 +13,7 @@ from ..chat.answers import Answers, list_first_rows
 from ..languages import translate
 from ..redaction import clean, to_one_line
 from ..session.batches.batch_view import BatchView
-from ..session.batches.progress_line import ProgressLine
-from ..session.batches.row_progress import Progress
+from ..session.batches.row_progress import Progress, ProgressLine
 from . import is_watched
 from .shown_comparison import ShownComparison
 from .tables import Table

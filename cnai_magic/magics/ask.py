@@ -102,7 +102,7 @@ def _read_check(shell_session: ShellSession, arguments: Namespace) -> Callable[[
     if arguments.expect is None and arguments.least is None:
         return lambda reply: None
     from .expectations import check_reply, read_expectation
-    from .prompt_names import collect_names
+    from .rendering import collect_names
 
     expected = read_expectation(arguments, collect_names(shell_session))
     return lambda reply: check_reply(reply, expected, arguments)

@@ -19,7 +19,7 @@ from ..nearest import suggest_name
 from ..redaction import to_one_line
 from ..session.attached_files import attach_file, attach_image, attach_value
 from ..session.question import Options
-from .prompt_names import collect_names
+from .rendering import collect_names
 from .shell_session import ShellSession
 
 __all__ = ["attach_figures", "attach_named"]

@@ -24,7 +24,7 @@ from .cell_words import CELL
 from .chat_versions import show_kept
 from .expectations import check_answers, fail_below, read_expectation
 from .judge_option import judge_answers, read_judge
-from .prompt_names import collect_names
+from .rendering import collect_names
 from .shell_session import ShellSession
 
 __all__ = ["compare_in_cell", "show_dry_run"]

@@ -25,8 +25,8 @@ from ..session.batches.row_store import RowStore
 from ..session.question import Options
 from .expectations import check_answers, fail_below, read_expectation
 from .judge_option import judge_answers, read_judge
-from .prompt_names import collect_names
 from .prompts import read_variables
+from .rendering import collect_names
 from .shell_session import ShellSession
 
 __all__ = ["ask_over"]

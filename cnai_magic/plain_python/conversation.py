@@ -10,7 +10,7 @@ from ..chat.conversation import KernelConversation
 from ..chat.rating import make_rating
 from ..chat.reply import Reply
 from ..errors import InputError
-from .checks import check_text
+from .options import check_text
 
 __all__ = ["Conversation"]
 

@@ -1,4 +1,4 @@
-"""The options of a question from the arguments of the method that asks it."""
+"""The options of a question from the arguments of the method that asks it, whose types are checked."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from ..api.parameters import PARAMETERS
 from ..chat.tools import build_tools
+from ..errors import InputError
 from ..session.attached_files import attach_all
 from ..session.question import Options
 from ..settings import Cnai
-from .checks import check_text
 
-__all__ = ["NO_OPTIONS", "read_options"]
+__all__ = ["NO_OPTIONS", "check_text", "read_options"]
 
 # Options that rows do not have.
 NO_OPTIONS: dict[str, Any] = {
@@ -38,3 +38,9 @@ def read_options(arguments: Mapping[str, Any], settings: Cnai) -> Options:
         stream=arguments.get("stream", True),
         tools=() if arguments["tools"] is None else build_tools(arguments["tools"]),
     ).attaching(attach_all(arguments["files"], arguments["images"], settings))
+
+
+def check_text(value: object, name: str) -> None:
+    """Raise InputError, which names the argument, for what is neither text nor None."""
+    if value is not None and not isinstance(value, str):
+        raise InputError(f"{name} is of type {type(value).__name__}, not text", parameter=name)

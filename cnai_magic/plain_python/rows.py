@@ -10,11 +10,11 @@ from typing import Any
 from ..chat.answers import Answers
 from ..chat.formatters import learn_secrets
 from ..errors import InputError
-from ..session.batches.progress_line import ProgressLine
+from ..session.batches.row_progress import ProgressLine
 from ..session.batches.row_sources import read_rows, render_rows
 from ..session.kernel_session import KernelSession
 from ..session.question import Options
-from .checks import check_text
+from .options import check_text
 
 __all__ = ["ask_rows"]
 

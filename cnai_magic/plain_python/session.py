@@ -21,9 +21,8 @@ from ..session.kernel_session import KernelSession
 from ..session.question import Options
 from ..session.view import View
 from ..settings import Cnai
-from .checks import check_text
 from .conversation import Conversation
-from .options import NO_OPTIONS, read_options
+from .options import NO_OPTIONS, check_text, read_options
 from .reply_stream import Answering, ReplyStream
 
 __all__ = ["Session"]

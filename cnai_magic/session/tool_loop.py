@@ -7,18 +7,23 @@ data: within the cap of any value, its secrets masked.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from ..api.interrupts import interrupt_main_thread
 from ..api.message_parts import ToolCall
 from ..api.messages import ChatRequest, Message
 from ..api.thinking_control import is_refused, return_reasoning
 from ..api.tool_calls import CalledTools
+from ..api.worker import run_in_worker
 from ..api.written_calls import CallFilter, find_written_calls, mentions_call
 from ..chat.formatters import mask_secrets, show_value
 from ..chat.tool_steps import describe_call, describe_result
@@ -26,7 +31,6 @@ from ..chat.tools import CallError
 from ..errors import InvalidRequestError
 from ..money.budget import TokenBudget
 from .confirmation import require_confirmation
-from .coroutines import run_coroutine
 from .question import Question
 from .sent_request import Received, join_received
 
@@ -180,7 +184,7 @@ class ToolLoop:
                 try:
                     value = tool.function(*bound.args, **bound.kwargs)
                     if inspect.isawaitable(value):
-                        value = run_coroutine(value)
+                        value = _run_coroutine(value)
                 finally:
                     self._running = False
         except Exception as error:  # noqa: BLE001  the function's own: the model is to know of it
@@ -195,3 +199,33 @@ def _add_note(remark: str, received: Received) -> Received:
 def _write_error(why: str) -> str:
     text, _ = mask_secrets(why[:_LONGEST_WHY])
     return f"Error: {text}"
+
+
+_Result = TypeVar("_Result")
+
+
+def _run_coroutine(awaitable: Awaitable[_Result]) -> _Result:
+    """Return what comes of an awaitable; an interrupt cancels it, and is raised here.
+
+    The event loop of a kernel does not go on while a cell's question is answered, so it runs in a loop and a
+    thread of its own. What belongs to another loop (a client that a cell made with `await`) does not work
+    there; what the function makes itself does.
+    """
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[_Result]]] = []
+
+    async def wait() -> _Result:
+        task = asyncio.current_task()
+        assert task is not None, "asyncio runs this as a task"
+        running.append((asyncio.get_running_loop(), task))
+        try:
+            return await awaitable
+        except asyncio.CancelledError as exc:
+            # To its caller that is a failure like any other, and no reason to stop.
+            raise RuntimeError("it was cancelled") from exc
+
+    def cancel() -> None:
+        for loop, task in running:
+            with suppress(RuntimeError):  # the loop may have ended by now
+                loop.call_soon_threadsafe(task.cancel)
+
+    return run_in_worker(partial(copy_context().run, asyncio.run, wait()), cancel)

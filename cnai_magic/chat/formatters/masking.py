@@ -1,4 +1,9 @@
-"""Masks what looks like a password or a key in the text of a value, before a model reads it."""
+"""Masks what looks like a password or a key in the text of a value, before a model reads it.
+
+Some are known by a name beside them, some by themselves: their forms are those that their makers document for
+scanners of secrets, which look for the same beginnings. What has no form of its own (a bare number, a hash, a
+UUID) is no secret here: too much else looks like it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,105 @@ import re
 from collections.abc import Mapping
 
 from ...redaction import hide_keys
-from .secret_forms import CONNECTIONS, FORMS
 
 __all__ = ["MASK", "is_secret", "is_secret_name", "learn_secrets", "mask_secrets"]
+
+_BEGINNINGS = (
+    # models: OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot; Groq, xAI, Perplexity, NVIDIA, Replicate
+    r"sk-[A-Za-z0-9*_-]{12,}",
+    r"gsk_[A-Za-z0-9]{40,}",
+    r"xai-[A-Za-z0-9]{60,}",
+    r"pplx-[A-Za-z0-9]{40,}",
+    r"nvapi-[\w-]{40,}",
+    r"r8_[A-Za-z0-9]{30,}",
+    # Hugging Face, LangSmith, Tavily, Pinecone; Zhipu and Baidu
+    r"hf_[A-Za-z0-9]{20,}",
+    r"lsv2_(?:pt|sk)_[0-9a-f]{32}\w*",
+    r"tvly-(?:dev-)?[A-Za-z0-9]{20,}",
+    r"pcsk_[A-Za-z0-9_]{40,}",
+    r"[0-9a-f]{32}\.[A-Za-z0-9]{16}(?![\w.])",
+    r"bce-v3/ALTAK-[A-Za-z0-9]+/[0-9a-f]{40}",
+    # clouds: AWS, Google, Alibaba, Tencent, Volcengine, DigitalOcean, Databricks, Azure
+    r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}\b",
+    r"AIza[\w-]{30,}",
+    r"ya29\.[\w-]{20,}",
+    r"GOCSPX-[\w-]{20,}",
+    r"LTAI[A-Za-z0-9]{12,24}\b",
+    r"AKID[A-Za-z0-9]{28,}\b",
+    r"AKLT[\w-]{30,}",
+    r"do[opr]_v1_[0-9a-f]{64}",
+    r"dapi[0-9a-f]{32}\b",
+    r"[A-Za-z0-9_~.]{3}\dQ~[\w~.-]{31,34}",
+    # code and packages: GitHub, GitLab, npm, PyPI, Docker, Sourcegraph
+    r"gh[pousr]_[A-Za-z0-9]{20,}",
+    r"github_pat_\w{20,}",
+    r"gl(?:pat|ptt|dt|rt|cbt|ft|soat|agent|oas)-[\w-]{16,}",
+    r"npm_[A-Za-z0-9]{30,}",
+    r"pypi-[\w-]{30,}",
+    r"dckr_[op]at_[\w-]{20,}",
+    r"sgp_[0-9A-Za-z_]{40,}",
+    # services: Slack, Stripe, SendGrid, Twilio, Shopify, Grafana, Postman, Notion, Linear, Figma, Telegram,
+    # Discord
+    r"xox[abeoprs]-[\w-]{10,}",
+    r"xapp-\d-[\w-]{20,}",
+    r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}",
+    r"whsec_[A-Za-z0-9+/=]{20,}",
+    r"SG\.[\w-]{16,}\.[\w-]{16,}",
+    r"SK[0-9a-f]{32}\b",
+    r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}",
+    r"gl(?:sa|c)_[A-Za-z0-9+/=_]{32,}",
+    r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}",
+    r"ntn_[A-Za-z0-9]{40,}",
+    r"lin_api_[A-Za-z0-9]{30,}",
+    r"figd_[\w-]{30,}",
+    r"\d{8,10}:AA[\w-]{33}(?![\w-])",
+    r"[MNO][A-Za-z0-9]{23,25}\.[\w-]{6}\.[\w-]{27,}",
+    # vaults and databases: HashiCorp, Doppler, PlanetScale, Supabase, age
+    r"hv[bs]\.[\w-]{24,}",
+    r"dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9.]{30,}",
+    r"pscale_(?:tkn|pw|oauth)_[\w.-]{30,}",
+    r"sb(?:p|_secret)_[\w-]{20,}",
+    r"AGE-SECRET-KEY-1[0-9A-Z]{58}",
+    # JSON Web Tokens (RFC 7519), encrypted ones too (RFC 7516)
+    r"eyJ[\w-]{8,}\.(?:eyJ[\w-]{8,}\.[\w-]+|[\w-]*\.[\w-]*\.[\w-]+\.[\w-]+)",
+)
+# A beginning stands at the begin of a word: the one test that nearly every position of a text fails.
+_FORMS = re.compile(
+    rf"\b(?=[\dA-Za-z])(?:{'|'.join(_BEGINNINGS)})"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:.|\n)*?"
+    r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
+)
+"""What is masked whole."""
+
+_CONNECTIONS = (
+    # scheme://user:password@host; a password that holds an @ ends at the last one
+    re.compile(r"(?<=://)([^\s:/@\"'<>]*:)[^\s/\"'<>]+(?=@)"),
+    # Password=…; of ADO.NET and ODBC, AccountKey=…; of Azure
+    re.compile(r"(;\s*(?:password|pwd)=)[^;\s\"']+", re.IGNORECASE),
+    re.compile(r"(\b(?:password|pwd)=)[^;\s\"'()]+(?=;)", re.IGNORECASE),
+    re.compile(r"(\b(?:AccountKey|SharedAccessKey)=)[A-Za-z0-9+/=]{20,}"),
+    # in the query of an address
+    re.compile(
+        r"([?&](?:api[_-]?key|access[_-]?token|auth[_-]?token|client[_-]?secret|sig|signature|X-Amz-Signature)=)"
+        r"[^&\s\"'#<>]{12,}",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(https://hooks\.slack\.com/services/)[\w/]{20,}"),
+    # a line of a file .env, or of the environment
+    re.compile(
+        r"(?m)^((?:export )?[A-Z][A-Z0-9_]*(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|PWD|CREDENTIALS)=[\"']?)"
+        r"(?=[^\s\"']{8})[^\s\"']+"
+    ),
+    # a line of YAML or of an INI file: a word with digits and letters, as no type and no variable is
+    re.compile(
+        r"(?im)^([ \t]*(?:- )?[\w.-]*(?:password|passwd|passphrase|secret|(?:secret|api)[_-]?key"
+        r"|access[_-]?token)[ \t]*[:=][ \t]*)(?=[^\s\d]*\d)(?=[^\sa-z]*[a-z])[^\s\"'()\[\]{},<>=]{8,}[ \t]*$"
+    ),
+    # a line of a file of AWS
+    re.compile(r"(?m)^(\s*aws_(?:secret_access_key|session_token)\s*=\s*)[A-Za-z0-9+/=]{20,}"),
+)
+"""What is masked behind the words that introduce it."""
+
 
 MASK = "[secret masked]"
 
@@ -63,9 +164,9 @@ def mask_secrets(text: str) -> tuple[str, int]:
 
     Known API keys and secrets of the environment are masked wherever they stand.
     """
-    text = hide_keys(FORMS.sub(MASK, text), MASK)
+    text = hide_keys(_FORMS.sub(MASK, text), MASK)
     for secret in _of_environment:
         text = text.replace(secret, MASK)
-    for pattern in (*CONNECTIONS, *_ASSIGNED):
+    for pattern in (*_CONNECTIONS, *_ASSIGNED):
         text = pattern.sub(rf"\1{MASK}", text)
     return text, text.count(MASK)

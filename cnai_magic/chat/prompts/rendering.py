@@ -5,9 +5,10 @@ Imported only for such a body, because jinja2 comes with it.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,6 @@ from ..formatters import FormatError, show_value
 from .braces import Brace, find_braces, holds_template
 from .expressions import Expression, ExpressionError, parse_expression
 from .prompt_filters import FILTERS
-from .python_code import suggest_filter, works_on
 from .rendered_prompt import Piece
 
 __all__ = ["render_pieces"]
@@ -67,11 +67,11 @@ class _Renderer:
         expression = parse_expression(brace.inside)
         if brace.escaped:
             # A backslash before what is text anyway belongs to that text: \\{{a}, {b}\\} of LaTeX.
-            escaped = expression is not None or works_on(brace.inside, self._variables)
+            escaped = expression is not None or _works_on(brace.inside, self._variables)
             note = "after a backslash" if escaped else _NO_EXPRESSION
             return Piece(source[escaped:], source, note)
         if expression is None:
-            if works_on(brace.inside, self._variables):
+            if _works_on(brace.inside, self._variables):
                 raise _refuse(source, "this Python is not evaluated in braces", next_step=assign_first())
             return self._keep_no_expression(source)
         unknown = sorted(expression.names - self._variables.keys())
@@ -80,7 +80,7 @@ class _Renderer:
         if unknown:
             return self._keep_unknown(source, expression, unknown)
         if expression.calls:
-            instead = suggest_filter(brace.inside)
+            instead = _suggest_filter(brace.inside)
             why = f"a filter does it: {{{{ … | {instead} }}}}" if instead else "a call may do anything"
             raise _refuse(source, "nothing is called in braces", why, next_step=assign_first())
         if expression.unknown_filter:
@@ -146,3 +146,52 @@ def _separate_blocks(pieces: Iterable[Piece]) -> Iterator[Piece]:
         line = text.rpartition("\n")[2] if "\n" in text else line + text
         after_block = is_block or (after_block and not text.strip(" \t"))
         yield replace(piece, text=text)
+
+
+# What people call, and the filter that does it in braces.
+_FILTERS = {
+    "describe": "describe",
+    "dumps": "json",
+    "getsource": "source",
+    "head": "head(5)",
+    "info": "schema",
+    "join": "join(', ')",
+    "len": "length",
+    "lower": "lower",
+    "max": "max",
+    "min": "min",
+    "repr": "repr",
+    "round": "round(2)",
+    "sample": "sample(5)",
+    "sorted": "sort",
+    "str": "string",
+    "sum": "sum",
+    "to_csv": "csv",
+    "to_dict": "json",
+    "to_json": "json",
+    "upper": "upper",
+    "write_csv": "csv",
+}
+
+
+def _works_on(code: str, variables: Container[str]) -> bool:
+    """Tell whether a text is an expression of Python that works on one of these variables."""
+    tree = _parse(code)
+    if tree is None or isinstance(tree, ast.Tuple | ast.Set | ast.Constant):
+        return False
+    return any(isinstance(node, ast.Name) and node.id in variables for node in ast.walk(tree))
+
+
+def _suggest_filter(code: str) -> str:
+    """Return the filter that does what code calls, as it is typed, "" for none."""
+    tree = _parse(code)
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
+    names = (each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in called)
+    return next((_FILTERS[name] for name in names if name in _FILTERS), "")
+
+
+def _parse(code: str) -> ast.expr | None:
+    try:
+        return ast.parse(code.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -1,12 +1,14 @@
-"""How far a batch of rows is, as facts and as one line."""
+"""How far a batch of rows is: as facts, as words, and as a line that a terminal writes again and again."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from typing import TextIO
 
 from ...money.cost import Cost
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "ProgressLine", "draw_bar"]
 
 
 @dataclass(slots=True)
@@ -79,3 +81,35 @@ def _write_time(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+_BAR = 24
+
+
+class ProgressLine:
+    """Writes to a terminal; `end` leaves the last state, and ends the line."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._shown = False
+
+    def show(self, progress: Progress) -> None:
+        """Write the progress over what was written before."""
+        self._shown = True
+        width = shutil.get_terminal_size().columns - 1
+        line = f"{draw_bar(progress)} {progress.write()}"[:width]
+        self._terminal.write(f"\r{line}\x1b[K")
+        self._terminal.flush()
+
+    def end(self) -> None:
+        """End the line."""
+        if self._shown:
+            self._terminal.write("\n")
+            self._terminal.flush()
+
+
+def draw_bar(progress: Progress) -> str:
+    """Return a bar of what is over."""
+    over = progress.kept + progress.done + progress.failed
+    full = _BAR * over // max(1, progress.total)
+    return "█" * full + "░" * (_BAR - full)
