@@ -153,6 +153,47 @@ def test_a_secret_is_masked_by_the_name_of_its_column_or_row_in_each_form(value:
         assert "hunter2" not in shown("x | describe", x=value).text
 
 
+class Connection:
+    """Its own repr prints what it was made with."""
+
+    def __init__(self, password: str) -> None:
+        self.settings = {"password": password}
+
+    def __repr__(self) -> str:
+        return f"<Connection as ada with {self.settings['password']}>"
+
+
+def make_dataset() -> Any:
+    """A stand-in for xarray, with what is read of it (tried on xarray 2026.9)."""
+    array = SimpleNamespace(values=np.array([["hunter2"]]), attrs={})
+    held = {"coords": {}, "data_vars": {"password": array}, "attrs": {"api_key": "hunter2x"}}
+    kind = type("Dataset", (), {**held, "__module__": "xarray", "__repr__": lambda self: f"<{held}>"})
+    return kind()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"t": pd.DataFrame([_LOGIN])},
+        [pd.DataFrame([_LOGIN]), 1],
+        pd.DataFrame({"login": [pd.DataFrame([_LOGIN])]}),
+        np.array([pd.DataFrame([_LOGIN]), None], dtype=object),
+        Connection("hunter2"),
+        [Connection("hunter2")],
+        {b"password": b"hunter2"},
+        make_dataset(),
+    ],
+)
+def test_a_secret_is_masked_wherever_a_value_holds_it(value: Any) -> None:
+    for form in ("x", "x | repr"):
+        assert "hunter2" not in shown(form, x=value).text, form
+
+
+def test_what_a_secret_is_called_is_no_secret() -> None:
+    words = pd.DataFrame({"password": ["password", "secret", "123"], "rank": [1, 2, 3]})
+    assert shown("x", x=words).text.startswith("x: 3 rows, 2 columns (DataFrame)\ncolumns: password ")
+
+
 def test_rare_kinds_of_tables_are_tables() -> None:
     pairs = pd.DataFrame({"n": [1]}, index=pd.MultiIndex.from_tuples([("a", 2)], names=["k", "l"]))
     assert shown("x", x=pairs).text.endswith("k,l,n\na,2,1")

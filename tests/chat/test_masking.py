@@ -67,6 +67,13 @@ BEHIND_WORDS = {
     "export DB_PASSWORD={}": "correct-horse",
     "db:\n  user: ada\n  password: {}\n": "hunter2x",
     "[db]\nAPI_KEY = {}\nhost = x": "a1B2c3D4",
+    "host=h user=u password={} dbname=x": "hunter2-x",
+    "<Conn user=u pwd={}>": "hunter2-x",
+    "Conn(db_password={}, user=u)": "hunter2-x",
+    "class Login:\n    password: str | None = '{}'": "hunter2",
+    "class Login:\n    password: Optional[str] = '{}'": "hunter2",
+    '"{{\\"password\\": \\"{}\\", \\"user\\": \\"ada\\"}}"': "hunter2",
+    "'db:\\n  password: {}\\n'": "hunter2x",
     "[default]\naws_secret_access_key = {}": letters(40),
 }
 LEFT_ALONE = [

@@ -13,6 +13,7 @@ from ...errors import InputError
 from .arrays import is_array, show_array
 from .code import is_code, show_code, show_exception
 from .figures import is_figure, show_figure
+from .held_secrets import mask_held_secrets
 from .masking import learn_secrets, mask_secrets
 from .plain import list_kinds, show_plain, show_text
 from .shown import FormatError, Shown, View, cut_text
@@ -69,7 +70,7 @@ def show_value(value: object, name: str, tokens: int, read_file: Callable[[Any],
         while issubclass(type(value), View):
             value = value.value  # type: ignore[attr-defined]
         shown = Shown(f"<{type(value).__name__}: it raises {type(error).__name__} when it is looked at>")
-    text, masked = mask_secrets(shown.text)
+    text, masked = mask_secrets(mask_held_secrets(shown.text, value))
     return replace(shown, text=text, masked=masked) if masked else shown
 
 

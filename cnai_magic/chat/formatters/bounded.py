@@ -28,7 +28,9 @@ def bounded_repr(value: object) -> str:
         return f"<{kind}: its repr does not end>"
     except RecursionError:
         return f"<{kind}: its repr calls itself>"
-    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a repr raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  whatever a repr raises
         return f"<{kind}: its repr raises {type(error).__name__}>"
 
 

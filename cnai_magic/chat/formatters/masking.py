@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from ...redaction import hide_keys
 
@@ -120,13 +121,27 @@ _NAME = (
 _OF_SHELLS = re.compile(r"_(?:TOKEN|KEY|PAT)\Z")
 _SECRET_NAME = re.compile(rf"(?:.*[_\W])?{_NAME}(?:[_\W]*\d*)", re.IGNORECASE)
 # What is assigned to a name: password="…", 'api_key': '…', SECRET_KEY = '…'
+# How it is assigned; between may stand a type (password: str = "…").
+_SIGN = r"(?:\s*:\s?[\w.]{1,40}(?:\[[\w., ]{1,40}\])?(?: \| None)?\s?=|\s*(?:[:=]|=>))"
 _ASSIGNED = (
     re.compile(
-        rf"({_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*\")(?:\\.|[^\"\\\n]){{4,}}(?=\")",
+        rf"({_NAME}\d*[\"']?{_SIGN}\s*\")(?:\\.|[^\"\\\n]){{4,}}(?=\")",
         re.IGNORECASE,
     ),
     re.compile(
-        rf"({_NAME}\d*[\"']?\s*(?:[:=]|=>)\s*')(?:\\.|[^'\\\n]){{4,}}(?=')",
+        rf"({_NAME}\d*[\"']?{_SIGN}\s*')(?:\\.|[^'\\\n]){{4,}}(?=')",
+        re.IGNORECASE,
+    ),
+    # JSON within a text that is quoted itself.
+    re.compile(
+        rf"({_NAME}\d*\\+[\"']\s*:\s*\\+[\"'])[^\"'\\\n]{{4,}}(?=\\+[\"'])",
+        re.IGNORECASE,
+    ),
+    # Without quotes, as in the repr of an object or in libpq's words: a text with a digit, as no variable is.
+    re.compile(
+        r"((?<![A-Za-z\d])(?:password|passwd|pwd|passphrase|(?:client_)?secret|(?:secret|api|access)_?key)\d*"
+        r"(?:=|:[ ]))(?=[^\s\d]{0,100}\d)(?=[^\sa-z]{0,100}[a-z])[^\s\"'()\[\]{},;&<>=\\]{8,200}"
+        r"(?=[\s,;&)>\]}\\\"']|\Z)",
         re.IGNORECASE,
     ),
     # Pairs, as the repr of dict.items() has them.
@@ -136,6 +151,7 @@ _ASSIGNED = (
 )
 
 
+@lru_cache(20_000)
 def is_secret_name(name: str) -> bool:
     """Tell whether a name (of a column, a key, a variable) is that of a secret."""
     return _SECRET_NAME.fullmatch(name) is not None

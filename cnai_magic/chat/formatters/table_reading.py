@@ -91,14 +91,14 @@ def _has_fields(value: Any, kinds: set[tuple[str, str]]) -> bool:
     return ("numpy", "ndarray") in kinds and value.ndim == 1 and value.dtype.names is not None
 
 
-def read_table(value: Any) -> Table | None:
+def read_table(value: Any, *, count_missing: bool = True) -> Table | None:
     """Return a value as a Table, None where it is not a table."""
     kinds = set(list_kinds(value))
     if ("pandas", "DataFrame") in kinds:
-        return _read_pandas(value, type(value).__name__)
+        return _read_pandas(value, type(value).__name__, count_missing=count_missing)
     if ("pandas", "Series") in kinds:
         name = value.name if value.name is not None else "value"
-        return _read_pandas(value.to_frame(name), type(value).__name__)
+        return _read_pandas(value.to_frame(name), type(value).__name__, count_missing=count_missing)
     if ("polars", "DataFrame") in kinds:
         return _read_polars(value, type(value).__name__)
     if ("polars", "Series") in kinds:
@@ -108,13 +108,13 @@ def read_table(value: Any) -> Table | None:
     return _read_fields(value) if _has_fields(value, kinds) else _read_records(value)
 
 
-def _read_pandas(frame: Any, kind: str) -> Table:
+def _read_pandas(frame: Any, kind: str, *, count_missing: bool) -> Table:
     index = frame.index
     numbered = type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
     plain = numbered and index.name is None
     names = [] if plain else [_name_column(name) or "index" for name in index.names]
     types = [] if plain else [str(each) for each in getattr(index, "dtypes", [index.dtype])]
-    counted = frame.size <= _MOST_CELLS_COUNTED
+    counted = count_missing and frame.size <= _MOST_CELLS_COUNTED
     missing = [int(each) for each in frame.isna().sum()] if counted else []
 
     def rows(numbers: Sequence[int]) -> Iterable[Sequence[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .plain import list_kinds, print_value
@@ -25,8 +25,9 @@ def show_table(table: Table, name: str, tokens: int, rows: int = _ROWS) -> Shown
     whole = table.of or table.size > 2 * rows
     shown_rows = table.size if table.of or not whole else rows
     width = len(table.columns)
+    read = list(table.read(shown_rows))
     for characters, number, columns in _list_sizes(shown_rows, width):
-        text = _write_table(table, name, number, columns, characters)
+        text = _write_table(table, name, read[:number], columns, characters)
         if fits(text, tokens):
             break
     cut = [f"{number:,} of {shown_rows:,} rows"] * (number < shown_rows)
@@ -47,11 +48,13 @@ def _list_sizes(rows: int, width: int) -> Iterable[tuple[int, int, int]]:
         yield 40, min(rows, 1), columns
 
 
-def _write_table(table: Table, name: str, rows: int, columns: int, characters: int) -> str:
+def _write_table(
+    table: Table, name: str, rows: Sequence[Sequence[Any]], columns: int, characters: int
+) -> str:
     width = len(table.columns)
-    size = f"{_write_count(rows, table.total, 'row')}, {_write_count(columns, width, 'column')}"
+    size = f"{_write_count(len(rows), table.total, 'row')}, {_write_count(columns, width, 'column')}"
     lines = [f"{name}: {size} ({table.kind})", _write_columns(table, columns)]
-    return "\n".join([*lines, *_write_csv(table, rows, columns, characters)])
+    return "\n".join([*lines, *_write_csv(table.columns[:columns], rows, characters)])
 
 
 def _write_count(number: int, total: int, what: str) -> str:
@@ -68,8 +71,8 @@ def _write_columns(table: Table, columns: int) -> str:
     return "columns: " + ", ".join([*parts, *([f"… {left:,} more"] * (left > 0))])
 
 
-def _write_csv(table: Table, size: int, columns: int, characters: int = 0) -> list[str]:
-    """Return names and first rows of a table as CSV; cells of more characters are cut, 0 cuts none."""
+def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], characters: int = 0) -> list[str]:
+    """Return names and rows of a table as CSV; cells of more characters are cut, 0 cuts none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="")
     lines = []
@@ -80,9 +83,9 @@ def _write_csv(table: Table, size: int, columns: int, characters: int = 0) -> li
         text.seek(0)
         text.truncate()
 
-    write(table.columns[:columns])
-    for row in table.read(size):
-        write(_write_cell(cell, characters) for cell in row[:columns])
+    write(columns)
+    for row in rows:
+        write(_write_cell(cell, characters) for cell in row[: len(columns)])
     return lines
 
 
@@ -101,7 +104,7 @@ def _write_cell(cell: Any, characters: int) -> str:
 def show_csv(table: Table, name: str, tokens: int, count: int | None) -> Shown:
     """Show as many rows of a table as CSV as were asked for, and as the cap allows."""
     wanted = min(count or table.size, table.size)
-    lines = _write_csv(table, min(wanted, _MOST_ROWS, bound_pieces(tokens)), len(table.columns))
+    lines = _write_csv(table.columns, table.read(min(wanted, _MOST_ROWS, bound_pieces(tokens))))
 
     def make(rows: int) -> str:
         above = [] if rows == table.total else [f"{name}: {_write_count(rows, table.total, 'row')}"]
